@@ -1,0 +1,102 @@
+"""Where every object lies in the store: the only place that builds or reads keys."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from typing import NamedTuple
+
+from frametally.errors import Poison
+
+MEDIA = "media"
+IMAGES = "images"
+METADATA = "metadata"
+OUTPUT = "mapreduce-output"
+
+_IMAGE = re.compile(
+    r"images/[a-z0-9][a-z0-9_-]{0,62}/\d{4}-\d{2}-\d{2}/-?\d{1,15}-[0-9a-f]{12}-\d{1,10}\.jpg"
+)
+_SEGMENT = re.compile(
+    r"(?P<folder>metadata/model=[^/]+/log=[^/]+)/(?P<topic>[^/]+)-(?P<partition>\d+)-(?P<offset>\d{20})\.jsonl"
+)
+
+
+def slug(name: str) -> str:
+    """`name` as it stands in keys and queries: a-z, 0-9, `-`, at most 63 characters; never empty."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    cleaned = re.sub(r"[^a-z0-9_]+", "-", ascii_name).strip("-_")[:63].strip("-_")
+    if cleaned:
+        return cleaned
+    # Nothing of it is Latin: a name all the same, and the same one every time.
+    return "source-" + "-".join(f"{ord(c):x}" for c in name.strip()[:8]) if name.strip() else "source"
+
+
+def utc_day(captured_at_ms: int) -> str:
+    """The UTC day of an event time, `YYYY-MM-DD`."""
+    moment = datetime.datetime.fromtimestamp(captured_at_ms // 1000, datetime.UTC)
+    return moment.strftime("%Y-%m-%d")
+
+
+def media_key(sha256: str) -> str:
+    """Key of a medium's manifest."""
+    return f"{MEDIA}/{sha256}.json"
+
+
+def image_key(source: str, captured_at_ms: int, medium_sha256: str, frame_index: int) -> str:
+    """Key of a frame; for a picture `medium_sha256` is the picture file's own and `frame_index` 0."""
+    day = utc_day(captured_at_ms)
+    return f"{IMAGES}/{source}/{day}/{captured_at_ms}-{medium_sha256[:12]}-{frame_index}.jpg"
+
+
+def check_image_key(key: str) -> str:
+    """`key`, if it has an image key's shape: nothing else that a message names is ever read.
+
+    Raises:
+        Poison: Any other text.
+    """
+    if not _IMAGE.fullmatch(key):
+        raise Poison(f"image_path {key[:200]!r} is not images/<source>/<day>/<time>-<medium>-<index>.jpg")
+    return key
+
+
+class SegmentKey(NamedTuple):
+    """What a segment's key says."""
+
+    folder: str
+    topic: str
+    partition: int
+    first_offset: int
+
+
+def segment_folder(model: str, log_id: str) -> str:
+    """Folder of one model's segments of one log."""
+    return f"{METADATA}/model={model}/log={log_id}"
+
+
+def segment_key(model: str, log_id: str, topic: str, partition: int, first_offset: int) -> str:
+    """Key of a segment; within a partition, keys sort as offsets do."""
+    return f"{segment_folder(model, log_id)}/{topic}-{partition}-{first_offset:020d}.jsonl"
+
+
+def parse_segment_key(key: str) -> SegmentKey | None:
+    """The parts of a segment's key, or None if `key` is something else."""
+    match = _SEGMENT.fullmatch(key)
+    if match is None:
+        return None
+    return SegmentKey(match["folder"], match["topic"], int(match["partition"]), int(match["offset"]))
+
+
+def day_folder(model: str, params: str, interval_s: int, day: str) -> str:
+    """Folder of one day's runs."""
+    return f"{OUTPUT}/model={model}/params={params}/interval={interval_s}s/day={day}"
+
+
+def run_folder(model: str, params: str, interval_s: int, day: str, run_id: str) -> str:
+    """Folder of one run's part files."""
+    return f"{day_folder(model, params, interval_s, day)}/run={run_id}"
+
+
+def run_pointer_key(model: str, params: str, interval_s: int, day: str, sequence: int) -> str:
+    """Key of the object that makes a run the day's current one."""
+    return f"{day_folder(model, params, interval_s, day)}/_runs/{sequence:06d}.json"

@@ -1,0 +1,78 @@
+"""The object store port: frames, manifests, segments, part files, run pointers.
+
+Keys are `/`-separated and relative; whoever builds one from user input goes through `keys.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from frametally.errors import FrametallyError, Misconfigured
+
+
+class ObjectMissing(FrametallyError):
+    """The store has no object under that key."""
+
+
+class ObjectInfo(NamedTuple):
+    """One stored object: its key and its size in bytes."""
+
+    key: str
+    size_bytes: int
+
+
+class ObjectStore(Protocol):
+    """What every store adapter does. All methods may raise `Retryable` (the store is away for now)."""
+
+    url: str
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
+        """Store `data` under `key`, whole or not at all.
+
+        Args:
+            key: Where to.
+            data: The object's bytes.
+            if_absent: Leave an existing object as it is; of racing writers exactly one wins.
+            durable: Survive power loss once this returns (False for what can be made again: images).
+
+        Returns:
+            True if this call stored it, False if `if_absent` found an object there.
+        """
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes. Raises `ObjectMissing`."""
+
+    def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
+        """Bytes `first_byte` to `next_byte` (exclusive, cut at the object's end). Raises `ObjectMissing`."""
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """Size of the object, or None."""
+
+    def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        """Every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
+
+    def delete(self, key: str) -> None:
+        """Remove the object; removing one that is not there is no error."""
+
+    def address(self, key: str) -> str:
+        """A URL by which a batch task on another process or machine can read the object."""
+
+    def close(self) -> None:
+        """Release connections."""
+
+
+def open_object_store(url: str) -> ObjectStore:
+    """The store that `url` names: `file://<absolute folder>`, made if missing.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or a folder that cannot be written.
+    """
+    scheme = url.partition("://")[0]
+    if scheme == "file":
+        from frametally.adapters.file_store import FileStore
+
+        return FileStore(url)
+    raise Misconfigured(
+        f"FRAMETALLY_STORE_URL={url!r}: no such kind of object store; use file:///absolute/folder"
+    )

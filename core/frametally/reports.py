@@ -1,0 +1,40 @@
+"""What stages tell people: progress while they work, and what they skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import NamedTuple, Protocol
+
+
+class Skipped(NamedTuple):
+    """Something that was set aside: its name, and why, with the remedy."""
+
+    name: str
+    reason: str
+
+
+class Progress(Protocol):
+    """Where a stage reports to while it works; the command line draws bars from it."""
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        """`done` of `total` (None: not known) units of work are done; `note` names what is at hand."""
+
+    def say(self, line: str) -> None:
+        """One line that a person should read, now."""
+
+
+class NoProgress:
+    """Says nothing."""
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        """Does nothing."""
+
+    def say(self, line: str) -> None:
+        """Does nothing."""
+
+
+def exit_code(*, done: int, skipped: Sized) -> int:
+    """0 all good, 1 something was skipped, 2 nothing could be done."""
+    if not skipped:
+        return 0
+    return 1 if done else 2
