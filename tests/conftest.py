@@ -1,0 +1,62 @@
+"""Fixtures for every part: the real model and footage, or a skip that says why they are not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from frametally.demo_clip import ensure_demo_clip
+from frametally.errors import Misconfigured
+from frametally.settings import load_settings
+
+if TYPE_CHECKING:
+    from frametally_consumer.model_files import ModelFiles
+
+# No test asserts how long something takes: the machine may be busy.
+hypothesis_settings.register_profile("frametally", deadline=None)
+hypothesis_settings.load_profile("frametally")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def _unavailable(what: str, reason: object) -> None:
+    """Skips; with FRAMETALLY_REQUIRE_MODEL=1 fails."""
+    line = f"{what} cannot be had: {reason}"
+    if os.environ.get("FRAMETALLY_REQUIRE_MODEL") == "1":
+        pytest.fail(line)
+    pytest.skip(line)
+
+
+@pytest.fixture(scope="session")
+def model_files() -> ModelFiles:
+    """YOLOv4-tiny's files, from the model cache or fetched into it."""
+    from frametally_consumer.model_files import ensure_default_model
+
+    try:
+        return ensure_default_model(load_settings("consumer").models_dir)
+    except Misconfigured as error:
+        _unavailable("the model", error)
+        raise
+
+
+@pytest.fixture(scope="session")
+def traffic_clip() -> Path:
+    """The demo's traffic clip, from the checkout's `demo-data` or fetched into it."""
+    try:
+        return ensure_demo_clip(REPOSITORY / "demo-data")
+    except Misconfigured as error:
+        _unavailable("the traffic clip", error)
+        raise
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Development data beside the checkout; no part of the project."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs the development data, and there is no {folder.parent}")
+    return folder
