@@ -21,6 +21,11 @@ class LeaseLost(FrametallyError):
     """The partition is no longer this consumer's: its late commit was refused."""
 
 
+def consumer_group(model_id: str) -> str:
+    """The consumer group of a model: each model sees all frames."""
+    return f"frametally-{model_id}"
+
+
 class LogConsumer(Protocol):
     """One member of a consumer group. Not for use by several threads at once."""
 
@@ -95,8 +100,12 @@ class FrameLog(Protocol):
         """Release connections."""
 
 
-def open_frame_log(url: str) -> FrameLog:
+def open_frame_log(url: str, *, lease_s: float = 10.0) -> FrameLog:
     """The log that `url` names: `sqlite:///<absolute file>`, made if missing.
+
+    Args:
+        url: Which log.
+        lease_s: Seconds without a poll after which a consumer's partitions go to others.
 
     Raises:
         Misconfigured: An unknown kind of URL, or a file that cannot be written.
@@ -105,7 +114,7 @@ def open_frame_log(url: str) -> FrameLog:
     if scheme == "sqlite":
         from frametally.adapters.sqlite_log import SqliteLog
 
-        return SqliteLog(url)
+        return SqliteLog(url, lease_s=lease_s)
     raise Misconfigured(
         f"FRAMETALLY_LOG_URL={url!r}: no such kind of log; use sqlite:////absolute/file.sqlite"
     )

@@ -21,6 +21,11 @@ _SEGMENT = re.compile(
     r"(?P<folder>metadata/model=[^/]+/log=[^/]+)/(?P<topic>[^/]+)-(?P<partition>\d+)-(?P<offset>\d{20})\.jsonl"
 )
 
+_RUN_POINTER = re.compile(
+    r"mapreduce-output/model=(?P<model>[^/]+)/params=(?P<params>[0-9a-f]{8})/interval=(?P<interval>\d+)s"
+    r"/day=(?P<day>\d{4}-\d{2}-\d{2})/_runs/(?P<sequence>\d{6,})\.json"
+)
+
 
 def slug(name: str) -> str:
     """`name` as it stands in keys and queries: a-z, 0-9, `-`, at most 63 characters; never empty."""
@@ -36,6 +41,11 @@ def utc_day(captured_at_ms: int) -> str:
     """The UTC day of an event time, `YYYY-MM-DD`."""
     moment = datetime.datetime.fromtimestamp(captured_at_ms // 1000, datetime.UTC)
     return moment.strftime("%Y-%m-%d")
+
+
+def day_start_ms(day: str) -> int:
+    """Event time at which a UTC day, `YYYY-MM-DD`, begins."""
+    return (datetime.date.fromisoformat(day) - datetime.date(1970, 1, 1)).days * 86_400_000
 
 
 def media_key(sha256: str) -> str:
@@ -100,3 +110,23 @@ def run_folder(model: str, params: str, interval_s: int, day: str, run_id: str) 
 def run_pointer_key(model: str, params: str, interval_s: int, day: str, sequence: int) -> str:
     """Key of the object that makes a run the day's current one."""
     return f"{day_folder(model, params, interval_s, day)}/_runs/{sequence:06d}.json"
+
+
+class RunPointerKey(NamedTuple):
+    """What a run pointer's key says."""
+
+    model: str
+    params: str
+    interval_s: int
+    day: str
+    sequence: int
+
+
+def parse_run_pointer_key(key: str) -> RunPointerKey | None:
+    """The parts of a run pointer's key, or None if `key` is something else."""
+    match = _RUN_POINTER.fullmatch(key)
+    if match is None:
+        return None
+    return RunPointerKey(
+        match["model"], match["params"], int(match["interval"]), match["day"], int(match["sequence"])
+    )

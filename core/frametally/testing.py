@@ -1,0 +1,316 @@
+"""Fakes that keep the ports' promises in memory: they pass the same contract tests as the real adapters."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from frametally.adapters.file_store import check_key
+from frametally.adapters.sqlite_group import Owner, divide
+from frametally.errors import Misconfigured
+from frametally.frame_log import LeaseLost, LogRecord
+from frametally.object_store import ObjectInfo, ObjectMissing
+
+
+class ManualClock:
+    """A clock that a test sets: leases run out without anybody waiting for it."""
+
+    def __init__(self) -> None:
+        """It starts at 0 s."""
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        """The time in seconds."""
+        return self.now_s
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now_s += seconds
+
+
+class MemoryStore:
+    """An object store in this process; see `ObjectStore`."""
+
+    def __init__(self) -> None:
+        """An empty one."""
+        self.url = "memory://"
+        self._objects: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
+        """Store `data` under `key`; see `ObjectStore.put`. Raises `Poison` for a key that cannot be."""
+        del durable  # nothing here outlives the process
+        check_key(key)
+        with self._lock:
+            if if_absent and key in self._objects:
+                return False
+            self._objects[key] = bytes(data)
+            return True
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes. Raises `ObjectMissing`."""
+        check_key(key)
+        with self._lock:
+            if key not in self._objects:
+                raise ObjectMissing(f"no object {key!r} in {self.url}")
+            return self._objects[key]
+
+    def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
+        """Bytes `first_byte` to `next_byte` (exclusive, cut at the object's end). Raises `ObjectMissing`."""
+        return self.get(key)[first_byte:next_byte]
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """Size of the object, or None."""
+        check_key(key)
+        with self._lock:
+            return ObjectInfo(key, len(self._objects[key])) if key in self._objects else None
+
+    def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        """Every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
+        folder = prefix.removesuffix("/")
+        if folder:
+            check_key(folder)
+        with self._lock:
+            found = [
+                ObjectInfo(key, len(data))
+                for key, data in self._objects.items()
+                if (not folder or key.startswith(f"{folder}/")) and (after is None or key > after)
+            ]
+        return iter(sorted(found))
+
+    def delete(self, key: str) -> None:
+        """Remove the object; removing one that is not there is no error."""
+        check_key(key)
+        with self._lock:
+            self._objects.pop(key, None)
+
+    def address(self, key: str) -> str:
+        """A `data:` URL: it holds the object itself, so any process can read it. Raises `ObjectMissing`."""
+        return "data:application/octet-stream;base64," + base64.b64encode(self.get(key)).decode()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+@dataclass
+class _Group:
+    committed: dict[int, int] = field(default_factory=dict)
+    owners: dict[int, Owner] = field(default_factory=dict)
+    expires_at_s: dict[str, float] = field(default_factory=dict)  # of each member's lease
+
+
+@dataclass
+class _Topic:
+    log_id: str
+    begin: list[int]
+    messages: list[list[tuple[bytes, bytes]]]  # per partition, the first one at its begin offset
+    groups: dict[str, _Group] = field(default_factory=dict)
+
+    def group(self, name: str) -> _Group:
+        owners = {partition: Owner(None, 0) for partition in range(len(self.begin))}
+        return self.groups.setdefault(name, _Group(owners=owners))
+
+
+class MemoryLog:
+    """A frame log in this process; see `FrameLog`. Threads may share it."""
+
+    def __init__(self, *, lease_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        """An empty one.
+
+        Args:
+            lease_s: Seconds without a poll after which a consumer's partitions go to others.
+            clock: The leases' time in seconds; give a `ManualClock` to let them run out at will.
+        """
+        self.url = "memory://"
+        self.lease_s = lease_s
+        self.clock = clock
+        self.lock = threading.RLock()
+        self._topics: dict[str, _Topic] = {}
+
+    def create_topic(self, topic: str, partitions: int) -> None:
+        """Make the topic if it is not there; an existing one stays as it is."""
+        if partitions < 1:
+            raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
+        with self.lock:
+            made = _Topic(str(uuid.uuid4()), [0] * partitions, [[] for _ in range(partitions)])
+            self._topics.setdefault(topic, made)
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions the topic has. Raises `Misconfigured` if there is no such topic."""
+        return len(self._topic(topic).begin)
+
+    def log_id(self, topic: str) -> str:
+        """A UUID made with the topic. Raises `Misconfigured` if there is no such topic."""
+        return self._topic(topic).log_id
+
+    def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
+        """Append `(key, value)` messages; those with one key to one partition, in order."""
+        target = self._topic(topic)
+        for key, value in messages:
+            with self.lock:
+                target.messages[zlib.crc32(key) % len(target.begin)].append((bytes(key), bytes(value)))
+
+    def begin_offsets(self, topic: str) -> dict[int, int]:
+        """Per partition, the offset of the oldest message still there (the end offset if there is none)."""
+        with self.lock:
+            return dict(enumerate(self._topic(topic).begin))
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """Per partition, the offset that the next message will get."""
+        with self.lock:
+            target = self._topic(topic)
+            return {p: target.begin[p] + len(messages) for p, messages in enumerate(target.messages)}
+
+    def committed(self, topic: str, group: str) -> dict[int, int]:
+        """Per partition, the group's committed offset; partitions without one are left out."""
+        with self.lock:
+            return dict(self._topic(topic).group(group).committed)
+
+    def subscribe(
+        self,
+        topic: str,
+        group: str,
+        *,
+        on_assigned: Callable[[list[int]], None],
+        on_revoked: Callable[[list[int]], None],
+    ) -> MemoryConsumer:
+        """A member of the group; it joins at its first poll. Raises `Misconfigured` without such a topic."""
+        target = self._topic(topic)
+        with self.lock:
+            return MemoryConsumer(self, target, target.group(group), on_assigned, on_revoked)
+
+    def trim(self, topic: str) -> int:
+        """Remove the messages that every group which ever committed has committed; how many were removed."""
+        with self.lock:
+            target = self._topic(topic)
+            groups = [group.committed for group in target.groups.values() if group.committed]
+            removed = 0
+            for partition, messages in enumerate(target.messages):
+                done = min((committed.get(partition, 0) for committed in groups), default=0)
+                count = min(max(0, done - target.begin[partition]), len(messages))
+                del messages[:count]
+                target.begin[partition] += count
+                removed += count
+            return removed
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _topic(self, name: str) -> _Topic:
+        with self.lock:
+            if name not in self._topics:
+                raise Misconfigured(f"{self.url} has no topic {name!r}: produce something first")
+            return self._topics[name]
+
+
+class MemoryConsumer:
+    """One member of a group of a `MemoryLog`; see `LogConsumer`."""
+
+    def __init__(
+        self,
+        log: MemoryLog,
+        topic: _Topic,
+        group: _Group,
+        on_assigned: Callable[[list[int]], None],
+        on_revoked: Callable[[list[int]], None],
+    ) -> None:
+        """Made by `MemoryLog.subscribe`."""
+        self._log = log
+        self._topic = topic
+        self._group = group
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+        self._member = uuid.uuid4().hex
+        self._held: dict[int, int] = {}  # partition -> generation
+        self._positions: dict[int, int] = {}
+        self._last_read = -1
+
+    def poll(self, *, timeout_s: float, max_records: int = 500) -> list[LogRecord]:
+        """The next messages of the assigned partitions; see `LogConsumer.poll`."""
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            self._take_part()
+            records = self._fetch(max_records)
+            if records or time.monotonic() >= deadline_s:
+                return records
+            time.sleep(0.002)
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Make `offset` the next one that `poll` returns. Raises `LeaseLost` if it is not assigned."""
+        if partition not in self._held:
+            raise _lost(partition)
+        self._positions[partition] = offset
+
+    def commit(self, partition: int, offset: int) -> None:
+        """Record that all below `offset` is done. Raises `LeaseLost`."""
+        with self._log.lock:
+            held = self._held.get(partition)
+            if held is None or self._group.owners[partition] != Owner(self._member, held):
+                raise _lost(partition)
+            self._group.committed[partition] = offset
+
+    def assignment(self) -> set[int]:
+        """Partitions assigned at the last poll."""
+        return set(self._held)
+
+    def close(self) -> None:
+        """Leave the group; again is no error."""
+        with self._log.lock:
+            self._group.expires_at_s.pop(self._member, None)
+            self._held.clear()
+            self._positions.clear()
+
+    def _take_part(self) -> None:
+        with self._log.lock:
+            now_s = self._log.clock()
+            leases = self._group.expires_at_s
+            leases[self._member] = now_s + self._log.lease_s
+            for member in [member for member, end_s in leases.items() if end_s < now_s]:
+                del leases[member]
+            shares = divide(self._group.owners, leases, self._member, self._held)
+            taken = {}
+            for partition in shares.free:
+                taken[partition] = self._group.owners[partition].generation + 1
+                self._group.owners[partition] = Owner(self._member, taken[partition])
+        gone = sorted(shares.lost + shares.surplus)
+        if gone:
+            self._on_revoked(gone)
+        with self._log.lock:
+            for partition in gone:
+                generation = self._held.pop(partition)
+                del self._positions[partition]
+                if self._group.owners[partition] == Owner(self._member, generation):
+                    self._group.owners[partition] = Owner(None, generation)
+            for partition, generation in taken.items():
+                self._held[partition] = generation
+                self._positions[partition] = self._group.committed.get(partition, 0)
+        if taken:
+            try:
+                self._on_assigned(sorted(taken))
+            except BaseException:
+                for partition in taken:  # they are taken anew at the next poll
+                    del self._held[partition], self._positions[partition]
+                raise
+
+    def _fetch(self, max_records: int) -> list[LogRecord]:
+        records: list[LogRecord] = []
+        with self._log.lock:
+            for partition in sorted(self._positions, key=lambda p: (p <= self._last_read, p)):
+                begin = self._topic.begin[partition]
+                first = max(self._positions[partition], begin)
+                room = max_records - len(records)
+                batch = self._topic.messages[partition][first - begin : first - begin + room]
+                if batch:
+                    records += [LogRecord(partition, at, *pair) for at, pair in enumerate(batch, first)]
+                    self._positions[partition] = first + len(batch)
+                    self._last_read = partition
+        return records
+
+
+def _lost(partition: int) -> LeaseLost:
+    return LeaseLost(f"partition {partition} is no longer this consumer's: drop its unfinished work")

@@ -1,0 +1,128 @@
+"""The segments of a partition are one chain, whoever writes them."""
+
+import pytest
+
+from frametally import keys
+from frametally.chain import ChainBroken, SegmentChain
+from frametally.records import DeadLetter, FrameDetections
+from frametally.segments import encode_segment, list_segments, read_segment
+from frametally.testing import MemoryStore
+
+MODEL, LOG, TOPIC = "pixels-1", "log-1", "frames"
+
+
+def path(offset: int) -> str:
+    return keys.image_key("cam", 1_000 * offset, "ab" * 32, offset)
+
+
+def frame(offset: int) -> FrameDetections:
+    return FrameDetections(
+        image_path=path(offset),
+        source="cam",
+        frame_index=offset,
+        captured_at_ms=1_000 * offset,
+        time_source="start_time",
+        width_px=64,
+        height_px=48,
+        media="ab" * 32,
+        model=MODEL,
+        detections=[],
+    )
+
+
+def chain(store: MemoryStore, log_id: str = LOG, partition: int = 0) -> SegmentChain:
+    return SegmentChain(store, model=MODEL, log_id=log_id, topic=TOPIC, partition=partition)
+
+
+def put(worker: SegmentChain, first: int, nxt: int) -> tuple[int, bool]:
+    return worker.put(
+        first_offset=first,
+        next_offset=nxt,
+        frames=[frame(offset) for offset in range(first, nxt)],
+        dead_letters=[],
+        held={offset: path(offset) for offset in range(first, nxt)},
+    )
+
+
+def test_a_worker_that_loses_the_race_adopts_the_winners_segment() -> None:
+    store = MemoryStore()
+    assert put(chain(store), 0, 3) == (3, False)
+    assert put(chain(store), 0, 5) == (3, True)
+    assert put(chain(store), 0, 2) == (3, True)
+    assert len(list(list_segments(store))) == 1
+
+
+def test_a_worker_goes_on_behind_what_a_dead_one_wrote_and_never_committed() -> None:
+    store = MemoryStore()
+    for first, nxt in ((0, 3), (3, 4), (4, 9)):
+        put(chain(store), first, nxt)
+    assert chain(store).resume(0) == 9
+    assert chain(store).resume(3) == 9
+    assert chain(store).resume(9) == 9
+    assert chain(store).resume(12) == 12
+
+
+def test_a_commit_in_the_middle_of_a_segment_goes_on_at_its_end() -> None:
+    store = MemoryStore()
+    put(chain(store), 0, 10)
+    assert chain(store).resume(4) == 10
+
+
+def test_a_recreated_log_starts_a_chain_of_its_own_and_partitions_do_not_mix() -> None:
+    store = MemoryStore()
+    put(chain(store), 0, 10)
+    assert chain(store, log_id="log-2").resume(0) == 0
+    assert chain(store, partition=1).resume(0) == 0
+    assert put(chain(store, log_id="log-2"), 0, 4) == (4, False)
+
+
+def test_a_batch_without_one_good_frame_still_becomes_a_segment() -> None:
+    store = MemoryStore()
+    letters = [DeadLetter(offset=0, message=b"?", stage="parse", reason="not JSON")]
+    result = chain(store).put(first_offset=0, next_offset=1, frames=[], dead_letters=letters, held={0: None})
+    assert result == (1, False)
+    assert read_segment(store, next(list_segments(store))).dead_letters() == letters
+
+
+def test_a_dead_letter_of_the_winner_accounts_for_a_frame_of_the_loser() -> None:
+    store = MemoryStore()
+    letters = [DeadLetter(offset=0, message=b"?", stage="fetch", reason="the object was not there")]
+    chain(store).put(first_offset=0, next_offset=1, frames=[], dead_letters=letters, held={0: path(0)})
+    assert put(chain(store), 0, 1) == (1, True)
+
+
+def test_a_winner_that_lacks_a_message_is_never_adopted() -> None:
+    store = MemoryStore()
+    other = [frame(100), frame(101)]
+    data = encode_segment(
+        model=MODEL,
+        log_id=LOG,
+        topic=TOPIC,
+        partition=0,
+        first_offset=0,
+        next_offset=2,
+        frames=other,
+        dead_letters=[],
+    )
+    store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), data)
+    with pytest.raises(ChainBroken, match="has nothing of offset 0"):
+        put(chain(store), 0, 2)
+
+
+@pytest.mark.parametrize("cut", [1, 400, -1, -30])
+def test_a_segment_that_does_not_parse_stops_the_partition_with_a_remedy(cut: int) -> None:
+    store = MemoryStore()
+    put(chain(store), 0, 3)
+    key = next(list_segments(store))
+    store.put(key, store.get(key)[:cut])
+    with pytest.raises(ChainBroken, match="move that object out of metadata/"):
+        put(chain(store), 0, 3)
+
+
+def test_a_segment_of_another_log_under_this_ones_key_is_never_adopted() -> None:
+    store = MemoryStore()
+    put(chain(store, log_id="log-2"), 0, 3)
+    store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), store.get(next(list_segments(store))))
+    for action in (lambda: put(chain(store), 0, 3), lambda: chain(store).resume(0)):
+        with pytest.raises(ChainBroken, match="put it back"):
+            action()

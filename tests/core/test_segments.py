@@ -1,0 +1,154 @@
+"""A segment is the same bytes for the same messages, and never read as more or less than it is."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison
+from frametally.object_store import ObjectMissing
+from frametally.records import DeadLetter, Detection, FrameDetections, encode
+from frametally.segments import (
+    CutShort,
+    check_belongs,
+    decode_segment,
+    encode_segment,
+    find_frame,
+    list_segments,
+    read_header,
+    read_segment,
+)
+from frametally.testing import MemoryStore
+
+MODEL, LOG, TOPIC = "pixels-1", "log-1", "frames"
+
+
+def frame(source: str, captured_at_ms: int, index: int = 0, label: str = "car") -> FrameDetections:
+    return FrameDetections(
+        image_path=keys.image_key(source, captured_at_ms, "ab" * 32, index),
+        source=source,
+        frame_index=index,
+        captured_at_ms=captured_at_ms,
+        time_source="start_time",
+        width_px=64,
+        height_px=48,
+        media="ab" * 32,
+        model=MODEL,
+        detections=[Detection(label=label, confidence=0.5, box=(1.0, 2.0, 3.0, 4.5))],
+    )
+
+
+def letter(offset: int) -> DeadLetter:
+    return DeadLetter(offset=offset, message=b"\xff\x00 not json", stage="parse", reason="not JSON")
+
+
+def segment(frames: list[FrameDetections], dead_letters: list[DeadLetter], first_offset: int = 0) -> bytes:
+    return encode_segment(
+        model=MODEL,
+        log_id=LOG,
+        topic=TOPIC,
+        partition=0,
+        first_offset=first_offset,
+        next_offset=first_offset + len(frames) + len(dead_letters),
+        frames=frames,
+        dead_letters=dead_letters,
+    )
+
+
+FRAMES = [frame(source, t) for source in ("b-cam", "a-cam") for t in (5_000, 1_000, 3_000)]
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_order_in_which_frames_were_detected_leaves_no_trace(rng: random.Random) -> None:
+    frames, letters = [*FRAMES, FRAMES[0]], [letter(8), letter(7)]
+    shuffled, shuffled_letters = list(frames), list(letters)
+    rng.shuffle(shuffled)
+    rng.shuffle(shuffled_letters)
+    assert segment(shuffled, shuffled_letters) == segment(frames, letters)
+
+
+def test_what_was_written_is_what_is_read() -> None:
+    read = decode_segment(segment(FRAMES, [letter(6)]), "key")
+    assert sorted(read.frames(), key=lambda f: f.image_path) == sorted(FRAMES, key=lambda f: f.image_path)
+    assert read.dead_letters() == [letter(6)]
+    assert (read.header.frames, read.header.dead_letters, read.header.next_offset) == (6, 1, 7)
+
+
+def test_the_header_tells_each_sources_time_and_bytes() -> None:
+    data = segment(FRAMES, [letter(6)])
+    header = decode_segment(data, "key").header
+    body = data.partition(b"\n")[2]
+    assert [part.source for part in header.sources] == ["a-cam", "b-cam"]
+    for part in header.sources:
+        lines = body[part.first_byte : part.next_byte].splitlines()
+        assert len(lines) == part.frames == 3
+        assert all(f'"source":"{part.source}"'.encode() in line for line in lines)
+        assert (part.first_captured_at_ms, part.last_captured_at_ms) == (1_000, 5_000)
+
+
+@given(st.integers(min_value=0))
+def test_a_segment_cut_short_anywhere_is_never_taken_for_whole(cut: int) -> None:
+    data = segment(FRAMES, [letter(6)])
+    with pytest.raises(CutShort):
+        decode_segment(data[: cut % len(data)], "key")
+
+
+def test_a_segment_with_lines_added_is_not_taken_for_whole() -> None:
+    with pytest.raises(CutShort):
+        decode_segment(segment(FRAMES, []) + encode(FRAMES[0]) + b"\n", "key")
+
+
+@pytest.mark.parametrize("head", [b"", b"{}", b"hello", b'{"v":99,"model":"m"}', b"\xff\xfe"])
+def test_what_is_no_header_is_poison_and_named(head: bytes) -> None:
+    with pytest.raises(Poison, match=r"metadata/x\.jsonl"):
+        decode_segment(head + b"\n", "metadata/x.jsonl")
+
+
+def test_a_header_is_read_without_reading_the_segment() -> None:
+    store = MemoryStore()
+    many = [frame(f"cam-{number}", 1_000) for number in range(1_000)]  # a header of more than 100 kB
+    store.put("metadata/many.jsonl", segment(many, []))
+    header, body_start = read_header(store, "metadata/many.jsonl")
+    assert len(header.sources) == 1_000
+    assert store.get_range("metadata/many.jsonl", body_start, body_start + 5) == b'{"v":'
+
+
+def test_an_object_without_a_line_is_no_segment() -> None:
+    store = MemoryStore()
+    store.put("metadata/x", b"no line end")
+    with pytest.raises(Poison, match="move it out"):
+        read_header(store, "metadata/x")
+    with pytest.raises(ObjectMissing):
+        read_segment(store, "metadata/none")
+
+
+def test_a_segment_under_a_foreign_key_is_told() -> None:
+    header = decode_segment(segment(FRAMES, []), "key").header
+    check_belongs(header, keys.segment_key(MODEL, LOG, TOPIC, 0, 0))
+    with pytest.raises(Misconfigured, match="put it back"):
+        check_belongs(header, keys.segment_key(MODEL, "other-log", TOPIC, 0, 0))
+
+
+def test_a_frame_is_found_with_its_boxes_and_of_two_versions_the_one_that_counts() -> None:
+    store = MemoryStore()
+    wanted = FRAMES[0]
+    other = frame(wanted.source, wanted.captured_at_ms, label="bus")  # the same frame, another CPU's answer
+    store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), segment(FRAMES, []))
+    store.put(keys.segment_key(MODEL, LOG, TOPIC, 1, 0), segment([other], []))
+    store.put(f"{keys.METADATA}/readme.txt", b"not a segment\n")
+    assert len(list(list_segments(store))) == 2
+
+    def find(model: str, image_path: str) -> FrameDetections | None:
+        return find_frame(
+            store,
+            model=model,
+            source=wanted.source,
+            captured_at_ms=wanted.captured_at_ms,
+            image_path=image_path,
+        )
+
+    assert find(MODEL, wanted.image_path) == min(wanted, other, key=encode)
+    assert find("other-model", wanted.image_path) is None
+    assert find(MODEL, wanted.image_path.replace("-0.jpg", "-1.jpg")) is None
