@@ -115,6 +115,10 @@ class Settings(BaseSettings):
     )
 
     # The consumer.
+    detector: Literal["opencv", "pixels"] = Field(
+        "opencv",
+        description="What finds objects: `opencv` runs a Darknet network; `pixels` finds bright patches.",
+    )
     model_cfg: Path | None = Field(None, description="Darknet network file; empty: YOLOv4-tiny's.")
     model_weights: Path | None = Field(None, description="Darknet weights file; empty: YOLOv4-tiny's.")
     model_names: Path | None = Field(None, description="Class names, one a line; empty: COCO's 80.")
@@ -164,6 +168,18 @@ class Settings(BaseSettings):
     # The dashboard.
     web_host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
     web_port: int = Field(5001, ge=0, le=65_535, description="Port that the dashboard listens on.")
+    web_max_buckets: int = Field(
+        20_000,
+        ge=100,
+        le=200_000,
+        description="Most bars (intervals times labels) in one answer of `/api/counts`.",
+    )
+    web_max_values: int = Field(
+        200, ge=1, le=1000, description="Most labels, and most sources, that one query may name."
+    )
+    web_max_evidence_frames: int = Field(
+        12, ge=1, le=200, description="Most frames in one answer of `/api/evidence`, one a label."
+    )
 
     def resolved(self) -> Self:
         """These settings with `data_dir` absolute and every empty URL filled in."""
@@ -206,3 +222,18 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
         name = str(problem["loc"][0]) if problem["loc"] else "settings"
         message = problem["msg"].removeprefix("Value error, ")
         raise Misconfigured(f"{ENV_PREFIX}{name.upper()}={problem['input']!s}: {message}") from error
+
+
+def settings_table() -> str:
+    """Every setting as a Markdown table, in the order of their declaration (`docs/settings.md`)."""
+    rows = ["| setting | default | what it is |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = "`~/.cache/frametally/models`" if name == "models_dir" else f"`{field.default}`"
+        if field.default in ("", None):
+            default = ""
+        rows.append(f"| `{ENV_PREFIX}{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(settings_table())

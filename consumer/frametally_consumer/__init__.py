@@ -1,0 +1,1 @@
+"""Detection: frames from the log and the store in, segments of detections out."""

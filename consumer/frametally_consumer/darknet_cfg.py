@@ -1,0 +1,186 @@
+"""What a Darknet network file says: how many classes and weights go with it, and what OpenCV should read.
+
+OpenCV reads a weights file that is too short, or made for another network, without a word; what is detected
+then is nonsense. So the size is computed here and compared.
+
+OpenCV's output layers also leave out what is below a threshold of their own (0.2 where a [yolo] section names
+none), and can suppress overlaps. Both are switched off, so that the settings alone decide.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from frametally.errors import Misconfigured
+
+_WEIGHTLESS = {"shortcut", "maxpool", "upsample", "dropout", "softmax", "cost", "sam", "permute", "avgpool"}
+_HEADS = {"yolo", "region"}
+_SWITCHED_OFF = {"thresh": "0", "nms_threshold": "0"}
+_VERSION = struct.Struct("<3i")
+_FLOAT_BYTES = 4
+
+
+class NetworkFacts(NamedTuple):
+    """What a network's other files must agree with.
+
+    Attributes:
+        classes: How many classes it tells apart.
+        floats: How many float32 values its weights are.
+        text: The file as OpenCV should read it.
+    """
+
+    classes: int
+    floats: int
+    text: str
+
+
+class _Section:
+    """One `[kind]` of the file with its `key=value` options."""
+
+    def __init__(self, cfg: Path, kind: str, line: int) -> None:
+        self.cfg, self.kind, self.line = cfg, kind, line
+        self.options: dict[str, str] = {}
+
+    def text(self) -> str:
+        options = self.options | (_SWITCHED_OFF if self.kind in _HEADS else {})
+        return "".join([f"[{self.kind}]\n", *(f"{key}={value}\n" for key, value in options.items())])
+
+    def error(self, what: str) -> Misconfigured:
+        return Misconfigured(f"{self.cfg}: [{self.kind}] in line {self.line}: {what}")
+
+    def integers(self, key: str, default: str = "") -> list[int]:
+        text = self.options.get(key, default)
+        try:
+            return [int(part) for part in text.split(",") if part.strip()]
+        except ValueError as error:
+            raise self.error(f"{key}={text} is not made of whole numbers") from error
+
+    def integer(self, key: str, default: int) -> int:
+        values = self.integers(key, str(default))
+        if len(values) != 1 or values[0] < 0:
+            raise self.error(f"{key}={self.options[key]} is not one whole number")
+        return values[0]
+
+
+def read_network_facts(cfg: Path) -> NetworkFacts:
+    """What `cfg` says.
+
+    Raises:
+        Misconfigured: It cannot be read, or is no network that detects objects, with the line at fault.
+    """
+    sections = _read_sections(cfg)
+    if not sections or sections[0].kind not in ("net", "network"):
+        raise Misconfigured(f"{cfg}: no Darknet network file: it does not begin with a [net] section")
+    channels: list[int] = []  # of each layer's output
+    before = sections[0].integer("channels", 3)  # of the next layer's input
+    floats = 0
+    classes: set[int] = set()
+    for section in sections[1:]:
+        if section.kind == "convolutional":
+            floats += _convolution_floats(section, before)
+            before = section.integer("filters", 1)
+        elif section.kind in _HEADS:
+            classes.add(_head_classes(section, before))
+        elif section.kind in ("route", "scale_channels"):
+            before = _routed_channels(section, channels)
+        elif section.kind == "reorg":
+            before *= section.integer("stride", 1) ** 2
+        elif section.kind not in _WEIGHTLESS:
+            raise section.error(
+                "such a layer cannot be run; use a YOLO detector made of convolutional layers"
+            )
+        channels.append(before)
+    if len(classes) != 1:
+        found = f"layers of {sorted(classes)} classes" if classes else "no [yolo] layer"
+        raise Misconfigured(f"{cfg}: {found}; a detector's [yolo] layers have one number of classes")
+    return NetworkFacts(classes.pop(), floats, "".join(section.text() for section in sections))
+
+
+def read_weights(weights: Path, facts: NetworkFacts, cfg: Path) -> bytes:
+    """The bytes of `weights`, once they are as many finite numbers as the network of `cfg` needs.
+
+    Raises:
+        Misconfigured: They are not, or the file cannot be read.
+    """
+    try:
+        data = weights.read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"{weights}: cannot be read ({error.strerror})") from error
+    if len(data) < _VERSION.size:
+        raise Misconfigured(f"{weights}: only {len(data)} bytes: no Darknet weights file; get it again")
+    major, minor, _revision = _VERSION.unpack_from(data)
+    # The header's last number, of pictures seen in training, grew from 4 to 8 bytes with version 0.2.
+    header_bytes = _VERSION.size + (8 if major * 10 + minor >= 2 else 4)
+    expected_bytes = header_bytes + facts.floats * _FLOAT_BYTES
+    if len(data) != expected_bytes:
+        what = "cut short" if len(data) < expected_bytes else "too long"
+        raise Misconfigured(
+            f"{weights}: {what}, or made for another network: {len(data):,} bytes, "
+            f"but {cfg.name} needs {expected_bytes:,}; get it again, or give the cfg that belongs to it"
+        )
+    # OpenCV's output layers write a score that is no number as 0: such a class would never be found.
+    if not np.isfinite(np.frombuffer(data, "<f4", offset=header_bytes)).all():
+        raise Misconfigured(f"{weights}: broken: not all its numbers are finite; get it again")
+    return data
+
+
+def _read_sections(cfg: Path) -> list[_Section]:
+    try:
+        text = cfg.read_text("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise Misconfigured(f"{cfg}: cannot be read ({error.strerror})") from error
+    sections: list[_Section] = []
+    for number, raw_line in enumerate(text.splitlines(), start=1):
+        line = raw_line.strip()
+        if not line or line[0] in "#;":
+            continue
+        if line.startswith("[") and line.endswith("]"):
+            sections.append(_Section(cfg, line[1:-1], number))
+            continue
+        key, equals, value = line.partition("=")
+        if not equals or not sections:
+            raise Misconfigured(f"{cfg}: line {number} is neither [section] nor key=value: {line[:60]!r}")
+        sections[-1].options[key.strip()] = value.partition("#")[0].strip()
+    return sections
+
+
+def _convolution_floats(section: _Section, channels_in: int) -> int:
+    filters, size = section.integer("filters", 1), section.integer("size", 1)
+    groups = section.integer("groups", 1)
+    if not filters or not size or not groups or channels_in % groups:
+        raise section.error(
+            f"filters={filters}, size={size}, groups={groups} do not fit {channels_in} channels"
+        )
+    # Per filter one bias; with batch normalisation also a scale, a mean and a variance.
+    per_filter = 4 if section.integer("batch_normalize", 0) else 1
+    return filters * (per_filter + channels_in // groups * size * size)
+
+
+def _head_classes(section: _Section, channels_in: int) -> int:
+    classes = section.integer("classes", 20)
+    boxes = len(section.integers("mask")) or section.integer("num", 1)
+    # Per box: 4 coordinates, objectness, the classes.
+    if channels_in != boxes * (5 + classes):
+        raise section.error(
+            f"{boxes} boxes of {classes} classes need filters={boxes * (5 + classes)} in the layer before, "
+            f"which has {channels_in}"
+        )
+    return classes
+
+
+def _routed_channels(section: _Section, channels: list[int]) -> int:
+    key = "layers" if section.kind == "route" else "from"
+    total = 0
+    for layer in section.integers(key):
+        place = layer if layer >= 0 else len(channels) + layer
+        if not 0 <= place < len(channels):
+            raise section.error(f"{key}={section.options[key]}: there is no layer {layer} before this one")
+        total += channels[place]
+    groups = section.integer("groups", 1)
+    if not total or not groups or total % groups:
+        raise section.error(f"{total} channels in {groups} groups")
+    return total // groups

@@ -1,0 +1,51 @@
+"""What every detector does, and how a model is named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from frametally.opencv import Pixels
+from frametally.records import Detection
+
+
+class Detector(Protocol):
+    """Finds objects in pictures. Not for use by several threads at once."""
+
+    @property
+    def model_id(self) -> str:
+        """Name, back-end, precision and 8 hex over everything that changes a detection."""
+
+    def detect(self, images: Sequence[Pixels]) -> list[list[Detection]]:
+        """The objects in each of `images`, boxes in pixels of that image.
+
+        What is found in an image depends on nothing but that image: not on the others in the call, not on
+        the number of threads. Each list is sorted by confidence (highest first), then by the class's place
+        among the model's classes, then by box.
+        """
+
+
+def make_model_id(*, name: str, backend: str, precision: str, ingredients: Mapping[str, object]) -> str:
+    """`<name>-<backend>-<precision>-<8 hex>`, of the characters a-z, 0-9, `.`, `_` and `-` only.
+
+    Args:
+        name: What people call the model; shown, and part of the id.
+        backend: What runs it.
+        precision: Of its arithmetic, such as `f32`.
+        ingredients: Everything that changes a detection, as JSON values: the hex is over this.
+    """
+    canonical = json.dumps(ingredients, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    digest = hashlib.sha256(canonical.encode()).hexdigest()[:8]
+    safe_name = re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-._")[:40] or "model"
+    return f"{safe_name}-{backend}-{precision}-{digest}"
+
+
+def check_image(image: Pixels) -> None:
+    """Raises `ValueError` unless `image` has shape (height, width, 3), no side 0, and dtype uint8."""
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype != np.uint8:
+        raise ValueError(f"expected an image (height, width, 3) of uint8, got {image.shape} of {image.dtype}")

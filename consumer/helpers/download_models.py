@@ -1,0 +1,8 @@
+"""Fetch the detection model and check it: the same as `frametally download-models`."""
+
+import sys
+
+from frametally.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["download-models", *sys.argv[1:]]))

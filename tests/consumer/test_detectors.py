@@ -1,0 +1,252 @@
+"""What is found in an image depends on the image and the model, and the model's id says which that is."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from frametally.errors import Misconfigured
+from frametally.opencv import Pixels, cv2
+from frametally.records import Detection
+from frametally.settings import load_settings
+from frametally_consumer.boxes import CONFIDENCE_STEPS, PIXEL_STEPS
+from frametally_consumer.detector import Detector, make_model_id
+from frametally_consumer.load import load_detector
+from frametally_consumer.model_files import ModelFiles
+from frametally_consumer.opencv_detector import OpenCvDetector
+
+WriteModel = Callable[..., ModelFiles]
+
+GOLDEN = Path(__file__).parent / "golden" / "traffic_boxes.json"
+SETTINGS: dict[str, Any] = {
+    "input_width_px": 64,
+    "input_height_px": 64,
+    "min_confidence": 0.05,
+    "nms_iou": 0.45,
+}
+
+
+def detector_of(files: ModelFiles, **settings: Any) -> OpenCvDetector:
+    return OpenCvDetector(files, **SETTINGS | settings)
+
+
+def noise(seed: int, *, width_px: int = 80, height_px: int = 60) -> Pixels:
+    return np.random.default_rng(seed).integers(0, 256, (height_px, width_px, 3), dtype=np.uint8)
+
+
+def as_bytes(found: list[list[Detection]]) -> bytes:
+    return msgspec.json.encode(found)
+
+
+@pytest.fixture(scope="session")
+def yolov4_tiny(model_files: ModelFiles) -> Detector:
+    return load_detector(load_settings(models_dir=model_files.cfg.parent))
+
+
+def test_the_same_model_and_settings_have_one_id_wherever_the_files_lie(write_model: WriteModel) -> None:
+    here, there = write_model(folder="here"), write_model(folder="there", names="cat\r\ndog\n\n")
+    assert detector_of(here).model_id == detector_of(there).model_id
+    assert re.fullmatch(r"tiny-opencv-f32-[0-9a-f]{8}", detector_of(here).model_id)
+
+
+def test_everything_that_changes_a_detection_changes_the_id(write_model: WriteModel) -> None:
+    plain = write_model()
+    weights = plain.weights.read_bytes()
+    others = {
+        "weights": write_model(folder="1", weights=weights[:-4] + struct.pack("<f", 0.125)),
+        "cfg": write_model(folder="2", cfg=plain.cfg.read_text().replace("10,14", "11,14")),
+        "names": write_model(folder="3", names="dog\ncat\n"),
+    }
+    settings: list[dict[str, Any]] = [
+        {"input_width_px": 96},
+        {"input_height_px": 96},
+        {"min_confidence": 0.06},
+        {"nms_iou": 0.46},
+    ]
+    ids = [detector_of(plain).model_id]
+    ids += [detector_of(files).model_id for files in others.values()]
+    ids += [detector_of(plain, **setting).model_id for setting in settings]
+    assert len(set(ids)) == 1 + len(others) + len(settings)
+
+
+def test_settings_that_change_no_detection_leave_the_id_alone(yolov4_tiny: Detector) -> None:
+    # As one literal, so that a changed rule is seen as what it is: another model.
+    assert yolov4_tiny.model_id == "yolov4-tiny-opencv-f32-a7962606"
+
+
+@pytest.mark.parametrize("name", ["../Ünïcode Model/x", "a" * 300, "///", "Best_v2.1"])
+def test_a_model_id_is_safe_in_keys(name: str) -> None:
+    model_id = make_model_id(name=name, backend="opencv", precision="f32", ingredients={})
+    assert re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,80}", model_id)
+
+
+def test_the_other_images_in_a_call_change_nothing(write_model: WriteModel) -> None:
+    detector = detector_of(write_model())
+    images = [noise(seed, width_px=40 + 8 * seed) for seed in range(5)]
+    together = detector.detect(images)
+    assert sum(map(len, together)) > 0
+    assert as_bytes(together) == as_bytes([detector.detect([image])[0] for image in images])
+    assert as_bytes(together) == as_bytes(detector.detect(images[::-1])[::-1])
+
+
+def test_threads_batches_and_repeats_give_the_same_bytes_on_real_frames(
+    yolov4_tiny: Detector, clip_frames: dict[int, Pixels]
+) -> None:
+    images = list(clip_frames.values())
+    once = as_bytes(yolov4_tiny.detect(images))
+    threads_before = cv2.getNumThreads()
+    try:
+        for threads in (1, 2, 3):
+            cv2.setNumThreads(threads)
+            assert as_bytes([yolov4_tiny.detect([image])[0] for image in images]) == once
+    finally:
+        cv2.setNumThreads(threads_before)
+
+
+def test_the_boxes_are_those_of_the_plain_network_and_opencvs_own_suppression(
+    yolov4_tiny: Detector, model_files: ModelFiles, clip_frames: dict[int, Pixels]
+) -> None:
+    network = cv2.dnn.readNetFromDarknet(str(model_files.cfg), str(model_files.weights))
+    names = model_files.names.read_text().split("\n")
+    least = 0.25
+    for image in clip_frames.values():
+        network.setInput(cv2.dnn.blobFromImage(image, 1 / 255, (416, 416), swapRB=True))
+        rows = np.concatenate(network.forward(network.getUnconnectedOutLayersNames()))
+        expected = []
+        for place, name in enumerate(names):
+            of_class = [row for row in rows if row[5:].argmax() == place and row[5 + place] >= least]
+            scores = [float(row[5 + place]) for row in of_class]
+            boxes = [
+                (float(x - w / 2) * 854, float(y - h / 2) * 480, float(w) * 854, float(h) * 480)
+                for x, y, w, h in (row[:4] for row in of_class)
+            ]
+            kept = cv2.dnn.NMSBoxes(boxes, scores, least, 0.45)
+            expected += [(-scores[i], name, boxes[i]) for i in kept]
+        got = [found for found in yolov4_tiny.detect([image])[0] if found.confidence >= least]
+        assert len(got) == len(expected) > 0
+        for found, (minus_score, name, box) in zip(got, sorted(expected), strict=True):
+            assert found.label == name
+            assert found.confidence == pytest.approx(-minus_score, abs=1e-4)
+            left, top, width, height = box
+            edges = np.clip([left, top, left + width, top + height], 0, [854, 480, 854, 480])
+            left, top, width, height = found.box
+            assert [left, top, left + width, top + height] == pytest.approx(edges.tolist(), abs=0.06)
+
+
+def test_boxes_of_the_traffic_clip_stay_where_they_were_looked_at(
+    yolov4_tiny: Detector, clip_frames: dict[int, Pixels]
+) -> None:
+    golden = json.loads(GOLDEN.read_text())
+    for index, expected in golden["frames"].items():
+        got = yolov4_tiny.detect([clip_frames[int(index)]])[0]
+        got = [found for found in got if found.confidence >= golden["min_confidence"]]
+        assert [found.label for found in got] == [box["label"] for box in expected]
+        for found, box in zip(got, expected, strict=True):
+            assert found.box == pytest.approx(box["box"], abs=2)
+            assert found.confidence == pytest.approx(box["confidence"], abs=0.01)
+
+
+def test_boxes_down_to_the_least_confidence_are_written(
+    yolov4_tiny: Detector, clip_frames: dict[int, Pixels]
+) -> None:
+    # OpenCV leaves out what is below 0.2, unless it is told not to.
+    confidences = [
+        found.confidence for frame in yolov4_tiny.detect([*clip_frames.values()]) for found in frame
+    ]
+    assert 0.1 <= min(confidences) < 0.12
+
+
+def test_what_is_written_is_whole_tenths_and_ten_thousandths_inside_the_frame(
+    yolov4_tiny: Detector, clip_frames: dict[int, Pixels]
+) -> None:
+    for image, found in zip(
+        clip_frames.values(), yolov4_tiny.detect(list(clip_frames.values())), strict=True
+    ):
+        assert found
+        for detection in found:
+            left, top, width, height = detection.box
+            assert all(value == round(value * PIXEL_STEPS) / PIXEL_STEPS for value in detection.box)
+            assert detection.confidence == round(detection.confidence * CONFIDENCE_STEPS) / CONFIDENCE_STEPS
+            assert left + width <= image.shape[1] + 1e-9 and top + height <= image.shape[0] + 1e-9
+
+
+def test_weights_that_make_the_network_overflow_are_refused_at_once(write_model: WriteModel) -> None:
+    whole = write_model().weights.read_bytes()
+    values = np.frombuffer(whole, np.float32, offset=20).copy()
+    values[-14 * 4 :] = 1e30
+    with pytest.raises(Misconfigured, match=r"tiny\.weights: the network answers with numbers that are not"):
+        detector_of(write_model(weights=whole[:20] + values.tobytes()))
+
+
+def test_a_network_that_opencv_cannot_run_is_refused_in_one_line(write_model: WriteModel) -> None:
+    files = write_model()
+    files.cfg.write_text(files.cfg.read_text().replace("activation=leaky", "activation=nonsense"))
+    with pytest.raises(
+        Misconfigured, match=r"tiny\.cfg: OpenCV cannot run this network \(.*nonsense"
+    ) as error:
+        detector_of(files)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+    ],
+    ids=["grey", "four channels", "no rows", "floats"],
+)
+@pytest.mark.parametrize("which", ["opencv", "pixels"])
+def test_what_is_no_image_is_refused_with_its_shape(write_model: WriteModel, which: str, image: Any) -> None:
+    detector = (
+        detector_of(write_model()) if which == "opencv" else load_detector(load_settings(detector="pixels"))
+    )
+    with pytest.raises(ValueError, match=r"expected an image \(height, width, 3\) of uint8, got \("):
+        detector.detect([image])
+
+
+def test_the_pixel_detector_finds_bright_patches_by_their_colour() -> None:
+    detector = load_detector(load_settings(detector="pixels"))
+    image = np.full((48, 64, 3), 20, dtype=np.uint8)
+    image[5:20, 5:30] = (255, 0, 0)  # blue
+    image[25:40, 30:60] = 250
+    image[25:28, 5:8] = (0, 0, 200)  # red
+    image[44:46, 2:20] = 255  # too low
+    image[30:34, 6:20] = (0, 255, 255)  # yellow has two strong channels
+    assert detector.detect([image, image[:20]]) == [
+        [
+            Detection(label="blue", confidence=1.0, box=(5.0, 5.0, 25.0, 15.0)),
+            Detection(label="red", confidence=1.0, box=(5.0, 25.0, 3.0, 3.0)),
+            Detection(label="white", confidence=1.0, box=(6.0, 30.0, 14.0, 4.0)),
+            Detection(label="white", confidence=1.0, box=(30.0, 25.0, 30.0, 15.0)),
+        ],
+        [Detection(label="blue", confidence=1.0, box=(5.0, 5.0, 25.0, 15.0))],
+    ]
+
+
+def test_two_confidences_of_the_pixel_detector_are_two_models() -> None:
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[10:30, 10] = image[10, 10:30] = 255
+    image[10:13, 10:30] = 255
+    low, high = (load_detector(load_settings(detector="pixels", min_confidence=c)) for c in (0.1, 0.5))
+    assert low.model_id != high.model_id
+    assert (len(low.detect([image])[0]), len(high.detect([image])[0])) == (1, 0)
+
+
+def test_the_pixel_detector_survives_jpeg() -> None:
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[8:24, 8:32] = (0, 0, 255)
+    stored = cv2.imdecode(cv2.imencode(".jpg", image)[1], cv2.IMREAD_COLOR)
+    (found,) = load_detector(load_settings(detector="pixels")).detect([np.asarray(stored, np.uint8)])[0]
+    assert found.label == "red"
+    assert found.box == pytest.approx((8, 8, 24, 16), abs=2)
