@@ -1,0 +1,8 @@
+"""Detect what is announced: the same as `frametally consume`."""
+
+import sys
+
+from frametally.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["consume", *sys.argv[1:]]))

@@ -1,0 +1,301 @@
+"""The worker's loop: every message ends in exactly one segment, as detections or as a dead letter."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frametally import keys
+from frametally.errors import Retryable
+from frametally.frame_log import consumer_group
+from frametally.object_store import ObjectStore
+from frametally.opencv import cv2
+from frametally.records import Detection, FrameAnnouncement, encode
+from frametally.reports import NoProgress
+from frametally.segments import list_segments, read_segment
+from frametally.settings import Settings, load_settings
+from frametally.testing import MemoryLog, MemoryStore
+from frametally_consumer.worker import ConsumeReport, consume
+
+TOPIC = "frames"
+
+
+class BrightDetector:
+    """One box per picture, as confident as the picture is bright."""
+
+    model_id = "bright-1"
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
+        return [
+            [
+                Detection(
+                    label="light", confidence=round(float(image.mean()) / 255, 4), box=(0.0, 0.0, 8.0, 8.0)
+                )
+            ]
+            for image in images
+        ]
+
+
+class Lines(NoProgress):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+
+class FailingStore:
+    """A store whose calls fail when `fault` says so: faults are values."""
+
+    def __init__(self, inner: ObjectStore, fault: Callable[[str, str], None]) -> None:
+        self._inner, self._fault = inner, fault
+
+    def __getattr__(self, name: str) -> object:
+        method = getattr(self._inner, name)
+
+        def call(*args: object, **kwargs: object) -> object:
+            self._fault(name, str(args[0]) if args else "")
+            return method(*args, **kwargs)
+
+        return call
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(data_dir=tmp_path, batch_frames=4, batch_s=1000.0, log_partitions=2)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    log = MemoryLog()
+    log.create_topic(TOPIC, 2)
+    return log
+
+
+def announcement(store: ObjectStore, number: int, **changes: object) -> FrameAnnouncement:
+    data = cv2.imencode(".jpg", np.full((48, 64, 3), number % 250, np.uint8))[1].tobytes()
+    path = keys.image_key("cam", 1_000 * number, "ab" * 32, number)
+    store.put(path, data, if_absent=True)
+    fields = {
+        "image_path": path,
+        "source": "cam",
+        "frame_index": number,
+        "captured_at_ms": 1_000 * number,
+        "time_source": "start_time",
+        "width_px": 64,
+        "height_px": 48,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "media": "ab" * 32,
+    }
+    return FrameAnnouncement(**(fields | changes))  # type: ignore[arg-type]
+
+
+def publish(log: MemoryLog, messages: Sequence[bytes]) -> None:
+    log.publish(TOPIC, [(str(number // 3).encode(), message) for number, message in enumerate(messages)])
+
+
+def drain(
+    settings: Settings, store: ObjectStore, log: MemoryLog, progress: Lines | None = None
+) -> ConsumeReport:
+    return consume(
+        settings=settings,
+        store=store,
+        log=log,
+        detector=BrightDetector(),
+        progress=progress or Lines(),
+        until_caught_up=True,
+    )
+
+
+def frames_in_segments(store: ObjectStore) -> list[str]:
+    return sorted(
+        frame.image_path for key in list_segments(store) for frame in read_segment(store, key).frames()
+    )
+
+
+def assert_one_chain_each(store: ObjectStore, log: MemoryLog) -> None:
+    ends = dict.fromkeys(log.end_offsets(TOPIC), 0)
+    for key in list_segments(store):
+        header = read_segment(store, key).header
+        assert header.first_offset == ends[header.partition], "a gap or an overlap"
+        assert header.frames + header.dead_letters == header.next_offset - header.first_offset
+        ends[header.partition] = header.next_offset
+    assert ends == log.end_offsets(TOPIC)
+    committed = log.committed(TOPIC, consumer_group("bright-1"))
+    assert {partition: committed.get(partition, 0) for partition in ends} == ends
+
+
+def test_every_announced_frame_is_in_one_segment_and_committed(
+    settings: Settings, store: MemoryStore, log: MemoryLog
+) -> None:
+    frames = [announcement(store, number) for number in range(30)]
+    publish(log, [encode(frame) for frame in frames])
+    report = drain(settings, store, log)
+    assert report.frames == 30
+    assert report.segments_written >= 30 // settings.batch_frames
+    assert frames_in_segments(store) == sorted(frame.image_path for frame in frames)
+    assert_one_chain_each(store, log)
+
+
+def test_a_second_start_does_nothing_again(settings: Settings, store: MemoryStore, log: MemoryLog) -> None:
+    publish(log, [encode(announcement(store, number)) for number in range(10)])
+    drain(settings, store, log)
+    before = {key: store.get(key) for key in list_segments(store)}
+    assert drain(settings, store, log).frames == 0
+    assert {key: store.get(key) for key in list_segments(store)} == before
+
+
+def test_an_empty_log_is_caught_up_at_once_even_when_no_one_has_made_the_topic(
+    settings: Settings, store: MemoryStore
+) -> None:
+    log = MemoryLog()
+    assert drain(settings, store, log) == ConsumeReport("bright-1", 0, 0, 0, [], [])
+    assert log.partitions(TOPIC) == settings.log_partitions
+
+
+def spoiled(store: MemoryStore, kind: str) -> bytes:
+    good = announcement(store, 500)
+    match kind:
+        case "not JSON":
+            return b"\x00\xff certainly not JSON"
+        case "empty message":
+            return b""
+        case "missing field":
+            return encode(good).replace(b'"media"', b'"medium"')
+        case "unknown version":
+            return encode(good).replace(b'"v":1', b'"v":7')
+        case "foreign key":
+            return encode(announcement(store, 500, image_path="media/secret.json"))
+        case "missing object":
+            store.delete(good.image_path)
+            return encode(good)
+        case "other bytes":
+            return encode(announcement(store, 500, sha256="0" * 64))
+        case "other size":
+            return encode(announcement(store, 500, width_px=65))
+        case _:
+            data = {"no picture": b"not a picture", "empty object": b""}[kind]
+            store.put(good.image_path, data)
+            return encode(announcement(store, 500, sha256=hashlib.sha256(data).hexdigest()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage"),
+    [
+        ("not JSON", "parse"),
+        ("empty message", "parse"),
+        ("missing field", "parse"),
+        ("unknown version", "parse"),
+        ("foreign key", "parse"),
+        ("missing object", "fetch"),
+        ("other bytes", "verify"),
+        ("other size", "verify"),
+        ("no picture", "decode"),
+        ("empty object", "decode"),
+    ],
+)
+def test_a_spoiled_message_becomes_a_dead_letter_with_its_reason_and_the_others_go_on(
+    settings: Settings, store: MemoryStore, log: MemoryLog, kind: str, stage: str
+) -> None:
+    message = spoiled(store, kind)
+    good = [encode(announcement(store, number)) for number in range(8)]
+    publish(log, [*good[:4], message, *good[4:]])
+    report = drain(settings, store, log)
+    assert report.frames == 8
+    [skipped] = report.dead_letters
+    assert "\n" not in skipped.reason
+    [letter] = [letter for key in list_segments(store) for letter in read_segment(store, key).dead_letters()]
+    assert (letter.stage, letter.message, letter.reason) == (stage, message, skipped.reason)
+    assert_one_chain_each(store, log)
+
+
+def test_a_store_that_is_away_for_a_while_costs_time_and_no_frame(
+    settings: Settings, store: MemoryStore, log: MemoryLog
+) -> None:
+    publish(log, [encode(announcement(store, number)) for number in range(6)])
+    calls = {"get": 0, "put": 0, "list": 0}
+
+    def first_call_of_each_kind_fails(method: str, key: str) -> None:
+        if method in calls:
+            calls[method] += 1
+            if calls[method] == 1:
+                raise Retryable(f"{method}: the store did not answer")
+
+    progress = Lines()
+    report = drain(settings, FailingStore(store, first_call_of_each_kind_fails), log, progress)  # type: ignore[arg-type]
+    assert (report.frames, report.dead_letters) == (6, [])
+    assert sum("trying again" in line for line in progress.said) == 3
+    assert_one_chain_each(store, log)
+
+
+class Killed(BaseException):
+    """The process is gone: nothing in it may catch this."""
+
+
+@pytest.mark.parametrize("survives", range(0, 26, 2))
+def test_killed_at_any_call_of_the_store_the_next_worker_completes_the_chain(
+    settings: Settings, store: MemoryStore, survives: int
+) -> None:
+    now_s = 0.0
+    log = MemoryLog(clock=lambda: now_s)
+    log.create_topic(TOPIC, 2)
+    frames = [announcement(store, number) for number in range(20)]
+    publish(log, [encode(frame) for frame in frames])
+    calls = 0
+
+    def die(method: str, key: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > survives:
+            raise Killed
+
+    with pytest.raises(Killed):
+        drain(settings, FailingStore(store, die), log)  # type: ignore[arg-type]
+    now_s += 1_000.0
+    drain(settings, store, log)
+    assert frames_in_segments(store) == sorted(frame.image_path for frame in frames)
+    assert_one_chain_each(store, log)
+
+
+def test_told_to_stop_it_writes_what_it_has_in_hand(
+    settings: Settings, store: MemoryStore, log: MemoryLog
+) -> None:
+    publish(log, [encode(announcement(store, number)) for number in range(3)])
+    asked = 0
+
+    def stop_after_one_chunk() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 1
+
+    report = consume(
+        settings=settings,
+        store=store,
+        log=log,
+        detector=BrightDetector(),
+        progress=Lines(),
+        until_caught_up=False,
+        should_stop=stop_after_one_chunk,
+    )
+    assert report.frames == 3
+    assert_one_chain_each(store, log)
+
+
+def test_a_partition_whose_chain_is_broken_stops_and_the_others_go_on(
+    settings: Settings, store: MemoryStore, log: MemoryLog
+) -> None:
+    publish(log, [encode(announcement(store, number)) for number in range(30)])
+    log_id = log.log_id(TOPIC)
+    store.put(keys.segment_key("bright-1", log_id, TOPIC, 0, 0), b"what is this?\n")
+    report = drain(settings, store, log)
+    assert [item.name for item in report.stopped] == ["partition 0"]
+    assert "move that object out" in report.stopped[0].reason
+    assert report.frames == log.end_offsets(TOPIC)[1]
