@@ -187,7 +187,7 @@ class Settings(BaseSettings):
         return self.model_copy(
             update={
                 "data_dir": data_dir,
-                "store_url": self.store_url or f"file://{data_dir / 'store'}",
+                "store_url": self.store_url or (data_dir / "store").as_uri(),
                 "log_url": self.log_url or f"sqlite:///{data_dir / 'log.sqlite'}",
                 "index_url": self.index_url or f"sqlite:///{data_dir / 'index.sqlite'}",
             }

@@ -1,0 +1,244 @@
+"""What the file store keeps beside the contract: nothing half-written is seen, nothing durable is lost."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frametally.adapters.file_store import FileStore
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+
+RACERS = 8
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+_RACE = """
+import sys
+from frametally.adapters.file_store import FileStore
+store = FileStore(sys.argv[1])
+name = sys.argv[2].encode() * 50_000
+print("ready", flush=True)
+sys.stdin.readline()
+print(*[n for n in range(30) if store.put(f"metadata/{n}.jsonl", name, if_absent=True, durable=n % 2 == 0)])
+"""
+
+
+def test_of_8_processes_that_race_to_create_an_object_exactly_one_wins(root: Path) -> None:
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", _RACE, f"file://{root}", str(n)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for n in range(RACERS)
+    ]
+    for racer in racers:
+        assert racer.stdout and racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin
+        racer.stdin.write("\n")
+        racer.stdin.flush()
+    wins = [(int(key), n) for n, racer in enumerate(racers) for key in racer.communicate()[0].split()]
+    assert sorted(key for key, _ in wins) == list(range(30))
+    store = FileStore(f"file://{root}")
+    assert all(store.get(f"metadata/{key}.jsonl") == b"%d" % n * 50_000 for key, n in wins)
+    assert len(files_below(root)) == 30  # no staging file stays
+
+
+def test_reopening_the_folder_finds_what_was_put(root: Path) -> None:
+    FileStore(f"file://{root}").put("a/b.txt", b"1")
+    assert FileStore(root.as_uri()).get("a/b.txt") == b"1"
+
+
+def test_any_folder_name_can_be_given_percent_escaped(tmp_path: Path) -> None:
+    folder = tmp_path / "a b#c?d%41é"
+    store = FileStore(folder.as_uri())
+    for durable in (True, False):
+        store.put(f"x/{durable}", b"1", durable=durable)
+        assert store.get(f"x/{durable}") == b"1"
+    assert files_below(folder) == ["x/False", "x/True"]
+    assert [info.key for info in store.list("x")] == ["x/False", "x/True"]
+
+
+_DIE_BEFORE_THE_NAME = """
+import os, sys
+from frametally.adapters.file_store import FileStore
+store = FileStore(sys.argv[1])
+setattr(os, "link", lambda *_: os._exit(9))
+store.put("metadata/a.jsonl", b"half a segment", if_absent=True)
+"""
+
+
+def test_a_writer_that_dies_before_the_name_leaves_no_object_and_no_obstacle(root: Path) -> None:
+    died = subprocess.run([sys.executable, "-c", _DIE_BEFORE_THE_NAME, f"file://{root}"])
+    assert died.returncode == 9
+    assert len(files_below(root)) == 1
+    store = FileStore(f"file://{root}")
+    assert list(store.list("")) == []
+    assert store.head("metadata/a.jsonl") is None
+    assert store.put("metadata/a.jsonl", b"whole", if_absent=True)
+    assert [info.key for info in store.list("")] == ["metadata/a.jsonl"]
+
+
+def test_staging_files_are_not_listed_and_no_key_is_called_like_one(root: Path) -> None:
+    store = FileStore(f"file://{root}")
+    store.put("a/1.jpg", b"x")
+    for name in ("put#123", "1.jpg#1"):  # ours and obstore's, as a crash leaves them
+        (root / "a" / name).write_bytes(b"half")
+        for durable in (True, False):
+            with pytest.raises(Poison, match="staging"):
+                store.put(f"a/{name}", b"x", durable=durable)
+    assert store.put("a/1.jpg", b"y", durable=False)
+    assert [info.key for info in store.list("")] == ["a/1.jpg"]
+
+
+@pytest.mark.parametrize("if_absent", [True, False])
+def test_a_durable_put_is_on_disk_bytes_first_then_the_name_then_every_new_folder(
+    root: Path, monkeypatch: pytest.MonkeyPatch, if_absent: bool
+) -> None:
+    steps: list[object] = []
+    fsync, link, replace = os.fsync, os.link, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (steps.append(os.fstat(handle).st_ino), fsync(handle)))
+    monkeypatch.setattr(os, "link", lambda *names: (steps.append("name"), link(*names)))
+    monkeypatch.setattr(os, "replace", lambda *names: (steps.append("name"), replace(*names)))
+
+    store = FileStore(f"file://{root}")
+    assert steps == [root.parent.stat().st_ino]  # the new store folder's own name
+    steps.clear()
+    store.put("a/b/1.txt", b"x", if_absent=if_absent)
+    folders = [folder.stat().st_ino for folder in (root / "a/b", root / "a", root)]
+    assert steps == [(root / "a/b/1.txt").stat().st_ino, "name", *folders]
+    steps.clear()
+    store.put("a/b/2.txt", b"x", if_absent=if_absent)
+    assert steps == [(root / "a/b/2.txt").stat().st_ino, "name", folders[0]]
+
+
+def test_who_loses_the_race_still_sees_the_winner_on_disk_before_building_on_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FileStore(f"file://{root}").put("a/1.txt", b"x", durable=False)
+    loser = FileStore(f"file://{root}")
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(os.fstat(handle).st_ino), fsync(handle)))
+    assert not loser.put("a/1.txt", b"y", if_absent=True)
+    assert synced[-2:] == [(root / "a").stat().st_ino, root.stat().st_ino]
+
+
+def test_a_folder_removed_behind_the_stores_back_is_made_again_and_is_on_disk(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(f"file://{root}")
+    store.put("a/b/1.txt", b"x")
+    store.delete("a/b/1.txt")
+    (root / "a/b").rmdir()
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(os.fstat(handle).st_ino), fsync(handle)))
+    assert store.put("a/b/1.txt", b"y", if_absent=True)
+    assert store.get("a/b/1.txt") == b"y"
+    assert synced[1:] == [folder.stat().st_ino for folder in (root / "a/b", root / "a", root)]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (errno.ENOSPC, Retryable, "no room left in store folder .*free some space"),
+        (errno.EDQUOT, Retryable, "no room left in store folder .*free some space"),
+        (errno.EIO, Retryable, "check the disk"),
+        (errno.EACCES, Misconfigured, "give this user the right"),
+        (errno.EROFS, Misconfigured, "give this user the right"),
+    ],
+)
+def test_a_disk_that_refuses_a_put_is_told_by_kind_with_folder_and_remedy_and_leaves_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[FrametallyError], words: str
+) -> None:
+    store = FileStore(f"file://{root}")
+
+    def refuse(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        with pytest.raises(kind, match=words) as caught:
+            store.put("a/1.txt", b"x")
+    assert str(root) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert files_below(root) == []
+    assert store.put("a/1.txt", b"x", if_absent=True)
+
+
+_FULL = """
+import resource, sys
+from frametally.adapters.file_store import FileStore
+from frametally.errors import Retryable
+store = FileStore(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+for durable in (True, False):
+    try:
+        store.put("a/1.jpg", b"x" * 20_000, durable=durable)
+    except Retryable as error:
+        print(error)
+"""
+
+
+def test_a_write_that_the_system_cuts_short_leaves_no_object(root: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", _FULL, f"file://{root}"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert len(said) == 2
+    assert all(str(root) in line and "File too large" in line for line in said)
+    assert list(FileStore(f"file://{root}").list("")) == []
+
+
+@pytest.mark.parametrize("durable", [True, False])
+@pytest.mark.parametrize("if_absent", [True, False])
+def test_a_name_cannot_be_both_an_object_and_a_folder(root: Path, durable: bool, if_absent: bool) -> None:
+    store = FileStore(f"file://{root}")
+    store.put("a/b", b"x")
+    for key in ("a", "a/b/c", "a/b/c/d", "a/" + "n" * 256):
+        with pytest.raises(Poison, match=key[:100]):
+            store.put(key, b"y", if_absent=if_absent, durable=durable)
+    assert files_below(root) == ["a/b"]
+
+
+@pytest.mark.parametrize("url", ["file://", "file://relative/folder", "file:relative", "file:///a%00b"])
+def test_a_url_without_an_absolute_folder_is_refused(url: str) -> None:
+    with pytest.raises(Misconfigured, match="use file:///absolute/folder"):
+        FileStore(url)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for name in ("file", "file/store"):
+        with pytest.raises(Misconfigured, match="set FRAMETALLY_STORE_URL") as caught:
+            FileStore(f"file://{tmp_path}/{name}")
+        assert str(tmp_path / "file") in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_one_line_with_the_remedy(root: Path) -> None:
+    root.mkdir(mode=0o500)
+    with pytest.raises(Misconfigured, match="give this user the right"):
+        FileStore(f"file://{root}")
+
+
+def test_a_file_whose_name_is_no_key_is_named_when_it_is_listed(root: Path) -> None:
+    store = FileStore(f"file://{root}")
+    (root / "not\nours").write_text("x")
+    with pytest.raises(Misconfigured, match="not frametally's") as caught:
+        list(store.list(""))
+    assert "\n" not in str(caught.value)

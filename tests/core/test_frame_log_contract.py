@@ -1,0 +1,634 @@
+"""What every frame log keeps, whichever it is. What the SQLite log keeps beside it: `test_sqlite_log.py`."""
+
+import itertools
+import tempfile
+import threading
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from frametally.adapters.sqlite_log import SqliteLog
+from frametally.errors import Misconfigured
+from frametally.frame_log import FrameLog, LeaseLost, LogConsumer, LogRecord, open_frame_log
+from frametally.testing import ManualClock, MemoryLog
+
+TOPIC, GROUP, PARTITIONS = "frames", "frametally-yolo", 6
+LEASE_S = 10.0
+
+
+def new_sqlite_log(stack: ExitStack, clock: ManualClock) -> FrameLog:
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    log = SqliteLog(f"sqlite:///{folder}/made on opening/log.sqlite", lease_s=LEASE_S, clock=clock)
+    return stack.enter_context(closing(log))
+
+
+# A further adapter is one more line: how to make an empty log, closed and removed with the stack.
+ADAPTERS: dict[str, Callable[[ExitStack, ManualClock], FrameLog]] = {
+    "sqlite": new_sqlite_log,
+    "memory": lambda stack, clock: MemoryLog(lease_s=LEASE_S, clock=clock),
+}
+every_adapter = pytest.mark.parametrize("adapter", ADAPTERS)
+
+
+class Member:
+    """A consumer that keeps what it was told and given; it leaves the group when the stack closes."""
+
+    def __init__(self, stack: ExitStack, log: FrameLog, *, topic: str = TOPIC, group: str = GROUP) -> None:
+        self.told: list[tuple[str, list[int]]] = []
+        self.records: list[LogRecord] = []
+        self.at_revocation: Callable[[list[int]], None] = lambda partitions: None
+        self.consumer: LogConsumer = log.subscribe(
+            topic,
+            group,
+            on_assigned=lambda partitions: self.told.append(("assigned", partitions)),
+            on_revoked=self._revoked,
+        )
+        stack.callback(self.consumer.close)
+
+    def _revoked(self, partitions: list[int]) -> None:
+        self.told.append(("revoked", partitions))
+        self.at_revocation(partitions)
+
+    def poll(self, max_records: int = 500) -> list[LogRecord]:
+        records = self.consumer.poll(timeout_s=0, max_records=max_records)
+        self.records += records
+        return records
+
+    def drain(self) -> list[LogRecord]:
+        return list(itertools.chain.from_iterable(iter(self.poll, [])))
+
+    def assignment(self) -> set[int]:
+        return self.consumer.assignment()
+
+
+def settle(*members: Member) -> None:
+    """Let every member poll until nobody has anything to give back or to take."""
+    for member in members * 3:
+        member.consumer.poll(timeout_s=0, max_records=0)
+
+
+def messages(count: int) -> list[tuple[bytes, bytes]]:
+    return [(b"camera %d" % (n % 60), b"frame %d" % n) for n in range(count)]
+
+
+def commit_all(log: FrameLog, member: Member) -> None:
+    ends = log.end_offsets(TOPIC)
+    for partition in member.assignment():
+        member.consumer.commit(partition, ends[partition])
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture(params=ADAPTERS)
+def log(request: pytest.FixtureRequest, stack: ExitStack, clock: ManualClock) -> FrameLog:
+    opened = ADAPTERS[request.param](stack, clock)
+    opened.create_topic(TOPIC, PARTITIONS)
+    return opened
+
+
+# Topics and offsets.
+
+
+def test_a_topic_is_made_once_and_stays_as_it_is(log: FrameLog) -> None:
+    first = log.log_id(TOPIC)
+    log.publish(TOPIC, messages(10))
+    log.create_topic(TOPIC, 2)
+    assert log.partitions(TOPIC) == PARTITIONS
+    assert log.log_id(TOPIC) == first
+    assert sum(log.end_offsets(TOPIC).values()) == 10
+
+
+def test_every_topic_and_every_log_has_an_identity_of_its_own(stack: ExitStack, clock: ManualClock) -> None:
+    identities = set()
+    for adapter, _ in itertools.product(ADAPTERS, range(2)):
+        log = ADAPTERS[adapter](stack, clock)
+        for topic in ("frames", "others"):
+            log.create_topic(topic, 1)
+            identities.add(log.log_id(topic))
+    assert len(identities) == 2 * 2 * len(ADAPTERS)
+
+
+def test_a_topic_that_is_not_there_is_named_with_the_remedy(log: FrameLog) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: log.partitions("nothing"),
+        lambda: log.log_id("nothing"),
+        lambda: log.publish("nothing", messages(1)),
+        lambda: log.begin_offsets("nothing"),
+        lambda: log.end_offsets("nothing"),
+        lambda: log.committed("nothing", GROUP),
+        lambda: log.subscribe("nothing", GROUP, on_assigned=print, on_revoked=print),
+        lambda: log.trim("nothing"),
+    ]
+    for call in calls:
+        with pytest.raises(Misconfigured, match="no topic 'nothing': produce something first"):
+            call()
+    with pytest.raises(Misconfigured, match="at least 1"):
+        log.create_topic("nothing", 0)
+
+
+def test_a_topic_made_by_someone_else_is_seen(stack: ExitStack, log: FrameLog) -> None:
+    with pytest.raises(Misconfigured):
+        log.partitions("later")
+    log.create_topic("later", 3)
+    assert log.partitions("later") == 3
+    assert log.begin_offsets("later") == log.end_offsets("later") == {0: 0, 1: 0, 2: 0}
+
+
+keyed = st.tuples(st.binary(max_size=3), st.binary(max_size=40))
+
+
+@every_adapter
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(calls=st.lists(st.lists(keyed, max_size=12), max_size=5), partitions=st.integers(1, 4))
+def test_offsets_are_dense_and_a_key_keeps_its_order_however_publishing_is_split(
+    adapter: str, calls: list[list[tuple[bytes, bytes]]], partitions: int
+) -> None:
+    expected: dict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
+    for key, value in itertools.chain.from_iterable(calls):
+        expected[zlib.crc32(key) % partitions].append((key, value))
+    with ExitStack() as stack:
+        log = ADAPTERS[adapter](stack, ManualClock())
+        log.create_topic(TOPIC, partitions)
+        for call in calls:
+            log.publish(TOPIC, iter(call))
+        got = Member(stack, log).drain()
+        for partition in range(partitions):
+            rows = [record for record in got if record.partition == partition]
+            assert [record.offset for record in rows] == list(range(len(expected[partition])))
+            assert [(record.key, record.value) for record in rows] == expected[partition]
+        assert log.end_offsets(TOPIC) == {p: len(expected[p]) for p in range(partitions)}
+
+
+def test_a_publish_of_many_messages_is_in_the_log_in_order(log: FrameLog, stack: ExitStack) -> None:
+    log.publish(TOPIC, ((b"one key", b"%d" % n) for n in range(3456)))
+    assert [record.value for record in Member(stack, log).drain()] == [b"%d" % n for n in range(3456)]
+
+
+# Reading.
+
+
+def test_a_poll_without_messages_ends_empty(log: FrameLog, stack: ExitStack) -> None:
+    member = Member(stack, log)
+    assert member.consumer.poll(timeout_s=0.02) == []
+    assert member.assignment() == set(range(PARTITIONS))
+
+
+def test_a_poll_that_waits_gets_what_is_published_meanwhile(log: FrameLog, stack: ExitStack) -> None:
+    member = Member(stack, log)
+    member.poll()
+    publisher = threading.Timer(0.05, log.publish, (TOPIC, messages(1)))
+    publisher.start()
+    assert [record.value for record in member.consumer.poll(timeout_s=30)] == [b"frame 0"]
+    publisher.join()
+
+
+def test_no_partition_starves_behind_a_long_one(log: FrameLog, stack: ExitStack) -> None:
+    long = next(key for key in (b"%d" % n for n in range(100)) if zlib.crc32(key) % PARTITIONS == 0)
+    log.publish(TOPIC, [(long, b"x")] * 500)
+    log.publish(TOPIC, messages(60))
+    member = Member(stack, log)
+    seen = set()
+    for _ in range(PARTITIONS + 1):
+        records = member.poll(max_records=10)
+        assert len(records) == 10
+        seen |= {record.partition for record in records}
+    assert seen == set(range(PARTITIONS))
+
+
+def test_seek_sets_what_the_next_poll_returns_also_while_being_assigned(
+    log: FrameLog, stack: ExitStack
+) -> None:
+    log.publish(TOPIC, [(b"key", b"%d" % n) for n in range(10)])
+    (partition,) = (p for p, end in log.end_offsets(TOPIC).items() if end)
+    consumer = log.subscribe(
+        TOPIC, GROUP, on_assigned=lambda partitions: consumer.seek(partition, 7), on_revoked=print
+    )
+    stack.callback(consumer.close)
+    assert [record.offset for record in consumer.poll(timeout_s=0)] == [7, 8, 9]
+    consumer.seek(partition, 2)
+    assert [record.offset for record in consumer.poll(timeout_s=0, max_records=3)] == [2, 3, 4]
+    assert [record.offset for record in consumer.poll(timeout_s=0)] == [5, 6, 7, 8, 9]
+
+
+def test_a_group_goes_on_where_it_committed_and_other_groups_and_topics_do_not_notice(
+    log: FrameLog, stack: ExitStack
+) -> None:
+    log.create_topic("others", 2)
+    log.publish(TOPIC, messages(100))
+    log.publish("others", messages(50))
+    first = Member(stack, log)
+    assert len(first.drain()) == 100
+    commit_all(log, first)
+    first.consumer.close()
+    log.publish(TOPIC, messages(7))
+
+    assert len(Member(stack, log).drain()) == 7
+    assert len(Member(stack, log, group="another").drain()) == 107
+    assert len(Member(stack, log, topic="others").drain()) == 50
+    assert sum(log.committed(TOPIC, GROUP).values()) == 100
+    assert log.committed(TOPIC, "another") == log.committed("others", GROUP) == {}
+
+
+def test_a_commit_sets_what_it_is_given_forwards_or_back(log: FrameLog, stack: ExitStack) -> None:
+    log.publish(TOPIC, messages(60))
+    member = Member(stack, log)
+    member.drain()
+    for offset in (5, 3):
+        member.consumer.commit(0, offset)
+        assert log.committed(TOPIC, GROUP) == {0: offset}
+
+
+# The group.
+
+
+def test_two_members_share_evenly_and_the_newcomer_starts_where_the_other_committed(
+    log: FrameLog, stack: ExitStack
+) -> None:
+    log.publish(TOPIC, messages(120))
+    first, second = Member(stack, log), Member(stack, log)
+    assert len(first.drain()) == 120
+    assert first.told == [("assigned", list(range(PARTITIONS)))]
+
+    def commit_all_but_two(partitions: list[int]) -> None:
+        ends = log.end_offsets(TOPIC)
+        for partition in partitions:
+            first.consumer.commit(partition, ends[partition] - 2)
+
+    first.at_revocation = commit_all_but_two
+    assert second.poll() == []  # all is still the first one's
+    first.poll()
+    moved = first.told[-1][1]
+    assert first.told[1:] == [("revoked", moved)]
+    assert len(second.drain()) == 2 * len(moved) == PARTITIONS
+    assert {record.partition for record in second.records} == second.assignment() == set(moved)
+    assert first.assignment() == set(range(PARTITIONS)) - set(moved)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 6, 7])
+def test_shares_are_even_and_disjoint_for_any_number_of_members(
+    log: FrameLog, stack: ExitStack, count: int
+) -> None:
+    members = [Member(stack, log) for _ in range(count)]
+    settle(*members)
+    sizes = Counter(len(member.assignment()) for member in members)
+    assert sorted(itertools.chain.from_iterable(m.assignment() for m in members)) == list(range(PARTITIONS))
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_member_that_leaves_is_replaced_at_once(log: FrameLog, stack: ExitStack) -> None:
+    first, second = Member(stack, log), Member(stack, log)
+    settle(first, second)
+    first.consumer.close()
+    first.consumer.close()
+    second.poll()
+    assert second.assignment() == set(range(PARTITIONS))
+
+
+def test_a_lease_that_runs_out_hands_over_and_the_late_commit_is_refused(
+    log: FrameLog, stack: ExitStack, clock: ManualClock
+) -> None:
+    log.publish(TOPIC, messages(60))
+    zombie, heir = Member(stack, log), Member(stack, log)
+    assert len(zombie.drain()) == 60
+    zombie.consumer.commit(0, 4)
+    clock.advance(LEASE_S + 1)
+
+    assert len(heir.drain()) == 56
+    assert heir.assignment() == set(range(PARTITIONS))
+    commit_all(log, heir)
+    for partition in range(PARTITIONS):
+        with pytest.raises(LeaseLost, match=f"partition {partition} is no longer"):
+            zombie.consumer.commit(partition, 1)
+    assert log.committed(TOPIC, GROUP) == log.end_offsets(TOPIC)
+
+    refused = []
+
+    def commit_late(partitions: list[int]) -> None:
+        for partition in partitions:
+            with pytest.raises(LeaseLost):
+                zombie.consumer.commit(partition, 2)
+            refused.append(partition)
+
+    zombie.at_revocation = commit_late
+    zombie.poll()  # it learns, and joins anew
+    assert zombie.told[-1] == ("revoked", list(range(PARTITIONS)))
+    assert refused == list(range(PARTITIONS))
+    assert zombie.assignment() == set()
+    settle(heir, zombie)
+    assert len(zombie.assignment()) == len(heir.assignment()) == PARTITIONS // 2
+    zombie.consumer.commit(min(zombie.assignment()), 9)
+
+
+def test_a_lease_that_runs_out_hands_over_at_once(
+    log: FrameLog, stack: ExitStack, clock: ManualClock
+) -> None:
+    dead, heir = Member(stack, log), Member(stack, log)
+    settle(dead, heir)
+    clock.advance(LEASE_S * 0.9)
+    heir.poll()
+    assert len(heir.assignment()) == PARTITIONS // 2
+    clock.advance(LEASE_S * 0.2)
+    heir.poll()
+    assert heir.assignment() == set(range(PARTITIONS))
+
+
+def test_a_partition_that_came_back_is_still_another_assignment(
+    log: FrameLog, stack: ExitStack, clock: ManualClock
+) -> None:
+    log.publish(TOPIC, messages(60))
+    sleeper, other = Member(stack, log), Member(stack, log)
+    sleeper.drain()
+    clock.advance(LEASE_S + 1)
+    other.drain()
+    commit_all(log, other)
+    other.consumer.close()
+
+    refused = []
+
+    def commit_late(partitions: list[int]) -> None:
+        for partition in partitions:
+            with pytest.raises(LeaseLost):
+                sleeper.consumer.commit(partition, 1)
+            refused.append(partition)
+
+    commit_late([0])
+    sleeper.at_revocation = commit_late
+    assert sleeper.poll() == []
+    everything = list(range(PARTITIONS))
+    assert sleeper.told[1:] == [("revoked", everything), ("assigned", everything)]
+    assert refused == [0, *everything]
+    sleeper.consumer.commit(0, 1)
+
+
+def test_a_late_member_whom_nobody_replaced_goes_on(
+    log: FrameLog, stack: ExitStack, clock: ManualClock
+) -> None:
+    log.publish(TOPIC, messages(60))
+    member = Member(stack, log)
+    member.poll(max_records=10)
+    clock.advance(10 * LEASE_S)
+    member.consumer.commit(0, 3)
+    assert len(member.drain()) == 50
+    assert member.told == [("assigned", list(range(PARTITIONS)))]
+
+
+def test_polling_keeps_the_lease(log: FrameLog, stack: ExitStack, clock: ManualClock) -> None:
+    member, waiting = Member(stack, log), Member(stack, log, group=GROUP)
+    settle(member)
+    for _ in range(10):
+        clock.advance(LEASE_S * 0.9)
+        member.poll()
+        waiting.poll()
+    assert ("revoked", list(range(PARTITIONS))) not in member.told
+    assert len(member.assignment()) == len(waiting.assignment()) == PARTITIONS // 2
+
+
+def test_what_was_never_assigned_can_neither_be_committed_nor_sought(log: FrameLog, stack: ExitStack) -> None:
+    member, other = Member(stack, log), Member(stack, log)
+    settle(other)
+    for partition in (0, PARTITIONS):
+        with pytest.raises(LeaseLost):
+            member.consumer.commit(partition, 1)
+        with pytest.raises(LeaseLost):
+            member.consumer.seek(partition, 1)
+
+
+def test_a_callback_that_fails_leaves_nothing_unowned(log: FrameLog, stack: ExitStack) -> None:
+    first, second = Member(stack, log), Member(stack, log)
+    settle(first)
+    second.poll()
+
+    def fail(partitions: list[int]) -> None:
+        raise RuntimeError("the disk is full")
+
+    first.at_revocation = fail
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            first.poll()
+    first.consumer.close()
+    second.poll()
+    assert second.assignment() == set(range(PARTITIONS))
+
+
+def test_a_callback_that_failed_is_called_again_at_the_next_poll(
+    log: FrameLog, stack: ExitStack, clock: ManualClock
+) -> None:
+    log.publish(TOPIC, messages(60))
+    sleeper, other = Member(stack, log), Member(stack, log)
+    sleeper.drain()
+    clock.advance(LEASE_S + 1)
+    settle(other)
+    other.consumer.close()
+
+    def fail(partitions: list[int]) -> None:
+        raise RuntimeError("the disk is full")
+
+    sleeper.at_revocation = fail
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            sleeper.poll()
+    sleeper.at_revocation = lambda partitions: None
+    assert len(sleeper.drain()) == 60
+    assert sleeper.told[-1] == ("assigned", list(range(PARTITIONS)))
+
+
+def test_an_assignment_whose_callback_failed_is_made_again_before_anything_is_read(
+    log: FrameLog, stack: ExitStack
+) -> None:
+    log.publish(TOPIC, messages(60))
+    calls: list[list[int]] = []
+
+    def fail_once(partitions: list[int]) -> None:
+        calls.append(partitions)
+        if len(calls) == 1:
+            raise RuntimeError("the store is away")
+
+    consumer = stack.enter_context(
+        closing(log.subscribe(TOPIC, GROUP, on_assigned=fail_once, on_revoked=calls.append))
+    )
+    with pytest.raises(RuntimeError):
+        consumer.poll(timeout_s=0)
+    assert consumer.assignment() == set()
+    assert len(consumer.poll(timeout_s=0)) == 60
+    assert calls == [list(range(PARTITIONS))] * 2
+    consumer.commit(0, 1)
+
+
+members_and_deeds = st.lists(
+    st.tuples(st.integers(0, 2), st.sampled_from(["poll", "commit", "leave", "publish", "wait", "expire"])),
+    max_size=40,
+)
+
+
+@every_adapter
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(deeds=members_and_deeds)
+def test_whoever_polls_sleeps_or_leaves_the_commits_of_a_partition_are_one_chain(
+    adapter: str, deeds: list[tuple[int, str]]
+) -> None:
+    """A commit that is taken covers exactly what follows the one before: no gap, nothing twice."""
+    clock, chain = ManualClock(), dict.fromkeys(range(3), 0)
+    with ExitStack() as stack:
+        log = ADAPTERS[adapter](stack, clock)
+        log.create_topic(TOPIC, 3)
+        members = [Member(stack, log) for _ in range(3)]
+        in_hand: list[dict[int, tuple[int, int]]] = [{}, {}, {}]  # per member: partition -> first, next
+
+        def commit(member: int) -> None:
+            for partition, (first, following) in list(in_hand[member].items()):
+                try:
+                    members[member].consumer.commit(partition, following)
+                except LeaseLost:
+                    continue
+                assert first == chain[partition]
+                chain[partition] = following
+                in_hand[member][partition] = (following, following)
+
+        def poll(member: int) -> None:
+            for record in members[member].poll(max_records=4):
+                first, following = in_hand[member].get(record.partition, (record.offset, record.offset))
+                assert record.offset == following
+                in_hand[member][record.partition] = (first, following + 1)
+
+        def drop(member: int, revoked: list[int]) -> None:
+            for partition in revoked:
+                in_hand[member].pop(partition, None)
+
+        def join(member: int) -> None:
+            in_hand[member].clear()
+            members[member] = Member(stack, log)
+            members[member].at_revocation = lambda gone: drop(member, gone)
+
+        for member in range(3):
+            join(member)
+        for member, deed in deeds:
+            match deed:
+                case "poll":
+                    poll(member)
+                case "commit":
+                    commit(member)
+                case "publish":
+                    log.publish(TOPIC, messages(8))
+                case "wait":
+                    clock.advance(LEASE_S / 3)
+                case "expire":
+                    clock.advance(LEASE_S + 1)
+                case "leave":
+                    members[member].consumer.close()
+                    join(member)
+        for member in (0, 1, 2) * 12:
+            poll(member)
+            commit(member)
+        while any(log.end_offsets(TOPIC)[p] > chain[p] for p in chain):
+            for member in range(3):
+                poll(member)
+                commit(member)
+        assert log.committed(TOPIC, GROUP) == {p: end for p, end in chain.items() if end}
+        assert sorted(p for member in members for p in member.assignment()) == [0, 1, 2]
+
+
+def test_concurrent_publishers_and_consumers_lose_nothing_and_keep_each_keys_order(
+    log: FrameLog, stack: ExitStack
+) -> None:
+    published = [[(b"publisher %d" % n, b"%d" % i) for i in range(300)] for n in range(4)]
+    members = [Member(stack, log) for _ in range(2)]
+    settle(*members)
+    got: list[list[LogRecord]] = [[], []]
+    total = sum(map(len, published))
+
+    def publish(mine: list[tuple[bytes, bytes]]) -> None:
+        for start in range(0, len(mine), 50):
+            log.publish(TOPIC, mine[start : start + 50])
+
+    def consume(n: int) -> None:
+        while sum(log.committed(TOPIC, GROUP).values()) < total:
+            for record in members[n].consumer.poll(timeout_s=0.01, max_records=20):
+                got[n].append(record)
+                members[n].consumer.commit(record.partition, record.offset + 1)
+
+    threads = [threading.Thread(target=publish, args=(mine,)) for mine in published]
+    threads += [threading.Thread(target=consume, args=(n,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    by_key: dict[bytes, list[bytes]] = defaultdict(list)
+    for record in got[0] + got[1]:
+        by_key[record.key].append(record.value)
+    assert by_key == {mine[0][0]: [value for _, value in mine] for mine in published}
+
+
+# Trimming.
+
+
+def test_trim_removes_what_every_group_that_committed_has_committed(log: FrameLog, stack: ExitStack) -> None:
+    log.publish(TOPIC, messages(120))
+    ends = log.end_offsets(TOPIC)
+    assert log.trim(TOPIC) == 0  # nobody has committed
+
+    fast, slow = Member(stack, log), Member(stack, log, group="slow")
+    fast.drain()
+    slow.drain()
+    commit_all(log, fast)
+    slow.consumer.commit(0, 3)
+    assert log.trim(TOPIC) == 3  # of the other partitions, the slow group still needs all
+    assert log.begin_offsets(TOPIC) == {0: 3, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0}
+
+    commit_all(log, slow)
+    assert log.trim(TOPIC) == 117
+    assert log.trim(TOPIC) == 0
+    slow.consumer.commit(0, 2)  # set back: what is gone stays gone
+    assert log.trim(TOPIC) == 0
+    assert log.begin_offsets(TOPIC) == log.end_offsets(TOPIC) == ends
+    log.publish(TOPIC, messages(60))
+    late = Member(stack, log, group="late").drain()
+    assert len(late) == 60
+    assert {p: min(r.offset for r in late if r.partition == p) for p in range(PARTITIONS)} == ends
+
+
+def test_trim_never_goes_beyond_the_end_whatever_was_committed(log: FrameLog, stack: ExitStack) -> None:
+    log.publish(TOPIC, messages(60))
+    ends = log.end_offsets(TOPIC)
+    member = Member(stack, log)
+    member.drain()
+    for partition in range(PARTITIONS):
+        member.consumer.commit(partition, ends[partition] + 1000)
+    assert log.trim(TOPIC) == 60
+    assert log.begin_offsets(TOPIC) == ends
+
+
+def test_a_group_whose_committed_offset_was_trimmed_starts_at_the_beginning(
+    log: FrameLog, stack: ExitStack
+) -> None:
+    log.publish(TOPIC, messages(120))
+    member, behind = Member(stack, log), Member(stack, log, group="behind")
+    member.drain()
+    behind.poll(max_records=1)
+    commit_all(log, member)
+    assert log.trim(TOPIC) == 120  # the other group had not committed
+    log.publish(TOPIC, messages(120))
+    begin = log.begin_offsets(TOPIC)
+    assert len(behind.drain()) == 120
+    behind.consumer.commit(0, 1)
+    behind.consumer.close()
+    again = Member(stack, log, group="behind").drain()
+    assert min(r.offset for r in again if r.partition == 0) == begin[0]
+
+
+def test_an_unknown_kind_of_log_is_named_with_the_remedy() -> None:
+    with pytest.raises(Misconfigured, match=r"ftp://host.*use sqlite:///"):
+        open_frame_log("ftp://host")

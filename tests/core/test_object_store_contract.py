@@ -1,0 +1,212 @@
+"""What every object store keeps, whichever it is. What files keep beside it: `test_file_store.py`."""
+
+import itertools
+import os
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frametally.adapters.file_store import FileStore
+from frametally.errors import Misconfigured, Poison
+from frametally.object_store import ObjectInfo, ObjectMissing, ObjectStore, open_object_store
+from frametally.testing import MemoryStore
+
+RACERS = 8
+
+
+def new_file_store(stack: ExitStack) -> ObjectStore:
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="frametally store "))
+    return open_object_store(f"file://{folder}/made on opening")
+
+
+# A further adapter is one more line: how to make an empty store, closed and removed with the stack.
+ADAPTERS: dict[str, Callable[[ExitStack], ObjectStore]] = {
+    "file": new_file_store,
+    "memory": lambda stack: MemoryStore(),
+}
+every_adapter = pytest.mark.parametrize("adapter", ADAPTERS)
+
+
+@pytest.fixture(params=ADAPTERS)
+def store(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
+    with ExitStack() as stack:
+        opened = ADAPTERS[request.param](stack)
+        stack.callback(opened.close)
+        yield opened
+
+
+@pytest.mark.parametrize("durable", [True, False])
+@pytest.mark.parametrize("size_bytes", [0, 1, 60_000, 6_000_000])
+def test_an_object_reads_back_as_it_was_put(store: ObjectStore, size_bytes: int, durable: bool) -> None:
+    data = bytes(range(256)) * (size_bytes // 256) + b"\xff" * (size_bytes % 256)
+    assert store.put("images/a/1.jpg", data, durable=durable)
+    assert store.get("images/a/1.jpg") == data
+    assert store.head("images/a/1.jpg") == ObjectInfo("images/a/1.jpg", size_bytes)
+    assert list(store.list("")) == [ObjectInfo("images/a/1.jpg", size_bytes)]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_put_replaces_unless_it_is_told_to_leave_what_is_there(store: ObjectStore, durable: bool) -> None:
+    assert store.put("media/a.json", b"first", if_absent=True, durable=durable)
+    assert not store.put("media/a.json", b"second", if_absent=True, durable=durable)
+    assert store.get("media/a.json") == b"first"
+    assert store.put("media/a.json", b"third", durable=durable)
+    assert store.get("media/a.json") == b"third"
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_of_8_threads_that_race_to_create_an_object_exactly_one_wins(
+    store: ObjectStore, durable: bool
+) -> None:
+    keys = [f"metadata/{n}.jsonl" for n in range(20)]
+    won: list[tuple[str, bytes]] = []
+    start = threading.Barrier(RACERS)
+
+    def race(name: bytes) -> None:
+        start.wait()
+        won.extend((key, name) for key in keys if store.put(key, name, if_absent=True, durable=durable))
+
+    racers = [threading.Thread(target=race, args=(b"%d" % n * 10_000,)) for n in range(RACERS)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    assert sorted(key for key, _ in won) == sorted(keys)
+    assert all(store.get(key) == name for key, name in won)
+
+
+def test_what_is_not_there_is_missing_and_removing_it_is_no_error(store: ObjectStore) -> None:
+    store.put("a/b.txt", b"1")
+    for key in ("nothing", "a", "a/b.txt/c", "a/c.txt"):
+        with pytest.raises(ObjectMissing, match=key):
+            store.get(key)
+        with pytest.raises(ObjectMissing, match=key):
+            store.get_range(key, 0, 1)
+        with pytest.raises(ObjectMissing, match=key):
+            store.get_range(key, 1, 1)
+        assert store.head(key) is None
+        store.delete(key)
+    assert store.get("a/b.txt") == b"1"
+
+
+def test_a_removed_object_is_gone_and_can_be_created_again(store: ObjectStore) -> None:
+    store.put("a/b.txt", b"1")
+    store.delete("a/b.txt")
+    assert store.head("a/b.txt") is None
+    assert list(store.list("")) == []
+    assert store.put("a/b.txt", b"2", if_absent=True)
+
+
+def test_a_range_is_the_slice_of_the_object_cut_at_its_end(store: ObjectStore) -> None:
+    data = b"0123456789"
+    store.put("a/b.txt", data)
+    for first, end in itertools.product(range(13), repeat=2):
+        assert store.get_range("a/b.txt", first, end) == data[first:end]
+
+
+def test_a_folder_holds_what_is_below_it_and_nothing_that_only_begins_alike(store: ObjectStore) -> None:
+    for key in ("a/1.txt", "a/b/2.txt", "ab/3.txt", "a.txt"):
+        store.put(key, b"x")
+    assert [info.key for info in store.list("a")] == ["a/1.txt", "a/b/2.txt"]
+    assert [info.key for info in store.list("a/")] == ["a/1.txt", "a/b/2.txt"]
+    assert [info.key for info in store.list("a/b")] == ["a/b/2.txt"]
+    assert list(store.list("a.txt")) == []
+    assert list(store.list("nothing/here")) == []
+
+
+folder_names = st.text("ab-.=/", max_size=6).map(
+    lambda text: "/".join(part + "f" for part in text.split("/") if part.strip("."))
+)
+object_keys = st.builds(
+    lambda folder, name: f"{folder}/{name}.x" if folder else f"{name}.x",
+    folder_names,
+    st.text("ab-=", min_size=1, max_size=3),
+)
+
+
+@every_adapter
+@settings(deadline=None, max_examples=60)
+@given(keys=st.sets(object_keys, max_size=12), prefix=folder_names, other=object_keys)
+def test_a_listing_is_sorted_by_key_and_starts_above_after(
+    adapter: str, keys: set[str], prefix: str, other: str
+) -> None:
+    with ExitStack() as stack:
+        store = ADAPTERS[adapter](stack)
+        for key in keys:
+            store.put(key, b"x", durable=False)
+        expected = sorted(key for key in keys if key.startswith(f"{prefix}/" if prefix else ""))
+        assert [info.key for info in store.list(prefix)] == expected
+        for after in (other, *keys):
+            assert [info.key for info in store.list(prefix, after)] == [k for k in expected if k > after]
+
+
+ESCAPES = [
+    "",
+    "/",
+    "/etc/passwd",
+    "..",
+    "../x",
+    "a/../../x",
+    "a//b",
+    "a/",
+    "./a",
+    "a/.",
+    "a\0b",
+    "a\nb",
+    "\udcff",
+]
+
+
+@pytest.mark.parametrize("key", ESCAPES, ids=ascii)
+def test_a_key_that_escapes_the_store_is_refused_by_every_method(store: ObjectStore, key: str) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: store.put(key, b"x"),
+        lambda: store.put(key, b"x", durable=False),
+        lambda: store.get(key),
+        lambda: store.get_range(key, 0, 1),
+        lambda: store.head(key),
+        lambda: store.delete(key),
+        lambda: store.address(key),
+    ]
+    if key.strip("/a"):
+        calls.append(lambda: list(store.list(key)))
+    for call in calls:
+        with pytest.raises(Poison, match="no relative path"):
+            call()
+
+
+@every_adapter
+@settings(deadline=None, max_examples=150)
+@given(key=st.text(st.characters() | st.sampled_from("/.#%0"), max_size=12), durable=st.booleans())
+def test_any_text_is_a_key_that_works_or_is_refused(adapter: str, key: str, durable: bool) -> None:
+    with ExitStack() as stack:
+        store = ADAPTERS[adapter](stack)
+        try:
+            store.put(key, b"data", durable=durable)
+        except Poison:
+            assert list(store.list("")) == []
+        else:
+            assert store.get(key) == b"data"
+            assert list(store.list("")) == [ObjectInfo(key, 4)]
+            if isinstance(store, FileStore):
+                root = Path(store.address("x")[len("file://") :].replace("%20", " ")).parent
+                found = [Path(at, name) for at, _, names in os.walk(root.parent) for name in names]
+                assert found == [root / key]
+
+
+def test_an_address_is_a_url_that_anyone_can_read(store: ObjectStore) -> None:
+    store.put("metadata/model=a b/log=%41#/é.jsonl", b"line\n")
+    with urllib.request.urlopen(store.address("metadata/model=a b/log=%41#/é.jsonl")) as body:  # noqa: S310
+        assert body.read() == b"line\n"
+
+
+def test_an_unknown_kind_of_store_is_named_with_the_remedy() -> None:
+    with pytest.raises(Misconfigured, match=r"ftp://host.*use file:///"):
+        open_object_store("ftp://host")
