@@ -1,0 +1,1 @@
+"""The counting job, which a cluster can run, and the driver that plans, runs and publishes it."""

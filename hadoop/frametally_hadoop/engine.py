@@ -1,0 +1,118 @@
+"""Runs the counting job on one of mrjob's runners, in a temporary folder, without the user's mrjob.conf."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally_hadoop.bundle import write_bundle
+from frametally_hadoop.params import CountParams
+
+_RAISED_IN_TASK = re.compile(r"frametally\.errors\.(Retryable|Poison|Misconfigured): (.+)")
+_ERRORS: dict[str, type[FrametallyError]] = {
+    "Retryable": Retryable,
+    "Poison": Poison,
+    "Misconfigured": Misconfigured,
+}
+
+
+def run_job(*, manifest: Sequence[str], params: CountParams, runner: str, temporary: Path) -> Iterator[bytes]:
+    """The job's output lines, in whatever order the runner leaves them, each with its line end.
+
+    Args:
+        manifest: Input lines, see `mapping`.
+        params: What counts.
+        runner: `inline`, `local`, `hadoop` or `spark`.
+        temporary: An empty folder for the manifest, the bundle and mrjob's own files; the caller removes it.
+
+    Raises:
+        Retryable: A task failed, a segment among other things; the message is the task's own line.
+        Poison: A segment is none.
+        Misconfigured: mrjob or the runner's own software is not there.
+    """
+    try:
+        from mrjob.util import to_lines
+
+        from frametally_hadoop.job import CountObjects
+    except ImportError as error:
+        raise Misconfigured(
+            f"the counting job needs mrjob ({error}): pip install 'frametally[hadoop]'"
+        ) from error
+
+    manifest_path = temporary / "manifest.txt"
+    manifest_path.write_text("".join(f"{line}\n" for line in manifest))
+    arguments = ["-r", runner, "--no-conf", "--params", params.to_argument(), str(manifest_path)]
+    if runner != "spark":
+        arguments += ["--local-tmp-dir", str(temporary)]
+    if runner == "inline":
+        arguments += ["--num-cores", "1"]  # tasks run one after the other: more of them only cost
+    else:
+        # Else Spark takes whatever `python3` is first on the PATH, without msgspec and mrjob.
+        arguments += ["--python-bin", sys.executable]
+        arguments += ["--py-files", str(write_bundle(temporary / "frametally_job.zip"))]
+    with _logged() as log, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
+        try:
+            with CountObjects(arguments).make_runner() as engine:
+                _make_spark_folder(engine, runner)
+                engine.run()
+                yield from to_lines(engine.cat_output())
+        except FrametallyError:
+            raise
+        except Exception as error:
+            raise _failure(error, runner, log) from error
+
+
+def _make_spark_folder(engine: object, runner: str) -> None:
+    """Make the folder that mrjob's Spark runner writes its counters to, and does not always make itself."""
+    folder = getattr(engine, "_spark_tmp_dir", None) if runner == "spark" else None
+    if folder and "://" not in folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+
+
+class _KeptLog(logging.Handler):
+    """What mrjob logs as an error, for the one line that the user gets."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text += record.getMessage() + "\n"
+
+
+@contextmanager
+def _logged() -> Iterator[_KeptLog]:
+    logger = logging.getLogger("mrjob")
+    kept, propagate = _KeptLog(), logger.propagate
+    logger.addHandler(kept)
+    logger.propagate = False
+    try:
+        yield kept
+    finally:
+        logger.removeHandler(kept)
+        logger.propagate = propagate
+
+
+def _failure(error: Exception, runner: str, log: _KeptLog) -> FrametallyError:
+    if isinstance(error, ImportError | FileNotFoundError | PermissionError):
+        return Misconfigured(
+            f"the {runner} runner cannot be started ({error}): install what it needs (hadoop: the `hadoop` "
+            "command; spark: the package pyspark and Java), or set FRAMETALLY_RUNNER=inline"
+        )
+    raised = _RAISED_IN_TASK.findall(f"{log.text}\n{error!r}")
+    if raised:
+        kind, message = raised[-1]
+        return _ERRORS[kind](message)
+    lines = [line for line in f"{log.text}\n{error}".splitlines() if line.strip()]
+    reason = lines[-1].strip() if lines else repr(error)
+    return Retryable(
+        f"the counting job failed on the {runner} runner: {type(error).__name__}: {reason}; "
+        "run it again, or with FRAMETALLY_RUNNER=inline to see whether the runner is at fault"
+    )

@@ -1,0 +1,176 @@
+"""Frame lines, decoded and checked as far as counting needs it.
+
+With msgspec where it is installed, with the standard library where it is not: both accept and refuse the
+same lines and give the same values, so that a cluster without msgspec counts the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NamedTuple, Protocol
+
+try:
+    import msgspec
+except ImportError:  # a cluster's Python may have nothing but the standard library
+    msgspec = None  # type: ignore[assignment]
+
+RECORD_VERSION = 1
+_MAX_TIME_MS = 10**15
+_MAX_SIDE_PX = 1e6
+
+
+class BadLine(ValueError):
+    """A line that is no frame's detections; the message says why."""
+
+
+class Detection(Protocol):
+    """One box: `confidence` 0 to 1, `box` as (left, top, width, height) in pixels."""
+
+    @property
+    def label(self) -> str: ...  # noqa: D102
+    @property
+    def confidence(self) -> float: ...  # noqa: D102
+    @property
+    def box(self) -> tuple[float, float, float, float]: ...  # noqa: D102
+
+
+class Frame(Protocol):
+    """What counting needs of a frame line."""
+
+    @property
+    def image_path(self) -> str: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def captured_at_ms(self) -> int: ...  # noqa: D102
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def detections(self) -> Sequence[Detection]: ...  # noqa: D102
+
+
+class _PlainDetection(NamedTuple):
+    label: str
+    confidence: float
+    box: tuple[float, float, float, float]
+
+
+class _PlainFrame(NamedTuple):
+    image_path: str
+    source: str
+    captured_at_ms: int
+    model: str
+    detections: list[_PlainDetection]
+
+
+def decode_with_standard_library(line: bytes) -> Frame:
+    """The frame in `line`, by `json`. Raises `BadLine`."""
+    try:
+        fields = json.loads(line.decode(), parse_constant=_refuse_constant)
+        if b"\\u" in line:  # half a surrogate pair is a string to json, but no text
+            json.dumps(fields, ensure_ascii=False).encode()
+        if type(fields) is not dict:
+            raise BadLine("not a JSON object")
+        _check_version(_typed(fields.get("v", RECORD_VERSION), int, "v"))
+        time_ms = _typed(fields["captured_at_ms"], int, "captured_at_ms")
+        if not -_MAX_TIME_MS <= time_ms <= _MAX_TIME_MS:
+            raise BadLine("captured_at_ms is out of range")
+        return _PlainFrame(
+            image_path=_typed(fields["image_path"], str, "image_path"),
+            source=_typed(fields["source"], str, "source"),
+            captured_at_ms=time_ms,
+            model=_typed(fields["model"], str, "model"),
+            detections=[_detection(item) for item in _typed(fields["detections"], list, "detections")],
+        )
+    except KeyError as error:
+        raise BadLine(f"field {error} is missing") from error
+    except (ValueError, RecursionError) as error:
+        raise BadLine(str(error)) from error
+
+
+def _detection(item: Any) -> _PlainDetection:
+    fields = _typed(item, dict, "a detection")
+    left, top, width, height = (_number(side, -_MAX_SIDE_PX, _MAX_SIDE_PX) for side in _box(fields["box"]))
+    if width < 0 or height < 0:
+        raise BadLine("a box of negative size")
+    return _PlainDetection(
+        label=_typed(fields["label"], str, "label"),
+        confidence=_number(fields["confidence"], 0.0, 1.0),
+        box=(left, top, width, height),
+    )
+
+
+def _box(value: Any) -> list[Any]:
+    sides: list[Any] = _typed(value, list, "box")
+    if len(sides) != 4:
+        raise BadLine(f"a box of {len(sides)} numbers")
+    return sides
+
+
+def _number(value: Any, least: float, most: float) -> float:
+    if type(value) not in (int, float) or not least <= value <= most:
+        raise BadLine(f"{value!r:.40} is no number from {least} to {most}")
+    return float(value)
+
+
+def _typed(value: Any, kind: type, name: str) -> Any:
+    if type(value) is not kind:
+        raise BadLine(f"{name} is not of type {kind.__name__}")
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise BadLine(f"{name} is no JSON")
+
+
+def _check_version(version: int) -> None:
+    if version != RECORD_VERSION:
+        raise BadLine(f"version {version}; this frametally reads version {RECORD_VERSION}")
+
+
+def _make_msgspec_decoder() -> Callable[[bytes], Frame]:
+    side = Annotated[float, msgspec.Meta(ge=-_MAX_SIDE_PX, le=_MAX_SIDE_PX)]
+    size = Annotated[float, msgspec.Meta(ge=0, le=_MAX_SIDE_PX)]
+    fast_detection = msgspec.defstruct(
+        "FastDetection",
+        [
+            ("label", str),
+            ("confidence", Annotated[float, msgspec.Meta(ge=0, le=1)]),
+            ("box", tuple[side, side, size, size]),
+        ],
+        gc=False,
+    )
+    fast_frame = msgspec.defstruct(
+        "FastFrame",
+        [
+            ("image_path", str),
+            ("source", str),
+            ("captured_at_ms", Annotated[int, msgspec.Meta(ge=-_MAX_TIME_MS, le=_MAX_TIME_MS)]),
+            ("model", str),
+            ("detections", list[fast_detection]),  # type: ignore[valid-type]
+            ("v", int, RECORD_VERSION),
+        ],
+        gc=False,
+    )
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(fast_frame)
+
+    def decode_with_msgspec(line: bytes) -> Frame:
+        """The frame in `line`, by msgspec. Raises `BadLine`."""
+        try:
+            if not line.isascii():  # msgspec does not look into the fields that it skips
+                line.decode()
+            frame = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise BadLine(str(error)) from error
+        if frame.v != RECORD_VERSION:
+            _check_version(frame.v)
+        return frame  # type: ignore[no-any-return]
+
+    return decode_with_msgspec
+
+
+decode_frame: Callable[[bytes], Frame] = (
+    decode_with_standard_library if msgspec is None else _make_msgspec_decoder()
+)
+"""The frame in a line; raises `BadLine`."""

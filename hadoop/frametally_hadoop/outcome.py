@@ -1,0 +1,77 @@
+"""Runs the job over a plan and takes its output apart, day by day."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from frametally import keys
+from frametally.object_store import ObjectStore
+from frametally.reports import Skipped
+from frametally.runs import DayKey
+from frametally_hadoop.engine import run_job
+from frametally_hadoop.plan import Plan
+from frametally_hadoop.spool import DaySpool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the job said.
+
+    Attributes:
+        lines: Counts and coverage, by day.
+        duplicates: By day, the lines that repeated a frame.
+        corrupt_lines: By segment key and line number, why a line was set aside.
+    """
+
+    lines: DaySpool
+    duplicates: Counter[DayKey] = field(default_factory=Counter)
+    corrupt_lines: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+
+    def skipped(self) -> list[Skipped]:
+        """The corrupt lines, for the report."""
+        return [
+            Skipped(f"{segment}, line {number}", f"{reason}; the rest is counted; restore the segment")
+            for segment, lines in sorted(self.corrupt_lines.items())
+            for number, reason in sorted(lines.items())
+        ]
+
+
+class _OfModel(msgspec.Struct):
+    model: str
+    duplicates_dropped: int = 0
+
+
+def count_plan(*, store: ObjectStore, plan: Plan, runner: str, temporary: Path) -> Outcome:
+    """Count the stale days of `plan`; the outcome's lines lie in `temporary`.
+
+    Raises:
+        Retryable, Poison, Misconfigured: As `engine.run_job`.
+    """
+    job_folder, spool_folder = temporary / "job", temporary / "spool"
+    job_folder.mkdir()
+    spool_folder.mkdir()
+    outcome = Outcome(DaySpool(spool_folder))
+    manifest = [
+        f"{store.address(key)}\t{','.join(str(day) for day in days)}\t{key}"
+        for key, days in plan.days_of_segment.items()
+    ]
+    decoder = msgspec.json.Decoder(_OfModel)
+    for line in run_job(manifest=manifest, params=plan.params, runner=runner, temporary=job_folder):
+        key_json, _, value = line.partition(b"\t")
+        kind, *where = json.loads(key_json)
+        if kind == "corrupt":
+            segment, number = where
+            outcome.corrupt_lines[segment][number] = json.loads(value)
+            continue
+        of_model = decoder.decode(value)
+        day = DayKey(of_model.model, plan.params.interval_s, keys.utc_day(where[-1]))
+        if kind == "duplicates":
+            outcome.duplicates[day] += of_model.duplicates_dropped
+        else:
+            outcome.lines.add(day, line)
+    return outcome

@@ -1,0 +1,165 @@
+"""Which days have to be counted anew, and from which segments."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison
+from frametally.object_store import ObjectMissing, ObjectStore
+from frametally.records import SegmentHeader, SegmentSource
+from frametally.reports import Progress, Skipped
+from frametally.runs import CurrentDay, DayKey, current_days
+from frametally.segments import check_belongs, list_segments, read_header
+from frametally_hadoop.mapping import DAY_MS
+from frametally_hadoop.params import CountParams
+
+
+class DayPlan(NamedTuple):
+    """One day to count.
+
+    Attributes:
+        key: Model, interval and day.
+        params: What counts.
+        sequence: Sequence of the run to publish.
+        segments: Keys of the segments that hold frames of the day, sorted.
+        current_sha256: `inputs_sha256` of the day's current run, None if there is none.
+    """
+
+    key: DayKey
+    params: CountParams
+    sequence: int
+    segments: list[str]
+    current_sha256: str | None
+
+    def inputs_sha256(self, corrupt_lines: Mapping[str, Collection[int]] | None = None) -> str:
+        """Identity of what the day is counted from: settings, day and segments.
+
+        Args:
+            corrupt_lines: By segment key, numbers of lines that were set aside. As they are part of the
+                identity, such a day is counted again each time, and heals when the segment does.
+        """
+        digest = hashlib.sha256(f"{self.params.digest()} {self.key.interval_s} {self.key.day}\n".encode())
+        for segment in self.segments:
+            lines = sorted((corrupt_lines or {}).get(segment, ()))
+            digest.update(f"{segment} without lines {lines}\n".encode() if lines else f"{segment}\n".encode())
+        return digest.hexdigest()
+
+
+class Plan(NamedTuple):
+    """What there is to do.
+
+    Attributes:
+        params: What counts.
+        stale: Days to count, sorted.
+        up_to_date: Days that need nothing.
+        days_of_segment: By segment key, its days that are stale, as whole days since 1970.
+        skipped: Segments that cannot be used.
+    """
+
+    params: CountParams
+    stale: list[DayPlan]
+    up_to_date: set[DayKey]
+    days_of_segment: dict[str, list[int]]
+    skipped: list[Skipped]
+
+
+def make_plan(
+    *, store: ObjectStore, params: CountParams, unusable: Collection[str], progress: Progress
+) -> Plan:
+    """Compare the segments with the current runs.
+
+    Args:
+        store: Where both are.
+        params: What counts.
+        unusable: Keys of segments to leave out.
+        progress: Told how many headers have been read.
+    """
+    # The runs first: whatever they were counted from is then in the listing too, so that a run that follows
+    # a current one never holds less.
+    current = current_days(store)
+    segments: dict[DayKey, list[str]] = defaultdict(list)
+    skipped: list[Skipped] = [Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
+    to_read = [key for key in list_segments(store) if key not in unusable]
+    for done, key in enumerate(to_read):
+        progress.update(done, len(to_read), "segment headers")
+        try:
+            header, body_start = read_header(store, key)
+            check_belongs(header, key)
+            days = _days_of(store, key, header, body_start)
+            for day in days:
+                segments[DayKey(header.model, params.interval_s, _day_text(day))].append(key)
+        except (Poison, Misconfigured) as error:
+            skipped.append(Skipped(key, str(error)))
+        except ObjectMissing:
+            continue  # removed since it was listed
+    progress.update(len(to_read), len(to_read), "segment headers")
+    plans = [_plan_day(day, params, sorted(segments[day]), current.get(day)) for day in sorted(segments)]
+    stale = [plan for plan in plans if plan.current_sha256 != plan.inputs_sha256()]
+    days_of_segment: dict[str, list[int]] = defaultdict(list)
+    for plan in stale:
+        for key in plan.segments:
+            days_of_segment[key].append(_day_number(plan.key.day))
+    up_to_date = {plan.key for plan in plans} - {plan.key for plan in stale}
+    return Plan(params, stale, up_to_date, dict(sorted(days_of_segment.items())), skipped)
+
+
+def _plan_day(day: DayKey, params: CountParams, segments: list[str], current: CurrentDay | None) -> DayPlan:
+    return DayPlan(
+        key=day,
+        params=params,
+        sequence=current.sequence + 1 if current else 1,
+        segments=segments,
+        current_sha256=current.run.inputs_sha256 if current and current.run else None,
+    )
+
+
+class _Time(msgspec.Struct):
+    captured_at_ms: int
+
+
+def _days_of(store: ObjectStore, key: str, header: SegmentHeader, body_start: int) -> list[int]:
+    """The days on which the segment has frames.
+
+    The header alone tells it unless a source spans more than two days (pictures do): what lies between its
+    first and last is then read from the lines.
+    """
+    days: set[int] = set()
+    for part in header.sources:
+        first, last = part.first_captured_at_ms // DAY_MS, part.last_captured_at_ms // DAY_MS
+        days |= {first, last}
+        if last - first > 1:
+            days |= _days_of_lines(store, key, part, body_start)
+    return sorted(days)
+
+
+def _days_of_lines(store: ObjectStore, key: str, part: SegmentSource, body_start: int) -> set[int]:
+    body = store.get_range(key, body_start + part.first_byte, body_start + part.next_byte)
+    decoder = msgspec.json.Decoder(_Time)
+    days = set()
+    for line in body.split(b"\n"):
+        try:
+            time_ms = decoder.decode(line).captured_at_ms
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue  # the job reports it
+        if part.first_captured_at_ms <= time_ms <= part.last_captured_at_ms:
+            days.add(time_ms // DAY_MS)
+    return days
+
+
+def _day_text(day: int) -> str:
+    try:
+        return keys.utc_day(day * DAY_MS)
+    except (OverflowError, ValueError, OSError) as error:
+        raise Poison(
+            f"it says that it has frames of day {day} since 1970, which no calendar has; restore the segment"
+        ) from error
+
+
+def _day_number(day: str) -> int:
+    return keys.day_start_ms(day) // DAY_MS

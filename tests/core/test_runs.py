@@ -1,0 +1,161 @@
+"""Runs are found by their pointers and read whole or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
+from frametally.runs import CurrentDay, DayKey, current_days, current_runs, read_run
+from frametally.testing import MemoryStore
+
+DAY = "2026-01-01"
+DAY_MS = 1_767_225_600_000
+
+
+def coverage(**changed: object) -> Coverage:
+    fields = {
+        "model": "m",
+        "source": "gate",
+        "interval_start_ms": DAY_MS,
+        "interval_s": 60,
+        "frames": 3,
+    }
+    return Coverage(**(fields | changed))
+
+
+def count(**changed: object) -> IntervalCount:
+    evidence = [Evidence(image_path="images/x.jpg", captured_at_ms=DAY_MS, count=2)]
+    fields = {"label": "car", "detections": 4, "peak": 2, "evidence": evidence}
+    of_interval = {"model": "m", "source": "gate", "interval_start_ms": DAY_MS, "interval_s": 60, "frames": 3}
+    return IntervalCount(**(of_interval | fields | changed))
+
+
+def part_line(record: Coverage | IntervalCount) -> bytes:
+    if isinstance(record, Coverage):
+        key = f'["coverage","{record.source}",{record.interval_start_ms}]'
+    else:
+        key = f'["count","{record.source}","{record.label}",{record.interval_start_ms}]'
+    return key.encode() + b"\t" + encode(record) + b"\n"
+
+
+def put_run(store, parts: list[bytes], *, sequence: int = 1, params: str = "0" * 8, **changed: object) -> Run:
+    run_id = f"{sequence:06d}-{'5' * 16}"
+    fields = {
+        "run_id": run_id,
+        "sequence": sequence,
+        "model": "m",
+        "params": params,
+        "interval_s": 60,
+        "day": DAY,
+        "parts": [f"part-{number:05d}" for number in range(len(parts))],
+        "inputs_sha256": "5" * 64,
+        "frames": 3,
+        "duplicates_dropped": 0,
+    } | changed
+    fields["prefix"] = keys.run_folder(
+        fields["model"], params, fields["interval_s"], fields["day"], fields["run_id"]
+    )
+    run = Run(**fields)
+    for name, data in zip(run.parts, parts, strict=True):
+        store.put(f"{run.prefix}/{name}", data)
+    store.put(f"{run.prefix}/_SUCCESS", b"")
+    store.put(keys.run_pointer_key(run.model, params, run.interval_s, run.day, sequence), encode(run))
+    return run
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+GOOD = part_line(count()) + part_line(coverage())
+
+
+def test_what_was_counted_is_read_back_from_all_parts(store):
+    later = coverage(interval_start_ms=DAY_MS + 60_000, frames=2)
+    run = put_run(store, [GOOD, part_line(later)], frames=5)
+    assert read_run(store, run) == ([count()], [coverage(), later])
+
+
+def test_the_highest_sequence_is_current_over_all_params(store):
+    put_run(store, [GOOD], sequence=1)
+    newest = put_run(store, [GOOD], sequence=10, params="0" * 8)
+    put_run(store, [GOOD], sequence=9, params="f" * 8)
+    assert current_runs(store) == [newest]
+    tied = put_run(store, [GOOD], sequence=10, params="f" * 8)
+    assert current_runs(store) == [tied]
+
+
+def test_each_model_interval_and_day_has_its_own_run_in_this_order(store):
+    for model, interval_s, day in [("m", 60, "2026-01-02"), ("m", 60, DAY), ("a", 60, DAY), ("m", 5, DAY)]:
+        put_run(store, [], model=model, interval_s=interval_s, day=day, frames=0)
+    assert [(run.model, run.interval_s, run.day) for run in current_runs(store)] == [
+        ("a", 60, DAY),
+        ("m", 5, DAY),
+        ("m", 60, DAY),
+        ("m", 60, "2026-01-02"),
+    ]
+
+
+def test_part_files_without_a_pointer_are_no_run(store):
+    run = put_run(store, [GOOD])
+    store.delete(keys.run_pointer_key("m", run.params, 60, DAY, 1))
+    assert current_runs(store) == []
+
+
+@pytest.mark.parametrize("what", ["not JSON", "of another day", "of another version"])
+def test_a_pointer_that_cannot_be_trusted_is_named_with_the_remedy(store, what):
+    run = put_run(store, [GOOD])
+    pointer = keys.run_pointer_key("m", run.params, 60, DAY, 1)
+    data = {
+        "not JSON": b"{",
+        "of another day": encode(run).replace(DAY.encode(), b"2026-01-02"),
+        "of another version": encode(run).replace(b'"v":1', b'"v":9'),
+    }[what]
+    store.put(pointer, data)
+    [(key, day)] = current_days(store).items()
+    assert key == DayKey("m", 60, DAY)
+    assert day == CurrentDay(pointer, 1, None, day.problem)
+    with pytest.raises(Poison) as raised:
+        current_runs(store)
+    assert str(raised.value).startswith(f"{pointer}: ")
+    assert "remove it and run `frametally aggregate` again" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        (GOOD[:-1], "part-00000 ends in the middle of line 2"),
+        (GOOD[:-20], "part-00000 ends in the middle of line 2"),
+        (part_line(count()), "covers 0 frames where its run counted 3"),
+        (GOOD + GOOD, "covers 6 frames where its run counted 3"),
+        (b"{}\n" + GOOD, "line 1"),
+        (b"[\t{}\n" + GOOD, "line 1"),
+        (b'["sum","gate",1]\t{}\n' + GOOD, "line 1"),
+        (GOOD + b"\n", "line 3"),
+        (GOOD.replace(b'"peak":2', b'"peak":"2"'), "peak"),
+        (GOOD.replace(b'["count","gate"', b'["count","yard"'), "line 1: its key and its record differ"),
+        (GOOD.replace(b'"model":"m"', b'"model":"x"', 1), "another model, interval or day"),
+        (GOOD.replace(b'"interval_s":60', b'"interval_s":5', 1), "another model, interval or day"),
+        (GOOD.replace(b"1767225600000", b"1767312000000"), "another model, interval or day"),
+        (GOOD.replace(b"1767225600000", b"1767225599999"), "another model, interval or day"),
+        (GOOD.replace(b'"v":1', b'"v":2', 1), "version 2"),
+    ],
+)
+def test_a_damaged_part_is_named_with_its_line_and_the_remedy(store, part, reason):
+    run = put_run(store, [part])
+    with pytest.raises(Poison) as raised:
+        read_run(store, run)
+    assert reason in str(raised.value)
+    assert run.prefix in str(raised.value)
+    assert "_runs/000001.json and run `frametally aggregate` again" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_part_is_named(store):
+    run = put_run(store, [GOOD])
+    store.delete(f"{run.prefix}/part-00000")
+    with pytest.raises(Poison, match="part-00000 is missing"):
+        read_run(store, run)

@@ -1,0 +1,161 @@
+"""Footage as values: segments made without a detector, counted, and read back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from frametally import keys
+from frametally.object_store import ObjectStore, open_object_store
+from frametally.records import Detection, FrameDetections
+from frametally.reports import NoProgress
+from frametally.runs import current_runs
+from frametally.segments import encode_segment
+from frametally.settings import Settings
+from frametally.testing import MemoryStore
+from frametally_hadoop.driver import aggregate
+
+MODEL = "tiny-1"
+NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
+
+
+class Footage:
+    """A store with segments, and what is counted from them."""
+
+    def __init__(self, folder: Path, store: ObjectStore | None = None) -> None:
+        self.store: ObjectStore = store or MemoryStore()
+        self.settings = Settings(data_dir=folder).resolved()
+        self._next_offset = 0
+
+    def frame(
+        self,
+        captured_at_ms: int = NOON_MS,
+        *labels: str,
+        source: str = "gate",
+        index: int = 0,
+        confidence: float = 0.9,
+        box: tuple[float, float, float, float] = (1.0, 2.0, 30.5, 40.0),
+        model: str = MODEL,
+    ) -> FrameDetections:
+        """One frame with a box per label."""
+        return FrameDetections(
+            image_path=keys.image_key(source, captured_at_ms, "ab" * 32, index),
+            source=source,
+            frame_index=index,
+            captured_at_ms=captured_at_ms,
+            time_source="start_time",
+            width_px=640,
+            height_px=480,
+            media="ab" * 32,
+            model=model,
+            detections=[Detection(label=label, confidence=confidence, box=box) for label in labels],
+        )
+
+    def segment(
+        self,
+        frames: Sequence[FrameDetections],
+        *,
+        model: str = MODEL,
+        spoil: Callable[[bytes], bytes] = bytes,
+    ) -> str:
+        """Put one more segment of the chain; `spoil` changes its bytes. Returns its key."""
+        first = self._next_offset
+        self._next_offset += max(len(frames), 1)
+        data = encode_segment(
+            model=model,
+            log_id="log-1",
+            topic="frames",
+            partition=0,
+            first_offset=first,
+            next_offset=self._next_offset,
+            frames=frames,
+            dead_letters=[],
+        )
+        key = keys.segment_key(model, "log-1", "frames", 0, first)
+        assert self.store.put(key, spoil(data), if_absent=True)
+        return key
+
+    def segments(self, batches: Iterable[Sequence[FrameDetections]]) -> None:
+        """Put a segment per batch."""
+        for frames in batches:
+            self.segment(frames)
+
+    def aggregate(self, store: ObjectStore | None = None, runner: str | None = None, **settings: object):
+        """Count what is new; `settings` are those that differ."""
+        return aggregate(
+            settings=self.settings.model_copy(update=settings),
+            store=store or self.store,
+            progress=NoProgress(),
+            runner=runner,
+        )
+
+    def parts(self) -> dict[tuple[str, int, str], bytes]:
+        """The part files of each current run, joined, by model, interval and day."""
+        return {
+            (run.model, run.interval_s, run.day): b"".join(
+                self.store.get(f"{run.prefix}/{part}") for part in run.parts
+            )
+            for run in current_runs(self.store)
+        }
+
+    def objects(self, prefix: str) -> dict[str, bytes]:
+        """All objects in a folder."""
+        return {info.key: self.store.get(info.key) for info in self.store.list(prefix)}
+
+    def temporary_files(self) -> list[Path]:
+        """What aggregations left behind."""
+        return [path for path in (self.settings.data_dir / "tmp").rglob("*") if path.is_file()]
+
+
+class WatchedStore:
+    """A store that calls `watch("before <method>", key)` before each call and `"after put"` after a put."""
+
+    def __init__(self, store: ObjectStore, watch: Callable[[str, str], None]) -> None:
+        self._store = store
+        self._watch = watch
+        self.url = store.url
+
+    def __getattr__(self, name: str) -> object:
+        method = getattr(self._store, name)
+
+        def call(*arguments: object, **options: object) -> object:
+            self._watch(f"before {name}", str(arguments[0]) if arguments else "")
+            result = method(*arguments, **options)
+            if name == "put":
+                self._watch(f"after {name}", str(arguments[0]))
+            return result
+
+        return call
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Footage:
+    return Footage(tmp_path)
+
+
+@pytest.fixture
+def file_footage(tmp_path: Path) -> Footage:
+    """In files, as other processes can read them."""
+    return Footage(tmp_path, open_object_store(f"file://{tmp_path / 'store with space'}"))
+
+
+@pytest.fixture
+def watched() -> Callable[..., WatchedStore]:
+    return WatchedStore
+
+
+@pytest.fixture
+def twin() -> Callable[[Footage], Footage]:
+    """A copy of footage in memory, to be killed, spoiled or counted apart from the first."""
+
+    def make(footage: Footage) -> Footage:
+        made = copy.copy(footage)
+        made.store = MemoryStore()
+        for key, data in footage.objects("metadata").items() | footage.objects("mapreduce-output").items():
+            made.store.put(key, data)
+        return made
+
+    return make

@@ -1,0 +1,253 @@
+"""What is counted: each frame once, by event time, whatever the segments' order and borders."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from frametally import keys
+from frametally.records import Coverage, Detection, Evidence, FrameDetections, IntervalCount, decode, encode
+from frametally.segments import list_segments, read_segment
+
+NOON_MS = 1_767_268_800_000
+MIDNIGHT_MS = 1_767_312_000_000  # 2026-01-02T00:00:00Z
+
+
+def oracle(store, *, interval_s: int = 60, threshold: int = 2500) -> dict[tuple[str, int, str], bytes]:
+    """The part files, counted once more in the plainest way."""
+    lines: dict[tuple[str, str], bytes] = {}
+    for key in list_segments(store):
+        segment = read_segment(store, key)
+        for line, frame in zip(segment.frame_lines, segment.frames(), strict=True):
+            lines[frame.model, frame.image_path] = min(line, lines.get((frame.model, frame.image_path), line))
+    frames = [decode(line, FrameDetections) for line in lines.values()]
+    covered, counts = Counter(), defaultdict(dict)
+    for frame in frames:
+        start_ms = frame.captured_at_ms // (interval_s * 1000) * interval_s * 1000
+        covered[frame.model, frame.source, start_ms] += 1
+        for label, boxes in Counter(
+            d.label for d in frame.detections if round(d.confidence * 10_000) >= threshold
+        ).items():
+            counts[frame.model, frame.source, start_ms, label][frame.image_path] = (boxes, frame)
+    days = defaultdict(list)
+    for (model, source, start_ms), seen in covered.items():
+        record = Coverage(
+            model=model, source=source, interval_start_ms=start_ms, interval_s=interval_s, frames=seen
+        )
+        days[model, start_ms].append((["coverage", source, start_ms], record))
+    for (model, source, start_ms, label), hits in counts.items():
+        best = sorted(hits.values(), key=lambda hit: (-hit[0], hit[1].captured_at_ms, hit[1].image_path))
+        record = IntervalCount(
+            model=model,
+            source=source,
+            label=label,
+            interval_start_ms=start_ms,
+            interval_s=interval_s,
+            frames=covered[model, source, start_ms],
+            detections=sum(hit[0] for hit in hits.values()),
+            peak=best[0][0],
+            evidence=[
+                Evidence(image_path=f.image_path, captured_at_ms=f.captured_at_ms, count=n)
+                for n, f in best[:5]
+            ],
+        )
+        days[model, start_ms].append((["count", source, label, start_ms], record))
+    parts = defaultdict(list)
+    for (model, start_ms), records in days.items():
+        parts[model, interval_s, keys.utc_day(start_ms)] += [
+            msgspec.json.encode(key) + b"\t" + encode(record) + b"\n" for key, record in records
+        ]
+    return {day: b"".join(sorted(lines)) for day, lines in parts.items()}
+
+
+detections = st.lists(
+    st.builds(
+        Detection,
+        label=st.sampled_from(["car", "person", 'a "quoted" one', "größer", "日本\x7f"]),
+        confidence=st.sampled_from([0.1, 0.2499, 0.25, 0.2501, 0.7, 1.0]),
+        box=st.just((0.0, 0.1, 20.3, 10.0)),
+    ),
+    max_size=6,
+)
+
+
+@st.composite
+def frame_lines(draw):
+    """Frames round midnight of two sources, some of them twice, with other detections the second time."""
+    made = []
+    for number in range(draw(st.integers(1, 12))):
+        source = draw(st.sampled_from(["gate", "yard"]))
+        captured_at_ms = MIDNIGHT_MS + draw(st.integers(-150, 150)) * 1000
+        for _ in range(draw(st.integers(1, 2))):
+            made.append(
+                FrameDetections(
+                    image_path=keys.image_key(source, captured_at_ms, "ab" * 32, number),
+                    source=source,
+                    frame_index=number,
+                    captured_at_ms=captured_at_ms,
+                    time_source="exif",
+                    width_px=640,
+                    height_px=480,
+                    media="ab" * 32,
+                    model="tiny-1",
+                    detections=draw(detections),
+                )
+            )
+    return made
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(frames=frame_lines(), seed=st.integers(0, 2**32), cuts=st.lists(st.integers(1, 5), max_size=8))
+def test_order_repeats_and_batch_borders_change_nothing_and_all_is_as_the_oracle_counts(
+    tmp_path_factory, footage, frames, seed, cuts
+):
+    plain = type(footage)(tmp_path_factory.mktemp("plain"))
+    plain.segment(frames)
+    plain.aggregate()
+    assert plain.parts() == oracle(plain.store)
+
+    shuffled = type(footage)(tmp_path_factory.mktemp("shuffled"))
+    rng = random.Random(seed)  # noqa: S311
+    again = frames + rng.choices(frames, k=3)
+    rng.shuffle(again)
+    while again:
+        size = cuts.pop() if cuts else len(again)
+        shuffled.segment(again[:size])
+        again = again[size:]
+    report = shuffled.aggregate()
+    assert shuffled.parts() == plain.parts()
+    assert report.frames == len({frame.image_path for frame in frames})
+    assert report.duplicates_dropped == len(frames) + 3 - report.frames
+    assert report.skipped == []
+
+
+def test_late_footage_gives_the_same_bytes_as_if_it_had_been_there_at_once(footage, twin):
+    days = [
+        [footage.frame(NOON_MS + day * 86_400_000 + n * 500, "car", index=n) for n in range(4)]
+        for day in range(3)
+    ]
+    footage.segments(days[:2])
+    footage.aggregate()
+    footage.segments([days[2], [footage.frame(NOON_MS + 250, "bike", index=99)]])
+    at_once = twin(footage)
+    for key in at_once.objects("mapreduce-output"):
+        at_once.store.delete(key)
+    footage.aggregate()
+    at_once.aggregate()
+    assert footage.parts() == at_once.parts() == oracle(footage.store)
+
+
+def test_a_run_only_counts_the_days_that_new_segments_touch(footage):
+    for day in range(3):
+        footage.segment([footage.frame(NOON_MS + day * 86_400_000, "car")])
+    first = footage.aggregate()
+    assert [run.day for run in first.runs] == ["2026-01-01", "2026-01-02", "2026-01-03"]
+    before = footage.objects("mapreduce-output")
+
+    assert footage.aggregate().runs == []
+    assert footage.objects("mapreduce-output") == before
+
+    footage.segment([footage.frame(NOON_MS + 86_400_000 + 1, "car", index=1)])
+    again = footage.aggregate()
+    assert [(run.day, run.sequence, run.frames) for run in again.runs] == [("2026-01-02", 2, 2)]
+    assert (again.days_up_to_date, again.segments_read) == (2, 2)
+    assert {key: data for key, data in footage.objects("mapreduce-output").items() if key in before} == before
+
+
+def test_a_segment_over_midnight_counts_in_both_days(footage):
+    footage.segment([footage.frame(MIDNIGHT_MS + n, "car", index=n + 5) for n in (-1, 0)])
+    report = footage.aggregate()
+    assert [(run.day, run.frames) for run in report.runs] == [("2026-01-01", 1), ("2026-01-02", 1)]
+    assert footage.parts() == oracle(footage.store)
+
+
+def test_pictures_of_many_years_in_one_segment_make_runs_of_their_own_days_only(footage):
+    footage.segment([footage.frame(NOON_MS + years * 365 * 86_400_000, "car") for years in (-20, -5, 0)])
+    assert [run.day for run in footage.aggregate().runs] == ["2006-01-06", "2021-01-02", "2026-01-01"]
+    assert footage.parts() == oracle(footage.store)
+
+
+def test_footage_from_before_1970_is_counted_in_its_own_interval(footage):
+    footage.segment([footage.frame(ms, "car", index=n) for n, ms in enumerate([-1, -60_001, -86_400_000, 0])])
+    report = footage.aggregate()
+    assert [(run.day, run.frames) for run in report.runs] == [("1969-12-31", 3), ("1970-01-01", 1)]
+    assert footage.parts() == oracle(footage.store)
+
+
+def test_a_frame_with_nothing_in_it_is_covered_and_counted_as_a_frame(footage):
+    footage.segment([footage.frame(NOON_MS, "car"), footage.frame(NOON_MS + 1, index=1)])
+    footage.aggregate()
+    [part] = footage.parts().values()
+    assert part.count(b'"frames":2') == 2
+    assert footage.parts() == oracle(footage.store)
+
+
+@pytest.mark.parametrize(
+    ("changed", "counted"),
+    [
+        ({}, 3),
+        ({"count_min_confidence": 0.3}, 2),
+        ({"count_min_confidence": 0.30001}, 1),
+        ({"count_min_side_px": 7.1}, 3),
+        ({"count_min_side_px": 7.2}, 2),
+        ({"count_labels": " person, bus"}, 1),
+        ({"count_min_confidence": 0.0}, 4),
+    ],
+)
+def test_threshold_smallest_side_and_labels_decide_what_is_counted(footage, changed, counted):
+    footage.segment(
+        [
+            footage.frame(NOON_MS, "car", confidence=0.25, box=(0.0, 0.0, 90.0, 90.0)),
+            footage.frame(NOON_MS + 1, "person", index=1, confidence=0.3, box=(0.0, 0.0, 90.0, 7.1)),
+            footage.frame(NOON_MS + 2, "car", index=2, confidence=0.9, box=(0.0, 0.0, 90.0, 90.0)),
+            footage.frame(NOON_MS + 3, "car", index=3, confidence=0.2499, box=(0.0, 0.0, 90.0, 90.0)),
+        ]
+    )
+    footage.aggregate(**changed)
+    [part] = footage.parts().values()
+    boxes = [int(piece.split(b",")[0]) for piece in part.split(b'"detections":')[1:]]
+    assert sum(boxes) == counted
+    assert part.count(b'"frames":4') == len(boxes) + 1
+
+
+def test_days_counted_with_other_settings_are_stale_and_so_they_are_after_the_way_back(
+    footage,
+):
+    footage.segment([footage.frame(NOON_MS, "car", confidence=0.4)])
+    [first] = footage.aggregate().runs
+    [second] = footage.aggregate(count_min_confidence=0.5).runs
+    [third] = footage.aggregate().runs
+    assert (first.sequence, second.sequence, third.sequence) == (1, 2, 3)
+    assert first.params == third.params != second.params
+    assert footage.parts() == oracle(footage.store)
+    assert footage.aggregate().runs == []
+
+
+def test_models_and_intervals_stand_side_by_side(footage):
+    footage.segment([footage.frame(NOON_MS, "car")])
+    footage.segment([footage.frame(NOON_MS, "bus", model="big-2")], model="big-2")
+    footage.aggregate()
+    footage.aggregate(interval_s=3600)
+    assert sorted(footage.parts()) == [
+        ("big-2", 60, "2026-01-01"),
+        ("big-2", 3600, "2026-01-01"),
+        ("tiny-1", 60, "2026-01-01"),
+        ("tiny-1", 3600, "2026-01-01"),
+    ]
+    assert footage.parts() == oracle(footage.store) | oracle(footage.store, interval_s=3600)
+
+
+def test_evidence_is_the_five_busiest_frames_then_the_earliest_then_by_path(footage):
+    busy = [footage.frame(NOON_MS + n, *["car"] * (1 + n % 3), index=n) for n in range(9)]
+    same_time = [footage.frame(NOON_MS, "car", "car", "car", index=n) for n in (70, 7)]
+    footage.segment(busy + same_time)
+    footage.aggregate()
+    [part] = footage.parts().values()
+    order = [piece.split(b".jpg")[0] for piece in part.split(b"abababababab-")[1:]]
+    assert order == [b"7", b"70", b"2", b"5", b"8"]
+    assert footage.parts() == oracle(footage.store)

@@ -1,0 +1,287 @@
+"""The same bytes whatever runs the job: mrjob's runners, plain streaming, with msgspec or without."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from frametally_hadoop import bundle
+from frametally_hadoop.counting import reduce_group
+from frametally_hadoop.engine import run_job
+from frametally_hadoop.job import CountObjects
+from frametally_hadoop.mapping import FrameGroups
+from frametally_hadoop.params import CountParams, count_params, parse_argument
+
+HADOOP = Path(__file__).resolve().parents[2] / "hadoop"
+NOON_MS = 1_767_268_800_000
+
+
+@pytest.fixture
+def manifest(file_footage) -> list[str]:
+    """Segments of two sources and hours, with repeats, odd labels, and one corrupt line."""
+    footage = file_footage
+    for number in range(6):
+        frames = [
+            footage.frame(
+                NOON_MS + number * 31_000 + n * 400,
+                *["car", "größer", 'a "b"\\'][: n % 4],
+                source=f"gate-{number % 2}",
+                index=n,
+                confidence=0.2 + n / 100,
+            )
+            for n in range(12)
+        ]
+        footage.segment(frames)
+        if number == 3:
+            footage.segment(frames[::2])
+    footage.segment(
+        [footage.frame(NOON_MS + n, "car", index=40 + n) for n in range(3)],
+        spoil=lambda data: data.replace(b'"frame_index":41', b'"frame_index":'),
+    )
+    return [footage.store.address(key) for key in footage.objects("metadata")]
+
+
+@pytest.fixture
+def expected(manifest, tmp_path) -> list[bytes]:
+    lines = count(manifest, "inline", tmp_path / "expected")
+    assert {line.split(b'"')[1] for line in lines} == {b"count", b"coverage", b"corrupt", b"duplicates"}
+    return lines
+
+
+def count(
+    manifest: list[str], runner: str, temporary: Path, params: CountParams | None = None
+) -> list[bytes]:
+    temporary.mkdir()
+    lines = run_job(manifest=manifest, params=params or CountParams(), runner=runner, temporary=temporary)
+    return comparable(lines)
+
+
+def comparable(lines: Iterable[bytes]) -> list[bytes]:
+    """Sorted; of a corrupt line which one it is, not in which decoder's words it is corrupt."""
+    return sorted(line.split(b"\t")[0] + b"\t" if b'"corrupt"' in line else line for line in lines)
+
+
+def run(command: list[object], stdin: bytes, **env: str) -> bytes:
+    finished = subprocess.run(
+        [str(part) for part in command], input=stdin, env=os.environ | env, capture_output=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr.decode()
+    return finished.stdout
+
+
+def streamed(mapper: list[object], reducer: list[object], manifest: list[str]) -> list[bytes]:
+    """`mapper | sort | reducer | sort`."""
+    mapped = run(mapper, "".join(f"{line}\n" for line in manifest).encode())
+    grouped = run(["sort"], mapped, LC_ALL="C")
+    return comparable(run(reducer, grouped).splitlines(keepends=True))
+
+
+def test_the_local_runner_gives_the_bytes_of_the_inline_runner(manifest, expected, tmp_path):
+    assert count(manifest, "local", tmp_path / "local") == expected
+
+
+def test_plain_streaming_gives_the_bytes_of_the_inline_runner(manifest, expected):
+    scripts = ([sys.executable, HADOOP / "mapper.py"], [sys.executable, HADOOP / "reducer.py"])
+    assert streamed(*scripts, manifest) == expected
+
+
+def test_a_python_with_nothing_installed_gives_the_same_bytes_from_the_bundle(manifest, expected, tmp_path):
+    archive = bundle.write_bundle(tmp_path / "job.zip")
+    sides = []
+    for side in ("mapper", "reducer"):
+        script = (
+            f"import sys; sys.path.insert(0, {str(archive)!r})\n"
+            "from frametally_hadoop.streaming import main\n"
+            f"assert 'msgspec' not in sys.modules; sys.exit(main({side!r}))"
+        )
+        sides.append([sys.executable, "-I", "-S", "-c", script])
+    assert streamed(*sides, manifest) == expected
+
+
+def test_the_scripts_find_the_bundle_beside_them(manifest, expected, tmp_path):
+    bundle.write_bundle(tmp_path / "frametally_job.zip")
+    sides = []
+    for side in ("mapper", "reducer"):
+        shutil.copy(HADOOP / f"{side}.py", tmp_path)
+        sides.append([sys.executable, "-I", "-S", tmp_path / f"{side}.py"])
+    assert streamed(*sides, manifest) == expected
+
+
+def test_the_script_people_know_runs_the_job_over_a_manifest(manifest, expected, tmp_path):
+    (tmp_path / "manifest.txt").write_text("\n".join(manifest))
+    command = [sys.executable, HADOOP / "object_counts.py", "--no-conf", tmp_path / "manifest.txt"]
+    assert comparable(run(command, b"").splitlines(keepends=True)) == expected
+
+
+def test_params_reach_the_tasks_of_every_engine(manifest, tmp_path):
+    params = CountParams(interval_s=3600, min_confidence=2600, min_side=5, labels=("car", "größer"))
+    inline = count(manifest, "inline", tmp_path / "inline", params)
+    assert len(inline) < 12
+    assert count(manifest, "local", tmp_path / "local", params) == inline
+    options = ["--params", params.to_argument()]
+    sides = [[sys.executable, HADOOP / f"{side}.py", *options] for side in ("mapper", "reducer")]
+    assert streamed(*sides, manifest) == inline
+
+
+def test_the_job_keeps_clear_of_what_differs_between_engines(expected):
+    job = CountObjects([])
+    for step in job.steps():
+        described = step.description(0)
+        assert "jobconf" not in described
+        assert "combiner" not in described
+    assert job.jobconf()
+    for line in expected:
+        assert line.count(b"\t") == 1
+
+
+def test_many_segments_in_small_splits_and_a_full_buffer_change_nothing(manifest, expected):
+    def ignore(*_: object) -> None:
+        pass
+
+    pairs = []
+    for line in manifest:
+        groups = FrameGroups(CountParams(), ignore, buffer_bytes=1)
+        pairs += [*groups.add(line), *groups.drain()]
+    keys = {key for key, _ in pairs}
+    assert len(pairs) > len(keys)
+    lines = []
+    for key in keys:
+        values = [value for other, value in pairs if other == key]
+        lines += [b"\t".join(pair) + b"\n" for pair in reduce_group(key, values, CountParams(), ignore)]
+    assert comparable(lines) == expected
+
+
+def test_the_users_mrjob_conf_is_not_read(manifest, expected, tmp_path, monkeypatch):
+    (tmp_path / ".mrjob.conf").write_text("runners: {inline: {owner: [unbalanced")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MRJOB_CONF", str(tmp_path / ".mrjob.conf"))
+    assert count(manifest, "inline", tmp_path / "inline") == expected
+
+
+def test_the_spark_runner_gets_this_python_the_bundle_and_a_folder_for_its_counters(
+    manifest, tmp_path, monkeypatch
+):
+    seen = {}
+
+    class Engine:
+        _spark_tmp_dir = str(tmp_path / "made" / "by the driver")
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def run(self) -> None:
+            seen["folder"] = Path(self._spark_tmp_dir).is_dir()
+
+        def cat_output(self):
+            return iter([b"a\t1\nb", b"\t2\n", b"", b"c\t3\n"])
+
+    def make_runner(job: CountObjects) -> Engine:
+        seen["options"] = job.options
+        return Engine()
+
+    monkeypatch.setattr(CountObjects, "make_runner", make_runner)
+    assert count(manifest, "spark", tmp_path / "spark") == [b"a\t1\n", b"b\t2\n", b"c\t3\n"]
+    assert seen["folder"]
+    assert seen["options"].python_bin == [sys.executable] or seen["options"].python_bin == sys.executable
+    [archive] = seen["options"].py_files
+    assert "frametally/once.py" in zipfile.ZipFile(archive).namelist()
+
+
+def test_what_a_cluster_runs_imports_the_standard_library_and_itself_only(tmp_path):
+    archive = zipfile.ZipFile(bundle.write_bundle(tmp_path / "job.zip"))
+    shipped = {name.removesuffix(".py").replace("/", ".") for name in archive.namelist()}
+    for name in archive.namelist():
+        for node in ast.walk(ast.parse(archive.read(name))):
+            if isinstance(node, ast.ImportFrom):
+                found = [node.module]
+            elif isinstance(node, ast.Import):
+                found = [alias.name for alias in node.names]
+            else:
+                continue
+            for module in found:
+                assert module in shipped | {"msgspec"} or module.split(".")[0] in sys.stdlib_module_names
+
+
+def test_the_bundle_is_the_same_bytes_every_time(tmp_path):
+    first, second = (bundle.write_bundle(tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
+    assert first == second
+
+
+def test_params_come_back_from_their_argument_and_from_json():
+    params = CountParams(interval_s=1, min_confidence=1234, min_side=7, labels=("'\"", "a b", "größer"))
+    assert parse_argument(params.to_argument()) == params
+    assert set(params.to_argument()) <= set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_="
+    )
+    assert parse_argument('{"labels": ["b", "a"], "interval_s": 5}') == CountParams(5, labels=("a", "b"))
+    assert parse_argument("") == CountParams()
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "{",
+        "{}x",
+        "////",
+        '{"interval_s": 7}',
+        '{"interval_s": "60"}',
+        '{"other": 1}',
+        '{"labels": [1]}',
+        "[1]",
+    ],
+)
+def test_params_that_cannot_be_are_one_line(argument):
+    with pytest.raises(Exception, match="--params") as raised:
+        parse_argument(argument)
+    assert type(raised.value).__name__ == "Misconfigured"
+
+
+@pytest.mark.parametrize(
+    ("confidence", "least"), [(0.25, 2500), (0.07, 700), (0.29, 2900), (0.00001, 1), (0.12345, 1235), (0, 0)]
+)
+def test_a_threshold_is_the_smallest_whole_number_that_is_not_below_it(confidence, least):
+    params = count_params(interval_s=60, min_confidence=confidence, min_side_px=0, labels="")
+    assert params.min_confidence == least
+
+
+def test_the_digest_names_what_changes_counts_and_nothing_else():
+    def digest(**changed: object) -> str:
+        settings = {"interval_s": 60, "min_confidence": 0.25, "min_side_px": 0.0, "labels": ""}
+        return count_params(**(settings | changed)).digest()
+
+    assert digest() == digest(interval_s=3600) == "9023dcd1"
+    assert digest(labels="a, b") == digest(labels=" b,a,,")
+    assert len({digest(), digest(labels="a"), digest(min_confidence=0.3), digest(min_side_px=1)}) == 4
+
+
+def test_a_task_that_fails_on_the_local_runner_is_one_line_with_its_segment(file_footage, tmp_path):
+    key = file_footage.segment([file_footage.frame(NOON_MS, "car")], spoil=lambda data: data[:-9])
+    with pytest.raises(Exception, match="was cut short: 0 lines of 1") as raised:
+        count([file_footage.store.address(key)], "local", tmp_path / "local")
+    assert type(raised.value).__name__ == "Retryable"
+    assert "\n" not in str(raised.value)
+
+
+def test_a_failing_streaming_task_ends_with_1_and_one_line(file_footage):
+    key = file_footage.segment([file_footage.frame(NOON_MS, "car")], spoil=lambda data: data[:-9])
+    finished = subprocess.run(
+        [sys.executable, HADOOP / "mapper.py"],
+        input=file_footage.store.address(key),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (finished.returncode, finished.stdout) == (1, "")
+    [line] = finished.stderr.splitlines()
+    assert "was cut short" in line

@@ -1,0 +1,382 @@
+"""Killed anywhere, raced, fed damaged segments: the counts come right, and what was left out is named."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from frametally.errors import Misconfigured, Retryable
+from frametally.reports import NoProgress
+from frametally.runs import current_runs, read_run
+from frametally_hadoop.driver import aggregate
+
+NOON_MS = 1_767_268_800_000
+DAY_MS = 86_400_000
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def kill_at(call_to_die_at: int):
+    calls = 0
+
+    def watch(call: str, key: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == call_to_die_at:
+            raise Killed
+
+    return watch
+
+
+def frames_seen(store) -> list[int]:
+    """What a reader of the store sees: frames per day, every run read and checked whole."""
+    return [sum(record.frames for record in read_run(store, run)[1]) for run in current_runs(store)]
+
+
+def two_days(footage) -> None:
+    footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(3)])
+    footage.aggregate()
+    footage.segment([footage.frame(NOON_MS + n, "car", "bus", index=n) for n in range(2, 6)])
+    footage.segment([footage.frame(NOON_MS + DAY_MS, "car")])
+
+
+def test_killed_at_any_call_to_the_store_readers_see_the_old_or_the_new_and_a_rerun_gives_the_same_bytes(
+    footage, twin, watched
+):
+    two_days(footage)
+    undisturbed = twin(footage)
+    undisturbed.aggregate()
+    kills = 0
+    while True:
+        victim = twin(footage)
+        try:
+            victim.aggregate(store=watched(victim.store, kill_at(kills + 1)))
+        except Killed:
+            kills += 1
+        else:
+            break
+        assert frames_seen(victim.store) in ([3], [6], [6, 1])
+        victim.aggregate()
+        assert victim.objects("mapreduce-output") == undisturbed.objects("mapreduce-output")
+    assert kills > 20
+    assert footage.temporary_files() == []
+
+
+@pytest.mark.parametrize("call", ["put", "list", "get", "get_range"])
+def test_a_store_that_is_away_for_now_stops_the_aggregation_and_nothing_is_half_published(
+    footage, watched, call
+):
+    two_days(footage)
+
+    def away(at: str, key: str) -> None:
+        if at == f"before {call}":
+            raise Retryable("the store is away")
+
+    with pytest.raises(Retryable, match="the store is away"):
+        footage.aggregate(store=watched(footage.store, away))
+    assert frames_seen(footage.store) == [3]
+
+
+def test_an_aggregation_that_loses_the_race_adopts_the_winners_run(footage, twin, watched):
+    two_days(footage)
+    alone = twin(footage)
+    alone.aggregate()
+    won = []
+
+    def publish_first(call: str, key: str) -> None:
+        if call == "before put" and "/_runs/" in key and not won:
+            won.append(True)
+            assert len(footage.aggregate().runs) == 2
+
+    report = footage.aggregate(store=watched(footage.store, publish_first))
+    assert (report.runs, report.days_up_to_date) == ([], 2)
+    assert footage.objects("mapreduce-output") == alone.objects("mapreduce-output")
+
+
+@pytest.mark.parametrize("listing", ["mapreduce-output", "metadata"])
+def test_an_aggregation_with_an_older_view_never_replaces_one_with_a_newer(footage, watched, listing):
+    two_days(footage)
+    meanwhile = []
+
+    def more_footage_is_counted(call: str, key: str) -> None:
+        if call == "before list" and key == listing and not meanwhile:
+            meanwhile.append(footage.segment([footage.frame(NOON_MS + 60_000, "car", index=60)]))
+            footage.aggregate()
+
+    footage.aggregate(store=watched(footage.store, more_footage_is_counted))
+    assert frames_seen(footage.store) == [7, 1]
+    assert footage.aggregate().runs == []
+
+
+def test_aggregations_that_always_lose_give_up_with_one_line(footage, watched):
+    two_days(footage)
+    count = 0
+
+    def always_first(call: str, key: str) -> None:
+        nonlocal count
+        if call == "before put" and "/_runs/" in key:
+            footage.aggregate()
+            count += 1
+            footage.segment([footage.frame(NOON_MS + 1000 * count, "car", index=count)])
+
+    with pytest.raises(Retryable, match="run `frametally aggregate` again"):
+        footage.aggregate(store=watched(footage.store, always_first))
+
+
+def test_two_aggregations_at_once_publish_every_day_once(file_footage):
+    for day in range(6):
+        file_footage.segment(
+            [file_footage.frame(NOON_MS + day * DAY_MS + n, "car", index=n) for n in range(9)]
+        )
+    script = (
+        "import sys; from frametally.object_store import open_object_store\n"
+        "from frametally.reports import NoProgress; from frametally.settings import load_settings\n"
+        "from frametally_hadoop.driver import aggregate\n"
+        "settings = load_settings(); store = open_object_store(settings.store_url)\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "report = aggregate(settings=settings, store=store, progress=NoProgress())\n"
+        "print(len(report.runs), report.days_up_to_date)\n"
+    )
+    env = os.environ | {
+        "FRAMETALLY_STORE_URL": file_footage.store.url,
+        "FRAMETALLY_DATA_DIR": str(file_footage.settings.data_dir),
+    }
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in both:
+        assert process.stdout.readline() == "ready\n"
+    for process in both:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate()[0].split() for process in both]
+    published = sum(int(runs) for runs, _ in said)
+    assert published == 6
+    assert frames_seen(file_footage.store) == [9] * 6
+    assert len([key for key in file_footage.objects("mapreduce-output") if "/_runs/" in key]) == 6
+
+
+def with_line(number: int, change):
+    """Change one line (1 is the header) of a segment."""
+
+    def spoil(data: bytes) -> bytes:
+        lines = data.split(b"\n")
+        lines[number - 1] = change(lines[number - 1])
+        return b"\n".join(lines)
+
+    return spoil
+
+
+def with_field(name: str, value: object):
+    return lambda line: json.dumps({**json.loads(line), name: value}).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda line: line[: len(line) // 2], "truncated"),
+        (lambda line: b"not json", "malformed"),
+        (lambda line: line.replace(b'"gate"', b'"g\xff\xfete"'), "utf-8"),
+        (lambda line: line.replace(b'"v":1', b'"v":2'), "version 2"),
+        (lambda line: line.replace(b":", b":\t", 1), "TAB"),
+        (with_field("captured_at_ms", "noon"), "captured_at_ms"),
+        (with_field("captured_at_ms", NOON_MS + DAY_MS), "the header knows nothing"),
+        (with_field("captured_at_ms", NOON_MS + 3), "another source or time"),
+        (with_field("source", "yard"), "the header knows nothing"),
+        (with_field("model", "other"), "of model other"),
+        (with_field("detections", [{"label": "car", "confidence": 2, "box": [0, 0, 1, 1]}]), "<= 1"),
+    ],
+)
+def test_a_corrupt_line_is_named_and_left_out_and_the_rest_is_counted(footage, change, reason):
+    good = footage.segment([footage.frame(NOON_MS + 60_000, "car")])
+    bad = footage.segment(
+        [footage.frame(NOON_MS + n, "car", index=n) for n in range(5)], spoil=with_line(4, change)
+    )
+    report = footage.aggregate()
+    [skipped] = report.skipped
+    assert skipped.name == f"{bad}, line 4"
+    assert reason in skipped.reason
+    assert "\n" not in skipped.reason
+    assert good not in str(report.skipped)
+    assert report.frames == 5
+
+
+def test_a_day_with_a_corrupt_line_is_reported_every_time_and_heals_with_the_segment(footage, twin):
+    whole = [footage.frame(NOON_MS + n, "car", index=n) for n in range(5)]
+    healthy = twin(footage)
+    key = healthy.segment(whole)
+    footage.segment(whole, spoil=with_line(3, lambda line: b"{}"))
+    first = footage.aggregate()
+    again = footage.aggregate()
+    assert (len(first.runs), len(again.runs), again.days_up_to_date) == (1, 0, 1)
+    assert first.skipped == again.skipped != []
+
+    footage.store.put(key, healthy.store.get(key))
+    healed = footage.aggregate()
+    healthy.aggregate()
+    assert (healed.skipped, healed.frames) == ([], 5)
+    assert footage.parts() == healthy.parts()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda data: data[: len(data) - 50], "cut short"),
+        (lambda data: data[: data.index(b"\n") + 200], "cut short"),
+        (lambda data: data[:30], "no segment"),
+        (lambda data: b"", "no segment"),
+        (with_line(1, lambda line: b"hello"), "not a SegmentHeader"),
+        (with_line(1, lambda line: line.replace(b'"v":1', b'"v":2')), "version 2"),
+        (with_line(1, lambda line: line.replace(b'"model":"tiny-1"', b'"model":"x"')), "says of itself"),
+        (with_line(1, with_field("frames", 2)), "lines"),
+        (
+            with_line(1, lambda line: line.replace(str(NOON_MS).encode(), b"999999999999999999")),
+            "no calendar has",
+        ),
+    ],
+)
+def test_a_segment_that_is_damaged_in_the_store_is_named_and_left_out_and_the_rest_is_counted(
+    footage, spoil, reason
+):
+    footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(4)])
+    bad = footage.segment([footage.frame(NOON_MS, "bus", index=n + 9) for n in range(3)], spoil=spoil)
+    for _ in range(2):
+        report = footage.aggregate()
+        [skipped] = report.skipped
+        assert skipped.name == bad
+        assert reason in skipped.reason
+        assert "\n" not in skipped.reason
+        assert frames_seen(footage.store) == [4]
+    assert report.runs == []
+
+
+class Addressed:
+    """A store whose tasks read something else than what is in it."""
+
+    def __init__(self, store, address) -> None:
+        self._store = store
+        self.address = address
+
+    def __getattr__(self, name: str):
+        return getattr(self._store, name)
+
+
+@pytest.mark.parametrize("runner", ["inline", "local"])
+def test_a_body_cut_short_on_its_way_is_never_counted_and_is_tried_again_later(
+    footage, tmp_path, runner, capfd
+):
+    key = footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(4)])
+    (tmp_path / "short").write_bytes(footage.store.get(key)[:-30])
+    short = Addressed(footage.store, lambda key: (tmp_path / "short").as_uri())
+    with pytest.raises(Retryable) as raised:
+        footage.aggregate(store=short, runner=runner)
+    assert str(raised.value) == f"segment {key} was cut short: 3 lines of 4"
+    assert list(current_runs(footage.store)) == []
+    assert footage.temporary_files() == []
+    assert capfd.readouterr().err == ""
+    assert footage.aggregate().frames == 4
+
+
+@contextlib.contextmanager
+def served(body: bytes, *, missing_bytes: int, status: int = 200):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: len(body) - missing_bytes])
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/segment.jsonl?signature=secret"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_segments_are_read_over_http_too(footage):
+    key = footage.segment([footage.frame(NOON_MS, "car")])
+    with served(footage.store.get(key), missing_bytes=0) as url:
+        assert footage.aggregate(store=Addressed(footage.store, lambda key: url)).frames == 1
+
+
+@pytest.mark.parametrize(("missing_bytes", "status"), [(40, 200), (0, 503)])
+def test_a_failed_download_is_one_line_with_the_segment_and_without_the_signature(
+    footage, missing_bytes, status
+):
+    key = footage.segment([footage.frame(NOON_MS, "car")])
+    with (
+        served(footage.store.get(key), missing_bytes=missing_bytes, status=status) as url,
+        pytest.raises(Retryable) as raised,
+    ):
+        footage.aggregate(store=Addressed(footage.store, lambda key: url))
+    assert key in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_an_address_that_is_no_url_is_refused(footage):
+    footage.segment([footage.frame(NOON_MS, "car")])
+    with pytest.raises(Exception, match="neither with file:// nor"):
+        footage.aggregate(store=Addressed(footage.store, lambda key: "/etc/passwd"))
+
+
+def test_a_broken_run_pointer_is_named_and_its_day_counted_anew(footage):
+    footage.segment([footage.frame(NOON_MS, "car")])
+    [run] = footage.aggregate().runs
+    pointer = next(key for key in footage.objects("mapreduce-output") if "/_runs/" in key)
+    footage.store.put(pointer, b"{")
+    report = footage.aggregate()
+    assert [skipped.name for skipped in report.skipped] == [pointer]
+    assert [(new.sequence, new.inputs_sha256) for new in report.runs] == [(2, run.inputs_sha256)]
+    assert footage.aggregate().skipped == []
+
+
+def test_a_data_folder_that_cannot_be_written_is_one_line(footage, tmp_path):
+    footage.segment([footage.frame(NOON_MS, "car")])
+    (tmp_path / "file").touch()
+    with pytest.raises(Misconfigured, match="FRAMETALLY_DATA_DIR"):
+        aggregate(
+            settings=footage.settings.model_copy(update={"data_dir": tmp_path / "file"}),
+            store=footage.store,
+            progress=NoProgress(),
+        )
+
+
+def test_a_runner_that_is_not_there_is_one_line_with_what_to_install(footage, tmp_path, monkeypatch):
+    footage.segment([footage.frame(NOON_MS, "car")])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("HADOOP_HOME", raising=False)
+    with pytest.raises(Misconfigured) as raised:
+        footage.aggregate(runner="hadoop")
+    assert "the hadoop runner cannot be started" in str(raised.value)
+    assert "FRAMETALLY_RUNNER=inline" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert footage.temporary_files() == []
+
+
+def test_an_empty_store_is_no_error_and_has_no_runs(footage):
+    report = footage.aggregate()
+    assert (report.runs, report.skipped, report.days_up_to_date) == ([], [], 0)

@@ -1,0 +1,172 @@
+"""With msgspec and with the standard library alone, the same lines are accepted and mean the same."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from frametally.records import Detection, FrameDetections, encode
+from frametally_hadoop.lines import BadLine, decode_frame, decode_with_standard_library
+
+FRAME = FrameDetections(
+    image_path="images/gate/2026-01-01/1767268800000-abababababab-7.jpg",
+    source="gate",
+    frame_index=7,
+    captured_at_ms=1_767_268_800_000,
+    time_source="exif",
+    width_px=640,
+    height_px=480,
+    media="ab" * 32,
+    model="tiny-1",
+    detections=[
+        Detection(label="größer 日本", confidence=0.25, box=(0.0, 0.1, 639.9, 480.0)),
+        Detection(label='a "b"\\\u007f', confidence=1.0, box=(3.0, 4.0, 5.0, 6.0)),
+    ],
+)
+LINE = encode(FRAME)
+
+
+def decoded(decode, line: bytes):
+    try:
+        frame = decode(line)
+    except BadLine:
+        return None
+    boxes = [(d.label, d.confidence, tuple(d.box)) for d in frame.detections]
+    return (frame.image_path, frame.source, frame.captured_at_ms, frame.model, boxes)
+
+
+def with_fields(**fields: object) -> bytes:
+    return json.dumps({**json.loads(LINE), **fields}).encode()
+
+
+def with_detection(**fields: object) -> bytes:
+    return with_fields(detections=[{"label": "car", "confidence": 0.5, "box": [1, 2, 3, 4], **fields}])
+
+
+def without(field: str) -> bytes:
+    return json.dumps({name: value for name, value in json.loads(LINE).items() if name != field}).encode()
+
+
+def test_a_line_as_it_is_written_is_read():
+    assert decoded(decode_frame, LINE) == decoded(decode_with_standard_library, LINE)
+    assert decoded(decode_frame, LINE)[3:] == (
+        "tiny-1",
+        [(d.label, d.confidence, d.box) for d in FRAME.detections],
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        without("v"),
+        with_fields(new_field=[1, {"a": None}]),
+        with_fields(detections=[]),
+        with_detection(new_field="x"),
+        with_detection(confidence=1),
+        with_detection(confidence=0),
+        LINE.replace(b":", b": ").replace(b",", b" ,"),
+        LINE.replace(b'"gate"', b'"\\u0067ate"'),
+        LINE.replace(b'"gate"', b'"\\ud83d\\ude97"'),
+    ],
+)
+def test_what_a_newer_writer_may_add_or_write_otherwise_is_read_by_both(line):
+    assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xef\xbb\xbf" + LINE,
+        LINE + b"x",
+        LINE + LINE,
+        LINE[:-1],
+        LINE.decode().encode("utf-16"),
+        *[without(name) for name in ("image_path", "source", "captured_at_ms", "model", "detections")],
+        with_fields(v=2),
+        with_fields(v="1"),
+        with_fields(v=True),
+        with_fields(v=1.0),
+        with_fields(captured_at_ms=1.0),
+        with_fields(captured_at_ms=True),
+        with_fields(captured_at_ms="1"),
+        with_fields(captured_at_ms=None),
+        with_fields(captured_at_ms=10**15 + 1),
+        with_fields(captured_at_ms=-(10**15) - 1),
+        with_fields(captured_at_ms=10**40),
+        with_fields(source=None),
+        with_fields(source=["gate"]),
+        with_fields(detections=None),
+        with_fields(detections={}),
+        with_fields(detections=["car"]),
+        with_fields(detections=[{}]),
+        with_detection(label=None),
+        with_detection(confidence="0.5"),
+        with_detection(confidence=True),
+        with_detection(confidence=-0.0001),
+        with_detection(confidence=1.0001),
+        with_detection(confidence=float("nan")),
+        with_detection(confidence=float("inf")),
+        with_detection(box=[1, 2, 3]),
+        with_detection(box=[1, 2, 3, 4, 5]),
+        with_detection(box=[1, 2, 3, None]),
+        with_detection(box=[1, 2, -3, 4]),
+        with_detection(box=[1, 2, 3, 1e7]),
+        with_detection(box=[-1e7, 2, 3, 4]),
+        with_detection(box="1234"),
+        with_fields(other=float("nan")),
+        LINE.replace(b'"media":"ab', b'"media":"\xff\xfe'),
+        LINE.replace(b'"gate"', b'"\xed\xa0\x80"'),
+        LINE.replace(b'"gate"', b'"\\ud800"'),
+        LINE.replace(b'"gate"', b'"\x1e"'),
+        LINE.replace(b'"gate"', b"'gate'"),
+        LINE.replace(b"0.25", b"0.2.5"),
+        LINE.replace(b"0.25", b"00.25"),
+        LINE.replace(b"0.25", b"1e999"),
+    ],
+)
+def test_what_is_no_frame_is_refused_by_both(line):
+    assert decoded(decode_frame, line) is None
+    assert decoded(decode_with_standard_library, line) is None
+
+
+@given(
+    at=st.integers(0, len(LINE) - 1),
+    length=st.integers(0, 4),
+    put=st.one_of(
+        st.binary(max_size=3),
+        st.sampled_from([b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b"1", b"-", b".", b"e9", b"true"]),
+    ),
+)
+@example(at=0, length=0, put=b" ")
+def test_a_line_with_any_bytes_changed_is_the_same_to_both(at, length, put):
+    line = LINE[:at] + put + LINE[at + length :]
+    assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line)
+
+
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    name=st.sampled_from(["v", "image_path", "source", "captured_at_ms", "model", "detections", "other"]),
+    value=json_values,
+)
+def test_a_field_with_any_value_is_the_same_to_both(name, value):
+    line = with_fields(**{name: value})
+    assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line)
+
+
+@given(name=st.sampled_from(["label", "confidence", "box", "other"]), value=json_values)
+def test_a_detections_field_with_any_value_is_the_same_to_both(name, value):
+    line = with_detection(**{name: value})
+    assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line)

@@ -1,0 +1,107 @@
+"""Part files: sorted lines, cut where the run says, the same however the lines arrive."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from frametally.runs import DayKey
+from frametally_hadoop import driver
+from frametally_hadoop.params import CountParams
+from frametally_hadoop.plan import DayPlan
+from frametally_hadoop.publish import publish_day
+from frametally_hadoop.spool import DaySpool
+
+NOON_MS = 1_767_268_800_000
+DAY = DayKey("tiny-1", 60, "2026-01-01")
+
+
+@pytest.mark.parametrize("held_lines", [1, 3, 1000])
+def test_lines_of_many_days_come_back_sorted_day_by_day_whatever_fits_in_memory(tmp_path, held_lines):
+    lines = [(number % 3, b"%d\tx\n" % number) for number in range(50)]
+    random.Random(1).shuffle(lines)  # noqa: S311
+    spool = DaySpool(tmp_path, held_lines=held_lines)
+    for day, line in lines:
+        spool.add(day, line)
+    for day in range(3):
+        assert list(spool.sorted_lines(day)) == sorted(line for of_day, line in lines if of_day == day)
+    assert list(spool.sorted_lines("no such day")) == []
+
+
+def publish(store, lines, **options):
+    plan = DayPlan(DAY, CountParams(), 1, ["a segment"], None)
+    return publish_day(
+        store=store, plan=plan, inputs_sha256="5" * 64, lines=lines, duplicates_dropped=2, **options
+    )
+
+
+def coverage(number: int) -> bytes:
+    return b'["coverage","gate",%d]\t{"v":1,"frames":%d}\n' % (number, number)
+
+
+def test_parts_are_cut_at_their_number_of_lines_and_named_in_order(footage):
+    lines = [b'["count","gate","car",0]\t{}\n', *(coverage(number) for number in range(1, 5))]
+    run = publish(footage.store, lines, lines_per_part=2)
+    assert run.parts == ["part-00000", "part-00001", "part-00002"]
+    assert [footage.store.get(f"{run.prefix}/{part}").count(b"\n") for part in run.parts] == [2, 2, 1]
+    assert b"".join(footage.store.get(f"{run.prefix}/{part}") for part in run.parts) == b"".join(lines)
+    assert (run.frames, run.duplicates_dropped) == (10, 2)
+    assert footage.store.head(f"{run.prefix}/_SUCCESS") is not None
+
+
+def test_a_run_without_a_line_has_no_part(footage):
+    run = publish(footage.store, [])
+    assert (run.parts, run.frames) == ([], 0)
+
+
+def test_a_pointer_that_is_there_is_left_as_it_is(footage):
+    first = publish(footage.store, [coverage(1)])
+    objects = footage.objects("mapreduce-output")
+    assert first is not None
+    assert publish(footage.store, [coverage(1)]) is None
+    assert footage.objects("mapreduce-output") == objects
+
+
+def test_the_pointer_is_put_last(footage, watched):
+    puts = []
+    footage.segment([footage.frame(NOON_MS, "car")])
+    store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
+    [run] = footage.aggregate(store=store).runs
+    folder = run.prefix.rpartition("/")[0]
+    assert puts == [f"{run.prefix}/part-00000", f"{run.prefix}/_SUCCESS", f"{folder}/_runs/000001.json"]
+
+
+def test_a_run_names_its_settings_its_day_and_its_segments(footage):
+    key = footage.segment([footage.frame(NOON_MS, "car"), footage.frame(NOON_MS + 86_400_000, "car")])
+    first, second = footage.aggregate().runs
+    assert first.run_id == f"000001-{first.inputs_sha256[:16]}"
+    assert first.prefix == (
+        f"mapreduce-output/model=tiny-1/params={first.params}/interval=60s/day=2026-01-01/run={first.run_id}"
+    )
+    assert first.run_id != second.run_id
+    plan = DayPlan(DAY, CountParams(), 1, [key], None)
+    assert plan.inputs_sha256() == first.inputs_sha256
+    assert plan.inputs_sha256({key: [3]}) != first.inputs_sha256
+    assert plan.inputs_sha256({"another": [3]}) == first.inputs_sha256
+
+
+def test_progress_says_what_is_at_hand(footage):
+    said = []
+
+    class Progress:
+        def update(self, done, total, note=""):
+            said.append((done, total, note))
+
+        def say(self, line):
+            raise AssertionError(line)
+
+    footage.segment([footage.frame(NOON_MS, "car")])
+    driver.aggregate(settings=footage.settings, store=footage.store, progress=Progress())
+    assert said == [
+        (0, 1, "segment headers"),
+        (1, 1, "segment headers"),
+        (0, 1, "counting 1 segments (inline)"),
+        (0, 1, "publishing 2026-01-01"),
+        (1, 1, "published"),
+    ]
