@@ -1,0 +1,1 @@
+"""Publishes the counting job's runs in the count index."""

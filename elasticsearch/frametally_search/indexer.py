@@ -1,0 +1,66 @@
+"""`frametally index`: part files in the object store to the count index, run by run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from frametally.count_index import CountIndex
+from frametally.errors import Poison
+from frametally.object_store import ObjectStore
+from frametally.records import Run
+from frametally.reports import Progress, Skipped
+from frametally.runs import current_days, read_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexReport:
+    """What an indexing did.
+
+    Attributes:
+        published: Runs that readers of the index see now and did not before.
+        unchanged: Current runs that the index had already.
+        documents: Counts and coverage records in the published runs.
+        skipped: Runs that cannot be read; the index keeps what it had of those days.
+    """
+
+    published: list[Run]
+    unchanged: int
+    documents: int
+    skipped: list[Skipped]
+
+
+def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> IndexReport:
+    """Publish every current run that the index lacks; doing so again changes nothing.
+
+    A run is published whole or not at all: all its part files are read and checked before.
+
+    Raises:
+        Retryable: The store or the index is away for now.
+    """
+    indexed = {(run.model, run.interval_s, run.day): run for run in index.current_runs()}
+    days = current_days(store)
+    published: list[Run] = []
+    skipped: list[Skipped] = []
+    unchanged = documents = 0
+    for done, (key, day) in enumerate(days.items()):
+        progress.update(done, len(days), key.day)
+        run = day.run
+        if run is None:
+            skipped.append(Skipped(day.pointer, day.problem or "not a run"))
+            continue
+        if indexed.get(key) == run:
+            unchanged += 1
+            continue
+        try:
+            counts, coverage = read_run(store, run)
+            news = index.publish(run, counts, coverage)
+        except Poison as error:
+            skipped.append(Skipped(run.prefix, str(error)))
+            continue
+        if news:
+            published.append(run)
+            documents += len(counts) + len(coverage)
+        else:
+            unchanged += 1
+    progress.update(len(days), len(days), "indexed")
+    return IndexReport(published=published, unchanged=unchanged, documents=documents, skipped=skipped)

@@ -1,0 +1,416 @@
+"""What every count index keeps: one current run per day, flipped at once; queries that sum what they say."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from frametally import keys
+from frametally.count_index import Bucket, CoverageBucket, IndexedEvidence, Series, open_count_index
+from frametally.errors import Misconfigured, Poison
+from frametally.records import Coverage, Evidence, IntervalCount, Run
+
+DAY = "2026-01-01"
+DAY_MS = 1_767_225_600_000
+MINUTE_MS = 60_000
+
+
+@pytest.fixture(params=["sqlite"])
+def new_index(request, tmp_path):
+    """Opens one index, as often as it is called: each call as another process would."""
+    opened = []
+
+    def make():
+        opened.append(open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}"))
+        return opened[-1]
+
+    yield make
+    for index in opened:
+        index.close()
+
+
+@pytest.fixture
+def index(new_index):
+    return new_index()
+
+
+def run(sequence: int = 1, *, model: str = "m", interval_s: int = 60, day: str = DAY, params: str = "0" * 8):
+    run_id = f"{sequence:06d}-{'5' * 16}"
+    return Run(
+        run_id=run_id,
+        sequence=sequence,
+        model=model,
+        params=params,
+        interval_s=interval_s,
+        day=day,
+        prefix=keys.run_folder(model, params, interval_s, day, run_id),
+        parts=["part-00000"],
+        inputs_sha256="5" * 64,
+        frames=1,
+        duplicates_dropped=0,
+    )
+
+
+def count(start_ms: int = DAY_MS, label: str = "car", detections: int = 1, **changed: object):
+    shown = [Evidence(image_path=f"images/{start_ms}", captured_at_ms=start_ms, count=detections)]
+    fields = {"model": "m", "source": "gate", "interval_s": 60, "frames": 1, "peak": detections}
+    return IntervalCount(
+        **(
+            fields
+            | {"evidence": shown, "label": label, "detections": detections, "interval_start_ms": start_ms}
+            | changed
+        )
+    )
+
+
+def coverage(start_ms: int = DAY_MS, frames: int = 1, **changed: object) -> Coverage:
+    fields = {"model": "m", "source": "gate", "interval_s": 60}
+    return Coverage(**(fields | {"frames": frames, "interval_start_ms": start_ms} | changed))
+
+
+def everything(index) -> tuple:
+    """All that a reader can see."""
+    return (
+        index.current_runs(),
+        index.series(),
+        [
+            (
+                index.labels(series.model),
+                index.sources(series.model),
+                index.histogram(
+                    model=series.model,
+                    base_interval_s=series.base_interval_s,
+                    interval_s=series.base_interval_s,
+                ),
+                index.evidence(model=series.model, base_interval_s=series.base_interval_s, limit_per_label=9),
+            )
+            for series in index.series()
+        ],
+    )
+
+
+def total(index, **options: object) -> int:
+    histogram = index.histogram(model="m", base_interval_s=60, interval_s=86_400, **options)
+    return sum(bucket.detections for bucket in histogram.buckets)
+
+
+def test_an_index_without_a_run_is_empty_and_answers(index):
+    assert (index.current_runs(), index.series(), index.labels("m"), index.sources("m")) == ([], [], [], [])
+    assert index.histogram(model="m", base_interval_s=60, interval_s=60)[2:] == ([], [])
+    assert index.evidence(model="m", base_interval_s=60) == []
+
+
+def test_a_published_run_is_what_is_read(index, new_index):
+    published = run()
+    counts = [count(detections=2), count(label="bus"), count(DAY_MS + MINUTE_MS, source="yard")]
+    assert index.publish(published, counts, [coverage(frames=5), coverage(DAY_MS + MINUTE_MS, source="yard")])
+    for reader in (index, new_index()):
+        assert reader.current_runs() == [published]
+        assert reader.series() == [Series("m", 60)]
+        assert reader.labels("m") == [("car", 3), ("bus", 1)]
+        assert [tuple(source) for source in reader.sources("m")] == [
+            ("gate", 5, DAY_MS, DAY_MS + MINUTE_MS),
+            ("yard", 1, DAY_MS + MINUTE_MS, DAY_MS + 2 * MINUTE_MS),
+        ]
+        histogram = reader.histogram(model="m", base_interval_s=60, interval_s=60)
+        assert (histogram.model, histogram.base_interval_s) == ("m", 60)
+        assert histogram.buckets == [
+            Bucket(DAY_MS, "bus", 1, 1, None),
+            Bucket(DAY_MS, "car", 2, 2, None),
+            Bucket(DAY_MS + MINUTE_MS, "car", 1, 1, None),
+        ]
+        assert histogram.coverage == [
+            CoverageBucket(DAY_MS, 5),
+            CoverageBucket(DAY_MS + MINUTE_MS, 1),
+        ]
+
+
+@pytest.mark.parametrize(
+    "older",
+    [run(2), run(1), run(1, params="f" * 8), run(2, params="0" * 7 + "1")],
+    ids=["the same", "an older one", "an older one of other params", "the lesser params of a tie"],
+)
+def test_publishing_what_is_current_or_older_changes_nothing(index, older):
+    current = run(2, params="8" * 8) if "1" in older.params else run(2)
+    assert index.publish(current, [count(detections=2)], [coverage(frames=2)])
+    before = everything(index)
+    assert not index.publish(older, [count(label="bus")], [coverage(frames=9)])
+    assert everything(index) == before
+
+
+@pytest.mark.parametrize("params", ["0" * 8, "f" * 8])
+def test_a_newer_run_replaces_all_of_its_day_and_nothing_else(index, params):
+    other = run(day="2026-01-02")
+    index.publish(other, [count(DAY_MS + 86_400_000)], [coverage(DAY_MS + 86_400_000)])
+    index.publish(run(1), [count(detections=2), count(label="bus")], [coverage(frames=2)])
+    assert index.publish(run(2, params=params), [count(DAY_MS + MINUTE_MS, "van", 7)], [coverage(frames=3)])
+    assert index.current_runs() == [run(2, params=params), other]
+    assert index.labels("m") == [("van", 7), ("car", 1)]
+    assert [source.frames for source in index.sources("m")] == [4]
+    assert {item.label for item in index.evidence(model="m", base_interval_s=60)} == {"van", "car"}
+
+
+def test_a_day_that_has_nothing_left_is_empty(index):
+    index.publish(run(1), [count()], [coverage()])
+    assert index.publish(run(2), [], [])
+    assert (index.current_runs(), index.labels("m"), index.sources("m")) == ([run(2)], [], [])
+
+
+def test_models_and_base_intervals_are_never_summed(index):
+    index.publish(run(), [count(detections=2)], [coverage(frames=4)])
+    index.publish(
+        run(interval_s=300), [count(detections=2, interval_s=300)], [coverage(frames=4, interval_s=300)]
+    )
+    index.publish(run(model="n"), [count(detections=9, model="n")], [coverage(frames=7, model="n")])
+    assert index.labels("m") == [("car", 2)]
+    assert [source.frames for source in index.sources("m")] == [4]
+    for base_interval_s in (60, 300):
+        histogram = index.histogram(model="m", base_interval_s=base_interval_s, interval_s=300)
+        assert [bucket.detections for bucket in histogram.buckets] == [2]
+        assert [bucket.frames for bucket in histogram.coverage] == [4]
+        assert len(index.evidence(model="m", base_interval_s=base_interval_s)) == 1
+
+
+def test_the_model_published_last_comes_first_and_its_coarsest_interval(index):
+    index.publish(run(model="a", interval_s=3600), [], [])
+    index.publish(run(model="b"), [], [])
+    index.publish(run(model="b", interval_s=5), [], [])
+    index.publish(run(model="a"), [], [])
+    index.publish(run(model="b", interval_s=900, day="2026-01-02"), [], [])
+    assert index.series() == [
+        Series("b", 900),
+        Series("b", 60),
+        Series("b", 5),
+        Series("a", 3600),
+        Series("a", 60),
+    ]
+    index.publish(run(2, model="a", interval_s=3600), [], [])
+    assert index.series()[0] == Series("a", 3600)
+
+
+def test_objects_are_summed_where_all_are_measured_and_unknown_where_one_is_not(index):
+    index.publish(
+        run(),
+        [
+            count(label="car", objects=2),
+            count(DAY_MS + MINUTE_MS, label="car", objects=0),
+            count(label="bus", objects=1),
+            count(DAY_MS + MINUTE_MS, label="bus"),
+            count(label="van"),
+        ],
+        [],
+    )
+    hour = index.histogram(model="m", base_interval_s=60, interval_s=3600)
+    assert [(bucket.label, bucket.objects) for bucket in hour.buckets] == [
+        ("bus", None),
+        ("car", 2),
+        ("van", None),
+    ]
+
+
+@pytest.mark.parametrize("interval_s", [30, 90, 61, 0, -60])
+def test_an_interval_that_is_no_multiple_of_the_base_is_refused_with_those_that_are(index, interval_s):
+    with pytest.raises(Misconfigured, match="use 60, 120, 180 or another multiple"):
+        index.histogram(model="m", base_interval_s=60, interval_s=interval_s)
+
+
+def failing(records):
+    yield from records
+    raise OSError("the disk is gone")
+
+
+@pytest.mark.parametrize(
+    ("counts", "covered", "error"),
+    [
+        (failing([count()]), [coverage()], OSError),
+        ([count()], failing([coverage()]), OSError),
+        ([count(), count()], [coverage()], Poison),
+        ([count()], [coverage(), coverage()], Poison),
+        ([count(model="x")], [], Poison),
+        ([count(interval_s=5)], [], Poison),
+        ([count(DAY_MS - 1)], [], Poison),
+        ([], [coverage(DAY_MS + 86_400_000)], Poison),
+    ],
+    ids=lambda value: "",
+)
+def test_a_publication_that_fails_leaves_everything_as_it_was(index, counts, covered, error):
+    index.publish(run(1), [count(detections=5)], [coverage(frames=5)])
+    before = everything(index)
+    with pytest.raises(error):
+        index.publish(run(2), counts, covered)
+    assert everything(index) == before
+    assert index.publish(run(2), [count(detections=6)], [coverage()])
+
+
+def test_readers_see_the_old_sums_or_the_new_ones_while_a_run_is_published(index, new_index):
+    def documents(size: int) -> tuple[list[IntervalCount], list[Coverage]]:
+        starts = [DAY_MS + n * MINUTE_MS for n in range(400)]
+        return [count(s, detections=size) for s in starts], [coverage(s, frames=size) for s in starts]
+
+    index.publish(run(1), *documents(1))
+    writer, done, seen = new_index(), threading.Event(), set()
+
+    def read() -> None:
+        while not done.is_set():
+            histogram = index.histogram(model="m", base_interval_s=60, interval_s=86_400)
+            [bar], [covered] = histogram.buckets, histogram.coverage
+            seen.add((bar.detections, covered.frames))
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for sequence in range(2, 12):
+        counts, covered = documents(sequence)
+        assert writer.publish(run(sequence), iter(counts), iter(covered))
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert len(seen) > 1
+    assert seen <= {(400 * size, 400 * size) for size in range(1, 12)}
+
+
+def test_of_two_writers_of_one_run_exactly_one_publishes_it(new_index):
+    writers = [new_index() for _ in range(4)]
+    start, published = threading.Barrier(4), []
+
+    def publish(writer) -> None:
+        start.wait()
+        published.append(writer.publish(run(), [count()], [coverage()]))
+
+    threads = [threading.Thread(target=publish, args=[writer]) for writer in writers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(published) == [False, False, False, True]
+    assert total(writers[0]) == 1
+
+
+HOSTILE = ["a'b", 'a"; DROP TABLE x; --', "100%", "größer 日本", "a_b", "NULL", ":x", "?"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_are_only_names(index, name):
+    index.publish(run(), [count(label=name, source=name), count(label="other")], [coverage(source=name)])
+    assert total(index, labels=[name]) == 1
+    assert total(index, sources=[name]) == 1
+    assert total(index, labels=[name, "other"]) == 2
+    assert total(index, labels=[name + "x"]) == 0
+    assert dict(index.labels("m")) == {name: 1, "other": 1}
+
+
+def test_no_sources_and_no_labels_mean_all_of_them(index):
+    index.publish(run(), [count(), count(label="bus", source="yard")], [])
+    assert total(index, labels=[], sources=[]) == total(index, labels=None, sources=None) == 2
+
+
+def test_any_whole_number_may_be_asked_for_as_a_time(index):
+    index.publish(run(), [count()], [coverage()])
+    assert total(index, from_ms=-(10**30), to_ms=10**30) == 1
+    assert total(index, from_ms=10**30) == total(index, to_ms=-(10**30)) == 0
+
+
+def test_too_many_names_in_one_query_are_refused(index):
+    with pytest.raises(Misconfigured, match="name at most"):
+        total(index, labels=[str(number) for number in range(100_000)])
+
+
+def test_closing_twice_is_no_error(new_index):
+    index = new_index()
+    index.close()
+    index.close()
+
+
+# Days round 1970, so that times below zero are rounded down as well.
+EPOCH_DAYS = {"1969-12-31": -1, "1970-01-01": 0, "1970-01-02": 1}
+
+
+@st.composite
+def published_counts(draw):
+    made: dict[tuple[int, str, str], IntervalCount] = {}
+    for number in range(draw(st.integers(0, 25))):
+        start_ms = draw(st.integers(-1440, 2879)) * MINUTE_MS
+        source, label = draw(st.sampled_from(["gate", "yard"])), draw(st.sampled_from(["car", "bus"]))
+        boxes = draw(st.lists(st.integers(1, 3), min_size=1, max_size=4))
+        shown = [
+            Evidence(
+                image_path=f"images/{source}/{number}-{n}",
+                captured_at_ms=start_ms + draw(st.integers(0, 3)),
+                count=count,
+            )
+            for n, count in enumerate(boxes)
+        ]
+        shown.sort(key=lambda item: (-item.count, item.captured_at_ms, item.image_path))
+        made[start_ms, source, label] = count(
+            start_ms,
+            label,
+            sum(boxes),
+            source=source,
+            peak=max(boxes),
+            evidence=shown,
+            objects=draw(st.none() | st.integers(0, 3)),
+        )
+    return list(made.values())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    counts=published_counts(),
+    minutes=st.sampled_from([1, 7, 60, 1440, 4320]),
+    sources=st.sampled_from([None, ["gate"], ["yard", "gate"], ["none"]]),
+    labels=st.sampled_from([None, ["bus"], ["car", "bus", "none"]]),
+    from_ms=st.none() | st.integers(-86_400_000, 86_400_000),
+    to_ms=st.none() | st.integers(-86_400_000, 180_000_000),
+    limit=st.integers(1, 4),
+)
+def test_answers_are_those_of_a_plain_count(
+    tmp_path_factory, counts, minutes, sources, labels, from_ms, to_ms, limit
+):
+    index = open_count_index(f"sqlite:///{tmp_path_factory.mktemp('plain') / 'index.sqlite'}")
+    for day, number in EPOCH_DAYS.items():
+        of_day = [c for c in counts if c.interval_start_ms // 86_400_000 == number]
+        seen = sorted({(c.interval_start_ms, c.source) for c in of_day})
+        index.publish(run(day=day), of_day, [coverage(at_ms, 2, source=source) for at_ms, source in seen])
+    asked = {"sources": sources, "labels": labels, "from_ms": from_ms, "to_ms": to_ms}
+    histogram = index.histogram(model="m", base_interval_s=60, interval_s=minutes * 60, **asked)
+    evidence = index.evidence(model="m", base_interval_s=60, limit_per_label=limit, **asked)
+    index.close()
+
+    in_range = [
+        c
+        for c in counts
+        if (sources is None or c.source in sources)
+        and (from_ms is None or c.interval_start_ms >= from_ms)
+        and (to_ms is None or c.interval_start_ms < to_ms)
+    ]
+    length_ms = minutes * MINUTE_MS
+    covered = defaultdict(int)
+    for start_ms, _ in {(c.interval_start_ms, c.source) for c in in_range}:
+        covered[start_ms // length_ms * length_ms] += 2
+    assert histogram.coverage == [CoverageBucket(*item) for item in sorted(covered.items())]
+
+    selected = [c for c in in_range if labels is None or c.label in labels]
+    bars = defaultdict(list)
+    for c in selected:
+        bars[c.interval_start_ms // length_ms * length_ms, c.label].append(c)
+    assert histogram.buckets == [
+        Bucket(
+            *key,
+            sum(c.detections for c in bars[key]),
+            max(c.peak for c in bars[key]),
+            None if any(c.objects is None for c in bars[key]) else sum(c.objects for c in bars[key]),
+        )
+        for key in sorted(bars)
+    ]
+    shown = [
+        IndexedEvidence(c.source, c.label, c.interval_start_ms, item) for c in selected for item in c.evidence
+    ]
+    order = lambda i: (-i.evidence.count, i.evidence.captured_at_ms, i.evidence.image_path)  # noqa: E731
+    expected = []
+    for label in sorted({item.label for item in shown}):
+        expected += sorted((item for item in shown if item.label == label), key=order)[:limit]
+    assert evidence == expected

@@ -1,0 +1,182 @@
+"""Runs go from part files into the index whole or not at all, once, and the newest wins."""
+
+from __future__ import annotations
+
+import pytest
+
+from frametally import keys
+from frametally.count_index import open_count_index
+from frametally.errors import Retryable
+from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
+from frametally.reports import NoProgress
+from frametally.testing import MemoryStore
+from frametally_search.indexer import index_runs
+
+DAYS_MS = {"2026-01-01": 1_767_225_600_000, "2026-01-02": 1_767_312_000_000}
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def index(tmp_path):
+    opened = open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")
+    yield opened
+    opened.close()
+
+
+def put_run(
+    store, day: str = "2026-01-01", *, sequence: int = 1, detections: int = 3, params: str = "0" * 8
+) -> Run:
+    """A run of one bar, as the counting job leaves it."""
+    start_ms = DAYS_MS[day]
+    where = {"model": "m", "source": "gate", "interval_start_ms": start_ms, "interval_s": 60, "frames": 2}
+    shown = [Evidence(image_path="images/x.jpg", captured_at_ms=start_ms, count=detections)]
+    bar = IntervalCount(**where, label="car", detections=detections, peak=detections, evidence=shown)
+    lines = [
+        b'["count","gate","car",%d]\t' % start_ms + encode(bar) + b"\n",
+        b'["coverage","gate",%d]\t' % start_ms + encode(Coverage(**where)) + b"\n",
+    ]
+    run_id = f"{sequence:06d}-{detections:016x}"
+    run = Run(
+        run_id=run_id,
+        sequence=sequence,
+        model="m",
+        params=params,
+        interval_s=60,
+        day=day,
+        prefix=keys.run_folder("m", params, 60, day, run_id),
+        parts=["part-00000", "part-00001"],
+        inputs_sha256=f"{detections:064x}",
+        frames=2,
+        duplicates_dropped=0,
+    )
+    for part, line in zip(run.parts, lines, strict=True):
+        store.put(f"{run.prefix}/{part}", line)
+    store.put(f"{run.prefix}/_SUCCESS", b"")
+    store.put(keys.run_pointer_key("m", params, 60, day, sequence), encode(run))
+    return run
+
+
+def index_all(store, index):
+    return index_runs(store=store, index=index, progress=NoProgress())
+
+
+def seen(index) -> list[int]:
+    """What a reader sees: detections per day."""
+    histogram = index.histogram(model="m", base_interval_s=60, interval_s=86_400)
+    return [bucket.detections for bucket in histogram.buckets]
+
+
+def test_every_current_run_is_published(store, index):
+    runs = [put_run(store, day, detections=number) for number, day in enumerate(DAYS_MS, start=1)]
+    report = index_all(store, index)
+    assert (report.published, report.unchanged, report.documents, report.skipped) == (runs, 0, 4, [])
+    assert index.current_runs() == runs
+    assert seen(index) == [1, 2]
+
+
+def test_indexing_twice_changes_nothing_and_reads_no_part_again(store, index, monkeypatch):
+    put_run(store)
+    index_all(store, index)
+    before = (index.current_runs(), seen(index))
+    get = store.get
+
+    def get_pointers_only(key: str) -> bytes:
+        assert "/_runs/" in key
+        return get(key)
+
+    monkeypatch.setattr(store, "get", get_pointers_only)
+    report = index_all(store, index)
+    assert (report.published, report.unchanged, report.documents) == ([], 1, 0)
+    assert (index.current_runs(), seen(index)) == before
+
+
+def test_a_newer_run_replaces_its_day_only(store, index):
+    put_run(store, "2026-01-01", detections=1)
+    put_run(store, "2026-01-02", detections=2)
+    index_all(store, index)
+    newer = put_run(store, "2026-01-02", sequence=2, detections=7, params="f" * 8)
+    report = index_all(store, index)
+    assert (report.published, report.unchanged) == ([newer], 1)
+    assert seen(index) == [1, 7]
+
+
+def test_runs_of_other_settings_do_not_take_turns(store, index):
+    put_run(store, sequence=1, detections=1, params="a" * 8)
+    put_run(store, sequence=2, detections=2, params="0" * 8)
+    for published in (1, 0, 0):
+        assert len(index_all(store, index).published) == published
+        assert seen(index) == [2]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda store, run: store.put(f"{run.prefix}/part-00001", b"oh\n"), "part-00001, line 1"),
+        (lambda store, run: store.put(f"{run.prefix}/part-00001", b""), "covers 0 frames"),
+        (lambda store, run: store.delete(f"{run.prefix}/part-00000"), "part-00000 is missing"),
+    ],
+)
+def test_a_run_that_cannot_be_read_is_named_and_the_index_keeps_what_it_had_of_that_day(
+    store, index, spoil, says
+):
+    old = put_run(store, "2026-01-01", detections=1)
+    index_all(store, index)
+    bad = put_run(store, "2026-01-01", sequence=2, detections=5)
+    good = put_run(store, "2026-01-02", detections=2)
+    spoil(store, bad)
+    for published in ([good], []):
+        report = index_all(store, index)
+        assert report.published == published
+        [skipped] = report.skipped
+        assert skipped.name == bad.prefix
+        assert says in skipped.reason
+        assert "frametally aggregate" in skipped.reason
+        assert index.current_runs() == [old, good]
+        assert seen(index) == [1, 2]
+
+
+def test_a_pointer_that_does_not_parse_is_named_and_the_rest_goes_on(store, index):
+    bad = put_run(store, "2026-01-01")
+    put_run(store, "2026-01-02", detections=2)
+    pointer = keys.run_pointer_key("m", bad.params, 60, bad.day, 1)
+    store.put(pointer, b"\xff")
+    report = index_all(store, index)
+    assert [skipped.name for skipped in report.skipped] == [pointer]
+    assert seen(index) == [2]
+
+
+def test_a_count_that_comes_twice_is_not_published(store, index):
+    run = put_run(store)
+    line = store.get(f"{run.prefix}/part-00000")
+    store.put(f"{run.prefix}/part-00000", line + line)
+    [skipped] = index_all(store, index).skipped
+    assert "twice" in skipped.reason
+    assert index.current_runs() == []
+
+
+def test_stopped_between_two_runs_the_next_time_goes_on(store, index, monkeypatch):
+    put_run(store, "2026-01-01", detections=1)
+    put_run(store, "2026-01-02", detections=2)
+    publish = index.publish
+
+    def away_for_the_second(run, counts, coverage):
+        if run.day == "2026-01-02":
+            raise Retryable("the index is away")
+        return publish(run, counts, coverage)
+
+    with monkeypatch.context() as patched, pytest.raises(Retryable):
+        patched.setattr(index, "publish", away_for_the_second)
+        index_all(store, index)
+    assert seen(index) == [1]
+    report = index_all(store, index)
+    assert (len(report.published), report.unchanged) == (1, 1)
+    assert seen(index) == [1, 2]
+
+
+def test_an_empty_store_is_no_error(store, index):
+    report = index_all(store, index)
+    assert (report.published, report.unchanged, report.skipped) == ([], 0, [])
