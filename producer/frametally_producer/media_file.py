@@ -1,0 +1,40 @@
+"""A medium's file, opened so that nothing but a regular file's own bytes is ever read."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+
+from frametally.errors import Poison
+
+
+@contextmanager
+def open_medium(path: Path) -> Iterator[BufferedReader]:
+    """The file at `path`, for reading.
+
+    Raises:
+        Poison: Not a regular file (a device, a pipe), or an empty one.
+        OSError: It cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise Poison("is no regular file but a device, a pipe or a socket; give a file")
+    if status.st_size == 0:
+        raise Poison("is empty (0 bytes); copy it again from its origin")
+    with path.open("rb") as file:
+        yield file
+
+
+def sha256_of(file: BufferedReader) -> str:
+    """SHA-256 of all its bytes, hex; read from the beginning, in pieces."""
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def why_unreadable(error: OSError) -> str:
+    """The reason of a failure to read a file, with the remedy."""
+    return f"cannot be read ({error.strerror or error}); check that it is there and that you may read it"

@@ -1,0 +1,47 @@
+"""Which frames of a video are taken: a rule over presentation times, in exact arithmetic."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+ALL = "all"
+
+
+class Sampler:
+    """Takes frames off a fixed grid of times.
+
+    The grid is the multiples of 1/fps, counted from the presentation time of the video's first frame. Of each
+    grid time, the first frame at or after it is taken (once, if it is that of several). So the choice is a
+    function of the file alone, and a rate that is a multiple of another's takes all that the other does.
+    """
+
+    def __init__(self, *samplings: str) -> None:
+        """A sampler for what any of `samplings` takes: frames a second as a decimal number, or `all`."""
+        self._all = ALL in samplings
+        self._next_slots = {} if self._all else {Fraction(sampling): 0 for sampling in samplings}
+
+    def takes(self, position_s: Fraction) -> bool:
+        """Whether the next frame, `position_s` after the first, is taken; ask once a frame, in order."""
+        taken = self._all
+        for fps, next_slot in self._next_slots.items():
+            slots = position_s * fps
+            if slots >= next_slot:
+                self._next_slots[fps] = math.floor(slots) + 1
+                taken = True
+        return taken
+
+
+def denser(one: str, other: str) -> str:
+    """Of two samplings, the one with more frames a second."""
+    if ALL in (one, other):
+        return ALL
+    return max(one, other, key=Fraction)
+
+
+def estimate_frames(sampling: str, *, frames: int | None, duration_s: Fraction | None) -> int | None:
+    """About how many frames `sampling` takes of a video with that many frames and that length, if known."""
+    if sampling == ALL:
+        return frames
+    taken = math.ceil(duration_s * Fraction(sampling)) if duration_s is not None else None
+    return min((n for n in (taken, frames) if n is not None), default=None)

@@ -1,0 +1,217 @@
+"""Footage made on the spot, and ports that fail when a test says so."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from frametally.errors import Retryable
+from frametally.records import FrameAnnouncement, MediaManifest, decode
+from frametally.settings import Settings, load_settings
+from frametally.testing import MemoryLog, MemoryStore
+from frametally_producer.produce import ProduceReport, produce
+
+# 2026-03-04T05:06:07Z
+FILE_DATE_S = 1_772_600_767
+
+
+class SaidAloud:
+    """A `Progress` that remembers."""
+
+    def __init__(self) -> None:
+        self.updates: list[tuple[int, int | None, str]] = []
+        self.lines: list[str] = []
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        self.updates.append((done, total, note))
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+class FailingStore(MemoryStore):
+    """Raises at the n-th put of an image, counted from 1, for as long as `fail_at` says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fail_at = 0
+        self.image_puts = 0
+        self.effects: list[tuple[str, str]] = []
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
+        if key.startswith("images/"):
+            self.image_puts += 1
+            if self.image_puts == self.fail_at:
+                raise Retryable("the store is away")
+        stored = super().put(key, data, if_absent=if_absent, durable=durable)
+        self.effects.append(("put", key))
+        return stored
+
+
+class FailingLog(MemoryLog):
+    """Raises at the n-th batch, counted from 1, as `fail_at` says, after the first half of it is in."""
+
+    def __init__(self, effects: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self.fail_at = 0
+        self.batches = 0
+        self.announcements: list[FrameAnnouncement] = []
+        self.keys: list[bytes] = []
+        self.effects = effects
+
+    def publish(self, topic: str, messages) -> None:
+        messages = list(messages)
+        self.batches += 1
+        failing = self.batches == self.fail_at
+        for key, value in messages[: len(messages) // 2] if failing else messages:
+            announcement = decode(value, FrameAnnouncement)
+            self.announcements.append(announcement)
+            self.keys.append(key)
+            self.effects.append(("announce", announcement.image_path))
+            super().publish(topic, [(key, value)])
+        if failing:
+            raise Retryable("the log is away")
+
+
+class Bench:
+    """A producer with ports in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = FailingStore()
+        self.log = FailingLog(self.store.effects)
+        self.progress = SaidAloud()
+        self.overrides: dict[str, object] = {}
+
+    def settings(self, **overrides: object) -> Settings:
+        return load_settings(data_dir=self.folder / "data", **(self.overrides | overrides))
+
+    def produce(
+        self,
+        *paths: Path,
+        source: str | None = None,
+        start_time: str | None = None,
+        extracted_dir: Path | None = None,
+        **overrides: object,
+    ) -> ProduceReport:
+        return produce(
+            paths,
+            settings=self.settings(**overrides),
+            store=self.store,
+            log=self.log,
+            progress=self.progress,
+            source=source,
+            start_time=start_time,
+            extracted_dir=extracted_dir,
+        )
+
+    def announced(self) -> list[int]:
+        """Decode indices, in the order of their announcement."""
+        return [announcement.frame_index for announcement in self.log.announcements]
+
+    def manifests(self) -> list[MediaManifest]:
+        return [decode(self.store.get(info.key), MediaManifest) for info in self.store.list("media")]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    for name in list(os.environ):
+        if name.startswith("FRAMETALLY_"):
+            monkeypatch.delenv(name)
+    return Bench(tmp_path)
+
+
+def paint(index: int, width_px: int, height_px: int) -> np.ndarray:
+    """A picture (height, width, 3) in RGB that shows its index by its grey, and which corner is its first."""
+    picture = np.full((height_px, width_px, 3), 40 + index * 3 % 160, np.uint8)
+    picture[: height_px // 2, : width_px // 2] = (255, 0, 0)
+    return picture
+
+
+def encode_video(
+    path: Path,
+    times_ms: Sequence[int] | int = 10,
+    *,
+    codec: str = "mpeg4",
+    format: str | None = None,
+    size_px: tuple[int, int] = (64, 48),
+    fps: int = 10,
+    rotation: int | None = None,
+    metadata: dict[str, str] | None = None,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """A video with a frame at each time, or of that many frames at `fps`; its file has a fixed date."""
+    if isinstance(times_ms, int):
+        times_ms = [1000 * index // fps for index in range(times_ms)]
+    with av.open(str(path), "w", format=format, options=options or {}) as container:
+        container.metadata.update(metadata or {})
+        stream = container.add_stream(codec, rate=fps)
+        stream.width, stream.height = size_px
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000 if codec != "mpeg2video" else fps)
+        if rotation is not None:
+            stream.set_display_rotation(rotation)
+        container.start_encoding()
+        for index, time_ms in enumerate(times_ms):
+            frame = av.VideoFrame.from_ndarray(paint(index, *size_px), format="rgb24")
+            frame.time_base = Fraction(1, 1000)
+            frame.pts = time_ms
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    os.utime(path, (FILE_DATE_S, FILE_DATE_S))
+    return path
+
+
+@pytest.fixture
+def make_video(tmp_path: Path) -> Callable[..., Path]:
+    def make(name: str = "clip.mp4", *arguments: object, **options: object) -> Path:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        return encode_video(tmp_path / name, *arguments, **options)
+
+    return make
+
+
+def encode_picture(
+    *,
+    format: str = "JPEG",
+    size_px: tuple[int, int] = (64, 48),
+    index: int = 0,
+    taken: str | None = None,
+    offset: str | None = None,
+    fraction: str | None = None,
+    orientation: int | None = None,
+) -> bytes:
+    """A picture file with EXIF as given."""
+    exif = Image.Exif()
+    if orientation is not None:
+        exif[0x0112] = orientation
+    details = {0x9003: taken, 0x9011: offset, 0x9291: fraction}
+    details = {tag: value for tag, value in details.items() if value is not None}
+    if details:
+        exif[0x0110] = "a camera"  # Pillow writes no EXIF without a tag at the top
+        exif.get_ifd(0x8769).update(details)
+    buffer = io.BytesIO()
+    Image.fromarray(paint(index, *size_px)).save(
+        buffer, format, **({"exif": exif} if exif or details else {})
+    )
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def make_picture(tmp_path: Path) -> Callable[..., Path]:
+    def make(name: str = "picture.jpg", **options: object) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode_picture(**options))
+        os.utime(path, (FILE_DATE_S, FILE_DATE_S))
+        return path
+
+    return make

@@ -1,0 +1,121 @@
+"""Frames are announced in the order in which they were added, in batches, by a bounded number of steps."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from frametally.records import FrameAnnouncement
+from frametally_producer import frames
+from frametally_producer.frames import FrameWriter, NewFrame
+from frametally_producer.pixels import encode_jpeg
+
+if TYPE_CHECKING:
+    from conftest import Bench
+
+SHA256 = "ab" * 32
+
+
+def new_frame(index: int) -> NewFrame:
+    return NewFrame(
+        media=SHA256,
+        file_sha256=SHA256,
+        source="cam",
+        frame_index=index,
+        captured_at_ms=index * 100,
+        time_source="exif",
+        pixels=np.full((48, 64, 3), index % 256, np.uint8),
+    )
+
+
+class Writing:
+    def __init__(self, bench: Bench) -> None:
+        self.noted: list[list[int]] = []
+        bench.log.create_topic("frames", 2)
+        self.writer = FrameWriter(
+            settings=bench.settings(), store=bench.store, log=bench.log, on_announced=self.note
+        )
+
+    def note(self, announcements: list[FrameAnnouncement]) -> None:
+        self.noted.append([announcement.frame_index for announcement in announcements])
+
+
+def test_announcements_keep_the_order_of_the_frames(bench: Bench) -> None:
+    writing = Writing(bench)
+    with writing.writer as writer:
+        for index in range(250):
+            writer.add(new_frame(index))
+    assert bench.announced() == [index for batch in writing.noted for index in batch] == list(range(250))
+    assert len(writing.noted) >= 3
+
+
+def test_a_batch_does_not_wait_for_ever_to_be_full(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "_ANNOUNCE_S", 0.0)
+    writing = Writing(bench)
+    with writing.writer as writer:
+        for index in range(10):
+            writer.add(new_frame(index))
+        assert writing.noted, "nothing was announced before the end"
+
+
+def test_frames_in_memory_are_bounded_when_the_store_is_slow(bench: Bench) -> None:
+    released = threading.Semaphore(0)
+    started: list[str] = []
+    whole_put = bench.store.put
+
+    def slow_put(key: str, data: bytes, **options: bool) -> bool:
+        started.append(key)
+        released.acquire()
+        return whole_put(key, data, **options)
+
+    bench.store.put = slow_put
+    added: list[int] = []
+    writing = Writing(bench)
+
+    def add_all() -> None:
+        with writing.writer as writer:
+            for index in range(50):
+                writer.add(new_frame(index))
+                added.append(index)
+
+    adding = threading.Thread(target=add_all)
+    adding.start()
+    adding.join(timeout=0.5)
+    assert len(added) <= frames._IN_FLIGHT
+    assert len(started) <= frames._WORKERS
+    released.release(50)
+    adding.join()
+    assert bench.announced() == list(range(50))
+
+
+def test_after_an_error_nothing_more_is_announced(bench: Bench) -> None:
+    writing = Writing(bench)
+    with pytest.raises(KeyboardInterrupt), writing.writer as writer:
+        writer.add(new_frame(0))
+        raise KeyboardInterrupt
+    assert bench.announced() == []
+
+
+def test_the_same_pixels_make_the_same_bytes() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    assert len({encode_jpeg(picture.copy(), 90) for _ in range(5)}) == 1
+
+
+def test_frames_need_not_be_durable_manifests_must(bench: Bench, tmp_path: Path) -> None:
+    durable: dict[str, bool] = {}
+    whole_put = bench.store.put
+
+    def put(key: str, data: bytes, *, if_absent: bool = False, durable: bool = True, seen=durable) -> bool:
+        seen[key.partition("/")[0]] = durable
+        return whole_put(key, data, if_absent=if_absent)
+
+    bench.store.put = put
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg")
+    bench.produce(tmp_path / "a.jpg")
+    assert durable == {"media": True, "images": False}

@@ -1,0 +1,312 @@
+"""Each picture is a frame of its own time; bad ones are set aside; those of a day share a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from frametally import keys
+from frametally.errors import Misconfigured, Retryable
+from frametally.opencv import decode_image
+from frametally_producer.manifest import pictures_identity
+
+if TYPE_CHECKING:
+    from conftest import Bench
+
+NOON_MS = 1_777_636_800_000  # 2026-05-01T12:00:00Z
+NOON = {"taken": "2026:05:01 12:00:00", "offset": "+00:00"}
+
+
+def test_a_picture_is_stored_upright_announced_and_noted(
+    bench: Bench, make_picture: Callable[..., Path]
+) -> None:
+    path = make_picture("My Pictures/a.jpg", orientation=6, **NOON)
+    report = bench.produce(path.parent)
+    assert (report.frames_announced, report.frames_known, report.skipped, report.notices) == (1, 0, [], [])
+    [announcement] = bench.log.announcements
+    file_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert announcement.image_path == keys.image_key("my-pictures", NOON_MS, file_sha256, 0)
+    assert (announcement.frame_index, announcement.captured_at_ms) == (0, NOON_MS)
+    assert (announcement.time_source, announcement.source) == ("exif", "my-pictures")
+    stored = bench.store.get(announcement.image_path)
+    assert decode_image(stored, 10_000).shape == (64, 48, 3)
+    assert (announcement.width_px, announcement.height_px) == (48, 64)
+    assert (announcement.bytes, announcement.sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
+    [manifest] = bench.manifests()
+    assert report.media == [manifest]
+    assert manifest.sha256 == announcement.media == pictures_identity("my-pictures", "2026-05-01")
+    assert manifest.sha256 == hashlib.sha256(b"pictures/my-pictures/2026-05-01").hexdigest()
+    assert (manifest.kind, manifest.name) == ("pictures", str(path.parent))
+    assert (manifest.source, manifest.source_name) == ("my-pictures", "My Pictures")
+    assert (manifest.time_source, manifest.sampling, manifest.start_ms) == ("exif", "all", None)
+    assert (manifest.first_captured_at_ms, manifest.last_captured_at_ms) == (NOON_MS, NOON_MS)
+    assert (manifest.frames_expected, manifest.frames_put, manifest.frames_announced) == (1, 1, 1)
+    assert manifest.state == "complete"
+    assert manifest.announced_pictures == [f"{NOON_MS}-{file_sha256[:12]}"]
+
+
+def test_nothing_of_the_file_but_its_pixels_is_stored(
+    bench: Bench, make_picture: Callable[..., Path]
+) -> None:
+    path = make_picture("pics/a.jpg", **NOON)
+    path.write_bytes(path.read_bytes() + b"<script>alert(1)</script>")
+    bench.produce(path.parent)
+    stored = bench.store.get(bench.log.announcements[0].image_path)
+    for foreign in (b"Exif", b"a camera", b"script"):
+        assert foreign not in stored
+
+
+def test_pictures_of_a_day_share_a_manifest(bench: Bench, make_picture: Callable[..., Path]) -> None:
+    times = ["2026:05:01 00:00:00", "2026:05:01 23:59:59", "2026:05:02 00:00:00"]
+    for index, taken in enumerate(times):
+        make_picture(f"pics/deep/er/{index}.jpg", taken=taken, offset="+00:00", index=index)
+    report = bench.produce(bench.folder / "pics")
+    days = {keys.utc_day(m.first_captured_at_ms or 0): m.frames_announced for m in report.media}
+    assert days == {"2026-05-01": 2, "2026-05-02": 1}
+    # East of Greenwich the day is another one.
+    east = bench.produce(bench.folder / "pics/deep/er/0.jpg", source="east", timezone="Asia/Tokyo")
+    assert keys.utc_day(east.media[0].first_captured_at_ms or 0) == "2026-05-01"
+
+
+def test_the_same_folder_again_announces_what_was_added_and_nothing_else(
+    bench: Bench, make_picture: Callable[..., Path]
+) -> None:
+    for index in range(3):
+        make_picture(f"pics/{index}.jpg", index=index, **NOON)
+    bench.produce(bench.folder / "pics")
+    before = list(bench.log.effects)
+    report = bench.produce(bench.folder / "pics")
+    assert (report.frames_announced, report.frames_known) == (0, 3)
+    assert [manifest.frames_announced for manifest in report.media] == [3]
+    assert bench.log.effects == before
+    make_picture("pics/new.jpg", index=9, **NOON)
+    report = bench.produce(bench.folder / "pics")
+    assert (report.frames_announced, report.frames_known) == (1, 3)
+    [manifest] = bench.manifests()
+    assert (manifest.state, manifest.frames_expected, manifest.frames_announced) == ("complete", 4, 4)
+
+
+def test_the_same_picture_at_the_same_time_is_one_frame_at_two_times_two(
+    bench: Bench, make_picture: Callable[..., Path]
+) -> None:
+    make_picture("pics/a_20260501_120000.jpg")
+    make_picture("pics/b/a_20260501_120000.jpg")
+    make_picture("pics/a_20260501_120001.jpg")
+    report = bench.produce(bench.folder / "pics", time_pattern="a_%Y%m%d_%H%M%S")
+    assert report.frames_announced == 2
+    [manifest] = report.media
+    assert manifest.frames_expected == 2
+    assert manifest.last_captured_at_ms == NOON_MS + 1000
+
+
+@pytest.mark.parametrize("fail_put", [0, 1, 5, 12])
+def test_a_call_that_dies_is_finished_by_the_next_one(
+    bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, fail_put: int
+) -> None:
+    monkeypatch.setattr("frametally_producer.frames._ANNOUNCE_FRAMES", 4)
+    monkeypatch.setattr("frametally_producer.manifest.NOTE_EVERY_S", 0)
+    for index in range(12):
+        make_picture(f"pics/{index:02}.jpg", index=index, taken=f"2026:05:0{1 + index % 2} 12:00:00")
+    if fail_put:
+        bench.store.fail_at = fail_put
+    else:
+        bench.log.fail_at = 2
+    with pytest.raises(Retryable):
+        bench.produce(bench.folder / "pics")
+    left = bench.manifests()
+    assert {manifest.state for manifest in left} == {"producing"}
+    assert all(manifest.frames_expected > manifest.frames_announced for manifest in left)
+    bench.store.fail_at = bench.log.fail_at = 0
+    report = bench.produce(bench.folder / "pics")
+    assert report.frames_known == sum(manifest.frames_announced for manifest in left)
+    assert report.frames_announced == 12 - report.frames_known
+    assert len({a.image_path for a in bench.log.announcements}) == 12
+    for manifest in bench.manifests():
+        assert (manifest.state, manifest.frames_expected, manifest.frames_announced) == ("complete", 6, 6)
+
+
+def test_the_weakest_source_of_time_marks_the_day(bench: Bench, make_picture: Callable[..., Path]) -> None:
+    # Its file's date is 2026-03-04.
+    make_picture("pics/a.jpg", taken="2026:03:04 12:00:00", offset="+00:00")
+    assert bench.produce(bench.folder / "pics").media[0].time_source == "exif"
+    make_picture("pics/b.jpg", index=1)
+    make_picture("pics/c.jpg", index=2, taken="2026:03:04 13:00:00", offset="+00:00")
+    report = bench.produce(bench.folder / "pics")
+    assert [manifest.time_source for manifest in report.media] == ["file_time"]
+    assert {a.time_source for a in bench.log.announcements} == {"exif", "file_time"}
+
+
+def test_what_is_to_say_about_times_is_said_once_not_for_each_picture(
+    bench: Bench, make_picture: Callable[..., Path]
+) -> None:
+    for index in range(4):
+        make_picture(f"pics/dated{index}.jpg", index=index)
+        make_picture(f"pics/naive{index}.jpg", index=index, taken="2026:03:29 02:30:00")
+    report = bench.produce(bench.folder / "pics", timezone="Europe/Berlin")
+    assert report.frames_announced == 8
+    file_time, naive, skipped = report.notices
+    assert file_time.startswith(f"{bench.folder}/pics/dated0.jpg (3 more likewise): no time is in it")
+    assert bench.progress.lines == [file_time]
+    assert naive.startswith(f"{bench.folder}/pics/naive0.jpg (3 more likewise)")
+    assert "read in Europe/Berlin" in naive
+    assert "is skipped in Europe/Berlin" in skipped
+
+
+def test_pictures_without_a_time_are_refused_where_file_dates_are(
+    bench: Bench, make_picture: Callable[..., Path]
+) -> None:
+    path = make_picture("pics/a.jpg")
+    [skipped] = bench.produce(path.parent, file_time=False).skipped
+    assert skipped.name == str(path)
+    assert "--time-pattern" in skipped.reason
+    assert bench.manifests() == []
+
+
+def test_preprocessed_pictures_are_kept_as_files_where_asked(
+    bench: Bench, make_picture: Callable[..., Path], tmp_path: Path
+) -> None:
+    make_picture("pics/a.png", format="PNG", size_px=(200, 100), **NOON)
+    extracted = tmp_path / "extracted"
+    bench.produce(tmp_path / "pics", source="Cam 7", extracted_dir=extracted, max_side_px=50, jpeg_quality=70)
+    [announcement] = bench.log.announcements
+    assert (announcement.width_px, announcement.height_px) == (50, 25)
+    [kept] = [path for path in extracted.rglob("*") if path.is_file()]
+    assert kept == extracted / "cam-7" / announcement.image_path.rpartition("/")[2]
+    assert kept.read_bytes() == bench.store.get(announcement.image_path)
+
+
+def test_a_lower_quality_makes_smaller_frames(bench: Bench, make_picture: Callable[..., Path]) -> None:
+    path = make_picture("pics/a.jpg", size_px=(320, 240), **NOON)
+    sizes = []
+    for quality in (95, 40):
+        bench.produce(path, source=f"q{quality}", jpeg_quality=quality)
+        sizes.append(bench.log.announcements[-1].bytes)
+    assert sizes[1] < sizes[0]
+
+
+def test_a_folder_for_extracted_pictures_that_cannot_be_written_is_told(
+    bench: Bench, make_picture: Callable[..., Path], tmp_path: Path
+) -> None:
+    make_picture("pics/a.jpg", **NOON)
+    (tmp_path / "file").touch()
+    with pytest.raises(Misconfigured, match="make its folder writable"):
+        bench.produce(tmp_path / "pics", extracted_dir=tmp_path / "file")
+
+
+BAD = {
+    "cut.jpg": lambda whole: whole[: len(whole) // 2],
+    "empty.jpg": lambda whole: b"",
+    "notes.jpg": lambda whole: b"buy milk",
+    "no_header.png": lambda whole: b"\x89PNG\r\n\x1a\n" + bytes(50),
+    "movie.jpg": lambda whole: bytes(4) + b"ftypisom" + bytes(100),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_picture_is_named_with_a_reason_and_the_rest_goes_on(
+    bench: Bench, make_picture: Callable[..., Path], name: str
+) -> None:
+    good = make_picture("pics/good.jpg", **NOON)
+    bad = good.with_name(name)
+    bad.write_bytes(BAD[name](good.read_bytes()))
+    report = bench.produce(good.parent)
+    [skipped] = report.skipped
+    assert skipped.name == str(bad)
+    assert "\n" not in skipped.reason
+    assert report.frames_announced == 1
+    [manifest] = bench.manifests()
+    assert (manifest.state, manifest.frames_expected) == ("complete", 1)
+
+
+def test_a_picture_with_too_many_pixels_is_named_and_the_rest_goes_on(
+    bench: Bench, make_picture: Callable[..., Path]
+) -> None:
+    make_picture("pics/good.jpg", **NOON)
+    large = make_picture("pics/large.jpg", size_px=(1100, 1000), **NOON)
+    report = bench.produce(large.parent, max_image_megapixels=1)
+    assert [skipped.name for skipped in report.skipped] == [str(large)]
+    assert "1100x1000 pixels, 1 million are allowed" in report.skipped[0].reason
+    assert report.frames_announced == 1
+
+
+def test_only_bad_pictures_leave_no_manifest(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "pics").mkdir()
+    (tmp_path / "pics/notes.jpg").write_bytes(b"buy milk")
+    report = bench.produce(tmp_path / "pics")
+    assert (report.media, report.frames_announced, len(report.skipped)) == ([], 0, 1)
+    assert bench.manifests() == []
+
+
+def test_a_device_a_pipe_and_a_link_to_nothing_are_named_and_not_waited_for(
+    bench: Bench, make_picture: Callable[..., Path], tmp_path: Path
+) -> None:
+    make_picture("pics/good.jpg", **NOON)
+    os.mkfifo(tmp_path / "pics/pipe.jpg")
+    (tmp_path / "pics/device.jpg").symlink_to("/dev/zero")
+    (tmp_path / "pics/device.mp4").symlink_to("/dev/zero")
+    (tmp_path / "pics/nothing.jpg").symlink_to(tmp_path / "gone.jpg")
+    (tmp_path / "pics/loop.jpg").symlink_to(tmp_path / "pics/loop.jpg")
+    report = bench.produce(tmp_path / "pics")
+    reasons = {Path(skipped.name).name: skipped.reason for skipped in report.skipped}
+    assert set(reasons) == {"pipe.jpg", "device.jpg", "device.mp4", "nothing.jpg", "loop.jpg"}
+    for name in ("pipe.jpg", "device.jpg", "device.mp4"):
+        assert "no regular file" in reasons[name]
+    for name in ("nothing.jpg", "loop.jpg"):
+        assert "cannot be read" in reasons[name]
+    assert report.frames_announced == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_named(bench: Bench, make_picture: Callable[..., Path]) -> None:
+    path = make_picture("pics/secret.jpg", **NOON)
+    path.chmod(0)
+    [skipped] = bench.produce(path.parent).skipped
+    assert "that you may read it" in skipped.reason
+
+
+def test_a_damaged_manifest_is_named_with_the_remedy_and_other_days_go_on(
+    bench: Bench, make_picture: Callable[..., Path]
+) -> None:
+    bad = make_picture("pics/a.jpg", **NOON)
+    make_picture("pics/b.jpg", taken="2026:05:02 12:00:00")
+    key = keys.media_key(pictures_identity("pics", "2026-05-01"))
+    bench.store.put(key, b"{")
+    report = bench.produce(bad.parent)
+    [skipped] = report.skipped
+    assert skipped.name == str(bad)
+    assert key in skipped.reason
+    assert report.frames_announced == 1
+
+
+def test_progress_counts_pictures(bench: Bench, make_picture: Callable[..., Path]) -> None:
+    for index in range(3):
+        make_picture(f"pics/{index}.jpg", index=index, **NOON)
+    bench.produce(bench.folder / "pics")
+    name = str(bench.folder / "pics")
+    assert bench.progress.updates == [(done, 3, name) for done in range(4)]
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sets(st.integers(0, 5)), min_size=1, max_size=4))
+def test_in_whatever_portions_pictures_come_each_is_announced_once(
+    bench: Bench, make_picture: Callable[..., Path], portions: list[set[int]]
+) -> None:
+    bench.store.__init__()
+    bench.log.__init__(bench.store.effects)
+    for portion in portions:
+        paths = [
+            make_picture(f"{index}.jpg", index=index, taken=f"2026:05:0{1 + index % 3} 12:00:0{index}")
+            for index in portion
+        ]
+        bench.produce(*paths, source="cam")
+    paths = [announcement.image_path for announcement in bench.log.announcements]
+    assert len(paths) == len(set(paths)) == len(set().union(*portions))
+    assert sum(manifest.frames_announced for manifest in bench.manifests()) == len(paths)
+    assert {manifest.state for manifest in bench.manifests()} <= {"complete"}

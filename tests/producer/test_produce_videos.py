@@ -1,0 +1,442 @@
+"""A video's frames are stored and announced once, whatever ends a call early, whatever is asked for later."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.opencv import decode_image
+from frametally.records import MediaManifest, encode
+
+if TYPE_CHECKING:
+    from conftest import Bench
+
+START = "2026-05-01T08:00:00+02:00"
+START_MS = 1_777_615_200_000
+
+
+def set_bits(bitmap: bytes) -> list[int]:
+    return [at * 8 + bit for at, byte in enumerate(bitmap) for bit in range(8) if byte >> bit & 1]
+
+
+def test_frames_off_the_grid_are_stored_announced_and_noted(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("Gate 1.mp4", 30)
+    report = bench.produce(path, start_time=START)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (report.frames_announced, report.frames_known, report.skipped) == (15, 0, [])
+    assert report.notices == []
+    assert bench.announced() == list(range(0, 30, 2))
+    for announcement in bench.log.announcements:
+        captured_at_ms = START_MS + announcement.frame_index * 100
+        assert announcement.image_path == keys.image_key(
+            "gate-1", captured_at_ms, sha256, announcement.frame_index
+        )
+        assert (announcement.captured_at_ms, announcement.time_source) == (captured_at_ms, "start_time")
+        assert (announcement.source, announcement.media) == ("gate-1", sha256)
+        stored = bench.store.get(announcement.image_path)
+        assert (announcement.bytes, announcement.sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
+        assert decode_image(stored, 64 * 48).shape == (announcement.height_px, announcement.width_px, 3)
+    [manifest] = bench.manifests()
+    assert report.media == [manifest]
+    assert (manifest.sha256, manifest.name, manifest.kind) == (sha256, str(path), "video")
+    assert (manifest.source, manifest.source_name) == ("gate-1", "Gate 1")
+    assert (manifest.time_source, manifest.start_ms, manifest.sampling) == ("start_time", START_MS, "5")
+    assert (manifest.first_captured_at_ms, manifest.last_captured_at_ms) == (START_MS, START_MS + 2800)
+    assert (manifest.frames_expected, manifest.frames_put, manifest.frames_announced) == (15, 15, 15)
+    assert manifest.state == "complete"
+    assert set_bits(manifest.announced_frames) == bench.announced()
+
+
+def test_a_frame_is_put_before_it_is_announced_and_announced_before_it_is_noted(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    bench.produce(make_video("gate.mp4", 20), sample_fps="all")
+    done: set[str] = set()
+    announced = 0
+    for effect, key in bench.log.effects:
+        if effect == "announce":
+            assert key in done
+            announced += 1
+        done.add(key)
+    assert announced == 20
+    first, last = bench.log.effects[0], bench.log.effects[-1]
+    assert first[1].startswith("media/")
+    assert last[1].startswith("media/")
+
+
+def test_frames_of_five_seconds_share_a_key_of_the_log(bench: Bench, make_video: Callable[..., Path]) -> None:
+    bench.produce(
+        make_video("gate.mp4", [0, 2500, 4900, 5000, 9000, 10_000]), start_time=START, sample_fps="all"
+    )
+    first = START_MS // 5000
+    assert bench.log.keys == [f"gate/{first + step}".encode() for step in (0, 0, 0, 1, 1, 2)]
+    assert bench.log.partitions("frames") == 6
+
+
+def test_the_same_file_again_announces_nothing_new(bench: Bench, make_video: Callable[..., Path]) -> None:
+    path = make_video("gate.mp4", 30)
+    bench.produce(path)
+    before = list(bench.log.effects)
+    copy = path.with_name("copy.mp4")
+    copy.write_bytes(path.read_bytes())
+    for again in (path, copy):
+        report = bench.produce(again, source="gate")
+        assert (report.frames_announced, report.frames_known) == (0, 15)
+        assert len(report.media) == 1
+    assert bench.log.effects == before
+
+
+@pytest.mark.parametrize("denser", ["10", "all", "7"])
+def test_sampled_more_densely_later_only_the_new_frames_are_announced(
+    bench: Bench, make_video: Callable[..., Path], denser: str
+) -> None:
+    path = make_video("gate.mp4", 30, fps=30)
+    bench.produce(path, sample_fps="5")
+    coarse = bench.announced()
+    report = bench.produce(path, sample_fps=denser)
+    assert Counter(bench.announced()).most_common(1)[0][1] == 1
+    new = bench.announced()[len(coarse) :]
+    assert report.frames_announced == len(new) > 0
+    [manifest] = bench.manifests()
+    assert manifest.sampling == denser
+    assert set_bits(manifest.announced_frames) == sorted(bench.announced())
+    assert manifest.frames_expected == manifest.frames_announced == len(coarse) + len(new)
+
+
+def test_sampled_less_densely_later_there_is_nothing_new(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("gate.mp4", 30)
+    bench.produce(path, sample_fps="10")
+    report = bench.produce(path, sample_fps="3")
+    assert (report.frames_announced, report.frames_known) == (0, 30)
+    assert bench.manifests()[0].sampling == "10"
+
+
+@pytest.mark.parametrize("fail_put", [0, 1, 2, 40, 79])
+@pytest.mark.parametrize("fail_batch", [1, 2])
+@pytest.mark.parametrize("then", ["all", "5"])
+def test_a_call_that_dies_is_finished_by_the_next_one(
+    bench: Bench,
+    make_video: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    fail_put: int,
+    fail_batch: int,
+    then: str,
+) -> None:
+    monkeypatch.setattr("frametally_producer.frames._ANNOUNCE_FRAMES", 30)
+    monkeypatch.setattr("frametally_producer.manifest.NOTE_EVERY_S", 0)
+    path = make_video("gate.mp4", 80)
+    if fail_put:
+        bench.store.fail_at = fail_put
+    else:
+        bench.log.fail_at = fail_batch
+    with pytest.raises(Retryable):
+        bench.produce(path, sample_fps="all")
+    [left] = bench.manifests()
+    assert left.state == "producing"
+    assert left.frames_expected >= 80
+    assert set(set_bits(left.announced_frames)) <= set(bench.announced())
+    bench.store.fail_at = bench.log.fail_at = 0
+    noted = left.frames_announced
+    report = bench.produce(path, sample_fps=then)
+    assert report.frames_announced == 80 - noted
+    assert report.frames_known == noted
+    assert set(bench.announced()) == set(range(80))
+    [manifest] = bench.manifests()
+    assert (manifest.state, manifest.frames_expected, manifest.frames_announced) == ("complete", 80, 80)
+    images = [info.key for info in bench.store.list("images")]
+    assert sorted(images) == sorted({a.image_path for a in bench.log.announcements})
+    for repeated in bench.log.announcements:
+        assert hashlib.sha256(bench.store.get(repeated.image_path)).hexdigest() == repeated.sha256
+
+
+def test_what_was_asked_for_before_a_call_died_is_finished_besides_what_is_asked_now(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("gate.mp4", 60, fps=30)
+    bench.log.fail_at = 1
+    with pytest.raises(Retryable):
+        bench.produce(path, sample_fps="5")
+    report = bench.produce(path, sample_fps="7")
+    assert {0, 6, 12, 18, 24} <= set(bench.announced())
+    assert {0, 5, 9, 13, 18} <= set(bench.announced())
+    [manifest] = bench.manifests()
+    assert (manifest.state, manifest.sampling) == ("complete", "7")
+    assert manifest.frames_expected == len(set(bench.announced())) == report.frames_announced
+
+
+def test_a_frame_that_is_there_already_is_described_as_it_is_there(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("gate.mp4", 2)
+    bench.log.fail_at = 1
+    with pytest.raises(Retryable):
+        bench.produce(path, sample_fps="all", jpeg_quality=30, max_side_px=32)
+    bench.log.announcements.clear()
+    bench.produce(path, sample_fps="all", jpeg_quality=95)
+    for announcement in bench.log.announcements:
+        stored = bench.store.get(announcement.image_path)
+        assert decode_image(stored, 10_000).shape == (24, 32, 3)
+        assert (announcement.width_px, announcement.height_px) == (32, 24)
+        assert (announcement.bytes, announcement.sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
+
+
+@pytest.mark.parametrize("torn", [b"", b"\xff\xd8\xff", b"not a picture"])
+def test_a_torn_frame_that_a_power_cut_left_is_made_anew(
+    bench: Bench, make_video: Callable[..., Path], torn: bytes
+) -> None:
+    path = make_video("gate.mp4", 1)
+    key = keys.image_key("gate", START_MS, hashlib.sha256(path.read_bytes()).hexdigest(), 0)
+    bench.store.put(key, torn)
+    bench.produce(path, start_time=START)
+    stored = bench.store.get(key)
+    assert decode_image(stored, 10_000).shape == (48, 64, 3)
+    assert bench.log.announcements[0].sha256 == hashlib.sha256(stored).hexdigest()
+
+
+def test_frames_of_a_video_are_stored_upright_and_shrunk(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    bench.produce(make_video("turned.mp4", 1, rotation=-90), max_side_px=32)
+    [announcement] = bench.log.announcements
+    assert (announcement.width_px, announcement.height_px) == (24, 32)
+    assert decode_image(bench.store.get(announcement.image_path), 10_000).shape == (32, 24, 3)
+
+
+def test_the_containers_own_time_is_used(bench: Bench, make_video: Callable[..., Path]) -> None:
+    path = make_video("gate.mp4", metadata={"creation_time": "2026-05-01T06:00:00.000000Z"})
+    report = bench.produce(path, file_time=False)
+    [manifest] = report.media
+    assert (manifest.time_source, manifest.start_ms) == ("container", START_MS)
+    assert report.notices == []
+
+
+def test_a_file_date_is_said_aloud_and_marked(bench: Bench, make_video: Callable[..., Path]) -> None:
+    path = make_video("gate.mp4", 10)
+    report = bench.produce(path)
+    [manifest] = report.media
+    assert manifest.time_source == "file_time"
+    assert manifest.start_ms == 1_772_600_767_000 - 1000
+    [notice] = report.notices
+    assert notice.startswith(str(path))
+    assert "modification date minus its length" in notice
+    assert bench.progress.lines == [notice]
+
+
+def test_a_video_without_a_time_is_refused_where_file_dates_are(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("gate.mp4")
+    report = bench.produce(path, file_time=False)
+    [skipped] = report.skipped
+    assert skipped.name == str(path)
+    assert "--start-time" in skipped.reason
+    assert bench.store.effects == []
+    # Once its time is known, it may be produced again without it.
+    bench.log.fail_at = 1
+    with pytest.raises(Retryable):
+        bench.produce(path, start_time=START)
+    assert bench.produce(path, file_time=False).skipped == []
+    assert bench.manifests()[0].state == "complete"
+
+
+def test_a_zone_that_was_assumed_and_an_hour_that_came_twice_are_told(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("gate_20261025_023000.mp4")
+    report = bench.produce(path, time_pattern="gate_%Y%m%d_%H%M%S", timezone="Europe/Berlin")
+    assert [line.split(": ", 1)[0] for line in report.notices] == [str(path)] * 2
+    assert "was read in Europe/Berlin (--timezone)" in report.notices[0]
+    assert "comes twice" in report.notices[1]
+    assert report.media[0].time_source == "file_name"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"start_time": "2026-06-01T08:00:00Z"}, {"source": "Yard"}, {"source": "Yard", "sample_fps": "all"}],
+)
+def test_the_first_source_and_time_stay_and_the_way_out_is_told(
+    bench: Bench, make_video: Callable[..., Path], other: dict[str, str]
+) -> None:
+    path = make_video("clip.mp4", 10)
+    bench.produce(path, start_time=START, source="Gate")
+    report = bench.produce(path, **other)
+    [notice] = report.notices
+    assert "as source Gate beginning at 2026-05-01T06:00:00.000Z" in notice
+    assert "--data-dir" in notice
+    assert report.media[0].start_ms == START_MS
+    assert {a.source for a in bench.log.announcements} == {"gate"}
+    assert all(a.captured_at_ms < START_MS + 1000 for a in bench.log.announcements)
+
+
+def test_a_weaker_time_found_later_is_not_worth_a_word(bench: Bench, make_video: Callable[..., Path]) -> None:
+    path = make_video("gate.mp4", metadata={"creation_time": "2020-01-01T00:00:00Z"})
+    bench.produce(path, start_time=START)
+    assert bench.produce(path).notices == []
+    path.touch()
+    assert bench.produce(path).notices == []
+
+
+@pytest.mark.parametrize("count", [2, 1])
+def test_a_start_time_for_anything_but_one_video_is_refused(
+    bench: Bench, make_video: Callable[..., Path], make_picture: Callable[..., Path], count: int
+) -> None:
+    paths = [make_video("a.mp4"), make_video("b.mp4")] if count == 2 else [make_picture("a.jpg")]
+    with pytest.raises(Misconfigured, match="one video a call"):
+        bench.produce(*paths, start_time=START)
+    assert bench.store.effects == []
+
+
+def test_a_start_time_goes_with_a_folder_of_one_video(bench: Bench, make_video: Callable[..., Path]) -> None:
+    path = make_video("yard/a.mp4")
+    assert bench.produce(path.parent, start_time=START).media[0].start_ms == START_MS
+
+
+def test_wrong_arguments_are_told_before_anything_is_done(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    path = make_video()
+    for wrong in ({"start_time": "noon"}, {"time_pattern": "%H%M"}):
+        with pytest.raises(Misconfigured):
+            bench.produce(path, **wrong)
+    with pytest.raises(Misconfigured):
+        bench.log.partitions("frames")
+
+
+def spoil(path: Path, kind: str) -> None:
+    data = path.read_bytes()
+    path.write_bytes(
+        {
+            "empty": b"",
+            "text": b"buy milk",
+            "ffconcat": b"ffconcat version 1.0\nfile 'good.mp4'\n",
+            "m3u8": b"#EXTM3U\n#EXTINF:1,\ngood.mp4\n#EXT-X-ENDLIST\n",
+            "cut": data[: len(data) // 3],
+            "no frames": data[: data.index(b"mdat") + 4] + bytes(len(data) - data.index(b"mdat") - 4),
+        }[kind]
+    )
+
+
+@pytest.mark.parametrize("kind", ["empty", "text", "ffconcat", "m3u8", "cut", "no frames"])
+def test_a_bad_video_is_named_with_a_reason_and_leaves_no_trace_and_the_rest_goes_on(
+    bench: Bench, make_video: Callable[..., Path], kind: str
+) -> None:
+    good = make_video("footage/good.mp4", 10)
+    bad = make_video("footage/bad.mp4", 10)
+    spoil(bad, kind)
+    report = bench.produce(good.parent)
+    [skipped] = report.skipped
+    assert skipped.name == str(bad)
+    assert ";" in skipped.reason, "no remedy"
+    assert "\n" not in skipped.reason
+    assert report.frames_announced == 5
+    assert [manifest.name for manifest in bench.manifests()] == [str(good)]
+
+
+@pytest.mark.parametrize("name", ["still.mp4", "still.mkv", "still.avi"])
+def test_a_video_of_no_frames_is_named_and_leaves_no_trace(
+    bench: Bench, make_video: Callable[..., Path], name: str
+) -> None:
+    path = make_video(name, 0)
+    report = bench.produce(path)
+    assert [skipped.name for skipped in report.skipped] == [str(path)]
+    assert ";" in report.skipped[0].reason, "no remedy"
+    assert (report.media, bench.store.effects) == ([], [])
+
+
+def test_a_video_that_breaks_off_is_kept_as_far_as_it_goes_and_said_so(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("broken.mkv", 60, codec="libx264", size_px=(320, 240))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    report = bench.produce(path, sample_fps="all")
+    [skipped] = report.skipped
+    assert skipped.name == str(path)
+    assert skipped.reason.startswith("in part: ")
+    assert f"its {report.frames_announced} good frames were kept" in skipped.reason
+    [manifest] = report.media
+    assert manifest.state == "complete"
+    assert manifest.frames_expected == manifest.frames_announced == report.frames_announced > 10
+
+
+def test_a_video_whose_times_run_out_of_the_calendar_is_kept_up_to_there(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("late.mkv", [0, 100, 3_000_000])
+    report = bench.produce(path, start_time="9999-12-30T23:50:00Z", sample_fps="all")
+    assert bench.announced() == [0, 1]
+    assert "years 1000 to 9999" in report.skipped[0].reason
+    assert report.media[0].state == "complete"
+
+
+def test_a_damaged_manifest_is_named_with_the_remedy(bench: Bench, make_video: Callable[..., Path]) -> None:
+    path = make_video("gate.mp4")
+    key = keys.media_key(hashlib.sha256(path.read_bytes()).hexdigest())
+    bench.store.put(key, b"{")
+    [skipped] = bench.produce(path).skipped
+    assert key in skipped.reason
+    assert "remove that object" in skipped.reason
+    no_start = MediaManifest(
+        sha256=key[6:-5],
+        name="gate.mp4",
+        source="gate",
+        source_name="gate",
+        kind="video",
+        time_source="container",
+        sampling="1",
+        frames_expected=0,
+        frames_put=0,
+        frames_announced=0,
+        state="producing",
+    )
+    bench.store.put(key, encode(no_start))
+    [skipped] = bench.produce(path).skipped
+    assert "says no start" in skipped.reason
+
+
+def test_progress_names_the_video_and_never_passes_its_total(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("gate.mp4", 30)
+    bench.produce(path)
+    assert [done for done, _, _ in bench.progress.updates] == list(range(1, 16))
+    assert {(total, note) for _, total, note in bench.progress.updates} == {(15, str(path))}
+
+
+def test_a_store_that_refuses_for_good_stops_the_call(
+    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(key: str, data: bytes, **options: bool) -> bool:
+        raise Misconfigured("the store cannot be written")
+
+    monkeypatch.setattr(bench.store, "put", refuse)
+    with pytest.raises(Misconfigured, match="cannot be written"):
+        bench.produce(make_video("gate.mp4"))
+
+
+def test_a_frame_that_cannot_be_converted_ends_the_video_there(
+    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from frametally_producer.video_file import Video
+
+    whole = Video.pixels
+
+    def pixels(self: Video, frame: object) -> object:
+        if frame.pts and frame.pts * frame.time_base >= 1:
+            raise Poison("cannot be converted")
+        return whole(self, frame)
+
+    monkeypatch.setattr(Video, "pixels", pixels)
+    report = bench.produce(make_video("gate.mp4", 20))
+    assert report.frames_announced == 5
+    assert "frame 10: cannot be converted" in report.skipped[0].reason

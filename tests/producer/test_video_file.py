@@ -1,0 +1,310 @@
+"""A video's frames come in the order of presentation, with their times, upright; nothing else is read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from frametally.errors import Poison
+from frametally_producer.video_file import Video, open_video
+
+MAX_PIXELS = 1_000_000
+
+
+def read(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[list[tuple[int, int]], list[str]]:
+    """(index, offset in ms) of each frame, and the damage."""
+    with path.open("rb") as file, open_video(file, max_pixels=max_pixels) as video:
+        return [(frame.frame_index, frame.offset_ms) for frame in video.frames()], video.damage
+
+
+def first_pixels(path: Path) -> np.ndarray:
+    with path.open("rb") as file, open_video(file, max_pixels=MAX_PIXELS) as video:
+        return video.pixels(next(video.frames()).frame)
+
+
+def red_corner(pixels: np.ndarray) -> str:
+    height, width = pixels.shape[:2]
+    for name, y, x in (
+        ("top left", 0, 0),
+        ("top right", 0, 1),
+        ("bottom left", 1, 0),
+        ("bottom right", 1, 1),
+    ):
+        b, g, r = (int(v) for v in pixels[height // 4 + y * height // 2, width // 4 + x * width // 2])
+        if r > 150 and g < 100 and b < 100:
+            return name
+    return "none"
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("a.mp4", "mpeg4"),
+        ("a.mp4", "libx264"),
+        ("a.mov", "mpeg4"),
+        ("a.mkv", "libx264"),
+        ("a.webm", "libvpx"),
+        ("a.avi", "mpeg4"),
+        ("a.wmv", "wmv2"),
+        ("a.flv", "flv1"),
+    ],
+)
+def test_frames_of_every_container_have_their_index_and_time(
+    make_video: Callable[..., Path], name: str, codec: str
+) -> None:
+    frames, damage = read(make_video(name, 10, codec=codec))
+    assert frames == [(index, index * 100) for index in range(10)]
+    assert damage == []
+
+
+@pytest.mark.parametrize("name", ["a.mpg", "a.ts", "a.m2ts"])
+def test_mpeg_streams_are_read_too(make_video: Callable[..., Path], name: str) -> None:
+    frames, damage = read(make_video(name, 10, codec="mpeg2video", fps=25))
+    assert frames == [(index, index * 40) for index in range(10)]
+    assert damage == []
+
+
+def test_times_are_those_of_presentation_not_of_a_rate(make_video: Callable[..., Path]) -> None:
+    frames, _ = read(make_video("uneven.mkv", [0, 33, 66, 500, 501, 2000]))
+    assert [offset for _, offset in frames] == [0, 33, 66, 500, 501, 2000]
+
+
+def test_a_video_whose_first_time_is_not_zero_begins_at_its_own_start(
+    make_video: Callable[..., Path],
+) -> None:
+    path = make_video("late.mkv", [700, 800, 900])
+    with path.open("rb") as file, av.open(file) as container:
+        assert container.streams.video[0].start_time == 700
+    frames, _ = read(path)
+    assert [offset for _, offset in frames] == [0, 100, 200]
+
+
+def test_times_grow_even_where_the_container_keeps_no_order_of_presentation(
+    make_video: Callable[..., Path],
+) -> None:
+    path = make_video("reordered.avi", 12, codec="libx264")
+    with path.open("rb") as file, av.open(file) as container:
+        stated = [frame.pts for frame in container.decode(video=0)]
+    assert stated != sorted(stated), "this file does not show what the test is about"
+    offsets_ms = [offset for _, offset in read(path)[0]]
+    assert offsets_ms == sorted(set(offsets_ms))
+    assert all(abs(offset - index * 100) <= 300 for index, offset in enumerate(offsets_ms))
+
+
+class FrameStub:
+    """A decoded frame with the times that a test wants."""
+
+    def __init__(self, pts: int | None, duration: int) -> None:
+        self.pts = pts
+        self.duration = duration
+        self.is_corrupt = False
+
+
+@pytest.mark.parametrize(
+    ("times", "duration", "offsets"),
+    [
+        ([0, None, None, 400], 100, [0, 100, 200, 400]),  # by the length of the frame before
+        ([0, None, None], 0, [0, 100, 200]),  # by the average rate
+        ([None, None], 100, [0, 100]),
+        ([0, 100, 100, 50, 200], 100, [0, 100, 200, 300, 400]),  # never back, never twice
+        ([0, 100, 0, 100, 200], 100, [0, 100, 200, 300, 400]),  # two recordings joined
+    ],
+)
+def test_a_frame_without_a_time_of_its_own_comes_after_the_one_before(
+    make_video: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    times: list[int | None],
+    duration: int,
+    offsets: list[int],
+) -> None:
+    def decoded(self: Video) -> Iterator[FrameStub]:
+        yield from (FrameStub(pts, duration) for pts in times)
+
+    path = make_video("a.mkv", 3)
+    monkeypatch.setattr(Video, "_decoded", decoded)
+    assert [offset for _, offset in read(path)[0]] == offsets
+
+
+@pytest.mark.parametrize(
+    ("rotation", "corner", "size_px"),
+    [
+        (None, "top left", (64, 48)),
+        (90, "bottom left", (48, 64)),  # counterclockwise
+        (180, "bottom right", (64, 48)),
+        (-90, "top right", (48, 64)),
+        (45, "top left", (64, 48)),  # oblique: as it is
+    ],
+)
+def test_the_containers_rotation_is_applied(
+    make_video: Callable[..., Path], rotation: int | None, corner: str, size_px: tuple[int, int]
+) -> None:
+    pixels = first_pixels(make_video("turned.mp4", 1, rotation=rotation))
+    assert red_corner(pixels) == corner
+    assert (pixels.shape[1], pixels.shape[0]) == size_px
+    assert pixels.dtype == np.uint8
+    assert pixels.flags.c_contiguous
+
+
+def test_creation_time_length_and_number_of_frames_are_read(make_video: Callable[..., Path]) -> None:
+    path = make_video("dated.mp4", 25, metadata={"creation_time": "2026-05-01T08:00:00.5Z"})
+    with path.open("rb") as file, open_video(file, max_pixels=MAX_PIXELS) as video:
+        assert video.recorded is not None
+        assert video.recorded.isoformat() == "2026-05-01T08:00:00+00:00"
+        assert (video.duration_s, video.frames_stated) == (Fraction(5, 2), 25)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"ffconcat version 1.0\nfile 'other.mp4'\n",
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nother.mp4\n#EXT-X-ENDLIST\n",
+        b"#EXTM3U\n#EXTINF:9,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n",
+        b"v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
+        b"<?xml version='1.0'?><MPD><BaseURL>other.mp4</BaseURL></MPD>",
+        b"just some text",
+        b"\x89PNG\r\n\x1a\n" + bytes(400),
+        bytes(1000),
+        b"G",
+    ],
+)
+def test_what_is_no_video_by_its_first_bytes_is_refused_whatever_its_name(
+    make_video: Callable[..., Path], tmp_path: Path, content: bytes
+) -> None:
+    make_video("other.mp4")
+    path = tmp_path / "innocent.mp4"
+    path.write_bytes(content)
+    with pytest.raises(Poison, match="no video by its first bytes"):
+        read(path)
+
+
+@pytest.mark.parametrize("behind", [b"", bytes(8) + b"ftypisom", bytes.fromhex("1a45dfa3"), b"RIFF    AVI "])
+def test_a_playlist_behind_the_first_bytes_of_a_video_reads_no_other_file(
+    make_video: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind: bytes
+) -> None:
+    make_video("other.mp4")
+    path = tmp_path / "innocent.mp4"
+    path.write_bytes(behind + b"\nffconcat version 1.0\nfile 'other.mp4'\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Poison):
+        read(path)
+
+
+def with_frames_elsewhere(movie: bytes, other: Path) -> bytes:
+    """A QuickTime file that says of its frames that they lie in `other`, by an alias (`alis`) in `dref`."""
+    target = str(other).encode()
+    target += bytes(len(target) % 2)
+    alias = b"alis" + bytes(14) + b"\x04disk" + bytes(35) + b"\x05other" + bytes(58 + 36)
+    alias += (2).to_bytes(2, "big") + len(target).to_bytes(2, "big") + target + b"\xff\xff\0\0"
+    entry = (len(alias) + 4).to_bytes(4, "big") + alias
+    at = movie.index(b"url ", movie.index(b"dref")) - 4
+    foreign = bytearray(movie[:at] + entry + movie[at + 12 :])
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
+        size_at = movie.index(box) - 4
+        size = int.from_bytes(movie[size_at : size_at + 4], "big") + len(entry) - 12
+        foreign[size_at : size_at + 4] = size.to_bytes(4, "big")
+    return bytes(foreign)
+
+
+def test_a_movie_whose_frames_lie_in_another_file_shows_none_of_them(
+    make_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    other = make_video("other.mov", 5)
+    path = tmp_path / "innocent.mov"
+    path.write_bytes(with_frames_elsewhere(other.read_bytes(), other))
+    trusting = {"enable_drefs": "1", "use_absolute_path": "1"}
+    with av.open(str(path), container_options=trusting) as container:
+        assert len(list(container.decode(video=0))) == 5, "this file does not show what the test is about"
+    assert read(path)[0] == []
+    suspicious = trusting | {"protocol_whitelist": "none"}
+    with path.open("rb") as file, av.open(file, container_options=suspicious) as container:
+        assert list(container.decode(video=0)) == []
+
+
+def test_a_video_cut_in_the_middle_gives_what_was_there_and_says_so(make_video: Callable[..., Path]) -> None:
+    path = make_video("whole.mkv", 60, codec="libx264", size_px=(320, 240))
+    whole, _ = read(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    half, damage = read(path)
+    assert 0 < len(half) < len(whole)
+    assert half[:-8] == whole[: len(half) - 8]  # the decoder may lack what its last frames refer to
+    assert any("of 6.0 s" in line for line in damage)
+
+
+def test_a_video_with_damaged_bytes_gives_the_frames_around_them_and_says_so(
+    make_video: Callable[..., Path],
+) -> None:
+    path = make_video(
+        "spoilt.mp4", 60, codec="libx264", size_px=(320, 240), options={"movflags": "faststart", "g": "10"}
+    )
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 2000] = np.random.default_rng(0).integers(0, 256, 2000, np.uint8).tobytes()
+    path.write_bytes(data)
+    frames, damage = read(path)
+    assert frames[0] == (0, 0)
+    assert frames[-1][1] >= 5000, "the frames behind the damage are missing"
+    assert any("damaged" in line for line in damage)
+
+
+def test_a_reader_that_fails_ends_the_video_with_what_was_read(make_video: Callable[..., Path]) -> None:
+    data = make_video("whole.mkv", 200, codec="mpeg4", size_px=(640, 480)).read_bytes()
+
+    class FailingDisk(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > len(data) // 2:
+                raise OSError(5, "Input/output error")
+            return super().read(size)
+
+    with open_video(FailingDisk(data), max_pixels=MAX_PIXELS) as video:
+        assert 0 < len(list(video.frames())) < 200
+        assert any("reading it stopped (Input/output error)" in line for line in video.damage)
+
+
+@pytest.mark.parametrize("part", [0.02, 0.5])
+def test_an_mp4_cut_before_its_index_cannot_be_opened(make_video: Callable[..., Path], part: float) -> None:
+    path = make_video("cut.mp4", 20)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
+    with pytest.raises(Poison, match="cannot be opened as a video"):
+        read(path)
+
+
+def test_a_video_with_too_many_pixels_a_frame_is_refused_before_decoding(
+    make_video: Callable[..., Path],
+) -> None:
+    with pytest.raises(Poison, match="64x48 pixels a frame") as refused:
+        read(make_video(), max_pixels=3000)
+    assert "FRAMETALLY_MAX_IMAGE_MEGAPIXELS" in str(refused.value)
+
+
+def test_a_sound_file_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "sound.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(Poison, match="no moving pictures"):
+        read(path)
+
+
+def test_ffmpeg_is_told_the_container_so_it_never_guesses_and_reaches_for_nothing_else(
+    make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    path = make_video("a.mkv")
+    real_open = av.open
+
+    def spy(*arguments: object, **options: object) -> object:
+        told.append((options["format"], options["container_options"]))
+        return real_open(*arguments, **options)
+
+    monkeypatch.setattr(av, "open", spy)
+    read(path)
+    assert told == [("matroska", {"protocol_whitelist": "none"})]
