@@ -1,0 +1,79 @@
+"""Settings come from where the documentation says, and a wrong one is told in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from frametally.errors import Misconfigured
+from frametally.settings import Settings, component_folder, load_settings, settings_table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_setting_is_documented_with_its_default_and_sentence() -> None:
+    assert settings_table() in (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+
+
+def test_every_setting_has_a_sentence() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+
+
+def test_the_embedded_parts_lie_under_the_data_folder(tmp_path: Path) -> None:
+    settings = load_settings()
+    assert settings.data_dir == tmp_path / "frametally-data"
+    assert settings.store_url == f"file://{tmp_path}/frametally-data/store"
+    assert settings.log_url == f"sqlite:///{tmp_path}/frametally-data/log.sqlite"
+
+
+def test_the_environment_wins_over_the_components_file_and_that_over_the_roots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(
+        "FRAMETALLY_JPEG_QUALITY=1\nFRAMETALLY_INTERVAL_S=2\nFRAMETALLY_WEB_PORT=3\n"
+    )
+    component = tmp_path / "component"
+    component.mkdir()
+    (component / ".env").write_text("FRAMETALLY_INTERVAL_S=20\nFRAMETALLY_WEB_PORT=30\n")
+    monkeypatch.setattr("frametally.settings.component_folder", lambda name: component)
+    monkeypatch.setenv("FRAMETALLY_WEB_PORT", "300")
+    settings = load_settings("producer")
+    assert (settings.jpeg_quality, settings.interval_s, settings.web_port) == (1, 20, 300)
+
+
+def test_an_argument_wins_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMETALLY_WEB_PORT", "300")
+    assert load_settings(web_port=7).web_port == 7
+    assert load_settings(web_port=None).web_port == 300
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("timezone", "Europe/Atlantis", "IANA"),
+        ("interval_s", 7, "divide a day"),
+        ("sample_fps", "fast", "neither 'all' nor"),
+        ("sample_fps", "0", "neither 'all' nor"),
+        ("jpeg_quality", 101, "less than or equal to 100"),
+        ("input_width_px", 400, "multiple of 32"),
+        ("runner", "magic", "'inline'"),
+        ("topic", "a/b", "pattern"),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_with_its_name(name: str, value: object, says: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        load_settings(**{name: value})
+    assert f"FRAMETALLY_{name.upper()}={value}" in str(caught.value)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_each_component_finds_its_own_folder() -> None:
+    assert component_folder("search") == ROOT / "elasticsearch"

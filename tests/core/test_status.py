@@ -1,0 +1,230 @@
+"""The books: who is behind, who is broken, and the exit code that says so."""
+
+from pathlib import Path
+
+import pytest
+
+from frametally import keys
+from frametally.count_index import open_count_index
+from frametally.frame_log import consumer_group
+from frametally.records import (
+    Coverage,
+    DeadLetter,
+    FrameDetections,
+    MediaManifest,
+    Run,
+    encode,
+)
+from frametally.segments import encode_segment
+from frametally.settings import Settings, load_settings
+from frametally.status import BEHIND, BROKEN, SETTLED, Status, read_status
+from frametally.testing import MemoryLog, MemoryStore
+
+MODEL, TOPIC, MEDIUM = "pixels-1", "frames", "ab" * 32
+INTERVAL_S = 60
+
+
+class House:
+    """A store, a log and an index, filled by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings: Settings = load_settings(data_dir=folder, interval_s=INTERVAL_S)
+        self.settings.data_dir.mkdir(exist_ok=True)
+        self.store = MemoryStore()
+        self.log = MemoryLog()
+        self.log.create_topic(TOPIC, 1)
+        self.index = open_count_index(self.settings.index_url)
+
+    def manifest(self, expected: int, announced: int, **changes: object) -> None:
+        fields = {
+            "sha256": MEDIUM,
+            "name": "cam.mp4",
+            "source": "cam",
+            "source_name": "Cam",
+            "kind": "video",
+            "time_source": "start_time",
+            "sampling": "5",
+            "frames_expected": expected,
+            "frames_put": announced,
+            "frames_announced": announced,
+            "state": "complete",
+        }
+        manifest = MediaManifest(**(fields | changes))  # type: ignore[arg-type]
+        self.store.put(keys.media_key(MEDIUM), encode(manifest))
+
+    def announced(self, messages: int, committed: int) -> None:
+        self.log.publish(TOPIC, [(b"k", b"m")] * messages)
+        consumer = self.log.subscribe(
+            TOPIC, consumer_group(MODEL), on_assigned=lambda _: None, on_revoked=lambda _: None
+        )
+        consumer.poll(timeout_s=0)
+        consumer.commit(0, committed)
+        consumer.close()
+
+    def segment(self, first: int, nxt: int, dead: tuple[int, ...] = ()) -> None:
+        frames = [
+            FrameDetections(
+                image_path=keys.image_key("cam", 1_000 * offset, MEDIUM, offset),
+                source="cam",
+                frame_index=offset,
+                captured_at_ms=1_000 * offset,
+                time_source="start_time",
+                width_px=64,
+                height_px=48,
+                media=MEDIUM,
+                model=MODEL,
+                detections=[],
+            )
+            for offset in range(first, nxt)
+            if offset not in dead
+        ]
+        letters = [
+            DeadLetter(
+                offset=offset,
+                message=b"m",
+                source="cam",
+                image_path=keys.image_key("cam", 1_000 * offset, MEDIUM, offset),
+                stage="fetch",
+                reason="gone",
+            )
+            for offset in dead
+        ]
+        data = encode_segment(
+            model=MODEL,
+            log_id=self.log.log_id(TOPIC),
+            topic=TOPIC,
+            partition=0,
+            first_offset=first,
+            next_offset=nxt,
+            frames=frames,
+            dead_letters=letters,
+        )
+        self.store.put(keys.segment_key(MODEL, self.log.log_id(TOPIC), TOPIC, 0, first), data)
+
+    def run(self, frames: int, *, indexed: bool) -> None:
+        day, params = "1970-01-01", "0" * 8
+        coverage = Coverage(
+            model=MODEL, source="cam", interval_start_ms=0, interval_s=INTERVAL_S, frames=frames
+        )
+        run_id = "000001-0123456789abcdef"
+        prefix = keys.run_folder(MODEL, params, INTERVAL_S, day, run_id)
+        run = Run(
+            run_id=run_id,
+            sequence=1,
+            model=MODEL,
+            params=params,
+            interval_s=INTERVAL_S,
+            day=day,
+            prefix=prefix,
+            parts=["part-00000"],
+            inputs_sha256="0" * 64,
+            frames=frames,
+            duplicates_dropped=0,
+        )
+        self.store.put(f"{prefix}/part-00000", b'["coverage","cam",0]\t' + encode(coverage) + b"\n")
+        self.store.put(f"{prefix}/_SUCCESS", b"")
+        self.store.put(keys.run_pointer_key(MODEL, params, INTERVAL_S, day, 1), encode(run))
+        if indexed:
+            assert self.index.publish(run, [], [coverage])
+
+    def status(self) -> Status:
+        return read_status(settings=self.settings, store=self.store, log=self.log, index=self.index)
+
+
+@pytest.fixture
+def house(tmp_path: Path):
+    made = House(tmp_path)
+    yield made
+    made.index.close()
+
+
+def test_an_empty_house_is_settled(house: House) -> None:
+    status = house.status()
+    assert (status.exit_code, status.model, status.sources) == (SETTLED, None, [])
+
+
+def test_all_frames_everywhere_is_settled(house: House) -> None:
+    house.manifest(5, 5)
+    house.announced(5, 5)
+    house.segment(0, 3)
+    house.segment(3, 5, dead=(4,))
+    house.run(4, indexed=True)
+    status = house.status()
+    assert (status.exit_code, status.behind, status.broken) == (SETTLED, [], [])
+    [books] = status.sources
+    assert books[2:8] == (5, 5, 4, 1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("fill", "says"),
+    [
+        (lambda house: house.manifest(5, 3, state="producing"), "2 frames to announce"),
+        (lambda house: house.announced(5, 2), "3 messages to detect"),
+        (lambda house: None, "5 frames to count"),
+        (lambda house: house.run(5, indexed=False), "5 frames to index"),
+    ],
+)
+def test_what_is_not_done_yet_is_behind_with_its_number(house: House, fill, says: str) -> None:
+    house.manifest(5, 5)
+    house.segment(0, 5)
+    fill(house)
+    status = house.status()
+    assert status.exit_code == BEHIND
+    assert any(says in line for line in status.behind)
+
+
+def test_a_frame_missing_with_the_log_drained_is_broken(house: House) -> None:
+    house.manifest(5, 5)
+    house.announced(5, 5)
+    house.segment(0, 4)
+    house.run(4, indexed=True)
+    status = house.status()
+    assert status.exit_code == BROKEN
+    assert "1 announced frames are in no segment" in status.broken[0]
+
+
+def test_more_detected_than_announced_is_broken(house: House) -> None:
+    house.manifest(3, 3)
+    house.segment(0, 5)
+    house.run(5, indexed=True)
+    assert house.status().exit_code == BROKEN
+
+
+def test_more_counted_than_detected_is_broken(house: House) -> None:
+    house.manifest(5, 5)
+    house.segment(0, 5)
+    house.run(6, indexed=True)
+    assert house.status().exit_code == BROKEN
+
+
+@pytest.mark.parametrize(("first", "what"), [(4, "gap"), (2, "overlap")])
+def test_a_chain_that_is_no_chain_is_broken(house: House, first: int, what: str) -> None:
+    house.manifest(6, 6)
+    house.segment(0, 3)
+    house.segment(first, 6)
+    assert any(line.startswith(what) for line in house.status().broken)
+
+
+def test_a_frame_announced_twice_counts_once(house: House) -> None:
+    house.manifest(3, 3)
+    house.announced(6, 6)
+    house.segment(0, 3)
+    house.run(3, indexed=True)
+    other = MemoryStore()
+    key = next(info.key for info in house.store.list(keys.METADATA))
+    other.put(key, house.store.get(key))
+    data = other.get(key).replace(b'"first_offset":0,"next_offset":3', b'"first_offset":3,"next_offset":6')
+    house.store.put(key.replace(f"{0:020d}", f"{3:020d}"), data)
+    assert house.status().exit_code == SETTLED
+
+
+def test_a_segment_that_cannot_be_read_is_broken_and_named(house: House) -> None:
+    house.segment(0, 3)
+    key = next(info.key for info in house.store.list(keys.METADATA))
+    house.store.put(key, house.store.get(key)[:-5])
+    assert any(key in line for line in house.status().broken)
+
+
+def test_a_source_timed_by_its_files_date_is_marked(house: House) -> None:
+    house.manifest(0, 0, time_source="file_time")
+    assert house.status().sources[0].file_time

@@ -1,0 +1,150 @@
+"""The whole path, run as users run it: by the command line, in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from frametally.count_index import open_count_index
+from frametally.object_store import ObjectStore, open_object_store
+from frametally.runs import current_runs, read_run
+from frametally.segments import list_segments, read_segment
+from frametally.settings import load_settings
+
+START_TIME = "2026-01-01T08:00:00Z"
+
+Table = dict[tuple[str, int], int]
+"""Detections by label and start of the interval in milliseconds since the epoch."""
+
+
+class Finished(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def run_frametally(*arguments: object, cwd: Path, timeout_s: float = 240, **env: str) -> Finished:
+    result = subprocess.run(
+        [sys.executable, "-m", "frametally", *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | {"COLUMNS": "200"} | env,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    return Finished(result.returncode, result.stdout, result.stderr)
+
+
+@pytest.fixture(scope="session")
+def frametally() -> Callable[..., Finished]:
+    return run_frametally
+
+
+class Counted(NamedTuple):
+    """One finished run of the whole path."""
+
+    data_dir: Path
+    finished: Finished
+
+
+@pytest.fixture(scope="session")
+def counted_clip(
+    traffic_clip: Path, model_files: object, tmp_path_factory: pytest.TempPathFactory
+) -> Counted:
+    """The traffic clip, counted with an interval of 1 s."""
+    folder = tmp_path_factory.mktemp("counted")
+    finished = run_frametally(
+        *(
+            "run",
+            traffic_clip,
+            "--source",
+            "Traffic",
+            "--start-time",
+            START_TIME,
+            "--interval",
+            1,
+            "--no-serve",
+        ),
+        cwd=folder,
+    )
+    return Counted(folder / "frametally-data", finished)
+
+
+def table_of_part_files(data_dir: Path) -> Table:
+    with closing(open_object_store(f"file://{data_dir}/store")) as store:
+        return {
+            (count.label, count.interval_start_ms): count.detections
+            for run in current_runs(store)
+            for count in read_run(store, run)[0]
+        }
+
+
+def table_of_segments(data_dir: Path, least_confidence: float, interval_s: int) -> Table:
+    counter: Counter[tuple[str, int]] = Counter()
+    with closing(open_object_store(f"file://{data_dir}/store")) as store:
+        for key in list_segments(store):
+            for frame in read_segment(store, key).frames():
+                start_ms = frame.captured_at_ms // (interval_s * 1000) * interval_s * 1000
+                counter.update(
+                    (detection.label, start_ms)
+                    for detection in frame.detections
+                    if detection.confidence >= least_confidence
+                )
+    return dict(counter)
+
+
+def table_of_api(data_dir: Path, interval_s: int) -> Table:
+    from frametally_web.app import create_app
+
+    settings = load_settings(data_dir=data_dir, interval_s=interval_s)
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_count_index(settings.index_url)) as index,
+    ):
+        client = create_app(settings=settings, store=store, index=index).test_client()
+        response = client.get(f"/api/counts?interval={interval_s}")
+        assert response.status_code == 200, response.text
+        return {
+            (bucket["label"], bucket["start_ms"]): bucket["detections"]
+            for bucket in response.json["buckets"]
+            if bucket["detections"]
+        }
+
+
+class Tables(NamedTuple):
+    """How to read the same table from each place that has it."""
+
+    of_part_files: Callable[[Path], Table]
+    of_segments: Callable[[Path, float, int], Table]
+    of_api: Callable[[Path, int], Table]
+
+
+@pytest.fixture(scope="session")
+def tables() -> Tables:
+    return Tables(table_of_part_files, table_of_segments, table_of_api)
+
+
+def read_part_files(store: ObjectStore) -> dict[str, bytes]:
+    return {
+        f"{run.day}/{name}": store.get(f"{run.prefix}/{name}")
+        for run in current_runs(store)
+        for name in run.parts
+    }
+
+
+@pytest.fixture(scope="session")
+def part_files() -> Callable[[Path], dict[str, bytes]]:
+    def read(data_dir: Path) -> dict[str, bytes]:
+        with closing(open_object_store(f"file://{data_dir}/store")) as store:
+            return read_part_files(store)
+
+    return read

@@ -1,0 +1,191 @@
+"""However fast footage comes in, whoever detects it, however often it is announced: the same part files."""
+
+import os
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from frametally.frame_log import consumer_group, open_frame_log
+from frametally.object_store import open_object_store
+from frametally.reports import NoProgress
+from frametally.settings import Settings, load_settings
+from frametally.testing import MemoryLog
+from frametally_consumer.load import load_detector
+from frametally_consumer.worker import consume
+from frametally_hadoop.driver import aggregate
+from frametally_producer.produce import produce
+
+START_TIME = "2026-01-01T08:00:00Z"
+SLOWED = 30  # 12 s become 360 s: with keys of 5 s, 72 of them
+
+
+@pytest.fixture(scope="session")
+def long_clip(traffic_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The traffic clip with its presentation times stretched, packet by packet."""
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    with av.open(str(traffic_clip)) as clip, av.open(str(path), "w") as stretched:
+        stream = clip.streams.video[0]
+        out = stretched.add_stream_from_template(stream)
+        for packet in clip.demux(stream):
+            if packet.dts is None:
+                continue
+            packet.pts, packet.dts = packet.pts * SLOWED, packet.dts * SLOWED
+            packet.duration = (packet.duration or 0) * SLOWED
+            packet.stream = out
+            stretched.mux(packet)
+    return path
+
+
+def settings_in(folder: Path, **changes: object) -> Settings:
+    """Every tenth frame of the clip, a small network: 120 frames in a second or two."""
+    fixed = {"sample_fps": str(float(Fraction(1, 3))), "input_width_px": 224, "input_height_px": 224}
+    return load_settings(data_dir=folder, **(fixed | {"interval_s": 60, "batch_s": 0.5} | changes))
+
+
+class PacedLog:
+    """The log, published to at a pace: an option of this test, not of the product."""
+
+    def __init__(self, log, pause_s: float) -> None:
+        self._log, self._pause_s = log, pause_s
+
+    def __getattr__(self, name: str):
+        return getattr(self._log, name)
+
+    def publish(self, topic: str, messages) -> None:
+        for message in messages:
+            self._log.publish(topic, [message])
+            time.sleep(self._pause_s)
+
+
+def start_consumer(settings: Settings, batch_frames: int) -> subprocess.Popen:
+    env = os.environ | {
+        "FRAMETALLY_INPUT_WIDTH_PX": str(settings.input_width_px),
+        "FRAMETALLY_INPUT_HEIGHT_PX": str(settings.input_height_px),
+        "FRAMETALLY_BATCH_FRAMES": str(batch_frames),
+        "FRAMETALLY_BATCH_S": str(settings.batch_s),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "frametally", "consume", "--data-dir", str(settings.data_dir)],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(condition, what: str, timeout_s: float = 90) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"still waiting: {what}"
+        time.sleep(0.1)
+
+
+def shares(settings: Settings) -> list[int]:
+    """How many partitions each consumer holds (read from the log's file: the port has no such question)."""
+    try:
+        with closing(sqlite3.connect(settings.log_url.removeprefix("sqlite:///"))) as db:
+            rows = db.execute("SELECT count(*) FROM assignment WHERE member IS NOT NULL GROUP BY member")
+            return [count for (count,) in rows]
+    except sqlite3.OperationalError:
+        return []
+
+
+def produced_at(pace_s: float, consumers: int, clip: Path, folder: Path, batch_frames: int) -> list[int]:
+    """Produce at a pace with consumers running; the number of segments that each of them wrote."""
+    settings = settings_in(folder)
+    detector = load_detector(settings, NoProgress())
+    running = [start_consumer(settings, batch_frames) for _ in range(consumers)]
+    try:
+        wait_until(lambda: shares(settings) == [6 // consumers] * consumers, "each has its share")
+        with (
+            closing(open_object_store(settings.store_url)) as store,
+            closing(open_frame_log(settings.log_url)) as log,
+        ):
+            produce(
+                [clip],
+                settings=settings,
+                store=store,
+                log=PacedLog(log, pace_s),
+                progress=NoProgress(),
+                source="Traffic",
+                start_time=START_TIME,
+            )
+            group = consumer_group(detector.model_id)
+            ends = log.end_offsets(settings.topic)
+            assert len(ends) == 6
+            assert sum(ends.values()) == 120
+            wait_until(lambda: log.committed(settings.topic, group) == ends, "the log is drained")
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        printed = [process.communicate(timeout=30) for process in running]
+        assert [process.returncode for process in running] == [0] * consumers, printed
+        with closing(open_object_store(settings.store_url)) as store:
+            assert aggregate(settings=settings, store=store, progress=NoProgress()).frames == 120
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+    return [int(re.search(r"in (\d+) segments", out)[1]) for out, _ in printed]
+
+
+def test_three_speeds_and_two_consumers_give_the_same_part_files(
+    long_clip: Path, model_files, tmp_path: Path, part_files
+) -> None:
+    produced_at(0.0, 1, long_clip, tmp_path / "at-once", batch_frames=500)
+    produced_at(0.02, 1, long_clip, tmp_path / "paced", batch_frames=7)
+    written = produced_at(0.05, 2, long_clip, tmp_path / "slow-and-shared", batch_frames=3)
+    assert min(written) >= 0.2 * sum(written), "one worker did it all: that proves nothing"
+    expected = part_files(tmp_path / "at-once")
+    assert expected
+    assert all(data.count(b'"label":"car"') > 5 for data in expected.values())
+    assert part_files(tmp_path / "paced") == expected
+    assert part_files(tmp_path / "slow-and-shared") == expected
+
+
+def messages_on(log, topic: str) -> list[tuple[bytes, bytes]]:
+    consumer = log.subscribe(topic, "reader", on_assigned=lambda _: None, on_revoked=lambda _: None)
+    with closing(consumer):
+        messages: list[tuple[bytes, bytes]] = []
+        total = sum(log.end_offsets(topic).values())
+        while len(messages) < total:
+            messages += [(record.key, record.value) for record in consumer.poll(timeout_s=1)]
+    return messages
+
+
+@pytest.mark.parametrize(("batch_frames", "seed"), [(1, 1), (13, 2)])
+def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
+    counted_clip, part_files, tmp_path: Path, batch_frames: int, seed: int
+) -> None:
+    settings = load_settings(data_dir=tmp_path / "again", interval_s=1, batch_frames=batch_frames)
+    shutil.copytree(counted_clip.data_dir / "store/images", settings.data_dir / "store/images")
+    with closing(open_frame_log(f"sqlite:///{counted_clip.data_dir}/log.sqlite")) as log:
+        messages = messages_on(log, settings.topic) * 2
+    assert len(messages) == 120
+    random.Random(seed).shuffle(messages)  # noqa: S311
+    again = MemoryLog()
+    again.create_topic(settings.topic, 4)
+    again.publish(settings.topic, messages)
+    with closing(open_object_store(settings.store_url)) as store:
+        consume(
+            settings=settings,
+            store=store,
+            log=again,
+            detector=load_detector(settings, NoProgress()),
+            progress=NoProgress(),
+            until_caught_up=True,
+        )
+        report = aggregate(settings=settings, store=store, progress=NoProgress())
+    assert (report.frames, report.duplicates_dropped) == (60, 60)
+    assert part_files(settings.data_dir) == part_files(counted_clip.data_dir)

@@ -1,0 +1,184 @@
+"""Each bad input gets one clear line with the thing and the remedy; the rest goes on; the exit code tells."""
+
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frametally.frame_log import open_frame_log
+from frametally.opencv import cv2
+
+NOON = "Noon_20260501_120000"
+
+
+def write_picture(path: Path) -> Path:
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[10:30, 20:40] = (0, 0, 255)
+    path.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
+    return path
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    """A folder with one good picture."""
+    folder = tmp_path / "gate"
+    folder.mkdir()
+    write_picture(folder / f"{NOON}.jpg")
+    return folder
+
+
+@pytest.fixture
+def run(frametally, tmp_path: Path) -> Callable:
+    """A command with the detector that needs no weights."""
+
+    def call(*arguments: object, **env: str):
+        finished = frametally(
+            *arguments, cwd=tmp_path, **({"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_LEASE_S": "2"} | env)
+        )
+        assert "Traceback" not in finished.out + finished.err
+        return finished
+
+    return call
+
+
+PATTERN = ("--time-pattern", "Noon_%Y%m%d_%H%M%S")
+
+
+def spoil(folder: Path, kind: str) -> Path:
+    jpeg = write_picture(folder / "whole.jpg").read_bytes()
+    (folder / "whole.jpg").unlink()
+    name, data = {
+        "truncated JPEG": ("cut.jpg", jpeg[: len(jpeg) // 2]),
+        "empty file": ("empty.jpg", b""),
+        "text named .jpg": ("notes.jpg", b"buy milk"),
+        "0-frame video": ("still.mp4", b""),
+        "text named .mp4": ("notes.mp4", b"buy milk" * 100),
+        "ffconcat named .mp4": ("list.mp4", f"ffconcat version 1.0\nfile '{NOON}.jpg'\n".encode()),
+        "m3u8 named .mp4": ("live.mp4", f"#EXTM3U\n#EXTINF:1,\n{NOON}.jpg\n#EXT-X-ENDLIST\n".encode()),
+    }[kind]
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "truncated JPEG",
+        "empty file",
+        "text named .jpg",
+        "0-frame video",
+        "text named .mp4",
+        "ffconcat named .mp4",
+        "m3u8 named .mp4",
+    ],
+)
+def test_a_bad_file_is_named_and_counted_and_the_good_ones_go_on(run, footage: Path, kind: str) -> None:
+    bad = spoil(footage, kind)
+    finished = run("run", footage, *PATTERN, "--no-serve")
+    assert finished.code == 1
+    lines = [line for line in finished.err.splitlines() if bad.name in line and "skipped" in line]
+    assert len(lines) == 1, finished.err
+    assert "1 skipped in all" in finished.err
+    assert "frames: 1 announced" in finished.out
+
+
+def test_nothing_but_bad_files_is_exit_code_2(run, tmp_path: Path) -> None:
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    spoil(folder, "text named .jpg")
+    assert run("run", folder, "--no-serve").code == 2
+
+
+def test_a_missing_path_is_named_and_the_others_go_on(run, footage: Path) -> None:
+    finished = run("produce", footage, "no-such-folder", *PATTERN)
+    assert finished.code == 1
+    assert "no-such-folder" in finished.err
+    assert run("produce", "no-such-folder").code == 2
+
+
+def test_all_good_is_exit_code_0_and_the_books_are_settled(run, footage: Path) -> None:
+    assert run("run", footage, *PATTERN, "--no-serve").code == 0
+    status = run("status")
+    assert status.code == 0
+    assert "settled" in status.out
+
+
+def test_a_malformed_message_becomes_a_dead_letter(run, footage: Path, tmp_path: Path) -> None:
+    run("produce", footage, *PATTERN)
+    with closing(open_frame_log(f"sqlite:///{tmp_path}/frametally-data/log.sqlite")) as log:
+        log.publish("frames", [(b"cam/1", b"\xff not an announcement")])
+    finished = run("consume", "--until-caught-up")
+    assert finished.code == 1
+    assert "detections: 1 frames" in finished.out
+    assert "not a FrameAnnouncement" in finished.err
+    assert "1 messages on the log could not be read at all" in run("status").out
+
+
+def test_a_corrupt_metadata_line_is_named_and_the_others_are_counted(
+    run, footage: Path, tmp_path: Path
+) -> None:
+    write_picture(footage / "Noon_20260501_120001.jpg")
+    run("produce", footage, *PATTERN)
+    run("consume", "--until-caught-up")
+    [segment] = [
+        path for path in (tmp_path / "frametally-data/store/metadata").rglob("*.jsonl") if path.is_file()
+    ]
+    lines = segment.read_bytes().split(b"\n")
+    assert len(lines) == 4
+    lines[2] = b"#" * len(lines[2])
+    segment.write_bytes(b"\n".join(lines))
+    finished = run("aggregate")
+    assert finished.code == 1
+    [told] = [line for line in finished.err.splitlines() if segment.name in line]
+    assert "line 3" in told
+    assert "1 frames" in finished.out
+    assert run("status").code == 3
+
+
+def test_a_taken_port_is_told_with_the_way_out(run, footage: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        finished = run("serve", "--port", port)
+    assert finished.code == 2
+    assert str(port) in finished.err
+    assert "--port" in finished.err
+    assert len(finished.err.strip().splitlines()) == 1
+
+
+def test_a_data_folder_that_cannot_be_written_is_told_with_the_way_out(
+    run, footage: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    finished = run("produce", footage, "--data-dir", "file/data")
+    assert finished.code == 2
+    [line] = finished.err.strip().splitlines()
+    assert "file/data" in line
+    assert "FRAMETALLY_DATA_DIR" in line or "--data-dir" in line
+
+
+def test_a_weights_file_that_cannot_be_read_is_told_with_the_way_out(
+    run, footage: Path, tmp_path: Path
+) -> None:
+    finished = run(
+        "consume",
+        "--until-caught-up",
+        FRAMETALLY_DETECTOR="opencv",
+        FRAMETALLY_MODEL_CFG="no.cfg",
+        FRAMETALLY_MODEL_WEIGHTS="no.weights",
+        FRAMETALLY_MODEL_NAMES="no.names",
+    )
+    assert finished.code == 2
+    assert "no.cfg" in finished.err or "no.weights" in finished.err
+
+
+def test_an_unknown_option_and_a_wrong_value_are_told_in_one_line(run, footage: Path) -> None:
+    assert run("produce", "--colour", "red").code == 2
+    wrong = run("produce", footage, "--timezone", "Mars/Olympus")
+    assert wrong.code == 2
+    assert "FRAMETALLY_TIMEZONE=Mars/Olympus" in wrong.err

@@ -1,0 +1,57 @@
+"""What `SERVE=no make demo` printed is what its part files and its API say (run after it, by .ci/run)."""
+
+import datetime
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA_DIR = ROOT / "demo-data"
+
+pytestmark = pytest.mark.demo
+
+
+@pytest.fixture(scope="module")
+def printed() -> str:
+    name = os.environ.get("FRAMETALLY_DEMO_OUTPUT")
+    if not name:
+        pytest.skip("FRAMETALLY_DEMO_OUTPUT does not name what `SERVE=no make demo` printed")
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def printed_table(text: str) -> dict[tuple[str, int], int]:
+    lines = text.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.split()[:2] == ["interval", "frames"])
+    labels = re.split(r"\s{2,}", lines[at].strip())[2:]
+    table = {}
+    for line in lines[at + 1 :]:
+        row = re.fullmatch(r"\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)Z((?:\s+\d+)+)\s*", line)
+        if row:
+            start = datetime.datetime.fromisoformat(row[1] + "+00:00")
+            for label, count in zip(labels, map(int, row[2].split()[1:]), strict=True):
+                if count:
+                    table[label, int(start.timestamp()) * 1000] = count
+    return table
+
+
+def test_the_printed_table_is_that_of_the_part_files_and_the_api(printed: str, tables) -> None:
+    table = printed_table(printed)
+    assert sum(count for (label, _), count in table.items() if label == "car") > 100
+    printed_labels = {label for label, _ in table}
+    for stored in (tables.of_part_files(DATA_DIR), tables.of_api(DATA_DIR, 1)):
+        assert {key: count for key, count in stored.items() if key[0] in printed_labels} == table
+
+
+def test_the_books_of_the_demo_are_settled(printed: str, frametally) -> None:
+    status = frametally("status", "--data-dir", DATA_DIR, cwd=ROOT)
+    assert status.code == 0, status.out
+    assert re.search(r"Traffic\s+60\s+60\s+60\s+0\s+60\s+60", status.out)
+
+
+def test_the_second_demo_does_nothing_again_and_prints_the_same_table(printed: str, frametally) -> None:
+    again = frametally("demo", "--no-serve", cwd=ROOT)
+    assert again.code == 0, again.err
+    assert printed_table(again.out) == printed_table(printed)
+    assert "frames: 0 announced, 60 known already" in again.out

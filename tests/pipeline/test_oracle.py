@@ -1,0 +1,43 @@
+"""The counts of a real clip are those of an independent count of 20 lines."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from frametally.opencv import cv2
+
+LEAST_CONFIDENCE, NMS_IOU, INTERVAL_MS = 0.25, 0.45, 1000
+
+
+def independent_count(data_dir: Path, cfg: Path, weights: Path, names: Path):
+    net = cv2.dnn.readNetFromDarknet(str(cfg), str(weights))
+    labels = names.read_text(encoding="utf-8").splitlines()
+    counter: Counter[tuple[str, int]] = Counter()
+    labels_by_frame = []
+    for jpeg in sorted((data_dir / "store/images").rglob("*.jpg")):
+        captured_at_ms = int(jpeg.name.split("-")[0])
+        picture = cv2.imread(str(jpeg))
+        net.setInput(cv2.dnn.blobFromImage(picture, 1 / 255, (416, 416), swapRB=True))
+        found = np.concatenate(net.forward(net.getUnconnectedOutLayersNames()))
+        scores, class_ids = found[:, 5:].max(axis=1), found[:, 5:].argmax(axis=1)
+        boxes = found[:, :4] * np.tile(picture.shape[1::-1], 2)
+        boxes[:, :2] -= boxes[:, 2:] / 2
+        kept = cv2.dnn.NMSBoxesBatched(boxes, scores, class_ids, LEAST_CONFIDENCE, NMS_IOU)
+        here = [labels[class_ids[at]] for at in kept]
+        counter.update((label, captured_at_ms // INTERVAL_MS * INTERVAL_MS) for label in here)
+        labels_by_frame.append(set(here))
+    return counter, labels_by_frame
+
+
+def test_an_independent_count_gives_the_same_table_as_chart_part_files_and_detections(
+    counted_clip, model_files, tables
+) -> None:
+    assert counted_clip.finished.code == 0, counted_clip.finished.err
+    expected, labels_by_frame = independent_count(counted_clip.data_dir, *model_files[:3])
+    assert len(labels_by_frame) == 60  # 12 s at 5 frames a second
+    assert sum("car" in labels for labels in labels_by_frame) > 50
+    assert sum(expected.values()) > 200
+    assert tables.of_segments(counted_clip.data_dir, LEAST_CONFIDENCE, 1) == expected
+    assert tables.of_part_files(counted_clip.data_dir) == expected
+    assert tables.of_api(counted_clip.data_dir, 1) == expected
