@@ -1,0 +1,67 @@
+# frametally: `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+SERVE ?= yes
+VIDEO ?=
+# Quiet unless something is wrong: what a newcomer should see is the demo, not 50 packages.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/python:
+	@for python in python3 python3.13 python3.12 python3.11 python; do \
+	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+	    echo "Setting up .venv with $$("$$python" -V)"; "$$python" -m venv --clear .venv; touch $@; exit 0; \
+	  fi; \
+	done; \
+	echo "No Python 3.11, 3.12 or 3.13 with venv was found: install one (Debian: apt install python3-venv; elsewhere: python.org)" >&2; exit 1
+
+.venv/runtime: .venv/python requirements.lock pyproject.toml
+	@echo "Installing the pinned packages"
+	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: .venv/runtime requirements-dev.lock
+	@echo "Installing the pinned tools"
+	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.PHONY: setup
+setup: .venv/runtime ## Set up .venv and the dashboard's libraries
+	@$(BIN)/python simple_frontend/fetch_assets.py
+
+.PHONY: demo
+demo: setup ## Count the traffic in a short clip, then serve the dashboard (SERVE=no: do not serve)
+	@$(BIN)/frametally demo $(if $(filter no,$(SERVE)),--no-serve)
+
+.PHONY: run
+run: setup ## Count your own footage: make run VIDEO=my.mp4 (or a folder; SERVE=no: do not serve)
+	@test -n "$$VIDEO" || { echo "Name your footage: make run VIDEO=my.mp4" >&2; exit 2; }
+	@$(BIN)/frametally run $(if $(filter no,$(SERVE)),--no-serve) -- "$$VIDEO"
+
+.PHONY: test
+test: .venv/dev setup ## Run the tests
+	@$(BIN)/python -m pytest -m "not demo and not services"
+
+.PHONY: lint
+lint: .venv/dev ## Check style
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+.PHONY: types
+types: .venv/dev ## Check types
+	@$(BIN)/mypy
+
+.PHONY: clean
+clean: ## Remove what make made: .venv, the demo's data, caches
+	@rm -rf .venv demo-data simple_frontend/node_modules simple_frontend/frametally_web/static/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+export VIDEO
