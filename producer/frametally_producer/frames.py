@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from frametally import keys
+from frametally import failpoints, keys
 from frametally.errors import Misconfigured, Poison
 from frametally.frame_log import FrameLog
 from frametally.object_store import ObjectMissing, ObjectStore
@@ -127,8 +127,10 @@ class FrameWriter:
 
     def _announce(self) -> None:
         self._log.publish(self._settings.topic, [(_log_key(a), encode(a)) for a in self._batch])
+        failpoints.passing("producer.published")
         announced, self._batch = self._batch, []
         self._on_announced(announced)
+        failpoints.passing("producer.noted")
 
     def _put(self, frame: NewFrame) -> FrameAnnouncement:
         key = keys.image_key(frame.source, frame.captured_at_ms, frame.file_sha256, frame.frame_index)
@@ -143,6 +145,7 @@ class FrameWriter:
             elif stored != data:
                 data = stored
                 width_px, height_px = jpeg_size_px(stored)
+        failpoints.passing("producer.put")
         if frame.keep_in is not None:
             _keep(frame.keep_in / key.rpartition("/")[2], data)
         return FrameAnnouncement(

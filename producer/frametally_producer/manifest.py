@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from frametally import keys
+from frametally import failpoints, keys
 from frametally.errors import Poison
 from frametally.object_store import ObjectMissing, ObjectStore
 from frametally.records import FrameAnnouncement, MediaManifest, TimeSource, decode, encode
@@ -134,6 +134,7 @@ class ManifestKeeper:
             announced_pictures=sorted(self.pictures),
         )
         self._store.put(keys.media_key(self.manifest.sha256), encode(self.manifest))
+        failpoints.passing("producer.manifest")
         self._written_at_s = time.monotonic()
 
     def write_if_due(self, *, expected: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from frametally import failpoints
 from frametally.errors import Misconfigured, Poison
 from frametally.frame_log import FrameLog
 from frametally.object_store import ObjectStore
@@ -65,6 +66,7 @@ def produce(
         Misconfigured: Settings or arguments that cannot be, or a store, log or folder that cannot be written.
         Retryable: The store or the log is away; the same call later goes on where this one ended.
     """
+    failpoints.arm()
     check_time_pattern(settings.time_pattern)
     start = parse_start_time(start_time) if start_time else None
     written = [settings.data_dir, *([extracted_dir] if extracted_dir else [])]

@@ -66,11 +66,10 @@ class Remarks:
         self._count[remark.kind] += 1
 
     def tell(self, production: Production) -> None:
-        """Give a notice for each kind of remark; a weak source of time is also said at once, aloud."""
+        """Say each kind of remark once, as soon as it is known, and note it for the report."""
         for kind, (name, remark) in self._first.items():
             others = self._count[kind] - 1
             likewise = f" ({others} more likewise)" if others else ""
             line = f"{name}{likewise}: {remark.text}"
             production.notices.append(line)
-            if kind == "file_time":
-                production.progress.say(line)
+            production.progress.say(line)

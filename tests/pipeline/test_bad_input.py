@@ -1,5 +1,6 @@
 """Each bad input gets one clear line with the thing and the remedy; the rest goes on; the exit code tells."""
 
+import shutil
 import socket
 from collections.abc import Callable
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 from frametally.frame_log import open_frame_log
 from frametally.opencv import cv2
 
+ROOT = Path(__file__).resolve().parents[2]
 NOON = "Noon_20260501_120000"
 
 
@@ -182,3 +184,14 @@ def test_an_unknown_option_and_a_wrong_value_are_told_in_one_line(run, footage: 
     wrong = run("produce", footage, "--timezone", "Mars/Olympus")
     assert wrong.code == 2
     assert "FRAMETALLY_TIMEZONE=Mars/Olympus" in wrong.err
+
+
+def test_preprocessed_pictures_are_kept_where_they_can_be_looked_at(run, footage: Path) -> None:
+    kept = ROOT / "producer/extracted_frames/preprocessed-by-a-test"
+    try:
+        finished = run("produce", footage, *PATTERN, "--source", kept.name, "--max-side-px", "32")
+        assert finished.code == 0
+        [picture] = kept.iterdir()
+        assert cv2.imread(str(picture)).shape[:2] == (24, 32)
+    finally:
+        shutil.rmtree(kept, ignore_errors=True)

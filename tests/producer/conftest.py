@@ -144,6 +144,7 @@ def encode_video(
     format: str | None = None,
     size_px: tuple[int, int] = (64, 48),
     fps: int = 10,
+    noise: bool = False,
     rotation: int | None = None,
     metadata: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
@@ -161,7 +162,10 @@ def encode_video(
             stream.set_display_rotation(rotation)
         container.start_encoding()
         for index, time_ms in enumerate(times_ms):
-            frame = av.VideoFrame.from_ndarray(paint(index, *size_px), format="rgb24")
+            picture = paint(index, *size_px)
+            if noise:  # so that it takes room in the file
+                picture += np.random.default_rng(index).integers(0, 40, picture.shape, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.time_base = Fraction(1, 1000)
             frame.pts = time_ms
             container.mux(stream.encode(frame))

@@ -123,6 +123,14 @@ def test_the_time_of_recording_is_read_with_its_offset_and_fraction(
         assert (moment.isoformat() if moment else None) == recorded
 
 
+def test_exif_that_is_damaged_in_part_is_read_without_a_word(tmp_path: Path) -> None:
+    """Its orientation says that it is two numbers; Pillow warns, and a warning would be an error here."""
+    path = tmp_path / "a.jpg"
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 2, 6, 0, 0)
+    Image.new("RGB", (8, 6)).save(path, "JPEG", exif=exif)
+    assert header_of(path).orientation == 6
+
+
 def test_a_png_without_exif_is_not_decoded_to_look_for_it(
     make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

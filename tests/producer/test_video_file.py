@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from frametally.errors import Poison
 from frametally_producer.video_file import Video, open_video
@@ -252,8 +253,10 @@ def test_a_video_with_damaged_bytes_gives_the_frames_around_them_and_says_so(
     assert any("damaged" in line for line in damage)
 
 
-def test_a_reader_that_fails_ends_the_video_with_what_was_read(make_video: Callable[..., Path]) -> None:
-    data = make_video("whole.mkv", 200, codec="mpeg4", size_px=(640, 480)).read_bytes()
+def test_a_reader_that_fails_ends_the_video_with_every_frame_that_was_read(
+    make_video: Callable[..., Path],
+) -> None:
+    data = make_video("whole.mkv", 60, codec="libx264", size_px=(320, 240), noise=True).read_bytes()
 
     class FailingDisk(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
@@ -261,8 +264,13 @@ def test_a_reader_that_fails_ends_the_video_with_what_was_read(make_video: Calla
                 raise OSError(5, "Input/output error")
             return super().read(size)
 
+    packets = 0
+    with av.open(FailingDisk(data)) as container, pytest.raises(OSError, match="Input/output error"):
+        for packet in container.demux(video=0):
+            packets += packet.size > 0
+    assert 10 < packets < 60
     with open_video(FailingDisk(data), max_pixels=MAX_PIXELS) as video:
-        assert 0 < len(list(video.frames())) < 200
+        assert len(list(video.frames())) == packets, "some were left in the decoder"
         assert any("reading it stopped (Input/output error)" in line for line in video.damage)
 
 
@@ -282,16 +290,51 @@ def test_a_video_with_too_many_pixels_a_frame_is_refused_before_decoding(
     assert "FRAMETALLY_MAX_IMAGE_MEGAPIXELS" in str(refused.value)
 
 
-def test_a_sound_file_is_no_video(tmp_path: Path) -> None:
+def test_frames_that_grow_too_large_on_the_way_are_left_out(make_video: Callable[..., Path]) -> None:
+    small = make_video("small.ts", 10, codec="mpeg2video", fps=25)
+    large = make_video("large.ts", 10, codec="mpeg2video", fps=25, size_px=(1280, 960))
+    small.write_bytes(small.read_bytes() + large.read_bytes())
+    assert len(read(small, 2 * MAX_PIXELS)[0]) > 15
+    frames, damage = read(small, MAX_PIXELS)
+    assert 0 < len(frames) <= 10
+    assert any("damaged" in line for line in damage)
+
+
+@pytest.mark.parametrize("cover", [False, True])
+def test_a_sound_file_is_no_video_though_it_may_have_a_cover(tmp_path: Path, cover: bool) -> None:
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=8000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        frame.sample_rate = 8000
-        container.mux(stream.encode(frame))
+        if cover:
+            picture = container.add_stream("mjpeg", rate=1)
+            picture.width, picture.height, picture.pix_fmt = 32, 32, "yuvj420p"
+            picture.disposition = Disposition.attached_pic
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            frame.pts = 0
+            container.mux(picture.encode(frame))
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
         container.mux(stream.encode())
+    with path.open("rb") as file, av.open(file) as container:
+        assert len(container.streams.video) == cover
     with pytest.raises(Poison, match="no moving pictures"):
         read(path)
+
+
+def test_pictures_in_an_unknown_code_are_refused_with_the_remedy(make_video: Callable[..., Path]) -> None:
+    path = make_video("future.mp4", 5, codec="libx264")
+    path.write_bytes(path.read_bytes().replace(b"avc1\0", b"zzzz\0"))
+    with pytest.raises(Poison, match="convert it"):
+        read(path)
+
+
+def test_a_title_in_a_foreign_encoding_does_no_harm(make_video: Callable[..., Path]) -> None:
+    path = make_video("a.mkv", 5, metadata={"title": "Grusse aus"})
+    data = path.read_bytes()
+    assert data.count(b"Grusse") == 1
+    path.write_bytes(data.replace(b"Grusse", b"Gr\xfc\xdfe\xff"))
+    assert len(read(path)[0]) == 5
 
 
 def test_ffmpeg_is_told_the_container_so_it_never_guesses_and_reaches_for_nothing_else(
