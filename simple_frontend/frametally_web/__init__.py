@@ -1,0 +1,1 @@
+"""The dashboard: a JSON API over the count index, and one page that charts it."""

@@ -1,0 +1,139 @@
+"""The proof behind a number: the busiest frame per label, with the boxes that were counted in it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from frametally.count_index import CountIndex, IndexedEvidence
+from frametally.errors import Poison
+from frametally.object_store import ObjectMissing, ObjectStore
+from frametally.records import Detection, FrameDetections
+from frametally.segments import find_frame
+from frametally.settings import Settings
+from frametally_web import answers, counts, intervals
+from frametally_web.query import Selection
+
+_log = logging.getLogger(__name__)
+
+_LINE_MISSING = "The detections of this frame are no longer in the store, so its boxes cannot be drawn."
+_OTHER_SETTINGS = "Counted with another confidence or size limit than this server has now: boxes differ."
+
+
+class _CountedBoxes(NamedTuple):
+    """Which boxes count: the limits of the deployment, compared as the integers that are stored.
+
+    The counting job has the same rule; a frame that it counted otherwise gets a note.
+    """
+
+    min_confidence_e4: int
+    min_side_tenths: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> _CountedBoxes:
+        return cls(
+            _at_least(settings.count_min_confidence, 10_000), _at_least(settings.count_min_side_px, 10)
+        )
+
+    def has(self, detection: Detection) -> bool:
+        return (
+            round(detection.confidence * 10_000) >= self.min_confidence_e4
+            and round(min(detection.box[2:]) * 10) >= self.min_side_tenths
+        )
+
+
+def find_evidence(
+    index: CountIndex,
+    store: ObjectStore,
+    settings: Settings,
+    *,
+    model: str | None,
+    selection: Selection,
+    image_url: Callable[[str], str],
+) -> answers.EvidenceFrames:
+    """The busiest frame per label in the range.
+
+    Args:
+        index: Knows the frames.
+        store: Holds their detections.
+        settings: Limits of what counts and of how many frames are answered.
+        model: The model asked for; None for the newest.
+        selection: Labels, sources and range.
+        image_url: Gives the address of a frame's picture from its key.
+
+    Raises:
+        Problem: 400, if there is no such model.
+    """
+    choice = counts.choose_model(index, model)
+    if choice is None:
+        return answers.EvidenceFrames(model=None, frames=[], labels_left_out=0)
+    found = index.evidence(
+        model=choice.model,
+        base_interval_s=intervals.base_of(choice.base_intervals_s, None, selection.from_ms, selection.to_ms),
+        sources=selection.sources or None,
+        labels=selection.labels or None,
+        from_ms=selection.from_ms,
+        to_ms=selection.to_ms,
+        limit_per_label=1,
+    )
+    rank = {label: position for position, (label, _) in enumerate(index.labels(choice.model))}
+    found.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
+    shown = found[: settings.web_max_evidence_frames]
+    limits = _CountedBoxes.of(settings)
+    return answers.EvidenceFrames(
+        model=choice.model,
+        frames=[
+            _frame(item, _find_line(store, choice.model, item), limits, image_url(item.evidence.image_path))
+            for item in shown
+        ],
+        labels_left_out=len(found) - len(shown),
+    )
+
+
+def _at_least(value: float, units: int) -> int:
+    # Rounded before it is rounded up: 0.07 * 100 is 7.0…1.
+    return math.ceil(round(value * units, 6))
+
+
+def _find_line(store: ObjectStore, model: str, item: IndexedEvidence) -> FrameDetections | None:
+    try:
+        return find_frame(
+            store,
+            model=model,
+            source=item.source,
+            captured_at_ms=item.evidence.captured_at_ms,
+            image_path=item.evidence.image_path,
+        )
+    except (Poison, ObjectMissing) as error:
+        _log.warning("no boxes for %s: %s", item.evidence.image_path, error)
+        return None
+
+
+def _frame(
+    item: IndexedEvidence, line: FrameDetections | None, limits: _CountedBoxes, image_url: str
+) -> answers.EvidenceFrame:
+    boxes = [
+        answers.Box(label=detection.label, confidence=detection.confidence, box=detection.box)
+        for detection in (line.detections if line else [])
+        if detection.label == item.label and limits.has(detection)
+    ]
+    note = None
+    if line is None:
+        note = _LINE_MISSING
+    elif len(boxes) != item.evidence.count:
+        note = _OTHER_SETTINGS
+    return answers.EvidenceFrame(
+        label=item.label,
+        count=item.evidence.count,
+        source=item.source,
+        captured_at_ms=item.evidence.captured_at_ms,
+        image_path=item.evidence.image_path,
+        image_url=image_url,
+        time_source=line.time_source if line else None,
+        width_px=line.width_px if line else None,
+        height_px=line.height_px if line else None,
+        boxes=boxes,
+        note=note,
+    )

@@ -1,0 +1,78 @@
+"""Which stored base interval a query reads, and how long its bars are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from frametally_web.problems import bad_parameter
+
+DEFAULT_BARS = 120
+
+_DAY_S = 86_400
+_COMMON_S = (
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
+    *(3600, 7200, 10_800, 21_600, 43_200, _DAY_S, 2 * _DAY_S, 7 * _DAY_S, 14 * _DAY_S, 28 * _DAY_S),
+)
+
+
+def bars(from_ms: int, to_ms: int, interval_s: int) -> int:
+    """How many intervals `[from_ms, to_ms)` touches; intervals start at multiples since the epoch."""
+    interval_ms = interval_s * 1000
+    return -(-to_ms // interval_ms) - from_ms // interval_ms
+
+
+def choices(base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, max_bars: int) -> list[int]:
+    """Sensible bar lengths in seconds, shortest first: multiples of a stored base, at most `max_bars`.
+
+    They end with the first that is as long as the range, which is there whatever `max_bars` says.
+    """
+    found: list[int] = []
+    for interval_s in _candidates(base_intervals_s):
+        as_long_as_the_range = interval_s * 1000 >= to_ms - from_ms
+        if as_long_as_the_range or bars(from_ms, to_ms, interval_s) <= max_bars:
+            found.append(interval_s)
+        if as_long_as_the_range:
+            break
+    return found
+
+
+def default_interval(base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, max_bars: int) -> int:
+    """The shortest sensible bar length in seconds that gives at most `DEFAULT_BARS` bars."""
+    return choices(base_intervals_s, from_ms, to_ms, max_bars=min(DEFAULT_BARS, max_bars))[0]
+
+
+def base_of(
+    base_intervals_s: Sequence[int], interval_s: int | None, from_ms: int | None, to_ms: int | None
+) -> int:
+    """The stored base interval to read: the coarsest that divides what is asked for.
+
+    That is the interval, and the borders too. Where no base lies on the borders it is the finest that divides
+    the interval: then the range ends where the caller says, as nearly as the index can.
+
+    Raises:
+        Problem: 400, if no base divides the interval, with the bases that there are.
+    """
+    dividing = [base for base in base_intervals_s if interval_s is None or interval_s % base == 0]
+    if not dividing:
+        stored = ", ".join(str(base) for base in sorted(base_intervals_s))
+        raise bad_parameter(
+            "interval",
+            f"interval={interval_s} is not a multiple of a stored interval.",
+            remedy=f"Ask for a multiple of one of these (seconds): {stored}.",
+        )
+    borders_ms = [border for border in (from_ms, to_ms) if border is not None]
+    on_borders = [base for base in dividing if all(border % (base * 1000) == 0 for border in borders_ms)]
+    return max(on_borders) if on_borders else min(dividing)
+
+
+def _candidates(base_intervals_s: Sequence[int]) -> Iterator[int]:
+    uncommon = set(base_intervals_s).difference(_COMMON_S)
+    multiples = {base * factor for base in uncommon for factor in (1, 2, 5, 10)}
+    for interval_s in sorted(multiples.union(_COMMON_S)):
+        if any(interval_s % base == 0 for base in base_intervals_s):
+            yield interval_s
+    # Every base divides a day, so whole weeks go on for ever.
+    weeks = 8
+    while True:
+        yield weeks * 7 * _DAY_S
+        weeks *= 2

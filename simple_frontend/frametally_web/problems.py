@@ -1,0 +1,105 @@
+"""Errors as people and programs get them: RFC 9457 problem documents, a small page for lost browsers.
+
+Nothing of an exception reaches the answer but what was written for it; the rest goes to the log.
+"""
+
+from __future__ import annotations
+
+import http
+
+import msgspec
+from flask import Flask, Response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from frametally.errors import Retryable
+
+RETRY_AFTER_S = 5
+
+
+class Problem(Exception):
+    """A request that gets an error answer.
+
+    Attributes:
+        status: HTTP status.
+        detail: What is wrong, with which thing.
+        remedy: What to do about it.
+        parameter: Name of the query parameter at fault, if it is one.
+    """
+
+    def __init__(self, status: int, detail: str, *, remedy: str, parameter: str | None = None) -> None:
+        """Keep the parts of the answer."""
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.remedy = remedy
+        self.parameter = parameter
+
+
+def bad_parameter(name: str, detail: str, *, remedy: str) -> Problem:
+    """A 400 that names the parameter and the remedy."""
+    return Problem(400, detail, remedy=remedy, parameter=name)
+
+
+def answer_errors(app: Flask) -> None:
+    """Give every error of `app` an answer of its own."""
+
+    @app.errorhandler(Problem)
+    def on_problem(problem: Problem) -> Response:
+        return _document(problem.status, problem.detail, problem.remedy, problem.parameter)
+
+    @app.errorhandler(HTTPException)
+    def on_http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        if status >= 500:  # Flask makes one of any exception that nobody handles, and logs it
+            answer = _unexpected()
+        elif status == 404:
+            answer = _not_found()
+        else:
+            answer = _document(
+                status, f"{request.method} is not possible here.", "See the dashboard's README."
+            )
+        for name, value in error.get_headers():
+            if name == "Allow":
+                answer.headers[name] = value
+        return answer
+
+    @app.errorhandler(Retryable)
+    def on_retryable(error: Retryable) -> Response:
+        app.logger.warning("%s: %s", request.path, error)
+        answer = _document(
+            503,
+            "The count index or the frame store does not answer for now.",
+            "Try again in a few seconds; the server's log has the reason.",
+        )
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return answer
+
+
+def _unexpected() -> Response:
+    return _document(500, "The dashboard met an error of its own.", "The server's log has the reason.")
+
+
+def _not_found() -> Response:
+    if request.path.startswith("/api/") or not request.accept_mimetypes.accept_html:
+        return _document(
+            404,
+            "There is nothing at this address.",
+            "The API has /api/models, /api/labels, /api/sources, /api/counts, /api/evidence and "
+            "/api/frames/image.",
+        )
+    return Response(render_template("not_found.html"), status=404, mimetype="text/html")
+
+
+def _document(status: int, detail: str, remedy: str, parameter: str | None = None) -> Response:
+    document = {
+        "type": "about:blank",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "remedy": remedy,
+    }
+    if parameter is not None:
+        document["parameter"] = parameter
+    answer = Response(msgspec.json.encode(document), status=status, mimetype="application/problem+json")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

@@ -1,0 +1,163 @@
+"""The query string of a request, read with checks: every mistake is a 400 that names its parameter."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Collection
+from typing import NamedTuple
+
+from werkzeug.datastructures import MultiDict
+
+from frametally.settings import Settings
+from frametally_web.problems import bad_parameter
+
+MAX_NAME_CHARS = 200
+MAX_INTERVAL_S = 100 * 366 * 86_400
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MILLISECOND = datetime.timedelta(milliseconds=1)
+# What datetime can name: the years 1 to 9999.
+_FIRST_MS = (datetime.datetime.min.replace(tzinfo=datetime.UTC) - _EPOCH) // _MILLISECOND
+_LAST_MS = (datetime.datetime.max.replace(tzinfo=datetime.UTC) - _EPOCH) // _MILLISECOND
+
+# An offset's plus sign that nobody escaped arrives as a space.
+_LOST_PLUS = re.compile(r"(?<=T)([0-9:.,]+) (?=\d\d:?\d\d$)")
+
+
+class Selection(NamedTuple):
+    """What a query selects.
+
+    Attributes:
+        labels: Labels asked for; empty means all.
+        sources: Sources asked for; empty means all.
+        from_ms: First event time, inclusive; None leaves that end open.
+        to_ms: Last event time, exclusive; None leaves that end open.
+    """
+
+    labels: list[str]
+    sources: list[str]
+    from_ms: int | None
+    to_ms: int | None
+
+
+SELECTION_PARAMETERS = ("label", "source", "from", "to", "model")
+
+
+def check_known(args: MultiDict[str, str], known: Collection[str]) -> None:
+    """Refuse parameters that the route does not have: a misspelt filter must not widen the answer.
+
+    Raises:
+        Problem: 400, with the names that there are.
+    """
+    for name in args:
+        if name not in known:
+            raise bad_parameter(
+                _shown(name),
+                f"There is no parameter {_shown(name)!r} here.",
+                remedy=f"Use only: {', '.join(known) or 'no parameters'}.",
+            )
+
+
+def read_one(args: MultiDict[str, str], name: str) -> str | None:
+    """The value of a parameter that stands once; None where it is absent or empty.
+
+    Raises:
+        Problem: 400, if it stands more than once, is too long or holds a NUL.
+    """
+    values = read_many(args, name, limit=1)
+    return values[0] if values else None
+
+
+def read_many(args: MultiDict[str, str], name: str, *, limit: int) -> list[str]:
+    """The distinct values of a parameter that may stand several times, empty ones left out.
+
+    Raises:
+        Problem: 400, if there are more than `limit`, or one is too long or holds a NUL.
+    """
+    values = list(dict.fromkeys(value for value in args.getlist(name) if value))
+    if len(values) > limit:
+        remedy = f"Give {name} once." if limit == 1 else f"Give {name} at most {limit} times, or not at all."
+        raise bad_parameter(name, f"{name} stands {len(values)} times.", remedy=remedy)
+    for value in values:
+        if len(value) > MAX_NAME_CHARS:
+            raise bad_parameter(
+                name,
+                f"{name} has a value of {len(value)} characters.",
+                remedy=f"Values have at most {MAX_NAME_CHARS} characters.",
+            )
+        if "\0" in value:
+            raise bad_parameter(name, f"{name} holds a NUL character.", remedy="Leave the NUL (%00) out.")
+    return values
+
+
+def read_selection(args: MultiDict[str, str], settings: Settings) -> Selection:
+    """Labels, sources and range of a query.
+
+    Raises:
+        Problem: 400, by the rules of `read_many` and `read_moment`, or if the range is empty.
+    """
+    from_ms = read_moment(args, "from", settings.tzinfo())
+    to_ms = read_moment(args, "to", settings.tzinfo())
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        raise bad_parameter(
+            "to", "to is not after from.", remedy="Give a to later than from; to itself is not included."
+        )
+    return Selection(
+        read_many(args, "label", limit=settings.web_max_values),
+        read_many(args, "source", limit=settings.web_max_values),
+        from_ms,
+        to_ms,
+    )
+
+
+def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> int | None:
+    """An event time in milliseconds: digits alone are milliseconds, anything else is ISO 8601.
+
+    A time without an offset is one of `zone`.
+
+    Raises:
+        Problem: 400, if it is neither, or outside the years 1 to 9999.
+    """
+    text = read_one(args, name)
+    if text is None:
+        return None
+    if re.fullmatch(r"-?[0-9]+", text):
+        moment_ms = int(text)
+    else:
+        try:
+            moment = datetime.datetime.fromisoformat(_LOST_PLUS.sub(r"\1+", text))
+            moment_ms = ((moment if moment.tzinfo else moment.replace(tzinfo=zone)) - _EPOCH) // _MILLISECOND
+        except ValueError as error:
+            raise bad_parameter(
+                name,
+                f"{name}={_shown(text)!r} is no time.",
+                remedy="Write ISO 8601, such as 2024-05-01T08:00:00Z, or milliseconds since 1970.",
+            ) from error
+    if not _FIRST_MS <= moment_ms <= _LAST_MS:
+        raise bad_parameter(
+            name, f"{name}={_shown(text)!r} is out of range.", remedy="Stay between the years 1 and 9999."
+        )
+    return moment_ms
+
+
+def read_interval(args: MultiDict[str, str]) -> int | None:
+    """Seconds of one bar, or None where they are to be chosen.
+
+    Raises:
+        Problem: 400, if it is no whole number of seconds from 1 on.
+    """
+    text = read_one(args, "interval")
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= MAX_INTERVAL_S:
+        raise bad_parameter(
+            "interval",
+            f"interval={_shown(text)!r} is no whole number of seconds from 1 to {MAX_INTERVAL_S}.",
+            remedy="Give seconds, such as interval=60, or leave it out to have it chosen.",
+        )
+    return int(text)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 80 else text[:80] + "…"

@@ -1,0 +1,136 @@
+"""Serving the dashboard by waitress, until a signal ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import waitress
+from flask import Flask
+from waitress import wasyncore
+
+from frametally.errors import Misconfigured
+
+_THREADS = 8
+# The API only reads: no request needs a body.
+_MAX_BODY_BYTES = 64 * 1024
+
+
+class DashboardServer:
+    """A dashboard that listens: its `url` is known before it runs, also where the system chose the port."""
+
+    def __init__(self, app: Flask, *, host: str, port: int) -> None:
+        """Listen on `host` and `port`; 0 takes any free port.
+
+        Raises:
+            Misconfigured: The port is taken or may not be used, or this machine has no such address.
+        """
+        listener = _listen(host, port)
+        self.host, self.port = listener.getsockname()[:2]
+        self._sockets: dict[int, Any] = {}
+        self._server: Any = waitress.create_server(
+            app,
+            map=self._sockets,
+            sockets=[listener],
+            threads=_THREADS,
+            ident=None,
+            max_request_body_size=_MAX_BODY_BYTES,
+            clear_untrusted_proxy_headers=True,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the dashboard."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def run(self) -> None:
+        """Serve until `stop` is called, or KeyboardInterrupt is raised in this thread; then close."""
+        try:
+            self._server.run()
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """Make `run`, in another thread, return."""
+        self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._sockets))
+
+    def close(self) -> None:
+        """Stop listening, and let requests that are being answered end."""
+        self._server.task_dispatcher.shutdown()
+        wasyncore.close_all(self._sockets)
+
+
+def _say(url: str) -> None:
+    print(f"Dashboard on {url} (Ctrl-C ends it)", flush=True)
+
+
+def serve(app: Flask, host: str, port: int, *, on_ready: Callable[[str], None] = _say) -> None:
+    """Serve `app` until SIGINT or SIGTERM.
+
+    Args:
+        app: The dashboard.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes any free one.
+        on_ready: Called once with the dashboard's URL when it listens; prints it, if nothing else is given.
+
+    Raises:
+        Misconfigured: The port is taken or may not be used, or this machine has no such address.
+    """
+    server = DashboardServer(app, host=host, port=port)
+    try:
+        with _signals_interrupt():
+            on_ready(server.url)
+            server.run()
+    except KeyboardInterrupt:
+        server.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server((str(address[0]), int(address[1])), family=family)
+    except (OSError, UnicodeError) as error:
+        raise Misconfigured(_why_it_cannot_listen(error, host, port)) from error
+
+
+def _why_it_cannot_listen(error: Exception, host: str, port: int) -> str:
+    if getattr(error, "errno", None) == errno.EADDRINUSE:
+        return (
+            f"port {port} on {host} is taken by another program: "
+            "end that one, or choose another port by FRAMETALLY_WEB_PORT or --port"
+        )
+    if isinstance(error, PermissionError):
+        return (
+            f"port {port} on {host} may not be used by this user: "
+            "choose one from 1024 on by FRAMETALLY_WEB_PORT or --port"
+        )
+    return (
+        f"cannot listen on {host}, port {port}: this machine has no such address; "
+        "set FRAMETALLY_WEB_HOST to 127.0.0.1 (this machine only) or 0.0.0.0 (all its networks)"
+    )
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """While it lasts, SIGINT and SIGTERM raise KeyboardInterrupt; only a main thread can see to that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

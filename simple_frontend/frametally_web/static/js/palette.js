@@ -1,0 +1,42 @@
+// Which label has which colour. Okabe and Ito's colours (2008), which keep apart for colour-blind eyes; the
+// style sheet has their values for light and dark.
+
+const COLORS = 6;
+
+/** A custom property of the style sheet, as it stands now (light or dark). */
+export function themeColor(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+/**
+ * Colours for the labels that are shown. A label keeps its colour whatever is filtered; only one beyond the
+ * six most frequent takes a colour that is free, and the rest is grey.
+ * @param {string[]} ranked  all labels, most frequent first
+ * @param {string[]} shown  labels in the chart
+ * @returns {(label: string) => string}
+ */
+export function colorsOf(ranked, shown) {
+  const slots = new Map();
+  const rank = new Map(ranked.map((label, position) => [label, position]));
+  const late = [];
+  for (const label of shown) {
+    const position = rank.get(label) ?? Infinity;
+    if (position < COLORS) slots.set(label, position);
+    else late.push(label);
+  }
+  const taken = new Set(slots.values());
+  const free = [...Array(COLORS).keys()].filter((slot) => !taken.has(slot));
+  late.forEach((label, position) => {
+    if (position < free.length) slots.set(label, free[position]);
+  });
+  return (label) => themeColor(slots.has(label) ? `series-${slots.get(label)}` : "series-other");
+}
+
+/**
+ * The labels that get a bar colour of their own, and those that share one.
+ * @returns {{own: string[], shared: string[]}}
+ */
+export function groupLabels(labels) {
+  if (labels.length <= COLORS + 1) return { own: labels, shared: [] };
+  return { own: labels.slice(0, COLORS), shared: labels.slice(COLORS) };
+}

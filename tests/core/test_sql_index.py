@@ -1,0 +1,192 @@
+"""The SQL index's own business: files that are none, locks, and statements that other databases take too."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+
+from frametally.adapters import sql_index, sql_tables
+from frametally.adapters.sql_index import SqlIndex
+from frametally.adapters.sql_tables import Selection
+from frametally.count_index import Series, open_count_index
+from frametally.errors import Misconfigured, Retryable
+from frametally.records import Coverage, Run
+
+RUN = Run(
+    run_id="000001-5555555555555555",
+    sequence=1,
+    model="m",
+    params="0" * 8,
+    interval_s=60,
+    day="1970-01-01",
+    prefix="mapreduce-output/x",
+    parts=[],
+    inputs_sha256="5" * 64,
+    frames=1,
+    duplicates_dropped=0,
+)
+COVERAGE = Coverage(model="m", source="gate", interval_start_ms=0, interval_s=60, frames=1)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "index.sqlite"
+
+
+@pytest.fixture
+def opened():
+    indexes = []
+
+    def make(path, **options) -> SqlIndex:
+        indexes.append(SqlIndex(f"sqlite:///{path}", **options))
+        return indexes[-1]
+
+    yield make
+    for index in indexes:
+        index.close()
+
+
+def test_the_file_and_its_folder_are_made(tmp_path):
+    path = tmp_path / "a" / "b c%20?#" / "index.sqlite"
+    index = open_count_index(f"sqlite:///{path}")
+    assert index.publish(RUN, [], [COVERAGE])
+    index.close()
+    assert path.is_file()
+
+
+@pytest.mark.parametrize("url", ["sqlite:///index.sqlite", "sqlite://", "sqlite:///:memory:", "mongodb://x"])
+def test_a_url_that_names_no_file_is_refused_with_one_that_does(url):
+    with pytest.raises(Misconfigured, match=r"sqlite:////absolute/file\.sqlite"):
+        open_count_index(url)
+
+
+@pytest.mark.parametrize(
+    "data", [b"not a database, but a long text " * 99, b"SQLite format 3\0" + b"\xff" * 4096]
+)
+def test_a_file_that_is_no_database_is_named_and_left_as_it_is(path, data, opened):
+    path.write_bytes(data)
+    with pytest.raises(Misconfigured) as raised:
+        opened(path)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert path.read_bytes() == data
+
+
+def test_another_programs_database_is_named_and_left_as_it_is(path, opened):
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE message (x)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(Misconfigured, match=r"another kind \(it has a table 'message'\)"):
+        opened(path)
+    assert path.read_bytes() == before
+
+
+def test_an_index_that_is_damaged_while_it_is_in_use_is_one_line(path, opened):
+    index = opened(path)
+    index.publish(RUN, [], [COVERAGE])
+    index.close()
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xff" * len(data[4096:])
+    path.write_bytes(data)
+    with pytest.raises(Misconfigured, match="is damaged"):
+        opened(path).sources("m")
+
+
+def test_an_index_of_another_layout_is_refused(path, opened):
+    opened(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE frametally_index SET schema_version = 7")
+    connection.close()
+    with pytest.raises(Misconfigured, match="has layout 7"):
+        opened(path)
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path, opened):
+    (tmp_path / "file").touch()
+    with pytest.raises(Misconfigured, match="FRAMETALLY_INDEX_URL"):
+        opened(tmp_path / "file" / "index.sqlite")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(Misconfigured, match="FRAMETALLY_INDEX_URL"):
+        opened(tmp_path / "folder")
+
+
+def test_a_locked_index_can_be_read_and_is_retryable_for_writers(path, opened):
+    index = opened(path, busy_timeout_s=0.05)
+    index.publish(RUN, [], [COVERAGE])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Retryable, match="locked by another process"):
+        index.publish(RUN, [], [COVERAGE])
+    assert [source.frames for source in index.sources("m")] == [1]
+    other.execute("ROLLBACK")
+    other.close()
+    assert not index.publish(RUN, [], [COVERAGE])
+
+
+def test_many_processes_may_open_a_new_index_at_once(path, opened):
+    start, indexes, errors = threading.Barrier(8), [], []
+
+    def open_it() -> None:
+        start.wait()
+        try:
+            indexes.append(opened(path))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert indexes[0].publish(RUN, [], [COVERAGE])
+    assert all(index.current_runs() == [RUN] for index in indexes)
+
+
+def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(path, monkeypatch, opened):
+    monkeypatch.setattr(sql_index, "_MAX_BUCKETS", 2)
+    index = opened(path)
+    records = [
+        Coverage(model="m", source="gate", interval_start_ms=n * 60_000, interval_s=60, frames=1)
+        for n in range(3)
+    ]
+    index.publish(RUN, [], records)
+    with pytest.raises(Misconfigured, match="ask for a longer interval or a shorter range"):
+        index.histogram(model="m", base_interval_s=60, interval_s=60)
+    assert index.histogram(model="m", base_interval_s=60, interval_s=120).coverage == [(0, 2), (120_000, 1)]
+
+
+SELECTION = Selection(series=Series("m", 60), sources=("gate",), labels=("car",), from_ms=0, to_ms=1)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *(CreateTable(table) for table in sql_tables.ALL.sorted_tables),
+        sql_tables.select_buckets(SELECTION, 60_000, 9),
+        sql_tables.select_coverage(SELECTION, 60_000, 9),
+        sql_tables.select_evidence(SELECTION, 1, 9),
+    ],
+    ids=lambda statement: str(statement).split("FROM", maxsplit=1)[0].replace("\n", " ")[:60],
+)
+def test_postgresql_would_take_the_same_statement(statement):
+    assert "ROWID" not in str(statement.compile(dialect=postgresql.dialect()))
+
+
+@pytest.mark.parametrize("query", ["select_buckets", "select_coverage"])
+def test_sums_read_only_the_asked_part_of_a_table(path, query, opened):
+    opened(path).close()
+    statement = getattr(sql_tables, query)(SELECTION, 60_000, 9)
+    engine = create_engine(f"sqlite:///{path}")
+    text = str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
+    with engine.connect() as connection:
+        plan = " / ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
+    engine.dispose()
+    assert "SEARCH frametally_co" in plan
+    assert "USING PRIMARY KEY (run=? AND interval_start_ms>? AND interval_start_ms<?)" in plan

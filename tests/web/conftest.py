@@ -1,0 +1,345 @@
+"""Footage made up for the dashboard's tests, in a real index and a store in memory; and a server for it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+from flask import Flask
+
+from frametally import keys
+from frametally.count_index import CountIndex, open_count_index
+from frametally.errors import Retryable
+from frametally.object_store import ObjectStore
+from frametally.records import (
+    Coverage,
+    Detection,
+    Evidence,
+    FrameDetections,
+    IntervalCount,
+    MediaManifest,
+    Run,
+    TimeSource,
+    encode,
+)
+from frametally.segments import encode_segment
+from frametally.settings import Settings
+from frametally.testing import MemoryStore
+from frametally_web.app import create_app
+from frametally_web.assets import load_scripts
+from frametally_web.serving import DashboardServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+MODEL = "yolov4-tiny-opencv-fp32-1a2b3c4d"
+START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
+FRAME_PX = (640, 480)
+_CHROMIUM_FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+_READY = "#dashboard[data-state=ready][aria-busy=false]"
+
+
+class SwitchedIndex:
+    """An index that can be away: while `error` is set, every query raises it."""
+
+    def __init__(self, index: CountIndex) -> None:
+        self._index = index
+        self.error: Exception | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self.error is not None:
+            raise self.error
+        return getattr(self._index, name)
+
+
+class Place:
+    """A store and an index, and the dashboard over them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store: ObjectStore = MemoryStore()
+        self.real_index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
+        self.index = SwitchedIndex(self.real_index)
+        self.settings = Settings(_env_file=None, data_dir=folder)
+        self._sequence = 0
+        self._offset = 0
+
+    def app(self, **settings: object) -> Flask:
+        chosen = self.settings.model_copy(update=settings)
+        return create_app(settings=chosen, store=self.store, index=self.index)  # type: ignore[arg-type]
+
+    def go_away(self) -> None:
+        self.index.error = Retryable("index.sqlite is locked: /secret/path")
+
+    def come_back(self) -> None:
+        self.index.error = None
+
+    def publish(
+        self, counts: list[IntervalCount], coverage: list[Coverage], *, interval_s: int, model: str
+    ) -> None:
+        """One run a day, as the counting job has them."""
+        for day in sorted({keys.utc_day(one.interval_start_ms) for one in coverage}):
+            self._sequence += 1
+            run = Run(
+                run_id=f"{self._sequence:06d}-0123456789abcdef",
+                sequence=self._sequence,
+                model=model,
+                params="0a1b2c3d",
+                interval_s=interval_s,
+                day=day,
+                prefix="mapreduce-output/x",
+                parts=["part-00000"],
+                inputs_sha256="00",
+                frames=sum(one.frames for one in coverage),
+                duplicates_dropped=0,
+            )
+            of_day = [one for one in counts if keys.utc_day(one.interval_start_ms) == day]
+            covered = [one for one in coverage if keys.utc_day(one.interval_start_ms) == day]
+            assert self.real_index.publish(run, of_day, covered)
+
+    def film(
+        self,
+        rates: dict[str, float],
+        *,
+        source: str = "junction-east",
+        name: str | None = None,
+        start_ms: int = START_MS,
+        intervals: int = 24,
+        interval_s: int = 5,
+        frames: int = 10,
+        filmed: Callable[[int], bool] = lambda _: True,
+        model: str = MODEL,
+        time_source: TimeSource = "start_time",
+        also: tuple[list[IntervalCount], list[Coverage]] = ([], []),
+        seed: int = 1,
+    ) -> tuple[list[IntervalCount], list[Coverage]]:
+        """Make up footage of one source, publish it, and give its records back.
+
+        `rates` has the mean boxes of a label in a frame, `filmed` which intervals have footage; `also` are
+        records of other sources, which one run of a day has to hold too.
+        """
+        rng = random.Random(seed)  # noqa: S311
+        medium = hashlib.sha256(f"{source}{start_ms}".encode()).hexdigest()
+        counts, coverage, lines = [], [], {}
+        for position in range(intervals):
+            if not filmed(position):
+                continue
+            at_ms = start_ms + position * interval_s * 1000
+            coverage.append(
+                Coverage(
+                    model=model, source=source, interval_start_ms=at_ms, interval_s=interval_s, frames=frames
+                )
+            )
+            path = keys.image_key(source, at_ms + 200, medium, position)
+            boxes: list[Detection] = []
+            for label, rate in rates.items():
+                wave = 0.6 + 0.5 * np.sin(position / max(intervals, 1) * 9 + len(label))
+                peak = round(rate * wave * rng.uniform(0.6, 1.6))
+                if not peak:
+                    continue
+                boxes += [_box(label, rng) for _ in range(peak)]
+                counts.append(
+                    IntervalCount(
+                        model=model,
+                        source=source,
+                        label=label,
+                        interval_start_ms=at_ms,
+                        interval_s=interval_s,
+                        frames=frames,
+                        detections=peak + round((frames - 1) * peak * rng.uniform(0.3, 0.9)),
+                        peak=peak,
+                        evidence=[Evidence(image_path=path, captured_at_ms=at_ms + 200, count=peak)],
+                    )
+                )
+            # What was found but does not count: below the threshold.
+            boxes.append(Detection(label="car", confidence=0.2499, box=(5.0, 5.0, 20.0, 20.0)))
+            lines[path] = FrameDetections(
+                image_path=path,
+                source=source,
+                frame_index=position,
+                captured_at_ms=at_ms + 200,
+                time_source=time_source,
+                width_px=FRAME_PX[0],
+                height_px=FRAME_PX[1],
+                media=medium,
+                model=model,
+                detections=boxes,
+            )
+        self.publish([*also[0], *counts], [*also[1], *coverage], interval_s=interval_s, model=model)
+        self._put_frames(list(lines.values()), counts, model)
+        manifest = MediaManifest(
+            sha256=medium,
+            name=f"{source}.mp4",
+            source=source,
+            source_name=name or source,
+            kind="video",
+            time_source=time_source,
+            sampling="5",
+            frames_expected=1,
+            frames_put=1,
+            frames_announced=1,
+            state="complete",
+        )
+        self.store.put(keys.media_key(medium), encode(manifest))
+        return counts, coverage
+
+    def _put_frames(self, lines: list[FrameDetections], counts: list[IntervalCount], model: str) -> None:
+        first, self._offset = self._offset, self._offset + len(lines)
+        self.store.put(
+            keys.segment_key(model, "log", "frames", 0, first),
+            encode_segment(
+                model=model,
+                log_id="log",
+                topic="frames",
+                partition=0,
+                first_offset=first,
+                next_offset=self._offset,
+                frames=lines,
+                dead_letters=[],
+            ),
+        )
+        plain = _jpeg([])
+        drawn = {}
+        for one in sorted(counts, key=lambda one: one.peak):
+            drawn[one.label] = one.evidence[0].image_path
+        for line in lines:
+            picture = _jpeg(line.detections) if line.image_path in drawn.values() else plain
+            self.store.put(line.image_path, picture)
+
+
+def _box(label: str, rng: random.Random) -> Detection:
+    size = {"person": (18, 44), "bicycle": (34, 30), "bus": (110, 80)}.get(label, (64, 40))
+    scale = rng.uniform(0.6, 1.5)
+    width, height = round(size[0] * scale, 1), round(size[1] * scale, 1)
+    left = round(rng.uniform(0, FRAME_PX[0] - width), 1)
+    top = round(rng.uniform(110, FRAME_PX[1] - height), 1)
+    return Detection(
+        label=label, confidence=round(rng.uniform(0.25, 0.99), 4), box=(left, top, width, height)
+    )
+
+
+def _jpeg(detections: list[Detection]) -> bytes:
+    """A street of sorts: sky, road, and a block where each box is."""
+    width, height = FRAME_PX
+    picture = np.full((height, width, 3), (92, 88, 86), np.uint8)
+    picture[:110] = np.linspace((216, 190, 160), (200, 205, 205), 110)[:, None].astype(np.uint8)
+    for x in range(40, width, 120):
+        cv2.rectangle(picture, (x, 235), (x + 60, 241), (200, 210, 215), -1)
+    for number, one in enumerate(detections):
+        left, top, wide, high = (round(value) for value in one.box)
+        tone = 60 + 37 * number % 150
+        cv2.rectangle(picture, (left, top), (left + wide, top + high), (tone, 190 - tone, 120), -1)
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+
+
+@pytest.fixture(scope="session")
+def make_place() -> Callable[[Path], Place]:
+    """Makes a place in a folder, for tests that share one."""
+    return Place
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """Nothing counted yet."""
+    made = Place(tmp_path)
+    yield made
+    made.real_index.close()
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[[Flask], str]]:
+    """Serves an app on a free port; gives its URL."""
+    running: list[tuple[DashboardServer, threading.Thread]] = []
+
+    def start(app: Flask) -> str:
+        server = DashboardServer(app, host="127.0.0.1", port=0)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        running.append((server, thread))
+        return server.url
+
+    yield start
+    for server, thread in running:
+        server.stop()
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, a tool for tests")
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("needs a Chromium: none on PATH, and CHROMIUM names none")
+    if load_scripts() is None:
+        pytest.skip("needs the front-end libraries: run python simple_frontend/fetch_assets.py")
+    with playwright.sync_playwright() as runner:
+        running = runner.chromium.launch(executable_path=path, args=_CHROMIUM_FLAGS)
+        yield running
+        running.close()
+
+
+class Visit:
+    """One viewer's window, and what its console said."""
+
+    def __init__(self, browser: Browser, url: str, **context: Any) -> None:
+        chosen = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "Europe/Berlin", **context}
+        self.context = browser.new_context(**chosen)
+        self.url = url
+        self.complaints: list[str] = []
+        self.hosts: set[str] = set()
+        self.page: Page = self.context.new_page()
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
+        self.page.on("request", lambda request: self.hosts.add("/".join(request.url.split("/")[:3])))
+
+    def _hear(self, message: Any) -> None:
+        # A failed request of the API is one of the faults that tests put in; the page speaks of it itself.
+        if message.type in ("error", "warning") and "/api/" not in message.location.get("url", ""):
+            self.complaints.append(f"{message.text} {message.location}")
+
+    def open(self, query: str = "", wait_for: str = _READY) -> Page:
+        self.page.goto(f"{self.url}/{query}")
+        self.page.locator(wait_for).wait_for()
+        return self.page
+
+    def settled(self) -> None:
+        self.page.locator(_READY).wait_for()
+
+    def chart_values(self) -> dict[str, list[int | None]]:
+        """What the chart draws, by label; None where it has no footage."""
+        return self.page.evaluate(
+            "Object.fromEntries(Chart.getChart('chart').data.datasets.map("
+            "(set) => [set.label, set.data.slice(1, -1).map((point) => point.y)]))"
+        )
+
+    def tile(self, name: str) -> Any:
+        return self.page.locator(".tile", has=self.page.locator(f"dt:text-is('{name}')"))
+
+
+@pytest.fixture
+def visit(browser: Browser, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Visit]]:
+    """Opens a window on a place; at the end nothing in its console, and nothing asked of another host."""
+    visits: list[Visit] = []
+
+    def make(place: Place, *, url: str | None = None, **context: Any) -> Visit:
+        visits.append(Visit(browser, url or serving(place.app()), **context))
+        return visits[-1]
+
+    yield make
+    for one in visits:
+        one.context.close()
+        assert one.complaints == []
+        assert one.hosts <= {one.url}

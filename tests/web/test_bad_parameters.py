@@ -1,0 +1,130 @@
+"""Bad queries: every one is a 400 that names its parameter and the remedy, never a 500."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+ROUTES = ["models", "labels", "sources", "counts", "evidence", "frames/image"]
+MODEL = "yolov4-tiny-opencv-fp32-1a2b3c4d"
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
+    place = make_place(tmp_path_factory.mktemp("bad"))
+    place.film({"car": 4, "bus": 1}, interval_s=60, intervals=30)
+    yield place
+    place.real_index.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "said"),
+    [
+        ("counts?interval=0", "interval", "seconds"),
+        ("counts?interval=-60", "interval", "seconds"),
+        ("counts?interval=1.5", "interval", "seconds"),
+        ("counts?interval=minute", "interval", "seconds"),
+        ("counts?interval=9999999999999", "interval", "seconds"),
+        ("counts?interval=٣", "interval", "seconds"),
+        ("counts?interval=90", "interval", "60"),
+        ("counts?interval=60&interval=120", "interval", "once"),
+        ("counts?from=yesterday", "from", "ISO 8601"),
+        ("counts?from=2024-13-01", "from", "ISO 8601"),
+        ("counts?to=2024-05-01T25:00", "to", "ISO 8601"),
+        ("counts?to=1e3", "to", "ISO 8601"),
+        ("counts?from=999999999999999999", "from", "1 and 9999"),
+        ("counts?from=-" + "9" * 150, "from", "1 and 9999"),
+        ("counts?from=2024-05-02&to=2024-05-01", "to", "later than from"),
+        ("counts?from=2024-05-01&to=2024-05-01", "to", "later than from"),
+        ("counts?from=2024-05-01&from=2024-05-02", "from", "once"),
+        ("counts?model=gpt", "model", MODEL),
+        ("labels?model=gpt", "model", MODEL),
+        ("sources?model=gpt", "model", MODEL),
+        ("evidence?model=gpt", "model", MODEL),
+        ("evidence?from=yesterday", "from", "ISO 8601"),
+        ("counts?lable=car", "lable", "label, source, from, to, model, interval"),
+        ("models?model=x", "model", "no parameters"),
+        ("evidence?interval=60", "interval", "label, source, from, to, model"),
+        ("counts?label=" + "x" * 201, "label", "200"),
+        ("counts?source=a%00b", "source", "NUL"),
+        ("counts?" + "&".join(f"label=l{n}" for n in range(201)), "label", "200"),
+        ("counts?interval=60&from=0001-01-01&to=9999-01-01", "interval", "longer interval"),
+        ("frames/image", "path", "images/"),
+        ("frames/image?path=media/0.json", "path", "images/"),
+    ],
+)
+def test_a_bad_parameter_is_named_with_its_remedy(
+    filmed: Place, query: str, parameter: str, said: str
+) -> None:
+    answer = filmed.app().test_client().get(f"/api/{query}")
+    assert answer.status_code == 400
+    assert answer.mimetype == "application/problem+json"
+    problem = answer.json
+    assert problem is not None
+    assert problem["type"] == "about:blank"
+    assert problem["title"] == "Bad Request"
+    assert problem["status"] == 400
+    assert problem["parameter"] == parameter
+    assert said in problem["remedy"]
+    assert problem["detail"].endswith(".")
+
+
+def test_an_answer_is_bounded_by_the_setting_and_says_how_to_ask_for_less(filmed: Place) -> None:
+    app = filmed.app(web_max_buckets=100).test_client()
+    refused = app.get("/api/counts?interval=60&from=2024-05-01&to=2024-05-02&label=car&label=bus").json
+    assert refused is not None
+    assert "2880 bars" in refused["detail"]
+    assert "FRAMETALLY_WEB_MAX_BUCKETS" in refused["detail"]
+    chosen = app.get("/api/counts?from=2024-05-01&to=2024-05-02&label=car&label=bus").json
+    assert chosen is not None
+    assert chosen["interval_s"] == 1800
+
+
+def test_more_labels_than_bars_are_allowed_is_a_bad_request_too(filmed: Place) -> None:
+    labels = "&".join(f"label=l{n}" for n in range(150))
+    answer = filmed.app(web_max_buckets=100).test_client().get(f"/api/counts?{labels}")
+    assert answer.status_code == 400
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+times = st.one_of(
+    texts,
+    st.integers(-(10**18), 10**18).map(str),
+    st.datetimes().map(lambda moment: moment.isoformat()),
+    st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat()),
+)
+values = {
+    "label": st.one_of(texts, st.just("car")),
+    "source": st.one_of(texts, st.just("junction-east")),
+    "from": times,
+    "to": times,
+    "interval": st.one_of(texts, st.integers(-10, 10**10).map(str)),
+    "model": st.one_of(texts, st.just(MODEL)),
+    "path": texts,
+}
+pairs = st.sampled_from(sorted(values)).flatmap(lambda name: st.tuples(st.just(name), values[name]))
+
+
+@given(st.sampled_from(ROUTES), st.lists(st.one_of(pairs, st.tuples(texts, texts)), max_size=6))
+def test_no_query_makes_the_server_fail(filmed: Place, route: str, query: list[tuple[str, str]]) -> None:
+    answer = filmed.app().test_client().get(f"/api/{route}?{urlencode(query)}")
+    assert answer.status_code in (200, 400, 404)
+    problem = answer.json
+    assert problem is not None
+    if answer.status_code == 400:
+        assert problem["parameter"] in {name for name, _ in query} | {"path", "to"}
+        assert problem["remedy"]
+
+
+@given(st.binary(max_size=40))
+def test_no_bytes_after_the_question_mark_make_the_server_fail(filmed: Place, raw: bytes) -> None:
+    query = raw.decode("latin-1")
+    answer = filmed.app().test_client().get("/api/counts", query_string=query)
+    assert answer.status_code in (200, 400)

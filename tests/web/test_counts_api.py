@@ -1,0 +1,212 @@
+"""What /api/models, /api/labels, /api/sources and /api/counts promise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place  # for reading only: tests are no package
+
+START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z, where the made-up footage begins
+
+
+def get(place: Place, address: str) -> Any:
+    answer = place.app().test_client().get(address)
+    assert answer.status_code == 200, answer.text
+    assert answer.mimetype == "application/json"
+    return answer.json
+
+
+def test_before_there_is_any_data_every_answer_is_empty_and_no_error(place: Place) -> None:
+    assert get(place, "/api/models") == {"models": []}
+    assert get(place, "/api/labels") == {"model": None, "labels": []}
+    assert get(place, "/api/sources") == {"model": None, "sources": []}
+    counts = get(place, "/api/counts")
+    assert counts["model"] is None
+    assert counts["interval_s"] is None
+    assert counts["buckets"] == counts["coverage"] == counts["totals"] == []
+    assert get(place, "/api/evidence") == {"model": None, "frames": [], "labels_left_out": 0}
+
+
+def test_models_come_newest_first_with_their_stored_intervals(place: Place) -> None:
+    place.film({"car": 2}, interval_s=60, model="older")
+    place.film({"car": 2}, interval_s=5, model="newer")
+    place.film({"car": 2}, interval_s=60, model="newer")
+    assert get(place, "/api/models") == {
+        "models": [
+            {"model": "newer", "base_intervals_s": [5, 60]},
+            {"model": "older", "base_intervals_s": [60]},
+        ]
+    }
+    assert get(place, "/api/labels")["model"] == "newer"
+    assert get(place, "/api/labels?model=older")["model"] == "older"
+
+
+def test_labels_come_most_first_and_sources_with_their_range(place: Place) -> None:
+    counts, _ = place.film(
+        {"bus": 1, "car": 6}, source="a", name="A as written", intervals=24, interval_s=5, frames=10
+    )
+    totals = {label: sum(one.detections for one in counts if one.label == label) for label in ("car", "bus")}
+    assert get(place, "/api/labels")["labels"] == [
+        {"label": "car", "detections": totals["car"]},
+        {"label": "bus", "detections": totals["bus"]},
+    ]
+    assert get(place, "/api/sources")["sources"] == [
+        {
+            "source": "a",
+            "name": "A as written",
+            "frames": 240,
+            "first_interval_ms": START_MS,
+            "next_interval_ms": START_MS + 120_000,
+            "timed_by_file": False,
+        }
+    ]
+
+
+def test_a_source_that_was_timed_by_its_files_date_says_so(place: Place) -> None:
+    place.film({"car": 1}, source="a", time_source="file_time")
+    assert get(place, "/api/sources")["sources"][0]["timed_by_file"] is True
+
+
+def test_counts_are_those_of_the_records(place: Place) -> None:
+    records, coverage = place.film({"bus": 1, "car": 6}, intervals=24, interval_s=5, frames=10)
+    answer = get(place, "/api/counts?interval=5")
+    assert answer["base_interval_s"] == answer["interval_s"] == 5
+    assert (answer["from_ms"], answer["to_ms"]) == (START_MS, START_MS + 120_000)
+    assert answer["labels"] == ["car", "bus"]
+    assert answer["frames"] == 240
+    assert answer["buckets"] == [
+        {
+            "start_ms": one.interval_start_ms,
+            "label": one.label,
+            "detections": one.detections,
+            "peak": one.peak,
+            "mean_per_frame": round(one.detections / 10, 4),
+        }
+        for one in sorted(records, key=lambda one: (one.interval_start_ms, one.label))
+    ]
+    assert answer["coverage"] == [
+        {"start_ms": one.interval_start_ms, "frames": one.frames} for one in coverage
+    ]
+    for total in answer["totals"]:
+        of_label = [one for one in records if one.label == total["label"]]
+        assert total["detections"] == sum(one.detections for one in of_label) > 0
+        assert total["peak"] == max(one.peak for one in of_label)
+        assert total["mean_per_frame"] == round(total["detections"] / 240, 4)
+
+
+def test_longer_intervals_sum_counts_and_frames_but_take_the_largest_peak(place: Place) -> None:
+    records, _ = place.film({"car": 6}, intervals=24, interval_s=5, frames=10)
+    answer = get(place, "/api/counts?interval=60")
+    assert answer["base_interval_s"] == 5
+    assert [bucket["start_ms"] for bucket in answer["buckets"]] == [START_MS, START_MS + 60_000]
+    for bucket in answer["buckets"]:
+        inside = [r for r in records if 0 <= r.interval_start_ms - bucket["start_ms"] < 60_000]
+        assert bucket["detections"] == sum(one.detections for one in inside)
+        assert bucket["peak"] == max(one.peak for one in inside)
+        assert bucket["mean_per_frame"] == round(bucket["detections"] / 120, 4)
+
+
+def test_nothing_there_and_nothing_filmed_are_told_apart(place: Place) -> None:
+    place.film({"car": 6}, intervals=6, interval_s=5, filmed=lambda position: position not in (2, 3))
+    answer = get(place, "/api/counts?label=zebra&interval=5")
+    assert answer["totals"] == [{"label": "zebra", "detections": 0, "peak": 0, "mean_per_frame": 0.0}]
+    starts = [(frames["start_ms"] - START_MS) // 5000 for frames in answer["coverage"]]
+    assert starts == [0, 1, 4, 5]
+    assert answer["buckets"] == []
+
+
+def test_labels_and_sources_may_be_named_several_times_or_not_at_all(place: Place) -> None:
+    a = place.film({"car": 4, "bus": 2, "dog": 1}, source="a", seed=1)
+    b = place.film({"car": 3}, source="b", seed=2, also=a)
+    place.film({"car": 9}, source="c", seed=3, also=(a[0] + b[0], a[1] + b[1]))
+    everything = get(place, "/api/counts?label=&source=&from=&to=&interval=&model=")
+    assert everything == get(place, "/api/counts")
+    chosen = get(place, "/api/counts?label=dog&label=car&source=a&source=b&interval=5")
+    assert chosen["labels"] == ["dog", "car"]
+    cars = sum(one.detections for one in a[0] + b[0] if one.label == "car")
+    assert chosen["totals"][1]["detections"] == cars
+    assert chosen["frames"] == 480
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "1714550430000",
+        "2024-05-01T08:00:30Z",
+        "2024-05-01T08:00:30",  # UTC unless the deployment has another time zone
+        "2024-05-01T10:00:30%2B02:00",
+        "2024-05-01T10:00:30+02:00",  # a plus that nobody escaped
+        "2024-05-01 08:00:30.000",
+    ],
+)
+def test_a_time_is_iso_8601_or_milliseconds(place: Place, written: str) -> None:
+    place.film({"car": 6})
+    assert get(place, f"/api/counts?from={written}")["from_ms"] == START_MS + 30_000
+
+
+def test_a_time_without_an_offset_is_one_of_the_deployments_time_zone(place: Place) -> None:
+    place.film({"car": 6})
+    app = place.app(timezone="Europe/Berlin")
+    answer = app.test_client().get("/api/counts?from=2024-05-01T10:00:30").json
+    assert answer is not None
+    assert answer["from_ms"] == START_MS + 30_000
+
+
+def test_from_is_included_and_to_is_not(place: Place) -> None:
+    place.film({"car": 6}, interval_s=5)
+    answer = get(place, f"/api/counts?from={START_MS + 5000}&to={START_MS + 15_000}&interval=5")
+    assert [one["start_ms"] for one in answer["coverage"]] == [START_MS + 5000, START_MS + 10_000]
+
+
+@given(st.integers(1, 119_999))
+def test_the_two_sides_of_any_cut_sum_to_the_whole(cut_place: Place, cut_ms: int) -> None:
+    app = cut_place.app().test_client()
+    border = START_MS + cut_ms
+    totals = [
+        sum(total["detections"] for total in app.get(f"/api/counts?{query}").json["totals"])  # type: ignore[index]
+        for query in ("interval=60", f"interval=60&to={border}", f"interval=60&from={border}")
+    ]
+    assert totals[0] == totals[1] + totals[2] > 0
+
+
+@pytest.fixture(scope="module")
+def cut_place(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
+    place = make_place(tmp_path_factory.mktemp("cut"))
+    place.film({"car": 6, "bus": 1}, interval_s=5)
+    yield place
+    place.real_index.close()
+
+
+def test_a_query_reads_one_model_and_one_stored_interval(place: Place) -> None:
+    fine, _ = place.film({"car": 6}, interval_s=5, intervals=24, seed=1)
+    coarse, _ = place.film({"car": 6}, interval_s=60, intervals=2, seed=2)
+    place.film({"car": 50}, interval_s=60, intervals=2, model="another", seed=3)
+    assert get(place, "/api/counts")["model"] == "another"
+    ours = "model=yolov4-tiny-opencv-fp32-1a2b3c4d"
+    for interval_s, base_s, records in ((60, 60, coarse), (120, 60, coarse), (30, 5, fine)):
+        answer = get(place, f"/api/counts?{ours}&interval={interval_s}")
+        assert answer["base_interval_s"] == base_s
+        assert answer["totals"][0]["detections"] == sum(one.detections for one in records)
+
+
+def test_a_range_without_footage_is_no_error(place: Place) -> None:
+    place.film({"car": 6})
+    for query in ("from=2031-01-01", "to=2011-01-01", "source=nowhere", "from=2031-01-01&to=2032-01-01"):
+        answer = get(place, f"/api/counts?{query}&label=car")
+        assert answer["coverage"] == answer["buckets"] == []
+        assert answer["totals"][0]["detections"] == 0
+
+
+def test_versions_of_the_api_answer_alike(place: Place) -> None:
+    place.film({"car": 6})
+    for route in ("models", "labels", "sources", "counts", "evidence"):
+        old, new = get(place, f"/api/{route}"), get(place, f"/api/v1/{route}")
+        if route == "evidence":
+            for frame in new["frames"]:
+                frame["image_url"] = frame["image_url"].replace("/api/v1/", "/api/")
+        assert old == new

@@ -1,0 +1,159 @@
+"""Errors are problem documents that tell nothing of the inside, and every answer has the security headers."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from frametally.errors import Misconfigured, Retryable
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+API_ROUTES = ["models", "labels", "sources", "counts", "evidence"]
+INSIDE = "postgresql://user@db.internal/counts"
+
+
+def check_headers(headers: object) -> None:
+    policy = headers["Content-Security-Policy"]  # type: ignore[index]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert "*" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"  # type: ignore[index]
+    assert headers["Referrer-Policy"] == "no-referrer"  # type: ignore[index]
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_every_route_has_the_headers_whatever_it_answers(place: Place, away: bool) -> None:
+    place.film({"car": 3})
+    app = place.app()
+    if away:
+        place.go_away()
+    client = app.test_client()
+    statuses = set()
+    for rule in app.url_map.iter_rules():
+        address = rule.rule.replace("<path:filename>", "script.js")
+        for method in ("GET", "HEAD", "OPTIONS", "POST", "DELETE"):
+            with client.open(address, method=method) as answer:
+                check_headers(answer.headers)
+                statuses.add(answer.status_code)
+    for address in (
+        "/nowhere",
+        "/api/nowhere",
+        "/static/nowhere.js",
+        "/api/counts?interval=0",
+        "/static/../x",
+    ):
+        check_headers(client.get(address).headers)
+    assert statuses >= {200, 400, 405}
+    assert (503 in statuses) == away
+
+
+@pytest.mark.parametrize("route", API_ROUTES)
+def test_an_index_that_is_away_is_a_503_that_says_to_try_again(place: Place, route: str) -> None:
+    place.film({"car": 3})
+    place.index.error = Retryable(f"{INSIDE}: connection refused")
+    client = place.app().test_client()
+    answer = client.get(f"/api/{route}")
+    assert answer.status_code == 503
+    assert answer.mimetype == "application/problem+json"
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.json is not None
+    assert answer.json["title"] == "Service Unavailable"
+    assert "Try again" in answer.json["remedy"]
+    assert INSIDE not in answer.text
+    place.come_back()
+    assert client.get(f"/api/{route}").status_code == 200
+
+
+def test_a_store_that_is_away_costs_the_frames_and_not_the_chart(place: Place) -> None:
+    class Away:
+        def __getattr__(self, name: str) -> object:
+            raise Retryable(f"{INSIDE} is away")
+
+    place.film({"car": 3})
+    place.store = Away()  # type: ignore[assignment]
+    client = place.app().test_client()
+    assert client.get("/api/counts").status_code == 200
+    sources = client.get("/api/sources").json
+    assert sources is not None
+    assert sources["sources"][0]["timed_by_file"] is None
+    assert sources["sources"][0]["name"] == "junction-east"
+    assert client.get("/api/evidence").status_code == 503
+    path = "images/a/2024-05-01/1-0123456789ab-0.jpg"
+    assert client.get(f"/api/frames/image?path={path}").status_code == 503
+
+
+@pytest.mark.parametrize("error", [RuntimeError(INSIDE), Misconfigured(INSIDE), KeyError(INSIDE)])
+def test_an_unknown_error_is_a_500_without_its_inside_which_the_log_has(
+    place: Place, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.index.error = error
+    with caplog.at_level(logging.ERROR):
+        answer = place.app().test_client().get("/api/counts")
+    assert answer.status_code == 500
+    assert answer.mimetype == "application/problem+json"
+    assert answer.json is not None
+    assert set(answer.json) == {"type", "title", "status", "detail", "remedy"}
+    assert answer.json["detail"] == "The dashboard met an error of its own."
+    assert "Traceback" not in answer.text
+    assert INSIDE not in answer.text
+    assert INSIDE in caplog.text
+
+
+def test_an_unknown_api_address_is_a_404_in_json_and_a_page_one_a_page(place: Place) -> None:
+    client = place.app().test_client()
+    answer = client.get("/api/v2/counts")
+    assert answer.status_code == 404
+    assert answer.json is not None
+    assert "/api/counts" in answer.json["remedy"]
+    page = client.get("/dashbord", headers={"Accept": "text/html"})
+    assert page.status_code == 404
+    assert page.mimetype == "text/html"
+    assert "There is no page here" in page.text
+
+
+def test_the_api_only_reads(place: Place) -> None:
+    client = place.app().test_client()
+    for route in API_ROUTES:
+        answer = client.post(f"/api/{route}")
+        assert answer.status_code == 405
+        assert answer.mimetype == "application/problem+json"
+        assert "GET" in answer.headers["Allow"]
+
+
+def test_health_is_that_of_the_index(place: Place) -> None:
+    client = place.app().test_client()
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+    place.go_away()
+    assert client.get("/healthz").status_code == 503
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", "\"' onload=x", "two\nlines", "日本 ☃", "a&b=c#d"]
+)
+def test_a_hostile_name_travels_through_the_api_unharmed(place: Place, name: str) -> None:
+    place.film({name: 3})
+    client = place.app().test_client()
+    answer = client.get("/api/counts", query_string={"label": name})
+    assert answer.json is not None
+    assert answer.mimetype == "application/json"
+    assert answer.json["labels"] == [name]
+    assert answer.json["totals"][0]["detections"] > 0
+    frames = client.get("/api/evidence", query_string={"label": name}).json
+    assert frames is not None
+    assert frames["frames"][0]["label"] == name
+
+
+def test_the_page_is_the_same_whatever_its_address_says(place: Place) -> None:
+    client = place.app().test_client()
+    hostile = client.get("/", query_string={"label": "<script>alert(1)</script>"})
+    assert hostile.data == client.get("/").data
+    assert "<script>" not in hostile.text
+    assert "style=" not in hostile.text

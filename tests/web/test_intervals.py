@@ -1,0 +1,69 @@
+"""Which stored interval a query reads, and how long its bars are."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frametally_web import intervals
+from frametally_web.problems import Problem
+
+DIVISORS_OF_A_DAY = [n for n in range(1, 86_401) if 86_400 % n == 0]
+moments_ms = st.integers(-62_135_596_800_000, 253_402_300_799_000)
+bases = st.lists(st.sampled_from(DIVISORS_OF_A_DAY), min_size=1, max_size=4, unique=True)
+
+
+@given(bases, moments_ms, moments_ms, st.integers(0, 500))
+def test_a_chosen_interval_is_a_multiple_of_a_stored_one_and_gives_few_bars(
+    stored_s: list[int], one_ms: int, other_ms: int, max_bars: int
+) -> None:
+    from_ms, to_ms = min(one_ms, other_ms), max(one_ms, other_ms) + 1
+    for interval_s in intervals.choices(stored_s, from_ms, to_ms, max_bars=max_bars):
+        assert any(interval_s % base == 0 for base in stored_s)
+        bars = intervals.bars(from_ms, to_ms, interval_s)
+        assert bars <= max_bars or interval_s * 1000 >= to_ms - from_ms
+    chosen_s = intervals.default_interval(stored_s, from_ms, to_ms, max_bars=max_bars)
+    assert intervals.bars(from_ms, to_ms, chosen_s) <= max(intervals.DEFAULT_BARS, 2)
+
+
+@given(moments_ms, st.integers(1, 10**9), st.integers(1, 10**6))
+def test_bars_counts_the_intervals_that_a_range_touches(
+    from_ms: int, length_ms: int, interval_s: int
+) -> None:
+    to_ms = from_ms + length_ms
+    first, last = from_ms // (interval_s * 1000), (to_ms - 1) // (interval_s * 1000)
+    assert intervals.bars(from_ms, to_ms, interval_s) == last - first + 1
+
+
+@pytest.mark.parametrize(
+    ("from_s", "to_s", "chosen_s"),
+    [
+        (0, 12, 1),  # the demo's clip
+        (0, 120, 1),
+        (0, 121, 2),
+        (0, 3600, 30),
+        (0, 86_400, 900),
+        (0, 30 * 86_400, 21_600),
+        (0, 10 * 365 * 86_400, 56 * 86_400),
+    ],
+)
+def test_by_default_there_are_at_most_120_bars_of_a_common_length(
+    from_s: int, to_s: int, chosen_s: int
+) -> None:
+    assert intervals.default_interval([1], from_s * 1000, to_s * 1000, max_bars=5000) == chosen_s
+
+
+def test_the_coarsest_stored_interval_that_divides_what_is_asked_for_is_read() -> None:
+    assert intervals.base_of([1, 60, 900], 3600, 0, 7_200_000) == 900
+    assert intervals.base_of([1, 60, 900], 120, 0, 7_200_000) == 60
+    # The border lies on no quarter of an hour: a coarser base would cut it elsewhere.
+    assert intervals.base_of([1, 60, 900], 3600, 60_000, 7_200_000) == 60
+    assert intervals.base_of([60, 900], 3600, 1_000, 7_200_000) == 60
+
+
+def test_an_interval_that_no_stored_one_divides_is_refused_with_the_choices() -> None:
+    with pytest.raises(Problem) as refused:
+        intervals.base_of([900, 60], 90, None, None)
+    assert refused.value.parameter == "interval"
+    assert "60, 900" in refused.value.remedy

@@ -1,0 +1,236 @@
+"""The page as people have it: in a browser, with real answers, real frames and real faults."""
+
+# ruff: noqa: RUF001 (the page writes en dashes and multiplication signs)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
+
+
+def click_bar(page: Page, position: int, of: int) -> None:
+    area = page.evaluate("(({left, right, top}) => ({left, right, top}))(Chart.getChart('chart').chartArea)")
+    x = area["left"] + (area["right"] - area["left"]) * (position + 0.5) / of
+    page.locator("#chart").click(position={"x": x, "y": area["top"] + 20})
+
+
+def test_the_page_shows_the_numbers_of_the_records(place: Place, visit: Callable[..., Visit]) -> None:
+    records, _ = place.film({"car": 6, "bus": 1}, name="Junction East", interval_s=5, frames=10)
+    window = visit(place)
+    page = window.open()
+    cars = [sum(one.detections for one in records if one.interval_start_ms == START_MS + n * 5000
+                and one.label == "car") for n in range(24)]  # fmt: skip
+    values = window.chart_values()
+    assert list(values) == ["car", "bus"]
+    assert values["car"] == cars
+    total = sum(one.detections for one in records)
+    expect(window.tile("Detections").locator(".value")).to_have_text(f"{total:,}")
+    expect(window.tile("Frames analysed").locator(".value")).to_have_text("240")
+    expect(window.tile("Peak in one frame").locator(".value")).to_have_text(str(max(r.peak for r in records)))
+    expect(window.tile("Source").locator(".value")).to_have_text("Junction East")
+    expect(window.tile("Source").locator(".detail")).to_have_text("1 May 2024, 10:00 – 10:02")
+    expect(page.locator("#explanation")).to_contain_text("your time zone, Europe/Berlin (UTC+02:00)")
+    expect(page.locator("#explanation")).to_contain_text("number of boxes")
+    expect(page.locator("#model-field")).to_be_hidden()
+
+
+def test_what_is_chosen_stands_in_the_address_and_a_link_shows_the_same(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    a = place.film({"car": 6, "bus": 2}, source="east", seed=1)
+    place.film({"car": 3, "dog": 2}, source="west", seed=2, also=a)
+    window = visit(place)
+    page = window.open()
+    page.locator("#label-filter summary").click()
+    page.locator("#label-filter .check", has_text="bus").click()
+    page.locator("#label-filter .check", has_text="dog").click()
+    page.keyboard.press("Escape")
+    page.locator("#source-filter summary").click()
+    page.locator("#source-filter .check", has_text="west").click()
+    page.keyboard.press("Escape")
+    page.locator("#interval").select_option("30")
+    expect(page).to_have_url(re.compile(r"\?label=bus&label=dog&source=west&interval=30$"))
+    window.settled()
+    expect(page.locator(".key .name")).to_have_text(["dog", "bus"])
+    there = window.chart_values()
+    assert sum(there["bus"]) == 0 < sum(there["dog"])  # type: ignore[arg-type]
+
+    other = visit(place, url=window.url)
+    other.open(page.url.removeprefix(f"{window.url}/"))
+    assert other.chart_values() == there
+
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"\?label=bus&label=dog&source=west$"))
+    expect(page.locator("#interval")).to_have_value("")
+    page.locator("#reset").click()
+    expect(page).to_have_url(f"{window.url}/")
+    expect(page.locator(".key .name")).to_have_text(["car", "bus", "dog"])
+
+
+def test_a_range_is_typed_in_the_viewers_time(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6}, interval_s=5)
+    window = visit(place)
+    page = window.open()
+    expect(page.locator("#from")).to_have_value("2024-05-01T10:00")
+    page.locator("#from").focus()
+    page.locator("#from").blur()  # looked at, and left as it was
+    expect(page).to_have_url(f"{window.url}/")
+    page.locator("#from").fill("2024-05-01T10:01:00")
+    page.locator("#from").blur()
+    expect(page).to_have_url(re.compile(r"\?from=2024-05-01T08:01:00Z$"))
+    window.settled()
+    assert len(window.chart_values()["car"]) == 12
+    page.locator("#to").fill("2024-05-01T10:00:30")
+    page.locator("#to").blur()
+    expect(page.locator("#filter-error")).to_have_text("“To” must be later than “From”.")
+
+
+def test_a_gap_is_shown_as_no_footage_and_never_as_zero(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6}, intervals=10, interval_s=60, filmed=lambda n: not 3 <= n < 6)
+    window = visit(place)
+    page = window.open("?interval=60&label=bus")
+    assert window.chart_values()["bus"] == [0, 0, 0, None, None, None, 0, 0, 0, 0]
+    expect(page.locator(".key", has_text="no footage")).to_be_visible()
+    expect(page.locator("#chart-message")).to_have_text("Nothing was detected in 70 frames.")
+    page.locator("#view-table").click()
+    expect(page.locator("tbody tr")).to_have_count(8)
+    gap = page.locator("tbody tr.gap")
+    expect(gap).to_have_count(1)
+    expect(gap).to_contain_text("1 May 2024, 10:03 – 10:06")
+    expect(gap).to_contain_text("no footage")
+
+
+def test_a_selection_without_footage_offers_a_way_out(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6})
+    window = visit(place)
+    page = window.open("?from=2031-01-01T00:00:00Z")
+    expect(page.locator("#chart-message")).to_contain_text("No footage in this selection")
+    page.locator("#chart-message button").click()
+    expect(page.locator("#chart-message")).to_be_hidden()
+    expect(page.locator(".frame-card")).to_have_count(1)
+
+
+def test_a_bar_opens_onto_the_frames_behind_it(place: Place, visit: Callable[..., Visit]) -> None:
+    records, _ = place.film({"car": 6}, intervals=12, interval_s=5)
+    window = visit(place)
+    page = window.open("?interval=10")
+    click_bar(page, 2, of=6)
+    expect(page).to_have_url(re.compile(r"at=2024-05-01T08:00:20Z"))
+    window.settled()
+    inside = [one for one in records if 20_000 <= one.interval_start_ms - START_MS < 30_000]
+    busiest = max(one.peak for one in inside)
+    expect(page.locator("button.frame-card .count")).to_have_text(f"× {busiest}")
+    expect(page.locator("button.frame-card rect.box")).to_have_count(busiest)
+    expect(page.locator("#frames-subtitle")).to_contain_text("10:00:20 – 10:00:30")
+    page.locator("#bar-next").click()
+    expect(page.locator("#frames-subtitle")).to_contain_text("10:00:30 – 10:00:40")
+    page.locator("#bar-zoom").click()
+    expect(page).to_have_url(re.compile(r"\?from=2024-05-01T08:00:30Z&to=2024-05-01T08:00:40Z$"))
+    window.settled()
+    assert len(window.chart_values()["car"]) == 2
+    page.go_back()
+    window.settled()
+    page.locator("#bar-close").click()
+    expect(page.locator("#frames-title")).to_have_text("Busiest frame per label")
+
+
+def check_boxes_lie_on_the_picture(inside: Any) -> None:
+    """The first drawn box is where its pixels are, in a picture that is shown whole and centred."""
+    area, box = inside.locator("img").bounding_box(), inside.locator("rect.box").first
+    scale = min(area["width"] / 640, area["height"] / 480)
+    left = area["x"] + (area["width"] - 640 * scale) / 2
+    top = area["y"] + (area["height"] - 480 * scale) / 2
+    drawn = box.evaluate("(rect) => { const r = rect.getBoundingClientRect(); return [r.x, r.y, r.width]; }")
+    x, y, width = (float(box.get_attribute(name)) for name in ("x", "y", "width"))
+    assert drawn == pytest.approx([left + x * scale, top + y * scale, width * scale], abs=1)
+
+
+def test_a_frame_opens_large_with_its_boxes_which_can_be_switched_off(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6, "person": 3})
+    window = visit(place)
+    page = window.open()
+    cards = page.locator("button.frame-card")
+    expect(cards).to_have_count(2)
+    expect(cards.first.locator("img")).to_have_js_property("naturalWidth", 640)
+    check_boxes_lie_on_the_picture(cards.first)
+    cards.first.click()
+    dialog = page.locator("#lightbox")
+    expect(dialog).to_be_visible()
+    expect(dialog.locator("h2")).to_contain_text("car")
+    expect(dialog.locator(".plate").first).to_have_text(re.compile(r"^\d\d %$"))
+    check_boxes_lie_on_the_picture(dialog)
+    page.keyboard.press("ArrowRight")
+    expect(dialog.locator("h2")).to_contain_text("person")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.locator("button.frame-card rect.box").first).to_be_visible()
+    page.locator("#boxes").uncheck()
+    expect(page.locator("button.frame-card rect.box").first).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"boxes=off"))
+
+
+def test_the_keyboard_alone_reaches_the_numbers_and_their_frames(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6, "bus": 2}, intervals=4)
+    window = visit(place)
+    page = window.open()
+    page.locator("#label-filter summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")  # all labels
+    page.keyboard.press("Tab")  # car
+    page.keyboard.press("Space")
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile(r"\?label=car$"))
+    expect(page.locator("#label-filter summary")).to_be_focused()
+    window.settled()
+    page.locator("#view-table").focus()
+    page.keyboard.press("Enter")
+    page.locator("tbody button").nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"at=2024-05-01T08:00:05Z&view=table$"))
+    window.settled()
+    page.locator("button.frame-card").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#lightbox .close")).to_be_focused()
+
+
+def test_a_time_that_is_only_a_files_date_is_marked(place: Place, visit: Callable[..., Visit]) -> None:
+    a = place.film({"car": 6}, source="east", name="East Road", time_source="file_time", seed=1)
+    place.film({"car": 5}, source="west", seed=2, also=a)
+    window = visit(place)
+    page = window.open("?source=east")
+    expect(page.locator("#time-warning")).to_contain_text("East Road are the dates of the files")
+    expect(page.locator("button.frame-card .remark")).to_have_text(
+        "Time from the file's date, not from the camera"
+    )
+    window.open("?source=west")
+    expect(page.locator("#time-warning")).to_be_hidden()
+    expect(page.locator("button.frame-card .remark")).to_have_count(0)
+
+
+def test_models_stand_side_by_side_and_are_never_summed(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6}, model="first-model", seed=1)
+    place.film({"car": 2}, model="second-model", seed=2)
+    window = visit(place)
+    page = window.open()
+    expect(page.locator("#model")).to_have_value("second-model")
+    before = window.chart_values()
+    page.locator("#model").select_option("first-model")
+    expect(page).to_have_url(re.compile(r"\?model=first-model$"))
+    expect(page.locator("#footer")).to_contain_text("first-model")
+    assert window.chart_values() != before

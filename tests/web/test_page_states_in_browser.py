@@ -1,0 +1,166 @@
+"""The page when something is missing, away, hostile or narrow: in a browser, with real faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from frametally import keys
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place, Visit
+
+START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
+
+
+def test_before_there_is_any_data_the_page_says_what_to_run_and_then_shows_it(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(place)
+    window.page.clock.install()
+    page = window.open(wait_for="#dashboard[data-state=empty][aria-busy=false]")
+    expect(page.locator("#no-data pre")).to_have_text(["make demo", "make run VIDEO=my.mp4"])
+    expect(page.locator("#content")).to_be_hidden()
+    place.film({"car": 6})
+    page.clock.fast_forward(6_000)
+    window.settled()
+    expect(page.locator("#no-data")).to_be_hidden()
+    expect(page.locator("button.frame-card")).to_have_count(1)
+
+
+def test_while_the_first_answer_is_on_its_way_shapes_stand_where_it_will_be(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6})
+    window = visit(place)
+    held: list[Any] = []
+    window.page.route("**/api/v1/counts*", lambda route: held.append(route))
+    page = window.open(wait_for="#dashboard[data-state=loading]")
+    expect(page.locator(".tile .skeleton").first).to_be_visible()
+    expect(page.locator("#chart-area.skeleton")).to_be_visible()
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    window.settled()
+    expect(page.locator(".skeleton")).to_have_count(0)
+
+
+def test_an_index_that_is_away_from_the_start_is_said_and_tried_again(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6})
+    place.go_away()
+    window = visit(place)
+    page = window.open(wait_for="#dashboard[data-state=failed]")
+    expect(page.locator("#notice")).to_contain_text("The counts are out of reach")
+    expect(page.locator("#notice")).not_to_contain_text("secret")
+    expect(page.locator("#freshness")).to_have_text("Not connected")
+    place.come_back()
+    page.get_by_role("button", name="Try now").click()
+    window.settled()
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page.locator("#freshness")).to_contain_text("Up to date")
+
+
+def test_an_index_that_goes_away_leaves_what_was_there_and_comes_back_by_itself(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6})
+    window = visit(place)
+    window.page.clock.install()
+    page = window.open()
+    before = window.chart_values()
+    place.go_away()
+    page.clock.fast_forward(31_000)
+    expect(page.locator("#notice")).to_contain_text("What you see is from")
+    assert window.chart_values() == before
+    expect(page.locator("button.frame-card")).to_be_visible()
+    place.come_back()
+    place.film({"car": 9}, seed=7)
+    page.clock.fast_forward(4_000)
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page.locator("#freshness")).to_contain_text("Up to date")
+    window.settled()
+    assert window.chart_values() != before
+
+
+def test_a_link_that_cannot_be_answered_says_why_and_offers_a_way_out(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, interval_s=60)
+    window = visit(place)
+    page = window.open("?interval=90", wait_for="#dashboard[data-state=failed]")
+    expect(page.locator("#notice")).to_contain_text("interval=90 is not a multiple")
+    expect(page.locator("#notice")).to_contain_text("one of these (seconds): 60.")
+    page.get_by_role("button", name="Show everything").click()
+    window.settled()
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_a_frame_that_was_removed_is_said_to_be_gone(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6})
+    for info in list(place.store.list(keys.IMAGES)):
+        place.store.delete(info.key)
+    window = visit(place)
+    page = window.open()
+    expect(page.locator("button.frame-card")).to_contain_text("This frame is no longer in the store.")
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "\"'`onmouseover=alert(1) x='",
+    "two\nlines\tand a tab",
+    "x" * 150,
+]
+
+
+def test_hostile_names_are_shown_as_text_and_do_nothing(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film(dict.fromkeys(HOSTILE, 4.0), name="<b onclick=alert(1)>cam</b>")
+    window = visit(place)
+    page = window.open()
+    # Text may be shown with its white space drawn together, but with nothing of it taken as markup.
+    shown = page.locator(".key .name").all_text_contents()
+    assert sorted(shown) == sorted(HOSTILE)
+    assert sorted(page.locator("button.frame-card .name").all_text_contents()) == sorted(HOSTILE)
+    expect(window.tile("Source").locator(".value")).to_have_text("<b onclick=alert(1)>cam</b>")
+    page.locator("#label-filter summary").click()
+    page.locator("#label-filter .check", has_text="<script>").click()
+    window.settled()
+    expect(page.locator(".key .name")).to_have_text([HOSTILE[0]])
+    page.locator("#view-table").click()
+    expect(page.locator("thead")).to_contain_text(HOSTILE[0])
+    assert page.locator("script:not([src])").count() == 0
+    assert page.locator("main img[src=x], main b").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_a_phone_needs_no_sideways_scrolling(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6, "person": 2, "a-label-that-is-rather-long-for-a-phone": 2}, intervals=40)
+    window = visit(place, viewport={"width": 390, "height": 844}, color_scheme="dark")
+    for query in ("?view=table", "?at=2024-05-01T08:00:05Z", "?from=2031-01-01T00:00:00Z", ""):
+        page = window.open(query)
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.locator("#source-filter summary").click()
+    panel = page.locator("#source-filter .picker-panel").bounding_box()
+    assert panel is not None
+    assert panel["x"] >= 0
+    assert panel["x"] + panel["width"] <= 390
+
+
+def test_many_labels_share_one_colour_beyond_the_six_that_can_be_told_apart(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({f"label-{n:02}": 12 - n for n in range(11)}, intervals=6)
+    window = visit(place)
+    page = window.open()
+    names = page.locator(".key .name").all_text_contents()
+    assert len(names) == 7
+    assert names[-1] == f"{len(place.real_index.labels('yolov4-tiny-opencv-fp32-1a2b3c4d')) - 6} other labels"
+    colors = page.evaluate("Chart.getChart('chart').data.datasets.map((set) => set.backgroundColor)")
+    assert len(set(colors)) == 7

@@ -1,0 +1,101 @@
+"""The server: its port, its end, and what it says when it cannot have what it was told."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from flask import Flask
+
+from frametally.errors import Misconfigured
+from frametally_web.serving import DashboardServer, serve
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+SERVER = """
+import sys
+from pathlib import Path
+from frametally.count_index import open_count_index
+from frametally.object_store import open_object_store
+from frametally.settings import Settings
+from frametally_web.app import create_app
+from frametally_web.serving import serve
+folder = Path(sys.argv[1])
+index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
+app = create_app(settings=Settings(), store=open_object_store(f"file://{folder / 'store'}"), index=index)
+serve(app, "127.0.0.1", 0)
+print("ended")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_server_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", SERVER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        url = line.split()[2]
+        assert url.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(f"{url}/healthz", timeout=10) as answer:  # noqa: S310
+            assert answer.status == 200
+            assert "Server" not in answer.headers  # no program, no version
+        server.send_signal(number)
+        rest, errors = server.communicate(timeout=20)
+    assert server.returncode == 0
+    assert rest == "ended\n"
+    assert errors == ""
+
+
+def test_a_taken_port_is_one_line_with_the_port_and_the_settings(place: Place) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Misconfigured) as refused:
+            serve(place.app(), "127.0.0.1", port)
+    said = str(refused.value)
+    assert f"port {port} " in said
+    assert "FRAMETALLY_WEB_PORT" in said
+    assert "--port" in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "a..b", "x" * 300])
+def test_an_address_that_is_not_this_machines_is_one_line_with_the_setting(place: Place, host: str) -> None:
+    with pytest.raises(Misconfigured, match="FRAMETALLY_WEB_HOST") as refused:
+        serve(place.app(), host, 0)
+    assert "\n" not in str(refused.value)
+
+
+def test_port_0_is_any_free_port_and_the_url_names_it(place: Place) -> None:
+    server = DashboardServer(place.app(), host="0.0.0.0", port=0)  # noqa: S104
+    try:
+        assert server.port > 0
+        assert server.url == f"http://127.0.0.1:{server.port}"
+    finally:
+        server.close()
+
+
+def test_several_requests_are_answered_at_once(place: Place, serving: Callable[[Flask], str]) -> None:
+    place.film({"car": 3})
+    url = serving(place.app())
+    sockets = [socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) for _ in range(4)]
+    try:
+        # Three browsers that never finish what they say, and one that does.
+        for waiting in sockets[:3]:
+            waiting.sendall(b"GET /api/counts HTTP/1.1\r\nHost: x\r\n")
+        sockets[3].sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert b"200 OK" in sockets[3].recv(1000)
+    finally:
+        for one in sockets:
+            one.close()
