@@ -1,0 +1,82 @@
+"""Failpoints: named places at which a test lets the process die.
+
+`FRAMETALLY_FAILPOINT=<name>[:<n>]` makes the process kill itself, by SIGKILL, when it passes the named place
+for the n-th time (default: the first). Nothing is flushed, closed or told to anybody, as when the power goes.
+Unset, a failpoint costs one comparison.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from frametally.errors import Misconfigured
+
+VARIABLE = "FRAMETALLY_FAILPOINT"
+
+FAILPOINTS = {
+    "producer.put": "a frame is in the store, and not announced",
+    "producer.published": "announcements are on the log, and noted nowhere",
+    "producer.noted": "announcements are noted in memory; the manifest is written when it is due",
+    "producer.manifest": "a manifest is written",
+    "consumer.assigned": "partitions were assigned, and nothing was looked up",
+    "consumer.looked-up": "the place in a partition's chain is known, and nothing was read",
+    "consumer.polled": "messages were taken from the log",
+    "consumer.loaded": "a frame is fetched and decoded",
+    "consumer.detected": "some frames' objects are found, and in no batch",
+    "chain.encoded": "a segment's bytes are made, and none of them is stored",
+    "chain.put": "a segment is stored, and its worker knows nothing of it",
+    "chain.race-lost": "another worker's segment was found in the way, and not read",
+    "chain.adopted": "another worker's segment is read and checked",
+    "consumer.written": "a segment is stored, what it covers is dropped, and its offset is not committed",
+    "consumer.committed": "an offset is committed",
+}
+"""Every failpoint's name, and how things stand there."""
+
+
+class _Armed(NamedTuple):
+    name: str
+    passing: int
+
+
+_armed: _Armed | None = None
+_passed = 0
+_lock = threading.Lock()
+
+
+def arm(environment: Mapping[str, str] = os.environ) -> None:
+    """Take the failpoint from the environment; a stage calls this once, at its start.
+
+    Raises:
+        Misconfigured: There is no failpoint of that name, or the number is none.
+    """
+    global _armed, _passed
+    text = environment.get(VARIABLE, "")
+    name, colon, number = text.partition(":")
+    if not text:
+        _armed = None
+        return
+    if name not in FAILPOINTS:
+        raise Misconfigured(f"{VARIABLE}={text}: no such failpoint; there are {', '.join(FAILPOINTS)}")
+    if colon and not (number.isascii() and number.isdigit() and int(number)):
+        raise Misconfigured(f"{VARIABLE}={text}: {number!r} is no number from 1 on; use {name} or {name}:2")
+    wanted = _Armed(name, int(number or 1))
+    if wanted != _armed:
+        _armed, _passed = wanted, 0
+
+
+def passing(name: str) -> None:
+    """The process passes the failpoint `name`: it dies here if it was asked to."""
+    if _armed is not None and name == _armed.name:
+        _count()
+
+
+def _count() -> None:
+    global _passed
+    with _lock:
+        _passed += 1
+        if _armed is not None and _passed == _armed.passing:
+            os.kill(os.getpid(), signal.SIGKILL)
