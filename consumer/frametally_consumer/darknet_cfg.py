@@ -24,6 +24,50 @@ _VERSION = struct.Struct("<3i")
 _FLOAT_BYTES = 4
 
 
+class Section:
+    """One `[kind]` of the file with its `key=value` options."""
+
+    def __init__(self, cfg: Path, kind: str, line: int) -> None:
+        """The section that begins in `line` of `cfg`, without options."""
+        self.cfg, self.kind, self.line = cfg, kind, line
+        self.options: dict[str, str] = {}
+
+    def text(self) -> str:
+        """The section as OpenCV should read it."""
+        options = self.options | (_SWITCHED_OFF if self.kind in _HEADS else {})
+        return "".join([f"[{self.kind}]\n", *(f"{key}={value}\n" for key, value in options.items())])
+
+    def error(self, what: str) -> Misconfigured:
+        """The error that says `what` of this section, with file and line."""
+        return Misconfigured(f"{self.cfg}: [{self.kind}] in line {self.line}: {what}")
+
+    def integers(self, key: str, default: str = "") -> list[int]:
+        """The whole numbers of `key`. Raises `Misconfigured`."""
+        text = self.options.get(key, default)
+        try:
+            return [int(part) for part in text.split(",") if part.strip()]
+        except ValueError as error:
+            raise self.error(f"{key}={text} is not made of whole numbers") from error
+
+    def decimals(self, key: str, default: str = "") -> list[float]:
+        """The finite numbers of `key`. Raises `Misconfigured`."""
+        text = self.options.get(key, default)
+        try:
+            values = [float(part) for part in text.split(",") if part.strip()]
+        except ValueError as error:
+            raise self.error(f"{key}={text} is not made of numbers") from error
+        if not np.isfinite(values).all():
+            raise self.error(f"{key}={text} is not made of finite numbers")
+        return values
+
+    def integer(self, key: str, default: int) -> int:
+        """The one whole number of `key`, not negative. Raises `Misconfigured`."""
+        values = self.integers(key, str(default))
+        if len(values) != 1 or values[0] < 0:
+            raise self.error(f"{key}={self.options[key]} is not one whole number")
+        return values[0]
+
+
 class NetworkFacts(NamedTuple):
     """What a network's other files must agree with.
 
@@ -31,39 +75,13 @@ class NetworkFacts(NamedTuple):
         classes: How many classes it tells apart.
         floats: How many float32 values its weights are.
         text: The file as OpenCV should read it.
+        sections: The file, section by section; the first is `[net]`.
     """
 
     classes: int
     floats: int
     text: str
-
-
-class _Section:
-    """One `[kind]` of the file with its `key=value` options."""
-
-    def __init__(self, cfg: Path, kind: str, line: int) -> None:
-        self.cfg, self.kind, self.line = cfg, kind, line
-        self.options: dict[str, str] = {}
-
-    def text(self) -> str:
-        options = self.options | (_SWITCHED_OFF if self.kind in _HEADS else {})
-        return "".join([f"[{self.kind}]\n", *(f"{key}={value}\n" for key, value in options.items())])
-
-    def error(self, what: str) -> Misconfigured:
-        return Misconfigured(f"{self.cfg}: [{self.kind}] in line {self.line}: {what}")
-
-    def integers(self, key: str, default: str = "") -> list[int]:
-        text = self.options.get(key, default)
-        try:
-            return [int(part) for part in text.split(",") if part.strip()]
-        except ValueError as error:
-            raise self.error(f"{key}={text} is not made of whole numbers") from error
-
-    def integer(self, key: str, default: int) -> int:
-        values = self.integers(key, str(default))
-        if len(values) != 1 or values[0] < 0:
-            raise self.error(f"{key}={self.options[key]} is not one whole number")
-        return values[0]
+    sections: tuple[Section, ...]
 
 
 def read_network_facts(cfg: Path) -> NetworkFacts:
@@ -97,7 +115,15 @@ def read_network_facts(cfg: Path) -> NetworkFacts:
     if len(classes) != 1:
         found = f"layers of {sorted(classes)} classes" if classes else "no [yolo] layer"
         raise Misconfigured(f"{cfg}: {found}; a detector's [yolo] layers have one number of classes")
-    return NetworkFacts(classes.pop(), floats, "".join(section.text() for section in sections))
+    text = "".join(section.text() for section in sections)
+    return NetworkFacts(classes.pop(), floats, text, tuple(sections))
+
+
+def weights_header_bytes(data: bytes) -> int:
+    """How long the header of a weights file is; `data` has at least its first 12 bytes."""
+    major, minor, _revision = _VERSION.unpack_from(data)
+    # The header's last number, of pictures seen in training, grew from 4 to 8 bytes with version 0.2.
+    return _VERSION.size + (8 if major * 10 + minor >= 2 else 4)
 
 
 def read_weights(weights: Path, facts: NetworkFacts, cfg: Path) -> bytes:
@@ -112,9 +138,7 @@ def read_weights(weights: Path, facts: NetworkFacts, cfg: Path) -> bytes:
         raise Misconfigured(f"{weights}: cannot be read ({error.strerror})") from error
     if len(data) < _VERSION.size:
         raise Misconfigured(f"{weights}: only {len(data)} bytes: no Darknet weights file; get it again")
-    major, minor, _revision = _VERSION.unpack_from(data)
-    # The header's last number, of pictures seen in training, grew from 4 to 8 bytes with version 0.2.
-    header_bytes = _VERSION.size + (8 if major * 10 + minor >= 2 else 4)
+    header_bytes = weights_header_bytes(data)
     expected_bytes = header_bytes + facts.floats * _FLOAT_BYTES
     if len(data) != expected_bytes:
         what = "cut short" if len(data) < expected_bytes else "too long"
@@ -128,18 +152,18 @@ def read_weights(weights: Path, facts: NetworkFacts, cfg: Path) -> bytes:
     return data
 
 
-def _read_sections(cfg: Path) -> list[_Section]:
+def _read_sections(cfg: Path) -> list[Section]:
     try:
         text = cfg.read_text("utf-8-sig", errors="replace")
     except OSError as error:
         raise Misconfigured(f"{cfg}: cannot be read ({error.strerror})") from error
-    sections: list[_Section] = []
+    sections: list[Section] = []
     for number, raw_line in enumerate(text.splitlines(), start=1):
         line = raw_line.strip()
         if not line or line[0] in "#;":
             continue
         if line.startswith("[") and line.endswith("]"):
-            sections.append(_Section(cfg, line[1:-1], number))
+            sections.append(Section(cfg, line[1:-1], number))
             continue
         key, equals, value = line.partition("=")
         if not equals or not sections:
@@ -148,9 +172,11 @@ def _read_sections(cfg: Path) -> list[_Section]:
     return sections
 
 
-def _convolution_floats(section: _Section, channels_in: int) -> int:
+def _convolution_floats(section: Section, channels_in: int) -> int:
     filters, size = section.integer("filters", 1), section.integer("size", 1)
     groups = section.integer("groups", 1)
+    if section.integer("dilation", 1) != 1:  # OpenCV reads over it
+        raise section.error(f"dilation={section.options['dilation']} cannot be run; use another network")
     if not filters or not size or not groups or channels_in % groups:
         raise section.error(
             f"filters={filters}, size={size}, groups={groups} do not fit {channels_in} channels"
@@ -160,7 +186,7 @@ def _convolution_floats(section: _Section, channels_in: int) -> int:
     return filters * (per_filter + channels_in // groups * size * size)
 
 
-def _head_classes(section: _Section, channels_in: int) -> int:
+def _head_classes(section: Section, channels_in: int) -> int:
     classes = section.integer("classes", 20)
     boxes = len(section.integers("mask")) or section.integer("num", 1)
     # Per box: 4 coordinates, objectness, the classes.
@@ -172,7 +198,7 @@ def _head_classes(section: _Section, channels_in: int) -> int:
     return classes
 
 
-def _routed_channels(section: _Section, channels: list[int]) -> int:
+def _routed_channels(section: Section, channels: list[int]) -> int:
     key = "layers" if section.kind == "route" else "from"
     total = 0
     for layer in section.integers(key):

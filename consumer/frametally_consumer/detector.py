@@ -6,7 +6,8 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from concurrent.futures import Future
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +29,30 @@ class Detector(Protocol):
         the number of threads. Each list is sorted by confidence (highest first), then by the class's place
         among the model's classes, then by box.
         """
+
+
+@runtime_checkable
+class AsyncDetector(Detector, Protocol):
+    """A detector that works on several images at once. `start` is for one thread at a time."""
+
+    def start(self, image: Pixels) -> Future[list[Detection]]:
+        """What `detect` would find in `image`, later.
+
+        Waits while as many images are under way as the detector can work on. `image` is not used after the
+        return. The future may be completed in any thread, and out of order.
+        """
+
+
+def start(detector: Detector, image: Pixels) -> Future[list[Detection]]:
+    """What `detector` finds in `image`: later if the detector can, or else now."""
+    if isinstance(detector, AsyncDetector):
+        return detector.start(image)
+    done: Future[list[Detection]] = Future()
+    try:
+        done.set_result(detector.detect([image])[0])
+    except Exception as error:
+        done.set_exception(error)
+    return done
 
 
 def make_model_id(*, name: str, backend: str, precision: str, ingredients: Mapping[str, object]) -> str:

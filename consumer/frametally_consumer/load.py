@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from frametally.reports import Progress
+from frametally.errors import Misconfigured
+from frametally.reports import NoProgress, Progress
 from frametally.settings import Settings
+from frametally_consumer.backends import chosen_backend
+from frametally_consumer.darknet_model import reference_detector
 from frametally_consumer.detector import Detector
-from frametally_consumer.model_files import chosen_model_files
-from frametally_consumer.opencv_detector import OpenCvDetector
+from frametally_consumer.model_files import check_model, chosen_model_files
 from frametally_consumer.pixel_detector import PixelDetector
 
 
@@ -16,12 +18,23 @@ def load_detector(settings: Settings, progress: Progress | None = None) -> Detec
     Raises:
         Misconfigured: The model cannot be had, read, or used with these settings.
     """
+    progress = progress or NoProgress()
     if settings.detector == "pixels":
         return PixelDetector(min_confidence=settings.min_confidence)
-    return OpenCvDetector(
-        chosen_model_files(settings, progress),
-        input_width_px=settings.input_width_px,
-        input_height_px=settings.input_height_px,
-        min_confidence=settings.min_confidence,
-        nms_iou=settings.nms_iou,
-    )
+    backend = chosen_backend(settings, progress)
+    if settings.precision != "f32" and backend != "openvino":
+        raise Misconfigured(
+            f"FRAMETALLY_PRECISION={settings.precision}: {backend} computes in f32 alone; set "
+            "FRAMETALLY_DETECTOR=openvino, or the precision to f32"
+        )
+    # Imported here: a machine without these packages can run the reference.
+    if settings.model_onnx is not None:
+        from frametally_consumer.onnx_model import load_onnx
+
+        return load_onnx(settings.model_onnx, backend, settings)
+    model = check_model(chosen_model_files(settings, progress))
+    if backend == "opencv":
+        return reference_detector(model, settings)
+    from frametally_consumer.converted import load_converted
+
+    return load_converted(model, backend, settings, progress)

@@ -58,7 +58,8 @@ class PixelDetector:
         bright = (strongest >= _BRIGHT).astype(np.uint8)
         _, patch_of_pixel, table, _ = cv2.connectedComponentsWithStats(bright, connectivity=8)
         boxes, areas = table[:, :4].astype(np.int64), table[:, cv2.CC_STAT_AREA].astype(np.int64)
-        confidence_e4 = to_steps(areas / (boxes[:, 2] * boxes[:, 3]), CONFIDENCE_STEPS)
+        # A picture that is bright everywhere has a background of no size.
+        confidence_e4 = to_steps(areas / np.maximum(boxes[:, 2] * boxes[:, 3], 1), CONFIDENCE_STEPS)
         wanted = (boxes[:, 2:] >= _MIN_SIDE_PX).all(axis=1) & (confidence_e4 >= self._min_confidence_e4)
         wanted[0] = False  # what is not bright
         patches = np.flatnonzero(wanted)

@@ -140,6 +140,7 @@ def test_names_that_are_no_text_are_refused(write_model: WriteModel) -> None:
             "line 3: filters=many is not made of whole numbers",
         ),
         (HEAD.replace("filters=8", "filters=8\ngroups=2") + YOLO, "do not fit 3 channels"),
+        (HEAD + "dilation=2\n" + YOLO, "dilation=2 cannot be run"),
         (HEAD + "[route]\nlayers=-4\n" + YOLO, "there is no layer -4 before this one"),
         (HEAD + "[route]\nlayers=-1\ngroups=3\n" + YOLO, "8 channels in 3 groups"),
         (HEAD + "[lstm]\n" + YOLO, "[lstm] in line 6: such a layer cannot be run"),

@@ -18,10 +18,10 @@ from frametally.opencv import Pixels, cv2
 from frametally.records import Detection
 from frametally.settings import load_settings
 from frametally_consumer.boxes import CONFIDENCE_STEPS, PIXEL_STEPS
+from frametally_consumer.darknet_model import reference_detector
 from frametally_consumer.detector import Detector, make_model_id
 from frametally_consumer.load import load_detector
-from frametally_consumer.model_files import ModelFiles
-from frametally_consumer.opencv_detector import OpenCvDetector
+from frametally_consumer.model_files import ModelFiles, check_model
 
 WriteModel = Callable[..., ModelFiles]
 
@@ -34,8 +34,8 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def detector_of(files: ModelFiles, **settings: Any) -> OpenCvDetector:
-    return OpenCvDetector(files, **SETTINGS | settings)
+def detector_of(files: ModelFiles, **settings: Any) -> Detector:
+    return reference_detector(check_model(files), load_settings(**SETTINGS | settings))
 
 
 def noise(seed: int, *, width_px: int = 80, height_px: int = 60) -> Pixels:
@@ -48,7 +48,7 @@ def as_bytes(found: list[list[Detection]]) -> bytes:
 
 @pytest.fixture(scope="session")
 def yolov4_tiny(model_files: ModelFiles) -> Detector:
-    return load_detector(load_settings(models_dir=model_files.cfg.parent))
+    return load_detector(load_settings(models_dir=model_files.cfg.parent, detector="opencv"))
 
 
 def test_the_same_model_and_settings_have_one_id_wherever_the_files_lie(write_model: WriteModel) -> None:

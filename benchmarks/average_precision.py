@@ -1,0 +1,117 @@
+"""Average precision at an IoU of 0.5 (AP50), with a bootstrap over pictures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from frametally.records import Detection
+from frametally_consumer.agreement import LEAST_IOU, iou
+
+Box = tuple[float, float, float, float]
+"""(left, top, width, height) in pixels of the picture."""
+
+
+class Truth(NamedTuple):
+    """An object that is there."""
+
+    label: str
+    box: Box
+
+
+class Judged(NamedTuple):
+    """Every detection of one label, judged, the most confident first.
+
+    Attributes:
+        picture: (n,) int64, which picture it is in.
+        confidence: (n,) float64.
+        is_true: (n,) bool, whether it is the first to find an object.
+        objects: (pictures,) int64, how many objects of this label each picture has.
+    """
+
+    picture: npt.NDArray[np.int64]
+    confidence: npt.NDArray[np.float64]
+    is_true: npt.NDArray[np.bool_]
+    objects: npt.NDArray[np.int64]
+
+
+def judge(truths: Sequence[Sequence[Truth]], found: Sequence[Sequence[Detection]]) -> dict[str, Judged]:
+    """What of `found` is true, for each label that some picture has.
+
+    In each picture the most confident detection chooses first, and takes the free object of its label that it
+    overlaps most, if the IoU is 0.5 or more; any other detection is false.
+
+    Args:
+        truths: The objects of each picture.
+        found: The detections of each picture.
+    """
+    labels = sorted({truth.label for picture in truths for truth in picture})
+    rows: dict[str, list[tuple[float, int, bool]]] = defaultdict(list)
+    objects = {label: np.zeros(len(truths), np.int64) for label in labels}
+    for place, (there, detections) in enumerate(zip(truths, found, strict=True)):
+        free: dict[str, list[Box]] = defaultdict(list)
+        for truth in there:
+            free[truth.label].append(truth.box)
+            objects[truth.label][place] += 1
+        for detection in sorted(detections, key=lambda one: -one.confidence):
+            boxes = free[detection.label]
+            best = max(boxes, key=lambda box: iou(box, detection.box), default=None)
+            is_true = best is not None and iou(best, detection.box) >= LEAST_IOU
+            if is_true and best is not None:
+                boxes.remove(best)
+            rows[detection.label].append((detection.confidence, place, is_true))
+    judged = {}
+    for label in labels:
+        ordered = sorted(rows[label], key=lambda row: -row[0])
+        confidence, picture, is_true = zip(*ordered, strict=True) if ordered else ((), (), ())
+        judged[label] = Judged(
+            np.array(picture, np.int64),
+            np.array(confidence, np.float64),
+            np.array(is_true, np.bool_),
+            objects[label],
+        )
+    return judged
+
+
+def ap50(judged: dict[str, Judged], times: npt.NDArray[np.int64] | None = None) -> float:
+    """Mean over the labels of the area under precision over recall, in points (0 to 100).
+
+    Precision at a recall is the best one at that recall or a higher one.
+
+    Args:
+        judged: What `judge` gives.
+        times: (pictures,) int64, how often each picture counts; None: once.
+    """
+    areas = []
+    for one in judged.values():
+        weight = np.ones(len(one.objects), np.int64) if times is None else times
+        objects = int(one.objects @ weight)
+        if not objects:
+            continue
+        counts = weight[one.picture]
+        true = np.cumsum(counts * one.is_true)
+        seen = np.cumsum(counts)
+        precision = true / np.maximum(seen, 1)
+        best = np.maximum.accumulate(precision[::-1])[::-1]
+        areas.append(float(np.diff(true, prepend=0) @ best) / objects)
+    return 100 * float(np.mean(areas)) if areas else 0.0
+
+
+def bootstrap(
+    judged: Sequence[dict[str, Judged]], *, pictures: int, samples: int, seed: int = 0
+) -> npt.NDArray[np.float64]:
+    """AP50 of each detector on the same samples of pictures, drawn with replacement.
+
+    Returns:
+        (samples, detectors) float64, in points.
+    """
+    random = np.random.default_rng(seed)
+    values = np.empty((samples, len(judged)))
+    for sample in range(samples):
+        times = np.bincount(random.integers(0, pictures, pictures), minlength=pictures)
+        values[sample] = [ap50(one, times) for one in judged]
+    return values

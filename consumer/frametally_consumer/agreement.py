@@ -1,0 +1,69 @@
+"""How much of what one detector finds another one finds, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from frametally.records import Detection
+
+LEAST_CONFIDENCE = 0.25
+"""Of the detections that are looked for: the job counts from there on."""
+LEAST_IOU = 0.5
+
+
+class Agreement(NamedTuple):
+    """Detections of a reference, and how many of them were found again.
+
+    Attributes:
+        sought: Detections of the reference from `LEAST_CONFIDENCE` on.
+        found: Those for which the other has one of the same label with an IoU of `LEAST_IOU` or more.
+    """
+
+    sought: int
+    found: int
+
+    @property
+    def share(self) -> float:
+        """Part of the sought detections that was found; 1 if there was nothing to find."""
+        return self.found / self.sought if self.sought else 1.0
+
+
+def agreement(
+    reference: Sequence[Sequence[Detection]],
+    other: Sequence[Sequence[Detection]],
+    *,
+    least_confidence_of_other: float = 0.0,
+) -> Agreement:
+    """What of `reference` is in `other`; each detection of `other` counts for one at most.
+
+    Args:
+        reference: Detections of each picture, the most confident first.
+        other: Those of the other detector, of the same pictures.
+        least_confidence_of_other: Weaker ones of `other` do not count.
+    """
+    sought = found = 0
+    for expected, got in zip(reference, other, strict=True):
+        free = [one for one in got if one.confidence >= least_confidence_of_other]
+        for detection in expected:
+            if detection.confidence < LEAST_CONFIDENCE:
+                continue
+            sought += 1
+            best = max(
+                (one for one in free if one.label == detection.label),
+                key=lambda one: iou(one.box, detection.box),
+                default=None,
+            )
+            if best is not None and iou(best.box, detection.box) >= LEAST_IOU:
+                found += 1
+                free.remove(best)
+    return Agreement(sought, found)
+
+
+def iou(one: Sequence[float], other: Sequence[float]) -> float:
+    """Intersection over union of two boxes, each (left, top, width, height)."""
+    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    common = max(across, 0.0) * max(down, 0.0)
+    union = one[2] * one[3] + other[2] * other[3] - common
+    return common / union if union else 0.0

@@ -1,0 +1,165 @@
+"""Announce stored frames again, for one model, on a topic of its own.
+
+Each model has a consumer group of its own, so it sees every frame that the log still holds. Frames whose
+messages are gone from the log are still in the store: they are announced here, and a consumer of that model
+drains the topic. The topic has chains of segments of its own; a frame that is detected on both counts once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison
+from frametally.frame_log import FrameLog
+from frametally.media import forgotten_by, list_manifests, list_tombstones, media_of
+from frametally.object_store import ObjectMissing, ObjectStore
+from frametally.opencv import jpeg_size_px
+from frametally.records import FrameAnnouncement, MediaManifest, encode
+from frametally.reports import Progress, Skipped
+from frametally.segments import list_segments, read_segment
+from frametally.settings import Settings
+from frametally.stored_images import announced_images, is_within
+from frametally.tombstones import is_forgotten
+from frametally.undo import media_of_source
+
+_ANNOUNCE_FRAMES = 100
+_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,90}")  # with the prefix it has to be a topic's name
+
+
+class RedetectReport(NamedTuple):
+    """What was announced again.
+
+    Attributes:
+        topic: Where.
+        announced: Frames that were announced.
+        known: Frames that the model has been used on already; they were left out.
+        skipped: Frames that the store lacks, or whose picture is spoiled.
+    """
+
+    topic: str
+    announced: int
+    known: int
+    skipped: list[Skipped]
+
+
+class _Frame(NamedTuple):
+    manifest: MediaManifest
+    name: keys.ImageName
+
+    @property
+    def path(self) -> str:
+        return keys.image_key(self.manifest.source, *self.name)
+
+
+def redetect_topic(model: str) -> str:
+    """The topic of frames that are announced again for `model`.
+
+    Raises:
+        Misconfigured: `model` can be no model id.
+    """
+    if not _MODEL.fullmatch(model):
+        raise Misconfigured(
+            f"--model {model!r} is no model id; `frametally consume` prints its own, such as "
+            "yolov4-tiny-openvino-f32-08234bfb"
+        )
+    return f"redetect-{model}"
+
+
+def redetect(
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    log: FrameLog,
+    model: str,
+    progress: Progress,
+    source: str | None = None,
+    from_ms: int | None = None,
+    to_ms: int | None = None,
+) -> RedetectReport:
+    """Announce the stored frames that `model` has not been used on.
+
+    Frames that are forgotten are left out. Run twice, it announces twice what has not been detected in
+    between: that costs time and changes no count.
+
+    Args:
+        settings: How many partitions a new topic has.
+        store: Where manifests, frames and segments lie.
+        log: Where to announce.
+        model: Model id of the consumer that will detect them.
+        progress: Told of every frame.
+        source: Only this source: its slug, or as it was written.
+        from_ms: Only frames from this event time on.
+        to_ms: Only frames before this event time.
+
+    Raises:
+        Misconfigured: No model id, no such source, or frames that cannot be told apart.
+        Retryable: The store or the log is away.
+    """
+    topic = redetect_topic(model)
+    manifests = list_manifests(store) if source is None else media_of_source(store, source)
+    log.create_topic(topic, settings.log_partitions)
+    done = set(_detected(store, model))
+    frames = list(_frames(store, manifests, from_ms, to_ms))
+    wanted = [frame for frame in frames if frame.path not in done]
+    skipped: list[Skipped] = []
+    announced = 0
+    for first in range(0, len(wanted), _ANNOUNCE_FRAMES):
+        batch = []
+        for frame in wanted[first : first + _ANNOUNCE_FRAMES]:
+            try:
+                batch.append(_announcement(store, frame))
+            except (ObjectMissing, Poison) as error:
+                remedy = f"produce {frame.manifest.name} again to have it back"
+                skipped.append(Skipped(frame.path, f"{error}; {remedy}"))
+        log.publish(
+            topic, [(keys.frame_log_key(one.source, one.captured_at_ms), encode(one)) for one in batch]
+        )
+        announced += len(batch)
+        progress.update(first + len(batch), len(wanted), topic)
+    return RedetectReport(topic, announced, len(frames) - len(wanted), skipped)
+
+
+def _detected(store: ObjectStore, model: str) -> Iterator[str]:
+    """Keys of the frames in the model's segments."""
+    folder = f"{keys.METADATA}/model={model}/"
+    for key in list_segments(store):
+        if key.startswith(folder):
+            for frame in read_segment(store, key).frames():
+                yield frame.image_path
+
+
+def _frames(
+    store: ObjectStore, manifests: list[MediaManifest], from_ms: int | None, to_ms: int | None
+) -> Iterator[_Frame]:
+    """The announced frames of `manifests` in `[from_ms, to_ms)` that are not forgotten."""
+    forgotten = forgotten_by(list_tombstones(store))
+    for manifest in manifests:
+        for text in announced_images(store, manifest):
+            name = keys.parse_image_name(text)
+            if name is None or not is_within(text, from_ms, to_ms):
+                continue
+            if not is_forgotten(media_of(manifest), name.captured_at_ms, forgotten):
+                yield _Frame(manifest, name)
+
+
+def _announcement(store: ObjectStore, frame: _Frame) -> FrameAnnouncement:
+    """The announcement of a stored frame. Raises `ObjectMissing`, or `Poison` if it is no picture."""
+    manifest = frame.manifest
+    data = store.get(frame.path)
+    width_px, height_px = jpeg_size_px(data)
+    return FrameAnnouncement(
+        image_path=frame.path,
+        source=manifest.source,
+        frame_index=frame.name.frame_index,
+        captured_at_ms=frame.name.captured_at_ms,
+        time_source=manifest.time_source,
+        width_px=width_px,
+        height_px=height_px,
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        media=media_of(manifest),
+    )

@@ -1,0 +1,126 @@
+"""The benchmark's own arithmetic, on boxes made by hand, and the page that shows its results."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from frametally.records import Detection
+from frametally_consumer.agreement import Agreement, agreement, iou
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def benchmark(name: str) -> ModuleType:
+    folder = str(ROOT / "benchmarks")
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(folder)
+
+
+@pytest.fixture(scope="module")
+def ap() -> Any:
+    return benchmark("average_precision")
+
+
+def found(label: str, confidence: float, *box: float) -> Detection:
+    return Detection(label=label, confidence=confidence, box=box)  # type: ignore[arg-type]
+
+
+def test_iou_of_boxes_drawn_by_hand() -> None:
+    assert iou((0, 0, 10, 10), (0, 0, 10, 10)) == 1
+    assert iou((0, 0, 10, 10), (5, 0, 10, 10)) == pytest.approx(50 / 150)
+    assert iou((0, 0, 10, 10), (10, 0, 10, 10)) == 0
+    assert iou((0, 0, 10, 10), (20, 20, 10, 10)) == 0
+    assert iou((0, 0, 0, 0), (0, 0, 0, 0)) == 0
+
+
+def test_agreement_counts_labels_overlap_and_each_box_once() -> None:
+    car, near = found("car", 0.9, 0, 0, 10, 10), found("car", 0.2, 1, 0, 10, 10)
+    weak = found("car", 0.24, 50, 50, 10, 10)
+    assert agreement([[car, weak]], [[near]]) == Agreement(1, 1)
+    assert agreement([[car]], [[near]], least_confidence_of_other=0.25) == Agreement(1, 0)
+    assert agreement([[car]], [[found("bus", 0.9, 0, 0, 10, 10)]]) == Agreement(1, 0)
+    assert agreement([[car]], [[found("car", 0.9, 6, 0, 10, 10)]]) == Agreement(1, 0)
+    assert agreement([[car, car]], [[near]]) == Agreement(2, 1)
+    assert agreement([[car], []], [[], [near]]) == Agreement(1, 0)
+    assert (Agreement(4, 3).share, Agreement(0, 0).share) == (0.75, 1.0)
+
+
+def test_ap50_of_all_found_none_found_and_half_found(ap: Any) -> None:
+    truths = [[ap.Truth("car", (0, 0, 10, 10))], [ap.Truth("car", (20, 20, 10, 10))]]
+    right = [[found("car", 0.9, 0, 0, 10, 10)], [found("car", 0.8, 20, 20, 10, 10)]]
+    assert ap.ap50(ap.judge(truths, right)) == pytest.approx(100)
+    assert ap.ap50(ap.judge(truths, [[], []])) == 0
+    assert ap.ap50(ap.judge(truths, [right[0], []])) == pytest.approx(50)
+
+
+def test_ap50_punishes_a_false_box_only_if_it_is_more_confident(ap: Any) -> None:
+    truths = [[ap.Truth("car", (0, 0, 10, 10))]]
+    true, false = found("car", 0.5, 0, 0, 10, 10), found("car", 0.9, 40, 40, 10, 10)
+    assert ap.ap50(ap.judge(truths, [[false, true]])) == pytest.approx(50)
+    weak = found("car", 0.1, 40, 40, 10, 10)
+    assert ap.ap50(ap.judge(truths, [[true, weak]])) == pytest.approx(100)
+
+
+def test_ap50_takes_a_second_box_on_one_object_as_false(ap: Any) -> None:
+    truths = [[ap.Truth("car", (0, 0, 10, 10)), ap.Truth("car", (40, 0, 10, 10))]]
+    boxes = [
+        found("car", 0.9, 0, 0, 10, 10),
+        found("car", 0.8, 1, 0, 10, 10),
+        found("car", 0.7, 40, 0, 10, 10),
+    ]
+    # Precision 1 at a recall of 1/2, 2/3 at 1.
+    assert ap.ap50(ap.judge(truths, [boxes])) == pytest.approx(100 * (0.5 + 0.5 * 2 / 3))
+
+
+def test_ap50_is_the_mean_over_the_labels_that_are_there(ap: Any) -> None:
+    truths = [[ap.Truth("car", (0, 0, 10, 10)), ap.Truth("dog", (40, 0, 10, 10))]]
+    boxes = [found("car", 0.9, 0, 0, 10, 10), found("cat", 0.9, 70, 0, 10, 10)]
+    assert ap.ap50(ap.judge(truths, [boxes])) == pytest.approx(50)
+
+
+def test_the_bootstrap_draws_the_same_pictures_for_every_detector(ap: Any) -> None:
+    truths = [[ap.Truth("car", (0, 0, 10, 10))] for _ in range(20)]
+    some = [[found("car", 0.9, 0, 0, 10, 10)] if place % 2 else [] for place in range(20)]
+    judged = ap.judge(truths, some)
+    values = ap.bootstrap([judged, judged], pictures=20, samples=200)
+    assert (values[:, 0] == values[:, 1]).all()
+    assert 40 < values.mean() < 60
+    assert values.std() > 5
+    twice = ap.ap50(judged, np.full(20, 2))
+    assert twice == pytest.approx(ap.ap50(judged))
+
+
+def test_the_page_is_what_the_committed_results_say() -> None:
+    page = benchmark("performance_page")
+    results = benchmark("results").load_all()
+    assert page.page(results) == page.PAGE.read_text("utf-8"), "run: python benchmarks/performance_page.py"
+    for result in results:
+        assert result.date in page.PAGE.read_text("utf-8")
+
+
+def test_a_result_shows_its_goals_as_they_are() -> None:
+    results, page = benchmark("results"), benchmark("performance_page")
+    result = results.Result(
+        name="x", title="X", about="About x.", date="2026-01-01 00:00 UTC", cpu="a CPU", cores=2,
+        load_before=0.1, commit="abc", command="python benchmarks/x.py", packages={"numpy": "2"},
+        tables=[results.Table(title="T", columns=["a", "b"], rows=[["x", 1234.5], [None, 7]], note="N.")],
+        goals=[
+            results.Goal(what="speed", measured=4.9, at_least=5),
+            results.Goal(what="loss", measured=0.5, at_most=1),
+        ],
+    )  # fmt: skip
+    text = page.page([result])
+    assert "| speed | ≥ 5 | 4.9 | **no** |" in text
+    assert "| loss | ≤ 1 | 0.5 | yes |" in text
+    assert "| x | 1,234 |" in text or "| x | 1,235 |" in text or "| x | 1234 |" in text
+    assert "|  | 7 |" in text

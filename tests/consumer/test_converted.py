@@ -1,0 +1,221 @@
+"""What is kept beside the weights is used only if it is what it should be, and never detects nonsense."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from frametally.errors import Misconfigured
+from frametally.reports import NoProgress
+from frametally.settings import load_settings
+from frametally_consumer import converted, self_test
+from frametally_consumer.load import load_detector
+from frametally_consumer.model_files import ModelFiles, check_model
+
+WriteModel = Callable[..., ModelFiles]
+
+
+class Said(NoProgress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def settings_of(files: ModelFiles, **more: Any) -> Any:
+    return load_settings(
+        **{
+            "detector": "openvino",
+            "model_cfg": files.cfg,
+            "model_weights": files.weights,
+            "model_names": files.names,
+            "input_width_px": 64,
+            "input_height_px": 64,
+        }
+        | more
+    )
+
+
+def kept(files: ModelFiles, pattern: str = "*.onnx") -> list[Path]:
+    return sorted(files.weights.parent.glob(pattern))
+
+
+def test_the_converted_network_carries_weights_cfg_size_and_version_in_its_name(
+    write_model: WriteModel,
+) -> None:
+    files = write_model()
+    load_detector(settings_of(files))
+    weights = hashlib.sha256(files.weights.read_bytes()).hexdigest()
+    cfg = hashlib.sha256(files.cfg.read_bytes()).hexdigest()[:8]
+    assert [path.name for path in kept(files)] == [f"tiny-{weights}-{cfg}-64x64-v1.onnx"]
+    load_detector(settings_of(files, input_width_px=96))
+    assert len(kept(files)) == 2
+
+
+def test_a_kept_network_is_used_again(write_model: WriteModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = write_model()
+    model_id = load_detector(settings_of(files)).model_id
+    monkeypatch.setattr(converted, "to_onnx", None)
+    assert load_detector(settings_of(files)).model_id == model_id
+    assert load_detector(settings_of(files, detector="onnxruntime")).model_id != model_id
+
+
+def spoil_bytes(path: Path, card: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+
+
+def cut_short(path: Path, card: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def remove_network(path: Path, card: Path) -> None:
+    path.unlink()
+
+
+def spoil_card(path: Path, card: Path) -> None:
+    card.write_text("{")
+
+
+def card_of_another_version(path: Path, card: Path) -> None:
+    read = msgspec.json.decode(card.read_bytes(), type=converted.Card)
+    card.write_bytes(msgspec.json.encode(msgspec.structs.replace(read, v=0)))
+
+
+def network_of_another_model(path: Path, card: Path) -> None:
+    path.write_bytes(b"another network")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [spoil_bytes, cut_short, remove_network, spoil_card, card_of_another_version, network_of_another_model],
+)
+def test_what_is_not_what_it_should_be_is_made_anew(write_model: WriteModel, spoil: Any) -> None:
+    files = write_model()
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    before = load_detector(settings_of(files)).detect([image])
+    (path,), (card,) = kept(files), kept(files, "*.json")
+    good = path.read_bytes(), card.read_bytes()
+    spoil(path, card)
+    assert load_detector(settings_of(files)).detect([image]) == before
+    assert (path.read_bytes(), card.read_bytes()) == good
+
+
+def test_a_folder_that_cannot_be_written_costs_time_and_a_line(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = write_model()
+
+    def refuse(*arguments: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(converted, "keep", refuse)
+    said = Said()
+    load_detector(settings_of(files), said)
+    assert said.lines == [
+        f"{files.weights.parent}: cannot be written (Permission denied); tiny.weights is converted at every "
+        "start"
+    ]
+
+
+def test_the_self_test_sees_a_network_that_detects_something_else(
+    model_files: ModelFiles, tmp_path: Path
+) -> None:
+    """As if the cache held a network of other weights whose card was made to fit."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    files = ModelFiles(*(folder / path.name for path in model_files))
+    for source, copy in zip(model_files, files, strict=True):
+        copy.symlink_to(source)
+    settings = settings_of(files, input_width_px=416, input_height_px=416)
+    load_detector(settings)
+    (path,), (card_path,) = kept(files), kept(files, "*.json")
+    card = msgspec.json.decode(card_path.read_bytes(), type=converted.Card)
+    for precision in ("f32", "bf16"):
+        for change in (channels_swapped, a_layer_of_noise, a_layer_of_nothing):
+            network = onnx.load_model_from_string(path.read_bytes())
+            change(network)
+            data = network.SerializeToString()
+            model = check_model(files)
+            used = settings.model_copy(update={"precision": precision})
+            detector = converted.detector_of(model, data, card, "openvino", used)
+            with pytest.raises(Misconfigured, match="self-test found other objects than it should"):
+                self_test.check(
+                    detector.all_rows(self_test.draw_picture()),
+                    card.self_test,
+                    self_test.TOLERANCES["int8"],  # the widest
+                    name="x",
+                    remedy="y",
+                )
+
+
+def weights_of(network: onnx.ModelProto, place: int) -> tuple[Any, Any]:
+    kernels = [tensor for tensor in network.graph.initializer if len(tensor.dims) == 4]
+    return kernels[place], numpy_helper.to_array(kernels[place])
+
+
+def channels_swapped(network: onnx.ModelProto) -> None:
+    tensor, values = weights_of(network, 0)
+    tensor.CopyFrom(numpy_helper.from_array(values[:, ::-1].copy(), tensor.name))
+
+
+def a_layer_of_noise(network: onnx.ModelProto) -> None:
+    tensor, values = weights_of(network, 9)
+    noise = np.random.default_rng(0).normal(0, values.std(), values.shape).astype(np.float32)
+    tensor.CopyFrom(numpy_helper.from_array(noise, tensor.name))
+
+
+def a_layer_of_nothing(network: onnx.ModelProto) -> None:
+    tensor, values = weights_of(network, 5)
+    tensor.CopyFrom(numpy_helper.from_array(values * 0, tensor.name))
+
+
+def test_the_picture_is_the_same_everywhere_and_has_a_known_object(model_files: ModelFiles) -> None:
+    picture = self_test.draw_picture()
+    assert (picture.shape, picture.dtype) == ((480, 640, 3), np.uint8)
+    detector = load_detector(load_settings(models_dir=model_files.cfg.parent, detector="opencv"))
+    (found,) = (one for one in detector.detect([picture])[0] if one.confidence > 0.5)
+    assert found.label == "stop sign"
+    assert found.confidence > 0.95
+    assert found.box == pytest.approx((390, 54, 180, 180), abs=6)
+
+
+def test_int8_that_has_not_been_made_is_told_with_the_command(write_model: WriteModel) -> None:
+    files = write_model()
+    with pytest.raises(Misconfigured, match=r"there is no INT8 network .*download-models --int8") as error:
+        load_detector(settings_of(files, precision="int8"))
+    assert "\n" not in str(error.value)
+
+
+def test_int8_of_another_version_or_size_is_named(write_model: WriteModel) -> None:
+    files = write_model()
+    digest = hashlib.sha256(files.weights.read_bytes()).hexdigest()
+    old = f"tiny-{digest}-00000000-64x64-v0-int8.json"
+    (files.weights.parent / old).write_text("{}")
+    with pytest.raises(Misconfigured, match=f"{old} is of another version, cfg or input size; make it with"):
+        load_detector(settings_of(files, precision="int8"))
+
+
+def test_int8_that_is_damaged_is_refused(write_model: WriteModel) -> None:
+    files = write_model()
+    load_detector(settings_of(files))
+    (card_path,) = kept(files, "*.json")
+    card = msgspec.json.decode(card_path.read_bytes(), type=converted.Card)
+    xml, weights, int8_card = converted.int8_files(check_model(files), settings_of(files))
+    data = {xml: b"<net/>", weights: b"1"}
+    calibration = converted.Calibration(frames=10, sha256="0" * 64, found_again=1.0)
+    digests = {path.name: hashlib.sha256(value).hexdigest() for path, value in data.items()}
+    converted.keep(data, int8_card, msgspec.structs.replace(card, files=digests, calibration=calibration))
+    weights.write_bytes(b"2")
+    with pytest.raises(Misconfigured, match=r"int8.bin: damaged: .*download-models --int8"):
+        load_detector(settings_of(files, precision="int8"))

@@ -1,0 +1,155 @@
+"""An INT8 network is made only of frames that are there, only with NNCF, and kept only if it finds enough."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from frametally import keys
+from frametally.errors import Misconfigured
+from frametally.object_store import open_object_store
+from frametally.opencv import Pixels, cv2
+from frametally.reports import NoProgress
+from frametally.settings import load_settings
+from frametally_consumer import int8
+from frametally_consumer.calibration_frames import calibration_frames, evenly
+from frametally_consumer.load import load_detector
+from frametally_consumer.model_files import ModelFiles, check_model
+
+WriteModel = Callable[..., ModelFiles]
+
+needs_nncf = pytest.mark.skipif(
+    importlib.util.find_spec("nncf") is None, reason="needs NNCF (requirements-int8.lock)"
+)
+
+
+class Said(NoProgress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_places_are_spread_evenly() -> None:
+    assert evenly(10, 5) == [0, 2, 4, 6, 8]
+    assert evenly(3, 200) == [0, 1, 2]
+    assert evenly(0, 200) == []
+    assert len(set(evenly(360, 200))) == 200
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "texts", "broken"])
+def test_a_calibration_folder_without_frames_is_refused(tmp_path: Path, how: str) -> None:
+    folder = tmp_path / "frames"
+    if how != "missing":
+        folder.mkdir()
+    if how == "texts":
+        (folder / "notes.txt").write_text("no picture")
+    if how == "broken":
+        (folder / "frame.jpg").write_bytes(b"\xff\xd8broken")
+    settings = load_settings(calibration_dir=folder, data_dir=tmp_path)
+    with pytest.raises(
+        Misconfigured, match=f"FRAMETALLY_CALIBRATION_DIR={re.escape(str(folder))}: "
+    ) as error:
+        calibration_frames(settings, NoProgress())
+    assert "\n" not in str(error.value)
+    assert "leave it empty" in str(error.value)
+
+
+def test_a_folders_pictures_are_taken_evenly_and_a_broken_one_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "frames" / "deeper"
+    folder.mkdir(parents=True)
+    for number in range(20):
+        cv2.imwrite(str(folder / f"{number:02}.png"), np.full((8, 8, 3), number, np.uint8))
+    (folder / "04.png").write_bytes(b"broken")
+    said = Said()
+    settings = load_settings(calibration_dir=folder.parent, calibration_frames=10, data_dir=tmp_path)
+    frames = calibration_frames(settings, said)
+    assert [int(frame[0, 0, 0]) for frame in frames] == [0, 2, 6, 8, 10, 12, 14, 16, 18]
+    assert said.lines == [f"{folder / '04.png'}: cannot be decoded; left out"]
+
+
+def test_the_stores_frames_come_before_the_demo_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traffic_clip: Path
+) -> None:
+    settings = load_settings(data_dir=tmp_path, calibration_frames=10)
+    monkeypatch.setattr("frametally_consumer.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip)
+    of_clip = calibration_frames(settings, NoProgress())
+    assert (len(of_clip), of_clip[0].shape) == (10, (480, 854, 3))
+    with closing(open_object_store(settings.store_url)) as store:
+        for number in range(3):
+            data = cv2.imencode(".jpg", np.full((16, 16, 3), 90, np.uint8))[1].tobytes()
+            store.put(keys.image_key("cam", number, "a" * 64, number), data)
+        store.put(keys.image_key("cam", 9, "a" * 64, 9), b"broken")
+    said = Said()
+    assert [frame.shape for frame in calibration_frames(settings, said)] == [(16, 16, 3)] * 3
+    assert "left out" in said.lines[0]
+    assert said.lines[1] == "calibrating on 3 frames of this store"
+
+
+def test_without_nncf_the_remedy_is_said_before_anything_is_fetched(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    monkeypatch.setattr(int8, "calibration_frames", None)
+    with pytest.raises(Misconfigured, match=r"made with NNCF, .*pip install 'frametally\[int8\]'") as error:
+        int8.prepare_int8(write_model(), load_settings(data_dir=tmp_path), NoProgress())
+    assert "\n" not in str(error.value)
+
+
+def test_int8_is_made_of_darknet_models(write_model: WriteModel, tmp_path: Path) -> None:
+    settings = load_settings(model_onnx=tmp_path / "own.onnx")
+    with pytest.raises(Misconfigured, match="INT8 networks are made of Darknet models"):
+        int8.prepare_int8(write_model(), settings, NoProgress())
+
+
+@pytest.fixture
+def own_copy(model_files: ModelFiles, tmp_path: Path) -> ModelFiles:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    files = ModelFiles(*(folder / path.name for path in model_files))
+    for source, copy in zip(model_files, files, strict=True):
+        copy.symlink_to(source)
+    return files
+
+
+@needs_nncf
+def test_an_int8_network_finds_what_f32_finds_and_says_what_it_was_calibrated_on(
+    own_copy: ModelFiles, clip_frames: dict[int, Pixels], tmp_path: Path
+) -> None:
+    frames = [*clip_frames.values()] * 2
+    settings = load_settings(models_dir=own_copy.cfg.parent, data_dir=tmp_path)
+    made = int8.make_int8(check_model(own_copy), frames, settings, NoProgress())
+    assert made.found_again >= int8.LEAST_FOUND_AGAIN
+    used = load_settings(
+        models_dir=own_copy.cfg.parent, data_dir=tmp_path, detector="openvino", precision="int8"
+    )
+    detector: Any = load_detector(used)
+    assert re.fullmatch(r"yolov4-tiny-openvino-int8-[0-9a-f]{8}-[0-9a-f]{8}", detector.model_id)
+    images = list(clip_frames.values())[:3]
+    assert detector.detect(images) == [detector.detect([image])[0] for image in images]
+    again = int8.make_int8(check_model(own_copy), frames[:-1], settings, NoProgress())
+    assert again.path == made.path
+    assert load_detector(used).model_id != detector.model_id
+
+
+@needs_nncf
+def test_an_int8_network_that_finds_too_little_is_not_kept(
+    own_copy: ModelFiles, clip_frames: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(int8, "LEAST_FOUND_AGAIN", 1.01)
+    settings = load_settings(models_dir=own_copy.cfg.parent, data_dir=tmp_path)
+    with pytest.raises(Misconfigured, match=r"in INT8 it finds \d+ of the \d+ objects that it finds"):
+        int8.make_int8(check_model(own_copy), [*clip_frames.values()] * 2, settings, NoProgress())
+    black = [np.zeros((64, 64, 3), np.uint8)] * 10
+    with pytest.raises(Misconfigured, match="it finds nothing on the calibration frames"):
+        int8.make_int8(check_model(own_copy), black, settings, NoProgress())
+    assert not list(own_copy.cfg.parent.glob("*int8*"))

@@ -1,0 +1,219 @@
+"""A user's own ONNX network: each head is recognised by its shape, and anything else refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from frametally.errors import Misconfigured
+from frametally.records import Detection
+from frametally.settings import load_settings
+from frametally_consumer.load import load_detector
+
+SIZE = 96  # cells: 144 + 36 + 9
+CELLS = 189
+NAMES = ("cat", "dog", "bird")
+
+# One object: centre (48, 36), 24 wide, 12 high, in pixels of the input, a dog with 0.9.
+OBJECT = (48.0, 36.0, 24.0, 12.0)
+
+
+def v5(classes: int = 3) -> npt.NDArray[np.float32]:
+    rows = np.zeros((1, 3 * CELLS, 5 + classes), np.float32)
+    rows[0, :, :4] = np.random.default_rng(0).uniform(10, 80, (3 * CELLS, 4))
+    rows[0, 7] = [*OBJECT, 0.95, *np.eye(classes, dtype=np.float32)[classes // 2] * (0.9 / 0.95)]
+    return rows
+
+
+def v8(classes: int = 3) -> npt.NDArray[np.float32]:
+    rows = np.zeros((1, 4 + classes, CELLS), np.float32)
+    rows[0, :4] = np.random.default_rng(0).uniform(10, 80, (4, CELLS))
+    rows[0, :, 7] = [*OBJECT, *np.eye(classes, dtype=np.float32)[classes // 2] * 0.9]
+    return rows
+
+
+def v10(classes: int = 3) -> npt.NDArray[np.float32]:
+    rows = np.zeros((1, 300, 6), np.float32)
+    rows[0, 0] = [36, 30, 60, 42, 0.9, classes // 2]
+    return rows
+
+
+def write_onnx(
+    path: Path,
+    outputs: list[npt.NDArray[np.float32]],
+    *,
+    shape: tuple[int | str, ...] = (1, 3, SIZE, SIZE),
+    scale: float = 0.0,
+) -> Path:
+    """A network that answers with `outputs` + `scale` times the picture's mean."""
+    nodes = [helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0)]
+    constants = [numpy_helper.from_array(np.float32(scale), "scale")]
+    nodes.append(helper.make_node("Mul", ["mean", "scale"], ["shift"]))
+    infos = []
+    for place, output in enumerate(outputs):
+        constants.append(numpy_helper.from_array(output, f"rows{place}"))
+        nodes.append(helper.make_node("Add", [f"rows{place}", "shift"], [f"output{place}"]))
+        infos.append(helper.make_tensor_value_info(f"output{place}", TensorProto.FLOAT, output.shape))
+    picture = helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)
+    graph = helper.make_graph(nodes, "yolo", [picture], infos, constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[..., Any]:
+    def make(outputs: Any, *, detector: str = "openvino", names: Any = NAMES, **more: Any) -> Any:
+        written = {key: more.pop(key) for key in ("shape", "scale") if key in more}
+        path = outputs if isinstance(outputs, Path) else write_onnx(tmp_path / "own.onnx", outputs, **written)
+        names_path = tmp_path / "own.names"
+        names_path.write_text("\n".join(names))
+        return load_detector(
+            load_settings(
+                detector=detector, model_onnx=path, model_names=names_path, data_dir=tmp_path, **more
+            )
+        )
+
+    return make
+
+
+def picture(width_px: int, height_px: int) -> Any:
+    return np.zeros((height_px, width_px, 3), np.uint8)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("classes", [1, 2, 3])
+@pytest.mark.parametrize("head", [v5, v8, v10], ids=["v5 and v7", "v8 to v11", "v10"])
+def test_each_head_is_recognised_and_read(
+    load: Callable[..., Any], head: Callable[..., Any], classes: int, backend: str
+) -> None:
+    detector = load([head(classes)], detector=backend, names=NAMES[:classes])
+    expected = Detection(label=NAMES[classes // 2], confidence=0.9, box=(36.0, 30.0, 24.0, 12.0))
+    assert detector.detect([picture(SIZE, SIZE)]) == [[expected]]
+
+
+@pytest.mark.parametrize("head", [v5, v8, v10])
+def test_letterbox_is_the_rule_and_boxes_come_out_in_the_pictures_pixels(
+    load: Callable[..., Any], head: Callable[..., Any]
+) -> None:
+    # 192x96 lies in the input at half its size, 24 pixels from the top.
+    (found,) = load([head()]).detect([picture(192, 96)])[0]
+    assert found.box == (72.0, 12.0, 48.0, 24.0)
+    (found,) = load([head()], resize="stretch").detect([picture(192, 96)])[0]
+    assert found.box == (72.0, 30.0, 48.0, 12.0)
+
+
+def test_resize_rule_file_and_names_stand_in_the_model_id(load: Callable[..., Any]) -> None:
+    ids = {
+        load([v8()]).model_id,
+        load([v8()], resize="stretch").model_id,
+        load([v8() * 1.0001]).model_id,
+        load([v8()], names=("a", "b", "c")).model_id,
+        load([v5()]).model_id,
+        load([v8()], detector="onnxruntime").model_id,
+        load([v8()], min_confidence=0.2).model_id,
+    }
+    assert len(ids) == 7
+    assert load([v8()], resize="letterbox").model_id == load([v8()]).model_id
+    assert all(model_id.startswith("own-o") for model_id in ids)
+
+
+def test_a_network_for_any_size_takes_the_settings(load: Callable[..., Any]) -> None:
+    for backend in ("openvino", "onnxruntime"):
+        detector = load(
+            [v8()],
+            detector=backend,
+            shape=(1, 3, "height", "width"),
+            input_width_px=SIZE,
+            input_height_px=SIZE,
+        )
+        assert [found.box for found in detector.detect([picture(SIZE, SIZE)])[0]] == [
+            (36.0, 30.0, 24.0, 12.0)
+        ]
+
+
+def test_another_size_than_the_networks_is_refused(load: Callable[..., Any]) -> None:
+    with pytest.raises(Misconfigured, match=r"INPUT_WIDTH_PX=64 .* takes 96x96; leave them empty"):
+        load([v8()], input_width_px=64, input_height_px=64)
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        [v8(4)],
+        [v5(2)],
+        [v8().transpose(0, 2, 1).copy()],
+        [np.zeros((1, 3, 12, 12, 8), np.float32)],
+        [v8()[0]],
+        [v8(), v8()],
+        [np.zeros((1, 1000), np.float32)],
+    ],
+    ids=["too many classes", "too few", "transposed", "raw grids", "no batch", "two heads", "a classifier"],
+)
+def test_another_head_is_refused_with_its_shapes(load: Callable[..., Any], outputs: Any) -> None:
+    with pytest.raises(Misconfigured, match=r"own.onnx: its outputs \(\d.*\) are no YOLO head of 3") as error:
+        load(outputs)
+    assert "\n" not in str(error.value)
+
+
+def test_a_second_output_that_is_no_head_does_not_matter(load: Callable[..., Any]) -> None:
+    assert load([np.zeros((1, 32, 24, 24), np.float32), v8()]).detect([picture(SIZE, SIZE)])[0]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "says"),
+    [
+        ([v8() * np.float32(5)], "its scores go from 0 to 4.5, no probabilities"),
+        ([np.concatenate([v8()[:, :4] / SIZE, v8()[:, 4:]], axis=1)], "boxes are no pixels"),
+        ([v10() * np.array([1, 1, 1, 1, 1, 9], np.float32)], "class 9, but there are 3 class names"),
+        ([v8() * np.float32("nan")], "numbers that are not finite"),
+    ],
+    ids=["logits", "normalised", "unknown class", "not finite"],
+)
+def test_answers_that_cannot_be_are_refused_at_start(
+    load: Callable[..., Any], outputs: Any, says: str
+) -> None:
+    with pytest.raises(Misconfigured, match=says):
+        load(outputs)
+
+
+def test_a_file_that_is_no_network_is_refused(load: Callable[..., Any], tmp_path: Path) -> None:
+    whole = write_onnx(tmp_path / "whole.onnx", [v8()]).read_bytes()
+    for name, data in {"cut": whole[:-100], "text": b"hello", "empty": b""}.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(Misconfigured, match=f"MODEL_ONNX=.*{name}: ") as error:
+            load(tmp_path / name)
+        assert "\n" not in str(error.value)
+    with pytest.raises(Misconfigured, match="cannot be read"):
+        load(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_a_network_that_a_back_end_cannot_run_is_refused_in_one_line(
+    load: Callable[..., Any], tmp_path: Path, backend: str
+) -> None:
+    path = write_onnx(tmp_path / "odd.onnx", [v8()])
+    odd = onnx.load(path)
+    odd.graph.node[0].op_type = "Nonsense"
+    onnx.save(odd, path)
+    with pytest.raises(Misconfigured, match=r"odd.onnx: O.* cannot run this network \(") as error:
+        load(path, detector=backend)
+    assert "\n" not in str(error.value)
+
+
+def test_what_an_onnx_network_needs_is_said(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "own.onnx", [v8()])
+    with pytest.raises(Misconfigured, match="its class names are missing; set FRAMETALLY_MODEL_NAMES"):
+        load_detector(load_settings(detector="openvino", model_onnx=path))
+
+
+@pytest.mark.parametrize("more", [{"detector": "opencv"}, {"precision": "int8"}])
+def test_an_onnx_network_runs_on_two_back_ends(load: Callable[..., Any], more: dict[str, str]) -> None:
+    with pytest.raises(Misconfigured, match=r"is run by openvino \(in f32 or bf16\) or onnxruntime"):
+        load([v8()], **more)
