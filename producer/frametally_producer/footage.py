@@ -20,6 +20,8 @@ OTHER_SUFFIXES = frozenset(
     {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".nef", ".arw", ".m3u8", ".dav"}
 )
 
+HOLDS_NOTHING = "holds no pictures or videos; put some there"
+
 
 class VideoToProduce(NamedTuple):
     """A video file, and the source's name as it is to be shown."""
@@ -99,7 +101,7 @@ def _add_folder(footage: Footage, folder: Path, source_name: str, leave_out: Col
     footage.media.extend(VideoToProduce(path, source_name) for path in videos)
     footage.skipped.extend(_not_read(path) for path in others)
     if not pictures and not videos and not others:
-        footage.skipped.append(Skipped(str(folder), "holds no pictures or videos; put some there"))
+        footage.skipped.append(Skipped(str(folder), HOLDS_NOTHING))
 
 
 def _not_read(path: Path) -> Skipped:

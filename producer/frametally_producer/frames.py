@@ -12,11 +12,12 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from frametally import failpoints, keys
-from frametally.errors import Misconfigured, Poison
+from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.frame_log import FrameLog
 from frametally.object_store import ObjectMissing, ObjectStore
 from frametally.opencv import Pixels, decode_image, jpeg_size_px
 from frametally.records import FrameAnnouncement, TimeSource, encode
+from frametally.retrying import Patience
 from frametally.settings import Settings
 from frametally_producer.pixels import encode_jpeg, shrink
 
@@ -26,9 +27,6 @@ _IN_FLIGHT = 4
 
 _ANNOUNCE_FRAMES, _ANNOUNCE_S = 100, 1.0
 """A batch of announcements is published at that many frames, or when its first is that old."""
-
-_KEY_SPAN_MS = 5000
-"""Frames of one source and so much event time have one key, and so one partition."""
 
 
 class NewFrame(NamedTuple):
@@ -72,9 +70,11 @@ class FrameWriter:
         settings: Settings,
         store: ObjectStore,
         log: FrameLog,
+        patience: Patience,
         on_announced: Callable[[list[FrameAnnouncement]], None],
     ) -> None:
         """A writer that nothing has been added to; use it in a `with` statement."""
+        self._patience = patience
         self._settings = settings
         self._store = store
         self._log = log
@@ -87,8 +87,10 @@ class FrameWriter:
     def add(self, frame: NewFrame) -> None:
         """Store `frame` and announce it, soon.
 
+        A store or a log that is away is waited for; no frame is left out for it.
+
         Raises:
-            Retryable: The store or the log is away.
+            GivenUp: It was away when a stop was asked for.
             Misconfigured: The store, the log or `keep_in` cannot be written.
         """
         self._putting.append(self._pool.submit(self._put, frame))
@@ -114,6 +116,8 @@ class FrameWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Flush, unless an error is on its way."""
+        if error is not None and not isinstance(error, FrametallyError):
+            self._patience.end()  # a thread that waits for the store would be waited for
         try:
             if error is None:
                 self.flush()
@@ -121,12 +125,17 @@ class FrameWriter:
             self._pool.shutdown(cancel_futures=True)
 
     def _collect_one(self) -> None:
+        # What cannot be put stays the first: nothing behind it is announced before it.
+        announcement = self._putting[0].result()
+        self._putting.popleft()
         if not self._batch:
             self._batch_since_s = time.monotonic()
-        self._batch.append(self._putting.popleft().result())
+        self._batch.append(announcement)
 
     def _announce(self) -> None:
-        self._log.publish(self._settings.topic, [(_log_key(a), encode(a)) for a in self._batch])
+        messages = [(keys.frame_log_key(a.source, a.captured_at_ms), encode(a)) for a in self._batch]
+        topic = self._settings.topic
+        self._patience.until_done("the log", lambda: self._log.publish(topic, messages))
         failpoints.passing("producer.published")
         announced, self._batch = self._batch, []
         self._on_announced(announced)
@@ -137,14 +146,10 @@ class FrameWriter:
         image = shrink(frame.pixels, self._settings.max_side_px)
         data = encode_jpeg(image, self._settings.jpeg_quality)
         height_px, width_px = image.shape[:2]
-        # Not durable: a frame can be made again from its medium.
-        if not self._store.put(key, data, if_absent=True, durable=False):
-            stored = self._stored(key)
-            if stored is None:
-                self._store.put(key, data, durable=False)
-            elif stored != data:
-                data = stored
-                width_px, height_px = jpeg_size_px(stored)
+        stored = self._patience.until_done("the object store", lambda: self._put_once(key, data))
+        if stored != data:
+            data = stored
+            width_px, height_px = jpeg_size_px(stored)
         failpoints.passing("producer.put")
         if frame.keep_in is not None:
             _keep(frame.keep_in / key.rpartition("/")[2], data)
@@ -161,6 +166,16 @@ class FrameWriter:
             media=frame.media,
         )
 
+    def _put_once(self, key: str, data: bytes) -> bytes:
+        """Put a frame that is not there yet; what is there then. Doing so again changes nothing."""
+        # Not durable: a frame can be made again from its medium.
+        if not self._store.put(key, data, if_absent=True, durable=False):
+            stored = self._stored(key)
+            if stored is not None:
+                return stored
+            self._store.put(key, data, durable=False)
+        return data
+
     def _stored(self, key: str) -> bytes | None:
         """The object that is there already: the announcement has to describe that one.
 
@@ -173,10 +188,6 @@ class FrameWriter:
         except (ObjectMissing, Poison):
             return None
         return data
-
-
-def _log_key(announcement: FrameAnnouncement) -> bytes:
-    return f"{announcement.source}/{announcement.captured_at_ms // _KEY_SPAN_MS}".encode()
 
 
 def _keep(path: Path, data: bytes) -> None:

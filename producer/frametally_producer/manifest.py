@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable
 
@@ -10,24 +9,15 @@ import msgspec
 
 from frametally import failpoints, keys
 from frametally.errors import Poison
-from frametally.object_store import ObjectMissing, ObjectStore
-from frametally.records import FrameAnnouncement, MediaManifest, TimeSource, decode, encode
+from frametally.manifest_update import change_manifest
+from frametally.media import find_manifest, weaker
+from frametally.object_store import ObjectStore
+from frametally.records import FrameAnnouncement, MediaManifest
+from frametally.retrying import Patience
+from frametally_producer.sampling import ALL, denser
 
 NOTE_EVERY_S = 3.0
 """Seconds between two notes in a manifest: what a crash may make the next call announce again."""
-
-# From the strongest to the weakest.
-_TIME_SOURCES: tuple[TimeSource, ...] = ("start_time", "exif", "container", "file_name", "file_time")
-
-
-def weaker(one: TimeSource, other: TimeSource) -> TimeSource:
-    """Of two sources of time, the one to trust less."""
-    return max(one, other, key=_TIME_SOURCES.index)
-
-
-def pictures_identity(source: str, day: str) -> str:
-    """Identity of one source's pictures of one UTC day: SHA-256, hex."""
-    return hashlib.sha256(f"pictures/{source}/{day}".encode()).hexdigest()
 
 
 def picture_name(image_path: str) -> str:
@@ -35,20 +25,23 @@ def picture_name(image_path: str) -> str:
     return image_path.rpartition("/")[2].removesuffix("-0.jpg")
 
 
-def load_manifest(store: ObjectStore, sha256: str) -> MediaManifest | None:
+class Forgotten(Poison):
+    """The medium was forgotten, or put right, while it was produced."""
+
+
+def load_manifest(store: ObjectStore, sha256: str, patience: Patience) -> MediaManifest | None:
     """The medium's manifest, or None if the store has none.
 
     Raises:
         Poison: It does not parse.
+        GivenUp: The store is away, and a stop was asked for.
     """
-    key = keys.media_key(sha256)
     try:
-        return decode(store.get(key), MediaManifest)
-    except ObjectMissing:
-        return None
+        return patience.until_done("the object store", lambda: find_manifest(store, sha256))
     except Poison as error:
         raise Poison(
-            f"its manifest {key} is damaged ({error}); remove that object to produce it anew"
+            f"its manifest {keys.media_key(sha256)} is damaged ({error}); "
+            "remove that object to produce it anew"
         ) from error
 
 
@@ -73,6 +66,22 @@ class FrameBitmap:
         """The bitmap."""
         return bytes(self._bitmap)
 
+    def count_to(self, frame_index: int) -> int:
+        """How many indices up to `frame_index`, that one included, are in the set."""
+        at, bits = divmod(frame_index + 1, 8)
+        whole = int.from_bytes(self._bitmap[:at]).bit_count()
+        return whole + (int.from_bytes(self._bitmap[at : at + 1]) & ((1 << bits) - 1)).bit_count()
+
+    def update(self, bitmap: bytes) -> None:
+        """Put all of another set into this one."""
+        if bitmap != self._bitmap:
+            size = max(len(bitmap), len(self._bitmap))
+            both = int.from_bytes(bitmap.ljust(size, b"\0")) | int.from_bytes(
+                bytes(self._bitmap).ljust(size, b"\0")
+            )
+            self._bitmap = bytearray(both.to_bytes(size))
+            self._count = both.bit_count()
+
     def add(self, frame_index: int) -> None:
         """Put `frame_index` into the set."""
         if frame_index not in self:
@@ -85,24 +94,45 @@ class FrameBitmap:
 class ManifestKeeper:
     """Notes in a medium's manifest what has been announced, every few seconds.
 
-    One producer at a time should keep a manifest: of two, the last to write would win, and frames that the
-    other noted would be announced again, by the next call that meets them.
+    Several producers may keep one medium's manifest: each adds to what the others noted, so nothing that was
+    announced is forgotten. Each also learns what the others have announced.
 
     Attributes:
         manifest: The manifest as it was loaded, or last written.
         frames: Decode indices of a video that have been announced.
         pictures: Names of pictures that have been announced.
+        samplings: What this producer is to announce all frames of; after the first write with those that
+            another producer is at.
     """
 
-    def __init__(self, store: ObjectStore, manifest: MediaManifest) -> None:
-        """Go on from `manifest`; nothing is written yet."""
+    def __init__(
+        self,
+        store: ObjectStore,
+        manifest: MediaManifest,
+        patience: Patience,
+        *,
+        samplings: Iterable[str] = (ALL,),
+        is_stored: bool,
+    ) -> None:
+        """Go on from `manifest`; nothing is written yet.
+
+        Args:
+            store: Where it goes.
+            manifest: As it was loaded, or a new one.
+            patience: Waits for the store.
+            samplings: What this producer is going to announce all frames of.
+            is_stored: Whether it was loaded.
+        """
         self.manifest = manifest
+        self.samplings = set(samplings)
         self.frames = FrameBitmap(manifest.announced_frames)
         self.pictures = set(manifest.announced_pictures)
         self._store = store
+        self._patience = patience
         self._first_ms = manifest.first_captured_at_ms
         self._last_ms = manifest.last_captured_at_ms
         self._written_at_s = float("-inf")
+        self._is_stored = is_stored
 
     def note(self, announcements: Iterable[FrameAnnouncement]) -> None:
         """Remember that these have been announced, until the next write."""
@@ -111,33 +141,85 @@ class ManifestKeeper:
                 self.frames.add(announcement.frame_index)
             else:
                 self.pictures.add(picture_name(announcement.image_path))
-            at_ms = announcement.captured_at_ms
-            self._first_ms = at_ms if self._first_ms is None else min(self._first_ms, at_ms)
-            self._last_ms = at_ms if self._last_ms is None else max(self._last_ms, at_ms)
+            self._widen(announcement.captured_at_ms, announcement.captured_at_ms)
 
     def write(self, *, expected: int | None = None) -> None:
-        """Write the manifest now.
+        """Add what is known here to the manifest, now.
 
         Args:
             expected: About how many frames the medium will have; None once all of it has been announced.
+
+        Raises:
+            Forgotten: The medium was forgotten, or put right, since it was loaded.
+            Misconfigured: The store cannot be written.
+            GivenUp: The store is away, and a stop was asked for.
         """
+        sha256 = self.manifest.sha256
+        manifest = self._patience.until_done(
+            "the object store",
+            lambda: change_manifest(self._store, sha256, lambda stored: self._merged(stored, expected)),
+        )
+        self.manifest = manifest or self.manifest
+        failpoints.passing("producer.manifest")
+        self._is_stored = True
+        self._written_at_s = time.monotonic()
+
+    def write_if_due(self, *, expected: int) -> bool:
+        """Write the manifest if the last write is some seconds ago; whether it was. Raises as `write`."""
+        if time.monotonic() - self._written_at_s < NOTE_EVERY_S:
+            return False
+        self.write(expected=expected)
+        return True
+
+    def _merged(self, stored: MediaManifest | None, expected: int | None) -> MediaManifest:
+        """The manifest to write, given the one that is there. May be called again if the write fails."""
+        if stored is None:
+            if self._is_stored:
+                raise Forgotten("was forgotten while it was produced; give it again if it is wanted")
+            merged, complete = self.manifest, expected is None
+        else:
+            if stored.revision != self.manifest.revision:
+                raise Forgotten("was put right while it was produced; give it again to finish it")
+            self._learn(stored)
+            # The first to write a medium gave it its name, its source and its time.
+            merged = msgspec.structs.replace(
+                stored,
+                sampling=denser(stored.sampling, self.manifest.sampling),
+                time_source=weaker(stored.time_source, self.manifest.time_source)
+                if stored.kind == "pictures"
+                else stored.time_source,
+            )
+            complete = self._is_complete(stored, merged, done=expected is None)
         announced = len(self.frames) + len(self.pictures)
-        self.manifest = msgspec.structs.replace(
-            self.manifest,
+        of_others = stored.frames_expected if stored is not None and stored.state == "producing" else 0
+        return msgspec.structs.replace(
+            merged,
             first_captured_at_ms=self._first_ms,
             last_captured_at_ms=self._last_ms,
-            frames_expected=announced if expected is None else max(expected, announced),
+            frames_expected=announced if complete else max(expected or 0, of_others, announced),
             frames_put=announced,
             frames_announced=announced,
-            state="complete" if expected is None else "producing",
+            state="complete" if complete else "producing",
             announced_frames=bytes(self.frames),
             announced_pictures=sorted(self.pictures),
         )
-        self._store.put(keys.media_key(self.manifest.sha256), encode(self.manifest))
-        failpoints.passing("producer.manifest")
-        self._written_at_s = time.monotonic()
 
-    def write_if_due(self, *, expected: int) -> None:
-        """Write the manifest if the last write is some seconds ago."""
-        if time.monotonic() - self._written_at_s >= NOTE_EVERY_S:
-            self.write(expected=expected)
+    def _is_complete(self, stored: MediaManifest, merged: MediaManifest, *, done: bool) -> bool:
+        """Whether all that any producer was asked for so far is announced, once this one is `done`."""
+        if stored.kind == "pictures":
+            return done
+        if stored.state == "complete":
+            return merged.sampling == stored.sampling
+        if not self._is_stored:
+            self.samplings.add(stored.sampling)  # another is at it, and may die: this one does it too
+        return done and merged.sampling in self.samplings
+
+    def _learn(self, stored: MediaManifest) -> None:
+        self.frames.update(stored.announced_frames)
+        self.pictures.update(stored.announced_pictures)
+        if stored.first_captured_at_ms is not None and stored.last_captured_at_ms is not None:
+            self._widen(stored.first_captured_at_ms, stored.last_captured_at_ms)
+
+    def _widen(self, first_ms: int, last_ms: int) -> None:
+        self._first_ms = first_ms if self._first_ms is None else min(self._first_ms, first_ms)
+        self._last_ms = last_ms if self._last_ms is None else max(self._last_ms, last_ms)

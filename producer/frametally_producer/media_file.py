@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
 from frametally.errors import Poison
+
+_PIECE_BYTES = 1 << 22
 
 
 @contextmanager
@@ -29,10 +31,21 @@ def open_medium(path: Path) -> Iterator[BufferedReader]:
         yield file
 
 
-def sha256_of(file: BufferedReader) -> str:
-    """SHA-256 of all its bytes, hex; read from the beginning, in pieces."""
+def sha256_of(file: BufferedReader, step: Callable[[int], None] = lambda read_bytes: None) -> str:
+    """SHA-256 of all its bytes, hex; read from the beginning, in pieces.
+
+    Args:
+        file: Open for reading.
+        step: Told after each piece how many bytes have been read; what it raises ends the reading.
+    """
     file.seek(0)
-    return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    read_bytes = 0
+    while piece := file.read(_PIECE_BYTES):
+        digest.update(piece)
+        read_bytes += len(piece)
+        step(read_bytes)
+    return digest.hexdigest()
 
 
 def why_unreadable(error: OSError) -> str:

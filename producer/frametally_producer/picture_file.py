@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 import warnings
 from io import BufferedReader
@@ -17,8 +18,8 @@ from frametally_producer.pixels import UPRIGHT, upright
 Image.MAX_IMAGE_PIXELS = None  # sizes are checked here, against the setting
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-# Uncompressed, 4 channels of 16 bits; a file with more than that for each pixel allowed is no picture.
-_MOST_BYTES_PER_PIXEL = 8
+# Uncompressed, 4 channels of 16 bits, and room for what else cameras write; more than that is no picture.
+_MOST_BYTES_PER_PIXEL, _MOST_OTHER_BYTES = 8, 32 << 20
 
 # EXIF tags (CIPA DC-008, 4.6).
 _ORIENTATION = 0x0112
@@ -69,17 +70,22 @@ def read_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
     return PictureHeader(width_px, height_px, UPRIGHT if picture.format == "TIFF" else orientation, recorded)
 
 
-def read_pixels(file: BufferedReader, header: PictureHeader, *, max_pixels: int) -> Pixels:
+def read_pixels(file: BufferedReader, header: PictureHeader) -> Pixels:
     """The picture upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
 
     Raises:
         Poison: The file is far larger than its pixels can be, cut short or damaged.
     """
     file.seek(0)
-    data = file.read(max_pixels * _MOST_BYTES_PER_PIXEL)
-    if file.read(1):
-        raise Poison(f"is larger than a picture of {max_pixels} pixels can be; export it again")
-    return upright(decode_pixels(data), header.orientation)
+    most_bytes = header.width_px * header.height_px * _MOST_BYTES_PER_PIXEL + _MOST_OTHER_BYTES
+    if os.fstat(file.fileno()).st_size > most_bytes:
+        size = f"{header.width_px}x{header.height_px}"
+        raise Poison(f"is larger than a picture of {size} pixels can be; export it again")
+    try:
+        pixels = decode_pixels(file.read())
+    except Poison as error:
+        raise Poison(f"{error}; copy it again from its origin") from error
+    return upright(pixels, header.orientation)
 
 
 def _read_exif(picture: Image.Image) -> tuple[int, datetime.datetime | None]:

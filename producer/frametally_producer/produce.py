@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from frametally import failpoints
+from frametally.backfill import Standing
 from frametally.errors import Misconfigured, Poison
 from frametally.frame_log import FrameLog
 from frametally.object_store import ObjectStore
 from frametally.records import MediaManifest
 from frametally.reports import Progress, Skipped
+from frametally.retrying import GivenUp, Patience
 from frametally.settings import Settings
 from frametally_producer.event_time import check_time_pattern, parse_start_time
-from frametally_producer.footage import PicturesToProduce, VideoToProduce, find_footage
+from frametally_producer.footage import Footage, PicturesToProduce, VideoToProduce, find_footage
 from frametally_producer.media_file import why_unreadable
 from frametally_producer.pictures import produce_pictures
 from frametally_producer.production import Production
+from frametally_producer.room import Room
+from frametally_producer.seen_files import SeenFiles
+from frametally_producer.tally import Outcome, Tally
 from frametally_producer.videos import produce_video
 
 
@@ -30,6 +38,7 @@ class ProduceReport(NamedTuple):
         frames_known: Frames asked for that an earlier call had announced.
         skipped: What was set aside, whole or in part.
         notices: What a person should know besides, one line each.
+        stopped: Whether it was asked to stop before the end; the same call goes on from there.
     """
 
     media: list[MediaManifest]
@@ -37,6 +46,7 @@ class ProduceReport(NamedTuple):
     frames_known: int
     skipped: list[Skipped]
     notices: list[str]
+    stopped: bool = False
 
 
 def produce(
@@ -49,8 +59,12 @@ def produce(
     source: str | None = None,
     start_time: str | None = None,
     extracted_dir: Path | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_standing: Callable[[Standing], None] = lambda standing: None,
 ) -> ProduceReport:
     """Store and announce the frames of the media at `paths` that have not been announced yet.
+
+    A store or a log that is away is waited for, as is room on the disk; no frame is left out for it.
 
     Args:
         paths: Video files, picture files, and folders of both (searched all through).
@@ -61,41 +75,121 @@ def produce(
         source: The source's name; None: that of the folder given, for a single file its stem.
         start_time: ISO 8601 time at which the one video given begins.
         extracted_dir: Folder in which stored pictures are also kept as files, below the source's name.
+        should_stop: Asked between frames: once true, what is in hand is finished and the call returns.
+        on_standing: Told how the files stand, whenever that changes.
 
     Raises:
         Misconfigured: Settings or arguments that cannot be, or a store, log or folder that cannot be written.
-        Retryable: The store or the log is away; the same call later goes on where this one ended.
     """
+    footage = find_footage(paths, source=source, leave_out=left_out(settings, extracted_dir))
+    start = start_of(footage, start_time)
+    with begin(
+        settings=settings,
+        store=store,
+        log=log,
+        progress=progress,
+        extracted_dir=extracted_dir,
+        should_stop=should_stop,
+        on_standing=on_standing,
+    ) as production:
+        production.skipped.extend(footage.skipped)
+        stopped = False
+        try:
+            produce_media(footage.media, production, start)
+        except GivenUp:
+            stopped = True
+        return report_of(production, stopped=stopped)
+
+
+@contextmanager
+def begin(
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    log: FrameLog,
+    progress: Progress,
+    extracted_dir: Path | None,
+    should_stop: Callable[[], bool],
+    on_standing: Callable[[Standing], None],
+) -> Iterator[Production]:
+    """One call of the producer, with nothing done yet; what it needs is closed at the end."""
     failpoints.arm()
     check_time_pattern(settings.time_pattern)
-    start = parse_start_time(start_time) if start_time else None
-    written = [settings.data_dir, *([extracted_dir] if extracted_dir else [])]
-    footage = find_footage(paths, source=source, leave_out=written)
-    given = len(footage.media) + len(footage.skipped)
-    if start and (given > 1 or any(isinstance(medium, PicturesToProduce) for medium in footage.media)):
-        raise Misconfigured(
-            "--start-time is for one video, and this is not one video: give one video a call, or leave it out"
-            " (then the media's own times are used, their names' by --time-pattern, or their files' dates)"
+    patience = Patience(progress.say, should_stop)
+    with contextlib.suppress(GivenUp):
+        patience.until_done("the log", lambda: log.create_topic(settings.topic, settings.log_partitions))
+    with SeenFiles(settings.data_dir) as seen:
+        yield Production(
+            settings=settings,
+            store=store,
+            log=log,
+            progress=progress,
+            extracted_dir=extracted_dir,
+            patience=patience,
+            room=Room(settings, patience),
+            seen=seen,
+            tally=Tally(on_standing),
         )
-    log.create_topic(settings.topic, settings.log_partitions)
-    production = Production(
-        settings=settings, store=store, log=log, progress=progress, extracted_dir=extracted_dir
-    )
-    production.skipped.extend(footage.skipped)
-    for medium in footage.media:
+
+
+def produce_media(
+    media: Sequence[VideoToProduce | PicturesToProduce], production: Production, start: datetime | None = None
+) -> None:
+    """Produce each of `media`; bad ones are set aside.
+
+    Raises:
+        GivenUp: A stop was asked for; what was in hand is announced and noted.
+        Misconfigured: The store, the log or a folder cannot be written.
+    """
+    for medium in media:
+        production.tally.expect([medium.path] if isinstance(medium, VideoToProduce) else medium.paths)
+    for medium in media:
         if isinstance(medium, VideoToProduce):
-            try:
-                produce_video(medium, production, start)
-            except Poison as error:
-                production.skip(str(medium.path), str(error))
-            except OSError as error:
-                production.skip(str(medium.path), why_unreadable(error))
+            _produce_video(medium, production, start)
         else:
-            produce_pictures(medium, production)
+            try:
+                produce_pictures(medium, production)
+            except Poison as error:
+                production.skip(medium.name, str(error))
+
+
+def _produce_video(video: VideoToProduce, production: Production, start: datetime | None) -> None:
+    outcome: Outcome = "skipped"
+    production.go_on()
+    production.tally.begin(video.path)
+    try:
+        outcome = produce_video(video, production, start)
+    except Poison as error:
+        production.skip(str(video.path), str(error))
+    except OSError as error:
+        production.skip(str(video.path), why_unreadable(error))
+    production.tally.end(outcome)
+
+
+def report_of(production: Production, *, stopped: bool) -> ProduceReport:
+    """What has been done."""
     return ProduceReport(
         media=list(production.media.values()),
         frames_announced=production.frames_announced,
         frames_known=production.frames_known,
         skipped=production.skipped,
         notices=production.notices,
+        stopped=stopped,
     )
+
+
+def left_out(settings: Settings, extracted_dir: Path | None) -> list[Path]:
+    """Folders that frametally itself writes: they are not searched for footage."""
+    return [settings.data_dir, *([extracted_dir] if extracted_dir else [])]
+
+
+def start_of(footage: Footage, start_time: str | None) -> datetime | None:
+    """The moment that `--start-time` names. Raises `Misconfigured` if it cannot be meant for this footage."""
+    start = parse_start_time(start_time) if start_time else None
+    given = len(footage.media) + len(footage.skipped)
+    if start and (given > 1 or any(isinstance(medium, PicturesToProduce) for medium in footage.media)):
+        raise Misconfigured(
+            "--start-time is for one video, and this is not one video: give one video a call, or leave it out"
+            " (then the media's own times are used, their names' by --time-pattern, or their files' dates)"
+        )
+    return start

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from frametally.frame_log import FrameLog
 from frametally.object_store import ObjectStore
 from frametally.records import MediaManifest
 from frametally.reports import Progress, Skipped
+from frametally.retrying import GivenUp, Patience
 from frametally.settings import Settings
 from frametally_producer.event_time import Remark
+from frametally_producer.room import Room
+from frametally_producer.seen_files import SeenFiles
+from frametally_producer.tally import Tally
 
 
 @dataclass(kw_only=True)
@@ -24,6 +31,10 @@ class Production:
         log: Where frames are announced.
         progress: Where it reports to while it works.
         extracted_dir: Folder in which stored pictures are also kept as files, or None.
+        patience: Waits for a store or a log that is away, until a stop is asked for.
+        room: Waits for room on the disk.
+        seen: What is remembered of files.
+        tally: How far this call has come.
         media: Manifests of the media met, by identity.
         frames_announced: Frames that this call announced.
         frames_known: Frames asked for that an earlier call had announced.
@@ -36,6 +47,10 @@ class Production:
     log: FrameLog
     progress: Progress
     extracted_dir: Path | None
+    patience: Patience
+    room: Room
+    seen: SeenFiles
+    tally: Tally
     media: dict[str, MediaManifest] = field(default_factory=dict)
     frames_announced: int = 0
     frames_known: int = 0
@@ -50,6 +65,42 @@ class Production:
     def skip(self, name: str, reason: str) -> None:
         """Set the medium `name` aside."""
         self.skipped.append(Skipped(name, reason))
+
+    def count_announced(self, announcements: Sized) -> None:
+        """These have been announced."""
+        self.frames_announced += len(announcements)
+        self.tally.frames_announced = self.frames_announced
+
+    def go_on(self) -> None:
+        """Return if there is more to be done.
+
+        Raises:
+            GivenUp: A stop was asked for.
+        """
+        if self.patience.stopping:
+            raise GivenUp("stopped")
+
+    def asked(self, source_name: str, start_time: str = "") -> str:
+        """All that decides what a file becomes, besides its bytes and its name, as one text."""
+        return asked_of(self.settings, source_name, start_time)
+
+
+def asked_of(settings: Settings, source_name: str, start_time: str = "") -> str:
+    """All that decides what a file becomes, besides its bytes and its name, as one text."""
+    parts = (
+        settings.sample_fps,
+        source_name,
+        start_time,
+        settings.timezone,
+        settings.time_pattern,
+        settings.file_time,
+    )
+    return msgspec.json.encode(parts).decode()
+
+
+def cost_of(settings: Settings) -> str:
+    """The settings that decide how long a file takes, as one text."""
+    return f"{settings.sample_fps} {settings.max_side_px} {settings.jpeg_quality}"
 
 
 class Remarks:

@@ -18,6 +18,7 @@ from av.video.reformatter import VideoReformatter
 from frametally.errors import Poison
 from frametally.opencv import Pixels
 from frametally_producer.pixels import UPRIGHT, upright
+from frametally_producer.places import CONTAINERS, Place, PlaceFinder, PlaceLost, check_place
 
 # A display matrix (ISO/IEC 14496-12, 6.2.2) sends a pixel (x, y) to (a x + c y, b x + d y): its signs
 # (a, b, c, d), and the EXIF orientation that says the same.
@@ -121,6 +122,9 @@ class Video:
         duration_s: Its length, if it states one.
         frames_stated: Its number of frames, if it states one.
         damage: After reading: what was wrong with it, one sentence each.
+        places: While reading: where it could be gone on with.
+        average_fps: Frames a second, if it states them.
+        size_px: Width and height, as stored.
     """
 
     def __init__(self, container: av.container.InputContainer, *, max_pixels: int) -> None:
@@ -142,6 +146,10 @@ class Video:
         self.duration_s = _stated_length_s(container, stream)
         self.frames_stated = stream.frames if stream.frames > 0 else None
         self.damage: list[str] = []
+        self._bad_pieces = 0
+        self.average_fps = stream.average_rate or stream.guessed_rate
+        self.size_px = size
+        self.places: list[Place] = []
         self._container = container
         self._stream = stream
         self._reformatter = VideoReformatter()
@@ -158,8 +166,14 @@ class Video:
             raise Poison(f"cannot be converted ({_reason(error)})") from error
         return upright(np.asarray(bgr, np.uint8), _orientation(frame))
 
-    def frames(self) -> Iterator[TimedFrame]:
+    def frames(self, place: Place | None = None) -> Iterator[TimedFrame]:
         """Every frame that can be decoded, with its time; times grow.
+
+        Args:
+            place: Where to begin; the frames up to its check come too, with the rest only if they were right.
+
+        Raises:
+            PlaceLost: The place is not there; nothing behind its check has been given.
 
         A frame without a presentation time, or with one that is not after that of the frame before it (where
         recordings were joined; in AVI, which keeps no order of presentation), comes one frame after it: by
@@ -169,7 +183,14 @@ class Video:
         start = self._stream.start_time
         first: Fraction | None = None
         ticks = next_ticks = Fraction(start or 0)
-        for frame_index, frame in enumerate(self._decoded()):
+        frame_index = 0
+        decoded = self._decoded()
+        if place is not None:
+            first, ticks = Fraction(place.first_ticks), Fraction(place.before_ticks)
+            frame_index = place.key.frame_index
+            decoded = self._decoded_from(place)
+        finder = PlaceFinder(first)
+        for frame in decoded:
             if frame.pts is not None and (first is None or frame.pts > ticks):
                 ticks = Fraction(frame.pts)
             else:
@@ -178,25 +199,61 @@ class Video:
                 first = ticks
             origin = first if start is None else start
             offset_ms = math.floor((ticks - origin) * base * 1000)
+            if place is not None:
+                check_place(place, frame_index, ticks, frame)
+                if frame_index == place.check.frame_index:
+                    self._bad_pieces = 0  # those of before the place, which its key frame makes good
+            found = finder.pass_over(frame_index, ticks, frame)
+            if found is not None and self.has_places and not self._bad_pieces:
+                self.places.append(found)
             yield TimedFrame(frame_index, (ticks - first) * base, offset_ms, frame)
             next_ticks = ticks + self._length_ticks(frame, base)
+            frame_index += 1
+        if place is not None and frame_index <= place.check.frame_index:
+            raise PlaceLost
         if first is not None:
             self._note_cut((next_ticks - first) * base)
 
+    def position_of_check(self, place: Place) -> Fraction:
+        """Time of the place's last frame, from the video's first frame, seconds."""
+        base = self._stream.time_base or _FFMPEG_TIME_BASE
+        return (place.check.ticks - place.first_ticks) * base
+
+    @property
+    def has_places(self) -> bool:
+        """Whether its container is one in which places can be found again."""
+        return self._container.format.name.partition(",")[0] in CONTAINERS
+
+    def _decoded_from(self, place: Place) -> Iterator[av.VideoFrame]:
+        """Frames from the place's key frame on. Raises `PlaceLost`."""
+        try:
+            self._container.seek(place.key.ticks, stream=self._stream)
+        except (av.FFmpegError, OSError) as error:
+            raise PlaceLost from error
+        found = False
+        for frame in self._decoded():
+            if not found and frame.pts is not None:
+                if frame.pts > place.key.ticks:
+                    break
+                found = frame.pts == place.key.ticks and bool(frame.key_frame)
+            if found:
+                yield frame
+        if not found:
+            raise PlaceLost
+
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Frames as they come; what cannot be read or decoded is left out and noted."""
-        bad_packets = bad_frames = 0
         for packet in self._packets():
             try:
                 frames = self._stream.decode(packet)
             except av.FFmpegError:
-                bad_packets += 1
+                self._bad_pieces += 1
                 continue
             for frame in frames:
-                bad_frames += frame.is_corrupt
+                self._bad_pieces += frame.is_corrupt
                 yield frame
-        if bad_packets or bad_frames:
-            self.damage.append(f"{bad_packets + bad_frames} pieces of it are damaged")
+        if self._bad_pieces:
+            self.damage.append(f"{self._bad_pieces} pieces of it are damaged")
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream] | None]:
         """Packets up to the end, or to where reading fails: then None, for the decoder's last frames."""

@@ -1,113 +1,130 @@
-"""Producing a video: its frames off the sampling grid, on from where the last call ended."""
+"""Producing a video: what it is, whether it is known, and when it began; its frames are `video_work`'s."""
 
 from __future__ import annotations
 
-import itertools
+import contextlib
+import os
 from datetime import datetime
+from io import BufferedReader
 
 import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.records import FrameAnnouncement, MediaManifest
-from frametally_producer.event_time import EventTime, TimeClues, checked_ms, find_event_time, iso
+from frametally.media import next_revision, weaker
+from frametally.records import MediaManifest
+from frametally_producer.event_time import EventTime, TimeClues, find_event_time, iso
 from frametally_producer.footage import VideoToProduce
-from frametally_producer.frames import FrameWriter, NewFrame
-from frametally_producer.manifest import ManifestKeeper, load_manifest, weaker
+from frametally_producer.manifest import ManifestKeeper, load_manifest
 from frametally_producer.media_file import open_medium, sha256_of
+from frametally_producer.places import Place, PlaceLost
 from frametally_producer.production import Production, Remarks
-from frametally_producer.sampling import Sampler, denser, estimate_frames
+from frametally_producer.sampling import denser
+from frametally_producer.seen_files import stamp_of
+from frametally_producer.tally import Outcome
 from frametally_producer.video_file import Video, open_video
+from frametally_producer.video_work import VideoWork
 
 
-def produce_video(video: VideoToProduce, production: Production, start_time: datetime | None) -> None:
+def produce_video(video: VideoToProduce, production: Production, start_time: datetime | None) -> Outcome:
     """Store and announce what is new of `video`.
+
+    A file that the same call has finished before is not even opened; one whose bytes are known is not read
+    for its identity again; one that was cut short is gone on with where it stopped.
+
+    Returns:
+        Whether anything was new.
 
     Raises:
         Poison: It cannot be produced at all.
         OSError: Its file cannot be read.
-        Retryable: The store or the log is away.
+        GivenUp: A stop was asked for; what was in hand is announced and noted.
         Misconfigured: The store or the log cannot be written.
     """
-    asked = production.settings.sample_fps
+    asked = production.asked(video.source_name, start_time.isoformat() if start_time else "")
+    before = video.path.stat()
+    seen = production.seen.find(video.path, stamp_of(before))
+    if seen is not None and seen.asked == asked:
+        known = load_manifest(production.store, seen.sha256, production.patience)
+        if known is not None and known.state == "complete":
+            return _already_known(known, production)
     with open_medium(video.path) as file:
-        sha256 = sha256_of(file)
-        known = load_manifest(production.store, sha256)
-        with open_video(file, max_pixels=production.max_pixels) as opened:
-            if known is None:
-                time = _find_time(video, opened, production, start_time)
-                manifest = _new_manifest(video, sha256, time, asked)
-                samplings = {asked}
-                remarks = Remarks()
-                for remark in time.remarks:
-                    remarks.add(str(video.path), remark)
-                remarks.tell(production)
-            else:
-                _tell_what_stays(video, opened, production, start_time, known)
-                sampling = denser(known.sampling, asked)
-                if known.state == "complete" and sampling == known.sampling:
-                    production.media[sha256] = known
-                    production.frames_known += known.frames_announced
-                    return
-                manifest = msgspec.structs.replace(known, sampling=sampling)
-                # What a call that was cut short had been asked for is finished, whatever is asked for now.
-                samplings = {sampling} if known.state == "complete" else {sampling, known.sampling}
-            _produce_frames(opened, ManifestKeeper(production.store, manifest), samplings, production)
+        before = os.fstat(file.fileno())
+        if seen is None:
+            sha256 = _identify(file, before.st_size, production)
+            production.seen.note_file(video.path, before=before, after=os.fstat(file.fileno()), sha256=sha256)
+        else:
+            sha256 = seen.sha256
+        said = len(production.notices)
+        outcome = _produce(video, file, sha256, production, start_time)
+        after = os.fstat(file.fileno())
+    if stamp_of(before) != stamp_of(after):
+        production.skip(
+            str(video.path),
+            "changed while it was produced; produce it again once it is whole, and `frametally forget` this "
+            "part of it, or what both hold counts twice",
+        )
+    elif len(production.notices) == said:  # what there was to say is to be said again the next time
+        production.seen.note_file(video.path, before=before, after=after, sha256=sha256, asked=asked)
+    return outcome
 
 
-def _produce_frames(
-    opened: Video, keeper: ManifestKeeper, samplings: set[str], production: Production
-) -> None:
-    """Store and announce the frames that any of `samplings` takes and that are not announced yet."""
-    medium = keeper.manifest
-    if medium.start_ms is None:
-        raise Poison("its manifest says no start; remove its object from the store to produce it anew")
-    sampler = Sampler(*samplings)
-    taken = (frame for frame in opened.frames() if sampler.takes(frame.position_s))
-    first = next(taken, None)  # before anything is written: a video without a frame leaves no trace
-    if first is None:
-        why = f": {'; '.join(opened.damage)}" if opened.damage else ""
-        raise Poison(f"holds no frame that can be decoded{why}; play it to see, or export it again")
+def _identify(file: BufferedReader, size_bytes: int, production: Production) -> str:
+    def step(read_bytes: int) -> None:
+        production.go_on()
+        production.tally.doing("reading it for its identity")
 
-    expected = max(
-        estimate_frames(s, frames=opened.frames_stated, duration_s=opened.duration_s) or 0 for s in samplings
-    )
-    keeper.write(expected=expected)
+    return sha256_of(file, step)
 
-    def note(announcements: list[FrameAnnouncement]) -> None:
-        keeper.note(announcements)
-        keeper.write_if_due(expected=expected)
-        production.frames_announced += len(announcements)
 
-    settings, store, log = production.settings, production.store, production.log
-    with FrameWriter(settings=settings, store=store, log=log, on_announced=note) as writer:
-        for done, frame in enumerate(itertools.chain((first,), taken), 1):
-            production.progress.update(done, max(expected, done), medium.name)
-            if frame.frame_index in keeper.frames:
-                production.frames_known += 1
-                continue
-            try:
-                captured_at_ms = checked_ms(medium.start_ms + frame.offset_ms)
-                pixels = opened.pixels(frame.frame)
-            except Poison as error:
-                opened.damage.append(f"frame {frame.frame_index}: {error}")
-                break
-            writer.add(
-                NewFrame(
-                    media=medium.sha256,
-                    file_sha256=medium.sha256,
-                    source=medium.source,
-                    frame_index=frame.frame_index,
-                    captured_at_ms=captured_at_ms,
-                    time_source=medium.time_source,
-                    pixels=pixels,
-                )
-            )
-    keeper.write()
-    production.media[medium.sha256] = keeper.manifest
-    if opened.damage:
-        kept = f"its {keeper.manifest.frames_announced} good frames were kept; look for a whole copy"
-        production.skip(medium.name, f"in part: {'; '.join(opened.damage)}; {kept}")
+def _already_known(known: MediaManifest, production: Production) -> Outcome:
+    production.media[known.sha256] = known
+    production.frames_known += known.frames_announced
+    return "known"
+
+
+def _produce(
+    video: VideoToProduce,
+    file: BufferedReader,
+    sha256: str,
+    production: Production,
+    start_time: datetime | None,
+) -> Outcome:
+    asked = production.settings.sample_fps
+    store, patience = production.store, production.patience
+    known = load_manifest(store, sha256, patience)
+    place: Place | None = None
+    with open_video(file, max_pixels=production.max_pixels) as opened:
+        if known is None:
+            time = _find_time(video, opened, production, start_time)
+            revision = patience.until_done("the object store", lambda: next_revision(store, sha256))
+            manifest = _new_manifest(video, sha256, time, asked, revision)
+            samplings = {asked}
+            remarks = Remarks()
+            for remark in time.remarks:
+                remarks.add(str(video.path), remark)
+            remarks.tell(production)
+        else:
+            _tell_what_stays(video, opened, production, start_time, known)
+            sampling = denser(known.sampling, asked)
+            if known.state == "complete" and sampling == known.sampling:
+                return _already_known(known, production)
+            manifest = msgspec.structs.replace(known, sampling=sampling)
+            # What a call that was cut short had been asked for is finished, whatever is asked for now.
+            samplings = {sampling} if known.state == "complete" else {sampling, known.sampling}
+            place = production.seen.place(sha256)
+        keeper = ManifestKeeper(store, manifest, patience, samplings=samplings, is_stored=known is not None)
+        work = VideoWork(video.path, keeper, production)
+        if place is None or not work.can_go_on_at(place):
+            work.run(opened)
+            return "finished"
+        with contextlib.suppress(PlaceLost):
+            work.run(opened, place)
+            return "finished"
+    production.seen.note_place(sha256, None)
+    with open_video(file, max_pixels=production.max_pixels) as opened:
+        work.run(opened)
+    return "finished"
 
 
 def _find_time(
@@ -143,12 +160,14 @@ def _tell_what_stays(
     if new_time or keys.slug(video.source_name) != known.source:
         production.notices.append(
             f"{video.path}: was produced before, as source {known.source_name} beginning at "
-            f"{iso(known.start_ms or 0)}, and keeps both; to give it others, produce it into another data "
-            f"folder (--data-dir)"
+            f"{iso(known.start_ms or 0)}, and keeps both; `frametally rename-source` and `frametally retime` "
+            f"give it others"
         )
 
 
-def _new_manifest(video: VideoToProduce, sha256: str, time: EventTime, sampling: str) -> MediaManifest:
+def _new_manifest(
+    video: VideoToProduce, sha256: str, time: EventTime, sampling: str, revision: int
+) -> MediaManifest:
     return MediaManifest(
         sha256=sha256,
         name=str(video.path),
@@ -162,4 +181,5 @@ def _new_manifest(video: VideoToProduce, sha256: str, time: EventTime, sampling:
         frames_put=0,
         frames_announced=0,
         state="producing",
+        revision=revision,
     )

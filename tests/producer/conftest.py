@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frametally.errors import Retryable
+from frametally.backfill import Standing
 from frametally.records import FrameAnnouncement, MediaManifest, decode
 from frametally.settings import Settings, load_settings
 from frametally.testing import MemoryLog, MemoryStore
@@ -37,12 +37,17 @@ class SaidAloud:
         self.lines.append(line)
 
 
+class Died(BaseException):
+    """What a test puts in where the process is to die."""
+
+
 class FailingStore(MemoryStore):
-    """Raises at the n-th put of an image, counted from 1, for as long as `fail_at` says so."""
+    """Raises `failure` at the n-th put of an image, counted from 1, for as long as `fail_at` says so."""
 
     def __init__(self) -> None:
         super().__init__()
         self.fail_at = 0
+        self.failure: BaseException = Died("at a put")
         self.image_puts = 0
         self.effects: list[tuple[str, str]] = []
 
@@ -50,18 +55,19 @@ class FailingStore(MemoryStore):
         if key.startswith("images/"):
             self.image_puts += 1
             if self.image_puts == self.fail_at:
-                raise Retryable("the store is away")
+                raise self.failure
         stored = super().put(key, data, if_absent=if_absent, durable=durable)
         self.effects.append(("put", key))
         return stored
 
 
 class FailingLog(MemoryLog):
-    """Raises at the n-th batch, counted from 1, as `fail_at` says, after the first half of it is in."""
+    """Raises `failure` at the n-th batch, counted from 1, as `fail_at` says, after half of it is in."""
 
     def __init__(self, effects: list[tuple[str, str]]) -> None:
         super().__init__()
         self.fail_at = 0
+        self.failure: BaseException = Died("at a batch")
         self.batches = 0
         self.announcements: list[FrameAnnouncement] = []
         self.keys: list[bytes] = []
@@ -78,7 +84,7 @@ class FailingLog(MemoryLog):
             self.effects.append(("announce", announcement.image_path))
             super().publish(topic, [(key, value)])
         if failing:
-            raise Retryable("the log is away")
+            raise self.failure
 
 
 class Bench:
@@ -89,7 +95,8 @@ class Bench:
         self.store = FailingStore()
         self.log = FailingLog(self.store.effects)
         self.progress = SaidAloud()
-        self.overrides: dict[str, object] = {}
+        self.overrides: dict[str, object] = {"min_free_disk_mb": 0}
+        self.standings: list[Standing] = []
 
     def settings(self, **overrides: object) -> Settings:
         return load_settings(data_dir=self.folder / "data", **(self.overrides | overrides))
@@ -100,11 +107,14 @@ class Bench:
         source: str | None = None,
         start_time: str | None = None,
         extracted_dir: Path | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
         **overrides: object,
     ) -> ProduceReport:
         return produce(
             paths,
             settings=self.settings(**overrides),
+            should_stop=should_stop,
+            on_standing=self.standings.append,
             store=self.store,
             log=self.log,
             progress=self.progress,
@@ -148,6 +158,7 @@ def encode_video(
     rotation: int | None = None,
     metadata: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
+    pix_fmt: str = "yuv420p",
 ) -> Path:
     """A video with a frame at each time, or of that many frames at `fps`; its file has a fixed date."""
     if isinstance(times_ms, int):
@@ -156,7 +167,7 @@ def encode_video(
         container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height = size_px
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = Fraction(1, 1000 if codec != "mpeg2video" else fps)
         if rotation is not None:
             stream.set_display_rotation(rotation)

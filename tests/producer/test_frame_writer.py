@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from frametally.records import FrameAnnouncement
+from frametally.retrying import Patience
 from frametally_producer import frames
 from frametally_producer.frames import FrameWriter, NewFrame
 from frametally_producer.pixels import encode_jpeg
@@ -37,7 +38,11 @@ class Writing:
         self.noted: list[list[int]] = []
         bench.log.create_topic("frames", 2)
         self.writer = FrameWriter(
-            settings=bench.settings(), store=bench.store, log=bench.log, on_announced=self.note
+            settings=bench.settings(),
+            store=bench.store,
+            log=bench.log,
+            patience=Patience(bench.progress.say, lambda: False),
+            on_announced=self.note,
         )
 
     def note(self, announcements: list[FrameAnnouncement]) -> None:

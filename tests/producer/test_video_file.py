@@ -104,7 +104,7 @@ class FrameStub:
     def __init__(self, pts: int | None, duration: int) -> None:
         self.pts = pts
         self.duration = duration
-        self.is_corrupt = False
+        self.is_corrupt = self.key_frame = False
 
 
 @pytest.mark.parametrize(

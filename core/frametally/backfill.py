@@ -1,0 +1,33 @@
+"""How an archive's files stand while they are produced: told by the producer, shown by the command line."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Standing(NamedTuple):
+    """How things stand, in files and in the bytes of those files.
+
+    Attributes:
+        files_total: Files to go through.
+        files_finished: Of them, those that this call has produced, whole or in part.
+        files_known: Those that an earlier call had finished.
+        files_skipped: Those that were set aside.
+        bytes_total: Size of all files.
+        bytes_passed: Size of those that needed no work.
+        bytes_worked: Size of what was worked through, with the part done of the file at hand.
+        frames_announced: Frames that this call announced.
+        at_hand: Name of the file at hand.
+        doing: What is being done with it, a word or two.
+    """
+
+    files_total: int
+    files_finished: int
+    files_known: int
+    files_skipped: int
+    bytes_total: int
+    bytes_passed: int
+    bytes_worked: float
+    frames_announced: int
+    at_hand: str
+    doing: str

@@ -1,0 +1,91 @@
+"""Trying again what the outside world refuses for now: growing pauses with jitter, a word once a minute."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from frametally.errors import FrametallyError, Retryable
+
+T = TypeVar("T")
+
+SAY_EVERY_S = 60.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
+_LOOK_UP_S = 0.1
+"""While it pauses, a thread looks up that often whether it is to stop."""
+
+
+class GivenUp(FrametallyError):
+    """It was not done, and is not tried again: a person, or the end of the process, asked to stop."""
+
+
+class OnceAMinute:
+    """Says a line about a thing at most once a minute; threads may share it."""
+
+    def __init__(self, say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Lines go to `say`; `clock` gives seconds."""
+        self._say = say
+        self._clock = clock
+        self._said_at_s: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, what: str, line: str) -> None:
+        """Say `line`, unless one about `what` was said in the last minute."""
+        with self._lock:
+            now_s = self._clock()
+            if now_s - self._said_at_s.get(what, float("-inf")) < SAY_EVERY_S:
+                return
+            self._said_at_s[what] = now_s
+        self._say(line)
+
+
+class Patience:
+    """Waits for what is away, for ever, until it is asked to stop; the threads of a process may share it."""
+
+    def __init__(self, say: Callable[[str], None], should_stop: Callable[[], bool]) -> None:
+        """Lines go to `say`; once `should_stop()`, nothing is waited for any more."""
+        self.say_once_a_minute = OnceAMinute(say)
+        self._should_stop = should_stop
+        self._ended = threading.Event()
+
+    def until_done(self, what: str, action: Callable[[], T]) -> T:
+        """What `action` returns, tried again for as long as it raises `Retryable`.
+
+        It is tried at least once, so that a batch in hand can be finished after a stop was asked for.
+
+        Args:
+            what: Names what is waited for; one line a minute is said about it.
+            action: What to do; repeating it must be harmless.
+
+        Raises:
+            GivenUp: It failed for now, and a stop was asked for.
+        """
+        longest_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                return action()
+            except Retryable as error:
+                if self.stopping:
+                    raise GivenUp(f"{what}: stopped while waiting: {error}") from error
+                self.say_once_a_minute(what, f"waiting, and trying again: {error}")
+            # Jitter keeps processes that failed together from coming back together.
+            self.pause(longest_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            longest_s = min(longest_s * 2, _LONGEST_PAUSE_S)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._ended.is_set() or self._should_stop()
+
+    def end(self) -> None:
+        """Wait for nothing any more: the process is about to end."""
+        self._ended.set()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, but no longer than until a stop is asked for."""
+        until_s = time.monotonic() + seconds
+        while (left_s := until_s - time.monotonic()) > 0 and not self.stopping:
+            self._ended.wait(min(left_s, _LOOK_UP_S))

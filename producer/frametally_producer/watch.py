@@ -1,0 +1,163 @@
+"""Watching folders: whatever comes to lie there is produced, once it has stopped growing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from frametally.backfill import Standing
+from frametally.errors import Misconfigured
+from frametally.frame_log import FrameLog
+from frametally.object_store import ObjectStore
+from frametally.reports import Progress, Skipped
+from frametally.retrying import GivenUp
+from frametally.settings import Settings
+from frametally_producer.footage import (
+    HOLDS_NOTHING,
+    Footage,
+    PicturesToProduce,
+    VideoToProduce,
+    find_footage,
+)
+from frametally_producer.media_file import why_unreadable
+from frametally_producer.produce import ProduceReport, begin, left_out, produce_media, report_of
+from frametally_producer.production import Production
+
+_LOOK_EVERY_S = 1.0
+_REST_PART = 10
+"""After a look round that took long, the watch rests this many times as long."""
+
+
+class _Sight(NamedTuple):
+    """A file as it was seen: its size and date, since when so, and whether it was taken as it is."""
+
+    size_bytes: int
+    modified_ns: int
+    since_s: float
+    taken: bool
+
+
+def watch(
+    folders: Sequence[Path],
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    log: FrameLog,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+    source: str | None = None,
+    extracted_dir: Path | None = None,
+    on_standing: Callable[[Standing], None] = lambda standing: None,
+) -> ProduceReport:
+    """Produce what lies in `folders` and what comes to lie there, until a stop is asked for.
+
+    A file is taken when its size and date have been the same for `watch_still_s`. A file that changes after
+    it was taken is taken again; its bytes differ, so it is another medium, and that is said. A bad file is
+    named once, and again only when it has changed.
+
+    Args:
+        folders: Searched all through, again and again.
+        settings: Of the process.
+        store: Where frames and manifests go.
+        log: Where frames are announced; the topic is made if it is missing.
+        progress: Where it reports to while it works.
+        should_stop: Asked all the time: once true, what is in hand is finished and the call returns.
+        source: The source's name; None: that of the folder given.
+        extracted_dir: Folder in which stored pictures are also kept as files, below the source's name.
+        on_standing: Told how the files stand, whenever that changes.
+
+    Raises:
+        Misconfigured: As `produce`; or what is given is no folder.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise Misconfigured(
+                f"{folder} is no folder; --watch is for folders, and this one has to be there"
+            )
+    with begin(
+        settings=settings,
+        store=store,
+        log=log,
+        progress=progress,
+        extracted_dir=extracted_dir,
+        should_stop=should_stop,
+        on_standing=on_standing,
+    ) as production:
+        rounds = Rounds(production)
+        try:
+            while True:
+                began_s = time.monotonic()
+                footage = find_footage(folders, source=source, leave_out=left_out(settings, extracted_dir))
+                produce_media(rounds.ready(footage, now_s=began_s), production)
+                rounds.name_bad_ones()
+                rest_s = min((time.monotonic() - began_s) * _REST_PART, settings.watch_still_s)
+                production.patience.pause(max(_LOOK_EVERY_S, rest_s))
+                production.go_on()
+        except GivenUp:
+            rounds.name_bad_ones()
+        return report_of(production, stopped=False)
+
+
+class Rounds:
+    """What was seen in the rounds so far."""
+
+    def __init__(self, production: Production) -> None:
+        """Nothing was seen yet."""
+        self._production = production
+        self._sights: dict[Path, _Sight] = {}
+        self._skipped: set[Skipped] = set()
+        self._named = 0
+
+    def ready(self, footage: Footage, *, now_s: float) -> list[VideoToProduce | PicturesToProduce]:
+        """The media whose files have been still for long enough and have not been taken as they are."""
+        self._note_skipped(footage.skipped)
+        still_since_s = now_s - self._production.settings.watch_still_s
+        before, self._sights = self._sights, {}
+        media: list[VideoToProduce | PicturesToProduce] = []
+        for medium in footage.media:
+            if isinstance(medium, VideoToProduce):
+                if self._look_at(medium.path, before, now_s, still_since_s):
+                    media.append(medium)
+            else:
+                paths = [p for p in medium.paths if self._look_at(p, before, now_s, still_since_s)]
+                if paths:
+                    media.append(medium._replace(paths=tuple(paths)))
+        return media
+
+    def name_bad_ones(self) -> None:
+        """Say what was set aside since the last time."""
+        skipped = self._production.skipped
+        for item in skipped[self._named :]:
+            self._production.progress.say(f"skipped {item.name}: {item.reason}")
+        self._named = len(skipped)
+
+    def _look_at(self, path: Path, before: dict[Path, _Sight], now_s: float, still_since_s: float) -> bool:
+        """Note how the file is now; whether it is to be taken."""
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # it has just gone
+            return False
+        except OSError as error:
+            self._note_skipped([Skipped(str(path), why_unreadable(error))])
+            return False
+        seen = before.get(path)
+        sight = _Sight(status.st_size, status.st_mtime_ns, now_s, False)
+        if seen is not None and seen[:2] == sight[:2]:
+            sight = seen
+        elif seen is not None and seen.taken:
+            self._production.progress.say(
+                f"{path} has changed since it was taken: it is another medium now, and will be taken once it "
+                "is still; if it has only grown, `frametally forget` the earlier one, or what both hold "
+                "counts twice"
+            )
+        taking = not sight.taken and sight.since_s <= still_since_s
+        self._sights[path] = sight._replace(taken=sight.taken or taking)
+        return taking
+
+    def _note_skipped(self, skipped: Sequence[Skipped]) -> None:
+        for item in skipped:
+            if item not in self._skipped and item.reason != HOLDS_NOTHING:
+                self._skipped.add(item)
+                self._production.skip(*item)

@@ -1,0 +1,121 @@
+"""A dry run says what there is, where it has gaps and how long it will take, and writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from frametally.cli import main
+from frametally_producer import seen_files
+from frametally_producer.event_time import iso
+from frametally_producer.plan import find_gaps, plan
+
+if TYPE_CHECKING:
+    from conftest import Bench
+
+MIN_MS = 60_000
+
+
+def everything_below(folder: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def yard(bench: Bench, make_video: Callable[..., Path], make_picture: Callable[..., Path]) -> Path:
+    make_video("yard/a.mp4", 30, metadata={"creation_time": "2026-05-01T06:00:00Z"})
+    make_video("yard/b.mkv", 20, metadata={"creation_time": "2026-05-01T07:00:00Z"})
+    for minute in range(5):
+        taken = f"2026:05:01 08:{minute:02}:00"
+        make_picture(f"yard/{minute}.jpg", index=minute, taken=taken, offset="+00:00")
+    (bench.folder / "yard" / "bad.mp4").write_text("no video")
+    return bench.folder / "yard"
+
+
+def planned(bench: Bench, *paths: Path, **overrides: object):
+    return plan(paths, settings=bench.settings(**overrides), progress=bench.progress)
+
+
+def test_files_frames_bytes_time_span_and_unreadable_ones_are_told_and_nothing_is_written(
+    bench: Bench, yard: Path
+) -> None:
+    before = everything_below(bench.folder)
+    found = planned(bench, yard)
+    [source] = found.sources
+    assert (source.source_name, source.files, source.files_known) == ("yard", 7, 0)
+    assert (source.frames, source.frames_unknown) == (15 + 10 + 5, 0)
+    assert source.bytes == sum(p.stat().st_size for p in yard.iterdir() if p.name != "bad.mp4")
+    assert iso(source.first_ms) == "2026-05-01T06:00:00.000Z"
+    assert iso(source.last_ms) == "2026-05-01T08:04:00.000Z"
+    assert [item.name for item in found.skipped] == [str(yard / "bad.mp4")]
+    assert found.seconds > 0
+    assert found.stored_bytes > 0
+    assert "by a trial just now" in found.measured
+    assert everything_below(bench.folder) == before
+    assert not bench.store.effects
+    assert not (bench.folder / "data").exists()
+
+
+def test_what_is_planned_is_what_is_then_produced(bench: Bench, yard: Path) -> None:
+    for sampling in ("all", "3", "5"):
+        fresh = type(bench)(bench.folder / sampling)
+        [source] = planned(fresh, yard, sample_fps=sampling).sources
+        report = fresh.produce(yard, sample_fps=sampling)
+        assert source.frames == report.frames_announced
+        assert source.first_ms == min(m.first_captured_at_ms for m in report.media)
+
+
+def test_what_was_finished_here_is_known_and_former_runs_give_the_rates(
+    bench: Bench, yard: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen_files, "_SETTLED_NS", -1_000_000_000_000)
+    bench.produce(yard)
+    found = planned(bench, yard)
+    [source] = found.sources
+    assert (source.files_known, source.frames, found.seconds, found.stored_bytes) == (7, 0, 0, 0)
+    make_video("yard/c.mp4", 40)
+    found = planned(bench, yard)
+    assert (found.sources[0].files_known, found.sources[0].frames) == (7, 20)
+    assert found.measured == "video: as measured in former runs here"
+    assert planned(bench, yard, jpeg_quality=50).measured.startswith("video: by a trial")
+
+
+def test_gaps_are_what_is_longer_than_the_bound_or_ten_usual_steps() -> None:
+    steady = [(at * MIN_MS, at * MIN_MS) for at in range(60)]
+    assert find_gaps(steady, gap_s=0) == ([], 10 * MIN_MS)
+    holed = steady[:20] + steady[35:]
+    [gap], bound_ms = find_gaps(holed, gap_s=0)
+    assert (gap, bound_ms) == ((19 * MIN_MS, 35 * MIN_MS), 10 * MIN_MS)
+    assert len(find_gaps(holed, gap_s=59)[0]) == 44
+    assert find_gaps(holed, gap_s=16 * 60)[0] == []
+    assert find_gaps([], gap_s=0) == ([], 0)
+
+
+def test_videos_that_overlap_or_follow_at_once_have_no_gap() -> None:
+    assert find_gaps([(0, 100_000), (100_000, 150_000), (20_000, 30_000)], gap_s=0)[0] == []
+    assert find_gaps([(0, 100_000), (20_000, 30_000), (101_000, 150_000)], gap_s=0.5)[0] == [
+        (100_000, 101_000)
+    ]
+
+
+def test_the_command_prints_it_and_makes_no_data_folder(
+    bench: Bench, yard: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bench.folder / "data"
+    monkeypatch.setenv("FRAMETALLY_GAP_S", "1800")
+    assert main(["produce", str(yard), "--dry-run", "--data-dir", str(data)]) == 1
+    told = capsys.readouterr()
+    assert "yard: 7 files (0 known already)" in told.out
+    assert "about 30 new frames, 2026-05-01T06:00:00.000Z to 2026-05-01T08:04:00.000Z, 2 gaps" in told.out
+    assert "gap in yard: 59 min 57 s, 2026-05-01T06:00:03.000Z to 2026-05-01T07:00:00.000Z" in told.out
+    assert "FRAMETALLY_GAP_S" in told.out
+    assert "producing it takes about" in told.out
+    assert "bad.mp4" in told.err
+    assert not data.exists()
+    assert main(["produce", str(yard / "bad.mp4"), "--dry-run", "--data-dir", str(data)]) == 2

@@ -1,0 +1,258 @@
+"""A video that was cut short is gone on with where it stopped, to the same bytes as without a stop."""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from frametally_producer import frames, manifest, seen_files
+from frametally_producer.sampling import Sampler
+from frametally_producer.video_file import Video
+
+if TYPE_CHECKING:
+    from conftest import Bench
+
+VIDEOS = {
+    "B-frames, open groups": (
+        "a.mp4",
+        {"codec": "libx264", "options": {"g": "30", "x264-params": "open-gop=1"}},
+    ),
+    "gradual refresh": (
+        "a.mkv",
+        {"codec": "libx264", "options": {"g": "40", "x264-params": "intra-refresh=1"}},
+    ),
+    "groups of one frame": ("a.mov", {"codec": "mjpeg", "pix_fmt": "yuvj420p"}),
+    "MPEG-4": ("a.mp4", {"codec": "mpeg4", "options": {"g": "25"}}),
+    "VP9": (
+        "a.webm",
+        {"codec": "libvpx-vp9", "options": {"g": "40", "deadline": "realtime", "cpu-used": "8"}},
+    ),
+    "AVI, which has no places": ("a.avi", {"codec": "mpeg4", "options": {"g": "25"}}),
+}
+FRAMES = 360
+
+
+@pytest.fixture(autouse=True)
+def notes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "_ANNOUNCE_FRAMES", 20)
+    monkeypatch.setattr(frames, "_ANNOUNCE_S", float("inf"))
+    monkeypatch.setattr(manifest, "NOTE_EVERY_S", 0)
+    monkeypatch.setattr(seen_files, "_SETTLED_NS", -1_000_000_000_000)
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Indices of the frames that calls decode."""
+    indices: list[int] = []
+    whole = Video.frames
+
+    def noted(self: Video, place: object = None) -> object:
+        for frame in whole(self, place):
+            indices.append(frame.frame_index)
+            yield frame
+
+    monkeypatch.setattr(Video, "frames", noted)
+    return indices
+
+
+def images(bench: Bench) -> dict[str, bytes]:
+    return {info.key: bench.store.get(info.key) for info in bench.store.list("images")}
+
+
+def other_bench(bench: Bench, name: str) -> Bench:
+    return type(bench)(bench.folder / name)
+
+
+@pytest.mark.parametrize("kind", VIDEOS)
+@pytest.mark.parametrize("sampling", ["all", "3"])
+def test_a_video_gone_on_with_ends_as_if_it_had_never_stopped(
+    bench: Bench, make_video: Callable[..., Path], decoded: list[int], kind: str, sampling: str
+) -> None:
+    name, options = VIDEOS[kind]
+    path = make_video(name, FRAMES, noise=True, **options)
+    bench.log.fail_at = 15 if sampling == "all" else 5
+    with pytest.raises(BaseException, match="at a batch"):
+        bench.produce(path, sample_fps=sampling, start_time="2026-05-01T06:00:00Z")
+    bench.log.fail_at = 0
+    noted = bench.manifests()[0].frames_announced
+    decoded.clear()
+    report = bench.produce(path, sample_fps=sampling, start_time="2026-05-01T06:00:00Z")
+    if "no places" in kind:
+        assert decoded[0] == 0
+    else:
+        assert decoded[0] > 100, "it was decoded from the beginning"
+    undisturbed = other_bench(bench, "undisturbed")
+    undisturbed.produce(path, sample_fps=sampling, start_time="2026-05-01T06:00:00Z")
+    assert images(bench) == images(undisturbed)
+    assert bench.manifests() == undisturbed.manifests()
+    assert (report.frames_known, report.skipped) == (noted, [])
+    assert {a.image_path: a for a in bench.log.announcements} == {
+        a.image_path: a for a in undisturbed.log.announcements
+    }
+
+
+def spoil(bench: Bench, old: str, new: str, *, sealed: bool) -> None:
+    with sqlite3.connect(bench.folder / "data" / seen_files.FILE_NAME) as connection:
+        [(place,)] = connection.execute("SELECT place FROM place").fetchall()
+        text = place.decode()
+        assert old in text
+        spoilt = text.replace(old, new).encode()
+        connection.execute("UPDATE place SET place = ?", (spoilt,))
+        if sealed:
+            connection.execute("UPDATE place SET crc32 = ?", (zlib.crc32(spoilt),))
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sealed"),
+    [
+        ('"checksum":', '"checksum":1', True),
+        ('"ticks":', '"ticks":1', True),
+        ('"frame_index":', '"frame_index":1', False),
+    ],
+)
+def test_a_place_at_which_other_frames_come_is_not_used(
+    bench: Bench, make_video: Callable[..., Path], decoded: list[int], old: str, new: str, sealed: bool
+) -> None:
+    path = make_video("a.mp4", FRAMES, noise=True, options={"g": "25"})
+    bench.log.fail_at = 15
+    with pytest.raises(BaseException, match="at a batch"):
+        bench.produce(path, sample_fps="all")
+    bench.log.fail_at = 0
+    spoil(bench, old, new, sealed=sealed)
+    decoded.clear()
+    bench.produce(path, sample_fps="all")
+    assert 0 in decoded
+    assert set(bench.announced()) == set(range(FRAMES))
+    assert bench.manifests()[0].frames_announced == FRAMES
+
+
+def test_a_place_of_another_sampling_or_of_a_forgotten_manifest_is_not_used(
+    bench: Bench, make_video: Callable[..., Path], decoded: list[int]
+) -> None:
+    path = make_video("a.mp4", FRAMES, noise=True, options={"g": "25"})
+    bench.log.fail_at = 5
+    with pytest.raises(BaseException, match="at a batch"):
+        bench.produce(path, sample_fps="3")
+    bench.log.fail_at = 0
+    decoded.clear()
+    bench.produce(path, sample_fps="all")
+    assert decoded[0] == 0
+    assert set(bench.announced()) == set(range(FRAMES))
+
+    bench.log.announcements.clear()
+    [manifest_key] = [info.key for info in bench.store.list("media")]
+    bench.store.delete(manifest_key)
+    bench.produce(path, sample_fps="all")
+    assert set(bench.announced()) == set(range(FRAMES))
+
+
+def test_a_sampler_that_goes_on_behind_a_frame_takes_what_it_would_have_taken() -> None:
+    from fractions import Fraction
+
+    times = [Fraction(at * 37 % 11 + at * 29, 1000) for at in range(200)]
+    for behind in (0, 1, 57, 150):
+        straight, jumped = Sampler("5", "7"), Sampler("5", "7")
+        taken = [straight.takes(at) for at in times]
+        jumped.pass_over(times[behind])
+        assert [jumped.takes(at) for at in times[behind + 1 :]] == taken[behind + 1 :]
+
+
+def test_a_finished_file_is_not_even_opened_again(
+    bench: Bench,
+    make_video: Callable[..., Path],
+    make_picture: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_video("yard/a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
+    make_picture("yard/b.jpg", taken="2026:05:01 08:00:00", offset="+02:00")
+    first = bench.produce(bench.folder / "yard")
+
+    def refuse(path: Path) -> None:
+        raise AssertionError(f"{path} is opened")
+
+    monkeypatch.setattr("frametally_producer.videos.open_medium", refuse)
+    monkeypatch.setattr("frametally_producer.pictures.open_medium", refuse)
+    again = bench.produce(bench.folder / "yard")
+    assert again.frames_known == first.frames_announced == 11
+    assert (again.frames_announced, again.skipped) == (0, [])
+    assert (bench.standings[-1].files_known, bench.standings[-1].files_total) == (2, 2)
+
+
+def test_a_file_with_other_bytes_but_the_same_size_and_date_is_not_taken_for_the_old_one(
+    bench: Bench, make_picture: Callable[..., Path]
+) -> None:
+    path = make_picture("yard/b.bmp", format="BMP", index=1)
+    bench.produce(path)
+    size_bytes, date_ns = path.stat().st_size, path.stat().st_mtime_ns
+    make_picture("yard/b.bmp", format="BMP", index=2)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (size_bytes, date_ns)
+    assert bench.produce(path).frames_announced == 1
+
+
+def test_a_file_that_changed_a_moment_ago_is_not_remembered(
+    bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen_files, "_SETTLED_NS", 2_000_000_000)
+    path = make_picture("b.jpg")
+    bench.produce(path)
+    with seen_files.SeenFiles(bench.folder / "data") as seen:
+        assert seen.find(path, seen_files.stamp_of(path.stat())) is None
+
+
+def test_what_is_remembered_of_files_is_checked_against_the_manifests(
+    bench: Bench, make_video: Callable[..., Path], make_picture: Callable[..., Path]
+) -> None:
+    make_video("yard/a.mp4", 20)
+    make_picture("yard/b.jpg")
+    first = bench.produce(bench.folder / "yard")
+    emptied = other_bench(bench, ".")
+    assert emptied.settings().data_dir == bench.settings().data_dir
+    assert emptied.produce(bench.folder / "yard").frames_announced == first.frames_announced
+
+
+@pytest.mark.parametrize("bytes_left", [0, 100, 5000])
+def test_a_spoiled_cache_costs_nothing_but_time(
+    bench: Bench, make_video: Callable[..., Path], bytes_left: int
+) -> None:
+    path = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
+    bench.produce(path)
+    cache = bench.folder / "data" / seen_files.FILE_NAME
+    cache.write_bytes(cache.read_bytes()[:bytes_left] + b"\xff" * bytes_left)
+    for _ in range(2):
+        report = bench.produce(path)
+        assert (report.frames_announced, report.frames_known, report.skipped) == (0, 10, [])
+
+
+def test_a_data_folder_that_cannot_be_written_is_no_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with seen_files.SeenFiles(tmp_path / "file") as seen:
+        seen.note_rate("video", "", seen_files.Rate(1, 1.0, 1, 1))
+        assert seen.rate("video", "") is None
+    with seen_files.SeenFiles(tmp_path / "none", writing=False) as seen:
+        assert seen.rate("video", "") is None
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_place_is_not_used_if_its_manifest_went_and_a_new_one_has_less(
+    bench: Bench, make_video: Callable[..., Path], decoded: list[int]
+) -> None:
+    path = make_video("a.mp4", FRAMES, noise=True, options={"g": "25"})
+    for fail_at in (15, 17):
+        bench.log.fail_at = fail_at
+        with pytest.raises(BaseException, match="at a batch"):
+            bench.produce(path, sample_fps="all")
+        if fail_at == 15:
+            [key] = [info.key for info in bench.store.list("media")]
+            bench.store.delete(key)
+    bench.log.fail_at = 0
+    bench.log.announcements.clear()
+    decoded.clear()
+    bench.produce(path, sample_fps="all")
+    assert decoded[0] == 0
+    assert set(bench.announced()) == set(range(20, FRAMES))

@@ -1,0 +1,324 @@
+"""What is away, or full, is waited for; no frame is left out for it, and a stop is heeded meanwhile."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from frametally import retrying
+from frametally.adapters.file_store import FileStore
+from frametally.errors import Misconfigured, Retryable
+from frametally.frame_log import open_frame_log
+from frametally.opencv import decode_image
+from frametally.records import FrameAnnouncement, decode
+from frametally.retrying import GivenUp, OnceAMinute, Patience
+from frametally.settings import load_settings
+from frametally.testing import ManualClock, MemoryLog
+from frametally_producer import room
+from frametally_producer.produce import produce
+from frametally_producer.room import Room, embedded_folders
+
+if TYPE_CHECKING:
+    from conftest import Bench
+
+MB = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrying, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(retrying, "_LONGEST_PAUSE_S", 0.002)
+    monkeypatch.setattr(room, "_LOOK_EVERY_S", 0.001)
+
+
+class Fails:
+    """An action that fails `times` times, each with one of `errors`, before it does what it does."""
+
+    def __init__(self, action: Callable, errors: list[Exception], times: int) -> None:
+        self.action, self.errors, self.left = action, errors, times
+        self.failed = 0
+
+    def __call__(self, *arguments: object, **options: object) -> object:
+        if self.left > 0:
+            self.left -= 1
+            self.failed += 1
+            raise self.errors[self.failed % len(self.errors)]
+        return self.action(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("port", "method"), [("store", "put"), ("store", "get"), ("log", "publish"), ("log", "create_topic")]
+)
+def test_a_store_or_log_that_is_away_is_waited_for_and_no_frame_is_left_out(
+    bench: Bench, make_video: Callable[..., Path], port: str, method: str
+) -> None:
+    away = Retryable("it is away; it will come back")
+    part = getattr(bench, port)
+    fails = Fails(getattr(part, method), [away], 40)
+    setattr(part, method, fails)
+    report = bench.produce(make_video("gate.mp4", 30), sample_fps="all")
+    assert (report.frames_announced, report.skipped, fails.left) == (30, [], 0)
+    assert set(bench.announced()) == set(range(30))
+    waiting = [line for line in bench.progress.lines if line.startswith("waiting")]
+    assert waiting == ["waiting, and trying again: it is away; it will come back"]
+
+
+def test_of_each_thing_that_is_away_one_line_a_minute_is_said() -> None:
+    clock = ManualClock()
+    lines: list[str] = []
+    say = OnceAMinute(lines.append, clock=clock)
+    for _ in range(130):
+        say("store", f"store {clock.now_s:g}")
+        say("log", f"log {clock.now_s:g}")
+        clock.advance(1)
+    assert lines == ["store 0", "log 0", "store 60", "log 60", "store 120", "log 120"]
+
+
+def test_pauses_grow_to_a_bound_and_are_not_the_same_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrying, "_FIRST_PAUSE_S", 1.0)
+    monkeypatch.setattr(retrying, "_LONGEST_PAUSE_S", 8.0)
+    pauses: list[float] = []
+    monkeypatch.setattr(Patience, "pause", lambda self, seconds: pauses.append(seconds))
+    action = Fails(lambda: "done", [Retryable("away")], 7)
+    assert Patience(lambda line: None, lambda: False).until_done("store", action) == "done"
+    for pause_s, most_s in zip(pauses, [1, 2, 4, 8, 8, 8, 8], strict=True):
+        assert most_s / 2 <= pause_s <= most_s
+    assert len(set(pauses)) == 7
+
+
+def test_what_is_not_for_now_is_not_tried_again() -> None:
+    action = Fails(lambda: "done", [Misconfigured("no right")], 1)
+    with pytest.raises(Misconfigured):
+        Patience(lambda line: None, lambda: False).until_done("store", action)
+
+
+def test_once_a_stop_is_asked_for_it_is_tried_once_more_and_not_waited_for() -> None:
+    patience = Patience(lambda line: None, lambda: True)
+    assert patience.until_done("store", lambda: "done") == "done"
+    with pytest.raises(GivenUp):
+        patience.until_done("store", Fails(lambda: "done", [Retryable("away")], 1))
+
+
+@pytest.mark.parametrize("away", ["put", "publish"])
+def test_a_stop_while_the_store_or_the_log_is_away_ends_the_call_and_the_next_one_finishes_it(
+    bench: Bench, make_video: Callable[..., Path], away: str
+) -> None:
+    part = bench.store if away == "put" else bench.log
+    whole = getattr(part, away)
+    stopped = threading.Event()
+
+    def refuse(*arguments: object, **options: object) -> object:
+        if len(bench.log.announcements) or away == "publish":
+            stopped.set()
+            raise Retryable("away")
+        return whole(*arguments, **options)
+
+    setattr(part, away, refuse)
+    path = make_video("gate.mp4", 250)
+    report = bench.produce(path, sample_fps="all", should_stop=stopped.is_set)
+    assert report.stopped
+    assert report.frames_announced < 250
+    setattr(part, away, whole)
+    bench.produce(path, sample_fps="all")
+    assert set(bench.announced()) == set(range(250))
+    assert bench.manifests()[0].state == "complete"
+
+
+def test_a_stop_finishes_what_is_in_hand_and_the_next_call_repeats_nothing(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("gate.mp4", 100)
+    seen: list[int] = []
+    stopped = lambda: len(bench.progress.updates) >= 37  # noqa: E731
+    report = bench.produce(path, sample_fps="all", should_stop=stopped)
+    assert report.stopped
+    assert bench.announced() == list(range(37))
+    [left] = bench.manifests()
+    assert (left.state, left.frames_announced) == ("producing", 37)
+    seen += bench.announced()
+    assert bench.produce(path, sample_fps="all").frames_announced == 63
+    assert sorted(bench.announced()) == list(range(100))
+
+
+def test_a_stop_between_pictures_leaves_the_rest_to_the_next_call(
+    bench: Bench, make_picture: Callable[..., Path]
+) -> None:
+    for index in range(8):
+        make_picture(f"yard/{index}.jpg", index=index)
+    report = bench.produce(bench.folder / "yard", should_stop=lambda: len(bench.progress.updates) >= 3)
+    assert (report.stopped, report.frames_announced) == (True, 3)
+    assert bench.manifests()[0].state == "producing"
+    assert bench.produce(bench.folder / "yard").frames_announced == 5
+    assert bench.manifests()[0].state == "complete"
+
+
+def test_below_the_room_that_has_to_stay_free_the_producer_waits_and_then_goes_on(
+    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced_while_full: list[int] = []
+
+    def free(folder: Path) -> int:
+        if bench.store.image_puts and len(announced_while_full) < 20:
+            announced_while_full.append(len(bench.log.announcements))
+            return 499 * MB
+        return 500 * MB
+
+    monkeypatch.setattr(room.Room.__init__, "__kwdefaults__", {"free_bytes": free})
+    path = make_video("gate.mp4", 60)
+    store = bench.folder / "store"
+    report = bench.produce(path, sample_fps="all", min_free_disk_mb=500, store_url=store.as_uri())
+    assert report.frames_announced == 60
+    assert len(set(announced_while_full[1:])) == 1, "frames were announced while there was no room"
+    [line] = [line for line in bench.progress.lines if line.startswith("waiting")]
+    assert "499 MB are free" in line
+    assert "FRAMETALLY_MIN_FREE_DISK_MB" in line
+
+
+def test_a_stop_while_there_is_no_room_is_heeded(
+    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Path] = []
+    monkeypatch.setattr(
+        room.Room.__init__, "__kwdefaults__", {"free_bytes": lambda folder: looks.append(folder) or 0}
+    )
+    report = bench.produce(
+        make_video("gate.mp4", 60), min_free_disk_mb=1, should_stop=lambda: len(looks) > 10
+    )
+    assert report.stopped
+    assert report.frames_announced == 0
+
+
+def test_only_disks_of_this_machine_are_looked_at(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    assert embedded_folders(settings) == [tmp_path / "store", tmp_path]
+    away = settings.model_copy(update={"store_url": "s3://bucket", "log_url": "kafka://broker"})
+    assert embedded_folders(away) == []
+    patience = Patience(lambda line: None, lambda: False)
+    assert Room(away, patience, free_bytes=lambda folder: 0).short() == ""
+    gone = settings.model_copy(update={"store_url": (tmp_path / "gone").as_uri()})
+    assert Room(gone, patience).short() == ""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("mounting a small disk needs root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_disk_that_runs_full_leaves_no_half_frame_and_producing_goes_on_when_there_is_room(
+    bench: Bench, small_disk: Path, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("gate.mp4", 120, size_px=(640, 480), noise=True)
+    in_the_way = small_disk / "in-the-way"
+    in_the_way.write_bytes(bytes(2_700_000))
+    store = FileStore((small_disk / "store").as_uri())
+    log = MemoryLog()
+    counts: list[int] = []
+
+    def make_room(line: str) -> None:
+        bench.progress.say(line)
+        if "no room left" in line and in_the_way.exists():
+            counts.append(len(list(store.list("images"))))
+            for info in list(store.list("images")):  # never half a frame, also on a full disk
+                assert decode_image(store.get(info.key), MB).shape == (480, 640, 3)
+            subprocess.run(["mount", "-o", "remount,size=60m", small_disk], check=True)
+            in_the_way.unlink()
+
+    class Progress(type(bench.progress)):
+        def say(self, line: str) -> None:
+            make_room(line)
+
+    report = produce(
+        [path],
+        settings=bench.settings(sample_fps="all", jpeg_quality=100),
+        store=store,
+        log=log,
+        progress=Progress(),
+        start_time="2026-05-01T06:00:00Z",
+    )
+    assert counts, "the disk did not run full"
+    assert counts[0] < 120
+    assert (report.frames_announced, report.skipped) == (120, [])
+    assert len(list(store.list("images"))) == 120
+    left_over = [p for p in (small_disk / "store").rglob("*") if p.is_file() and "#" in p.name]
+    assert left_over == []
+
+
+def test_sigterm_finishes_the_batch_and_a_second_start_goes_on_from_there(
+    tmp_path: Path, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("gate.mp4", 500, size_px=(320, 240), noise=True)
+    command = [sys.executable, "-m", "frametally", "produce", path, "--sample-fps", "all"]
+    command += ["--data-dir", tmp_path / "data"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list((tmp_path / "data" / "store").rglob("*-5.jpg")):
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.02)
+    running.terminate()
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 0, err
+    assert "the same command goes on from there" in err
+    stopped_at = int(out.split()[1])
+    assert 0 < stopped_at < 500
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"frames: {500 - stopped_at} announced, {stopped_at} known already" in again.stdout
+    with closing(open_frame_log(f"sqlite:///{tmp_path / 'data' / 'log.sqlite'}")) as log:
+        assert sum(log.end_offsets("frames").values()) == 500
+        consumer = log.subscribe("frames", "all", on_assigned=lambda _: None, on_revoked=lambda _: None)
+        found = consumer.poll(timeout_s=5, max_records=2000)
+        consumer.close()
+    assert {decode(record.value, FrameAnnouncement).frame_index for record in found} == set(range(500))
+
+
+def test_no_room_is_for_now_whatever_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileStore((tmp_path / "store").as_uri())
+
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store, "_put_fast", full)
+    with pytest.raises(Retryable, match="no room"):
+        store.put("images/a.jpg", b"", durable=False)
+
+
+def test_nothing_is_announced_past_a_frame_that_could_not_be_put(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    whole = bench.store.put
+    refused: list[str] = []
+
+    def put(key: str, data: bytes, **options: bool) -> bool:
+        if key.endswith("-7.jpg"):
+            refused.append(key)
+            raise Retryable("away")
+        return whole(key, data, **options)
+
+    bench.store.put = put
+    path = make_video("gate.mp4", 30)
+    report = bench.produce(path, sample_fps="all", should_stop=lambda: len(refused) > 2)
+    assert report.stopped
+    assert max(bench.announced(), default=0) < 7
+    bench.store.put = whole
+    bench.produce(path, sample_fps="all")
+    assert sorted(bench.announced()) == list(range(30))

@@ -1,0 +1,216 @@
+"""A watched folder: what lies still is taken, once; bad files are named once; a stop ends it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from frametally.errors import Misconfigured
+from frametally_producer import watch as watching
+from frametally_producer.footage import find_footage
+from frametally_producer.produce import begin
+from frametally_producer.watch import Rounds, watch
+
+if TYPE_CHECKING:
+    from conftest import Bench
+
+
+@pytest.fixture
+def rounds(bench: Bench) -> Callable[[float], list[str]]:
+    """A look at `yard` at a time in seconds: the names of the files that are to be taken."""
+    (bench.folder / "yard").mkdir(exist_ok=True)
+    with begin(
+        settings=bench.settings(watch_still_s=5),
+        store=bench.store,
+        log=bench.log,
+        progress=bench.progress,
+        extracted_dir=None,
+        should_stop=lambda: False,
+        on_standing=lambda standing: None,
+    ) as production:
+        kept = Rounds(production)
+
+        def look(now_s: float) -> list[str]:
+            footage = find_footage([bench.folder / "yard"], source=None, leave_out=[])
+            media = kept.ready(footage, now_s=now_s)
+            kept.name_bad_ones()
+            paths = [p for m in media for p in ([m.path] if hasattr(m, "path") else m.paths)]
+            return [path.name for path in paths]
+
+        yield look
+
+
+def test_a_file_is_taken_once_it_has_been_still_and_not_again(
+    bench: Bench, rounds: Callable, make_video: Callable[..., Path], make_picture: Callable[..., Path]
+) -> None:
+    assert rounds(0) == []
+    make_picture("yard/a.jpg")
+    make_video("yard/b.mp4")
+    assert rounds(1) == []
+    assert rounds(5.9) == []
+    assert rounds(6) == ["a.jpg", "b.mp4"]
+    assert rounds(7) == rounds(100) == []
+
+
+def test_a_file_that_grows_is_left_until_it_is_still(bench: Bench, rounds: Callable) -> None:
+    path = bench.folder / "yard" / "a.jpg"
+    path.write_bytes(b"1")
+    assert rounds(0) == []
+    path.write_bytes(b"22")
+    assert rounds(4) == []
+    assert rounds(8.9) == []
+    assert rounds(9) == ["a.jpg"]
+
+
+def test_a_file_that_is_written_over_without_growing_is_left_too(bench: Bench, rounds: Callable) -> None:
+    path = bench.folder / "yard" / "a.jpg"
+    path.write_bytes(b"1")
+    os.utime(path, (1, 1))
+    assert rounds(0) == []
+    os.utime(path, (2, 2))
+    assert rounds(5) == []
+    assert rounds(10) == ["a.jpg"]
+
+
+def test_a_file_that_grows_after_it_was_taken_is_taken_again_and_that_is_said(
+    bench: Bench, rounds: Callable
+) -> None:
+    path = bench.folder / "yard" / "a.jpg"
+    path.write_bytes(b"1")
+    rounds(0)
+    assert rounds(5) == ["a.jpg"]
+    path.write_bytes(b"22")
+    assert rounds(6) == []
+    [line] = bench.progress.lines
+    assert "another medium" in line
+    assert "forget" in line
+    assert rounds(10.9) == []
+    assert rounds(11) == ["a.jpg"]
+    assert bench.progress.lines == [line]
+
+
+def test_a_file_that_goes_and_comes_back_has_to_be_still_anew(bench: Bench, rounds: Callable) -> None:
+    path = bench.folder / "yard" / "a.jpg"
+    path.write_bytes(b"1")
+    rounds(0)
+    assert rounds(5) == ["a.jpg"]
+    path.unlink()
+    assert rounds(6) == []
+    path.write_bytes(b"1")
+    assert rounds(7) == []
+    assert rounds(12) == ["a.jpg"]
+
+
+def test_a_file_that_is_not_read_is_named_once(bench: Bench, rounds: Callable) -> None:
+    (bench.folder / "yard" / "a.heic").write_bytes(b"1")
+    (bench.folder / "yard" / "gone.jpg").symlink_to(bench.folder / "nowhere.jpg")
+    for now_s in range(0, 30, 3):
+        assert rounds(now_s) == []
+    [line] = bench.progress.lines
+    assert "a.heic" in line
+
+
+def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Callable[[], None]]):
+    """A watch that does one of `steps` after each look, and stops after the last."""
+    monkeypatch.setattr(watching, "_LOOK_EVERY_S", 0.01)
+    looks = [0]
+    whole = watching.find_footage
+
+    def find(*arguments: object, **options: object) -> object:
+        found = whole(*arguments, **options)
+        looks[0] += 1
+        return found
+
+    monkeypatch.setattr(watching, "find_footage", find)
+    done = [0]
+
+    def should_stop() -> bool:
+        if done[0] < len(steps) and looks[0] > done[0] * 4:
+            steps[done[0]]()
+            done[0] += 1
+        return looks[0] > len(steps) * 4 + 4
+
+    return watch(
+        [bench.folder / "yard"],
+        settings=bench.settings(watch_still_s=0.0001),
+        store=bench.store,
+        log=bench.log,
+        progress=bench.progress,
+        should_stop=should_stop,
+    )
+
+
+def test_what_comes_to_lie_in_a_watched_folder_is_produced_and_bad_files_are_named_once(
+    bench: Bench,
+    make_video: Callable[..., Path],
+    make_picture: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_picture("yard/a.jpg")
+    bad = bench.folder / "yard" / "bad.mp4"
+    report = watched(
+        bench,
+        monkeypatch,
+        [lambda: make_video("yard/b.mp4", 10), lambda: bad.write_text("no video") and None],
+    )
+    assert report.frames_announced == 6
+    assert [item.name for item in report.skipped] == [str(bad)]
+    assert len([line for line in bench.progress.lines if str(bad) in line]) == 1
+    assert {manifest.kind for manifest in bench.manifests()} == {"video", "pictures"}
+
+
+def test_only_folders_that_are_there_are_watched(bench: Bench, make_picture: Callable[..., Path]) -> None:
+    for path in (make_picture("a.jpg"), bench.folder / "none"):
+        with pytest.raises(Misconfigured, match="no folder"):
+            watch(
+                [path],
+                settings=bench.settings(),
+                store=bench.store,
+                log=bench.log,
+                progress=bench.progress,
+                should_stop=lambda: True,
+            )
+
+
+def test_the_command_watches_without_keeping_the_machine_busy_until_sigterm_and_ends_with_0(
+    tmp_path: Path, make_picture: Callable[..., Path]
+) -> None:
+    make_picture("yard/a.jpg")
+    command = [sys.executable, "-m", "frametally", "produce", "--watch", tmp_path / "yard"]
+    command += ["--data-dir", tmp_path / "data"]
+    running = subprocess.Popen(
+        command,
+        env=os.environ | {"FRAMETALLY_WATCH_STILL_S": "0.5"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until_s = time.monotonic() + 60
+    while not list((tmp_path / "data").glob("store/media/*.json")) and time.monotonic() < until_s:
+        time.sleep(0.05)
+    time.sleep(1)
+    busy = Path(f"/proc/{running.pid}/stat")
+    ticks = busy.read_text().rpartition(")")[2].split()[11:13] if busy.exists() else None
+    time.sleep(2)
+    later = busy.read_text().rpartition(")")[2].split()[11:13] if busy.exists() else None
+    running.terminate()
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 0, err
+    assert "frames: 1 announced" in out
+    if ticks and later:
+        used = sum(map(int, later)) - sum(map(int, ticks))
+        assert used < 100, f"{used} hundredths of 2 s of processor time were used for nothing"
+
+
+def test_watching_goes_neither_with_a_start_time_nor_without_folders(tmp_path: Path) -> None:
+    from frametally.cli import main
+
+    assert main(["produce", "--watch", "--start-time", "2026-01-01", "--data-dir", str(tmp_path)]) == 2
+    assert main(["produce", "--watch", "--dry-run", "none", "--data-dir", str(tmp_path / "d")]) == 2
