@@ -12,8 +12,22 @@ from pathlib import Path
 import frametally
 import frametally_hadoop
 
-CORE_MODULES = ("__init__", "errors", "once")
-JOB_MODULES = ("__init__", "counting", "lines", "mapping", "params", "streaming")
+CORE_MODULES = ("__init__", "errors", "once", "tombstones")
+JOB_MODULES = (
+    "__init__",
+    "association",
+    "counting",
+    "hours",
+    "lines",
+    "mapping",
+    "motion",
+    "params",
+    "stitching",
+    "streaming",
+    "track_params",
+    "tracking",
+    "visits",
+)
 
 
 def write_bundle(path: Path) -> Path:

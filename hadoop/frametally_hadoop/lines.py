@@ -45,6 +45,12 @@ class Frame(Protocol):
     @property
     def captured_at_ms(self) -> int: ...  # noqa: D102
     @property
+    def width_px(self) -> int: ...  # noqa: D102
+    @property
+    def height_px(self) -> int: ...  # noqa: D102
+    @property
+    def media(self) -> str: ...  # noqa: D102
+    @property
     def model(self) -> str: ...  # noqa: D102
     @property
     def detections(self) -> Sequence[Detection]: ...  # noqa: D102
@@ -60,6 +66,9 @@ class _PlainFrame(NamedTuple):
     image_path: str
     source: str
     captured_at_ms: int
+    width_px: int
+    height_px: int
+    media: str
     model: str
     detections: list[_PlainDetection]
 
@@ -80,6 +89,9 @@ def decode_with_standard_library(line: bytes) -> Frame:
             image_path=_typed(fields["image_path"], str, "image_path"),
             source=_typed(fields["source"], str, "source"),
             captured_at_ms=time_ms,
+            width_px=_side(fields, "width_px"),
+            height_px=_side(fields, "height_px"),
+            media=_typed(fields.get("media", ""), str, "media"),
             model=_typed(fields["model"], str, "model"),
             detections=[_detection(item) for item in _typed(fields["detections"], list, "detections")],
         )
@@ -89,11 +101,18 @@ def decode_with_standard_library(line: bytes) -> Frame:
         raise BadLine(str(error)) from error
 
 
+def _side(fields: dict[str, Any], name: str) -> int:
+    side: int = _typed(fields.get(name, 0), int, name)
+    if not 0 <= side <= _MAX_SIDE_PX:
+        raise BadLine(f"{name} is out of range")
+    return side
+
+
 def _detection(item: Any) -> _PlainDetection:
     fields = _typed(item, dict, "a detection")
     left, top, width, height = (_number(side, -_MAX_SIDE_PX, _MAX_SIDE_PX) for side in _box(fields["box"]))
-    if width < 0 or height < 0:
-        raise BadLine("a box of negative size")
+    if width <= 0 or height <= 0:
+        raise BadLine("a box without area")
     return _PlainDetection(
         label=_typed(fields["label"], str, "label"),
         confidence=_number(fields["confidence"], 0.0, 1.0),
@@ -131,7 +150,8 @@ def _check_version(version: int) -> None:
 
 def _make_msgspec_decoder() -> Callable[[bytes], Frame]:
     side = Annotated[float, msgspec.Meta(ge=-_MAX_SIDE_PX, le=_MAX_SIDE_PX)]
-    size = Annotated[float, msgspec.Meta(ge=0, le=_MAX_SIDE_PX)]
+    size = Annotated[float, msgspec.Meta(gt=0, le=_MAX_SIDE_PX)]  # a detector writes no box without area
+    pixels = Annotated[int, msgspec.Meta(ge=0, le=int(_MAX_SIDE_PX))]
     fast_detection = msgspec.defstruct(
         "FastDetection",
         [
@@ -149,6 +169,9 @@ def _make_msgspec_decoder() -> Callable[[bytes], Frame]:
             ("captured_at_ms", Annotated[int, msgspec.Meta(ge=-_MAX_TIME_MS, le=_MAX_TIME_MS)]),
             ("model", str),
             ("detections", list[fast_detection]),  # type: ignore[valid-type]
+            ("width_px", pixels, 0),  # 0: the line does not say
+            ("height_px", pixels, 0),
+            ("media", str, ""),
             ("v", int, RECORD_VERSION),
         ],
         gc=False,
@@ -174,3 +197,19 @@ decode_frame: Callable[[bytes], Frame] = (
     decode_with_standard_library if msgspec is None else _make_msgspec_decoder()
 )
 """The frame in a line; raises `BadLine`."""
+
+
+def _make_label_decoder() -> Callable[[bytes], Frame]:
+    detection = msgspec.defstruct("LabelOnly", [("label", str), ("confidence", float)], gc=False)
+    frame = msgspec.defstruct(
+        "LabelsOnly",
+        [("image_path", str), ("captured_at_ms", int), ("detections", list[detection])],  # type: ignore[valid-type]
+        gc=False,
+    )
+    return msgspec.json.Decoder(frame).decode  # type: ignore[return-value]
+
+
+decode_labels: Callable[[bytes], Frame] = (
+    decode_with_standard_library if msgspec is None else _make_label_decoder()
+)
+"""The frame in a line that `decode_frame` has accepted before; its boxes may be missing."""

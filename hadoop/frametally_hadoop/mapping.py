@@ -1,14 +1,18 @@
 """The map side of the counting job: segments in, raw frame lines grouped by interval out.
 
 Standard library only. A task's input is manifest lines: a segment's URL, then, each after a TAB and each
-optional, the days to count (whole days since 1970-01-01 UTC, separated by commas; none: all of them) and the
-name that the segment has in reports (none: its URL without the query, where a presigned one is signed).
+optional, the days to count (whole days since 1970-01-01 UTC, separated by commas; none: all of them), the
+name that the segment has in reports (none: its URL without the query, where a presigned one is signed) and
+what is forgotten (see `tombstones.Forgotten`, as a JSON object).
 
-Two kinds of pairs come out, keys as JSON arrays:
+Four kinds of pairs come out, keys as JSON arrays:
 
 - `["frames", model, source, interval_start_ms]`: frame lines as they stand in the segments, joined by
   `LINE_SEPARATOR`;
-- `["corrupt", segment, line_number]`: why that line was set aside, as a JSON string.
+- `["tracks", model, source, hour_start_ms]`: the same for a UTC hour and its margins, if objects are tracked;
+- `["corrupt", segment, line_number]`: why that line was set aside, as a JSON string;
+- `["lines", model, day_start_ms]`: how many frame lines of that UTC day were passed on; what is published is
+  compared with it.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from frametally.errors import Poison, Retryable
+from frametally.tombstones import Forgotten, is_forgotten
+from frametally_hadoop.hours import hours_near
 from frametally_hadoop.lines import RECORD_VERSION, BadLine, Frame, decode_frame
 from frametally_hadoop.params import CountParams
 
@@ -45,14 +51,15 @@ class Header(NamedTuple):
 
 
 class FrameGroups:
-    """The frame lines of all segments of one task by model, source and interval, in bounded memory."""
+    """The frame lines of all segments of one task by interval and by hour, in bounded memory."""
 
     def __init__(self, params: CountParams, count: Count, *, buffer_bytes: int = _BUFFER_BYTES) -> None:
         """Hold at most about `buffer_bytes` of lines before they are passed on."""
         self._interval_ms = params.interval_s * 1000
         self._count = count
         self._buffer_bytes = buffer_bytes
-        self._groups: dict[tuple[str, str, int], list[bytes]] = {}
+        self._tracks = params.tracking is not None
+        self._groups: dict[tuple[str, str, str, int], list[bytes]] = {}
         self._held_bytes = 0
 
     def add(self, manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
@@ -62,11 +69,12 @@ class FrameGroups:
             Retryable: The segment cannot be read now, or came cut short.
             Poison: It is no segment.
         """
-        url, days, name = [*manifest_line.strip().split("\t"), "", ""][:3]
+        url, days, name, stones = [*manifest_line.strip().split("\t"), "", "", ""][:4]
         if not url:
             return
         name = name or url.partition("?")[0]
         wanted = frozenset(int(day) for day in days.split(",")) if days else None
+        forgotten: Forgotten = json.loads(stones) if stones else {}
         header, frame_lines = split_segment(name, _read(url, name))
         groups = self._groups
         for number, line in enumerate(frame_lines, start=2):
@@ -77,22 +85,33 @@ class FrameGroups:
                 yield to_json(["corrupt", name, number]), to_json(str(error))
                 continue
             time_ms = frame.captured_at_ms
-            if wanted is not None and time_ms // DAY_MS not in wanted:
+            if forgotten and is_forgotten(frame.media, time_ms, forgotten):
                 continue
-            key = (header.model, frame.source, time_ms - time_ms % self._interval_ms)
-            group = groups.get(key)
-            if group is None:
-                groups[key] = [line]
-            else:
-                group.append(line)
-            self._held_bytes += len(line)
+            keys = [("frames", header.model, frame.source, time_ms - time_ms % self._interval_ms)]
+            if self._tracks:
+                keys += [("tracks", header.model, frame.source, hour) for hour in hours_near(time_ms)]
+            for key in keys:
+                if wanted is not None and key[3] // DAY_MS not in wanted:
+                    continue
+                group = groups.get(key)
+                if group is None:
+                    groups[key] = [line]
+                else:
+                    group.append(line)
+                self._held_bytes += len(line)
         if self._held_bytes >= self._buffer_bytes:
             yield from self.drain()
 
     def drain(self) -> Iterator[tuple[bytes, bytes]]:
         """Pass on all that is held."""
+        passed_on: dict[tuple[str, int], int] = {}
         for key, lines in self._groups.items():
-            yield to_json(["frames", *key]), LINE_SEPARATOR.join(lines)
+            yield to_json(key), LINE_SEPARATOR.join(lines)
+            if key[0] == "frames":
+                day = key[1], key[3] // DAY_MS * DAY_MS
+                passed_on[day] = passed_on.get(day, 0) + len(lines)
+        for (model, day_start_ms), frame_lines in passed_on.items():
+            yield to_json(["lines", model, day_start_ms]), b"%d" % frame_lines
         self._groups.clear()
         self._held_bytes = 0
 
@@ -156,7 +175,10 @@ def _read(url: str, name: str) -> bytes:
     except (http.client.HTTPException, OSError) as error:  # urllib's own errors are OSErrors
         if isinstance(error, urllib.error.HTTPError):
             error.close()
-        raise Retryable(f"segment {name} cannot be read: {error}") from error
+        reason = str(error)
+        if query := url.partition("?")[2]:  # the signature of a presigned address is a secret
+            reason = reason.replace(query, "...")
+        raise Retryable(f"segment {name} cannot be read: {reason}") from None
 
 
 def _decode_header(name: str, head: bytes) -> Header:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from frametally.object_store import ObjectStore
 from frametally.reports import Skipped
 from frametally.runs import DayKey
 from frametally_hadoop.engine import run_job
+from frametally_hadoop.joining import join_lines
 from frametally_hadoop.plan import Plan
 from frametally_hadoop.spool import DaySpool
+
+_HELD_TRACKS = 20_000  # a track is some kilobytes long
 
 
 @dataclass(frozen=True)
@@ -23,14 +27,26 @@ class Outcome:
     """What the job said.
 
     Attributes:
-        lines: Counts and coverage, by day.
+        lines: Counts and coverage, by day, with what tracking adds to them.
+        tracks: Tracks, by day.
         duplicates: By day, the lines that repeated a frame.
+        lines_passed_on: By day, the frame lines that the map side passed on.
         corrupt_lines: By segment key and line number, why a line was set aside.
     """
 
     lines: DaySpool
+    tracks: DaySpool
     duplicates: Counter[DayKey] = field(default_factory=Counter)
+    lines_passed_on: Counter[DayKey] = field(default_factory=Counter)
     corrupt_lines: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+
+    def day_lines(self, day: DayKey) -> Iterator[bytes]:
+        """The lines of the day's part files, sorted."""
+        return join_lines(self.lines.sorted_lines(day))
+
+    def day_tracks(self, day: DayKey) -> Iterator[bytes]:
+        """The day's tracks as JSON Lines: by source, label and hour."""
+        return (line.partition(b"\t")[2] for line in self.tracks.sorted_lines(day))
 
     def skipped(self) -> list[Skipped]:
         """The corrupt lines, for the report."""
@@ -44,24 +60,35 @@ class Outcome:
 class _OfModel(msgspec.Struct):
     model: str
     duplicates_dropped: int = 0
+    lines: int = 0
 
 
-def count_plan(*, store: ObjectStore, plan: Plan, runner: str, temporary: Path) -> Outcome:
+def count_plan(
+    *, store: ObjectStore, plan: Plan, runner: str, temporary: Path, spark_master: str = "local[*]"
+) -> Outcome:
     """Count the stale days of `plan`; the outcome's lines lie in `temporary`.
 
     Raises:
         Retryable, Poison, Misconfigured: As `engine.run_job`.
     """
-    job_folder, spool_folder = temporary / "job", temporary / "spool"
-    job_folder.mkdir()
-    spool_folder.mkdir()
-    outcome = Outcome(DaySpool(spool_folder))
+    job_folder, lines_folder, tracks_folder = (temporary / name for name in ("job", "lines", "tracks"))
+    for folder in (job_folder, lines_folder, tracks_folder):
+        folder.mkdir()
+    outcome = Outcome(DaySpool(lines_folder), DaySpool(tracks_folder, held_lines=_HELD_TRACKS))
+    forgotten = plan.forgotten()
     manifest = [
         f"{store.address(key)}\t{','.join(str(day) for day in days)}\t{key}"
+        + (f"\t{json.dumps(forgotten[key], sort_keys=True)}" if key in forgotten else "")
         for key, days in plan.days_of_segment.items()
     ]
     decoder = msgspec.json.Decoder(_OfModel)
-    for line in run_job(manifest=manifest, params=plan.params, runner=runner, temporary=job_folder):
+    for line in run_job(
+        manifest=manifest,
+        params=plan.params,
+        runner=runner,
+        temporary=job_folder,
+        spark_master=spark_master,
+    ):
         key_json, _, value = line.partition(b"\t")
         kind, *where = json.loads(key_json)
         if kind == "corrupt":
@@ -72,6 +99,10 @@ def count_plan(*, store: ObjectStore, plan: Plan, runner: str, temporary: Path) 
         day = DayKey(of_model.model, plan.params.interval_s, keys.utc_day(where[-1]))
         if kind == "duplicates":
             outcome.duplicates[day] += of_model.duplicates_dropped
+        elif kind == "lines":
+            outcome.lines_passed_on[day] += of_model.lines
+        elif kind == "track":
+            outcome.tracks.add(day, line)
         else:
             outcome.lines.add(day, line)
     return outcome

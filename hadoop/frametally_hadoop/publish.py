@@ -2,8 +2,8 @@
 
 The order of effects is what makes it atomic:
 
-1. the part files are put, durably, into a folder that only this run names;
-2. `_SUCCESS` is put;
+1. the part files, and those of the tracks, are put, durably, into folders that only this run names;
+2. the quality report is put; sums that differ end it here; else `_SUCCESS` is put;
 3. the run pointer is created if absent: from then on readers see this run, until then the one before.
 
 Killed before 3, nothing has happened; the next time the same bytes go to the same keys.
@@ -14,12 +14,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from frametally import keys
+from frametally import failpoints, keys
+from frametally.errors import Poison
 from frametally.object_store import ObjectStore
+from frametally.quality import QualityReport
 from frametally.records import Run, encode
+from frametally_hadoop.audit import STOPS_PUBLICATION, DayAudit
 from frametally_hadoop.plan import DayPlan
 
 LINES_PER_PART = 1_000_000
+_TRACKS_PER_PART = 20_000
+
+
+class SumsDiffer(Poison):
+    """A day was not published, as its own figures contradict each other."""
 
 
 def publish_day(
@@ -29,6 +37,8 @@ def publish_day(
     inputs_sha256: str,
     lines: Iterable[bytes],
     duplicates_dropped: int,
+    tracks: Iterable[bytes] = (),
+    audit: DayAudit | None = None,
     lines_per_part: int = LINES_PER_PART,
 ) -> Run | None:
     """Publish the day's counts and coverage.
@@ -39,10 +49,15 @@ def publish_day(
         inputs_sha256: What it was counted from.
         lines: Its output lines, sorted, each with its line end.
         duplicates_dropped: Lines that repeated a frame.
+        tracks: Its tracks as JSON Lines, in their order.
+        audit: Watches the lines and makes the quality report.
         lines_per_part: Where part files are cut.
 
     Returns:
         The run, or None if another aggregation published a run of that sequence first: plan again.
+
+    Raises:
+        SumsDiffer: The audit found that; nothing is published.
     """
     model, interval_s, day = plan.key
     params = plan.params.digest()
@@ -50,11 +65,22 @@ def publish_day(
     prefix = keys.run_folder(model, params, interval_s, day, run_id)
     parts: list[str] = []
     frames = 0
-    for number, part_lines in enumerate(_cut(lines, lines_per_part)):
+    watched = lines if audit is None else audit.watch(lines)
+    for number, part_lines in enumerate(_cut(watched, lines_per_part)):
         parts.append(f"part-{number:05d}")
         store.put(f"{prefix}/{parts[-1]}", b"".join(part_lines))
+        failpoints.passing("aggregate.part")
         frames += sum(_frames_covered(line) for line in part_lines)
+    track_parts: list[str] = []
+    tracks_prefix = keys.tracks_folder(prefix)
+    for number, part_lines in enumerate(_cut(tracks, _TRACKS_PER_PART)):
+        track_parts.append(f"part-{number:05d}")
+        store.put(f"{tracks_prefix}/{track_parts[-1]}", b"".join(part_lines))
+    if audit is not None:
+        _put_report(store, prefix, audit.report(run_id))
+        failpoints.passing("aggregate.audited")
     store.put(f"{prefix}/_SUCCESS", b"")
+    failpoints.passing("aggregate.success")
     run = Run(
         run_id=run_id,
         sequence=plan.sequence,
@@ -67,9 +93,21 @@ def publish_day(
         inputs_sha256=inputs_sha256,
         frames=frames,
         duplicates_dropped=duplicates_dropped,
+        track_parts=track_parts,
     )
     pointer = keys.run_pointer_key(model, params, interval_s, day, plan.sequence)
     return run if store.put(pointer, encode(run), if_absent=True) else None
+
+
+def _put_report(store: ObjectStore, prefix: str, report: QualityReport) -> None:
+    key = keys.quality_key(prefix)
+    store.put(key, encode(report))
+    reasons = [line for check in report.failed if check.name in STOPS_PUBLICATION for line in check.details]
+    if reasons:
+        raise SumsDiffer(
+            f"not published: {reasons[0]} ({len(reasons)} such in {key}); what was published before stays; "
+            "run `frametally aggregate` again, and report it if it says this again"
+        )
 
 
 def _cut(lines: Iterable[bytes], lines_per_part: int) -> Iterator[list[bytes]]:

@@ -1,0 +1,124 @@
+"""The settings of the tracker, as they travel to the job's tasks. Standard library only."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from frametally.errors import Misconfigured
+
+MARGIN_MS = 60_000
+"""Each UTC hour is tracked together with what was seen this long before it begins and after it ends."""
+
+NEW_ABOVE_STRONG = 1000
+"""Ten-thousandths of confidence by which a box that begins a track must be above a strong one (ByteTrack)."""
+
+
+class TrackParams(NamedTuple):
+    """When boxes are one object.
+
+    The thresholds and the gap are those that ByteTrack was published with (arXiv:2110.06864: 0.6, 0.1, 0.7,
+    and 30 frames, here at 10 a second), but that of vehicles: with 0.6 a quarter of them is missed.
+
+    Attributes:
+        min_fps: Hundredths of a frame a second that the footage must have been analysed at.
+        strong: Ten-thousandths of confidence from which on a box is strong.
+        weak: Ten-thousandths of confidence from which on a box may continue a track.
+        gap_ms: How long a track lives on without a box.
+        stitch_ms: Longest time between the end of a track and the start of another that goes on with it.
+        strong_by_label: `(label, strong)` of labels with a threshold of their own, sorted.
+        fixed_labels: Labels whose tracks that never move are no objects, sorted.
+    """
+
+    min_fps: int = 500
+    strong: int = 6000
+    weak: int = 1000
+    gap_ms: int = 3000
+    stitch_ms: int = 5000
+    strong_by_label: tuple[tuple[str, int], ...] = (("bus", 4000), ("car", 4000), ("truck", 4000))
+    fixed_labels: tuple[str, ...] = ()
+
+    def strong_of(self, label: str) -> int:
+        """Ten-thousandths of confidence from which on a box of `label` is strong."""
+        return dict(self.strong_by_label).get(label, self.strong)
+
+
+def track_params(
+    *,
+    min_fps: float,
+    strong: float,
+    weak: float,
+    gap_s: float,
+    stitch_s: float,
+    strong_by_label: str = "",
+    fixed_labels: str = "",
+) -> TrackParams:
+    """The params of settings as people write them: frames a second, 0 to 1, seconds, `car=0.4, bus=0.5`.
+
+    Raises:
+        Misconfigured: A label without a threshold from 0 to 1, or a gap and a stitch longer than the margin.
+    """
+    return checked(
+        TrackParams(
+            min_fps=round(min_fps * 100),
+            strong=round(strong * 10_000),
+            weak=round(weak * 10_000),
+            gap_ms=round(gap_s * 1000),
+            stitch_ms=round(stitch_s * 1000),
+            strong_by_label=tuple(sorted(_thresholds(strong_by_label).items())),
+            fixed_labels=tuple(sorted({label.strip() for label in fixed_labels.split(",")} - {""})),
+        )
+    )
+
+
+def from_fields(fields: dict[str, Any]) -> TrackParams:
+    """The params of a JSON object with their names; what it leaves out is as by default.
+
+    Raises:
+        TypeError: An unknown name, or a value of another type.
+        Misconfigured: As `track_params`.
+    """
+    default = TrackParams()
+    pairs = [(label, strong) for label, strong in fields.get("strong_by_label", default.strong_by_label)]
+    labels = list(fields.get("fixed_labels", default.fixed_labels))
+    params = TrackParams(
+        **{**fields, "strong_by_label": tuple(sorted(pairs)), "fixed_labels": tuple(sorted(labels))}
+    )
+    if not all(type(value) is int for value in [*params[:5], *(strong for _, strong in pairs)]):
+        raise TypeError("the tracker's thresholds and times are whole numbers")
+    if not all(isinstance(label, str) for label in [*labels, *(label for label, _ in pairs)]):
+        raise TypeError("labels are text")
+    return checked(params)
+
+
+def checked(params: TrackParams) -> TrackParams:
+    """`params`, if a track and its continuation fit into the margin.
+
+    Raises:
+        Misconfigured: They do not, so that a track could be lost over a full hour.
+    """
+    if params.gap_ms <= 0 or params.stitch_ms < 0 or params.gap_ms + params.stitch_ms > MARGIN_MS:
+        raise Misconfigured(
+            f"FRAMETALLY_TRACK_GAP_S={params.gap_ms / 1000:g} and FRAMETALLY_TRACK_STITCH_S="
+            f"{params.stitch_ms / 1000:g}: together at most {MARGIN_MS // 1000} s, the gap above 0"
+        )
+    return params
+
+
+def _thresholds(text: str) -> dict[str, int]:
+    thresholds = {}
+    for item in text.split(","):
+        if not item.strip():
+            continue
+        label, _, number = item.partition("=")
+        try:
+            confidence = float(number)
+        except ValueError:
+            confidence = math.nan
+        if not label.strip() or not 0 <= confidence <= 1:
+            raise Misconfigured(
+                f"FRAMETALLY_TRACK_LABEL_CONFIDENCE: {item.strip()!r} is no label with a confidence "
+                "from 0 to 1; an example is car=0.4,truck=0.4"
+            )
+        thresholds[label.strip()] = round(confidence * 10_000)
+    return thresholds

@@ -1,0 +1,315 @@
+"""Unique objects by the hour: each is counted once, where it is first seen, however the footage comes."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from frametally.records import Coverage, FrameDetections, IntervalCount
+from frametally.runs import current_runs, read_run, read_tracks
+from frametally_hadoop.hours import HOUR_MS, analysed_fps, hours_near, is_enough
+
+NOON_MS = 1_767_268_800_000
+DAY_MS = 86_400_000
+MIDNIGHT_MS = 1_767_312_000_000  # 2026-01-02T00:00:00Z
+
+
+def counted(footage) -> tuple[list[IntervalCount], list[Coverage]]:
+    counts, coverage = [], []
+    for run in current_runs(footage.store):
+        of_run = read_run(footage.store, run)
+        counts += of_run[0]
+        coverage += of_run[1]
+    return counts, coverage
+
+
+def objects(footage, label: str = "car") -> dict[int, int | None]:
+    """By interval start."""
+    return {count.interval_start_ms: count.objects for count in counted(footage)[0] if count.label == label}
+
+
+def tracks(footage) -> list:
+    return [track for run in current_runs(footage.store) for track in read_tracks(footage.store, run)]
+
+
+def drive(footage, first_ms: int, last_ms: int, *, step_ms: int = 200, speed: float = 0.0, **options) -> list:
+    """Frames of a car that is there from `first_ms` to `last_ms`, moving by `speed` pixels a frame."""
+    return [
+        footage.frame(time_ms, "car", index=n, box=(100.0 + n * speed, 200.0, 60.0, 40.0), **options)
+        for n, time_ms in enumerate(range(first_ms, last_ms, step_ms))
+    ]
+
+
+def published(footage) -> dict[str, bytes]:
+    """Current part files and tracks, without the sequence that tells how often a day was counted."""
+    found = {}
+    for run in current_runs(footage.store):
+        where = f"{run.model}/{run.interval_s}/{run.day}"
+        found[where] = b"".join(footage.store.get(f"{run.prefix}/{part}") for part in run.parts)
+        found[f"tracks/{where}"] = b"".join(
+            footage.store.get(f"tracks/{run.prefix.partition('/')[2]}/{part}") for part in run.track_parts
+        )
+    return found
+
+
+def test_a_car_that_passes_the_hour_is_counted_once_in_the_interval_where_it_is_first_seen(footage):
+    footage.segment(drive(footage, NOON_MS + HOUR_MS - 70_000, NOON_MS + HOUR_MS + 70_000))
+    footage.aggregate()
+    assert objects(footage) == {
+        NOON_MS + HOUR_MS - 120_000: 1,
+        NOON_MS + HOUR_MS - 60_000: 0,
+        NOON_MS + HOUR_MS: 0,
+        NOON_MS + HOUR_MS + 60_000: 0,
+    }
+
+
+@pytest.mark.parametrize("off_ms", [-200, 0, 200, 400])
+def test_a_car_that_comes_about_the_full_hour_is_counted_once(footage, off_ms):
+    footage.segment(
+        [footage.frame(NOON_MS + n * 200, index=500 + n) for n in range(-100, off_ms // 200)]
+        + drive(footage, NOON_MS + off_ms, NOON_MS + 20_000, speed=3)
+    )
+    footage.aggregate()
+    assert sum(objects(footage).values()) == 1
+    assert objects(footage)[(NOON_MS + off_ms) // 60_000 * 60_000] == 1
+
+
+def test_a_car_that_is_hidden_while_the_hour_begins_is_not_counted_again(footage):
+    before = drive(footage, NOON_MS - 30_000, NOON_MS - 2_000)
+    empty = [footage.frame(time_ms, index=900) for time_ms in range(NOON_MS - 2_000, NOON_MS + 2_400, 200)]
+    after = drive(footage, NOON_MS + 2_400, NOON_MS + 30_000)
+    footage.segment(before + empty + after)
+    footage.aggregate()
+    assert objects(footage) == {NOON_MS - 60_000: 1, NOON_MS: 0}
+
+
+@pytest.mark.parametrize("interval_s", [60, 3600, 5400, 86_400])
+def test_a_car_that_stands_for_26_hours_is_one(footage, interval_s):
+    start_ms = NOON_MS - 7_200_000 - 12_345
+    frames = drive(footage, start_ms, start_ms + 26 * HOUR_MS, step_ms=10_000)
+    footage.segments(frames[n : n + 500] for n in range(0, len(frames), 500))
+    footage.aggregate(interval_s=interval_s, min_tracking_fps=0.1, track_gap_s=25.0)
+    counts = objects(footage)
+    assert sum(counts.values()) == 1
+    assert counts[start_ms // (interval_s * 1000) * interval_s * 1000] == 1
+    found = tracks(footage)
+    assert [track.is_counted for track in found] == [True] + [False] * 26
+    for earlier, later in pairwise(found):
+        assert later.path[0][0] < later.hour_start_ms <= earlier.path[-1][0]  # the paths of two hours meet
+
+
+def test_an_object_is_counted_on_one_side_of_midnight_whichever_side_came_first(footage, twin):
+    frames = drive(footage, MIDNIGHT_MS - 20_000, MIDNIGHT_MS + 20_000, speed=2)
+    evening, morning = frames[:100], frames[100:]
+    for first, second in ((evening, morning), (morning, evening)):
+        ordered = twin(footage)
+        ordered.segment(first)
+        ordered.aggregate()
+        assert sum(objects(ordered).values()) == 1
+        ordered.segment(second)
+        report = ordered.aggregate()
+        assert sorted(run.day for run in report.runs) == ["2026-01-01", "2026-01-02"]
+        assert objects(ordered) == {MIDNIGHT_MS - 60_000: 1, MIDNIGHT_MS: 0}
+        assert ordered.aggregate().runs == []
+
+
+def test_a_neighbours_day_is_stale_within_the_margin_only_and_a_day_without_footage_has_no_run(footage):
+    footage.segment(drive(footage, MIDNIGHT_MS - 90_000, MIDNIGHT_MS - 61_000))
+    assert [run.day for run in footage.aggregate().runs] == ["2026-01-01"]
+    footage.segment(drive(footage, MIDNIGHT_MS + 61_000, MIDNIGHT_MS + 62_000))
+    assert [run.day for run in footage.aggregate().runs] == ["2026-01-02"]
+    footage.segment(drive(footage, MIDNIGHT_MS + 59_000, MIDNIGHT_MS + 60_000))
+    assert [run.day for run in footage.aggregate().runs] == ["2026-01-01", "2026-01-02"]
+    footage.segment(drive(footage, MIDNIGHT_MS + DAY_MS - 1_000, MIDNIGHT_MS + DAY_MS))
+    assert [run.day for run in footage.aggregate().runs] == ["2026-01-02"]
+
+
+def test_without_tracking_no_neighbour_is_stale(footage):
+    footage.segment(drive(footage, MIDNIGHT_MS - 90_000, MIDNIGHT_MS - 61_000))
+    footage.aggregate(count_objects=False)
+    footage.segment(drive(footage, MIDNIGHT_MS, MIDNIGHT_MS + 1_000))
+    assert [run.day for run in footage.aggregate(count_objects=False).runs] == ["2026-01-02"]
+
+
+@st.composite
+def footage_about_midnight(draw) -> list[tuple[int, Sequence[tuple[float, float]]]]:
+    """Times in ms from midnight, and where the cars are."""
+    shown = []
+    for first_s in draw(
+        st.lists(st.sampled_from([-3700, -3601, -75, -61, -3, 0, 2, 58, 3590]), min_size=1, max_size=4)
+    ):
+        cars = draw(st.lists(st.tuples(st.integers(0, 500), st.integers(-9, 9)), max_size=3))
+        for n in range(draw(st.integers(2, 40))):
+            shown.append((first_s * 1000 + n * 200, [(x + n * dx, 100.0 + 30 * x % 211) for x, dx in cars]))
+    return shown
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(shown=footage_about_midnight(), seed=st.integers(0, 2**32), files=st.integers(1, 6))
+def test_splitting_shuffling_and_any_order_of_increments_change_not_a_byte(
+    tmp_path_factory, footage, shown, seed, files
+):
+    frames: list[FrameDetections] = [
+        footage.frame(
+            MIDNIGHT_MS + time_ms,
+            *["car"] * len(boxes),
+            index=n,
+            boxes=[(max(x, 0.0), y, 50.5, 40.1) for x, y in boxes],
+        )
+        for n, (time_ms, boxes) in enumerate(shown)
+    ]
+    at_once = type(footage)(tmp_path_factory.mktemp("once"))
+    at_once.segment(frames)
+    at_once.aggregate()
+
+    rng = random.Random(seed)  # noqa: S311
+    rng.shuffle(frames)
+    bit_by_bit = type(footage)(tmp_path_factory.mktemp("bits"))
+    for file in range(files):
+        bit_by_bit.segment(frames[file::files])
+        if rng.random() < 0.6:
+            bit_by_bit.aggregate()
+    bit_by_bit.aggregate()
+    assert published(bit_by_bit) == published(at_once)
+    assert bit_by_bit.aggregate().runs == []
+
+
+@pytest.mark.parametrize(
+    ("step_ms", "measured"),
+    [(100, True), (200, True), (222, True), (230, False), (1000, False), (5000, False)],
+)
+def test_objects_are_unknown_and_never_0_where_too_few_frames_were_analysed(footage, step_ms, measured):
+    footage.segment(drive(footage, NOON_MS, NOON_MS + 30 * step_ms, step_ms=step_ms))
+    footage.aggregate(interval_s=3600)
+    assert objects(footage) == {NOON_MS: 1 if measured else None}
+    [coverage] = counted(footage)[1]
+    assert coverage.analysed_fps == (round(1000 / step_ms, 2) if step_ms <= 3000 else 0)
+    assert len(tracks(footage)) == measured
+
+
+def test_the_jitter_of_a_sampler_is_no_lack_of_frames():
+    for video_fps in (7, 8, 12, 24, 25, 29.97, 30):
+        times, slot = [], 0
+        for n in range(int(video_fps * 8)):
+            if n / video_fps * 5 >= slot:
+                times.append(round(n * 1000 / video_fps))
+                slot = int(n / video_fps * 5) + 1
+        assert is_enough(analysed_fps(times, 3000), 500)
+        assert not is_enough(analysed_fps(times[::2], 3000), 500)
+
+
+def test_gaps_in_the_footage_do_not_count_against_its_rate():
+    assert analysed_fps([0, 200, 400, 60_000, 60_200], 3000) == 500
+    assert analysed_fps([0, 60_000], 3000) == analysed_fps([5], 3000) == analysed_fps([], 3000) == 0
+    assert analysed_fps([0, 0, 200], 3000) == 500
+
+
+def test_an_interval_of_several_hours_is_known_only_if_each_of_them_is(footage):
+    footage.segment(drive(footage, NOON_MS, NOON_MS + 5_000))
+    footage.segment(drive(footage, NOON_MS + HOUR_MS, NOON_MS + HOUR_MS + 5_000))
+    footage.aggregate(interval_s=7200)
+    assert objects(footage) == {NOON_MS: 2}
+    footage.segment(drive(footage, NOON_MS + HOUR_MS + 70_000, NOON_MS + HOUR_MS + 90_000, step_ms=1000))
+    footage.aggregate(interval_s=7200)
+    assert objects(footage) == {NOON_MS: None}
+    assert 1 < counted(footage)[1][0].analysed_fps < 4.5
+
+
+def test_with_tracking_off_objects_are_unknown_and_the_coverage_says_so(footage):
+    footage.segment(drive(footage, NOON_MS, NOON_MS + 5_000))
+    [run] = footage.aggregate(count_objects=False).runs
+    assert objects(footage) == {NOON_MS: None}
+    assert counted(footage)[1][0].analysed_fps is None
+    assert run.track_parts == []
+
+
+def test_an_interval_with_a_label_and_no_new_object_has_0_and_other_labels_are_apart(footage):
+    cars = drive(footage, NOON_MS + 30_000, NOON_MS + 90_000)
+    with_bus = [
+        footage.frame(
+            f.captured_at_ms, "car", "bus", index=n, boxes=[f.detections[0].box, (400.0, 9.0, 90.0, 90.0)]
+        )
+        if f.captured_at_ms >= NOON_MS + 80_000
+        else f
+        for n, f in enumerate(cars)
+    ]
+    footage.segment(with_bus)
+    footage.aggregate()
+    assert objects(footage) == {NOON_MS: 1, NOON_MS + 60_000: 0}
+    assert objects(footage, "bus") == {NOON_MS + 60_000: 1}
+
+
+@pytest.mark.parametrize("interval_s", [1, 60, 2700, 3600, 28_800, 86_400])
+def test_the_sum_over_intervals_is_the_same_for_all_of_them(footage, interval_s):
+    for number in range(12):
+        start_ms = NOON_MS - 3 * HOUR_MS + number * 1_753_000
+        footage.segment(drive(footage, start_ms, start_ms + 4_000, speed=number % 4))
+    footage.aggregate(interval_s=interval_s)
+    assert sum(objects(footage).values()) == 12
+    assert Counter(track.is_counted for track in tracks(footage)) == {True: 12}
+
+
+def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(footage):
+    frames = drive(footage, NOON_MS, NOON_MS + 4_000, speed=2)
+    frames[7] = footage.frame(
+        NOON_MS + 1_400, "car", index=7, confidence=0.95, box=(114.0, 200.0, 60.0, 40.0)
+    )
+    footage.segment(frames)
+    [run] = footage.aggregate().runs
+    [track] = tracks(footage)
+    assert (track.id, track.label, track.source) == (f"{NOON_MS}-0", "car", "gate")
+    assert (track.first_seen_ms, track.last_seen_ms, track.boxes) == (NOON_MS, NOON_MS + 3_800, 20)
+    assert (track.first.image_path, track.best.image_path) == (frames[0].image_path, frames[7].image_path)
+    assert (track.best.confidence, track.best.box) == (0.95, (114.0, 200.0, 60.0, 40.0))
+    assert track.path[0] == (NOON_MS, 130.0, 220.0)
+    assert track.path[1:-1] == [(NOON_MS + n * 200, 130.0 + 2 * n, 220.0) for n in (5, 10, 15)]
+    assert track.path[-1] == (NOON_MS + 3_800, 168.0, 220.0)
+    folder = run.prefix.replace("mapreduce-output/", "tracks/")
+    assert list(footage.objects("tracks")) == [f"{folder}/part-00000"]
+
+
+def test_tracks_are_there_before_a_reader_can_see_their_run(footage, watched):
+    puts = []
+    footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
+    store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
+    footage.aggregate(store=store)
+    assert [key.split("/")[0] for key in puts] == ["mapreduce-output", "tracks"] + ["mapreduce-output"] * 3
+    assert puts[-1].endswith("_runs/000001.json")
+
+
+def test_settings_of_the_tracker_make_days_stale_and_change_what_is_counted(footage):
+    footage.segment(drive(footage, NOON_MS, NOON_MS + 10_000, confidence=0.35))
+    [first] = footage.aggregate().runs
+    assert objects(footage) == {NOON_MS: 0}
+    [second] = footage.aggregate(track_label_confidence="car = 0.2").runs
+    assert objects(footage) == {NOON_MS: 1}
+    assert second.params != first.params
+    footage.aggregate(track_label_confidence="car=0.2", track_fixed_labels="person, car")
+    assert objects(footage) == {NOON_MS: 0}
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ({"track_gap_s": 30.0, "track_stitch_s": 31.0}, "FRAMETALLY_TRACK_STITCH_S=31"),
+        ({"track_label_confidence": "car"}, "'car' is no label with a confidence"),
+        ({"track_label_confidence": "car=1.5"}, "'car=1.5' is no label with a confidence"),
+        ({"track_label_confidence": "=0.5"}, "'=0.5' is no label with a confidence"),
+    ],
+)
+def test_settings_that_cannot_be_are_one_line(footage, setting, named):
+    with pytest.raises(Exception, match=named) as raised:
+        footage.aggregate(**setting)
+    assert type(raised.value).__name__ == "Misconfigured"
+
+
+def test_a_frame_belongs_to_its_hour_and_to_the_one_within_a_minute():
+    assert hours_near(NOON_MS) == hours_near(NOON_MS + 59_999) == (NOON_MS, NOON_MS - HOUR_MS)
+    assert hours_near(NOON_MS + 60_000) == hours_near(NOON_MS + HOUR_MS - 60_001) == (NOON_MS,)
+    assert hours_near(NOON_MS - 60_000) == hours_near(NOON_MS - 1) == (NOON_MS - HOUR_MS, NOON_MS)

@@ -1,0 +1,302 @@
+"""The tracker on generated scenes, where it is known exactly who was there, and where."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frametally_hadoop.association import pair_up, widened
+from frametally_hadoop.params import CountParams
+from frametally_hadoop.track_params import TrackParams
+from frametally_hadoop.visits import Visit, find_visits
+
+WIDTH_PX, HEIGHT_PX = 1280, 720
+
+
+class Box(NamedTuple):
+    """One box, as `frametally.records.Detection`."""
+
+    label: str
+    confidence: float
+    box: tuple[float, float, float, float]
+
+
+class Seen(NamedTuple):
+    """One frame, as far as tracking looks at it."""
+
+    captured_at_ms: int
+    image_path: str
+    detections: Sequence[Box]
+    source: str = "gate"
+    model: str = "tiny-1"
+    width_px: int = WIDTH_PX
+    height_px: int = HEIGHT_PX
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walker:
+    """Goes from `start` by `velocity` (pixels a second); `sight`: its confidence by seconds, 0: unseen."""
+
+    start: tuple[float, float]
+    velocity: tuple[float, float] = (0.0, 0.0)
+    size: tuple[float, float] = (40.0, 90.0)
+    since_s: float = 0.0
+    until_s: float = 20.0
+    sight: Callable[[float], float] = lambda _: 0.9
+    label: str = "person"
+
+    def at(self, now_s: float) -> Box | None:
+        """Its box, with the centre where it is, clipped to the frame."""
+        confidence = self.sight(now_s)
+        if not self.since_s <= now_s < self.until_s or not confidence:
+            return None
+        x, y = (s + v * (now_s - self.since_s) for s, v in zip(self.start, self.velocity, strict=True))
+        left, right = max(0.0, x - self.size[0] / 2), min(WIDTH_PX, x + self.size[0] / 2)
+        top, bottom = max(0.0, y - self.size[1] / 2), min(HEIGHT_PX, y + self.size[1] / 2)
+        if right - left < 5 or bottom - top < 5:
+            return None
+        box = tuple(round(side, 1) for side in (left, top, right - left, bottom - top))
+        return Box(self.label, confidence, box)  # type: ignore[arg-type]
+
+
+def scene(
+    walkers: Sequence[Walker],
+    *,
+    fps: float,
+    seconds: float = 20.0,
+    extra: Callable[[int], Iterable[Box]] = lambda _: (),
+) -> tuple[list[Seen], dict[tuple[int, Box], int]]:
+    """The frames, and who each box is."""
+    frames, owners = [], {}
+    for number in range(int(seconds * fps)):
+        time_ms = round(number * 1000 / fps)
+        boxes = []
+        for owner, walker in enumerate(walkers):
+            box = walker.at(time_ms / 1000)
+            if box is not None:
+                boxes.append(box)
+                owners[time_ms, box] = owner
+        frames.append(Seen(time_ms, f"images/{number:06d}", [*boxes, *extra(number)]))
+    return frames, owners
+
+
+def visits_of(frames: Sequence[Seen], **params: object) -> list[Visit]:
+    tracking = TrackParams()._replace(**params)
+    return find_visits(frames, CountParams(tracking=tracking), tracking)
+
+
+def owners_of(visits: Iterable[Visit], owners: dict[tuple[int, Box], int]) -> list[set[int]]:
+    """Of each visit, who its boxes are."""
+    found = []
+    for visit in visits:
+        who = set()
+        for seen in visit.sightings:
+            sides = (seen.left / 10, seen.top / 10, seen.width / 10, seen.height / 10)
+            who.add(owners.get((seen.time_ms, Box(visit.label, seen.confidence / 10_000, sides)), -1))
+        found.append(who)
+    return sorted(found, key=min)
+
+
+def assert_each_is_one_visit(walkers: Sequence[Walker], fps: float, **options: object) -> None:
+    frames, owners = scene(walkers, fps=fps, **options)
+    assert owners_of(visits_of(frames), owners) == [{n} for n in range(len(walkers))]
+
+
+def hidden(*spans: tuple[float, float]) -> Callable[[float], float]:
+    return lambda now_s: 0.0 if any(a <= now_s < b for a, b in spans) else 0.9
+
+
+@pytest.mark.parametrize("fps", [30, 10, 5, 4.5])
+def test_walkers_whose_paths_cross_stay_who_they_are(fps):
+    assert_each_is_one_visit(
+        [
+            Walker(start=(200, 200), velocity=(60, 20)),
+            Walker(start=(1100, 220), velocity=(-50, 15)),
+            Walker(start=(640, 650), velocity=(3, -30)),
+        ],
+        fps,
+    )
+
+
+@pytest.mark.parametrize("fps", [10, 5])
+def test_a_walker_hidden_behind_another_is_the_same_afterwards(fps):
+    in_front = Walker(start=(300, 300), velocity=(40, 0), size=(60, 120))
+    behind = Walker(start=(900, 290), velocity=(-40, 0), sight=hidden((6.9, 8.3)))
+    assert_each_is_one_visit([in_front, behind], fps)
+
+
+@pytest.mark.parametrize(("hidden_s", "visits"), [(0.8, 1), (2.5, 1), (4.5, 1), (9.0, 2)])
+def test_whoever_is_hidden_for_longer_than_gap_and_stitch_is_a_new_visit(hidden_s, visits):
+    walker = Walker(start=(300, 300), velocity=(45, 0), sight=hidden((5, 5 + hidden_s)))
+    frames, _ = scene([walker], fps=5)
+    assert len(visits_of(frames)) == visits
+
+
+def test_without_stitching_a_long_gap_breaks_a_visit_in_two():
+    frames, _ = scene([Walker(start=(300, 300), velocity=(20, 0), sight=hidden((5, 9.5)))], fps=5)
+    assert len(visits_of(frames, stitch_ms=0)) == 2
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_fifth_of_all_boxes_missing_and_single_false_alarms_change_no_count(seed):
+    rng = random.Random(seed)  # noqa: S311
+    walkers = [
+        Walker(
+            start=(rng.uniform(100, 1100), 80 + 85.0 * row),
+            velocity=(rng.uniform(-25, 25), rng.uniform(-3, 3)),
+            since_s=rng.uniform(0, 5),
+            size=(30, 60),
+            sight=lambda _: 0.0 if rng.random() < 0.2 else rng.choice([0.71, 0.8, 0.95]),
+        )
+        for row in range(7)
+    ]
+
+    def false_alarm(number: int) -> list[Box]:
+        far = number * 211 % 1200
+        return [Box("person", 0.9, (float(far), 650.0, 20.0, 40.0))] if number % 3 == 0 else []
+
+    frames, owners = scene(walkers, fps=5, extra=false_alarm)
+    assert owners_of(visits_of(frames), owners) == [{n} for n in range(7)]
+
+
+def test_weak_boxes_go_on_with_a_visit_and_never_begin_one():
+    walker = Walker(start=(300, 300), velocity=(30, 0), sight=lambda now_s: 0.15 if 2 < now_s < 12 else 0.9)
+    shadow = Walker(start=(900, 300), sight=lambda _: 0.59)
+    frames, owners = scene([walker, shadow], fps=5)
+    [visit] = visits_of(frames)
+    assert owners_of([visit], owners) == [{0}]
+    assert len(visit.sightings) == len(frames)
+
+
+def test_a_label_may_have_a_threshold_of_its_own():
+    walkers = [
+        Walker(start=(900, 300 + 200 * n), sight=lambda _: 0.55, label=label) for n, label in enumerate("ab")
+    ]
+    frames, _ = scene(walkers, fps=5)
+    assert [visit.label for visit in visits_of(frames, strong_by_label=(("b", 4000),))] == ["b"]
+
+
+def test_one_who_leaves_at_the_border_and_another_who_comes_in_there_are_two():
+    leaves = Walker(start=(1180, 300), velocity=(30, 0), until_s=4)
+    comes = Walker(start=(1270, 310), velocity=(-30, 0), since_s=6)
+    assert_each_is_one_visit([leaves, comes], 5)
+
+
+@pytest.mark.parametrize(("end_x", "start_x"), [(1190, 1262), (1262, 1190)])
+def test_one_end_at_the_border_is_enough_to_tell_two_visits(end_x, start_x):
+    goes = Walker(start=(end_x, 300), until_s=4)
+    comes = Walker(start=(start_x, 310), since_s=7.5)
+    assert_each_is_one_visit([goes, comes], 5)
+
+
+def test_away_from_the_border_the_same_would_be_one_that_was_hidden():
+    leaves = Walker(start=(580, 300), velocity=(10, 0), until_s=4)
+    comes = Walker(start=(640, 310), velocity=(10, 0), since_s=7.5)
+    frames, _ = scene([leaves, comes], fps=5)
+    assert len(visits_of(frames)) == 1
+
+
+def test_who_comes_back_is_a_new_visit():
+    walkers = [Walker(start=(20, 300), velocity=(60, 0), since_s=s, until_s=s + 10) for s in (0, 40)]
+    assert_each_is_one_visit(walkers, 5, seconds=60)
+
+
+def test_labels_are_tracked_each_by_itself():
+    frames, owners = scene(
+        [Walker(start=(300, 300), label="car"), Walker(start=(300, 300), label="truck")], fps=5
+    )
+    assert owners_of(visits_of(frames), owners) == [{0}, {1}]
+
+
+def test_a_thing_that_never_moves_is_an_object_unless_its_label_says_otherwise():
+    parked = [Walker(start=(300, 300), label=label) for label in ("car", "person")]
+    walks = Walker(start=(600, 300), velocity=(10, 0))
+    frames, owners = scene([*parked, walks], fps=5)
+    assert owners_of(visits_of(frames), owners) == [{0}, {1}, {2}]
+    assert owners_of(visits_of(frames, fixed_labels=("person",)), owners) == [{0}, {2}]
+
+
+def test_the_true_time_between_frames_is_what_moves_a_track():
+    """At a steady 10 frames a second, then with most of them missing, as a slow machine drops them."""
+    runner = Walker(start=(30, 300), velocity=(250, 0), until_s=4.8)
+    frames, owners = scene([runner], fps=10, seconds=4.8)
+    kept = [frame for n, frame in enumerate(frames) if n < 20 or n % 7 in (0, 3)]
+    [visit] = visits_of(kept)
+    assert owners_of([visit], owners) == [{0}]
+    assert len(visit.sightings) == len(kept)
+
+
+def test_who_moves_by_more_than_a_width_between_two_frames_is_one_visit():
+    assert_each_is_one_visit([Walker(start=(30, 300), velocity=(230, 0), until_s=5)], 5, seconds=5)
+
+
+def test_the_surest_box_begins_a_track_however_high_the_threshold_is():
+    frames, _ = scene([Walker(start=(300, 300), sight=lambda _: 1.0)], fps=5)
+    assert len(visits_of(frames, strong=10_000)) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_neither_the_order_of_boxes_nor_equal_overlaps_leave_anything_to_chance(seed):
+    """One stands still, then two step out of it, to the left and to the right: either is as near."""
+    walkers = [Walker(start=(300, 300), until_s=4)]
+    walkers += [Walker(start=(300 + off, 300), since_s=4) for off in (-10, 10)]
+    frames, _ = scene(walkers, fps=5)
+    rng = random.Random(seed)  # noqa: S311
+    shuffled = [
+        frame._replace(detections=rng.sample(frame.detections, len(frame.detections))) for frame in frames
+    ]
+
+    def boxes(visits: list[Visit]) -> list[list[tuple[object, ...]]]:
+        return [[sighting[:-1] for sighting in visit.sightings] for visit in visits]
+
+    assert boxes(visits_of(shuffled)) == boxes(visits_of(frames))
+    assert boxes(visits_of(frames))[0][-1][2] == 2700  # the left one, by rule
+
+
+def test_only_what_is_counted_makes_a_visit_and_its_first_counted_box_begins_it():
+    grows = Walker(start=(300, 300), sight=lambda now_s: 0.65 if 1 < now_s < 3 else 0.9)
+    frames, _ = scene([grows], fps=5, seconds=5)
+    tracking = TrackParams()
+    [visit] = find_visits(frames, CountParams(min_confidence=9000), tracking)
+    assert visit.sightings[0].time_ms == 0
+    late = frames[5:]  # tracked from its strong boxes on, counted from the first one of 0.9 on
+    late[0] = late[0]._replace(detections=[box._replace(confidence=0.8) for box in late[0].detections])
+    [visit] = find_visits(late, CountParams(min_confidence=9000), tracking)
+    assert visit.sightings[0].time_ms == 3000
+    assert find_visits(frames, CountParams(min_side=401), tracking) == []
+    assert find_visits(frames, CountParams(labels=("car",)), tracking) == []
+
+
+sides = st.integers(0, 60).map(float)
+areas = st.lists(
+    st.builds(widened, sides, sides, st.integers(1, 40).map(float), st.integers(1, 40).map(float)), max_size=7
+)
+
+
+@given(tracks=areas, boxes=areas, least=st.sampled_from([0.01, 0.2, 0.5]))
+def test_pairs_are_one_to_one_overlap_enough_and_the_best_free_one_is_taken(tracks, boxes, least):
+    def overlap(i: int, j: int) -> float:
+        a, b = tracks[i], boxes[j]
+        across, down = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+        shared = across * down if across > 0 and down > 0 else 0.0
+        return shared / (a[4] + b[4] - shared)
+
+    pairs, tracks_left, boxes_left = pair_up(tracks, boxes, least)
+    assert sorted([i for i, _ in pairs] + tracks_left) == list(range(len(tracks)))
+    assert sorted([j for _, j in pairs] + boxes_left) == list(range(len(boxes)))
+    overlaps = [overlap(i, j) for i, j in pairs]
+    assert overlaps == sorted(overlaps, reverse=True)
+    assert all(value >= least for value in overlaps)
+    assert all(overlap(i, j) < least for i in tracks_left for j in boxes_left)
+    for (i, j), value in zip(pairs, overlaps, strict=True):
+        later = [pair for pair in pairs if pairs.index(pair) > pairs.index((i, j))]
+        rivals = [(i, b) for _, b in later] + [(a, j) for a, _ in later]
+        assert all(
+            overlap(*rival) < value or (overlap(*rival) == value and rival > (i, j)) for rival in rivals
+        )
