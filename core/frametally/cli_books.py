@@ -2,32 +2,93 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import click
 
-from frametally import console
-from frametally.cli_ports import data_dir_option, open_ports, option, read_settings
+from frametally import console, console_books
+from frametally.cli_ports import Ports, data_dir_option, open_ports, option, read_settings
+from frametally.cli_quality import quality_lines
+from frametally.errors import Misconfigured
 from frametally.frame_log import open_frame_log
-from frametally.status import read_status
+from frametally.ledger import Ledger, open_ledger
+from frametally.object_store import open_object_store
+from frametally.quality import newest_reports
+from frametally.settings import Settings
+from frametally.status import Status, read_status
+
+_WATCH_EVERY_S = 2.0
+
+
+@contextmanager
+def open_books(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
+    """The ports and the ledger, closed at the end."""
+    with open_ports(settings) as ports, closing(open_ledger(settings.ledger_url)) as ledger:
+        yield ports, ledger
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @option("--model", "Model id; default: the one published last.")
+@click.option("--watch", is_flag=True, help="Print them again every 2 s until Ctrl-C.")
 @data_dir_option
-def status(as_json: bool, model: str | None, **overrides: Any) -> int:
+def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> int:
     """Print the books; exit with 0 settled, 4 behind, 3 broken."""
-    with open_ports(read_settings(None, overrides)) as ports:
-        books = read_status(
-            settings=ports.settings, store=ports.store, log=ports.log, index=ports.index, model=model
-        )
+    if as_json and watch:
+        raise Misconfigured("--json and --watch do not go together: use one of them")
+    with open_books(read_settings(None, overrides)) as (ports, ledger):
+        books = _read(ports, ledger, model)
+        while watch:
+            console.out.clear()
+            console_books.print_status(books)
+            time.sleep(_WATCH_EVERY_S)
+            books = _read(ports, ledger, model)
+        runs = [counted.run for counted in ledger.runs() if counted.run.model == books.model]
+        reports = [] if as_json else newest_reports(ports.store, runs)
     if as_json:
-        click.echo(console.status_json(books))
+        click.echo(console_books.status_json(books))
     else:
-        console.print_status(books)
+        console_books.print_status(books)
+        for line in (line for report in reports for line in quality_lines(report)):
+            click.echo(f"quality: {line}" if line[0] != " " else line)
     return books.exit_code
+
+
+def _read(ports: Ports, ledger: Ledger, model: str | None) -> Status:
+    with console.stage_bar("ledger") as bar:
+        return read_status(
+            settings=ports.settings,
+            store=ports.store,
+            log=ports.log,
+            index=ports.index,
+            ledger=ledger,
+            model=model,
+            progress=bar,
+        )
+
+
+@click.group("ledger")
+def ledger_group() -> None:
+    """Look after the ledger, a cache of what the store holds."""
+
+
+@ledger_group.command("rebuild")
+@data_dir_option
+def ledger_rebuild(**overrides: Any) -> int:
+    """Make the ledger anew from the store alone."""
+    settings = read_settings(None, overrides)
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_ledger(settings.ledger_url)) as ledger,
+        console.stage_bar("ledger") as bar,
+    ):
+        ledger.clear()
+        taken = ledger.refresh(store, bar).taken
+    click.echo(f"ledger: {taken} objects taken in")
+    return 0
 
 
 @click.group("log")
@@ -45,4 +106,4 @@ def log_trim(**overrides: Any) -> int:
     return 0
 
 
-COMMANDS = (status, log_group)
+COMMANDS = (status, log_group, ledger_group)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,7 +14,6 @@ from rich.text import Text
 
 from frametally.count_index import CountIndex, Histogram
 from frametally.reports import Skipped
-from frametally.status import SourceBooks, Status
 
 _MOST_ROWS, _MOST_LABELS = 40, 8
 _DAY_S = 86_400
@@ -75,7 +73,8 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
     err.print(Text(f"{len(skipped)} skipped in all", style="yellow"))
 
 
-def _utc(ms: int) -> str:
+def utc(ms: int) -> str:
+    """An event time for people, to the second."""
     return datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
@@ -119,7 +118,7 @@ def _counts_table(histogram: Histogram, labels: list[str], interval_s: int) -> T
     rows = histogram.coverage[-_MOST_ROWS:]
     for row in rows:
         table.add_row(
-            _utc(row.start_ms),
+            utc(row.start_ms),
             f"{row.frames}",
             *(f"{cells.get((row.start_ms, label), 0)}" for label in shown),
         )
@@ -127,50 +126,3 @@ def _counts_table(histogram: Histogram, labels: list[str], interval_s: int) -> T
     table.add_section()
     table.add_row("total", f"{sum(row.frames for row in rows)}", *map(str, totals))
     return table
-
-
-def print_status(status: Status) -> None:
-    """The books as a table, then what is behind or broken, one line each."""
-    table = Table(
-        title=f"Distinct frames per source, model {status.model or '(none yet)'}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-    )
-    for column in ("source", "expected", "announced", "detected", "dead letters", "counted", "indexed"):
-        table.add_column(column, justify="left" if column == "source" else "right", no_wrap=True)
-    for books in status.sources:
-        table.add_row(Text(_shown_name(books)), *(str(figure) for figure in _figures(books)))
-    out.print(table)
-    if any(books.file_time for books in status.sources):
-        out.print("* its time is only its files' modification date")
-    out.print(f"log: {status.log_committed} of {status.log_messages} messages handled")
-    if status.unidentified_dead_letters:
-        out.print(f"{status.unidentified_dead_letters} messages on the log could not be read at all")
-    for line in status.behind:
-        out.print(Text.assemble(("behind: ", "yellow"), line))
-    for line in status.broken:
-        out.print(Text.assemble(("broken: ", "bold red"), line))
-    if not status.behind and not status.broken:
-        out.print("settled: expected = announced = detected + dead letters, detected = counted = indexed")
-
-
-def _figures(books: SourceBooks) -> tuple[int, ...]:
-    return (
-        books.expected,
-        books.announced,
-        books.detected,
-        books.dead_lettered,
-        books.counted,
-        books.indexed,
-    )
-
-
-def _shown_name(books: SourceBooks) -> str:
-    return books.source_name + (" *" if books.file_time else "")
-
-
-def status_json(status: Status) -> str:
-    """The books as JSON, with the verdict and the exit code."""
-    verdict = {0: "settled", 4: "behind", 3: "broken"}[status.exit_code]
-    body = status._asdict() | {"sources": [books._asdict() for books in status.sources]}
-    return json.dumps({"verdict": verdict, "exit_code": status.exit_code, **body}, indent=2)

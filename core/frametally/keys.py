@@ -13,10 +13,16 @@ MEDIA = "media"
 IMAGES = "images"
 METADATA = "metadata"
 OUTPUT = "mapreduce-output"
+TRACKS = "tracks"
+TOMBSTONES = "tombstones"
+CORRECTIONS = "corrections"
+AUTO_DETECTOR = "models/auto.json"
 
 _IMAGE = re.compile(
     r"images/[a-z0-9][a-z0-9_-]{0,62}/\d{4}-\d{2}-\d{2}/-?\d{1,15}-[0-9a-f]{12}-\d{1,10}\.jpg"
 )
+_IMAGE_NAME = re.compile(r"(-?\d{1,15})-([0-9a-f]{12})-(\d{1,10})\.jpg")
+_WHOLE_TOMBSTONE = re.compile(r"tombstones/[0-9a-f]{64}/(\d{1,9})\.json")
 _SEGMENT = re.compile(
     r"(?P<folder>metadata/model=[^/]+/log=[^/]+)/(?P<topic>[^/]+)-(?P<partition>\d+)-(?P<offset>\d{20})\.jsonl"
 )
@@ -51,6 +57,60 @@ def day_start_ms(day: str) -> int:
 def media_key(sha256: str) -> str:
     """Key of a medium's manifest."""
     return f"{MEDIA}/{sha256}.json"
+
+
+def media_id(sha256: str, revision: int) -> str:
+    """What a medium's frames carry: its identity, and from revision 1 on `.` and the revision."""
+    return f"{sha256}.{revision}" if revision else sha256
+
+
+def parse_media_id(media: str) -> tuple[str, int]:
+    """Identity and revision of a medium, from what its frames carry."""
+    sha256, _, revision = media.partition(".")
+    return sha256, int(revision) if revision.isdecimal() else 0
+
+
+def tombstone_key(media: str, from_ms: int | None, to_ms: int | None) -> str:
+    """Key of a tombstone: one per medium, revision and range."""
+    sha256, revision = parse_media_id(media)
+    whole = from_ms is None and to_ms is None
+    bounds = "" if whole else f"-{'' if from_ms is None else from_ms}-{'' if to_ms is None else to_ms}"
+    return f"{TOMBSTONES}/{sha256}/{revision}{bounds}.json"
+
+
+def forgotten_revision(key: str) -> int | None:
+    """The revision that a tombstone's key forgets as a whole; None if it forgets only a range."""
+    match = _WHOLE_TOMBSTONE.fullmatch(key)
+    return int(match[1]) if match else None
+
+
+def correction_key(media: str) -> str:
+    """Key of the note that a medium is being put right."""
+    return f"{CORRECTIONS}/{media}.json"
+
+
+def image_folder(source: str, day: str) -> str:
+    """Folder of one source's frames of one UTC day."""
+    return f"{IMAGES}/{source}/{day}"
+
+
+class ImageName(NamedTuple):
+    """What the last part of an image key says."""
+
+    captured_at_ms: int
+    medium_hex: str
+    frame_index: int
+
+
+def parse_image_name(name: str) -> ImageName | None:
+    """The parts of an image key's last part, or None if `name` is something else."""
+    match = _IMAGE_NAME.fullmatch(name)
+    return ImageName(int(match[1]), match[2], int(match[3])) if match else None
+
+
+def frame_log_key(source: str, captured_at_ms: int) -> bytes:
+    """Key of a frame's message on the log: frames of one source and 5 s of event time share a partition."""
+    return f"{source}/{captured_at_ms // 5000}".encode()
 
 
 def image_key(source: str, captured_at_ms: int, medium_sha256: str, frame_index: int) -> str:
@@ -105,6 +165,16 @@ def day_folder(model: str, params: str, interval_s: int, day: str) -> str:
 def run_folder(model: str, params: str, interval_s: int, day: str, run_id: str) -> str:
     """Folder of one run's part files."""
     return f"{day_folder(model, params, interval_s, day)}/run={run_id}"
+
+
+def quality_key(prefix: str) -> str:
+    """Key of the quality report of the run whose part files are in `prefix`."""
+    return f"{prefix}/_quality.json"
+
+
+def tracks_folder(prefix: str) -> str:
+    """Folder of the tracks of the run whose part files are in `prefix`."""
+    return f"{TRACKS}/{prefix.removeprefix(f'{OUTPUT}/')}"
 
 
 def run_pointer_key(model: str, params: str, interval_s: int, day: str, sequence: int) -> str:

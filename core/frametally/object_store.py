@@ -16,10 +16,20 @@ class ObjectMissing(FrametallyError):
 
 
 class ObjectInfo(NamedTuple):
-    """One stored object: its key and its size in bytes."""
+    """One stored object.
+
+    Attributes:
+        key: Where it lies.
+        size_bytes: Its size.
+        version: Changes whenever the object is put anew (an ETag); empty where the store has none.
+        modified_at_ms: When it was put, by the store's clock; 0 where the store does not say. For showing
+            only: nothing that is counted depends on it.
+    """
 
     key: str
     size_bytes: int
+    version: str = ""
+    modified_at_ms: int = 0
 
 
 class ObjectStore(Protocol):

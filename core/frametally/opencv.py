@@ -52,7 +52,7 @@ def jpeg_size_px(data: bytes) -> tuple[int, int]:
         elif marker in (_START_OF_SCAN, _END_OF_IMAGE):
             break
         else:
-            position += 2 + max(2, int.from_bytes(data[position + 2 : position + 4]))
+            position += 2 + int.from_bytes(data[position + 2 : position + 4])
     raise Poison("the JPEG's header is damaged")
 
 

@@ -17,6 +17,13 @@ RECORD_VERSION = 1
 TimeSource = Literal["start_time", "exif", "container", "file_name", "file_time"]
 """Where a medium's event time came from; `file_time` (a file's modification date) is the weakest."""
 
+Stage = Literal["parse", "fetch", "verify", "decode"]
+"""The step at which a message became a dead letter."""
+
+Cause = Literal["malformed", "missing", "checksum", "size", "oversized", "undecodable"]
+"""Why a message became a dead letter: it is no announcement; there is no such object, or it holds other bytes
+or a picture of another size than announced; the picture has too many pixels, or cannot be decoded."""
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all records."""
@@ -44,6 +51,8 @@ class MediaManifest(Record, frozen=True, kw_only=True):
         state: `producing` until the whole medium has been announced, then `complete`.
         announced_frames: For a video, a bitmap over decode indices: bit `i % 8` of byte `i // 8`.
         announced_pictures: For pictures, the sorted image names (`<captured_at_ms>-<12 hex>`) announced.
+        revision: How often the medium has been forgotten or put right: its frames are announced as of
+            `keys.media_id(sha256, revision)`, those of earlier revisions count no longer.
     """
 
     sha256: str
@@ -62,6 +71,7 @@ class MediaManifest(Record, frozen=True, kw_only=True):
     state: Literal["producing", "complete"]
     announced_frames: bytes = b""
     announced_pictures: list[str] = []
+    revision: int = 0
 
 
 class FrameAnnouncement(Record, frozen=True, kw_only=True):
@@ -77,7 +87,7 @@ class FrameAnnouncement(Record, frozen=True, kw_only=True):
         height_px: Height of the stored frame.
         bytes: Size of the stored object.
         sha256: Of the stored object, hex.
-        media: `MediaManifest.sha256` of the medium that it came from.
+        media: `keys.media_id` of the medium that it came from.
     """
 
     image_path: str
@@ -90,6 +100,16 @@ class FrameAnnouncement(Record, frozen=True, kw_only=True):
     bytes: int
     sha256: str
     media: str
+
+
+class AutoDetector(Record, frozen=True, kw_only=True):
+    """What `detector = auto` means in this store (`models/auto.json`), put by the first worker.
+
+    Attributes:
+        backend: What runs the networks.
+    """
+
+    backend: Literal["opencv", "openvino", "onnxruntime"]
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,15 +151,29 @@ class DeadLetter(Record, frozen=True, kw_only=True):
         source: Slug of the source, where the message still tells it.
         image_path: Key of the frame, where the message still tells it.
         stage: What failed: `parse`, `fetch`, `verify` or `decode`.
-        reason: One sentence.
+        cause: Why, as a word to group and choose by; None in segments of older versions.
+        reason: Why, as one sentence.
     """
 
     offset: int
     message: bytes
     source: str | None = None
     image_path: str | None = None
-    stage: Literal["parse", "fetch", "verify", "decode"]
+    stage: Stage
+    cause: Cause | None = None
     reason: str
+
+
+class DroppedDeadLetter(Record, frozen=True, kw_only=True):
+    """A dead letter that a person settled (`dead-letters/dropped/<id>.json`): nobody waits for it any more.
+
+    Attributes:
+        segment: Key of the segment that holds it.
+        offset: Its offset in the partition.
+    """
+
+    segment: str
+    offset: int
 
 
 class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,13 +242,64 @@ class IntervalCount(Record, frozen=True, kw_only=True):
 
 
 class Coverage(Record, frozen=True, kw_only=True):
-    """Distinct frames analysed per source and interval: tells "nothing there" (0) from "nothing filmed"."""
+    """Distinct frames analysed per source and interval: tells "nothing there" (0) from "nothing filmed".
+
+    Attributes:
+        detections: Boxes counted in those frames, of all labels: the sum of the interval's counts.
+        analysed_fps: Frames a second at which the hour of the interval (of several, the slowest) was analysed
+            while there was footage, to hundredths; None if objects are not tracked. It says why a count's
+            `objects` is None: where this is None too, tracking is off; else, that rate is too low for it.
+    """
 
     model: str
     source: str
     interval_start_ms: int
     interval_s: int
     frames: int
+    detections: int = 0
+    analysed_fps: float | None = None
+
+
+class TrackSighting(msgspec.Struct, frozen=True, kw_only=True):
+    """One box of a track: where and when, `box` and `confidence` as in `Detection`."""
+
+    image_path: str
+    captured_at_ms: int
+    confidence: float
+    box: tuple[float, float, float, float]
+
+
+class Track(Record, frozen=True, kw_only=True):
+    """One object while it was there, as one UTC hour sees it: one line of a run's tracks.
+
+    An object that stays for longer has a track in each of those hours; only the first `is_counted`.
+
+    Attributes:
+        id: `<hour_start_ms>-<number>`, unique among the tracks of a model and source.
+        hour_start_ms: Start of the hour; its track also knows what was seen a minute before and after it.
+        is_counted: Whether it was first seen in this hour; else it was counted in an earlier one.
+        first_seen_ms: Event time of the first counted box, as far as this hour knows.
+        last_seen_ms: Event time of the last box, as far as this hour knows.
+        boxes: Number of boxes between the two.
+        first: The first box.
+        best: The box of the greatest confidence, the earliest of several.
+        path: `(captured_at_ms, x, y)` of box centres in pixels, by time: the first and the last, and between
+            them each that is a quarter of the box's height from the one before. It reaches from the last box
+            before the hour to the first one after it, so that the paths of two hours meet.
+    """
+
+    id: str
+    model: str
+    source: str
+    label: str
+    hour_start_ms: int
+    is_counted: bool
+    first_seen_ms: int
+    last_seen_ms: int
+    boxes: int
+    first: TrackSighting
+    best: TrackSighting
+    path: list[tuple[int, float, float]]
 
 
 class Run(Record, frozen=True, kw_only=True):
@@ -226,9 +311,11 @@ class Run(Record, frozen=True, kw_only=True):
         day: UTC day, `YYYY-MM-DD`.
         prefix: Folder of the part files in the object store.
         parts: Names of the part files, in order.
-        inputs_sha256: Over the segments' keys that hold frames of this day, and nothing else.
+        inputs_sha256: Over the keys of the segments that hold frames of this day (or, if objects are tracked,
+            of the minute before or after it), and the tombstones that touch it.
         frames: Distinct frames counted.
         duplicates_dropped: Lines that repeated a frame.
+        track_parts: Names of the files of its tracks, in order (`keys.tracks_folder`).
     """
 
     run_id: str
@@ -242,6 +329,7 @@ class Run(Record, frozen=True, kw_only=True):
     inputs_sha256: str
     frames: int
     duplicates_dropped: int
+    track_parts: list[str] = []
 
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -264,7 +352,7 @@ def decode(data: bytes, record_type: type[RecordT]) -> RecordT:
         decoder = _decoders[record_type] = msgspec.json.Decoder(record_type)
     try:
         record = decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Poison(f"not a {record_type.__name__}: {error}") from error
     if record.v != RECORD_VERSION:
         raise Poison(

@@ -12,6 +12,7 @@ A line of a part file is a JSON key, a TAB, a JSON record:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.object_store import ObjectMissing, ObjectStore
-from frametally.records import Coverage, IntervalCount, Run, decode
+from frametally.records import Coverage, IntervalCount, Run, Track, decode
 
 _DAY_MS = 86_400_000
 
@@ -108,6 +109,26 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
             f"{run.prefix} covers {frames} frames where its run counted {run.frames}; {_remedy(run)}"
         )
     return counts, coverage
+
+
+def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:
+    """The tracks of a run, sorted by source and label.
+
+    Raises:
+        Poison: A file is missing, or a line does not parse; the message names it.
+    """
+    folder = keys.tracks_folder(run.prefix)
+    for part in run.track_parts:
+        key = f"{folder}/{part}"
+        try:
+            lines = store.get(key).splitlines()
+        except ObjectMissing as error:
+            raise Poison(f"{key} is missing; {_remedy(run)}") from error
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield decode(line, Track)
+            except Poison as error:
+                raise Poison(f"{key}, line {number}: {error}; {_remedy(run)}") from error
 
 
 def _read_pointer(store: ObjectStore, pointer: keys.RunPointerKey) -> CurrentDay:

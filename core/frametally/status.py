@@ -1,42 +1,31 @@
-"""The books: per source, expected = announced = detected + dead-lettered, and detected = counted = indexed.
+"""The books: per source, expected = announced = detected + dead-lettered + forgotten, and
+detected = counted = indexed.
 
-All figures are distinct frames, read from the store, the log and the count index as they are now.
-"""
+All figures are distinct frames, read from the ledger (brought up to the store first), the log and the count
+index as they are now. Frames of a revision that is forgotten as a whole are in none of them: their
+medium's manifest is gone or speaks of a later revision. Frames of a range that is forgotten are `forgotten`.
+"""  # noqa: D205 - the equation is one sentence
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from itertools import pairwise
 from typing import NamedTuple
 
 from frametally import keys
 from frametally.count_index import CountIndex
-from frametally.errors import Misconfigured, Poison
-from frametally.frame_log import FrameLog, consumer_group
-from frametally.media import list_manifests, sources_timed_by_file
+from frametally.frame_log import FrameLog
+from frametally.ledger import CountedRun, FrameTally, Ledger
+from frametally.media import forgotten_by, media_of, sources_timed_by_file
 from frametally.object_store import ObjectStore
-from frametally.records import FrameDetections, Run, SegmentHeader, decode
-from frametally.runs import current_runs, read_run
-from frametally.segments import CutShort, list_segments, read_segment
+from frametally.records import MediaManifest
+from frametally.reports import NoProgress, Progress
 from frametally.settings import Settings
+from frametally.status_log import LostMessages, Pace, chain_breaks, lost_messages, pace_of, read_log
+from frametally.status_verdict import SourceBooks, StageBooks, judge, stages_behind
+from frametally.tombstones import Forgotten, is_forgotten, merged
 
 SETTLED, BEHIND, BROKEN = 0, 4, 3
 _DAY_S = 86_400
-
-
-class SourceBooks(NamedTuple):
-    """One source's line of the books, in distinct frames, and what its event time rests on."""
-
-    source: str
-    source_name: str
-    expected: int
-    announced: int
-    detected: int
-    dead_lettered: int
-    counted: int
-    indexed: int
-    producing: bool
-    file_time: bool
 
 
 class Status(NamedTuple):
@@ -45,17 +34,25 @@ class Status(NamedTuple):
     Attributes:
         model: Whose segments, counts and index entries are compared; None while there are none.
         sources: One line per source, by slug.
+        stages: One line per stage, in the order of the path.
         log_messages: Messages announced on the log so far (repeats included).
         log_committed: Those that the model's group has committed.
-        unidentified_dead_letters: Messages set aside that do not tell which frame they meant.
+        pace: How fast segments come, and how long the rest will take.
+        lost: Messages that the log had removed before they were read.
+        dead_letters: Open dead letters by cause.
+        unidentified_dead_letters: Those among them that do not tell which frame they meant.
         behind: What has still to be done, one line each.
         broken: What can never come right by itself, one line each.
     """
 
     model: str | None
     sources: list[SourceBooks]
+    stages: list[StageBooks]
     log_messages: int
     log_committed: int
+    pace: Pace
+    lost: list[LostMessages]
+    dead_letters: dict[str, int]
     unidentified_dead_letters: int
     behind: list[str]
     broken: list[str]
@@ -69,180 +66,182 @@ class Status(NamedTuple):
 
 
 class _Detected(NamedTuple):
-    frames: dict[str, set[str]]
-    dead_lettered: dict[str, set[str]]
-    unidentified: int
-    headers: list[SegmentHeader]
-    broken: list[str]
+    """Distinct frames by source; `gone` are all that count no longer, `forgotten` those in the equation."""
+
+    detected: Counter[str]
+    dead_lettered: Counter[str]
+    forgotten: Counter[str]
+    gone: Counter[str]
 
 
 def read_status(
-    *, settings: Settings, store: ObjectStore, log: FrameLog, index: CountIndex, model: str | None = None
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    log: FrameLog,
+    index: CountIndex,
+    ledger: Ledger,
+    model: str | None = None,
+    progress: Progress | None = None,
 ) -> Status:
-    """The books of `model`, by default the one published last, or the only one that has segments.
+    """The books of `model`, by default the one published last, or that with the newest segment.
+
+    The stages may work meanwhile: what looks broken is looked at once more before it is believed.
 
     Raises:
-        Poison: A manifest or a run that does not parse; the message names it.
+        Retryable: The store, the log, the index or the ledger is away.
     """
-    manifests = list_manifests(store)
-    runs = current_runs(store)
-    model = model or _default_model(store, index, runs)
-    detected = _read_segments(store, model)
-    run_group = _runs_to_compare(runs, model, settings)
-    counted: Counter[str] = Counter()
-    for run in run_group:
-        for coverage in read_run(store, run)[1]:
-            counted[coverage.source] += coverage.frames
-    names = {manifest.source: manifest.source_name for manifest in manifests}
-    by_file_date = sources_timed_by_file(manifests)
-    interval_s = run_group[0].interval_s if run_group else None
-    sources = []
-    for source in sorted({*names, *detected.frames, *detected.dead_lettered, *counted}):
-        of_source = [manifest for manifest in manifests if manifest.source == source]
-        sources.append(
-            SourceBooks(
-                source=source,
-                source_name=names.get(source, source),
-                expected=sum(manifest.frames_expected for manifest in of_source),
-                announced=sum(manifest.frames_announced for manifest in of_source),
-                detected=len(detected.frames[source]),
-                dead_lettered=len(detected.dead_lettered[source] - detected.frames[source]),
-                counted=counted[source],
-                indexed=_indexed(index, model, interval_s, source),
-                producing=any(manifest.state == "producing" for manifest in of_source),
-                file_time=source in by_file_date,
+    books = _Books(settings, store, log, index, ledger)
+    status = books.read(model, progress or NoProgress())
+    return books.read(model, NoProgress()) if status.broken else status
+
+
+class _Books:
+    def __init__(
+        self, settings: Settings, store: ObjectStore, log: FrameLog, index: CountIndex, ledger: Ledger
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._log = log
+        self._index = index
+        self._ledger = ledger
+
+    def read(self, model: str | None, progress: Progress) -> Status:
+        model = model or self._default_model()
+        if model is None:  # a ledger that has seen nothing yet
+            self._ledger.refresh(self._store, progress)
+            model = self._default_model()
+        log_before = read_log(self._log, self._settings.topic, model)
+        self._ledger.refresh(self._store, progress)
+        manifests, runs = self._ledger.manifests(), self._ledger.runs()
+        log_now = read_log(self._log, self._settings.topic, model)
+        # Only a log that was drained all the while says that every segment has been seen.
+        drained = log_before == log_now and log_now.drained
+        found = self._detected(model, manifests)
+        sources = self._sources(model, manifests, runs, found)
+        chain = self._ledger.chain(model) if model else []
+        pace = pace_of(chain, log_now.messages - log_now.committed)
+        correcting = [info.key for info in self._store.list(keys.CORRECTIONS)]
+        behind, broken = judge(sources, gone=found.gone, drained=drained, correcting=bool(correcting))
+        if not log_now.drained:
+            waiting = log_now.messages - log_now.committed
+            behind.insert(0, f"the log: {waiting} messages to detect; run `frametally consume`")
+        behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
+        dead = self._dead_letters(model)
+        return Status(
+            model=model,
+            sources=sources,
+            stages=stages_behind(sources, messages_waiting=log_now.messages - log_now.committed),
+            log_messages=log_now.messages,
+            log_committed=log_now.committed,
+            pace=pace,
+            lost=lost_messages(chain, log_now),
+            dead_letters=dict(sorted(Counter(cause for _, cause in dead).items())),
+            unidentified_dead_letters=sum(not source for source, _ in dead),
+            behind=behind,
+            broken=self._ledger.problems(model) + chain_breaks(chain) + broken,
+        )
+
+    def _default_model(self) -> str | None:
+        series = self._index.series()
+        if series:
+            return series[0].model
+        runs = self._ledger.runs()
+        return runs[-1].run.model if runs else next(iter(self._ledger.models()), None)
+
+    def _sources(
+        self,
+        model: str | None,
+        manifests: list[MediaManifest],
+        runs: list[CountedRun],
+        found: _Detected,
+    ) -> list[SourceBooks]:
+        run_group = _runs_to_compare(runs, model, self._settings)
+        counted: Counter[str] = Counter()
+        for run in run_group:
+            counted.update(run.frames)
+        interval_s = run_group[0].run.interval_s if run_group else None
+        names = {manifest.source: manifest.source_name for manifest in manifests}
+        by_file_date = sources_timed_by_file(manifests)
+        newest = self._ledger.newest_frames(model) if model else {}
+        sources = []
+        for source in sorted({*names, *found.detected, *found.dead_lettered, *found.forgotten, *counted}):
+            of_source = [manifest for manifest in manifests if manifest.source == source]
+            sources.append(
+                SourceBooks(
+                    source=source,
+                    source_name=names.get(source, source),
+                    expected=sum(manifest.frames_expected for manifest in of_source),
+                    announced=sum(manifest.frames_announced for manifest in of_source),
+                    detected=found.detected[source],
+                    dead_lettered=found.dead_lettered[source],
+                    counted=counted[source],
+                    indexed=self._indexed(model, interval_s, source),
+                    producing=any(manifest.state == "producing" for manifest in of_source),
+                    file_time=source in by_file_date,
+                    forgotten=found.forgotten[source],
+                    newest_captured_at_ms=newest.get(source),
+                )
             )
-        )
-    log_messages, log_committed = _log_position(log, settings.topic, model)
-    behind, broken = _judge(sources, drained=log_committed >= log_messages)
-    if log_committed < log_messages:
-        behind.insert(
-            0, f"the log: {log_messages - log_committed} messages to detect; run `frametally consume`"
-        )
-    return Status(
-        model,
-        sources,
-        log_messages,
-        log_committed,
-        detected.unidentified,
-        behind,
-        detected.broken + _chain_gaps(detected.headers) + broken,
-    )
+        return sources
 
-
-def _default_model(store: ObjectStore, index: CountIndex, runs: list[Run]) -> str | None:
-    series = index.series()
-    if series:
-        return series[0].model
-    if runs:
-        return runs[-1].model
-    models = sorted({key.split("/")[1].removeprefix("model=") for key in list_segments(store)})
-    return models[-1] if models else None
-
-
-def _read_segments(store: ObjectStore, model: str | None) -> _Detected:
-    result = _Detected(defaultdict(set), defaultdict(set), 0, [], [])
-    unidentified = 0
-    for key in list_segments(store):
-        if not key.startswith(f"{keys.METADATA}/model={model}/"):
-            continue
-        try:
-            segment = read_segment(store, key)
-        except (Poison, CutShort) as error:
-            result.broken.append(str(error))
-            continue
-        result.headers.append(segment.header)
-        for line_number, line in enumerate(segment.frame_lines, start=2):
-            try:
-                frame = decode(line, FrameDetections)
-            except Poison as error:
-                result.broken.append(f"segment {key}, line {line_number}: {error}")
+    def _detected(self, model: str | None, manifests: list[MediaManifest]) -> _Detected:
+        result = _Detected(Counter(), Counter(), Counter(), Counter())
+        current = {media_of(manifest) for manifest in manifests}
+        forgotten = forgotten_by(self._ledger.tombstones())
+        for tally in self._ledger.tallies(model) if model else []:
+            gone = self._forgotten_of(model, tally, forgotten)
+            if gone[0]:
+                result.gone[tally.source] += gone[0]
+            if tally.media not in current and gone == (tally.detected, tally.dead_lettered):
                 continue
-            result.frames[frame.source].add(frame.image_path)
-        for letter in segment.dead_letters():
-            if letter.source and letter.image_path:
-                result.dead_lettered[letter.source].add(letter.image_path)
-            else:
-                unidentified += 1
-    return result._replace(unidentified=unidentified)
+            for counter, frames in (
+                (result.detected, tally.detected - gone[0]),
+                (result.dead_lettered, tally.dead_lettered - gone[1]),
+                (result.forgotten, sum(gone)),
+            ):
+                if frames:
+                    counter[tally.source] += frames
+        return result
+
+    def _forgotten_of(self, model: str | None, tally: FrameTally, forgotten: Forgotten) -> tuple[int, int]:
+        """Frames of a tally, detected and dead-lettered, that are forgotten."""
+        detected = dead_lettered = 0
+        for from_ms, to_ms in merged(forgotten.get(tally.media, ())):
+            if from_ms is None and to_ms is None:
+                return tally.detected, tally.dead_lettered
+            of_range = self._ledger.tally_between(
+                model or "", tally.source, tally.media, from_ms=from_ms, to_ms=to_ms
+            )
+            detected, dead_lettered = detected + of_range[0], dead_lettered + of_range[1]
+        return detected, dead_lettered
+
+    def _dead_letters(self, model: str | None) -> list[tuple[str, str]]:
+        """Source and cause of the open dead letters, but those of frames that are forgotten."""
+        forgotten = forgotten_by(self._ledger.tombstones())
+        dead = self._ledger.dead_frames(model) if model else []
+        return [
+            (letter.source, letter.cause)
+            for letter in dead
+            if not is_forgotten(letter.media, letter.captured_at_ms or 0, forgotten)
+        ]
+
+    def _indexed(self, model: str | None, interval_s: int | None, source: str) -> int:
+        if model is None or interval_s is None:
+            return 0
+        histogram = self._index.histogram(
+            model=model, base_interval_s=interval_s, interval_s=_DAY_S, sources=[source], labels=None
+        )
+        return sum(bucket.frames for bucket in histogram.coverage)
 
 
-def _runs_to_compare(runs: list[Run], model: str | None, settings: Settings) -> list[Run]:
+def _runs_to_compare(runs: list[CountedRun], model: str | None, settings: Settings) -> list[CountedRun]:
     """The runs of one interval and one set of counting settings: the asked one, or that with most frames."""
-    groups: dict[tuple[bool, int, str], list[Run]] = defaultdict(list)
-    for run in runs:
+    groups: dict[tuple[bool, int, str], list[CountedRun]] = defaultdict(list)
+    for counted in runs:
+        run = counted.run
         if run.model == model:
-            groups[run.interval_s == settings.interval_s, run.interval_s, run.params].append(run)
+            groups[run.interval_s == settings.interval_s, run.interval_s, run.params].append(counted)
     if not groups:
         return []
-    return max(groups.items(), key=lambda item: (item[0][0], sum(run.frames for run in item[1])))[1]
-
-
-def _indexed(index: CountIndex, model: str | None, interval_s: int | None, source: str) -> int:
-    if model is None or interval_s is None:
-        return 0
-    histogram = index.histogram(
-        model=model, base_interval_s=interval_s, interval_s=_DAY_S, sources=[source], labels=None
-    )
-    return sum(bucket.frames for bucket in histogram.coverage)
-
-
-def _log_position(log: FrameLog, topic: str, model: str | None) -> tuple[int, int]:
-    try:
-        ends = log.end_offsets(topic)
-    except Misconfigured:  # nothing was ever announced
-        return 0, 0
-    committed = log.committed(topic, consumer_group(model)) if model else {}
-    return sum(ends.values()), sum(min(committed.get(p, 0), end) for p, end in ends.items())
-
-
-def _chain_gaps(headers: list[SegmentHeader]) -> list[str]:
-    chains: dict[tuple[str, str, int], list[SegmentHeader]] = defaultdict(list)
-    for header in headers:
-        chains[header.log_id, header.topic, header.partition].append(header)
-    problems = []
-    for (log_id, topic, partition), chain in sorted(chains.items()):
-        for before, after in pairwise(sorted(chain, key=lambda header: header.first_offset)):
-            if before.next_offset != after.first_offset:
-                what = "gap" if before.next_offset < after.first_offset else "overlap"
-                problems.append(
-                    f"{what} in the chain of {topic}-{partition} (log {log_id}): a segment ends at "
-                    f"{before.next_offset}, the next begins at {after.first_offset}"
-                )
-    return problems
-
-
-def _judge(sources: list[SourceBooks], *, drained: bool) -> tuple[list[str], list[str]]:
-    """What is behind and what is broken in the sources' lines."""
-    behind, broken = [], []
-    for books in sources:
-        handled = books.detected + books.dead_lettered
-        if books.producing or books.announced < books.expected:
-            behind.append(
-                f"{books.source}: {max(books.expected - books.announced, 0)} frames to announce; "
-                "run `frametally produce` on its files again"
-            )
-        elif handled > books.announced or books.announced > books.expected:
-            broken.append(
-                f"{books.source}: expected {books.expected}, announced {books.announced}, but detected and "
-                f"dead-lettered {handled}: frames that no medium accounts for"
-            )
-        elif handled < books.announced and drained:
-            broken.append(
-                f"{books.source}: {books.announced - handled} announced frames are in no segment though the "
-                "log is drained"
-            )
-        if books.counted < books.detected:
-            behind.append(
-                f"{books.source}: {books.detected - books.counted} frames to count; "
-                "run `frametally aggregate`"
-            )
-        elif books.counted > books.detected:
-            broken.append(f"{books.source}: {books.counted} frames counted, only {books.detected} detected")
-        if books.indexed < books.counted:
-            behind.append(
-                f"{books.source}: {books.counted - books.indexed} frames to index; run `frametally index`"
-            )
-        elif books.indexed > books.counted:
-            broken.append(f"{books.source}: {books.indexed} frames indexed, only {books.counted} counted")
-    return behind, broken
+    return max(groups.items(), key=lambda item: (item[0][0], sum(one.run.frames for one in item[1])))[1]

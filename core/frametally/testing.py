@@ -36,10 +36,13 @@ class ManualClock:
 class MemoryStore:
     """An object store in this process; see `ObjectStore`."""
 
-    def __init__(self) -> None:
-        """An empty one."""
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        """An empty one; `clock` gives the time of puts in seconds since 1970 UTC."""
         self.url = "memory://"
+        self._clock = clock
         self._objects: dict[str, bytes] = {}
+        self._put_at_ms: dict[str, int] = {}
+        self._versions: dict[str, int] = {}  # never forgotten: an object put again has a new version
         self._lock = threading.Lock()
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
@@ -50,6 +53,8 @@ class MemoryStore:
             if if_absent and key in self._objects:
                 return False
             self._objects[key] = bytes(data)
+            self._put_at_ms[key] = int(self._clock() * 1000)
+            self._versions[key] = self._versions.get(key, 0) + 1
             return True
 
     def get(self, key: str) -> bytes:
@@ -68,7 +73,7 @@ class MemoryStore:
         """Size of the object, or None."""
         check_key(key)
         with self._lock:
-            return ObjectInfo(key, len(self._objects[key])) if key in self._objects else None
+            return self._info(key) if key in self._objects else None
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         """Every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
@@ -77,11 +82,15 @@ class MemoryStore:
             check_key(folder)
         with self._lock:
             found = [
-                ObjectInfo(key, len(data))
-                for key, data in self._objects.items()
+                self._info(key)
+                for key in self._objects
                 if (not folder or key.startswith(f"{folder}/")) and (after is None or key > after)
             ]
         return iter(sorted(found))
+
+    def _info(self, key: str) -> ObjectInfo:
+        version = str(self._versions[key])
+        return ObjectInfo(key, len(self._objects[key]), version, self._put_at_ms[key])
 
     def delete(self, key: str) -> None:
         """Remove the object; removing one that is not there is no error."""

@@ -218,6 +218,16 @@ def test_an_interval_that_is_no_multiple_of_the_base_is_refused_with_those_that_
         index.histogram(model="m", base_interval_s=60, interval_s=interval_s)
 
 
+def test_frames_that_are_level_in_count_and_time_are_told_apart_by_path(index):
+    def level(source: str, path: str) -> IntervalCount:
+        shown = [Evidence(image_path=path, captured_at_ms=DAY_MS, count=1)]
+        return count(source=source, evidence=shown)
+
+    index.publish(run(), [level("a", "images/2"), level("b", "images/1"), level("c", "images/3")], [])
+    [busiest] = index.evidence(model="m", base_interval_s=60, limit_per_label=1)
+    assert (busiest.source, busiest.evidence.image_path) == ("b", "images/1")
+
+
 def failing(records):
     yield from records
     raise OSError("the disk is gone")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from frametally.adapters.file_store import FileStore
 from frametally.errors import Misconfigured, Poison
-from frametally.object_store import ObjectInfo, ObjectMissing, ObjectStore, open_object_store
+from frametally.object_store import ObjectMissing, ObjectStore, open_object_store
 from frametally.testing import MemoryStore
 
 RACERS = 8
@@ -48,8 +48,25 @@ def test_an_object_reads_back_as_it_was_put(store: ObjectStore, size_bytes: int,
     data = bytes(range(256)) * (size_bytes // 256) + b"\xff" * (size_bytes % 256)
     assert store.put("images/a/1.jpg", data, durable=durable)
     assert store.get("images/a/1.jpg") == data
-    assert store.head("images/a/1.jpg") == ObjectInfo("images/a/1.jpg", size_bytes)
-    assert list(store.list("")) == [ObjectInfo("images/a/1.jpg", size_bytes)]
+    info = store.head("images/a/1.jpg")
+    assert info is not None
+    assert info[:2] == ("images/a/1.jpg", size_bytes)
+    assert list(store.list("")) == [info]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_an_object_put_anew_has_another_version_and_a_time(store: ObjectStore, durable: bool) -> None:
+    versions = []
+    for data in (b"one", b"two", b"one"):
+        store.delete("media/a.json")
+        store.put("media/a.json", data, durable=durable)
+        [info] = store.list("media")
+        assert info.modified_at_ms > 1_600_000_000_000
+        assert store.head("media/a.json") == info
+        versions.append(info.version)
+        store.put("media/a.json", data + b"!", durable=durable)
+        versions.append(next(store.list("media")).version)
+    assert all(one != other for one, other in itertools.pairwise(versions))
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -194,7 +211,7 @@ def test_any_text_is_a_key_that_works_or_is_refused(adapter: str, key: str, dura
             assert list(store.list("")) == []
         else:
             assert store.get(key) == b"data"
-            assert list(store.list("")) == [ObjectInfo(key, 4)]
+            assert [info[:2] for info in store.list("")] == [(key, 4)]
             if isinstance(store, FileStore):
                 root = Path(store.address("x")[len("file://") :].replace("%20", " ")).parent
                 found = [Path(at, name) for at, _, names in os.walk(root.parent) for name in names]

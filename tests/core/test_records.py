@@ -13,7 +13,8 @@ def test_a_record_survives_the_wire() -> None:
     assert decode(encode(COVERAGE), Coverage) == COVERAGE
     assert (
         encode(COVERAGE)
-        == b'{"v":1,"model":"m","source":"s","interval_start_ms":0,"interval_s":1,"frames":3}'
+        == b'{"v":1,"model":"m","source":"s","interval_start_ms":0,"interval_s":1,"frames":3,'
+        b'"detections":0,"analysed_fps":null}'
     )
 
 

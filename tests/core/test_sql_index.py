@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 
+import msgspec
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
@@ -15,7 +16,7 @@ from frametally.adapters.sql_index import SqlIndex
 from frametally.adapters.sql_tables import Selection
 from frametally.count_index import Series, open_count_index
 from frametally.errors import Misconfigured, Retryable
-from frametally.records import Coverage, Run
+from frametally.records import Coverage, Evidence, IntervalCount, Run
 
 RUN = Run(
     run_id="000001-5555555555555555",
@@ -160,6 +161,38 @@ def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(path, monkeypat
     with pytest.raises(Misconfigured, match="ask for a longer interval or a shorter range"):
         index.histogram(model="m", base_interval_s=60, interval_s=60)
     assert index.histogram(model="m", base_interval_s=60, interval_s=120).coverage == [(0, 2), (120_000, 1)]
+
+
+def test_a_run_that_is_replaced_leaves_no_row_behind(path, opened):
+    index = opened(path)
+    shown = [Evidence(image_path="images/x.jpg", captured_at_ms=0, count=1)]
+    bar = IntervalCount(
+        model="m",
+        source="gate",
+        label="car",
+        interval_start_ms=0,
+        interval_s=60,
+        frames=1,
+        detections=1,
+        peak=1,
+        evidence=shown,
+    )
+    for sequence in (1, 2, 3):
+        index.publish(msgspec.structs.replace(RUN, sequence=sequence), [bar], [COVERAGE])
+    with sqlite3.connect(path) as connection:
+        rows = {
+            table.name: connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0]  # noqa: S608
+            for table in (*sql_tables.DOCUMENTS, sql_tables.runs)
+        }
+    connection.close()
+    assert set(rows.values()) == {1}
+
+
+def test_readers_and_the_writer_never_wait_for_each_other(path, opened):
+    opened(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
 
 
 SELECTION = Selection(series=Series("m", 60), sources=("gate",), labels=("car",), from_ms=0, to_ms=1)

@@ -1,12 +1,16 @@
 """The books: who is behind, who is broken, and the exit code that says so."""
 
+import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from frametally import keys
+from frametally import cli, keys
 from frametally.count_index import open_count_index
 from frametally.frame_log import consumer_group
+from frametally.ledger import open_ledger
+from frametally.object_store import open_object_store
 from frametally.records import (
     Coverage,
     DeadLetter,
@@ -34,6 +38,7 @@ class House:
         self.log = MemoryLog()
         self.log.create_topic(TOPIC, 1)
         self.index = open_count_index(self.settings.index_url)
+        self.ledger = open_ledger(self.settings.ledger_url)
 
     def manifest(self, expected: int, announced: int, **changes: object) -> None:
         fields = {
@@ -128,7 +133,13 @@ class House:
             assert self.index.publish(run, [], [coverage])
 
     def status(self) -> Status:
-        return read_status(settings=self.settings, store=self.store, log=self.log, index=self.index)
+        return read_status(
+            settings=self.settings,
+            store=self.store,
+            log=self.log,
+            index=self.index,
+            ledger=self.ledger,
+        )
 
 
 @pytest.fixture
@@ -136,6 +147,7 @@ def house(tmp_path: Path):
     made = House(tmp_path)
     yield made
     made.index.close()
+    made.ledger.close()
 
 
 def test_an_empty_house_is_settled(house: House) -> None:
@@ -228,3 +240,155 @@ def test_a_segment_that_cannot_be_read_is_broken_and_named(house: House) -> None
 def test_a_source_timed_by_its_files_date_is_marked(house: House) -> None:
     house.manifest(0, 0, time_source="file_time")
     assert house.status().sources[0].file_time
+
+
+def test_the_second_look_reads_nothing_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.manifest(5, 5)
+    house.announced(5, 5)
+    house.segment(0, 5)
+    house.run(5, indexed=True)
+    first = house.status()
+    read: list[str] = []
+    get = house.store.get
+    monkeypatch.setattr(house.store, "get", lambda key: read.append(key) or get(key))
+    assert house.status() == first
+    assert read == []
+
+
+def test_books_of_a_ledger_made_anew_are_the_same(house: House, tmp_path: Path) -> None:
+    house.manifest(5, 5)
+    house.announced(5, 4)
+    house.segment(0, 3, dead=(1,))
+    house.run(2, indexed=True)
+    before = house.status()
+    house.ledger.clear()
+    assert house.status() == before
+    house.ledger.close()
+    for path in tmp_path.glob("ledger.sqlite*"):
+        path.unlink()
+    house.ledger = open_ledger(house.settings.ledger_url)
+    assert house.status() == before
+
+
+def test_what_looks_broken_is_looked_at_once_more_before_it_is_believed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.manifest(5, 5)
+    house.segment(0, 5)
+    house.run(6, indexed=True)
+    looks = []
+    refresh = house.ledger.refresh
+
+    def refresh_and_then_it_comes_right(store: MemoryStore, progress: object) -> object:
+        if looks:
+            house.manifest(6, 6)
+            house.segment(5, 6)
+        looks.append(1)
+        return refresh(store, progress)
+
+    monkeypatch.setattr(house.ledger, "refresh", refresh_and_then_it_comes_right)
+    assert house.status().broken == []
+    assert len(looks) == 2
+
+
+def test_a_log_that_grows_during_the_look_is_not_called_drained(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.manifest(5, 5)
+    house.announced(5, 5)
+    house.segment(0, 4)
+    refresh = house.ledger.refresh
+    committed = [5]
+
+    def refresh_while_it_grows(store: MemoryStore, progress: object) -> object:
+        committed[0] += 1
+        house.announced(1, committed[0])
+        return refresh(store, progress)
+
+    monkeypatch.setattr(house.ledger, "refresh", refresh_while_it_grows)
+    status = house.status()
+    assert (status.exit_code, status.broken) == (BEHIND, [])
+    assert "1 frames to detect" in status.behind[0]
+
+
+def test_each_stage_says_how_far_it_is_behind(house: House) -> None:
+    house.manifest(9, 7, state="producing")
+    house.announced(7, 5)
+    house.segment(0, 5)
+    house.run(4, indexed=False)
+    assert [(stage.stage, stage.frames_behind) for stage in house.status().stages] == [
+        ("produce", 2),
+        ("consume", 2),
+        ("aggregate", 1),
+        ("index", 4),
+    ]
+
+
+def test_dead_letters_are_told_by_cause_until_they_are_mended(house: House) -> None:
+    house.manifest(6, 6)
+    house.announced(6, 6)
+    house.segment(0, 6, dead=(2, 4))
+    assert house.status().dead_letters == {"fetch": 2}
+    house.segment(6, 7)
+    assert house.status().sources[0][4:6] == (5, 2)
+
+
+def test_messages_that_the_log_had_lost_are_lost_and_said_where(house: House) -> None:
+    house.manifest(10, 10)
+    house.announced(10, 10)
+    house.segment(0, 2)
+    key = next(info.key for info in house.store.list(keys.METADATA))
+    data = house.store.get(key)
+    house.store.put(key, data.replace(b'"next_offset":2', b'"next_offset":6'))
+    house.segment(6, 8)
+    assert house.log.trim(TOPIC) == 10
+    lost = [one[2:] for one in house.status().lost]
+    # Four that a segment covers without a line for them, two that no segment covers and the log has no more.
+    assert lost == [(0, 4, 0, 6), (0, 2, 8, 10)]
+
+
+def test_pace_and_time_to_go_are_told_from_when_segments_came(tmp_path: Path) -> None:
+    now_s = [1_000.0]
+    house = House(tmp_path)
+    house.store = MemoryStore(clock=lambda: now_s[0])
+    house.manifest(400, 400)
+    house.announced(400, 100)
+    house.segment(0, 20)  # more than a minute before the newest: no part of the pace
+    for first in range(20, 100, 20):
+        now_s[0] += 30 if first > 20 else 300
+        house.segment(first, first + 20)
+    status = house.status()
+    house.index.close()
+    house.ledger.close()
+    pace = status.pace
+    assert pace.newest_segment_at_ms == int(now_s[0] * 1000)
+    assert pace.frames_per_s == pytest.approx(2 * 20 / 60)
+    assert pace.eta_s == pytest.approx(300 / (40 / 60))
+
+
+def test_the_newest_frame_of_each_source_is_told(house: House) -> None:
+    house.manifest(5, 5)
+    house.segment(0, 5)
+    assert house.status().sources[0].newest_captured_at_ms == 4_000
+
+
+def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
+    house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with closing(open_object_store(house.settings.store_url)) as store:
+        house.manifest(5, 5)
+        house.segment(0, 5, dead=(4,))
+        for info in house.store.list(""):
+            store.put(info.key, house.store.get(info.key))
+    arguments = ["status", "--data-dir", str(house.settings.data_dir)]
+    assert cli.main([*arguments, "--json"]) == BEHIND
+    said = json.loads(capsys.readouterr().out)
+    assert said["verdict"] == "behind"
+    assert said["sources"][0]["dead_lettered"] == 1
+    assert said["stages"][2] == {"stage": "aggregate", "frames_behind": 4, "command": "frametally aggregate"}
+    assert cli.main(arguments) == BEHIND
+    assert "dead letters, fetch: 1" in capsys.readouterr().out
+    assert cli.main([*arguments, "--json", "--watch"]) == 2
+    assert cli.main(["ledger", "rebuild", *arguments[1:]]) == 0
+    assert "2 objects taken in" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from frametally.segments import encode_segment
 from frametally.settings import Settings
 from frametally.testing import MemoryStore
 from frametally_hadoop.driver import aggregate
+from frametally_hadoop.selection import ALL_DAYS, Selection
 
 MODEL = "tiny-1"
 NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
@@ -38,9 +39,10 @@ class Footage:
         index: int = 0,
         confidence: float = 0.9,
         box: tuple[float, float, float, float] = (1.0, 2.0, 30.5, 40.0),
+        boxes: Sequence[tuple[float, float, float, float]] | None = None,
         model: str = MODEL,
     ) -> FrameDetections:
-        """One frame with a box per label."""
+        """One frame with a box per label, all alike unless `boxes` are given."""
         return FrameDetections(
             image_path=keys.image_key(source, captured_at_ms, "ab" * 32, index),
             source=source,
@@ -51,7 +53,10 @@ class Footage:
             height_px=480,
             media="ab" * 32,
             model=model,
-            detections=[Detection(label=label, confidence=confidence, box=box) for label in labels],
+            detections=[
+                Detection(label=label, confidence=confidence, box=at)
+                for label, at in zip(labels, boxes or [box] * len(labels), strict=True)
+            ],
         )
 
     def segment(
@@ -83,13 +88,20 @@ class Footage:
         for frames in batches:
             self.segment(frames)
 
-    def aggregate(self, store: ObjectStore | None = None, runner: str | None = None, **settings: object):
+    def aggregate(
+        self,
+        store: ObjectStore | None = None,
+        runner: str | None = None,
+        selection: Selection = ALL_DAYS,
+        **settings: object,
+    ):
         """Count what is new; `settings` are those that differ."""
         return aggregate(
             settings=self.settings.model_copy(update=settings),
             store=store or self.store,
             progress=NoProgress(),
             runner=runner,
+            selection=selection,
         )
 
     def parts(self) -> dict[tuple[str, int, str], bytes]:

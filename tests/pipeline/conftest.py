@@ -20,6 +20,14 @@ from frametally.segments import list_segments, read_segment
 from frametally.settings import load_settings
 
 START_TIME = "2026-01-01T08:00:00Z"
+DETECTOR = os.environ.get("FRAMETALLY_DETECTOR", "opencv")  # which is what the oracle uses
+
+
+@pytest.fixture(autouse=True)
+def with_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compared with `counted_clip` is detected as that is."""
+    monkeypatch.setenv("FRAMETALLY_DETECTOR", DETECTOR)
+
 
 Table = dict[tuple[str, int], int]
 """Detections by label and start of the interval in milliseconds since the epoch."""
@@ -75,6 +83,7 @@ def counted_clip(
             "--no-serve",
         ),
         cwd=folder,
+        FRAMETALLY_DETECTOR=DETECTOR,
     )
     return Counted(folder / "frametally-data", finished)
 

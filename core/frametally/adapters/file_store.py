@@ -20,6 +20,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -27,6 +28,9 @@ from obstore.store import LocalStore
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.object_store import ObjectInfo, ObjectMissing
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _RESERVED_NAME = re.compile(r"[^#]*#[0-9]+|.*[A-Za-z][:|]")  # staging files; what obstore takes for a drive
@@ -154,7 +158,7 @@ class FileStore:
         """Size of the object, or None."""
         check_key(key)
         try:
-            return ObjectInfo(key, self._store.head(key)["size"])
+            return _info(self._store.head(key))
         except (OSError, BaseError) as error:
             failure = self._failure(error, "read", key)
             if isinstance(failure, ObjectMissing):
@@ -174,13 +178,13 @@ class FileStore:
             found = self._store.list_with_delimiter(folder or None)
         except (OSError, BaseError) as error:
             raise self._failure(error, "listed", folder) from error
-        sizes: dict[str, int | None] = {info["path"]: info["size"] for info in found["objects"]}
-        sizes.update((f"{below}/", None) for below in found["common_prefixes"])
-        for name in sorted(sizes):
-            size_bytes = sizes[name]
-            if size_bytes is not None:
+        infos: dict[str, ObjectInfo | None] = {meta["path"]: _info(meta) for meta in found["objects"]}
+        infos.update((f"{below}/", None) for below in found["common_prefixes"])
+        for name in sorted(infos):
+            info = infos[name]
+            if info is not None:
                 if after is None or name > after:
-                    yield ObjectInfo(name, size_bytes)
+                    yield info
             elif after is None or name > after or after.startswith(name):
                 yield from self._walk(name.removesuffix("/"), after)
 
@@ -248,6 +252,11 @@ def check_key(key: str) -> None:
         raise Poison(
             f"key {key[:200]!r}: {parts[-1]!r} is named like a staging file or a drive; choose another key"
         )
+
+
+def _info(meta: ObjectMeta) -> ObjectInfo:
+    modified_at_ms = int(meta["last_modified"].timestamp() * 1000)
+    return ObjectInfo(meta["path"], meta["size"], meta["e_tag"] or "", modified_at_ms)
 
 
 def _errno(error: Exception) -> int:

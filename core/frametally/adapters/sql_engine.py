@@ -1,7 +1,7 @@
-"""How the count index's database is opened, locked and recognised, and what its failures mean.
+"""How the database of an index or a ledger is opened, locked and recognised, and what its failures mean.
 
 SQLite: WAL, so that readers never wait; BEGIN IMMEDIATE, so that a writer waits for its turn at the start;
-synchronous=NORMAL, as all that an index holds can be published again from the part files.
+synchronous=NORMAL, as all that they hold can be read again from the object store.
 """
 
 from __future__ import annotations
@@ -11,27 +11,58 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from frametally.adapters import sql_tables as tables
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 
 BUSY_TIMEOUT_S = 30.0
-_ANOTHER = "set FRAMETALLY_INDEX_URL to another file"
 
 
-class IndexDatabase:
-    """The database of one index: transactions for readers and writers, failures as frametally's errors."""
+class Layout(NamedTuple):
+    """What a database is for, and its tables.
 
-    def __init__(self, url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+    Attributes:
+        what: What people call it.
+        setting: The setting that names it.
+        refill: How it is filled again after it was lost.
+        tables: All of them, with `about` among them.
+        about: The table of one row, `schema_version` and `next_number`, by which a database is recognised.
+        schema_version: Of these tables.
+    """
+
+    what: str
+    setting: str
+    refill: str
+    tables: MetaData
+    about: Table
+    schema_version: int
+
+
+class SqlDatabase:
+    """One database: transactions for readers and writers, failures as frametally's errors."""
+
+    def __init__(self, url: str, layout: Layout, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         """Open it, making the tables if they are missing.
 
         Args:
             url: `sqlite:////absolute/file.sqlite`, or any other URL that SQLAlchemy knows.
+            layout: Its tables.
             busy_timeout_s: Seconds that SQLite waits for another process's lock.
 
         Raises:
@@ -39,6 +70,9 @@ class IndexDatabase:
             Retryable: It is locked or away for now.
         """
         self._name = url
+        self._layout = layout
+        self._what = layout.what
+        self._another = f"set {layout.setting} to another file"
         self._busy_timeout_s = busy_timeout_s
         self._engine = self._open_sqlite(url) if url.startswith("sqlite:") else self._open_server(url)
         try:
@@ -63,7 +97,7 @@ class IndexDatabase:
             connection = plain.execution_options(frametally_writes=True)
             with connection.begin():
                 # PostgreSQL's way of letting one writer in; in SQLite BEGIN IMMEDIATE has done so.
-                connection.execute(select(tables.about.c.next_number).with_for_update())
+                connection.execute(select(self._layout.about.c.next_number).with_for_update())
                 yield connection
 
     def close(self) -> None:
@@ -74,7 +108,7 @@ class IndexDatabase:
         path = Path(url.removeprefix("sqlite:///"))
         if not path.is_absolute() or "\0" in url:
             raise Misconfigured(
-                f"FRAMETALLY_INDEX_URL={url!r}: no absolute path; use sqlite:////absolute/file.sqlite"
+                f"{self._layout.setting}={url!r}: no absolute path; use sqlite:////absolute/file.sqlite"
             )
         self._name = str(path)
         try:
@@ -93,38 +127,42 @@ class IndexDatabase:
         try:
             return create_engine(make_url(url), pool_pre_ping=True)
         except (ArgumentError, ImportError) as error:
-            raise Misconfigured(f"FRAMETALLY_INDEX_URL: no database can be opened by it ({error})") from error
+            raise Misconfigured(
+                f"{self._layout.setting}: no database can be opened by it ({error})"
+            ) from error
 
     def _prepare(self) -> None:
         is_sqlite = self._engine.dialect.name == "sqlite"
+        layout, about = self._layout, self._layout.about
         with self._translated():
             if is_sqlite:
                 self._check_kind()
                 self._switch_to_wal()
             with self._engine.connect() as plain:
                 connection = plain.execution_options(frametally_writes=True)
-                found = inspect(connection).has_table(tables.about.name)
+                found = inspect(connection).has_table(about.name)
                 connection.rollback()
                 with connection.begin():
                     if not found:
-                        tables.ALL.create_all(connection)
-                        if connection.execute(select(tables.about)).first() is None:
-                            first = {"schema_version": tables.SCHEMA_VERSION, "next_number": 1}
-                            connection.execute(insert(tables.about).values(first))
-                    version = connection.execute(select(tables.about.c.schema_version)).scalar_one()
-        if version != tables.SCHEMA_VERSION:
+                        layout.tables.create_all(connection)
+                        if connection.execute(select(about)).first() is None:
+                            first = {"schema_version": layout.schema_version, "next_number": 1}
+                            connection.execute(insert(about).values(first))
+                    version = connection.execute(select(about.c.schema_version)).scalar_one()
+        if version != layout.schema_version:
             raise Misconfigured(
-                f"count index {self._name} has layout {version}; this frametally knows "
-                f"{tables.SCHEMA_VERSION}: use the version that made it, or {_ANOTHER} and index again"
+                f"{self._what} {self._name} has layout {version}; this frametally knows "
+                f"{layout.schema_version}: use the version that made it, or {self._another} and run "
+                f"`{layout.refill}`"
             )
 
     def _check_kind(self) -> None:
         with self._engine.connect() as connection:
             names = inspect(connection).get_table_names()
-        if names and tables.about.name not in names:
+        if names and self._layout.about.name not in names:
             raise Misconfigured(
                 f"{self._name} is a SQLite file of another kind (it has a table {names[0]!r}), "
-                f"not a count index; {_ANOTHER}"
+                f"not a {self._what}; {self._another}"
             )
 
     def _switch_to_wal(self) -> None:
@@ -148,13 +186,13 @@ class IndexDatabase:
         try:
             yield
         except PoolTimeout as error:
-            raise Retryable(f"count index {self._name}: too many queries at once; try again") from error
+            raise Retryable(f"{self._what} {self._name}: too many queries at once; try again") from error
         except DBAPIError as error:
             if isinstance(error.orig, sqlite3.Error):
                 raise self._failure(error.orig) from error
             if isinstance(error, OperationalError | InterfaceError):
                 raise Retryable(
-                    f"count index {self._name}: {error.orig}; check the server and try again"
+                    f"{self._what} {self._name}: {error.orig}; check the server and try again"
                 ) from error
             raise
 
@@ -162,25 +200,25 @@ class IndexDatabase:
         match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return Retryable(
-                    f"count index {self._name} was locked by another process for {self._busy_timeout_s:g} s; "
-                    "try again, or stop the process that holds it"
+                    f"{self._what} {self._name} was locked by another process for "
+                    f"{self._busy_timeout_s:g} s; try again, or stop the process that holds it"
                 )
             case sqlite3.SQLITE_FULL:
-                return Retryable(f"no room left for count index {self._name}: free some space on its disk")
+                return Retryable(f"no room left for {self._what} {self._name}: free some space on its disk")
             case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_PROTOCOL:
-                return Retryable(f"count index {self._name}: {error}; check its disk and try again")
+                return Retryable(f"{self._what} {self._name}: {error}; check its disk and try again")
             case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
                 return self._unwritable(str(error))
             case _:
                 return Misconfigured(
-                    f"count index {self._name} is damaged or no SQLite file ({error}); move it away and run "
-                    f"`frametally index`, or {_ANOTHER}"
+                    f"{self._what} {self._name} is damaged or no SQLite file ({error}); move it away and run "
+                    f"`{self._layout.refill}`, or {self._another}"
                 )
 
     def _unwritable(self, reason: str) -> Misconfigured:
         return Misconfigured(
-            f"count index {self._name}: {reason}; give this user the right to write it and its folder, "
-            "or set FRAMETALLY_INDEX_URL or FRAMETALLY_DATA_DIR to another place"
+            f"{self._what} {self._name}: {reason}; give this user the right to write it and its folder, "
+            f"or set {self._layout.setting} or FRAMETALLY_DATA_DIR to another place"
         )
 
 

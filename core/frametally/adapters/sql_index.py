@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from frametally.adapters import sql_publication
 from frametally.adapters import sql_tables as tables
-from frametally.adapters.sql_engine import BUSY_TIMEOUT_S, IndexDatabase
+from frametally.adapters.sql_engine import BUSY_TIMEOUT_S, Layout, SqlDatabase
 from frametally.adapters.sql_tables import Selection
 from frametally.count_index import (
     Bucket,
@@ -32,6 +32,14 @@ _MAX_NAMES = 1_000
 _MAX_EVIDENCE_PER_LABEL = 100
 _MAX_LISTED = 100_000
 _MAX_TIME_MS = 2**62
+_LAYOUT = Layout(
+    what="count index",
+    setting="FRAMETALLY_INDEX_URL",
+    refill="frametally index",
+    tables=tables.ALL,
+    about=tables.about,
+    schema_version=tables.SCHEMA_VERSION,
+)
 _evidence_decoder = msgspec.json.Decoder(list[Evidence])
 
 
@@ -50,7 +58,7 @@ class SqlIndex:
             Retryable: It is locked or away for now.
         """
         self.url = url
-        self._database = IndexDatabase(url, busy_timeout_s=busy_timeout_s)
+        self._database = SqlDatabase(url, _LAYOUT, busy_timeout_s=busy_timeout_s)
 
     def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`.

@@ -1,0 +1,117 @@
+"""The ledger's tables, for SQLite and PostgreSQL alike.
+
+`objects` has a row for everything in the store that the ledger has read, as it was listed: what is listed
+otherwise now is new, changed or gone. The other tables hold what was in it. Texts that come in every row
+(models, sources, media) are numbered in `names`. `frames` has a row per distinct frame, in the order of event
+time, so that what is new lies together; `tallies` counts its rows.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text
+
+SCHEMA_VERSION = 1
+
+ALL = MetaData()
+
+about = Table(
+    "frametally_ledger",
+    ALL,
+    Column("schema_version", Integer, primary_key=True, autoincrement=False),
+    Column("next_number", BigInteger, nullable=False),
+)
+
+names = Table(
+    "frametally_ledger_names",
+    ALL,
+    Column("name", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+)
+
+objects = Table(
+    "frametally_ledger_objects",
+    ALL,
+    Column("key", Text, primary_key=True),
+    Column("kind", Text, nullable=False),  # manifest, tombstone, dropped, run, segment
+    Column("model", Text),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("put_at_ms", BigInteger, nullable=False),
+    Column("record", Text),  # as JSON, without what can be long
+    Column("problem", Text),
+    Index("frametally_ledger_objects_kind", "kind"),
+)
+
+segments = Table(
+    "frametally_ledger_segments",
+    ALL,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False, unique=True),
+    Column("model", BigInteger, nullable=False, index=True),
+    Column("log_id", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("first_offset", BigInteger, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("frames", BigInteger, nullable=False),
+    Column("dead_letters", BigInteger, nullable=False),
+)
+
+parts = Table(
+    "frametally_ledger_parts",
+    ALL,
+    Column("model", BigInteger, primary_key=True, autoincrement=False),
+    Column("source", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("segment", BigInteger, primary_key=True, autoincrement=False, index=True),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("first_byte", BigInteger, nullable=False),
+    Column("next_byte", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+frames = Table(
+    "frametally_ledger_frames",
+    ALL,
+    Column("model", BigInteger, primary_key=True, autoincrement=False),
+    Column("source", BigInteger, primary_key=True, autoincrement=False),
+    Column("media", BigInteger, primary_key=True, autoincrement=False),
+    Column("captured_at_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("frame", BigInteger, primary_key=True, autoincrement=False),  # 64 bits of its image_path's hash
+    Column("dead", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+tallies = Table(
+    "frametally_ledger_tallies",
+    ALL,
+    Column("model", BigInteger, primary_key=True, autoincrement=False),
+    Column("source", BigInteger, primary_key=True, autoincrement=False),
+    Column("media", BigInteger, primary_key=True, autoincrement=False),
+    Column("detected", BigInteger, nullable=False),
+    Column("dead_lettered", BigInteger, nullable=False),
+)
+
+dead_letters = Table(
+    "frametally_ledger_dead_letters",
+    ALL,
+    Column("segment", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("model", BigInteger, nullable=False, index=True),
+    Column("source", BigInteger),
+    Column("media", BigInteger),
+    Column("captured_at_ms", BigInteger),
+    Column("frame", BigInteger),
+    Column("cause", Text, nullable=False),
+)
+
+run_frames = Table(
+    "frametally_ledger_run_frames",
+    ALL,
+    Column("key", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("frames", BigInteger, nullable=False),
+)
+
+CONTENT = (objects, segments, parts, frames, tallies, dead_letters, run_frames)
+"""All but what only numbers: what `clear` empties."""

@@ -1,0 +1,41 @@
+"""Times on the command line."""
+
+from __future__ import annotations
+
+import datetime
+
+from frametally.errors import Misconfigured
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_FIRST_MS, _NEXT_MS = -30_610_224_000_000, 253_402_214_400_000  # the years 1000 to 9999, as in `event_time`
+
+
+def parse_time_ms(option: str, text: str, zone: datetime.tzinfo) -> int:
+    """The event time that an option names: ISO 8601, or milliseconds since 1970 UTC.
+
+    Args:
+        option: Name of the option, for errors.
+        text: What was given.
+        zone: Where a time without an offset is read; an hour that comes twice is its first, one that is
+            skipped moves on by the gap.
+
+    Raises:
+        Misconfigured: Neither of the two.
+    """
+    try:
+        if text.lstrip("-").isdecimal() and len(text) > len("20260501"):
+            return _in_calendar(int(text))
+        moment = datetime.datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+        return _in_calendar((moment - _EPOCH) // datetime.timedelta(milliseconds=1))
+    except (ValueError, OverflowError) as error:
+        raise Misconfigured(
+            f"{option} {text!r} is not an ISO 8601 time; an example of one is 2026-05-01T08:00:00+02:00"
+        ) from error
+
+
+def _in_calendar(ms: int) -> int:
+    if not _FIRST_MS <= ms < _NEXT_MS:
+        raise ValueError("not in the years 1000 to 9999, which keys can hold")
+    return ms

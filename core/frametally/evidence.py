@@ -1,0 +1,132 @@
+"""The frames behind a bar, read from the segments as they were counted: same lines, same rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from frametally.errors import Poison, Retryable
+from frametally.ledger import Ledger, SegmentPart
+from frametally.media import forgotten_by
+from frametally.object_store import ObjectStore
+from frametally.once import one_line_per_frame
+from frametally.records import Detection, FrameDetections, decode
+from frametally.settings import Settings
+from frametally.tombstones import is_forgotten
+
+_WINDOW_MS = 600_000
+"""Event time that is read at once. Lines of one frame have one time, so the rule sees them together."""
+
+
+class CountedBoxes(NamedTuple):
+    """Which boxes count, compared as the whole numbers that are stored; the counting job has the same rule.
+
+    Attributes:
+        min_confidence: Ten-thousandths of confidence from which on a box is counted.
+        min_side: Tenths of a pixel that a box's shorter side must have.
+    """
+
+    min_confidence: int
+    min_side: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> CountedBoxes:
+        """The limits of the deployment."""
+        return cls(
+            _at_least(settings.count_min_confidence, 10_000), _at_least(settings.count_min_side_px, 10)
+        )
+
+    def has(self, detection: Detection) -> bool:
+        """Whether the box counts."""
+        return (
+            round(detection.confidence * 10_000) >= self.min_confidence
+            and round(min(detection.box[2:]) * 10) >= self.min_side
+        )
+
+
+class CountedFrame(NamedTuple):
+    """A frame and those of its boxes that a bar counts, at least one."""
+
+    frame: FrameDetections
+    boxes: list[Detection]
+
+
+def frames_of_bar(
+    store: ObjectStore,
+    ledger: Ledger,
+    *,
+    model: str,
+    source: str,
+    label: str,
+    from_ms: int,
+    to_ms: int,
+    limits: CountedBoxes,
+    after: tuple[int, str] | None = None,
+) -> Iterator[CountedFrame]:
+    """Every frame of `[from_ms, to_ms)` with boxes of `label` that count, by event time, then image_path.
+
+    Reads those bytes of those segments in which such frames can stand, some minutes of event time at once.
+
+    Args:
+        store: Has the segments.
+        ledger: Knows where in them the lines are; brought up to the store by the caller.
+        model: Whose detections.
+        source: Slug of the source.
+        label: Class name.
+        from_ms: Start of the bar.
+        to_ms: End of the bar, exclusive.
+        limits: Which boxes count.
+        after: `(captured_at_ms, image_path)` of the last frame that was shown: go on behind it.
+
+    Raises:
+        ObjectMissing: A segment has gone since the ledger was refreshed.
+        Retryable: The store or the ledger is away, or a segment came cut short.
+    """
+    forgotten = forgotten_by(ledger.tombstones())
+    window_from = from_ms if after is None else max(from_ms, after[0])
+    parts = ledger.parts(model, source, from_ms=window_from, to_ms=to_ms)
+    while parts := [part for part in parts if part.last_ms >= window_from]:
+        window_from = max(window_from, min(part.first_ms for part in parts))
+        window_to = min(to_ms, window_from - window_from % _WINDOW_MS + _WINDOW_MS)
+        found: dict[str, FrameDetections] = {}
+        lines = []
+        for part in parts:
+            if part.first_ms >= window_to:
+                continue
+            for line in _lines(store, part):
+                try:
+                    frame = decode(line, FrameDetections)
+                except Poison:
+                    continue  # the counting job set it aside and said so
+                if (
+                    (frame.model, frame.source) == (model, source)
+                    and window_from <= frame.captured_at_ms < window_to
+                    and not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
+                ):
+                    lines.append((frame.image_path, line))
+        for image_path, line in one_line_per_frame(lines).items():
+            found[image_path] = decode(line, FrameDetections)
+        for frame in sorted(found.values(), key=_place):
+            boxes = [one for one in frame.detections if one.label == label and limits.has(one)]
+            if boxes and (after is None or _place(frame) > after):
+                yield CountedFrame(frame, boxes)
+        window_from = window_to
+        if window_from >= to_ms:
+            return
+
+
+def _lines(store: ObjectStore, part: SegmentPart) -> list[bytes]:
+    data = store.get_range(part.key, part.first_byte, part.next_byte)
+    if len(data) != part.next_byte - part.first_byte:
+        raise Retryable(f"segment {part.key} came cut short: try again, or restore the object")
+    return data.split(b"\n")[:-1]
+
+
+def _place(frame: FrameDetections) -> tuple[int, str]:
+    return frame.captured_at_ms, frame.image_path
+
+
+def _at_least(value: float, units: int) -> int:
+    """The smallest whole number of units not below `value`; rounded first, as 0.07 * 100 is 7.0…1."""
+    return math.ceil(round(value * units, 6))

@@ -1,0 +1,47 @@
+"""What is forgotten: the one rule by which a frame's line counts no longer.
+
+A tombstone names one revision of one medium, with or without a range of event time. Frames carry the medium
+that they came from, so what is forgotten stays forgotten, also where it is detected later from the log; a
+medium produced anew has another revision, and counts. The counting job, the ledger, the evidence and whatever
+else reads segments drop such lines before the rule in `once`. Standard library only: clusters run it without
+frametally installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+Range = tuple[int | None, int | None]
+"""Event times `[from_ms, to_ms)`; None leaves that end open."""
+
+Forgotten = Mapping[str, Sequence[Range]]
+"""By what frames carry as `media`, the ranges that are forgotten."""
+
+
+def forgotten_ranges(tombstones: Iterable[tuple[str, int | None, int | None]]) -> dict[str, list[Range]]:
+    """The rule's table, from tombstones as `(media, from_ms, to_ms)`."""
+    table: dict[str, list[Range]] = {}
+    for media, from_ms, to_ms in tombstones:
+        table.setdefault(media, []).append((from_ms, to_ms))
+    return table
+
+
+def is_forgotten(media: str, captured_at_ms: int, forgotten: Forgotten) -> bool:
+    """Whether a frame of that medium and event time counts no longer."""
+    return any(
+        (from_ms is None or captured_at_ms >= from_ms) and (to_ms is None or captured_at_ms < to_ms)
+        for from_ms, to_ms in forgotten.get(media, ())
+    )
+
+
+def merged(ranges: Iterable[Range]) -> list[Range]:
+    """The same event times as ranges that do not touch, from the first to the last."""
+    result: list[Range] = []
+    for from_ms, to_ms in sorted(ranges, key=lambda r: (r[0] is not None, r[0] or 0)):
+        if result:
+            last_from, last_to = result[-1]
+            if last_to is None or from_ms is None or from_ms <= last_to:
+                result[-1] = (last_from, None if last_to is None or to_ms is None else max(last_to, to_ms))
+                continue
+        result.append((from_ms, to_ms))
+    return result

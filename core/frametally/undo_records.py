@@ -1,0 +1,59 @@
+"""Records of what was mended: tombstones, and corrections that are under way; see `records` for the rules."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from frametally.records import MediaManifest, Record, TimeSource
+
+
+class Tombstone(Record, frozen=True, kw_only=True):
+    """Frames that count no longer, wherever they stand and whenever they are detected.
+
+    Lies at `tombstones/<sha256>/<revision>.json`; with a range, its bounds are part of the name.
+
+    Attributes:
+        media: `keys.media_id` of the medium; its frames carry it.
+        source: Slug of the source that they were announced under.
+        name: The medium's path as the user gave it, for showing.
+        from_ms: Event time from which on frames are forgotten; None: from the first.
+        to_ms: Event time before which they are; None: to the last.
+        first_captured_at_ms: Event time of the first frame that can be meant; None where it is not known.
+        last_captured_at_ms: Event time of the last frame that can be meant; None where it is not known.
+        start_ms: `MediaManifest.start_ms` of that revision; None for pictures.
+        why: The command that put it.
+    """
+
+    media: str
+    source: str
+    name: str
+    start_ms: int | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    first_captured_at_ms: int | None = None
+    last_captured_at_ms: int | None = None
+    why: Literal["forget", "retime", "rename-source"]
+
+
+class Correction(Record, frozen=True, kw_only=True):
+    """A medium that is being put right (`corrections/<media>.json`), there until all of it is done.
+
+    Attributes:
+        why: The command.
+        manifest: The medium's manifest as it was.
+        images: Names (the last part of their keys) of the stored pictures to take along.
+        source: Slug of the source that they go to.
+        source_name: The same, as written by the user.
+        shift_ms: What is added to every captured_at_ms.
+        time_source: Where the new event time comes from.
+        delete_images: Whether the pictures under their old keys are removed in the end.
+    """
+
+    why: Literal["retime", "rename-source"]
+    manifest: MediaManifest
+    images: list[str]
+    source: str
+    source_name: str
+    shift_ms: int
+    time_source: TimeSource
+    delete_images: bool

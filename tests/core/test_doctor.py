@@ -1,0 +1,212 @@
+"""The check-up: what is broken has one line and a remedy, nothing secret is shown."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from frametally import cli, doctor
+from frametally.doctor import Row, clock_row, disk_row, examine, model_rows, port_rows, setting_rows
+from frametally.downloads import KnownFile
+from frametally.object_store import ObjectInfo
+from frametally.settings import Settings, load_settings
+
+MODEL_BYTES = b"weights"
+FILE = KnownFile(
+    name="model.weights",
+    sha256=hashlib.sha256(MODEL_BYTES).hexdigest(),
+    size_bytes=len(MODEL_BYTES),
+    package="x==1",
+    package_bytes=1,
+    member="x",
+)
+
+
+@pytest.fixture(autouse=True)
+def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(doctor, "component_folder", lambda name: tmp_path / name)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / FILE.name).write_bytes(MODEL_BYTES)
+    return load_settings(data_dir=tmp_path / "data", models_dir=models, min_free_disk_mb=1)
+
+
+def files() -> Sequence[KnownFile]:
+    return [FILE]
+
+
+def bad(rows: Iterator[Row]) -> dict[str, str]:
+    return {row.area: row.remedy for row in rows if not row.good}
+
+
+def test_a_sound_installation_is_all_good(settings: Settings) -> None:
+    rows = list(examine(settings, model_files=files))
+    assert bad(iter(rows)) == {}
+    assert {row.area for row in rows} >= {
+        "store",
+        "clock",
+        "log",
+        "index",
+        "ledger",
+        "model",
+        "software",
+        "disk",
+    }
+
+
+def test_the_probe_leaves_nothing_behind(settings: Settings) -> None:
+    list(port_rows(settings))
+    assert [path for path in (settings.data_dir / "store").rglob("*") if path.is_file()] == []
+
+
+def test_every_setting_is_listed_with_where_it_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("FRAMETALLY_TOPIC=from-root\nFRAMETALLY_TIMEZONE=Europe/Berlin\n")
+    (tmp_path / "consumer").mkdir()
+    (tmp_path / "consumer/.env").write_text("FRAMETALLY_BATCH_FRAMES=7\n")
+    monkeypatch.setenv("FRAMETALLY_TIMEZONE", "Asia/Tokyo")
+    monkeypatch.setenv("FRAMETALLY_BATCHFRAMES", "7")
+    rows = list(setting_rows({"data_dir": Path("elsewhere")}))
+    found = {(row.name.removeprefix("FRAMETALLY_"), row.value): row.note for row in rows}
+    assert found["DATA_DIR", "elsewhere"] == "command line"
+    assert found["TIMEZONE", "Asia/Tokyo"] == "environment"
+    assert found["TOPIC", "from-root"] == ".env"
+    assert found["WEB_PORT", "5001"] == "default"
+    assert found["BATCH_FRAMES", "500"] == "default"
+    assert found["BATCH_FRAMES", "7"] == "consumer/.env, for the consumer alone"
+    assert "no such setting" in found["BATCHFRAMES", "(not shown)"]
+    assert {row.name for row in rows} >= {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMETALLY_INDEX_URL", "postgresql://someone:hunter2@db/frametally")
+    monkeypatch.setenv("FRAMETALLY_KAFKA_PASSWORD", "hunter2")
+    shown = repr(list(setting_rows()))
+    assert "hunter2" not in shown
+    assert "postgresql://someone:***@db/frametally" in shown
+
+
+def break_store(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    (settings.data_dir / "store").write_text("a file where a folder has to be")
+
+
+def break_database(name: str) -> object:
+    def break_it(settings: Settings) -> None:
+        settings.data_dir.mkdir()
+        (settings.data_dir / f"{name}.sqlite").write_bytes(b"no database at all, and long enough " * 99)
+
+    return break_it
+
+
+def fill_with_another_database(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    with sqlite3.connect(settings.data_dir / "ledger.sqlite") as other:
+        other.execute("CREATE TABLE recipes (name TEXT)")
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "area", "says"),
+    [
+        (break_store, "store", "FRAMETALLY_DATA_DIR"),
+        (break_database("log"), "log", "log.sqlite"),
+        (break_database("index"), "index", "frametally index"),
+        (break_database("ledger"), "ledger", "frametally ledger rebuild"),
+        (fill_with_another_database, "ledger", "recipes"),
+    ],
+)
+def test_a_port_that_is_broken_is_one_bad_row_with_its_remedy(
+    settings: Settings, break_it, area: str, says: str
+) -> None:
+    break_it(settings)
+    found = bad(port_rows(settings))
+    assert list(found) == [area]
+    assert says in found[area]
+    assert "\n" not in found[area]
+
+
+def test_an_unknown_kind_of_port_is_named_and_the_others_are_tried(settings: Settings) -> None:
+    changed = settings.model_copy(update={"log_url": "carrier-pigeon://x"})
+    rows = list(port_rows(changed))
+    assert list(bad(iter(rows))) == ["log"]
+    assert {row.area for row in rows} == {"store", "clock", "log", "index", "ledger"}
+
+
+def test_a_missing_or_wrong_model_file_is_bad(settings: Settings) -> None:
+    path = settings.models_dir / FILE.name
+    path.write_bytes(b"other weights")
+    [row] = model_rows(settings, files)
+    assert "expected" in row.value
+    path.unlink()
+    [row] = model_rows(settings, files)
+    assert row.remedy == "run `frametally download-models`"
+
+
+def test_a_model_of_ones_own_is_looked_for_where_the_setting_says(settings: Settings, tmp_path: Path) -> None:
+    own = settings.model_copy(update={"model_weights": tmp_path / "mine.weights"})
+    [row] = model_rows(own, files)
+    assert row.remedy == "correct FRAMETALLY_MODEL_WEIGHTS"
+    (tmp_path / "mine.weights").write_bytes(MODEL_BYTES)
+    [row] = model_rows(own, files)
+    assert (row.good, row.value) == (True, f"sha256 {FILE.sha256}")
+
+
+def test_no_model_is_missed_where_none_is_needed(settings: Settings) -> None:
+    def not_installed() -> Sequence[KnownFile]:
+        raise ImportError("no consumer here")
+
+    pixels = settings.model_copy(update={"detector": "pixels", "models_dir": Path("nowhere")})
+    assert bad(model_rows(pixels, files)) == {}
+    assert bad(model_rows(settings, not_installed)) == {}
+
+
+def test_a_disk_that_is_nearly_full_is_bad(settings: Settings) -> None:
+    assert disk_row(settings).good
+    free_mb = shutil.disk_usage(settings.data_dir.parent).free // 1_000_000
+    row = disk_row(settings.model_copy(update={"min_free_disk_mb": free_mb * 10}))
+    assert "free some space" in row.remedy
+
+
+@pytest.mark.parametrize(
+    ("now_s", "put_at_s", "good"),
+    [
+        (1_790_000_000, 1_790_000_000, True),
+        (1_790_000_000, 1_790_000_050, True),
+        (1_790_000_000, 1_789_999_000, False),
+        (0.5, 0, False),
+        (-5, 0, False),
+        (10**12, 0, False),
+    ],
+)
+def test_a_clock_that_cannot_be_right_is_bad(now_s: float, put_at_s: float, good: bool) -> None:
+    probe = ObjectInfo("probe/x", 1, "", int(put_at_s * 1000))
+    assert clock_row(now_s, probe).good is good
+
+
+def test_the_command_prints_a_table_and_exits_with_0_or_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
+    monkeypatch.setenv("FRAMETALLY_MIN_FREE_DISK_MB", "1")
+    assert cli.main(["doctor", "--data-dir", str(tmp_path / "data")]) == 0
+    assert "all good" in capsys.readouterr().out
+    (tmp_path / "data/index.sqlite").write_bytes(b"x" * 5000)
+    assert cli.main(["doctor", "--json", "--data-dir", str(tmp_path / "data")]) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert [row["area"] for row in answer["rows"] if not row["good"]] == ["index"]
+    monkeypatch.setenv("FRAMETALLY_INTERVAL_S", "7")
+    assert cli.main(["doctor"]) == 2
+    assert "FRAMETALLY_INTERVAL_S=7" in capsys.readouterr().out

@@ -1,0 +1,283 @@
+"""Explaining a bar: every frame behind it, and a total that is the bar's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frametally import keys
+from frametally.count_index import CountIndex, open_count_index
+from frametally.errors import Misconfigured, Retryable
+from frametally.evidence import CountedBoxes, frames_of_bar
+from frametally.explain import NoSuchBar, find_bar
+from frametally.ledger import Ledger, open_ledger
+from frametally.records import Coverage, Detection, FrameDetections, IntervalCount, Run, encode
+from frametally.reports import NoProgress
+from frametally.segments import encode_segment
+from frametally.settings import load_settings
+from frametally.testing import MemoryStore
+from frametally.undo_records import Tombstone
+
+MODEL, MEDIA = "pixels-1", "ab" * 32
+LIMITS = CountedBoxes(min_confidence=2_500, min_side=50)
+MINUTE_MS = 60_000
+
+
+def box(label: str, confidence: float, side: float) -> Detection:
+    return Detection(label=label, confidence=confidence, box=(1.0, 2.0, side, side + 1))
+
+
+def frame(at_ms: int, boxes: list[Detection], *, source: str = "cam", media: str = MEDIA) -> FrameDetections:
+    return FrameDetections(
+        image_path=keys.image_key(source, at_ms, MEDIA, 0),
+        source=source,
+        frame_index=0,
+        captured_at_ms=at_ms,
+        time_source="exif",
+        width_px=64,
+        height_px=48,
+        media=media,
+        model=MODEL,
+        detections=boxes,
+    )
+
+
+class Reading(MemoryStore):
+    """A store that remembers what was read of it in full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_in_full: list[str] = []
+
+    def get(self, key: str) -> bytes:
+        self.read_in_full.append(key)
+        return super().get(key)
+
+
+def put_segments(store: MemoryStore, segments: list[list[FrameDetections]]) -> None:
+    first = 0
+    for frames in segments:
+        data = encode_segment(
+            model=MODEL,
+            log_id="log",
+            topic="frames",
+            partition=0,
+            first_offset=first,
+            next_offset=first + len(frames),
+            frames=frames,
+            dead_letters=[],
+        )
+        store.put(keys.segment_key(MODEL, "log", "frames", 0, first), data)
+        first += len(frames)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with closing(open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")) as opened:
+        yield opened
+
+
+def explained(store: MemoryStore, ledger: Ledger, from_ms: int, to_ms: int, **options: object) -> list:
+    return list(
+        frames_of_bar(
+            store,
+            ledger,
+            model=MODEL,
+            source="cam",
+            label="car",
+            from_ms=from_ms,
+            to_ms=to_ms,
+            limits=LIMITS,
+            **options,
+        )
+    )
+
+
+def test_only_boxes_that_count_are_listed_by_time(ledger: Ledger) -> None:
+    store = MemoryStore()
+    yes, weak, small, other = box("car", 0.25, 5), box("car", 0.2499, 9), box("car", 1, 4.9), box("bus", 1, 9)
+    frames = [
+        frame(59_999, [yes]),
+        frame(60_000, [yes, weak, yes]),
+        frame(61_000, [weak, small, other]),
+        frame(119_999, [other, yes]),
+        frame(120_000, [yes]),
+        frame(70_000, [yes], source="gate"),
+    ]
+    put_segments(store, [frames[3:], frames[:3]])
+    ledger.refresh(store, NoProgress())
+    found = explained(store, ledger, 60_000, 120_000)
+    assert [(one.frame.captured_at_ms, one.boxes) for one in found] == [
+        (60_000, [yes, yes]),
+        (119_999, [yes]),
+    ]
+
+
+def test_a_page_goes_on_behind_the_frame_that_was_shown_last(ledger: Ledger) -> None:
+    store = MemoryStore()
+    put_segments(store, [[frame(ms, [box("car", 1, 9)]) for ms in range(0, 3 * 600_000, 100_000)]])
+    ledger.refresh(store, NoProgress())
+    everything = explained(store, ledger, 0, 10**9)
+    assert len(everything) == 18
+    for at, shown in enumerate(everything):
+        after = (shown.frame.captured_at_ms, shown.frame.image_path)
+        assert explained(store, ledger, 0, 10**9, after=after) == everything[at + 1 :]
+
+
+def test_no_segment_is_read_in_full_and_none_that_has_nothing_of_the_bar(ledger: Ledger) -> None:
+    store = Reading()
+    put_segments(store, [[frame(minute * MINUTE_MS, [box("car", 1, 9)])] for minute in range(30)])
+    ledger.refresh(store, NoProgress())
+    store.read_in_full.clear()
+    ranges: list[str] = []
+    get_range = store.get_range
+
+    def noted(key: str, first_byte: int, next_byte: int) -> bytes:
+        ranges.append(key)
+        return MemoryStore.get(store, key)[first_byte:next_byte]
+
+    store.get_range = noted  # type: ignore[method-assign]
+    assert len(explained(store, ledger, 7 * MINUTE_MS, 8 * MINUTE_MS)) == 1
+    assert (len(ranges), store.read_in_full) == (1, [])
+    store.get_range = lambda key, first, end: get_range(key, first, end - 1)  # type: ignore[method-assign]
+    with pytest.raises(Retryable, match="cut short"):
+        explained(store, ledger, 7 * MINUTE_MS, 8 * MINUTE_MS)
+
+
+labels = st.sampled_from(["car", "bus"])
+detections = st.lists(
+    st.builds(box, labels, st.sampled_from([0.2, 0.25, 0.9]), st.sampled_from([4.0, 5.0, 80.0]))
+)
+frames = st.builds(
+    frame,
+    st.integers(0, 40).map(lambda n: n * 30_000),
+    detections,
+    source=st.sampled_from(["cam", "gate"]),
+    media=st.sampled_from([MEDIA, f"{MEDIA}.1", "cd" * 32]),
+)
+stones = st.lists(
+    st.tuples(
+        st.sampled_from([MEDIA, "cd" * 32]),
+        st.none() | st.integers(0, 1_200_000),
+        st.none() | st.integers(0, 1_200_000),
+    ),
+    max_size=2,
+)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.lists(frames, min_size=1, max_size=8), max_size=6), stones)
+def test_whatever_is_in_the_segments_the_total_is_that_of_counting_them_all(
+    tmp_path_factory: pytest.TempPathFactory,
+    segments: list[list[FrameDetections]],
+    tombstones: list[tuple[str, int | None, int | None]],
+) -> None:
+    store = MemoryStore()
+    put_segments(store, segments)
+    for media, from_ms, to_ms in tombstones:
+        stone = Tombstone(media=media, source="cam", name="n", from_ms=from_ms, to_ms=to_ms, why="forget")
+        store.put(keys.tombstone_key(media, from_ms, to_ms), encode(stone))
+    smallest: dict[str, bytes] = {}
+    for line in (one for frames in segments for one in frames):
+        gone = any(
+            line.media == media
+            and (from_ms is None or line.captured_at_ms >= from_ms)
+            and (to_ms is None or line.captured_at_ms < to_ms)
+            for media, from_ms, to_ms in tombstones
+        )
+        if not gone:
+            data = encode(line)
+            smallest[line.image_path] = min(data, smallest.get(line.image_path, data))
+    kept = {path: line for path, line in smallest.items() if path.startswith("images/cam/")}
+    path = tmp_path_factory.mktemp("explain") / "ledger.sqlite"
+    with closing(open_ledger(f"sqlite:///{path}")) as ledger:
+        ledger.refresh(store, NoProgress())
+        for from_ms, to_ms in ((0, 1_300_000), (30_000, 600_000), (600_000, 630_000)):
+            found = explained(store, ledger, from_ms, to_ms)
+            times = [one.frame.captured_at_ms for one in found]
+            assert times == sorted(times)
+            assert len({one.frame.image_path for one in found}) == len(found)
+            expected = sum(
+                line.count(b'"label":"car","confidence":0.25,"box":[1.0,2.0,5.0')
+                + line.count(b'"label":"car","confidence":0.25,"box":[1.0,2.0,80.0')
+                + line.count(b'"label":"car","confidence":0.9,"box":[1.0,2.0,5.0')
+                + line.count(b'"label":"car","confidence":0.9,"box":[1.0,2.0,80.0')
+                for path_of, line in kept.items()
+                if from_ms <= int(path_of.rpartition("/")[2].split("-")[0]) < to_ms
+            )
+            assert sum(len(one.boxes) for one in found) == expected
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[CountIndex]:
+    with closing(open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")) as opened:
+        run = Run(
+            run_id="000001-0123456789abcdef",
+            sequence=1,
+            model=MODEL,
+            params="0" * 8,
+            interval_s=60,
+            day="1970-01-01",
+            prefix="p",
+            parts=[],
+            inputs_sha256="0" * 64,
+            frames=9,
+            duplicates_dropped=0,
+        )
+        of_all = {"model": MODEL, "source": "cam", "interval_s": 60}
+        coverage = [Coverage(**of_all, interval_start_ms=n * MINUTE_MS, frames=3) for n in (1, 2, 3)]
+        counts = [
+            IntervalCount(
+                **of_all,
+                label="car",
+                interval_start_ms=n * MINUTE_MS,
+                frames=3,
+                detections=n,
+                peak=1,
+                evidence=[],
+            )
+            for n in (1, 2)
+        ]
+        assert opened.publish(run, counts, coverage)
+        yield opened
+
+
+def test_a_bar_is_found_in_the_stored_interval_or_a_multiple(index: CountIndex) -> None:
+    of_bar = {"source": "cam", "label": "car"}
+    assert find_bar(index, **of_bar, start_ms=2 * MINUTE_MS)[4:] == (60, 2, 3)
+    assert find_bar(index, **of_bar, start_ms=0, interval_s=180)[4:] == (180, 3, 6)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "says"),
+    [
+        ({"start_ms": 1}, NoSuchBar, "begin at 0 and 60000 ms"),
+        ({"start_ms": 0}, NoSuchBar, "nothing of source cam is counted then; sources of pixels-1: cam"),
+        ({"start_ms": 60_000, "source": "gate"}, NoSuchBar, "nothing of source gate"),
+        ({"start_ms": 180_000}, NoSuchBar, "3 frames of cam were analysed then, none shows 'car'"),
+        ({"start_ms": 0, "interval_s": 90}, Misconfigured, "multiples of 60 s"),
+        ({"start_ms": 0, "model": "x"}, Misconfigured, "there are: pixels-1"),
+    ],
+)
+def test_a_bar_that_does_not_exist_says_so(
+    index: CountIndex, asked: dict[str, object], error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        find_bar(index, **({"source": "cam", "label": "car"} | asked))
+
+
+def test_before_anything_is_counted_there_is_no_bar(tmp_path: Path) -> None:
+    with (
+        closing(open_count_index(f"sqlite:///{tmp_path / 'empty.sqlite'}")) as index,
+        pytest.raises(NoSuchBar, match="frametally aggregate"),
+    ):
+        find_bar(index, source="cam", label="car", start_ms=0)
+
+
+def test_the_limits_are_those_of_the_settings() -> None:
+    assert CountedBoxes.of(load_settings(count_min_confidence=0.07, count_min_side_px=2.5)) == (700, 25)

@@ -1,0 +1,481 @@
+"""What every ledger keeps, whichever it is: the same books, whatever was there before."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+
+from frametally import keys
+from frametally.adapters import sql_ledger_tables as tables
+from frametally.errors import Misconfigured
+from frametally.ledger import Ledger, SegmentPart, open_ledger
+from frametally.records import (
+    Coverage,
+    DeadLetter,
+    DroppedDeadLetter,
+    FrameAnnouncement,
+    FrameDetections,
+    MediaManifest,
+    Run,
+    encode,
+)
+from frametally.reports import NoProgress
+from frametally.segments import encode_segment
+from frametally.testing import MemoryStore
+from frametally.undo_records import Tombstone
+
+MODEL, TOPIC, LOG = "pixels-1", "frames", "log-1"
+MEDIUM = "ab" * 32
+DAY_MS = 86_400_000
+
+
+class Sqlite:
+    """Ledgers in SQLite files; a second one opened of a name is of the same database."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+
+    def __call__(self, name: str = "ledger") -> Ledger:
+        opened = open_ledger(f"sqlite:///{self._folder / name}.sqlite")
+        self._stack.callback(opened.close)
+        return opened
+
+
+# A further adapter is one more line: a maker of ledgers, closed and removed with the stack.
+ADAPTERS: dict[str, Callable[[ExitStack], Callable[..., Ledger]]] = {"sqlite": Sqlite}
+
+
+@pytest.fixture(params=ADAPTERS)
+def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Ledger]]:
+    with ExitStack() as stack:
+        yield ADAPTERS[request.param](stack)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+def frame(at: int, *, source: str = "cam", media: str = MEDIUM) -> FrameDetections:
+    return FrameDetections(
+        image_path=keys.image_key(source, 1_000 * at, media, at),
+        source=source,
+        frame_index=at,
+        captured_at_ms=1_000 * at,
+        time_source="start_time",
+        width_px=64,
+        height_px=48,
+        media=media,
+        model=MODEL,
+        detections=[],
+    )
+
+
+def letter(offset: int, at: int | None) -> DeadLetter:
+    if at is None:
+        return DeadLetter(offset=offset, message=b"{", stage="parse", cause="malformed", reason="no JSON")
+    meant = frame(at)
+    announced = FrameAnnouncement(
+        image_path=meant.image_path,
+        source=meant.source,
+        frame_index=at,
+        captured_at_ms=meant.captured_at_ms,
+        time_source="start_time",
+        width_px=64,
+        height_px=48,
+        bytes=1,
+        sha256="0" * 64,
+        media=meant.media,
+    )
+    return DeadLetter(
+        offset=offset,
+        message=encode(announced),
+        source=meant.source,
+        image_path=meant.image_path,
+        stage="fetch",
+        cause="missing",
+        reason="gone",
+    )
+
+
+def put_segment(
+    store: MemoryStore,
+    first: int,
+    frames: list[FrameDetections],
+    letters: list[DeadLetter] | None = None,
+    model: str = MODEL,
+) -> str:
+    letters = letters or []
+    key = keys.segment_key(model, LOG, TOPIC, 0, first)
+    data = encode_segment(
+        model=model,
+        log_id=LOG,
+        topic=TOPIC,
+        partition=0,
+        first_offset=first,
+        next_offset=first + len(frames) + len(letters),
+        frames=frames,
+        dead_letters=letters,
+    )
+    store.put(key, data)
+    return key
+
+
+def put_run(store: MemoryStore, sequence: int, frames: int) -> str:
+    day, params = "1970-01-01", "0" * 8
+    coverage = Coverage(model=MODEL, source="cam", interval_start_ms=0, interval_s=60, frames=frames)
+    prefix = keys.run_folder(MODEL, params, 60, day, f"{sequence:06d}-0123456789abcdef")
+    run = Run(
+        run_id=f"{sequence:06d}-0123456789abcdef",
+        sequence=sequence,
+        model=MODEL,
+        params=params,
+        interval_s=60,
+        day=day,
+        prefix=prefix,
+        parts=["part-00000"],
+        inputs_sha256="0" * 64,
+        frames=frames,
+        duplicates_dropped=0,
+    )
+    store.put(f"{prefix}/part-00000", b'["coverage","cam",0]\t' + encode(coverage) + b"\n")
+    pointer = keys.run_pointer_key(MODEL, params, 60, day, sequence)
+    store.put(pointer, encode(run))
+    return pointer
+
+
+def put_manifest(store: MemoryStore, announced: int) -> None:
+    manifest = MediaManifest(
+        sha256=MEDIUM,
+        name="cam.mp4",
+        source="cam",
+        source_name="Cam",
+        kind="video",
+        time_source="start_time",
+        sampling="5",
+        frames_expected=announced,
+        frames_put=announced,
+        frames_announced=announced,
+        state="complete",
+        announced_frames=b"\xff" * 1000,
+    )
+    store.put(keys.media_key(MEDIUM), encode(manifest))
+
+
+def refresh(ledger: Ledger, store: MemoryStore) -> tuple[int, int]:
+    return ledger.refresh(store, NoProgress())
+
+
+def books(ledger: Ledger) -> dict[str, object]:
+    """All that a ledger says but for the numbers that it gives out itself."""
+    return {
+        "manifests": ledger.manifests(),
+        "tombstones": ledger.tombstones(),
+        "runs": ledger.runs(),
+        "models": ledger.models(),
+        "tallies": ledger.tallies(MODEL),
+        "chain": ledger.chain(MODEL),
+        "newest": ledger.newest_frames(MODEL),
+        "dead": sorted(ledger.dead_frames(MODEL), key=str),
+        "parts": ledger.parts(MODEL, "cam", from_ms=0, to_ms=10**12),
+        "problems": ledger.problems(MODEL),
+        "extent": ledger.extent(MEDIUM, from_ms=None, to_ms=None),
+    }
+
+
+def fill(store: MemoryStore) -> None:
+    put_manifest(store, 6)
+    put_segment(store, 0, [frame(0), frame(1), frame(2, source="gate")])
+    put_segment(store, 3, [frame(1), frame(3)], [letter(5, 4), letter(6, None)])
+    put_run(store, 1, 4)
+    stone = Tombstone(media=MEDIUM, source="cam", name="cam.mp4", from_ms=0, to_ms=500, why="forget")
+    store.put(keys.tombstone_key(MEDIUM, 0, 500), encode(stone))
+
+
+def test_an_empty_store_makes_an_empty_ledger(make: Callable[..., Ledger], store: MemoryStore) -> None:
+    ledger = make()
+    assert refresh(ledger, store) == (0, 0)
+    assert not any(value for name, value in books(ledger).items() if name != "extent")
+
+
+def test_frames_are_tallied_once_however_often_they_stand_in_segments(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    fill(store)
+    ledger = make()
+    refresh(ledger, store)
+    assert [tuple(tally) for tally in ledger.tallies(MODEL)] == [
+        ("cam", MEDIUM, 3, 1),
+        ("gate", MEDIUM, 1, 0),
+    ]
+    assert ledger.tally_between(MODEL, "cam", MEDIUM, from_ms=1_000, to_ms=4_000) == (2, 0)
+    assert ledger.tally_between(MODEL, "cam", MEDIUM, from_ms=4_000, to_ms=None) == (0, 1)
+    assert tuple(ledger.extent(MEDIUM, from_ms=None, to_ms=None)) == (4, 1)
+    assert [letter.cause for letter in ledger.dead_frames(MODEL)] == ["missing", "malformed"]
+
+
+def test_a_refresh_costs_what_is_new(make: Callable[..., Ledger], store: MemoryStore) -> None:
+    class CountingStore(MemoryStore):
+        gets = 0
+
+        def get(self, key: str) -> bytes:
+            self.gets += 1
+            return super().get(key)
+
+    counting = CountingStore()
+    fill(counting)
+    ledger = make()
+    assert refresh(ledger, counting).taken == 5
+    counting.gets = 0
+    assert refresh(ledger, counting) == (0, 0)
+    assert counting.gets == 0
+    put_segment(counting, 7, [frame(5)])
+    assert refresh(ledger, counting) == (1, 0)
+    assert counting.gets == 1
+
+
+def test_a_deleted_ledger_gives_the_same_books_again(make: Callable[..., Ledger], store: MemoryStore) -> None:
+    ledger = make()
+    refresh(ledger, store)
+    fill(store)
+    refresh(ledger, store)
+    put_run(store, 2, 5)
+    put_segment(store, 7, [frame(4), frame(5)])
+    refresh(ledger, store)
+    anew = make("another")
+    refresh(anew, store)
+    assert books(ledger) == books(anew)
+    ledger.clear()
+    assert ledger.tallies(MODEL) == []
+    refresh(ledger, store)
+    assert books(ledger) == books(anew)
+
+
+def test_a_dead_letter_replayed_with_success_is_open_no_longer(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    fill(store)
+    ledger = make()
+    refresh(ledger, store)
+    put_segment(store, 7, [frame(4)])
+    refresh(ledger, store)
+    assert [letter.cause for letter in ledger.dead_frames(MODEL)] == ["malformed"]
+    assert ledger.tallies(MODEL)[0][2:] == (4, 0)
+
+
+def test_a_dropped_dead_letter_is_open_no_longer_and_still_in_the_equation(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    fill(store)
+    ledger = make()
+    segment = keys.segment_key(MODEL, LOG, TOPIC, 0, 3)
+    store.put("dead-letters/dropped/a.json", encode(DroppedDeadLetter(segment=segment, offset=5)))
+    refresh(ledger, store)
+    assert [letter.cause for letter in ledger.dead_frames(MODEL)] == ["malformed"]
+    assert ledger.tallies(MODEL)[0].dead_lettered == 1
+
+
+def test_what_changes_or_goes_in_the_store_does_so_in_the_ledger(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    fill(store)
+    ledger = make()
+    refresh(ledger, store)
+    put_manifest(store, 9)
+    put_run(store, 2, 7)
+    store.delete(keys.tombstone_key(MEDIUM, 0, 500))
+    store.delete(keys.segment_key(MODEL, LOG, TOPIC, 0, 3))
+    refresh(ledger, store)
+    assert [manifest.frames_announced for manifest in ledger.manifests()] == [9]
+    assert [(counted.run.sequence, counted.frames) for counted in ledger.runs()] == [(2, {"cam": 7})]
+    assert ledger.tombstones() == []
+    assert [tally[2:] for tally in ledger.tallies(MODEL)] == [(2, 0), (1, 0)]
+    for info in list(store.list("")):
+        store.delete(info.key)
+    refresh(ledger, store)
+    assert not any(value for name, value in books(ledger).items() if name != "extent")
+
+
+def test_the_newest_pointer_of_a_day_is_its_run(make: Callable[..., Ledger], store: MemoryStore) -> None:
+    pointers = [put_run(store, sequence, sequence) for sequence in (1, 2, 3)]
+    ledger = make()
+    refresh(ledger, store)
+    assert [counted.run.sequence for counted in ledger.runs()] == [3]
+    store.delete(pointers[2])
+    refresh(ledger, store)
+    assert [counted.run.sequence for counted in ledger.runs()] == [2]
+
+
+def test_bytes_of_a_source_in_a_segment_are_its_lines(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    lines = [frame(0, source="gate"), frame(1), frame(2)]
+    key = put_segment(store, 0, lines)
+    ledger = make()
+    refresh(ledger, store)
+    [part] = ledger.parts(MODEL, "cam", from_ms=2_000, to_ms=2_001)
+    assert isinstance(part, SegmentPart)
+    assert store.get_range(*part[:3]) == b"".join(encode(line) + b"\n" for line in lines[1:])
+    assert part.key == key
+    assert ledger.parts(MODEL, "cam", from_ms=2_001, to_ms=9_000) == []
+    assert ledger.parts("other", "cam", from_ms=0, to_ms=9_000) == []
+
+
+@pytest.mark.parametrize(
+    ("break_it", "says"),
+    [
+        (lambda data: data[:-5], "cut short"),
+        (lambda data: b"{}" + data[data.index(b"\n") :], "SegmentHeader"),
+        (lambda data: data.replace(b'"frame_index":1', b'"frame_index":x'), "line 3"),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_healed_when_it_is_mended(
+    make: Callable[..., Ledger], store: MemoryStore, break_it: Callable[[bytes], bytes], says: str
+) -> None:
+    key = put_segment(store, 0, [frame(0), frame(1)])
+    good = store.get(key)
+    store.put(key, break_it(good))
+    ledger = make()
+    refresh(ledger, store)
+    [problem] = ledger.problems(MODEL)
+    assert key in problem
+    assert says in problem
+    assert ledger.problems("another model") == []
+    store.put(key, good)
+    refresh(ledger, store)
+    assert ledger.problems(MODEL) == []
+    assert [tally[2:] for tally in ledger.tallies(MODEL)] == [(2, 0)]
+
+
+def test_a_body_cut_short_on_its_way_is_read_again_the_next_time(make: Callable[..., Ledger]) -> None:
+    class Cutting(MemoryStore):
+        cuts = 1
+
+        def get(self, key: str) -> bytes:
+            self.cuts -= 1
+            return super().get(key)[:-5] if self.cuts == 0 else super().get(key)
+
+    store = Cutting()
+    put_segment(store, 0, [frame(0), frame(1)])
+    ledger = make()
+    refresh(ledger, store)
+    assert "cut short" in ledger.problems(MODEL)[0]
+    refresh(ledger, store)
+    assert (ledger.problems(MODEL), ledger.tallies(MODEL)[0].detected) == ([], 2)
+
+
+def test_a_manifest_that_does_not_parse_is_named_whatever_the_model(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    store.put(keys.media_key(MEDIUM), b"{")
+    ledger = make()
+    refresh(ledger, store)
+    [problem] = ledger.problems("any")
+    assert keys.media_key(MEDIUM) in problem
+
+
+def test_models_are_kept_apart_and_the_newest_is_first(make: Callable[..., Ledger]) -> None:
+    now = [1.0]
+    store = MemoryStore(clock=lambda: now[0])
+    put_segment(store, 0, [frame(0)])
+    now[0] = 2.0
+    put_segment(store, 0, [frame(0), frame(1)], model="another")
+    ledger = make()
+    refresh(ledger, store)
+    assert ledger.models() == ["another", MODEL]
+    assert [ledger.tallies(model)[0].detected for model in ledger.models()] == [2, 1]
+    assert [link.put_at_ms for link in ledger.chain("another")] == [2_000]
+
+
+def test_two_that_refresh_at_once_keep_one_set_of_books(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    for first in range(0, 400, 4):
+        put_segment(store, first, [frame(at) for at in range(first, first + 4)])
+    ledgers = [make(), make()]
+    start = threading.Barrier(2)
+    failures: list[BaseException] = []
+
+    def work(ledger: Ledger) -> None:
+        try:
+            start.wait()
+            for _ in range(3):
+                refresh(ledger, store)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(ledger,)) for ledger in ledgers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert books(ledgers[0]) == books(ledgers[1])
+    assert ledgers[0].tallies(MODEL)[0].detected == 400
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(
+        st.tuples(st.lists(st.integers(0, 12), max_size=4), st.lists(st.integers(0, 12), max_size=2)),
+        max_size=5,
+    ),
+    st.data(),
+)
+def test_the_order_in_which_segments_come_changes_nothing(
+    content: list[tuple[list[int], list[int]]], data: st.DataObject
+) -> None:
+    whole, parts = MemoryStore(), MemoryStore()
+    first = 0
+    for frames, dead in content:
+        letters = [letter(first + len(frames) + n, at) for n, at in enumerate(dead)]
+        put_segment(whole, first, [frame(at) for at in frames], letters)
+        first += len(frames) + len(dead)
+    with ExitStack() as stack:
+        opened = Sqlite(stack)
+        at_once, bit_by_bit = opened("one"), opened("two")
+        refresh(at_once, whole)
+        for info in data.draw(st.permutations(list(whole.list("")))):
+            parts.put(info.key, whole.get(info.key))
+            refresh(bit_by_bit, parts)
+        assert at_once.tallies(MODEL) == bit_by_bit.tallies(MODEL)
+        assert [link[:8] for link in at_once.chain(MODEL)] == [link[:8] for link in bit_by_bit.chain(MODEL)]
+        seen = {at for frames, _ in content for at in frames}
+        dead_only = {at for _, dead in content for at in dead} - seen
+        detected, buried = len(seen), len(dead_only)
+        assert sum(tally.detected for tally in at_once.tallies(MODEL)) == detected
+        assert sum(tally.dead_lettered for tally in at_once.tallies(MODEL)) == buried
+
+
+@pytest.mark.parametrize("table", tables.ALL.sorted_tables, ids=lambda table: table.name)
+def test_the_tables_can_be_made_in_postgresql_too(table: Table) -> None:
+    made = str(CreateTable(table).compile(dialect=postgresql.dialect()))
+    assert "WITHOUT ROWID" not in made
+    assert "BIGINT" in made or "TEXT" in made
+
+
+@pytest.mark.parametrize("url", ["sqlite:///ledger.sqlite", "mongodb://x"])
+def test_a_url_that_names_no_ledger_is_refused_with_one_that_does(url: str) -> None:
+    with pytest.raises(Misconfigured, match=r"FRAMETALLY_LEDGER_URL.*sqlite:////absolute/file\.sqlite"):
+        open_ledger(url)
+
+
+def test_a_ledger_file_that_is_none_is_named_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"no database at all, but long enough to be looked at " * 99)
+    with pytest.raises(Misconfigured, match="frametally ledger rebuild"):
+        open_ledger(f"sqlite:///{path}")
+    path.unlink()
+    with closing(open_ledger(f"sqlite:///{path}")) as ledger:
+        assert ledger.manifests() == []

@@ -1,0 +1,583 @@
+"""Undo: what is forgotten counts no longer, what is put right counts as if it had been so from the start."""
+
+from __future__ import annotations
+
+import hashlib
+import zoneinfo
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frametally import corrections, keys, undo
+from frametally.cli_times import parse_time_ms
+from frametally.count_index import open_count_index
+from frametally.errors import Misconfigured
+from frametally.frame_log import consumer_group
+from frametally.ledger import open_ledger
+from frametally.media import (
+    find_manifest,
+    forgotten_by,
+    list_manifests,
+    list_tombstones,
+    media_of,
+    next_revision,
+    pictures_identity,
+    touches,
+)
+from frametally.once import one_line_per_frame
+from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
+from frametally.reports import NoProgress
+from frametally.segments import encode_segment, list_segments, read_segment
+from frametally.settings import load_settings
+from frametally.status import Status, read_status
+from frametally.stored_images import bitmap_of
+from frametally.testing import MemoryLog, MemoryStore
+from frametally.tombstones import forgotten_ranges, is_forgotten, merged
+from frametally.undo_records import Tombstone
+
+MODEL, TOPIC = "pixels-1", "frames"
+DAY_MS, START_MS = 86_400_000, 1_767_225_600_000
+JPEG = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+
+
+class PowerCut(BaseException):
+    """The process dies here."""
+
+
+class World:
+    """A store and a log in memory, a producer and a consumer of a few lines, a power cut at any effect."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.log = MemoryLog()
+        self.effects = 0
+        self.cut_at: int | None = None
+        self.cut_after = False
+        self.settings = load_settings()
+        for owner, name in ((self.store, "put"), (self.store, "delete"), (self.log, "publish")):
+            setattr(owner, name, self._may_die(getattr(owner, name)))
+
+    def _may_die(self, effect: Callable[..., object]) -> Callable[..., object]:
+        def run(*arguments: object, **options: object) -> object:
+            self.effects += 1
+            dies = self.effects == self.cut_at
+            if dies and not self.cut_after:
+                raise PowerCut
+            result = effect(*arguments, **options)
+            if dies:
+                raise PowerCut
+            return result
+
+        return run
+
+    def produce_video(
+        self,
+        name: str,
+        source: str,
+        *,
+        start_ms: int = START_MS,
+        frames: Iterable[int] = range(6),
+        state: str = "complete",
+        step_ms: int = 1_000,
+    ) -> MediaManifest:
+        sha256 = hashlib.sha256(name.encode()).hexdigest()
+        indices = list(frames)
+        times = [start_ms + index * step_ms for index in indices]
+        manifest = MediaManifest(
+            sha256=sha256,
+            name=name,
+            source=keys.slug(source),
+            source_name=source,
+            kind="video",
+            time_source="container",
+            sampling="all",
+            start_ms=start_ms,
+            first_captured_at_ms=times[0],
+            last_captured_at_ms=times[-1],
+            frames_expected=len(times),
+            frames_put=len(times),
+            frames_announced=len(times),
+            state=state,
+            announced_frames=bitmap_of(indices),
+            revision=next_revision(self.store, sha256),
+        )
+        self._announce(manifest, [(ms, sha256, index) for ms, index in zip(times, indices, strict=True)])
+        return manifest
+
+    def produce_pictures(self, source: str, times: Iterable[int]) -> list[MediaManifest]:
+        """A picture file per event time, its bytes told by its place in the list."""
+        days: dict[str, list[tuple[int, str]]] = {}
+        for number, ms in enumerate(times):
+            file_sha256 = hashlib.sha256(f"picture {number}".encode()).hexdigest()
+            days.setdefault(keys.utc_day(ms), []).append((ms, file_sha256))
+        made = []
+        for day, pictures in days.items():
+            sha256 = pictures_identity(keys.slug(source), day)
+            manifest = MediaManifest(
+                sha256=sha256,
+                name="pics",
+                source=keys.slug(source),
+                source_name=source,
+                kind="pictures",
+                time_source="exif",
+                sampling="all",
+                first_captured_at_ms=min(pictures)[0],
+                last_captured_at_ms=max(pictures)[0],
+                frames_expected=len(pictures),
+                frames_put=len(pictures),
+                frames_announced=len(pictures),
+                state="complete",
+                announced_pictures=sorted(f"{ms}-{file[:12]}" for ms, file in pictures),
+                revision=next_revision(self.store, sha256),
+            )
+            self._announce(manifest, [(ms, file, 0) for ms, file in pictures])
+            made.append(manifest)
+        return made
+
+    def _announce(self, manifest: MediaManifest, frames: list[tuple[int, str, int]]) -> None:
+        self.log.create_topic(TOPIC, 2)
+        messages = []
+        for ms, sha256, index in frames:
+            key = keys.image_key(manifest.source, ms, sha256, index)
+            self.store.put(key, JPEG)
+            announced = FrameAnnouncement(
+                image_path=key,
+                source=manifest.source,
+                frame_index=index,
+                captured_at_ms=ms,
+                time_source=manifest.time_source,
+                width_px=8,
+                height_px=8,
+                bytes=len(JPEG),
+                sha256=hashlib.sha256(JPEG).hexdigest(),
+                media=media_of(manifest),
+            )
+            messages.append((keys.frame_log_key(manifest.source, ms), encode(announced)))
+        self.log.publish(TOPIC, messages)
+        self.store.put(keys.media_key(manifest.sha256), encode(manifest))
+
+    def detect(self) -> None:
+        """All that is announced and not detected yet, a segment a partition."""
+        consumer = self.log.subscribe(
+            TOPIC, consumer_group(MODEL), on_assigned=lambda _: None, on_revoked=lambda _: None
+        )
+        by_partition: dict[int, list[tuple[int, FrameAnnouncement]]] = {}
+        while records := consumer.poll(timeout_s=0):
+            for record in records:
+                found = decode(record.value, FrameAnnouncement)
+                by_partition.setdefault(record.partition, []).append((record.offset, found))
+        for partition, messages in by_partition.items():
+            first, last = messages[0][0], messages[-1][0]
+            names = set(FrameDetections.__struct_fields__) - {"model", "detections"}
+            frames = [
+                FrameDetections(model=MODEL, detections=[], **{name: getattr(frame, name) for name in names})
+                for _, frame in messages
+            ]
+            where = {"model": MODEL, "log_id": self.log.log_id(TOPIC), "topic": TOPIC, "partition": partition}
+            data = encode_segment(
+                **where, first_offset=first, next_offset=last + 1, frames=frames, dead_letters=[]
+            )
+            self.store.put(keys.segment_key(*where.values(), first), data)
+            consumer.commit(partition, last + 1)
+        consumer.close()
+
+    def counting(self) -> set[str]:
+        """Identities of the frames that count, as everyone who reads segments finds them."""
+        forgotten = forgotten_by(list_tombstones(self.store))
+        frames = [
+            frame
+            for key in list_segments(self.store)
+            for frame in read_segment(self.store, key).frames()
+            if not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
+        ]
+        return set(one_line_per_frame((frame.image_path, encode(frame)) for frame in frames))
+
+    def status(self, folder: Path) -> Status:
+        folder.mkdir(exist_ok=True)
+        settings = load_settings(data_dir=folder)
+        with (
+            closing(open_ledger(settings.ledger_url)) as ledger,
+            closing(open_count_index(settings.index_url)) as index,
+        ):
+            return read_status(
+                settings=settings, store=self.store, log=self.log, index=index, ledger=ledger, model=MODEL
+            )
+
+    def forget(
+        self,
+        found: list[MediaManifest],
+        folder: Path,
+        *,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        delete_images: bool = False,
+    ) -> list[undo.Target]:
+        with closing(open_ledger(f"sqlite:///{folder / 'undo.sqlite'}")) as ledger:
+            ledger.refresh(self.store, NoProgress())
+            targets = undo.plan_forgetting(ledger, found, from_ms=from_ms, to_ms=to_ms)
+        for target in targets:
+            undo.forget(self.store, target, delete_images=delete_images, progress=NoProgress())
+        return targets
+
+    def finish(self) -> None:
+        for correction in corrections.pending(self.store):
+            corrections.finish(self.store, self.log, self.settings, correction, NoProgress())
+
+    def retime(self, name: str, start_ms: int, *, delete_images: bool = False) -> None:
+        self.finish()
+        manifest = undo.one_medium(undo.find_media(self.store, name), name)
+        corrections.retime(self.store, manifest, start_ms=start_ms, delete_images=delete_images)
+        self.finish()
+
+    def rename(self, old: str, new: str, *, delete_images: bool = False) -> None:
+        self.finish()
+        for manifest in [m for m in list_manifests(self.store) if m.source == old]:
+            corrections.rename_source(self.store, manifest, source_name=new, delete_images=delete_images)
+            self.finish()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def balanced(status: Status) -> bool:
+    """Whether the left side of the books is settled: nothing has been counted in these tests."""
+    return not status.broken and all(
+        books.expected == books.announced == books.detected + books.dead_lettered + books.forgotten
+        for books in status.sources
+    )
+
+
+def test_the_rule_drops_what_a_tombstone_names_and_nothing_else() -> None:
+    forgotten = forgotten_ranges([("a", None, None), ("b", 10, 20), ("b", None, 5), ("c", 7, None)])
+    assert is_forgotten("a", 0, forgotten)
+    assert [ms for ms in range(25) if is_forgotten("b", ms, forgotten)] == [*range(5), *range(10, 20)]
+    assert [ms for ms in range(10) if is_forgotten("c", ms, forgotten)] == [7, 8, 9]
+    assert not is_forgotten("a.1", 0, forgotten)
+
+
+@given(st.lists(st.tuples(st.none() | st.integers(0, 20), st.none() | st.integers(0, 20))))
+def test_merged_ranges_hold_the_same_times_once(ranges: list[tuple[int | None, int | None]]) -> None:
+    ranges = [(a, b) for a, b in ranges if a is None or b is None or a < b]
+    before = forgotten_ranges(("m", *one) for one in ranges)
+    for ms in range(-1, 22):
+        hits = sum(is_forgotten("m", ms, {"m": [one]}) for one in merged(ranges))
+        assert hits == is_forgotten("m", ms, before)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "day", "expected"),
+    [
+        ((None, None, 5, 9), 0, True),
+        ((None, None, 5, 9), 1, False),
+        ((None, None, None, None), 7, True),
+        ((DAY_MS, None, None, None), 0, False),
+        ((DAY_MS, None, None, None), 3, True),
+        ((None, DAY_MS, None, None), 1, False),
+        ((None, None, DAY_MS - 1, DAY_MS), 0, True),
+        ((None, None, DAY_MS - 1, DAY_MS), 1, True),
+    ],
+)
+def test_a_tombstone_touches_the_days_on_which_its_frames_can_be(
+    bounds: tuple[int | None, ...], day: int, expected: bool
+) -> None:
+    names = ("from_ms", "to_ms", "first_captured_at_ms", "last_captured_at_ms")
+    stone = Tombstone(
+        media="m", source="cam", name="n", why="forget", **dict(zip(names, bounds, strict=True))
+    )
+    day_ms = day * DAY_MS
+    assert touches(stone, source="cam", from_ms=day_ms, to_ms=day_ms + DAY_MS) is expected
+    assert not touches(stone, source="gate", from_ms=day_ms, to_ms=day_ms + DAY_MS)
+
+
+def test_a_forgotten_medium_is_in_no_count_and_the_books_balance(world: World, tmp_path: Path) -> None:
+    kept = world.produce_video("kept.mp4", "cam")
+    gone = world.produce_video("gone.mp4", "cam", start_ms=START_MS + 500)
+    world.detect()
+    assert len(world.counting()) == 12
+    [target] = world.forget(undo.find_media(world.store, "gone.mp4"), tmp_path)
+    assert (target.whole, target.extent) == (True, (6, 1))
+    assert {path.split("-")[-2] for path in world.counting()} == {kept.sha256[:12]}
+    assert find_manifest(world.store, gone.sha256) is None
+    status = world.status(tmp_path)
+    assert balanced(status)
+    assert status.sources[0][2:6] == (6, 6, 6, 0)
+
+
+def test_what_is_forgotten_before_it_is_detected_stays_forgotten(world: World, tmp_path: Path) -> None:
+    world.produce_video("cam.mp4", "cam")
+    world.forget(undo.find_media(world.store, "cam.mp4"), tmp_path)
+    world.detect()
+    assert world.counting() == set()
+    assert balanced(world.status(tmp_path))
+
+
+def test_a_medium_produced_again_after_it_was_forgotten_counts(world: World, tmp_path: Path) -> None:
+    for revision in range(3):
+        manifest = world.produce_video("cam.mp4", "cam", start_ms=START_MS + revision * 7_000)
+        assert manifest.revision == revision
+        world.detect()
+        assert len(world.counting()) == 6
+        assert balanced(world.status(tmp_path))
+        world.forget([manifest], tmp_path)
+    assert world.counting() == set()
+
+
+def test_a_range_is_forgotten_of_all_media_of_a_source(world: World, tmp_path: Path) -> None:
+    world.produce_video("a.mp4", "Gate")
+    world.produce_video("b.mp4", "Gate", start_ms=START_MS + 4_000)
+    world.produce_video("c.mp4", "Yard")
+    world.detect()
+    targets = world.forget(
+        undo.media_of_source(world.store, "Gate"), tmp_path, from_ms=START_MS + 3_000, to_ms=START_MS + 60_000
+    )
+    assert [(target.manifest.name, target.whole) for target in targets] == [("a.mp4", False), ("b.mp4", True)]
+    left = sorted(int(path.rpartition("/")[2].split("-")[0]) - START_MS for path in world.counting())
+    assert left == sorted([0, 1_000, 2_000, *range(0, 6_000, 1_000)])
+    status = world.status(tmp_path)
+    assert balanced(status)
+    assert [(books.source, books.announced, books.forgotten) for books in status.sources] == [
+        ("gate", 6, 3),
+        ("yard", 6, 0),
+    ]
+
+
+def test_images_of_what_is_forgotten_go_only_when_asked(world: World, tmp_path: Path) -> None:
+    [pictures] = world.produce_pictures("pics", [START_MS, START_MS + 1_000, START_MS + 2_000])
+    video = world.produce_video("cam.mp4", "pics")
+    every = {info.key for info in world.store.list(keys.IMAGES)}
+    world.forget([pictures], tmp_path, to_ms=START_MS + 1_000)
+    assert {info.key for info in world.store.list(keys.IMAGES)} == every
+    world.forget([pictures], tmp_path, to_ms=START_MS + 1_000, delete_images=True)
+    left = {info.key for info in world.store.list(keys.IMAGES)}
+    assert len(every - left) == 1
+    world.forget([video], tmp_path, delete_images=True)
+    assert len(list(world.store.list(keys.IMAGES))) == 2
+
+
+@pytest.mark.parametrize("delete_images", [False, True])
+@pytest.mark.parametrize("shift_ms", [500, 1_000, -3_000, DAY_MS, -40 * DAY_MS])
+def test_a_video_put_to_another_time_counts_as_if_it_had_been_so_from_the_start(
+    world: World, tmp_path: Path, shift_ms: int, delete_images: bool
+) -> None:
+    other = world.produce_video("other.mp4", "cam")
+    world.produce_video("cam.mp4", "cam")
+    world.detect()
+    world.retime("cam.mp4", START_MS + shift_ms, delete_images=delete_images)
+    world.detect()
+    right = World()
+    right.produce_video("other.mp4", "cam")
+    right.produce_video("cam.mp4", "cam", start_ms=START_MS + shift_ms)
+    right.detect()
+    assert world.counting() == right.counting()
+    assert balanced(world.status(tmp_path))
+    assert media_of(other) in {media_of(manifest) for manifest in list_manifests(world.store)}
+    if delete_images:
+        assert {i.key for i in world.store.list(keys.IMAGES)} == {
+            i.key for i in right.store.list(keys.IMAGES)
+        }
+
+
+def test_a_video_can_be_put_to_another_time_again_and_back(world: World, tmp_path: Path) -> None:
+    world.produce_video("cam.mp4", "cam")
+    first = {info.key for info in world.store.list(keys.IMAGES)}
+    world.detect()
+    for shift_ms in (2_000, 5_500, 0):
+        world.retime("cam.mp4", START_MS + shift_ms)
+        world.detect()
+        assert len(world.counting()) == 6
+        assert balanced(world.status(tmp_path))
+    assert world.counting() == first
+    assert list_manifests(world.store)[0].revision == 3
+
+
+def test_a_range_forgotten_of_a_video_stays_forgotten_at_its_new_time(world: World, tmp_path: Path) -> None:
+    manifest = world.produce_video("cam.mp4", "cam")
+    world.detect()
+    world.forget([manifest], tmp_path, from_ms=START_MS + 4_000)
+    world.retime("cam.mp4", START_MS + DAY_MS)
+    world.detect()
+    left = sorted(int(path.rpartition("/")[2].split("-")[0]) - START_MS - DAY_MS for path in world.counting())
+    assert left == [0, 1_000, 2_000, 3_000]
+    assert balanced(world.status(tmp_path))
+
+
+@pytest.mark.parametrize("shift_ms", [1_000, DAY_MS - 1_500, -DAY_MS])
+def test_pictures_put_to_another_time_go_to_the_days_where_they_belong(
+    world: World, tmp_path: Path, shift_ms: int
+) -> None:
+    times = [START_MS, START_MS + 1_000, START_MS + 2_000]
+    world.produce_pictures("pics", times)
+    world.detect()
+    world.retime("pics", START_MS + shift_ms)
+    world.detect()
+    right = World()
+    right.produce_pictures("pics", [ms + shift_ms for ms in times])
+    right.detect()
+    assert world.counting() == right.counting()
+    assert balanced(world.status(tmp_path))
+    mine, theirs = (
+        {m.sha256: m.announced_pictures for m in list_manifests(one.store)} for one in (world, right)
+    )
+    assert mine == theirs
+
+
+def test_a_renamed_source_is_merged_with_the_one_that_has_the_name(world: World, tmp_path: Path) -> None:
+    world.produce_video("a.mp4", "Gate")
+    world.produce_pictures("Gate", [START_MS, START_MS + DAY_MS])
+    world.produce_pictures("Front door", [START_MS, START_MS + 3_000])
+    world.detect()
+    world.rename("gate", "Front door")
+    world.detect()
+    assert {path.split("/")[1] for path in world.counting()} == {"front-door"}
+    # The two sources have one picture in common, of one time: it is one frame now.
+    assert len(world.counting()) == 6 + 2 + 2 - 1
+    assert {manifest.source for manifest in list_manifests(world.store)} == {"front-door"}
+    status = world.status(tmp_path)
+    assert balanced(status)
+    assert [books.source_name for books in status.sources] == ["Front door"]
+
+
+def test_another_way_to_write_a_source_needs_no_new_revision(world: World) -> None:
+    world.produce_video("a.mp4", "gate")
+    world.rename("gate", "Gate")
+    [manifest] = list_manifests(world.store)
+    assert (manifest.source_name, manifest.revision) == ("Gate", 0)
+    assert list(world.store.list(keys.TOMBSTONES)) == []
+
+
+def scenarios() -> dict[str, Callable[[World, Path], None]]:
+    def forget(world: World, folder: Path) -> None:
+        found = undo.media_of_source(world.store, "cam") if world.store.head(keys.MEDIA) else []
+        found = found or [m for m in list_manifests(world.store) if m.source == "cam"]
+        world.forget(found, folder, delete_images=True)
+
+    return {
+        "forget": forget,
+        "retime": lambda world, _: world.retime("cam.mp4", START_MS + 3_000, delete_images=True),
+        "retime pictures": lambda world, _: world.retime(
+            pictures_identity("cam", keys.utc_day(START_MS)), START_MS + 1_000, delete_images=True
+        ),
+        "rename": lambda world, _: world.rename("cam", "gate", delete_images=True),
+    }
+
+
+def filled() -> World:
+    world = World()
+    world.produce_video("cam.mp4", "cam", frames=range(3))
+    world.produce_pictures("cam", [START_MS, START_MS + 1_000, START_MS + DAY_MS - 500])
+    world.produce_pictures("gate", [START_MS + 1_000])
+    world.detect()
+    world.effects = 0
+    return world
+
+
+def outcome(world: World) -> dict[str, object]:
+    world.detect()
+    return {
+        "counting": world.counting(),
+        "manifests": list_manifests(world.store),
+        "tombstones": list_tombstones(world.store),
+        "images": [info.key for info in world.store.list(keys.IMAGES)],
+        "corrections": list(world.store.list(keys.CORRECTIONS)),
+    }
+
+
+@pytest.mark.parametrize("cut_after", [False, True])
+@pytest.mark.parametrize("name", scenarios())
+def test_interrupted_at_any_effect_the_same_command_finishes_it(
+    tmp_path: Path, name: str, cut_after: bool
+) -> None:
+    command = scenarios()[name]
+    undisturbed = filled()
+    command(undisturbed, tmp_path)
+    effects = undisturbed.effects
+    assert effects >= 6
+    expected = outcome(undisturbed)
+    for cut_at in range(1, effects + 1):
+        world = filled()
+        world.cut_at, world.cut_after = cut_at, cut_after
+        with pytest.raises(PowerCut):
+            command(world, tmp_path)
+        world.detect()  # the consumer goes on meanwhile
+        command(world, tmp_path)
+        assert outcome(world) == expected, f"cut at effect {cut_at}"
+        if cut_at in (1, effects // 2, effects):
+            assert balanced(world.status(tmp_path / f"{cut_at}"))
+
+
+def test_a_correction_that_is_not_finished_is_behind_not_broken(world: World, tmp_path: Path) -> None:
+    world.produce_video("cam.mp4", "cam")
+    world.detect()
+    world.effects, world.cut_at = 0, 10  # all is announced again, the manifest is still the old one
+    with pytest.raises(PowerCut):
+        world.retime("cam.mp4", START_MS + 60_000)
+    world.detect()
+    status = world.status(tmp_path)
+    assert status.broken == []
+    assert any("run the same command again" in line for line in status.behind)
+
+
+def test_a_lost_picture_is_named_and_has_to_be_produced_again(world: World, tmp_path: Path) -> None:
+    manifest = world.produce_video("cam.mp4", "cam")
+    world.detect()
+    world.store.delete(keys.image_key("cam", START_MS + 2_000, manifest.sha256, 2))
+    world.retime("cam.mp4", START_MS + 60_000)
+    [changed] = list_manifests(world.store)
+    assert (changed.state, changed.frames_expected, changed.frames_announced) == ("producing", 6, 5)
+    assert any("1 frames to announce" in line for line in world.status(tmp_path).behind)
+
+
+def names_of_media(world: World) -> Iterator[str]:
+    yield "videos/cam.mp4"
+    yield "videos"
+    yield hashlib.sha256(b"videos/cam.mp4").hexdigest()
+    yield hashlib.sha256(b"videos/cam.mp4").hexdigest()[:8]
+
+
+def test_a_medium_is_found_by_path_folder_sha256_or_the_beginning_of_it(world: World, tmp_path: Path) -> None:
+    made = world.produce_video("videos/cam.mp4", "cam")
+    for name in names_of_media(world):
+        assert undo.find_media(world.store, name) == [made]
+    moved = tmp_path / "moved.mp4"
+    moved.write_bytes(b"videos/cam.mp4")
+    assert undo.find_media(world.store, str(moved)) == [made]
+
+
+def test_what_names_no_medium_or_several_is_refused_in_one_line(world: World) -> None:
+    world.produce_pictures("pics", [START_MS, START_MS + DAY_MS])
+    with pytest.raises(Misconfigured, match=r"no medium 'x\.mp4' has been produced"):
+        undo.find_media(world.store, "x.mp4")
+    with pytest.raises(Misconfigured, match="names 2 media"):
+        undo.one_medium(undo.find_media(world.store, "pics"), "pics")
+    with pytest.raises(Misconfigured, match="there are: pics"):
+        undo.media_of_source(world.store, "gate")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1970-01-01T00:00:01Z", 1_000),
+        ("1970-01-01T01:00:00.250+01:00", 250),
+        ("1970-01-02", 86_400_000 - 3_600_000),
+        ("2026-10-25T02:30:00", 1_792_888_200_000),  # comes twice in Berlin: the first
+        ("2026-03-29T02:30:00", 1_774_747_800_000),  # skipped there: 03:30 of summer
+        ("1767225600000", 1_767_225_600_000),
+        ("-1767225600000", -1_767_225_600_000),
+    ],
+)
+def test_a_time_on_the_command_line_is_read_in_the_zone_that_is_asked_for(text: str, expected: int) -> None:
+    assert parse_time_ms("--from", text, zoneinfo.ZoneInfo("Europe/Berlin")) == expected
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "20260501x", "2026-13-01", "0001-01-01T00:00:00+23:00"])
+def test_what_is_no_time_is_refused_with_an_example_of_one(text: str) -> None:
+    with pytest.raises(Misconfigured, match=r"--from .* 2026-05-01T08:00:00\+02:00"):
+        parse_time_ms("--from", text, zoneinfo.ZoneInfo("Europe/Berlin"))

@@ -1,0 +1,152 @@
+"""What is forgotten is in no count, and only the days that it touches are counted again."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frametally import keys
+from frametally.count_index import open_count_index
+from frametally.records import encode
+from frametally.reports import NoProgress
+from frametally.runs import current_runs
+from frametally.undo_records import Tombstone
+from frametally_hadoop import lines
+from frametally_hadoop.plan import DayPlan, Plan
+from frametally_search.indexer import index_runs
+
+MEDIUM, OTHER = "ab" * 32, "cd" * 32
+NOON_MS, DAY_MS = 1_767_268_800_000, 86_400_000
+
+
+def put_tombstone(footage, media: str = MEDIUM, *, source: str = "gate", **bounds: int) -> None:
+    stone = Tombstone(media=media, source=source, name="cam.mp4", why="forget", **bounds)
+    key = keys.tombstone_key(media, stone.from_ms, stone.to_ms)
+    footage.store.put(key, encode(stone))
+
+
+def of(frame, media: str):
+    """The frame as one of another medium, at a path of its own."""
+    path = keys.image_key(frame.source, frame.captured_at_ms, media, frame.frame_index)
+    return msgspec.structs.replace(frame, media=media, image_path=path)
+
+
+def batches(footage, media: tuple[str, ...], days: range) -> list[list]:
+    return [
+        [
+            of(footage.frame(NOON_MS + day * DAY_MS + n * 1_000, "car", index=n), one)
+            for n in range(3)
+            for one in media
+        ]
+        for day in days
+    ]
+
+
+@pytest.mark.parametrize("runner", ["inline", "local"])
+def test_counts_without_a_forgotten_medium_are_those_of_never_having_had_it(
+    file_footage, tmp_path: Path, runner: str
+) -> None:
+    footage = file_footage
+    footage.segments(batches(footage, (MEDIUM, OTHER), range(2)))
+    footage.aggregate(runner="inline")
+    put_tombstone(footage)
+    report = footage.aggregate(runner=runner)
+    assert (len(report.runs), report.frames) == (2, 6)
+    right = type(footage)(tmp_path / "right")
+    right.segments(batches(right, (OTHER,), range(2)))
+    right.aggregate(runner="inline")
+    assert footage.parts() == right.parts()
+
+
+def test_only_days_that_a_tombstone_touches_are_counted_again(footage) -> None:
+    footage.segments(batches(footage, (MEDIUM,), range(5)))
+    footage.aggregate()
+    last_of_day_2 = NOON_MS + 2 * DAY_MS + 2_000
+    put_tombstone(
+        footage,
+        first_captured_at_ms=NOON_MS + 2 * DAY_MS,
+        last_captured_at_ms=last_of_day_2,
+    )
+    report = footage.aggregate()
+    assert [run.day for run in report.runs] == ["2026-01-03"]
+    assert footage.aggregate().runs == []
+    put_tombstone(footage, media=OTHER, source="yard")
+    assert footage.aggregate().runs == []
+
+
+def test_a_range_is_dropped_and_the_rest_stays(footage) -> None:
+    footage.segments(batches(footage, (MEDIUM,), range(1)))
+    put_tombstone(footage, from_ms=NOON_MS + 1_000, to_ms=NOON_MS + 2_000)
+    assert footage.aggregate().frames == 2
+    put_tombstone(footage, from_ms=NOON_MS + 2_000)
+    assert footage.aggregate().frames == 1
+
+
+def test_a_day_left_with_no_frame_is_empty_in_the_index_too(footage, tmp_path: Path) -> None:
+    footage.segments(batches(footage, (MEDIUM,), range(1)))
+    footage.aggregate()
+    with closing(open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")) as index:
+        index_runs(store=footage.store, index=index, progress=NoProgress())
+        [series] = index.series()
+        asked = {"model": series.model, "base_interval_s": 60, "interval_s": 60}
+        assert index.histogram(**asked).buckets
+        put_tombstone(footage)
+        [run] = footage.aggregate().runs
+        assert (run.frames, run.sequence) == (0, 2)
+        assert [one.frames for one in current_runs(footage.store)] == [0]
+        report = index_runs(store=footage.store, index=index, progress=NoProgress())
+        assert (len(report.published), report.skipped) == (1, [])
+        found = index.histogram(**asked)
+        assert (found.buckets, found.coverage) == ([], [])
+        assert index.evidence(model=series.model, base_interval_s=60) == []
+
+
+def test_a_medium_of_the_next_revision_counts_though_its_frames_have_the_same_paths(footage) -> None:
+    frames = [footage.frame(NOON_MS + n * 1_000, "car", index=n) for n in range(3)]
+    footage.segment(frames)
+    footage.segment(
+        [
+            msgspec.structs.replace(frame, media=f"{MEDIUM}.1", detections=frame.detections * 2)
+            for frame in frames
+        ]
+    )
+    put_tombstone(footage)
+    assert footage.aggregate().frames == 3
+    assert b'"detections":6' in b"".join(footage.parts().values())
+
+
+@given(st.one_of(st.none(), st.text(max_size=5), st.integers(), st.just(MEDIUM)))
+def test_both_decoders_read_the_medium_alike(media: object) -> None:
+    fields = {
+        "image_path": "images/gate/2026-01-01/1-ababababab12-0.jpg",
+        "source": "gate",
+        "captured_at_ms": 1,
+        "model": "m",
+        "detections": [],
+    }
+    for line in (msgspec.json.encode(fields), msgspec.json.encode(fields | {"media": media})):
+        read = []
+        for decode in (lines.decode_with_standard_library, lines.decode_frame):
+            try:
+                read.append(decode(line).media)
+            except lines.BadLine:
+                read.append(None)
+        assert read[0] == read[1]
+
+
+def test_a_plan_with_many_tombstones_gives_each_segment_its_own(footage) -> None:
+    footage.segments(batches(footage, (MEDIUM,), range(2)))
+    first, second = (info.key for info in footage.store.list(keys.METADATA))
+    day = footage.aggregate().runs[0]
+    stone = Tombstone(media=MEDIUM, source="gate", name="n", why="forget")
+    plans = [
+        DayPlan((day.model, 60, "2026-01-01"), None, 1, [first], None, (stone,)),  # type: ignore[arg-type]
+        DayPlan((day.model, 60, "2026-01-02"), None, 1, [second], None),  # type: ignore[arg-type]
+    ]
+    plan = Plan(None, plans, set(), {}, [])  # type: ignore[arg-type]
+    assert plan.forgotten() == {first: {MEDIUM: [(None, None)]}}

@@ -1,0 +1,170 @@
+"""Mistakes mended on the command line: the counts end as if there had been none."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from frametally import cli, keys
+from frametally.count_index import open_count_index
+from frametally.object_store import open_object_store
+
+WRONG, RIGHT = "2026-03-01T23:59:58Z", "2026-03-04T10:00:00Z"
+ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "1", "FRAMETALLY_COUNT_OBJECTS": "false"}
+
+
+def picture(seed: int) -> np.ndarray:
+    """One to three bright patches on black, told by `seed`."""
+    image = np.zeros((48, 64, 3), np.uint8)
+    for n in range(seed % 3 + 1):
+        left = 4 + 20 * n
+        image[8 + seed % 20 : 20 + seed % 20, left : left + 12] = 255
+    return image
+
+
+def make_video(path: Path, frames: int) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = Fraction(1, 5)
+        for n in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(n), format="bgr24")))
+        container.mux(stream.encode())
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("footage")
+    make_video(folder / "cam.mp4", 20)
+    (folder / "pics").mkdir()
+    for n in range(4):
+        name = folder / "pics" / f"still_20260301_1200{n:02d}.jpg"
+        cv2.imwrite(str(name), picture(n))
+    return folder
+
+
+class House:
+    """A data folder of its own, and the command line on it, in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+        folder.mkdir()
+        self._capsys = capsys
+        self.folder = folder
+
+    def __call__(self, *arguments: object, code: int = 0) -> str:
+        self._capsys.readouterr()
+        with contextlib.chdir(self.folder):
+            found = cli.main([str(argument) for argument in arguments])
+        said = self._capsys.readouterr()
+        assert found == code, (arguments, said.out, said.err)
+        return said.out + (said.err if code == 2 else "")
+
+    def produce(self, footage: Path, *, start_time: str, source: str) -> None:
+        self("produce", footage / "cam.mp4", "--source", source, "--start-time", start_time)
+        self("produce", footage / "pics", "--source", source, "--time-pattern", "still_%Y%m%d_%H%M%S")
+
+    def count(self) -> None:
+        for command in (["consume", "--until-caught-up"], ["aggregate"], ["index"]):
+            self(*command)
+
+    def status(self, code: int = 0) -> dict[str, Any]:
+        return json.loads(self("status", "--json", code=code))
+
+    def chart(self) -> list[tuple[int, str, int]]:
+        with closing(open_count_index(f"sqlite:///{self.folder}/frametally-data/index.sqlite")) as index:
+            [series] = index.series()
+            found = index.histogram(model=series.model, base_interval_s=1, interval_s=1)
+        return [(bucket.start_ms, bucket.label, bucket.detections) for bucket in found.buckets]
+
+
+@pytest.fixture
+def house(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[[str], House]:
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    return lambda name: House(capsys, tmp_path / name)
+
+
+def test_a_wrong_time_and_a_wrong_source_are_put_right_byte_for_byte(
+    house: Callable[[str], House], footage: Path, part_files: Callable[[Path], dict[str, bytes]]
+) -> None:
+    mended, right = house("mended"), house("right")
+    mended.produce(footage, start_time=WRONG, source="Yard")
+    mended.count()
+    mended("retime", footage / "cam.mp4", "--start-time", RIGHT)
+    assert mended.status(code=4)["verdict"] == "behind"
+    mended("rename-source", "Yard", "Gate")
+    mended.count()
+    right.produce(footage, start_time=RIGHT, source="Gate")
+    right.count()
+    assert part_files(mended.folder / "frametally-data") == part_files(right.folder / "frametally-data")
+    assert mended.chart() == right.chart() != []
+    settled = mended.status()
+    assert [(books["source"], books["expected"]) for books in settled["sources"]] == [("gate", 24)]
+    # What was put right is known: producing it again, even as it was at first, announces nothing.
+    assert "0 announced, 20 known" in mended("produce", footage / "cam.mp4", "--source", "Yard")
+
+
+def test_forgotten_footage_leaves_chart_and_books_and_comes_back_when_it_is_produced_again(
+    house: Callable[[str], House], footage: Path, part_files: Callable[[Path], dict[str, bytes]]
+) -> None:
+    mended, right = house("mended"), house("right")
+    mended.produce(footage, start_time=WRONG, source="Gate")
+    mended.count()
+    everything = mended.chart()
+    mended("forget", footage / "cam.mp4", code=130)  # it asks, and nobody says yes
+    said = mended("forget", footage / "cam.mp4", "--yes", "--delete-images")
+    assert "20 frames announced, of what is meant 20 detected, on 2 days" in said
+    mended("forget", "--source", "Gate", "--from", "2026-03-01T12:00:02Z", "--yes")
+    behind = mended.status(code=4)
+    assert any("22 forgotten frames still counted" in line for line in behind["behind"])
+    mended("aggregate")
+    mended("index")
+    assert [row for row in everything if row[0] in (1_772_366_400_000, 1_772_366_401_000)] == mended.chart()
+    [books] = mended.status()["sources"]
+    assert (books["expected"], books["detected"], books["forgotten"], books["indexed"]) == (4, 2, 2, 2)
+    with closing(open_object_store(f"file://{mended.folder}/frametally-data/store")) as store:
+        assert sum(1 for _ in store.list(keys.IMAGES)) == 4
+    mended("ledger", "rebuild")
+    assert mended.status()["sources"] == [books]
+    mended("forget", footage / "pics", "--yes")
+    mended.produce(footage, start_time=RIGHT, source="Gate")
+    mended.count()
+    right.produce(footage, start_time=RIGHT, source="Gate")
+    right.count()
+    assert part_files(mended.folder / "frametally-data") == part_files(right.folder / "frametally-data")
+    assert mended.status()["verdict"] == "settled"
+
+
+def test_the_frames_behind_each_bar_add_up_to_it(house: Callable[[str], House], footage: Path) -> None:
+    counted = house("counted")
+    counted.produce(footage, start_time=RIGHT, source="Gate")
+    counted.count()
+    bars = counted.chart()
+    assert len(bars) == 8
+    start_ms, label, detections = bars[-1]
+    asked = ["--source", "Gate", "--label", label, "--interval-start"]
+    answer = json.loads(counted("explain", *asked, start_ms, "--json"))
+    assert (answer["total"], answer["detections"], answer["equal"]) == (detections, detections, True)
+    assert (
+        answer["frames"][-1]["running_total"]
+        == detections
+        == sum(len(frame["boxes"]) for frame in answer["frames"])
+    )
+    said = counted("explain", *asked, "2026-03-04T10:00:00Z", "--interval", 3600)
+    assert f"total: {sum(bar[2] for bar in bars[4:])} {label}" in said
+    assert "the bar shows the same" in said
+    assert "there is no such bar" in counted("explain", *asked, "2026-03-05T10:00:00Z", code=2)
