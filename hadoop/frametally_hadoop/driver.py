@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from dataclasses import dataclass, field
 
-from frametally.errors import Misconfigured, Poison, Retryable
+from frametally import failpoints
+from frametally.errors import Poison, Retryable
 from frametally.object_store import ObjectMissing, ObjectStore
 from frametally.records import Run
 from frametally.reports import Progress, Skipped
 from frametally.runs import DayKey
 from frametally.segments import CutShort, read_segment
 from frametally.settings import Settings
+from frametally_hadoop.audit import DayAudit
 from frametally_hadoop.outcome import Outcome, count_plan
-from frametally_hadoop.params import count_params
-from frametally_hadoop.plan import Plan, make_plan
-from frametally_hadoop.publish import publish_day
+from frametally_hadoop.pace import Aggregated, Pace
+from frametally_hadoop.params import CountParams, count_params
+from frametally_hadoop.plan import DayPlan, Plan, make_plan, segment_sizes
+from frametally_hadoop.publish import SumsDiffer, publish_day
+from frametally_hadoop.selection import ALL_DAYS, Selection
+from frametally_hadoop.surroundings import Surroundings, look_around
+from frametally_hadoop.track_params import TrackParams, track_params
+from frametally_hadoop.wanted_labels import unknown_labels, warning
+from frametally_hadoop.workspace import workspace
 
 _ATTEMPTS = 8
 
@@ -31,7 +38,9 @@ class AggregateReport:
         segments_read: Segments whose lines were counted.
         frames: Distinct frames in the published runs.
         duplicates_dropped: Lines in them that repeated a frame.
-        skipped: Segments and lines that were set aside.
+        skipped: Segments and lines that were set aside, and days that were not published.
+        failed_checks: Names of quality checks that did not pass, with the number of runs.
+        warnings: What a person should look at, one line each.
     """
 
     runs: list[Run]
@@ -40,10 +49,17 @@ class AggregateReport:
     frames: int
     duplicates_dropped: int
     skipped: list[Skipped]
+    failed_checks: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 def aggregate(
-    *, settings: Settings, store: ObjectStore, progress: Progress, runner: str | None = None
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    progress: Progress,
+    runner: str | None = None,
+    selection: Selection = ALL_DAYS,
 ) -> AggregateReport:
     """Count every day whose segments, or whose counting settings, are not those of its current run.
 
@@ -55,14 +71,19 @@ def aggregate(
         store: Where segments are read and runs are published.
         progress: Told how far it is.
         runner: mrjob runner; default: the setting's.
+        selection: Which days to look at, and whether to count also those that are up to date.
 
     Raises:
-        Retryable: The store or the runner failed, or other aggregations kept publishing first.
+        Retryable: The store or the runner failed, other aggregations kept publishing first, or there is no
+            room left.
         Misconfigured: No mrjob, no such runner, or no place for temporary files.
     """
-    work = _Aggregation(settings, store, progress, runner or settings.runner)
+    failpoints.arm()
+    started_s = time.monotonic()
+    work = _Aggregation(settings, store, progress, runner or settings.runner, selection)
     for _ in range(_ATTEMPTS):
         if work.attempt():
+            work.note_pace(started_s)
             return work.report()
     raise Retryable(
         f"other aggregations published first {_ATTEMPTS} times in a row; run `frametally aggregate` again"
@@ -72,14 +93,18 @@ def aggregate(
 class _Aggregation:
     """Attempts until every day is up to date, and what came of them."""
 
-    def __init__(self, settings: Settings, store: ObjectStore, progress: Progress, runner: str) -> None:
-        self._params = count_params(
-            interval_s=settings.interval_s,
-            min_confidence=settings.count_min_confidence,
-            min_side_px=settings.count_min_side_px,
-            labels=settings.count_labels,
-        )
+    def __init__(
+        self,
+        settings: Settings,
+        store: ObjectStore,
+        progress: Progress,
+        runner: str,
+        selection: Selection,
+    ) -> None:
+        self._params = settings_params(settings)
         self._data_dir = settings.data_dir
+        self._spark_master = settings.spark_master
+        self._selection = selection
         self._store = store
         self._progress = progress
         self._runner = runner
@@ -88,22 +113,33 @@ class _Aggregation:
         self._segments_read: set[str] = set()
         self._unusable: set[str] = set()
         self._skipped: dict[str, Skipped] = {}
+        self._failed_checks: dict[str, int] = {}
+        self._labels_seen: set[str] = set()
 
     def attempt(self) -> bool:
         """Plan, count and publish; False if something has changed meanwhile, so that it has to plan again."""
         plan = make_plan(
-            store=self._store, params=self._params, unusable=self._unusable, progress=self._progress
+            store=self._store,
+            params=self._params,
+            unusable=self._unusable,
+            progress=self._progress,
+            selection=self._selection,
         )
         self._up_to_date |= plan.up_to_date
         self._skip(plan.skipped)
         if not plan.stale:
             return True
+        failpoints.passing("aggregate.planned")
         note = f"counting {len(plan.days_of_segment)} segments ({self._runner})"
         self._progress.update(0, len(plan.stale), note)
-        with _temporary_folder(self._data_dir) as temporary:
+        with workspace(self._data_dir) as temporary:
             try:
                 outcome = count_plan(
-                    store=self._store, plan=plan, runner=self._runner, temporary=Path(temporary)
+                    store=self._store,
+                    plan=plan,
+                    runner=self._runner,
+                    temporary=temporary,
+                    spark_master=self._spark_master,
                 )
             except (Retryable, Poison):
                 # A body cut short on its way is tried again; a segment that is damaged in the store would
@@ -114,6 +150,7 @@ class _Aggregation:
                 self._skip(damaged)
                 self._unusable |= {skipped.name for skipped in damaged}
                 return False
+            failpoints.passing("aggregate.counted")
             self._segments_read |= plan.days_of_segment.keys()
             self._skip(outcome.skipped())
             return self._publish(plan, outcome)
@@ -128,29 +165,80 @@ class _Aggregation:
             frames=sum(run.frames for run in runs),
             duplicates_dropped=sum(run.duplicates_dropped for run in runs),
             skipped=[self._skipped[name] for name in sorted(self._skipped)],
+            failed_checks=dict(sorted(self._failed_checks.items())),
+            warnings=self._label_warnings(),
+        )
+
+    def note_pace(self, started_s: float) -> None:
+        """Keep how long it took, for estimates."""
+        if not self._segments_read:
+            return
+        sizes = segment_sizes(self._store)
+        Pace(self._data_dir).note(
+            Aggregated(
+                runner=self._runner,
+                days=len(self._published),
+                segments=len(self._segments_read),
+                bytes=sum(sizes.get(key, 0) for key in self._segments_read),
+                seconds=round(time.monotonic() - started_s, 3),
+            )
         )
 
     def _publish(self, plan: Plan, outcome: Outcome) -> bool:
         won_all = True
+        surroundings = look_around(self._store, self._unusable | {item.name for item in plan.skipped})
         for done, day in enumerate(plan.stale):
             self._progress.update(done, len(plan.stale), f"publishing {day.key.day}")
             inputs_sha256 = day.inputs_sha256(outcome.corrupt_lines)
-            if inputs_sha256 == day.current_sha256:  # its segments are damaged as they were
+            unchanged = inputs_sha256 == day.current_sha256  # its segments are damaged as they were
+            if unchanged and not self._selection.recount:
                 self._up_to_date.add(day.key)
                 continue
-            run = publish_day(
-                store=self._store,
-                plan=day,
-                inputs_sha256=inputs_sha256,
-                lines=outcome.lines.sorted_lines(day.key),
-                duplicates_dropped=outcome.duplicates[day.key],
-            )
-            if run is None:
-                won_all = False
-            else:
-                self._published[day.key] = run
+            try:
+                won = self._publish_day(day, inputs_sha256, outcome, surroundings)
+            except SumsDiffer as error:
+                self._skip([Skipped(f"{day.key.model}, {day.key.day}", str(error))])
+                continue
+            won_all &= won
+        # Whoever was faster has counted anew, too.
+        self._selection = self._selection._replace(recount=False)
         self._progress.update(len(plan.stale), len(plan.stale), "published")
         return won_all
+
+    def _publish_day(
+        self, day: DayPlan, inputs_sha256: str, outcome: Outcome, surroundings: Surroundings
+    ) -> bool:
+        audit = DayAudit(
+            day,
+            lines_passed_on=outcome.lines_passed_on[day.key],
+            duplicates_dropped=outcome.duplicates[day.key],
+            corrupt_lines=outcome.corrupt_lines,
+            surroundings=surroundings,
+        )
+        run = publish_day(
+            store=self._store,
+            plan=day,
+            inputs_sha256=inputs_sha256,
+            lines=outcome.day_lines(day.key),
+            tracks=outcome.day_tracks(day.key),
+            duplicates_dropped=outcome.duplicates[day.key],
+            audit=audit,
+        )
+        if run is None:
+            return False
+        failpoints.passing("aggregate.published")
+        self._published[day.key] = run
+        self._labels_seen |= audit.labels
+        for check in audit.report(run.run_id).failed:
+            self._failed_checks[check.name] = self._failed_checks.get(check.name, 0) + 1
+        return True
+
+    def _label_warnings(self) -> list[str]:
+        unseen = set(self._params.labels) - self._labels_seen
+        if not self._published or not unseen:
+            return []
+        unknown, known = unknown_labels(self._store, wanted=unseen, segments=sorted(self._segments_read))
+        return [warning(unknown, known)] if unknown else []
 
     def _damaged_segments(self, plan: Plan) -> list[Skipped]:
         damaged = []
@@ -165,13 +253,26 @@ class _Aggregation:
         self._skipped.update({item.name: item for item in skipped})
 
 
-def _temporary_folder(data_dir: Path) -> tempfile.TemporaryDirectory[str]:
-    folder = data_dir / "tmp"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix="count-", dir=folder)
-    except OSError as error:
-        raise Misconfigured(
-            f"{folder}: no temporary files can be made there ({error.strerror}); "
-            "set FRAMETALLY_DATA_DIR to a folder that this user may write"
-        ) from error
+def settings_params(settings: Settings) -> CountParams:
+    """What the deployment's settings say to count."""
+    return count_params(
+        interval_s=settings.interval_s,
+        min_confidence=settings.count_min_confidence,
+        min_side_px=settings.count_min_side_px,
+        labels=settings.count_labels,
+        tracking=_tracking(settings),
+    )
+
+
+def _tracking(settings: Settings) -> TrackParams | None:
+    if not settings.count_objects:
+        return None
+    return track_params(
+        min_fps=settings.min_tracking_fps,
+        strong=settings.track_confidence,
+        weak=settings.track_weak_confidence,
+        gap_s=settings.track_gap_s,
+        stitch_s=settings.track_stitch_s,
+        strong_by_label=settings.track_label_confidence,
+        fixed_labels=settings.track_fixed_labels,
+    )

@@ -22,7 +22,14 @@ _ERRORS: dict[str, type[FrametallyError]] = {
 }
 
 
-def run_job(*, manifest: Sequence[str], params: CountParams, runner: str, temporary: Path) -> Iterator[bytes]:
+def run_job(
+    *,
+    manifest: Sequence[str],
+    params: CountParams,
+    runner: str,
+    temporary: Path,
+    spark_master: str = "local[*]",
+) -> Iterator[bytes]:
     """The job's output lines, in whatever order the runner leaves them, each with its line end.
 
     Args:
@@ -30,6 +37,7 @@ def run_job(*, manifest: Sequence[str], params: CountParams, runner: str, tempor
         params: What counts.
         runner: `inline`, `local`, `hadoop` or `spark`.
         temporary: An empty folder for the manifest, the bundle and mrjob's own files; the caller removes it.
+        spark_master: Where the `spark` runner runs it.
 
     Raises:
         Retryable: A task failed, a segment among other things; the message is the task's own line.
@@ -47,20 +55,14 @@ def run_job(*, manifest: Sequence[str], params: CountParams, runner: str, tempor
 
     manifest_path = temporary / "manifest.txt"
     manifest_path.write_text("".join(f"{line}\n" for line in manifest))
-    arguments = ["-r", runner, "--no-conf", "--params", params.to_argument(), str(manifest_path)]
-    if runner != "spark":
-        arguments += ["--local-tmp-dir", str(temporary)]
-    if runner == "inline":
-        arguments += ["--num-cores", "1"]  # tasks run one after the other: more of them only cost
-    else:
-        # Else Spark takes whatever `python3` is first on the PATH, without msgspec and mrjob.
-        arguments += ["--python-bin", sys.executable]
-        arguments += ["--py-files", str(write_bundle(temporary / "frametally_job.zip"))]
+    arguments = ["-r", runner, "--no-conf", "--local-tmp-dir", str(temporary)]
+    arguments += ["--params", params.to_argument(), str(manifest_path)]
+    arguments += _options_of(runner, temporary, spark_master)
     with _logged() as log, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
         try:
             with CountObjects(arguments).make_runner() as engine:
-                _make_spark_folder(engine, runner)
+                _make_spark_folder(engine)
                 engine.run()
                 yield from to_lines(engine.cat_output())
         except FrametallyError:
@@ -69,9 +71,23 @@ def run_job(*, manifest: Sequence[str], params: CountParams, runner: str, tempor
             raise _failure(error, runner, log) from error
 
 
-def _make_spark_folder(engine: object, runner: str) -> None:
+def _options_of(runner: str, temporary: Path, spark_master: str) -> list[str]:
+    if runner == "inline":
+        return ["--num-cores", "1"]  # tasks run one after the other: more of them only cost
+    archive = str(write_bundle(temporary / "frametally_job.zip"))
+    if runner == "local":
+        # Not by --py-files, and without mrjob's own zip: for those it leaves lock files in /tmp.
+        return ["--no-bootstrap-mrjob", "--cmdenv", f"PYTHONPATH={archive}"]
+    # Without --python-bin, Spark takes whatever `python3` is first on the PATH, without mrjob.
+    options = ["--py-files", archive, "--python-bin", sys.executable]
+    if runner == "spark":
+        options += ["--spark-master", spark_master, "--spark-tmp-dir", str(temporary)]
+    return options
+
+
+def _make_spark_folder(engine: object) -> None:
     """Make the folder that mrjob's Spark runner writes its counters to, and does not always make itself."""
-    folder = getattr(engine, "_spark_tmp_dir", None) if runner == "spark" else None
+    folder = getattr(engine, "_spark_tmp_dir", None)
     if folder and "://" not in folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
+from frametally.media import forgotten_by, list_tombstones, touches
 from frametally.object_store import ObjectMissing, ObjectStore
 from frametally.records import SegmentHeader, SegmentSource
 from frametally.reports import Progress, Skipped
 from frametally.runs import CurrentDay, DayKey, current_days
 from frametally.segments import check_belongs, list_segments, read_header
+from frametally.tombstones import Range
+from frametally.undo_records import Tombstone
 from frametally_hadoop.mapping import DAY_MS
 from frametally_hadoop.params import CountParams
+from frametally_hadoop.selection import ALL_DAYS, Selection
+from frametally_hadoop.track_params import MARGIN_MS
 
 
 class DayPlan(NamedTuple):
@@ -27,8 +32,10 @@ class DayPlan(NamedTuple):
         key: Model, interval and day.
         params: What counts.
         sequence: Sequence of the run to publish.
-        segments: Keys of the segments that hold frames of the day, sorted.
+        segments: Keys of the segments that the day is counted from, sorted: those with frames of it, or, if
+            objects are tracked, of the margin before or after it.
         current_sha256: `inputs_sha256` of the day's current run, None if there is none.
+        tombstones: Those that touch what the day is counted from.
     """
 
     key: DayKey
@@ -36,9 +43,10 @@ class DayPlan(NamedTuple):
     sequence: int
     segments: list[str]
     current_sha256: str | None
+    tombstones: tuple[Tombstone, ...] = ()
 
     def inputs_sha256(self, corrupt_lines: Mapping[str, Collection[int]] | None = None) -> str:
-        """Identity of what the day is counted from: settings, day and segments.
+        """Identity of what the day is counted from: settings, day, segments, and what of them is forgotten.
 
         Args:
             corrupt_lines: By segment key, numbers of lines that were set aside. As they are part of the
@@ -48,6 +56,8 @@ class DayPlan(NamedTuple):
         for segment in self.segments:
             lines = sorted((corrupt_lines or {}).get(segment, ()))
             digest.update(f"{segment} without lines {lines}\n".encode() if lines else f"{segment}\n".encode())
+        for stone in sorted((stone.media, str(stone.from_ms), str(stone.to_ms)) for stone in self.tombstones):
+            digest.update(f"without {' '.join(stone)}\n".encode())
         return digest.hexdigest()
 
 
@@ -68,9 +78,23 @@ class Plan(NamedTuple):
     days_of_segment: dict[str, list[int]]
     skipped: list[Skipped]
 
+    def forgotten(self) -> dict[str, dict[str, list[Range]]]:
+        """By segment key, what is forgotten of the stale days that are counted from it."""
+        stones: dict[str, dict[str, Tombstone]] = defaultdict(dict)
+        for day in self.stale:
+            touching = {keys.tombstone_key(s.media, s.from_ms, s.to_ms): s for s in day.tombstones}
+            for segment in day.segments if touching else ():
+                stones[segment].update(touching)
+        return {segment: forgotten_by(found.values()) for segment, found in stones.items()}
+
 
 def make_plan(
-    *, store: ObjectStore, params: CountParams, unusable: Collection[str], progress: Progress
+    *,
+    store: ObjectStore,
+    params: CountParams,
+    unusable: Collection[str],
+    progress: Progress,
+    selection: Selection = ALL_DAYS,
 ) -> Plan:
     """Compare the segments with the current runs.
 
@@ -79,11 +103,16 @@ def make_plan(
         params: What counts.
         unusable: Keys of segments to leave out.
         progress: Told how many headers have been read.
+        selection: Which days to look at, and whether to count also those that are up to date.
     """
     # The runs first: whatever they were counted from is then in the listing too, so that a run that follows
     # a current one never holds less.
     current = current_days(store)
+    stones = list_tombstones(store)
+    sources: dict[DayKey, set[str]] = defaultdict(set)
     segments: dict[DayKey, list[str]] = defaultdict(list)
+    filmed: set[DayKey] = set()
+    margin_ms = MARGIN_MS if params.tracking is not None else 0
     skipped: list[Skipped] = [Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
     to_read = [key for key in list_segments(store) if key not in unusable]
     for done, key in enumerate(to_read):
@@ -91,22 +120,40 @@ def make_plan(
         try:
             header, body_start = read_header(store, key)
             check_belongs(header, key)
-            days = _days_of(store, key, header, body_start)
-            for day in days:
-                segments[DayKey(header.model, params.interval_s, _day_text(day))].append(key)
+            own, near = _days_of(store, key, header, body_start, margin_ms=margin_ms)
+            texts = {day: _day_text(day) for day in own | near}  # all of them, before any is planned
+            for day, text in texts.items():
+                day_key = DayKey(header.model, params.interval_s, text)
+                segments[day_key].append(key)
+                sources[day_key].update(part.source for part in header.sources)
+                if day in own:
+                    filmed.add(day_key)
         except (Poison, Misconfigured) as error:
             skipped.append(Skipped(key, str(error)))
         except ObjectMissing:
             continue  # removed since it was listed
     progress.update(len(to_read), len(to_read), "segment headers")
-    plans = [_plan_day(day, params, sorted(segments[day]), current.get(day)) for day in sorted(segments)]
-    stale = [plan for plan in plans if plan.current_sha256 != plan.inputs_sha256()]
+    plans = [
+        _plan_day(day, params, sorted(segments[day]), current.get(day))._replace(
+            tombstones=_touching(stones, day.day, sources[day], margin_ms)
+        )
+        for day in sorted(filmed)
+        if selection.has(day.day)
+    ]
+    stale = [plan for plan in plans if selection.recount or plan.current_sha256 != plan.inputs_sha256()]
     days_of_segment: dict[str, list[int]] = defaultdict(list)
     for plan in stale:
         for key in plan.segments:
             days_of_segment[key].append(_day_number(plan.key.day))
     up_to_date = {plan.key for plan in plans} - {plan.key for plan in stale}
     return Plan(params, stale, up_to_date, dict(sorted(days_of_segment.items())), skipped)
+
+
+def segment_sizes(store: ObjectStore) -> dict[str, int]:
+    """Bytes of every segment, by its key."""
+    return {
+        info.key: info.size_bytes for info in store.list(keys.METADATA) if keys.parse_segment_key(info.key)
+    }
 
 
 def _plan_day(day: DayKey, params: CountParams, segments: list[str], current: CurrentDay | None) -> DayPlan:
@@ -119,37 +166,53 @@ def _plan_day(day: DayKey, params: CountParams, segments: list[str], current: Cu
     )
 
 
+def _touching(
+    stones: Iterable[Tombstone], day: str, sources: Collection[str], margin_ms: int
+) -> tuple[Tombstone, ...]:
+    """The tombstones of frames that the day can be counted from."""
+    from_ms = keys.day_start_ms(day) - margin_ms
+    to_ms = from_ms + DAY_MS + 2 * margin_ms
+    return tuple(
+        stone
+        for stone in stones
+        if stone.source in sources and touches(stone, source=stone.source, from_ms=from_ms, to_ms=to_ms)
+    )
+
+
 class _Time(msgspec.Struct):
     captured_at_ms: int
 
 
-def _days_of(store: ObjectStore, key: str, header: SegmentHeader, body_start: int) -> list[int]:
-    """The days on which the segment has frames.
+def _days_of(
+    store: ObjectStore, key: str, header: SegmentHeader, body_start: int, *, margin_ms: int
+) -> tuple[set[int], set[int]]:
+    """The days on which the segment has frames, and those within `margin_ms` of which it has some.
 
     The header alone tells it unless a source spans more than two days (pictures do): what lies between its
     first and last is then read from the lines.
     """
-    days: set[int] = set()
+    times: set[int] = set()
     for part in header.sources:
-        first, last = part.first_captured_at_ms // DAY_MS, part.last_captured_at_ms // DAY_MS
-        days |= {first, last}
-        if last - first > 1:
-            days |= _days_of_lines(store, key, part, body_start)
-    return sorted(days)
+        first_ms, last_ms = part.first_captured_at_ms, part.last_captured_at_ms
+        times |= {first_ms, last_ms}
+        if last_ms // DAY_MS - first_ms // DAY_MS > 1:
+            times |= _times_of_lines(store, key, part, body_start)
+    near = {(time_ms + off_ms) // DAY_MS for time_ms in times for off_ms in (-margin_ms, margin_ms)}
+    return {time_ms // DAY_MS for time_ms in times}, near
 
 
-def _days_of_lines(store: ObjectStore, key: str, part: SegmentSource, body_start: int) -> set[int]:
+def _times_of_lines(store: ObjectStore, key: str, part: SegmentSource, body_start: int) -> set[int]:
     body = store.get_range(key, body_start + part.first_byte, body_start + part.next_byte)
     decoder = msgspec.json.Decoder(_Time)
-    days = set()
+    times = set()
     for line in body.split(b"\n"):
         try:
             time_ms = decoder.decode(line).captured_at_ms
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue  # the job reports it
         if part.first_captured_at_ms <= time_ms <= part.last_captured_at_ms:
-            days.add(time_ms // DAY_MS)
-    return days
+            times.add(time_ms)
+    return times
 
 
 def _day_text(day: int) -> str:

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from frametally.errors import Retryable
 from frametally_hadoop import bundle
 from frametally_hadoop.counting import reduce_group
 from frametally_hadoop.engine import run_job
 from frametally_hadoop.job import CountObjects
 from frametally_hadoop.mapping import FrameGroups
 from frametally_hadoop.params import CountParams, count_params, parse_argument
+from frametally_hadoop.track_params import TrackParams
 
 HADOOP = Path(__file__).resolve().parents[2] / "hadoop"
 NOON_MS = 1_767_268_800_000
+HOUR_MS = 3_600_000
+TRACKING = [
+    {"min_fps": 0},
+    {"strong": 5000},
+    {"weak": 1},
+    {"gap_ms": 2000},
+    {"stitch_ms": 0},
+    {"strong_by_label": (("car", 4000), ("größer", 1))},
+    {"fixed_labels": ("a b", "car")},
+]
 
 
 @pytest.fixture
@@ -42,6 +56,19 @@ def manifest(file_footage) -> list[str]:
         footage.segment(frames)
         if number == 3:
             footage.segment(frames[::2])
+    for first in (0, 17):  # cars that pass each other, from one hour into the next
+        footage.segment(
+            [
+                footage.frame(
+                    NOON_MS + HOUR_MS - 5000 + n * 200,
+                    *["car"] * 2,
+                    source="yard",
+                    index=n,
+                    boxes=[(10.3 + n * 7.7, 50.1, 80.7, 60.9), (500.9 - n * 6.1, 52.2, 70.1, 61.3)],
+                )
+                for n in range(first, first + 33)
+            ]
+        )
     footage.segment(
         [footage.frame(NOON_MS + n, "car", index=40 + n) for n in range(3)],
         spoil=lambda data: data.replace(b'"frame_index":41', b'"frame_index":'),
@@ -52,7 +79,14 @@ def manifest(file_footage) -> list[str]:
 @pytest.fixture
 def expected(manifest, tmp_path) -> list[bytes]:
     lines = count(manifest, "inline", tmp_path / "expected")
-    assert {line.split(b'"')[1] for line in lines} == {b"count", b"coverage", b"corrupt", b"duplicates"}
+    assert {line.split(b'"')[1] for line in lines} == {
+        b"count",
+        b"coverage",
+        b"corrupt",
+        b"duplicates",
+        b"lines",
+        b"track",
+    }
     return lines
 
 
@@ -84,8 +118,24 @@ def streamed(mapper: list[object], reducer: list[object], manifest: list[str]) -
     return comparable(run(reducer, grouped).splitlines(keepends=True))
 
 
-def test_the_local_runner_gives_the_bytes_of_the_inline_runner(manifest, expected, tmp_path):
+def test_the_local_runner_gives_the_bytes_of_the_inline_runner_and_leaves_nothing_behind(
+    manifest, expected, tmp_path, monkeypatch
+):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
+    job_keys = []
+    make_runner = CountObjects.make_runner
+
+    def noted(job):
+        engine = make_runner(job)
+        job_keys.append(engine.get_job_key())
+        return engine
+
+    monkeypatch.setattr(CountObjects, "make_runner", noted)
     assert count(manifest, "local", tmp_path / "local") == expected
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    [job_key] = job_keys
+    assert list(Path("/tmp").glob(f"*{job_key}*")) == []  # noqa: S108
 
 
 def test_plain_streaming_gives_the_bytes_of_the_inline_runner(manifest, expected):
@@ -121,10 +171,14 @@ def test_the_script_people_know_runs_the_job_over_a_manifest(manifest, expected,
     assert comparable(run(command, b"").splitlines(keepends=True)) == expected
 
 
-def test_params_reach_the_tasks_of_every_engine(manifest, tmp_path):
-    params = CountParams(interval_s=3600, min_confidence=2600, min_side=5, labels=("car", "größer"))
+@pytest.mark.parametrize("tracking", [None, TrackParams(weak=3000, stitch_ms=0, fixed_labels=("größer",))])
+def test_params_reach_the_tasks_of_every_engine(manifest, tmp_path, tracking):
+    params = CountParams(
+        interval_s=3600, min_confidence=2600, min_side=5, labels=("car", "größer"), tracking=tracking
+    )
     inline = count(manifest, "inline", tmp_path / "inline", params)
-    assert len(inline) < 12
+    assert not any(rb"\"b\"" in line for line in inline)  # a label that is not counted
+    assert any(b'"track"' in line for line in inline) == (tracking is not None)
     assert count(manifest, "local", tmp_path / "local", params) == inline
     options = ["--params", params.to_argument()]
     sides = [[sys.executable, HADOOP / f"{side}.py", *options] for side in ("mapper", "reducer")]
@@ -142,14 +196,14 @@ def test_the_job_keeps_clear_of_what_differs_between_engines(expected):
         assert line.count(b"\t") == 1
 
 
-def test_many_segments_in_small_splits_and_a_full_buffer_change_nothing(manifest, expected):
-    def ignore(*_: object) -> None:
-        pass
+def ignore(*_: object) -> None:
+    """Counts nothing."""
 
-    pairs = []
-    for line in manifest:
-        groups = FrameGroups(CountParams(), ignore, buffer_bytes=1)
-        pairs += [*groups.add(line), *groups.drain()]
+
+def test_a_buffer_that_is_always_full_changes_nothing(manifest, expected):
+    groups = FrameGroups(CountParams(), ignore, buffer_bytes=1)
+    pairs = [pair for line in manifest for pair in groups.add(line)]
+    assert list(groups.drain()) == []
     keys = {key for key, _ in pairs}
     assert len(pairs) > len(keys)
     lines = []
@@ -157,6 +211,23 @@ def test_many_segments_in_small_splits_and_a_full_buffer_change_nothing(manifest
         values = [value for other, value in pairs if other == key]
         lines += [b"\t".join(pair) + b"\n" for pair in reduce_group(key, values, CountParams(), ignore)]
     assert comparable(lines) == expected
+
+
+def test_of_a_segment_only_the_days_that_the_manifest_names_are_passed_on(footage):
+    day_ms = 86_400_000
+    key = footage.segment([footage.frame(NOON_MS + day * day_ms, "car") for day in range(4)])
+    days = [(NOON_MS + day * day_ms) // day_ms for day in (1, 3)]
+    groups = FrameGroups(CountParams(), ignore)
+    assert list(groups.add(f"{footage.store.address(key)}\t{days[0]},{days[1]}")) == []
+    passed_on = [json.loads(key)[-1] // day_ms for key, _ in groups.drain()]
+    assert sorted(set(passed_on)) == days
+
+
+def test_a_segment_without_a_name_is_named_by_its_address_without_the_signature():
+    with pytest.raises(Retryable) as raised:
+        list(FrameGroups(CountParams(), ignore).add("file:///nowhere/a.jsonl?signature=secret"))
+    assert "file:///nowhere/a.jsonl " in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_the_users_mrjob_conf_is_not_read(manifest, expected, tmp_path, monkeypatch):
@@ -221,6 +292,9 @@ def test_the_bundle_is_the_same_bytes_every_time(tmp_path):
 def test_params_come_back_from_their_argument_and_from_json():
     params = CountParams(interval_s=1, min_confidence=1234, min_side=7, labels=("'\"", "a b", "größer"))
     assert parse_argument(params.to_argument()) == params
+    for tracking in (None, *(TrackParams()._replace(**changed) for changed in TRACKING)):
+        tracked = params._replace(tracking=tracking)
+        assert parse_argument(tracked.to_argument()) == tracked
     assert set(params.to_argument()) <= set(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_="
     )
@@ -238,6 +312,11 @@ def test_params_come_back_from_their_argument_and_from_json():
         '{"interval_s": "60"}',
         '{"other": 1}',
         '{"labels": [1]}',
+        '{"tracking": 1}',
+        '{"tracking": {"gap_ms": "3000"}}',
+        '{"tracking": {"other": 1}}',
+        '{"tracking": {"fixed_labels": [1]}}',
+        '{"tracking": {"strong_by_label": [["car"]]}}',
         "[1]",
     ],
 )
@@ -260,17 +339,25 @@ def test_the_digest_names_what_changes_counts_and_nothing_else():
         settings = {"interval_s": 60, "min_confidence": 0.25, "min_side_px": 0.0, "labels": ""}
         return count_params(**(settings | changed)).digest()
 
-    assert digest() == digest(interval_s=3600) == "9023dcd1"
+    assert digest() == digest(interval_s=3600) == "1f921465"
     assert digest(labels="a, b") == digest(labels=" b,a,,")
-    assert len({digest(), digest(labels="a"), digest(min_confidence=0.3), digest(min_side_px=1)}) == 4
+    others = [
+        {"labels": "a"},
+        {"min_confidence": 0.3},
+        {"min_side_px": 1},
+        {"tracking": None},
+        *({"tracking": TrackParams()._replace(**changed)} for changed in TRACKING),
+    ]
+    assert len({digest(), *(digest(**changed) for changed in others)}) == 1 + len(others)
 
 
-def test_a_task_that_fails_on_the_local_runner_is_one_line_with_its_segment(file_footage, tmp_path):
+def test_a_task_that_fails_on_the_local_runner_is_one_line_with_its_segment(file_footage, tmp_path, caplog):
     key = file_footage.segment([file_footage.frame(NOON_MS, "car")], spoil=lambda data: data[:-9])
     with pytest.raises(Exception, match="was cut short: 0 lines of 1") as raised:
         count([file_footage.store.address(key)], "local", tmp_path / "local")
     assert type(raised.value).__name__ == "Retryable"
     assert "\n" not in str(raised.value)
+    assert caplog.text == ""  # mrjob's own pages about it are not for people
 
 
 def test_a_failing_streaming_task_ends_with_1_and_one_line(file_footage):

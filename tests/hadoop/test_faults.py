@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -201,6 +202,12 @@ def with_field(name: str, value: object):
         (with_field("source", "yard"), "the header knows nothing"),
         (with_field("model", "other"), "of model other"),
         (with_field("detections", [{"label": "car", "confidence": 2, "box": [0, 0, 1, 1]}]), "<= 1"),
+        (with_field("detections", [{"label": "car", "confidence": 1, "box": [0, 0, 0, 9]}]), "> 0"),
+        (with_field("detections", [{"label": "car", "confidence": 1, "box": [0, 0, 9, 0]}]), "> 0"),
+        (
+            with_field("detections", [{"label": "car", "confidence": math.nan, "box": [0, 0, 9, 9]}]),
+            "malformed",
+        ),
     ],
 )
 def test_a_corrupt_line_is_named_and_left_out_and_the_rest_is_counted(footage, change, reason):

@@ -117,6 +117,8 @@ def test_what_a_newer_writer_may_add_or_write_otherwise_is_read_by_both(line):
         with_detection(box=[1, 2, 3, 4, 5]),
         with_detection(box=[1, 2, 3, None]),
         with_detection(box=[1, 2, -3, 4]),
+        with_detection(box=[1, 2, 0, 4]),
+        with_detection(box=[1, 2, 3, 0.0]),
         with_detection(box=[1, 2, 3, 1e7]),
         with_detection(box=[-1e7, 2, 3, 4]),
         with_detection(box="1234"),

@@ -69,7 +69,12 @@ def test_the_pointer_is_put_last(footage, watched):
     store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
     [run] = footage.aggregate(store=store).runs
     folder = run.prefix.rpartition("/")[0]
-    assert puts == [f"{run.prefix}/part-00000", f"{run.prefix}/_SUCCESS", f"{folder}/_runs/000001.json"]
+    assert puts == [
+        f"{run.prefix}/part-00000",
+        f"{run.prefix}/_quality.json",
+        f"{run.prefix}/_SUCCESS",
+        f"{folder}/_runs/000001.json",
+    ]
 
 
 def test_a_run_names_its_settings_its_day_and_its_segments(footage):

@@ -1,0 +1,36 @@
+"""Waits for footage that came over the log and is detected, and starts `frametally_count` for its days.
+
+No worker is held while it waits: the waiting is a trigger's. A new run of this begins when the one before has
+ended, so that there is always one that waits.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG
+
+from frametally_footage import WaitForFootage
+
+with DAG(
+    dag_id="frametally_new_footage",
+    description="Start frametally_count for the event days that new footage touches",
+    schedule="@continuous",
+    start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+    catchup=False,
+    max_active_runs=1,
+    tags=["frametally"],
+) as dag:
+    wait = WaitForFootage(
+        task_id="wait",
+        command=os.environ.get("FRAMETALLY_COMMAND", "frametally"),
+        poll_s=float(os.environ.get("FRAMETALLY_FOOTAGE_POLL_S", "15")),
+    )
+    TriggerDagRunOperator.partial(
+        task_id="count",
+        trigger_dag_id="frametally_count",
+        logical_date=None,
+        skip_when_already_exists=True,
+    ).expand_kwargs(wait.output)

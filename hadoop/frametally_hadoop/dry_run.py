@@ -1,0 +1,83 @@
+"""`frametally aggregate --dry-run`: what an aggregation would do, from what it would read first."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from frametally.object_store import ObjectStore
+from frametally.reports import Progress, Skipped
+from frametally.settings import Settings
+from frametally_hadoop.driver import settings_params
+from frametally_hadoop.pace import Pace, estimate_s
+from frametally_hadoop.plan import make_plan, segment_sizes
+from frametally_hadoop.selection import ALL_DAYS, Selection
+
+
+class DayToCount(NamedTuple):
+    """One day that would be counted; `inputs` is 16 hex of what from."""
+
+    model: str
+    interval_s: int
+    day: str
+    segments: int
+    bytes: int
+    inputs: str
+
+
+class DryRun(NamedTuple):
+    """What would be done.
+
+    Attributes:
+        days: Days that would be counted, sorted; one segment may be of several of them.
+        segments: Segments that would be read.
+        bytes: Their size.
+        days_up_to_date: Days that need nothing.
+        estimated_s: Seconds that it should take; None if there is no earlier aggregation to tell it by.
+        estimated_from: Number of earlier aggregations that tell it.
+        skipped: Segments that cannot be used.
+    """
+
+    days: list[DayToCount]
+    segments: int
+    bytes: int
+    days_up_to_date: int
+    estimated_s: float | None
+    estimated_from: int
+    skipped: list[Skipped]
+
+
+def dry_run(
+    *, settings: Settings, store: ObjectStore, progress: Progress, selection: Selection = ALL_DAYS
+) -> DryRun:
+    """Plan, and do nothing.
+
+    Raises:
+        Retryable: The store is away.
+    """
+    plan = make_plan(
+        store=store,
+        params=settings_params(settings),
+        unusable=(),
+        progress=progress,
+        selection=selection,
+    )
+    sizes = segment_sizes(store) if plan.stale else {}
+    size_bytes = sum(sizes.get(key, 0) for key in plan.days_of_segment)
+    earlier = Pace(settings.data_dir).earlier(settings.runner)
+    return DryRun(
+        days=[
+            DayToCount(
+                *day.key,
+                segments=len(day.segments),
+                bytes=sum(sizes.get(key, 0) for key in day.segments),
+                inputs=day.inputs_sha256()[:16],
+            )
+            for day in plan.stale
+        ],
+        segments=len(plan.days_of_segment),
+        bytes=size_bytes,
+        days_up_to_date=len(plan.up_to_date),
+        estimated_s=estimate_s(earlier, size_bytes) if plan.stale else 0.0,
+        estimated_from=len(earlier),
+        skipped=plan.skipped,
+    )

@@ -1,0 +1,78 @@
+"""How fast earlier aggregations were, kept beside the data of this machine: `<data_dir>/aggregations.jsonl`.
+
+It is no part of a run: two machines that count the same must publish the same.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+_LOOK_BACK = 5
+_MOST_LINES = 1000
+
+
+class Aggregated(msgspec.Struct, frozen=True, kw_only=True):
+    """One aggregation that counted something.
+
+    Attributes:
+        runner: What ran the job.
+        days: Days counted.
+        segments: Segments read.
+        bytes: Their size.
+        seconds: From its beginning to the last pointer, planning included.
+    """
+
+    runner: str
+    days: int
+    segments: int
+    bytes: int
+    seconds: float
+
+
+class Pace:
+    """The aggregations of one machine, the newest last."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Of the deployment whose folder this is."""
+        self._path = data_dir / "aggregations.jsonl"
+
+    def note(self, done: Aggregated) -> None:
+        """Add one. That it could not be written is not worth an error: it only helps to estimate."""
+        try:
+            with self._path.open("ab") as file:
+                file.write(msgspec.json.encode(done) + b"\n")
+        except OSError:
+            return
+
+    def earlier(self, runner: str) -> list[Aggregated]:
+        """The last few with this runner."""
+        try:
+            lines = self._path.read_bytes().splitlines()[-_MOST_LINES:]
+        except OSError:
+            return []
+        found = []
+        for line in lines:
+            try:
+                done = msgspec.json.decode(line, type=Aggregated)
+            except msgspec.DecodeError:
+                continue  # half a line, of a process that was killed
+            if done.runner == runner and done.bytes > 0:
+                found.append(done)
+        return found[-_LOOK_BACK:]
+
+
+def estimate_s(earlier: Sequence[Aggregated], size_bytes: int) -> float | None:
+    """Seconds that counting `size_bytes` should take, None if there is nothing to tell it by.
+
+    The median rate of the earlier ones that are nearest in size: what an aggregation costs before its first
+    byte would make a rate of small ones too low for a large one.
+    """
+    if not earlier:
+        return None
+    like = [one for one in earlier if one.bytes * 10 >= size_bytes] or [max(earlier, key=lambda o: o.bytes)]
+    least_s = min(one.seconds for one in earlier)
+    return max(least_s, size_bytes * statistics.median(one.seconds / one.bytes for one in like))

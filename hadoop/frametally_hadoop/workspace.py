@@ -1,0 +1,42 @@
+"""Where an aggregation keeps its temporary files, and what happens when there is no room for them."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from frametally.errors import Misconfigured, Retryable
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def workspace(data_dir: Path) -> Iterator[Path]:
+    """An empty folder in `data_dir`, removed at the end.
+
+    Raises:
+        Misconfigured: None can be made there.
+        Retryable: It ran out of room.
+    """
+    folder = data_dir / "tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix="count-", dir=folder)
+    except OSError as error:
+        raise Misconfigured(
+            f"{folder}: no temporary files can be made there ({error.strerror}); "
+            "set FRAMETALLY_DATA_DIR to a folder that this user may write"
+        ) from error
+    with temporary as path:
+        try:
+            yield Path(path)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise Retryable(
+                f"no room left in {folder} for the counting job's temporary files: free some space there, or "
+                "set FRAMETALLY_DATA_DIR to a folder on another disk; nothing was published half"
+            ) from error

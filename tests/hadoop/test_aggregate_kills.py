@@ -1,0 +1,122 @@
+"""Killed by SIGKILL anywhere: the run after it publishes the same bytes, and no reader ever sees a half."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from frametally.errors import Poison
+from frametally.failpoints import FAILPOINTS
+from frametally.object_store import open_object_store
+from frametally.reports import NoProgress
+from frametally.runs import current_runs, read_run
+from frametally.settings import Settings
+from frametally_hadoop.driver import aggregate
+
+NOON_MS = 1_767_268_800_000
+DAY_MS = 86_400_000
+POINTS = [name for name in FAILPOINTS if name.startswith("aggregate.")]
+
+
+@pytest.fixture
+def ready(file_footage):
+    """One day counted; then late footage of it, and another day."""
+    footage = file_footage
+    footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(3)])
+    footage.aggregate()
+    footage.segment([footage.frame(NOON_MS + n, "car", "bus", index=n) for n in range(2, 6)])
+    footage.segment([footage.frame(NOON_MS + DAY_MS, "car")])
+    return footage
+
+
+def die_at(failpoint: str, folder: Path) -> int:
+    """An aggregation in a process of its own; its exit code."""
+    return subprocess.run(
+        [sys.executable, "-m", "frametally", "aggregate"],
+        env=os.environ
+        | {
+            "FRAMETALLY_DATA_DIR": str(folder / "data"),
+            "FRAMETALLY_STORE_URL": (folder / "store").as_uri(),
+            "FRAMETALLY_FAILPOINT": failpoint,
+        },
+        capture_output=True,
+        check=False,
+    ).returncode
+
+
+def count(folder: Path) -> None:
+    aggregate(
+        settings=Settings(data_dir=folder / "data").resolved(),
+        store=open_object_store((folder / "store").as_uri()),
+        progress=NoProgress(),
+    )
+
+
+def published(folder: Path) -> dict[str, bytes]:
+    store = open_object_store((folder / "store").as_uri())
+    return {
+        info.key: store.get(info.key) for top in ("mapreduce-output", "tracks") for info in store.list(top)
+    }
+
+
+def sums_seen(store) -> dict[str, int]:
+    """What a reader sees, every run read and checked whole."""
+    return {run.day: sum(one.frames for one in read_run(store, run)[1]) for run in current_runs(store)}
+
+
+def test_killed_at_every_failpoint_a_rerun_gives_the_bytes_of_a_quiet_run(ready, tmp_path):
+    source = tmp_path / "store with space"
+
+    def copy(name: str) -> Path:
+        shutil.copytree(source, tmp_path / name / "store")
+        return tmp_path / name
+
+    quiet = copy("quiet")
+    count(quiet)
+    expected = published(quiet)
+    for point in POINTS:
+        folder = copy(point)
+        assert die_at(point, folder) == -signal.SIGKILL
+        store = open_object_store((folder / "store").as_uri())
+        assert sums_seen(store) in ({"2026-01-01": 3}, {"2026-01-01": 6}), point
+        count(folder)
+        assert published(folder) == expected, point
+
+
+def test_a_reader_in_a_loop_sees_the_old_sum_or_the_new_one_and_nothing_else(file_footage):
+    footage = file_footage
+    seen: set[int] = set()
+    done = threading.Event()
+    failures: list[Exception] = []
+
+    def read() -> None:
+        store = open_object_store(footage.store.url)
+        while not done.is_set():
+            try:
+                seen.add(sums_seen(store).get("2026-01-01", 0))
+            except Poison as error:
+                failures.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    whole = {0}
+    try:
+        for turn in range(6):
+            footage.segment(
+                [footage.frame(NOON_MS + turn * 9 + n, "car", index=turn * 9 + n) for n in range(9)]
+            )
+            footage.aggregate()
+            whole.add(9 * (turn + 1))
+    finally:
+        done.set()
+        reader.join()
+    assert failures == []
+    assert seen <= whole
+    assert len(seen) > 1

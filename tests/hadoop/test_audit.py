@@ -1,0 +1,259 @@
+"""What is checked when a run is published, and what stops it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from frametally import keys
+from frametally.quality import read_quality
+from frametally.records import DeadLetter, MediaManifest, encode
+from frametally.runs import current_runs
+from frametally.segments import encode_segment
+from frametally_hadoop import driver
+from frametally_hadoop.audit import (
+    COVERAGE_EQUALS_MANIFESTS,
+    LABELS_SEEN,
+    LINES_READABLE,
+    NO_COUNT_WITHOUT_COVERAGE,
+    SEGMENTS_WHOLE,
+    SUMS_EQUAL,
+    TIMES_PLAUSIBLE,
+    WITHIN_MEDIA_TIME,
+)
+
+NOON_MS = 1_767_268_800_000
+DAY_MS = 86_400_000
+NAMES = [
+    SUMS_EQUAL,
+    NO_COUNT_WITHOUT_COVERAGE,
+    COVERAGE_EQUALS_MANIFESTS,
+    WITHIN_MEDIA_TIME,
+    TIMES_PLAUSIBLE,
+    LINES_READABLE,
+    SEGMENTS_WHOLE,
+    LABELS_SEEN,
+]
+
+
+def put_manifest(footage, *, frames: int, first_ms: int = NOON_MS, last_ms: int = NOON_MS + 999, **changed):
+    fields = {
+        "sha256": "ab" * 32,
+        "name": "gate.mp4",
+        "source": "gate",
+        "source_name": "gate",
+        "kind": "video",
+        "time_source": "start_time",
+        "sampling": "5",
+        "first_captured_at_ms": first_ms,
+        "last_captured_at_ms": last_ms,
+        "frames_expected": frames,
+        "frames_put": frames,
+        "frames_announced": frames,
+        "state": "complete",
+    }
+    footage.store.put(keys.media_key("ab" * 32), encode(MediaManifest(**(fields | changed))))
+
+
+def only_report(footage):
+    [run] = current_runs(footage.store)
+    report = read_quality(footage.store, run)
+    assert report is not None
+    assert (report.run_id, report.day, report.frames) == (run.run_id, run.day, run.frames)
+    assert [check.name for check in report.checks] == NAMES
+    return report
+
+
+def verdicts(report) -> dict[str, bool | None]:
+    """The checks that are not simply passed."""
+    return {check.name: check.passed for check in report.checks if check.passed is not True}
+
+
+def test_footage_that_is_all_there_passes_every_check(footage):
+    footage.segment([footage.frame(NOON_MS + n, "car", "bus", index=n) for n in range(5)])
+    put_manifest(footage, frames=5)
+    assert footage.aggregate().failed_checks == {}
+    report = only_report(footage)
+    assert verdicts(report) == {}
+    assert (report.frames, report.detections, report.lines_dead) == (5, 10, 0)
+
+
+def test_without_manifests_what_needs_them_cannot_be_told(footage):
+    footage.segment([footage.frame(NOON_MS, "car")])
+    footage.aggregate()
+    assert verdicts(only_report(footage)) == {COVERAGE_EQUALS_MANIFESTS: None, WITHIN_MEDIA_TIME: None}
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        ({}, True),
+        ({"frames": 6}, False),  # one is still to be detected
+        ({"frames": 4}, False),
+        ({"frames": 6, "state": "producing"}, None),
+        ({"frames": 9, "last_ms": NOON_MS + DAY_MS}, None),  # which of them are of this day?
+        ({"frames": 9, "revision": 1}, False),
+    ],
+)
+def test_coverage_is_compared_with_the_manifests_of_the_day(footage, changed, verdict):
+    footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
+    put_manifest(footage, **({"frames": 5} | changed))
+    footage.aggregate()
+    report = only_report(footage)
+    assert verdicts(report).get(COVERAGE_EQUALS_MANIFESTS, True) is verdict
+
+
+def test_a_frame_that_is_a_dead_letter_is_not_missed(footage):
+    footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
+    dead = DeadLetter(
+        offset=5,
+        message=b"{}",
+        source="gate",
+        image_path=keys.image_key("gate", NOON_MS + 5, "ab" * 32, 5),
+        stage="decode",
+        reason="no picture",
+    )
+    data = encode_segment(
+        model="tiny-1",
+        log_id="log-1",
+        topic="frames",
+        partition=0,
+        first_offset=5,
+        next_offset=6,
+        frames=[],
+        dead_letters=[dead],
+    )
+    footage.store.put(keys.segment_key("tiny-1", "log-1", "frames", 0, 5), data)
+    put_manifest(footage, frames=6)
+    footage.aggregate()
+    assert verdicts(only_report(footage)) == {}
+
+
+def test_a_dead_line_is_counted_and_named_and_the_rest_is_published(footage):
+    key = footage.segment(
+        [footage.frame(NOON_MS + n, "car", index=n) for n in range(5)],
+        spoil=lambda data: data.replace(b'"frame_index":2', b'"frame_index":'),
+    )
+    report = footage.aggregate()
+    assert (report.frames, report.failed_checks) == (4, {LINES_READABLE: 1})
+    quality = only_report(footage)
+    assert quality.lines_dead == 1
+    assert [(one.segment, one.line) for one in quality.set_aside] == [(key, 4)]
+    assert [check.count for check in quality.failed] == [1]
+
+
+def test_a_short_segment_is_named_in_the_report_of_every_day_of_its_model(footage):
+    footage.segment([footage.frame(NOON_MS, "car")])
+    bad = footage.segment([footage.frame(NOON_MS + DAY_MS, "car")], spoil=lambda data: data[:-9])
+    footage.aggregate()
+    [check] = only_report(footage).failed
+    assert (check.name, check.details) == (SEGMENTS_WHOLE, [bad])
+
+
+@pytest.mark.parametrize(("captured_at_ms", "day"), [(0, "1970-01-01"), (7_258_118_400_000, "2200-01-01")])
+def test_footage_of_1970_or_2200_is_counted_in_its_day_and_doubted(footage, captured_at_ms, day):
+    footage.segment([footage.frame(captured_at_ms, "car")])
+    assert [run.day for run in footage.aggregate().runs] == [day]
+    report = only_report(footage)
+    [check] = report.failed
+    assert (check.name, report.detections) == (TIMES_PLAUSIBLE, 1)
+    assert "was the camera's clock set?" in check.details[0]
+
+
+def test_an_interval_outside_all_media_is_said(footage):
+    footage.segment([footage.frame(NOON_MS, "car"), footage.frame(NOON_MS + 600_000, "car", index=1)])
+    put_manifest(footage, frames=2)
+    footage.aggregate()
+    [check] = only_report(footage).failed
+    assert (check.name, check.count) == (WITHIN_MEDIA_TIME, 1)
+    assert "2026-01-01 12:10:00Z" in check.details[0]
+
+
+def test_a_label_that_nothing_shows_is_a_warning_with_those_that_are_there(footage):
+    footage.segment([footage.frame(NOON_MS, "car", "bus"), footage.frame(NOON_MS + 1, "car", index=1)])
+    report = footage.aggregate(count_labels="car, bycicle")
+    assert report.warnings == [
+        "FRAMETALLY_COUNT_LABELS asks for 'bycicle', which nothing detected here has; "
+        "labels that are: bus, car"
+    ]
+    assert verdicts(only_report(footage))[LABELS_SEEN] is None
+    assert footage.aggregate(count_labels="car,bus").warnings == []
+
+
+def lose_a_count(job):
+    """A runner that loses one line of its output."""
+
+    def run(**arguments):
+        lost = False
+        for line in job(**arguments):
+            if line.startswith(b'["count"') and not lost:
+                lost = True
+                continue
+            yield line
+
+    return run
+
+
+def lose_coverage(job):
+    """A runner that loses an interval."""
+    return lambda **arguments: (line for line in job(**arguments) if not line.startswith(b'["coverage"'))
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [(lose_a_count, "counts hold 0 detections, its frames 2"), (lose_coverage, "are not the 2 lines")],
+)
+def test_sums_that_differ_stop_the_publication_and_say_why(footage, monkeypatch, broken, reason):
+    from frametally_hadoop import outcome
+
+    footage.segment([footage.frame(NOON_MS, "car")])
+    footage.aggregate(count_objects=False)
+    before = footage.parts()
+    footage.segment([footage.frame(NOON_MS + 1, "car", index=1)])
+    with monkeypatch.context() as patched:
+        patched.setattr(outcome, "run_job", broken(outcome.run_job))
+        report = footage.aggregate(count_objects=False)
+    assert report.runs == []
+    [skipped] = report.skipped
+    assert reason in skipped.reason
+    assert "what was published before stays" in skipped.reason
+    assert footage.parts() == before
+    left = [key for key in footage.objects("mapreduce-output") if "/run=000002-" in key]
+    assert any(key.endswith("/_quality.json") for key in left)
+    assert not any(key.endswith("/_SUCCESS") for key in left)
+    assert footage.aggregate(count_objects=False).frames == 2
+
+
+def test_the_report_is_the_same_bytes_every_time_and_no_part_of_the_run(footage, twin):
+    footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
+    other = twin(footage)
+    put_manifest(other, frames=9)
+    [run], [doubted] = footage.aggregate().runs, other.aggregate().runs
+    assert run == doubted
+    key = keys.quality_key(run.prefix)
+    assert footage.store.get(key) != other.store.get(key)
+    again = twin(footage)
+    again.store = type(footage.store)()
+    for name, data in footage.objects("metadata").items():
+        again.store.put(name, data)
+    again.aggregate()
+    assert again.store.get(key) == footage.store.get(key)
+    assert json.loads(footage.store.get(key))["v"] == 1
+
+
+def test_a_disk_without_room_for_temporary_files_is_one_line(footage, monkeypatch):
+    import errno
+
+    from frametally.errors import Retryable
+
+    def full(**arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    footage.segment([footage.frame(NOON_MS, "car")])
+    monkeypatch.setattr(driver, "count_plan", full)
+    with pytest.raises(Retryable, match=r"no room left in .*free some space there"):
+        footage.aggregate()
+    assert footage.temporary_files() == []
+    monkeypatch.undo()
+    assert footage.aggregate().frames == 1

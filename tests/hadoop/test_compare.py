@@ -1,0 +1,104 @@
+"""Two models over the same footage: where they differ, and the frames that show it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from frametally.compare import compare_models
+from frametally.errors import Misconfigured
+
+NOON_MS = 1_767_268_800_000
+
+
+@pytest.fixture
+def two_models(file_footage):
+    """In the first minute they agree; in the second B sees a bus more; the third only A has seen."""
+    footage = file_footage
+    for model, minutes in (("tiny-a", 3), ("tiny-b", 2)):
+        for minute in range(minutes):
+            labels = ["car", "bus"] if (model, minute) == ("tiny-b", 1) else ["car"]
+            footage.segment(
+                [
+                    footage.frame(NOON_MS + minute * 60_000 + n, *labels, index=n, model=model)
+                    for n in range(2)
+                ],
+                model=model,
+            )
+    footage.aggregate()
+    return footage
+
+
+def test_only_what_differs_is_named_with_the_frames_of_both(two_models):
+    found = compare_models(two_models.store, "tiny-a", "tiny-b")
+    [one] = found.differences
+    assert (one.source, one.label, one.interval_start_ms) == ("gate", "bus", NOON_MS + 60_000)
+    assert (one.a.detections, one.b.detections, one.a.frames, one.b.frames) == (0, 2, 2, 2)
+    assert one.a.evidence == []
+    assert [frame.count for frame in one.b.evidence] == [1, 1]
+    assert all(
+        two_models.store.url and frame.image_path.startswith("images/gate/") for frame in one.b.evidence
+    )
+    assert (found.compared, found.gaps_a, found.gaps_b) == (3, 0, 1)
+    assert found.totals == {"bus": (0, 2), "car": (4, 4)}
+
+
+def test_the_other_way_round_it_is_the_same_with_the_sides_changed(two_models):
+    one = compare_models(two_models.store, "tiny-a", "tiny-b")
+    other = compare_models(two_models.store, "tiny-b", "tiny-a")
+    assert [(d.a, d.b) for d in one.differences] == [(d.b, d.a) for d in other.differences]
+    assert (one.gaps_a, one.gaps_b) == (other.gaps_b, other.gaps_a)
+
+
+@pytest.mark.parametrize(
+    ("asked", "differences"),
+    [
+        ({"label": "car"}, 0),
+        ({"source": "yard"}, 0),
+        ({"to_ms": NOON_MS + 60_000}, 0),
+        ({"from_ms": NOON_MS + 60_000}, 1),
+        ({"interval_s": 3600}, 2),  # the hour holds the third minute too, which only A has seen
+    ],
+)
+def test_it_can_be_narrowed(two_models, asked, differences):
+    assert len(compare_models(two_models.store, "tiny-a", "tiny-b", **asked).differences) == differences
+
+
+@pytest.mark.parametrize(
+    ("models", "asked", "reason"),
+    [
+        (("tiny-a", "tiny-a"), {}, "the same model"),
+        (("tiny-", "tiny-b"), {}, "which of them"),
+        (("tiny-a", "large"), {}, "there are tiny-a, tiny-b"),
+        (("tiny-a", "tiny-b"), {"interval_s": 7}, "does not divide a day"),
+        (("tiny-a", "tiny-b"), {"interval_s": 30}, "no interval is stored for both"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(two_models, models, asked, reason):
+    with pytest.raises(Misconfigured, match=reason):
+        compare_models(two_models.store, *models, **asked)
+
+
+def test_the_command_prints_the_frames_and_json(two_models):
+    def run(*arguments: str) -> str:
+        finished = subprocess.run(
+            [sys.executable, "-m", "frametally", "compare", *arguments],
+            env=os.environ | {"FRAMETALLY_STORE_URL": two_models.store.url},
+            cwd=two_models.settings.data_dir,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout
+
+    said = run("tiny-a", "tiny-b", "--from", "2026-01-01T12:01:00Z")
+    assert "gate  bus: A 0 detections" in said
+    assert "    B 1 in images/gate/2026-01-01/" in said
+    assert "1 of 2 bars of 60 s differ" in said
+    body = json.loads(run("tiny-a", "tiny-b", "--json"))
+    assert [(d["label"], d["b"]["detections"]) for d in body["differences"]] == [("bus", 2)]

@@ -1,0 +1,275 @@
+"""What is chosen, estimated, and done again and again; one at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from frametally.errors import Misconfigured, Retryable
+from frametally.period import parse_period_s, repeat
+from frametally.reports import NoProgress
+from frametally.work_lock import work_lock
+from frametally_hadoop.dry_run import dry_run
+from frametally_hadoop.pace import Aggregated, Pace, estimate_s
+from frametally_hadoop.selection import select
+
+NOON_MS = 1_767_268_800_000
+DAY_MS = 86_400_000
+MIDNIGHT_MS = NOON_MS - DAY_MS // 2
+
+
+def three_days(footage) -> None:
+    for day in range(3):
+        footage.segment([footage.frame(NOON_MS + day * DAY_MS + n, "car", index=n) for n in range(day + 1)])
+
+
+def days(report) -> list[str]:
+    return [run.day for run in report.runs]
+
+
+def plan(footage, **changed):
+    return dry_run(
+        settings=footage.settings.model_copy(update=changed), store=footage.store, progress=NoProgress()
+    )
+
+
+@pytest.mark.parametrize(
+    ("bounds", "counted"),
+    [
+        ({"from_ms": MIDNIGHT_MS + DAY_MS}, ["2026-01-02", "2026-01-03"]),
+        ({"to_ms": MIDNIGHT_MS + DAY_MS}, ["2026-01-01"]),
+        ({"from_ms": MIDNIGHT_MS + DAY_MS, "to_ms": MIDNIGHT_MS + 2 * DAY_MS}, ["2026-01-02"]),
+        ({"from_ms": NOON_MS, "to_ms": NOON_MS + DAY_MS}, ["2026-01-01", "2026-01-02"]),
+        ({}, ["2026-01-01", "2026-01-02", "2026-01-03"]),
+    ],
+)
+def test_only_the_days_that_the_range_touches_are_counted(footage, bounds, counted):
+    three_days(footage)
+    asked = select(from_ms=bounds.get("from_ms"), to_ms=bounds.get("to_ms"))
+    assert days(footage.aggregate(selection=asked)) == counted
+    assert len(footage.aggregate().runs) == 3 - len(counted)
+
+
+def test_days_counted_one_by_one_have_the_bytes_of_those_counted_at_once(footage, twin):
+    three_days(footage)
+    at_once = twin(footage)
+    at_once.aggregate()
+    for day in (2, 0, 1):
+        first_ms = MIDNIGHT_MS + day * DAY_MS
+        footage.aggregate(selection=select(from_ms=first_ms, to_ms=first_ms + DAY_MS))
+    assert footage.objects("mapreduce-output") == at_once.objects("mapreduce-output")
+
+
+def test_all_counts_again_what_is_up_to_date_to_the_same_bytes(footage):
+    three_days(footage)
+    footage.aggregate()
+    before = footage.parts()
+    everything = select(from_ms=None, to_ms=None, recount=True)
+    report = footage.aggregate(selection=everything)
+    assert [(run.day, run.sequence) for run in report.runs] == [
+        ("2026-01-01", 2),
+        ("2026-01-02", 2),
+        ("2026-01-03", 2),
+    ]
+    assert footage.parts() == before
+    assert footage.aggregate().runs == []
+
+
+def test_a_range_without_a_day_is_refused():
+    with pytest.raises(Misconfigured, match="--from is not before --to"):
+        select(from_ms=5, to_ms=5)
+
+
+def test_a_dry_run_names_what_an_aggregation_then_does_and_does_nothing_itself(footage):
+    three_days(footage)
+    footage.aggregate(selection=select(from_ms=None, to_ms=MIDNIGHT_MS + DAY_MS))
+    before = footage.objects("")
+    found = plan(footage)
+    assert footage.objects("") == before
+    sizes = {key: len(data) for key, data in footage.objects("metadata").items()}
+    assert [(day.day, day.segments) for day in found.days] == [("2026-01-02", 1), ("2026-01-03", 1)]
+    assert (found.segments, found.days_up_to_date) == (2, 1)
+    assert found.bytes == sum(day.bytes for day in found.days) == sum(sorted(sizes.values())[1:])
+    report = footage.aggregate()
+    assert [run.inputs_sha256[:16] for run in report.runs] == [day.inputs for day in found.days]
+    assert (plan(footage).days, plan(footage).estimated_s) == ([], 0.0)
+
+
+def test_the_time_is_estimated_from_earlier_aggregations_with_the_same_runner(footage):
+    three_days(footage)
+    assert (plan(footage).estimated_s, plan(footage).estimated_from) == (None, 0)
+    pace = Pace(footage.settings.data_dir)
+    for seconds in (1.0, 50.0, 2.0):
+        pace.note(Aggregated(runner="inline", days=1, segments=1, bytes=plan(footage).bytes, seconds=seconds))
+    pace.note(Aggregated(runner="local", days=1, segments=1, bytes=1, seconds=1e6))
+    assert plan(footage).estimated_s == pytest.approx(2.0)
+    assert plan(footage).estimated_from == 3
+    assert plan(footage, runner="local").estimated_from == 1
+    assert plan(footage, runner="spark").estimated_s is None
+
+
+def test_what_was_counted_is_noted_beside_the_data_and_not_in_the_store(footage):
+    three_days(footage)
+    footage.aggregate()
+    [noted] = Pace(footage.settings.data_dir).earlier("inline")
+    assert (noted.days, noted.segments) == (3, 3)
+    assert noted.bytes == sum(len(data) for data in footage.objects("metadata").values())
+    footage.aggregate()
+    assert len(Pace(footage.settings.data_dir).earlier("inline")) == 1
+
+
+def test_half_a_note_of_a_killed_process_is_passed_over(tmp_path):
+    pace = Pace(tmp_path)
+    pace.note(Aggregated(runner="inline", days=1, segments=1, bytes=10, seconds=1))
+    with (tmp_path / "aggregations.jsonl").open("ab") as file:
+        file.write(b'{"runner":"inl\n')
+    assert len(pace.earlier("inline")) == 1
+    assert estimate_s(pace.earlier("inline"), 20) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("15s", 15), ("15m", 900), ("1h", 3600), ("24h", 86_400)])
+def test_a_period_is_a_number_and_a_unit(text, seconds):
+    assert parse_period_s("--every", text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0s", "15", "m", "-1m", "1.5h", "25h", "15 m", "٣s"])
+def test_a_period_that_is_none_is_one_line(text):
+    with pytest.raises(Misconfigured, match="examples are 15s, 15m and 1h"):
+        parse_period_s("--every", text)
+
+
+class Clock:
+    """Time that passes when somebody sleeps or works."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def pass_by(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+def test_rounds_begin_at_the_period_and_a_long_one_makes_the_next_late_never_parallel():
+    clock, began = Clock(), []
+    takes_s = iter([1, 25, 1, 1])
+
+    def work() -> None:
+        began.append(round(clock()))
+        clock.pass_by(next(takes_s))
+
+    rounds = repeat(
+        work,
+        period_s=10,
+        should_stop=lambda: len(began) == 4,
+        progress=NoProgress(),
+        clock=clock,
+        sleep=clock.pass_by,
+    )
+    assert (rounds, began) == (4, [0, 10, 35, 45])
+
+
+def test_a_round_that_fails_for_now_is_said_and_tried_again():
+    clock, said = Clock(), []
+
+    class Said(NoProgress):
+        def say(self, line: str) -> None:
+            said.append(line)
+
+    def work() -> None:
+        raise Retryable("the store is away")
+
+    repeat(
+        work,
+        period_s=10,
+        should_stop=lambda: len(said) == 3,
+        progress=Said(),
+        clock=clock,
+        sleep=clock.pass_by,
+    )
+    assert said == ["the store is away; the next try is in 10 s"] * 3
+
+
+def test_what_a_person_must_change_ends_the_rounds():
+    def work() -> None:
+        raise Misconfigured("no mrjob")
+
+    with pytest.raises(Misconfigured):
+        repeat(work, period_s=10, should_stop=lambda: False, progress=NoProgress())
+
+
+def test_the_lock_lets_one_in_at_a_time(tmp_path):
+    said, inside = [], []
+
+    def second() -> None:
+        with work_lock(tmp_path, "aggregate", on_wait=lambda line: (said.append(line), free.set())):
+            inside.append("second")
+
+    free = threading.Event()
+    thread = threading.Thread(target=second)
+    with work_lock(tmp_path, "aggregate"):
+        with (
+            pytest.raises(Retryable, match=f"process {os.getpid()}"),
+            work_lock(tmp_path, "aggregate", wait=False),
+        ):
+            inside.append("never")
+        thread.start()
+        assert free.wait(30)
+        assert inside == []
+    thread.join(30)
+    assert inside == ["second"]
+    assert said == [f"another `frametally aggregate` is at work here (process {os.getpid()}); waiting for it"]
+
+
+def test_a_crash_releases_the_lock(tmp_path):
+    script = (
+        "import os, signal, sys; from pathlib import Path; from frametally.work_lock import work_lock\n"
+        "with work_lock(Path(sys.argv[1]), 'aggregate'): os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    finished = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    assert finished.returncode == -signal.SIGKILL
+    with work_lock(tmp_path, "aggregate", wait=False):
+        pass
+
+
+def frametally(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "frametally", *map(str, arguments)],
+        env=os.environ | {"COLUMNS": "200"} | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_footage):
+    footage = file_footage
+    three_days(footage)
+    place = {
+        "FRAMETALLY_DATA_DIR": str(footage.settings.data_dir),
+        "FRAMETALLY_STORE_URL": footage.store.url,
+    }
+    told = frametally("aggregate", "--dry-run", "--from", "2026-01-02", **place)
+    assert told.returncode == 0, told.stderr
+    assert "2 days to count, 0 up to date: 2 segments" in told.stdout
+    assert "no earlier aggregation here" in told.stdout
+    as_json = json.loads(frametally("aggregate", "--dry-run", "--json", **place).stdout)
+    assert [day["day"] for day in as_json["days"]] == ["2026-01-01", "2026-01-02", "2026-01-03"]
+    counted = frametally("aggregate", "--to", "2026-01-02", **place)
+    assert (counted.returncode, counted.stdout.split(",")[0]) == (0, "counts: 1 days counted")
+    assert "no new footage" in frametally("aggregate", "--to", "2026-01-02", **place).stdout
+    shown = frametally("quality", **place)
+    assert shown.returncode == 0
+    assert "quality: 1 runs looked at, 0 with a check that did not pass" in shown.stdout
+    status = frametally("status", **place)
+    assert "quality: 2026-01-01, tiny-1, 60 s: 1 frames, 1 detections" in status.stdout
+    refused = frametally("aggregate", "--every", "soon", **place)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--every 'soon' is no period" in refused.stderr

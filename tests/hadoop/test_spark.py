@@ -1,0 +1,68 @@
+"""On Spark the job gives the bytes that it gives here; `make test-spark` runs this where PySpark is."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
+
+NOON_MS = 1_767_268_800_000
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture(autouse=True)
+def _pyspark() -> None:
+    """Skip where there is none, with the reason; `make test-spark` has it."""
+    if os.environ.get("FRAMETALLY_REQUIRE_SPARK") != "1":
+        pytest.importorskip("pyspark", reason="no PySpark here: `make test-spark` has it")
+
+
+@pytest.fixture
+def segments(file_footage):
+    """Two cameras over an hour's and a day's border, with cars that pass, repeats, and a corrupt line."""
+    footage = file_footage
+    for source in ("gate", "größer"):
+        for begin_ms in (NOON_MS + HOUR_MS - 6_000, NOON_MS + 12 * HOUR_MS - 5_000):
+            frames = [
+                footage.frame(
+                    begin_ms + n * 200,
+                    *["car", "car", 'a "b"\\'][: 1 + n % 3],
+                    source="gate" if source == "gate" else "yard",
+                    index=n,
+                    confidence=0.9 if n % 7 else 0.24,
+                    boxes=[
+                        (10.3 + n * 5.7, 50.1, 80.7, 60.9),
+                        (500.9 - n * 4.1, 152.2, 70.1, 61.3),
+                        (1.0, 2.0, 30.5, 40.0),
+                    ][: 1 + n % 3],
+                )
+                for n in range(60)
+            ]
+            footage.segments([frames[:25], frames[25:40], frames[30:60]])
+    footage.segment(
+        [footage.frame(NOON_MS + n, "car", index=40 + n) for n in range(3)],
+        spoil=lambda data: data.replace(b'"frame_index":41', b'"frame_index":'),
+    )
+    return footage
+
+
+def published(footage) -> dict[str, bytes]:
+    """Everything that an aggregation put."""
+    return footage.objects("mapreduce-output") | footage.objects("tracks")
+
+
+@pytest.mark.parametrize("master", ["local[2]", "local-cluster[2,1,1024]"])
+def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(segments, master):
+    report = segments.aggregate(runner="inline")
+    assert (len(report.runs), len(report.skipped)) == (2, 1)
+    assert report.duplicates_dropped > 0
+    expected = published(segments)
+    assert any(key.startswith("tracks/") for key in expected)
+    for runner in ("local", "spark"):
+        for key in expected:
+            segments.store.delete(key)
+        assert published(segments) == {}
+        segments.aggregate(runner=runner, spark_master=master)
+        assert published(segments) == expected
