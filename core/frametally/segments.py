@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.media import forgotten_by, list_tombstones
 from frametally.object_store import ObjectStore
 from frametally.once import one_line_per_frame
 from frametally.records import (
@@ -22,6 +23,7 @@ from frametally.records import (
     decode,
     encode,
 )
+from frametally.tombstones import is_forgotten
 
 # A header with a hundred sources is about 15 kB: one ranged read nearly always holds it.
 _HEADER_READ_BYTES = 32 * 1024
@@ -163,8 +165,13 @@ def find_frame(
                 body = store.get_range(key, body_start + part.first_byte, body_start + part.next_byte)
                 # A cheap test before the decoding: the path stands in the line as it is.
                 lines += [line for line in body.splitlines() if image_path.encode() in line]
-    frames = [(decode(line, FrameDetections).image_path, line) for line in lines]
-    kept = one_line_per_frame((path, line) for path, line in frames if path == image_path)
+    frames = [(decode(line, FrameDetections), line) for line in lines]
+    forgotten = forgotten_by(list_tombstones(store)) if frames else {}
+    kept = one_line_per_frame(
+        (frame.image_path, line)
+        for frame, line in frames
+        if frame.image_path == image_path and not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
+    )
     return decode(kept[image_path], FrameDetections) if image_path in kept else None
 
 

@@ -21,6 +21,7 @@ from frametally.segments import (
     read_segment,
 )
 from frametally.testing import MemoryStore
+from frametally.undo_records import Tombstone
 
 MODEL, LOG, TOPIC = "pixels-1", "log-1", "frames"
 
@@ -122,6 +123,35 @@ def test_an_object_without_a_line_is_no_segment() -> None:
         read_header(store, "metadata/x")
     with pytest.raises(ObjectMissing):
         read_segment(store, "metadata/none")
+
+
+def test_a_forgotten_frame_is_found_no_longer() -> None:
+    store = MemoryStore()
+    store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), segment(FRAMES, []))
+    wanted, other = FRAMES[0], FRAMES[1]
+    stone = Tombstone(
+        media=wanted.media,
+        name="cam.mp4",
+        source=wanted.source,
+        from_ms=wanted.captured_at_ms,
+        to_ms=wanted.captured_at_ms + 1,
+        first_captured_at_ms=None,
+        last_captured_at_ms=None,
+        why="forget",
+    )
+    store.put(keys.tombstone_key(stone.media, stone.from_ms, stone.to_ms), encode(stone))
+
+    def find(frame: FrameDetections) -> FrameDetections | None:
+        return find_frame(
+            store,
+            model=MODEL,
+            source=frame.source,
+            captured_at_ms=frame.captured_at_ms,
+            image_path=frame.image_path,
+        )
+
+    assert find(wanted) is None
+    assert find(other) == other
 
 
 def test_a_segment_under_a_foreign_key_is_told() -> None:
