@@ -13,7 +13,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .venv/python:
 	@for python in python3 python3.13 python3.12 python3.11 python; do \
@@ -51,6 +51,33 @@ run: setup ## Count your own footage: make run VIDEO=my.mp4 (or a folder; SERVE=
 test: .venv/dev setup ## Run the tests
 	@$(BIN)/python -m pytest -m "not demo and not services"
 
+.venv-spark/ready: .venv/python requirements-spark.lock pyproject.toml
+	@echo "Installing the pinned PySpark in an environment of its own"
+	@$(BIN)/python -m venv --clear .venv-spark
+	@.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.lock
+	@.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: test-spark
+test-spark: .venv-spark/ready ## Prove that Spark counts to the same bytes (needs Java)
+	@FRAMETALLY_REQUIRE_SPARK=1 .venv-spark/bin/python -m pytest -m spark tests/hadoop/test_spark.py
+
+.venv-airflow/ready: .venv/python requirements-airflow.lock
+	@echo "Installing the pinned Airflow in an environment of its own"
+	@$(BIN)/python -m venv --clear .venv-airflow
+	@.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-airflow.lock
+	@touch $@
+
+.PHONY: test-airflow
+test-airflow: .venv/dev setup .venv-airflow/ready ## Run the DAGs against embedded parts
+	@FRAMETALLY_AIRFLOW=$(CURDIR)/.venv-airflow/bin/airflow $(BIN)/python -m pytest -m airflow tests/airflow
+
+.PHONY: soak
+soak: .venv/dev setup ## Kill stages for long: FRAMES=10000 KILLS=200 REAL_KILLS=10 SEED=<number> can be set
+	@FAULTS_FRAMES=$${FRAMES:-10000} FAULTS_KILLS=$${KILLS:-200} FAULTS_REAL_KILLS=$${REAL_KILLS:-10} \
+	  FAULTS_SEED=$${SEED:-0} FAULTS_EXAMPLES=2000 \
+	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/faults/test_protocol_machine.py
+
 .PHONY: lint
 lint: .venv/dev ## Check style
 	@$(BIN)/ruff check
@@ -62,6 +89,6 @@ types: .venv/dev ## Check types
 
 .PHONY: clean
 clean: ## Remove what make made: .venv, the demo's data, caches
-	@rm -rf .venv demo-data simple_frontend/node_modules simple_frontend/frametally_web/static/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-spark .venv-airflow demo-data simple_frontend/node_modules simple_frontend/frametally_web/static/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 export VIDEO

@@ -1,57 +1,32 @@
-"""The consumer's loop: fetch, decode, detect, write segments, commit."""
+"""The consumer's loop: take messages, have them detected, have segments written, commit."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import random
+import threading
 import time
-from collections.abc import Callable
-from functools import partial
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import closing
 
-import numpy as np
-
-from frametally import keys
-from frametally.chain import ChainBroken, SegmentChain
-from frametally.errors import Poison, Retryable
-from frametally.frame_log import FrameLog, LeaseLost, LogConsumer, LogRecord, consumer_group
-from frametally.object_store import ObjectMissing, ObjectStore
-from frametally.opencv import decode_image
-from frametally.records import DeadLetter, FrameAnnouncement, FrameDetections, decode
-from frametally.reports import Progress, Skipped
+from frametally import failpoints
+from frametally.chain import logs_with_segments
+from frametally.errors import Retryable
+from frametally.frame_log import FrameLog, LeaseLost, LogConsumer, consumer_group
+from frametally.object_store import ObjectStore
+from frametally.reports import Progress
 from frametally.settings import Settings
 from frametally_consumer.detector import Detector
+from frametally_consumer.partitions import Partitions
+from frametally_consumer.pipeline import CHUNK_MESSAGES, Pipeline, Taken
+from frametally_consumer.report import ConsumeReport
+from frametally_consumer.retrying import Backoff, GivenUp, Patience
 
-T = TypeVar("T")
+__all__ = ["ConsumeReport", "consume"]
 
-# Messages handled between two polls: the lease is renewed by polling, and 16 frames take well under a
-# second on the slowest detector measured (28 frames a second).
-_CHUNK_MESSAGES = 16
 _POLL_S = 0.1
+_HEAR_S = 0.05
 _REPORT_EVERY_S = 0.5
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
-_SAY_EVERY_S = 60.0
-
-
-class ConsumeReport(NamedTuple):
-    """What one call of `consume` did.
-
-    Attributes:
-        model: The detector's model id.
-        frames: Messages that became detections, in segments that this worker wrote.
-        segments_written: Segments that this worker put.
-        segments_adopted: Segments of other workers that it went on after.
-        dead_letters: What it set aside in its segments.
-        stopped: Partitions that cannot go on, each with its reason.
-    """
-
-    model: str
-    frames: int
-    segments_written: int
-    segments_adopted: int
-    dead_letters: list[Skipped]
-    stopped: list[Skipped]
+_STOP_WITHIN_S, _CLOSE_WITHIN_S = 6.0, 1.0
+"""After being told to stop; the process has 10 s, and has to leave the group and to end besides."""
 
 
 def consume(
@@ -66,64 +41,34 @@ def consume(
 ) -> ConsumeReport:
     """Detect what is announced until told to stop, or until the group has committed all there is.
 
+    While the store or the log is away, this waits and says so once a minute.
+
     Args:
         settings: The topic, and the borders of a batch.
         store: Where frames lie and segments go.
         log: Where frames are announced.
         detector: What finds objects.
-        progress: Told of every chunk.
+        progress: Told how far it is, also by other threads.
         until_caught_up: End once every partition's end is committed, by this worker or others of its group.
-        should_stop: Asked between chunks; what is in hand is written before the return.
+        should_stop: Asked several times a second, also by other threads. What is in hand is finished before
+            the return, as far as that goes within 6 s; the rest is not committed, and comes again.
 
     The topic is made if it is not there yet: a consumer may be started before any producer.
+
+    Raises:
+        Misconfigured: A store, a log or a failpoint that cannot be.
     """
-    log.create_topic(settings.topic, settings.log_partitions)
-    worker = _Worker(settings, store, log, detector, progress, should_stop)
-    return worker.run(until_caught_up)
-
-
-class _Loaded(NamedTuple):
-    """An announced frame with its picture, (height, width, 3) uint8 BGR."""
-
-    announcement: FrameAnnouncement
-    image: np.ndarray
-
-
-class _Batch:
-    """The open batch of one partition: all that it holds follows the end of the chain."""
-
-    def __init__(self, chain: SegmentChain, first_offset: int) -> None:
-        self.chain = chain
-        self.start_at(first_offset)
-
-    def start_at(self, first_offset: int) -> None:
-        self.first_offset = self.next_offset = first_offset
-        self.opened_at_s = 0.0
-        self.held: dict[int, str | None] = {}
-        self.frames: dict[int, FrameDetections] = {}
-        self.dead_letters: dict[int, DeadLetter] = {}
-
-    def add(self, offset: int, outcome: FrameDetections | DeadLetter) -> None:
-        if not self.held:
-            self.opened_at_s = time.monotonic()
-        self.held[offset] = outcome.image_path
-        self.next_offset = offset + 1
-        if isinstance(outcome, FrameDetections):
-            self.frames[offset] = outcome
-        else:
-            self.dead_letters[offset] = outcome
-
-    def drop_below(self, offset: int) -> None:
-        """Keep what is at or above `offset`, as work that follows a chain that now ends there."""
-        kept = [(at, self.frames.get(at) or self.dead_letters[at]) for at in self.held if at >= offset]
-        opened_at_s = self.opened_at_s
-        self.start_at(offset)
-        for at, outcome in kept:
-            self.add(at, outcome)
-        self.opened_at_s = opened_at_s
+    failpoints.arm()
+    return _Worker(settings, store, log, detector, progress, should_stop).run(until_caught_up)
 
 
 class _Worker:
+    """One member of the group.
+
+    The main thread alone talks to the `LogConsumer` and knows what is held. It never waits for the store or
+    the detector, so that the lease is kept whatever they do.
+    """
+
     def __init__(
         self,
         settings: Settings,
@@ -136,205 +81,190 @@ class _Worker:
         self._settings = settings
         self._store = store
         self._log = log
-        self._detector = detector
+        self._log_id = ""
+        self._model = detector.model_id
         self._progress = progress
         self._should_stop = should_stop
         self._group = consumer_group(detector.model_id)
-        self._log_id = log.log_id(settings.topic)
-        self._batches: dict[int, _Batch] = {}
-        self._stopped: dict[int, Skipped] = {}
-        self._dead_letters: list[Skipped] = []
-        self._frames = self._written = self._adopted = 0
+        self._over = threading.Event()
+        self._patience = Patience(progress.say, self._over)
+        self._pipeline = Pipeline(
+            store=store,
+            detector=detector,
+            max_pixels=settings.max_image_megapixels * 1_000_000,
+            patience=self._patience,
+        )
+        self._partitions = Partitions(
+            settings=settings,
+            store=store,
+            pipeline=self._pipeline,
+            progress=progress,
+            model=detector.model_id,
+        )
+        self._waiting: Sequence[Taken] = []  # polled, and not yet submitted
+        self._log_backoff = Backoff()
+        self._log_away_until_s = 0.0
+        self._drained = False
+        self._stop_by_s: float | None = None
         self._reported_at_s = -_REPORT_EVERY_S
 
     def run(self, until_caught_up: bool) -> ConsumeReport:
-        consumer = self._log.subscribe(
-            self._settings.topic,
-            self._group,
-            on_assigned=lambda partitions: self._assigned(consumer, partitions),
-            on_revoked=self._revoked,
-        )
+        """Work until there is nothing more to do.
+
+        The order of effects that makes "no frame lost, none counted twice" true, for each partition:
+
+        1. At assignment the end of its chain is looked up, and reading begins there (`SegmentChain.resume`).
+        2. Messages are taken from the log, in order.
+        3. Their frames are fetched, checked and decoded, and objects are found in them; what cannot be is set
+           aside as a dead letter. All of this is kept in memory only (`Pipeline.submit`).
+        4. Outcomes are held in order. Those of a batch are put as a segment, durably, if none begins there
+           yet; if one does, it is read and checked (`SegmentChain.put`).
+        5. What that segment covers is dropped. Only now the partition's next batch is made: it begins where
+           the segment ends (`AssignedPartition.advance`).
+        6. The end of that segment is committed.
+
+        A crash anywhere leaves a chain that ends at or above the committed offset: step 1 finds that end, so
+        that nothing is left out or done again. A partition that goes to another worker is dropped with all
+        that is unfinished; a put that is on its way then is one that step 4 of the other worker finds.
+
+        Raises:
+            Misconfigured: A store or a log that cannot be.
+        """
         try:
-            while not self._should_stop():
-                records = consumer.poll(timeout_s=_POLL_S, max_records=_CHUNK_MESSAGES)
-                self._take(consumer, records)
-                drained = until_caught_up and not records
-                self._write_due(consumer, everything=drained)
-                self._report(now=drained)
-                if drained and self._caught_up():
-                    break
-            self._write_due(consumer, everything=True)
-            self._report(now=True)
-        finally:
-            consumer.close()
-        return ConsumeReport(
-            self._detector.model_id,
-            self._frames,
-            self._written,
-            self._adopted,
-            self._dead_letters,
-            list(self._stopped.values()),
+            consumer = self._join()
+            if consumer is not None:
+                with closing(consumer):
+                    while not self._is_done(until_caught_up):
+                        self._step(consumer, until_caught_up)
+        except BaseException:
+            self._over.set()
+            self._pipeline.close(within_s=0.0)
+            raise
+        self._over.set()
+        ended = self._pipeline.close(within_s=_CLOSE_WITHIN_S)
+        return self._partitions.tally.report(
+            model=self._model, stopped=list(self._partitions.stopped.values()), unfinished=not ended
         )
 
-    def _assigned(self, consumer: LogConsumer, partitions: list[int]) -> None:
-        begin = self._log.begin_offsets(self._settings.topic)
-        committed = self._log.committed(self._settings.topic, self._group)
-        for partition in partitions:
-            chain = SegmentChain(
-                self._store,
-                model=self._detector.model_id,
-                log_id=self._log_id,
-                topic=self._settings.topic,
-                partition=partition,
+    def _join(self) -> LogConsumer | None:
+        """The group's new member, once log and store are there; None if told to stop before."""
+
+        def join() -> LogConsumer:
+            self._log.create_topic(self._settings.topic, self._settings.log_partitions)
+            self._log_id = self._log.log_id(self._settings.topic)
+            return self._log.subscribe(
+                self._settings.topic, self._group, on_assigned=self._assigned, on_revoked=self._revoked
             )
-            start = committed.get(partition, 0)
-            try:
-                position = self._retrying(partial(chain.resume, start))
-            except ChainBroken as error:
-                self._stop(partition, error)
-                continue
-            if begin[partition] > position:
-                self._progress.say(
-                    f"partition {partition}: the log begins at offset {begin[partition]}, offsets "
-                    f"{position} to {begin[partition] - 1} are lost; raise the log's retention"
-                )
-                position = begin[partition]
-            consumer.seek(partition, position)
-            self._batches[partition] = _Batch(chain, position)
-            if position > start:
-                with contextlib.suppress(LeaseLost):  # already lost again: the next poll tells
-                    consumer.commit(partition, position)
+
+        try:
+            known = self._patience.until_done(
+                "look-up", lambda: logs_with_segments(self._store, self._model), self._should_stop
+            )
+            consumer = self._patience.until_done("log", join, self._should_stop)
+        except GivenUp:
+            return None
+        if known and self._log_id not in known:
+            self._progress.say(
+                f"this log is new ({self._log_id}), the store has segments of {len(known)} earlier: frames "
+                "announced only there do not come again. If `frametally status` misses frames, remove the "
+                "manifests of their media from media/ in the store and produce them again"
+            )
+        return consumer
+
+    def _step(self, consumer: LogConsumer, until_caught_up: bool) -> None:
+        stopping = self._is_stopping()
+        full = stopping or bool(self._waiting) or self._partitions.full
+        under_way = not self._pipeline.is_idle
+        polled = self._poll(consumer, 0 if full else CHUNK_MESSAGES, timeout_s=0.0 if under_way else _POLL_S)
+        self._waiting = self._pipeline.submit(self._waiting, self._partitions.hold)
+        self._pipeline.hear(timeout_s=_HEAR_S if under_way and not polled else 0.0)
+        self._drained = polled == 0 and not (full or self._waiting or self._pipeline.messages)
+        flush = self._time_to_flush() if stopping else until_caught_up and self._drained
+        self._partitions.write_due(everything=flush)
+        self._seek_and_commit(consumer)
+        self._report(now=flush)
+
+    def _is_stopping(self) -> bool:
+        if self._stop_by_s is None and self._should_stop():
+            self._stop_by_s = time.monotonic() + _STOP_WITHIN_S
+            self._waiting = []
+        return self._stop_by_s is not None
+
+    def _time_to_flush(self) -> bool:
+        """Told to stop: what is being detected is waited for, during half of the time that there is."""
+        if self._stop_by_s is None:
+            return False
+        return not self._pipeline.messages or time.monotonic() > self._stop_by_s - _STOP_WITHIN_S / 2
+
+    def _is_done(self, until_caught_up: bool) -> bool:
+        at_rest = self._pipeline.is_idle and self._partitions.settled
+        if self._stop_by_s is not None:
+            return at_rest or time.monotonic() >= self._stop_by_s
+        return until_caught_up and self._drained and at_rest and self._caught_up()
+
+    def _poll(self, consumer: LogConsumer, most: int, *, timeout_s: float) -> int | None:
+        """Take up to `most` messages; 0 only keeps the lease. How many came; None while the log is away."""
+        if time.monotonic() < self._log_away_until_s:
+            time.sleep(_HEAR_S)
+            return None
+        try:
+            records = consumer.poll(timeout_s=timeout_s, max_records=most)
+        except Retryable as error:
+            self._log_is_away(error)
+            return None
+        self._log_backoff.reset()
+        taken = [one for one in map(self._partitions.take, records) if one is not None]
+        if taken:
+            failpoints.passing("consumer.polled")
+            self._waiting = [*self._waiting, *taken]
+        return len(records)
+
+    def _log_is_away(self, error: Retryable) -> None:
+        self._patience.tell("log", error)
+        self._log_away_until_s = time.monotonic() + self._log_backoff.next_s()
+
+    def _assigned(self, partitions: list[int]) -> None:
+        begin = self._log.begin_offsets(self._settings.topic)
+        # Read before the chain is looked up: a segment is there before its offset is committed.
+        committed = self._log.committed(self._settings.topic, self._group)
+        failpoints.passing("consumer.assigned")
+        for partition in partitions:
+            self._partitions.assign(
+                partition,
+                log_id=self._log_id,
+                log_begin=begin[partition],
+                committed_offset=committed.get(partition, 0),
+            )
 
     def _revoked(self, partitions: list[int]) -> None:
         for partition in partitions:
-            self._batches.pop(partition, None)
+            self._partitions.drop(partition)
 
-    def _stop(self, partition: int, error: ChainBroken) -> None:
-        self._batches.pop(partition, None)
-        self._stopped[partition] = Skipped(f"partition {partition}", str(error))
-        self._progress.say(str(error))
-
-    def _take(self, consumer: LogConsumer, records: list[LogRecord]) -> None:
-        """Detect the frames of one chunk, add them to their partitions' batches, write the full ones."""
-        taken = [(record, self._load(record)) for record in records if self._is_wanted(record)]
-        images = [loaded.image for _, loaded in taken if isinstance(loaded, _Loaded)]
-        detected = iter(self._detector.detect(images) if images else [])
-        for record, loaded in taken:
-            if isinstance(loaded, DeadLetter):
-                outcome: FrameDetections | DeadLetter = loaded
-            else:
-                frame = loaded.announcement
-                outcome = FrameDetections(
-                    image_path=frame.image_path,
-                    source=frame.source,
-                    frame_index=frame.frame_index,
-                    captured_at_ms=frame.captured_at_ms,
-                    time_source=frame.time_source,
-                    width_px=frame.width_px,
-                    height_px=frame.height_px,
-                    media=frame.media,
-                    model=self._detector.model_id,
-                    detections=next(detected),
-                )
-            # Asked again: a write in between may have adopted a segment that holds this message, too.
-            if self._is_wanted(record):
-                batch = self._batches[record.partition]
-                batch.add(record.offset, outcome)
-                if len(batch.held) >= self._settings.batch_frames:
-                    self._write(consumer, record.partition, batch)
-
-    def _is_wanted(self, record: LogRecord) -> bool:
-        batch = self._batches.get(record.partition)
-        return batch is not None and record.offset >= batch.next_offset
-
-    def _load(self, record: LogRecord) -> _Loaded | DeadLetter:
-        """The announcement with its picture, or the dead letter instead."""
-        frame: FrameAnnouncement | None = None
-        stage: Literal["parse", "fetch", "verify", "decode"] = "parse"
-        try:
-            frame = decode(record.value, FrameAnnouncement)
-            image_path = keys.check_image_key(frame.image_path)
-            stage = "fetch"
-            data = self._retrying(lambda: self._store.get(image_path))
-            stage = "verify"
-            if hashlib.sha256(data).hexdigest() != frame.sha256:
-                raise Poison(f"{frame.image_path} is not what was announced: its sha256 differs")
-            stage = "decode"
-            image = decode_image(data, self._settings.max_image_megapixels * 1_000_000)
-            stage = "verify"
-            if image.shape[:2] != (frame.height_px, frame.width_px):
-                raise Poison(
-                    f"{frame.image_path} is {image.shape[1]}x{image.shape[0]}, announced as "
-                    f"{frame.width_px}x{frame.height_px}"
-                )
-        except (Poison, ObjectMissing) as error:
-            return DeadLetter(
-                offset=record.offset,
-                message=record.value,
-                source=frame.source if frame else None,
-                image_path=frame.image_path if frame else None,
-                stage=stage,
-                reason=str(error),
-            )
-        return _Loaded(frame, image)
-
-    def _write_due(self, consumer: LogConsumer, *, everything: bool) -> None:
-        """Write the batches that are old enough, or all."""
-        now_s = time.monotonic()
-        for partition, batch in list(self._batches.items()):
-            old = now_s - batch.opened_at_s >= self._settings.batch_s
-            if batch.held and (old or everything):
-                self._write(consumer, partition, batch)
-
-    def _write(self, consumer: LogConsumer, partition: int, batch: _Batch) -> None:
-        """Bring the chain up to the end of the batch, then commit.
-
-        The order that makes "no frame lost, none counted twice" true:
-
-        1. The segment is put, durably, if none begins there yet; it has every message of its range.
-        2. If another worker's segment was there: it is read and checked, what it covers is dropped here, and
-           what it does not cover becomes a batch that begins at its end (back to 1).
-        3. The offset is committed.
-        """
-        while batch.held:
-            held_before = batch.next_offset
+    def _seek_and_commit(self, consumer: LogConsumer) -> None:
+        for assigned in self._partitions:
             try:
-                result = self._retrying(
-                    lambda: batch.chain.put(
-                        first_offset=batch.first_offset,
-                        next_offset=batch.next_offset,
-                        frames=list(batch.frames.values()),
-                        dead_letters=list(batch.dead_letters.values()),
-                        held=batch.held,
-                    )
-                )
-            except ChainBroken as error:
-                self._stop(partition, error)
-                return
-            if result.adopted:
-                self._adopted += 1
-            else:
-                self._written += 1
-                self._frames += len(batch.frames)
-                self._dead_letters += [
-                    Skipped(letter.image_path or f"message {partition}:{letter.offset}", letter.reason)
-                    for letter in batch.dead_letters.values()
-                ]
-            batch.drop_below(result.next_offset)
-            if result.next_offset > held_before:
-                consumer.seek(partition, result.next_offset)
-            try:
-                consumer.commit(partition, result.next_offset)
+                if assigned.seek_to is not None:
+                    consumer.seek(assigned.partition, assigned.seek_to)
+                    assigned.seek_to = None
+                if assigned.uncommitted is not None and time.monotonic() >= self._log_away_until_s:
+                    consumer.commit(assigned.partition, assigned.uncommitted)
+                    assigned.uncommitted = None
+                    failpoints.passing("consumer.committed")
             except LeaseLost:
-                # The partition is another worker's by now; it finds our segment when it looks for its place.
-                self._batches.pop(partition, None)
-                return
+                # It is another worker's by now, which finds our segment when it looks for the chain's end.
+                self._partitions.drop(assigned.partition)
+            except Retryable as error:
+                self._log_is_away(error)
 
     def _caught_up(self) -> bool:
-        ends = self._log.end_offsets(self._settings.topic)
-        committed = self._log.committed(self._settings.topic, self._group)
+        try:
+            ends = self._log.end_offsets(self._settings.topic)
+            committed = self._log.committed(self._settings.topic, self._group)
+        except Retryable as error:
+            self._log_is_away(error)
+            return False
         return all(
-            committed.get(partition, 0) >= end or partition in self._stopped
+            committed.get(partition, 0) >= end or partition in self._partitions.stopped
             for partition, end in ends.items()
         )
 
@@ -342,28 +272,10 @@ class _Worker:
         if not now and time.monotonic() - self._reported_at_s < _REPORT_EVERY_S:
             return
         self._reported_at_s = time.monotonic()
-        ends = self._log.end_offsets(self._settings.topic)
-        committed = self._log.committed(self._settings.topic, self._group)
-        in_hand = sum(len(batch.held) for batch in self._batches.values())
-        self._progress.update(sum(committed.values()) + in_hand, sum(ends.values()))
-
-    def _retrying(self, action: Callable[[], T]) -> T:
-        """What `action` returns, tried again for as long as the outside world fails for now.
-
-        Raises:
-            Retryable: It still fails, and the worker was told to stop.
-        """
-        pause_s = _FIRST_PAUSE_S
-        said_at_s = -_SAY_EVERY_S
-        while True:
-            try:
-                return action()
-            except Retryable as error:
-                if self._should_stop():
-                    raise
-                if time.monotonic() - said_at_s >= _SAY_EVERY_S:
-                    said_at_s = time.monotonic()
-                    self._progress.say(f"waiting, and trying again: {error}")
-                # Jitter keeps workers that failed together from coming back together.
-                time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        try:
+            ends = self._log.end_offsets(self._settings.topic)
+            committed = self._log.committed(self._settings.topic, self._group)
+        except Retryable as error:
+            self._log_is_away(error)
+            return
+        self._progress.update(sum(committed.values()) + self._partitions.held_messages, sum(ends.values()))

@@ -1,13 +1,14 @@
-"""The chain of a partition's segments: without gap or overlap, whoever writes them, whatever dies.
+"""The chain of a partition's segments: from 0 on, without gap or overlap, whoever writes, whatever dies.
 
 Each worker keeps to these rules for every partition that it is assigned:
 
-1. Its position is the committed offset, or the `next_offset` of the last segment that it wrote or adopted.
-   At assignment it looks for the last segment that begins at or below its position, and goes on at that
-   segment's `next_offset` if that is larger (`SegmentChain.resume`).
-2. Every batch becomes a segment, also one without a good frame.
+1. Its position is the end of the chain. The committed offset says where to look for that end: at assignment
+   the worker looks for the last segment that begins at or below it, and follows the chain from there
+   (`SegmentChain.resume`). A committed offset above the end means that segments are missing: it goes back.
+2. Every batch becomes a segment, also one without a good frame. Messages that the log no longer has are lost:
+   the next segment covers their offsets and has no lines for them.
 3. Segments are put strictly in order, each only after the one before exists; the put creates, and never
-   replaces (`SegmentChain.put`).
+   replaces (`SegmentChain.put`). None reaches over the beginning of one that is there.
 4. On a lost race it reads the winner's segment, checks that every message that it holds in that range is in
    there, and goes on at the winner's `next_offset`. A segment of another log, or one that does not parse,
    stops the partition; it is never adopted.
@@ -16,11 +17,12 @@ Each worker keeps to these rules for every partition that it is assigned:
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from frametally import keys
+from frametally import failpoints, keys
 from frametally.errors import Misconfigured, Poison
 from frametally.object_store import ObjectStore
 from frametally.records import DeadLetter, FrameDetections, SegmentHeader
@@ -37,11 +39,36 @@ class ChainBroken(Misconfigured):
     """The partition cannot go on before a person has looked at the segment that the message names."""
 
 
+class Place(NamedTuple):
+    """Where to go on in a partition.
+
+    Attributes:
+        next_offset: End of the chain so far: the next segment begins there.
+        limit: Where a segment begins that is there already, None if there is none above: what lies in between
+            is missing, and no new segment may reach over that offset.
+    """
+
+    next_offset: int
+    limit: int | None
+
+
 class PutResult(NamedTuple):
     """Where the chain ends now, and whether another worker's segment brought it there."""
 
     next_offset: int
     adopted: bool
+
+
+def logs_with_segments(store: ObjectStore, model: str) -> list[str]:
+    """Ids of the logs that the model has segments of; a few listings, however many segments there are."""
+    log_ids: list[str] = []
+    folder = f"{keys.METADATA}/model={model}"
+    after = None
+    while (info := next(store.list(folder, after), None)) is not None:
+        name = info.key.removeprefix(f"{folder}/").partition("/")[0]
+        log_ids.append(name.removeprefix("log="))
+        after = f"{folder}/{name}/\uffff"  # above every key of that log
+    return log_ids
 
 
 class SegmentChain:
@@ -58,8 +85,11 @@ class SegmentChain:
     def _key(self, first_offset: int) -> str:
         return keys.segment_key(self._model, self._log_id, self._topic, self._partition, first_offset)
 
-    def resume(self, committed_offset: int) -> int:
-        """The offset to go on at: `committed_offset`, or the end of the chain that lies at or above it.
+    def resume(self, committed_offset: int) -> Place:
+        """Where the chain ends that leads up to, or over, `committed_offset`.
+
+        Segments that are missing between two others are not noticed here, as that would take reading the
+        header of each; `frametally status` does.
 
         Raises:
             ChainBroken: A segment on the way does not parse, or belongs elsewhere.
@@ -69,16 +99,26 @@ class SegmentChain:
             parsed = keys.parse_segment_key(info.key)
             if parsed and (parsed.topic, parsed.partition) == (self._topic, self._partition):
                 first_offsets.append(parsed.first_offset)
-        position = committed_offset
+        first_offsets.sort()
+        end = self._end(first_offsets, committed_offset)
+        above = [offset for offset in first_offsets if offset > end]
+        return Place(end, min(above, default=None))
+
+    def _end(self, first_offsets: Sequence[int], committed_offset: int) -> int:
+        if not first_offsets or first_offsets[0] > 0:
+            return 0  # a chain begins there: what would lead up to the first one is missing
+        end = self._next_offset(first_offsets, committed_offset, committed_offset)
         while True:
-            below = [offset for offset in first_offsets if offset <= position]
-            if not below:
-                return position
-            next_offset = self._header(max(below), committed_offset).next_offset
-            if next_offset <= position:
-                return position
             # The chain may go on from there: whoever wrote it died before it could commit.
-            position = next_offset
+            further = self._next_offset(first_offsets, end, committed_offset)
+            if further <= end:
+                return end
+            end = further
+
+    def _next_offset(self, first_offsets: Sequence[int], offset: int, committed_offset: int) -> int:
+        """Where the last segment that begins at or below `offset` ends."""
+        last = first_offsets[bisect.bisect_right(first_offsets, offset) - 1]
+        return self._header(last, committed_offset).next_offset
 
     def put(
         self,
@@ -90,6 +130,13 @@ class SegmentChain:
         held: Mapping[int, str | None],
     ) -> PutResult:
         """Put the segment of `[first_offset, next_offset)`, or adopt the one that another worker put there.
+
+        The order of effects:
+
+        1. The segment's bytes are made. Nothing of them is stored.
+        2. They are put, whole and durably, if no segment begins there. If that did it, it is all.
+        3. Otherwise the segment that is there is read and checked: it belongs here, it is whole, and every
+           message held by this worker is in it. Only then it counts as if this worker had put it.
 
         Args:
             first_offset: End of the chain so far.
@@ -111,9 +158,14 @@ class SegmentChain:
             frames=frames,
             dead_letters=dead_letters,
         )
+        failpoints.passing("chain.encoded")
         if self._store.put(self._key(first_offset), data, if_absent=True):
+            failpoints.passing("chain.put")
             return PutResult(next_offset, adopted=False)
-        return PutResult(self._adopt(first_offset, held), adopted=True)
+        failpoints.passing("chain.race-lost")
+        adopted_to = self._adopt(first_offset, held)
+        failpoints.passing("chain.adopted")
+        return PutResult(adopted_to, adopted=True)
 
     def _adopt(self, first_offset: int, held: Mapping[int, str | None]) -> int:
         key = self._key(first_offset)

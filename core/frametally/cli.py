@@ -12,15 +12,29 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from frametally import cli_books, console
+from frametally import (
+    cli_books,
+    cli_compare,
+    cli_dead_letters,
+    cli_doctor,
+    cli_explain,
+    cli_quality,
+    cli_redetect,
+    cli_undo,
+    console,
+)
 from frametally.cli_ports import Ports, data_dir_option, open_ports, option, read_settings, with_options
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.reports import exit_code
-from frametally.settings import component_folder
+from frametally.settings import Settings, component_folder
+
+if TYPE_CHECKING:
+    from frametally.downloads import KnownFile
+    from frametally_consumer.report import ConsumeReport
 
 # A moment of its own for the demo clip, so that its numbers are the same everywhere.
 DEMO_START_TIME = "2026-01-01T08:00:00Z"
@@ -34,6 +48,8 @@ footage_options: list[Callable[[Any], Any]] = [
     option("--sample-fps", "Frames a second taken from a video, or 'all'."),
     option("--timezone", "IANA time zone of times that come without one."),
     option("--time-pattern", "strptime pattern of the time in file names, e.g. cam_%Y%m%d_%H%M%S."),
+    option("--max-side-px", "Longest side of a stored frame in pixels; larger ones are shrunk.", type=int),
+    option("--jpeg-quality", "JPEG quality of stored frames, 1 to 100.", type=int),
     click.option("--no-file-time", is_flag=True, help="Refuse media whose only time is the file's date."),
 ]
 
@@ -47,31 +63,76 @@ def cli() -> None:
 @cli.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @with_options(footage_options)
+@click.option("--dry-run", is_flag=True, help="Say what there is and how long it will take; write nothing.")
+@click.option("--watch", is_flag=True, help="Go on with what comes to lie in the folders, until Ctrl-C.")
 @data_dir_option
-def produce(paths: tuple[Path, ...], source: str | None, start_time: str | None, **overrides: Any) -> int:
+def produce(
+    paths: tuple[Path, ...],
+    source: str | None,
+    start_time: str | None,
+    dry_run: bool,
+    watch: bool,
+    **overrides: Any,
+) -> int:
     """Store and announce the frames of pictures and videos (default: producer/new_pics/)."""
+    from frametally_producer.command import Asked, produce_files, tell_plan, watch_folders
+
     settings = read_settings("producer", overrides)
-    with open_ports(settings) as ports:
-        return _produce(ports, paths or (_default_pictures(),), source=source, start_time=start_time)
+    with _stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+        asked = Asked(settings, paths or (_default_pictures(),), source, start_time, should_stop)
+        if dry_run:
+            return tell_plan(asked)
+        with open_ports(settings) as ports:
+            return (watch_folders if watch else produce_files)(asked, ports.store, ports.log)
 
 
 @cli.command()
 @click.option("--until-caught-up", is_flag=True, help="End when the log is drained.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that share the work; one that dies is started again.",
+)
+@option("--topic", "Log topic to drain, such as one that `frametally redetect` made.")
 @data_dir_option
-def consume(until_caught_up: bool, **overrides: Any) -> int:
-    """Detect objects in what is announced, and write segments."""
-    with open_ports(read_settings("consumer", overrides)) as ports:
-        return _consume(ports, until_caught_up=until_caught_up)
+def consume(until_caught_up: bool, workers: int, **overrides: Any) -> int:
+    """Detect objects in what is announced, and write segments, until the first Ctrl-C."""
+    settings = read_settings("consumer", overrides)
+    with _stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+        if workers > 1:
+            return _consume_with_workers(settings, workers, until_caught_up, should_stop)
+        with open_ports(settings) as ports:
+            return _consume(ports, until_caught_up=until_caught_up, should_stop=should_stop)
 
 
 @cli.command()
 @option("--interval", "Seconds of the stored base interval; divides a day.", type=int)
 @option("--runner", "Engine of the counting job: inline, local, hadoop or spark.")
+@option("--from", "ISO 8601 time: only UTC days that end after it.", metavar="TIME")
+@option("--to", "ISO 8601 time: only UTC days that begin before it.", metavar="TIME")
+@click.option("--all", "recount", is_flag=True, help="Count also the days that are up to date.")
+@click.option("--dry-run", is_flag=True, help="Say what would be counted, and do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
+@option("--every", "Do it again every so often (15s, 15m, 1h), and index, until SIGTERM.", metavar="PERIOD")
 @data_dir_option
-def aggregate(interval: int | None, **overrides: Any) -> int:
+def aggregate(
+    interval: int | None, recount: bool, dry_run: bool, as_json: bool, every: str | None, **overrides: Any
+) -> int:
     """Count what segments hold, per label and interval, by the MapReduce job."""
+    from frametally_hadoop.command import asked_days, count_every, count_once, tell_dry_run
+
+    days = asked_days(overrides.pop("from"), overrides.pop("to"), recount=recount)
+    if (as_json and not dry_run) or (every is not None and (dry_run or recount)):
+        raise Misconfigured("--json goes with --dry-run only, --every with neither --dry-run nor --all")
     with open_ports(read_settings("hadoop", {**overrides, "interval_s": interval})) as ports:
-        return _aggregate(ports)
+        if dry_run:
+            return tell_dry_run(ports, days, as_json=as_json)
+        if every is None:
+            return count_once(ports, days)
+        with _stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+            return count_every(ports, every, days, afterwards=lambda: _index(ports), should_stop=should_stop)
 
 
 @cli.command()
@@ -129,16 +190,34 @@ def demo(serving: bool, port: int | None, data_dir: Path) -> int:
 
 
 @cli.command("download-models")
-def download_models() -> int:
-    """Fetch the YOLOv4-tiny model and check it."""
-    from frametally_consumer.model_files import ensure_default_model
+@click.option("--int8", is_flag=True, help="Also make the INT8 network, calibrated on this store's frames.")
+@data_dir_option
+def download_models(int8: bool, **overrides: Any) -> int:
+    """Fetch the model and check it; with --int8 make its INT8 network."""
+    from frametally_consumer.model_files import chosen_model_files
 
-    settings = read_settings("consumer", {})
+    settings = read_settings("consumer", overrides)
     with console.stage_bar("model") as bar:
-        files = ensure_default_model(settings.models_dir, bar)
+        files = chosen_model_files(settings, bar)
     for path in files:
         click.echo(path)
+    if int8:
+        from frametally_consumer.int8 import prepare_int8
+
+        with console.stage_bar("int8") as bar:
+            made = prepare_int8(files, settings, bar)
+        click.echo(made.path)
+        click.echo(
+            f"int8: calibrated on {made.frames} frames, finds {made.found_again:.1%} of what f32 finds; "
+            "use it with FRAMETALLY_DETECTOR=openvino FRAMETALLY_PRECISION=int8"
+        )
     return 0
+
+
+def _default_model_files() -> Sequence[KnownFile]:
+    from frametally_consumer.model_files import COCO_NAMES, YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS
+
+    return YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES
 
 
 def _default_pictures() -> Path:
@@ -149,34 +228,18 @@ def _default_pictures() -> Path:
 
 
 def _produce(ports: Ports, paths: Sequence[Path], *, source: str | None, start_time: str | None) -> int:
-    from frametally_producer.produce import produce
+    from frametally_producer.command import Asked, produce_files
 
-    folder = component_folder("producer")
-    with console.stage_bar("frames") as bar:
-        report = produce(
-            paths,
-            settings=ports.settings,
-            store=ports.store,
-            log=ports.log,
-            progress=bar,
-            source=source,
-            start_time=start_time,
-            extracted_dir=folder / "extracted_frames" if folder else None,
-        )
-    for line in report.notices:
-        console.err.print(line, markup=False)
-    console.print_skipped(report.skipped)
-    click.echo(f"frames: {report.frames_announced} announced, {report.frames_known} known already")
-    return exit_code(done=report.frames_announced + report.frames_known, skipped=report.skipped)
+    return produce_files(Asked(ports.settings, paths, source, start_time), ports.store, ports.log)
 
 
-def _consume(ports: Ports, *, until_caught_up: bool) -> int:
+def _consume(ports: Ports, *, until_caught_up: bool, should_stop: Callable[[], bool] = lambda: False) -> int:
     from frametally_consumer.load import load_detector
     from frametally_consumer.worker import consume
 
     with console.stage_bar("model") as bar:
         detector = load_detector(ports.settings, bar)
-    with console.stage_bar("detections") as bar, _stop_on_sigterm() as should_stop:
+    with console.stage_bar("detections") as bar:
         report = consume(
             settings=ports.settings,
             store=ports.store,
@@ -186,26 +249,45 @@ def _consume(ports: Ports, *, until_caught_up: bool) -> int:
             until_caught_up=until_caught_up,
             should_stop=should_stop,
         )
+    code = _print_consumed(report)
+    if report.unfinished:
+        # A thread that hangs in the detector or in a call of the store would be waited for at the end.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _consume_with_workers(
+    settings: Settings, workers: int, until_caught_up: bool, should_stop: Callable[[], bool]
+) -> int:
+    from frametally_consumer.load import load_detector
+    from frametally_consumer.supervisor import consume_with_workers
+
+    with console.stage_bar("model") as bar:
+        load_detector(settings, bar)  # so that the model is fetched, and what is wrong is said, once
+    with console.stage_bar("detections") as bar:
+        report, failures = consume_with_workers(
+            workers,
+            settings=settings,
+            progress=bar,
+            until_caught_up=until_caught_up,
+            should_stop=should_stop,
+        )
+    return max(_print_consumed(report), NOTHING_DONE if failures else 0)
+
+
+def _print_consumed(report: ConsumeReport) -> int:
     skipped = report.dead_letters + report.stopped
     console.print_skipped(skipped)
+    if report.dead_letters_unlisted:
+        more = f"{report.dead_letters_unlisted} more were set aside; see `frametally dead-letters list`"
+        console.err.print(more)
     click.echo(
         f"detections: {report.frames} frames in {report.segments_written} segments "
         f"({report.segments_adopted} adopted), model {report.model}"
     )
     return exit_code(done=report.frames + report.segments_adopted, skipped=skipped)
-
-
-def _aggregate(ports: Ports) -> int:
-    from frametally_hadoop.driver import aggregate
-
-    with console.stage_bar("counts") as bar:
-        report = aggregate(settings=ports.settings, store=ports.store, progress=bar)
-    console.print_skipped(report.skipped)
-    click.echo(
-        f"counts: {len(report.runs)} days counted, {report.days_up_to_date} up to date, "
-        f"{report.frames} frames, {report.duplicates_dropped} repeats dropped"
-    )
-    return exit_code(done=len(report.runs) + report.days_up_to_date, skipped=report.skipped)
 
 
 def _index(ports: Ports) -> int:
@@ -221,11 +303,13 @@ def _index(ports: Ports) -> int:
 def _run(
     ports: Ports, paths: Sequence[Path], *, source: str | None, start_time: str | None, serving: bool
 ) -> int:
+    from frametally_hadoop.command import count_once
+
     codes = [_produce(ports, paths, source=source, start_time=start_time)]
     if NOTHING_DONE in codes:
         return NOTHING_DONE
     codes.append(_consume(ports, until_caught_up=True))
-    codes.append(_aggregate(ports))
+    codes.append(count_once(ports))
     codes.append(_index(ports))
     series = ports.index.series()
     if not series:
@@ -247,22 +331,27 @@ def _serve(ports: Ports) -> int:
 
 
 @contextmanager
-def _stop_on_sigterm() -> Iterator[Callable[[], bool]]:
+def _stop_on(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
+    """Whether one of these signals has come; the second Ctrl-C interrupts at once."""
     stopped = False
 
     def stop(signal_number: int, stack_frame: object) -> None:
         nonlocal stopped
         stopped = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in signals}
     try:
         yield lambda: stopped
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-for command in cli_books.COMMANDS:
-    cli.add_command(command)
+for topic in (cli_books, cli_compare, cli_dead_letters, cli_explain, cli_quality, cli_redetect, cli_undo):
+    for command in topic.COMMANDS:
+        cli.add_command(command)
+cli.add_command(cli_doctor.doctor_command(_default_model_files))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

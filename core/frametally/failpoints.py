@@ -33,6 +33,12 @@ FAILPOINTS = {
     "chain.adopted": "another worker's segment is read and checked",
     "consumer.written": "a segment is stored, what it covers is dropped, and its offset is not committed",
     "consumer.committed": "an offset is committed",
+    "aggregate.planned": "the days to count are known, and nothing was counted",
+    "aggregate.counted": "all days are counted, and none is published",
+    "aggregate.part": "a part file of a run is put",
+    "aggregate.audited": "a run's quality report is put, and its `_SUCCESS` is not",
+    "aggregate.success": "a run is whole, and no pointer names it",
+    "aggregate.published": "a day's pointer is put, and those of other days are not",
 }
 """Every failpoint's name, and how things stand there."""
 

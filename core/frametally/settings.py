@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     store_url: str = Field("", description="Object store; empty: files in `<data_dir>/store`.")
     log_url: str = Field("", description="Frame log; empty: SQLite in `<data_dir>/log.sqlite`.")
     index_url: str = Field("", description="Count index; empty: SQLite in `<data_dir>/index.sqlite`.")
+    ledger_url: str = Field("", description="Ledger; empty: SQLite in `<data_dir>/ledger.sqlite`.")
     models_dir: Path = Field(
         default_factory=_default_models_dir,
         description="Cache of downloaded models, shared by all checkouts.",
@@ -114,10 +115,42 @@ class Settings(BaseSettings):
         description="Millions of pixels above which a picture is refused, read from its header.",
     )
 
+    min_free_disk_mb: int = Field(
+        500,
+        ge=0,
+        description="Megabytes that stay free on the disk of the embedded store and log; the producer waits.",
+    )
+    watch_still_s: float = Field(
+        5.0,
+        gt=0,
+        description="Seconds for which a watched file's size and date must have been still to be taken.",
+    )
+    gap_s: float = Field(
+        0.0,
+        ge=0,
+        description="Seconds without footage that a dry run calls a gap; 0: ten times the usual step.",
+    )
+
     # The consumer.
-    detector: Literal["opencv", "pixels"] = Field(
-        "opencv",
-        description="What finds objects: `opencv` runs a Darknet network; `pixels` finds bright patches.",
+    detector: Literal["auto", "opencv", "openvino", "onnxruntime", "pixels"] = Field(
+        "auto",
+        description=(
+            "What finds objects: `opencv`, `openvino` or `onnxruntime` run a network, `auto` takes the "
+            "fastest that is installed and stays with it; `pixels` finds bright patches."
+        ),
+    )
+    precision: Literal["f32", "bf16", "int8"] = Field(
+        "f32", description="Arithmetic of the network; `bf16` and `int8` are for `openvino`."
+    )
+    detector_threads: int = Field(
+        0, ge=0, le=1024, description="Threads of one worker's network; 0: as many as it has cores."
+    )
+    execution_providers: str = Field(
+        "CPUExecutionProvider",
+        description="ONNX Runtime's execution providers, separated by commas, the first choice first.",
+    )
+    model_onnx: Path | None = Field(
+        None, description="ONNX file of a YOLO network, instead of a Darknet one; needs `model_names`."
     )
     model_cfg: Path | None = Field(None, description="Darknet network file; empty: YOLOv4-tiny's.")
     model_weights: Path | None = Field(None, description="Darknet weights file; empty: YOLOv4-tiny's.")
@@ -135,6 +168,20 @@ class Settings(BaseSettings):
         le=4096,
         multiple_of=32,
         description="Height of the network's input in pixels, a multiple of 32.",
+    )
+    resize: Literal["auto", "stretch", "letterbox"] = Field(
+        "auto",
+        description=(
+            "How a picture comes to the network's size: `stretch` as Darknet does, `letterbox` keeps its "
+            "proportions; `auto`: letterbox for an ONNX file, else stretch."
+        ),
+    )
+    calibration_frames: int = Field(
+        200, ge=10, le=10_000, description="Frames that an INT8 network is calibrated on."
+    )
+    calibration_dir: Path | None = Field(
+        None,
+        description="Folder of pictures to calibrate on; empty: the store's frames, or the demo clip's.",
     )
     min_confidence: float = Field(
         0.1, ge=0.01, lt=1, description="Confidence below which the detector writes no box, 0 to 1."
@@ -161,8 +208,39 @@ class Settings(BaseSettings):
         0.0, ge=0, description="Pixels that a box's shorter side must have to be counted."
     )
     count_labels: str = Field("", description="Labels to count, separated by commas; empty: all.")
+    count_objects: bool = Field(
+        True, description="Whether unique objects (visits) are counted too, by tracking boxes through time."
+    )
+    min_tracking_fps: float = Field(
+        5.0,
+        ge=0,
+        le=1000,
+        description="Analysed frames a second under which unique objects are not counted; 10 % less will do.",
+    )
+    track_confidence: float = Field(
+        0.6, ge=0, le=1, description="Confidence of a strong box; one 0.1 above it begins a track."
+    )
+    track_weak_confidence: float = Field(
+        0.1, ge=0, le=1, description="Confidence from which on a box may continue a track."
+    )
+    track_label_confidence: str = Field(
+        "bus=0.4,car=0.4,truck=0.4", description="Labels with another confidence of strong boxes."
+    )
+    track_gap_s: float = Field(3.0, gt=0, le=60, description="Seconds that a track lives on without a box.")
+    track_stitch_s: float = Field(
+        5.0,
+        ge=0,
+        le=60,
+        description="Longest seconds between two pieces of one broken track; with the gap 60 at most.",
+    )
+    track_fixed_labels: str = Field(
+        "", description="Labels of which what never moves is no object, separated by commas; empty: none."
+    )
     runner: Literal["inline", "local", "hadoop", "spark"] = Field(
         "inline", description="Engine of the counting job."
+    )
+    spark_master: str = Field(
+        "local[*]", description="Spark's master, for the `spark` engine; `local[*]`: this machine's cores."
     )
 
     # The dashboard.
@@ -189,6 +267,7 @@ class Settings(BaseSettings):
                 "data_dir": data_dir,
                 "store_url": self.store_url or (data_dir / "store").as_uri(),
                 "log_url": self.log_url or f"sqlite:///{data_dir / 'log.sqlite'}",
+                "ledger_url": self.ledger_url or f"sqlite:///{data_dir / 'ledger.sqlite'}",
                 "index_url": self.index_url or f"sqlite:///{data_dir / 'index.sqlite'}",
             }
         )

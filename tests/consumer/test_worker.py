@@ -1,6 +1,8 @@
 """The worker's loop: every message ends in exactly one segment, as detections or as a dead letter."""
 
 import hashlib
+import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -265,27 +267,320 @@ def test_killed_at_any_call_of_the_store_the_next_worker_completes_the_chain(
     assert_one_chain_each(store, log)
 
 
+class Stoppable(BrightDetector):
+    """Sets `detected` once it has found something; may be slow."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.detected = threading.Event()
+        self._seconds = seconds
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
+        self.detected.set()
+        time.sleep(self._seconds)
+        return super().detect(images)
+
+
+def consume_until(
+    stop: Callable[[], bool], settings: Settings, store: object, log: object, detector: BrightDetector
+) -> ConsumeReport:
+    return consume(
+        settings=settings,
+        store=store,  # type: ignore[arg-type]
+        log=log,  # type: ignore[arg-type]
+        detector=detector,
+        progress=Lines(),
+        until_caught_up=False,
+        should_stop=stop,
+    )
+
+
 def test_told_to_stop_it_writes_what_it_has_in_hand(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     publish(log, [encode(announcement(store, number)) for number in range(3)])
-    asked = 0
+    detector = Stoppable()
+    report = consume_until(detector.detected.is_set, settings, store, log, detector)
+    assert (report.frames, report.unfinished) == (3, False)
+    assert_one_chain_each(store, log)
 
-    def stop_after_one_chunk() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 1
+
+def test_told_to_stop_in_a_batch_too_slow_to_finish_it_drops_that_and_it_comes_again(
+    settings: Settings, store: MemoryStore, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frametally_consumer.worker._STOP_WITHIN_S", 0.3)
+    monkeypatch.setattr("frametally_consumer.worker._CLOSE_WITHIN_S", 0.0)
+    publish(log, [encode(announcement(store, number)) for number in range(9)])
+    detector = Stoppable(seconds=1.5)
+    report = consume_until(detector.detected.is_set, settings, store, log, detector)
+    assert report.unfinished
+    assert report.frames == 0
+    assert log.committed(TOPIC, consumer_group("bright-1")) == {}
+    assert drain(settings, store, log).frames == 9
+    assert_one_chain_each(store, log)
+
+
+def test_told_to_stop_while_the_store_is_away_it_ends_and_nothing_is_lost(
+    settings: Settings, store: MemoryStore, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frametally_consumer.worker._STOP_WITHIN_S", 0.3)
+    publish(log, [encode(announcement(store, number)) for number in range(9)])
+    tried = threading.Event()
+
+    def no_segment_can_be_put(method: str, key: str) -> None:
+        if method == "put":
+            tried.set()
+            raise Retryable("the store did not answer")
+
+    report = consume_until(
+        tried.is_set, settings, FailingStore(store, no_segment_can_be_put), log, BrightDetector()
+    )
+    assert (report.frames, report.unfinished, report.dead_letters) == (0, False, [])
+    assert drain(settings, store, log).frames == 9
+    assert_one_chain_each(store, log)
+
+
+def test_the_lease_is_kept_while_a_put_is_tried_again_and_the_detector_is_slow(
+    settings: Settings, store: MemoryStore
+) -> None:
+    log = MemoryLog(lease_s=0.4)
+    log.create_topic(TOPIC, 2)
+    publish(log, [encode(announcement(store, number)) for number in range(9)])
+    lost = time.monotonic() + 1.5
+    others: list[int] = []
+    other = log.subscribe(
+        TOPIC, consumer_group("bright-1"), on_assigned=others.extend, on_revoked=lambda gone: None
+    )
+
+    def away_for_a_while(method: str, key: str) -> None:
+        if method == "put" and time.monotonic() < lost:
+            other.poll(timeout_s=0, max_records=0)  # it would take what nobody holds
+            raise Retryable("the store did not answer")
+
+    report = drain(settings, FailingStore(store, away_for_a_while), log)  # type: ignore[arg-type]
+    other.close()
+    assert len(others) <= 1, "only its even share"
+    assert report.frames + drain(settings, store, log).frames == 9
+    assert_one_chain_each(store, log)
+
+
+def test_while_one_batch_is_written_the_next_is_detected_and_the_one_after_loaded(
+    settings: Settings, store: MemoryStore
+) -> None:
+    log = MemoryLog()
+    log.create_topic(TOPIC, 1)
+    publish(log, [encode(announcement(store, number)) for number in range(100)])
+    loaded = set()
+    detected_frames = 0
+    seen_at_the_first_put: list[tuple[int, int]] = []
+
+    class Counting(BrightDetector):
+        def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
+            nonlocal detected_frames
+            detected_frames += len(images)
+            return super().detect(images)
+
+    def watch(method: str, key: str) -> None:
+        if method == "get":
+            loaded.add(key)
+        if method == "put" and not seen_at_the_first_put:
+            deadline_s = time.monotonic() + 20
+            while (detected_frames < 32 or len(loaded) <= 32) and time.monotonic() < deadline_s:
+                time.sleep(0.005)
+            seen_at_the_first_put.append((detected_frames, len(loaded)))
 
     report = consume(
-        settings=settings,
-        store=store,
+        settings=settings.model_copy(update={"batch_frames": 16}),
+        store=FailingStore(store, watch),  # type: ignore[arg-type]
         log=log,
-        detector=BrightDetector(),
+        detector=Counting(),
         progress=Lines(),
-        until_caught_up=False,
-        should_stop=stop_after_one_chunk,
+        until_caught_up=True,
     )
-    assert report.frames == 3
+    [(detected, fetched)] = seen_at_the_first_put
+    assert detected >= 32
+    assert fetched > 32
+    assert report.frames == 100
+    assert_one_chain_each(store, log)
+
+
+def test_what_is_under_way_is_bounded_however_slow_the_detector(
+    settings: Settings, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 64 * 48 * 3
+    monkeypatch.setattr("frametally_consumer.pipeline._MOST_BYTES", 20 * size)
+    log = MemoryLog()
+    log.create_topic(TOPIC, 1)
+    publish(log, [encode(announcement(store, number)) for number in range(80)])
+    fetched = detected = most = 0
+
+    class Slow(BrightDetector):
+        def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
+            nonlocal detected, most
+            time.sleep(0.02)
+            most = max(most, fetched - detected)
+            detected += len(images)
+            return super().detect(images)
+
+    def count(method: str, key: str) -> None:
+        nonlocal fetched
+        fetched += method == "get"
+
+    consume(
+        settings=settings,
+        store=FailingStore(store, count),  # type: ignore[arg-type]
+        log=log,
+        detector=Slow(),
+        progress=Lines(),
+        until_caught_up=True,
+    )
+    assert detected == 80
+    assert most <= 20
+
+
+def test_a_store_that_was_emptied_is_filled_again_as_far_as_the_log_reaches(
+    settings: Settings, store: MemoryStore, log: MemoryLog
+) -> None:
+    frames = [announcement(store, number) for number in range(20)]
+    publish(log, [encode(frame) for frame in frames])
+    drain(settings, store, log)
+    for key in list(list_segments(store)):
+        store.delete(key)
+    lines = Lines()
+    assert drain(settings, store, log, lines).frames == 20
+    told = [line for line in lines.said if "not in the store" in line]
+    assert len(told) == 2
+    assert all("detected anew" in line for line in told)
+    assert_one_chain_each(store, log)
+
+
+def test_segments_missing_at_the_beginning_are_written_again_and_the_others_kept(
+    settings: Settings, store: MemoryStore, log: MemoryLog
+) -> None:
+    publish(log, [encode(announcement(store, number)) for number in range(40)])
+    drain(settings, store, log)
+    before = {key: store.get(key) for key in list_segments(store)}
+    first, second, *_ = sorted(before)
+    store.delete(first)
+    store.delete(second)
+    assert 0 < drain(settings, store, log).frames < 40
+    assert_one_chain_each(store, log)
+    after = {key: store.get(key) for key in list_segments(store)}
+    assert {key: after[key] for key in before if key not in (first, second)} == {
+        key: data for key, data in before.items() if key not in (first, second)
+    }
+
+
+def test_a_commit_in_the_middle_of_a_segment_does_nothing_twice(
+    settings: Settings, store: MemoryStore, log: MemoryLog
+) -> None:
+    publish(log, [encode(announcement(store, number)) for number in range(30)])
+    drain(settings, store, log)
+    before = {key: store.get(key) for key in list_segments(store)}
+    consumer = log.subscribe(
+        TOPIC, consumer_group("bright-1"), on_assigned=lambda _: None, on_revoked=lambda _: None
+    )
+    consumer.poll(timeout_s=0)
+    for partition in (0, 1):
+        consumer.commit(partition, 2)
+    consumer.close()
+    assert drain(settings, store, log).frames == 0
+    assert {key: store.get(key) for key in list_segments(store)} == before
+    assert_one_chain_each(store, log)
+
+
+@pytest.mark.parametrize("left", [7, 0])
+def test_what_retention_removed_is_said_and_the_chain_has_no_gap(
+    settings: Settings, store: MemoryStore, left: int
+) -> None:
+    log = MemoryLog()
+    log.create_topic(TOPIC, 1)
+    publish(log, [encode(announcement(store, number)) for number in range(10)])
+    drain(settings, store, log)
+    publish(log, [encode(announcement(store, number)) for number in range(10, 30)])
+    topic = log._topic(TOPIC)
+    topic.begin[0] = 30 - left
+    del topic.messages[0][: 30 - left]
+    lines = Lines()
+    assert drain(settings, store, log, lines).frames == left
+    [line] = [line for line in lines.said if "lost" in line]
+    assert f"offsets 10 to {29 - left}" in line
+    assert "retention" in line
+    reached = 0
+    for key in list_segments(store):
+        header = read_segment(store, key).header
+        assert header.first_offset == reached
+        reached = header.next_offset
+    assert reached == 30
+    assert drain(settings, store, log, lines).frames == 0
+
+
+def test_a_log_made_anew_starts_a_chain_of_its_own_and_says_what_to_do(
+    settings: Settings, store: MemoryStore, log: MemoryLog
+) -> None:
+    publish(log, [encode(announcement(store, number)) for number in range(6)])
+    drain(settings, store, log)
+    before = {key: store.get(key) for key in list_segments(store)}
+    other = MemoryLog()
+    other.create_topic(TOPIC, 2)
+    lines = Lines()
+    assert drain(settings, store, other, lines).frames == 0
+    [line] = [line for line in lines.said if "this log is new" in line]
+    assert "produce them again" in line
+    publish(other, [encode(announcement(store, number)) for number in range(6, 9)])
+    assert drain(settings, store, other, lines).frames == 3
+    after = {key: store.get(key) for key in list_segments(store)}
+    assert before.items() < after.items()
+    again = Lines()
+    drain(settings, store, other, again)
+    assert again.said == []
+
+
+def test_a_full_disk_is_waited_for(settings: Settings, store: MemoryStore, log: MemoryLog) -> None:
+    publish(log, [encode(announcement(store, number)) for number in range(9)])
+    full_until = time.monotonic() + 0.5
+
+    def full(method: str, key: str) -> None:
+        if method == "put" and time.monotonic() < full_until:
+            raise Retryable("no room left in store folder: free some space there")
+
+    lines = Lines()
+    assert drain(settings, FailingStore(store, full), log, lines).frames == 9  # type: ignore[arg-type]
+    assert sum("free some space" in line for line in lines.said) == 1, "said once a minute"
+    assert_one_chain_each(store, log)
+
+
+class AwayLog:
+    """A log whose consumer cannot be reached for a while."""
+
+    def __init__(self, inner: MemoryLog, until_s: float) -> None:
+        self._inner, self._until_s = inner, until_s
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def subscribe(self, *args: object, **kwargs: object) -> object:
+        consumer = self._inner.subscribe(*args, **kwargs)  # type: ignore[arg-type]
+        for name in ("poll", "commit"):
+            setattr(consumer, name, self._away(getattr(consumer, name)))
+        return consumer
+
+    def _away(self, method: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **kwargs: object) -> object:
+            if time.monotonic() < self._until_s:
+                raise Retryable("the log did not answer")
+            return method(*args, **kwargs)
+
+        return call
+
+
+def test_a_log_that_is_away_for_a_while_costs_time_and_no_frame(
+    settings: Settings, store: MemoryStore, log: MemoryLog
+) -> None:
+    publish(log, [encode(announcement(store, number)) for number in range(9)])
+    lines = Lines()
+    report = drain(settings, store, AwayLog(log, time.monotonic() + 0.7), lines)  # type: ignore[arg-type]
+    assert (report.frames, report.dead_letters) == (9, [])
+    assert sum("did not answer" in line for line in lines.said) == 1
     assert_one_chain_each(store, log)
 
 

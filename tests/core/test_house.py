@@ -84,7 +84,15 @@ def test_no_module_of_the_job_hides_one_of_the_standard_library(name: str) -> No
     assert not (ROOT / "hadoop/frametally_hadoop" / f"{name}.py").exists()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "requirements.lock",
+        "requirements-dev.lock",
+        "requirements-spark.lock",
+        "requirements-airflow.lock",
+    ],
+)
 def test_a_lock_carries_names_versions_and_hashes_but_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert "--hash=sha256:" in text

@@ -1,0 +1,58 @@
+"""From a message to a picture: what the loading threads do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from frametally import failpoints
+from frametally.frame_log import LogRecord
+from frametally.object_store import ObjectStore
+from frametally.opencv import Pixels
+from frametally.records import DeadLetter, FrameAnnouncement
+from frametally.stored_frame import BadFrame, as_dead_letter, parse_announcement, read_frame
+from frametally_consumer.retrying import GivenUp, Patience
+
+
+class Loaded(NamedTuple):
+    """An announced frame with its picture, (height, width, 3) uint8 BGR."""
+
+    announcement: FrameAnnouncement
+    image: Pixels
+
+
+def parse(record: LogRecord) -> FrameAnnouncement | DeadLetter:
+    """The announcement in a message, or the dead letter instead."""
+    try:
+        return parse_announcement(record.value)
+    except BadFrame as error:
+        return as_dead_letter(offset=record.offset, message=record.value, frame=None, error=error)
+
+
+def load(
+    record: LogRecord,
+    frame: FrameAnnouncement,
+    *,
+    store: ObjectStore,
+    max_pixels: int,
+    patience: Patience,
+    give_up: Callable[[], bool],
+) -> Loaded | DeadLetter | None:
+    """The announced frame with its picture, or the dead letter instead; None if it is wanted no more.
+
+    Args:
+        record: The message.
+        frame: The announcement in it.
+        store: Where the picture lies; while it is away this waits.
+        max_pixels: Width times height above which a picture is refused.
+        patience: How to wait.
+        give_up: Whether the frame is wanted no more.
+    """
+    try:
+        image = patience.until_done("fetch", lambda: read_frame(store, frame, max_pixels=max_pixels), give_up)
+    except GivenUp:
+        return None
+    except BadFrame as error:
+        return as_dead_letter(offset=record.offset, message=record.value, frame=frame, error=error)
+    failpoints.passing("consumer.loaded")
+    return Loaded(frame, image)

@@ -1,0 +1,239 @@
+"""`frametally consume --workers N`: N worker processes in one group, and one that looks after them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple
+
+from frametally.errors import FrametallyError
+from frametally.frame_log import open_frame_log
+from frametally.object_store import open_object_store
+from frametally.reports import Progress
+from frametally.settings import Settings
+from frametally_consumer.load import load_detector
+from frametally_consumer.report import ConsumeReport, add_up
+from frametally_consumer.retrying import Backoff
+from frametally_consumer.worker import consume
+
+_LOOK_S = 0.1
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
+_WELL_AFTER_S = 60.0
+"""A worker that ran that long was well: if it dies after that, it is started again at once, nearly."""
+_KILL_AFTER_S = 9.0
+"""After the signal to stop; a worker ends by itself before that, unless it hangs."""
+
+
+class WorkersReport(NamedTuple):
+    """What all workers did together.
+
+    Attributes:
+        report: Sums over the reports of those that came to their end.
+        failures: How many could not work at all; each has said why.
+    """
+
+    report: ConsumeReport
+    failures: int
+
+
+def consume_with_workers(
+    workers: int,
+    *,
+    settings: Settings,
+    progress: Progress,
+    until_caught_up: bool,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> WorkersReport:
+    """Run worker processes until all have come to their end.
+
+    A worker that dies is started again after a pause, which doubles from 0.5 s to a minute while it keeps
+    dying. One that says that nothing can be done is not. A worker that loses its supervisor stops.
+
+    Args:
+        workers: How many.
+        settings: Of each.
+        progress: Told how far the group is, and what workers say.
+        until_caught_up: End once the log is drained.
+        should_stop: Asked several times a second; then all are told to stop, and are given 9 s.
+    """
+    progress.update(0, None, f"{workers} workers")
+    team = [_Worker(number, settings, until_caught_up, progress) for number in range(1, workers + 1)]
+    told_at_s: float | None = None
+    try:
+        while not all(worker.ended for worker in team):
+            if told_at_s is None and should_stop():
+                told_at_s = time.monotonic()
+                for worker in team:
+                    worker.stop()
+            if told_at_s is not None and time.monotonic() - told_at_s > _KILL_AFTER_S:
+                for worker in team:
+                    worker.kill()
+            connections: list[Any] = [worker.connection for worker in team if worker.connection is not None]
+            if connections:
+                wait(connections, timeout=_LOOK_S)
+            else:
+                time.sleep(_LOOK_S)
+            for worker in team:
+                worker.look_after()
+    finally:
+        for worker in team:
+            worker.kill()
+    reports = [worker.report for worker in team if worker.report is not None]
+    return WorkersReport(add_up(reports), sum(worker.failed for worker in team))
+
+
+class _Worker:
+    """One worker's process, and the next one in its place if it dies."""
+
+    def __init__(self, number: int, settings: Settings, until_caught_up: bool, progress: Progress) -> None:
+        self.ended = False
+        self.failed = False
+        self.report: ConsumeReport | None = None
+        self.connection: Connection | None = None
+        self._number = number
+        self._settings = settings
+        self._until_caught_up = until_caught_up
+        self._progress = progress
+        self._process: BaseProcess | None = None
+        self._stopping = False
+        self._backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        self._started_at_s = self._start_at_s = 0.0
+
+    def look_after(self) -> None:
+        """Start it if it is time; hear what it says; notice that it ended."""
+        if self.ended:
+            return
+        if self._process is None:
+            if self._stopping:
+                self.ended = True
+            elif time.monotonic() >= self._start_at_s:
+                self._start()
+            return
+        if not self._hear():
+            self._buried()
+
+    def stop(self) -> None:
+        """Tell it to finish what is in hand and end."""
+        self._stopping = True
+        if self._process is not None and self._process.is_alive():
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End it, whatever it is at."""
+        if self._process is not None and self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    def _start(self) -> None:
+        # Spawned, not forked: an open SQLite file does not survive a fork, nor do threads.
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe(duplex=False)
+        self._process = context.Process(
+            target=_work, args=(self._settings, self._until_caught_up, theirs), name=f"worker-{self._number}"
+        )
+        self._process.start()
+        theirs.close()
+        self._started_at_s = time.monotonic()
+
+    def _hear(self) -> bool:
+        """Pass on what it said; False once it has closed its end."""
+        if self.connection is None:
+            return False
+        try:
+            while self.connection.poll():
+                kind, *said = self.connection.recv()
+                if kind == "update":
+                    self._progress.update(*said)
+                elif kind == "say":
+                    self._progress.say(f"worker {self._number}: {said[0]}")
+                elif kind == "report":
+                    self.report = said[0]
+                else:
+                    self._progress.say(f"worker {self._number}: {said[0]}")
+                    self.failed = True
+        except (EOFError, OSError):
+            return False
+        return True
+
+    def _buried(self) -> None:
+        if self._process is None or self.connection is None:
+            return
+        self._process.join()
+        code, self._process = self._process.exitcode, None
+        self.connection.close()
+        self.connection = None
+        if self.report is not None or self.failed or self._stopping:
+            self.ended = True
+            return
+        if time.monotonic() - self._started_at_s > _WELL_AFTER_S:
+            self._backoff.reset()
+        pause_s = self._backoff.next_s()
+        self._start_at_s = time.monotonic() + pause_s
+        died = f"ended with code {code}"
+        if code is not None and code < 0:
+            died = f"was killed by {signal.Signals(-code).name}"
+        self._progress.say(
+            f"worker {self._number} {died}: it is started again in {pause_s:.1f} s, and what it had in hand "
+            "comes again"
+        )
+
+
+class _Line:
+    """A worker's way of telling its supervisor; `lost` once there is none."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.lost = False
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        self.tell("update", done, total, note)
+
+    def say(self, line: str) -> None:
+        self.tell("say", line)
+
+    def tell(self, *message: object) -> None:
+        with self._lock:
+            try:
+                self._connection.send(message)
+            except OSError:
+                self.lost = True
+
+
+def _work(settings: Settings, until_caught_up: bool, connection: Connection) -> None:
+    """The whole life of one worker process."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    line = _Line(connection)
+    unfinished = False
+    try:
+        detector = load_detector(settings)
+        with (
+            closing(open_object_store(settings.store_url)) as store,
+            closing(open_frame_log(settings.log_url, lease_s=settings.lease_s)) as log,
+        ):
+            report = consume(
+                settings=settings,
+                store=store,
+                log=log,
+                detector=detector,
+                progress=line,
+                until_caught_up=until_caught_up,
+                should_stop=lambda: stopped.is_set() or line.lost,
+            )
+        unfinished = report.unfinished
+        line.tell("report", report)
+    except FrametallyError as error:
+        line.tell("failed", str(error))
+    with suppress(OSError):
+        connection.close()
+    if unfinished:
+        os._exit(0)  # a thread in the detector or in a call of the store would be waited for

@@ -1,0 +1,78 @@
+"""A failpoint kills the process where, and only where, it was asked to."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frametally import failpoints
+from frametally.errors import Misconfigured
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSES = """
+from frametally import failpoints
+failpoints.arm()
+for _ in range(3):
+    failpoints.passing("chain.encoded")
+    failpoints.passing("chain.put")
+    print("passed", flush=True)
+"""
+
+
+def run(failpoint: str) -> tuple[int, int]:
+    """Exit code, and how often the places were passed."""
+    done = subprocess.run(
+        [sys.executable, "-c", PASSES],
+        env=os.environ | {failpoints.VARIABLE: failpoint},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.count("passed")
+
+
+def test_unset_nothing_happens() -> None:
+    assert run("") == (0, 3)
+
+
+def test_the_process_dies_at_the_nth_passing() -> None:
+    assert run("chain.put") == (-signal.SIGKILL, 0)
+    assert run("chain.put:3") == (-signal.SIGKILL, 2)
+    assert run("chain.put:4") == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "text", ["nowhere", "chain.put:", "chain.put:0", "chain.put:x", ":1", "chain.put:-1"]
+)
+def test_one_that_does_not_exist_is_refused_at_the_start(text: str) -> None:
+    with pytest.raises(Misconfigured, match=failpoints.VARIABLE):
+        failpoints.arm({failpoints.VARIABLE: text})
+
+
+@pytest.mark.parametrize("stage", [["consume", "--until-caught-up"], ["produce", "."]])
+def test_a_stage_refuses_it_in_one_line(stage: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "frametally", *stage],
+        cwd=tmp_path,
+        env=os.environ | {failpoints.VARIABLE: "nowhere", "FRAMETALLY_DETECTOR": "pixels"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    [line] = done.stderr.strip().splitlines()
+    assert "no such failpoint" in line
+
+
+def test_every_name_is_passed_somewhere_and_no_other_is() -> None:
+    passed = {
+        name
+        for folder in ("core", "producer", "consumer", "hadoop")
+        for path in (ROOT / folder).rglob("*.py")
+        for name in re.findall(r'failpoints\.passing\("([^"]+)"\)', path.read_text(encoding="utf-8"))
+    }
+    assert passed == set(failpoints.FAILPOINTS)

@@ -1,0 +1,82 @@
+"""One stage of the pipeline in a process of its own, as the command line runs it, slowed at random.
+
+The tests start it by a fork server that has the imports done, which makes a start cheap enough to kill
+hundreds.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+
+def slow_down(hold_put_until: str | None, output: str) -> None:
+    """Jitter before every put and every detection: whatever can overlap, does, in another way each time.
+
+    `hold_put_until` names a file: the first put of a segment waits until it is there.
+    """
+    import frametally_consumer.load
+    import frametally_producer.frames
+    import frametally_producer.manifest
+    from frametally.adapters.file_store import FileStore
+
+    # So often that a producer which is killed several times a second gets somewhere.
+    frametally_producer.frames._ANNOUNCE_FRAMES = 5
+    frametally_producer.manifest.NOTE_EVERY_S = 0.1
+
+    jitter_s = float(os.environ.get("FAULTS_JITTER_S", "0.01"))
+    plain_put = FileStore.put
+
+    def put(self: FileStore, key: str, data: bytes, **kwargs: bool) -> bool:
+        time.sleep(random.uniform(0, jitter_s))  # noqa: S311
+        if hold_put_until and key.startswith("metadata/"):
+            Path(hold_put_until + ".holding").touch()
+            while not Path(hold_put_until).exists():
+                time.sleep(0.01)
+        return plain_put(self, key, data, **kwargs)
+
+    FileStore.put = put  # type: ignore[method-assign]
+    load = frametally_consumer.load.load_detector
+
+    def load_slow_detector(*args: object) -> object:
+        detector = load(*args)  # type: ignore[arg-type]
+        plain_detect = detector.detect
+
+        def detect(images: list) -> list:
+            if "FAULTS_DETECTION_S" in os.environ:
+                Path(output).with_suffix(".detecting").touch()
+                time.sleep(float(os.environ["FAULTS_DETECTION_S"]))
+            time.sleep(random.uniform(0, 4 * jitter_s))  # noqa: S311
+            return plain_detect(images)
+
+        detector.detect = detect  # type: ignore[method-assign]
+        return detector
+
+    frametally_consumer.load.load_detector = load_slow_detector  # type: ignore[assignment]
+
+
+def run(arguments: list[str], environment: dict[str, str], output: str) -> None:
+    os.environ.update(environment)
+    handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    from frametally import console
+
+    console.err.file = sys.stderr
+    console.out.file = sys.stdout
+    slow_down(environment.get("FAULTS_HOLD_PUT_UNTIL"), output)
+    from frametally.cli import main
+
+    code = main(arguments)
+    sys.stdout.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    # Given by runpy.run_path(..., init_globals=...).
+    run(*(globals()[name] for name in ("ARGUMENTS", "ENVIRONMENT", "OUTPUT")))

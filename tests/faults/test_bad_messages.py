@@ -1,0 +1,148 @@
+"""10,000 random and 1,000 nearly valid messages: each is set aside once, and the good ones are processed."""
+
+import hashlib
+import random
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.frame_log import consumer_group
+from frametally.opencv import cv2
+from frametally.records import FrameAnnouncement, encode
+from frametally.reports import NoProgress
+from frametally.segments import list_segments, read_segment
+from frametally.settings import load_settings
+from frametally.stored_frame import BadFrame, parse_announcement
+from frametally.testing import MemoryLog, MemoryStore
+from frametally_consumer.load import load_detector
+from frametally_consumer.worker import consume
+
+TOPIC = "frames"
+RANDOM, NEARLY_VALID, GOOD = 10_000, 1_000, 200
+WRONG = [
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    10**30,
+    -(10**30),
+    "",
+    "x",
+    "\x00",
+    "../../etc/passwd",
+    [],
+    {},
+    "🚲" * 50,
+    [[[]]],
+]
+JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 200, np.uint8))[1].tobytes()
+
+
+def good(number: int) -> FrameAnnouncement:
+    return FrameAnnouncement(
+        image_path=keys.image_key("cam", 1000 * number, "ab" * 32, number),
+        source="cam",
+        frame_index=number,
+        captured_at_ms=1000 * number,
+        time_source="start_time",
+        width_px=64,
+        height_px=48,
+        bytes=len(JPEG),
+        sha256=hashlib.sha256(JPEG).hexdigest(),
+        media="ab" * 32,
+    )
+
+
+def random_message(rng: random.Random) -> bytes:
+    match rng.randrange(4):
+        case 0:
+            return rng.randbytes(rng.randrange(0, 300))
+        case 1:
+            return b"[" * rng.randrange(1, 5000)
+        case 2:
+            return b'{"v":1,"image_path":' + b'{"a":' * rng.randrange(1, 5000)
+        case _:
+            return bytes(rng.choices(b'{}[]":,0123456789.eE-+truefalsnu\\ \xff', k=rng.randrange(1, 200)))
+
+
+def nearly_valid(rng: random.Random, number: int) -> bytes:
+    """A good announcement, spoiled in one place: cut, a field gone, of another type, or of another value."""
+    message = encode(good(number))
+    fields = msgspec.json.decode(message)
+    name = rng.choice(sorted(fields))
+    match rng.randrange(4):
+        case 0:
+            return message[: rng.randrange(len(message))]
+        case 1 if name != "v":  # without a version it is of the first
+            del fields[name]
+        case _:
+            fields[name] = rng.choice([wrong for wrong in WRONG if wrong != fields[name]])
+    if fields.get("v") is True or fields == msgspec.json.decode(message):
+        fields["v"] = 99
+    return msgspec.json.encode(fields)
+
+
+def test_ten_thousand_random_and_a_thousand_nearly_valid_messages(tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(10**9)
+    print(f"seed {seed}")
+    rng = random.Random(seed)  # noqa: S311
+    store, log = MemoryStore(), MemoryLog()
+    log.create_topic(TOPIC, 6)
+    for number in range(GOOD):
+        store.put(good(number).image_path, JPEG)
+    messages = [encode(good(number)) for number in range(GOOD)]
+    messages += [random_message(rng) for _ in range(RANDOM)]
+    messages += [nearly_valid(rng, rng.randrange(GOOD)) for _ in range(NEARLY_VALID)]
+    rng.shuffle(messages)
+    log.publish(TOPIC, [(str(at).encode(), message) for at, message in enumerate(messages)])
+    settings = load_settings(data_dir=tmp_path, detector="pixels", topic=TOPIC)
+    report = consume(
+        settings=settings,
+        store=store,
+        log=log,
+        detector=load_detector(settings),
+        progress=NoProgress(),
+        until_caught_up=True,
+    )
+    ends = log.end_offsets(TOPIC)
+    group = consumer_group(load_detector(settings).model_id)
+    assert log.committed(TOPIC, group) == ends
+    detected = []
+    dead = []
+    for key in list_segments(store):
+        segment = read_segment(store, key)
+        detected += [frame.image_path for frame in segment.frames()]
+        for letter in segment.dead_letters():
+            dead.append((segment.header.partition, letter.offset))
+            assert letter.cause
+            assert letter.reason
+            assert "\n" not in letter.reason
+            assert len(letter.reason) < 1000
+    assert len(dead) == len(set(dead)) == len(messages) - len(detected)
+    # A spoiled one may still be what it was: another `bytes`, or a medium's name, of the right form.
+    assert set(detected) == {good(number).image_path for number in range(GOOD)}
+    assert GOOD <= len(detected) <= GOOD + NEARLY_VALID // 10
+    assert report.frames == len(detected)
+    assert len(report.dead_letters) + report.dead_letters_unlisted == len(dead)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in FrameAnnouncement.__struct_fields__ if name != "time_source"]
+)
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong)[:20])
+def test_a_wrong_field_is_told_or_harmless(name: str, wrong: object) -> None:
+    fields = msgspec.json.decode(encode(good(7))) | {name: wrong}
+    try:
+        frame = parse_announcement(msgspec.json.encode(fields))
+    except BadFrame as error:
+        assert isinstance(error, Poison)
+        assert error.cause == "malformed"
+    else:
+        encode(frame)
+        assert 0 < frame.width_px < 1 << 16
+        assert 0 < frame.height_px < 1 << 16

@@ -1,0 +1,198 @@
+"""Kill producer and consumers at random moments and at every failpoint: the counts are those of a quiet run.
+
+The figures can be set by the environment: FAULTS_FRAMES, FAULTS_KILLS, FAULTS_REAL_KILLS, FAULTS_SEED (see
+`make soak`). The seed is printed; the same seed makes the same choices, though not the same interleaving.
+"""
+
+import itertools
+import os
+import random
+import signal
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from frametally import failpoints
+
+FRAMES = int(os.environ.get("FAULTS_FRAMES", "600"))
+KILLS = int(os.environ.get("FAULTS_KILLS", "26"))
+REAL_KILLS = int(os.environ.get("FAULTS_REAL_KILLS", "3"))
+SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+# Those of the counting job are in tests/hadoop.
+FAILPOINTS = [name for name in failpoints.FAILPOINTS if not name.startswith("aggregate.")]
+STAGE_FAILPOINTS = [name for name in FAILPOINTS if name.startswith(("producer.", "consumer.", "chain."))]
+RACE_FAILPOINTS = ("chain.race-lost", "chain.adopted")
+PICTURES = ("--time-pattern", "cam_%Y%m%d_%H%M%S")
+LEASE_S = 1.0
+SETTINGS = {
+    "FRAMETALLY_BATCH_FRAMES": "6",
+    "FRAMETALLY_BATCH_S": "0.2",
+    "FRAMETALLY_LEASE_S": str(LEASE_S),
+}
+
+
+class KillLoop:
+    """A producer and two consumers, started again whenever they end, and killed again and again."""
+
+    def __init__(self, deployment, footage: tuple[object, ...], rng: random.Random, wait_until) -> None:
+        self.deployment, self.footage, self.rng, self.wait_until = deployment, footage, rng, wait_until
+        self.running = {}
+        self.kills: Counter[str] = Counter()
+
+    def start(self, role: str, **environment: str):
+        arguments = ("consume",) if role != "producer" else ("produce", *self.footage)
+        self.running[role] = self.deployment.start(*arguments, **environment)
+        return self.running[role]
+
+    def keep_running(self) -> None:
+        for role in ("producer", "consumer-1", "consumer-2"):
+            stage = self.running.get(role)
+            if stage is None or not stage.running:
+                if stage is not None and stage.exit_code not in (0, -signal.SIGKILL):
+                    raise AssertionError(
+                        f"{role} ended with {stage.exit_code}: {stage.output.read_text()[-3000:]}"
+                    )
+                self.start(role)
+
+    def kill_two_at_a_random_moment(self) -> None:
+        time.sleep(self.rng.uniform(0.02, 0.4))
+        self.keep_running()
+        time.sleep(self.rng.uniform(0.0, 0.2))
+        victims = self.rng.sample(sorted(self.running), 2)
+        for role in victims:
+            self.running[role].send(signal.SIGKILL)
+        for role in victims:
+            self.running[role].process.join()
+            self.kills["at a random moment"] += self.running[role].exit_code == -signal.SIGKILL
+
+    def die_at(self, failpoint: str) -> None:
+        """A stage dies by itself at the failpoint, while the others go on."""
+        if failpoint in RACE_FAILPOINTS:
+            self.die_in_a_lost_race(failpoint)
+            return
+        role = (
+            "producer" if failpoint.startswith("producer.") else self.rng.choice(["consumer-1", "consumer-2"])
+        )
+        self.running[role].kill()
+        passing = self.rng.randint(1, 3) if failpoint.startswith("producer.") else self.rng.randint(1, 2)
+        stage = self.start(role, FRAMETALLY_FAILPOINT=f"{failpoint}:{passing}")
+        stage.wait(4)
+        if stage.exit_code == -signal.SIGKILL:
+            self.kills[failpoint] += 1
+        stage.kill()
+
+    def die_in_a_lost_race(self, failpoint: str) -> None:
+        """A consumer is stopped just before its put, past its lease; another one is faster; it wakes up."""
+        for role in ("consumer-1", "consumer-2"):
+            self.running[role].kill()
+        go = self.deployment.folder / f"go-{sum(self.kills.values())}"
+        zombie = self.start("consumer-1", FRAMETALLY_FAILPOINT=failpoint, FAULTS_HOLD_PUT_UNTIL=str(go))
+        holding = go.with_name(go.name + ".holding")
+        deadline_s = time.monotonic() + 6
+        while not holding.exists() and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        zombie.send(signal.SIGSTOP)
+        self.start("consumer-2")
+        time.sleep(LEASE_S + 1.5)
+        go.touch()
+        zombie.send(signal.SIGCONT)
+        zombie.wait(3)
+        self.kills[failpoint] += zombie.exit_code == -signal.SIGKILL
+        zombie.kill()
+
+    def finish(self) -> None:
+        self.running["producer"].wait(60)
+        last = self.start("producer")
+        assert last.wait(120) == 0, last.output.read_text()[-3000:]
+        self.keep_consumers()
+        self.wait_until(self.deployment.drained, "the log is drained")
+        for role in ("consumer-1", "consumer-2"):
+            self.running[role].send(signal.SIGTERM)
+        for role in ("consumer-1", "consumer-2"):
+            assert self.running[role].wait(15) == 0, self.running[role].output.read_text()[-3000:]
+
+    def keep_consumers(self) -> None:
+        for role in ("consumer-1", "consumer-2"):
+            if not self.running[role].running:
+                self.start(role)
+
+
+def assert_the_same(quiet, shaken, detected, assert_chains, part_files, frames: int) -> None:
+    """What the shaken run counted is what the quiet one did: the expected set is not the log's."""
+    shaken.run("aggregate")
+    with closing(quiet.store()) as expected, closing(shaken.store()) as found, closing(shaken.log()) as log:
+        assert len(detected(expected)) == frames
+        assert detected(found) == detected(expected)
+        assert_chains(found, log.end_offsets("frames"))
+        assert part_files(expected)
+        assert part_files(found) == part_files(expected)
+    shaken.run("index")
+    assert shaken.start("status").wait(60) == 0, shaken.stages[-1].output.read_text()
+
+
+@pytest.mark.timeout(120 + 10 * KILLS + FRAMES // 10)
+def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
+    deploy, write_pictures, wait_until, detected, assert_chains, part_files, tmp_path: Path
+) -> None:
+    print(f"FAULTS_SEED={SEED}")
+    rng = random.Random(SEED)  # noqa: S311
+    pictures = tmp_path / "gate"
+    write_pictures(pictures, range(FRAMES))
+    quiet = deploy("quiet", FAULTS_JITTER_S="0")
+    quiet.run("produce", *PICTURES, pictures)
+    quiet.run("consume", "--until-caught-up")
+    quiet.run("aggregate")
+
+    growing = tmp_path / "growing" / "gate"
+    shaken = deploy("shaken", **SETTINGS)
+    loop = KillLoop(shaken, (*PICTURES, growing), rng, wait_until)
+    written = 0
+    for turn in itertools.count():
+        killed = sum(loop.kills.values())
+        missing = [name for name in STAGE_FAILPOINTS if not loop.kills[name]]
+        if killed >= KILLS and not missing:
+            break
+        assert turn < 4 * KILLS, f"nothing dies at {missing}: {loop.kills}"
+        # New pictures come all the time, so that there is always work to be killed at.
+        there = min(FRAMES, max(written + 10, int(FRAMES * (killed + 2) / (KILLS + 4))))
+        write_pictures(growing, range(written, there))
+        written = there
+        loop.keep_running()
+        # Every failpoint has its turn, the seldom ones again; the rest are random moments.
+        if turn % 2 and killed < KILLS - 2 * len(missing):
+            loop.kill_two_at_a_random_moment()
+        else:
+            loop.die_at(missing[0] if missing else rng.choice(STAGE_FAILPOINTS))
+    write_pictures(growing, range(written, FRAMES))
+    loop.finish()
+    print(dict(loop.kills), f"{shaken.messages() - FRAMES} announced twice")
+    assert shaken.messages() > FRAMES, "no producer died between announcing and noting: that proves nothing"
+    assert_the_same(quiet, shaken, detected, assert_chains, part_files, FRAMES)
+
+
+@pytest.mark.timeout(120 + 15 * REAL_KILLS)
+def test_killed_with_the_real_detector_it_counts_what_a_quiet_run_counts(
+    deploy, wait_until, detected, assert_chains, part_files, traffic_clip: Path, model_files
+) -> None:
+    print(f"FAULTS_SEED={SEED}")
+    rng = random.Random(SEED)  # noqa: S311
+    real = {
+        "FRAMETALLY_DETECTOR": "opencv",
+        "FRAMETALLY_INPUT_WIDTH_PX": "224",
+        "FRAMETALLY_INPUT_HEIGHT_PX": "224",
+    }
+    clip = ("--start-time", "2026-01-01T08:00:00Z", traffic_clip)
+    quiet = deploy("quiet", FAULTS_JITTER_S="0", **real)
+    quiet.run("produce", *clip)
+    quiet.run("consume", "--until-caught-up")
+    quiet.run("aggregate")
+
+    shaken = deploy("shaken", **(SETTINGS | real))
+    loop = KillLoop(shaken, clip, rng, wait_until)
+    while loop.kills["at a random moment"] < REAL_KILLS:
+        loop.kill_two_at_a_random_moment()
+    loop.finish()
+    assert_the_same(quiet, shaken, detected, assert_chains, part_files, 60)

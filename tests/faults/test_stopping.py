@@ -1,0 +1,137 @@
+"""Processes that are told to stop, that hang, that die: each ends as promised, and nothing is lost."""
+
+import re
+import signal
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from frametally.segments import list_segments, read_segment
+
+PICTURES = ("--time-pattern", "cam_%Y%m%d_%H%M%S")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, write_pictures) -> Path:
+    write_pictures(tmp_path / "gate", range(120))
+    return tmp_path / "gate"
+
+
+def segments(deployment) -> dict[str, bytes]:
+    with closing(deployment.store()) as store:
+        return {key: store.get(key) for key in list_segments(store)}
+
+
+def frames_found(stage) -> int:
+    return int(re.search(r"detections: (\d+) frames", stage.output.read_text())[1])
+
+
+def test_sigterm_ends_with_0_and_a_second_start_does_nothing_again(
+    deploy, pictures, wait_until, detected, assert_chains
+) -> None:
+    deployment = deploy("one", FRAMETALLY_BATCH_FRAMES="5", FAULTS_JITTER_S="0.05")
+    deployment.run("produce", *PICTURES, pictures)
+    first = deployment.start("consume")
+    wait_until(lambda: len(segments(deployment)) > 3, "some segments")
+    first.send(signal.SIGTERM)
+    assert first.wait(10) == 0, first.output.read_text()
+    before = segments(deployment)
+    second = deployment.run("consume", "--until-caught-up")
+    assert frames_found(first) + frames_found(second) == 120
+    assert before.items() <= segments(deployment).items()
+    with closing(deployment.store()) as store, closing(deployment.log()) as log:
+        assert len(detected(store)) == 120
+        assert_chains(store, log.end_offsets("frames"))
+    third = deployment.run("consume", "--until-caught-up")
+    assert frames_found(third) == 0
+
+
+def test_sigterm_in_the_middle_of_a_detection_that_takes_too_long_ends_with_0_within_10_s(
+    deploy, pictures, wait_until, detected
+) -> None:
+    deployment = deploy("slow", FAULTS_JITTER_S="0")
+    deployment.run("produce", *PICTURES, pictures)
+    slow = deployment.start("consume", FAULTS_DETECTION_S="60")
+    wait_until(lambda: slow.output.with_suffix(".detecting").exists(), "the detector is at work")
+    slow.send(signal.SIGTERM)
+    assert slow.wait(10) == 0, slow.output.read_text()
+    assert segments(deployment) == {}
+    deployment.run("consume", "--until-caught-up")
+    with closing(deployment.store()) as store:
+        assert len(detected(store)) == 120
+
+
+def test_a_consumer_stopped_past_its_lease_wakes_up_and_does_no_harm(
+    deploy, pictures, wait_until, detected, assert_chains
+) -> None:
+    lease_s = 1.0
+    deployment = deploy(
+        "zombie", FRAMETALLY_BATCH_FRAMES="4", FRAMETALLY_LEASE_S=str(lease_s), FAULTS_JITTER_S="0.02"
+    )
+    deployment.run("produce", *PICTURES, pictures)
+    go = deployment.folder / "go"
+    first = deployment.start("consume", FAULTS_HOLD_PUT_UNTIL=str(go))
+    wait_until(go.with_name("go.holding").exists, "a put is on its way")
+    first.send(signal.SIGSTOP)
+    second = deployment.start("consume")
+    wait_until(deployment.drained, "the other one has taken over")
+    before = segments(deployment)
+    go.touch()
+    first.send(signal.SIGCONT)
+    time.sleep(3 * lease_s)  # it finds its put in the way, its lease gone, and joins again
+    assert first.running
+    for stage in (first, second):
+        stage.send(signal.SIGTERM)
+    for stage in (first, second):
+        assert stage.wait(10) == 0, stage.output.read_text()
+    assert segments(deployment) == before, "no differing object"
+    with closing(deployment.store()) as store, closing(deployment.log()) as log:
+        assert len(detected(store)) == 120
+        assert_chains(store, log.end_offsets("frames"))
+
+
+def test_workers_share_the_partitions_and_one_that_dies_is_started_again(
+    deploy, pictures, wait_until, detected, assert_chains
+) -> None:
+    deployment = deploy("team", FRAMETALLY_BATCH_FRAMES="4", FRAMETALLY_LEASE_S="1")
+    deployment.run("produce", *PICTURES, pictures)
+    team = deployment.start("consume", "--workers", 3, FRAMETALLY_FAILPOINT="chain.put:8")
+    wait_until(deployment.drained, "the log is drained")
+    team.send(signal.SIGTERM)
+    assert team.wait(12) == 0, team.output.read_text()
+    said = team.output.read_text()
+    assert "was killed by SIGKILL" in said
+    assert "started again" in said
+    assert "120/120" in said
+    with closing(deployment.store()) as store, closing(deployment.log()) as log:
+        assert len(detected(store)) == 120
+        assert_chains(store, log.end_offsets("frames"))
+        assert len({read_segment(store, key).header.partition for key in list_segments(store)}) > 1
+
+
+def test_workers_that_lose_their_supervisor_end(deploy, pictures, wait_until, tmp_path: Path) -> None:
+    deployment = deploy("orphans", FRAMETALLY_LEASE_S="1")
+    deployment.run("produce", *PICTURES, pictures)
+    team = deployment.start("consume", "--workers", 2)
+    wait_until(deployment.drained, "the log is drained")
+    [pid] = [team.process.pid]
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    assert len(children) >= 2
+    team.kill()
+    wait_until(lambda: not any(_is_running(child) for child in children), "the workers have ended", 20)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_workers_that_can_do_nothing_say_so_once_and_end(deploy) -> None:
+    deployment = deploy("bad", FRAMETALLY_MIN_CONFIDENCE="0.2")
+    team = deployment.start("consume", "--workers", 2, "--until-caught-up", FRAMETALLY_FAILPOINT="nowhere")
+    assert team.wait(30) == 2
+    assert "no such failpoint" in team.output.read_text()
