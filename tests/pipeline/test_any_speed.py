@@ -126,6 +126,7 @@ def produced_at(pace_s: float, consumers: int, clip: Path, folder: Path, batch_f
             assert len(ends) == 6
             assert sum(ends.values()) == 120
             wait_until(lambda: log.committed(settings.topic, group) == ends, "the log is drained")
+            assert len({key for key, _ in messages_on(log, settings.topic)}) >= 60
         for process in running:
             process.send_signal(signal.SIGTERM)
         printed = [process.communicate(timeout=30) for process in running]
