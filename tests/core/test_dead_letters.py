@@ -189,10 +189,11 @@ def test_an_id_may_be_cut_short_as_long_as_it_is_the_only_one(
 
 
 def test_the_commands_list_show_replay_and_drop(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.chdir(tmp_path)
     store, log = open_object_store(settings.store_url), open_frame_log(settings.log_url)
+    request.addfinalizer(log.close)
     log.create_topic(TOPIC, 1)
     frame = announce(store, log, 1)  # type: ignore[arg-type]
     store.delete(frame.image_path)

@@ -32,6 +32,7 @@ folder = Path(sys.argv[1])
 index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
 app = create_app(settings=Settings(), store=open_object_store(f"file://{folder / 'store'}"), index=index)
 serve(app, "127.0.0.1", 0)
+index.close()
 print("ended")
 """
 
