@@ -8,6 +8,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 SERVE ?= yes
 VIDEO ?=
+TESTS ?=
 # Quiet unless something is wrong: what a newcomer should see is the demo, not 50 packages.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -77,6 +78,12 @@ soak: .venv/dev setup ## Kill stages for long: FRAMES=10000 KILLS=200 REAL_KILLS
 	@FAULTS_FRAMES=$${FRAMES:-10000} FAULTS_KILLS=$${KILLS:-200} FAULTS_REAL_KILLS=$${REAL_KILLS:-10} \
 	  FAULTS_SEED=$${SEED:-0} FAULTS_EXAMPLES=2000 \
 	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/faults/test_protocol_machine.py
+
+.PHONY: guarantees
+guarantees: .venv/dev setup ## Run the tests and write PASS or FAIL into docs/guarantees.md (TESTS=<paths>: these only)
+	@result="$$(mktemp)"; trap 'rm -f "$$result"' EXIT; \
+	  $(BIN)/python -m pytest -m "not demo and not services" --junit-xml="$$result" $(TESTS) || test $$? -eq 1; \
+	  $(BIN)/python docs/guarantees.py "$$result" --write
 
 .PHONY: lint
 lint: .venv/dev ## Check style

@@ -10,8 +10,8 @@ from frametally.frame_log import LogRecord
 from frametally.object_store import ObjectStore
 from frametally.opencv import Pixels
 from frametally.records import DeadLetter, FrameAnnouncement
+from frametally.retrying import GivenUp, Patience
 from frametally.stored_frame import BadFrame, as_dead_letter, parse_announcement, read_frame
-from frametally_consumer.retrying import GivenUp, Patience
 
 
 class Loaded(NamedTuple):

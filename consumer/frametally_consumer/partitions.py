@@ -10,11 +10,11 @@ from frametally.chain import ChainBroken, Place, PutResult, SegmentChain
 from frametally.frame_log import LogRecord
 from frametally.object_store import ObjectStore
 from frametally.reports import Progress, Skipped
+from frametally.retrying import GivenUp
 from frametally.settings import Settings
 from frametally_consumer.assigned import AssignedPartition, Batch, Outcome
 from frametally_consumer.pipeline import Pipeline, Taken
 from frametally_consumer.report import Tally
-from frametally_consumer.retrying import GivenUp
 
 T = TypeVar("T")
 

@@ -19,12 +19,12 @@ from frametally.chain import Place, PutResult
 from frametally.frame_log import LogRecord
 from frametally.object_store import ObjectStore
 from frametally.records import DeadLetter, FrameAnnouncement
+from frametally.retrying import Patience
 from frametally.stored_frame import decoded_bytes
 from frametally_consumer.assigned import AssignedPartition, Batch, Outcome
 from frametally_consumer.detecting import Loading, detect
 from frametally_consumer.detector import Detector
 from frametally_consumer.loading import load, parse
-from frametally_consumer.retrying import Patience
 
 T = TypeVar("T")
 

@@ -17,10 +17,10 @@ from frametally.errors import FrametallyError
 from frametally.frame_log import open_frame_log
 from frametally.object_store import open_object_store
 from frametally.reports import Progress
+from frametally.retrying import Backoff
 from frametally.settings import Settings
 from frametally_consumer.load import load_detector
 from frametally_consumer.report import ConsumeReport, add_up
-from frametally_consumer.retrying import Backoff
 from frametally_consumer.worker import consume
 
 _LOOK_S = 0.1

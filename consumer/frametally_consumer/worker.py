@@ -13,12 +13,12 @@ from frametally.errors import Retryable
 from frametally.frame_log import FrameLog, LeaseLost, LogConsumer, consumer_group
 from frametally.object_store import ObjectStore
 from frametally.reports import Progress
+from frametally.retrying import Backoff, GivenUp, Patience
 from frametally.settings import Settings
 from frametally_consumer.detector import Detector
 from frametally_consumer.partitions import Partitions
 from frametally_consumer.pipeline import CHUNK_MESSAGES, Pipeline, Taken
 from frametally_consumer.report import ConsumeReport
-from frametally_consumer.retrying import Backoff, GivenUp, Patience
 
 __all__ = ["ConsumeReport", "consume"]
 
@@ -87,7 +87,7 @@ class _Worker:
         self._should_stop = should_stop
         self._group = consumer_group(detector.model_id)
         self._over = threading.Event()
-        self._patience = Patience(progress.say, self._over)
+        self._patience = Patience(progress.say, self._over.is_set)
         self._pipeline = Pipeline(
             store=store,
             detector=detector,

@@ -20,7 +20,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.frame_log import FrameLog
-from frametally.manifest_update import change_manifest
+from frametally.manifest_update import change_manifest, delete_manifest
 from frametally.media import (
     find_manifest,
     forgotten_by,
@@ -150,7 +150,7 @@ def finish(
     _announce(log, settings.topic, batch)
     targets.write()
     if old.sha256 not in targets.identities:
-        store.delete(keys.media_key(old.sha256))
+        delete_manifest(store, old.sha256, revision=old.revision)
     if correction.delete_images:
         for name in correction.images:
             key = image_path_of(old.source, name)

@@ -62,7 +62,7 @@ class Entry(NamedTuple):
     @property
     def cause(self) -> Cause:
         """Why, as a word."""
-        return self.letter.cause or _CAUSE_OF_STAGE[self.letter.stage]
+        return cause_of(self.letter)
 
 
 class Replayed(NamedTuple):
@@ -70,6 +70,11 @@ class Replayed(NamedTuple):
 
     announced: list[Entry]
     skipped: list[Skipped]
+
+
+def cause_of(letter: DeadLetter) -> Cause:
+    """Why it was set aside, as a word; also of one that says only at which step."""
+    return letter.cause or _CAUSE_OF_STAGE[letter.stage]
 
 
 def entry_id(segment: str, offset: int) -> str:
@@ -191,6 +196,8 @@ def replay(
                 )
             else:
                 reason = f"its cause is not mended: {error}"
+                if error.cause in ("missing", "checksum"):
+                    reason += "; put the picture back, or `frametally forget` its medium and produce it again"
             skipped.append(Skipped(name, reason))
         else:
             mended.append(entry)

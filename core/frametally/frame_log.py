@@ -35,6 +35,9 @@ class LogConsumer(Protocol):
         Takes part in the group: keeps its leases, and calls `on_revoked` and `on_assigned` when the group
         has changed, before any message of a newly assigned partition is returned. A new assignment starts
         at the committed offset, or the partition's beginning.
+
+        `max_records=0` takes part in the group and takes no message: a consumer that has enough to do keeps
+        its leases by it.
         """
 
     def seek(self, partition: int, offset: int) -> None:

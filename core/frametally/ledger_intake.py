@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.dead_letters import DROPPED
+from frametally.dead_letters import DROPPED, cause_of
 from frametally.errors import Misconfigured, Poison
 from frametally.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.records import (
@@ -180,7 +180,7 @@ def _dead_letters_of(segment: Segment, key: str, problems: list[str]) -> Iterabl
         except Poison as error:
             problems.append(f"segment {key}, line {number}: {error}")
             continue
-        yield TakenDeadLetter(letter.offset, _frame_meant(letter), letter.cause or letter.stage)
+        yield TakenDeadLetter(letter.offset, _frame_meant(letter), cause_of(letter))
 
 
 def _frame_meant(letter: DeadLetter) -> FrameKey | None:

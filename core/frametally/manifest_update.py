@@ -46,6 +46,21 @@ def change_manifest(
         return manifest
 
 
+def delete_manifest(store: ObjectStore, sha256: str, *, revision: int) -> None:
+    """Delete a medium's manifest if it is still of that revision; a later one is another's, and stays.
+
+    Nobody's change comes in between: a producer that is at the medium cannot put back what is deleted.
+
+    Raises:
+        Poison: The manifest that is there does not parse.
+        Retryable: As `change_manifest`.
+    """
+    with _alone(store.url):
+        found = find_manifest(store, sha256)
+        if found is not None and found.revision <= revision:
+            store.delete(keys.media_key(sha256))
+
+
 @contextmanager
 def _alone(store_url: str) -> Iterator[None]:
     """One holder at a time: of the store's folder by a lock on it, which ends with its process."""

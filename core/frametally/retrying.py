@@ -42,6 +42,26 @@ class OnceAMinute:
         self._say(line)
 
 
+class Backoff:
+    """Pauses in seconds that double up to a bound, each with jitter."""
+
+    def __init__(self, first_s: float | None = None, longest_s: float | None = None) -> None:
+        """The first pause is at most `first_s` (0.2), the longest at most `longest_s` (10)."""
+        self._first_s = self._pause_s = _FIRST_PAUSE_S if first_s is None else first_s
+        self._longest_s = _LONGEST_PAUSE_S if longest_s is None else longest_s
+
+    def next_s(self) -> float:
+        """The next pause."""
+        pause_s = self._pause_s
+        self._pause_s = min(pause_s * 2, self._longest_s)
+        # Jitter keeps processes that failed together from coming back together.
+        return pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+
+    def reset(self) -> None:
+        """It worked: begin with the first pause again."""
+        self._pause_s = self._first_s
+
+
 class Patience:
     """Waits for what is away, for ever, until it is asked to stop; the threads of a process may share it."""
 
@@ -51,29 +71,34 @@ class Patience:
         self._should_stop = should_stop
         self._ended = threading.Event()
 
-    def until_done(self, what: str, action: Callable[[], T]) -> T:
+    def until_done(self, what: str, action: Callable[[], T], give_up: Callable[[], bool] | None = None) -> T:
         """What `action` returns, tried again for as long as it raises `Retryable`.
-
-        It is tried at least once, so that a batch in hand can be finished after a stop was asked for.
 
         Args:
             what: Names what is waited for; one line a minute is said about it.
             action: What to do; repeating it must be harmless.
+            give_up: Asked before each attempt whether it is wanted no more; a stop counts as that, too.
+                Without it, `action` is tried at least once, so that a batch in hand can be finished after a
+                stop was asked for.
 
         Raises:
-            GivenUp: It failed for now, and a stop was asked for.
+            GivenUp: It failed for now, and a stop was asked for; or it is wanted no more.
         """
-        longest_s = _FIRST_PAUSE_S
+        backoff = Backoff()
         while True:
+            if give_up is not None and (self.stopping or give_up()):
+                raise GivenUp(f"{what}: given up")
             try:
                 return action()
             except Retryable as error:
                 if self.stopping:
                     raise GivenUp(f"{what}: stopped while waiting: {error}") from error
-                self.say_once_a_minute(what, f"waiting, and trying again: {error}")
-            # Jitter keeps processes that failed together from coming back together.
-            self.pause(longest_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-            longest_s = min(longest_s * 2, _LONGEST_PAUSE_S)
+                self.tell(what, error)
+            self.pause(backoff.next_s(), give_up)
+
+    def tell(self, what: str, error: Retryable) -> None:
+        """Say that `what` failed for now, unless that was said in the last minute."""
+        self.say_once_a_minute(what, f"waiting, and trying again: {error}")
 
     @property
     def stopping(self) -> bool:
@@ -84,8 +109,10 @@ class Patience:
         """Wait for nothing any more: the process is about to end."""
         self._ended.set()
 
-    def pause(self, seconds: float) -> None:
-        """Sleep, but no longer than until a stop is asked for."""
+    def pause(self, seconds: float, give_up: Callable[[], bool] | None = None) -> None:
+        """Sleep, but no longer than until a stop is asked for, or `give_up()`."""
         until_s = time.monotonic() + seconds
         while (left_s := until_s - time.monotonic()) > 0 and not self.stopping:
+            if give_up is not None and give_up():
+                return
             self._ended.wait(min(left_s, _LOOK_UP_S))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.ledger import Extent, Ledger
+from frametally.manifest_update import delete_manifest
 from frametally.media import find_manifest, list_manifests, media_of
 from frametally.object_store import ObjectStore
 from frametally.records import MediaManifest, encode
@@ -130,7 +131,7 @@ def forget(store: ObjectStore, target: Target, *, delete_images: bool, progress:
             progress.update(done, len(names), manifest.name)
             store.delete(key)
     if target.whole:
-        store.delete(keys.media_key(manifest.sha256))
+        delete_manifest(store, manifest.sha256, revision=manifest.revision)
     progress.update(1, 1, manifest.name)
 
 

@@ -25,6 +25,8 @@ _WORKERS = 2
 _IN_FLIGHT = 4
 """Frames that wait to be encoded and put: what bounds memory."""
 
+_END_OF_JPEG = b"\xff\xd9"
+
 _ANNOUNCE_FRAMES, _ANNOUNCE_S = 100, 1.0
 """A batch of announcements is published at that many frames, or when its first is that old."""
 
@@ -185,6 +187,8 @@ class FrameWriter:
         try:
             data = self._store.get(key)
             decode_image(data, self._settings.max_image_megapixels * 1_000_000)
+            if not data.endswith(_END_OF_JPEG):  # its last bytes are what a decoder does not miss
+                return None
         except (ObjectMissing, Poison):
             return None
         return data

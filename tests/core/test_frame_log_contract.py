@@ -397,6 +397,20 @@ def test_polling_keeps_the_lease(log: FrameLog, stack: ExitStack, clock: ManualC
     assert len(member.assignment()) == len(waiting.assignment()) == PARTITIONS // 2
 
 
+def test_a_poll_for_no_message_keeps_the_lease_and_takes_none(
+    log: FrameLog, stack: ExitStack, clock: ManualClock
+) -> None:
+    member, waiting = Member(stack, log), Member(stack, log)
+    log.publish(TOPIC, messages(20))
+    assert member.poll(max_records=0) == []
+    assert member.told == [("assigned", list(range(PARTITIONS)))]
+    for _ in range(10):
+        clock.advance(LEASE_S * 0.9)
+        assert member.poll(max_records=0) == waiting.poll(max_records=0) == []
+    assert ("revoked", list(range(PARTITIONS))) not in member.told
+    assert len(member.drain()) + len(waiting.drain()) == 20
+
+
 def test_what_was_never_assigned_can_neither_be_committed_nor_sought(log: FrameLog, stack: ExitStack) -> None:
     member, other = Member(stack, log), Member(stack, log)
     settle(other)

@@ -328,7 +328,7 @@ def test_dead_letters_are_told_by_cause_until_they_are_mended(house: House) -> N
     house.manifest(6, 6)
     house.announced(6, 6)
     house.segment(0, 6, dead=(2, 4))
-    assert house.status().dead_letters == {"fetch": 2}
+    assert house.status().dead_letters == {"missing": 2}
     house.segment(6, 7)
     assert house.status().sources[0][4:6] == (5, 2)
 
@@ -388,7 +388,7 @@ def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
     assert said["sources"][0]["dead_lettered"] == 1
     assert said["stages"][2] == {"stage": "aggregate", "frames_behind": 4, "command": "frametally aggregate"}
     assert cli.main(arguments) == BEHIND
-    assert "dead letters, fetch: 1" in capsys.readouterr().out
+    assert "dead letters, missing: 1" in capsys.readouterr().out
     assert cli.main([*arguments, "--json", "--watch"]) == 2
     assert cli.main(["ledger", "rebuild", *arguments[1:]]) == 0
     assert "2 objects taken in" in capsys.readouterr().out

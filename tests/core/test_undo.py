@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ from frametally.cli_times import parse_time_ms
 from frametally.count_index import open_count_index
 from frametally.errors import Misconfigured
 from frametally.frame_log import consumer_group
-from frametally.ledger import open_ledger
+from frametally.ledger import Extent, open_ledger
 from frametally.media import (
     find_manifest,
     forgotten_by,
@@ -328,6 +329,16 @@ def test_a_medium_produced_again_after_it_was_forgotten_counts(world: World, tmp
         assert balanced(world.status(tmp_path))
         world.forget([manifest], tmp_path)
     assert world.counting() == set()
+
+
+def test_forgetting_a_revision_leaves_the_manifest_of_a_later_one(tmp_path: Path) -> None:
+    world = World()
+    manifest = world.produce_video("cam.mp4", "Gate")
+    later = msgspec.structs.replace(manifest, revision=1)
+    target = undo.Target(manifest, None, None, Extent(0, 0))
+    world.store.put(keys.media_key(manifest.sha256), encode(later))
+    undo.forget(world.store, target, delete_images=False, progress=NoProgress())
+    assert find_manifest(world.store, manifest.sha256) == later
 
 
 def test_a_range_is_forgotten_of_all_media_of_a_source(world: World, tmp_path: Path) -> None:

@@ -22,11 +22,11 @@ from frametally.errors import Retryable
 from frametally.frame_log import consumer_group
 from frametally.records import DeadLetter, FrameAnnouncement, FrameDetections, encode
 from frametally.reports import NoProgress
+from frametally.retrying import GivenUp
 from frametally.segments import list_segments, read_segment
 from frametally.settings import Settings
 from frametally.testing import ManualClock, MemoryLog, MemoryStore
 from frametally_consumer.loading import parse
-from frametally_consumer.retrying import GivenUp
 
 TOPIC, MODEL, PARTITIONS, LEASE_S = "frames", "model-1", 2, 10.0
 EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "100"))

@@ -89,7 +89,7 @@ def test_pauses_grow_to_a_bound_and_are_not_the_same_for_all(monkeypatch: pytest
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_S", 1.0)
     monkeypatch.setattr(retrying, "_LONGEST_PAUSE_S", 8.0)
     pauses: list[float] = []
-    monkeypatch.setattr(Patience, "pause", lambda self, seconds: pauses.append(seconds))
+    monkeypatch.setattr(Patience, "pause", lambda self, seconds, give_up: pauses.append(seconds))
     action = Fails(lambda: "done", [Retryable("away")], 7)
     assert Patience(lambda line: None, lambda: False).until_done("store", action) == "done"
     for pause_s, most_s in zip(pauses, [1, 2, 4, 8, 8, 8, 8], strict=True):
@@ -108,6 +108,24 @@ def test_once_a_stop_is_asked_for_it_is_tried_once_more_and_not_waited_for() -> 
     assert patience.until_done("store", lambda: "done") == "done"
     with pytest.raises(GivenUp):
         patience.until_done("store", Fails(lambda: "done", [Retryable("away")], 1))
+
+
+def test_what_is_wanted_no_more_is_neither_tried_nor_waited_for() -> None:
+    wanted, attempts = [True, True, False], []
+
+    def action() -> None:
+        attempts.append(1)
+        raise Retryable("away")
+
+    patience = Patience(lambda line: None, lambda: False)
+    with pytest.raises(GivenUp):
+        patience.until_done("store", action, lambda: not (wanted.pop(0) if wanted else False))
+    assert len(attempts) == 1, "asked before the attempt and while it waits"
+    for stopped in (Patience(lambda line: None, lambda: True), patience):
+        stopped.end()
+        with pytest.raises(GivenUp):
+            stopped.until_done("store", action, lambda: False)
+    assert len(attempts) == 1
 
 
 @pytest.mark.parametrize("away", ["put", "publish"])

@@ -1,0 +1,101 @@
+"""A consumer takes as much memory after thousands of frames as after hundreds."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+FRAMES, FIRST_LOOK = 5_000, 500
+MOST_GROWTH = 1.1
+
+
+def rss_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def consume_many(folder: Path) -> None:
+    """Consume small frames, and print the memory taken after 500 of them and at the end."""
+    import numpy as np
+
+    from frametally import keys
+    from frametally.frame_log import open_frame_log
+    from frametally.object_store import open_object_store
+    from frametally.opencv import Pixels, cv2
+    from frametally.records import Detection, FrameAnnouncement, encode
+    from frametally.reports import NoProgress
+    from frametally.settings import load_settings
+    from frametally_consumer.load import load_detector
+    from frametally_consumer.worker import consume
+
+    settings = load_settings(data_dir=folder, detector="pixels", batch_frames=50)
+    detector = load_detector(settings)
+    looks: list[int] = []
+
+    class Looking:
+        model_id = detector.model_id
+        frames = 0
+
+        def detect(self, images: Sequence[Pixels]) -> list[list[Detection]]:
+            for _ in images:
+                self.frames += 1
+                if self.frames in (FIRST_LOOK, FRAMES):
+                    looks.append(rss_bytes())
+            return detector.detect(images)
+
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[8:24, 8:24] = 255
+    data = cv2.imencode(".jpg", picture)[1].tobytes()
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_frame_log(settings.log_url)) as log,
+    ):
+        log.create_topic(settings.topic, 3)
+        messages = []
+        for number in range(FRAMES):
+            at_ms = 1_000 * number
+            path = keys.image_key("cam", at_ms, "ab" * 32, number)
+            store.put(path, data, durable=False)
+            frame = FrameAnnouncement(
+                image_path=path,
+                source="cam",
+                frame_index=number,
+                captured_at_ms=at_ms,
+                time_source="start_time",
+                width_px=64,
+                height_px=48,
+                bytes=len(data),
+                sha256=hashlib.sha256(data).hexdigest(),
+                media="ab" * 32,
+            )
+            messages.append((keys.frame_log_key("cam", at_ms), encode(frame)))
+        log.publish(settings.topic, messages)
+        report = consume(
+            settings=settings,
+            store=store,
+            log=log,
+            detector=Looking(),
+            progress=NoProgress(),
+            until_caught_up=True,
+        )
+    assert report.frames == FRAMES
+    print(*looks)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc to tell the memory taken")
+def test_memory_stays_flat_over_thousands_of_frames(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, __file__, str(tmp_path)], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    after_500, at_the_end = map(int, ended.stdout.split())
+    print(f"{after_500 / 1e6:.1f} MB after {FIRST_LOOK} frames, {at_the_end / 1e6:.1f} MB after {FRAMES}")
+    assert at_the_end <= MOST_GROWTH * after_500
+
+
+if __name__ == "__main__":
+    consume_many(Path(sys.argv[1]))

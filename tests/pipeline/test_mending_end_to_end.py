@@ -1,0 +1,196 @@
+"""Dead letters, lost messages and lost pictures on the command line: the books, and what mends them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from frametally import cli, keys
+from frametally.frame_log import FrameLog, open_frame_log
+from frametally.object_store import ObjectStore, open_object_store
+
+ENV = {
+    "FRAMETALLY_DETECTOR": "pixels",
+    "FRAMETALLY_INTERVAL_S": "1",
+    "FRAMETALLY_COUNT_OBJECTS": "false",
+    "FRAMETALLY_TIME_PATTERN": "cam_%Y%m%d_%H%M%S",
+}
+TOPIC, PICTURES = "frames", 12
+
+
+class House:
+    """A data folder with produced footage, and the command line on it, in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path, footage: Path) -> None:
+        folder.mkdir()
+        self._capsys = capsys
+        self.folder = folder
+        self.data_dir = folder / "frametally-data"
+        self.footage = footage
+        self.produce()
+
+    def __call__(self, *arguments: object, code: int = 0) -> str:
+        self._capsys.readouterr()
+        with contextlib.chdir(self.folder):
+            found = cli.main([str(argument) for argument in arguments])
+        said = self._capsys.readouterr()
+        assert found == code, (arguments, said.out, said.err)
+        return " ".join((said.out + said.err).split())
+
+    def produce(self, footage: Path | None = None) -> str:
+        return self("produce", footage or self.footage, "--source", "Gate")
+
+    def count(self, *, dead_letters: bool = False) -> None:
+        self("consume", "--until-caught-up", code=int(dead_letters))
+        self("aggregate")
+        self("index")
+
+    def status(self, code: int = 0) -> dict[str, Any]:
+        self._capsys.readouterr()
+        with contextlib.chdir(self.folder):
+            assert cli.main(["status", "--json"]) == code
+        return json.loads(self._capsys.readouterr().out)
+
+    def store(self) -> ObjectStore:
+        return open_object_store(f"file://{self.data_dir}/store")
+
+    def log(self) -> FrameLog:
+        return open_frame_log(f"sqlite:///{self.data_dir}/log.sqlite")
+
+    def images(self) -> list[Path]:
+        return sorted((self.data_dir / "store" / keys.IMAGES).rglob("*.jpg"))
+
+
+def write_pictures(folder: Path, day: str) -> Path:
+    folder.mkdir()
+    for n in range(PICTURES):
+        noise = np.random.default_rng(n).integers(0, 100, (48, 64, 3), np.uint8)
+        image = cv2.blur(noise, (5, 5))
+        for patch in range(n % 3 + 1):
+            image[8 + n : 20 + n, 4 + 20 * patch : 16 + 20 * patch] = 255
+        cv2.imwrite(str(folder / f"cam_{day}_1200{n:02d}.jpg"), image)
+    return folder
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    return write_pictures(tmp_path / "footage", "20260301")
+
+
+@pytest.fixture
+def house(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, footage: Path
+) -> Callable[[str], House]:
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    return lambda name: House(capsys, tmp_path / name, footage)
+
+
+def test_dropped_and_replayed_dead_letters_leave_the_books_and_the_counts(
+    house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]]
+) -> None:
+    mended, right = house("mended"), house("right")
+    picture = mended.images()[5]
+    data = picture.read_bytes()
+    picture.unlink()
+    with closing(mended.log()) as log:
+        log.publish(TOPIC, [(b"k", b"\xff"), (b"k", b"{}")])
+    mended.count(dead_letters=True)
+    status = mended.status()
+    assert (status["dead_letters"], status["unidentified_dead_letters"]) == (
+        {"malformed": 2, "missing": 1},
+        2,
+    )
+    [books] = status["sources"]
+    assert (books["announced"], books["detected"], books["dead_lettered"]) == (PICTURES, PICTURES - 1, 1)
+    assert "dead letters, missing: 1" in mended("status")
+
+    assert "2 dropped" in mended("dead-letters", "drop", "--cause", "malformed")
+    status = mended.status()
+    assert (status["dead_letters"], status["unidentified_dead_letters"]) == ({"missing": 1}, 0)
+    mended("ledger", "rebuild")
+    assert mended.status()["dead_letters"] == {"missing": 1}
+
+    picture.write_bytes(data)
+    assert "1 announced again" in mended("dead-letters", "replay")
+    assert mended.status(code=4)["log_messages"] == PICTURES + 3
+    mended.count()
+    status = mended.status()
+    assert (status["dead_letters"], status["verdict"], status["lost"]) == ({}, "settled", [])
+    right.count()
+    assert part_files(mended.data_dir) == part_files(right.data_dir)
+
+
+def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_come_by_producing_again(
+    house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]], tmp_path: Path
+) -> None:
+    mended, right = house("mended"), house("right")
+    with closing(mended.log()) as log:
+        member = log.subscribe(TOPIC, "another", on_assigned=lambda _: None, on_revoked=lambda _: None)
+        member.poll(timeout_s=1, max_records=0)
+        lost = log.end_offsets(TOPIC)
+        for partition, end in lost.items():
+            member.commit(partition, end)
+        member.close()
+        assert log.trim(TOPIC) == PICTURES
+    later = write_pictures(tmp_path / "later", "20260302")
+    for one in (mended, right):
+        one.produce(later)  # the log goes on above
+        one.count()
+    status = mended.status(code=3)
+    assert {one["partition"]: one["messages"] for one in status["lost"]} == {
+        p: n for p, n in lost.items() if n
+    }
+    assert sum(one["messages"] for one in status["lost"]) == PICTURES
+    assert status["broken"] == [
+        f"gate: {PICTURES} announced frames are in no segment though the log is drained"
+    ]
+    assert "were gone from the log before they were read" in mended("status", code=3)
+
+    mended("forget", mended.footage, "--yes")
+    mended.produce()
+    mended.count()
+    assert mended.status()["verdict"] == "settled"
+    assert part_files(mended.data_dir) == part_files(right.data_dir)
+
+
+def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_produced_again(
+    house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]]
+) -> None:
+    mended, right = house("mended"), house("right")
+    # Announced, in the manifest, and not on the disk: put without a sync, which is all that the power takes.
+    gone, empty, torn, zeros, tail = mended.images()[2:12:2]
+    data = torn.read_bytes()
+    tail.write_bytes(tail.read_bytes()[:-12] + bytes(12))  # which a decoder takes for whole
+    gone.unlink()
+    empty.write_bytes(b"")
+    torn.write_bytes(data[: len(data) // 2])
+    zeros.write_bytes(bytes(len(zeros.read_bytes())))
+    mended.count(dead_letters=True)
+    status = mended.status()
+    assert status["dead_letters"] == {"checksum": 4, "missing": 1}
+    assert status["sources"][0]["dead_lettered"] == 5
+    assert "dead letters, checksum: 4" in mended("status")
+    said = mended("dead-letters", "replay", code=2)
+    assert said.count("`frametally forget` its medium and produce it again") == 5
+    assert f"{PICTURES} known" in mended.produce(), "what its manifest has, producing it again leaves alone"
+
+    mended("forget", mended.footage, "--yes")
+    assert f"{PICTURES} announced" in mended.produce()
+    assert [path.read_bytes() for path in mended.images()] == [path.read_bytes() for path in right.images()]
+    mended.count()
+    status = mended.status()
+    assert (status["verdict"], status["dead_letters"]) == ("settled", {})
+    assert "no dead letters" in mended("dead-letters", "list")
+    right.count()
+    assert part_files(mended.data_dir) == part_files(right.data_dir)
