@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import openvino as ov
 
 from frametally.errors import Misconfigured
 from frametally.opencv import Pixels
@@ -36,6 +35,7 @@ from frametally_consumer.darknet_onnx import CONVERTER_VERSION
 from frametally_consumer.heads import check_darknet_head
 from frametally_consumer.model_files import CheckedModel, ModelFiles, check_model
 from frametally_consumer.network_input import as_blob, fit
+from frametally_consumer.openvino_runtime import ov
 from frametally_consumer.yolo_detector import YoloDetector
 
 LEAST_FOUND_AGAIN = 0.95

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import openvino as ov
-from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from frametally.errors import Misconfigured
 from frametally.opencv import Pixels
 from frametally_consumer.network import Outputs
+from frametally_consumer.openvino_runtime import ColorFormat, PrePostProcessor, ov
 
 Arithmetic = Literal["f32", "bf16"]
 
