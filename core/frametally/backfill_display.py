@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from frametally.backfill import Standing
+from frametally.console import plain
 from frametally.reports import Skipped
 
 _LINE_EVERY_S = 30.0
@@ -114,7 +115,7 @@ class BackfillDisplay:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        self._console.print(Text(line))
+        self._console.print(Text(plain(line)))
 
     def stand(self, standing: Standing) -> None:
         """Files stand so now."""
@@ -149,7 +150,9 @@ class BackfillDisplay:
                 total=max(now.bytes_total, 1),
                 note=note,
             )
-            bars.update(self._file, note=f"{PurePath(now.at_hand).name}: {now.doing}" if now.doing else "")
+            bars.update(
+                self._file, note=plain(f"{PurePath(now.at_hand).name}: {now.doing}") if now.doing else ""
+            )
 
 
 @contextmanager
@@ -180,9 +183,9 @@ def print_skipped_files(console: Console, skipped: Sequence[Skipped]) -> None:
         table.add_column("skipped", overflow="fold")
         table.add_column("why, and what to do", overflow="fold")
         for item in skipped:
-            table.add_row(Text(item.name), Text(item.reason))
+            table.add_row(Text(plain(item.name)), Text(plain(item.reason)))
         console.print(table)
     else:
         for item in skipped:
-            console.print(Text(f"skipped {item.name}: {item.reason}"))
+            console.print(Text(plain(f"skipped {item.name}: {item.reason}")))
     console.print(Text(f"{len(skipped)} skipped in all", style="yellow"))

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,16 @@ from frametally import (
     cli_undo,
     console,
 )
-from frametally.cli_ports import Ports, data_dir_option, open_ports, option, read_settings, with_options
+from frametally.cli_ports import (
+    Ports,
+    check_port,
+    data_dir_option,
+    open_ports,
+    option,
+    read_settings,
+    stop_on,
+    with_options,
+)
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.reports import exit_code
 from frametally.settings import Settings, component_folder
@@ -40,6 +48,7 @@ if TYPE_CHECKING:
 DEMO_START_TIME = "2026-01-01T08:00:00Z"
 DEMO_DATA_DIR = Path("demo-data")
 NOTHING_DONE = 2
+STOPPED = 130  # as a shell says it of a program that Ctrl-C has ended
 
 
 footage_options: list[Callable[[Any], Any]] = [
@@ -78,7 +87,7 @@ def produce(
     from frametally_producer.command import Asked, produce_files, tell_plan, watch_folders
 
     settings = read_settings("producer", overrides)
-    with _stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
         asked = Asked(settings, paths or (_default_pictures(),), source, start_time, should_stop)
         if dry_run:
             return tell_plan(asked)
@@ -100,7 +109,7 @@ def produce(
 def consume(until_caught_up: bool, workers: int, **overrides: Any) -> int:
     """Detect objects in what is announced, and write segments, until the first Ctrl-C."""
     settings = read_settings("consumer", overrides)
-    with _stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
         if workers > 1:
             return _consume_with_workers(settings, workers, until_caught_up, should_stop)
         with open_ports(settings) as ports:
@@ -131,7 +140,7 @@ def aggregate(
             return tell_dry_run(ports, days, as_json=as_json)
         if every is None:
             return count_once(ports, days)
-        with _stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
             return count_every(ports, every, days, afterwards=lambda: _index(ports), should_stop=should_stop)
 
 
@@ -227,10 +236,18 @@ def _default_pictures() -> Path:
     return folder / "new_pics"
 
 
-def _produce(ports: Ports, paths: Sequence[Path], *, source: str | None, start_time: str | None) -> int:
+def _produce(
+    ports: Ports,
+    paths: Sequence[Path],
+    source: str | None,
+    start_time: str | None,
+    should_stop: Callable[[], bool],
+) -> int:
     from frametally_producer.command import Asked, produce_files
 
-    return produce_files(Asked(ports.settings, paths, source, start_time), ports.store, ports.log)
+    return produce_files(
+        Asked(ports.settings, paths, source, start_time, should_stop), ports.store, ports.log
+    )
 
 
 def _consume(ports: Ports, *, until_caught_up: bool, should_stop: Callable[[], bool] = lambda: False) -> int:
@@ -305,20 +322,34 @@ def _run(
 ) -> int:
     from frametally_hadoop.command import count_once
 
-    codes = [_produce(ports, paths, source=source, start_time=start_time)]
-    if NOTHING_DONE in codes:
-        return NOTHING_DONE
-    codes.append(_consume(ports, until_caught_up=True))
+    if serving:
+        check_port(ports.settings)
+    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+        asked = (ports, paths, source, start_time, should_stop)
+        codes = [_produce(*asked)]
+        if NOTHING_DONE in codes:
+            return NOTHING_DONE
+        if not should_stop():
+            codes.append(_consume(ports, until_caught_up=True, should_stop=should_stop))
+        if should_stop():
+            return _stopped()
     codes.append(count_once(ports))
     codes.append(_index(ports))
     series = ports.index.series()
     if not series:
         return NOTHING_DONE
-    asked = next((s for s in series if s.base_interval_s == ports.settings.interval_s), series[0])
-    console.print_counts(ports.index, asked.model, asked.base_interval_s)
+    shown = next((s for s in series if s.base_interval_s == ports.settings.interval_s), series[0])
+    console.print_counts(ports.index, shown.model, shown.base_interval_s)
+    if max(codes):
+        console.err.print("Not all went in: the lines above that begin with 'skipped' say what, and why.")
     if serving:
         _serve(ports)
     return max(codes)
+
+
+def _stopped() -> int:
+    console.err.print("stopped; the same command goes on from there")
+    return STOPPED
 
 
 def _serve(ports: Ports) -> int:
@@ -328,24 +359,6 @@ def _serve(ports: Ports) -> int:
     app = create_app(settings=ports.settings, store=ports.store, index=ports.index)
     serve(app, ports.settings.web_host, ports.settings.web_port)
     return 0
-
-
-@contextmanager
-def _stop_on(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
-    """Whether one of these signals has come; the second Ctrl-C interrupts at once."""
-    stopped = False
-
-    def stop(signal_number: int, stack_frame: object) -> None:
-        nonlocal stopped
-        stopped = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {number: signal.signal(number, stop) for number in signals}
-    try:
-        yield lambda: stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 for topic in (cli_books, cli_compare, cli_dead_letters, cli_explain, cli_quality, cli_redetect, cli_undo):
@@ -358,7 +371,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; every expected error is one line and exit code 2.
 
     Returns:
-        The exit code: 0 all good, 1 something was skipped, 2 nothing could be done (`status` has its own).
+        The exit code: 0 all good, 1 something was skipped, 2 nothing could be done, 130 stopped before the
+        end (`status` has its own).
     """
     try:
         result = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
@@ -366,12 +380,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return NOTHING_DONE
     except click.Abort:
-        return 130
+        if sys.stdin.isatty():
+            return _stopped()
+        console.say_error("there is nobody to answer the question; give --yes to go on without it")
+        return NOTHING_DONE
     except FrametallyError as error:
         console.say_error(str(error))
         return NOTHING_DONE
     except KeyboardInterrupt:
-        return 130
+        return _stopped()
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

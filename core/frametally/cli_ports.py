@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Any
 import click
 
 from frametally.count_index import CountIndex, open_count_index
+from frametally.errors import Misconfigured
 from frametally.frame_log import FrameLog, open_frame_log
 from frametally.object_store import ObjectStore, open_object_store
 from frametally.settings import Settings, load_settings
@@ -58,9 +61,60 @@ def open_ports(settings: Settings) -> Iterator[Ports]:
         yield Ports(settings, store, log, index)
 
 
-def read_settings(component: str | None, overrides: dict[str, Any]) -> Settings:
-    """Settings of a command: its options (those given) win over everything else."""
+def read_settings(
+    component: str | None, overrides: dict[str, Any], *, must_be_there: bool | None = None
+) -> Settings:
+    """Settings of a command: its options (those given) win over everything else.
+
+    Args:
+        component: Whose `.env` counts; None for a command that looks after what other commands have made.
+        overrides: The options.
+        must_be_there: Whether there must be data already; default: for commands without a component.
+
+    Raises:
+        Misconfigured: A setting that cannot be, or no data where there must be some: a folder that was
+            misspelt would be made, and look settled.
+    """
     given = dict(overrides)
     if given.pop("no_file_time", False):
         given["file_time"] = False
-    return load_settings(component, **given)
+    settings = load_settings(component, **given)
+    if component is None if must_be_there is None else must_be_there:
+        embedded = settings.store_url == (settings.data_dir / "store").as_uri()
+        if embedded and not settings.data_dir.is_dir():
+            raise Misconfigured(
+                f"{settings.data_dir}: there is no such folder, so nothing has been produced there; "
+                "check --data-dir or FRAMETALLY_DATA_DIR"
+            )
+    return settings
+
+
+def check_port(settings: Settings) -> None:
+    """Find out that the port is taken before the work, not after it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.web_host, settings.web_port))
+        except OSError as error:
+            raise Misconfigured(
+                f"the dashboard cannot listen on {settings.web_host}:{settings.web_port} ({error.strerror}): "
+                "name another port by --port or FRAMETALLY_WEB_PORT, or leave the dashboard out by --no-serve"
+            ) from error
+
+
+@contextmanager
+def stop_on(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
+    """Whether one of these signals has come; the second Ctrl-C interrupts at once."""
+    stopped = False
+
+    def stop(signal_number: int, stack_frame: object) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, stop) for number in signals}
+    try:
+        yield lambda: stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -23,9 +23,14 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def plain(text: str) -> str:
+    """`text` on one line, with what a terminal would obey instead of show escaped: file names may hold it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def say_error(line: str) -> None:
     """One line on standard error."""
-    err.print(Text.assemble(("error: ", "bold red"), line))
+    err.print(Text.assemble(("error: ", "bold red"), plain(line)))
 
 
 class StageBar:
@@ -39,11 +44,11 @@ class StageBar:
     def update(self, done: int, total: int | None, note: str = "") -> None:
         """Move the bar."""
         self._progress.start()
-        self._progress.update(self._task, completed=done, total=total, note=note)
+        self._progress.update(self._task, completed=done, total=total, note=plain(note))
 
     def say(self, line: str) -> None:
         """Print a line above the bars."""
-        self._progress.console.print(Text(line))
+        self._progress.console.print(Text(plain(line)))
 
 
 @contextmanager
@@ -69,7 +74,7 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
     if not skipped:
         return
     for item in skipped:
-        err.print(Text.assemble(("skipped ", "yellow"), f"{item.name}: {item.reason}"))
+        err.print(Text.assemble(("skipped ", "yellow"), plain(f"{item.name}: {item.reason}")))
     err.print(Text(f"{len(skipped)} skipped in all", style="yellow"))
 
 

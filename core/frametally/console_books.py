@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from frametally.console import out, utc
+from frametally.console import out, plain, utc
 from frametally.status import Status
 from frametally.status_verdict import SourceBooks
 
@@ -101,7 +101,7 @@ def _forgets(status: Status) -> bool:
 
 
 def _shown_name(books: SourceBooks) -> str:
-    return books.source_name + (" *" if books.file_time else "")
+    return plain(books.source_name) + (" *" if books.file_time else "")
 
 
 def _duration(seconds: float) -> str:

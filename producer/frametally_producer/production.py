@@ -66,6 +66,11 @@ class Production:
         """Set the medium `name` aside."""
         self.skipped.append(Skipped(name, reason))
 
+    def notice(self, line: str) -> None:
+        """Say what a person should know, and note it for the report."""
+        self.notices.append(line)
+        self.progress.say(line)
+
     def count_announced(self, announcements: Sized) -> None:
         """These have been announced."""
         self.frames_announced += len(announcements)
@@ -122,5 +127,4 @@ class Remarks:
             others = self._count[kind] - 1
             likewise = f" ({others} more likewise)" if others else ""
             line = f"{name}{likewise}: {remark.text}"
-            production.notices.append(line)
-            production.progress.say(line)
+            production.notice(line)

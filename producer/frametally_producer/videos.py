@@ -158,7 +158,7 @@ def _tell_what_stays(
         )
         new_time = new_time and time.time_source != "file_time"
     if new_time or keys.slug(video.source_name) != known.source:
-        production.notices.append(
+        production.notice(
             f"{video.path}: was produced before, as source {known.source_name} beginning at "
             f"{iso(known.start_ms or 0)}, and keeps both; `frametally rename-source` and `frametally retime` "
             f"give it others"

@@ -195,3 +195,43 @@ def test_preprocessed_pictures_are_kept_where_they_can_be_looked_at(run, footage
         assert cv2.imread(str(picture)).shape[:2] == (24, 32)
     finally:
         shutil.rmtree(kept, ignore_errors=True)
+
+
+def test_a_misspelt_data_folder_is_told_and_not_made(run, tmp_path: Path) -> None:
+    finished = run("status", "--data-dir", "typo")
+    assert finished.code == 2
+    assert "nothing has been produced there" in finished.err
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_taken_port_is_found_before_the_work(run, footage: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        finished = run("run", footage, *PATTERN, "--port", taken.getsockname()[1])
+    assert finished.code == 2
+    assert "--no-serve" in finished.err
+    assert "announced" not in finished.out
+
+
+def test_a_terminal_is_never_told_what_to_do_by_a_name(run, tmp_path: Path) -> None:
+    hostile = "bad\n\x1b[31m<b>.jpg"
+    (tmp_path / hostile).write_bytes(b"no picture")
+    finished = run("produce", hostile)
+    assert "\x1b" not in finished.err
+    assert "skipped bad\\n\\x1b[31m<b>.jpg" in finished.err
+
+
+def test_a_question_that_nobody_can_answer_names_the_way_out(run, footage: Path) -> None:
+    run("run", footage, *PATTERN, "--no-serve")
+    finished = run("forget", "--source", "gate")
+    assert finished.code == 2
+    assert "--yes" in finished.err
+
+
+def test_another_start_time_for_a_known_video_is_told(run, traffic_clip: Path) -> None:
+    first = run("produce", traffic_clip, "--sample-fps", "1", "--start-time", "2026-01-01T08:00:00Z")
+    assert first.code == 0
+    again = run("produce", traffic_clip, "--sample-fps", "1", "--start-time", "2026-02-02T08:00:00Z")
+    assert "keeps both" in again.err
+    assert "retime" in again.err

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA_DIR = ROOT / "demo-data"
+CHECKOUT = Path(os.environ.get("FRAMETALLY_DEMO_CHECKOUT", ROOT))
+DATA_DIR = CHECKOUT / "demo-data"
 
 pytestmark = pytest.mark.demo
 
@@ -45,13 +46,21 @@ def test_the_printed_table_is_that_of_the_part_files_and_the_api(printed: str, t
 
 
 def test_the_books_of_the_demo_are_settled(printed: str, frametally) -> None:
-    status = frametally("status", "--data-dir", DATA_DIR, cwd=ROOT)
+    status = frametally("status", "--data-dir", DATA_DIR, cwd=CHECKOUT)
     assert status.code == 0, status.out
     assert re.search(r"Traffic\s+60\s+60\s+60\s+0\s+60\s+60", status.out)
 
 
+def test_the_demo_leaves_nothing_in_the_home_but_caches(printed: str) -> None:
+    if CHECKOUT == ROOT:
+        pytest.skip("FRAMETALLY_DEMO_CHECKOUT does not name a clone that had a home of its own")
+    left = {path.name for path in (CHECKOUT.parent / "home").iterdir()}
+    assert left <= {".cache", ".npm", ".rustup"}  # pip asks rustc, where there is one
+    assert {path.name for path in (CHECKOUT.parent / "home/.cache").iterdir()} <= {"pip", "frametally"}
+
+
 def test_the_second_demo_does_nothing_again_and_prints_the_same_table(printed: str, frametally) -> None:
-    again = frametally("demo", "--no-serve", cwd=ROOT)
+    again = frametally("demo", "--no-serve", cwd=CHECKOUT)
     assert again.code == 0, again.err
     assert printed_table(again.out) == printed_table(printed)
     assert "frames: 0 announced, 60 known already" in again.out
