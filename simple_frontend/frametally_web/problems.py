@@ -1,6 +1,7 @@
 """Errors as people and programs get them: RFC 9457 problem documents, a small page for lost browsers.
 
-Nothing of an exception reaches the answer but what was written for it; the rest goes to the log.
+Nothing of an exception reaches the answer but what was written for it: frametally's own line where
+a person has to mend something. The rest goes to the log.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import msgspec
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from frametally.errors import Retryable
+from frametally.errors import FrametallyError, Retryable
 
 RETRY_AFTER_S = 5
 
@@ -73,6 +74,11 @@ def answer_errors(app: Flask) -> None:
         )
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
         return answer
+
+    @app.errorhandler(FrametallyError)
+    def on_frametally_error(error: FrametallyError) -> Response:
+        app.logger.error("%s: %s", request.path, error)
+        return _document(503, str(error), "Do what the line says, then load the page again.")
 
 
 def _unexpected() -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 
@@ -97,6 +98,52 @@ def test_an_index_that_is_damaged_while_it_is_in_use_is_one_line(path, opened):
     path.write_bytes(data)
     with pytest.raises(Misconfigured, match="is damaged"):
         opened(path).sources("m")
+
+
+@pytest.mark.parametrize("others", [("",), ("", "-wal", "-shm")])
+def test_an_index_that_is_removed_and_built_again_is_followed(path, opened, others):
+    index = opened(path)
+    index.publish(RUN, [], [COVERAGE])
+    assert index.current_runs() == [RUN]
+    for suffix in others:
+        path.with_name(path.name + suffix).unlink()
+    anew = msgspec.structs.replace(RUN, run_id="000002-5555555555555555", sequence=2)
+    opened(path).publish(anew, [], [COVERAGE])
+    assert index.current_runs() == [anew]
+    assert not index.publish(RUN, [], [COVERAGE])
+
+
+def test_an_index_that_another_file_replaces_is_followed(path, opened):
+    index = opened(path)
+    index.publish(RUN, [], [COVERAGE])
+    built = opened(path.with_name("built.sqlite"))
+    built.close()
+    path.with_name("built.sqlite").replace(path)
+    assert index.current_runs() == []
+
+
+def test_an_index_that_is_gone_is_made_anew_and_empty(tmp_path, opened):
+    path = tmp_path / "folder" / "index.sqlite"
+    index = opened(path)
+    index.publish(RUN, [], [COVERAGE])
+    shutil.rmtree(path.parent)
+    assert index.series() == []
+    assert path.is_file()
+    shutil.rmtree(path.parent)
+    assert index.publish(RUN, [], [COVERAGE])
+    assert index.current_runs() == [RUN]
+
+
+def test_another_kind_of_file_in_its_place_is_named_until_it_is_gone(path, opened):
+    index = opened(path)
+    index.publish(RUN, [], [COVERAGE])
+    path.with_name("other").write_bytes(b"not a database, but a long text " * 99)
+    path.with_name("other").replace(path)
+    for _ in range(2):
+        with pytest.raises(Misconfigured, match="is damaged or no SQLite file"):
+            index.series()
+    path.unlink()
+    assert index.series() == []
 
 
 def test_an_index_of_another_layout_is_refused(path, opened):

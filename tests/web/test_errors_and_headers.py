@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from frametally.errors import Misconfigured, Retryable
+from frametally.count_index import open_count_index
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally_web.app import create_app
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.web.conftest import Place
 
 API_ROUTES = ["models", "labels", "sources", "counts", "evidence"]
@@ -89,7 +94,7 @@ def test_a_store_that_is_away_costs_the_frames_and_not_the_chart(place: Place) -
     assert client.get(f"/api/frames/image?path={path}").status_code == 503
 
 
-@pytest.mark.parametrize("error", [RuntimeError(INSIDE), Misconfigured(INSIDE), KeyError(INSIDE)])
+@pytest.mark.parametrize("error", [RuntimeError(INSIDE), KeyError(INSIDE)])
 def test_an_unknown_error_is_a_500_without_its_inside_which_the_log_has(
     place: Place, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,6 +109,45 @@ def test_an_unknown_error_is_a_500_without_its_inside_which_the_log_has(
     assert "Traceback" not in answer.text
     assert INSIDE not in answer.text
     assert INSIDE in caplog.text
+
+
+@pytest.mark.parametrize("error_type", [FrametallyError, Misconfigured, Poison])
+@pytest.mark.parametrize("route", ["/healthz", *(f"/api/{route}" for route in API_ROUTES)])
+def test_what_a_person_has_to_mend_is_a_503_with_its_line(
+    place: Place, route: str, error_type: type[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    line = "count index x.sqlite is damaged; move it away"
+    place.index.error = error_type(line)
+    answer = place.app().test_client().get(route)
+    assert answer.status_code == 503
+    assert answer.mimetype == "application/problem+json"
+    assert answer.json is not None
+    assert answer.json["detail"] == line
+    assert line in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_an_index_overwritten_while_it_is_served_is_a_503_that_names_it(
+    place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.film({"car": 3}, intervals=300)
+    place.real_index.close()
+    path = tmp_path / "index.sqlite"
+    served = open_count_index(f"sqlite:///{path}")
+    client = create_app(settings=place.settings, store=place.store, index=served).test_client()
+    try:
+        assert client.get("/healthz").status_code == 200
+        path.write_bytes(os.urandom(path.stat().st_size))
+        # Health may be answered from memory until one query has met the damage.
+        for route in ("/api/evidence", "/healthz", "/api/counts"):
+            answer = client.get(route)
+            assert answer.status_code == 503
+            assert answer.json is not None
+            assert str(path) in answer.json["detail"]
+            assert "frametally index" in answer.json["detail"]
+        assert "Traceback" not in caplog.text
+    finally:
+        served.close()
 
 
 def test_an_unknown_api_address_is_a_404_in_json_and_a_page_one_a_page(place: Place) -> None:

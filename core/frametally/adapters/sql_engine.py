@@ -7,6 +7,7 @@ synchronous=NORMAL, as all that they hold can be read again from the object stor
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,16 +75,22 @@ class SqlDatabase:
         self._what = layout.what
         self._another = f"set {layout.setting} to another file"
         self._busy_timeout_s = busy_timeout_s
+        self._path: Path | None = None  # of SQLite's file
+        self._opened_file: tuple[int, int] | None = None
+        self._opened_wal: tuple[int, int] | None = None
+        self._reopening = threading.Lock()
         self._engine = self._open_sqlite(url) if url.startswith("sqlite:") else self._open_server(url)
         try:
             self._prepare()
         except BaseException:
             self._engine.dispose()
             raise
+        self._keep_identity()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One transaction that sees one state of the database, whatever is published meanwhile."""
+        self._follow_file()
         with self._translated(), self._engine.connect() as connection:
             if self._engine.dialect.name != "sqlite":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
@@ -93,6 +100,7 @@ class SqlDatabase:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction of the only writer: committed at the end, rolled back if the block raises."""
+        self._follow_file()
         with self._translated(), self._engine.connect() as plain:
             connection = plain.execution_options(frametally_writes=True)
             with connection.begin():
@@ -111,10 +119,8 @@ class SqlDatabase:
                 f"{self._layout.setting}={url!r}: no absolute path; use sqlite:////absolute/file.sqlite"
             )
         self._name = str(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unwritable(error.strerror or str(error)) from error
+        self._path = path
+        self._make_folder(path)
         # Not from the text of the URL: a path may hold what has a meaning there.
         engine = create_engine(
             URL.create("sqlite", database=str(path)), connect_args={"timeout": self._busy_timeout_s}
@@ -122,6 +128,44 @@ class SqlDatabase:
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
         return engine
+
+    def _make_folder(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
+
+    def _follow_file(self) -> None:
+        """Open SQLite's file anew if another, or none, stands in its place: the pool holds the old one."""
+        if self._path is None or self._file_now() == self._opened_file:
+            return
+        with self._reopening:
+            if self._file_now() == self._opened_file:
+                return  # another thread has done it
+            left_behind = self._opened_wal is not None and self._file_now("-wal") == self._opened_wal
+            self._opened_wal = None  # once closed, its number can become another file's
+            self._engine.dispose()
+            if left_behind:  # SQLite would take the log of the old file for the new one's
+                for suffix in ("-wal", "-shm"):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            self._make_folder(self._path)
+            self._prepare()
+            self._keep_identity()
+
+    def _keep_identity(self) -> None:
+        self._opened_file, self._opened_wal = self._file_now(), self._file_now("-wal")
+
+    def _file_now(self, suffix: str = "") -> tuple[int, int] | None:
+        """Identity of SQLite's file or of that beside it; None if there is none."""
+        if self._path is None:
+            return None
+        try:
+            found = self._path.with_name(self._path.name + suffix).stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
+        return found.st_dev, found.st_ino
 
     def _open_server(self, url: str) -> Engine:
         try:
@@ -189,7 +233,11 @@ class SqlDatabase:
             raise Retryable(f"{self._what} {self._name}: too many queries at once; try again") from error
         except DBAPIError as error:
             if isinstance(error.orig, sqlite3.Error):
-                raise self._failure(error.orig) from error
+                failure = self._failure(error.orig)
+                if isinstance(failure, Misconfigured):
+                    self._opened_wal = None
+                    self._engine.dispose()  # what its connections have cached would hide it from the next
+                raise failure from error
             if isinstance(error, OperationalError | InterfaceError):
                 raise Retryable(
                     f"{self._what} {self._name}: {error.orig}; check the server and try again"
