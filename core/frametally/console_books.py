@@ -75,8 +75,7 @@ def print_pace(status: Status) -> None:
     line = f"log: {status.log_committed} of {status.log_messages} messages handled"
     pace = status.pace
     if pace.newest_segment_at_ms is not None:
-        age_s = max(0.0, time.time() - pace.newest_segment_at_ms / 1000)
-        line += f"; newest segment {_duration(age_s)} old"
+        line += f"; newest segment {_duration(_age_s(pace.newest_segment_at_ms) or 0)} old"
     if pace.frames_per_s is not None and status.log_committed < status.log_messages:
         line += f"; {pace.frames_per_s:.1f} frames/s in the minute before it"
         if pace.eta_s is not None:
@@ -90,7 +89,7 @@ def status_json(status: Status) -> str:
     body = status._asdict() | {
         "sources": [books._asdict() for books in status.sources],
         "stages": [stage._asdict() for stage in status.stages],
-        "pace": status.pace._asdict(),
+        "pace": status.pace._asdict() | {"newest_segment_age_s": _age_s(status.pace.newest_segment_at_ms)},
         "lost": [lost._asdict() for lost in status.lost],
     }
     return json.dumps({"verdict": verdict, "exit_code": status.exit_code, **body}, indent=2)
@@ -102,6 +101,11 @@ def _forgets(status: Status) -> bool:
 
 def _shown_name(books: SourceBooks) -> str:
     return plain(books.source_name) + (" *" if books.file_time else "")
+
+
+def _age_s(at_ms: int | None) -> float | None:
+    """Seconds since then by this machine's clock, never below 0; None if there is no then."""
+    return None if at_ms is None else round(max(0.0, time.time() - at_ms / 1000), 1)
 
 
 def _duration(seconds: float) -> str:

@@ -23,8 +23,8 @@ from pydantic import SecretStr
 
 from frametally.count_index import open_count_index
 from frametally.downloads import KnownFile, file_sha256
-from frametally.errors import FrametallyError, Misconfigured
-from frametally.frame_log import open_frame_log
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.frame_log import FrameLog, open_frame_log
 from frametally.ledger import open_ledger
 from frametally.object_store import ObjectInfo, open_object_store
 from frametally.settings import COMPONENT_FOLDERS, ENV_PREFIX, Settings, component_folder
@@ -49,6 +49,8 @@ _PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^/@]*@")
 _FIRST_YEAR, _LAST_YEAR = 2025, 2100
 _MOST_SKEW_S = 60
 _PROBE_FOLDER = "probe"
+_PROBE_TOPIC = "frametally-doctor"
+_PROBE_S = 5.0
 
 
 class Row(NamedTuple):
@@ -250,17 +252,42 @@ def _check_store(settings: Settings, shown: str) -> Iterator[Row]:
 
 def _check_log(settings: Settings, shown: str) -> Iterator[Row]:
     with closing(open_frame_log(settings.log_url, lease_s=settings.lease_s)) as log:
+        _try_log_rights(log)
         try:
             ends, begin = log.end_offsets(settings.topic), log.begin_offsets(settings.topic)
         except Misconfigured as error:
             if "topic" not in str(error):
                 raise
             yield Row(
-                "log", shown, f"reachable; no topic {settings.topic} yet", "`frametally produce` makes it"
+                "log",
+                shown,
+                f"announcing, reading and committing work; no topic {settings.topic} yet",
+                "`frametally produce` makes it",
             )
             return
     held = sum(ends.values()) - sum(begin.values())
-    yield Row("log", shown, f"topic {settings.topic}: {held} messages in {len(ends)} partitions")
+    held_text = f"topic {settings.topic} has {held} messages in {len(ends)} partitions"
+    yield Row("log", shown, f"announcing, reading and committing work; {held_text}")
+
+
+def _try_log_rights(log: FrameLog) -> None:
+    """Announce a message on a topic of our own, take it, commit it, remove it.
+
+    Raises:
+        Retryable: The message did not come back.
+        Misconfigured: A right is missing.
+    """
+    log.create_topic(_PROBE_TOPIC, 1)
+    log.publish(_PROBE_TOPIC, [(b"", b"is this log well?")])
+    consumer = log.subscribe(
+        _PROBE_TOPIC, _PROBE_TOPIC, on_assigned=lambda _: None, on_revoked=lambda _: None
+    )
+    with closing(consumer):
+        taken = consumer.poll(timeout_s=_PROBE_S)
+        if not taken:
+            raise Retryable(f"a message that was announced did not come within {_PROBE_S:.0f} s; try again")
+        consumer.commit(taken[-1].partition, taken[-1].offset + 1)
+    log.trim(_PROBE_TOPIC)
 
 
 def _check_index(settings: Settings, shown: str) -> Iterator[Row]:

@@ -7,6 +7,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from frametally import cli, doctor
 from frametally.doctor import Row, clock_row, disk_row, examine, model_rows, port_rows, setting_rows
 from frametally.downloads import KnownFile
+from frametally.errors import Misconfigured
+from frametally.frame_log import FrameLog, open_frame_log
 from frametally.object_store import ObjectInfo
 from frametally.settings import Settings, load_settings
 
@@ -136,6 +139,36 @@ def test_a_port_that_is_broken_is_one_bad_row_with_its_remedy(
     assert list(found) == [area]
     assert says in found[area]
     assert "\n" not in found[area]
+
+
+class LogWithout:
+    """A log that refuses one right: faults are values."""
+
+    def __init__(self, log: FrameLog, refused: str) -> None:
+        self._log, self._refused = log, refused
+
+    def __getattr__(self, name: str) -> object:
+        if name == self._refused:
+            raise Misconfigured(f"no right to {name} on this log; ask for it")
+        return getattr(self._log, name)
+
+
+@pytest.mark.parametrize("right", ["create_topic", "publish", "subscribe", "trim"])
+def test_each_right_on_the_log_is_tried(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, right: str
+) -> None:
+    monkeypatch.setattr(
+        doctor, "open_frame_log", lambda url, lease_s: LogWithout(open_frame_log(url, lease_s=lease_s), right)
+    )
+    [row] = [row for row in port_rows(settings) if row.area == "log"]
+    assert (row.good, row.remedy) == (False, f"no right to {right} on this log; ask for it")
+
+
+def test_trying_the_log_leaves_no_message_behind(settings: Settings) -> None:
+    for _ in range(2):
+        assert all(row.good for row in port_rows(settings) if row.area == "log")
+    with closing(open_frame_log(settings.log_url)) as log:
+        assert log.begin_offsets("frametally-doctor") == log.end_offsets("frametally-doctor") == {0: 2}
 
 
 def test_an_unknown_kind_of_port_is_named_and_the_others_are_tried(settings: Settings) -> None:
