@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 from frametally.count_index import CountIndex, IndexedEvidence
 from frametally.errors import Poison
+from frametally.evidence import CountedBoxes
 from frametally.object_store import ObjectMissing, ObjectStore
-from frametally.records import Detection, FrameDetections
+from frametally.records import FrameDetections
 from frametally.segments import find_frame
 from frametally.settings import Settings
 from frametally_web import answers, counts, intervals
@@ -20,28 +19,6 @@ _log = logging.getLogger(__name__)
 
 _LINE_MISSING = "The detections of this frame are no longer in the store, so its boxes cannot be drawn."
 _OTHER_SETTINGS = "Counted with another confidence or size limit than this server has now: boxes differ."
-
-
-class _CountedBoxes(NamedTuple):
-    """Which boxes count: the limits of the deployment, compared as the integers that are stored.
-
-    The counting job has the same rule; a frame that it counted otherwise gets a note.
-    """
-
-    min_confidence_e4: int
-    min_side_tenths: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> _CountedBoxes:
-        return cls(
-            _at_least(settings.count_min_confidence, 10_000), _at_least(settings.count_min_side_px, 10)
-        )
-
-    def has(self, detection: Detection) -> bool:
-        return (
-            round(detection.confidence * 10_000) >= self.min_confidence_e4
-            and round(min(detection.box[2:]) * 10) >= self.min_side_tenths
-        )
 
 
 def find_evidence(
@@ -81,7 +58,7 @@ def find_evidence(
     rank = {label: position for position, (label, _) in enumerate(index.labels(choice.model))}
     found.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
     shown = found[: settings.web_max_evidence_frames]
-    limits = _CountedBoxes.of(settings)
+    limits = CountedBoxes.of(settings)
     return answers.EvidenceFrames(
         model=choice.model,
         frames=[
@@ -90,11 +67,6 @@ def find_evidence(
         ],
         labels_left_out=len(found) - len(shown),
     )
-
-
-def _at_least(value: float, units: int) -> int:
-    # Rounded before it is rounded up: 0.07 * 100 is 7.0…1.
-    return math.ceil(round(value * units, 6))
 
 
 def _find_line(store: ObjectStore, model: str, item: IndexedEvidence) -> FrameDetections | None:
@@ -112,7 +84,7 @@ def _find_line(store: ObjectStore, model: str, item: IndexedEvidence) -> FrameDe
 
 
 def _frame(
-    item: IndexedEvidence, line: FrameDetections | None, limits: _CountedBoxes, image_url: str
+    item: IndexedEvidence, line: FrameDetections | None, limits: CountedBoxes, image_url: str
 ) -> answers.EvidenceFrame:
     boxes = [
         answers.Box(label=detection.label, confidence=detection.confidence, box=detection.box)
