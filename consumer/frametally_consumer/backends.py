@@ -60,7 +60,7 @@ def chosen_backend(settings: Settings, progress: Progress) -> Backend:
                 f"FRAMETALLY_DETECTOR={named}: it is not installed here; {_EXTRA}, or set it to auto"
             )
         return named
-    with closing(open_object_store(settings.store_url)) as store:
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         remembered = _remembered(store)
         if remembered is None:
             mine = fastest_installed()

@@ -63,7 +63,7 @@ def _of_folder(folder: Path, settings: Settings, progress: Progress) -> list[Pix
 
 
 def _of_store(settings: Settings, progress: Progress) -> list[Pixels]:
-    with closing(open_object_store(settings.store_url)) as store:
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         image_keys = [info.key for info in store.list(keys.IMAGES)]
         frames = []
         for place in evenly(len(image_keys), settings.calibration_frames):

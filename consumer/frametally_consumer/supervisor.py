@@ -217,8 +217,8 @@ def _work(settings: Settings, until_caught_up: bool, connection: Connection) -> 
     try:
         detector = load_detector(settings)
         with (
-            closing(open_object_store(settings.store_url)) as store,
-            closing(open_frame_log(settings.log_url, lease_s=settings.lease_s)) as log,
+            closing(open_object_store(settings.store_url, settings.store_access)) as store,
+            closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
         ):
             report = consume(
                 settings=settings,

@@ -26,7 +26,10 @@ _WATCH_EVERY_S = 2.0
 @contextmanager
 def open_books(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
     """The ports and the ledger, closed at the end."""
-    with open_ports(settings) as ports, closing(open_ledger(settings.ledger_url)) as ledger:
+    with (
+        open_ports(settings) as ports,
+        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+    ):
         yield ports, ledger
 
 
@@ -81,8 +84,8 @@ def ledger_rebuild(**overrides: Any) -> int:
     """Make the ledger anew from the store alone."""
     settings = read_settings(None, overrides)
     with (
-        closing(open_object_store(settings.store_url)) as store,
-        closing(open_ledger(settings.ledger_url)) as ledger,
+        closing(open_object_store(settings.store_url, settings.store_access)) as store,
+        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
         console.stage_bar("ledger") as bar,
     ):
         ledger.clear()
@@ -101,7 +104,7 @@ def log_group() -> None:
 def log_trim(**overrides: Any) -> int:
     """Remove the messages that every consumer group has committed."""
     settings = read_settings(None, overrides)
-    with closing(open_frame_log(settings.log_url)) as log:
+    with closing(open_frame_log(settings.log_url, settings.log_access)) as log:
         click.echo(f"{log.trim(settings.topic)} messages removed")
     return 0
 

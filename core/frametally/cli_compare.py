@@ -43,7 +43,7 @@ def compare(
         None if text is None else parse_time_ms(flag, text, settings.tzinfo())
         for flag, text in zip(("--from", "--to"), bounds, strict=True)
     )
-    with closing(open_object_store(settings.store_url)) as store:
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         found = compare_models(
             store,
             model_a,

@@ -54,9 +54,9 @@ class Ports:
 def open_ports(settings: Settings) -> Iterator[Ports]:
     """Store, log and index as `settings` name them, closed at the end."""
     with (
-        closing(open_object_store(settings.store_url)) as store,
-        closing(open_frame_log(settings.log_url, lease_s=settings.lease_s)) as log,
-        closing(open_count_index(settings.index_url)) as index,
+        closing(open_object_store(settings.store_url, settings.store_access)) as store,
+        closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
+        closing(open_count_index(settings.index_url, settings.index_access)) as index,
     ):
         yield Ports(settings, store, log, index)
 

@@ -35,7 +35,7 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
         for flag, text in zip(("--from", "--to"), bounds, strict=True)
     )
     reports = []
-    with closing(open_object_store(settings.store_url)) as store:
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         for run in current_runs(store):
             start_ms = keys.day_start_ms(run.day)
             if (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from frametally.access import ServerAccess
 from frametally.errors import Misconfigured
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 
@@ -129,8 +130,12 @@ class CountIndex(Protocol):
         """Release connections."""
 
 
-def open_count_index(url: str) -> CountIndex:
+def open_count_index(url: str, access: ServerAccess | None = None) -> CountIndex:
     """The index that `url` names: any SQLAlchemy URL of SQLite (`sqlite:///<absolute file>`).
+
+    Args:
+        url: Which index.
+        access: How to log in to an index that is a server.
 
     Raises:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.

@@ -228,7 +228,7 @@ def clock_row(now_s: float, probe: ObjectInfo | None) -> Row:
 
 
 def _check_store(settings: Settings, shown: str) -> Iterator[Row]:
-    with closing(open_object_store(settings.store_url)) as store:
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         key, data = f"{_PROBE_FOLDER}/{secrets.token_hex(8)}", secrets.token_bytes(64)
         store.put(key, data, if_absent=True)
         try:
@@ -251,7 +251,7 @@ def _check_store(settings: Settings, shown: str) -> Iterator[Row]:
 
 
 def _check_log(settings: Settings, shown: str) -> Iterator[Row]:
-    with closing(open_frame_log(settings.log_url, lease_s=settings.lease_s)) as log:
+    with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
         _try_log_rights(log)
         try:
             ends, begin = log.end_offsets(settings.topic), log.begin_offsets(settings.topic)
@@ -291,12 +291,12 @@ def _try_log_rights(log: FrameLog) -> None:
 
 
 def _check_index(settings: Settings, shown: str) -> Iterator[Row]:
-    with closing(open_count_index(settings.index_url)) as index:
+    with closing(open_count_index(settings.index_url, settings.index_access)) as index:
         yield Row("index", shown, f"{len(index.current_runs())} days indexed")
 
 
 def _check_ledger(settings: Settings, shown: str) -> Iterator[Row]:
-    with closing(open_ledger(settings.ledger_url)) as ledger:
+    with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
         yield Row("ledger", shown, f"{len(ledger.manifests())} media, {len(ledger.models())} models")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
+from frametally.access import LogAccess
 from frametally.errors import FrametallyError, Misconfigured
 
 
@@ -103,11 +104,12 @@ class FrameLog(Protocol):
         """Release connections."""
 
 
-def open_frame_log(url: str, *, lease_s: float = 10.0) -> FrameLog:
+def open_frame_log(url: str, access: LogAccess | None = None, *, lease_s: float = 10.0) -> FrameLog:
     """The log that `url` names: `sqlite:///<absolute file>`, made if missing.
 
     Args:
         url: Which log.
+        access: How to log in to a log that is a server.
         lease_s: Seconds without a poll after which a consumer's partitions go to others.
 
     Raises:

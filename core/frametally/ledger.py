@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from frametally.access import ServerAccess
 from frametally.errors import Misconfigured
 from frametally.object_store import ObjectStore
 from frametally.records import MediaManifest, Run
@@ -150,8 +151,12 @@ class Ledger(Protocol):
         """Release connections."""
 
 
-def open_ledger(url: str) -> Ledger:
+def open_ledger(url: str, access: ServerAccess | None = None) -> Ledger:
     """The ledger that `url` names: `sqlite:///<absolute file>`, made if missing.
+
+    Args:
+        url: Which ledger.
+        access: How to log in to a ledger that is a server.
 
     Raises:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from frametally.access import StoreAccess
 from frametally.errors import FrametallyError, Misconfigured
 
 
@@ -72,8 +73,12 @@ class ObjectStore(Protocol):
         """Release connections."""
 
 
-def open_object_store(url: str) -> ObjectStore:
+def open_object_store(url: str, access: StoreAccess | None = None) -> ObjectStore:
     """The store that `url` names: `file://<absolute folder>`, made if missing.
+
+    Args:
+        url: Which store.
+        access: How to reach a store that is a server; None: as AWS's own variables and files say.
 
     Raises:
         Misconfigured: An unknown kind of URL, or a folder that cannot be written.

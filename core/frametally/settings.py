@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from frametally.access import NO_SECRET
 from frametally.errors import Misconfigured
+from frametally.server_settings import ServerSettings
+from frametally.web_settings import WebSettings
 
 ENV_PREFIX = "FRAMETALLY_"
 
@@ -59,7 +62,7 @@ def _sampling(value: str) -> str:
     return f"{fps:g}"
 
 
-class Settings(BaseSettings):
+class Settings(WebSettings, ServerSettings):
     """All settings of one process, read once at its start."""
 
     model_config = SettingsConfigDict(
@@ -243,22 +246,6 @@ class Settings(BaseSettings):
         "local[*]", description="Spark's master, for the `spark` engine; `local[*]`: this machine's cores."
     )
 
-    # The dashboard.
-    web_host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
-    web_port: int = Field(5001, ge=0, le=65_535, description="Port that the dashboard listens on.")
-    web_max_buckets: int = Field(
-        20_000,
-        ge=100,
-        le=200_000,
-        description="Most bars (intervals times labels) in one answer of `/api/counts`.",
-    )
-    web_max_values: int = Field(
-        200, ge=1, le=1000, description="Most labels, and most sources, that one query may name."
-    )
-    web_max_evidence_frames: int = Field(
-        12, ge=1, le=200, description="Most frames in one answer of `/api/evidence`, one a label."
-    )
-
     def resolved(self) -> Self:
         """These settings with `data_dir` absolute and every empty URL filled in."""
         data_dir = self.data_dir.expanduser().resolve()
@@ -304,11 +291,13 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
 
 
 def settings_table() -> str:
-    """Every setting as a Markdown table, in the order of their declaration (`docs/settings.md`)."""
+    """Every setting as a Markdown table (`docs/settings.md`): the stages', the dashboard's, the servers'."""
     rows = ["| setting | default | what it is |", "| --- | --- | --- |"]
-    for name, field in Settings.model_fields.items():
+    apart = WebSettings.model_fields | ServerSettings.model_fields
+    stages = {name: field for name, field in Settings.model_fields.items() if name not in apart}
+    for name, field in (stages | apart).items():
         default = "`~/.cache/frametally/models`" if name == "models_dir" else f"`{field.default}`"
-        if field.default in ("", None):
+        if field.default in ("", None, NO_SECRET):
             default = ""
         rows.append(f"| `{ENV_PREFIX}{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows)

@@ -158,7 +158,9 @@ def test_each_right_on_the_log_is_tried(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, right: str
 ) -> None:
     monkeypatch.setattr(
-        doctor, "open_frame_log", lambda url, lease_s: LogWithout(open_frame_log(url, lease_s=lease_s), right)
+        doctor,
+        "open_frame_log",
+        lambda url, access, lease_s: LogWithout(open_frame_log(url, access, lease_s=lease_s), right),
     )
     [row] = [row for row in port_rows(settings) if row.area == "log"]
     assert (row.good, row.remedy) == (False, f"no right to {right} on this log; ask for it")

@@ -1,0 +1,63 @@
+"""What a port's URL must not carry: who we are there, by which secret, and whose certificates we trust.
+
+A URL is printed, logged and listed with the processes; a secret comes from the environment alone and is shown
+as asterisks wherever it is printed by mistake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+NO_SECRET = SecretStr("")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerAccess:
+    """How to log in to a server: the index's (Elasticsearch or PostgreSQL) or the ledger's (PostgreSQL).
+
+    Attributes:
+        user: Name to log in by; empty: the one in the URL, or none.
+        password: Its secret; empty: none.
+        ca_file: PEM file of the authorities that the server's certificate may come from; None: the system's.
+    """
+
+    user: str = ""
+    password: SecretStr = NO_SECRET
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogAccess(ServerAccess):
+    """How to log in to Kafka.
+
+    Attributes:
+        security: Kafka's `security.protocol`; empty: SASL_SSL with a user and a CA file, SASL_PLAINTEXT with
+            a user alone, SSL with a CA file alone, else PLAINTEXT.
+        client_properties: A `client.properties` file as Confluent's clients read it; settings win over it.
+    """
+
+    security: str = ""
+    client_properties: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreAccess:
+    """How to reach an S3 store.
+
+    Attributes:
+        endpoint: URL of the service; empty: AWS's for the region.
+        region: The bucket's region.
+        access_key: Name of the key; empty: what AWS's own variables and files say.
+        secret_key: Its secret.
+        ca_file: PEM file of the authorities that the endpoint's certificate may come from; None: the
+            system's.
+    """
+
+    endpoint: str = ""
+    region: str = "us-east-1"
+    access_key: str = ""
+    secret_key: SecretStr = NO_SECRET
+    ca_file: Path | None = None

@@ -1,0 +1,78 @@
+"""Settings of the servers that a URL may name: who we are there, and what we trust."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+from frametally.access import NO_SECRET, LogAccess, ServerAccess, StoreAccess
+
+
+class ServerSettings(BaseSettings):
+    """The part of `Settings` about servers. Secrets come from the environment only, never from a URL."""
+
+    store_endpoint: str = Field("", description="URL of the S3 service; empty: AWS's for the region.")
+    store_region: str = Field("us-east-1", description="Region of the S3 bucket.")
+    store_access_key: str = Field(
+        "", description="Name of the S3 key; empty: what AWS's own variables and files say."
+    )
+    store_secret_key: SecretStr = Field(NO_SECRET, description="Secret of the S3 key.")
+    store_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that the S3 service's certificate may come from."
+    )
+    log_security: Literal["", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "", description="Kafka's `security.protocol`; empty: by what else is set."
+    )
+    log_user: str = Field("", description="Name to log in to Kafka by.")
+    log_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    log_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that Kafka's certificate may come from."
+    )
+    log_client_properties: Path | None = Field(
+        None, description="A Kafka `client.properties` file; the settings win over it."
+    )
+    index_user: str = Field("", description="Name to log in to the index's server by.")
+    index_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    index_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that the index server's certificate may come from."
+    )
+    ledger_user: str = Field("", description="Name to log in to the ledger's server by.")
+    ledger_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    ledger_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that the ledger server's certificate may come from."
+    )
+
+    @property
+    def store_access(self) -> StoreAccess:
+        """How to reach the object store, beside its URL."""
+        return StoreAccess(
+            endpoint=self.store_endpoint,
+            region=self.store_region,
+            access_key=self.store_access_key,
+            secret_key=self.store_secret_key,
+            ca_file=self.store_ca_file,
+        )
+
+    @property
+    def log_access(self) -> LogAccess:
+        """How to log in to the frame log."""
+        return LogAccess(
+            user=self.log_user,
+            password=self.log_password,
+            ca_file=self.log_ca_file,
+            security=self.log_security,
+            client_properties=self.log_client_properties,
+        )
+
+    @property
+    def index_access(self) -> ServerAccess:
+        """How to log in to the count index."""
+        return ServerAccess(user=self.index_user, password=self.index_password, ca_file=self.index_ca_file)
+
+    @property
+    def ledger_access(self) -> ServerAccess:
+        """How to log in to the ledger."""
+        return ServerAccess(user=self.ledger_user, password=self.ledger_password, ca_file=self.ledger_ca_file)
