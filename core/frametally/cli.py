@@ -1,17 +1,14 @@
-"""`frametally ...`: each command opens the ports, calls a stage, and turns its report into an exit code.
+"""`frametally ...`: every command, and how its end is told.
 
-The only module that imports components, and it does so when a command runs: a machine needs only the extras
-of the stages that it runs.
+The `cli_*` modules alone import components, and they do so when a command runs: a machine needs only the
+extras of the stages that it runs.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import click
 
@@ -21,46 +18,29 @@ from frametally import (
     cli_dead_letters,
     cli_doctor,
     cli_explain,
+    cli_models,
     cli_quality,
     cli_redetect,
+    cli_run,
+    cli_stages,
     cli_undo,
     console,
 )
-from frametally.cli_ports import (
-    Ports,
-    check_port,
-    data_dir_option,
-    open_ports,
-    option,
-    read_settings,
-    stop_on,
-    with_options,
+from frametally.cli_ports import NOTHING_DONE, stopped
+from frametally.errors import FrametallyError
+
+TOPICS = (
+    cli_stages,
+    cli_run,
+    cli_models,
+    cli_books,
+    cli_compare,
+    cli_dead_letters,
+    cli_explain,
+    cli_quality,
+    cli_redetect,
+    cli_undo,
 )
-from frametally.errors import FrametallyError, Misconfigured
-from frametally.reports import exit_code
-from frametally.settings import Settings, component_folder
-
-if TYPE_CHECKING:
-    from frametally.downloads import KnownFile
-    from frametally_consumer.report import ConsumeReport
-
-# A moment of its own for the demo clip, so that its numbers are the same everywhere.
-DEMO_START_TIME = "2026-01-01T08:00:00Z"
-DEMO_DATA_DIR = Path("demo-data")
-NOTHING_DONE = 2
-STOPPED = 130  # as a shell says it of a program that Ctrl-C has ended
-
-
-footage_options: list[Callable[[Any], Any]] = [
-    option("--source", "Name of the source; default: the folder's name, a single file's stem."),
-    option("--start-time", "ISO 8601 time of a video's first frame, e.g. 2026-05-01T08:00:00+02:00."),
-    option("--sample-fps", "Frames a second taken from a video, or 'all'."),
-    option("--timezone", "IANA time zone of times that come without one."),
-    option("--time-pattern", "strptime pattern of the time in file names, e.g. cam_%Y%m%d_%H%M%S."),
-    option("--max-side-px", "Longest side of a stored frame in pixels; larger ones are shrunk.", type=int),
-    option("--jpeg-quality", "JPEG quality of stored frames, 1 to 100.", type=int),
-    click.option("--no-file-time", is_flag=True, help="Refuse media whose only time is the file's date."),
-]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -69,302 +49,10 @@ def cli() -> None:
     """Turn footage into counts with proof."""
 
 
-@cli.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@with_options(footage_options)
-@click.option("--dry-run", is_flag=True, help="Say what there is and how long it will take; write nothing.")
-@click.option("--watch", is_flag=True, help="Go on with what comes to lie in the folders, until Ctrl-C.")
-@data_dir_option
-def produce(
-    paths: tuple[Path, ...],
-    source: str | None,
-    start_time: str | None,
-    dry_run: bool,
-    watch: bool,
-    **overrides: Any,
-) -> int:
-    """Store and announce the frames of pictures and videos (default: producer/new_pics/)."""
-    from frametally_producer.command import Asked, produce_files, tell_plan, watch_folders
-
-    settings = read_settings("producer", overrides)
-    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
-        asked = Asked(settings, paths or (_default_pictures(),), source, start_time, should_stop)
-        if dry_run:
-            return tell_plan(asked)
-        with open_ports(settings) as ports:
-            return (watch_folders if watch else produce_files)(asked, ports.store, ports.log)
-
-
-@cli.command()
-@click.option("--until-caught-up", is_flag=True, help="End when the log is drained.")
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    help="Processes that share the work; one that dies is started again.",
-)
-@option("--topic", "Log topic to drain, such as one that `frametally redetect` made.")
-@data_dir_option
-def consume(until_caught_up: bool, workers: int, **overrides: Any) -> int:
-    """Detect objects in what is announced, and write segments, until the first Ctrl-C."""
-    settings = read_settings("consumer", overrides)
-    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
-        if workers > 1:
-            return _consume_with_workers(settings, workers, until_caught_up, should_stop)
-        with open_ports(settings) as ports:
-            return _consume(ports, until_caught_up=until_caught_up, should_stop=should_stop)
-
-
-@cli.command()
-@option("--interval", "Seconds of the stored base interval; divides a day.", type=int)
-@option("--runner", "Engine of the counting job: inline, local, hadoop or spark.")
-@option("--from", "ISO 8601 time: only UTC days that end after it.", metavar="TIME")
-@option("--to", "ISO 8601 time: only UTC days that begin before it.", metavar="TIME")
-@click.option("--all", "recount", is_flag=True, help="Count also the days that are up to date.")
-@click.option("--dry-run", is_flag=True, help="Say what would be counted, and do nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
-@option("--every", "Do it again every so often (15s, 15m, 1h), and index, until SIGTERM.", metavar="PERIOD")
-@data_dir_option
-def aggregate(
-    interval: int | None, recount: bool, dry_run: bool, as_json: bool, every: str | None, **overrides: Any
-) -> int:
-    """Count what segments hold, per label and interval, by the MapReduce job."""
-    from frametally_hadoop.command import asked_days, count_every, count_once, tell_dry_run
-
-    days = asked_days(overrides.pop("from"), overrides.pop("to"), recount=recount)
-    if (as_json and not dry_run) or (every is not None and (dry_run or recount)):
-        raise Misconfigured("--json goes with --dry-run only, --every with neither --dry-run nor --all")
-    with open_ports(read_settings("hadoop", {**overrides, "interval_s": interval})) as ports:
-        if dry_run:
-            return tell_dry_run(ports, days, as_json=as_json)
-        if every is None:
-            return count_once(ports, days)
-        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
-            return count_every(ports, every, days, afterwards=lambda: _index(ports), should_stop=should_stop)
-
-
-@cli.command()
-@data_dir_option
-def index(**overrides: Any) -> int:
-    """Publish the newest part files in the count index."""
-    with open_ports(read_settings("search", overrides)) as ports:
-        return _index(ports)
-
-
-@cli.command()
-@option("--port", "Port that the dashboard listens on.", type=int)
-@data_dir_option
-def serve(port: int | None, **overrides: Any) -> int:
-    """Serve the dashboard until Ctrl-C."""
-    with open_ports(read_settings("web", {**overrides, "web_port": port})) as ports:
-        return _serve(ports)
-
-
-@cli.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@with_options(footage_options)
-@option("--interval", "Seconds of the stored base interval; divides a day.", type=int)
-@click.option("--serve/--no-serve", "serving", default=True, help="Serve the dashboard afterwards.")
-@option("--port", "Port that the dashboard listens on.", type=int)
-@data_dir_option
-def run(
-    paths: tuple[Path, ...],
-    source: str | None,
-    start_time: str | None,
-    interval: int | None,
-    serving: bool,
-    port: int | None,
-    **overrides: Any,
-) -> int:
-    """Do it all: from pictures and videos to the chart."""
-    settings = read_settings("producer", {**overrides, "interval_s": interval, "web_port": port})
-    with open_ports(settings) as ports:
-        return _run(ports, paths, source=source, start_time=start_time, serving=serving)
-
-
-@cli.command()
-@click.option("--serve/--no-serve", "serving", default=True, help="Serve the dashboard afterwards.")
-@option("--port", "Port that the dashboard listens on.", type=int)
-@click.option("--data-dir", type=click.Path(path_type=Path), default=DEMO_DATA_DIR, show_default=True)
-def demo(serving: bool, port: int | None, data_dir: Path) -> int:
-    """Run it all on a traffic clip that is fetched for you."""
-    from frametally.demo_clip import ensure_demo_clip
-
-    settings = read_settings("producer", {"data_dir": data_dir, "interval_s": 1, "web_port": port})
-    with console.stage_bar("clip") as bar:
-        clip = ensure_demo_clip(settings.data_dir, bar)
-    with open_ports(settings) as ports:
-        return _run(ports, (clip,), source="Traffic", start_time=DEMO_START_TIME, serving=serving)
-
-
-@cli.command("download-models")
-@click.option("--int8", is_flag=True, help="Also make the INT8 network, calibrated on this store's frames.")
-@data_dir_option
-def download_models(int8: bool, **overrides: Any) -> int:
-    """Fetch the model and check it; with --int8 make its INT8 network."""
-    from frametally_consumer.model_files import chosen_model_files
-
-    settings = read_settings("consumer", overrides)
-    with console.stage_bar("model") as bar:
-        files = chosen_model_files(settings, bar)
-    for path in files:
-        click.echo(path)
-    if int8:
-        from frametally_consumer.int8 import prepare_int8
-
-        with console.stage_bar("int8") as bar:
-            made = prepare_int8(files, settings, bar)
-        click.echo(made.path)
-        click.echo(
-            f"int8: calibrated on {made.frames} frames, finds {made.found_again:.1%} of what f32 finds; "
-            "use it with FRAMETALLY_DETECTOR=openvino FRAMETALLY_PRECISION=int8"
-        )
-    return 0
-
-
-def _default_model_files() -> Sequence[KnownFile]:
-    from frametally_consumer.model_files import COCO_NAMES, YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS
-
-    return YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES
-
-
-def _default_pictures() -> Path:
-    folder = component_folder("producer")
-    if folder is None:
-        raise Misconfigured("no footage was named; give files or folders: `frametally produce PATH...`")
-    return folder / "new_pics"
-
-
-def _produce(
-    ports: Ports,
-    paths: Sequence[Path],
-    source: str | None,
-    start_time: str | None,
-    should_stop: Callable[[], bool],
-) -> int:
-    from frametally_producer.command import Asked, produce_files
-
-    return produce_files(
-        Asked(ports.settings, paths, source, start_time, should_stop), ports.store, ports.log
-    )
-
-
-def _consume(ports: Ports, *, until_caught_up: bool, should_stop: Callable[[], bool] = lambda: False) -> int:
-    from frametally_consumer.load import load_detector
-    from frametally_consumer.worker import consume
-
-    with console.stage_bar("model") as bar:
-        detector = load_detector(ports.settings, bar)
-    with console.stage_bar("detections") as bar:
-        report = consume(
-            settings=ports.settings,
-            store=ports.store,
-            log=ports.log,
-            detector=detector,
-            progress=bar,
-            until_caught_up=until_caught_up,
-            should_stop=should_stop,
-        )
-    code = _print_consumed(report)
-    if report.unfinished:
-        # A thread that hangs in the detector or in a call of the store would be waited for at the end.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
-
-
-def _consume_with_workers(
-    settings: Settings, workers: int, until_caught_up: bool, should_stop: Callable[[], bool]
-) -> int:
-    from frametally_consumer.load import load_detector
-    from frametally_consumer.supervisor import consume_with_workers
-
-    with console.stage_bar("model") as bar:
-        load_detector(settings, bar)  # so that the model is fetched, and what is wrong is said, once
-    with console.stage_bar("detections") as bar:
-        report, failures = consume_with_workers(
-            workers,
-            settings=settings,
-            progress=bar,
-            until_caught_up=until_caught_up,
-            should_stop=should_stop,
-        )
-    return max(_print_consumed(report), NOTHING_DONE if failures else 0)
-
-
-def _print_consumed(report: ConsumeReport) -> int:
-    skipped = report.dead_letters + report.stopped
-    console.print_skipped(skipped)
-    if report.dead_letters_unlisted:
-        more = f"{report.dead_letters_unlisted} more were set aside; see `frametally dead-letters list`"
-        console.err.print(more)
-    click.echo(
-        f"detections: {report.frames} frames in {report.segments_written} segments "
-        f"({report.segments_adopted} adopted), model {report.model}"
-    )
-    return exit_code(done=report.frames + report.segments_adopted, skipped=skipped)
-
-
-def _index(ports: Ports) -> int:
-    from frametally_search.indexer import index_runs
-
-    with console.stage_bar("index") as bar:
-        report = index_runs(store=ports.store, index=ports.index, progress=bar)
-    console.print_skipped(report.skipped)
-    click.echo(f"index: {len(report.published)} runs published, {report.unchanged} unchanged")
-    return exit_code(done=len(report.published) + report.unchanged, skipped=report.skipped)
-
-
-def _run(
-    ports: Ports, paths: Sequence[Path], *, source: str | None, start_time: str | None, serving: bool
-) -> int:
-    from frametally_hadoop.command import count_once
-
-    if serving:
-        check_port(ports.settings)
-    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
-        asked = (ports, paths, source, start_time, should_stop)
-        codes = [_produce(*asked)]
-        if NOTHING_DONE in codes:
-            return NOTHING_DONE
-        if not should_stop():
-            codes.append(_consume(ports, until_caught_up=True, should_stop=should_stop))
-        if should_stop():
-            return _stopped()
-    codes.append(count_once(ports))
-    codes.append(_index(ports))
-    series = ports.index.series()
-    if not series:
-        return NOTHING_DONE
-    shown = next((s for s in series if s.base_interval_s == ports.settings.interval_s), series[0])
-    console.print_counts(ports.index, shown.model, shown.base_interval_s)
-    if max(codes):
-        console.err.print("Not all went in: the lines above that begin with 'skipped' say what, and why.")
-    if serving:
-        _serve(ports)
-    return max(codes)
-
-
-def _stopped() -> int:
-    console.err.print("stopped; the same command goes on from there")
-    return STOPPED
-
-
-def _serve(ports: Ports) -> int:
-    from frametally_web.app import create_app
-    from frametally_web.serving import serve
-
-    app = create_app(settings=ports.settings, store=ports.store, index=ports.index)
-    serve(app, ports.settings.web_host, ports.settings.web_port)
-    return 0
-
-
-for topic in (cli_books, cli_compare, cli_dead_letters, cli_explain, cli_quality, cli_redetect, cli_undo):
+for topic in TOPICS:
     for command in topic.COMMANDS:
         cli.add_command(command)
-cli.add_command(cli_doctor.doctor_command(_default_model_files))
+cli.add_command(cli_doctor.doctor_command(cli_models.default_model_files))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -381,14 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOTHING_DONE
     except click.Abort:
         if sys.stdin.isatty():
-            return _stopped()
+            return stopped()
         console.say_error("there is nobody to answer the question; give --yes to go on without it")
         return NOTHING_DONE
     except FrametallyError as error:
         console.say_error(str(error))
         return NOTHING_DONE
     except KeyboardInterrupt:
-        return _stopped()
+        return stopped()
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

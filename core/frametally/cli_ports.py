@@ -12,11 +12,15 @@ from typing import Any
 
 import click
 
+from frametally import console
 from frametally.count_index import CountIndex, open_count_index
 from frametally.errors import Misconfigured
 from frametally.frame_log import FrameLog, open_frame_log
 from frametally.object_store import ObjectStore, open_object_store
 from frametally.settings import Settings, load_settings
+
+NOTHING_DONE = 2
+STOPPED = 130  # as a shell says it of a program that Ctrl-C has ended
 
 
 def option(flag: str, text: str, **kwargs: Any) -> Callable[[Any], Any]:
@@ -118,3 +122,9 @@ def stop_on(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def stopped() -> int:
+    """Say that the work was interrupted; the exit code of that."""
+    console.err.print("stopped; the same command goes on from there")
+    return STOPPED
