@@ -55,6 +55,11 @@ for topic in TOPICS:
 cli.add_command(cli_doctor.doctor_command(cli_models.default_model_files))
 
 
+def _one_line(error: click.ClickException, context: click.Context | None) -> str:
+    message = error.format_message().rstrip(".")
+    return f"{message} (`{context.command_path} --help` lists what there is)" if context else message
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; every expected error is one line and exit code 2.
 
@@ -63,9 +68,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         end (`status` has its own).
     """
     try:
-        result = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-    except click.ClickException as error:
+        result = cli.main(
+            args=list(arguments) if arguments is not None else None,
+            prog_name="frametally",
+            standalone_mode=False,
+        )
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return NOTHING_DONE
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        console.say_error(_one_line(error, context))
         return NOTHING_DONE
     except click.Abort:
         if sys.stdin.isatty():

@@ -62,7 +62,7 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
 
 def _read(ports: Ports, ledger: Ledger, model: str | None) -> Status:
     with console.stage_bar("ledger") as bar:
-        return read_status(
+        books = read_status(
             settings=ports.settings,
             store=ports.store,
             log=ports.log,
@@ -71,6 +71,10 @@ def _read(ports: Ports, ledger: Ledger, model: str | None) -> Status:
             model=model,
             progress=bar,
         )
+    models = ledger.models()
+    if model is not None and models and model not in models:
+        raise Misconfigured(f"--model {model}: no segment is of that model; there are {', '.join(models)}")
+    return books
 
 
 @click.group("ledger")

@@ -17,7 +17,7 @@ from frametally.count_index import CountIndex, open_count_index
 from frametally.errors import Misconfigured
 from frametally.frame_log import FrameLog, open_frame_log
 from frametally.object_store import ObjectStore, open_object_store
-from frametally.settings import Settings, load_settings
+from frametally.settings import Settings, load_settings, misspelt_settings
 
 NOTHING_DONE = 2
 STOPPED = 130  # as a shell says it of a program that Ctrl-C has ended
@@ -83,6 +83,8 @@ def read_settings(
     if given.pop("no_file_time", False):
         given["file_time"] = False
     settings = load_settings(component, **given)
+    for name, meant in misspelt_settings(component).items():
+        console.err.print(f"{name} is no setting and is ignored; did you mean {meant}?", markup=False)
     if component is None if must_be_there is None else must_be_there:
         embedded = settings.store_url == (settings.data_dir / "store").as_uri()
         if embedded and not settings.data_dir.is_dir():

@@ -7,11 +7,13 @@ from the root's `.env` (the current folder's).
 from __future__ import annotations
 
 import datetime
+import difflib
 import os
 import zoneinfo
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
@@ -270,16 +272,18 @@ def component_folder(component: str) -> Path | None:
     return root / COMPONENT_FOLDERS[component] if (root / "pyproject.toml").is_file() else None
 
 
+def _env_files(component: str | None) -> list[Path]:
+    folder = component_folder(component) if component else None
+    return [Path(".env")] if folder is None else [Path(".env"), folder / ".env"]  # later files win
+
+
 def load_settings(component: str | None = None, **overrides: object) -> Settings:
     """Settings of this process; `overrides` (those not None) win over everything else.
 
     Raises:
         Misconfigured: A value that cannot be, with the name of the setting, what it was and what is allowed.
     """
-    env_files = [Path(".env")]
-    folder = component_folder(component) if component else None
-    if folder is not None:
-        env_files.append(folder / ".env")  # later files win
+    env_files = _env_files(component)
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(_env_file=env_files, **given).resolved()  # type: ignore[call-arg, arg-type]
@@ -288,6 +292,22 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
         name = str(problem["loc"][0]) if problem["loc"] else "settings"
         message = problem["msg"].removeprefix("Value error, ")
         raise Misconfigured(f"{ENV_PREFIX}{name.upper()}={problem['input']!s}: {message}") from error
+
+
+def misspelt_settings(component: str | None = None) -> dict[str, str]:
+    """Names in the environment and the `.env` files that are almost a setting's, each with that setting.
+
+    Others that begin alike (Compose's, the tests') are none of ours to judge.
+    """
+    given = {name.upper() for name in os.environ}
+    for env_file in _env_files(component):
+        given |= {name.upper() for name in dotenv_values(env_file)}
+    known = [f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    almost = {}
+    for name in sorted(given - set(known)):
+        if name.startswith(ENV_PREFIX) and (close := difflib.get_close_matches(name, known, 1, 0.9)):
+            almost[name] = close[0]
+    return almost
 
 
 def settings_table() -> str:

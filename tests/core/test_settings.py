@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from frametally.errors import Misconfigured
-from frametally.settings import Settings, component_folder, load_settings, settings_table
+from frametally.settings import (
+    Settings,
+    component_folder,
+    load_settings,
+    misspelt_settings,
+    settings_table,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,3 +83,16 @@ def test_a_value_that_cannot_be_is_told_with_its_name(name: str, value: object, 
 
 def test_each_component_finds_its_own_folder() -> None:
     assert component_folder("search") == ROOT / "elasticsearch"
+
+
+def test_a_misspelt_setting_is_named_with_the_one_that_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("FRAMETALLY_INTERVALS_S=60\n")
+    monkeypatch.setenv("FRAMETALLY_SAMPLE_FSP", "all")
+    monkeypatch.setenv("FRAMETALLY_JPEG_QUALITY", "80")
+    monkeypatch.setenv("FRAMETALLY_DOMAIN", "example.org")
+    assert misspelt_settings() == {
+        "FRAMETALLY_INTERVALS_S": "FRAMETALLY_INTERVAL_S",
+        "FRAMETALLY_SAMPLE_FSP": "FRAMETALLY_SAMPLE_FPS",
+    }

@@ -390,5 +390,9 @@ def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
     assert cli.main(arguments) == BEHIND
     assert "dead letters, missing: 1" in capsys.readouterr().out
     assert cli.main([*arguments, "--json", "--watch"]) == 2
+    assert cli.main([*arguments, "--model", "nobody"]) == 2
+    assert (
+        f"--model nobody: no segment is of that model; there are {said['model']}" in capsys.readouterr().err
+    )
     assert cli.main(["ledger", "rebuild", *arguments[1:]]) == 0
     assert "2 objects taken in" in capsys.readouterr().out

@@ -1,0 +1,29 @@
+"""What a user mistypes is told in one line, with where to look."""
+
+import pytest
+
+from frametally.cli import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["produse"], "Did you mean 'produce'"),
+        (["produce", "--bogus"], "`frametally produce --help` lists what there is"),
+        (["consume", "--workers", "0"], "0 is not in the range"),
+        (["run"], "Missing argument 'PATHS...'"),
+    ],
+)
+def test_a_mistyped_command_is_one_line_and_exit_code_2(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    assert main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert says in line
+
+
+def test_no_command_at_all_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "Commands:" in capsys.readouterr().err
