@@ -1,0 +1,56 @@
+"""A place of its own in the tests' Elasticsearch: an alias whose index is gone afterwards."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from elasticsearch import Elasticsearch
+from pydantic import SecretStr
+from serving.needs import server
+
+from frametally.access import ServerAccess
+
+
+@contextmanager
+def fresh_alias(values: Mapping[str, str] | None = None) -> Iterator[tuple[str, ServerAccess]]:
+    """URL of an alias that is not there yet, and how to log in; skips where there is no server.
+
+    Args:
+        values: The server's, as `server("elasticsearch")` gives them, if it is another one.
+    """
+    values = values or server("elasticsearch")
+    alias = f"hadoop-object-counts-{secrets.token_hex(6)}"
+    try:
+        yield f"{values['URL']}/{alias}", access_of(values)
+    finally:
+        with administration(values) as client:
+            client.options(ignore_status=404).indices.delete(index=f"{alias}-v1")
+            client.options(ignore_status=404).indices.delete_index_template(name=alias)
+
+
+@contextmanager
+def administration(values: Mapping[str, str]) -> Iterator[Elasticsearch]:
+    """A client that may do anything."""
+    client = Elasticsearch(
+        values["URL"].removeprefix("elasticsearch+"),
+        basic_auth=(
+            values.get("SUPERUSER", values.get("USER", "")),
+            values.get("SUPERUSER_PASSWORD", values.get("PASSWORD", "")),
+        ),
+        request_timeout=60,
+    )
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def access_of(values: Mapping[str, str], role: str = "") -> ServerAccess:
+    """How frametally logs in there: as the user who may do all it needs, or has one role (`INDEXER`)."""
+    if role:
+        return ServerAccess(
+            user=f"frametally-{role.lower()}", password=SecretStr(values[f"{role.upper()}_PASSWORD"])
+        )
+    return ServerAccess(user=values.get("USER", ""), password=SecretStr(values.get("PASSWORD", "")))

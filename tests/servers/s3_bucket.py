@@ -1,0 +1,87 @@
+"""A folder of its own in a bucket of the S3 server, and keys that may do only some things."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import boto3
+from pydantic import SecretStr
+from serving.needs import server
+
+from frametally.access import StoreAccess
+from frametally.object_store import ObjectStore, open_object_store
+
+
+class S3Place(NamedTuple):
+    """Where a test's objects lie: `url` is `s3://bucket/prefix`."""
+
+    url: str
+    access: StoreAccess
+
+    def open(self, **changed: Any) -> ObjectStore:
+        """The store, with some of the access changed."""
+        return open_object_store(self.url, self.access_with(**changed))
+
+    def access_with(self, **changed: Any) -> StoreAccess:
+        """The access with some of it changed."""
+        fields = {name: getattr(self.access, name) for name in self.access.__dataclass_fields__}
+        return StoreAccess(**(fields | changed))
+
+    def environment(self, **changed: Any) -> Mapping[str, str]:
+        """What makes a stage use it."""
+        access = self.access_with(**changed)
+        return {
+            "FRAMETALLY_STORE_URL": self.url,
+            "FRAMETALLY_STORE_ENDPOINT": access.endpoint,
+            "FRAMETALLY_STORE_ACCESS_KEY": access.access_key,
+            "FRAMETALLY_STORE_SECRET_KEY": access.secret_key.get_secret_value(),
+        }
+
+
+def root_access() -> StoreAccess:
+    """The server, with the key that may do everything; or a skip."""
+    values = server("s3")
+    return StoreAccess(
+        endpoint=values["URL"], access_key=values["ACCESS_KEY"], secret_key=SecretStr(values["SECRET_KEY"])
+    )
+
+
+def new_bucket_name() -> str:
+    """A bucket that is not there yet."""
+    return f"frametally-{uuid.uuid4().hex[:12]}"
+
+
+def key_with_policy(access: StoreAccess, policy: Mapping[str, Any]) -> StoreAccess:
+    """A key of a new user who may do what `policy` says, by AWS's IAM calls."""
+    iam = boto3.client(
+        "iam",
+        endpoint_url=access.endpoint,
+        region_name=access.region,
+        aws_access_key_id=access.access_key,
+        aws_secret_access_key=access.secret_key.get_secret_value(),
+    )
+    user = f"user-{uuid.uuid4().hex[:12]}"
+    iam.create_user(UserName=user)
+    made = iam.create_access_key(UserName=user)["AccessKey"]
+    iam.put_user_policy(UserName=user, PolicyName="stage", PolicyDocument=json.dumps(policy))
+    return StoreAccess(
+        endpoint=access.endpoint,
+        access_key=made["AccessKeyId"],
+        secret_key=SecretStr(made["SecretAccessKey"]),
+    )
+
+
+_OF_BUCKETS = {"s3:CreateBucket", "s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration"}
+
+
+def known_to_the_test_server(whole: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The policy without the actions on buckets, which SeaweedFS's policies of users have no words for."""
+    statements = [
+        statement | {"Action": left}
+        for statement in whole["Statement"]
+        if (left := [action for action in statement["Action"] if action not in _OF_BUCKETS])
+    ]
+    return {**whole, "Statement": statements}

@@ -1,0 +1,175 @@
+"""All servers of one folder: started in the order of their needs, stopped, and told to tests by one file."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import os
+import shlex
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from serving.downloads import cache_folder
+from serving.place import Place
+from serving.processes import ServerFailed
+
+MODULES = Path(__file__).resolve().parents[1]
+REPOSITORY = MODULES.parents[1]
+
+
+class Row(NamedTuple):
+    """One server, as the table shows it.
+
+    Attributes:
+        name: Its name.
+        url: Where it is; empty if it is not up.
+        ready_s: Seconds from the start to readiness; None if it was up before, or is not up.
+        log: File or folder of its output.
+        trouble: Why it could not be started.
+    """
+
+    name: str
+    url: str
+    ready_s: float | None
+    log: Path
+    trouble: str = ""
+
+
+def default_folder() -> Path:
+    """Where the servers' state lies: `FRAMETALLY_SERVICES_DIR`, or `.services` in the checkout."""
+    given = os.environ.get("FRAMETALLY_SERVICES_DIR")
+    return Path(given).resolve() if given else REPOSITORY / ".services"
+
+
+def known_servers() -> list[str]:
+    """Names of all servers that there is a module for."""
+    return sorted(path.stem.removeprefix("server_") for path in MODULES.glob("server_*.py"))
+
+
+class State:
+    """The servers of one folder."""
+
+    def __init__(self, folder: Path, *, options: Mapping[str, str] | None = None) -> None:
+        """Nothing is read or made yet."""
+        self.folder = folder
+        self.options = dict(options or {})
+
+    @property
+    def env_file(self) -> Path:
+        """Lines `NAME=value` of all servers that are up, for tests and for a shell to source."""
+        return self.folder / "env"
+
+    def up(self, names: Sequence[str]) -> list[Row]:
+        """Start what is not up yet, needs first, side by side where they do not need each other."""
+        with self._locked():
+            modules = _with_needs(names)
+            rows: dict[str, Future[Row]] = {}
+            with ThreadPoolExecutor(max(1, len(modules))) as pool:
+                for name, module in modules.items():
+                    needs = [rows[need] for need in getattr(module, "NEEDS", ())]
+                    rows[name] = pool.submit(self._start, name, module, needs)
+            self._write_env()
+            return [row.result() for row in rows.values()]
+
+    def down(self, names: Sequence[str] = ()) -> list[str]:
+        """Stop what was started from this folder (all, or these), and only that; the names of what ran."""
+        with self._locked():
+            asked = list(names) or [name for name in known_servers() if (self.folder / name).is_dir()]
+            modules = _with_needs(asked)
+            stopped = []
+            for name in reversed([name for name in modules if name in asked]):
+                place = self._place(name)
+                if any(process.alive for process in place.processes):
+                    stopped.append(name)
+                _stop(place, modules[name])
+            self._write_env()
+            return stopped
+
+    def status(self) -> list[Row]:
+        """What is up; a server that lost a process is not."""
+        places = [self._place(name) for name in known_servers() if (self.folder / name).is_dir()]
+        return [
+            Row(place.name, _url(place.name, place.given) if place.is_up else "", None, _log(place))
+            for place in places
+        ]
+
+    def _start(self, name: str, module: ModuleType, needs: Sequence[Future[Row]]) -> Row:
+        place = self._place(name)
+        missing = [row.result().name for row in needs if row.result().trouble]
+        if missing:
+            return Row(name, "", None, _log(place), f"{name}: it needs {', '.join(missing)}")
+        if place.is_up:
+            return Row(name, _url(name, place.given), None, _log(place))
+        began_s = time.monotonic()
+        for need in getattr(module, "NEEDS", ()):
+            place.values.update(self._place(need).given)
+        try:
+            _stop(place, module)
+            place.keep(module.start(place))
+        except Exception as error:
+            _stop(place, module)
+            trouble = str(error) if isinstance(error, ServerFailed) else f"{name}: {error!r}"
+            return Row(name, "", None, _log(place), trouble)
+        return Row(name, _url(name, place.given), time.monotonic() - began_s, _log(place))
+
+    def _place(self, name: str) -> Place:
+        return Place(name, self.folder / name, cache=cache_folder(), options=self.options)
+
+    def _write_env(self) -> None:
+        lines = ["# Written by tests/servers: what is up. `set -a; . FILE; set +a` gives it to a shell."]
+        for name in known_servers():
+            if (self.folder / name).is_dir() and (place := self._place(name)).is_up:
+                lines += [f"{key}={shlex.quote(value)}" for key, value in place.given.items()]
+        fresh = self.env_file.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        fresh.replace(self.env_file)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _with_needs(names: Sequence[str]) -> dict[str, ModuleType]:
+    """The modules of `names` and of all that they need, needs first."""
+    modules: dict[str, ModuleType] = {}
+
+    def add(name: str) -> None:
+        if name not in known_servers():
+            raise ServerFailed(f"no server is called {name!r}; there are: {', '.join(known_servers())}")
+        if name not in modules:
+            module = importlib.import_module(f"server_{name}")
+            for need in getattr(module, "NEEDS", ()):
+                add(need)
+            modules[name] = module
+
+    for name in names:
+        add(name)
+    return modules
+
+
+def _stop(place: Place, module: ModuleType) -> None:
+    if hasattr(module, "stop"):
+        module.stop(place)
+    place.stop(by=getattr(module, "STOP_BY", signal.SIGTERM), within_s=getattr(module, "STOP_WITHIN_S", 10.0))
+
+
+def _url(name: str, values: Mapping[str, str]) -> str:
+    return values.get(f"FRAMETALLY_TEST_{name.upper()}_URL", "")
+
+
+def _log(place: Place) -> Path:
+    started = place.processes
+    if len(started) == 1:
+        return Path(started[0].log)
+    alone = place.folder / f"{place.name}.log"
+    return alone if alone.is_file() else place.folder

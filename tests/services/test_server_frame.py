@@ -1,0 +1,97 @@
+"""What starts and stops the real servers for tests: ends its own processes only, says why one failed."""
+
+import dataclasses
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from serving.downloads import maven_file
+from serving.needs import server
+from serving.place import Place
+from serving.processes import ServerFailed
+from serving.state import State
+
+SLEEPER = [sys.executable, "-c", "import time; print('I am up', flush=True); time.sleep(600)"]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place("sleeper", tmp_path / "sleeper", cache=tmp_path / "cache")
+    yield made
+    made.stop(by=signal.SIGKILL)
+
+
+def test_what_was_started_outlives_its_starter_and_is_stopped_by_another(place: Place) -> None:
+    process = place.spawn(SLEEPER)
+    place.wait_until(lambda: "I am up" in Path(process.log).read_text(), process=process)
+    again = Place("sleeper", place.folder, cache=place.cache)
+    assert again.is_up
+    again.stop()
+    assert not process.alive
+    assert not place.is_up
+
+
+def test_a_later_process_with_the_same_pid_is_left_alone(place: Place) -> None:
+    process = place.spawn(SLEEPER)
+    other = dataclasses.replace(process, started_ticks=process.started_ticks - 1)
+    place._write("processes", [dataclasses.asdict(other)])
+    assert not place.is_up
+    place.stop(by=signal.SIGKILL)
+    assert process.alive
+    place._write("processes", [dataclasses.asdict(process)])
+
+
+def test_a_start_that_fails_shows_the_last_lines_of_the_log(place: Place) -> None:
+    process = place.spawn([sys.executable, "-c", "print('a line'); raise SystemExit('port 9092 is taken')"])
+    with pytest.raises(ServerFailed, match=r"sleeper ended; see .*\n(.|\n)*port 9092 is taken"):
+        place.wait_until(lambda: False, process=process)
+    slow = place.spawn(SLEEPER)
+    with pytest.raises(ServerFailed, match=r"was not ready after 0 s; see .*\n(.|\n)*I am up"):
+        place.wait_until(lambda: "never" in Path(slow.log).read_text(), process=slow, timeout_s=0.5)
+
+
+def test_ports_and_passwords_stay_from_start_to_start_and_differ(place: Place) -> None:
+    again = Place("sleeper", place.folder, cache=place.cache)
+    assert place.port("one") == again.port("one") != place.port("two")
+    assert place.secret("one") == again.secret("one") != place.secret("two")
+    assert (place.folder / "secrets.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_download_that_is_not_the_pinned_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    mvn = tools / "mvn"
+    mvn.write_text(
+        '#!/bin/sh\nfor a in "$@"; do case $a in\n'
+        '-DoutputDirectory=*) echo x > "${a#*=}/a-1.zip";; esac; done\n'
+    )
+    mvn.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    with pytest.raises(ServerFailed, match="it is not the pinned file"):
+        maven_file(tmp_path / "cache", "g:a:1:zip", "0" * 64)
+    assert not (tmp_path / "cache" / "a-1.zip.d").exists()
+
+
+def test_a_server_that_is_not_there_is_skipped_with_the_remedy_or_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_SERVICES_DIR", str(tmp_path))
+    monkeypatch.delenv("FRAMETALLY_TEST_KAFKA_URL", raising=False)
+    monkeypatch.delenv("FRAMETALLY_REQUIRE_SERVICES", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="make services-up SERVICES=kafka"):
+        server("kafka")
+    monkeypatch.setenv("FRAMETALLY_TEST_KAFKA_URL", "kafka://127.0.0.1:1")
+    with pytest.raises(pytest.skip.Exception, match=r"nothing answers at kafka://127\.0\.0\.1:1"):
+        server("kafka")
+    monkeypatch.setenv("FRAMETALLY_REQUIRE_SERVICES", "1")
+    with pytest.raises(pytest.fail.Exception, match="nothing answers"):
+        server("kafka")
+
+
+def test_an_unknown_server_is_named_with_those_that_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ServerFailed, match=r"no server is called 'oracle'; there are: .*kafka"):
+        State(tmp_path).up(["oracle"])
