@@ -105,7 +105,10 @@ class FrameLog(Protocol):
 
 
 def open_frame_log(url: str, access: LogAccess | None = None, *, lease_s: float = 10.0) -> FrameLog:
-    """The log that `url` names: `sqlite:///<absolute file>`, made if missing.
+    """The log that `url` names.
+
+    `sqlite:///<absolute file>` is a file, made if missing; `kafka://host:port,host:port` a Kafka cluster, of
+    which nothing is asked before the first call.
 
     Args:
         url: Which log.
@@ -113,13 +116,22 @@ def open_frame_log(url: str, access: LogAccess | None = None, *, lease_s: float 
         lease_s: Seconds without a poll after which a consumer's partitions go to others.
 
     Raises:
-        Misconfigured: An unknown kind of URL, or a file that cannot be written.
+        Misconfigured: An unknown kind of URL, a file that cannot be written, or a setting that is missing.
     """
     scheme = url.partition("://")[0]
     if scheme == "sqlite":
         from frametally.adapters.sqlite_log import SqliteLog
 
         return SqliteLog(url, lease_s=lease_s)
+    if scheme == "kafka":
+        try:
+            from frametally.adapters.kafka_log import KafkaLog
+        except ModuleNotFoundError as error:
+            raise Misconfigured(
+                f"FRAMETALLY_LOG_URL={url!r}: {error.name} is not installed; pip install 'frametally[kafka]'"
+            ) from error
+        return KafkaLog(url, access, lease_s=lease_s)
     raise Misconfigured(
-        f"FRAMETALLY_LOG_URL={url!r}: no such kind of log; use sqlite:////absolute/file.sqlite"
+        f"FRAMETALLY_LOG_URL={url!r}: no such kind of log; use sqlite:////absolute/file.sqlite "
+        "or kafka://host:port"
     )

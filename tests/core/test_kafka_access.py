@@ -1,0 +1,182 @@
+"""Where Kafka is and how one logs in there; and what a strange server in its place is taken for."""
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from frametally.access import LogAccess
+from frametally.adapters import kafka_probe
+from frametally.adapters.kafka_access import KafkaAccess, read_kafka_access
+from frametally.adapters.kafka_probe import check_reachable
+from frametally.errors import Misconfigured, Retryable
+from frametally.frame_log import open_frame_log
+
+ME = {"user": "me", "password": SecretStr("hush")}
+
+
+@pytest.mark.parametrize(
+    ("url", "servers"),
+    [
+        ("kafka://one:9092", (("one", 9092),)),
+        ("kafka://one", (("one", 9092),)),
+        ("kafka://one:1,two:2/", (("one", 1), ("two", 2))),
+        ("kafka://[::1]:19092, [::2]", (("::1", 19092), ("::2", 9092))),
+    ],
+)
+def test_every_server_of_the_url_is_tried(url: str, servers: tuple[tuple[str, int], ...]) -> None:
+    assert read_kafka_access(url).servers == servers
+
+
+@pytest.mark.parametrize(
+    "url", ["kafka://", "kafka://one:x", "kafka://one:0", "kafka://one:70000", "kafka://one/topic"]
+)
+def test_a_url_that_names_no_server_is_refused(url: str) -> None:
+    with pytest.raises(Misconfigured, match="FRAMETALLY_LOG_URL"):
+        open_frame_log(url)
+
+
+def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(Misconfigured, match="FRAMETALLY_LOG_PASSWORD") as caught:
+        open_frame_log("kafka://me:hush@one:9092")
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("access", "security"),
+    [
+        (LogAccess(), "PLAINTEXT"),
+        (LogAccess(ca_file=Path("ca.pem")), "SSL"),
+        (LogAccess(**ME), "SASL_PLAINTEXT"),
+        (LogAccess(**ME, ca_file=Path("ca.pem")), "SASL_SSL"),
+        (LogAccess(**ME, security="SASL_SSL"), "SASL_SSL"),
+    ],
+)
+def test_the_kind_of_connection_follows_from_what_is_set(access: LogAccess, security: str) -> None:
+    assert read_kafka_access("kafka://one", access).security == security
+
+
+def test_settings_win_over_the_file_and_the_url_over_its_servers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    properties = tmp_path / "client.properties"
+    properties.write_text(
+        "# cloud\n! old comment\n\nbootstrap.servers = far:9093\nsecurity.protocol=SASL_SSL\n"
+        "sasl.mechanisms=SCRAM-SHA-256\nsasl.username=file\nsasl.password=a=b#c\nclient.id=gate\n"
+        "request.timeout.ms=2500\nsession.timeout.ms=45000\nenable.idempotence=true\nno equals sign\n"
+        "acks=all\n"
+    )
+    found = read_kafka_access("kafka://", LogAccess(client_properties=properties))
+    assert found == KafkaAccess(
+        servers=(("far", 9093),),
+        security="SASL_SSL",
+        mechanism="SCRAM-SHA-256",
+        user="file",
+        password=SecretStr("a=b#c"),
+        client_id="gate",
+        request_timeout_s=2.5,
+        session_timeout_s=45.0,
+    )
+    assert [
+        row.getMessage().partition(": ")[2] for row in caplog.records if row.levelno == logging.WARNING
+    ] == [
+        "a line without '=' is ignored",
+        "acks is not a key that frametally knows; it is ignored",
+    ]
+    found = read_kafka_access(
+        "kafka://near:1", LogAccess(client_properties=properties, security="SASL_PLAINTEXT", **ME)
+    )
+    assert found.servers == (("near", 1),)
+    assert (found.security, found.user, found.password) == ("SASL_PLAINTEXT", "me", ME["password"])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("security.protocol=TLS", "security.protocol=TLS: frametally can do PLAINTEXT"),
+        ("sasl.mechanisms=GSSAPI", "sasl.mechanisms=GSSAPI: frametally can do PLAIN"),
+        ("request.timeout.ms=soon", "request.timeout.ms=soon: a number of milliseconds"),
+        ("sasl.username=me", "needs a name and a password"),
+    ],
+)
+def test_what_the_file_must_not_say_is_named(tmp_path: Path, line: str, said: str) -> None:
+    properties = tmp_path / "client.properties"
+    properties.write_text(line)
+    with pytest.raises(Misconfigured, match=said):
+        read_kafka_access("kafka://one", LogAccess(client_properties=properties))
+    with pytest.raises(Misconfigured, match=r"FRAMETALLY_LOG_CLIENT_PROPERTIES=.*cannot be read"):
+        read_kafka_access("kafka://one", LogAccess(client_properties=tmp_path / "none"))
+
+
+def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
+    empty = tmp_path / "ca.pem"
+    empty.write_text("")
+    for path in (empty, tmp_path / "none.pem"):
+        with pytest.raises(Misconfigured, match=r"FRAMETALLY_LOG_CA_FILE=.*no certificates can be read"):
+            read_kafka_access("kafka://one", LogAccess(ca_file=path)).client_options()
+
+
+def test_no_password_is_shown() -> None:
+    assert "hush" not in repr(read_kafka_access("kafka://one", LogAccess(**ME)))
+
+
+# A server that is not what it should be.
+
+
+@pytest.fixture
+def strange_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes | None], str]]:
+    """A server that answers with these bytes and hangs up, or with None says nothing; its URL."""
+    monkeypatch.setattr(kafka_probe, "_TIMEOUT_S", 0.3)
+    opened: list[socket.socket] = []
+
+    def serve(answer: bytes | None) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        opened.append(listener)
+
+        def run() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                if answer is None:
+                    opened.append(connection)
+                    continue
+                with closing(connection):
+                    connection.recv(1000)
+                    connection.sendall(answer)
+
+        threading.Thread(target=run, daemon=True).start()
+        return f"kafka://127.0.0.1:{listener.getsockname()[1]}"
+
+    yield serve
+    for one in opened:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "said"),
+    [
+        (None, Retryable, "does not answer"),
+        (b"", Retryable, "hung up"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Misconfigured, "does not answer as Kafka does"),
+    ],
+)
+def test_a_server_that_is_no_kafka_is_told_from_one_that_is_away(
+    strange_server: Callable[[bytes | None], str], answer: bytes | None, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        check_reachable(read_kafka_access(strange_server(answer)))
+
+
+def test_one_server_that_may_come_back_is_reason_enough_to_wait(
+    strange_server: Callable[[bytes | None], str],
+) -> None:
+    url = f"kafka://nowhere.invalid:9092,{strange_server(b'').removeprefix('kafka://')}"
+    with pytest.raises(Retryable):
+        check_reachable(read_kafka_access(url))

@@ -1,0 +1,359 @@
+"""The frame log on a real Kafka: how one logs in, what is refused, what an administrator may do to it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+import trustme
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    ConfigResource,
+    ConfigResourceType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourceType,
+)
+from pydantic import SecretStr
+from serving.needs import server
+
+from frametally.access import LogAccess
+from frametally.errors import Misconfigured
+from frametally.frame_log import FrameLog, LeaseLost, LogRecord, open_frame_log
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def kafka() -> Mapping[str, str]:
+    return server("kafka")
+
+
+@pytest.fixture
+def admin(kafka: Mapping[str, str]) -> Iterator[KafkaAdminClient]:
+    with closing(KafkaAdminClient(bootstrap_servers=kafka["URL"].removeprefix("kafka://"))) as client:
+        yield client
+
+
+@pytest.fixture
+def topic(admin: KafkaAdminClient) -> Iterator[str]:
+    """A name that nobody else uses; removed afterwards."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    yield name
+    if name in admin.list_topics():
+        admin.delete_topics([name])
+
+
+def frametally(
+    *arguments: object, within_s: float = 60.0, **settings: object
+) -> subprocess.CompletedProcess[str]:
+    """What a user sees who types this, with these settings."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FRAMETALLY_")}
+    named = {f"FRAMETALLY_{name.upper()}": str(value) for name, value in settings.items()}
+    return subprocess.run(
+        [sys.executable, "-m", "frametally", *map(str, arguments)],
+        env=environment | {"FRAMETALLY_DETECTOR": "pixels", "COLUMNS": "500"} | named,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=within_s,
+        check=False,
+    )
+
+
+def only_error(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that tells why; the exit code is 2."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def read_all(log: FrameLog, topic: str, count: int) -> list[LogRecord]:
+    found: list[LogRecord] = []
+    group = f"{topic}-group"
+    with closing(
+        log.subscribe(topic, group, on_assigned=lambda _: None, on_revoked=lambda _: None)
+    ) as member:
+        while len(found) < count:
+            more = member.poll(timeout_s=30)
+            assert more
+            found += more
+        for record in found:
+            member.commit(record.partition, record.offset + 1)
+    assert log.committed(topic, group) == {p: end for p, end in log.end_offsets(topic).items() if end}
+    return found
+
+
+# Logging in.
+
+LOGINS = ["PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL"]
+
+
+def settings_of(kafka: Mapping[str, str], security: str) -> dict[str, str]:
+    """The settings that log in so; SASL_PLAINTEXT follows from the name, SASL_SSL from the CA file."""
+    if security == "PLAINTEXT":
+        return {"log_url": kafka["URL"]}
+    settings = {"log_user": kafka["USER"], "log_password": kafka["PASSWORD"], "log_url": kafka["SASL_URL"]}
+    if security == "SASL_SSL":
+        settings |= {"log_url": kafka["SASL_SSL_URL"], "log_ca_file": kafka["CA_FILE"]}
+    return settings
+
+
+def properties_of(kafka: Mapping[str, str], security: str) -> str:
+    url = kafka["URL"] if security == "PLAINTEXT" else settings_of(kafka, security)["log_url"]
+    lines = [f"bootstrap.servers={url.removeprefix('kafka://')}", f"security.protocol={security}"]
+    if security != "PLAINTEXT":
+        lines += ["sasl.mechanisms=PLAIN", f"sasl.username={kafka['USER']}"]
+        lines += [f"sasl.password={kafka['PASSWORD']}", "client.id=gate-7"]
+    if security == "SASL_SSL":
+        lines.append(f"ssl.ca.location={kafka['CA_FILE']}")
+    return "\n".join(["# as a cloud's console gives it", "", *lines])
+
+
+@pytest.mark.parametrize("security", LOGINS)
+def test_a_topic_is_written_and_read_by_every_kind_of_log_in(
+    kafka: Mapping[str, str], topic: str, tmp_path: Path, security: str
+) -> None:
+    properties = tmp_path / "client.properties"
+    properties.write_text(properties_of(kafka, security))
+    with closing(open_frame_log("kafka://", LogAccess(client_properties=properties))) as log:
+        log.create_topic(topic, 3)
+        log.publish(topic, [(b"%d" % n, b"message %d" % n) for n in range(50)])
+        found = read_all(log, topic, 50)
+    assert {record.value for record in found} == {b"message %d" % n for n in range(50)}
+
+
+@pytest.mark.parametrize("security", LOGINS)
+def test_the_doctor_finds_a_log_good_that_the_settings_name(
+    kafka: Mapping[str, str], topic: str, tmp_path: Path, security: str
+) -> None:
+    settings = settings_of(kafka, security) | {"topic": topic}
+    done = frametally("setup", "--data-dir", tmp_path, **settings)
+    assert done.returncode == 0, done.stderr
+    done = frametally("doctor", "--json", "--data-dir", tmp_path, **settings)
+    (row,) = [row for row in json.loads(done.stdout)["rows"] if row["area"] == "log"]
+    assert row["good"], row
+    assert f"topic {topic} has 0 messages in" in row["value"]
+    assert settings.get("log_password", "no password") not in done.stdout + done.stderr
+
+
+def test_a_key_that_is_not_known_is_named_in_a_warning_and_the_rest_counts(
+    kafka: Mapping[str, str], topic: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    properties = tmp_path / "client.properties"
+    properties.write_text(properties_of(kafka, "PLAINTEXT") + "\nschema.registry.url=x\n")
+    with closing(open_frame_log("kafka://", LogAccess(client_properties=properties))) as log:
+        log.create_topic(topic, 1)
+        assert log.partitions(topic) == 1
+    (warning,) = [row.getMessage() for row in caplog.records if row.name.startswith("frametally")]
+    assert "schema.registry.url is not a key that frametally knows" in warning
+    assert str(properties) in warning
+
+
+# What is refused: at once, in one line with the remedy, and told apart.
+
+
+@pytest.fixture(scope="module")
+def foreign_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("foreign") / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    return path
+
+
+REFUSED: dict[str, tuple[Callable[[Mapping[str, str]], dict[str, object]], str]] = {
+    "wrong password": (
+        lambda kafka: settings_of(kafka, "SASL_PLAINTEXT") | {"log_password": "wrong"},
+        "refused the name 'frametally' or its password: check FRAMETALLY_LOG_USER and",
+    ),
+    "wrong password over TLS": (
+        lambda kafka: settings_of(kafka, "SASL_SSL") | {"log_password": "wrong"},
+        "refused the name 'frametally' or its password: check FRAMETALLY_LOG_USER and",
+    ),
+    "no password": (
+        lambda kafka: {"log_url": kafka["SASL_URL"]},
+        "wants a name and a password: set FRAMETALLY_LOG_USER and FRAMETALLY_LOG_PASSWORD",
+    ),
+    "a password where none is asked for": (
+        lambda kafka: settings_of(kafka, "SASL_PLAINTEXT") | {"log_url": kafka["URL"]},
+        "takes no name and password on this port: leave FRAMETALLY_LOG_USER away",
+    ),
+    "unknown host": (
+        lambda kafka: {"log_url": "kafka://nowhere.invalid:9092"},
+        "Kafka at nowhere.invalid:9092: that host is not known here",
+    ),
+    "wrong authority": (
+        lambda kafka: settings_of(kafka, "SASL_SSL") | {"log_ca_file": "FOREIGN"},
+        "shows a certificate that is not trusted",
+    ),
+    "no authority": (
+        lambda kafka: (
+            settings_of(kafka, "SASL_PLAINTEXT")
+            | {"log_url": kafka["SASL_SSL_URL"], "log_security": "SASL_SSL"}
+        ),
+        "name the authority that it comes from in FRAMETALLY_LOG_CA_FILE",
+    ),
+    "plain, where it is TLS": (
+        lambda kafka: settings_of(kafka, "SASL_PLAINTEXT") | {"log_url": kafka["SASL_SSL_URL"]},
+        "speaks TLS: set FRAMETALLY_LOG_SECURITY to SASL_SSL",
+    ),
+    "TLS, where it is plain": (
+        lambda kafka: settings_of(kafka, "SASL_SSL") | {"log_url": kafka["SASL_URL"]},
+        "does not speak TLS: set FRAMETALLY_LOG_SECURITY to SASL_PLAINTEXT",
+    ),
+    "a password in the URL": (
+        lambda kafka: {"log_url": "kafka://me:secret@127.0.0.1:9092"},
+        "a name or password has no place in it",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_whatever_keeps_us_out_is_told_in_one_line_and_the_consumer_ends_with_2(
+    kafka: Mapping[str, str], foreign_ca: Path, tmp_path: Path, case: str
+) -> None:
+    make, expected = REFUSED[case]
+    settings = make(kafka)
+    if settings.get("log_ca_file") == "FOREIGN":
+        settings["log_ca_file"] = foreign_ca
+    line = only_error(frametally("consume", "--data-dir", tmp_path, within_s=30, **settings))
+    assert expected in line
+    assert "secret" not in line
+    if "wrong" not in case:
+        return
+    done = frametally("doctor", "--json", "--data-dir", tmp_path, **settings)
+    (row,) = [row for row in json.loads(done.stdout)["rows"] if row["area"] == "log"]
+    assert done.returncode == 2
+    assert expected in row["remedy"]
+
+
+def grant(admin: KafkaAdminClient, topic: str, user: str, operation: ACLOperation) -> None:
+    """From now on, nobody may do anything with the topic who was not granted it; administrators may."""
+    pattern = ResourcePattern(ResourceType.TOPIC, topic)
+    acl = ACL(f"User:{user}", "*", operation, ACLPermissionType.ALLOW, pattern)
+    assert not admin.create_acls([acl])["failed"]
+
+
+@pytest.mark.parametrize("command", ["consume", "setup", "produce"])
+def test_a_topic_that_one_may_not_touch_is_named_with_who_one_is(
+    kafka: Mapping[str, str], admin: KafkaAdminClient, topic: str, tmp_path: Path, command: str
+) -> None:
+    admin.create_topics({topic: {"num_partitions": 2}}, wait_for_metadata=True)
+    grant(admin, topic, kafka["OTHER_USER"], ACLOperation.ALL)
+    settings = settings_of(kafka, "SASL_PLAINTEXT") | {"topic": topic}
+    (tmp_path / "new").mkdir()
+    arguments = [tmp_path / "new"] if command == "produce" else []
+    done = frametally(command, *arguments, "--data-dir", tmp_path / "data", **settings)
+    assert done.returncode == 2 or command == "produce"
+    if command != "produce":  # there is nothing to produce, so that nothing was asked of the log
+        line = only_error(done)
+        assert f"Kafka does not let user 'frametally' look at topic '{topic}'" in line
+        assert "kafka-acls" in line
+
+
+def test_who_may_look_and_not_read_or_write_is_told_so_instead_of_waiting_for_ever(
+    kafka: Mapping[str, str], admin: KafkaAdminClient, topic: str
+) -> None:
+    admin.create_topics({topic: {"num_partitions": 2}}, wait_for_metadata=True)
+    grant(admin, topic, kafka["USER"], ACLOperation.DESCRIBE)
+    access = LogAccess(user=kafka["USER"], password=SecretStr(kafka["PASSWORD"]))
+    with closing(open_frame_log(kafka["SASL_URL"], access)) as log:
+        assert log.end_offsets(topic) == {0: 0, 1: 0}
+        with pytest.raises(Misconfigured, match=f"user 'frametally' read topic '{topic}'"):
+            log.subscribe(topic, "group", on_assigned=print, on_revoked=print)
+        with pytest.raises(Misconfigured, match=f"user 'frametally' write to topic '{topic}'"):
+            log.publish(topic, [(b"", b"x")])
+
+
+# What an administrator does to a topic.
+
+
+def test_setup_makes_the_topic_once_and_keeps_what_is_set_about_it(
+    kafka: Mapping[str, str], admin: KafkaAdminClient, topic: str, tmp_path: Path
+) -> None:
+    settings = {"log_url": kafka["URL"], "topic": topic, "log_replication": 1, "log_retention_h": 48}
+
+    def set_up(**changed: object) -> list[str]:
+        done = frametally("setup", "--data-dir", tmp_path, **settings | {"log_partitions": 4} | changed)
+        assert done.returncode == 0, done.stderr
+        return [line for line in done.stdout.splitlines() if line.startswith("log:")]
+
+    def kept_for() -> str:
+        (row,) = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])["topic"].values()
+        return str(row["retention.ms"]["value"])
+
+    assert set_up()[0] == f"log: topic '{topic}' made, with 4 partitions"
+    assert kept_for() == str(48 * 3_600_000)
+    with closing(open_frame_log(kafka["URL"])) as log:
+        made = log.log_id(topic)
+    again = set_up(log_partitions=2, log_retention_h=12)
+    assert again[0] == f"log: topic '{topic}' is there, with 4 partitions"
+    assert "FRAMETALLY_LOG_PARTITIONS=2 is for topics that are made" in again[1]
+    assert kept_for() == str(12 * 3_600_000)
+    with closing(open_frame_log(kafka["URL"])) as log:
+        assert log.log_id(topic) == made
+        assert log.partitions(topic) == 4
+
+
+def test_more_copies_than_there_are_brokers_are_refused_with_the_remedy(
+    kafka: Mapping[str, str], topic: str, tmp_path: Path
+) -> None:
+    settings = {"log_url": kafka["URL"], "topic": topic, "log_replication": 3}
+    line = only_error(frametally("setup", "--data-dir", tmp_path, **settings))
+    assert "too few brokers for FRAMETALLY_LOG_REPLICATION" in line
+
+
+def test_a_topic_made_again_is_never_taken_for_the_one_before(
+    kafka: Mapping[str, str], admin: KafkaAdminClient, topic: str
+) -> None:
+    with ExitStack() as stack:
+        log = stack.enter_context(closing(open_frame_log(kafka["URL"])))
+        log.create_topic(topic, 1)
+        before = log.log_id(topic)
+        log.publish(topic, [(b"", b"x")] * 5)
+        admin.delete_topics([topic])
+        admin.create_topics({topic: {"num_partitions": 1}}, wait_for_metadata=True)
+        calls: list[Callable[[], object]] = [
+            lambda: log.end_offsets(topic),
+            lambda: log.publish(topic, [(b"", b"x")]),
+            lambda: log.committed(topic, "group"),
+        ]
+        for call in calls:
+            with pytest.raises(Misconfigured, match="was deleted and made again meanwhile"):
+                call()
+        fresh = stack.enter_context(closing(open_frame_log(kafka["URL"])))
+        assert fresh.log_id(topic) != before
+        assert fresh.end_offsets(topic) == {0: 0}
+
+
+def test_a_member_that_slept_past_its_lease_is_told_and_goes_on_where_the_group_is(
+    kafka: Mapping[str, str], topic: str
+) -> None:
+    told: list[tuple[str, list[int]]] = []
+    with closing(open_frame_log(kafka["URL"], lease_s=1.5)) as log:
+        log.create_topic(topic, 1)
+        log.publish(topic, [(b"", b"%d" % n) for n in range(10)])
+        member = log.subscribe(
+            topic,
+            f"{topic}-group",
+            on_assigned=lambda partitions: told.append(("assigned", partitions)),
+            on_revoked=lambda partitions: told.append(("revoked", partitions)),
+        )
+        with closing(member):
+            assert [r.offset for r in member.poll(timeout_s=30, max_records=6)] == list(range(6))
+            member.commit(0, 4)
+            time.sleep(2.5)
+            with pytest.raises(LeaseLost):
+                member.commit(0, 6)
+            assert log.committed(topic, f"{topic}-group") == {0: 4}
+            assert [r.offset for r in member.poll(timeout_s=30)] == [4, 5, 6, 7, 8, 9]
+            assert told == [("assigned", [0]), ("revoked", [0]), ("assigned", [0])]
+            member.commit(0, 10)
