@@ -5,11 +5,16 @@ Keys are `/`-separated and relative; whoever builds one from user input goes thr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from frametally.access import StoreAccess
 from frametally.errors import FrametallyError, Misconfigured
+
+Change = Callable[[bytes | None], bytes | None]
+"""Makes an object's new bytes from those that are there; None stands for no object, on either side."""
+
+DAY_S = 86_400
 
 
 class ObjectMissing(FrametallyError):
@@ -66,28 +71,57 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove the object; removing one that is not there is no error."""
 
-    def address(self, key: str) -> str:
-        """A URL by which a batch task on another process or machine can read the object."""
+    def change(self, key: str, make: Change) -> bytes | None:
+        """Replace an object by what `make` makes of it; no other `change` of it comes in between.
+
+        Args:
+            key: The object.
+            make: Given its bytes as they stand, returns the new ones; what was given leaves it as it is, None
+                removes it. It may be called several times, so calling it on its own result must be harmless.
+                It must not call `change` itself.
+
+        Returns:
+            What `make` returned in the end.
+        """
+
+    def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
+        """A URL by which another process or machine can read the object without credentials.
+
+        Args:
+            key: The object.
+            ttl_s: Seconds for which the URL must work at least. A store's link works no longer than that, and
+                whoever has it can read the object until then: it is a secret.
+
+        Raises:
+            Misconfigured: Our credentials end earlier, or the store gives no link for so long.
+        """
 
     def close(self) -> None:
         """Release connections."""
 
 
 def open_object_store(url: str, access: StoreAccess | None = None) -> ObjectStore:
-    """The store that `url` names: `file://<absolute folder>`, made if missing.
+    """The store that `url` names: `file://<absolute folder>`, made if missing, or `s3://<bucket>[/<prefix>]`.
 
     Args:
         url: Which store.
         access: How to reach a store that is a server; None: as AWS's own variables and files say.
 
     Raises:
-        Misconfigured: An unknown kind of URL, or a folder that cannot be written.
+        Misconfigured: An unknown kind of URL, a folder that cannot be written, or an S3 store that refuses
+            us or has no such bucket.
+        Retryable: The S3 store does not answer.
     """
     scheme = url.partition("://")[0]
     if scheme == "file":
         from frametally.adapters.file_store import FileStore
 
         return FileStore(url)
+    if scheme == "s3":
+        from frametally.adapters.s3_store import S3Store
+
+        return S3Store(url, access)
     raise Misconfigured(
-        f"FRAMETALLY_STORE_URL={url!r}: no such kind of object store; use file:///absolute/folder"
+        f"FRAMETALLY_STORE_URL={url!r}: no such kind of object store; use file:///absolute/folder or "
+        "s3://bucket"
     )

@@ -62,6 +62,27 @@ class Backoff:
         self._pause_s = self._first_s
 
 
+def a_few_times(action: Callable[[], T], *, tries: int = 8) -> T:
+    """What `action` returns, tried again at once and a few times for as long as it raises `Retryable`.
+
+    For single calls over a network: this takes the hiccups of some seconds, `Patience` all that is longer.
+
+    Args:
+        action: What to do; repeating it must be harmless.
+        tries: How often at most; eight take up to 4 s of pauses.
+
+    Raises:
+        Retryable: As it did the last time.
+    """
+    backoff = Backoff(first_s=0.05, longest_s=2.0)
+    for _ in range(tries - 1):
+        try:
+            return action()
+        except Retryable:
+            time.sleep(backoff.next_s())
+    return action()
+
+
 class Patience:
     """Waits for what is away, for ever, until it is asked to stop; the threads of a process may share it."""
 

@@ -14,7 +14,7 @@ from frametally.adapters.file_store import check_key
 from frametally.adapters.sqlite_group import Owner, divide
 from frametally.errors import Misconfigured
 from frametally.frame_log import LeaseLost, LogRecord
-from frametally.object_store import ObjectInfo, ObjectMissing
+from frametally.object_store import DAY_S, Change, ObjectInfo, ObjectMissing
 
 
 class ManualClock:
@@ -44,6 +44,7 @@ class MemoryStore:
         self._put_at_ms: dict[str, int] = {}
         self._versions: dict[str, int] = {}  # never forgotten: an object put again has a new version
         self._lock = threading.Lock()
+        self._changing = threading.Lock()
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
         """Store `data` under `key`; see `ObjectStore.put`. Raises `Poison` for a key that cannot be."""
@@ -98,8 +99,24 @@ class MemoryStore:
         with self._lock:
             self._objects.pop(key, None)
 
-    def address(self, key: str) -> str:
+    def change(self, key: str, make: Change) -> bytes | None:
+        """Replace an object by what `make` makes of it; see `ObjectStore.change`."""
+        check_key(key)
+        with self._changing:
+            try:
+                found = self.get(key)
+            except ObjectMissing:
+                found = None
+            made = make(found)
+            if made is None:
+                self.delete(key)
+            elif made != found:
+                self.put(key, made)
+            return made
+
+    def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
         """A `data:` URL: it holds the object itself, so any process can read it. Raises `ObjectMissing`."""
+        del ttl_s
         return "data:application/octet-stream;base64," + base64.b64encode(self.get(key)).decode()
 
     def close(self) -> None:

@@ -1,10 +1,13 @@
 """What every object store keeps, whichever it is. What files keep beside it: `test_file_store.py`."""
 
+import functools
 import itertools
 import os
 import tempfile
 import threading
+import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,10 +15,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
+from serving.needs import server
 
+from frametally.access import StoreAccess
 from frametally.adapters.file_store import FileStore
 from frametally.errors import Misconfigured, Poison
 from frametally.object_store import ObjectMissing, ObjectStore, open_object_store
+from frametally.setup_store import set_up_store
 from frametally.testing import MemoryStore
 
 RACERS = 8
@@ -26,15 +33,33 @@ def new_file_store(stack: ExitStack) -> ObjectStore:
     return open_object_store(f"file://{folder}/made on opening")
 
 
+@functools.cache
+def s3_access() -> StoreAccess:
+    values = server("s3")
+    access = StoreAccess(
+        endpoint=values["URL"], access_key=values["ACCESS_KEY"], secret_key=SecretStr(values["SECRET_KEY"])
+    )
+    set_up_store("s3://frametally-contract", access)
+    return access
+
+
+def new_s3_store(stack: ExitStack) -> ObjectStore:
+    """A folder of its own in one bucket of the real server."""
+    url = f"s3://frametally-contract/{uuid.uuid4().hex}/made on opening"
+    return open_object_store(url, s3_access())
+
+
 # A further adapter is one more line: how to make an empty store, closed and removed with the stack.
 ADAPTERS: dict[str, Callable[[ExitStack], ObjectStore]] = {
     "file": new_file_store,
     "memory": lambda stack: MemoryStore(),
+    "s3": new_s3_store,
 }
-every_adapter = pytest.mark.parametrize("adapter", ADAPTERS)
+PARAMS = [pytest.param(name, marks=[pytest.mark.services] if name == "s3" else []) for name in ADAPTERS]
+every_adapter = pytest.mark.parametrize("adapter", PARAMS)
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(params=PARAMS)
 def store(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
     with ExitStack() as stack:
         opened = ADAPTERS[request.param](stack)
@@ -162,6 +187,68 @@ def test_a_listing_is_sorted_by_key_and_starts_above_after(
         assert [info.key for info in store.list(prefix)] == expected
         for after in (other, *keys):
             assert [info.key for info in store.list(prefix, after)] == [k for k in expected if k > after]
+
+
+def add_one(data: bytes | None) -> bytes:
+    return b"%d" % (int(data or b"0") + 1)
+
+
+def test_a_change_makes_replaces_leaves_and_removes_an_object(store: ObjectStore) -> None:
+    assert store.change("media/a.json", lambda data: None) is None
+    assert store.head("media/a.json") is None
+    assert store.change("media/a.json", add_one) == b"1"
+    assert store.change("media/a.json", add_one) == b"2"
+    assert store.get("media/a.json") == b"2"
+    left = store.head("media/a.json")
+    assert store.change("media/a.json", lambda data: data) == b"2"
+    assert store.head("media/a.json") == left
+    assert store.change("media/a.json", lambda data: None) is None
+    assert store.head("media/a.json") is None
+    assert store.change("media/a.json", add_one) == b"1"
+
+
+def test_of_many_changes_at_once_none_is_lost(store: ObjectStore) -> None:
+    def slowly(data: bytes | None) -> bytes:
+        time.sleep(0.001)  # so that another comes between, if it can
+        return add_one(data)
+
+    def work() -> None:
+        for _ in range(10):
+            store.change("media/a.json", slowly)
+
+    workers = [threading.Thread(target=work) for _ in range(RACERS)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert store.get("media/a.json") == b"%d" % (10 * RACERS)
+
+
+def test_a_change_that_removes_never_removes_what_another_has_just_put(store: ObjectStore) -> None:
+    """Each remover takes out what it read, so whatever is added is taken out once or still there."""
+    taken: list[int] = []
+
+    def add() -> None:
+        for _ in range(20):
+            store.change("media/a.json", add_one)
+
+    def take() -> None:
+        for _ in range(20):
+            seen = [0]
+
+            def all_of_it(data: bytes | None, seen: list[int] = seen) -> None:
+                seen[0] = int(data or b"0")
+
+            store.change("media/a.json", all_of_it)
+            taken.append(seen[0])
+
+    workers = [threading.Thread(target=work) for work in (add, add, take)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    left = store.get("media/a.json") if store.head("media/a.json") else b"0"
+    assert sum(taken) + int(left) == 40
 
 
 ESCAPES = [

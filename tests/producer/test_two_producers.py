@@ -200,7 +200,7 @@ def test_threads_and_processes_change_a_manifest_one_after_the_other(tmp_path: P
 def test_a_process_that_keeps_the_manifests_for_itself_is_named_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frametally.manifest_update._PATIENCE_S", 0.05)
+    monkeypatch.setattr("frametally.adapters.file_store._LOCK_PATIENCE_S", 0.05)
     store = FileStore((tmp_path / "store").as_uri())
     code = (
         "import fcntl, os, sys, time; f = os.open(sys.argv[1], os.O_RDONLY); fcntl.flock(f, fcntl.LOCK_EX);"

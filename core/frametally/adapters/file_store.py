@@ -15,10 +15,13 @@ does; listings leave such names out and keys may not end so.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -27,7 +30,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally.object_store import ObjectInfo, ObjectMissing
+from frametally.object_store import DAY_S, Change, ObjectInfo, ObjectMissing
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _RESERVED_NAME = re.compile(r"[^#]*#[0-9]+|.*[A-Za-z][:|]")  # staging files; what obstore takes for a drive
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
+
+_LOCK_PATIENCE_S, _LOCK_LOOK_UP_S = 30.0, 0.005
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EOPNOTSUPP}
@@ -198,8 +203,55 @@ class FileStore:
             if not isinstance(failure, ObjectMissing):
                 raise failure from error
 
-    def address(self, key: str) -> str:
-        """The file's URL, percent-escaped."""
+    def change(self, key: str, make: Change) -> bytes | None:
+        """Replace an object by what `make` makes of it; see `ObjectStore.change`.
+
+        Raises:
+            Retryable: Another process has kept the folder's lock for too long; or as `put`.
+        """
+        check_key(key)
+        with self._alone():
+            try:
+                found = self.get(key)
+            except ObjectMissing:
+                found = None
+            made = make(found)
+            if made is None:
+                self.delete(key)
+            elif made != found:
+                self.put(key, made)
+            return made
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One holder at a time, by a lock on the folder, which ends with its process."""
+        try:
+            folder = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Retryable(f"{self.url} cannot be opened ({error.strerror}); is its disk there?") from error
+        try:
+            self._lock(folder)
+            yield
+        finally:
+            os.close(folder)
+
+    def _lock(self, folder: int) -> None:
+        until_s = time.monotonic() + _LOCK_PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError as error:
+                if time.monotonic() > until_s:
+                    raise Retryable(
+                        f"{self.url}: another process has held the manifests for {_LOCK_PATIENCE_S:g} s; "
+                        "is it stopped (Ctrl-Z)? then let it go on, or end it"
+                    ) from error
+            time.sleep(_LOCK_LOOK_UP_S)
+
+    def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
+        """The file's URL, percent-escaped; it works for as long as the file is there."""
+        del ttl_s
         check_key(key)
         return (self._root / key).as_uri()
 

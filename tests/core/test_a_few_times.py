@@ -1,0 +1,44 @@
+"""Single calls over a network are tried a few times, and no more."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.retrying import a_few_times
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    slept: list[float] = []
+    monkeypatch.setattr("frametally.retrying.time.sleep", slept.append)
+    yield slept
+
+
+def failing(*errors: FrametallyError):
+    left = list(errors)
+
+    def action() -> str:
+        if left:
+            raise left.pop(0)
+        return "done"
+
+    return action
+
+
+def test_a_call_that_works_in_the_end_is_all_the_caller_sees(pauses: list[float]) -> None:
+    assert a_few_times(failing(*[Retryable("away")] * 7)) == "done"
+    assert len(pauses) == 7
+    assert sum(pauses) < 6
+
+
+def test_a_call_that_never_works_fails_as_it_did_the_last_time(pauses: list[float]) -> None:
+    errors = [Retryable(str(n)) for n in range(9)]
+    with pytest.raises(Retryable, match="7"):
+        a_few_times(failing(*errors))
+
+
+def test_what_trying_again_cannot_mend_is_not_tried_again(pauses: list[float]) -> None:
+    with pytest.raises(Misconfigured):
+        a_few_times(failing(Misconfigured("wrong secret"), Retryable("away")))
+    assert pauses == []

@@ -1,0 +1,67 @@
+"""What `frametally setup` says without a server; with one: tests/services/test_s3_store.py."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from obstore.exceptions import PermissionDeniedError
+
+from frametally import cli
+from frametally.access import StoreAccess
+from frametally.adapters.s3_failures import failure
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.object_store import open_object_store
+from frametally.setup_store import STAGES, policy, set_up_store, write_policies
+
+POLICIES = Path(__file__).resolve().parents[2] / "cloud-services" / "s3"
+
+
+def test_the_shipped_policies_grant_what_the_stages_need_and_no_more(tmp_path: Path) -> None:
+    write_policies(tmp_path, "frametally")
+    shipped = {path.name: path.read_text() for path in POLICIES.glob("*.json")}
+    assert shipped == {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert sorted(shipped) == sorted(f"{stage}.json" for stage in STAGES)
+
+
+def test_a_policy_for_a_folder_in_a_bucket_grants_nothing_outside_of_it() -> None:
+    written = policy("shared", "producer", prefix="site-1")
+    resources = [one for statement in written["Statement"] for one in statement["Resource"]]
+    assert resources[0] == "arn:aws:s3:::shared"
+    assert all(one.startswith("arn:aws:s3:::shared/site-1/") for one in resources[1:])
+    assert "DeleteObject" not in json.dumps(written)
+
+
+def test_a_store_of_files_needs_no_setting_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = (tmp_path / "store").as_uri()
+    assert set_up_store(url, StoreAccess()) == [f"store: {url} needs no setting up"]
+    assert cli.main(["setup", "--data-dir", str(tmp_path)]) == 0
+    assert "needs no setting up" in capsys.readouterr().out
+
+
+def test_without_boto3_setting_up_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    monkeypatch.delitem(sys.modules, "frametally.adapters.s3_service", raising=False)
+    with pytest.raises(Misconfigured, match=r"pip install 'frametally\[s3\]'"):
+        set_up_store("s3://frames", StoreAccess())
+    with pytest.raises(
+        Misconfigured, match=r"pip install 'frametally\[s3\]', or set FRAMETALLY_STORE_ACCESS_KEY"
+    ):
+        open_object_store("s3://frames", StoreAccess())
+
+
+def test_a_store_that_is_full_is_waited_for_and_another_refusal_keeps_its_word() -> None:
+    def said(code: str) -> FrametallyError:
+        error = PermissionDeniedError(f"status code: 403 Forbidden: <Code>{code}</Code>")
+        return failure(
+            error, done="written", what="images/a.jpg", key="images/a.jpg", place="s3://frames at AWS"
+        )
+
+    assert isinstance(said("QuotaExceeded"), Retryable)
+    assert "no room left for images/a.jpg (QuotaExceeded)" in str(said("QuotaExceeded"))
+    assert isinstance(said("AllAccessDisabled"), Misconfigured)
+    assert "may not be written (AllAccessDisabled): give this key the right s3:PutObject" in str(
+        said("AllAccessDisabled")
+    )

@@ -1,0 +1,210 @@
+"""The whole small pipeline over the real S3 server: what it gives over files, whatever stands between."""
+
+import contextlib
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bucket_name, root_access
+from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
+
+from frametally import cli, keys
+from frametally.object_store import ObjectStore, open_object_store
+from frametally.records import FrameDetections
+from frametally.runs import current_runs
+from frametally.segments import encode_segment
+from frametally.setup_store import policy, set_up_store
+from frametally_hadoop.reading import read_blocks
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
+
+NOON_MS = 1_767_268_800_000
+
+ENV = {
+    "FRAMETALLY_DETECTOR": "pixels",
+    "FRAMETALLY_INTERVAL_S": "1",
+    "FRAMETALLY_BATCH_FRAMES": "20",
+    "FRAMETALLY_MIN_TRACKING_FPS": "5",
+    "COLUMNS": "300",
+}
+STAGES = {
+    "producer": ["produce", "--source", "gate", "--start-time", "2026-03-01T23:59:55Z"],
+    "consumer": ["consume", "--until-caught-up"],
+    "hadoop": ["aggregate"],
+    "search": ["index"],
+}
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve seconds over midnight: a bright patch that wanders, and one that stays."""
+    path = tmp_path_factory.mktemp("footage") / "cam.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.time_base = Fraction(1, 5)
+        for n in range(60):
+            image = np.zeros((64, 96, 3), np.uint8)
+            image[8:24, n : n + 16] = 255
+            image[40:56, 70:86] = 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+class Pipeline:
+    """A data folder of its own, and the command line on it, in this process."""
+
+    def __init__(self, folder: Path, footage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        folder.mkdir()
+        self._folder, self._footage, self._capsys = folder, footage, capsys
+
+    def stage(self, name: str, **environment: str) -> None:
+        arguments = STAGES[name] + ([str(self._footage)] if name == "producer" else [])
+        self("", *arguments, **environment)
+
+    def __call__(self, said: str, *arguments: str, code: int = 0, **environment: str) -> None:
+        with pytest.MonkeyPatch.context() as patched, contextlib.chdir(self._folder):
+            for variable, value in (ENV | environment).items():
+                patched.setenv(variable, value)
+            found = cli.main([str(argument) for argument in arguments])
+        out, err = self._capsys.readouterr()
+        assert found == code, (arguments, out, err)
+        assert said in out + err
+
+
+def test_a_link_that_breaks_off_is_read_on_from_there() -> None:
+    access, url = root_access(), f"s3://{new_bucket_name()}"
+    set_up_store(url, access)
+    lines = [
+        FrameDetections(
+            image_path=keys.image_key("gate", NOON_MS + n, "ab" * 32, n),
+            source="gate",
+            frame_index=n,
+            captured_at_ms=NOON_MS + n,
+            time_source="start_time",
+            width_px=96,
+            height_px=64,
+            media="ab" * 32,
+            model="m",
+            detections=[],
+        )
+        for n in range(2000)
+    ]
+    data = encode_segment(
+        model="m",
+        log_id="log",
+        topic="frames",
+        partition=0,
+        first_offset=0,
+        next_offset=len(lines),
+        frames=lines,
+        dead_letters=[],
+    )
+    faults = iter(["cut short", "503", "cut short", "refused", "lost answer"])
+    with FaultProxy(access.endpoint, lambda method, path: next(faults, "")) as proxy:
+        store = S3Place(url, access).open(link_endpoint=proxy.url)
+        store.put("metadata/a.jsonl", data)
+        blocks = list(read_blocks(store.address("metadata/a.jsonl"), "a", block_bytes=10_000))
+        assert proxy.spoilt == {"cut short": 2, "503": 1, "refused": 1, "lost answer": 1}
+    assert [frame.captured_at_ms - NOON_MS for block in blocks for frame in block.frames] == list(range(2000))
+
+
+def parts(store: ObjectStore) -> dict[str, bytes]:
+    """The part files of the current runs, by day."""
+    return {
+        run.day: b"".join(store.get(f"{run.prefix}/{part}") for part in run.parts)
+        for run in current_runs(store)
+    }
+
+
+@pytest.fixture
+def over_files(tmp_path: Path, footage: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, bytes]:
+    pipeline = Pipeline(tmp_path / "files", footage, capsys)
+    for stage in STAGES:
+        pipeline.stage(stage)
+    with closing(open_object_store((tmp_path / "files/frametally-data/store").as_uri())) as store:
+        counted = parts(store)
+    assert sorted(counted) == ["2026-03-01", "2026-03-02"]
+    assert b'"objects":2' in counted["2026-03-01"]
+    return counted
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_with_one_call_in_five_spoilt_the_counts_are_those_over_files(
+    seed: int,
+    tmp_path: Path,
+    footage: Path,
+    over_files: dict[str, bytes],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    access, url = root_access(), f"s3://{new_bucket_name()}/cameras"
+    set_up_store(url, access)
+    place = S3Place(url, access)
+    pipeline = Pipeline(tmp_path / "s3", footage, capsys)
+    with FaultProxy(access.endpoint, some_of(0.2, seed)) as proxy:
+        for stage in STAGES:
+            pipeline.stage(stage, **place.environment(endpoint=proxy.url))
+        pipeline("settled", "status", **place.environment(endpoint=proxy.url))
+        assert set(proxy.spoilt) == set(FAULTS)
+        assert 0.1 < sum(proxy.spoilt.values()) / len(proxy.calls) < 0.3
+    assert parts(place.open()) == over_files
+
+
+def test_producer_and_consumer_wait_for_a_store_that_is_away(
+    tmp_path: Path,
+    footage: Path,
+    over_files: dict[str, bytes],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("frametally.retrying.time.sleep", lambda seconds: None)
+    access, url = root_access(), f"s3://{new_bucket_name()}"
+    set_up_store(url, access)
+    place, calls = S3Place(url, access), [0]
+
+    def away_for_a_while(method: str, path: str) -> Fault:
+        calls[0] += 1
+        return "refused" if 10 <= calls[0] < 50 else ""
+
+    pipeline = Pipeline(tmp_path / "s3", footage, capsys)
+    for stage in STAGES:
+        calls[0] = 0 if stage in ("producer", "consumer") else 50
+        with FaultProxy(access.endpoint, away_for_a_while) as proxy:
+            pipeline.stage(stage, **place.environment(endpoint=proxy.url))
+            assert calls[0] > 50
+    assert parts(place.open()) == over_files
+
+
+def test_every_stage_works_with_the_rights_of_its_policy_alone(
+    tmp_path: Path, footage: Path, over_files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = new_bucket_name()
+    root = S3Place(f"s3://{name}", root_access())
+    set_up_store(root.url, root.access)
+    places = {
+        stage: S3Place(
+            root.url, key_with_policy(root.access, known_to_the_test_server(policy(name, stage)))
+        ).environment()
+        for stage in (*STAGES, "web", "admin")
+    }
+    pipeline = Pipeline(tmp_path / "s3", footage, capsys)
+    for stage in STAGES:
+        pipeline.stage(stage, **places[stage])
+    pipeline("settled", "status", **places["web"])
+    pipeline(
+        "",
+        "explain",
+        *["--source", "gate", "--label", "white", "--interval-start", "2026-03-01T23:59:56Z"],
+        **places["web"],
+    )
+    assert parts(root.open()) == over_files
+    pipeline("", "forget", "--source", "gate", "--delete-images", "--yes", **places["admin"])
+    assert list(root.open().list("media")) == []
+    for stage in ("producer", "consumer", "hadoop", "search"):
+        pipeline.stage(stage, **places[stage])
+    assert parts(root.open()).keys() == over_files.keys()
+    pipeline("settled", "status", **places["web"])
