@@ -17,11 +17,12 @@ class Bucket(NamedTuple):
     """One bar: a label's counts in `[start_ms, start_ms + interval)`, over the sources asked for.
 
     Attributes:
-        start_ms: Start of the interval, a multiple of its length since the epoch.
+        start_ms: Start of the interval: `start_ms + offset_ms` is a multiple of its length since the epoch.
         label: Class name.
         detections: Boxes, summed over frames and sources.
         peak: Most in one frame: the maximum over the base intervals and sources.
         objects: Unique objects, summed; None where any part was not measured.
+        source: Slug of the source, where bars are asked for by source; else None.
     """
 
     start_ms: int
@@ -29,17 +30,46 @@ class Bucket(NamedTuple):
     detections: int
     peak: int
     objects: int | None
+    source: str | None = None
 
 
 class CoverageBucket(NamedTuple):
-    """Distinct frames analysed in `[start_ms, start_ms + interval)`, over the sources asked for."""
+    """Distinct frames analysed in `[start_ms, start_ms + interval)`, over the sources asked for.
+
+    Attributes:
+        start_ms: Start of the interval, as in `Bucket`.
+        frames: How many.
+        slowest_fps: The slowest rate at which any part was analysed, as `Coverage.analysed_fps`; None if that
+            is None of any part: objects were not tracked there (or by a version that did not say so).
+        source: Slug of the source, where bars are asked for by source; else None.
+    """
 
     start_ms: int
     frames: int
+    slowest_fps: float | None = None
+    source: str | None = None
+
+
+class WeekHour(NamedTuple):
+    """All that was counted in one hour of the week, over the sources, the labels and the weeks asked for.
+
+    Attributes:
+        hour: 0 to 167, from Monday 00:00 on.
+        frames: Distinct frames analysed.
+        detections: Boxes.
+        peak: Most of one label in one frame.
+        objects: Unique objects; None where any part was not measured.
+    """
+
+    hour: int
+    frames: int
+    detections: int
+    peak: int
+    objects: int | None
 
 
 class Histogram(NamedTuple):
-    """An answer: its buckets sorted by start, then label. A start without coverage is a gap, not a zero."""
+    """An answer: its buckets by start, label and source. A start without coverage is a gap, not a zero."""
 
     model: str
     base_interval_s: int
@@ -76,7 +106,8 @@ class CountIndex(Protocol):
     """What every index adapter does. All methods may raise `Retryable` (the index is away for now).
 
     `from_ms` (inclusive) and `to_ms` (exclusive) select intervals by their start; None leaves that end open.
-    `sources` and `labels` None or empty mean all.
+    `sources` and `labels` None or empty mean all. Under a `time_limit` a query that takes longer is ended
+    with `TookTooLong`.
     """
 
     url: str
@@ -90,6 +121,16 @@ class CountIndex(Protocol):
 
     def current_runs(self) -> list[Run]:
         """The runs that queries read."""
+
+    def check(self) -> None:
+        """Look whether the index answers and is whole, as far as a short look tells; not from memory.
+
+        Raises:
+            FrametallyError: It does not, or is not.
+        """
+
+    def version(self) -> str:
+        """A short text that every publication changes: what was read under the same one is still so."""
 
     def series(self) -> list[Series]:
         """What can be asked for: the newest published model first, within a model the coarsest interval."""
@@ -110,8 +151,44 @@ class CountIndex(Protocol):
         labels: Sequence[str] | None = None,
         from_ms: int | None = None,
         to_ms: int | None = None,
+        offset_ms: int = 0,
+        by_source: bool = False,
     ) -> Histogram:
-        """Counts per `interval_s` (a multiple of `base_interval_s`) and label."""
+        """Counts per `interval_s` (a multiple of `base_interval_s`) and label.
+
+        Args:
+            model: Whose detections.
+            base_interval_s: Which stored interval is read.
+            interval_s: Length of a bar.
+            sources: Slugs of sources.
+            labels: Class names.
+            from_ms: First start of a base interval.
+            to_ms: Start of the first base interval that is not read.
+            offset_ms: Bars start where the time plus this is a multiple of their length (as local time is UTC
+                plus its offset); a multiple of the base interval, of either sign.
+            by_source: Whether each source has bars of its own.
+
+        Raises:
+            Misconfigured: No such interval or offset, too many names, or more bars than an answer holds.
+        """
+
+    def week_hours(
+        self,
+        *,
+        model: str,
+        base_interval_s: int,
+        sources: Sequence[str] | None = None,
+        labels: Sequence[str] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        offset_ms: int = 0,
+    ) -> list[WeekHour]:
+        """Counts per hour of the week of local time (UTC plus `offset_ms`), those that were filmed, by hour.
+
+        Raises:
+            Misconfigured: A base interval that divides no hour, an offset that is no multiple of it, or too
+                many names.
+        """
 
     def evidence(
         self,
@@ -131,7 +208,10 @@ class CountIndex(Protocol):
 
 
 def open_count_index(url: str, access: ServerAccess | None = None) -> CountIndex:
-    """The index that `url` names: any SQLAlchemy URL of SQLite (`sqlite:///<absolute file>`).
+    """The index that `url` names.
+
+    `sqlite:///<absolute file>`, `postgresql://host/database` or `elasticsearch+https://host:9200` (also with
+    `/alias` behind it); made if it is missing.
 
     Args:
         url: Which index.
@@ -141,10 +221,21 @@ def open_count_index(url: str, access: ServerAccess | None = None) -> CountIndex
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.
     """
     scheme = url.partition("://")[0]
-    if scheme == "sqlite":
+    if scheme in ("sqlite", "postgresql"):
         from frametally.adapters.sql_index import SqlIndex
 
-        return SqlIndex(url)
+        return SqlIndex(url, access=access)
+    if scheme in ("elasticsearch+http", "elasticsearch+https"):
+        try:
+            from frametally.adapters.elasticsearch_index import ElasticsearchIndex
+        except ImportError as error:
+            raise Misconfigured(
+                "FRAMETALLY_INDEX_URL names an Elasticsearch, and its client is not installed "
+                f'({error}): pip install "frametally[search]"'
+            ) from error
+
+        return ElasticsearchIndex(url, access=access)
     raise Misconfigured(
-        f"FRAMETALLY_INDEX_URL={url!r}: no such kind of index; use sqlite:////absolute/file.sqlite"
+        f"FRAMETALLY_INDEX_URL={url!r}: no such kind of index; use sqlite:////absolute/file.sqlite, "
+        "postgresql://host/database or elasticsearch+https://host:9200"
     )

@@ -152,7 +152,9 @@ class Ledger(Protocol):
 
 
 def open_ledger(url: str, access: ServerAccess | None = None) -> Ledger:
-    """The ledger that `url` names: `sqlite:///<absolute file>`, made if missing.
+    """The ledger that `url` names: `sqlite:///<absolute file>` or `postgresql://host/database`.
+
+    Its tables are made if they are missing, as is SQLite's file.
 
     Args:
         url: Which ledger.
@@ -162,10 +164,11 @@ def open_ledger(url: str, access: ServerAccess | None = None) -> Ledger:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.
     """
     scheme = url.partition("://")[0]
-    if scheme == "sqlite":
+    if scheme in ("sqlite", "postgresql"):
         from frametally.adapters.sql_ledger import SqlLedger
 
-        return SqlLedger(url)
+        return SqlLedger(url, access=access)
     raise Misconfigured(
-        f"FRAMETALLY_LEDGER_URL={url!r}: no such kind of ledger; use sqlite:////absolute/file.sqlite"
+        f"FRAMETALLY_LEDGER_URL={url!r}: no such kind of ledger; use sqlite:////absolute/file.sqlite "
+        "or postgresql://host/database"
     )

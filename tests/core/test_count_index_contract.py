@@ -2,35 +2,67 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections import defaultdict
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frametally import keys
-from frametally.count_index import Bucket, CoverageBucket, IndexedEvidence, Series, open_count_index
+from frametally.count_index import (
+    Bucket,
+    CoverageBucket,
+    IndexedEvidence,
+    Series,
+    WeekHour,
+    open_count_index,
+)
 from frametally.errors import Misconfigured, Poison
 from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.time_limit import TookTooLong, time_limit
 
 DAY = "2026-01-01"
 DAY_MS = 1_767_225_600_000
 MINUTE_MS = 60_000
 
 
-@pytest.fixture(params=["sqlite"])
-def new_index(request, tmp_path):
+@contextmanager
+def sqlite():
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"sqlite:///{folder}/index.sqlite", None
+
+
+def postgres():
+    from postgres_schemas import fresh_schema
+
+    return fresh_schema()
+
+
+def elasticsearch():
+    from elasticsearch_indices import fresh_alias
+
+    return fresh_alias()
+
+
+# A further adapter is one more line: a context with the URL of an empty index, and how to log in.
+ADAPTERS = [sqlite, *(pytest.param(real, marks=pytest.mark.services) for real in (postgres, elasticsearch))]
+
+
+@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__)
+def new_index(request):
     """Opens one index, as often as it is called: each call as another process would."""
-    opened = []
+    with ExitStack() as stack:
+        url, access = stack.enter_context(request.param())
 
-    def make():
-        opened.append(open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}"))
-        return opened[-1]
+        def make():
+            index = open_count_index(url, access)
+            stack.callback(index.close)
+            return index
 
-    yield make
-    for index in opened:
-        index.close()
+        yield make
 
 
 @pytest.fixture
@@ -192,6 +224,32 @@ def test_the_model_published_last_comes_first_and_its_coarsest_interval(index):
     assert index.series()[0] == Series("a", 3600)
 
 
+def test_the_order_of_texts_is_that_of_their_code_points_wherever_they_are_kept(index):
+    models = ["a", "B", "ä", "A", "b-1", "b1", "_"]
+    for model in models:
+        index.publish(run(model=model), [count(model=model, label=m) for m in models], [])
+    assert [found.model for found in index.current_runs()] == sorted(models)
+    assert [label for label, _ in index.labels("a")] == sorted(models)
+    bars = index.histogram(model="a", base_interval_s=60, interval_s=60).buckets
+    assert [bar.label for bar in bars] == sorted(models)
+
+
+@pytest.mark.parametrize("hours", [1, -5])
+def test_bars_of_local_days_begin_at_local_midnight(index, hours):
+    hour_ms = 60 * MINUTE_MS
+    at_ms = [DAY_MS + number * hour_ms for number in range(24)]
+    index.publish(run(), [count(start) for start in at_ms], [coverage(start) for start in at_ms])
+    days = index.histogram(
+        model="m", base_interval_s=60, interval_s=86_400, offset_ms=hours * hour_ms
+    ).buckets
+    before = 24 - hours if hours > 0 else -hours
+    first_ms = DAY_MS - hours * hour_ms - (0 if hours > 0 else 86_400_000)
+    assert [(day.start_ms, day.detections) for day in days] == [
+        (first_ms, before),
+        (first_ms + 86_400_000, 24 - before),
+    ]
+
+
 def test_objects_are_summed_where_all_are_measured_and_unknown_where_one_is_not(index):
     index.publish(
         run(),
@@ -228,16 +286,17 @@ def test_frames_that_are_level_in_count_and_time_are_told_apart_by_path(index):
     assert (busiest.source, busiest.evidence.image_path) == ("b", "images/1")
 
 
-def failing(records):
-    yield from records
-    raise OSError("the disk is gone")
+class Failing(list):
+    def __iter__(self):
+        yield from super().__iter__()
+        raise OSError("the disk is gone")
 
 
 @pytest.mark.parametrize(
     ("counts", "covered", "error"),
     [
-        (failing([count()]), [coverage()], OSError),
-        ([count()], failing([coverage()]), OSError),
+        (Failing([count()]), [coverage()], OSError),
+        ([count()], Failing([coverage()]), OSError),
         ([count(), count()], [coverage()], Poison),
         ([count()], [coverage(), coverage()], Poison),
         ([count(model="x")], [], Poison),
@@ -318,6 +377,73 @@ def test_no_sources_and_no_labels_mean_all_of_them(index):
     assert total(index, labels=[], sources=[]) == total(index, labels=None, sources=None) == 2
 
 
+def test_every_publication_that_changes_something_changes_the_version(index, new_index):
+    seen = [index.version()]
+    index.publish(run(1), [count()], [coverage()])
+    seen.append(index.version())
+    index.publish(run(1), [count(detections=9)], [coverage()])
+    assert index.version() == new_index().version() == seen[-1]
+    index.publish(run(2), [count()], [coverage()])
+    seen.append(index.version())
+    index.publish(run(day="2026-01-02"), [], [])
+    seen.append(index.version())
+    assert len(set(seen)) == 4
+
+
+def test_the_rate_of_analysis_is_the_slowest_and_unknown_where_one_is(index):
+    index.publish(
+        run(),
+        [],
+        [
+            coverage(analysed_fps=5.0),
+            coverage(DAY_MS + MINUTE_MS, analysed_fps=1.5),
+            coverage(DAY_MS + 3600_000, analysed_fps=4.0),
+            coverage(DAY_MS + 3600_000 + MINUTE_MS),
+        ],
+    )
+    for interval_s, rates in ((60, [5.0, 1.5, 4.0, None]), (3600, [1.5, None]), (86_400, [None])):
+        found = index.histogram(model="m", base_interval_s=60, interval_s=interval_s)
+        assert [one.slowest_fps for one in found.coverage] == rates
+
+
+def test_each_source_has_bars_of_its_own_where_they_are_asked_for(index):
+    index.publish(
+        run(),
+        [count(detections=2), count(source="yard", detections=3), count(label="bus", source="yard")],
+        [coverage(frames=4), coverage(frames=5, source="yard")],
+    )
+    for interval_s in (60, 900, 86_400):
+        found = index.histogram(model="m", base_interval_s=60, interval_s=interval_s, by_source=True)
+        assert found.buckets == [
+            Bucket(DAY_MS, "bus", 1, 1, None, "yard"),
+            Bucket(DAY_MS, "car", 2, 2, None, "gate"),
+            Bucket(DAY_MS, "car", 3, 3, None, "yard"),
+        ]
+        assert [(one.source, one.frames) for one in found.coverage] == [("gate", 4), ("yard", 5)]
+
+
+@pytest.mark.parametrize("offset_s", [1, 61, -59])
+def test_an_offset_that_is_no_multiple_of_the_base_is_refused(index, offset_s):
+    with pytest.raises(Misconfigured, match="no multiple of the stored 60 s"):
+        index.histogram(model="m", base_interval_s=60, interval_s=3600, offset_ms=offset_s * 1000)
+    with pytest.raises(Misconfigured, match="no multiple of the stored 60 s"):
+        index.week_hours(model="m", base_interval_s=60, offset_ms=offset_s * 1000)
+
+
+def test_hours_of_the_week_need_an_interval_that_divides_an_hour(index):
+    with pytest.raises(Misconfigured, match="divide no hour"):
+        index.week_hours(model="m", base_interval_s=86_400)
+
+
+def test_a_query_that_takes_longer_than_its_limit_is_ended_and_the_next_is_not(index):
+    index.publish(run(), [count()], [coverage()])
+    with pytest.raises(TookTooLong), time_limit(0.0):
+        index.labels("m")
+    with time_limit(60.0):
+        assert index.labels("m") == [("car", 1)]
+    assert index.labels("m") == [("car", 1)]
+
+
 def test_any_whole_number_may_be_asked_for_as_a_time(index):
     index.publish(run(), [count()], [coverage()])
     assert total(index, from_ms=-(10**30), to_ms=10**30) == 1
@@ -370,7 +496,9 @@ def published_counts(draw):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     counts=published_counts(),
-    minutes=st.sampled_from([1, 7, 60, 1440, 4320]),
+    minutes=st.sampled_from([1, 7, 15, 30, 60, 360, 1440, 4320]),
+    offset_minutes=st.sampled_from([0, 60, -300, 330, 345, 1, -1440]),
+    by_source=st.booleans(),
     sources=st.sampled_from([None, ["gate"], ["yard", "gate"], ["none"]]),
     labels=st.sampled_from([None, ["bus"], ["car", "bus", "none"]]),
     from_ms=st.none() | st.integers(-86_400_000, 86_400_000),
@@ -378,7 +506,7 @@ def published_counts(draw):
     limit=st.integers(1, 4),
 )
 def test_answers_are_those_of_a_plain_count(
-    tmp_path_factory, counts, minutes, sources, labels, from_ms, to_ms, limit
+    tmp_path_factory, counts, minutes, offset_minutes, by_source, sources, labels, from_ms, to_ms, limit
 ):
     index = open_count_index(f"sqlite:///{tmp_path_factory.mktemp('plain') / 'index.sqlite'}")
     for day, number in EPOCH_DAYS.items():
@@ -386,7 +514,16 @@ def test_answers_are_those_of_a_plain_count(
         seen = sorted({(c.interval_start_ms, c.source) for c in of_day})
         index.publish(run(day=day), of_day, [coverage(at_ms, 2, source=source) for at_ms, source in seen])
     asked = {"sources": sources, "labels": labels, "from_ms": from_ms, "to_ms": to_ms}
-    histogram = index.histogram(model="m", base_interval_s=60, interval_s=minutes * 60, **asked)
+    offset_ms = offset_minutes * MINUTE_MS
+    histogram = index.histogram(
+        model="m",
+        base_interval_s=60,
+        interval_s=minutes * 60,
+        offset_ms=offset_ms,
+        by_source=by_source,
+        **asked,
+    )
+    week = index.week_hours(model="m", base_interval_s=60, offset_ms=offset_ms, **asked)
     evidence = index.evidence(model="m", base_interval_s=60, limit_per_label=limit, **asked)
     index.close()
 
@@ -398,23 +535,36 @@ def test_answers_are_those_of_a_plain_count(
         and (to_ms is None or c.interval_start_ms < to_ms)
     ]
     length_ms = minutes * MINUTE_MS
-    covered = defaultdict(int)
-    for start_ms, _ in {(c.interval_start_ms, c.source) for c in in_range}:
-        covered[start_ms // length_ms * length_ms] += 2
-    assert histogram.coverage == [CoverageBucket(*item) for item in sorted(covered.items())]
+    bar_of = lambda ms: (ms + offset_ms) // length_ms * length_ms - offset_ms  # noqa: E731
+    # 1970 began on a Thursday, 72 hours after Monday.
+    hour_of = lambda ms: ((ms + offset_ms) // 3_600_000 + 72) % 168  # noqa: E731
+    covered, week_frames = defaultdict(int), defaultdict(int)
+    for start_ms, source in {(c.interval_start_ms, c.source) for c in in_range}:
+        covered[bar_of(start_ms), source if by_source else ""] += 2
+        week_frames[hour_of(start_ms)] += 2
+    assert histogram.coverage == [
+        CoverageBucket(start_ms, frames, None, source or None)
+        for (start_ms, source), frames in sorted(covered.items())
+    ]
+
+    def sums(of_bar):
+        return (
+            sum(c.detections for c in of_bar),
+            max((c.peak for c in of_bar), default=0),
+            None if any(c.objects is None for c in of_bar) else sum(c.objects for c in of_bar),
+        )
 
     selected = [c for c in in_range if labels is None or c.label in labels]
-    bars = defaultdict(list)
+    bars, hours = defaultdict(list), defaultdict(list)
     for c in selected:
-        bars[c.interval_start_ms // length_ms * length_ms, c.label].append(c)
+        bars[bar_of(c.interval_start_ms), c.label, c.source if by_source else ""].append(c)
+        hours[hour_of(c.interval_start_ms)].append(c)
     assert histogram.buckets == [
-        Bucket(
-            *key,
-            sum(c.detections for c in bars[key]),
-            max(c.peak for c in bars[key]),
-            None if any(c.objects is None for c in bars[key]) else sum(c.objects for c in bars[key]),
-        )
-        for key in sorted(bars)
+        Bucket(start_ms, label, *sums(bars[start_ms, label, source]), source or None)
+        for start_ms, label, source in sorted(bars)
+    ]
+    assert week == [
+        WeekHour(hour, frames, *sums(hours[hour])) for hour, frames in sorted(week_frames.items())
     ]
     shown = [
         IndexedEvidence(c.source, c.label, c.interval_start_ms, item) for c in selected for item in c.evidence

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from frametally import keys
+from frametally.access import ServerAccess
 from frametally.adapters import sql_ledger_tables as tables
 from frametally.errors import Misconfigured
 from frametally.ledger import Ledger, SegmentPart, open_ledger
@@ -52,14 +53,31 @@ class Sqlite:
         return opened
 
 
+class Postgres:
+    """The same in schemas of the tests' PostgreSQL."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._schemas: dict[str, tuple[str, ServerAccess]] = {}
+
+    def __call__(self, name: str = "ledger") -> Ledger:
+        from postgres_schemas import fresh_schema
+
+        if name not in self._schemas:
+            self._schemas[name] = self._stack.enter_context(fresh_schema())
+        opened = open_ledger(*self._schemas[name])
+        self._stack.callback(opened.close)
+        return opened
+
+
 # A further adapter is one more line: a maker of ledgers, closed and removed with the stack.
-ADAPTERS: dict[str, Callable[[ExitStack], Callable[..., Ledger]]] = {"sqlite": Sqlite}
+ADAPTERS = [Sqlite, pytest.param(Postgres, marks=pytest.mark.services)]
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__.lower())
 def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Ledger]]:
     with ExitStack() as stack:
-        yield ADAPTERS[request.param](stack)
+        yield request.param(stack)
 
 
 @pytest.fixture

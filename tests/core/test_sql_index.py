@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sqlite3
 import threading
+from contextlib import contextmanager
 
 import msgspec
 import pytest
@@ -12,12 +14,15 @@ from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from frametally.adapters import sql_index, sql_tables
+from frametally.adapters import sql_engine, sql_index, sql_limits, sql_queries, sql_tables
+from frametally.adapters.sql_engine import BUSY_TIMEOUT_S
 from frametally.adapters.sql_index import SqlIndex
-from frametally.adapters.sql_tables import Selection
+from frametally.adapters.sql_queries import Selection
 from frametally.count_index import Series, open_count_index
 from frametally.errors import Misconfigured, Retryable
 from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.steps import Piece
+from frametally.time_limit import TookTooLong
 
 RUN = Run(
     run_id="000001-5555555555555555",
@@ -207,7 +212,8 @@ def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(path, monkeypat
     index.publish(RUN, [], records)
     with pytest.raises(Misconfigured, match="ask for a longer interval or a shorter range"):
         index.histogram(model="m", base_interval_s=60, interval_s=60)
-    assert index.histogram(model="m", base_interval_s=60, interval_s=120).coverage == [(0, 2), (120_000, 1)]
+    coverage = index.histogram(model="m", base_interval_s=60, interval_s=120).coverage
+    assert [(one.start_ms, one.frames) for one in coverage] == [(0, 2), (120_000, 1)]
 
 
 def test_a_run_that_is_replaced_leaves_no_row_behind(path, opened):
@@ -232,7 +238,9 @@ def test_a_run_that_is_replaced_leaves_no_row_behind(path, opened):
             for table in (*sql_tables.DOCUMENTS, sql_tables.runs)
         }
     connection.close()
-    assert set(rows.values()) == {1}
+    rolled = {sql_tables.rolled_counts.name, sql_tables.rolled_coverage.name}
+    assert {name for name, number in rows.items() if number == 3} == rolled  # quarter, hour and day
+    assert {number for name, number in rows.items() if name not in rolled} == {1}
 
 
 def test_readers_and_the_writer_never_wait_for_each_other(path, opened):
@@ -242,16 +250,21 @@ def test_readers_and_the_writer_never_wait_for_each_other(path, opened):
     connection.close()
 
 
-SELECTION = Selection(series=Series("m", 60), sources=("gate",), labels=("car",), from_ms=0, to_ms=1)
+SELECTION = Selection(Series("m", 60), sources=("gate",), labels=("car",))
+BASE, ROLLED = Piece(60, 0, 1), Piece(3600, 0, 1)
+BARS = {"interval_ms": 3_600_000, "offset_ms": 0, "by_source": True, "limit": 9}
 
 
 @pytest.mark.parametrize(
     "statement",
     [
         *(CreateTable(table) for table in sql_tables.ALL.sorted_tables),
-        sql_tables.select_buckets(SELECTION, 60_000, 9),
-        sql_tables.select_coverage(SELECTION, 60_000, 9),
-        sql_tables.select_evidence(SELECTION, 1, 9),
+        sql_queries.select_buckets(SELECTION, BASE, **BARS),
+        sql_queries.select_coverage(SELECTION, ROLLED, **BARS),
+        sql_queries.select_week_counts(SELECTION, ROLLED, offset_ms=0),
+        sql_queries.select_week_coverage(SELECTION, BASE, offset_ms=0),
+        sql_queries.select_evidence(SELECTION, BASE, limit_per_label=1, limit=9),
+        sql_queries.select_evidence(SELECTION, Piece(86_400, None, None), limit_per_label=1, limit=9),
     ],
     ids=lambda statement: str(statement).split("FROM", maxsplit=1)[0].replace("\n", " ")[:60],
 )
@@ -259,14 +272,65 @@ def test_postgresql_would_take_the_same_statement(statement):
     assert "ROWID" not in str(statement.compile(dialect=postgresql.dialect()))
 
 
-@pytest.mark.parametrize("query", ["select_buckets", "select_coverage"])
-def test_sums_read_only_the_asked_part_of_a_table(path, query, opened):
+@pytest.mark.parametrize(
+    ("query", "piece", "search"),
+    [
+        ("select_buckets", BASE, "run=? AND interval_start_ms>? AND interval_start_ms<?"),
+        ("select_coverage", BASE, "run=? AND interval_start_ms>? AND interval_start_ms<?"),
+        (
+            "select_buckets",
+            ROLLED,
+            "run=? AND step_s=? AND label=? AND source=? AND interval_start_ms>? AND interval_start_ms<?",
+        ),
+        ("select_coverage", ROLLED, "run=? AND step_s=? AND source=? AND interval_start_ms>? AND "),
+    ],
+)
+def test_sums_read_only_the_asked_part_of_a_table(path, query, piece, search, opened):
     opened(path).close()
-    statement = getattr(sql_tables, query)(SELECTION, 60_000, 9)
+    statement = getattr(sql_queries, query)(SELECTION, piece, **BARS)
     engine = create_engine(f"sqlite:///{path}")
     text = str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
     with engine.connect() as connection:
         plan = " / ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
     engine.dispose()
-    assert "SEARCH frametally_co" in plan
-    assert "USING PRIMARY KEY (run=? AND interval_start_ms>? AND interval_start_ms<?)" in plan
+    assert f"USING PRIMARY KEY ({search}" in plan
+
+
+def test_a_query_is_ended_at_its_limit_and_its_connection_serves_on(path, monkeypatch, opened):
+    index = opened(path)
+    index.publish(RUN, [], [COVERAGE])
+    clock = itertools.count(step=1000)
+    monkeypatch.setattr(sql_limits, "_STEPS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr(sql_limits.time, "monotonic", lambda: next(clock))
+    with pytest.raises(TookTooLong, match="time limit"), limited_for(5.0):
+        index.sources("m")
+    monkeypatch.undo()
+    assert [source.frames for source in index.sources("m")] == [1]
+    with index._database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == BUSY_TIMEOUT_S * 1000
+
+
+@contextmanager
+def limited_for(left_s):
+    """Under a limit, whatever the clock says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sql_limits, "seconds_left", lambda: left_s)
+        patch.setattr(sql_engine, "seconds_left", lambda: left_s)
+        yield
+
+
+def test_a_locked_index_is_given_up_within_the_limit_of_who_asks(path, opened):
+    index = opened(path, busy_timeout_s=30.0)
+    index.publish(RUN, [], [COVERAGE])
+    index.close()
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    holder.execute("DELETE FROM frametally_runs")
+    try:
+        with pytest.raises(Retryable), limited_for(0.05):
+            index.sources("m")
+    finally:
+        holder.execute("ROLLBACK")
+        holder.close()
+    assert [source.frames for source in index.sources("m")] == [1]

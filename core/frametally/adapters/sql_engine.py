@@ -2,6 +2,8 @@
 
 SQLite: WAL, so that readers never wait; BEGIN IMMEDIATE, so that a writer waits for its turn at the start;
 synchronous=NORMAL, as all that they hold can be read again from the object store.
+
+PostgreSQL: readers see one snapshot (REPEATABLE READ), writers come one after the other by a row's lock.
 """
 
 from __future__ import annotations
@@ -22,15 +24,17 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
-    insert,
     inspect,
-    make_url,
     select,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from frametally.access import ServerAccess
+from frametally.adapters import sql_migration
+from frametally.adapters.sql_server import SqlServer
 from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.time_limit import seconds_left
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -45,6 +49,7 @@ class Layout(NamedTuple):
         tables: All of them, with `about` among them.
         about: The table of one row, `schema_version` and `next_number`, by which a database is recognised.
         schema_version: Of these tables.
+        migrations: Folder of the revisions that lead to it.
     """
 
     what: str
@@ -53,33 +58,49 @@ class Layout(NamedTuple):
     tables: MetaData
     about: Table
     schema_version: int
+    migrations: str
 
 
 class SqlDatabase:
     """One database: transactions for readers and writers, failures as frametally's errors."""
 
-    def __init__(self, url: str, layout: Layout, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
-        """Open it, making the tables if they are missing.
+    def __init__(
+        self,
+        url: str,
+        layout: Layout,
+        *,
+        access: ServerAccess | None = None,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> None:
+        """Open it, making the tables if they are missing and upgrading those of an older frametally.
 
         Args:
-            url: `sqlite:////absolute/file.sqlite`, or any other URL that SQLAlchemy knows.
+            url: `sqlite:////absolute/file.sqlite` or `postgresql://host/database`.
             layout: Its tables.
+            access: How to log in to a server.
             busy_timeout_s: Seconds that SQLite waits for another process's lock.
 
         Raises:
-            Misconfigured: Another program's database, one of another version, or one that cannot be opened.
+            Misconfigured: Another program's database, one of a newer version, or one that cannot be opened.
             Retryable: It is locked or away for now.
         """
         self._name = url
         self._layout = layout
         self._what = layout.what
         self._another = f"set {layout.setting} to another file"
+        self._server: SqlServer | None = None
         self._busy_timeout_s = busy_timeout_s
         self._path: Path | None = None  # of SQLite's file
         self._opened_file: tuple[int, int] | None = None
         self._opened_wal: tuple[int, int] | None = None
         self._reopening = threading.Lock()
-        self._engine = self._open_sqlite(url) if url.startswith("sqlite:") else self._open_server(url)
+        if url.startswith("sqlite:"):
+            self._engine = self._open_sqlite(url)
+        else:
+            self._server = SqlServer(url, access, what=layout.what, setting=layout.setting)
+            self._name = self._server.name
+            self._another = f"set {layout.setting} to another database"
+            self._engine = self._server.open()
         try:
             self._prepare()
         except BaseException:
@@ -92,7 +113,7 @@ class SqlDatabase:
         """One transaction that sees one state of the database, whatever is published meanwhile."""
         self._follow_file()
         with self._translated(), self._engine.connect() as connection:
-            if self._engine.dialect.name != "sqlite":
+            if self._server is not None:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield connection
@@ -104,8 +125,16 @@ class SqlDatabase:
         with self._translated(), self._engine.connect() as plain:
             connection = plain.execution_options(frametally_writes=True)
             with connection.begin():
+                if self._server is not None:
+                    self._server.bound_waiting(connection)
                 # PostgreSQL's way of letting one writer in; in SQLite BEGIN IMMEDIATE has done so.
-                connection.execute(select(self._layout.about.c.next_number).with_for_update())
+                about = select(self._layout.about.c.schema_version).with_for_update()
+                found = connection.execute(about).scalar()
+                if found != self._layout.schema_version:
+                    raise Misconfigured(
+                        f"{self._what} {self._name} was changed to layout {found} by another frametally "
+                        "while this one was at work: restart this one, with the same version"
+                    )
                 yield connection
 
     def close(self) -> None:
@@ -167,38 +196,36 @@ class SqlDatabase:
             raise self._unwritable(error.strerror or str(error)) from error
         return found.st_dev, found.st_ino
 
-    def _open_server(self, url: str) -> Engine:
-        try:
-            return create_engine(make_url(url), pool_pre_ping=True)
-        except (ArgumentError, ImportError) as error:
-            raise Misconfigured(
-                f"{self._layout.setting}: no database can be opened by it ({error})"
-            ) from error
-
     def _prepare(self) -> None:
-        is_sqlite = self._engine.dialect.name == "sqlite"
-        layout, about = self._layout, self._layout.about
+        layout = self._layout
         with self._translated():
-            if is_sqlite:
+            if self._server is None:
                 self._check_kind()
                 self._switch_to_wal()
             with self._engine.connect() as plain:
+                # Most openings find all as it should be, and so need not wait for a writer.
+                found = sql_migration.layout_of(plain, layout.about)
+                plain.rollback()
+                if found == layout.schema_version:
+                    return
                 connection = plain.execution_options(frametally_writes=True)
-                found = inspect(connection).has_table(about.name)
-                connection.rollback()
-                with connection.begin():
-                    if not found:
-                        layout.tables.create_all(connection)
-                        if connection.execute(select(about)).first() is None:
-                            first = {"schema_version": layout.schema_version, "next_number": 1}
-                            connection.execute(insert(about).values(first))
-                    version = connection.execute(select(about.c.schema_version)).scalar_one()
-        if version != layout.schema_version:
-            raise Misconfigured(
-                f"{self._what} {self._name} has layout {version}; this frametally knows "
-                f"{layout.schema_version}: use the version that made it, or {self._another} and run "
-                f"`{layout.refill}`"
-            )
+                try:
+                    with connection.begin():
+                        if self._server is not None:
+                            self._server.lock_layout(connection)
+                        sql_migration.bring_up(
+                            connection,
+                            tables=layout.tables,
+                            about=layout.about,
+                            head=layout.schema_version,
+                            folder=layout.migrations,
+                        )
+                except sql_migration.NewerLayout as error:
+                    raise Misconfigured(
+                        f"{self._what} {self._name} has layout {error.found}; this frametally knows "
+                        f"{layout.schema_version}: use the version that made it, or {self._another} and run "
+                        f"`{layout.refill}`"
+                    ) from error
 
     def _check_kind(self) -> None:
         with self._engine.connect() as connection:
@@ -238,10 +265,8 @@ class SqlDatabase:
                     self._opened_wal = None
                     self._engine.dispose()  # what its connections have cached would hide it from the next
                 raise failure from error
-            if isinstance(error, OperationalError | InterfaceError):
-                raise Retryable(
-                    f"{self._what} {self._name}: {error.orig}; check the server and try again"
-                ) from error
+            if self._server is not None and (refusal := self._server.failure(error)) is not None:
+                raise refusal from error
             raise
 
     def _failure(self, error: sqlite3.Error) -> FrametallyError:
@@ -270,9 +295,22 @@ class SqlDatabase:
         )
 
 
+@contextmanager
+def patient(connection: Any, left_s: float | None) -> Iterator[None]:
+    """SQLite's `connection` waits for others' locks for `left_s` at most; None: as it did."""
+    (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    if left_s is not None:
+        connection.execute(f"PRAGMA busy_timeout = {min(max(1, int(left_s * 1000)), patience_ms)}")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+
+
 def _configure(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions begin where `_begin` says, not where pysqlite guesses
-    connection.execute("PRAGMA synchronous = NORMAL")
+    with patient(connection, seconds_left()):
+        connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _begin(connection: Connection) -> None:

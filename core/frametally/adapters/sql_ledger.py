@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select
 
+from frametally.access import ServerAccess
 from frametally.adapters import sql_ledger_intake as intake
 from frametally.adapters import sql_ledger_tables as tables
 from frametally.adapters.sql_engine import BUSY_TIMEOUT_S, Layout, SqlDatabase
@@ -41,6 +42,7 @@ _LAYOUT = Layout(
     tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
+    migrations="ledger",
 )
 _FRAMES_PER_TRANSACTION = 20_000
 _SEGMENTS_PER_TRANSACTION = 200
@@ -52,11 +54,14 @@ RecordT = TypeVar("RecordT", bound=Record)
 class SqlLedger:
     """A ledger in the database that a SQLAlchemy URL names; see `Ledger`. Processes may share it."""
 
-    def __init__(self, url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+    def __init__(
+        self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
+    ) -> None:
         """Open the database, making the tables if they are missing.
 
         Args:
-            url: `sqlite:////absolute/file.sqlite`, or any other URL that SQLAlchemy knows.
+            url: `sqlite:////absolute/file.sqlite` or `postgresql://host/database`.
+            access: How to log in to a server.
             busy_timeout_s: Seconds that SQLite waits for another process's lock.
 
         Raises:
@@ -64,7 +69,7 @@ class SqlLedger:
             Retryable: It is locked or away for now.
         """
         self.url = url
-        self._database = SqlDatabase(url, _LAYOUT, busy_timeout_s=busy_timeout_s)
+        self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
 
     def refresh(self, store: ObjectStore, progress: Progress) -> Refreshed:
         """Take in what is new or changed in the store, and forget what is gone; see `Ledger.refresh`.
@@ -117,7 +122,8 @@ class SqlLedger:
         newest = func.max(objects.put_at_ms)
         query = select(objects.model).where(objects.kind == "segment").group_by(objects.model)
         with self._database.reading() as connection:
-            return list(connection.execute(query.order_by(newest.desc(), objects.model)).scalars())
+            rows = connection.execute(query.add_columns(newest)).all()
+        return [model for model, _ in sorted(rows, key=lambda row: (-row[1], row[0]))]
 
     def tallies(self, model: str) -> list[FrameTally]:
         """Distinct frames in the model's segments, by source and medium."""
@@ -181,10 +187,10 @@ class SqlLedger:
             )
             .join(tables.objects, objects.key == segments.key)
             .where(segments.model == _number(model))
-            .order_by(*order)
         )
         with self._database.reading() as connection:
-            return [ChainLink(*row) for row in connection.execute(query)]
+            found = [ChainLink(*row) for row in connection.execute(query)]
+        return sorted(found, key=lambda link: link[1:5])
 
     def newest_frames(self, model: str) -> dict[str, int]:
         """By source, the latest captured_at_ms in the model's segments."""
@@ -239,6 +245,9 @@ class SqlLedger:
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
         """Where in the model's segments lines of the source of `[from_ms, to_ms)` can stand, by key."""
         parts, segments = tables.parts.c, tables.segments.c
+        spans = tables.parts.alias().c
+        of_source = and_(spans.model == _number(model), spans.source == _number(source))
+        longest = select(func.coalesce(func.max(spans.span_ms), 0)).where(of_source).scalar_subquery()
         query = (
             select(segments.key, parts.first_byte, parts.next_byte, parts.first_ms, parts.last_ms)
             .join(tables.segments, segments.number == parts.segment)
@@ -246,21 +255,22 @@ class SqlLedger:
                 parts.model == _number(model),
                 parts.source == _number(source),
                 parts.last_ms >= from_ms,
+                parts.last_ms < to_ms + longest,  # follows from the next, and ends the search early
                 parts.first_ms < to_ms,
             )
-            .order_by(segments.key)
         )
         with self._database.reading() as connection:
-            return [SegmentPart(*row) for row in connection.execute(query)]
+            return sorted(SegmentPart(*row) for row in connection.execute(query))
 
     def problems(self, model: str | None) -> list[str]:
         """What of the store cannot be read, one line each; of segments and runs, the model's only."""
         objects = tables.objects.c
-        query = select(objects.problem).where(
+        query = select(objects.key, objects.problem).where(
             objects.problem.is_not(None), or_(objects.model.is_(None), objects.model == model)
         )
         with self._database.reading() as connection:
-            return list(connection.execute(query.order_by(objects.key)).scalars())
+            found = {key: str(problem) for key, problem in connection.execute(query)}
+        return [found[key] for key in sorted(found)]
 
     def close(self) -> None:
         """Release connections."""
@@ -268,10 +278,11 @@ class SqlLedger:
 
     def _records(self, kind: str, record_type: type[RecordT]) -> list[RecordT]:
         objects = tables.objects.c
-        query = select(objects.record).where(objects.kind == kind, objects.record.is_not(None))
+        query = select(objects.key, objects.record).where(objects.kind == kind, objects.record.is_not(None))
         with self._database.reading() as connection:
-            found = connection.execute(query.order_by(objects.key)).scalars().all()
-        return [decode(text.encode(), record_type) for text in found if text is not None]
+            found = {key: str(text) for key, text in connection.execute(query)}
+        # The order of keys is Python's, whatever the server's order of texts is.
+        return [decode(found[key].encode(), record_type) for key in sorted(found)]
 
     def _known(self, kind: str) -> dict[str, tuple[int, str, bool]]:
         with self._database.reading() as connection:

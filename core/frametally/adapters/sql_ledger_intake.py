@@ -112,6 +112,7 @@ def put_segment(connection: Connection, numbers: Numbers, taken: TakenSegment) -
             "last_ms": part.last_captured_at_ms,
             "first_byte": taken.header_bytes + part.first_byte,
             "next_byte": taken.header_bytes + part.next_byte,
+            "span_ms": part.last_captured_at_ms - part.first_captured_at_ms,
         }
         for part in header.sources
     ]

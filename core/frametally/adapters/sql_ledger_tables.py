@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 ALL = MetaData()
 
@@ -67,6 +67,8 @@ parts = Table(
     Column("first_ms", BigInteger, nullable=False),
     Column("first_byte", BigInteger, nullable=False),
     Column("next_byte", BigInteger, nullable=False),
+    Column("span_ms", BigInteger),  # last_ms - first_ms: the longest says how far behind a time to look
+    Index("frametally_ledger_parts_span", "model", "source", "span_ms"),
     sqlite_with_rowid=False,
 )
 

@@ -3,7 +3,7 @@
 The order of effects that makes it atomic, all in one transaction:
 
 1. the writer's lock is taken, and the day's current run read: this one or a later one there, nothing is done;
-2. the run's rows are inserted under a number of its own, and counted;
+2. the run's rows are inserted under a number of its own, counted, and rolled up to longer steps;
 3. the day's row in the small table of current runs is replaced;
 4. the rows of the run before are deleted.
 
@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Table, and_, delete, func, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from frametally import keys
+from frametally.adapters import sql_rolling
 from frametally.adapters import sql_tables as tables
 from frametally.errors import Poison, Retryable
 from frametally.records import Coverage, IntervalCount, Run, encode
@@ -57,6 +58,8 @@ def publish(
     try:
         _insert_counts(connection, run, number, counts)
         _insert_coverage(connection, run, number, coverage)
+        sql_rolling.roll_up(connection, number, base_interval_s=run.interval_s)
+        sql_rolling.pack_hours(connection, number)
     except IntegrityError as error:
         raise Poison(f"run {run.prefix} counts something twice ({error.orig}); it is not indexed") from error
     connection.execute(delete(tables.runs).where(this_day))
@@ -79,6 +82,7 @@ def publish(
 
 def _insert_counts(connection: Connection, run: Run, number: int, counts: Iterable[IntervalCount]) -> None:
     inserted = 0
+    of_day = sql_rolling.DayEvidence()
     for batch in _batches(run, counts):
         rows = [
             {
@@ -102,14 +106,19 @@ def _insert_counts(connection: Connection, run: Run, number: int, counts: Iterab
         connection.execute(insert(tables.counts), rows)
         connection.execute(insert(tables.evidence), shown)
         inserted += len(batch)
+        of_day.add(batch)
     _check_inserted(connection, tables.counts, number, inserted)
     _check_inserted(connection, tables.evidence, number, inserted)
+    of_day.insert(connection, number)
 
 
 def _insert_coverage(connection: Connection, run: Run, number: int, coverage: Iterable[Coverage]) -> None:
     inserted = 0
     for batch in _batches(run, coverage):
-        rows = [{**_place(number, record), "frames": record.frames} for record in batch]
+        rows = [
+            {**_place(number, record), "frames": record.frames, "slowest_fps": record.analysed_fps}
+            for record in batch
+        ]
         connection.execute(insert(tables.coverage), rows)
         inserted += len(batch)
     _check_inserted(connection, tables.coverage, number, inserted)

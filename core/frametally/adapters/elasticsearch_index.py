@@ -1,0 +1,364 @@
+"""The count index in Elasticsearch.
+
+A query is answered from one point in time, so that what it reads belongs together, and by current runs only.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby, islice
+from typing import Any
+
+import msgspec
+
+from frametally.access import ServerAccess
+from frametally.adapters import elasticsearch_layout, elasticsearch_publication
+from frametally.adapters.elasticsearch_access import Cluster
+from frametally.adapters.elasticsearch_documents import MOST_EVIDENCE
+from frametally.adapters.elasticsearch_queries import (
+    OF_COUNTS,
+    OF_COVERAGE,
+    Moment,
+    Selection,
+    bounded,
+    by_start,
+    by_value,
+    documents_of,
+    moment,
+    objects_of,
+    slowest_fps_of,
+    whole,
+)
+from frametally.count_index import (
+    Bucket,
+    CoverageBucket,
+    Histogram,
+    IndexedEvidence,
+    Series,
+    SourceSummary,
+    WeekHour,
+)
+from frametally.errors import Misconfigured
+from frametally.merging import add_week_hours, merge_bucket, merge_coverage
+from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
+from frametally.steps import Piece, pieces, rolled_steps, usable_steps
+
+_MAX_BUCKETS = 200_000
+_MAX_NAMES = 1_000
+_MAX_EVIDENCE_PER_LABEL = 100
+_MAX_LISTED = 100_000
+_HOUR_S = 3600
+_HOUR_MS = 3_600_000
+_DAY_S = 86_400
+_HOURS_OF_WEEK = 168
+_MONDAY_HOURS = 72  # 1970 began on a Thursday, three days after Monday
+
+
+class ElasticsearchIndex:
+    """A count index in the Elasticsearch that a URL names. Threads and processes may share it."""
+
+    def __init__(self, url: str, *, access: ServerAccess | None = None) -> None:
+        """Have the index, making it if it is missing.
+
+        Args:
+            url: `elasticsearch+https://host:9200`, or with `/alias` behind it.
+            access: How to log in.
+
+        Raises:
+            Misconfigured: No such URL, a name or a right is wrong, or the index is another program's.
+            Retryable: The server is away for now.
+        """
+        self.url = url
+        self._cluster = Cluster(url, access)
+        try:
+            elasticsearch_layout.ensure(self._cluster)
+        except BaseException:
+            self._cluster.close()
+            raise
+
+    def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
+        """Make `run` the current one of its model, interval and day; see `CountIndex.publish`.
+
+        Raises:
+            Poison: A record of another model, interval or day, one that comes twice, or that is refused.
+            Misconfigured: This user may not write.
+            Retryable: The server is away or busy for now; readers see what they saw before.
+        """
+        return elasticsearch_publication.publish(self._cluster, run, counts, coverage)
+
+    def current_runs(self) -> list[Run]:
+        """The runs that queries read, by model, interval and day."""
+        with moment(self._cluster) as now:
+            hits = now.runs({"match_all": {}}, source=["record"])
+            found = [decode(hit["_source"]["record"].encode(), Run) for hit in hits]
+        return sorted(found, key=lambda run: (run.model, run.interval_s, run.day))
+
+    def check(self) -> None:
+        """Look whether the index is there, made like this, and answers.
+
+        Raises:
+            Misconfigured: It is not, or this user may not read it.
+            Retryable: The server is away for now.
+        """
+        elasticsearch_layout.check(self._cluster)
+        self.version()
+
+    def version(self) -> str:
+        """The number of the last change of a current run, and which it was."""
+        with moment(self._cluster) as now:
+            hits = now.search(
+                {"term": {"kind": "run"}},
+                size=1,
+                sort=[{"_seq_no": "desc"}],
+                source=False,
+                docvalue_fields=["run"],
+            )["hits"]["hits"]
+        if not hits:
+            return "0"
+        return f"{hits[0]['sort'][0]}-{zlib.crc32(hits[0]['fields']['run'][0].encode()):08x}"
+
+    def series(self) -> list[Series]:
+        """What can be asked for: the newest published model first, within a model the coarsest interval."""
+        with moment(self._cluster) as now:
+            return self._series(now)
+
+    def labels(self, model: str) -> list[tuple[str, int]]:
+        """Labels of the model with their detections, most first, then by name.
+
+        Never summed over base intervals: of several, the one that holds most of the label counts.
+        """
+        most: dict[str, int] = {}
+        with moment(self._cluster) as now:
+            for series in self._series(now, model):
+                query = _query(now, "count", Selection(series), _whole(series))
+                for found in now.groups(query, [by_value("label")], OF_COUNTS, _MAX_LISTED):
+                    label = found["key"]["label"]
+                    most[label] = max(whole(found, "detections"), most.get(label, 0))
+        return sorted(most.items(), key=lambda item: (-item[1], item[0]))
+
+    def sources(self, model: str) -> list[SourceSummary]:
+        """Sources of the model, by name; of several base intervals, the one that holds most frames counts."""
+        of_each = {
+            "frames": {"sum": {"field": "frames"}},
+            "first_ms": {"min": {"field": "first_interval_ms"}},
+            "last_ms": {"max": {"field": "last_interval_ms"}},
+        }
+        summaries: dict[str, SourceSummary] = {}
+        with moment(self._cluster) as now:
+            for series in self._series(now, model):
+                query = _query(now, "coverage", Selection(series), _whole(series))
+                for found in now.groups(query, [by_value("source")], of_each, _MAX_LISTED):
+                    source, frames = found["key"]["source"], whole(found, "frames")
+                    next_ms = whole(found, "last_ms") + series.base_interval_s * 1000
+                    if source not in summaries or summaries[source].frames < frames:
+                        summaries[source] = SourceSummary(source, frames, whole(found, "first_ms"), next_ms)
+        return [summaries[source] for source in sorted(summaries)]
+
+    def histogram(
+        self,
+        *,
+        model: str,
+        base_interval_s: int,
+        interval_s: int,
+        sources: Sequence[str] | None = None,
+        labels: Sequence[str] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        offset_ms: int = 0,
+        by_source: bool = False,
+    ) -> Histogram:
+        """Counts per `interval_s` (a multiple of `base_interval_s`) and label; see `CountIndex.histogram`.
+
+        Raises:
+            Misconfigured: No such interval or offset, too many names, or more bars than an answer holds.
+        """
+        if interval_s < 1 or base_interval_s < 1 or interval_s % base_interval_s:
+            raise Misconfigured(
+                f"interval {interval_s} s is no multiple of the stored {base_interval_s} s; use "
+                f"{base_interval_s}, {2 * base_interval_s}, {3 * base_interval_s} or another multiple of it"
+            )
+        _check_offset(offset_ms, base_interval_s)
+        selection = _selection(model, base_interval_s, sources, labels)
+        of_coverage = [by_start(interval_s * 1000, offset_ms), *([by_value("source")] if by_source else [])]
+        of_counts = [*of_coverage, by_value("label")]
+        bars: dict[tuple[int, str, str], Bucket] = {}
+        covered: dict[tuple[int, str], CoverageBucket] = {}
+        steps = usable_steps(base_interval_s, interval_s, offset_ms)
+        with moment(self._cluster) as now:
+            for piece in pieces(steps, bounded(from_ms), bounded(to_ms)):
+                runs = now.current(selection, piece)
+                query = documents_of("count", selection, piece, runs)
+                for found in now.groups(query, of_counts, OF_COUNTS, _MAX_BUCKETS):
+                    merge_bucket(bars, _bucket(found))
+                query = documents_of("coverage", selection, piece, runs)
+                for found in now.groups(query, of_coverage, OF_COVERAGE, _MAX_BUCKETS):
+                    merge_coverage(covered, _coverage_bucket(found))
+        if max(len(bars), len(covered)) > _MAX_BUCKETS:
+            raise Misconfigured(
+                f"interval {interval_s} s makes more than {_MAX_BUCKETS} bars; "
+                "ask for a longer interval or a shorter range"
+            )
+        return Histogram(
+            model=model,
+            base_interval_s=base_interval_s,
+            buckets=[bars[key] for key in sorted(bars)],
+            coverage=[covered[key] for key in sorted(covered)],
+        )
+
+    def week_hours(
+        self,
+        *,
+        model: str,
+        base_interval_s: int,
+        sources: Sequence[str] | None = None,
+        labels: Sequence[str] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        offset_ms: int = 0,
+    ) -> list[WeekHour]:
+        """Counts per hour of the week of local time; see `CountIndex.week_hours`.
+
+        Raises:
+            Misconfigured: A base interval that divides no hour, a bad offset, or too many names.
+        """
+        if base_interval_s < 1 or _HOUR_S % base_interval_s:
+            raise Misconfigured(
+                f"the stored {base_interval_s} s divide no hour: hours of the week are unknown"
+            )
+        _check_offset(offset_ms, base_interval_s)
+        selection = _selection(model, base_interval_s, sources, labels)
+        steps = usable_steps(base_interval_s, _HOUR_S, offset_ms)
+        hours = [by_start(_HOUR_MS, offset_ms)]
+        frames: Counter[int] = Counter()
+        sums: dict[int, WeekHour] = {}
+        with moment(self._cluster) as now:
+            for piece in pieces(steps, bounded(from_ms), bounded(to_ms)):
+                runs = now.current(selection, piece)
+                query = documents_of("count", selection, piece, runs)
+                for found in now.groups(query, hours, OF_COUNTS, _MAX_BUCKETS):
+                    hour = _hour_of_week(found["key"]["start"], offset_ms)
+                    detections, peak = whole(found, "detections"), whole(found, "peak")
+                    cell = WeekHour(hour, 0, detections, peak, objects_of(found))
+                    sums[hour] = add_week_hours(sums[hour], cell) if hour in sums else cell
+                query = documents_of("coverage", selection, piece, runs)
+                for found in now.groups(query, hours, OF_COVERAGE, _MAX_BUCKETS):
+                    frames[_hour_of_week(found["key"]["start"], offset_ms)] += whole(found, "frames")
+        empty = WeekHour(0, 0, 0, 0, 0)
+        return [
+            sums.get(hour, empty)._replace(hour=hour, frames=frames[hour])
+            for hour in sorted(frames.keys() | sums.keys())
+        ]
+
+    def evidence(
+        self,
+        *,
+        model: str,
+        base_interval_s: int,
+        sources: Sequence[str] | None = None,
+        labels: Sequence[str] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        limit_per_label: int = 1,
+    ) -> list[IndexedEvidence]:
+        """The busiest evidence frames per label, by label, then count (most first), then time, then path.
+
+        None of a bar's frames can be among the n busiest unless its best frame is: so n bars are enough.
+
+        Raises:
+            Misconfigured: Too many sources or labels.
+        """
+        limit = min(limit_per_label, _MAX_EVIDENCE_PER_LABEL)
+        selection = _selection(model, base_interval_s, sources, labels)
+        if limit < 1:
+            return []
+        few = limit <= MOST_EVIDENCE and _DAY_S in rolled_steps(base_interval_s)
+        steps = [base_interval_s, _DAY_S] if few else [base_interval_s]
+        order = [{"peak": "desc"}, {"peak_at_ms": "asc"}, {"peak_image_path": "asc"}]
+        shown = {"size": limit, "sort": order, "_source": ["source", "evidence"]}
+        interval_ms = base_interval_s * 1000
+        found = []
+        with moment(self._cluster) as now:
+            for piece in pieces(steps, bounded(from_ms), bounded(to_ms)):
+                query = _query(now, "count", selection, piece)
+                for group in now.groups(
+                    query, [by_value("label")], {"best": {"top_hits": shown}}, _MAX_LISTED
+                ):
+                    for hit in group["best"]["hits"]["hits"]:
+                        for item in msgspec.convert(hit["_source"]["evidence"], list[Evidence]):
+                            start_ms = item.captured_at_ms // interval_ms * interval_ms
+                            source, label = hit["_source"]["source"], group["key"]["label"]
+                            found.append(IndexedEvidence(source, label, start_ms, item))
+        found.sort(key=_evidence_order)
+        by_label = groupby(found, key=lambda item: item.label)
+        return [item for _, items in by_label for item in islice(items, limit)]
+
+    def close(self) -> None:
+        """Release connections."""
+        self._cluster.close()
+
+    def _series(self, now: Moment, model: str | None = None) -> list[Series]:
+        query: dict[str, Any] = {"bool": {"filter": [{"term": {"kind": "run"}}]}}
+        if model is not None:
+            query["bool"]["filter"].append({"term": {"model": model}})
+        by = [by_value("model"), by_value("interval_s")]
+        newest: dict[str, int] = {}
+        found = []
+        # The number of a change rises with every one, in an index of one shard.
+        for group in now.groups(query, by, {"number": {"max": {"field": "_seq_no"}}}, _MAX_LISTED):
+            name = group["key"]["model"]
+            newest[name] = max(whole(group, "number"), newest.get(name, -1))
+            found.append(Series(name, int(group["key"]["interval_s"])))
+        return sorted(found, key=lambda series: (-newest[series.model], -series.base_interval_s))
+
+
+def _whole(series: Series) -> Piece:
+    """All there is of a series, by the longest step that is kept of it."""
+    return Piece([series.base_interval_s, *rolled_steps(series.base_interval_s)][-1], None, None)
+
+
+def _query(now: Moment, kind: str, selection: Selection, piece: Piece) -> dict[str, Any]:
+    return documents_of(kind, selection, piece, now.current(selection, piece))
+
+
+def _check_offset(offset_ms: int, base_interval_s: int) -> None:
+    if offset_ms % (base_interval_s * 1000):
+        raise Misconfigured(f"an offset of {offset_ms} ms is no multiple of the stored {base_interval_s} s")
+
+
+def _selection(
+    model: str, base_interval_s: int, sources: Sequence[str] | None, labels: Sequence[str] | None
+) -> Selection:
+    for kind, names in (("sources", sources), ("labels", labels)):
+        if names and len(names) > _MAX_NAMES:
+            raise Misconfigured(
+                f"{len(names)} {kind} in one query; name at most {_MAX_NAMES}, or none for all"
+            )
+    return Selection(Series(model, base_interval_s), tuple(sources or ()), tuple(labels or ()))
+
+
+def _bucket(group: dict[str, Any]) -> Bucket:
+    key = group["key"]
+    return Bucket(
+        key["start"],
+        key["label"],
+        whole(group, "detections"),
+        whole(group, "peak"),
+        objects_of(group),
+        key.get("source"),
+    )
+
+
+def _coverage_bucket(group: dict[str, Any]) -> CoverageBucket:
+    key = group["key"]
+    return CoverageBucket(key["start"], whole(group, "frames"), slowest_fps_of(group), key.get("source"))
+
+
+def _hour_of_week(start_ms: int, offset_ms: int) -> int:
+    return ((start_ms + offset_ms) // _HOUR_MS + _MONDAY_HOURS) % _HOURS_OF_WEEK
+
+
+def _evidence_order(item: IndexedEvidence) -> tuple[str, int, int, str]:
+    frame = item.evidence
+    return (item.label, -frame.count, frame.captured_at_ms, frame.image_path)

@@ -1,0 +1,1 @@
+"""The count index's layouts, oldest first."""

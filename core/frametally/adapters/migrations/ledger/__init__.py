@@ -1,0 +1,1 @@
+"""The ledger's layouts, oldest first."""

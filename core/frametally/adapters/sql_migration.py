@@ -1,0 +1,89 @@
+"""Brings the tables of an index or a ledger to the layout that this frametally knows.
+
+`schema_version` in the database says which layout it has; layouts are numbered from 1, the first release, and
+each later one is a revision of Alembic in `migrations/`. One process makes or changes the tables, in one
+transaction, while others wait; who comes next finds it done.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, MetaData, Table, insert, inspect, select, update
+
+from frametally.errors import FrametallyError
+
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+_one_at_a_time = threading.Lock()  # Alembic's `op` is one for all threads
+
+
+class NewerLayout(FrametallyError):
+    """The database was made by a newer frametally."""
+
+    def __init__(self, found: int) -> None:
+        """`found` is the number of its layout."""
+        super().__init__(f"layout {found} is of a newer frametally")
+        self.found = found
+
+
+def layout_of(connection: Connection, about: Table) -> int | None:
+    """The number of the database's layout; None if there are no tables yet."""
+    if not inspect(connection).has_table(about.name):
+        return None
+    # None: its tables were made and its row was not, which no transaction of ours leaves behind.
+    found: int | None = connection.execute(select(about.c.schema_version)).scalar()
+    return found
+
+
+def bring_up(connection: Connection, *, tables: MetaData, about: Table, head: int, folder: str) -> None:
+    """Make the tables, or upgrade them in place, in the transaction of `connection`.
+
+    Args:
+        connection: In a transaction that nobody else is in at the same time.
+        tables: All tables, as they are at `head`.
+        about: The table of one row that says which layout it is.
+        head: The layout to reach.
+        folder: Folder of the revisions, in `migrations/`.
+
+    Raises:
+        NewerLayout: The database is beyond `head`.
+    """
+    found = layout_of(connection, about)
+    if found is None:
+        tables.create_all(connection)
+        connection.execute(insert(about).values(schema_version=head, next_number=1))
+        found = head
+    if found > head:
+        raise NewerLayout(found)
+    if found < head:
+        upgrade(connection, folder=folder, since=found, to=head)
+        connection.execute(update(about).values(schema_version=head))
+
+
+def upgrade(connection: Connection, *, folder: str, since: int, to: int) -> None:
+    """Run the revisions after layout `since` (0: from nothing), up to layout `to`."""
+    # Imported here: it takes longer than all the rest of an opening, and is seldom needed.
+    from alembic.operations import Operations
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    revisions = MIGRATIONS / folder
+    scripts = ScriptDirectory(str(revisions), version_locations=[str(revisions)])
+
+    def steps(current: Any, _: MigrationContext) -> Any:
+        return scripts._upgrade_revs(revision_of(to), current)
+
+    context = MigrationContext.configure(
+        connection, opts={"version_table": f"frametally_{revisions.name}_revision", "fn": steps}
+    )
+    # The first release had no such table, and `schema_version` is what is true.
+    context.stamp(scripts, revision_of(since) if since else "base")
+    with _one_at_a_time, Operations.context(context):
+        context.run_migrations()
+
+
+def revision_of(layout: int) -> str:
+    """Alembic's name of a layout."""
+    return f"{layout:04d}"

@@ -1,0 +1,106 @@
+"""A PostgreSQL that a URL names: what is wrong with the URL, and who can mend what the server says."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
+
+from frametally.access import ServerAccess
+from frametally.adapters.sql_server import SqlServer
+from frametally.count_index import open_count_index
+from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.ledger import open_ledger
+
+SECRET = "never-shown-0815"  # noqa: S105 - it opens nothing
+OPEN: list[Callable[..., object]] = [open_count_index, open_ledger]
+
+
+@pytest.fixture
+def index_server() -> SqlServer:
+    return SqlServer("postgresql://db.test/x", None, what="count index", setting="FRAMETALLY_INDEX_URL")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://me:{SECRET}@127.0.0.1/x",
+        f"postgresql://me@127.0.0.1/x?password={SECRET}",
+        f"postgresql://127.0.0.1/x?sslpassword={SECRET}",
+    ],
+)
+@pytest.mark.parametrize("open_it", OPEN)
+def test_a_password_in_the_url_is_refused_and_not_repeated(open_it: Callable[..., object], url: str) -> None:
+    with pytest.raises(Misconfigured, match=r"carries a password.*_PASSWORD") as raised:
+        open_it(url, ServerAccess())
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("url", ["postgresql://host", "postgresql://host:port/x", "postgresql://"])
+@pytest.mark.parametrize("open_it", OPEN)
+def test_a_url_that_names_no_database_is_refused_with_one_that_does(
+    open_it: Callable[..., object], url: str
+) -> None:
+    with pytest.raises(Misconfigured, match="use postgresql://host/database"):
+        open_it(url, ServerAccess())
+
+
+def test_name_password_and_query_are_in_no_message() -> None:
+    access = ServerAccess(user="me", password=SecretStr(SECRET))
+    server = SqlServer(
+        "postgresql://db.test:5433/x?sslmode=require",
+        access,
+        what="ledger",
+        setting="FRAMETALLY_LEDGER_URL",
+    )
+    assert server.name == "postgresql://db.test:5433/x"
+    engine = server.open()
+    assert SECRET not in repr(engine)
+    assert engine.url.password == SECRET
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "remedy"),
+    [
+        ('FATAL:  password authentication failed for user "me"', Misconfigured, "FRAMETALLY_INDEX_PASSWORD"),
+        ("fe_sendauth: no password supplied", Misconfigured, "set FRAMETALLY_INDEX_USER"),
+        ('FATAL:  database "x" does not exist', Misconfigured, "make it"),
+        ('FATAL:  no pg_hba.conf entry for host "1.2.3.4"', Misconfigured, "pg_hba.conf"),
+        ("SSL error: certificate verify failed", Misconfigured, "FRAMETALLY_INDEX_CA_FILE"),
+        (
+            "failed to resolve host 'x': [Errno -2] Name or service not known",
+            Misconfigured,
+            "correct the host",
+        ),
+        (
+            "failed to resolve host 'x': [Errno -3] Temporary failure in name resolution",
+            Retryable,
+            "try again",
+        ),
+        ("connection refused\n\tIs the server running on that host?", Retryable, "try again"),
+        ("FATAL:  the database system is starting up", Retryable, "try again"),
+        ("FATAL:  sorry, too many clients already", Retryable, "try again"),
+        ("server closed the connection unexpectedly", Retryable, "try again"),
+    ],
+)
+def test_what_a_person_must_mend_is_told_from_what_passes(
+    index_server: SqlServer, said: str, kind: type, remedy: str
+) -> None:
+    failure = index_server.failure(OperationalError("SELECT 1", {}, psycopg.OperationalError(said)))
+    assert type(failure) is kind
+    assert remedy in str(failure)
+    assert "\n" not in str(failure)
+
+
+def test_what_the_database_cannot_hold_is_poison_and_what_it_has_not_got_is_for_a_person(
+    index_server: SqlServer,
+) -> None:
+    held = DataError("INSERT", {}, psycopg.DataError("text fields cannot contain NUL (0x00) bytes"))
+    assert type(index_server.failure(held)) is Poison
+    gone = ProgrammingError("SELECT", {}, psycopg.errors.UndefinedTable('relation "x" does not exist'))
+    assert type(index_server.failure(gone)) is Misconfigured

@@ -1,0 +1,550 @@
+"""Elasticsearch as count index: what is refused, what passes, what is left behind, which rights it needs."""
+
+from __future__ import annotations
+
+import logging
+import re
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trustme
+from elastic_transport import ConnectionError as AwayError
+from elasticsearch import Elasticsearch
+from elasticsearch_indices import access_of, administration, fresh_alias
+from pydantic import SecretStr
+from serving.needs import server
+from serving.own import OwnServer, folder_for_anyone
+
+from frametally import keys
+from frametally.access import ServerAccess
+from frametally.adapters import elasticsearch_publication
+from frametally.adapters.elasticsearch_queries import Moment
+from frametally.cli import main
+from frametally.count_index import CountIndex, open_count_index
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.records import Coverage, IntervalCount, Run, encode
+from frametally.reports import NoProgress
+from frametally.testing import MemoryStore
+from frametally.time_limit import TookTooLong, time_limit
+from frametally_search.indexer import index_runs
+
+pytestmark = pytest.mark.services
+
+SECRET = "never-shown-0815"  # noqa: S105 - it opens nothing
+DAY_MS = 1_767_225_600_000
+MINUTE_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[tuple[str, ServerAccess]]:
+    with fresh_alias() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shared(place: tuple[str, ServerAccess]) -> Iterator[CountIndex]:
+    """One index for the tests that keep apart by their model."""
+    with closing(open_count_index(*place)) as index:
+        yield index
+
+
+@pytest.fixture
+def admin() -> Iterator[Elasticsearch]:
+    with administration(server("elasticsearch")) as client:
+        yield client
+
+
+@pytest.fixture
+def model(request: pytest.FixtureRequest) -> str:
+    return request.node.name[:60]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refusals are tried again three times within a second, not for a minute and a half."""
+    monkeypatch.setattr(elasticsearch_publication, "_RETRIES", 3)
+    monkeypatch.setattr(elasticsearch_publication, "_FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(elasticsearch_publication, "_LONGEST_PAUSE_S", 0.2)
+
+
+def run(model: str, sequence: int = 1, *, day: str = "2026-01-01", params: str = "0" * 8) -> Run:
+    run_id = f"{sequence:06d}-{'5' * 16}"
+    return Run(
+        run_id=run_id,
+        sequence=sequence,
+        model=model,
+        params=params,
+        interval_s=60,
+        day=day,
+        prefix=keys.run_folder(model, params, 60, day, run_id),
+        parts=["part-00000"],
+        inputs_sha256="5" * 64,
+        frames=1,
+        duplicates_dropped=0,
+    )
+
+
+def count(model: str, number: int = 0, *, label: str | None = None, detections: int = 1) -> IntervalCount:
+    return IntervalCount(
+        model=model,
+        source="gate",
+        label=label or f"label-{number // 1440}",
+        interval_start_ms=DAY_MS + number % 1440 * MINUTE_MS,
+        interval_s=60,
+        frames=1,
+        detections=detections,
+        peak=detections,
+        evidence=[],
+    )
+
+
+def coverage(model: str, frames: int = 1) -> Coverage:
+    return Coverage(model=model, source="gate", interval_start_ms=DAY_MS, interval_s=60, frames=frames)
+
+
+def total(index: CountIndex, model: str) -> int:
+    return sum(boxes for _, boxes in index.labels(model))
+
+
+def of_model(admin: Elasticsearch, place: tuple[str, ServerAccess], model: str, **terms: Any) -> list[Any]:
+    """Documents of a model in the index itself, whatever queries make of them."""
+    index = place[0].rpartition("/")[2] + "-v1"
+    admin.indices.refresh(index=index)
+    filters = [{"term": {name: value}} for name, value in {"model": model, **terms}.items()]
+    return admin.search(index=index, query={"bool": {"filter": filters}}, size=10_000)["hits"]["hits"]
+
+
+WRONG: dict[str, tuple[str, str | None, str | None, type[FrametallyError], str]] = {
+    "a wrong password": ("{url}", None, SECRET, Misconfigured, "correct FRAMETALLY_INDEX_USER and"),
+    "an unknown user": ("{url}", "nobody-here", SECRET, Misconfigured, "correct FRAMETALLY_INDEX_USER and"),
+    "no user": ("{url}", "", "", Misconfigured, "correct FRAMETALLY_INDEX_USER and"),
+    "nothing at the port": ("elasticsearch+http://127.0.0.1:1", None, None, Retryable, "check the server"),
+    "an unknown host": (
+        "elasticsearch+http://nohost.invalid",
+        None,
+        None,
+        Misconfigured,
+        "no such host; correct FRAMETALLY_INDEX_URL",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_one_line_with_the_remedy_and_without_the_password(
+    wrong: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = server("elasticsearch")
+    url, user, password, error, remedy = WRONG[wrong]
+    own = values["PASSWORD"] if password is None else password
+    access = ServerAccess(user=values["USER"] if user is None else user, password=SecretStr(own))
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(error, match=remedy) as raised:
+        open_count_index(url.format(url=values["URL"]), access)
+    assert "\n" not in str(raised.value)
+    told = "".join(traceback.format_exception(raised.value)) + caplog.text
+    assert not own or own not in told
+
+
+class TestRights:
+    """Three roles, as they ship: who sets up, who indexes, who reads."""
+
+    def test_each_role_can_do_its_part_and_no_more(self) -> None:
+        values = server("elasticsearch")
+        if "INDEXER_PASSWORD" not in values:
+            pytest.skip("the server that was named has no users of frametally's roles")
+        with fresh_alias() as (url, _), ExitStack() as stack:
+
+            def opened(role: str) -> CountIndex:
+                return stack.enter_context(closing(open_count_index(url, access_of(values, role))))
+
+            for role in ("indexer", "dashboard"):
+                with pytest.raises(Misconfigured, match=r"is unauthorized for user.*roles\.yml"):
+                    opened(role)  # it is not there, and they may not make it
+            setting_up = opened("setup")
+            with pytest.raises(Misconfigured, match="is unauthorized"):
+                setting_up.current_runs()
+            indexer, dashboard = opened("indexer"), opened("dashboard")
+            for sequence in (1, 2):
+                assert indexer.publish(run("m", sequence), [count("m")], [coverage("m")])
+            assert total(dashboard, "m") == 1
+            dashboard.check()
+            with pytest.raises(Misconfigured, match="is unauthorized"):
+                dashboard.publish(run("m", 3), [count("m")], [coverage("m")])
+            assert dashboard.current_runs() == [run("m", 2)]
+
+
+def test_setup_makes_it_once_checks_rights_and_names_the_missing_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = server("elasticsearch")
+    if "SETUP_PASSWORD" not in values:
+        pytest.skip("the server that was named has no users of frametally's roles")
+    with fresh_alias() as (url, _):
+
+        def setup(role: str, *options: str) -> tuple[int, str]:
+            access = access_of(values, role)
+            monkeypatch.setenv("FRAMETALLY_INDEX_URL", url)
+            monkeypatch.setenv("FRAMETALLY_INDEX_USER", access.user)
+            monkeypatch.setenv("FRAMETALLY_INDEX_PASSWORD", access.password.get_secret_value())
+            code = main(["setup", "--data-dir", str(tmp_path), *options])
+            told = "".join(capsys.readouterr())
+            assert access.password.get_secret_value() not in told
+            return code, " ".join(told.split())
+
+        code, told = setup("setup", "--check")
+        assert (code, "is not there: run" in told) == (2, True)
+        for _ in range(2):
+            code, told = setup("setup")
+            assert (code, "has its template, its index" in told) == (0, True)
+        for role, stage in (("indexer", "search"), ("dashboard", "web")):
+            code, told = setup(role, "--check", "--stage", stage)
+            assert (code, f"every right that the stage {stage} needs" in told) == (0, True)
+        code, told = setup("dashboard", "--check", "--stage", "search")
+        assert code == 2
+        assert re.search(r"lacks what the stage search needs: index \(\S+-v1\), delete \(", told)
+
+
+def test_another_programs_index_is_refused_and_left_as_it_is(admin: Elasticsearch) -> None:
+    with fresh_alias() as (url, access):
+        index = url.rpartition("/")[2] + "-v1"
+        admin.indices.create(index=index, mappings={"properties": {"x": {"type": "keyword"}}})
+        with pytest.raises(Misconfigured, match="another program's index"):
+            open_count_index(url, access)
+        assert set(admin.indices.get_mapping(index=index)[index]["mappings"]["properties"]) == {"x"}
+
+
+def test_an_index_that_is_removed_meanwhile_is_one_line_and_never_made_by_chance(
+    admin: Elasticsearch,
+) -> None:
+    with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
+        name = url.rpartition("/")[2] + "-v1"
+        admin.indices.delete(index=name)
+        for ask in (index.series, index.check):
+            with pytest.raises(Misconfigured, match="run `frametally setup`"):
+                ask()
+        admin.index(index=name, id="x", document={"kind": "count"})
+        with pytest.raises(Exception, match="strict_dynamic_mapping_exception"):
+            admin.index(index=name, id="y", document={"unknown": 1})
+
+
+def test_a_bad_document_among_a_thousand_is_named_and_the_day_stays_as_it_was(
+    shared: CountIndex, admin: Elasticsearch, place: tuple[str, ServerAccess], model: str
+) -> None:
+    assert shared.publish(run(model), [count(model, detections=5)], [coverage(model)])
+    thousand = [count(model, number) for number in range(999)] + [count(model, label="x" * 40_000)]
+    with pytest.raises(Poison, match=r"refuses [1-9] of \d{4} documents, such as .*immense term") as raised:
+        shared.publish(run(model, 2), thousand, [coverage(model)])
+    assert "\n" not in str(raised.value)
+    assert (total(shared, model), len(of_model(admin, place, model, sequence=2))) == (5, 0)
+    assert shared.publish(run(model, 2), thousand[:999], [coverage(model)])
+    assert total(shared, model) == 999
+
+
+BLOCKS = {"the disk is full": "read_only_allow_delete", "no writes": "write", "read-only": "read_only"}
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.usefixtures("impatient")
+def test_a_read_only_index_is_one_line_and_nothing_is_lost(block: str, admin: Elasticsearch) -> None:
+    with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
+        name = url.rpartition("/")[2] + "-v1"
+        assert index.publish(run("m"), [count("m", detections=5)], [coverage("m")])
+        admin.indices.put_settings(index=name, settings={f"index.blocks.{BLOCKS[block]}": True})
+        with pytest.raises(Retryable, match="the index is read-only: free some space") as raised:
+            index.publish(run("m", 2), [count("m", detections=6)], [coverage("m")])
+        assert "\n" not in str(raised.value)
+        assert total(index, "m") == 5
+        admin.indices.put_settings(index=name, settings={f"index.blocks.{BLOCKS[block]}": None})
+        assert index.publish(run("m", 2), [count("m", detections=6)], [coverage("m")])
+        assert total(index, "m") == 6
+
+
+def test_what_is_refused_with_429_is_tried_again_until_it_is_taken(admin: Elasticsearch) -> None:
+    with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
+        name = url.rpartition("/")[2] + "-v1"
+        block = "index.blocks.read_only_allow_delete"  # answers 429
+        admin.indices.put_settings(index=name, settings={block: True})
+        given: list[int] = []
+
+        def records() -> Iterator[IntervalCount]:
+            for number in range(5_000):
+                given.append(number)
+                yield count("m", number)
+
+        publication = threading.Thread(target=index.publish, args=(run("m"), records(), [coverage("m")]))
+        publication.start()
+        while len(given) < 2_000:  # the first request is on its way
+            publication.join(0.01)
+        admin.indices.put_settings(index=name, settings={block: None})
+        publication.join()
+        assert total(index, "m") == 5_000
+
+
+def test_replays_add_nothing(
+    shared: CountIndex, admin: Elasticsearch, place: tuple[str, ServerAccess], model: str
+) -> None:
+    store = MemoryStore()
+    published = run(model)
+    published = msgspec.structs.replace(published, frames=1)
+    lines = [
+        f'["count","gate","car",{DAY_MS}]\t'.encode() + encode(count(model, label="car")),
+        f'["coverage","gate",{DAY_MS}]\t'.encode() + encode(coverage(model)),
+    ]
+    store.put(f"{published.prefix}/part-00000", b"".join(line + b"\n" for line in lines))
+    pointer = keys.run_pointer_key(model, published.params, 60, published.day, 1)
+    store.put(pointer, encode(published))
+
+    def index_once() -> tuple[int, int]:
+        report = index_runs(store=store, index=shared, progress=NoProgress())
+        return len(report.published), report.unchanged
+
+    assert [index_once() for _ in range(3)] == [(1, 0), (0, 1), (0, 1)]
+    before = {hit["_id"]: hit["_source"] for hit in of_model(admin, place, model)}
+    assert not shared.publish(published, [count(model, label="car")], [coverage(model)])
+    assert {hit["_id"]: hit["_source"] for hit in of_model(admin, place, model)} == before
+
+
+def test_what_a_broken_attempt_of_the_same_run_left_behind_is_not_counted(
+    shared: CountIndex, admin: Elasticsearch, place: tuple[str, ServerAccess], model: str
+) -> None:
+    def broken() -> Iterator[IntervalCount]:
+        yield from (count(model, number, detections=9) for number in range(2_500))
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        shared.publish(run(model), broken(), [coverage(model)])
+    assert len(of_model(admin, place, model)) > 1_000  # some were sent
+    assert shared.publish(run(model), [count(model)], [coverage(model)])
+    assert total(shared, model) == 1
+    assert {hit["_source"].get("detections", 1) for hit in of_model(admin, place, model)} == {1}
+
+
+class Died(Exception):
+    """Stands for the end of the process."""
+
+
+def test_killed_at_any_request_the_next_time_it_converges_and_leaves_nothing_behind(
+    shared: CountIndex,
+    admin: Elasticsearch,
+    place: tuple[str, ServerAccess],
+    model: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = shared._cluster._client  # type: ignore[attr-defined]
+    left = [0]
+    perform = type(client.transport).perform_request
+
+    def dying(self: Any, *arguments: Any, **options: Any) -> Any:
+        left[0] -= 1
+        if left[0] == -1:
+            raise Died
+        return perform(self, *arguments, **options)
+
+    sums = set()
+    for number, requests in enumerate(range(1, 12), start=1):
+        counts = [count(model, minute, detections=number) for minute in range(3)]
+        left[0] = requests
+        monkeypatch.setattr(type(client.transport), "perform_request", dying)
+        try:
+            shared.publish(run(model, number), counts, [coverage(model, number)])
+            completed = True
+        except Died:
+            completed = False
+        monkeypatch.undo()
+        [frames] = [source.frames for source in shared.sources(model)] or [0]
+        sums.add((total(shared, model) == 3 * number, frames == number))
+        assert sums <= {(True, True), (False, False)}  # the new or the old, in counts and coverage alike
+        if not completed and number % 2:  # every other time the next run comes instead
+            shared.publish(run(model, number), counts, [coverage(model, number)])
+    assert sums == {(True, True), (False, False)}
+    last = run(model, 99)
+    assert shared.publish(last, [count(model)], [coverage(model)])
+    assert {hit["_source"]["sequence"] for hit in of_model(admin, place, model)} == {99}
+
+
+def test_an_answer_that_is_lost_changes_nothing_twice(
+    shared: CountIndex, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = shared._cluster  # type: ignore[attr-defined]
+    node = next(iter(cluster._client.transport.node_pool.all()))
+    perform, lost = type(node).perform_request, []
+
+    def losing(self: Any, method: str, target: str, *arguments: Any, **options: Any) -> Any:
+        answer = perform(self, method, target, *arguments, **options)
+        if method in ("PUT", "POST") and "_search" not in target and target not in lost:
+            lost.append(target)  # done, and nobody hears of it
+            raise AwayError("reset by peer")
+        return answer
+
+    monkeypatch.setattr(type(node), "perform_request", losing)
+    for sequence in (1, 2):
+        shared.publish(run(model, sequence), [count(model, detections=sequence)], [coverage(model)])
+    monkeypatch.undo()
+    assert len(lost) > 3
+    assert [one.sequence for one in shared.current_runs() if one.model == model] == [2]
+    assert total(shared, model) == 2
+
+
+def test_of_two_runs_published_at_once_the_newer_one_stays_whole(
+    shared: CountIndex, admin: Elasticsearch, place: tuple[str, ServerAccess], model: str
+) -> None:
+    for round_number in range(3):
+        first = 1 + 2 * round_number
+        start = threading.Barrier(2)
+
+        def publish(sequence: int, start: threading.Barrier = start) -> None:
+            counts = [count(model, number, detections=sequence) for number in range(100)]
+            start.wait()
+            shared.publish(run(model, sequence), counts, [coverage(model, sequence)])
+
+        threads = [threading.Thread(target=publish, args=[first + n]) for n in (0, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert total(shared, model) == 100 * (first + 1)
+    shared.publish(run(model, 99), [count(model)], [coverage(model)])
+    assert {hit["_source"]["sequence"] for hit in of_model(admin, place, model)} == {99}
+
+
+@pytest.mark.parametrize(("first", "between", "published"), [(3, 2, True), (2, 3, False)])
+def test_a_run_published_just_before_another_is_flipped_harms_neither(
+    shared: CountIndex,
+    admin: Elasticsearch,
+    place: tuple[str, ServerAccess],
+    model: str,
+    monkeypatch: pytest.MonkeyPatch,
+    first: int,
+    between: int,
+    published: bool,
+) -> None:
+    check = elasticsearch_publication._check_all_are_there
+
+    def publish(sequence: int) -> bool:
+        counts = [count(model, number, detections=sequence) for number in range(50)]
+        return shared.publish(run(model, sequence), counts, [coverage(model)])
+
+    def then_the_other(cluster: Any, index: str, one: Run, sent: set[str]) -> None:
+        check(cluster, index, one, sent)
+        if one.sequence == first:
+            assert publish(between)
+
+    monkeypatch.setattr(elasticsearch_publication, "_check_all_are_there", then_the_other)
+    assert publish(first) is published
+    assert total(shared, model) == 50 * 3
+    assert {hit["_source"]["sequence"] for hit in of_model(admin, place, model)} == {3}
+
+
+def test_a_run_published_in_the_middle_of_a_query_is_not_seen_by_it(
+    shared: CountIndex,
+    place: tuple[str, ServerAccess],
+    admin: Elasticsearch,
+    model: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def publish(sequence: int) -> None:
+        counts = [count(model, number, detections=sequence) for number in range(50)]
+        assert shared.publish(run(model, sequence), counts, [coverage(model, sequence)])
+
+    current, newer = Moment.current, iter(range(2, 99))
+
+    def then_publish(moment: Moment, *selected: Any) -> list[str]:
+        found = current(moment, *selected)
+        publish(next(newer))  # the documents that were found are deleted by now
+        admin.indices.refresh(index=place[0].rpartition("/")[2] + "-v1")
+        return found
+
+    publish(1)
+    monkeypatch.setattr(Moment, "current", then_publish)
+    for sequence in (1, 2):
+        seen = shared.histogram(model=model, base_interval_s=60, interval_s=86_400)
+        assert [(bar.detections, bar.peak) for bar in seen.buckets] == [(50 * sequence, sequence)]
+        assert [covered.frames for covered in seen.coverage] == [sequence]
+
+
+def test_by_the_alias_people_see_each_box_once(
+    shared: CountIndex, admin: Elasticsearch, place: tuple[str, ServerAccess], model: str
+) -> None:
+    for sequence in (1, 2):
+        shared.publish(run(model, sequence), [count(model, n) for n in range(90)], [coverage(model)])
+    alias = place[0].rpartition("/")[2]
+    admin.indices.refresh(index=alias)
+    found = admin.search(
+        index=alias,
+        query={"term": {"model": model}},
+        aggs={"boxes": {"sum": {"field": "detections"}}, "frames": {"sum": {"field": "frames"}}},
+    )["aggregations"]
+    assert found["boxes"]["value"] == 90 == total(shared, model)
+
+
+def test_a_query_ends_at_the_time_limit_of_who_asks(shared: CountIndex, model: str) -> None:
+    shared.publish(run(model), [count(model)], [coverage(model)])
+    with pytest.raises(TookTooLong), time_limit(1e-9):
+        shared.series()
+    with time_limit(60.0):
+        assert total(shared, model) == 1
+
+
+def test_who_names_an_authority_reaches_only_a_server_that_it_vouches_for(
+    tmp_path: Path, place: tuple[str, ServerAccess]
+) -> None:
+    from tls_front import TlsFront
+
+    authority, other = trustme.CA(), trustme.CA()
+    url, access = place
+    port = int(url.rpartition("/")[0].rpartition(":")[2])
+    alias = url.rpartition("/")[2]
+    with TlsFront(authority.issue_cert("127.0.0.1"), port) as front:
+        for vouched, ca in ((True, authority), (False, other)):
+            ca_file = tmp_path / f"{vouched}.pem"
+            ca.cert_pem.write_to_path(str(ca_file))
+            trusting = ServerAccess(user=access.user, password=access.password, ca_file=ca_file)
+            safe_url = f"elasticsearch+https://127.0.0.1:{front.port}/{alias}"
+            if vouched:
+                with closing(open_count_index(safe_url, trusting)) as index:
+                    index.check()
+            else:
+                with pytest.raises(Misconfigured, match="correct FRAMETALLY_INDEX_CA_FILE") as raised:
+                    open_count_index(safe_url, trusting)
+                assert "\n" not in str(raised.value)
+
+
+class KillingHalfWay(list[IntervalCount]):
+    """Counts whose server dies while they are read."""
+
+    def __init__(self, kill: Callable[[], None], counts: list[IntervalCount]) -> None:
+        super().__init__(counts)
+        self._kill = kill
+
+    def __iter__(self) -> Iterator[IntervalCount]:
+        for number, one in enumerate(super().__iter__()):
+            if number == len(self) // 2:
+                self._kill()
+            yield one
+
+
+@pytest.mark.timeout(900)  # it starts twice
+def test_a_server_that_is_killed_in_mid_bulk_and_comes_back_has_lost_nothing() -> None:
+    many = [count("m", number) for number in range(10_000)]
+    with folder_for_anyone() as folder, OwnServer("elasticsearch", folder) as own:
+        values: Mapping[str, str] = own.values
+        with closing(open_count_index(values["URL"], access_of(values))) as index:
+            assert index.publish(run("m"), [count("m", detections=7)], [coverage("m")])
+            killing = KillingHalfWay(lambda: own.signal(signal.SIGKILL), many)
+            with pytest.raises(Retryable, match="check the server and try again") as raised:
+                index.publish(run("m", 2), killing, [coverage("m")])
+            assert "\n" not in str(raised.value)
+            with pytest.raises(Retryable):
+                index.series()
+            own.up()
+            assert (total(index, "m"), index.current_runs()) == (7, [run("m")])
+            assert index.publish(run("m", 2), many, [coverage("m")])
+            assert not index.publish(run("m", 2), many, [coverage("m")])
+            assert total(index, "m") == 10_000

@@ -1,0 +1,321 @@
+"""PostgreSQL as ledger and count index of many hosts: what is refused, what passes, two of each at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+import trustme
+from postgres_schemas import access_of, administration, fresh_schema
+from pydantic import SecretStr
+from serving.needs import server
+from serving.own import OwnServer, folder_for_anyone
+
+from frametally import keys
+from frametally.access import ServerAccess
+from frametally.cli import main
+from frametally.count_index import CountIndex, open_count_index
+from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.ledger import Ledger, open_ledger
+from frametally.object_store import open_object_store
+from frametally.records import Coverage, Detection, FrameDetections, IntervalCount, Run
+from frametally.segments import encode_segment
+
+pytestmark = pytest.mark.services
+
+SECRET = "never-shown-0815"  # noqa: S105 - it opens nothing
+DAY_MS = 1_767_225_600_000
+MINUTE_MS = 60_000
+RUN = Run(
+    run_id="000001-5555555555555555",
+    sequence=1,
+    model="m",
+    params="0" * 8,
+    interval_s=60,
+    day="2026-01-01",
+    prefix="mapreduce-output/x",
+    parts=[],
+    inputs_sha256="5" * 64,
+    frames=1,
+    duplicates_dropped=0,
+)
+NEWER = msgspec.structs.replace(RUN, sequence=2, run_id="000002-5555555555555555")
+OPEN: list[Callable[..., CountIndex | Ledger]] = [open_count_index, open_ledger]
+
+
+def count(label: str = "car", detections: int = 1, minute: int = 0) -> IntervalCount:
+    return IntervalCount(
+        model="m",
+        source="gate",
+        label=label,
+        interval_start_ms=DAY_MS + minute * MINUTE_MS,
+        interval_s=60,
+        frames=1,
+        detections=detections,
+        peak=detections,
+        evidence=[],
+    )
+
+
+COVERAGE = Coverage(model="m", source="gate", interval_start_ms=DAY_MS, interval_s=60, frames=1)
+
+
+def total(index: CountIndex) -> int:
+    bars = index.histogram(model="m", base_interval_s=60, interval_s=86_400).buckets
+    return sum(bar.detections for bar in bars)
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[str, ServerAccess]]:
+    with fresh_schema() as found:
+        yield found
+
+
+WRONG = {
+    "a wrong password": (
+        "{url}",
+        "frametally",
+        SECRET,
+        Misconfigured,
+        "correct {stem}_USER and {stem}_PASSWORD",
+    ),
+    "an unknown user": (
+        "{url}",
+        "nobody-here",
+        SECRET,
+        Misconfigured,
+        "correct {stem}_USER and {stem}_PASSWORD",
+    ),
+    "no password": ("{url}", "frametally", "", Misconfigured, "set {stem}_USER and {stem}_PASSWORD"),
+    "a missing database": ("{url}-not", None, None, Misconfigured, "make it, or correct {stem}_URL"),
+    "an unknown host": (
+        "postgresql://nohost.invalid/x",
+        None,
+        None,
+        Misconfigured,
+        "correct the host in {stem}_URL",
+    ),
+    "nothing at the port": ("postgresql://127.0.0.1:1/x", None, None, Retryable, "check the server"),
+}
+
+
+@pytest.mark.parametrize("open_it", OPEN)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_one_line_with_the_remedy_and_without_the_password(
+    open_it: Callable[..., object], wrong: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = server("postgres")
+    url, user, password, error, remedy = WRONG[wrong]
+    stem = "FRAMETALLY_INDEX" if open_it is open_count_index else "FRAMETALLY_LEDGER"
+    own = values["PASSWORD"] if password is None else password
+    access = ServerAccess(user=user or values["USER"], password=SecretStr(own))
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(error) as raised:
+        open_it(url.format(url=values["URL"]), access)
+    assert remedy.format(stem=stem) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    told = "".join(traceback.format_exception(raised.value)) + caplog.text + repr(access)
+    assert not own or own not in told
+
+
+def test_who_names_an_authority_reaches_only_the_server_that_it_vouches_for(tmp_path: Path) -> None:
+    values = server("postgres")
+    if "CA_FILE" not in values:
+        pytest.skip("the server that was named has no FRAMETALLY_TEST_POSTGRES_CA_FILE")
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    own = access_of(values)
+
+    def trusting(ca_file: Path) -> ServerAccess:
+        return ServerAccess(user=own.user, password=own.password, ca_file=ca_file)
+
+    with fresh_schema() as (url, _):
+        with closing(open_count_index(url, trusting(Path(values["CA_FILE"])))) as index:
+            assert index.series() == []
+        for named, ca_file, remedy in (
+            (url, other, "correct FRAMETALLY_INDEX_CA_FILE"),
+            (url, tmp_path / "missing.pem", "correct FRAMETALLY_INDEX_CA_FILE"),
+            # The same server, by a name that its certificate does not have.
+            (url.replace("127.0.0.1", "localhost"), Path(values["CA_FILE"]), "use the name in the server's"),
+        ):
+            with pytest.raises(Misconfigured, match=remedy) as raised:
+                open_count_index(named, trusting(ca_file))
+            assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("open_it", OPEN)
+def test_a_user_who_may_not_make_tables_is_told_so(
+    open_it: Callable[..., object], place: tuple[str, ServerAccess]
+) -> None:
+    schema = place[0].rpartition("%3D")[2]
+    with administration(server("postgres")) as connection:
+        connection.execute(f"REVOKE CREATE ON SCHEMA {schema} FROM CURRENT_USER".encode())
+    with pytest.raises(Misconfigured, match=r"permission denied for schema .*give this user that right"):
+        open_it(*place)
+
+
+def test_index_and_ledger_may_be_in_one_database(place: tuple[str, ServerAccess], tmp_path: Path) -> None:
+    store = open_object_store(tmp_path.as_uri())
+    with closing(open_count_index(*place)) as index, closing(open_ledger(*place)) as ledger:
+        assert index.publish(RUN, [count()], [COVERAGE])
+        ledger.clear()
+        assert ledger.models() == []
+        assert total(index) == 1
+    store.close()
+
+
+def test_setup_makes_the_tables_of_both_and_again_is_no_harm(
+    place: tuple[str, ServerAccess],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url, access = place
+    for port in ("INDEX", "LEDGER"):
+        monkeypatch.setenv(f"FRAMETALLY_{port}_URL", url)
+        monkeypatch.setenv(f"FRAMETALLY_{port}_USER", access.user)
+        monkeypatch.setenv(f"FRAMETALLY_{port}_PASSWORD", access.password.get_secret_value())
+    for _ in range(2):
+        assert main(["setup", "--data-dir", str(tmp_path)]) == 0
+        told = " ".join("".join(capsys.readouterr()).split())
+        assert (told.count("has its tables"), access.password.get_secret_value() in told) == (2, False)
+
+
+def test_a_text_that_the_database_cannot_hold_is_poison_and_the_day_stays_as_it_was(
+    place: tuple[str, ServerAccess],
+) -> None:
+    with closing(open_count_index(*place)) as index:
+        assert index.publish(RUN, [count()], [COVERAGE])
+        with pytest.raises(Poison, match="cannot hold that"):
+            index.publish(NEWER, [count("nul\0byte", 9)], [COVERAGE])
+        assert (index.current_runs(), total(index)) == ([RUN], 1)
+
+
+class KillingHalfWay(list[IntervalCount]):
+    """Counts whose server dies while they are read."""
+
+    def __init__(self, killed: OwnServer, counts: list[IntervalCount]) -> None:
+        super().__init__(counts)
+        self._killed = killed
+
+    def __iter__(self) -> Iterator[IntervalCount]:
+        for number, one in enumerate(super().__iter__()):
+            if number == len(self) // 2:
+                self._killed.signal(signal.SIGKILL)
+            yield one
+
+
+def test_a_server_that_is_killed_in_mid_publication_and_comes_back_has_lost_nothing() -> None:
+    many = [count(f"label-{number}", minute=number % 1440) for number in range(6_000)]
+    with folder_for_anyone() as folder, OwnServer("postgres", folder) as own:
+        place = own.values["URL"], access_of(own.values)
+        with closing(open_count_index(*place)) as index, closing(open_ledger(*place)) as ledger:
+            assert index.publish(RUN, [count(detections=7)], [COVERAGE])
+            with pytest.raises(Retryable, match="check the server and try again") as raised:
+                index.publish(NEWER, KillingHalfWay(own, many), [COVERAGE])
+            assert "\n" not in str(raised.value)
+            for away in (index.series, ledger.models):
+                with pytest.raises(Retryable, match="Connection refused"):
+                    away()
+            own.up()
+            # The same open ports go on: no process needs to be restarted.
+            assert (index.current_runs(), total(index), ledger.models()) == ([RUN], 7, [])
+            assert index.publish(NEWER, many, [COVERAGE])
+            assert not index.publish(NEWER, many, [COVERAGE])
+            assert total(index) == 6_000
+
+
+def make_segments(url: str, days: int) -> int:
+    """Segments of `days` days in a store; how many boxes are in them."""
+    with closing(open_object_store(url)) as store:
+        for day in range(days):
+            frames = []
+            for number in range(20):
+                at_ms = DAY_MS + day * 86_400_000 + number * 30_000
+                frames.append(
+                    FrameDetections(
+                        image_path=keys.image_key("gate", at_ms, "ab" * 32, number),
+                        source="gate",
+                        frame_index=number,
+                        captured_at_ms=at_ms,
+                        time_source="start_time",
+                        width_px=640,
+                        height_px=480,
+                        media="ab" * 32,
+                        model="tiny-1",
+                        detections=[Detection(label="car", confidence=0.9, box=(1.0, 2.0, 30.0, 40.0))],
+                    )
+                )
+            data = encode_segment(
+                model="tiny-1",
+                log_id="log-1",
+                topic="frames",
+                partition=0,
+                first_offset=day * 20,
+                next_offset=day * 20 + 20,
+                frames=frames,
+                dead_letters=[],
+            )
+            store.put(keys.segment_key("tiny-1", "log-1", "frames", 0, day * 20), data)
+    return days * 20
+
+
+def test_two_aggregates_then_two_indexers_at_once_on_two_hosts_do_no_harm(
+    place: tuple[str, ServerAccess], tmp_path: Path
+) -> None:
+    url, access = place
+    store_url = (tmp_path / "store").as_uri()
+    (tmp_path / "store").mkdir()
+    boxes = make_segments(store_url, days=4)
+
+    def host(name: str, *arguments: str) -> subprocess.Popen[str]:
+        # A folder of its own, so that no lock of one machine can help.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("FRAMETALLY_")}
+        environment |= {
+            "FRAMETALLY_DATA_DIR": str(tmp_path / name),
+            "FRAMETALLY_STORE_URL": store_url,
+            "FRAMETALLY_INDEX_URL": url,
+            "FRAMETALLY_INDEX_USER": access.user,
+            "FRAMETALLY_INDEX_PASSWORD": access.password.get_secret_value(),
+            "FRAMETALLY_LEDGER_URL": url,
+            "FRAMETALLY_LEDGER_USER": access.user,
+            "FRAMETALLY_LEDGER_PASSWORD": access.password.get_secret_value(),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "frametally", *arguments],
+            env=environment,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def at_once(*arguments: str) -> list[str]:
+        started = [host(name, *arguments) for name in ("one", "two")]
+        outputs = [process.communicate()[0] for process in started]
+        assert [process.returncode for process in started] == [0, 0], outputs
+        return outputs
+
+    at_once("aggregate")
+    with closing(open_object_store(store_url)) as store:
+        pointers = [key for info in store.list(keys.OUTPUT) if (key := keys.parse_run_pointer_key(info.key))]
+    assert sorted((pointer.day, pointer.sequence) for pointer in pointers) == [
+        (f"2026-01-0{day}", 1) for day in (1, 2, 3, 4)
+    ]
+    at_once("index")
+    with closing(open_count_index(url, access)) as index:
+        assert [run.day for run in index.current_runs()] == [f"2026-01-0{day}" for day in (1, 2, 3, 4)]
+        assert index.labels("tiny-1") == [("car", boxes)]
+    at_once("ledger", "rebuild")
+    with closing(open_ledger(url, access)) as ledger:
+        assert ledger.tallies("tiny-1") == [("gate", "ab" * 32, boxes, 0)]
+        assert [counted.frames for counted in ledger.runs()] == [{"gate": 20}] * 4
