@@ -80,7 +80,14 @@ def _print(found: Comparison) -> None:
 
 
 def _figures(side: Side) -> str:
-    objects = "objects not measured" if side.objects is None else f"{side.objects} objects"
+    objects = f"{side.objects} objects"
+    if side.objects is None:
+        why = (
+            "tracking was off"
+            if side.analysed_fps is None
+            else f"only {side.analysed_fps:g} frames a second were analysed"
+        )
+        objects = f"objects not measured ({why})"
     return f"{side.detections} detections, peak {side.peak}, {objects} in {side.frames} frames"
 
 

@@ -27,6 +27,7 @@ class Side(NamedTuple):
         detections: Boxes of the label.
         peak: Most of them in one frame.
         objects: Unique objects; None where they were not measured.
+        analysed_fps: Rate at which the slowest hour of it was analysed; None where tracking was off.
         evidence: The frames that show most, at most five.
     """
 
@@ -34,6 +35,7 @@ class Side(NamedTuple):
     detections: int
     peak: int
     objects: int | None
+    analysed_fps: float | None
     evidence: list[Evidence]
 
 
@@ -120,6 +122,7 @@ class _Table:
         self._source = source
         self._label = label
         self.frames: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.fps: defaultdict[tuple[str, int], list[float | None]] = defaultdict(list)
         self.counts: defaultdict[tuple[str, str, int], list[IntervalCount]] = defaultdict(list)
 
     def add(
@@ -141,6 +144,7 @@ class _Table:
             start_ms = seen.interval_start_ms // self._interval_ms * self._interval_ms
             if is_asked(seen.source, start_ms):
                 self.frames[seen.source, start_ms] += seen.frames
+                self.fps[seen.source, start_ms].append(seen.analysed_fps)
         for one in counts:
             start_ms = one.interval_start_ms // self._interval_ms * self._interval_ms
             if is_asked(one.source, start_ms) and (self._label is None or one.label == self._label):
@@ -149,12 +153,14 @@ class _Table:
     def side(self, source: str, label: str, start_ms: int) -> Side:
         counts = self.counts.get((source, label, start_ms), [])
         objects = [one.objects for one in counts]
+        known_fps = [fps for fps in self.fps[source, start_ms] if fps is not None]
         evidence = [frame for one in counts for frame in one.evidence]
         return Side(
             frames=self.frames[source, start_ms],
             detections=sum(one.detections for one in counts),
             peak=max((one.peak for one in counts), default=0),
             objects=None if None in objects else sum(one for one in objects if one is not None),
+            analysed_fps=min(known_fps) if len(known_fps) == len(self.fps[source, start_ms]) else None,
             evidence=sorted(evidence, key=lambda e: (-e.count, e.captured_at_ms, e.image_path))[
                 :_EVIDENCE_FRAMES
             ],

@@ -26,6 +26,7 @@ WITHIN_MEDIA_TIME = "intervals within the media's time"
 TIMES_PLAUSIBLE = "times plausible"
 LINES_READABLE = "lines readable"
 SEGMENTS_WHOLE = "segments whole"
+CHAIN_UNBROKEN = "no gap between segments"
 LABELS_SEEN = "labels seen"
 
 STOPS_PUBLICATION = (SUMS_EQUAL, NO_COUNT_WITHOUT_COVERAGE)
@@ -121,6 +122,7 @@ class DayAudit:
                 self._times_plausible(),
                 _check(LINES_READABLE, [f"{one.segment}, line {one.line}" for one in self._set_aside]),
                 self._segments_whole(),
+                _check(CHAIN_UNBROKEN, list(self._surroundings.chain_breaks.get(model, ()))),
                 self._labels_seen(),
             ],
         )
@@ -190,8 +192,12 @@ class DayAudit:
             if manifest.state != "complete":
                 return f"{manifest.name} is still being produced"
             if first_ms < start_ms or last_ms >= end_ms:
-                return f"{manifest.name} is of more than one day"
-            announced += manifest.frames_announced
+                by_day = self._surroundings.frames_by_day(manifest)
+                if isinstance(by_day, str):
+                    return by_day
+                announced += by_day.get(self._plan.key.day, 0)
+            else:
+                announced += manifest.frames_announced
             media += 1
         if not media:
             return "it has no manifest"

@@ -12,7 +12,7 @@ from pathlib import Path
 import frametally
 import frametally_hadoop
 
-CORE_MODULES = ("__init__", "errors", "once", "tombstones")
+CORE_MODULES = ("__init__", "errors", "once", "retrying", "tombstones")
 JOB_MODULES = (
     "__init__",
     "association",
@@ -21,7 +21,9 @@ JOB_MODULES = (
     "lines",
     "mapping",
     "motion",
+    "mrjob_imports",
     "params",
+    "reading",
     "stitching",
     "streaming",
     "track_params",

@@ -14,11 +14,14 @@ from frametally.runs import DayKey
 from frametally.segments import CutShort, read_segment
 from frametally.settings import Settings
 from frametally_hadoop.audit import DayAudit
+from frametally_hadoop.cluster import cluster_of
 from frametally_hadoop.outcome import Outcome, count_plan
 from frametally_hadoop.pace import Aggregated, Pace
 from frametally_hadoop.params import CountParams, count_params
-from frametally_hadoop.plan import DayPlan, Plan, make_plan, segment_sizes
+from frametally_hadoop.plan import DayPlan, Plan, make_plan
 from frametally_hadoop.publish import SumsDiffer, publish_day
+from frametally_hadoop.reading import LinkEnded
+from frametally_hadoop.segment_notes import SegmentNotes
 from frametally_hadoop.selection import ALL_DAYS, Selection
 from frametally_hadoop.surroundings import Surroundings, look_around
 from frametally_hadoop.track_params import TrackParams, track_params
@@ -104,13 +107,18 @@ class _Aggregation:
         self._params = settings_params(settings)
         self._data_dir = settings.data_dir
         self._spark_master = settings.spark_master
+        self._cluster = cluster_of(settings)
+        self._link_ttl_s = settings.manifest_ttl_s
+        self._links_ended = False
         self._selection = selection
         self._store = store
         self._progress = progress
         self._runner = runner
         self._published: dict[DayKey, Run] = {}
         self._up_to_date: set[DayKey] = set()
-        self._segments_read: set[str] = set()
+        self._notes = SegmentNotes(settings.data_dir, store.url)
+        self._split_bytes = settings.split_mb * 1_000_000
+        self._segments_read: dict[str, int] = {}
         self._unusable: set[str] = set()
         self._skipped: dict[str, Skipped] = {}
         self._failed_checks: dict[str, int] = {}
@@ -121,6 +129,7 @@ class _Aggregation:
         plan = make_plan(
             store=self._store,
             params=self._params,
+            notes=self._notes,
             unusable=self._unusable,
             progress=self._progress,
             selection=self._selection,
@@ -140,7 +149,15 @@ class _Aggregation:
                     runner=self._runner,
                     temporary=temporary,
                     spark_master=self._spark_master,
+                    split_bytes=self._split_bytes,
+                    cluster=self._cluster,
+                    link_ttl_s=self._link_ttl_s,
                 )
+            except LinkEnded:
+                if self._links_ended:
+                    raise
+                self._links_ended = True  # the next plan has new links; if they end, too, their time is short
+                return False
             except (Retryable, Poison):
                 # A body cut short on its way is tried again; a segment that is damaged in the store would
                 # hold up all others for ever.
@@ -151,7 +168,7 @@ class _Aggregation:
                 self._unusable |= {skipped.name for skipped in damaged}
                 return False
             failpoints.passing("aggregate.counted")
-            self._segments_read |= plan.days_of_segment.keys()
+            self._segments_read |= {key: plan.size_of[key] for key in plan.days_of_segment}
             self._skip(outcome.skipped())
             return self._publish(plan, outcome)
 
@@ -173,20 +190,24 @@ class _Aggregation:
         """Keep how long it took, for estimates."""
         if not self._segments_read:
             return
-        sizes = segment_sizes(self._store)
         Pace(self._data_dir).note(
             Aggregated(
                 runner=self._runner,
                 days=len(self._published),
                 segments=len(self._segments_read),
-                bytes=sum(sizes.get(key, 0) for key in self._segments_read),
+                bytes=sum(self._segments_read.values()),
                 seconds=round(time.monotonic() - started_s, 3),
             )
         )
 
     def _publish(self, plan: Plan, outcome: Outcome) -> bool:
         won_all = True
-        surroundings = look_around(self._store, self._unusable | {item.name for item in plan.skipped})
+        surroundings = look_around(
+            self._store,
+            unusable=self._unusable | {item.name for item in plan.skipped},
+            with_dead_letters=plan.with_dead_letters,
+            chain_breaks=plan.chain_breaks,
+        )
         for done, day in enumerate(plan.stale):
             self._progress.update(done, len(plan.stale), f"publishing {day.key.day}")
             inputs_sha256 = day.inputs_sha256(outcome.corrupt_lines)

@@ -9,7 +9,8 @@ from frametally.reports import Progress, Skipped
 from frametally.settings import Settings
 from frametally_hadoop.driver import settings_params
 from frametally_hadoop.pace import Pace, estimate_s
-from frametally_hadoop.plan import make_plan, segment_sizes
+from frametally_hadoop.plan import make_plan
+from frametally_hadoop.segment_notes import SegmentNotes
 from frametally_hadoop.selection import ALL_DAYS, Selection
 
 
@@ -57,19 +58,19 @@ def dry_run(
     plan = make_plan(
         store=store,
         params=settings_params(settings),
+        notes=SegmentNotes(settings.data_dir, store.url),
         unusable=(),
         progress=progress,
         selection=selection,
     )
-    sizes = segment_sizes(store) if plan.stale else {}
-    size_bytes = sum(sizes.get(key, 0) for key in plan.days_of_segment)
+    size_bytes = sum(plan.size_of[key] for key in plan.days_of_segment)
     earlier = Pace(settings.data_dir).earlier(settings.runner)
     return DryRun(
         days=[
             DayToCount(
                 *day.key,
                 segments=len(day.segments),
-                bytes=sum(sizes.get(key, 0) for key in day.segments),
+                bytes=sum(plan.size_of[key] for key in day.segments),
                 inputs=day.inputs_sha256()[:16],
             )
             for day in plan.stale

@@ -7,18 +7,27 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally_hadoop.bundle import write_bundle
+from frametally_hadoop.cluster import Cluster
 from frametally_hadoop.params import CountParams
+from frametally_hadoop.reading import LinkEnded
+from frametally_hadoop.sorting import sort_in_files
 
-_RAISED_IN_TASK = re.compile(r"frametally\.errors\.(Retryable|Poison|Misconfigured): (.+)")
+_RAISED_IN_TASK = re.compile(
+    r"frametally(?:\.errors|_hadoop\.reading)\.(Retryable|Poison|Misconfigured|LinkEnded): (.+)"
+)
+_SIGNATURE = re.compile(r"\?[^\s'\"]*X-Amz-[^\s'\"]*")
+_TRACEBACK = "Traceback (most recent call last)"
+_COMMAND = re.compile(r"Command '\[.*\]'")
 _ERRORS: dict[str, type[FrametallyError]] = {
     "Retryable": Retryable,
     "Poison": Poison,
     "Misconfigured": Misconfigured,
+    "LinkEnded": LinkEnded,
 }
 
 
@@ -29,6 +38,7 @@ def run_job(
     runner: str,
     temporary: Path,
     spark_master: str = "local[*]",
+    cluster: Cluster | None = None,
 ) -> Iterator[bytes]:
     """The job's output lines, in whatever order the runner leaves them, each with its line end.
 
@@ -38,31 +48,41 @@ def run_job(
         runner: `inline`, `local`, `hadoop` or `spark`.
         temporary: An empty folder for the manifest, the bundle and mrjob's own files; the caller removes it.
         spark_master: Where the `spark` runner runs it.
+        cluster: Where the `hadoop` runner runs it; None: where the `hadoop` command leads.
 
     Raises:
-        Retryable: A task failed, a segment among other things; the message is the task's own line.
+        Retryable: A task failed, a segment among other things; the message is the task's own line. Where it
+            failed of something unforeseen, the task's traceback is a note of the error.
+        LinkEnded: The presigned link to a segment works no more.
         Poison: A segment is none.
         Misconfigured: mrjob or the runner's own software is not there.
     """
     try:
-        from mrjob.util import to_lines
-
-        from frametally_hadoop.job import CountObjects
+        from frametally_hadoop.job import CountObjects, to_lines
     except ImportError as error:
         raise Misconfigured(
             f"the counting job needs mrjob ({error}): pip install 'frametally[hadoop]'"
         ) from error
 
     manifest_path = temporary / "manifest.txt"
+    manifest_path.touch(mode=0o600)  # who has a presigned link has the segment
     manifest_path.write_text("".join(f"{line}\n" for line in manifest))
     arguments = ["-r", runner, "--no-conf", "--local-tmp-dir", str(temporary)]
-    arguments += ["--params", params.to_argument(), str(manifest_path)]
+    arguments += ["--params", params.to_argument()]
     arguments += _options_of(runner, temporary, spark_master)
-    with _logged() as log, warnings.catch_warnings():
+    with ExitStack() as stack, _logged() as log, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
+        manifest_uri = str(manifest_path)
+        if runner == "hadoop":
+            cluster = cluster or Cluster()
+            manifest_uri = stack.enter_context(cluster.private_file(manifest_path))
+            arguments += cluster.job_options(splits=len(manifest))
+        arguments.append(manifest_uri)
         try:
             with CountObjects(arguments).make_runner() as engine:
                 _make_spark_folder(engine)
+                if runner == "inline":
+                    sort_in_files(engine, temporary)
                 engine.run()
                 yield from to_lines(engine.cat_output())
         except FrametallyError:
@@ -78,9 +98,10 @@ def _options_of(runner: str, temporary: Path, spark_master: str) -> list[str]:
     if runner == "local":
         # Not by --py-files, and without mrjob's own zip: for those it leaves lock files in /tmp.
         return ["--no-bootstrap-mrjob", "--cmdenv", f"PYTHONPATH={archive}"]
-    # Without --python-bin, Spark takes whatever `python3` is first on the PATH, without mrjob.
-    options = ["--py-files", archive, "--python-bin", sys.executable]
+    options = ["--py-files", archive]
     if runner == "spark":
+        # Without --python-bin, Spark takes whatever `python3` is first on the PATH, without mrjob.
+        options += ["--python-bin", sys.executable]
         options += ["--spark-master", spark_master, "--spark-tmp-dir", str(temporary)]
     return options
 
@@ -122,13 +143,30 @@ def _failure(error: Exception, runner: str, log: _KeptLog) -> FrametallyError:
             f"the {runner} runner cannot be started ({error}): install what it needs (hadoop: the `hadoop` "
             "command; spark: the package pyspark and Java), or set FRAMETALLY_RUNNER=inline"
         )
-    raised = _RAISED_IN_TASK.findall(f"{log.text}\n{error!r}")
+    text = _SIGNATURE.sub("?...", log.text)
+    raised = _RAISED_IN_TASK.findall(f"{text}\n{error!r}")
     if raised:
         kind, message = raised[-1]
         return _ERRORS[kind](message)
-    lines = [line for line in f"{log.text}\n{error}".splitlines() if line.strip()]
-    reason = lines[-1].strip() if lines else repr(error)
-    return Retryable(
+    traceback = text[max(text.find(_TRACEBACK), 0) :].strip() if _TRACEBACK in text else ""
+    reason = (
+        _raised(traceback) or _last_line(f"{text}\n{_COMMAND.sub('its command', str(error))}") or repr(error)
+    )
+    failed = Retryable(
         f"the counting job failed on the {runner} runner: {type(error).__name__}: {reason}; "
         "run it again, or with FRAMETALLY_RUNNER=inline to see whether the runner is at fault"
     )
+    if traceback:
+        failed.add_note(f"In a task of the job:\n{traceback}")
+    return failed
+
+
+def _raised(traceback: str) -> str:
+    """The line of a traceback that names the error: the first that is not indented."""
+    lines = traceback.splitlines()[1:]
+    return next((line.strip() for line in lines if line and not line.startswith(" ")), "")
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""

@@ -12,13 +12,16 @@ from collections.abc import Iterable, Iterator
 
 from frametally_hadoop.counting import reduce_group
 from frametally_hadoop.mapping import FrameGroups
+from frametally_hadoop.mrjob_imports import stand_ins
 from frametally_hadoop.params import parse_argument
 
-with warnings.catch_warnings():
-    # mrjob's last release still asks for modules that Python has dropped; others supply them, with a warning.
-    warnings.simplefilter("ignore", DeprecationWarning)
+with warnings.catch_warnings(), stand_ins():
+    warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
     from mrjob.job import MRJob
     from mrjob.protocol import BytesProtocol, BytesValueProtocol
+    from mrjob.util import to_lines
+
+__all__ = ["CountObjects", "to_lines"]
 
 
 class CountObjects(MRJob):  # type: ignore[misc]  # mrjob has no types

@@ -1,9 +1,10 @@
 """The map side of the counting job: segments in, raw frame lines grouped by interval out.
 
-Standard library only. A task's input is manifest lines: a segment's URL, then, each after a TAB and each
-optional, the days to count (whole days since 1970-01-01 UTC, separated by commas; none: all of them), the
-name that the segment has in reports (none: its URL without the query, where a presigned one is signed) and
-what is forgotten (see `tombstones.Forgotten`, as a JSON object).
+Standard library only. A task's input is manifest lines. Each is a split: one segment, or several with an
+`ENTRY_SEPARATOR` between them. A segment is its URL, then, each after a TAB and each optional, the days to
+count (whole days since 1970-01-01 UTC, separated by commas; none: all of them), the name that it has in
+reports (none: its URL without the query, where a presigned one is signed) and what is forgotten (see
+`tombstones.Forgotten`, as a JSON object).
 
 Four kinds of pairs come out, keys as JSON arrays:
 
@@ -17,41 +18,35 @@ Four kinds of pairs come out, keys as JSON arrays:
 
 from __future__ import annotations
 
-import http.client
 import json
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-from frametally.errors import Poison, Retryable
 from frametally.tombstones import Forgotten, is_forgotten
 from frametally_hadoop.hours import hours_near
-from frametally_hadoop.lines import RECORD_VERSION, BadLine, Frame, decode_frame
 from frametally_hadoop.params import CountParams
+from frametally_hadoop.reading import Block, read_blocks
+from frametally_hadoop.track_params import MARGIN_MS
 
 LINE_SEPARATOR = b"\x1e"
 """Stands between grouped lines: no JSON text holds it raw."""
 
+ENTRY_SEPARATOR = "\x1e"
+"""Stands between the segments of one manifest line: no address holds it raw either."""
+
 DAY_MS = 86_400_000
-_READ_TIMEOUT_S = 60
 _BUFFER_BYTES = 64 * 1024 * 1024
 
 Count = Callable[[str, str, int], None]
 """Adds to a counter of the engine: group, name, amount."""
 
 
-class Header(NamedTuple):
-    """What counting needs of a segment's header: `times` are first and last captured_at_ms by source."""
-
-    model: str
-    frames: int
-    dead_letters: int
-    times: dict[str, tuple[int, int]]
-
-
 class FrameGroups:
-    """The frame lines of all segments of one task by interval and by hour, in bounded memory."""
+    """The frame lines of all segments of one task by interval and by hour, in bounded memory.
+
+    Attributes:
+        held_bytes: Bytes of the lines that have not been passed on yet.
+    """
 
     def __init__(self, params: CountParams, count: Count, *, buffer_bytes: int = _BUFFER_BYTES) -> None:
         """Hold at most about `buffer_bytes` of lines before they are passed on."""
@@ -59,144 +54,89 @@ class FrameGroups:
         self._count = count
         self._buffer_bytes = buffer_bytes
         self._tracks = params.tracking is not None
+        # All frames of one cell belong to the same groups: hours and their margins begin and end with one.
+        self._cell_ms = math.gcd(self._interval_ms, MARGIN_MS) if self._tracks else self._interval_ms
         self._groups: dict[tuple[str, str, str, int], list[bytes]] = {}
-        self._held_bytes = 0
+        self.held_bytes = 0
+        self._passed_on: dict[tuple[str, int], int] = {}
 
     def add(self, manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
-        """Read one segment; yields the lines set aside, and the groups when the buffer is full.
+        """Read the segments of one line; yields the lines set aside, and the groups when the buffer is full.
 
         Raises:
-            Retryable: The segment cannot be read now, or came cut short.
+            Retryable: A segment cannot be read now, or came cut short.
             Poison: It is no segment.
         """
-        url, days, name, stones = [*manifest_line.strip().split("\t"), "", "", ""][:4]
+        for entry in manifest_line.strip().split(ENTRY_SEPARATOR):
+            yield from self._add_segment(entry)
+
+    def _add_segment(self, entry: str) -> Iterator[tuple[bytes, bytes]]:
+        url, days, name, stones = [*entry.split("\t"), "", "", ""][:4]
         if not url:
             return
         name = name or url.partition("?")[0]
         wanted = frozenset(int(day) for day in days.split(",")) if days else None
         forgotten: Forgotten = json.loads(stones) if stones else {}
-        header, frame_lines = split_segment(name, _read(url, name))
-        groups = self._groups
-        for number, line in enumerate(frame_lines, start=2):
-            try:
-                frame = checked_frame(line, header)
-            except BadLine as error:
+        for block in read_blocks(url, name):
+            for number, reason in block.bad:
                 self._count("frames", "corrupt lines set aside", 1)
-                yield to_json(["corrupt", name, number]), to_json(str(error))
-                continue
+                yield to_json(["corrupt", name, number]), to_json(reason)
+            self._group(_without(block, forgotten) if forgotten else block, wanted)
+            if self.held_bytes >= self._buffer_bytes:
+                yield from self.drain()
+
+    def _group(self, block: Block, wanted: Collection[int] | None) -> None:
+        """Add runs of lines that belong to the same groups: a segment is sorted, so these are long."""
+        frames, lines, cell_ms = block.frames, block.lines, self._cell_ms
+        first, source, begin_ms, end_ms = 0, "", 0, 0
+        for index, frame in enumerate(frames):
             time_ms = frame.captured_at_ms
-            if forgotten and is_forgotten(frame.media, time_ms, forgotten):
+            if not begin_ms <= time_ms < end_ms or frame.source != source:
+                if index:
+                    self._add_run(block.model, source, begin_ms, lines[first:index], wanted)
+                first, source = index, frame.source
+                begin_ms = time_ms - time_ms % cell_ms
+                end_ms = begin_ms + cell_ms
+        if frames:
+            self._add_run(block.model, source, begin_ms, lines[first:], wanted)
+
+    def _add_run(
+        self, model: str, source: str, time_ms: int, lines: Sequence[bytes], wanted: Collection[int] | None
+    ) -> None:
+        keys = [("frames", model, source, time_ms - time_ms % self._interval_ms)]
+        if self._tracks:
+            keys += [("tracks", model, source, hour) for hour in hours_near(time_ms)]
+        joined = LINE_SEPARATOR.join(lines)
+        for key in keys:
+            kind, _, _, start_ms = key
+            day = start_ms // DAY_MS
+            if wanted is not None and day not in wanted:
                 continue
-            keys = [("frames", header.model, frame.source, time_ms - time_ms % self._interval_ms)]
-            if self._tracks:
-                keys += [("tracks", header.model, frame.source, hour) for hour in hours_near(time_ms)]
-            for key in keys:
-                if wanted is not None and key[3] // DAY_MS not in wanted:
-                    continue
-                group = groups.get(key)
-                if group is None:
-                    groups[key] = [line]
-                else:
-                    group.append(line)
-                self._held_bytes += len(line)
-        if self._held_bytes >= self._buffer_bytes:
-            yield from self.drain()
+            self._groups.setdefault(key, []).append(joined)
+            self.held_bytes += len(joined)
+            if kind == "frames":
+                self._passed_on[model, day] = self._passed_on.get((model, day), 0) + len(lines)
 
     def drain(self) -> Iterator[tuple[bytes, bytes]]:
         """Pass on all that is held."""
-        passed_on: dict[tuple[str, int], int] = {}
-        for key, lines in self._groups.items():
-            yield to_json(key), LINE_SEPARATOR.join(lines)
-            if key[0] == "frames":
-                day = key[1], key[3] // DAY_MS * DAY_MS
-                passed_on[day] = passed_on.get(day, 0) + len(lines)
-        for (model, day_start_ms), frame_lines in passed_on.items():
-            yield to_json(["lines", model, day_start_ms]), b"%d" % frame_lines
+        for key, joined in self._groups.items():
+            yield to_json(key), LINE_SEPARATOR.join(joined)
+        for (model, day), lines in self._passed_on.items():
+            yield to_json(["lines", model, day * DAY_MS]), b"%d" % lines
         self._groups.clear()
-        self._held_bytes = 0
+        self._passed_on.clear()
+        self.held_bytes = 0
 
 
-def split_segment(name: str, data: bytes) -> tuple[Header, list[bytes]]:
-    """The header and the frame lines of a segment, once the number of lines is what the header says.
-
-    Raises:
-        Retryable: It was cut short.
-        Poison: It is no segment, or one of another version.
-    """
-    head, newline, body = data.partition(b"\n")
-    if not newline:
-        raise Retryable(f"segment {name} was cut short in its header")
-    header = _decode_header(name, head)
-    lines = body.split(b"\n")
-    whole = lines.pop() == b""
-    expected = header.frames + header.dead_letters
-    if not whole or len(lines) < expected:
-        raise Retryable(f"segment {name} was cut short: {len(lines)} lines of {expected}")
-    if len(lines) > expected:
-        raise Poison(f"segment {name} has {len(lines)} lines where its header says {expected}")
-    return header, lines[: header.frames]
-
-
-def checked_frame(line: bytes, header: Header) -> Frame:
-    """The frame in `line`, if it is one that its segment's header announces.
-
-    A frame's source and time must be those in its image path: only then do all lines of one frame meet in one
-    group, where it is counted once. And they must be within what the header says, as days are planned by it.
-
-    Raises:
-        BadLine: It is not.
-    """
-    if b"\t" in line or b"\r" in line:  # JSON allows them, engines cut lines there
-        raise BadLine("it holds a TAB or a carriage return")
-    frame = decode_frame(line)
-    source, time_ms = frame.source, frame.captured_at_ms
-    if frame.model != header.model:
-        raise BadLine(f"it is of model {frame.model}, its segment of {header.model}")
-    first_ms, last_ms = header.times.get(source, (0, -1))
-    if not first_ms <= time_ms <= last_ms:
-        raise BadLine(f"the header knows nothing of source {source} at {time_ms} ms")
-    path = frame.image_path
-    if not path.startswith(f"images/{source}/") or f"/{time_ms}-" not in path:
-        raise BadLine(f"image_path {path} is of another source or time")
-    return frame
+def _without(block: Block, forgotten: Forgotten) -> Block:
+    kept = [
+        (line, frame)
+        for line, frame in zip(block.lines, block.frames, strict=True)
+        if not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
+    ]
+    return block._replace(lines=[line for line, _ in kept], frames=[frame for _, frame in kept])
 
 
 def to_json(value: object) -> bytes:
     """JSON as `frametally.records.encode` writes it: no white space, text as UTF-8."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _read(url: str, name: str) -> bytes:
-    if not url.startswith(("file://", "http://", "https://", "data:")):
-        raise Poison(f"segment {name}: its address begins neither with file:// nor with http(s)://")
-    try:
-        with urllib.request.urlopen(url, timeout=_READ_TIMEOUT_S) as response:  # noqa: S310
-            return response.read()  # type: ignore[no-any-return]
-    except (http.client.HTTPException, OSError) as error:  # urllib's own errors are OSErrors
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()
-        reason = str(error)
-        if query := url.partition("?")[2]:  # the signature of a presigned address is a secret
-            reason = reason.replace(query, "...")
-        raise Retryable(f"segment {name} cannot be read: {reason}") from None
-
-
-def _decode_header(name: str, head: bytes) -> Header:
-    try:
-        fields: dict[str, Any] = json.loads(head)
-        version = fields.get("v", RECORD_VERSION)
-        if version != RECORD_VERSION:
-            raise Poison(
-                f"segment {name} is of version {version}; this frametally reads version {RECORD_VERSION}"
-            )
-        return Header(
-            model=fields["model"],
-            frames=int(fields["frames"]),
-            dead_letters=int(fields["dead_letters"]),
-            times={
-                source["source"]: (int(source["first_captured_at_ms"]), int(source["last_captured_at_ms"]))
-                for source in fields["sources"]
-            },
-        )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Poison(f"segment {name}: its first line is no segment header ({error!r})") from error

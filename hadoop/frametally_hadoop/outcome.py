@@ -11,12 +11,16 @@ from pathlib import Path
 import msgspec
 
 from frametally import keys
-from frametally.object_store import ObjectStore
+from frametally.object_store import DAY_S, ObjectStore
 from frametally.reports import Skipped
 from frametally.runs import DayKey
+from frametally.tombstones import Range
+from frametally_hadoop.cluster import Cluster
 from frametally_hadoop.engine import run_job
 from frametally_hadoop.joining import join_lines
+from frametally_hadoop.mapping import ENTRY_SEPARATOR
 from frametally_hadoop.plan import Plan
+from frametally_hadoop.splits import plan_splits
 from frametally_hadoop.spool import DaySpool
 
 _HELD_TRACKS = 20_000  # a track is some kilobytes long
@@ -64,9 +68,27 @@ class _OfModel(msgspec.Struct):
 
 
 def count_plan(
-    *, store: ObjectStore, plan: Plan, runner: str, temporary: Path, spark_master: str = "local[*]"
+    *,
+    store: ObjectStore,
+    plan: Plan,
+    runner: str,
+    temporary: Path,
+    split_bytes: int,
+    spark_master: str = "local[*]",
+    cluster: Cluster | None = None,
+    link_ttl_s: int = DAY_S,
 ) -> Outcome:
     """Count the stale days of `plan`; the outcome's lines lie in `temporary`.
+
+    Args:
+        store: Where the segments are.
+        plan: What to count.
+        runner: What runs the job.
+        temporary: An empty folder.
+        split_bytes: Bytes of segments that one map task reads.
+        spark_master: Where the `spark` runner runs it.
+        cluster: Where the `hadoop` runner runs it.
+        link_ttl_s: Seconds for which the tasks can read the segments.
 
     Raises:
         Retryable, Poison, Misconfigured: As `engine.run_job`.
@@ -76,10 +98,10 @@ def count_plan(
         folder.mkdir()
     outcome = Outcome(DaySpool(lines_folder), DaySpool(tracks_folder, held_lines=_HELD_TRACKS))
     forgotten = plan.forgotten()
+    sizes = [(key, plan.size_of[key]) for key in plan.days_of_segment]
     manifest = [
-        f"{store.address(key)}\t{','.join(str(day) for day in days)}\t{key}"
-        + (f"\t{json.dumps(forgotten[key], sort_keys=True)}" if key in forgotten else "")
-        for key, days in plan.days_of_segment.items()
+        ENTRY_SEPARATOR.join(_entry(store, plan, key, forgotten, link_ttl_s) for key in split)
+        for split in plan_splits(sizes, split_bytes=split_bytes)
     ]
     decoder = msgspec.json.Decoder(_OfModel)
     for line in run_job(
@@ -88,6 +110,7 @@ def count_plan(
         runner=runner,
         temporary=job_folder,
         spark_master=spark_master,
+        cluster=cluster,
     ):
         key_json, _, value = line.partition(b"\t")
         kind, *where = json.loads(key_json)
@@ -106,3 +129,17 @@ def count_plan(
         else:
             outcome.lines.add(day, line)
     return outcome
+
+
+def _entry(
+    store: ObjectStore, plan: Plan, key: str, forgotten: dict[str, dict[str, list[Range]]], link_ttl_s: int
+) -> str:
+    """What a manifest says of one segment; see `mapping`."""
+    fields = [
+        store.address(key, ttl_s=link_ttl_s),
+        ",".join(str(day) for day in plan.days_of_segment[key]),
+        key,
+    ]
+    if key in forgotten:
+        fields.append(json.dumps(forgotten[key], sort_keys=True))
+    return "\t".join(fields)

@@ -7,20 +7,18 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-import msgspec
-
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
+from frametally.ledger_intake import list_segment_infos
 from frametally.media import forgotten_by, list_tombstones, touches
 from frametally.object_store import ObjectMissing, ObjectStore
-from frametally.records import SegmentHeader, SegmentSource
 from frametally.reports import Progress, Skipped
 from frametally.runs import CurrentDay, DayKey, current_days
-from frametally.segments import check_belongs, list_segments, read_header
 from frametally.tombstones import Range
 from frametally.undo_records import Tombstone
 from frametally_hadoop.mapping import DAY_MS
 from frametally_hadoop.params import CountParams
+from frametally_hadoop.segment_notes import SegmentNotes, breaks_by_model, take_note
 from frametally_hadoop.selection import ALL_DAYS, Selection
 from frametally_hadoop.track_params import MARGIN_MS
 
@@ -70,6 +68,9 @@ class Plan(NamedTuple):
         up_to_date: Days that need nothing.
         days_of_segment: By segment key, its days that are stale, as whole days since 1970.
         skipped: Segments that cannot be used.
+        size_of: Bytes of every segment that can.
+        with_dead_letters: Keys of those that hold some.
+        chain_breaks: By model, gaps and overlaps between its segments, one line each.
     """
 
     params: CountParams
@@ -77,6 +78,9 @@ class Plan(NamedTuple):
     up_to_date: set[DayKey]
     days_of_segment: dict[str, list[int]]
     skipped: list[Skipped]
+    size_of: dict[str, int]
+    with_dead_letters: list[str]
+    chain_breaks: dict[str, list[str]]
 
     def forgotten(self) -> dict[str, dict[str, list[Range]]]:
         """By segment key, what is forgotten of the stale days that are counted from it."""
@@ -92,6 +96,7 @@ def make_plan(
     *,
     store: ObjectStore,
     params: CountParams,
+    notes: SegmentNotes,
     unusable: Collection[str],
     progress: Progress,
     selection: Selection = ALL_DAYS,
@@ -101,6 +106,7 @@ def make_plan(
     Args:
         store: Where both are.
         params: What counts.
+        notes: What is known of the segments already; what is new is added.
         unusable: Keys of segments to leave out.
         progress: Told how many headers have been read.
         selection: Which days to look at, and whether to count also those that are up to date.
@@ -114,25 +120,26 @@ def make_plan(
     filmed: set[DayKey] = set()
     margin_ms = MARGIN_MS if params.tracking is not None else 0
     skipped: list[Skipped] = [Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
-    to_read = [key for key in list_segments(store) if key not in unusable]
-    for done, key in enumerate(to_read):
-        progress.update(done, len(to_read), "segment headers")
+    listed = [info for info in list_segment_infos(store) if info.key not in unusable]
+    new = [info for info in listed if notes.find(info) is None]
+    for done, info in enumerate(new):
+        progress.update(done, len(new), "headers of new segments")
         try:
-            header, body_start = read_header(store, key)
-            check_belongs(header, key)
-            own, near = _days_of(store, key, header, body_start, margin_ms=margin_ms)
-            texts = {day: _day_text(day) for day in own | near}  # all of them, before any is planned
-            for day, text in texts.items():
-                day_key = DayKey(header.model, params.interval_s, text)
-                segments[day_key].append(key)
-                sources[day_key].update(part.source for part in header.sources)
-                if day in own:
-                    filmed.add(day_key)
+            notes.add(take_note(store, info))
         except (Poison, Misconfigured) as error:
-            skipped.append(Skipped(key, str(error)))
+            skipped.append(Skipped(info.key, str(error)))
         except ObjectMissing:
             continue  # removed since it was listed
-    progress.update(len(to_read), len(to_read), "segment headers")
+    progress.update(len(new), len(new), "headers of new segments")
+    notes.save(listed)
+    usable = [note for info in listed if (note := notes.find(info)) is not None]
+    for note in usable:
+        for day in note.days if params.tracking is None else note.near_days:
+            day_key = DayKey(note.model, params.interval_s, keys.utc_day(day * DAY_MS))
+            segments[day_key].append(note.key)
+            sources[day_key].update(note.sources)
+            if day in note.days:
+                filmed.add(day_key)
     plans = [
         _plan_day(day, params, sorted(segments[day]), current.get(day))._replace(
             tombstones=_touching(stones, day.day, sources[day], margin_ms)
@@ -146,14 +153,16 @@ def make_plan(
         for key in plan.segments:
             days_of_segment[key].append(_day_number(plan.key.day))
     up_to_date = {plan.key for plan in plans} - {plan.key for plan in stale}
-    return Plan(params, stale, up_to_date, dict(sorted(days_of_segment.items())), skipped)
-
-
-def segment_sizes(store: ObjectStore) -> dict[str, int]:
-    """Bytes of every segment, by its key."""
-    return {
-        info.key: info.size_bytes for info in store.list(keys.METADATA) if keys.parse_segment_key(info.key)
-    }
+    return Plan(
+        params=params,
+        stale=stale,
+        up_to_date=up_to_date,
+        days_of_segment=dict(sorted(days_of_segment.items())),
+        skipped=skipped,
+        size_of={note.key: note.size_bytes for note in usable},
+        with_dead_letters=[note.key for note in usable if note.dead_letters],
+        chain_breaks=breaks_by_model(usable),
+    )
 
 
 def _plan_day(day: DayKey, params: CountParams, segments: list[str], current: CurrentDay | None) -> DayPlan:
@@ -177,51 +186,6 @@ def _touching(
         for stone in stones
         if stone.source in sources and touches(stone, source=stone.source, from_ms=from_ms, to_ms=to_ms)
     )
-
-
-class _Time(msgspec.Struct):
-    captured_at_ms: int
-
-
-def _days_of(
-    store: ObjectStore, key: str, header: SegmentHeader, body_start: int, *, margin_ms: int
-) -> tuple[set[int], set[int]]:
-    """The days on which the segment has frames, and those within `margin_ms` of which it has some.
-
-    The header alone tells it unless a source spans more than two days (pictures do): what lies between its
-    first and last is then read from the lines.
-    """
-    times: set[int] = set()
-    for part in header.sources:
-        first_ms, last_ms = part.first_captured_at_ms, part.last_captured_at_ms
-        times |= {first_ms, last_ms}
-        if last_ms // DAY_MS - first_ms // DAY_MS > 1:
-            times |= _times_of_lines(store, key, part, body_start)
-    near = {(time_ms + off_ms) // DAY_MS for time_ms in times for off_ms in (-margin_ms, margin_ms)}
-    return {time_ms // DAY_MS for time_ms in times}, near
-
-
-def _times_of_lines(store: ObjectStore, key: str, part: SegmentSource, body_start: int) -> set[int]:
-    body = store.get_range(key, body_start + part.first_byte, body_start + part.next_byte)
-    decoder = msgspec.json.Decoder(_Time)
-    times = set()
-    for line in body.split(b"\n"):
-        try:
-            time_ms = decoder.decode(line).captured_at_ms
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue  # the job reports it
-        if part.first_captured_at_ms <= time_ms <= part.last_captured_at_ms:
-            times.add(time_ms)
-    return times
-
-
-def _day_text(day: int) -> str:
-    try:
-        return keys.utc_day(day * DAY_MS)
-    except (OverflowError, ValueError, OSError) as error:
-        raise Poison(
-            f"it says that it has frames of day {day} since 1970, which no calendar has; restore the segment"
-        ) from error
 
 
 def _day_number(day: str) -> int:

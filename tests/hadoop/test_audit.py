@@ -13,6 +13,7 @@ from frametally.runs import current_runs
 from frametally.segments import encode_segment
 from frametally_hadoop import driver
 from frametally_hadoop.audit import (
+    CHAIN_UNBROKEN,
     COVERAGE_EQUALS_MANIFESTS,
     LABELS_SEEN,
     LINES_READABLE,
@@ -33,6 +34,7 @@ NAMES = [
     TIMES_PLAUSIBLE,
     LINES_READABLE,
     SEGMENTS_WHOLE,
+    CHAIN_UNBROKEN,
     LABELS_SEEN,
 ]
 
@@ -102,6 +104,82 @@ def test_coverage_is_compared_with_the_manifests_of_the_day(footage, changed, ve
     footage.aggregate()
     report = only_report(footage)
     assert verdicts(report).get(COVERAGE_EQUALS_MANIFESTS, True) is verdict
+
+
+def over_midnight(footage) -> list:
+    """Frames of one medium on both sides of midnight, with their pictures in the store."""
+    midnight_ms = NOON_MS + DAY_MS // 2
+    frames = [footage.frame(midnight_ms + n * 1000, "car", index=n + 9) for n in range(-3, 5)]
+    for frame in frames:
+        footage.store.put(frame.image_path, b"picture")
+    put_manifest(footage, frames=8, first_ms=midnight_ms - 3000, last_ms=midnight_ms + 4000)
+    return frames
+
+
+def coverage_of_days(footage):
+    found = {}
+    for run in current_runs(footage.store):
+        report = read_quality(footage.store, run)
+        [check] = [check for check in report.checks if check.name == COVERAGE_EQUALS_MANIFESTS]
+        found[run.day] = check.passed, check.details
+    return found
+
+
+def test_coverage_of_a_medium_of_two_days_is_told_day_by_day(footage):
+    footage.segment(over_midnight(footage))
+    footage.aggregate()
+    assert coverage_of_days(footage) == {"2026-01-01": (True, []), "2026-01-02": (True, [])}
+
+
+def test_a_frame_that_is_missing_of_a_medium_of_two_days_is_missed_on_its_day_only(footage):
+    footage.segment(over_midnight(footage)[:-1])
+    footage.aggregate()
+    found = coverage_of_days(footage)
+    assert found["2026-01-01"] == (True, [])
+    assert found["2026-01-02"][0] is False
+    assert found["2026-01-02"][1][0].startswith("gate: 4 frames counted, 5 announced, 0 dead letters")
+
+
+def test_other_media_and_other_times_are_not_taken_for_a_medium_of_two_days(footage):
+    frames = over_midnight(footage)
+    midnight_ms = frames[3].captured_at_ms
+    for at_ms, medium in (
+        (midnight_ms + 500, "cd"),
+        (midnight_ms - 10_000, "ab"),
+        (midnight_ms + 9000, "ab"),
+    ):
+        footage.store.put(keys.image_key("gate", at_ms, medium * 32, 99), b"picture")
+    footage.segment(frames)
+    footage.aggregate()
+    assert {verdict for verdict, _ in coverage_of_days(footage).values()} == {True}
+
+
+def test_where_pictures_of_a_medium_of_two_days_are_gone_its_days_cannot_be_told_and_it_says_why(footage):
+    frames = over_midnight(footage)
+    footage.store.delete(frames[0].image_path)
+    footage.segment(frames)
+    footage.aggregate()
+    for verdict, [detail] in coverage_of_days(footage).values():
+        assert verdict is None
+        assert "is of 2 days, and 7 of its 8 frames are in the store" in detail
+
+
+def test_a_gap_between_segments_is_said_with_the_runs_of_its_model(footage):
+    footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
+    gone = footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5, 9)])
+    footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(9, 12)])
+    other = footage.segment([footage.frame(NOON_MS, "car", model="tiny-2")], model="tiny-2")
+    footage.store.delete(gone)
+    report = footage.aggregate()
+    assert report.failed_checks == {CHAIN_UNBROKEN: 1}
+    [gap] = [
+        detail
+        for run in current_runs(footage.store)
+        for check in read_quality(footage.store, run).failed
+        for detail in check.details
+        if run.model == "tiny-1" and other
+    ]
+    assert gap == ("gap in the chain of frames-0 (log log-1): a segment ends at 5, the next begins at 9")
 
 
 def test_a_frame_that_is_a_dead_letter_is_not_missed(footage):

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from frametally.cli_compare import _figures
 from frametally.compare import compare_models
 from frametally.errors import Misconfigured
 
@@ -102,3 +103,23 @@ def test_the_command_prints_the_frames_and_json(two_models):
     assert "1 of 2 bars of 60 s differ" in said
     body = json.loads(run("tiny-a", "tiny-b", "--json"))
     assert [(d["label"], d["b"]["detections"]) for d in body["differences"]] == [("bus", 2)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "step_ms", "why"),
+    [
+        ({"count_objects": False}, 200, "tracking was off"),
+        ({}, 1000, "only 1 frames a second were analysed"),
+    ],
+)
+def test_objects_that_were_not_measured_are_said_with_the_reason(file_footage, settings, step_ms, why):
+    footage = file_footage
+    for model, labels in (("tiny-a", ["car"]), ("tiny-b", ["car", "car"])):
+        footage.segment(
+            [footage.frame(NOON_MS + n * step_ms, *labels, index=n, model=model) for n in range(5)],
+            model=model,
+        )
+    footage.aggregate(**settings)
+    [difference] = compare_models(footage.store, "tiny-a", "tiny-b").differences
+    assert (difference.a.objects, difference.b.objects) == (None, None)
+    assert _figures(difference.a) == f"5 detections, peak 1, objects not measured ({why}) in 5 frames"

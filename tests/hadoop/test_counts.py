@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import math
 import random
 from collections import Counter, defaultdict
 
@@ -14,6 +16,8 @@ from hypothesis import strategies as st
 from frametally import keys
 from frametally.records import Coverage, Detection, Evidence, FrameDetections, IntervalCount, decode, encode
 from frametally.segments import list_segments, read_segment
+from frametally_hadoop.counting import least_float, reduce_group
+from frametally_hadoop.params import CountParams
 
 NOON_MS = 1_767_268_800_000
 MIDNIGHT_MS = 1_767_312_000_000  # 2026-01-02T00:00:00Z
@@ -290,3 +294,45 @@ def test_evidence_is_the_five_busiest_frames_then_the_earliest_then_by_path(foot
     order = [piece.split(b".jpg")[0] for piece in part.split(b"abababababab-")[1:]]
     assert order == [b"7", b"70", b"2", b"5", b"8"]
     assert footage.parts() == oracle(footage.store, objects={("car", NOON_MS): 3})
+
+
+@given(units=st.integers(0, 10_000), scale=st.sampled_from([10, 10_000]), confidence=st.floats(0, 1))
+def test_comparing_with_the_least_float_decides_as_rounding_to_whole_units_does(units, scale, confidence):
+    least = least_float(units, scale)
+    for number in (least, math.nextafter(least, -math.inf), confidence, units / scale, (units - 0.5) / scale):
+        assert (number >= least) == (round(number * scale) >= units)
+
+
+def test_of_different_lines_of_one_frame_the_smallest_bytes_count_wherever_they_stand():
+    """Also where each is in a value of its own, and beside frames that come once."""
+    lines = [
+        encode(frame)
+        for frame in (
+            FrameDetections(
+                image_path=f"images/gate/2026-01-01/{NOON_MS + n}-abababababab-{n}.jpg",
+                source="gate",
+                frame_index=n,
+                captured_at_ms=NOON_MS + n,
+                time_source="exif",
+                width_px=640,
+                height_px=480,
+                media="ab" * 32,
+                model="tiny-1",
+                detections=[Detection(label=label, confidence=0.5, box=(1.0, 2.0, 3.0, 4.0))],
+            )
+            for n, label in ((0, "car"), (1, "bus"), (1, "car"), (1, "truck"), (2, "bus"), (0, "car"))
+        )
+    ]
+    key = json.dumps(["frames", "tiny-1", "gate", NOON_MS]).encode()
+    repeats = json.dumps(["duplicates", "gate", NOON_MS], separators=(",", ":")).encode()
+    for order in itertools.permutations(lines):
+        for cut in (0, 2):
+            values = [b"\x1e".join(part) for part in (order[:cut], order[cut:]) if part]
+            pairs = dict(reduce_group(key, values, CountParams(tracking=None), lambda *_: None))
+            counted = {
+                json.loads(name)[2]: json.loads(value)["detections"]
+                for name, value in pairs.items()
+                if b'"count"' in name
+            }
+            assert counted == {"bus": 2, "car": 1}
+            assert json.loads(pairs[repeats]) == {"model": "tiny-1", "duplicates_dropped": 3}

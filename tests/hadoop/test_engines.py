@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from frametally.errors import Retryable
-from frametally_hadoop import bundle
+from frametally_hadoop import bundle, sorting
 from frametally_hadoop.counting import reduce_group
 from frametally_hadoop.engine import run_job
 from frametally_hadoop.job import CountObjects
 from frametally_hadoop.mapping import FrameGroups
 from frametally_hadoop.params import CountParams, count_params, parse_argument
+from frametally_hadoop.sorting import sort_in_files
 from frametally_hadoop.track_params import TrackParams
 
 HADOOP = Path(__file__).resolve().parents[2] / "hadoop"
@@ -372,3 +373,40 @@ def test_a_failing_streaming_task_ends_with_1_and_one_line(file_footage):
     assert (finished.returncode, finished.stdout) == (1, "")
     [line] = finished.stderr.splitlines()
     assert "was cut short" in line
+
+
+def test_mrjob_is_imported_without_setuptools_and_leaves_no_stand_in_behind():
+    script = (
+        "import sys, frametally_hadoop.job, mrjob.compat, mrjob.util\n"
+        "assert not {'setuptools', 'distutils', 'pipes', 'pkg_resources'} & set(sys.modules)\n"
+        "assert mrjob.util.find_executable('sh')\n"
+        "assert mrjob.compat.uses_yarn('3.3.6') and not mrjob.compat.uses_yarn('1.2.1')\n"
+        "assert mrjob.compat.version_gte('2.10.1', '2.9') and not mrjob.compat.version_gte('2.7', '2.10')"
+    )
+    assert run([sys.executable, "-W", "error", "-c", script], b"") == b""
+
+
+def test_what_is_sorted_in_files_is_the_same_bytes(manifest, expected, tmp_path, monkeypatch):
+    calls = []
+
+    def noted(command, **options):
+        calls.append(command[0])
+        return check_call(command, **options)
+
+    check_call = subprocess.check_call
+    monkeypatch.setattr("mrjob.local.check_call", noted)
+    monkeypatch.setattr(
+        "frametally_hadoop.engine.sort_in_files",
+        lambda engine, temporary: sort_in_files(engine, temporary, in_memory_bytes=0),
+    )
+    assert count(manifest, "inline", tmp_path / "inline") == expected
+    assert calls == ["sort"]
+
+
+def test_without_a_sort_command_it_is_done_in_memory(manifest, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(sorting, "_SORT", ("no-such-command",))
+    monkeypatch.setattr(
+        "frametally_hadoop.engine.sort_in_files",
+        lambda engine, temporary: sort_in_files(engine, temporary, in_memory_bytes=0),
+    )
+    assert count(manifest, "inline", tmp_path / "inline") == expected

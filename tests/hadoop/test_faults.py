@@ -14,8 +14,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from frametally.errors import Misconfigured, Retryable
+from frametally.quality import read_quality
 from frametally.reports import NoProgress
 from frametally.runs import current_runs, read_run
+from frametally_hadoop.audit import LINES_READABLE, SEGMENTS_WHOLE
 from frametally_hadoop.driver import aggregate
 
 NOON_MS = 1_767_268_800_000
@@ -41,6 +43,10 @@ def kill_at(call_to_die_at: int):
 def frames_seen(store) -> list[int]:
     """What a reader of the store sees: frames per day, every run read and checked whole."""
     return [sum(record.frames for record in read_run(store, run)[1]) for run in current_runs(store)]
+
+
+def reports_of(footage) -> list:
+    return [read_quality(footage.store, run) for run in current_runs(footage.store)]
 
 
 def two_days(footage) -> None:
@@ -222,6 +228,9 @@ def test_a_corrupt_line_is_named_and_left_out_and_the_rest_is_counted(footage, c
     assert "\n" not in skipped.reason
     assert good not in str(report.skipped)
     assert report.frames == 5
+    [quality] = reports_of(footage)
+    assert (quality.lines_dead, [(one.segment, one.line) for one in quality.set_aside]) == (1, [(bad, 4)])
+    assert {check.name: check.count for check in quality.failed} == {LINES_READABLE: 1}
 
 
 def test_a_day_with_a_corrupt_line_is_reported_every_time_and_heals_with_the_segment(footage, twin):
@@ -271,6 +280,8 @@ def test_a_segment_that_is_damaged_in_the_store_is_named_and_left_out_and_the_re
         assert "\n" not in skipped.reason
         assert frames_seen(footage.store) == [4]
     assert report.runs == []
+    [quality] = reports_of(footage)
+    assert {check.name: check.details for check in quality.failed} == {SEGMENTS_WHOLE: [bad]}
 
 
 class Addressed:
@@ -278,7 +289,7 @@ class Addressed:
 
     def __init__(self, store, address) -> None:
         self._store = store
-        self.address = address
+        self.address = lambda key, ttl_s: address(key)
 
     def __getattr__(self, name: str):
         return getattr(self._store, name)

@@ -9,7 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from frametally.records import Detection, FrameDetections, encode
-from frametally_hadoop.lines import BadLine, decode_frame, decode_with_standard_library
+from frametally_hadoop.lines import (
+    BadLine,
+    decode_frame,
+    decode_frames,
+    decode_labels,
+    decode_with_standard_library,
+)
 
 FRAME = FrameDetections(
     image_path="images/gate/2026-01-01/1767268800000-abababababab-7.jpg",
@@ -172,3 +178,58 @@ def test_a_field_with_any_value_is_the_same_to_both(name, value):
 def test_a_detections_field_with_any_value_is_the_same_to_both(name, value):
     line = with_detection(**{name: value})
     assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line)
+
+
+def one_by_one(lines: list[bytes]):
+    """What `decode_frame` makes of each; None if it refuses one."""
+    found = [decoded(decode_frame, line) for line in lines]
+    return None if None in found else found
+
+
+def together(lines: list[bytes]):
+    frames = decode_frames(lines)
+    return None if frames is None else [decoded(lambda _, frame=frame: frame, b"") for frame in frames]
+
+
+def test_many_good_lines_are_read_together_to_what_they_are_one_by_one():
+    lines = [LINE, with_detection(label="größer"), with_fields(detections=[]), LINE]
+    assert together(lines) == one_by_one(lines) is not None
+    labels = decode_labels(b"\n".join(lines))
+    assert [[box.label for box in frame.detections] for frame in labels] == [
+        [box[0] for box in frame[-1]] for frame in one_by_one(lines)
+    ]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [LINE + LINE, LINE[:-1], b"}"],  # three lines and three objects, and not one on each
+        [LINE + LINE, b'{"a":', b"1}"],
+        [LINE[:-1] + b',"other":[{}', b"{}]}"],
+        [LINE, b""],
+        [b"", LINE],
+        [LINE, b"{}"],
+        [LINE, with_fields(v=2)],
+        [LINE, LINE.decode().encode("utf-16")],
+        [LINE, LINE[:-10] + b"\xff" + LINE[-10:]],
+        [LINE, with_fields(other="\ud800").replace(b"\\ud800", b"\xed\xa0\x80")],
+        [b"[" + LINE, LINE + b"]"],
+    ],
+)
+def test_of_many_lines_with_a_bad_one_none_is_read_together(lines):
+    assert one_by_one(lines) is None
+    assert together(lines) is None
+
+
+@given(
+    at=st.integers(0, 3 * len(LINE)),
+    length=st.integers(0, 6),
+    put=st.lists(
+        st.sampled_from([b'"', b"{", b"}", b"[", b"]", b",", b":", b"1", b"\n", b" ", b"}\n{", LINE, b"{}"]),
+        max_size=4,
+    ),
+)
+def test_lines_with_any_bytes_changed_are_never_read_together_to_something_else(at, length, put):
+    text = b"\n".join([LINE] * 3)
+    lines = (text[:at] + b"".join(put) + text[at + length :]).split(b"\n")
+    assert together(lines) in (None, one_by_one(lines))

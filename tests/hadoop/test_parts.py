@@ -104,8 +104,8 @@ def test_progress_says_what_is_at_hand(footage):
     footage.segment([footage.frame(NOON_MS, "car")])
     driver.aggregate(settings=footage.settings, store=footage.store, progress=Progress())
     assert said == [
-        (0, 1, "segment headers"),
-        (1, 1, "segment headers"),
+        (0, 1, "headers of new segments"),
+        (1, 1, "headers of new segments"),
         (0, 1, "counting 1 segments (inline)"),
         (0, 1, "publishing 2026-01-01"),
         (1, 1, "published"),

@@ -270,6 +270,15 @@ def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_foot
     assert "quality: 1 runs looked at, 0 with a check that did not pass" in shown.stdout
     status = frametally("status", **place)
     assert "quality: 2026-01-01, tiny-1, 60 s: 1 frames, 1 detections" in status.stdout
+    [report] = json.loads(frametally("status", "--json", **place).stdout)["quality"]
+    assert (report["day"], report["passed"], report["frames"]) == ("2026-01-01", True, 1)
+    assert {"name", "passed", "count", "details"} <= set(report["checks"][0])
+    narrowed = frametally("aggregate", "--to", "2026-01-02", "--labels", "car,carr", **place)
+    assert (narrowed.returncode, narrowed.stdout.split(",")[0]) == (0, "counts: 1 days counted")
+    assert "asks for 'carr', which nothing detected here has; labels that are: car" in narrowed.stderr
     refused = frametally("aggregate", "--every", "soon", **place)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "--every 'soon' is no period" in refused.stderr
+    odd = frametally("aggregate", "--interval", "7", **place)
+    assert (odd.returncode, odd.stdout) == (2, "")
+    assert "7 s does not divide a day" in odd.stderr

@@ -53,16 +53,19 @@ def published(footage) -> dict[str, bytes]:
     return footage.objects("mapreduce-output") | footage.objects("tracks")
 
 
-@pytest.mark.parametrize("master", ["local[2]", "local-cluster[2,1,1024]"])
-def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(segments, master):
+def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(segments):
     report = segments.aggregate(runner="inline")
     assert (len(report.runs), len(report.skipped)) == (2, 1)
     assert report.duplicates_dropped > 0
     expected = published(segments)
     assert any(key.startswith("tracks/") for key in expected)
-    for runner in ("local", "spark"):
+    for engine in (
+        {"runner": "local"},
+        {"runner": "spark", "spark_master": "local[2]"},
+        {"runner": "spark", "spark_master": "local-cluster[2,1,1024]"},
+    ):
         for key in expected:
             segments.store.delete(key)
         assert published(segments) == {}
-        segments.aggregate(runner=runner, spark_master=master)
-        assert published(segments) == expected
+        segments.aggregate(split_mb=0, **engine)  # a split per segment: several tasks
+        assert published(segments) == expected, engine

@@ -1,0 +1,142 @@
+"""Generated footage for the counting benchmarks: frames with 3.5 boxes each, the same bytes every time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from frametally import keys
+from frametally.records import Detection, FrameDetections, SegmentHeader, SegmentSource, decode, encode
+from frametally.segments import encode_segment
+
+SEED, SOURCES = 7, 4
+START_MS = 1_772_323_200_000
+LABELS = ["car", "person", "bus", "truck", "bicycle"]
+MODEL, LOG_ID, TOPIC = "bench", "log", "frames"
+
+
+def apart(make: Callable[..., object], *arguments: object) -> None:
+    """Call `make` in a process of its own: by Linux's count, a child begins with its parent's peak of memory.
+
+    Raises:
+        SystemExit: It failed.
+    """
+    process = multiprocessing.get_context("spawn").Process(target=make, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"the footage could not be made: exit code {process.exitcode}")
+
+
+def frames_of(frames: int) -> Iterator[FrameDetections]:
+    """`frames` frames of four cameras at 5 a second, 1 in 200 of them twice."""
+    rng = random.Random(SEED)  # noqa: S311
+    for number in range(frames):
+        source = f"gate-{number % SOURCES}"
+        at_ms = START_MS + number // SOURCES * 200
+        boxes = [
+            Detection(
+                label=rng.choices(LABELS, [8, 4, 1, 2, 1])[0],
+                confidence=rng.randrange(1000, 10_000) / 10_000,
+                box=(rng.randrange(6000) / 10, rng.randrange(4000) / 10, 30.5, 40.0),
+            )
+            for _ in range(rng.randrange(8))
+        ]
+        frame = FrameDetections(
+            image_path=keys.image_key(source, at_ms, "ab" * 32, number),
+            source=source,
+            frame_index=number,
+            captured_at_ms=at_ms,
+            time_source="start_time",
+            width_px=640,
+            height_px=480,
+            media="ab" * 32,
+            model=MODEL,
+            detections=boxes,
+        )
+        yield frame
+        if number % 200 == 0:
+            yield frame
+
+
+def write_segments(store: Path, frames: int, frames_per_segment: int) -> list[Path]:
+    """Write segments where a store in the folder `store` has them, and say where they are."""
+    paths: list[Path] = []
+    batch: list[FrameDetections] = []
+    offset = 0
+
+    def flush() -> None:
+        nonlocal offset
+        data = encode_segment(
+            model=MODEL,
+            log_id=LOG_ID,
+            topic=TOPIC,
+            partition=0,
+            first_offset=offset,
+            next_offset=offset + len(batch),
+            frames=batch,
+            dead_letters=[],
+        )
+        paths.append(_write(store, offset, data))
+        offset += len(batch)
+        batch.clear()
+
+    for frame in frames_of(frames):
+        batch.append(frame)
+        if len(batch) >= frames_per_segment:
+            flush()
+    if batch:
+        flush()
+    return paths
+
+
+def write_as_one(store: Path, paths: Iterable[Path]) -> Path:
+    """One segment with the lines of many."""
+    of_source: defaultdict[str, list[bytes]] = defaultdict(list)
+    parts: defaultdict[str, list[SegmentSource]] = defaultdict(list)
+    next_offset = 0
+    for path in paths:
+        head, _, body = path.read_bytes().partition(b"\n")
+        header = decode(head, SegmentHeader)
+        next_offset = header.next_offset
+        for part in header.sources:
+            of_source[part.source].append(body[part.first_byte : part.next_byte])
+            parts[part.source].append(part)
+    sources: list[SegmentSource] = []
+    first_byte = 0
+    for source in sorted(parts):
+        next_byte = first_byte + sum(map(len, of_source[source]))
+        sources.append(
+            SegmentSource(
+                source=source,
+                frames=sum(part.frames for part in parts[source]),
+                first_captured_at_ms=min(part.first_captured_at_ms for part in parts[source]),
+                last_captured_at_ms=max(part.last_captured_at_ms for part in parts[source]),
+                first_byte=first_byte,
+                next_byte=next_byte,
+            )
+        )
+        first_byte = next_byte
+    header = SegmentHeader(
+        model=MODEL,
+        log_id=LOG_ID,
+        topic=TOPIC,
+        partition=0,
+        first_offset=0,
+        next_offset=next_offset,
+        frames=sum(part.frames for part in sources),
+        dead_letters=0,
+        sources=sources,
+    )
+    body = b"".join(piece for source in sorted(of_source) for piece in of_source[source])
+    return _write(store, 0, encode(header) + b"\n" + body)
+
+
+def _write(store: Path, offset: int, data: bytes) -> Path:
+    path = store / keys.segment_key(MODEL, LOG_ID, TOPIC, 0, offset)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path

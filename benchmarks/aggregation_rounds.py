@@ -1,0 +1,92 @@
+"""Processes that are measured in rounds that take turns: seconds of the wall and of CPU, peak memory."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+class Measured:
+    """The rounds of one variant."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._wall_s: list[float] = []
+        self._cpu_s: list[float] = []
+        self.peak_mb = 0.0
+
+    def run(self, command: Sequence[str], *, stdin: Path | None = None) -> None:
+        """One round: a process of its own. CPU seconds are its own and those of the children it waited for.
+
+        Raises:
+            SystemExit: It failed; with the end of what it said.
+        """
+        with tempfile.TemporaryDirectory() as temporary:
+            log = Path(temporary) / "log"
+            with log.open("wb") as sink, (stdin or Path(os.devnull)).open("rb") as source:
+                started_s = time.monotonic()
+                child = os.posix_spawn(
+                    command[0],
+                    command,
+                    os.environ,
+                    file_actions=[
+                        (os.POSIX_SPAWN_DUP2, source.fileno(), 0),
+                        (os.POSIX_SPAWN_DUP2, sink.fileno(), 2),
+                        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                    ],
+                )
+                _, status, usage = os.wait4(child, 0)
+                wall_s = time.monotonic() - started_s
+            if status:
+                raise SystemExit(f"{' '.join(command)} failed:\n{log.read_text()[-3000:]}")
+        self._wall_s.append(wall_s)
+        self._cpu_s.append(usage.ru_utime + usage.ru_stime)
+        self.peak_mb = max(self.peak_mb, usage.ru_maxrss / 1024)
+
+    @property
+    def wall_s(self) -> float:
+        """The median."""
+        return statistics.median(self._wall_s)
+
+    @property
+    def cpu_s(self) -> float:
+        """The median."""
+        return statistics.median(self._cpu_s)
+
+
+def measure_engines(
+    pythons: Mapping[str, str], paths: Sequence[Path], rounds: int, *, budget_s: float = math.inf
+) -> tuple[dict[str, Measured], int]:
+    """Every variant of `aggregation_engines` over the same segments; and the number of rounds.
+
+    Args:
+        pythons: By name of the variant, the Python that has what it needs.
+        paths: The segments.
+        rounds: How often.
+        budget_s: No round is begun that would end later than so many seconds from now; one always is.
+
+    Raises:
+        SystemExit: One failed, or two do not agree.
+    """
+    script = str(Path(__file__).resolve().with_name("aggregation_engines.py"))
+    found = {name: Measured() for name in pythons}
+    digests: dict[str, str] = {}
+    started_s = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        listed, digest = Path(temporary) / "list", Path(temporary) / "digest"
+        listed.write_text("\n".join(map(str, paths)), "utf-8")
+        for done in range(rounds):
+            spent_s = time.monotonic() - started_s
+            if done and spent_s + spent_s / done > budget_s:
+                return found, done
+            for name, python in pythons.items():
+                found[name].run([python, script, name, str(listed), str(digest)])
+                digests[name] = digest.read_text("utf-8")
+                if len(set(digests.values())) > 1:
+                    raise SystemExit(f"the variants do not agree: {digests}")
+    return found, rounds

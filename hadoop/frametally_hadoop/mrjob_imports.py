@@ -1,0 +1,46 @@
+"""What mrjob's last release still asks of Python, while it is imported. Standard library only.
+
+mrjob 0.7.4 takes three small things from `distutils` and `pipes`, which Python has dropped. setuptools, where
+it is installed, stands in for the first in every Python, and takes longer to import than all else that a task
+needs. So they are here while mrjob is imported, and gone afterwards: nobody else meets them.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+
+def loose_version(text: str) -> list[int | str]:
+    """A version such as `3.3.6` as what it is compared by."""
+    return [int(part) if part.isdigit() else part for part in re.findall(r"\d+|[a-z]+", text)]
+
+
+_STAND_INS: dict[str, dict[str, object]] = {
+    "distutils": {},
+    "distutils.spawn": {"find_executable": shutil.which},
+    "distutils.version": {"LooseVersion": loose_version},
+    "pipes": {"quote": shlex.quote},
+}
+
+
+@contextmanager
+def stand_ins() -> Iterator[None]:
+    """Import mrjob in here. Modules that somebody has imported before are left as they are."""
+    put: list[str] = []
+    for name, content in _STAND_INS.items():
+        if name not in sys.modules:
+            module = ModuleType(name)
+            module.__dict__.update(content)
+            sys.modules[name] = module
+            put.append(name)
+    try:
+        yield
+    finally:
+        for name in put:
+            del sys.modules[name]

@@ -1,0 +1,188 @@
+"""New is what is listed and not noted: planning reads what is new, and tasks read splits of a set size."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from frametally.reports import NoProgress
+from frametally_hadoop import outcome, segment_notes
+from frametally_hadoop.dry_run import dry_run
+from frametally_hadoop.mapping import ENTRY_SEPARATOR, FrameGroups
+from frametally_hadoop.params import CountParams
+from frametally_hadoop.splits import plan_splits
+
+NOON_MS = 1_767_268_800_000
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def filmed(file_footage):
+    """Two days in six segments, and a picture archive of five years in one."""
+    for number in range(6):
+        at_ms = NOON_MS + number % 2 * DAY_MS + number * 1000
+        file_footage.segment([file_footage.frame(at_ms + n, "car", index=number * 10 + n) for n in range(4)])
+    file_footage.segment([file_footage.frame(NOON_MS + n * 365 * DAY_MS, "car", index=90) for n in range(5)])
+    return file_footage
+
+
+class Reads:
+    """The keys of segments that were read from a store, by whatever method."""
+
+    def __init__(self, footage, watched) -> None:
+        self.keys: list[str] = []
+        self.store = watched(footage.store, self._watch)
+
+    def _watch(self, call: str, key: str) -> None:
+        if call in ("before get", "before get_range", "before address") and key.startswith("metadata/"):
+            self.keys.append(key)
+
+
+def notes_of(footage):
+    [path] = footage.settings.data_dir.glob("segments-*.jsonl")
+    return path
+
+
+def test_an_aggregation_with_nothing_new_reads_no_segment(filmed, watched):
+    assert len(filmed.aggregate().runs) == 6
+    reads = Reads(filmed, watched)
+    report = filmed.aggregate(store=reads.store)
+    assert (report.runs, report.days_up_to_date, reads.keys) == ([], 6, [])
+    dry_run(settings=filmed.settings, store=reads.store, progress=NoProgress())
+    assert reads.keys == []
+
+
+def test_of_many_segments_only_the_header_of_a_new_one_is_read(filmed, watched):
+    filmed.aggregate()
+    new = filmed.segment([filmed.frame(NOON_MS + 30 * DAY_MS, "car")])
+    reads = Reads(filmed, watched)
+    assert [run.day for run in filmed.aggregate(store=reads.store).runs] == ["2026-01-31"]
+    assert reads.keys == [new, new]  # its header; its address for the job
+
+
+def test_a_dry_run_of_much_new_footage_reads_headers_and_the_aggregation_none_of_them_again(filmed, watched):
+    reads = Reads(filmed, watched)
+    dry_run(settings=filmed.settings, store=reads.store, progress=NoProgress())
+    headers = len(reads.keys)
+    filmed.aggregate(store=reads.store)
+    assert (headers, len(reads.keys)) == (8, 8 + 7)  # of the archive also its lines; then all addresses
+
+
+def lose(path) -> None:
+    path.unlink()
+
+
+def tear(path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def spoil(path) -> None:
+    path.write_bytes(b'\xff\xfe{"no": "note"}\n["metadata/x"]\n' + path.read_bytes()[300:])
+
+
+@pytest.mark.parametrize("harm", [lose, tear, spoil])
+def test_notes_that_are_lost_or_damaged_change_nothing(filmed, harm):
+    filmed.aggregate()
+    published = filmed.objects("mapreduce-output")
+    harm(notes_of(filmed))
+    assert filmed.aggregate().runs == []
+    assert filmed.objects("mapreduce-output") == published
+
+
+def test_a_segment_that_was_put_again_is_read_again(filmed, watched):
+    filmed.aggregate()
+    key = next(iter(filmed.objects("metadata")))
+    filmed.store.put(key, filmed.store.get(key))
+    reads = Reads(filmed, watched)
+    assert filmed.aggregate(store=reads.store).runs == []
+    assert reads.keys == [key]
+
+
+def test_notes_of_segments_that_are_gone_do_not_pile_up(file_footage, monkeypatch):
+    footage = file_footage
+    monkeypatch.setattr(segment_notes, "SPARE_LINES", 10)
+    for number in range(40):
+        key = footage.segment([footage.frame(NOON_MS + number, "car", index=number)])
+        footage.aggregate()
+        footage.store.delete(key)
+    assert len(notes_of(footage).read_bytes().splitlines()) <= 12
+
+
+def test_a_data_folder_without_room_for_notes_only_costs_time(filmed, watched):
+    (filmed.settings.data_dir / notes_name(filmed)).mkdir()
+    assert len(filmed.aggregate().runs) == 6
+    reads = Reads(filmed, watched)
+    assert filmed.aggregate(store=reads.store).runs == []
+    assert len(reads.keys) == 8
+
+
+def notes_name(footage) -> str:
+    dry_run(settings=footage.settings, store=footage.store, progress=NoProgress())
+    path = notes_of(footage)
+    path.unlink()
+    return path.name
+
+
+def test_a_task_reads_many_small_segments_and_the_split_size_changes_no_byte(filmed, monkeypatch):
+    manifests = []
+    run_job = outcome.run_job
+
+    def noted(**options):
+        manifests.append(options["manifest"])
+        return run_job(**options)
+
+    monkeypatch.setattr(outcome, "run_job", noted)
+    filmed.aggregate()
+    published = filmed.objects("mapreduce-output") | filmed.objects("tracks")
+    for key in published:
+        filmed.store.delete(key)
+    filmed.aggregate(split_mb=0)
+    assert filmed.objects("mapreduce-output") | filmed.objects("tracks") == published
+    assert [len(manifest) for manifest in manifests] == [1, 7]
+    assert manifests[0][0].split(ENTRY_SEPARATOR) == manifests[1]
+
+
+@given(st.lists(st.integers(0, 100)), st.integers(1, 100))
+def test_splits_hold_every_segment_once_in_order_and_no_more_than_their_size(sizes, split_bytes):
+    splits = plan_splits(((str(n), size) for n, size in enumerate(sizes)), split_bytes=split_bytes)
+    assert [key for split in splits for key in split] == [str(n) for n in range(len(sizes))]
+    held = [[sizes[int(key)] for key in split] for split in splits]
+    assert all(len(one) == 1 or sum(one) <= split_bytes for one in held)
+    assert all(sum(one) + following[0] > split_bytes for one, following in pairwise(held))
+
+
+def ignore(*_: object) -> None:
+    """Counts nothing."""
+
+
+@pytest.mark.parametrize("segments", [40, 400])
+def test_the_memory_of_a_mapper_does_not_grow_with_its_input(file_footage, segments):
+    """What it holds and what it passes on at a time, in bytes: the same for ten times the segments."""
+    footage = file_footage
+    frames = [footage.frame(NOON_MS + n * 200, *["car"] * 4, index=n) for n in range(50)]
+    key = footage.segment(frames)
+    segment_bytes = len(footage.store.get(key))
+    groups = FrameGroups(CountParams(tracking=None), ignore, buffer_bytes=10 * segment_bytes)
+    most = passed_on = 0
+    for _ in range(segments):
+        pairs = list(groups.add(footage.store.address(key)))
+        passed_on += sum(len(value) for _, value in pairs)
+        most = max(most, groups.held_bytes + sum(len(value) for _, value in pairs))
+    passed_on += sum(len(value) for _, value in groups.drain())
+    assert passed_on > 0.9 * segments * (segment_bytes - 500)
+    assert most <= 11 * segment_bytes
+
+
+def test_a_segment_larger_than_the_buffer_is_passed_on_while_it_is_read(file_footage):
+    footage = file_footage
+    frames = [footage.frame(NOON_MS + n * 200, *["car"] * 4, index=n) for n in range(5000)]
+    key = footage.segment(frames)
+    size_bytes = len(footage.store.get(key))
+    groups = FrameGroups(CountParams(tracking=None), ignore, buffer_bytes=1)
+    most = 0
+    for _, _value in groups.add(footage.store.address(key)):
+        most = max(most, groups.held_bytes)
+    assert 0 < most < size_bytes / 2
