@@ -20,6 +20,9 @@ POSTPROCESSING_VERSION = 1
 CONFIDENCE_STEPS = 10_000
 PIXEL_STEPS = 10
 
+_BLOCK = 256
+"""Boxes that are compared with all others in one go: bounds memory, however many there are."""
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
@@ -97,17 +100,18 @@ def suppress_overlaps(corners: Floats, class_index: Integers, *, nms_iou: float)
     left, top, right, bottom = corners.T
     area = (right - left) * (bottom - top)
     alive = np.ones(len(corners), dtype=np.bool_)
-    for i in range(len(corners)):
-        if not alive[i]:
-            continue
-        rivals = i + 1 + np.flatnonzero(alive[i + 1 :] & (class_index[i + 1 :] == class_index[i]))
-        if not rivals.size:
-            continue
-        across = np.minimum(right[rivals], right[i]) - np.maximum(left[rivals], left[i])
-        down = np.minimum(bottom[rivals], bottom[i]) - np.maximum(top[rivals], top[i])
+    for first in range(0, len(corners), _BLOCK):
+        block = np.arange(first, min(first + _BLOCK, len(corners)))[:, np.newaxis]
+        across = np.minimum(right[block], right) - np.maximum(left[block], left)
+        down = np.minimum(bottom[block], bottom) - np.maximum(top[block], top)
         common = np.maximum(across, 0.0) * np.maximum(down, 0.0)
         # IoU > limit, without a division: boxes without area overlap nothing.
-        alive[rivals[common > nms_iou * (area[rivals] + area[i] - common)]] = False
+        overlaps = common > nms_iou * (area + area[block] - common)
+        weaker = np.arange(len(corners)) > block
+        drops = overlaps & weaker & (class_index[block] == class_index)
+        for row in np.flatnonzero(drops.any(axis=1)):
+            if alive[first + row]:
+                alive[drops[row]] = False
     return np.flatnonzero(alive)
 
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 from frametally.downloads import file_sha256
 from frametally.settings import Settings
+from frametally_consumer.backends import threads
 from frametally_consumer.boxes import CONFIDENCE_STEPS, POSTPROCESSING_VERSION, to_steps
 from frametally_consumer.detector import make_model_id
 from frametally_consumer.heads import DarknetHead, DecodedHead, Head
 from frametally_consumer.model_files import CheckedModel
 from frametally_consumer.network import Network
-from frametally_consumer.network_input import RESIZE_RULES, Resize
+from frametally_consumer.network_input import DECODE_RULE, RESIZE_RULES, Resize
 from frametally_consumer.opencv_backend import OpenCvNetwork
 from frametally_consumer.self_test import draw_picture
 from frametally_consumer.yolo_detector import YoloDetector
@@ -25,7 +26,12 @@ def reference_detector(model: CheckedModel, settings: Settings) -> YoloDetector:
         Misconfigured: OpenCV cannot run it, or its numbers are not finite.
     """
     detector = _detector(
-        model, OpenCvNetwork(model), DecodedHead(model.facts.classes), settings, precision="f32", more={}
+        model,
+        OpenCvNetwork(model, threads=threads(settings)),
+        DecodedHead(model.facts.classes),
+        settings,
+        precision="f32",
+        more={},
     )
     # There is nothing to compare it with; but every layer must fit the one before.
     detector.all_rows(draw_picture())
@@ -78,6 +84,7 @@ def _detector(
             "class_names": model.class_names,
             "input_px": [settings.input_width_px, settings.input_height_px],
             "resize": RESIZE_RULES[resize],
+            "decode": DECODE_RULE,
             "min_confidence_e4": int(to_steps(settings.min_confidence, CONFIDENCE_STEPS)),
             "nms_iou": settings.nms_iou,
             "postprocessing": POSTPROCESSING_VERSION,

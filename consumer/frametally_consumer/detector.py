@@ -35,18 +35,41 @@ class Detector(Protocol):
 class AsyncDetector(Detector, Protocol):
     """A detector that works on several images at once. `start` is for one thread at a time."""
 
-    def start(self, image: Pixels) -> Future[list[Detection]]:
+    @property
+    def least_px(self) -> tuple[int, int]:
+        """Width and height of the network's input: more of a frame it does not see.
+
+        A JPEG may be decoded at a reduced scale as long as both of its sides stay at least that large. That
+        changes what is found, so the rule is part of the model id.
+        """
+
+    def start(self, image: Pixels, *, frame_px: tuple[int, int] | None = None) -> Future[list[Detection]]:
         """What `detect` would find in `image`, later.
 
         Waits while as many images are under way as the detector can work on. `image` is not used after the
         return. The future may be completed in any thread, and out of order.
+
+        Args:
+            image: As for `detect`, or one that was decoded at a reduced scale.
+            frame_px: Width and height of the stored frame, in whose pixels the boxes are; None: the image's.
         """
 
 
-def start(detector: Detector, image: Pixels) -> Future[list[Detection]]:
-    """What `detector` finds in `image`: later if the detector can, or else now."""
+def least_px(detector: Detector) -> tuple[int, int] | None:
+    """How large an image has to be for `detector`; None if it wants every pixel."""
+    return detector.least_px if isinstance(detector, AsyncDetector) else None
+
+
+def start(
+    detector: Detector, image: Pixels, *, frame_px: tuple[int, int] | None = None
+) -> Future[list[Detection]]:
+    """What `detector` finds in `image`: later if the detector can, or else now.
+
+    Raises:
+        Misconfigured: The detector cannot work; the future may hold the same.
+    """
     if isinstance(detector, AsyncDetector):
-        return detector.start(image)
+        return detector.start(image, frame_px=frame_px)
     done: Future[list[Detection]] = Future()
     try:
         done.set_result(detector.detect([image])[0])

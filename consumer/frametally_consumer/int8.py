@@ -206,8 +206,9 @@ class _Counted:
 
 
 def _nncf() -> Any:
-    # NNCF and OpenVINO's tools report their use over the network unless told not to, by this variable.
-    os.environ.setdefault("NNCF_CI", "1")
+    # NNCF reports its use over the network unless told not to, by this variable; OpenVINO's package for that
+    # is out of reach since `openvino_runtime` was imported.
+    os.environ["NNCF_CI"] = "1"
     try:
         with _quiet():
             import nncf

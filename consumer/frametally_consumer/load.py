@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frametally.errors import Misconfigured
+from frametally.opencv import cv2
 from frametally.reports import NoProgress, Progress
 from frametally.settings import Settings
 from frametally_consumer.backends import chosen_backend
@@ -27,6 +28,8 @@ def load_detector(settings: Settings, progress: Progress | None = None) -> Detec
             f"FRAMETALLY_PRECISION={settings.precision}: {backend} computes in f32 alone; set "
             "FRAMETALLY_DETECTOR=openvino, or the precision to f32"
         )
+    if backend != "opencv":
+        cv2.setNumThreads(1)  # it only resizes then, and its threads cost more than they bring
     # Imported here: a machine without these packages can run the reference.
     if settings.model_onnx is not None:
         from frametally_consumer.onnx_model import load_onnx

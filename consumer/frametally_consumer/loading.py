@@ -15,7 +15,7 @@ from frametally.stored_frame import BadFrame, as_dead_letter, parse_announcement
 
 
 class Loaded(NamedTuple):
-    """An announced frame with its picture, (height, width, 3) uint8 BGR."""
+    """An announced frame with its picture, (height, width, 3) uint8 BGR, perhaps at a reduced scale."""
 
     announcement: FrameAnnouncement
     image: Pixels
@@ -35,6 +35,7 @@ def load(
     *,
     store: ObjectStore,
     max_pixels: int,
+    least_px: tuple[int, int] | None,
     patience: Patience,
     give_up: Callable[[], bool],
 ) -> Loaded | DeadLetter | None:
@@ -45,11 +46,16 @@ def load(
         frame: The announcement in it.
         store: Where the picture lies; while it is away this waits.
         max_pixels: Width times height above which a picture is refused.
+        least_px: How large the picture has to be, as `read_frame` says.
         patience: How to wait.
         give_up: Whether the frame is wanted no more.
     """
+
+    def read() -> Pixels:
+        return read_frame(store, frame, max_pixels=max_pixels, least_px=least_px)
+
     try:
-        image = patience.until_done("fetch", lambda: read_frame(store, frame, max_pixels=max_pixels), give_up)
+        image = patience.until_done("fetch", read, give_up)
     except GivenUp:
         return None
     except BadFrame as error:

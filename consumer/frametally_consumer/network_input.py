@@ -14,6 +14,9 @@ Resize = Literal["stretch", "letterbox"]
 RESIZE_RULES: dict[Resize, str] = {"stretch": "stretch-linear-1", "letterbox": "letterbox-linear-1"}
 """Names of what `fit` does; changed whenever that changes a value; part of the model id."""
 
+DECODE_RULE = "jpeg-reduced-while-sides-suffice-1"
+"""Name of how frames are decoded (`frametally.opencv.reduction_for`); part of the model id."""
+
 _PADDING = 114  # the grey around a letterboxed picture that YOLO networks are trained with
 
 

@@ -17,7 +17,7 @@ from frametally_consumer.boxes import CONFIDENCE_STEPS, POSTPROCESSING_VERSION, 
 from frametally_consumer.detector import make_model_id
 from frametally_consumer.model_files import read_class_names
 from frametally_consumer.network import Network
-from frametally_consumer.network_input import RESIZE_RULES, Resize, fit
+from frametally_consumer.network_input import DECODE_RULE, RESIZE_RULES, Resize, fit
 from frametally_consumer.onnx_heads import check_rows, recognise
 from frametally_consumer.runners import run_network
 from frametally_consumer.self_test import draw_picture
@@ -69,6 +69,7 @@ def load_onnx(path: Path, backend: Backend, settings: Settings) -> YoloDetector:
                 "class_names": class_names,
                 "input_px": size_px,
                 "resize": RESIZE_RULES[resize],
+                "decode": DECODE_RULE,
                 "min_confidence_e4": int(to_steps(settings.min_confidence, CONFIDENCE_STEPS)),
                 "nms_iou": settings.nms_iou,
                 "postprocessing": POSTPROCESSING_VERSION,

@@ -22,13 +22,17 @@ class OpenCvNetwork:
 
     backend = "opencv"
 
-    def __init__(self, model: CheckedModel) -> None:
+    def __init__(self, model: CheckedModel, *, threads: int) -> None:
         """Loads the network.
+
+        Args:
+            model: The network.
+            threads: Of the computation.
 
         Raises:
             Misconfigured: OpenCV cannot read it.
         """
-        self._cfg = model.files.cfg
+        self._cfg, self._threads = model.files.cfg, threads
         try:
             self._network = cv2.dnn.readNetFromDarknet(
                 np.frombuffer(model.facts.text.encode(), np.uint8), np.frombuffer(model.weights, np.uint8)
@@ -41,6 +45,7 @@ class OpenCvNetwork:
 
     def start(self, picture: Pixels, then: Callable[[Outputs], None]) -> None:
         """As `Network.start` says; `then` is called before the return."""
+        cv2.setNumThreads(self._threads)  # it is the process's: whoever else uses OpenCV may have changed it
         try:
             self._network.setInput(as_blob(picture))
             outputs = self._network.forward(self._outputs)

@@ -1,8 +1,9 @@
-"""The threads behind a worker's main thread: two load, one detects, one looks up and writes.
+"""The threads behind a worker's main thread: two load, one feeds the detector, one collects, one writes.
 
 Several batches are on their way at once: while one is being written, the next is detected and the one after
-it is loaded. Frames of a partition keep their order, because chunks are detected in the order in which they
-were submitted; segments keep theirs, because the main thread gives out the next batch of a partition only
+it is loaded. The detector gets a chunk's first picture while it is still at the last ones of the one before.
+Frames of a partition keep their order, because chunks are fed and collected in the order in which they were
+submitted; segments keep theirs, because the main thread gives out the next batch of a partition only
 after it has heard of the last. What is under way is bounded by number and by bytes, so memory stays flat.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -22,8 +24,8 @@ from frametally.records import DeadLetter, FrameAnnouncement
 from frametally.retrying import Patience
 from frametally.stored_frame import decoded_bytes
 from frametally_consumer.assigned import AssignedPartition, Batch, Outcome
-from frametally_consumer.detecting import Loading, detect
-from frametally_consumer.detector import Detector
+from frametally_consumer.detecting import Loading, collect, feed
+from frametally_consumer.detector import Detector, least_px
 from frametally_consumer.loading import load, parse
 
 T = TypeVar("T")
@@ -61,9 +63,11 @@ class Pipeline:
         self._store = store
         self._detector = detector
         self._max_pixels = max_pixels
+        self._least_px = least_px(detector)
         self._patience = patience
         self._loaders = ThreadPoolExecutor(_LOADERS, "loading")
-        self._detecting = ThreadPoolExecutor(1, "detecting")
+        self._feeding = ThreadPoolExecutor(1, "feeding")
+        self._collecting = ThreadPoolExecutor(1, "collecting")
         self._writing = ThreadPoolExecutor(1, "writing")
         self._ended: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._jobs = 0
@@ -99,7 +103,7 @@ class Pipeline:
                 frame = parse(one.record)
                 size = 0
                 if not isinstance(frame, DeadLetter):
-                    size = decoded_bytes(frame, max_pixels=self._max_pixels)
+                    size = decoded_bytes(frame, max_pixels=self._max_pixels, least_px=self._least_px)
                 if chunk and chunk_bytes + size > _MOST_BYTES // 2:
                     break
                 if self._bytes and self._bytes + chunk_bytes + size > _MOST_BYTES:
@@ -123,6 +127,7 @@ class Pipeline:
             frame,
             store=self._store,
             max_pixels=self._max_pixels,
+            least_px=self._least_px,
             patience=self._patience,
             give_up=lambda: one.assigned.dropped,
         )
@@ -143,8 +148,10 @@ class Pipeline:
             for one, outcome in zip(taken, result(), strict=True):
                 then(one, outcome)
 
-        loadings = [loading for _, loading in chunk]
-        self._run(self._detecting, lambda: detect(self._detector, loadings), detected)
+        loadings = deque(loading for _, loading in chunk)
+        chunk.clear()
+        fed = self._feeding.submit(feed, self._detector, loadings)
+        self._run(self._collecting, lambda: collect(self._detector.model_id, fed.result()), detected)
 
     def look_up(
         self, assigned: AssignedPartition, committed_offset: int, then: Callable[[Callable[[], Place]], None]
@@ -213,7 +220,7 @@ class Pipeline:
             Whether they have ended; one that is in the detector or in a call of the store ends only after
             that.
         """
-        pools = (self._loaders, self._detecting, self._writing)
+        pools = (self._loaders, self._feeding, self._collecting, self._writing)
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
         until_s = time.monotonic() + within_s

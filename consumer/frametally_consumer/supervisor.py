@@ -19,6 +19,7 @@ from frametally.object_store import open_object_store
 from frametally.reports import Progress
 from frametally.retrying import Backoff
 from frametally.settings import Settings
+from frametally_consumer.backends import cores
 from frametally_consumer.load import load_detector
 from frametally_consumer.report import ConsumeReport, add_up
 from frametally_consumer.worker import consume
@@ -58,13 +59,14 @@ def consume_with_workers(
 
     Args:
         workers: How many.
-        settings: Of each.
+        settings: Of all together; each worker's are as `settings_of_each` says.
         progress: Told how far the group is, and what workers say.
         until_caught_up: End once the log is drained.
         should_stop: Asked several times a second; then all are told to stop, and are given 9 s.
     """
     progress.update(0, None, f"{workers} workers")
-    team = [_Worker(number, settings, until_caught_up, progress) for number in range(1, workers + 1)]
+    own = settings_of_each(settings, workers)
+    team = [_Worker(number, own, until_caught_up, progress) for number in range(1, workers + 1)]
     told_at_s: float | None = None
     try:
         while not all(worker.ended for worker in team):
@@ -87,6 +89,16 @@ def consume_with_workers(
             worker.kill()
     reports = [worker.report for worker in team if worker.report is not None]
     return WorkersReport(add_up(reports), sum(worker.failed for worker in team))
+
+
+def settings_of_each(settings: Settings, workers: int) -> Settings:
+    """The settings of one of `workers`: if its network's threads are not set, twice its part of the cores.
+
+    Its part alone leaves cores idle whenever the partitions of another worker have nothing new.
+    """
+    if settings.detector_threads:
+        return settings
+    return settings.model_copy(update={"detector_threads": max(1, min(cores(), 2 * cores() // workers))})
 
 
 class _Worker:

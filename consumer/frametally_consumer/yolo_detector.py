@@ -71,11 +71,16 @@ class YoloDetector:
         """
         return [found.result() for found in [self.start(image) for image in images]]
 
-    def start(self, image: Pixels) -> Future[list[Detection]]:
+    @property
+    def least_px(self) -> tuple[int, int]:
+        """As `AsyncDetector.least_px` says."""
+        return self._input_width_px, self._input_height_px
+
+    def start(self, image: Pixels, *, frame_px: tuple[int, int] | None = None) -> Future[list[Detection]]:
         """As `AsyncDetector.start` says. Raises as `detect` does; the future may hold the same errors."""
         check_image(image)
         fitted = self._fit(image, self._resize)
-        height_px, width_px = image.shape[:2]
+        width_px, height_px = frame_px or (image.shape[1], image.shape[0])
         future: Future[list[Detection]] = Future()
 
         def then(outputs: Outputs) -> None:

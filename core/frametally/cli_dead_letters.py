@@ -95,11 +95,13 @@ def replay_command(ids: tuple[str, ...], cause: str | None, model: str | None, *
             entries,
             store=ports.store,
             log=ports.log,
-            topic=settings.topic,
+            partitions=settings.log_partitions,
             max_pixels=settings.max_image_megapixels * 1_000_000,
         )
     console.print_skipped(result.skipped)
     click.echo(f"{len(result.announced)} announced again; `frametally consume` detects them")
+    for topic in sorted({entry.header.topic for entry in result.announced} - {settings.topic}):
+        click.echo(f"those of topic {topic}: frametally consume --until-caught-up --topic {topic}")
     return exit_code(done=len(result.announced), skipped=result.skipped)
 
 

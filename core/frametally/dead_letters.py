@@ -162,15 +162,15 @@ def choose(entries: Sequence[Entry], *, ids: Collection[str] = (), cause: str | 
 
 
 def replay(
-    entries: Iterable[Entry], *, store: ObjectStore, log: FrameLog, topic: str, max_pixels: int
+    entries: Iterable[Entry], *, store: ObjectStore, log: FrameLog, partitions: int, max_pixels: int
 ) -> Replayed:
-    """Announce again the messages of those dead letters whose cause is mended.
+    """Announce again the messages of those dead letters whose cause is mended, each on the topic it was on.
 
     Args:
         entries: Which; those that are settled are left out without a word.
         store: Where the frames lie.
         log: Where to announce.
-        topic: On which topic.
+        partitions: Of a topic that is no longer there, and is made anew.
         max_pixels: Width times height above which a picture is still refused.
 
     Raises:
@@ -179,7 +179,7 @@ def replay(
     from frametally.stored_frame import BadFrame, parse_announcement, read_frame
 
     mended: list[Entry] = []
-    messages: list[tuple[bytes, bytes]] = []
+    messages: dict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
     skipped: list[Skipped] = []
     for entry in entries:
         if entry.state != "waiting":
@@ -201,8 +201,11 @@ def replay(
             skipped.append(Skipped(name, reason))
         else:
             mended.append(entry)
-            messages.append((keys.frame_log_key(frame.source, frame.captured_at_ms), entry.letter.message))
-    log.publish(topic, messages)
+            key = keys.frame_log_key(frame.source, frame.captured_at_ms)
+            messages[entry.header.topic].append((key, entry.letter.message))
+    for topic, of_topic in messages.items():
+        log.create_topic(topic, partitions)
+        log.publish(topic, of_topic)
     return Replayed(mended, skipped)
 
 

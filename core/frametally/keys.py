@@ -200,3 +200,8 @@ def parse_run_pointer_key(key: str) -> RunPointerKey | None:
     return RunPointerKey(
         match["model"], match["params"], int(match["interval"]), match["day"], int(match["sequence"])
     )
+
+
+def redetect_topic(model: str) -> str:
+    """The log topic on which stored frames are announced again for `model`."""
+    return f"redetect-{model}"

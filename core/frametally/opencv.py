@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Literal
 
 # OpenCV reads these once, at its first import; later they are ignored without a word. The bound is the second
 # belt: the first is the check of a picture's header against `max_image_megapixels`, which is never above it.
@@ -15,45 +16,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frametally.errors import Poison
+from frametally.jpeg_header import jpeg_size_px
 
-__all__ = ["Pixels", "cv2", "decode_image", "decode_pixels", "jpeg_size_px"]
+__all__ = [
+    "Pixels",
+    "Reduction",
+    "cv2",
+    "decode_image",
+    "decode_pixels",
+    "jpeg_size_px",
+    "reduced_px",
+    "reduction_for",
+]
 
 Pixels = NDArray[np.uint8]
 """A picture: shape (height, width, 3), dtype uint8, channels blue, green, red."""
 
-_START_OF_IMAGE = b"\xff\xd8"
-_NO_LENGTH = {0x01, *range(0xD0, 0xD8)}  # TEM and the restart markers stand alone
-_START_OF_FRAME = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # DHT, JPG and DAC share the range
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+Reduction = Literal[1, 2, 4, 8]
+"""By how much each side of a picture is smaller than it lies in the JPEG."""
 
-
-def jpeg_size_px(data: bytes) -> tuple[int, int]:
-    """`(width, height)` in pixels by a JPEG's header (ITU-T T.81, B.2.2); nothing is decoded.
-
-    Raises:
-        Poison: Not a JPEG, or one whose header is damaged.
-    """
-    if not data:
-        raise Poison("the picture is empty (0 bytes)")
-    if data[:2] != _START_OF_IMAGE:
-        raise Poison("the picture is not a JPEG")
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF:  # fill byte
-            position += 1
-        elif marker in _NO_LENGTH:
-            position += 2
-        elif marker in _START_OF_FRAME:
-            height, width = (int.from_bytes(data[at : at + 2]) for at in (position + 5, position + 7))
-            if len(data) < position + 9 or not width or not height:
-                break
-            return width, height
-        elif marker in (_START_OF_SCAN, _END_OF_IMAGE):
-            break
-        else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4])
-    raise Poison("the JPEG's header is damaged")
+_FLAGS: dict[Reduction, int] = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 
 
 def decode_image(data: bytes, max_pixels: int) -> Pixels:
@@ -75,8 +62,36 @@ def decode_image(data: bytes, max_pixels: int) -> Pixels:
     return decode_pixels(data)
 
 
-def decode_pixels(data: bytes) -> Pixels:
+def reduction_for(width_px: int, height_px: int, least_px: tuple[int, int] | None) -> Reduction:
+    """The largest reduction of a JPEG that leaves both of its sides at least at `least_px`.
+
+    Args:
+        width_px: Of the JPEG.
+        height_px: Of the JPEG.
+        least_px: Width and height that suffice; None: every pixel is wanted.
+    """
+    if least_px is None:
+        return 1
+    reductions: tuple[Reduction, ...] = (8, 4, 2)
+    for reduction in reductions:
+        if width_px // reduction >= least_px[0] and height_px // reduction >= least_px[1]:
+            return reduction
+    return 1
+
+
+def reduced_px(side_px: int, reduction: Reduction) -> int:
+    """What a side of a JPEG becomes: rounded up, as the JPEG library does."""
+    return -(-side_px // reduction)
+
+
+def decode_pixels(data: bytes, reduction: Reduction = 1) -> Pixels:
     """As `decode_image`, of any format that OpenCV reads, for a caller that has checked the size itself.
+
+    Args:
+        data: The picture's bytes.
+        reduction: Of a JPEG: each side is decoded at that part of its pixels, in a fraction of the time; each
+            pixel is about the mean of those that it stands for (the JPEG library leaves out the finest
+            frequencies).
 
     Raises:
         Poison: Empty, no known format, cut short or damaged.
@@ -84,7 +99,7 @@ def decode_pixels(data: bytes) -> Pixels:
     if not data:
         raise Poison("the picture is empty (0 bytes)")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[reduction] | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise Poison(f"the picture cannot be decoded: {error.err or 'OpenCV refuses it'}") from error
     if image is None:

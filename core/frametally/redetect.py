@@ -15,9 +15,9 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.frame_log import FrameLog
+from frametally.jpeg_header import jpeg_size_px
 from frametally.media import forgotten_by, list_manifests, list_tombstones, media_of
 from frametally.object_store import ObjectMissing, ObjectStore
-from frametally.opencv import jpeg_size_px
 from frametally.records import FrameAnnouncement, MediaManifest, encode
 from frametally.reports import Progress, Skipped
 from frametally.segments import list_segments, read_segment
@@ -64,9 +64,9 @@ def redetect_topic(model: str) -> str:
     if not _MODEL.fullmatch(model):
         raise Misconfigured(
             f"--model {model!r} is no model id; `frametally consume` prints its own, such as "
-            "yolov4-tiny-openvino-f32-08234bfb"
+            "yolov4-tiny-openvino-f32-dbf6821e"
         )
-    return f"redetect-{model}"
+    return keys.redetect_topic(model)
 
 
 def redetect(

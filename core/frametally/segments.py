@@ -12,9 +12,7 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.media import forgotten_by, list_tombstones
 from frametally.object_store import ObjectStore
-from frametally.once import one_line_per_frame
 from frametally.records import (
     DeadLetter,
     FrameDetections,
@@ -23,7 +21,6 @@ from frametally.records import (
     decode,
     encode,
 )
-from frametally.tombstones import is_forgotten
 
 # A header with a hundred sources is about 15 kB: one ranged read nearly always holds it.
 _HEADER_READ_BYTES = 32 * 1024
@@ -144,35 +141,6 @@ def list_segments(store: ObjectStore) -> Iterator[str]:
     for info in store.list(keys.METADATA):
         if keys.parse_segment_key(info.key) is not None:
             yield info.key
-
-
-def find_frame(
-    store: ObjectStore, *, model: str, source: str, captured_at_ms: int, image_path: str
-) -> FrameDetections | None:
-    """The detections of one frame as they were counted, or None if no segment of the model holds it.
-
-    Reads the headers of the model's segments and, of those that hold the source at that time, its lines.
-    """
-    lines: list[bytes] = []
-    for key in list_segments(store):
-        if not key.startswith(f"{keys.METADATA}/model={model}/"):
-            continue
-        header, body_start = read_header(store, key)
-        for part in header.sources:
-            if part.source == source and (
-                part.first_captured_at_ms <= captured_at_ms <= part.last_captured_at_ms
-            ):
-                body = store.get_range(key, body_start + part.first_byte, body_start + part.next_byte)
-                # A cheap test before the decoding: the path stands in the line as it is.
-                lines += [line for line in body.splitlines() if image_path.encode() in line]
-    frames = [(decode(line, FrameDetections), line) for line in lines]
-    forgotten = forgotten_by(list_tombstones(store)) if frames else {}
-    kept = one_line_per_frame(
-        (frame.image_path, line)
-        for frame, line in frames
-        if frame.image_path == image_path and not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
-    )
-    return decode(kept[image_path], FrameDetections) if image_path in kept else None
 
 
 def check_belongs(header: SegmentHeader, key: str) -> None:

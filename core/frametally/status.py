@@ -14,13 +14,21 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.count_index import CountIndex
 from frametally.frame_log import FrameLog
-from frametally.ledger import CountedRun, FrameTally, Ledger
+from frametally.ledger import ChainLink, CountedRun, FrameTally, Ledger
 from frametally.media import forgotten_by, media_of, sources_timed_by_file
 from frametally.object_store import ObjectStore
 from frametally.records import MediaManifest
 from frametally.reports import NoProgress, Progress
 from frametally.settings import Settings
-from frametally.status_log import LostMessages, Pace, chain_breaks, lost_messages, pace_of, read_log
+from frametally.status_log import (
+    LogPosition,
+    LostMessages,
+    Pace,
+    chain_breaks,
+    lost_messages,
+    pace_of,
+    read_logs,
+)
 from frametally.status_verdict import SourceBooks, StageBooks, judge, stages_behind
 from frametally.tombstones import Forgotten, is_forgotten, merged
 
@@ -35,7 +43,7 @@ class Status(NamedTuple):
         model: Whose segments, counts and index entries are compared; None while there are none.
         sources: One line per source, by slug.
         stages: One line per stage, in the order of the path.
-        log_messages: Messages announced on the log so far (repeats included).
+        log_messages: Messages announced so far (repeats included) on the topics that the model reads.
         log_committed: Those that the model's group has committed.
         pace: How fast segments come, and how long the rest will take.
         lost: Messages that the log had removed before they were read.
@@ -111,36 +119,41 @@ class _Books:
         if model is None:  # a ledger that has seen nothing yet
             self._ledger.refresh(self._store, progress)
             model = self._default_model()
-        log_before = read_log(self._log, self._settings.topic, model)
+        topic = self._settings.topic
+        logs_before = read_logs(self._log, topic, model, self._chain(model))
         self._ledger.refresh(self._store, progress)
         manifests, runs = self._ledger.manifests(), self._ledger.runs()
-        log_now = read_log(self._log, self._settings.topic, model)
-        # Only a log that was drained all the while says that every segment has been seen.
-        drained = log_before == log_now and log_now.drained
+        chain = self._chain(model)
+        logs, reads_all = read_logs(self._log, topic, model, chain)
+        waiting = sum(one.waiting for one in logs)
+        # Only logs that were drained all the while say that every segment has been seen.
+        drained = logs_before == (logs, reads_all) and reads_all and not waiting
         found = self._detected(model, manifests)
         sources = self._sources(model, manifests, runs, found)
-        chain = self._ledger.chain(model) if model else []
-        pace = pace_of(chain, log_now.messages - log_now.committed)
         correcting = [info.key for info in self._store.list(keys.CORRECTIONS)]
-        behind, broken = judge(sources, gone=found.gone, drained=drained, correcting=bool(correcting))
-        if not log_now.drained:
-            waiting = log_now.messages - log_now.committed
-            behind.insert(0, f"the log: {waiting} messages to detect; run `frametally consume`")
+        detect = "frametally consume" if reads_all else f"frametally redetect --model {model}"
+        behind, broken = judge(
+            sources, gone=found.gone, drained=drained, correcting=bool(correcting), detect=detect
+        )
+        behind = [_to_detect(one, topic) for one in logs if one.waiting] + behind
         behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
         dead = self._dead_letters(model)
         return Status(
             model=model,
             sources=sources,
-            stages=stages_behind(sources, messages_waiting=log_now.messages - log_now.committed),
-            log_messages=log_now.messages,
-            log_committed=log_now.committed,
-            pace=pace,
-            lost=lost_messages(chain, log_now),
+            stages=stages_behind(sources, messages_waiting=waiting),
+            log_messages=sum(one.messages for one in logs),
+            log_committed=sum(one.committed for one in logs),
+            pace=pace_of(chain, waiting),
+            lost=lost_messages(chain, logs),
             dead_letters=dict(sorted(Counter(cause for _, cause in dead).items())),
             unidentified_dead_letters=sum(not source for source, _ in dead),
             behind=behind,
             broken=self._ledger.problems(model) + chain_breaks(chain) + broken,
         )
+
+    def _chain(self, model: str | None) -> list[ChainLink]:
+        return self._ledger.chain(model) if model else []
 
     def _default_model(self) -> str | None:
         series = self._index.series()
@@ -233,6 +246,16 @@ class _Books:
             model=model, base_interval_s=interval_s, interval_s=_DAY_S, sources=[source], labels=None
         )
         return sum(bucket.frames for bucket in histogram.coverage)
+
+
+def _to_detect(log: LogPosition, topic: str) -> str:
+    """What waits on one topic; `topic` is the one that the commands read by themselves."""
+    if log.topic == topic:
+        return f"the log: {log.waiting} messages to detect; run `frametally consume`"
+    return (
+        f"the log, topic {log.topic}: {log.waiting} messages to detect; run `frametally consume "
+        f"--until-caught-up --topic {log.topic}`"
+    )
 
 
 def _runs_to_compare(runs: list[CountedRun], model: str | None, settings: Settings) -> list[CountedRun]:

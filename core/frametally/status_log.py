@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.frame_log import FrameLog, consumer_group
 from frametally.ledger import ChainLink
@@ -22,6 +23,7 @@ class LogPosition(NamedTuple):
         messages: Messages announced so far (repeats included), by their offsets.
         committed: Those that the group has committed.
         begin: By partition, the offset of the oldest message that is still there.
+        started: Whether the group has committed anything.
     """
 
     log_id: str | None
@@ -29,6 +31,12 @@ class LogPosition(NamedTuple):
     messages: int
     committed: int
     begin: dict[int, int]
+    started: bool = False
+
+    @property
+    def waiting(self) -> int:
+        """Messages that are not committed."""
+        return self.messages - self.committed
 
     @property
     def drained(self) -> bool:
@@ -78,7 +86,34 @@ def read_log(log: FrameLog, topic: str, model: str | None) -> LogPosition:
         return LogPosition(None, topic, 0, 0, {})
     committed = log.committed(topic, consumer_group(model)) if model else {}
     done = sum(min(committed.get(partition, 0), end) for partition, end in ends.items())
-    return LogPosition(log_id, topic, sum(ends.values()), done, begin)
+    return LogPosition(log_id, topic, sum(ends.values()), done, begin, started=bool(committed))
+
+
+def read_logs(
+    log: FrameLog, topic: str, model: str | None, chain: Sequence[ChainLink]
+) -> tuple[list[LogPosition], bool]:
+    """The positions of the model's group on the topics that it reads.
+
+    These are the one that its frames are announced again on (`frametally redetect`), those that its segments
+    name, and `topic`.
+
+    Args:
+        log: Where they are.
+        topic: The topic of this deployment.
+        model: The model, None for none.
+        chain: Its segments.
+
+    Returns:
+        The positions, that on `topic` first; and whether the model reads that one. A model that was only used
+        on frames that were announced again does not: its position there is left out.
+    """
+    here = read_log(log, topic, model)
+    if model is None:
+        return [here], True
+    others = {keys.redetect_topic(model), *(link.topic for link in chain)} - {topic}
+    elsewhere = [one for one in (read_log(log, other, model) for other in sorted(others)) if one.log_id]
+    reads = here.started or any(link.topic == topic for link in chain) or not elsewhere
+    return [*([here] if reads else []), *elsewhere], reads
 
 
 def chain_breaks(chain: Sequence[ChainLink]) -> list[str]:
@@ -97,10 +132,10 @@ def chain_breaks(chain: Sequence[ChainLink]) -> list[str]:
     return problems
 
 
-def lost_messages(chain: Sequence[ChainLink], log: LogPosition) -> list[LostMessages]:
-    """Offsets that segments cover without a line for them, and those below the log's oldest message."""
+def lost_messages(chain: Sequence[ChainLink], logs: Sequence[LogPosition]) -> list[LostMessages]:
+    """Offsets that segments cover without a line for them, and those below a topic's oldest message."""
     lost = []
-    ends: dict[int, int] = {}
+    ends: dict[tuple[str, str, int], int] = {}
     for (log_id, topic, partition), links in _by_partition(chain):
         for link in links:
             missing = link.next_offset - link.first_offset - link.frames - link.dead_letters
@@ -108,12 +143,12 @@ def lost_messages(chain: Sequence[ChainLink], log: LogPosition) -> list[LostMess
                 lost.append(
                     LostMessages(log_id, topic, partition, missing, link.first_offset, link.next_offset)
                 )
-            if (log_id, topic) == (log.log_id, log.topic):
-                ends[partition] = link.next_offset
-    for partition, oldest in sorted(log.begin.items()):
-        end = ends.get(partition, 0)
-        if log.log_id is not None and oldest > end:
-            lost.append(LostMessages(log.log_id, log.topic, partition, oldest - end, end, oldest))
+            ends[log_id, topic, partition] = link.next_offset
+    for log in logs:
+        for partition, oldest in sorted(log.begin.items()):
+            end = ends.get((log.log_id or "", log.topic, partition), 0)
+            if log.log_id is not None and oldest > end:
+                lost.append(LostMessages(log.log_id, log.topic, partition, oldest - end, end, oldest))
     return lost
 
 

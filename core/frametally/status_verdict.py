@@ -60,7 +60,12 @@ def stages_behind(sources: Sequence[SourceBooks], *, messages_waiting: int) -> l
 
 
 def judge(
-    sources: Sequence[SourceBooks], *, gone: Mapping[str, int], drained: bool, correcting: bool
+    sources: Sequence[SourceBooks],
+    *,
+    gone: Mapping[str, int],
+    drained: bool,
+    correcting: bool,
+    detect: str = "frametally consume",
 ) -> tuple[list[str], list[str]]:
     """What has still to be done, and what can never come right by itself, one line each.
 
@@ -69,6 +74,7 @@ def judge(
         gone: By source, frames in segments that count no longer: so many may still be in older counts.
         drained: Whether every announced message is known to be in a segment.
         correcting: Whether a correction of a medium is under way: its frames are in no manifest yet.
+        detect: The command that makes the model detect what it has not.
     """
     behind: list[str] = []
     broken: list[str] = []
@@ -92,9 +98,7 @@ def judge(
                 "log is drained"
             )
         elif handled < books.announced:
-            behind.append(
-                f"{books.source}: {books.announced - handled} frames to detect; run `frametally consume`"
-            )
+            behind.append(f"{books.source}: {books.announced - handled} frames to detect; run `{detect}`")
         may_be_too_many = gone.get(books.source, 0)
         _compare(books.source, books.detected, books.counted, may_be_too_many, _COUNT, behind, broken)
         _compare(books.source, books.counted, books.indexed, may_be_too_many, _INDEX, behind, broken)

@@ -11,7 +11,7 @@ import re
 from frametally import keys
 from frametally.errors import Poison
 from frametally.object_store import ObjectMissing, ObjectStore
-from frametally.opencv import Pixels, decode_pixels, jpeg_size_px
+from frametally.opencv import Pixels, decode_pixels, jpeg_size_px, reduced_px, reduction_for
 from frametally.records import Cause, DeadLetter, FrameAnnouncement, Stage, decode
 
 _CHANNELS = 3
@@ -68,21 +68,34 @@ def _contradiction(frame: FrameAnnouncement) -> str | None:
     return None
 
 
-def decoded_bytes(frame: FrameAnnouncement, *, max_pixels: int) -> int:
+def decoded_bytes(
+    frame: FrameAnnouncement, *, max_pixels: int, least_px: tuple[int, int] | None = None
+) -> int:
     """Most bytes that `read_frame` will hold for this frame, its JPEG and its pixels together."""
-    return min(frame.width_px * frame.height_px, max_pixels) * _CHANNELS + frame.bytes
+    width_px, height_px = _decoded_px(frame.width_px, frame.height_px, least_px)
+    return min(width_px * height_px, max_pixels) * _CHANNELS + frame.bytes
 
 
-def read_frame(store: ObjectStore, frame: FrameAnnouncement, *, max_pixels: int) -> Pixels:
+def _decoded_px(width_px: int, height_px: int, least_px: tuple[int, int] | None) -> tuple[int, int]:
+    reduction = reduction_for(width_px, height_px, least_px)
+    return reduced_px(width_px, reduction), reduced_px(height_px, reduction)
+
+
+def read_frame(
+    store: ObjectStore, frame: FrameAnnouncement, *, max_pixels: int, least_px: tuple[int, int] | None = None
+) -> Pixels:
     """The picture of an announced frame, as it lies in the store.
 
     Args:
         store: Where it lies.
         frame: What was announced.
         max_pixels: Width times height above which a picture is refused by its header, before decoding.
+        least_px: Width and height that suffice: it may be decoded at a half, a quarter or an eighth of its
+            sides, as long as both stay that large. None: as it lies there.
 
     Returns:
-        Shape `(frame.height_px, frame.width_px, 3)`, dtype uint8, channels blue, green, red.
+        Shape `(frame.height_px, frame.width_px, 3)`, or that reduced and rounded up, dtype uint8, channels
+        blue, green, red.
 
     Raises:
         BadFrame: There is no such picture.
@@ -106,12 +119,12 @@ def read_frame(store: ObjectStore, frame: FrameAnnouncement, *, max_pixels: int)
             )
         if (width_px, height_px) != (frame.width_px, frame.height_px):
             raise _other_size(frame, width_px, height_px)
-        image = decode_pixels(data)
+        image = decode_pixels(data, reduction_for(width_px, height_px, least_px))
     except BadFrame:
         raise
     except Poison as error:
         raise BadFrame("decode", "undecodable", f"{path}: {error}") from error
-    if image.shape[:2] != (frame.height_px, frame.width_px):
+    if image.shape[1::-1] != _decoded_px(frame.width_px, frame.height_px, least_px):
         raise _other_size(frame, image.shape[1], image.shape[0])
     return image
 

@@ -29,9 +29,11 @@ def upright(image: Pixels, orientation: int) -> Pixels:
         orientation: EXIF orientation that `image` is stored in.
 
     Returns:
-        Shape (height, width, 3), or (width, height, 3) for orientations 5 to 8.
+        Shape (height, width, 3), or (width, height, 3) for orientations 5 to 8; of an upright one itself.
     """
-    transpose, mirror, flip = _STEPS.get(orientation, _STEPS[UPRIGHT])
+    if orientation == UPRIGHT or orientation not in _STEPS:
+        return image
+    transpose, mirror, flip = _STEPS[orientation]
     turned = image.transpose(1, 0, 2) if transpose else image
     turned = turned[:, ::-1] if mirror else turned
     turned = turned[::-1] if flip else turned

@@ -213,10 +213,10 @@ def test_back_end_and_precision_stand_in_the_model_id(load: Load) -> None:
         for which in (("opencv",), ("openvino",), ("openvino", "bf16"), ("onnxruntime",))
     ]
     assert ids == [
-        "yolov4-tiny-opencv-f32-a7962606",
-        "yolov4-tiny-openvino-f32-08234bfb",
-        "yolov4-tiny-openvino-bf16-08234bfb",
-        "yolov4-tiny-onnxruntime-f32-08234bfb",
+        "yolov4-tiny-opencv-f32-1d8e5bfc",
+        "yolov4-tiny-openvino-f32-dbf6821e",
+        "yolov4-tiny-openvino-bf16-dbf6821e",
+        "yolov4-tiny-onnxruntime-f32-dbf6821e",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -67,16 +68,29 @@ def slow_suppression(corners: list[list[int]], classes: list[int], limit: float)
     return kept
 
 
+@pytest.mark.parametrize("block", [1, 4, 256])
 @given(st.lists(st.tuples(whole_box, st.integers(0, 2)), max_size=30), exact_limit)
 def test_suppression_keeps_what_a_plain_slow_reference_keeps(
-    boxes: list[tuple[tuple[int, int, int, int], int]], limit: float
+    block: int, boxes: list[tuple[tuple[int, int, int, int], int]], limit: float
 ) -> None:
     corners = [[left, top, left + width, top + height] for (left, top, width, height), _ in boxes]
     classes = [class_index for _, class_index in boxes]
-    kept = suppress_overlaps(
-        np.array(corners, dtype=np.float64).reshape(-1, 4), np.array(classes, dtype=np.int64), nms_iou=limit
-    )
+    with mock.patch("frametally_consumer.boxes._BLOCK", block):
+        kept = suppress_overlaps(
+            np.array(corners, dtype=np.float64).reshape(-1, 4),
+            np.array(classes, dtype=np.int64),
+            nms_iou=limit,
+        )
     assert kept.tolist() == slow_suppression(corners, classes, limit)
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 256])
+def test_a_box_that_was_dropped_drops_no_other(block: int) -> None:
+    # Each overlaps the next one by two thirds, and the one after that by a third.
+    corners = np.array([[10.0 * place, 0, 10.0 * place + 30, 10] for place in range(9)])
+    with mock.patch("frametally_consumer.boxes._BLOCK", block):
+        kept = suppress_overlaps(corners, np.zeros(9, np.int64), nms_iou=0.45)
+    assert kept.tolist() == [0, 2, 4, 6, 8]
 
 
 @given(st.lists(row, max_size=30))

@@ -104,12 +104,12 @@ def test_replayed_after_the_cause_is_mended_it_is_as_if_nothing_had_happened(
     [entry] = list_dead_letters(store)
     assert (entry.cause, entry.state, entry.letter.image_path) == (cause, "waiting", frames[2].image_path)
 
-    again = replay([entry], store=store, log=log, topic=TOPIC, max_pixels=MOST_PIXELS)
+    again = replay([entry], store=store, log=log, partitions=2, max_pixels=MOST_PIXELS)
     assert again.announced == []
     assert "not mended" in again.skipped[0].reason
 
     store.put(frames[2].image_path, jpeg(2))
-    assert replay([entry], store=store, log=log, topic=TOPIC, max_pixels=MOST_PIXELS).announced == [entry]
+    assert replay([entry], store=store, log=log, partitions=2, max_pixels=MOST_PIXELS).announced == [entry]
     run_consumer(settings, store, log)
     assert [entry.state for entry in list_dead_letters(store)] == ["detected"]
 
@@ -121,7 +121,7 @@ def test_replayed_after_the_cause_is_mended_it_is_as_if_nothing_had_happened(
     assert lines(store) == lines(undisturbed)
 
     messages = log.end_offsets(TOPIC)
-    settled = replay(list_dead_letters(store), store=store, log=log, topic=TOPIC, max_pixels=MOST_PIXELS)
+    settled = replay(list_dead_letters(store), store=store, log=log, partitions=2, max_pixels=MOST_PIXELS)
     assert settled.announced == settled.skipped == []
     assert log.end_offsets(TOPIC) == messages, "what is settled is not announced again"
 
@@ -147,7 +147,7 @@ def test_an_oversized_picture_is_replayed_once_the_bound_allows_it(
     run_consumer(settings.model_copy(update={"max_image_megapixels": 1}), store, log)
     [entry] = list_dead_letters(store)
     assert entry.cause == "oversized"
-    assert replay([entry], store=store, log=log, topic=TOPIC, max_pixels=MOST_PIXELS).announced == [entry]
+    assert replay([entry], store=store, log=log, partitions=2, max_pixels=MOST_PIXELS).announced == [entry]
 
 
 def test_a_malformed_message_cannot_be_replayed_and_says_so(
@@ -155,7 +155,7 @@ def test_a_malformed_message_cannot_be_replayed_and_says_so(
 ) -> None:
     log.publish(TOPIC, [(b"", b"\xff")])
     run_consumer(settings, store, log)
-    result = replay(list_dead_letters(store), store=store, log=log, topic=TOPIC, max_pixels=MOST_PIXELS)
+    result = replay(list_dead_letters(store), store=store, log=log, partitions=2, max_pixels=MOST_PIXELS)
     assert result.announced == []
     assert "nothing to announce again" in result.skipped[0].reason
     assert "drop" in result.skipped[0].reason

@@ -14,7 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frametally.errors import Poison
-from frametally.opencv import cv2, decode_image, decode_pixels, jpeg_size_px
+from frametally.opencv import (
+    cv2,
+    decode_image,
+    decode_pixels,
+    jpeg_size_px,
+    reduced_px,
+    reduction_for,
+)
 from frametally.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,3 +139,27 @@ def test_no_module_imports_opencv_but_through_its_bounds(folder: str) -> None:
             assert not re.search(r"^\s*(import|from) cv2", path.read_text(encoding="utf-8"), re.MULTILINE), (
                 path
             )
+
+
+@given(*[st.integers(1, 5_000)] * 2, st.tuples(st.integers(1, 2_000), st.integers(1, 2_000)))
+def test_a_reduction_is_the_largest_that_leaves_both_sides_large_enough(
+    width_px: int, height_px: int, least_px: tuple[int, int]
+) -> None:
+    def suffices(reduction: int) -> bool:
+        return width_px >= reduction * least_px[0] and height_px >= reduction * least_px[1]
+
+    chosen = reduction_for(width_px, height_px, least_px)
+    assert chosen == max([1, *(each for each in (2, 4, 8) if suffices(each))])
+    assert reduction_for(width_px, height_px, None) == 1
+
+
+@pytest.mark.parametrize("reduction", [1, 2, 4, 8])
+@pytest.mark.parametrize("size_px", [(64, 48), (65, 49), (1, 1), (203, 117)])
+def test_a_reduced_picture_is_the_same_one_smaller(reduction: int, size_px: tuple[int, int]) -> None:
+    columns, rows = np.meshgrid(np.arange(size_px[0]), np.arange(size_px[1]))
+    smooth = np.stack([columns % 256, rows % 256, (columns + rows) // 2 % 256], axis=2).astype(np.uint8)
+    pixels = decode_pixels(jpeg(smooth), reduction)  # type: ignore[arg-type]
+    width_px, height_px = (reduced_px(side, reduction) for side in size_px)  # type: ignore[arg-type]
+    assert pixels.shape == (height_px, width_px, 3)
+    expected = cv2.resize(smooth, (width_px, height_px), interpolation=cv2.INTER_AREA)
+    assert np.abs(pixels.astype(int) - expected).mean() < 4

@@ -1,6 +1,9 @@
 """A segment is the same bytes for the same messages, and never read as more or less than it is."""
 
 import random
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,14 +11,16 @@ from hypothesis import strategies as st
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
+from frametally.evidence import find_line
+from frametally.ledger import Ledger, open_ledger
 from frametally.object_store import ObjectMissing
 from frametally.records import DeadLetter, Detection, FrameDetections, encode
+from frametally.reports import NoProgress
 from frametally.segments import (
     CutShort,
     check_belongs,
     decode_segment,
     encode_segment,
-    find_frame,
     list_segments,
     read_header,
     read_segment,
@@ -24,6 +29,12 @@ from frametally.testing import MemoryStore
 from frametally.undo_records import Tombstone
 
 MODEL, LOG, TOPIC = "pixels-1", "log-1", "frames"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with closing(open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")) as opened:
+        yield opened
 
 
 def frame(source: str, captured_at_ms: int, index: int = 0, label: str = "car") -> FrameDetections:
@@ -125,7 +136,7 @@ def test_an_object_without_a_line_is_no_segment() -> None:
         read_segment(store, "metadata/none")
 
 
-def test_a_forgotten_frame_is_found_no_longer() -> None:
+def test_a_forgotten_frame_is_found_no_longer(ledger: Ledger) -> None:
     store = MemoryStore()
     store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), segment(FRAMES, []))
     wanted, other = FRAMES[0], FRAMES[1]
@@ -140,10 +151,12 @@ def test_a_forgotten_frame_is_found_no_longer() -> None:
         why="forget",
     )
     store.put(keys.tombstone_key(stone.media, stone.from_ms, stone.to_ms), encode(stone))
+    ledger.refresh(store, NoProgress())
 
     def find(frame: FrameDetections) -> FrameDetections | None:
-        return find_frame(
+        return find_line(
             store,
+            ledger,
             model=MODEL,
             source=frame.source,
             captured_at_ms=frame.captured_at_ms,
@@ -161,18 +174,20 @@ def test_a_segment_under_a_foreign_key_is_told() -> None:
         check_belongs(header, keys.segment_key(MODEL, "other-log", TOPIC, 0, 0))
 
 
-def test_a_frame_is_found_with_its_boxes_and_of_two_versions_the_one_that_counts() -> None:
+def test_a_frame_is_found_with_its_boxes_and_of_two_versions_the_one_that_counts(ledger: Ledger) -> None:
     store = MemoryStore()
     wanted = FRAMES[0]
     other = frame(wanted.source, wanted.captured_at_ms, label="bus")  # the same frame, another CPU's answer
     store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), segment(FRAMES, []))
-    store.put(keys.segment_key(MODEL, LOG, TOPIC, 1, 0), segment([other], []))
+    store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 1000), segment([other], [], first_offset=1000))
     store.put(f"{keys.METADATA}/readme.txt", b"not a segment\n")
     assert len(list(list_segments(store))) == 2
+    ledger.refresh(store, NoProgress())
 
     def find(model: str, image_path: str) -> FrameDetections | None:
-        return find_frame(
+        return find_line(
             store,
+            ledger,
             model=model,
             source=wanted.source,
             captured_at_ms=wanted.captured_at_ms,

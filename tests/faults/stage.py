@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 
 def slow_down(hold_put_until: str | None, output: str) -> None:
@@ -42,17 +43,19 @@ def slow_down(hold_put_until: str | None, output: str) -> None:
     load = frametally_consumer.load.load_detector
 
     def load_slow_detector(*args: object) -> object:
-        detector = load(*args)  # type: ignore[arg-type]
-        plain_detect = detector.detect
+        detector: Any = load(*args)  # type: ignore[arg-type]
+        # The consumer calls `start` where there is one, else `detect`.
+        name = "start" if hasattr(detector, "start") else "detect"
+        plain = getattr(detector, name)
 
-        def detect(images: list) -> list:
+        def slowed(*args: object, **kwargs: object) -> object:
             if "FAULTS_DETECTION_S" in os.environ:
                 Path(output).with_suffix(".detecting").touch()
                 time.sleep(float(os.environ["FAULTS_DETECTION_S"]))
-            time.sleep(random.uniform(0, 4 * jitter_s))  # noqa: S311
-            return plain_detect(images)
+            time.sleep(random.uniform(0, jitter_s / 2))  # noqa: S311
+            return plain(*args, **kwargs)
 
-        detector.detect = detect  # type: ignore[method-assign]
+        setattr(detector, name, slowed)
         return detector
 
     frametally_consumer.load.load_detector = load_slow_detector  # type: ignore[assignment]

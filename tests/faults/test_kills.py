@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from frametally import failpoints
+from frametally_consumer.backends import is_installed
 
 FRAMES = int(os.environ.get("FAULTS_FRAMES", "600"))
 KILLS = int(os.environ.get("FAULTS_KILLS", "26"))
@@ -173,14 +174,17 @@ def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
     assert_the_same(quiet, shaken, detected, assert_chains, part_files, FRAMES)
 
 
-@pytest.mark.timeout(120 + 15 * REAL_KILLS)
+@pytest.mark.timeout(180 + 15 * REAL_KILLS)
+@pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_killed_with_the_real_detector_it_counts_what_a_quiet_run_counts(
-    deploy, wait_until, detected, assert_chains, part_files, traffic_clip: Path, model_files
+    deploy, wait_until, detected, assert_chains, part_files, traffic_clip: Path, model_files, backend: str
 ) -> None:
+    if not is_installed(backend):
+        pytest.skip(f"{backend} is not installed")
     print(f"FAULTS_SEED={SEED}")
     rng = random.Random(SEED)  # noqa: S311
     real = {
-        "FRAMETALLY_DETECTOR": "opencv",
+        "FRAMETALLY_DETECTOR": backend,
         "FRAMETALLY_INPUT_WIDTH_PX": "224",
         "FRAMETALLY_INPUT_HEIGHT_PX": "224",
     }

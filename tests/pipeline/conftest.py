@@ -14,6 +14,8 @@ from typing import NamedTuple
 import pytest
 
 from frametally.count_index import open_count_index
+from frametally.frame_log import open_frame_log
+from frametally.ledger import open_ledger
 from frametally.object_store import ObjectStore, open_object_store
 from frametally.runs import current_runs, read_run
 from frametally.segments import list_segments, read_segment
@@ -112,15 +114,18 @@ def table_of_segments(data_dir: Path, least_confidence: float, interval_s: int) 
 
 
 def table_of_api(data_dir: Path, interval_s: int) -> Table:
-    from frametally_web.app import create_app
+    from frametally_web.app import close_app, create_app
 
     settings = load_settings(data_dir=data_dir, interval_s=interval_s)
     with (
         closing(open_object_store(settings.store_url)) as store,
         closing(open_count_index(settings.index_url)) as index,
+        closing(open_ledger(settings.ledger_url)) as ledger,
+        closing(open_frame_log(settings.log_url)) as log,
     ):
-        client = create_app(settings=settings, store=store, index=index).test_client()
-        response = client.get(f"/api/counts?interval={interval_s}")
+        app = create_app(settings=settings, store=store, index=index, ledger=ledger, log=log)
+        response = app.test_client().get(f"/api/counts?interval={interval_s}")
+        close_app(app)
         assert response.status_code == 200, response.text
         return {
             (bucket["label"], bucket["start_ms"]): bucket["detections"]

@@ -21,12 +21,16 @@ from frametally.object_store import open_object_store
 from frametally.reports import NoProgress
 from frametally.settings import Settings, load_settings
 from frametally.testing import MemoryLog
+from frametally_consumer.backends import is_installed
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker import consume
 from frametally_hadoop.driver import aggregate
 from frametally_producer.produce import produce
 
 START_TIME = "2026-01-01T08:00:00Z"
+SHUFFLES = max(1, int(os.environ.get("FAULTS_REAL_KILLS", "1")) // 2)
+SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+"""Of the back-ends' orders; printed, and set as for the tests that kill (`make soak`)."""
 SLOWED = 30  # 12 s become 360 s: with keys of 5 s, 72 of them
 
 
@@ -190,3 +194,47 @@ def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
         report = aggregate(settings=settings, store=store, progress=NoProgress())
     assert (report.frames, report.duplicates_dropped) == (60, 60)
     assert part_files(settings.data_dir) == part_files(counted_clip.data_dir)
+
+
+@pytest.mark.timeout(120 + 30 * SHUFFLES)
+@pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
+def test_on_every_back_end_any_order_and_any_batches_give_the_same_part_files(
+    counted_clip, part_files, tmp_path: Path, backend: str
+) -> None:
+    if not is_installed(backend):
+        pytest.skip(f"{backend} is not installed")
+    print(f"FAULTS_SEED={SEED}")
+    rng = random.Random(SEED)  # noqa: S311
+    with closing(open_frame_log(f"sqlite:///{counted_clip.data_dir}/log.sqlite")) as log:
+        messages = messages_on(log, "frames")
+
+    def counted(name: str, messages: list[tuple[bytes, bytes]], **changes: object) -> dict[str, bytes]:
+        settings = settings_in(tmp_path / name, interval_s=1, detector=backend, **changes)
+        shutil.copytree(counted_clip.data_dir / "store/images", settings.data_dir / "store/images")
+        log = MemoryLog()
+        log.create_topic(settings.topic, settings.log_partitions)
+        log.publish(settings.topic, messages)
+        with closing(open_object_store(settings.store_url)) as store:
+            report = consume(
+                settings=settings,
+                store=store,
+                log=log,
+                detector=load_detector(settings, NoProgress()),
+                progress=NoProgress(),
+                until_caught_up=True,
+            )
+            assert report.frames == len(messages)
+            assert aggregate(settings=settings, store=store, progress=NoProgress()).frames == 60
+        return part_files(settings.data_dir)
+
+    quiet = counted("quiet", messages, log_partitions=1)
+    assert quiet
+    for number in range(SHUFFLES):
+        shuffled = messages * 2
+        rng.shuffle(shuffled)
+        changes = {
+            "log_partitions": rng.randint(2, 5),
+            "batch_frames": rng.randint(1, 20),
+            "detector_threads": rng.randint(1, 3),
+        }
+        assert counted(f"shuffled-{number}", shuffled, **changes) == quiet, changes

@@ -1,0 +1,216 @@
+"""A producer and a consumer at work, each in a process of its own, on the embedded parts."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from contextlib import closing
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import NamedTuple
+
+from frametally.settings import Settings
+
+FIRST_LOOK_FRAMES = 500
+_MIB = 1024 * 1024
+
+
+class Ran(NamedTuple):
+    """One run from video file to segments.
+
+    Attributes:
+        wall_s: From the word "go", when both processes are loaded, to the end of the last segment.
+        frames: Frames in segments.
+        producer_cpu_s: CPU seconds of the producer since then.
+        consumer_cpu_s: CPU seconds of the consumer since then.
+        first_mb: The consumer's memory after 500 frames.
+        last_mb: The same at the end.
+        peak_mb: The most of it, loading included.
+        by_thread_s: The consumer's CPU seconds by what its threads do.
+        idle_s: Seconds of all cores in which nothing ran, by the kernel's count.
+        others_s: The same, in which other processes or other machines on this hardware ran.
+    """
+
+    wall_s: float
+    frames: int
+    producer_cpu_s: float
+    consumer_cpu_s: float
+    first_mb: float
+    last_mb: float
+    peak_mb: float
+    by_thread_s: dict[str, float]
+    idle_s: float
+    others_s: float
+
+
+def run_both(clip: Path, settings: Settings) -> Ran:
+    """Every frame of `clip` into the data folder of `settings`, and through the detector."""
+    context = multiprocessing.get_context("spawn")
+    go, produced = context.Event(), context.Event()
+    lines, processes = [], []
+    for target in (_consume, _produce):
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=target, args=(clip, settings, go, produced, theirs))
+        process.start()
+        theirs.close()
+        lines.append(ours)
+        processes.append(process)
+    try:
+        for line in lines:
+            line.recv()  # loaded
+        start_s, cores_before = time.perf_counter(), _cores_s()
+        go.set()
+        producer_cpu_s = lines[1].recv()
+        frames, consumer_cpu_s, *looks = lines[0].recv()
+        wall_s = time.perf_counter() - start_s
+        busy_s, idle_s = (now - before for now, before in zip(_cores_s(), cores_before, strict=True))
+    finally:
+        for process in processes:
+            process.join(10)
+            process.kill()
+    others_s = max(0.0, busy_s - producer_cpu_s - consumer_cpu_s)
+    return Ran(wall_s, frames, producer_cpu_s, consumer_cpu_s, *looks, idle_s, others_s)
+
+
+class Produced(NamedTuple):
+    """One run of the producer alone; the fields are those of `Ran`."""
+
+    wall_s: float
+    cpu_s: float
+    idle_s: float
+    others_s: float
+
+
+def run_producer(clip: Path, settings: Settings) -> Produced:
+    """Every frame of `clip` into the data folder of `settings`, once the producer is loaded."""
+    context = multiprocessing.get_context("spawn")
+    go, produced = context.Event(), context.Event()
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_produce, args=(clip, settings, go, produced, theirs))
+    process.start()
+    theirs.close()
+    try:
+        ours.recv()
+        start_s, cores_before = time.perf_counter(), _cores_s()
+        go.set()
+        cpu_s: float = ours.recv()
+        wall_s = time.perf_counter() - start_s
+        busy_s, idle_s = (now - before for now, before in zip(_cores_s(), cores_before, strict=True))
+        return Produced(wall_s, cpu_s, idle_s, max(0.0, busy_s - cpu_s))
+    finally:
+        process.join(10)
+        process.kill()
+
+
+def _produce(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
+    from frametally.frame_log import open_frame_log
+    from frametally.object_store import open_object_store
+    from frametally.reports import NoProgress
+    from frametally_producer.produce import produce
+
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_frame_log(settings.log_url)) as log,
+    ):
+        line.send("loaded")
+        go.wait()
+        before_s = time.process_time()
+        produce(
+            [clip],
+            settings=settings,
+            store=store,
+            log=log,
+            progress=NoProgress(),
+            source="Traffic",
+            start_time="2026-01-01T08:00:00Z",
+        )
+        produced.set()
+        line.send(time.process_time() - before_s)
+
+
+class _Looking:
+    """Looks at the process's memory and threads while it works."""
+
+    def __init__(self) -> None:
+        self.frames_before = 0
+        self.first_mb = 0.0
+        self.by_thread_s: dict[str, float] = {}
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        if not self.first_mb and done >= FIRST_LOOK_FRAMES:
+            self.first_mb = _rss_mb()
+        seconds = _cpu_by_thread()
+        if "feeding" in seconds:  # not before the threads work
+            self.by_thread_s = seconds
+
+    def say(self, line: str) -> None:
+        print(line)
+
+
+def _consume(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
+    from frametally.frame_log import open_frame_log
+    from frametally.object_store import open_object_store
+    from frametally_consumer.load import load_detector
+    from frametally_consumer.worker import consume
+
+    looking = _Looking()
+    detector = load_detector(settings)
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_frame_log(settings.log_url)) as log,
+    ):
+        log.create_topic(settings.topic, settings.log_partitions)
+        line.send("loaded")
+        go.wait()
+        before_s, threads_before = time.process_time(), _cpu_by_thread()
+        while not any(log.end_offsets(settings.topic).values()):
+            time.sleep(0.01)
+        frames = 0
+        while True:
+            last = produced.is_set()
+            report = consume(
+                settings=settings,
+                store=store,
+                log=log,
+                detector=detector,
+                progress=looking,
+                until_caught_up=True,
+            )
+            frames += report.frames
+            if last:
+                break
+        by_thread_s = {
+            name: seconds - threads_before.get(name, 0.0) for name, seconds in looking.by_thread_s.items()
+        }
+        peak_mb = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+        line.send((frames, time.process_time() - before_s, looking.first_mb, _rss_mb(), peak_mb, by_thread_s))
+
+
+def _rss_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MIB
+
+
+def _cores_s() -> tuple[float, float]:
+    """Seconds that all cores together have been busy (or taken by the hypervisor), and idle."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    user, nice, system, idle, waiting, irq, softirq, steal = fields
+    tick = os.sysconf("SC_CLK_TCK")
+    return (user + nice + system + irq + softirq + steal) / tick, (idle + waiting) / tick
+
+
+def _cpu_by_thread() -> dict[str, float]:
+    """CPU seconds of this process's living threads by their name; those that have none are OpenVINO's."""
+    names = {thread.native_id: thread.name.partition("_")[0] for thread in threading.enumerate()}
+    seconds: dict[str, float] = {}
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            fields = (task / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        name = names.get(int(task.name), "network")
+        ticks = int(fields[11]) + int(fields[12])
+        seconds[name] = seconds.get(name, 0.0) + ticks / os.sysconf("SC_CLK_TCK")
+    return seconds

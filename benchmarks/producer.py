@@ -1,0 +1,109 @@
+"""The producer alone: how fast it stores and announces every frame of a video, and how fast it could.
+
+    python benchmarks/producer.py
+
+The demo's traffic clip, repeated to at least 1,500 frames, as it is and shrunk to 640 pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+from pathlib import Path
+
+from end_to_end import repeated
+from end_to_end_run import run_producer
+from end_to_end_stages import PRODUCER_STAGES, stage_costs
+from results import Goal, Table, save
+
+from frametally.demo_clip import ensure_demo_clip
+from frametally.settings import load_settings
+
+SIDES_PX = [0, 640]
+_LEAST_FPS = 250
+"""More than the fastest detector takes in on the same cores."""
+
+
+def main() -> None:
+    """Measure all, and write the result."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--frames", type=int, default=1500)
+    parser.add_argument("--rounds", type=int, default=1)
+    options = parser.parse_args()
+    load_before = os.getloadavg()[0]
+    cores = len(os.sched_getaffinity(0))
+    clip = ensure_demo_clip(load_settings().models_dir.expanduser())
+    rows, goals = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        long_clip, frames = repeated(clip, folder / "long.mp4", options.frames)
+        for side_px in SIDES_PX:
+            speeds, cpu_ms, bounds, busy = [], [], [], []
+            for number in range(options.rounds):
+                settings = load_settings(
+                    data_dir=folder / f"{side_px}-{number}",
+                    sample_fps="all",
+                    max_side_px=side_px,
+                    detector="pixels",
+                )
+                ran = run_producer(long_clip, settings)
+                costs = stage_costs(
+                    clip,
+                    settings,
+                    folder / f"costs-{side_px}-{number}",
+                    cores=cores,
+                    rounds=1,
+                    stages=PRODUCER_STAGES,
+                )
+                speeds.append(frames / ran.wall_s)
+                cpu_ms.append(1000 * ran.cpu_s / frames)
+                bounds.append(1000 * cores / sum(one.own_ms for one in costs))
+                busy.append((ran.cpu_s + ran.others_s) / ran.wall_s)
+            what = f"longest side {side_px} px" if side_px else "as it is, 854x480"
+            rows.append(
+                [
+                    what,
+                    round(statistics.median(speeds), 1),
+                    round(statistics.median(cpu_ms), 2),
+                    round(statistics.median(bounds), 1),
+                    round(
+                        statistics.median(speed / bound for speed, bound in zip(speeds, bounds, strict=True)),
+                        2,
+                    ),
+                    round(statistics.median(busy), 2),
+                ]
+            )
+            goals.append(
+                Goal(
+                    what=f"frames/s, {what}",
+                    measured=round(statistics.median(speeds), 1),
+                    at_least=_LEAST_FPS,
+                )
+            )
+    save(
+        name="producer",
+        title="The producer alone",
+        about=f"{frames:,} frames of the traffic clip, every one: decoding and conversion in one thread; "
+        "shrinking, encoding, hashing and putting in two more; announcements in batches of a hundred. From "
+        "its start to its end on the embedded parts, loading of libraries left out.",
+        load_before=load_before,
+        packages=["av", "obstore", "opencv-python-headless"],
+        tables=[
+            Table(
+                title="Frames a second",
+                note="The bound is cores divided by the CPU seconds of its stages alone with all cores busy; "
+                "cores busy includes other processes of the machine.",
+                columns=["frames", "frames/s", "CPU ms a frame", "the bound", "of the bound", "cores busy"],
+                rows=rows,
+            )
+        ],
+        goals=goals,
+    )
+
+
+if __name__ == "__main__":
+    main()
