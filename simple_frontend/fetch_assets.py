@@ -119,7 +119,11 @@ def fetch(entries: list[dict[str, str]], vendor: Path, *, rehash: bool) -> None:
         for name in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copyfile(HERE / name, project / name)
         npm = npm_on_path() or npm_from_python_index(node)
-        run([*npm, "ci", "--ignore-scripts"], cwd=project, what="npm could not fetch the front-end libraries")
+        run(
+            [*npm, "ci", "--omit=dev", "--ignore-scripts"],
+            cwd=project,
+            what="npm could not fetch the front-end libraries",
+        )
         vendor.mkdir(parents=True, exist_ok=True)
         for entry in entries:
             data = (project / "node_modules" / entry["from"]).read_bytes()

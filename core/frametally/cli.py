@@ -14,14 +14,17 @@ import click
 
 from frametally import (
     cli_books,
+    cli_cloud,
     cli_compare,
     cli_dead_letters,
     cli_doctor,
     cli_explain,
+    cli_export,
     cli_models,
     cli_quality,
     cli_redetect,
     cli_run,
+    cli_setup,
     cli_stages,
     cli_undo,
     console,
@@ -37,9 +40,12 @@ TOPICS = (
     cli_compare,
     cli_dead_letters,
     cli_explain,
+    cli_export,
     cli_quality,
     cli_redetect,
     cli_undo,
+    cli_cloud,
+    cli_setup,
 )
 
 
@@ -87,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOTHING_DONE
     except FrametallyError as error:
         console.say_error(str(error))
+        for note in getattr(error, "__notes__", ()):
+            click.echo(note, err=True)
         return NOTHING_DONE
     except KeyboardInterrupt:
         return stopped()

@@ -52,7 +52,7 @@ def explain(
             ledger,
             model=bar.model,
             source=bar.source,
-            label=bar.label,
+            labels=[bar.label],
             from_ms=bar.start_ms,
             to_ms=bar.end_ms,
             limits=CountedBoxes.of(ports.settings),

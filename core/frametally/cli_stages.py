@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from frametally.cli_ports import (
     with_options,
 )
 from frametally.errors import Misconfigured
+from frametally.ledger import open_ledger
+from frametally.period import parse_period_s, repeat
 from frametally.reports import exit_code
 from frametally.settings import Settings, component_folder
 
@@ -97,9 +100,16 @@ def consume(until_caught_up: bool, workers: int, **overrides: Any) -> int:
 @click.option("--dry-run", is_flag=True, help="Say what would be counted, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @option("--every", "Do it again every so often (15s, 15m, 1h), and index, until SIGTERM.", metavar="PERIOD")
+@option("--labels", "Labels to count, separated by commas; empty: all.")
 @data_dir_option
 def aggregate(
-    interval: int | None, recount: bool, dry_run: bool, as_json: bool, every: str | None, **overrides: Any
+    interval: int | None,
+    recount: bool,
+    dry_run: bool,
+    as_json: bool,
+    every: str | None,
+    labels: str | None,
+    **overrides: Any,
 ) -> int:
     """Count what segments hold, per label and interval, by the MapReduce job."""
     from frametally_hadoop.command import asked_days, count_every, count_once, tell_dry_run
@@ -107,7 +117,8 @@ def aggregate(
     days = asked_days(overrides.pop("from"), overrides.pop("to"), recount=recount)
     if (as_json and not dry_run) or (every is not None and (dry_run or recount)):
         raise Misconfigured("--json goes with --dry-run only, --every with neither --dry-run nor --all")
-    with open_ports(read_settings("hadoop", {**overrides, "interval_s": interval})) as ports:
+    overrides |= {"interval_s": interval, "count_labels": labels}
+    with open_ports(read_settings("hadoop", overrides)) as ports:
         if dry_run:
             return tell_dry_run(ports, days, as_json=as_json)
         if every is None:
@@ -119,11 +130,17 @@ def aggregate(
 
 
 @click.command()
+@option("--every", "Do it again every so often (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
 @data_dir_option
-def index(**overrides: Any) -> int:
+def index(every: str | None, **overrides: Any) -> int:
     """Publish the newest part files in the count index."""
+    period_s = None if every is None else parse_period_s("--every", every)
     with open_ports(read_settings("search", overrides)) as ports:
-        return index_new_runs(ports)
+        if period_s is None:
+            return index_new_runs(ports)
+        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, console.stage_bar("rounds") as bar:
+            repeat(lambda: index_new_runs(ports), period_s=period_s, should_stop=should_stop, progress=bar)
+        return 0
 
 
 @click.command()
@@ -233,8 +250,12 @@ def serve_dashboard(ports: Ports) -> int:
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 
-    app = create_app(settings=ports.settings, store=ports.store, index=ports.index)
-    serve(app, ports.settings.web_host, ports.settings.web_port)
+    settings = ports.settings
+    with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
+        app = create_app(
+            settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log
+        )
+        serve(app, settings.web_host, settings.web_port, threads=settings.web_threads)
     return 0
 
 

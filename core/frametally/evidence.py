@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 from frametally.errors import Poison, Retryable
 from frametally.ledger import Ledger, SegmentPart
 from frametally.media import forgotten_by
-from frametally.object_store import ObjectStore
 from frametally.once import one_line_per_frame
 from frametally.records import Detection, FrameDetections, decode
 from frametally.settings import Settings
-from frametally.tombstones import is_forgotten
+from frametally.tombstones import Forgotten, is_forgotten
 
 _WINDOW_MS = 600_000
 """Event time that is read at once. Lines of one frame have one time, so the rule sees them together."""
@@ -45,6 +44,13 @@ class CountedBoxes(NamedTuple):
         )
 
 
+class RangeReader(Protocol):
+    """What of an object store the evidence needs."""
+
+    def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
+        """Bytes `first_byte` to before `next_byte` of an object."""
+
+
 class CountedFrame(NamedTuple):
     """A frame and those of its boxes that a bar counts, at least one."""
 
@@ -53,18 +59,18 @@ class CountedFrame(NamedTuple):
 
 
 def frames_of_bar(
-    store: ObjectStore,
+    store: RangeReader,
     ledger: Ledger,
     *,
     model: str,
     source: str,
-    label: str,
+    labels: Collection[str],
     from_ms: int,
     to_ms: int,
     limits: CountedBoxes,
     after: tuple[int, str] | None = None,
 ) -> Iterator[CountedFrame]:
-    """Every frame of `[from_ms, to_ms)` with boxes of `label` that count, by event time, then image_path.
+    """Every frame of `[from_ms, to_ms)` with boxes of `labels` that count, by event time, then image_path.
 
     Reads those bytes of those segments in which such frames can stand, some minutes of event time at once.
 
@@ -73,7 +79,7 @@ def frames_of_bar(
         ledger: Knows where in them the lines are; brought up to the store by the caller.
         model: Whose detections.
         source: Slug of the source.
-        label: Class name.
+        labels: Class names; empty: all.
         from_ms: Start of the bar.
         to_ms: End of the bar, exclusive.
         limits: Which boxes count.
@@ -89,26 +95,10 @@ def frames_of_bar(
     while parts := [part for part in parts if part.last_ms >= window_from]:
         window_from = max(window_from, min(part.first_ms for part in parts))
         window_to = min(to_ms, window_from - window_from % _WINDOW_MS + _WINDOW_MS)
-        found: dict[str, FrameDetections] = {}
-        lines = []
-        for part in parts:
-            if part.first_ms >= window_to:
-                continue
-            for line in _lines(store, part):
-                try:
-                    frame = decode(line, FrameDetections)
-                except Poison:
-                    continue  # the counting job set it aside and said so
-                if (
-                    (frame.model, frame.source) == (model, source)
-                    and window_from <= frame.captured_at_ms < window_to
-                    and not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
-                ):
-                    lines.append((frame.image_path, line))
-        for image_path, line in one_line_per_frame(lines).items():
-            found[image_path] = decode(line, FrameDetections)
-        for frame in sorted(found.values(), key=_place):
-            boxes = [one for one in frame.detections if one.label == label and limits.has(one)]
+        for frame in _frames(store, parts, (model, source), (window_from, window_to), forgotten):
+            boxes = [
+                one for one in frame.detections if (not labels or one.label in labels) and limits.has(one)
+            ]
             if boxes and (after is None or _place(frame) > after):
                 yield CountedFrame(frame, boxes)
         window_from = window_to
@@ -116,7 +106,54 @@ def frames_of_bar(
             return
 
 
-def _lines(store: ObjectStore, part: SegmentPart) -> list[bytes]:
+def find_line(
+    store: RangeReader,
+    ledger: Ledger,
+    *,
+    model: str,
+    source: str,
+    captured_at_ms: int,
+    image_path: str,
+) -> FrameDetections | None:
+    """The detections of one frame as they were counted, or None if no segment of the model holds it.
+
+    Raises: As `frames_of_bar`.
+    """
+    window = (captured_at_ms, captured_at_ms + 1)
+    parts = ledger.parts(model, source, from_ms=window[0], to_ms=window[1])
+    forgotten = forgotten_by(ledger.tombstones())
+    found = _frames(store, parts, (model, source), window, forgotten)
+    return next((frame for frame in found if frame.image_path == image_path), None)
+
+
+def _frames(
+    store: RangeReader,
+    parts: Sequence[SegmentPart],
+    model_and_source: tuple[str, str],
+    window: tuple[int, int],
+    forgotten: Forgotten,
+) -> list[FrameDetections]:
+    """Each frame of a window of event time once, by time, then image_path."""
+    lines = []
+    for part in parts:
+        if part.first_ms >= window[1] or part.last_ms < window[0]:
+            continue
+        for line in _lines(store, part):
+            try:
+                frame = decode(line, FrameDetections)
+            except Poison:
+                continue  # the counting job set it aside and said so
+            if (
+                (frame.model, frame.source) == model_and_source
+                and window[0] <= frame.captured_at_ms < window[1]
+                and not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
+            ):
+                lines.append((frame.image_path, line))
+    kept = one_line_per_frame(lines).values()
+    return sorted((decode(line, FrameDetections) for line in kept), key=_place)
+
+
+def _lines(store: RangeReader, part: SegmentPart) -> list[bytes]:
     data = store.get_range(part.key, part.first_byte, part.next_byte)
     if len(data) != part.next_byte - part.first_byte:
         raise Retryable(f"segment {part.key} came cut short: try again, or restore the object")

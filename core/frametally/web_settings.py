@@ -23,3 +23,52 @@ class WebSettings(BaseSettings):
     web_max_evidence_frames: int = Field(
         12, ge=1, le=200, description="Most frames in one answer of `/api/evidence`, one a label."
     )
+    web_max_page_frames: int = Field(
+        100,
+        ge=1,
+        le=1000,
+        description="Most frames (or objects) in one page of the proof.",
+    )
+    web_max_export_rows: int = Field(
+        200_000,
+        ge=100,
+        le=5_000_000,
+        description="Most rows of an export: intervals times labels.",
+    )
+    web_max_span_days: int = Field(
+        3660, ge=1, le=36_600, description="Longest range of data that one query may read, in days."
+    )
+    web_query_timeout_s: float = Field(
+        2.5,
+        gt=0,
+        le=300,
+        description="Seconds after which a query is given up and answered by 503.",
+    )
+    web_cache_mb: int = Field(
+        32, ge=0, le=4096, description="Megabytes of answers kept until the counts change; 0 keeps none."
+    )
+    web_status_s: float = Field(
+        5.0,
+        gt=0,
+        le=3600,
+        description="Seconds after which the books are read again.",
+    )
+    web_max_streams: int = Field(
+        8, ge=0, le=1000, description="Most `/api/events` streams at once; each holds a thread of the server."
+    )
+    web_stream_s: float = Field(
+        300.0, gt=0, le=86_400, description="Seconds after which such a stream ends; browsers connect again."
+    )
+    web_threads: int = Field(
+        16, ge=2, le=1024, description="Threads of `frametally serve`; streams hold at most all but two."
+    )
+    web_store_links: bool = Field(
+        False,
+        description="Whether browsers get frames from the S3 store itself, by links that end, not from here.",
+    )
+    web_link_ttl_s: int = Field(
+        300,
+        ge=10,
+        le=604_800,
+        description="Seconds for which such a link works; whoever has it sees the frame.",
+    )

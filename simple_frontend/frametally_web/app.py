@@ -5,21 +5,42 @@ from __future__ import annotations
 from flask import Flask
 
 from frametally.count_index import CountIndex
+from frametally.frame_log import FrameLog
+from frametally.ledger import Ledger
 from frametally.object_store import ObjectStore
 from frametally.settings import Settings
-from frametally_web import api, pages, problems, security
+from frametally_web import description, pages, problems, security
+from frametally_web.api import Api
+from frametally_web.books import Books, Ports
+from frametally_web.endpoints import ENDPOINTS
+from frametally_web.picture_links import picture_origin
+
+_BOOKS = "frametally_books"
 
 
-def create_app(*, settings: Settings, store: ObjectStore, index: CountIndex) -> Flask:
-    """The dashboard over an index (the counts) and a store (the frames behind them).
+def create_app(
+    *, settings: Settings, store: ObjectStore, index: CountIndex, ledger: Ledger, log: FrameLog
+) -> Flask:
+    """The dashboard over an index (the counts), a store (the frames behind them), and the books.
 
-    The caller keeps both and closes them after the server has stopped.
+    The caller keeps them, and closes them after the server has stopped and `close_app` has been called.
     """
     app = Flask("frametally_web")
-    blueprint = api.create_blueprint(settings=settings, store=store, index=index)
+    ports = Ports(store=store, index=index, ledger=ledger, log=log)
+    books = Books(ports, settings)
+    app.extensions[_BOOKS] = books
+    blueprint = Api(settings=settings, ports=ports, books=books).blueprint()
     app.register_blueprint(blueprint, url_prefix="/api")
     app.register_blueprint(blueprint, url_prefix="/api/v1", name="api_v1")
-    app.register_blueprint(pages.create_blueprint(index=index))
-    problems.answer_errors(app)
-    security.add_headers(app)
+    app.register_blueprint(description.create_blueprint())
+    app.register_blueprint(pages.create_blueprint(settings=settings, index=index))
+    problems.answer_errors(app, [f"/api/{endpoint.path}" for endpoint in ENDPOINTS])
+    security.add_headers(app, picture_origin=picture_origin(store, settings))
     return app
+
+
+def close_app(app: Flask) -> None:
+    """End what the application does beside its requests, and the streams that are open."""
+    books = app.extensions.get(_BOOKS)
+    if isinstance(books, Books):
+        books.close()

@@ -36,3 +36,8 @@ def load_scripts(static: Path = STATIC) -> list[Script] | None:
     if not all((static / "vendor" / file.name).is_file() for file in manifest.files):
         return None
     return [Script(file.name, file.integrity) for file in manifest.files if file.name.endswith(".js")]
+
+
+def list_modules(static: Path = STATIC) -> list[str]:
+    """The page's own modules, as paths under `static/`: a browser that is told fetches them all at once."""
+    return sorted(f"js/{path.name}" for path in (static / "js").glob("*.js"))

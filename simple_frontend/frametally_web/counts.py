@@ -1,15 +1,22 @@
-"""The answer of `/api/counts`: from what is asked for to one query of the index and its totals."""
+"""The answers of `/api/counts` and `/api/heatmap`: from what is asked for to queries of the index."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from frametally.count_index import Bucket, CountIndex, Histogram
+from frametally.count_index import CountIndex, WeekHour
+from frametally.merging import add_week_hours
 from frametally.settings import Settings
-from frametally_web import answers, intervals
+from frametally_web import chart_answers as answers
+from frametally_web import intervals
+from frametally_web.bars import Span, spans
+from frametally_web.chart import Chart, mean, read_chart, summarise
+from frametally_web.media_times import MediaTimes
 from frametally_web.problems import bad_parameter
-from frametally_web.query import Selection
+from frametally_web.query import ChartQuery, Selection
+
+_DAY_MS = 86_400_000
 
 
 class Choice(NamedTuple):
@@ -17,6 +24,24 @@ class Choice(NamedTuple):
 
     model: str
     base_intervals_s: list[int]
+
+
+class Asked(NamedTuple):
+    """A query with nothing left open.
+
+    Attributes:
+        choice: The model.
+        sources: Slugs of the sources asked for, or of all.
+        from_ms: First event time asked for, or the first there is.
+        to_ms: Last event time asked for, exclusive, or the last there is.
+        spans: What of that can have data, in spans of one offset from UTC.
+    """
+
+    choice: Choice
+    sources: list[str]
+    from_ms: int
+    to_ms: int
+    spans: list[Span]
 
 
 def choose_model(index: CountIndex, asked: str | None) -> Choice | None:
@@ -40,140 +65,242 @@ def choose_model(index: CountIndex, asked: str | None) -> Choice | None:
     return Choice(model, sorted(bases[model]))
 
 
-def count(
-    index: CountIndex, settings: Settings, *, model: str | None, selection: Selection, interval_s: int | None
-) -> answers.Counts:
-    """Counts per interval and label.
+def resolve(index: CountIndex, settings: Settings, choice: Choice, selection: Selection) -> Asked | None:
+    """What is asked for, open ends filled from the sources' own; None if that leaves nothing.
 
     Raises:
-        Problem: 400, if the model or the interval cannot be, or the answer would have too many bars.
+        Problem: 400, if it reaches over more days of data than may be read at once.
     """
-    choice = choose_model(index, model)
-    if choice is None:
-        return _nothing(None, selection)
-    if interval_s is not None:
-        intervals.base_of(choice.base_intervals_s, interval_s, None, None)  # refuse it, footage or not
-    span = _range(index, choice.model, selection)
-    if span is None:
-        return _nothing(choice.model, selection)
-    from_ms, to_ms = span
-    labels = selection.labels or [label for label, _ in index.labels(choice.model)]
-    max_bars = settings.web_max_buckets // max(len(labels), 1)
-    chosen_s = interval_s or intervals.default_interval(
-        choice.base_intervals_s, from_ms, to_ms, max_bars=max_bars
-    )
-    _check_size(chosen_s, from_ms, to_ms, labels, settings.web_max_buckets)
-    base_s = intervals.base_of(choice.base_intervals_s, chosen_s, from_ms, to_ms)
-    histogram = index.histogram(
-        model=choice.model,
-        base_interval_s=base_s,
-        interval_s=chosen_s,
-        sources=selection.sources or None,
-        labels=selection.labels or None,
-        from_ms=from_ms,
-        to_ms=to_ms,
-    )
-    choices_s = intervals.choices(choice.base_intervals_s, from_ms, to_ms, max_bars=max_bars)
-    return _answer(histogram, selection, chosen_s, choices_s, span)
-
-
-def _range(index: CountIndex, model: str, selection: Selection) -> tuple[int, int] | None:
-    """The range asked for, open ends filled from the sources' own; None if that leaves nothing."""
     of_interest = [
         source
-        for source in index.sources(model)
+        for source in index.sources(choice.model)
         if not selection.sources or source.source in selection.sources
     ]
     if not of_interest:
         return None
-    from_ms, to_ms = selection.from_ms, selection.to_ms
-    if from_ms is None:
-        from_ms = min(source.first_interval_ms for source in of_interest)
-    if to_ms is None:
-        to_ms = max(source.next_interval_ms for source in of_interest)
-    return (from_ms, to_ms) if from_ms < to_ms else None
+    first_ms = min(source.first_interval_ms for source in of_interest)
+    next_ms = max(source.next_interval_ms for source in of_interest)
+    from_ms = first_ms if selection.from_ms is None else selection.from_ms
+    to_ms = next_ms if selection.to_ms is None else selection.to_ms
+    if from_ms >= to_ms:
+        return None
+    # Data cannot lie outside; the last interval reaches to its end, whatever its base.
+    read_from, read_to = max(from_ms, first_ms), min(to_ms, next_ms)
+    if (read_to - read_from) > settings.web_max_span_days * _DAY_MS:
+        raise bad_parameter(
+            "from" if selection.from_ms is None else "to",
+            f"The range holds {(read_to - read_from) // _DAY_MS} days of data; at most "
+            f"{settings.web_max_span_days} are read at once (FRAMETALLY_WEB_MAX_SPAN_DAYS).",
+            remedy="Give a from and a to that are nearer to each other.",
+        )
+    found = spans(selection.zone.tzinfo, read_from, read_to) if read_from < read_to else []
+    names = selection.sources or [source.source for source in of_interest]
+    return Asked(choice, names, from_ms, to_ms, found)
 
 
-def _check_size(interval_s: int, from_ms: int, to_ms: int, labels: Sequence[str], max_buckets: int) -> None:
-    wanted = intervals.bars(from_ms, to_ms, interval_s) * max(len(labels), 1)
-    if wanted > max_buckets:
+def count(
+    index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery, *, most_rows: int
+) -> answers.Counts:
+    """Counts per interval and label.
+
+    Args:
+        index: Has them.
+        settings: Limits.
+        media: What the store says of the sources' times.
+        query: What is asked for.
+        most_rows: Most bars (intervals times labels, and sources where they are apart).
+
+    Raises:
+        Problem: 400, if the model or the interval cannot be, or the answer would have too many bars.
+    """
+    selection = query.selection
+    choice = choose_model(index, selection.model)
+    if choice is None:
+        return _nothing(None, query)
+    if query.interval_s is not None:
+        intervals.base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, footage or not
+    asked = resolve(index, settings, choice, selection)
+    if asked is None:
+        return _nothing(choice.model, query)
+    labels = selection.labels or [label for label, _ in index.labels(choice.model)]
+    series = max(len(labels), 1) * (len(asked.sources) if query.by_source else 1)
+    max_bars = most_rows // series
+    bases = choice.base_intervals_s
+    interval_s = query.interval_s or intervals.default_interval(
+        bases, asked.from_ms, asked.to_ms, max_bars=max_bars
+    )
+    _check_size(interval_s, asked, series, most_rows)
+    chart = read_chart(
+        index, asked.choice.model, _base_of(asked, selection, interval_s), interval_s, query, asked.spans
+    )
+    choices_s = intervals.choices(bases, asked.from_ms, asked.to_ms, max_bars=max_bars)
+    return _answer(chart, query, asked, interval_s, choices_s, settings, media)
+
+
+def heatmap(index: CountIndex, settings: Settings, selection: Selection) -> answers.Heatmap:
+    """Counts per hour of the week.
+
+    Raises:
+        Problem: 400, if the model cannot be, or the stored intervals divide no hour of that time zone.
+    """
+    choice = choose_model(index, selection.model)
+    hourly = [base for base in choice.base_intervals_s if 3600 % base == 0] if choice else []
+    if choice is not None and not hourly:
+        raise bad_parameter(
+            "model",
+            f"{choice.model} was counted in intervals of {', '.join(map(str, choice.base_intervals_s))} "
+            "seconds, which divide no hour.",
+            remedy="Choose another model, or count with an interval that divides an hour "
+            "(FRAMETALLY_INTERVAL_S).",
+        )
+    asked = resolve(index, settings, choice._replace(base_intervals_s=hourly), selection) if choice else None
+    if choice is None or asked is None:
+        return answers.Heatmap(
+            model=choice.model if choice else None,
+            base_interval_s=None,
+            timezone=selection.zone.name,
+            from_ms=selection.from_ms,
+            to_ms=selection.to_ms,
+            frames=0,
+            cells=[],
+        )
+    base_s = _base_of(asked, selection, 3600)
+    hours: dict[int, WeekHour] = {}
+    for span in asked.spans:
+        for cell in index.week_hours(
+            model=choice.model,
+            base_interval_s=base_s,
+            sources=selection.sources or None,
+            labels=selection.labels or None,
+            from_ms=span.from_ms,
+            to_ms=span.to_ms,
+            offset_ms=span.offset_ms,
+        ):
+            hours[cell.hour] = add_week_hours(hours[cell.hour], cell) if cell.hour in hours else cell
+    return answers.Heatmap(
+        model=choice.model,
+        base_interval_s=base_s,
+        timezone=selection.zone.name,
+        from_ms=asked.from_ms,
+        to_ms=asked.to_ms,
+        frames=sum(cell.frames for cell in hours.values()),
+        cells=[
+            answers.WeekCell(
+                weekday=hour // 24 + 1,
+                hour=hour % 24,
+                frames=cell.frames,
+                detections=cell.detections,
+                mean_per_frame=mean(cell.detections, cell.frames),
+                peak=cell.peak,
+                objects=cell.objects,
+            )
+            for hour, cell in sorted(hours.items())
+        ],
+    )
+
+
+def _base_of(asked: Asked, selection: Selection, interval_s: int) -> int:
+    return intervals.base_of(
+        asked.choice.base_intervals_s,
+        interval_s,
+        selection.from_ms,
+        selection.to_ms,
+        {span.offset_ms for span in asked.spans},
+        selection.zone.name,
+    )
+
+
+def _check_size(interval_s: int, asked: Asked, series: int, most_rows: int) -> None:
+    wanted = intervals.bars(asked.from_ms, asked.to_ms, interval_s) * series
+    if wanted > most_rows:
         raise bad_parameter(
             "interval",
-            f"interval={interval_s} makes up to {wanted} bars of {len(labels)} labels; "
-            f"the most is {max_buckets} (FRAMETALLY_WEB_MAX_BUCKETS).",
+            f"interval={interval_s} makes up to {wanted} bars of {series} labels and sources; the most is "
+            f"{most_rows} (FRAMETALLY_WEB_MAX_BUCKETS; of an export FRAMETALLY_WEB_MAX_EXPORT_ROWS).",
             remedy="Ask for a longer interval, a shorter range or fewer labels.",
         )
 
 
 def _answer(
-    histogram: Histogram,
-    selection: Selection,
+    chart: Chart,
+    query: ChartQuery,
+    asked: Asked,
     interval_s: int,
     choices_s: list[int],
-    span: tuple[int, int],
+    settings: Settings,
+    media: MediaTimes,
 ) -> answers.Counts:
-    frames_at = {bucket.start_ms: bucket.frames for bucket in histogram.coverage}
-    frames = sum(frames_at.values())
-    detections: dict[str, int] = dict.fromkeys(selection.labels, 0)
-    peak: dict[str, int] = dict.fromkeys(selection.labels, 0)
-    for bucket in histogram.buckets:
-        detections[bucket.label] = detections.get(bucket.label, 0) + bucket.detections
-        peak[bucket.label] = max(peak.get(bucket.label, 0), bucket.peak)
-    labels = selection.labels or sorted(detections, key=lambda label: (-detections[label], label))
+    labels, totals = summarise(chart, query)
     return answers.Counts(
-        model=histogram.model,
-        base_interval_s=histogram.base_interval_s,
+        model=asked.choice.model,
+        base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
+        timezone=query.selection.zone.name,
+        metric=query.metric,
         interval_choices_s=choices_s,
-        from_ms=span[0],
-        to_ms=span[1],
-        frames=frames,
+        from_ms=asked.from_ms,
+        to_ms=asked.to_ms,
+        frames=sum(one.frames for one in chart.coverage),
+        sources=asked.sources,
         labels=labels,
-        buckets=[_bucket(bucket, frames_at.get(bucket.start_ms, 0)) for bucket in histogram.buckets],
-        coverage=[
-            answers.FramesAnalysed(start_ms=bucket.start_ms, frames=bucket.frames)
-            for bucket in histogram.coverage
-        ],
-        totals=[
-            answers.Total(
-                label=label,
-                detections=detections[label],
-                peak=peak[label],
-                mean_per_frame=_mean(detections[label], frames),
-            )
-            for label in labels
-        ],
+        buckets=chart.buckets,
+        coverage=chart.coverage,
+        totals=totals,
+        file_times=media.file_times(asked.sources, asked.from_ms, asked.to_ms),
+        objects_note=_objects_note(chart, settings),
     )
 
 
-def _nothing(model: str | None, selection: Selection) -> answers.Counts:
+def _objects_note(chart: Chart, settings: Settings) -> str | None:
+    missing = {
+        (one.start_ms, one.source): one.objects_missing for one in chart.buckets if one.objects_missing
+    }
+    if not missing:
+        return None
+    intervals_of = f"{len(missing)} of {len(chart.coverage)} intervals"
+    slow = [start for start, why in missing.items() if why == "too_slow"]
+    rates: Sequence[float] = [
+        one.slowest_fps for one in chart.coverage if one.slowest_fps and (one.start_ms, one.source) in slow
+    ]
+    if not rates:
+        return (
+            f"Unique objects are not known in {intervals_of}: they were not tracked there "
+            "(FRAMETALLY_COUNT_OBJECTS), or the day has to be counted and indexed again."
+        )
+    return (
+        f"Unique objects are not known in {intervals_of}: footage was analysed at down to {min(rates):g} "
+        f"frames a second, {settings.min_tracking_fps:g} are needed (FRAMETALLY_MIN_TRACKING_FPS)."
+    )
+
+
+def _nothing(model: str | None, query: ChartQuery) -> answers.Counts:
+    selection = query.selection
     return answers.Counts(
         model=model,
         base_interval_s=None,
         interval_s=None,
+        timezone=selection.zone.name,
+        metric=query.metric,
         interval_choices_s=[],
         from_ms=selection.from_ms,
         to_ms=selection.to_ms,
         frames=0,
+        sources=selection.sources,
         labels=selection.labels,
         buckets=[],
         coverage=[],
         totals=[
-            answers.Total(label=label, detections=0, peak=0, mean_per_frame=None)
+            answers.Total(
+                label=label,
+                source=None,
+                detections=0,
+                peak=0,
+                mean_per_frame=None,
+                objects=None,
+                objects_missing=None,
+            )
             for label in selection.labels
         ],
+        file_times=[],
+        objects_note=None,
     )
-
-
-def _bucket(bucket: Bucket, frames: int) -> answers.CountBucket:
-    return answers.CountBucket(
-        start_ms=bucket.start_ms,
-        label=bucket.label,
-        detections=bucket.detections,
-        peak=bucket.peak,
-        mean_per_frame=_mean(bucket.detections, frames),
-    )
-
-
-def _mean(detections: int, frames: int) -> float | None:
-    return round(detections / frames, 4) if frames else None

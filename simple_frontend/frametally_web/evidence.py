@@ -1,18 +1,19 @@
-"""The proof behind a number: the busiest frame per label, with the boxes that were counted in it."""
+"""The first look behind a number: the busiest frame per label, with the boxes that were counted in it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 
-from frametally.count_index import CountIndex, IndexedEvidence
+from frametally.count_index import IndexedEvidence
 from frametally.errors import Poison
-from frametally.evidence import CountedBoxes
-from frametally.object_store import ObjectMissing, ObjectStore
-from frametally.records import FrameDetections
-from frametally.segments import find_frame
+from frametally.evidence import CountedBoxes, find_line
+from frametally.object_store import ObjectMissing
+from frametally.records import Detection, FrameDetections
 from frametally.settings import Settings
-from frametally_web import answers, counts, intervals
+from frametally_web import counts, intervals
+from frametally_web import proof_answers as answers
+from frametally_web.books import Ports
 from frametally_web.query import Selection
 
 _log = logging.getLogger(__name__)
@@ -22,31 +23,23 @@ _OTHER_SETTINGS = "Counted with another confidence or size limit than this serve
 
 
 def find_evidence(
-    index: CountIndex,
-    store: ObjectStore,
-    settings: Settings,
-    *,
-    model: str | None,
-    selection: Selection,
-    image_url: Callable[[str], str],
+    ports: Ports, settings: Settings, selection: Selection, *, image_url: Callable[[str], str]
 ) -> answers.EvidenceFrames:
     """The busiest frame per label in the range.
 
     Args:
-        index: Knows the frames.
-        store: Holds their detections.
+        ports: The index knows the frames, the store holds their detections, the ledger knows where.
         settings: Limits of what counts and of how many frames are answered.
-        model: The model asked for; None for the newest.
-        selection: Labels, sources and range.
+        selection: Model, labels, sources and range.
         image_url: Gives the address of a frame's picture from its key.
 
     Raises:
         Problem: 400, if there is no such model.
     """
-    choice = counts.choose_model(index, model)
+    choice = counts.choose_model(ports.index, selection.model)
     if choice is None:
         return answers.EvidenceFrames(model=None, frames=[], labels_left_out=0)
-    found = index.evidence(
+    found = ports.index.evidence(
         model=choice.model,
         base_interval_s=intervals.base_of(choice.base_intervals_s, None, selection.from_ms, selection.to_ms),
         sources=selection.sources or None,
@@ -55,24 +48,30 @@ def find_evidence(
         to_ms=selection.to_ms,
         limit_per_label=1,
     )
-    rank = {label: position for position, (label, _) in enumerate(index.labels(choice.model))}
+    rank = {label: position for position, (label, _) in enumerate(ports.index.labels(choice.model))}
     found.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
     shown = found[: settings.web_max_evidence_frames]
     limits = CountedBoxes.of(settings)
     return answers.EvidenceFrames(
         model=choice.model,
         frames=[
-            _frame(item, _find_line(store, choice.model, item), limits, image_url(item.evidence.image_path))
+            _frame(item, _find_line(ports, choice.model, item), limits, image_url(item.evidence.image_path))
             for item in shown
         ],
         labels_left_out=len(found) - len(shown),
     )
 
 
-def _find_line(store: ObjectStore, model: str, item: IndexedEvidence) -> FrameDetections | None:
+def box(detection: Detection) -> answers.Box:
+    """A box as it is answered."""
+    return answers.Box(label=detection.label, confidence=detection.confidence, box=detection.box)
+
+
+def _find_line(ports: Ports, model: str, item: IndexedEvidence) -> FrameDetections | None:
     try:
-        return find_frame(
-            store,
+        return find_line(
+            ports.store,
+            ports.ledger,
             model=model,
             source=item.source,
             captured_at_ms=item.evidence.captured_at_ms,
@@ -87,7 +86,7 @@ def _frame(
     item: IndexedEvidence, line: FrameDetections | None, limits: CountedBoxes, image_url: str
 ) -> answers.EvidenceFrame:
     boxes = [
-        answers.Box(label=detection.label, confidence=detection.confidence, box=detection.box)
+        box(detection)
         for detection in (line.detections if line else [])
         if detection.label == item.label and limits.has(detection)
     ]

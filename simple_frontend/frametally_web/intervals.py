@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from frametally_web.problems import bad_parameter
 
 DEFAULT_BARS = 120
 
-_DAY_S = 86_400
+DAY_S = 86_400
 _COMMON_S = (
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
-    *(3600, 7200, 10_800, 21_600, 43_200, _DAY_S, 2 * _DAY_S, 7 * _DAY_S, 14 * _DAY_S, 28 * _DAY_S),
+    *(3600, 7200, 10_800, 21_600, 43_200, DAY_S, 2 * DAY_S, 7 * DAY_S, 14 * DAY_S, 28 * DAY_S),
 )
 
 
@@ -42,27 +42,40 @@ def default_interval(base_intervals_s: Sequence[int], from_ms: int, to_ms: int, 
 
 
 def base_of(
-    base_intervals_s: Sequence[int], interval_s: int | None, from_ms: int | None, to_ms: int | None
+    base_intervals_s: Sequence[int],
+    interval_s: int | None,
+    from_ms: int | None,
+    to_ms: int | None,
+    offsets_ms: Collection[int] = (),
+    zone: str = "UTC",
 ) -> int:
     """The stored base interval to read: the coarsest that divides what is asked for.
 
-    That is the interval, and the borders too. Where no base lies on the borders it is the finest that divides
-    the interval: then the range ends where the caller says, as nearly as the index can.
+    That is the interval and the zone's offsets, and the borders too. Where no base lies on the borders it is
+    the finest that divides the rest: then the range ends where the caller says, as nearly as the index can.
 
     Raises:
-        Problem: 400, if no base divides the interval, with the bases that there are.
+        Problem: 400, if no base divides the interval, or the offsets, with the bases that there are.
     """
     dividing = [base for base in base_intervals_s if interval_s is None or interval_s % base == 0]
+    stored = ", ".join(str(base) for base in sorted(base_intervals_s))
     if not dividing:
-        stored = ", ".join(str(base) for base in sorted(base_intervals_s))
         raise bad_parameter(
             "interval",
             f"interval={interval_s} is not a multiple of a stored interval.",
             remedy=f"Ask for a multiple of one of these (seconds): {stored}.",
         )
+    in_zone = [base for base in dividing if all(offset % (base * 1000) == 0 for offset in offsets_ms)]
+    if not in_zone:
+        raise bad_parameter(
+            "timezone",
+            f"The clocks of {zone} do not begin their bars where the stored intervals ({stored} seconds) do.",
+            remedy="Choose timezone=UTC or a zone that is whole hours from it, or count with an interval of "
+            "900 seconds or less (FRAMETALLY_INTERVAL_S).",
+        )
     borders_ms = [border for border in (from_ms, to_ms) if border is not None]
-    on_borders = [base for base in dividing if all(border % (base * 1000) == 0 for border in borders_ms)]
-    return max(on_borders) if on_borders else min(dividing)
+    on_borders = [base for base in in_zone if all(border % (base * 1000) == 0 for border in borders_ms)]
+    return max(on_borders) if on_borders else min(in_zone)
 
 
 def _candidates(base_intervals_s: Sequence[int]) -> Iterator[int]:
@@ -74,5 +87,5 @@ def _candidates(base_intervals_s: Sequence[int]) -> Iterator[int]:
     # Every base divides a day, so whole weeks go on for ever.
     weeks = 8
     while True:
-        yield weeks * 7 * _DAY_S
+        yield weeks * 7 * DAY_S
         weeks *= 2

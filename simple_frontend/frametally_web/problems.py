@@ -7,12 +7,14 @@ a person has to mend something. The rest goes to the log.
 from __future__ import annotations
 
 import http
+from collections.abc import Sequence
 
 import msgspec
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from frametally.errors import FrametallyError, Retryable
+from frametally.time_limit import TookTooLong
 
 RETRY_AFTER_S = 5
 
@@ -41,12 +43,15 @@ def bad_parameter(name: str, detail: str, *, remedy: str) -> Problem:
     return Problem(400, detail, remedy=remedy, parameter=name)
 
 
-def answer_errors(app: Flask) -> None:
-    """Give every error of `app` an answer of its own."""
+def answer_errors(app: Flask, routes: Sequence[str]) -> None:
+    """Give every error of `app` an answer of its own; `routes` are what a lost program is shown."""
 
     @app.errorhandler(Problem)
     def on_problem(problem: Problem) -> Response:
-        return _document(problem.status, problem.detail, problem.remedy, problem.parameter)
+        answer = _document(problem.status, problem.detail, problem.remedy, problem.parameter)
+        if problem.status == 503:
+            answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return answer
 
     @app.errorhandler(HTTPException)
     def on_http_error(error: HTTPException) -> Response:
@@ -54,7 +59,7 @@ def answer_errors(app: Flask) -> None:
         if status >= 500:  # Flask makes one of any exception that nobody handles, and logs it
             answer = _unexpected()
         elif status == 404:
-            answer = _not_found()
+            answer = _not_found(routes)
         else:
             answer = _document(
                 status, f"{request.method} is not possible here.", "See the dashboard's README."
@@ -63,6 +68,15 @@ def answer_errors(app: Flask) -> None:
             if name == "Allow":
                 answer.headers[name] = value
         return answer
+
+    @app.errorhandler(TookTooLong)
+    def on_too_long(error: TookTooLong) -> Response:
+        app.logger.warning("%s: %s", request.path, error)
+        return _document(
+            503,
+            "The query took longer than the server waits (FRAMETALLY_WEB_QUERY_TIMEOUT_S).",
+            "Ask for a shorter range or fewer labels, or raise the setting.",
+        )
 
     @app.errorhandler(Retryable)
     def on_retryable(error: Retryable) -> Response:
@@ -85,13 +99,12 @@ def _unexpected() -> Response:
     return _document(500, "The dashboard met an error of its own.", "The server's log has the reason.")
 
 
-def _not_found() -> Response:
+def _not_found(routes: Sequence[str]) -> Response:
     if request.path.startswith("/api/") or not request.accept_mimetypes.accept_html:
         return _document(
             404,
             "There is nothing at this address.",
-            "The API has /api/models, /api/labels, /api/sources, /api/counts, /api/evidence and "
-            "/api/frames/image.",
+            f"The API has {', '.join(routes)}.",
         )
     return Response(render_template("not_found.html"), status=404, mimetype="text/html")
 

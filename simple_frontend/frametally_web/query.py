@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import re
-from collections.abc import Collection
-from typing import NamedTuple
+import zoneinfo
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, TypeVar, get_args
 
+import msgspec
 from werkzeug.datastructures import MultiDict
 
 from frametally.settings import Settings
+from frametally_web.chart_answers import Metric
 from frametally_web.problems import bad_parameter
 
 MAX_NAME_CHARS = 200
+MAX_CURSOR_CHARS = 1000
 MAX_INTERVAL_S = 100 * 366 * 86_400
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -21,27 +26,54 @@ _MILLISECOND = datetime.timedelta(milliseconds=1)
 _FIRST_MS = (datetime.datetime.min.replace(tzinfo=datetime.UTC) - _EPOCH) // _MILLISECOND
 _LAST_MS = (datetime.datetime.max.replace(tzinfo=datetime.UTC) - _EPOCH) // _MILLISECOND
 
+ChoiceT = TypeVar("ChoiceT", bound=str)
+CursorT = TypeVar("CursorT", bound=msgspec.Struct)
+
 # An offset's plus sign that nobody escaped arrives as a space.
 _LOST_PLUS = re.compile(r"(?<=T)([0-9:.,]+) (?=\d\d:?\d\d$)")
+
+
+class Zone(NamedTuple):
+    """A time zone and its IANA name."""
+
+    name: str
+    tzinfo: datetime.tzinfo
 
 
 class Selection(NamedTuple):
     """What a query selects.
 
     Attributes:
+        model: Model asked for; None for the newest.
         labels: Labels asked for; empty means all.
         sources: Sources asked for; empty means all.
         from_ms: First event time, inclusive; None leaves that end open.
         to_ms: Last event time, exclusive; None leaves that end open.
+        zone: Time zone of bars, and of times without an offset.
     """
 
+    model: str | None
     labels: list[str]
     sources: list[str]
     from_ms: int | None
     to_ms: int | None
+    zone: Zone
 
 
-SELECTION_PARAMETERS = ("label", "source", "from", "to", "model")
+class ChartQuery(NamedTuple):
+    """What a chart shows.
+
+    Attributes:
+        selection: Of what.
+        interval_s: Seconds of a bar; None where they are to be chosen.
+        metric: By what labels are ordered.
+        by_source: Whether each source has bars of its own.
+    """
+
+    selection: Selection
+    interval_s: int | None
+    metric: Metric
+    by_source: bool
 
 
 def check_known(args: MultiDict[str, str], known: Collection[str]) -> None:
@@ -80,11 +112,12 @@ def read_many(args: MultiDict[str, str], name: str, *, limit: int) -> list[str]:
         remedy = f"Give {name} once." if limit == 1 else f"Give {name} at most {limit} times, or not at all."
         raise bad_parameter(name, f"{name} stands {len(values)} times.", remedy=remedy)
     for value in values:
-        if len(value) > MAX_NAME_CHARS:
+        most = MAX_CURSOR_CHARS if name == "cursor" else MAX_NAME_CHARS
+        if len(value) > most:
             raise bad_parameter(
                 name,
                 f"{name} has a value of {len(value)} characters.",
-                remedy=f"Values have at most {MAX_NAME_CHARS} characters.",
+                remedy=f"Values have at most {most} characters.",
             )
         if "\0" in value:
             raise bad_parameter(name, f"{name} holds a NUL character.", remedy="Leave the NUL (%00) out.")
@@ -92,23 +125,117 @@ def read_many(args: MultiDict[str, str], name: str, *, limit: int) -> list[str]:
 
 
 def read_selection(args: MultiDict[str, str], settings: Settings) -> Selection:
-    """Labels, sources and range of a query.
+    """Model, labels, sources, range and time zone of a query.
 
     Raises:
-        Problem: 400, by the rules of `read_many` and `read_moment`, or if the range is empty.
+        Problem: 400, by the rules of the other readers, or if the range is empty.
     """
-    from_ms = read_moment(args, "from", settings.tzinfo())
-    to_ms = read_moment(args, "to", settings.tzinfo())
+    zone = read_zone(args, settings)
+    from_ms = read_moment(args, "from", zone.tzinfo)
+    to_ms = read_moment(args, "to", zone.tzinfo)
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise bad_parameter(
             "to", "to is not after from.", remedy="Give a to later than from; to itself is not included."
         )
     return Selection(
+        read_one(args, "model"),
         read_many(args, "label", limit=settings.web_max_values),
         read_many(args, "source", limit=settings.web_max_values),
         from_ms,
         to_ms,
+        zone,
     )
+
+
+def read_chart(args: MultiDict[str, str], settings: Settings) -> ChartQuery:
+    """What a chart shows. Raises as the other readers do."""
+    return ChartQuery(
+        read_selection(args, settings),
+        read_interval(args),
+        read_choice(args, "metric", get_args(Metric)),
+        read_choice(args, "by", ("", "source")) == "source",
+    )
+
+
+def read_zone(args: MultiDict[str, str], settings: Settings) -> Zone:
+    """The time zone asked for, or the deployment's.
+
+    Raises:
+        Problem: 400, if there is no such zone.
+    """
+    name = read_one(args, "timezone")
+    if name is None:
+        name = settings.timezone
+    if name == "UTC":
+        return Zone(name, datetime.UTC)
+    try:
+        return Zone(name, zoneinfo.ZoneInfo(name))
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise bad_parameter(
+            "timezone",
+            f"timezone={_shown(name)!r} is no IANA time zone.",
+            remedy="Name one such as UTC, Europe/Berlin or Asia/Kolkata, or leave it out.",
+        ) from error
+
+
+def read_choice(args: MultiDict[str, str], name: str, choices: Sequence[ChoiceT]) -> ChoiceT:
+    """One of `choices`; the first where the parameter is absent.
+
+    Raises:
+        Problem: 400, with the choices.
+    """
+    text = read_one(args, name)
+    for choice in choices:
+        if choice == (text or choices[0]):
+            return choice
+    raise bad_parameter(
+        name,
+        f"{name}={_shown(text or '')!r} is none of its choices.",
+        remedy=f"Choose one of these: {', '.join(choice for choice in choices if choice)}.",
+    )
+
+
+def read_limit(args: MultiDict[str, str], *, default: int, most: int) -> int:
+    """How many things a page holds.
+
+    Raises:
+        Problem: 400, if that is no whole number from 1 to `most`.
+    """
+    text = read_one(args, "limit")
+    if text is None:
+        return min(default, most)
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+        raise bad_parameter(
+            "limit",
+            f"limit={_shown(text)!r} is no whole number from 1 to {most}.",
+            remedy=f"Give at most {most}, or leave it out.",
+        )
+    return int(text)
+
+
+def read_cursor(args: MultiDict[str, str], cursor_type: type[CursorT]) -> CursorT | None:
+    """Where the page before ended, as `write_cursor` wrote it; None for the first page.
+
+    Raises:
+        Problem: 400, if it is none.
+    """
+    text = read_one(args, "cursor")
+    if text is None:
+        return None
+    try:
+        data = base64.b64decode(text.encode(), altchars=b"-_", validate=True)
+        return msgspec.json.decode(data, type=cursor_type)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise bad_parameter(
+            "cursor",
+            "cursor is none that this API gave.",
+            remedy="Give `next` of the page before, unchanged.",
+        ) from error
+
+
+def write_cursor(cursor: msgspec.Struct) -> str:
+    """A cursor as it stands in `next`."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
 
 
 def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> int | None:

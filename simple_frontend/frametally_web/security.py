@@ -31,10 +31,20 @@ HEADERS = {
 }
 
 
-def add_headers(app: Flask) -> None:
-    """Set `HEADERS` on every response of `app`."""
+def add_headers(app: Flask, *, picture_origin: str = "") -> None:
+    """Set `HEADERS` on every response of `app`.
+
+    Args:
+        app: The application.
+        picture_origin: Where pictures may come from beside this server, such as `https://s3.example.org`.
+    """
+    headers = dict(HEADERS)
+    if picture_origin:
+        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
+            "img-src 'self'", f"img-src 'self' {picture_origin}"
+        )
 
     @app.after_request
     def set_headers(response: Response) -> Response:
-        response.headers.update(HEADERS)
+        response.headers.update(headers)
         return response

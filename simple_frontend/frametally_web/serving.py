@@ -15,8 +15,9 @@ from flask import Flask
 from waitress import wasyncore
 
 from frametally.errors import Misconfigured
+from frametally_web.app import close_app
 
-_THREADS = 8
+_THREADS = 16
 # The API only reads: no request needs a body.
 _MAX_BODY_BYTES = 64 * 1024
 
@@ -24,20 +25,21 @@ _MAX_BODY_BYTES = 64 * 1024
 class DashboardServer:
     """A dashboard that listens: its `url` is known before it runs, also where the system chose the port."""
 
-    def __init__(self, app: Flask, *, host: str, port: int) -> None:
-        """Listen on `host` and `port`; 0 takes any free port.
+    def __init__(self, app: Flask, *, host: str, port: int, threads: int = _THREADS) -> None:
+        """Listen on `host` and `port`; 0 takes any free port. `threads` answer requests.
 
         Raises:
             Misconfigured: The port is taken or may not be used, or this machine has no such address.
         """
         listener = _listen(host, port)
         self.host, self.port = listener.getsockname()[:2]
+        self._app = app
         self._sockets: dict[int, Any] = {}
         self._server: Any = waitress.create_server(
             app,
             map=self._sockets,
             sockets=[listener],
-            threads=_THREADS,
+            threads=threads,
             ident=None,
             max_request_body_size=_MAX_BODY_BYTES,
             clear_untrusted_proxy_headers=True,
@@ -62,6 +64,7 @@ class DashboardServer:
 
     def close(self) -> None:
         """Stop listening, and let requests that are being answered end."""
+        close_app(self._app)  # or streams of events would be waited for
         self._server.task_dispatcher.shutdown()
         wasyncore.close_all(self._sockets)
 
@@ -70,19 +73,27 @@ def _say(url: str) -> None:
     print(f"Dashboard on {url} (Ctrl-C ends it)", flush=True)
 
 
-def serve(app: Flask, host: str, port: int, *, on_ready: Callable[[str], None] = _say) -> None:
+def serve(
+    app: Flask,
+    host: str,
+    port: int,
+    *,
+    threads: int = _THREADS,
+    on_ready: Callable[[str], None] = _say,
+) -> None:
     """Serve `app` until SIGINT or SIGTERM.
 
     Args:
         app: The dashboard.
         host: Address to listen on.
         port: Port to listen on; 0 takes any free one.
+        threads: Threads that answer requests; a stream of events holds one.
         on_ready: Called once with the dashboard's URL when it listens; prints it, if nothing else is given.
 
     Raises:
         Misconfigured: The port is taken or may not be used, or this machine has no such address.
     """
-    server = DashboardServer(app, host=host, port=port)
+    server = DashboardServer(app, host=host, port=port, threads=threads)
     try:
         with _signals_interrupt():
             on_ready(server.url)

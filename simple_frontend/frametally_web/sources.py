@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from frametally.count_index import CountIndex
-from frametally.errors import Poison, Retryable
-from frametally.media import list_manifests, sources_timed_by_file
-from frametally.object_store import ObjectMissing, ObjectStore
-from frametally.records import MediaManifest
 from frametally_web import answers, counts
+from frametally_web.media_times import MediaTimes
 
 
-def list_sources(index: CountIndex, store: ObjectStore, *, model: str | None) -> answers.Sources:
+def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> answers.Sources:
     """The sources of a model, by slug.
 
     Raises:
@@ -19,28 +16,18 @@ def list_sources(index: CountIndex, store: ObjectStore, *, model: str | None) ->
     choice = counts.choose_model(index, model)
     if choice is None:
         return answers.Sources(model=None, sources=[])
-    manifests = _manifests(store)
-    names = {manifest.source: manifest.source_name for manifest in reversed(manifests or [])}
-    by_file = sources_timed_by_file(manifests or [])
     return answers.Sources(
         model=choice.model,
         sources=[
             answers.SourceRange(
                 source=summary.source,
-                name=names.get(summary.source, summary.source),
+                name=media.name(summary.source),
                 frames=summary.frames,
                 first_interval_ms=summary.first_interval_ms,
                 next_interval_ms=summary.next_interval_ms,
-                timed_by_file=None if manifests is None else summary.source in by_file,
+                timed_by_file=media.is_timed_by_file(summary.source),
+                file_times=media.ranges(summary.source),
             )
             for summary in index.sources(choice.model)
         ],
     )
-
-
-def _manifests(store: ObjectStore) -> list[MediaManifest] | None:
-    # Names and a remark for the chart, not the chart: what is wrong with the store must not take it away.
-    try:
-        return list_manifests(store)
-    except (Retryable, Poison, ObjectMissing):
-        return None

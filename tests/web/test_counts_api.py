@@ -63,6 +63,7 @@ def test_labels_come_most_first_and_sources_with_their_range(place: Place) -> No
             "first_interval_ms": START_MS,
             "next_interval_ms": START_MS + 120_000,
             "timed_by_file": False,
+            "file_times": [],
         }
     ]
 
@@ -83,14 +84,24 @@ def test_counts_are_those_of_the_records(place: Place) -> None:
         {
             "start_ms": one.interval_start_ms,
             "label": one.label,
+            "source": None,
             "detections": one.detections,
             "peak": one.peak,
             "mean_per_frame": round(one.detections / 10, 4),
+            "objects": None,
+            "objects_missing": "not_tracked",
         }
         for one in sorted(records, key=lambda one: (one.interval_start_ms, one.label))
     ]
     assert answer["coverage"] == [
-        {"start_ms": one.interval_start_ms, "frames": one.frames} for one in coverage
+        {
+            "start_ms": one.interval_start_ms,
+            "end_ms": one.interval_start_ms + 5000,
+            "source": None,
+            "frames": one.frames,
+            "slowest_fps": None,
+        }
+        for one in coverage
     ]
     for total in answer["totals"]:
         of_label = [one for one in records if one.label == total["label"]]
@@ -114,7 +125,16 @@ def test_longer_intervals_sum_counts_and_frames_but_take_the_largest_peak(place:
 def test_nothing_there_and_nothing_filmed_are_told_apart(place: Place) -> None:
     place.film({"car": 6}, intervals=6, interval_s=5, filmed=lambda position: position not in (2, 3))
     answer = get(place, "/api/counts?label=zebra&interval=5")
-    assert answer["totals"] == [{"label": "zebra", "detections": 0, "peak": 0, "mean_per_frame": 0.0}]
+    (total,) = answer["totals"]
+    assert total == {
+        "label": "zebra",
+        "source": None,
+        "detections": 0,
+        "peak": 0,
+        "mean_per_frame": 0.0,
+        "objects": 0,
+        "objects_missing": None,
+    }
     starts = [(frames["start_ms"] - START_MS) // 5000 for frames in answer["coverage"]]
     assert starts == [0, 1, 4, 5]
     assert answer["buckets"] == []
@@ -179,7 +199,7 @@ def cut_place(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     place = make_place(tmp_path_factory.mktemp("cut"))
     place.film({"car": 6, "bus": 1}, interval_s=5)
     yield place
-    place.real_index.close()
+    place.close()
 
 
 def test_a_query_reads_one_model_and_one_stored_interval(place: Place) -> None:

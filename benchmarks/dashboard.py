@@ -1,0 +1,285 @@
+"""How fast the dashboard's API answers over the counts of 100 million detections, at 20 requests a second.
+
+    python benchmarks/dashboard.py --folder FOLDER [--load-only] [--days 365] [--seconds 60]
+
+Loads a year of three cameras and 80 labels into `--folder` (minutes; kept there between runs), serves it by
+`frametally serve`, in a process of its own, and asks it from this one. Requests are sent when they are due,
+whether or not earlier ones have been answered, and timed from then. No two charts are quite the same, so that
+no answer is a kept one. With FRAMETALLY_TEST_ELASTICSEARCH_URL (and _USER, _PASSWORD) set, a tenth of it is
+asked in Elasticsearch, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import os
+import random
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import msgspec
+from dashboard_data import (
+    DAY_MS,
+    FIRST_DAY_MS,
+    LABELS,
+    MINUTE_MS,
+    SOURCES,
+    Loaded,
+    Minute,
+    load_index,
+    put_segments,
+    widen_ledger,
+)
+from pydantic import SecretStr
+from results import ROOT, Cell, Goal, Table, save
+
+from frametally.access import ServerAccess
+from frametally.count_index import open_count_index
+from frametally.ledger import open_ledger
+from frametally.object_store import open_object_store
+from frametally.reports import NoProgress
+
+REQUESTS_A_SECOND = 20
+ZONES = ("Europe/Berlin", "UTC", "America/New_York", "Asia/Tokyo")
+MINUTES_WITH_FRAMES = 40
+
+Ask = Callable[[random.Random], str]
+
+
+def questions(minutes: list[Minute], days: int) -> dict[str, Ask]:
+    """By what is measured, what is asked: a path with a query, another one each time."""
+
+    def ask(route: str, **given: object) -> str:
+        return f"/api/v1/{route}?{urlencode(given, doseq=True)}"
+
+    year = days - 1  # leaves a day for its borders to lie anywhere in
+
+    def over(rng: random.Random, length: int) -> dict[str, object]:
+        length = min(length, year)
+        first = FIRST_DAY_MS + rng.randrange((days - length) * 1440) * MINUTE_MS
+        return {"from": first, "to": first + length * DAY_MS, "timezone": rng.choice(ZONES)}
+
+    def some(rng: random.Random) -> list[str]:
+        return rng.sample(LABELS[:20], 3)
+
+    def proof(rng: random.Random) -> str:
+        minute = rng.choice(minutes)
+        (source, label), _ = rng.choice(list(minute.boxes.items()))
+        start_ms = minute.start_ms
+        given = {"source": source, "label": label, "from": start_ms, "to": start_ms + MINUTE_MS, "limit": 1}
+        return ask("frames", **given, timezone=rng.choice(ZONES))
+
+    return {
+        "chart: a year, all labels, chosen interval": lambda rng: ask("counts", **over(rng, year)),
+        "chart: a year by days, 3 labels": lambda rng: ask(
+            "counts", **over(rng, year), label=some(rng), interval=86_400
+        ),
+        "chart: a year by hours, 1 label": lambda rng: ask(
+            "counts", **over(rng, year), label=rng.choice(LABELS), interval=3600
+        ),
+        "chart: a month, all labels": lambda rng: ask("counts", **over(rng, 30)),
+        "chart: a week by hours, 3 labels, each source": lambda rng: ask(
+            "counts", **over(rng, 7), label=some(rng), interval=3600, by="source"
+        ),
+        "chart: a day, all labels": lambda rng: ask("counts", **over(rng, 1)),
+        "heat-map: a year, 1 label": lambda rng: ask("heatmap", **over(rng, year), label=rng.choice(LABELS)),
+        "heat-map: a year, all labels": lambda rng: ask("heatmap", **over(rng, year)),
+        "busiest frames: a year": lambda rng: ask("evidence", **over(rng, year), label=some(rng)),
+        "first frame behind a bar": proof,
+        "labels": lambda _: "/api/v1/labels",
+        "sources": lambda _: "/api/v1/sources",
+        "models": lambda _: "/api/v1/models",
+        "runs": lambda rng: ask("runs", limit=rng.randrange(5, 11)),
+        "status": lambda _: "/api/v1/status",
+        "export: a month by hours, 3 labels": lambda rng: ask(
+            "export", **over(rng, 30), label=some(rng), interval=3600, format=rng.choice(["csv", "parquet"])
+        ),
+    }
+
+
+def measure(port: int, asked: dict[str, Ask], *, seconds: float) -> dict[str, list[float]]:
+    """Seconds from when each request was due to the end of its answer, by what was asked."""
+    rng = random.Random(7)  # noqa: S311 - no secret
+    took: dict[str, list[float]] = defaultdict(list)
+    order: list[str] = []
+    began_s = time.perf_counter() + 0.5
+    threads = []
+    for number in range(int(seconds * REQUESTS_A_SECOND)):
+        if not order:
+            order = list(asked)
+            rng.shuffle(order)
+        name = order.pop()
+        due_s = began_s + number / REQUESTS_A_SECOND
+        time.sleep(max(0.0, due_s - time.perf_counter()))
+        thread = threading.Thread(target=_get, args=(port, asked[name](rng), due_s, took[name]))
+        thread.start()
+        threads.append(thread)
+    for thread in threads:
+        thread.join()
+    return took
+
+
+def _get(port: int, path: str, due_s: float, took: list[float]) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if answer.status != 200:
+        sys.exit(f"{path}: {answer.status} {body[:300]!r}")
+    took.append(time.perf_counter() - due_s)
+
+
+@contextmanager
+def serving(folder: Path, env: dict[str, str]) -> Iterator[int]:
+    """A dashboard over `folder`; its port."""
+    command = [sys.executable, "-m", "frametally", "serve", "--port", "0", "--data-dir", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | env) as server:
+        try:
+            line = server.stdout.readline() if server.stdout else ""
+            yield int(line.split()[2].rsplit(":", 1)[1])
+        finally:
+            server.terminate()
+
+
+def load(folder: Path, days: int) -> tuple[Loaded, list[Minute], int]:
+    """Make what is asked, as far as it is not there."""
+    with closing(open_count_index(f"sqlite:///{folder / 'index.sqlite'}")) as index:
+        loaded = load_index(index, days=days)
+    note = folder / "minutes.json"
+    if note.exists():
+        found = [Minute(start, boxes) for start, boxes in _read_minutes(note)]
+    else:
+        with closing(open_object_store((folder / "store").as_uri())) as store:
+            step = days * 1440 // (MINUTES_WITH_FRAMES + 1)
+            found = put_segments(store, range(step, step * MINUTES_WITH_FRAMES + 1, step))
+            with closing(open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")) as ledger:
+                ledger.refresh(store, NoProgress())
+        note.write_bytes(
+            msgspec.json.encode(
+                [[one.start_ms, [[*key, n] for key, n in one.boxes.items()]] for one in found]
+            )
+        )
+    return loaded, found, widen_ledger(folder / "ledger.sqlite", days=days)
+
+
+def _read_minutes(note: Path) -> Iterator[tuple[int, dict[tuple[str, str], int]]]:
+    for start_ms, boxes in msgspec.json.decode(note.read_bytes()):
+        yield start_ms, {(source, label): number for source, label, number in boxes}
+
+
+def table(title: str, took: dict[str, list[float]], note: str) -> Table:
+    """Percentiles of each, in milliseconds."""
+    rows: list[list[Cell]] = []
+    for name, seconds in took.items():
+        cuts = statistics.quantiles(seconds, n=100, method="inclusive")
+        rows.append([name, len(seconds), *(round(cuts[k - 1] * 1000, 1) for k in (50, 95, 99))])
+    rows.sort(key=lambda row: str(row[0]))
+    return Table(
+        title=title, columns=["asked", "requests", "p50 (ms)", "p95 (ms)", "p99 (ms)"], rows=rows, note=note
+    )
+
+
+def elasticsearch(
+    folder: Path, asked: dict[str, Ask], seconds: float, days: int
+) -> tuple[Loaded, dict[str, list[float]]]:
+    """The same over a tenth of the objects, in the Elasticsearch that the environment names."""
+    address = os.environ["FRAMETALLY_TEST_ELASTICSEARCH_URL"]
+    user = os.environ.get("FRAMETALLY_TEST_ELASTICSEARCH_USER", "")
+    password = os.environ.get("FRAMETALLY_TEST_ELASTICSEARCH_PASSWORD", "")
+    url = f"elasticsearch+{address}" if not address.startswith("elasticsearch+") else address
+    with closing(open_count_index(url, ServerAccess(user=user, password=SecretStr(password)))) as index:
+        loaded = load_index(index, days=days, share=0.1)
+    env = {
+        "FRAMETALLY_INDEX_URL": url,
+        "FRAMETALLY_INDEX_USER": user,
+        "FRAMETALLY_INDEX_PASSWORD": password,
+        "FRAMETALLY_WEB_QUERY_TIMEOUT_S": "30",
+    }
+    only = {name: ask for name, ask in asked.items() if not name.startswith("first frame")}
+    with serving(folder, env) as port:
+        measure(port, only, seconds=10)
+        return loaded, measure(port, only, seconds=seconds)
+
+
+def main() -> None:
+    """Load, measure, save."""
+    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    arguments.add_argument("--folder", type=Path, default=ROOT / ".benchmark-dashboard")
+    arguments.add_argument("--load-only", action="store_true")
+    arguments.add_argument("--days", type=int, default=365, help="fewer, to try it out")
+    arguments.add_argument("--seconds", type=float, default=60)
+    chosen = arguments.parse_args()
+    folder: Path = chosen.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    load_before = os.getloadavg()[0]
+    loaded, minutes, parts = load(folder, chosen.days)
+    print(f"{loaded.counts} rows of counts, {loaded.coverage} of coverage, {loaded.detections} detections")
+    if chosen.load_only:
+        return
+    asked = questions(minutes, chosen.days)
+    with serving(folder, {"FRAMETALLY_WEB_QUERY_TIMEOUT_S": "30"}) as port:
+        measure(port, asked, seconds=10)
+        took = measure(port, asked, seconds=chosen.seconds)
+    note = (
+        f"{loaded.detections:,} detections in {loaded.counts:,} rows of counts and {loaded.coverage:,} of "
+        f"coverage, {len(SOURCES)} sources, {len(LABELS)} labels, {chosen.days} days of minutes; a ledger of "
+        f"{parts:,} parts of segments. {REQUESTS_A_SECOND} requests a second in all, on one machine."
+    )
+    tables = [table("SQL index (SQLite)", took, note)]
+    if os.environ.get("FRAMETALLY_TEST_ELASTICSEARCH_URL"):
+        of_search, answers = elasticsearch(folder, asked, chosen.seconds, chosen.days)
+        note = f"A tenth of the objects: {of_search.detections:,} detections in {of_search.counts:,} rows."
+        tables.append(table("Elasticsearch", answers, note))
+    for one in tables:
+        for row in one.rows:
+            print(one.title, *row, sep=" | ")
+    goals = [
+        Goal(
+            what="p95 of the slowest kind of chart (ms)",
+            measured=max(
+                _p95(tables[0], row) for row in range(len(tables[0].rows)) if _is_chart(tables[0], row)
+            ),
+            at_most=100,
+        ),
+        Goal(
+            what="p95 of the first frame behind a bar (ms)",
+            measured=next(
+                _p95(tables[0], row)
+                for row, cells in enumerate(tables[0].rows)
+                if str(cells[0]).startswith("first frame")
+            ),
+            at_most=200,
+        ),
+    ]
+    save(
+        name="dashboard",
+        load_before=load_before,
+        title="The dashboard's API",
+        about="How long answers take over a year of three cameras, each request timed from when it was due.",
+        packages=["flask", "waitress", "sqlalchemy", "msgspec"],
+        tables=tables,
+        goals=goals,
+    )
+
+
+def _p95(one: Table, row: int) -> float:
+    value = one.rows[row][3]
+    return float(value) if value is not None else 0.0
+
+
+def _is_chart(one: Table, row: int) -> bool:
+    return str(one.rows[row][0]).startswith(("chart", "heat-map"))
+
+
+if __name__ == "__main__":
+    main()

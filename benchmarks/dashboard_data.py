@@ -1,0 +1,273 @@
+"""Makes what a year of three cameras becomes: the count index, and some of its segments with a whole ledger.
+
+The counts are those of objects that come and go: each label has its rate (by Zipf's law: six in ten are of
+the first label, as cars are on a street), each hour of the day and each source its share, and an object stays
+for some frames. So most labels are in few minutes, and the common ones in most, as in real footage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from frametally import keys
+from frametally.count_index import CountIndex
+from frametally.object_store import ObjectStore
+from frametally.records import (
+    Coverage,
+    Detection,
+    Evidence,
+    FrameDetections,
+    IntervalCount,
+    MediaManifest,
+    Run,
+    encode,
+)
+from frametally.segments import encode_segment
+
+MODEL = "yolov4-tiny-openvino-f32-0123abcd"
+SOURCES = ("junction-east", "harbour", "school")
+LABELS = [f"label-{number:02d}" for number in range(80)]
+FIRST_DAY_MS = keys.day_start_ms("2025-01-01")
+DAY_MS, MINUTE_MS = 86_400_000, 60_000
+FRAMES_A_MINUTE = 300  # 5 frames a second
+
+_OBJECTS_A_MINUTE = 8.0
+_FRAMES_AN_OBJECT = 8
+_ZIPF = 2.0
+_PARTITIONS = 6
+_SHARE = (1.3, 1.0, 0.7)
+
+
+class Loaded(NamedTuple):
+    """What was loaded: rows of counts and of coverage, and the detections that they stand for."""
+
+    counts: int
+    coverage: int
+    detections: int
+
+
+class Minute(NamedTuple):
+    """A minute whose frames are in the store: its start, and boxes by source and label."""
+
+    start_ms: int
+    boxes: dict[tuple[str, str], int]
+
+
+def load_index(index: CountIndex, *, days: int, share: float = 1.0) -> Loaded:
+    """Publish `days` days; `share` of the objects. Days that are there already are not made again."""
+    there = {run.day for run in index.current_runs()}
+    rows = covered = detections = 0
+    for number in range(days):
+        day_ms = FIRST_DAY_MS + number * DAY_MS
+        of_day = day_of_boxes(number) if share == 1.0 else _thinned(day_of_boxes(number), share)
+        rows += int(np.count_nonzero(of_day))
+        covered += of_day.shape[0] * of_day.shape[1]
+        detections += int(of_day.sum())
+        if keys.utc_day(day_ms) not in there:
+            index.publish(_run(day_ms), _counts(of_day, day_ms), _coverage(of_day, day_ms))
+    return Loaded(rows, covered, detections)
+
+
+def day_of_boxes(number: int) -> np.ndarray:
+    """Boxes of one day, shape (3 sources, 1440 minutes, 80 labels), dtype int64; always the same."""
+    rng = np.random.default_rng(number)
+    rates = 1.0 / np.arange(1, len(LABELS) + 1) ** _ZIPF
+    rates *= _OBJECTS_A_MINUTE / rates.sum()
+    hours = np.arange(1440) / 60
+    by_day = 0.25 + 1.5 * np.clip(np.sin((hours - 5) / 16 * np.pi), 0, None)
+    by_day *= 1440 / by_day.sum()
+    mean = np.array(_SHARE)[:, None, None] * by_day[None, :, None] * rates[None, None, :]
+    objects = rng.poisson(mean)
+    return rng.poisson(objects * _FRAMES_AN_OBJECT).astype(np.int64)
+
+
+def _thinned(boxes: np.ndarray, share: float) -> np.ndarray:
+    keep = np.random.default_rng(1).random(boxes.shape) < share
+    return boxes * keep
+
+
+def _run(day_ms: int) -> Run:
+    day = keys.utc_day(day_ms)
+    run_id = "000001-0123456789abcdef"
+    return Run(
+        run_id=run_id,
+        sequence=1,
+        model=MODEL,
+        params="0a1b2c3d",
+        interval_s=60,
+        day=day,
+        prefix=keys.run_folder(MODEL, "0a1b2c3d", 60, day, run_id),
+        parts=["part-00000"],
+        inputs_sha256="0" * 64,
+        frames=len(SOURCES) * 1440 * FRAMES_A_MINUTE,
+        duplicates_dropped=0,
+    )
+
+
+def _counts(boxes: np.ndarray, day_ms: int) -> Iterator[IntervalCount]:
+    for s, source in enumerate(SOURCES):
+        medium = medium_of(source)
+        for minute, label in zip(*(axis.tolist() for axis in np.nonzero(boxes[s])), strict=True):
+            start_ms, detections = day_ms + minute * MINUTE_MS, int(boxes[s, minute, label])
+            peak = 1 + detections // 20
+            at_ms = start_ms + 200 * (label % FRAMES_A_MINUTE)
+            path = keys.image_key(source, at_ms, medium, at_ms // 200 % 10_000_000)
+            yield IntervalCount(
+                model=MODEL,
+                source=source,
+                label=LABELS[label],
+                interval_start_ms=start_ms,
+                interval_s=60,
+                frames=FRAMES_A_MINUTE,
+                detections=detections,
+                peak=peak,
+                objects=1 + detections // 12,
+                evidence=[Evidence(image_path=path, captured_at_ms=at_ms, count=peak)],
+            )
+
+
+def _coverage(boxes: np.ndarray, day_ms: int) -> Iterator[Coverage]:
+    for s, source in enumerate(SOURCES):
+        for minute in range(1440):
+            yield Coverage(
+                model=MODEL,
+                source=source,
+                interval_start_ms=day_ms + minute * MINUTE_MS,
+                interval_s=60,
+                frames=FRAMES_A_MINUTE,
+                detections=int(boxes[s, minute].sum()),
+                analysed_fps=5.0,
+            )
+
+
+def medium_of(source: str) -> str:
+    """Identity of a source's medium."""
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def put_segments(store: ObjectStore, minutes: Sequence[int]) -> list[Minute]:
+    """Segments that hold each of these minutes (counted from the first day on), with what the index says.
+
+    Each is of 450 frames of three minutes and one of six partitions, as a worker writes them.
+    """
+    found = []
+    offset = 0
+    for source in SOURCES:
+        store.put(keys.media_key(medium_of(source)), encode(_manifest(source)))
+    for minute in minutes:
+        day, of_day = divmod(minute, 1440)
+        boxes = day_of_boxes(day)[:, of_day]
+        start_ms = FIRST_DAY_MS + minute * MINUTE_MS
+        lines: list[list[FrameDetections]] = [[] for _ in range(_PARTITIONS)]
+        for s, source in enumerate(SOURCES):
+            for part in (-1, 0, 1):
+                for frame in _frames(source, start_ms + part * MINUTE_MS, boxes[s]):
+                    lines[(frame.captured_at_ms // 5000 + s) % _PARTITIONS].append(frame)
+        for partition, frames in enumerate(lines):
+            key = keys.segment_key(MODEL, "log", "frames", partition, offset)
+            body = encode_segment(
+                model=MODEL,
+                log_id="log",
+                topic="frames",
+                partition=partition,
+                first_offset=offset,
+                next_offset=offset + len(frames),
+                frames=frames,
+                dead_letters=[],
+            )
+            store.put(key, body, durable=False)
+        offset += len(lines[0])
+        shown = {
+            (source, LABELS[label]): int(boxes[s, label])
+            for s, source in enumerate(SOURCES)
+            for label in np.nonzero(boxes[s])[0]
+        }
+        found.append(Minute(start_ms, shown))
+    return found
+
+
+def _frames(source: str, start_ms: int, boxes: np.ndarray) -> Iterator[FrameDetections]:
+    """A minute of frames in which each label has so many boxes as `boxes` says."""
+    medium = medium_of(source)
+    of_frame: list[list[Detection]] = [[] for _ in range(FRAMES_A_MINUTE)]
+    for label in np.nonzero(boxes)[0].tolist():
+        for number in range(int(boxes[label])):
+            box = (float(10 + number % 500), float(20 + label), 64.0, 40.0)
+            one = Detection(label=LABELS[label], confidence=0.8, box=box)
+            of_frame[(number * 7 + label) % FRAMES_A_MINUTE].append(one)
+    for number, detections in enumerate(of_frame):
+        at_ms = start_ms + 200 * number
+        index = at_ms // 200 % 10_000_000
+        yield FrameDetections(
+            image_path=keys.image_key(source, at_ms, medium, index),
+            source=source,
+            frame_index=index,
+            captured_at_ms=at_ms,
+            time_source="start_time",
+            width_px=854,
+            height_px=480,
+            media=medium,
+            model=MODEL,
+            detections=detections,
+        )
+
+
+def _manifest(source: str) -> MediaManifest:
+    return MediaManifest(
+        sha256=medium_of(source),
+        name=f"{source}.mp4",
+        source=source,
+        source_name=source.title(),
+        kind="video",
+        time_source="start_time",
+        sampling="5",
+        first_captured_at_ms=FIRST_DAY_MS,
+        last_captured_at_ms=FIRST_DAY_MS + 365 * DAY_MS - 200,
+        frames_expected=1,
+        frames_put=1,
+        frames_announced=1,
+        state="complete",
+    )
+
+
+def widen_ledger(path: Path, *, days: int) -> int:
+    """Add the parts of the other segments of so many days to a ledger: it is as large as it would be then.
+
+    Returns:
+        How many parts it has then.
+    """
+    with sqlite3.connect(path) as ledger:
+        numbers = dict(ledger.execute("SELECT name, number FROM frametally_ledger_names"))
+        columns = [row[1] for row in ledger.execute("PRAGMA table_info(frametally_ledger_parts)")]
+        there = ledger.execute("SELECT count(*) FROM frametally_ledger_parts").fetchone()[0]
+        if there < days * 1000:
+            (segment,) = ledger.execute("SELECT segment FROM frametally_ledger_parts LIMIT 1").fetchone()
+
+            def rows() -> Iterator[tuple[int, ...]]:
+                for source in SOURCES:
+                    for n in range(days * 480 * _PARTITIONS):
+                        first_ms = FIRST_DAY_MS + n // _PARTITIONS * 3 * MINUTE_MS + n % _PARTITIONS
+                        row = {
+                            "model": numbers[MODEL],
+                            "source": numbers[source],
+                            "first_ms": first_ms + 1,
+                            "last_ms": first_ms + 2,  # a moment that no frame has: never read
+                            "segment": segment,
+                            "first_byte": 0,
+                            "next_byte": 1,
+                            "span_ms": 1,
+                        }
+                        yield tuple(row[column] for column in columns)
+
+            marks = ", ".join("?" * len(columns))
+            # Marks only.
+            ledger.executemany(f"INSERT OR IGNORE INTO frametally_ledger_parts VALUES ({marks})", rows())  # noqa: S608
+        found: int = ledger.execute("SELECT count(*) FROM frametally_ledger_parts").fetchone()[0]
+    ledger.close()
+    return found

@@ -1,0 +1,138 @@
+"""Bars of local time: where they begin and end, on the days on which the clocks change too.
+
+A range is split into spans of one offset from UTC; the index is asked for each by itself, with the offset as
+a number, and knows of no time zones. A bar of up to an hour is elapsed time. A longer one is wall-clock time:
+it goes from the first moment at which local clocks show its start to the first at which they show its end.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - local time, as a number
+_DAY_MS = 86_400_000
+_WEEK_S = 7 * 86_400
+_HOUR_S = 3600
+# What datetime can name, in every zone.
+_FIRST_MS, _LAST_MS = -62_135_000_000_000, 253_402_000_000_000
+
+
+class Span(NamedTuple):
+    """A range in which local time is UTC plus `offset_ms`."""
+
+    from_ms: int
+    to_ms: int
+    offset_ms: int
+
+
+def spans(zone: datetime.tzinfo, from_ms: int, to_ms: int) -> list[Span]:
+    """`[from_ms, to_ms)` as spans of one offset each, in order."""
+    found: list[Span] = []
+    start_ms, offset_ms = from_ms, offset_at(zone, from_ms)
+    probe_ms = from_ms
+    while probe_ms < to_ms:
+        next_ms = min(probe_ms + _DAY_MS, to_ms)
+        while (old := offset_at(zone, probe_ms)) != offset_at(zone, next_ms):
+            change_ms = _first(partial(_has_left, zone, old), probe_ms, next_ms)
+            if change_ms >= to_ms:
+                break
+            found.append(Span(start_ms, change_ms, offset_ms))
+            start_ms, offset_ms = change_ms, offset_at(zone, change_ms)
+            probe_ms = change_ms
+        probe_ms = next_ms
+    return [*found, Span(start_ms, to_ms, offset_ms)]
+
+
+def offset_at(zone: datetime.tzinfo, ms: int) -> int:
+    """Milliseconds by which local time is ahead of UTC."""
+    if zone is datetime.UTC:
+        return 0
+    moment = datetime.datetime.fromtimestamp(max(_FIRST_MS, min(ms, _LAST_MS)) // 1000, zone)
+    offset = moment.utcoffset() or datetime.timedelta()
+    return int(offset.total_seconds() * 1000)
+
+
+def _has_left(zone: datetime.tzinfo, offset_ms: int, ms: int) -> bool:
+    return offset_at(zone, ms) != offset_ms
+
+
+def _shows(zone: datetime.tzinfo, wall_ms: int, ms: int) -> bool:
+    """Whether the clocks show `wall_ms` or later."""
+    return ms + offset_at(zone, ms) >= wall_ms
+
+
+class Bars:
+    """Bars of one length in one time zone."""
+
+    def __init__(self, interval_s: int, zone: datetime.tzinfo) -> None:
+        """Bars of `interval_s` seconds; those of whole weeks begin on Mondays."""
+        self._interval_ms = interval_s * 1000
+        self._zone = zone
+        # 1970 began on a Thursday, three days after a Monday.
+        self._shift_ms = 3 * _DAY_MS if interval_s % _WEEK_S == 0 else 0
+        self._is_wall_clock = interval_s > _HOUR_S
+        self._instants: dict[int, int] = {}
+
+    def offset_ms(self, span: Span) -> int:
+        """What the index is told: bars start where the time plus this is a multiple of their length."""
+        return span.offset_ms + self._shift_ms
+
+    def bar_of(self, ms: int, span: Span, *, is_first: bool, is_last: bool) -> tuple[int, int]:
+        """Start and end of the bar that holds `ms`, a moment of `span`.
+
+        Args:
+            ms: The moment; the start of a bar that the index made, which may lie before the span, is one too.
+            span: Where it lies.
+            is_first: Whether the span is the first of the range, so that its start is no change of clocks.
+            is_last: Whether it is the last of the range.
+        """
+        if not self._is_wall_clock:
+            start_ms = ms - (ms + self.offset_ms(span)) % self._interval_ms
+            end_ms = start_ms + self._interval_ms
+            if not is_first:
+                start_ms = max(start_ms, span.from_ms)
+            return start_ms, end_ms if is_last else min(end_ms, span.to_ms)
+        ms = max(ms, span.from_ms)
+        local_ms = ms + self.offset_ms(span)
+        start = local_ms - local_ms % self._interval_ms
+        # Clocks that were put back may have shown its end before.
+        while ms >= self._instant(start + self._interval_ms):
+            start += self._interval_ms
+        return self._instant(start), self._instant(start + self._interval_ms)
+
+    def over(self, over: Sequence[Span]) -> Iterator[tuple[int, int]]:
+        """Start and end of every bar of some spans that follow each other, in order."""
+        ms = over[0].from_ms
+        for number, span in enumerate(over):
+            ms = max(ms, span.from_ms)  # beyond it, if a bar of local time reached over the change of clocks
+            while ms < span.to_ms:
+                bar = self.bar_of(ms, span, is_first=number == 0, is_last=number == len(over) - 1)
+                yield bar
+                ms = bar[1]
+
+    def _instant(self, local_ms: int) -> int:
+        """The first moment at which local clocks show `local_ms` (plus the shift) or later."""
+        found = self._instants.get(local_ms)
+        if found is None:
+            wall_ms = local_ms - self._shift_ms
+            # Offsets lie within a day: somewhere round there the clocks show it.
+            around = [wall_ms - offset_at(self._zone, wall_ms + side) for side in (-_DAY_MS, _DAY_MS)]
+            low, high = min(around), max(around)
+            shows = partial(_shows, self._zone, wall_ms)
+            found = low if shows(low) else _first(shows, low, max(high, low + 1))
+            self._instants[local_ms] = found
+        return found
+
+
+def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The first whole second, in milliseconds, in `(low, high]` from which on `holds`."""
+    while high - low > 1000:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle
+    return high // 1000 * 1000

@@ -1,0 +1,211 @@
+"""The books and what changes in them: told while the work goes on, by only so many streams at once."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
+from flask import Flask
+
+from frametally import keys
+from frametally.count_index import CountIndex
+from frametally.errors import Retryable
+from frametally.quality import Check, QualityReport
+from frametally.records import encode
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+    from werkzeug.test import TestResponse
+
+
+def events(answer: TestResponse) -> Iterator[tuple[str, Any]]:
+    """Events of a stream, as they come."""
+    text = ""
+    for chunk in answer.response:
+        text += chunk.decode() if isinstance(chunk, bytes) else chunk
+        *whole, text = text.split("\n\n")
+        for one in whole:
+            lines = dict(line.split(": ", 1) for line in one.splitlines() if not line.startswith(":"))
+            if "event" in lines:
+                yield lines["event"], json.loads(lines["data"])
+
+
+def test_the_books_are_those_of_the_command(place: Place) -> None:
+    lines = make_lines("gate", frames=60)
+    publish_lines(place, lines)
+    put_manifest(place, lines[0], lines[-1], "The gate")
+    books = place.app().test_client().get("/api/v1/status").json
+    assert books is not None
+    (source,) = books["sources"]
+    assert (source["source"], source["name"]) == ("gate", "The gate")
+    assert (source["announced"], source["detected"], source["dead_lettered"]) == (1, 60, 0)
+    assert books["model"] == MODEL
+    assert books["newest_captured_at_ms"] == lines[-1].captured_at_ms
+    assert books["state"] == "broken"  # the manifest announces one frame, the segments hold sixty
+    assert "gate" in books["broken"][0]
+    assert [stage["stage"] for stage in books["stages"]] == ["produce", "consume", "aggregate", "index"]
+
+
+def test_before_there_is_any_data_the_books_are_empty_and_settled(place: Place) -> None:
+    books = place.app().test_client().get("/api/v1/status").json
+    assert books is not None
+    assert (books["state"], books["sources"], books["model"]) == ("settled", [], None)
+    assert books["newest_captured_at_ms"] is None
+
+
+def test_a_publication_is_told_of_and_so_are_the_new_books(place: Place) -> None:
+    app = place.app(web_status_s=0.05)
+    with app.test_client().get("/api/v1/events") as answer:
+        assert answer.mimetype == "text/event-stream"
+        assert answer.headers["Cache-Control"] == "no-store"
+        told = events(answer)
+        first = dict([next(told), next(told)])
+        assert set(first) == {"index", "status"}
+        publish_lines(place, make_lines("gate", frames=24))
+        after: dict[str, Any] = {}
+        while "index" not in after or not after.get("status", {}).get("sources"):
+            kind, data = next(told)
+            after[kind] = data
+        assert after["index"]["version"] != first["index"]["version"]
+        assert after["status"]["sources"][0]["detected"] == 24
+
+
+def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(place: Place) -> None:
+    client = place.app(web_max_streams=2).test_client()
+    one, other = client.get("/api/events"), client.get("/api/events")
+    refused = client.get("/api/events")
+    assert refused.status_code == 503
+    assert refused.mimetype == "application/problem+json"
+    assert refused.json is not None
+    assert "FRAMETALLY_WEB_MAX_STREAMS" in refused.json["detail"]
+    assert "/api/status" in refused.json["remedy"]
+    one.close()
+    with client.get("/api/events") as again:
+        assert again.status_code == 200
+    other.close()
+
+
+def test_a_browser_that_goes_away_gives_its_place_back(place: Place, serving: Callable[[Flask], str]) -> None:
+    url = serving(place.app(web_max_streams=1, web_status_s=0.05))
+    opened = 0
+    for attempt in range(400):
+        if opened == 3:
+            return
+        try:
+            with urllib.request.urlopen(f"{url}/api/events", timeout=10) as stream:  # noqa: S310
+                assert stream.readline().startswith(b"retry:")
+            opened += 1
+        except urllib.error.HTTPError as refused:
+            assert refused.code == 503
+            refused.close()
+            # The server notices when it has something to tell.
+            publish_lines(place, make_lines("gate", frames=6 + attempt))
+    pytest.fail("its place is never free again")
+
+
+def test_a_stream_ends_after_a_while(place: Place) -> None:
+    with place.app(web_stream_s=0.2).test_client().get("/api/events") as answer:
+        assert {kind for kind, _ in events(answer)} <= {"index", "status"}  # and then no more
+
+
+def test_runs_come_newest_first_with_what_was_checked(place: Place) -> None:
+    publish_lines(place, make_lines("gate", frames=24))
+    publish_lines(place, make_lines("gate", frames=24, start_ms=START_MS + 86_400_000))
+    newest, oldest = sorted(place.real_index.current_runs(), key=lambda run: run.day, reverse=True)
+    report = QualityReport(
+        run_id=newest.run_id,
+        model=newest.model,
+        params=newest.params,
+        interval_s=60,
+        day=newest.day,
+        frames=24,
+        detections=9,
+        duplicates_dropped=0,
+        lines_dead=1,
+        set_aside=[],
+        checks=[Check(name="sums", passed=False, count=2, details=["gate: 2"])],
+    )
+    client = place.app().test_client()
+    place.store.put(keys.quality_key(newest.prefix), encode(report))
+    answer = client.get("/api/v1/runs?limit=1").json
+    assert answer is not None
+    assert answer["runs_left_out"] == 1
+    (run,) = answer["runs"]
+    assert (run["day"], run["frames"]) == (newest.day, newest.frames)
+    assert run["quality"]["passed"] is False
+    assert run["quality"]["checks"] == [{"name": "sums", "passed": False, "count": 2, "details": ["gate: 2"]}]
+    place.store.put(keys.quality_key(newest.prefix), b"{")
+    damaged = client.get("/api/v1/runs").json
+    assert damaged is not None
+    assert [run["quality"] for run in damaged["runs"]] == [None, None]
+    assert [run["day"] for run in damaged["runs"]] == [newest.day, oldest.day]
+
+
+class Hanging:
+    """An index that answers nothing until it is told to."""
+
+    def __init__(self, index: CountIndex) -> None:
+        self._index = index
+        self.gone = True
+
+    def __getattr__(self, name: str) -> Any:
+        if self.gone:
+            from frametally.time_limit import seconds_left
+
+            left_s = seconds_left()
+            assert left_s is not None, "a query without a limit"
+            assert left_s <= 3
+            raise Retryable("away")
+        return getattr(self._index, name)
+
+
+@pytest.mark.parametrize(
+    "route",
+    ["models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects", "runs", "export"],
+)
+def test_every_query_of_the_index_has_its_time_limit_of_under_three_seconds(place: Place, route: str) -> None:
+    publish_lines(place, make_lines("gate", frames=6))
+    hanging = Hanging(place.real_index)
+    place.index = hanging  # type: ignore[assignment]
+    client = place.app().test_client()
+    assert client.get(f"/api/v1/{route}").status_code == 503
+    assert client.get("/healthz").status_code == 503
+    hanging.gone = False
+    assert client.get(f"/api/v1/{route}").status_code == 200
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_query_that_takes_too_long_is_a_503_with_the_setting(place: Place) -> None:
+    publish_lines(place, make_lines("gate", frames=6))
+    answer = place.app(web_query_timeout_s=1e-9).test_client().get("/api/v1/counts")
+    assert answer.status_code == 503
+    assert answer.json is not None
+    assert "FRAMETALLY_WEB_QUERY_TIMEOUT_S" in answer.json["detail"]
+    assert "shorter range" in answer.json["remedy"]
+
+
+def test_an_answer_is_kept_until_the_counts_change(place: Place) -> None:
+    publish_lines(place, make_lines("gate", frames=24))
+    client = place.app().test_client()
+    asked: list[str] = []
+
+    class Watching:
+        def __getattr__(self, name: str) -> Any:
+            asked.append(name)
+            return getattr(place.real_index, name)
+
+    place.index = Watching()  # type: ignore[assignment]
+    client = place.app().test_client()
+    first = client.get("/api/counts").data
+    assert "histogram" in asked
+    asked.clear()
+    assert client.get("/api/counts").data == first
+    assert "histogram" not in asked
+    assert client.get("/api/counts?label=car").data != first
+    publish_lines(place, make_lines("gate", frames=48))
+    assert client.get("/api/counts").data != first

@@ -1,0 +1,174 @@
+"""What is on the screen, as a file: the same numbers, gaps and zeros told apart, safe to open."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as parquet
+import pytest
+from counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
+
+from frametally.cli import main
+from frametally.count_index import open_count_index
+from frametally.object_store import open_object_store
+from frametally.records import Coverage, IntervalCount
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+COLUMNS = [
+    *("interval_start", "interval_end", "source", "label", "coverage", "frames_analysed", "detections"),
+    *("mean_per_frame", "peak", "objects", "objects_missing", "time_source"),
+]
+
+
+def export(place: Place, query: str) -> Any:
+    answer = place.app().test_client().get(f"/api/v1/export?{query}")
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def rows_of(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+
+
+@pytest.fixture
+def filmed(place: Place) -> Place:
+    """Two sources, a gap of two minutes in one of them."""
+    gate = [
+        line
+        for line in make_lines("gate", frames=120)
+        if not START_MS + 120_000 <= line.captured_at_ms < START_MS + 240_000
+    ]
+    yard = make_lines("yard", frames=12, seed=4, time_source="file_time")
+    publish_lines(place, gate + yard, objects=1, analysed_fps=5.0)
+    put_manifest(place, gate[0], gate[-1], "Gate")
+    put_manifest(place, yard[0], yard[-1], "Yard")
+    return place
+
+
+def test_a_csv_has_the_charts_numbers_with_zeros_and_gaps(filmed: Place) -> None:
+    query = "interval=60&label=bus&label=car&timezone=Europe/Berlin"
+    chart = filmed.app().test_client().get(f"/api/counts?{query}").json
+    assert chart is not None
+    answer = export(filmed, query)
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="frametally-counts.csv"'
+    rows = rows_of(answer.data)
+    assert list(rows[0]) == COLUMNS
+    assert len(rows) == 10 * 2
+    assert rows[0]["interval_start"] == "2024-05-01T10:00:00+02:00"
+    assert rows[0]["interval_end"] == "2024-05-01T10:01:00+02:00"
+    gaps = [row for row in rows if row["coverage"] == "no footage"]
+    assert [row["interval_start"][11:16] for row in gaps] == ["10:02", "10:02", "10:03", "10:03"]
+    assert {(row["detections"], row["peak"], row["objects"], row["frames_analysed"]) for row in gaps} == {
+        ("", "", "", "0")
+    }
+    for total in chart["totals"]:
+        of_label = [row for row in rows if row["label"] == total["label"] and row["detections"]]
+        assert sum(int(row["detections"]) for row in of_label) == total["detections"]
+        assert max(int(row["peak"]) for row in of_label) == total["peak"]
+    assert any(row["detections"] == "0" and row["coverage"] == "footage" for row in rows)
+    assert {row["source"] for row in rows} == {"gate; yard"}
+
+
+def test_each_source_has_rows_of_its_own_where_they_are_asked_for(filmed: Place) -> None:
+    rows = rows_of(export(filmed, "interval=60&label=car&by=source").data)
+    assert {row["source"] for row in rows} == {"gate", "yard"}
+    of_yard = [row for row in rows if row["source"] == "yard"]
+    assert [row["coverage"] for row in of_yard] == ["footage"] + ["no footage"] * 9
+    assert [row["time_source"] for row in of_yard[:2]] == ["file_time", ""]
+    assert {row["time_source"] for row in rows if row["source"] == "gate"} == {""}
+
+
+def test_json_and_parquet_hold_the_same_rows(filmed: Place) -> None:
+    query = "interval=60&by=source&metric=objects"
+    rows = rows_of(export(filmed, query).data)
+    as_json = json.loads(export(filmed, f"{query}&format=json").data)
+    assert as_json["query"]["model"] == MODEL
+    assert [{k: "" if v is None else str(v) for k, v in row.items()} for row in as_json["rows"]] == [
+        {k: v.replace("+00:00", "Z") if k.startswith("interval") else v for k, v in row.items()}
+        for row in rows
+    ]
+    table = parquet.read_table(io.BytesIO(export(filmed, f"{query}&format=parquet").data))
+    assert table.column_names == COLUMNS
+    assert str(table.schema.field("interval_start").type) == "timestamp[ms, tz=UTC]"
+    assert json.loads(table.schema.metadata[b"frametally.query"]) == as_json["query"]
+    for found, row in zip(table.to_pylist(), rows, strict=True):
+        assert found["interval_start"].isoformat() == row["interval_start"]
+        assert ("" if found["detections"] is None else str(found["detections"])) == row["detections"]
+
+
+def test_a_name_that_a_spreadsheet_would_take_for_a_formula_is_a_text(place: Place) -> None:
+    hostile = ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\ttab", 'a,"b"\nc', "größer 日本"]
+    common: dict[str, Any] = {
+        "model": MODEL,
+        "source": "gate",
+        "interval_start_ms": START_MS,
+        "interval_s": 60,
+    }
+    counts = [
+        IntervalCount(**common, label=label, frames=1, detections=1, peak=1, evidence=[]) for label in hostile
+    ]
+    place.publish(counts, [Coverage(**common, frames=1)], interval_s=60, model=MODEL)
+    data = export(place, "").data
+    assert data.startswith(b"\xef\xbb\xbf")
+    labels = {row["label"] for row in rows_of(data)}
+    assert labels == {"'" + name if name[0] in "=+-@\t" else name for name in hostile}
+
+
+def test_an_export_without_any_data_has_its_columns_alone(place: Place) -> None:
+    assert rows_of(export(place, "").data) == []
+    assert export(place, "").data.decode("utf-8-sig").strip() == ",".join(COLUMNS)
+    table = parquet.read_table(io.BytesIO(export(place, "format=parquet").data))
+    assert (table.num_rows, table.column_names) == (0, COLUMNS)
+
+
+def test_an_export_has_no_more_rows_than_the_setting_says(filmed: Place) -> None:
+    client = filmed.app(web_max_export_rows=100).test_client()
+    labels = "&".join(f"label=l{number}" for number in range(11))
+    answer = client.get(f"/api/export?interval=60&{labels}")
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert "FRAMETALLY_WEB_MAX_EXPORT_ROWS" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("file_format", ["csv", "json", "parquet"])
+def test_the_command_writes_the_same_bytes_as_the_api(
+    tmp_path: Path, make_place: Any, file_format: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    place: Place = make_place(tmp_path)
+    with closing(open_object_store((tmp_path / "store").as_uri())) as store:
+        place.store = store
+        lines = make_lines("gate", frames=60, time_source="file_time")
+        publish_lines(place, lines, objects=2, analysed_fps=5.0)
+        put_manifest(place, lines[0], lines[-1], "Gate")
+        asked = "interval=120&label=car&by=source&timezone=Asia/Kolkata&from=2024-05-01T13:31"
+        expected = export(place, f"{asked}&format={file_format}").data
+        place.close()
+    output = tmp_path / f"out.{file_format}"
+    command = [
+        *("export", "--data-dir", str(tmp_path), "--interval", "120", "--label", "car", "--by-source"),
+        *("--timezone", "Asia/Kolkata", "--from", "2024-05-01T13:31"),
+    ]
+    assert main([*command, "--output", str(output)]) == 0
+    assert output.read_bytes() == expected
+    capfdbinary.readouterr()
+    assert main([*command, "--format", file_format]) == 0
+    assert capfdbinary.readouterr().out == expected
+
+
+def test_the_command_says_in_one_line_what_cannot_be(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with closing(open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")):
+        pass
+    assert main(["export", "--data-dir", str(tmp_path), "--timezone", "Mars/Olympus"]) == 2
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "Mars/Olympus" in said.err

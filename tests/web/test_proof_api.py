@@ -1,0 +1,259 @@
+"""The proof: every frame behind a bar once, by time, with a sum that ends at the bar; every object, too."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from counted_footage import MINUTE_MS, MODEL, START_MS, make_lines, publish_lines, track
+
+from frametally import keys
+from frametally.object_store import ObjectStore
+from frametally.records import Coverage, IntervalCount, Run, encode
+from frametally.segments import encode_segment
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+
+def get(place: Place, address: str, **settings: object) -> Any:
+    answer = place.app(**settings).test_client().get(address)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def pages(place: Place, address: str, limit: int, **settings: object) -> list[dict[str, Any]]:
+    """Every page, by the cursors."""
+    client = place.app(**settings).test_client()
+    found: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        page = client.get(f"{address}&limit={limit}&cursor={cursor}").json
+        assert page is not None
+        found.append(page)
+        if page["next"] is None:
+            return found
+        cursor = page["next"]
+        assert len(found) < 500
+
+
+@pytest.fixture
+def filmed(place: Place) -> Place:
+    lines = make_lines("gate", frames=240) + make_lines("yard", frames=100, seed=5, start_ms=START_MS + 2500)
+    random.Random(3).shuffle(lines)  # noqa: S311
+    publish_lines(place, lines)
+    return place
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "label=car&source=gate",
+        "label=car",
+        "label=bus&source=yard&source=gate",
+        "",
+        f"label=car&from={START_MS + MINUTE_MS}&to={START_MS + 3 * MINUTE_MS}",
+        f"label=car&from={START_MS + 61_000}&to={START_MS + 200_001}",  # as the index selects: by starts
+    ],
+)
+@pytest.mark.parametrize("limit", [11, 100])
+def test_the_pages_hold_every_frame_once_by_time_and_their_sum_is_the_bars(
+    filmed: Place, query: str, limit: int
+) -> None:
+    chart = get(filmed, f"/api/counts?{query}")
+    found = pages(filmed, f"/api/v1/frames?{query}", limit)
+    shown = [frame for page in found for frame in page["frames"]]
+    places = [(frame["captured_at_ms"], frame["image_path"]) for frame in shown]
+    assert places == sorted(set(places))
+    running = 0
+    for frame in shown:
+        running += frame["count"]
+        assert frame["running_total"] == running
+        assert frame["count"] == len(frame["boxes"]) > 0
+        assert all(box["confidence"] >= 0.25 for box in frame["boxes"])
+    assert running == found[0]["detections"] == sum(total["detections"] for total in chart["totals"]) > 0
+    assert found[0]["frames_analysed"] == chart["frames"]
+    assert all(page["note"] is None for page in found)
+    assert all(len(page["frames"]) == limit for page in found[:-1])
+
+
+def test_a_bar_of_the_chart_is_proved_by_its_own_ends(filmed: Place) -> None:
+    chart = get(filmed, "/api/counts?interval=300&label=car&timezone=Europe/Berlin")
+    ends = {one["start_ms"]: one["end_ms"] for one in chart["coverage"]}
+    for bar in chart["buckets"]:
+        asked = f"label=car&from={bar['start_ms']}&to={ends[bar['start_ms']]}"
+        found = pages(filmed, f"/api/v1/frames?{asked}", 50)
+        assert found[-1]["frames"][-1]["running_total"] == bar["detections"]
+
+
+class CountingStore:
+    """Counts what is read."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self.ranges = 0
+
+    def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
+        self.ranges += 1
+        return self._store.get_range(key, first_byte, next_byte)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_a_page_reads_the_segments_of_its_own_minutes_and_no_others(place: Place) -> None:
+    lines = make_lines("gate", frames=2000)  # 2 h 47 min
+    bus = next(
+        number for number in range(1500, 2000) if any(b.label == "bus" for b in lines[number].detections)
+    )
+    for number, line in enumerate(lines):
+        kept = [one for one in line.detections if one.label != "bus" or number == bus]
+        lines[number] = _with(line, kept)
+    publish_lines(place, lines, in_segments_of=2000)  # by time: the shuffled ones would all be everywhere
+    for key in [info.key for info in place.store.list(keys.METADATA)]:
+        place.store.delete(key)
+    _put_in_order(place, lines)
+    client = place.app().test_client()
+    client.get("/api/frames?label=car&limit=1")  # the ledger is brought up once
+    counting = CountingStore(place.store)
+    place.store = counting  # type: ignore[assignment]
+    client = place.app().test_client()
+    found = client.get("/api/frames?label=bus").json
+    assert found is not None
+    assert [frame["captured_at_ms"] for frame in found["frames"]] == [lines[bus].captured_at_ms]
+    assert counting.ranges <= 3
+
+
+def _with(line: Any, detections: list[Any]) -> Any:
+    strong = [msgspec.structs.replace(one, confidence=0.9) for one in detections]
+    return msgspec.structs.replace(line, detections=strong)
+
+
+def _put_in_order(place: Place, lines: list[Any]) -> None:
+    for number in range(0, len(lines), 20):
+        place.store.put(
+            keys.segment_key(MODEL, "log", "frames", 0, number),
+            encode_segment(
+                model=MODEL,
+                log_id="log",
+                topic="frames",
+                partition=0,
+                first_offset=number,
+                next_offset=number + 20,
+                frames=lines[number : number + 20],
+                dead_letters=[],
+            ),
+        )
+
+
+def test_a_slow_store_makes_short_pages_that_still_add_up(
+    filmed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frametally_web.frames.seconds_left", lambda: 0.01)
+    found = pages(filmed, "/api/v1/frames?label=car", 100)
+    assert len(found) > 10
+    assert found[-1]["note"] is None
+    assert sum(frame["count"] for page in found for frame in page["frames"]) == found[0]["detections"]
+
+
+def test_frames_counted_with_other_settings_say_so_on_the_last_page(filmed: Place) -> None:
+    found = pages(filmed, "/api/v1/frames?label=car", 30, count_min_confidence=0.5)
+    assert "counted with other settings" in found[-1]["note"]
+    assert all(page["note"] is None for page in found[:-1])
+
+
+def test_a_bar_that_the_segments_know_nothing_of_ends_all_the_same(filmed: Place) -> None:
+    for info in list(filmed.store.list(keys.METADATA)):
+        filmed.store.delete(info.key)
+    found = pages(filmed, "/api/v1/frames?label=car", 5)
+    assert [page["frames"] for page in found] == [[]] * len(found)
+    assert "add up to 0" in found[-1]["note"]
+
+
+def test_nothing_filmed_is_an_empty_page(filmed: Place) -> None:
+    for query in ("from=2031-01-01", "source=nowhere", "label=zebra"):
+        found = get(filmed, f"/api/v1/frames?{query}")
+        assert (found["frames"], found["next"], found["detections"]) == ([], None, 0)
+
+
+@pytest.fixture
+def tracked(place: Place) -> Place:
+    """Two days of two sources, an object a minute; what an earlier hour counted is no object of this one."""
+    for sequence, day in enumerate(("2024-05-01", "2024-05-02"), start=1):
+        day_ms = keys.day_start_ms(day)
+        tracks, counts, coverage = [], [], []
+        for source in ("gate", "yard"):
+            for minute in range(0, 1440, 60 if source == "gate" else 90):
+                at_ms = day_ms + minute * MINUTE_MS
+                tracks.append(track(minute, at_ms + 1500, source))
+                tracks.append(track(minute + 1, at_ms + 100, source, is_counted=False))
+                common: dict[str, Any] = {
+                    "model": MODEL,
+                    "source": source,
+                    "interval_start_ms": at_ms,
+                    "interval_s": 60,
+                    "frames": 300,
+                }
+                counts.append(
+                    IntervalCount(**common, label="car", detections=9, peak=1, objects=1, evidence=[])
+                )
+                coverage.append(Coverage(**common, analysed_fps=5.0))
+        run_id = f"{sequence:06d}-0123456789abcdef"
+        prefix = keys.run_folder(MODEL, "0a1b2c3d", 60, day, run_id)
+        tracks.sort(key=lambda one: (one.source, one.label, one.first_seen_ms))
+        body = b"".join(encode(one) + b"\n" for one in tracks)
+        place.store.put(f"{keys.tracks_folder(prefix)}/part-00000", body)
+        run = Run(
+            run_id=run_id,
+            sequence=sequence,
+            model=MODEL,
+            params="0a1b2c3d",
+            interval_s=60,
+            day=day,
+            prefix=prefix,
+            parts=["part-00000"],
+            inputs_sha256="00",
+            frames=1,
+            duplicates_dropped=0,
+            track_parts=["part-00000"],
+        )
+        assert place.real_index.publish(run, counts, coverage)
+    return place
+
+
+@pytest.mark.parametrize("query", ["", "source=gate", "label=car&from=2024-05-01T10:00&to=2024-05-02T03:30"])
+def test_every_object_is_shown_once_when_it_was_first_seen_and_they_are_as_many_as_the_bar_says(
+    tracked: Place, query: str
+) -> None:
+    chart = get(tracked, f"/api/counts?{query}&interval=86400")
+    found = pages(tracked, f"/api/v1/objects?{query}", 7)
+    shown = [one for page in found for one in page["tracks"]]
+    assert len({one["id"] + one["source"] for one in shown}) == len(shown) == found[0]["objects"]
+    assert found[0]["objects"] == sum(total["objects"] for total in chart["totals"]) > 0
+    assert [one["running_total"] for one in shown] == list(range(1, len(shown) + 1))
+    assert [one["first_seen_ms"] for one in shown] == sorted(one["first_seen_ms"] for one in shown)
+    first = shown[0]
+    assert first["first"]["captured_at_ms"] == first["first_seen_ms"]
+    assert first["best"]["box"]["confidence"] == 0.95
+    assert first["best"]["image_path"] in first["best"]["image_url"].replace("%2F", "/")
+    assert found[-1]["note"] is None
+
+
+def test_objects_that_were_not_counted_say_why(place: Place) -> None:
+    publish_lines(place, make_lines("gate", frames=24), analysed_fps=2.0)
+    answer = get(place, "/api/v1/objects?label=car")
+    assert (answer["objects"], answer["objects_missing"], answer["tracks"]) == (None, "too_slow", [])
+    chart = get(place, "/api/counts?label=car&interval=60")
+    assert {bar["objects_missing"] for bar in chart["buckets"]} == {"too_slow"}
+    assert chart["totals"][0]["objects_missing"] == "too_slow"
+    assert "2 frames a second, 5 are needed" in chart["objects_note"]
+
+
+def test_tracks_that_have_gone_are_a_503_and_not_a_trace(tracked: Place) -> None:
+    for info in list(tracked.store.list(keys.TRACKS)):
+        tracked.store.delete(info.key)
+    answer = tracked.app().test_client().get("/api/v1/objects")
+    assert answer.status_code == 503
+    assert answer.mimetype == "application/problem+json"
