@@ -19,6 +19,7 @@ from flask import Flask
 from frametally import keys
 from frametally.count_index import CountIndex, open_count_index
 from frametally.errors import Retryable
+from frametally.ledger import open_ledger
 from frametally.object_store import ObjectStore
 from frametally.records import (
     Coverage,
@@ -33,8 +34,8 @@ from frametally.records import (
 )
 from frametally.segments import encode_segment
 from frametally.settings import Settings
-from frametally.testing import MemoryStore
-from frametally_web.app import create_app
+from frametally.testing import MemoryLog, MemoryStore
+from frametally_web.app import close_app, create_app
 from frametally_web.assets import load_scripts
 from frametally_web.serving import DashboardServer
 
@@ -48,6 +49,9 @@ _CHROMIUM_FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
+SIMPLE_FRONTEND = Path(__file__).resolve().parents[2] / "simple_frontend"
+SCREENSHOTS = SIMPLE_FRONTEND.parent / "build" / "screenshots"
+_CHART_AREA = "(({left, right, top}) => ({left, right, top}))(Chart.getChart('chart').chartArea)"
 _READY = "#dashboard[data-state=ready][aria-busy=false]"
 
 
@@ -72,12 +76,30 @@ class Place:
         self.real_index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
         self.index = SwitchedIndex(self.real_index)
         self.settings = Settings(_env_file=None, data_dir=folder)
+        self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+        self.log = MemoryLog()
+        self._apps: list[Flask] = []
         self._sequence = 0
         self._offset = 0
 
     def app(self, **settings: object) -> Flask:
         chosen = self.settings.model_copy(update=settings)
-        return create_app(settings=chosen, store=self.store, index=self.index)  # type: ignore[arg-type]
+        app = create_app(
+            settings=chosen,
+            store=self.store,
+            index=self.index,  # type: ignore[arg-type]
+            ledger=self.ledger,
+            log=self.log,
+        )
+        self._apps.append(app)
+        return app
+
+    def close(self) -> None:
+        for app in self._apps:
+            close_app(app)
+        self.real_index.close()
+        self.ledger.close()
+        self.log.close()
 
     def go_away(self) -> None:
         self.index.error = Retryable("index.sqlite is locked: /secret/path")
@@ -186,6 +208,8 @@ class Place:
             kind="video",
             time_source=time_source,
             sampling="5",
+            first_captured_at_ms=start_ms,
+            last_captured_at_ms=start_ms + intervals * interval_s * 1000 - 1,
             frames_expected=1,
             frames_put=1,
             frames_announced=1,
@@ -254,7 +278,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     """Nothing counted yet."""
     made = Place(tmp_path)
     yield made
-    made.real_index.close()
+    made.close()
 
 
 @pytest.fixture
@@ -276,14 +300,43 @@ def serving() -> Iterator[Callable[[Flask], str]]:
         assert not thread.is_alive()
 
 
+def _unavailable(reason: str) -> None:
+    """Skips; with FRAMETALLY_REQUIRE_BROWSER=1 fails."""
+    if os.environ.get("FRAMETALLY_REQUIRE_BROWSER") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, which looks for what keeps people out."""
+    script = SIMPLE_FRONTEND / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.is_file():
+        _unavailable("needs axe-core: run `make lint-page` (or `npm ci` in simple_frontend)")
+    return script.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def picture() -> Callable[[Page, str], None]:
+    """Keeps a screenshot of a state of the page, for people to look at."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+
+    def take(page: Page, name: str) -> None:
+        page.evaluate("scrollTo(0, 0)")
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled", full_page=True)
+
+    return take
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, a tool for tests")
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
-        pytest.skip("needs a Chromium: none on PATH, and CHROMIUM names none")
+        _unavailable("needs a Chromium: none on PATH, and CHROMIUM names none")
     if load_scripts() is None:
-        pytest.skip("needs the front-end libraries: run python simple_frontend/fetch_assets.py")
+        _unavailable("needs the front-end libraries: run python simple_frontend/fetch_assets.py")
+    playwright.expect.set_options(timeout=20_000)  # the machine may be busy
     with playwright.sync_playwright() as runner:
         running = runner.chromium.launch(executable_path=path, args=_CHROMIUM_FLAGS)
         yield running
@@ -294,7 +347,12 @@ class Visit:
     """One viewer's window, and what its console said."""
 
     def __init__(self, browser: Browser, url: str, **context: Any) -> None:
-        chosen = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "Europe/Berlin", **context}
+        chosen = {
+            "viewport": {"width": 1280, "height": 900},
+            "timezone_id": "Europe/Berlin",
+            "locale": "en-GB",
+            **context,
+        }
         self.context = browser.new_context(**chosen)
         self.url = url
         self.complaints: list[str] = []
@@ -307,7 +365,8 @@ class Visit:
 
     def _hear(self, message: Any) -> None:
         # A failed request of the API is one of the faults that tests put in; the page speaks of it itself.
-        if message.type in ("error", "warning") and "/api/" not in message.location.get("url", ""):
+        url = message.location.get("url", "")
+        if message.type in ("error", "warning") and "/api/" not in url and not url.endswith("/healthz"):
             self.complaints.append(f"{message.text} {message.location}")
 
     def open(self, query: str = "", wait_for: str = _READY) -> Page:
@@ -319,14 +378,33 @@ class Visit:
         self.page.locator(_READY).wait_for()
 
     def chart_values(self) -> dict[str, list[int | None]]:
-        """What the chart draws, by label; None where it has no footage."""
+        """What the chart draws, by label: a value per interval with footage, None where it is not known."""
         return self.page.evaluate(
             "Object.fromEntries(Chart.getChart('chart').data.datasets.map("
-            "(set) => [set.label, set.data.slice(1, -1).map((point) => point.y)]))"
+            "(set) => [set.label, set.data.filter((point) => point.row).map((point) => point.y)]))"
         )
 
     def tile(self, name: str) -> Any:
-        return self.page.locator(".tile", has=self.page.locator(f"dt:text-is('{name}')"))
+        return self.page.locator(".tile", has=self.page.locator(f".tile-name:text-is('{name}')"))
+
+    def click_bar(self, position: int, of: int) -> None:
+        """Click on one of the bars, if all of `of` intervals have the same width."""
+        area = self.page.evaluate(_CHART_AREA)
+        x = area["left"] + (area["right"] - area["left"]) * (position + 0.5) / of
+        self.page.locator("#chart").click(position={"x": x, "y": area["top"] + 20})
+
+    def drag(self, from_share: float, to_share: float) -> None:
+        """Draw a range over the chart; shares of its width."""
+        area = self.page.evaluate(_CHART_AREA)
+        box = self.page.locator("#chart").bounding_box()
+        assert box is not None
+        width = area["right"] - area["left"]
+        left, y = box["x"] + area["left"], box["y"] + area["top"] + 40
+        self.page.mouse.move(left + width * from_share, y)
+        self.page.mouse.down()
+        self.page.mouse.move(left + width * (from_share + to_share) / 2, y, steps=3)
+        self.page.mouse.move(left + width * to_share, y, steps=3)
+        self.page.mouse.up()
 
 
 @pytest.fixture
@@ -334,8 +412,8 @@ def visit(browser: Browser, serving: Callable[[Flask], str]) -> Iterator[Callabl
     """Opens a window on a place; at the end nothing in its console, and nothing asked of another host."""
     visits: list[Visit] = []
 
-    def make(place: Place, *, url: str | None = None, **context: Any) -> Visit:
-        visits.append(Visit(browser, url or serving(place.app()), **context))
+    def make(place: Place | None, *, url: str | None = None, **context: Any) -> Visit:
+        visits.append(Visit(browser, url or serving(place.app()), **context))  # type: ignore[union-attr]
         return visits[-1]
 
     yield make

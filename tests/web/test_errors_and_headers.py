@@ -10,14 +10,15 @@ import pytest
 
 from frametally.count_index import open_count_index
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally_web.app import create_app
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.web.conftest import Place
 
-API_ROUTES = ["models", "labels", "sources", "counts", "evidence"]
+API_ROUTES = [
+    *("models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects", "runs", "export"),
+]
 INSIDE = "postgresql://user@db.internal/counts"
 
 
@@ -134,12 +135,12 @@ def test_an_index_overwritten_while_it_is_served_is_a_503_that_names_it(
     place.real_index.close()
     path = tmp_path / "index.sqlite"
     served = open_count_index(f"sqlite:///{path}")
-    client = create_app(settings=place.settings, store=place.store, index=served).test_client()
+    place.index = served  # type: ignore[assignment]
+    client = place.app().test_client()
     try:
         assert client.get("/healthz").status_code == 200
         path.write_bytes(os.urandom(path.stat().st_size))
-        # Health may be answered from memory until one query has met the damage.
-        for route in ("/api/evidence", "/healthz", "/api/counts"):
+        for route in ("/healthz", "/api/evidence", "/api/counts"):
             answer = client.get(route)
             assert answer.status_code == 503
             assert answer.json is not None

@@ -64,10 +64,12 @@ def test_the_example_is_what_is_so_without_it(tmp_path: Path, monkeypatch: pytes
 
 
 def test_versions_are_exact_and_hashed_and_no_address_is_written_down() -> None:
-    wanted = json.loads((FOLDER / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    package_json = json.loads((FOLDER / "package.json").read_text(encoding="utf-8"))
+    wanted, tools = package_json["dependencies"], package_json["devDependencies"]
     lock = json.loads((FOLDER / "package-lock.json").read_text(encoding="utf-8"))
     assert lock["packages"][""]["dependencies"] == wanted
-    for name, version in wanted.items():
+    assert lock["packages"][""]["devDependencies"] == tools
+    for name, version in (wanted | tools).items():
         assert re.fullmatch(r"\d+\.\d+\.\d+", version)
         assert lock["packages"][f"node_modules/{name}"]["version"] == version
     for path, package in lock["packages"].items():
@@ -109,6 +111,25 @@ def test_a_library_that_is_missing_is_noticed(tmp_path: Path) -> None:
     assert assets.load_scripts(tmp_path) == [
         (entry["name"], entry["integrity"]) for entry in FILES if entry["name"].endswith(".js")
     ]
+
+
+def test_the_page_asks_for_each_of_its_modules_at_once(place: Place) -> None:
+    client = place.app().test_client()
+    named = re.findall(r'rel="modulepreload" href="([^"]+)"', client.get("/").text)
+    assert len(named) == len(list((STATIC / "js").glob("*.js"))) > 0
+    imported = {
+        name
+        for path in STATIC.rglob("*.js")
+        for name in re.findall(r'from "\./(?:js/)?(\w[\w-]*\.js)"', _text(path))
+    }
+    assert {f"/static/js/{name}" for name in imported} == set(named)
+    for address in named:
+        with client.get(address) as answer:
+            assert (answer.status_code, answer.mimetype) == (200, "text/javascript")
+
+
+def _text(path: Path) -> str:
+    return "" if "vendor" in path.parts else path.read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The page as people have it: in a browser, with real answers, real frames and real faults."""
 
-# ruff: noqa: RUF001 (the page writes en dashes and multiplication signs)
-
 from __future__ import annotations
 
 import re
@@ -14,16 +12,9 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright
 expect = playwright.expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
     from tests.web.conftest import Place, Visit
 
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
-
-
-def click_bar(page: Page, position: int, of: int) -> None:
-    area = page.evaluate("(({left, right, top}) => ({left, right, top}))(Chart.getChart('chart').chartArea)")
-    x = area["left"] + (area["right"] - area["left"]) * (position + 0.5) / of
-    page.locator("#chart").click(position={"x": x, "y": area["top"] + 20})
 
 
 def test_the_page_shows_the_numbers_of_the_records(place: Place, visit: Callable[..., Visit]) -> None:
@@ -40,9 +31,9 @@ def test_the_page_shows_the_numbers_of_the_records(place: Place, visit: Callable
     expect(window.tile("Frames analysed").locator(".value")).to_have_text("240")
     expect(window.tile("Peak in one frame").locator(".value")).to_have_text(str(max(r.peak for r in records)))
     expect(window.tile("Source").locator(".value")).to_have_text("Junction East")
-    expect(window.tile("Source").locator(".detail")).to_have_text("1 May 2024, 10:00 – 10:02")
-    expect(page.locator("#explanation")).to_contain_text("your time zone, Europe/Berlin (UTC+02:00)")
-    expect(page.locator("#explanation")).to_contain_text("number of boxes")
+    expect(window.tile("Source").locator(".detail")).to_have_text(re.compile("1 May 2024, 10:00.10:02"))
+    expect(page.locator("#explanation")).to_contain_text("Europe/Berlin (UTC+02:00)")
+    expect(page.locator("#explanation")).to_contain_text("one car seen in ten frames counts ten times")
     expect(page.locator("#model-field")).to_be_hidden()
 
 
@@ -101,14 +92,17 @@ def test_a_gap_is_shown_as_no_footage_and_never_as_zero(place: Place, visit: Cal
     place.film({"car": 6}, intervals=10, interval_s=60, filmed=lambda n: not 3 <= n < 6)
     window = visit(place)
     page = window.open("?interval=60&label=bus")
-    assert window.chart_values()["bus"] == [0, 0, 0, None, None, None, 0, 0, 0, 0]
+    assert window.chart_values()["bus"] == [0] * 7
+    assert page.evaluate(
+        "Chart.getChart('chart').data.datasets[0].data.find((point) => point.row).row.end"
+    ) == (START_MS + 60_000)
     expect(page.locator(".key", has_text="no footage")).to_be_visible()
     expect(page.locator("#chart-message")).to_have_text("Nothing was detected in 70 frames.")
     page.locator("#view-table").click()
-    expect(page.locator("tbody tr")).to_have_count(8)
-    gap = page.locator("tbody tr.gap")
+    expect(page.locator("#table-area tbody tr")).to_have_count(8)
+    gap = page.locator("#table-area tbody tr.gap")
     expect(gap).to_have_count(1)
-    expect(gap).to_contain_text("1 May 2024, 10:03 – 10:06")
+    expect(gap).to_contain_text(re.compile("1 May 2024, 10:03.10:06"))
     expect(gap).to_contain_text("no footage")
 
 
@@ -120,30 +114,6 @@ def test_a_selection_without_footage_offers_a_way_out(place: Place, visit: Calla
     page.locator("#chart-message button").click()
     expect(page.locator("#chart-message")).to_be_hidden()
     expect(page.locator(".frame-card")).to_have_count(1)
-
-
-def test_a_bar_opens_onto_the_frames_behind_it(place: Place, visit: Callable[..., Visit]) -> None:
-    records, _ = place.film({"car": 6}, intervals=12, interval_s=5)
-    window = visit(place)
-    page = window.open("?interval=10")
-    click_bar(page, 2, of=6)
-    expect(page).to_have_url(re.compile(r"at=2024-05-01T08:00:20Z"))
-    window.settled()
-    inside = [one for one in records if 20_000 <= one.interval_start_ms - START_MS < 30_000]
-    busiest = max(one.peak for one in inside)
-    expect(page.locator("button.frame-card .count")).to_have_text(f"× {busiest}")
-    expect(page.locator("button.frame-card rect.box")).to_have_count(busiest)
-    expect(page.locator("#frames-subtitle")).to_contain_text("10:00:20 – 10:00:30")
-    page.locator("#bar-next").click()
-    expect(page.locator("#frames-subtitle")).to_contain_text("10:00:30 – 10:00:40")
-    page.locator("#bar-zoom").click()
-    expect(page).to_have_url(re.compile(r"\?from=2024-05-01T08:00:30Z&to=2024-05-01T08:00:40Z$"))
-    window.settled()
-    assert len(window.chart_values()["car"]) == 2
-    page.go_back()
-    window.settled()
-    page.locator("#bar-close").click()
-    expect(page.locator("#frames-title")).to_have_text("Busiest frame per label")
 
 
 def check_boxes_lie_on_the_picture(inside: Any) -> None:
@@ -171,7 +141,7 @@ def test_a_frame_opens_large_with_its_boxes_which_can_be_switched_off(
     dialog = page.locator("#lightbox")
     expect(dialog).to_be_visible()
     expect(dialog.locator("h2")).to_contain_text("car")
-    expect(dialog.locator(".plate").first).to_have_text(re.compile(r"^\d\d %$"))
+    expect(dialog.locator(".plate").first).to_have_text(re.compile(r"^car \d\d %$"))
     check_boxes_lie_on_the_picture(dialog)
     page.keyboard.press("ArrowRight")
     expect(dialog.locator("h2")).to_contain_text("person")
@@ -200,11 +170,11 @@ def test_the_keyboard_alone_reaches_the_numbers_and_their_frames(
     window.settled()
     page.locator("#view-table").focus()
     page.keyboard.press("Enter")
-    page.locator("tbody button").nth(1).focus()
+    page.locator("#table-area tbody button").nth(1).focus()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"at=2024-05-01T08:00:05Z&view=table$"))
-    window.settled()
-    page.locator("button.frame-card").focus()
+    expect(page.locator(".proof-viewer")).to_be_focused()
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#lightbox .close")).to_be_focused()
 
@@ -214,7 +184,7 @@ def test_a_time_that_is_only_a_files_date_is_marked(place: Place, visit: Callabl
     place.film({"car": 5}, source="west", seed=2, also=a)
     window = visit(place)
     page = window.open("?source=east")
-    expect(page.locator("#time-warning")).to_contain_text("East Road are the dates of the files")
+    expect(page.locator("#time-warning")).to_contain_text("times of East Road are the dates of files")
     expect(page.locator("button.frame-card .remark")).to_have_text(
         "Time from the file's date, not from the camera"
     )
@@ -232,5 +202,5 @@ def test_models_stand_side_by_side_and_are_never_summed(place: Place, visit: Cal
     before = window.chart_values()
     page.locator("#model").select_option("first-model")
     expect(page).to_have_url(re.compile(r"\?model=first-model$"))
-    expect(page.locator("#footer")).to_contain_text("first-model")
+    expect(page.locator("#footer-model")).to_contain_text("first-model")
     assert window.chart_values() != before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -24,15 +25,20 @@ SERVER = """
 import sys
 from pathlib import Path
 from frametally.count_index import open_count_index
+from frametally.ledger import open_ledger
 from frametally.object_store import open_object_store
 from frametally.settings import Settings
+from frametally.testing import MemoryLog
 from frametally_web.app import create_app
 from frametally_web.serving import serve
 folder = Path(sys.argv[1])
 index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
-app = create_app(settings=Settings(), store=open_object_store(f"file://{folder / 'store'}"), index=index)
+ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+store = open_object_store(f"file://{folder / 'store'}")
+app = create_app(settings=Settings(), store=store, index=index, ledger=ledger, log=MemoryLog())
 serve(app, "127.0.0.1", 0)
 index.close()
+ledger.close()
 print("ended")
 """
 
@@ -85,6 +91,54 @@ def test_port_0_is_any_free_port_and_the_url_names_it(place: Place) -> None:
         assert server.url == f"http://127.0.0.1:{server.port}"
     finally:
         server.close()
+
+
+def test_a_stream_of_events_does_not_keep_the_server_from_ending(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", SERVER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[2]
+        with urllib.request.urlopen(f"{url}/api/v1/events", timeout=10) as stream:  # noqa: S310
+            assert stream.readline().startswith(b"retry:")
+            server.send_signal(signal.SIGTERM)
+            rest, _ = server.communicate(timeout=20)
+    assert (server.returncode, rest) == (0, "ended\n")
+
+
+GUNICORN = ["--threads", "4", "--worker-class", "gthread", "--graceful-timeout", "5"]
+
+
+def test_gunicorn_serves_it_by_threads_and_ends_cleanly(place: Place, tmp_path: Path) -> None:
+    place.film({"car": 3})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", *GUNICORN, "--bind", f"127.0.0.1:{port}"]
+    with subprocess.Popen(
+        [*command, "frametally_web.wsgi:create_app()"],
+        env=os.environ | {"FRAMETALLY_DATA_DIR": str(tmp_path)},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        try:
+            assert server.stderr is not None
+            while "Listening at" not in (line := server.stderr.readline()):
+                assert line
+            url = f"http://127.0.0.1:{port}"
+            with urllib.request.urlopen(f"{url}/api/v1/events", timeout=30) as stream:  # noqa: S310
+                assert stream.readline().startswith(b"retry:")
+                while not (line := stream.readline()).startswith(b"event: status"):
+                    assert line
+                with urllib.request.urlopen(f"{url}/api/v1/counts?label=car", timeout=30) as answer:  # noqa: S310
+                    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                    assert b'"detections":' in answer.read()
+            server.send_signal(signal.SIGTERM)
+            _, errors = server.communicate(timeout=30)
+        finally:
+            server.kill()
+    assert server.returncode == 0
+    assert "Traceback" not in errors
 
 
 def test_several_requests_are_answered_at_once(place: Place, serving: Callable[[Flask], str]) -> None:

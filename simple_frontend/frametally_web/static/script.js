@@ -1,90 +1,146 @@
 // The dashboard: what the viewer chooses goes into the address, the API is asked, the answers are shown.
 
 import { ApiError, get, selectionQuery } from "./js/api.js";
-import { byId, el } from "./js/dom.js";
+import { comparisonOf } from "./js/compare.js";
+import { byId, control } from "./js/dom.js";
+import { Extras } from "./js/extras.js";
 import { Filters } from "./js/filters.js";
-import { plural, span } from "./js/format.js";
-import { showFrames, showFrameSkeletons, showFramesMessage } from "./js/frames.js";
+import { FramesCard } from "./js/frames-card.js";
+import { useZone } from "./js/format.js";
+import { Health } from "./js/health.js";
+import { listen } from "./js/live.js";
+import { METRICS } from "./js/metrics.js";
 import { showFault, showFresh, showMistake, showOutage } from "./js/notices.js";
-import { colorsOf } from "./js/palette.js";
+import { colorsOf, groupLabels } from "./js/palette.js";
 import { Results } from "./js/results.js";
-import { DEFAULT, formatState, parseState } from "./js/state.js";
+import { rankedLabels } from "./js/series.js";
+import { DEFAULT, formatState, giveUpOwnZone, hasOwnZone, OWN_ZONE, parseState, zoneOf } from "./js/state.js";
 
-const REFRESH_S = 30;
+const REFRESH_S = 60;
 const WAITING_FOR_DATA_S = 5;
-const RETRY_S = [3, 5, 10, 20];
+const RETRY_S = [2, 3, 5, 10];
+// While footage is processed counts change often: as often as this the page follows.
+const LEAST_BETWEEN_LOADS_MS = 700;
 
 let state = parseState(location.search);
+/** @type {(Page.Answers & {since: number, shownFor?: string})|null} */
 let shown = null; // the answers on the page, and when they came
-let framesShown = ""; // what the strip was made from
-let asking = null; // AbortController of the load under way
+/** @type {AbortController|null} */
+let asking = null; // the load under way
 let failures = 0;
 let timer = 0;
+let isAway = false;
+let indexVersion = "";
+let loadedAt = 0;
+let isLoading = false;
+let isStale = false; // the counts changed while they were loaded
 
 const filters = new Filters(change);
-const results = new Results({
-  bar: (start) => showBar(start, true),
-  labels: (labels) => change({ labels }),
-  reset: showEverything,
-});
+const results = new Results({ bar: (bar) => showBar(bar, true), change, unzoom, reset: showEverything });
+const frames = new FramesCard({ bar: showBar, change, load: () => load() });
+const extras = new Extras(change);
+const health = new Health();
 
-/** The viewer chose something: a new entry in the browser's history, and new answers. */
+/**
+ * The viewer chose something: a new entry in the browser's history, and new answers.
+ * @param {Partial<Page.State>} part
+ */
 function change(part) {
-  const keepsBars = Object.keys(part).every((name) => name === "labels");
+  const keepsBars = Object.keys(part).every((name) => ["labels", "metric", "compare"].includes(name));
   remember({ ...state, ...part, at: keepsBars ? state.at : null });
   load();
 }
 
+function unzoom() {
+  if (state.from !== null || state.to !== null) change({ from: null, to: null, interval: null });
+}
+
 function showEverything() {
-  const { view, boxes } = state;
-  remember({ ...DEFAULT, view, boxes });
+  const { view, chart, boxes, timezone, metric } = state;
+  remember({ ...DEFAULT, view, chart, boxes, timezone, metric });
   load();
 }
 
+/** @param {Page.State} next */
 function remember(next) {
+  const query = formatState(next);
+  const isNew = query !== formatState(state);
   state = next;
-  const query = formatState(state);
-  history.pushState(null, "", query ? `?${query}` : location.pathname);
+  if (isNew) history.pushState(null, "", query ? `?${query}` : location.pathname);
 }
 
-/** Asks the API for all that the page shows, and asks again after a while. */
-async function load() {
+/**
+ * Asks the API for all that the page shows, and asks again after a while.
+ * @param {Object} [options]
+ * @param {boolean} [options.quietly]  nobody waits for it: what is shown does not fade meanwhile
+ */
+async function load({ quietly = false } = {}) {
   asking?.abort();
   const mine = (asking = new AbortController());
   clearTimeout(timer);
-  byId("dashboard").setAttribute("aria-busy", "true");
+  loadedAt = Date.now();
+  isLoading = true;
+  isStale = false;
+  if (!quietly) byId("dashboard").setAttribute("aria-busy", "true");
   let againInS;
   try {
+    useZone(zoneOf(state));
     const answers = await ask(mine.signal);
     failures = 0;
+    isAway = false;
     show({ ...answers, since: Date.now() });
     againInS = answers.models.length ? REFRESH_S : WAITING_FOR_DATA_S;
-    if (answers.models.length) await loadFrames(mine.signal);
+    if (answers.models.length) await showTheRest(mine.signal);
   } catch (error) {
     if (mine.signal.aborted) return;
+    if (isAboutOwnZone(error)) {
+      giveUpOwnZone();
+      return load();
+    }
     againInS = fail(error);
   }
   if (asking !== mine) return;
   byId("dashboard").setAttribute("aria-busy", "false");
-  if (againInS) timer = setTimeout(refresh, againInS * 1000);
+  isLoading = false;
+  if (isStale) follow();
+  else if (againInS) timer = window.setTimeout(refresh, againInS * 1000);
 }
 
 function refresh() {
-  if (document.hidden) document.addEventListener("visibilitychange", load, { once: true });
-  else load();
+  if (document.hidden) document.addEventListener("visibilitychange", refresh, { once: true });
+  else load({ quietly: true });
 }
 
+/**
+ * @param {AbortSignal} signal
+ * @returns {Promise<Page.Answers>}
+ */
 async function ask(signal) {
   const model = new URLSearchParams(state.model ? { model: state.model } : {});
   const [{ models }, { labels }, { sources }, counts] = await Promise.all([
     get("models", undefined, signal),
     get("labels", model, signal),
     get("sources", model, signal),
-    get("counts", selectionQuery(state), signal),
+    get("counts", selectionQuery(state, { bars: true }), signal),
   ]);
-  return { models, labels, sources, counts };
+  const comparison = comparisonOf(state, { models, sources, counts });
+  const other = comparison && {
+    comparison,
+    counts: await get("counts", selectionQuery(comparison.state, { bars: true }), signal),
+  };
+  return { models, labels, sources, counts, other };
 }
 
+/** @param {AbortSignal} signal */
+async function showTheRest(signal) {
+  if (!shown) return;
+  await Promise.all([
+    frames.load(state, shown, colors(), sourceName, signal),
+    extras.show(state, shown, sourceName, signal),
+  ]);
+}
+
+/** @param {Page.Answers & {since: number}} answers */
 function show(answers) {
   const before = shown;
   shown = answers;
@@ -93,109 +149,82 @@ function show(answers) {
   byId("dashboard").dataset.state = hasData ? "ready" : "empty";
   byId("no-data").hidden = hasData;
   byId("content").hidden = !hasData;
-  byId("footer").textContent = hasData ? `Counted with the model ${answers.counts.model}.` : "";
+  byId("footer-model").textContent = hasData ? `Counted with the model ${answers.counts.model}.` : "";
   if (hasData && !(before && sameAnswers(before, answers))) render();
+  else shown.shownFor = before?.shownFor;
 }
 
+/**
+ * @param {Page.Answers & {shownFor?: string}} one
+ * @param {Page.Answers} other
+ */
 function sameAnswers(one, other) {
-  const text = ({ models, labels, sources, counts }) => JSON.stringify([state, models, labels, sources, counts]);
+  const text = (/** @type {Page.Answers} */ answers) =>
+    JSON.stringify([answers.models, answers.labels, answers.sources, answers.counts, answers.other?.counts]);
   return one.shownFor === formatState(state) && text(one) === text(other);
 }
 
 /** Puts the answers on the page as the state asks for it. */
 function render() {
+  if (!shown) return;
   shown.shownFor = formatState(state);
   const colorOf = colors();
   filters.show(state, shown, colorOf);
   results.show(state, shown, colorOf);
-  byId("boxes").checked = state.boxes;
-  byId("frames").classList.toggle("without-boxes", !state.boxes);
-  byId("lightbox").classList.toggle("without-boxes", !state.boxes);
-  showBarTools();
+  control("boxes", HTMLInputElement).checked = state.boxes;
+  for (const id of ["frames", "lightbox"]) byId(id).classList.toggle("without-boxes", !state.boxes);
+  frames.showHead(state, shown, results);
 }
 
 function colors() {
-  const ranked = shown.labels.map(({ label }) => label);
-  return colorsOf(ranked, shown.counts.labels.length ? shown.counts.labels : ranked);
+  const ranked = shown?.labels.map(({ label }) => label) ?? [];
+  const inChart = shown ? rankedLabels(shown.counts, METRICS[state.metric]) : [];
+  return colorsOf(ranked, inChart.length ? groupLabels(inChart).own : ranked);
 }
 
+/** @param {string} source */
 function sourceName(source) {
-  return shown.sources.find((one) => one.source === source)?.name ?? source;
+  return shown?.sources.find((one) => one.source === source)?.name ?? source;
 }
 
-// The frames behind the selection, or behind the bar that was chosen.
-
-async function loadFrames(signal) {
-  const { counts } = shown;
-  if (!counts.coverage.length) {
-    showFramesMessage(byId("frames"), "There is no footage here, so there are no frames.");
-    framesShown = "";
-    return;
-  }
-  const [from, to] = barRange();
-  const query = selectionQuery({ ...state, from, to, interval: null });
-  const wanted = JSON.stringify([String(query), counts.totals]);
-  if (wanted === framesShown) return;
-  try {
-    const evidence = await get("evidence", query, signal);
-    showFrames(byId("frames"), evidence, colors(), sourceName);
-    framesShown = wanted;
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    framesShown = "";
-    const retry = el("button", { type: "button", class: "button", text: "Try again", onclick: load });
-    showFramesMessage(byId("frames"), `The frames cannot be shown. ${error.message} ${error.remedy}`, retry);
-  }
-}
-
-/** The range that the strip is about: the chosen bar's, cut to the range asked for. */
-function barRange() {
-  if (state.at === null) return [state.from, state.to];
-  const end = state.at + shown.counts.interval_s * 1000;
-  return [Math.max(state.at, state.from ?? -Infinity), Math.min(end, state.to ?? Infinity)];
-}
-
-function showBar(start, scroll = false) {
-  remember({ ...state, at: start });
+/**
+ * @param {number|null} bar  its start, ms; null: none
+ * @param {boolean} goThere
+ */
+function showBar(bar, goThere = false) {
+  remember({ ...state, at: bar });
   render();
+  if (goThere) frames.goThere();
   load();
-  if (scroll) byId("frames-title").scrollIntoView({ block: "nearest" });
-}
-
-function showBarTools() {
-  const { counts, models } = shown;
-  const chosen = state.at !== null && counts.interval_s;
-  byId("bar-tools").hidden = !chosen;
-  byId("frames-title").textContent = chosen ? "Busiest frame per label in this interval" : "Busiest frame per label";
-  const row = chosen ? results.rows.find((one) => one.start === state.at) : null;
-  if (!chosen) {
-    byId("frames-subtitle").textContent = counts.coverage.length
-      ? "The frame that shows most of it. Choose a bar for the frames behind it."
-      : "";
-    return;
-  }
-  const end = state.at + counts.interval_s * 1000;
-  const what = row?.frames ? `: ${plural(row.total, "detection")} in ${plural(row.frames, "frame")}` : "";
-  byId("frames-subtitle").textContent = span(state.at, end) + what;
-  const { previous, next } = results.neighboursOf(state.at);
-  step("bar-previous", previous);
-  step("bar-next", next);
-  const finest = models.find((one) => one.model === counts.model)?.base_intervals_s[0];
-  byId("bar-zoom").disabled = counts.interval_s <= finest;
-}
-
-function step(id, start) {
-  byId(id).disabled = start === null;
-  byId(id).onclick = () => showBar(start);
 }
 
 // What goes wrong.
 
-/** @returns {number|null} seconds until the next attempt */
+/**
+ * Whether bars cannot be made in the browser's own zone, which nobody asked for.
+ * @param {unknown} error
+ */
+function isAboutOwnZone(error) {
+  return (
+    error instanceof ApiError &&
+    error.parameter === "timezone" &&
+    state.timezone === null &&
+    hasOwnZone() &&
+    OWN_ZONE !== "UTC"
+  );
+}
+
+/**
+ * @param {unknown} error
+ * @returns {number|null} seconds until the next attempt
+ */
 function fail(error) {
   if (!(error instanceof ApiError)) {
     console.error(error);
-    showFault("The page met an error of its own", "Load it again; if that does not help, its console has the reason.");
+    showFault(
+      "The page met an error of its own",
+      "Load it again; if that does not help, its console has the reason.",
+    );
     return null;
   }
   if (!shown) byId("dashboard").dataset.state = "failed";
@@ -203,47 +232,77 @@ function fail(error) {
     showMistake(error, showEverything);
     return null;
   }
-  const retryInS = RETRY_S[Math.min(failures, RETRY_S.length - 1)];
+  isAway = true;
+  showOutage(error.message, shown?.since ?? null, () => load());
   failures += 1;
-  showOutage(error, shown?.since ?? null, retryInS, load);
-  return retryInS;
+  return RETRY_S[Math.min(failures, RETRY_S.length) - 1];
+}
+
+/** The counts changed: soon, and not too often, the page follows. */
+function follow() {
+  isStale = isLoading;
+  if (isLoading) return;
+  clearTimeout(timer);
+  const wait = Math.max(loadedAt + LEAST_BETWEEN_LOADS_MS - Date.now(), 0);
+  timer = window.setTimeout(refresh, wait);
+  health.refresh();
 }
 
 function start() {
   if (!window.Chart || !window.luxon) {
     byId("dashboard").dataset.state = "failed";
-    showFault("The chart library did not load", "Run “python simple_frontend/fetch_assets.py”, then load this page again.");
+    showFault(
+      "The chart library did not load",
+      "Run “python simple_frontend/fetch_assets.py”, then load this page again.",
+    );
     return;
   }
-  for (const view of ["chart", "table"]) {
-    byId(`view-${view}`).addEventListener("click", () => {
-      remember({ ...state, view });
-      if (shown) render();
+  /** @type {Record<string, Partial<Page.State>>} */
+  const views = {
+    "view-bars": { view: "chart", chart: "bars" },
+    "view-lines": { view: "chart", chart: "lines" },
+    "view-table": { view: "table" },
+  };
+  for (const [id, part] of Object.entries(views)) {
+    byId(id).addEventListener("click", () => {
+      remember({ ...state, ...part });
+      render();
     });
   }
-  byId("boxes").addEventListener("change", (event) => {
-    remember({ ...state, boxes: event.target.checked });
-    if (shown) render();
+  control("boxes", HTMLInputElement).addEventListener("change", () => {
+    remember({ ...state, boxes: control("boxes", HTMLInputElement).checked });
+    render();
   });
-  byId("bar-close").addEventListener("click", () => showBar(null));
-  byId("bar-zoom").addEventListener("click", () => {
-    const [from, to] = barRange();
-    change({ from, to, interval: null });
-  });
+  byId("unzoom").addEventListener("click", unzoom);
   window.addEventListener("popstate", () => {
     state = parseState(location.search);
     load();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    framesShown = "";
-    if (shown?.models.length) {
-      render();
-      load();
-    }
+    frames.forget();
+    extras.forget();
+    if (!shown?.models.length) return;
+    render();
+    load();
   });
   results.showLoading();
-  showFrameSkeletons(byId("frames"));
+  frames.showLoading();
   load();
+  listen({
+    index(version) {
+      // The first one, too: what was loaded before it came may be older.
+      if (version !== indexVersion) follow();
+      indexVersion = version;
+    },
+    status: (books) => health.show(books),
+    away(reason) {
+      if (!isAway) showOutage(reason, shown?.since ?? null, () => load());
+      isAway = true;
+    },
+    back() {
+      if (isAway) load();
+    },
+  });
 }
 
 start();

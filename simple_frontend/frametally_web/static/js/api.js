@@ -1,13 +1,21 @@
 // The JSON API. Errors arrive as RFC 9457 problem documents and leave here as ApiError.
 
-const BASE = "api/v1";
+import { zoneOf } from "./state.js";
+
+export const BASE = "api/v1";
 
 export class ApiError extends Error {
-  /** @param {number} status  HTTP status; 0 if there was no answer at all */
-  constructor(status, detail, remedy) {
+  /**
+   * @param {number} status  HTTP status; 0 if there was no answer at all
+   * @param {string} detail
+   * @param {string} remedy
+   * @param {string} [parameter]  the one that cannot be
+   */
+  constructor(status, detail, remedy, parameter = "") {
     super(detail);
     this.status = status;
     this.remedy = remedy;
+    this.parameter = parameter;
   }
 
   /** Whether the same request may succeed later. */
@@ -16,42 +24,62 @@ export class ApiError extends Error {
   }
 }
 
-/** The selection as the API's query parameters; `interval` only where the route has it. */
-export function selectionQuery({ labels, sources, from, to, model, interval }) {
+/**
+ * The selection as the API's query parameters.
+ * @param {Page.State} state
+ * @param {{bars?: boolean}} [options]  bars: with interval and metric, which not all routes have
+ */
+export function selectionQuery(state, { bars = false } = {}) {
   const query = new URLSearchParams();
-  labels.forEach((label) => query.append("label", label));
-  sources.forEach((source) => query.append("source", source));
-  if (from !== null) query.set("from", from);
-  if (to !== null) query.set("to", to);
-  if (model) query.set("model", model);
-  if (interval) query.set("interval", interval);
+  state.labels.forEach((label) => query.append("label", label));
+  state.sources.forEach((source) => query.append("source", source));
+  if (state.from !== null) query.set("from", String(state.from));
+  if (state.to !== null) query.set("to", String(state.to));
+  if (state.model) query.set("model", state.model);
+  query.set("timezone", zoneOf(state));
+  if (bars && state.interval) query.set("interval", String(state.interval));
+  if (bars) query.set("metric", state.metric);
   return query;
 }
 
-/** GET `route` with `query`. Throws ApiError, or the signal's AbortError. */
+/**
+ * GET `route` with `query`. Throws ApiError, or the signal's AbortError.
+ * @param {string} route
+ * @param {URLSearchParams} [query]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
 export async function get(route, query = new URLSearchParams(), signal = undefined) {
   const text = String(query);
   let response;
   try {
-    response = await fetch(`${BASE}/${route}${text ? `?${text}` : ""}`, { signal, headers: { Accept: "application/json" } });
+    const headers = { Accept: "application/json" };
+    response = await fetch(`${BASE}/${route}${text ? `?${text}` : ""}`, { signal, headers });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (isAbort(error)) throw error;
     throw new ApiError(0, "The server of this page does not answer.", "");
   }
   if (!response.ok) throw await problemOf(response);
   try {
     return await response.json();
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (isAbort(error)) throw error;
     throw new ApiError(0, "The server's answer was cut short.", "");
   }
 }
 
+/** @param {unknown} error */
+function isAbort(error) {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
+/** @param {Response} response */
 async function problemOf(response) {
   const problem = await response.json().catch(() => ({}));
   return new ApiError(
     response.status,
     problem.detail ?? `The server answered ${response.status}.`,
     problem.remedy ?? "",
+    problem.parameter ?? "",
   );
 }

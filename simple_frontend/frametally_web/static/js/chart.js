@@ -1,266 +1,182 @@
-// The time chart: stacked bars per label over event time, stretches without footage hatched.
+// The time chart: stacked bars or lines per label over event time.
 
-import { day, duration, isOneDay, mean, number, plural, span, zone } from "./format.js";
+import { backdrop } from "./chart-backdrop.js";
+import { ChartGestures } from "./chart-gestures.js";
+import { chartOptions } from "./chart-options.js";
+import { duration, span } from "./format.js";
 import { themeColor } from "./palette.js";
-import { detectionsIn } from "./series.js";
-
-const LEAST_GAP_TEXT_PX = 84;
+import { totalIn, valueIn } from "./series.js";
 
 export class TimeChart {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {(start: number) => void} onBar  called with the start of the bar that was clicked
+   * @param {Object} on
+   * @param {(start: number) => void} on.bar  a bar was chosen, by its start
+   * @param {(from: number, to: number) => void} on.zoom  a range was drawn, in ms
+   * @param {() => void} on.unzoom
    */
-  constructor(canvas, onBar) {
+  constructor(canvas, on) {
     this.canvas = canvas;
-    this.onBar = onBar;
+    /** @type {Page.View|null} */
     this.view = null;
+    /** @type {import("chart.js").Chart<any, any, any>|null} */
     this.chart = null;
+    this.gestures = new ChartGestures(this, on);
   }
 
-  /**
-   * @param {Object} view
-   * @param {Row[]} view.rows
-   * @param {Object[]} view.series
-   * @param {number[][]} view.gaps
-   * @param {number} view.interval  seconds
-   * @param {number|null} view.at  start of the bar whose frames are shown
-   */
+  /** @param {Page.View} view */
   show(view) {
     this.view = view;
-    const { rows, series } = view;
-    const one = rows[0].end - rows[0].start;
-    // A neighbour on each side, for a single bar has nothing else to tell its width from.
-    const beyond = (start) => ({ x: start + one / 2, y: null });
-    const data = {
-      datasets: series.map((labels) => ({
-        label: labels.name,
-        backgroundColor: labels.color,
-        hoverBackgroundColor: labels.color,
-        borderColor: themeColor("surface"),
-        borderWidth: rows.length > 150 ? 0 : { top: 1 },
-        // Rows without footage stay in, as null, so that every bar is one interval wide.
-        data: [
-          beyond(rows[0].start - one),
-          ...rows.map((row) => ({
-            x: (row.start + row.end) / 2,
-            y: row.frames === null ? null : detectionsIn(row, labels),
-          })),
-          beyond(rows.at(-1).end),
-        ],
-      })),
-    };
-    const options = this.#options();
+    const data = { datasets: datasetsOf(view) };
+    const options = chartOptions(view);
     if (this.chart) {
       this.chart.data = data;
       this.chart.options = options;
-      this.chart.update();
+      this.chart.update("none");
     } else {
-      this.chart = new window.Chart(this.canvas, { type: "bar", data, options, plugins: [this.#backdrop()] });
+      const Chart = /** @type {typeof import("chart.js").Chart} */ (window.Chart);
+      this.chart = new Chart(this.canvas, {
+        type: "bar",
+        data,
+        options,
+        plugins: [backdrop(() => /** @type {Page.View} */ (this.view))],
+      });
     }
-    this.canvas.setAttribute("aria-label", this.#summary());
+    this.canvas.setAttribute("aria-label", summary(view));
+    this.gestures.refresh();
   }
 
-  #options() {
-    const { rows, interval } = this.view;
-    const ink = themeColor("muted");
-    const grid = themeColor("line");
-    const first = rows[0].start;
-    const last = rows.at(-1).end;
-    return {
-      animation: false,
-      parsing: false,
-      normalized: true,
-      maintainAspectRatio: false,
-      interaction: { mode: "index", intersect: false },
-      onClick: (event, _, chart) => this.#click(event.x, chart),
-      onHover: (event, _, chart) => {
-        this.canvas.classList.toggle("clickable", Boolean(this.#rowAt(event.x, chart)?.frames));
-      },
-      datasets: { bar: { barPercentage: 1, categoryPercentage: rows.length > 150 ? 1 : 0.9, maxBarThickness: 240 } },
-      scales: {
-        x: {
-          type: "time",
-          stacked: true,
-          offset: false, // the bars fill their intervals already
-          min: first,
-          max: last,
-          time: {
-            minUnit: unitOf(interval),
-            displayFormats: {
-              second: "HH:mm:ss",
-              minute: "HH:mm",
-              hour: "HH:mm",
-              day: "d LLL",
-              week: "d LLL",
-              month: "LLL yyyy",
-              quarter: "LLL yyyy",
-            },
-          },
-          title: {
-            display: true,
-            text: isOneDay(first, last) ? `${day(first)}, ${zone(first)}` : zone(first),
-            color: ink,
-          },
-          ticks: { color: ink, maxRotation: 0, autoSkipPadding: 18, ...this.#dayTicks(first, last) },
-          grid: { display: false },
-          border: { color: grid },
-        },
-        y: {
-          stacked: true,
-          beginAtZero: true,
-          suggestedMax: 4,
-          title: { display: true, text: `detections per ${duration(interval)}`, color: ink },
-          ticks: { color: ink, precision: 0, callback: (value) => number(value) },
-          grid: { color: grid },
-          border: { display: false },
-        },
-      },
-      plugins: {
-        legend: { display: false },
-        tooltip: this.#tooltip(),
-      },
-    };
+  /**
+   * The row at a place of the canvas; null beside them, and where nothing was filmed.
+   * @param {number} x  CSS pixels from the canvas's left edge
+   */
+  rowAt(x) {
+    const ms = this.momentAt(x);
+    return ms === null ? null : (this.view?.rows.find((row) => row.start <= ms && ms < row.end) ?? null);
   }
 
-  // Over several days, the day stands below the hour where a day begins.
-  #dayTicks(first, last) {
-    if (isOneDay(first, last)) return {};
-    const { DateTime } = window.luxon;
-    return {
-      callback(value, position, ticks) {
-        const at = DateTime.fromMillis(value);
-        const before = position > 0 ? DateTime.fromMillis(ticks[position - 1].value) : null;
-        const text = this.getLabelForValue ? this.chart.scales.x.format(value) : String(value);
-        const isTime = /^\d\d:/.test(text);
-        return isTime && !before?.hasSame(at, "day") ? [text, at.toFormat("d LLL")] : text;
-      },
-    };
-  }
-
-  #tooltip() {
-    const { rows, series } = this.view;
-    const rowOf = (item) => (item ? rows[item.dataIndex - 1] : null); // one point stands before the first row
-    return {
-      backgroundColor: themeColor("tooltip"),
-      titleColor: "#fff",
-      bodyColor: "#fff",
-      footerColor: "#cfd8e0",
-      footerFont: { weight: "normal" },
-      padding: 10,
-      boxPadding: 4,
-      filter: (item) => item.raw.y > 0,
-      itemSort: (a, b) => b.datasetIndex - a.datasetIndex,
-      callbacks: {
-        title: (items) => {
-          const row = rowOf(items[0]);
-          return row ? span(row.start, row.end) : "";
-        },
-        label: (item) => {
-          const one = series[item.datasetIndex];
-          const only = one.labels.length === 1 ? rowOf(item).byLabel.get(one.labels[0]) : null;
-          const detail = only ? ` (${mean(only.mean)} a frame, peak ${number(only.peak)})` : "";
-          return ` ${one.name}: ${number(item.raw.y)}${detail}`;
-        },
-        footer: (items) => {
-          const row = rowOf(items[0]);
-          return row ? `${number(row.total)} in ${plural(row.frames, "frame")}. Click to see them.` : "";
-        },
-      },
-    };
-  }
-
-  #rowAt(x, chart) {
-    const { chartArea, scales } = chart;
-    if (!chartArea || x < chartArea.left || x > chartArea.right) return null;
-    const value = scales.x.getValueForPixel(x);
-    return this.view.rows.find((row) => row.start <= value && value < row.end) ?? null;
-  }
-
-  #click(x, chart) {
-    const row = this.#rowAt(x, chart);
-    if (row?.frames) this.onBar(row.start);
-  }
-
-  #backdrop() {
-    return {
-      id: "backdrop",
-      beforeDatasetsDraw: (chart) => {
-        const { ctx, chartArea, scales } = chart;
-        const height = chartArea.bottom - chartArea.top;
-        const across = ([start, end]) => {
-          const left = Math.max(scales.x.getPixelForValue(start), chartArea.left);
-          const right = Math.min(scales.x.getPixelForValue(end), chartArea.right);
-          return [left, Math.max(right - left, 1)];
-        };
-        ctx.save();
-        const pattern = hatching(ctx);
-        for (const gap of this.view.gaps) {
-          const [left, width] = across(gap);
-          ctx.fillStyle = themeColor("gap");
-          ctx.fillRect(left, chartArea.top, width, height);
-          ctx.fillStyle = pattern;
-          ctx.fillRect(left, chartArea.top, width, height);
-          if (width >= LEAST_GAP_TEXT_PX) writeGap(ctx, left + width / 2, chartArea.top + height / 2);
-        }
-        const chosen = this.view.rows.find((row) => row.start === this.view.at);
-        if (chosen) {
-          const [left, width] = across([chosen.start, chosen.end]);
-          ctx.fillStyle = themeColor("chosen");
-          ctx.fillRect(left, chartArea.top, width, height);
-          ctx.strokeStyle = themeColor("accent");
-          ctx.lineWidth = 2;
-          ctx.strokeRect(left, chartArea.top, width, height);
-        }
-        ctx.restore();
-      },
-    };
-  }
-
-  // What a screen reader says in place of the picture; the table has the numbers.
-  #summary() {
-    const { rows, series, interval, gaps } = this.view;
-    const named = series.map((one) => `${one.name} ${number(one.detections)}`).join(", ") || "no detections";
-    const without = gaps.length ? ` ${plural(gaps.length, "stretch").replace("stretchs", "stretches")} without footage.` : "";
-    return (
-      `Stacked bar chart of detections per ${duration(interval)}, ${span(rows[0].start, rows.at(-1).end)}: ` +
-      `${named}.${without} The button Table shows the numbers.`
-    );
+  /**
+   * @param {number} x  CSS pixels from the canvas's left edge
+   * @returns {number|null} ms; null beside the chart
+   */
+  momentAt(x) {
+    if (!this.chart?.chartArea) return null;
+    const { left, right } = this.chart.chartArea;
+    return x < left || x > right ? null : Number(this.chart.scales.x.getValueForPixel(x));
   }
 }
 
-// No tick between two bars: they would say nothing.
-function unitOf(interval) {
-  if (interval >= 86_400) return "day";
-  if (interval >= 3600) return "hour";
-  return interval >= 60 ? "minute" : "second";
+/**
+ * @param {Page.View} view
+ * @returns {any[]}
+ */
+function datasetsOf(view) {
+  const { rows, series, metric, kind } = view;
+  const places = placesOf(view);
+  const lines = kind === "lines";
+  const many = rows.length > 150;
+  const datasets = series.map((one) => ({
+    type: lines ? "line" : "bar",
+    label: one.name,
+    order: 1,
+    backgroundColor: one.color,
+    hoverBackgroundColor: one.color,
+    borderColor: lines ? one.color : themeColor("surface"),
+    borderWidth: lines ? 2 : many || !metric.stacks ? 0 : { top: 1 },
+    pointRadius: lines ? pointRadius(places, many) : undefined,
+    pointHoverRadius: 4,
+    data: places.map(({ x, row }) => ({ x, row, y: row && valueIn(row, one.labels, metric) })),
+  }));
+  return view.other ? [...datasets, otherDataset(view, places, many)] : datasets;
 }
 
-function hatching(ctx) {
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = 8;
-  const pen = tile.getContext("2d");
-  pen.strokeStyle = themeColor("gap-line");
-  pen.lineWidth = 1;
-  pen.beginPath();
-  for (const offset of [-8, 0, 8]) {
-    pen.moveTo(offset, 8);
-    pen.lineTo(offset + 8, 0);
-  }
-  pen.stroke();
-  return ctx.createPattern(tile, "repeat");
+/**
+ * @param {Page.View} view
+ * @param {Place[]} places
+ * @param {boolean} many
+ */
+function otherDataset({ rows, other }, places, many) {
+  const values = new Map(rows.map((row, position) => [row, other?.values[position] ?? null]));
+  return {
+    type: "line",
+    label: other?.name,
+    order: 0,
+    stack: "other",
+    backgroundColor: themeColor("ink"),
+    borderColor: themeColor("ink"),
+    borderWidth: 2,
+    borderDash: [5, 4],
+    pointRadius: pointRadius(places, many),
+    data: places.map(({ x, row }) => ({ x, row, y: row && (values.get(row) ?? null) })),
+  };
 }
 
-function writeGap(ctx, x, y) {
-  const text = "no footage";
-  ctx.font = "12px system-ui, sans-serif";
-  ctx.textAlign = "center";
-  ctx.textBaseline = "middle";
-  const width = ctx.measureText(text).width + 14;
-  ctx.fillStyle = themeColor("surface");
-  ctx.beginPath();
-  ctx.roundRect(x - width / 2, y - 11, width, 22, 5);
-  ctx.fill();
-  ctx.fillStyle = themeColor("muted");
-  ctx.fillText(text, x, y);
+/** @typedef {{x: number, row: Page.Row|null}} Place */
+
+/**
+ * Where values stand: in the middle of their intervals. Gaps break lines by a place without a row; a neighbour
+ * on each side tells the width of a single bar.
+ * @param {Page.View} view
+ * @returns {Place[]}
+ */
+function placesOf({ rows, kind, interval }) {
+  const step = interval * 1000;
+  /** @type {Place[]} */
+  const places = [{ x: rows[0].start - step / 2, row: null }];
+  rows.forEach((row, position) => {
+    const before = rows[position - 1];
+    if (kind === "lines" && before && before.end < row.start) {
+      places.push({ x: (before.end + row.start) / 2, row: null });
+    }
+    places.push({ x: (row.start + row.end) / 2, row });
+  });
+  places.push({ x: rows[rows.length - 1].end + step / 2, row: null });
+  return places;
+}
+
+/**
+ * Points where there are few of them, and where one stands alone and would be no line.
+ * @param {Place[]} places
+ * @param {boolean} many
+ */
+function pointRadius(places, many) {
+  return places.map((_, position) => {
+    const alone = !places[position - 1]?.row && !places[position + 1]?.row;
+    return alone ? 3 : many ? 0 : 2;
+  });
+}
+
+/**
+ * What a screen reader says in place of the picture; the table has the numbers.
+ * @param {Page.View} view
+ */
+function summary({ series, metric, interval, gaps, from, to }) {
+  const named = series.map((one) => `${one.name} ${metric.format(one.total)}`).join(", ") || "nothing found";
+  const without = gaps.length === 1 ? " One stretch without footage." : "";
+  const stretches = gaps.length > 1 ? ` ${gaps.length} stretches without footage.` : "";
+  return (
+    `Chart of ${metric.axis} per ${duration(interval)}, ${span(from, to)}: ${named}.${without}${stretches} ` +
+    "Arrow keys go from bar to bar, Enter shows the frames behind one. The button Table shows the numbers."
+  );
+}
+
+/**
+ * One bar in words.
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ */
+export function describe({ series, metric, rows, other }, row) {
+  const parts = series
+    .map((one) => ({ name: one.name, value: valueIn(row, one.labels, metric) }))
+    .filter(({ value }) => value !== 0)
+    .map(({ name, value }) => `${name} ${metric.format(value)}`);
+  const beside = other?.values[rows.indexOf(row)] ?? null;
+  return [
+    `${span(row.start, row.end)}: ${parts.join(", ") || "nothing"}`,
+    series.length > 1 ? `together ${metric.format(totalIn(row, metric))}` : "",
+    other ? `${other.name} ${beside === null ? "no footage" : metric.format(beside)}` : "",
+    `${row.frames} frames analysed`,
+  ]
+    .filter(Boolean)
+    .join("; ");
 }

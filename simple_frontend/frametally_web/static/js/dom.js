@@ -1,20 +1,38 @@
 // Building elements. All text goes in as text: names from the data can never become markup.
 
+/** @typedef {Node|string|null} Child */
+
 /**
  * An element with attributes and children.
- * @param {string} name  tag name
- * @param {Object} attributes  `class`, `text`, `on<event>` handlers, booleans, or plain attributes
- * @param {...(Node|string|null)} children
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name  tag name
+ * @param {Record<string, any>} attributes  `class`, `text`, `on<event>` handlers, booleans, or plain attributes
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[Name]}
  */
 export function el(name, attributes = {}, ...children) {
   return fill(document.createElement(name), attributes, children);
 }
 
-/** The same for SVG. */
+/**
+ * The same for SVG.
+ * @template {keyof SVGElementTagNameMap} Name
+ * @param {Name} name
+ * @param {Record<string, any>} attributes
+ * @param {...Child} children
+ * @returns {SVGElementTagNameMap[Name]}
+ */
 export function svg(name, attributes = {}, ...children) {
   return fill(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
 }
 
+/**
+ * @template {Element} E
+ * @param {E} element
+ * @param {Record<string, any>} attributes
+ * @param {Child[]} children
+ * @returns {E}
+ */
 function fill(element, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
@@ -26,14 +44,51 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** The element with an id that the page is sure to have. */
+/**
+ * The element with an id that the page is sure to have.
+ * @returns {HTMLElement}
+ * @param {string} id
+ */
 export function byId(id) {
-  return document.getElementById(id);
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`The page has no #${id}.`);
+  return element;
 }
 
-/** A square in a label's colour. */
+/**
+ * A form control or a canvas, by its id.
+ * @template {HTMLElement} E
+ * @param {string} id
+ * @param {new () => E} kind
+ * @returns {E}
+ */
+export function control(id, kind) {
+  const element = byId(id);
+  if (!(element instanceof kind)) throw new Error(`#${id} is no ${kind.name}.`);
+  return element;
+}
+
+/**
+ * A square in a label's colour.
+ * @param {string} color
+ */
 export function swatch(color) {
   const square = el("span", { class: "swatch", "aria-hidden": "true" });
   square.style.background = color;
   return square;
+}
+
+/**
+ * Options of a select, exchanged only if they differ, so that an open list stays open.
+ * @param {HTMLSelectElement} select
+ * @param {[value: string, text: string][]} options
+ * @param {string} chosen
+ */
+export function fillSelect(select, options, chosen) {
+  const wanted = JSON.stringify(options);
+  if (select.dataset.options !== wanted) {
+    select.replaceChildren(...options.map(([value, text]) => el("option", { value, text })));
+    select.dataset.options = wanted;
+  }
+  select.value = chosen;
 }

@@ -1,91 +1,232 @@
-// Numbers, durations and times as people read them. Times are shown in the viewer's zone.
+// Numbers, durations and times as the viewer's language writes them, in the time zone that was chosen.
 
-const { DateTime, Settings } = window.luxon ?? {};
-if (Settings) Settings.defaultLocale = "en";
+import { OWN_ZONE } from "./state.js";
 
-const whole = new Intl.NumberFormat("en");
-const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+export const LOCALE = navigator.language || "en";
 
-/** 12,345 */
+let zone = OWN_ZONE;
+
+const whole = new Intl.NumberFormat(LOCALE);
+const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
+const percents = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 0 });
+const changes = new Intl.NumberFormat(LOCALE, {
+  style: "percent",
+  maximumFractionDigits: 0,
+  signDisplay: "exceptZero",
+});
+const signed = new Intl.NumberFormat(LOCALE, { signDisplay: "exceptZero", maximumFractionDigits: 2 });
+/** @type {Map<string, Intl.DateTimeFormat>} */
+const formats = new Map();
+
+/**
+ * From now on times are written in this zone.
+ * @param {string} name
+ */
+export function useZone(name) {
+  zone = name;
+}
+
+/** @param {Intl.DateTimeFormatOptions} options */
+function dates(options) {
+  const key = zone + JSON.stringify(options);
+  let format = formats.get(key);
+  if (!format) {
+    format = new Intl.DateTimeFormat(LOCALE, { timeZone: zone, ...options });
+    formats.set(key, format);
+  }
+  return format;
+}
+
+/**
+ * 12,345
+ * @param {number} value
+ */
 export const number = (value) => whole.format(value);
 
-/** 12,345 up to a million, then 1.2M */
+/**
+ * 12,345 up to a million, then 1.2M
+ * @param {number} value
+ */
 export const bigNumber = (value) => (value < 1_000_000 ? whole.format(value) : compact.format(value));
 
-/** One or two digits after the point, as the size asks for. */
-export const mean = (value) => (value === null ? "–" : value.toFixed(value < 10 ? 2 : 1));
+/**
+ * One or two digits after the point, as the size asks for; more where there would be only zeros.
+ * @param {number|null} value
+ */
+export function mean(value) {
+  if (value === null) return "–";
+  if (value > 0 && value < 0.1) return value.toLocaleString(LOCALE, { maximumSignificantDigits: 2 });
+  const digits = value < 10 ? 2 : 1;
+  return value.toLocaleString(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
 
-/** "1 frame", "2 frames" */
-export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+/**
+ * 23%
+ * @param {number} value  1 is all
+ */
+export const percent = (value) =>
+  value > 0 && value < 0.005 ? `<${percents.format(0.01)}` : percents.format(value);
 
+/**
+ * +23%
+ * @param {number} value  0 is no change
+ */
+export const change = (value) => changes.format(value);
+
+/**
+ * +1,234
+ * @param {number} value
+ */
+export const difference = (value) => signed.format(value);
+
+/**
+ * "1 frame", "2 frames"
+ * @param {number} count
+ * @param {string} noun
+ * @param {string} [nouns]
+ */
+export const plural = (count, noun, nouns = `${noun}s`) => `${number(count)} ${count === 1 ? noun : nouns}`;
+
+/** @type {[seconds: number, unit: string, display: "short"|"long"][]} */
 const UNITS = [
-  [604_800, "week"],
-  [86_400, "day"],
-  [3600, "h"],
-  [60, "min"],
-  [1, "s"],
+  [604_800, "week", "long"],
+  [86_400, "day", "long"],
+  [3600, "hour", "short"],
+  [60, "minute", "short"],
+  [1, "second", "short"],
 ];
 
-/** 90 -> "90 s", 300 -> "5 min", 86400 -> "1 day": in the largest unit that divides it. */
+/**
+ * 90 -> "90 sec", 300 -> "5 min", 86400 -> "1 day": in the largest unit that divides it.
+ * @param {number} seconds
+ */
 export function duration(seconds) {
-  const [length, unit] = UNITS.find(([size]) => seconds % size === 0);
-  const count = seconds / length;
-  const isWord = unit === "day" || unit === "week";
-  return `${number(count)} ${unit}${isWord && count > 1 ? "s" : ""}`;
+  const [length, unit, unitDisplay] = UNITS.find(([size]) => seconds % size === 0) ?? UNITS[4];
+  return new Intl.NumberFormat(LOCALE, { style: "unit", unit, unitDisplay }).format(seconds / length);
 }
 
-const local = (ms) => DateTime.fromMillis(ms);
-const clock = (moment) => (moment.millisecond ? "HH:mm:ss.SSS" : moment.second ? "HH:mm:ss" : "HH:mm");
-
-/** 1 May 2024, 08:00:05 */
-export function moment(ms) {
-  const at = local(ms);
-  return at.toFormat("d LLL yyyy, ") + at.toFormat(at.millisecond ? "HH:mm:ss.SSS" : "HH:mm:ss");
+/**
+ * About how long: "45 sec", "12 min", "3 hr", "5 days".
+ * @param {number} ms
+ */
+export function roughly(ms) {
+  const seconds = Math.max(Math.round(ms / 1000), 0);
+  const [length, unit, unitDisplay] = UNITS.slice(1).find(([size]) => seconds >= size) ?? UNITS[4];
+  return new Intl.NumberFormat(LOCALE, { style: "unit", unit, unitDisplay, maximumFractionDigits: 0 }).format(
+    seconds / length,
+  );
 }
 
-/** 08:00:05 */
-export const timeOfDay = (ms) => local(ms).toFormat("HH:mm:ss");
+/** @type {Intl.DateTimeFormatOptions} */
+const DAY = { year: "numeric", month: "short", day: "numeric" };
+/** @type {Intl.DateTimeFormatOptions} */
+const MINUTES = { hour: "2-digit", minute: "2-digit" };
+/** @type {Intl.DateTimeFormatOptions} */
+const SECONDS = { ...MINUTES, second: "2-digit" };
 
-/** 1 May 2024 */
-export const day = (ms) => local(ms).toFormat("d LLL yyyy");
+/** The least that tells these moments exactly. @param {...number} moments @returns {Intl.DateTimeFormatOptions} */
+function clock(...moments) {
+  if (moments.some((ms) => ms % 1000)) return { ...SECONDS, fractionalSecondDigits: 3 };
+  return moments.some((ms) => ms % 60_000) ? SECONDS : MINUTES;
+}
 
-/** 1 May 2024, 08:00 – 08:12, with the day only once where it is the same. */
+/**
+ * 1 May 2024, 08:00:05
+ * @param {number} ms
+ */
+export const moment = (ms) => dates({ ...DAY, ...SECONDS, ...clock(ms) }).format(ms);
+
+/**
+ * 08:00:05
+ * @param {number} ms
+ */
+export const timeOfDay = (ms) => dates(SECONDS).format(ms);
+
+/**
+ * The time of a frame among others of a bar: with the day, unless they are all of one.
+ * @param {number} ms
+ * @param {boolean} withDay
+ */
+export const timeAmong = (ms, withDay) =>
+  withDay ? moment(ms) : dates({ ...SECONDS, ...clock(ms) }).format(ms);
+
+/**
+ * 1 May 2024
+ * @param {number} ms
+ */
+export const day = (ms) => dates(DAY).format(ms);
+
+/** @param {number} ms */
+const isMidnight = (ms) => dates({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" })
+  .formatToParts(ms)
+  .every(({ type, value }) => type === "literal" || Number(value) === 0); // prettier-ignore
+
+/**
+ * 1 May 2024, 08:00 – 08:12, with the day only once where it is the same; whole days as days.
+ * @param {number} fromMs
+ * @param {number} toMs  exclusive
+ */
 export function span(fromMs, toMs) {
-  const from = local(fromMs);
-  const to = local(toMs);
-  const format = clock(from).length > clock(to).length ? clock(from) : clock(to);
-  const midnights = format === "HH:mm" && from.hour + from.minute + to.hour + to.minute === 0;
-  if (midnights) {
-    const last = to.minus({ days: 1 });
-    return from.hasSame(last, "day") ? day(fromMs) : `${day(fromMs)} – ${last.toFormat("d LLL yyyy")}`;
-  }
-  const end = from.hasSame(to, "day") ? to.toFormat(format) : to.toFormat(`d LLL yyyy, ${format}`);
-  return `${from.toFormat(`d LLL yyyy, ${format}`)} – ${end}`;
+  if (isMidnight(fromMs) && isMidnight(toMs)) return dates(DAY).formatRange(fromMs, toMs - 1);
+  return dates({ ...DAY, ...clock(fromMs, toMs) }).formatRange(fromMs, toMs);
 }
 
-/** 08:00:05 – 08:00:10: without the day, where the reader knows it. */
+/**
+ * 08:00:05 – 08:00:10: without the day, where the reader knows it.
+ * @param {number} fromMs
+ * @param {number} toMs  exclusive
+ */
 export function shortSpan(fromMs, toMs) {
-  const from = local(fromMs);
-  const to = local(toMs);
-  const format = clock(from).length > clock(to).length ? clock(from) : clock(to);
-  return `${from.toFormat(format)} – ${to.toFormat(format)}`;
+  return isOneDay(fromMs, toMs) && !(isMidnight(fromMs) && isMidnight(toMs))
+    ? dates(clock(fromMs, toMs)).formatRange(fromMs, toMs)
+    : span(fromMs, toMs);
 }
 
-/** Whether a range lies in one day of the viewer's. */
-export const isOneDay = (fromMs, toMs) => local(fromMs).hasSame(local(toMs - 1), "day");
+/**
+ * Whether a range lies in one day.
+ * @param {number} fromMs
+ * @param {number} toMs  exclusive
+ */
+export const isOneDay = (fromMs, toMs) => day(fromMs) === day(toMs - 1);
 
-/** Europe/Berlin (UTC+02:00) at that time. */
-export function zone(ms) {
-  const at = local(ms);
-  const offset = at.offset === 0 ? "UTC" : `UTC${at.toFormat("ZZ")}`;
-  return at.zoneName === "UTC" ? "UTC" : `${at.zoneName} (${offset})`;
+/**
+ * Europe/Berlin (UTC+02:00) at that time.
+ * @param {number} ms
+ */
+export function zoneName(ms) {
+  if (zone === "UTC") return "UTC";
+  const parts = new Intl.DateTimeFormat("en", { timeZone: zone, timeZoneName: "longOffset" }).formatToParts(
+    ms,
+  );
+  const offset = parts.find(({ type }) => type === "timeZoneName")?.value.replace("GMT", "UTC") ?? "";
+  return `${zone} (${offset})`;
 }
 
-/** For an `<input type="datetime-local">`. */
+/** The parts of ticks: what stands at one, and below it where something larger changes. @param {number} ms */
+export const tickParts = (ms) => ({
+  seconds: dates(SECONDS).format(ms),
+  time: dates(MINUTES).format(ms),
+  day: dates({ month: "short", day: "numeric" }).format(ms),
+  date: dates(DAY).format(ms),
+  month: dates({ month: "short" }).format(ms),
+  year: dates({ year: "numeric" }).format(ms),
+});
+
+/** @returns {import("luxon").DateTime} @param {number} ms */
+export const local = (ms) =>
+  /** @type {typeof import("luxon")} */ (window.luxon).DateTime.fromMillis(ms, { zone });
+
+/**
+ * For an `<input type="datetime-local">`.
+ * @param {number} ms
+ */
 export const toInput = (ms) => local(ms).toFormat("yyyy-MM-dd'T'HH:mm:ss");
 
-/** From such an input; null if it is empty. */
+/**
+ * From such an input; null if it is empty.
+ * @param {string} text
+ */
 export function fromInput(text) {
-  const ms = DateTime.fromISO(text).toMillis();
+  const ms = /** @type {typeof import("luxon")} */ (window.luxon).DateTime.fromISO(text, { zone }).toMillis();
   return Number.isNaN(ms) ? null : ms;
 }

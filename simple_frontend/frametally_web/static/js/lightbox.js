@@ -1,13 +1,23 @@
-// One evidence frame, large, with its boxes and their confidences; arrow keys go to the next.
+// One frame, large, with its boxes, labels and confidences; arrow keys go to the next.
 
-import { byId, el, swatch } from "./dom.js";
-import { moment } from "./format.js";
+import { byId, el } from "./dom.js";
 import { pictureWithBoxes } from "./overlay.js";
-import { remarksOn } from "./remarks.js";
 
-/** Opens the dialog on `frames[position]`. */
-export function openLightbox(frames, position, colorOf) {
-  const dialog = byId("lightbox");
+/** @typedef {import("./overlay.js").Picture & {title: string, caption: string, remarks: string[]}} LargeFrame */
+
+/**
+ * Opens the dialog on `frames[position]`.
+ * @param {LargeFrame[]} frames
+ * @param {number} position
+ * @param {Page.ColorOf} colorOf
+ * @param {(position: number) => void} [onStep]  told of each frame that is gone to
+ */
+export function openLightbox(frames, position, colorOf, onStep = () => {}) {
+  const dialog = /** @type {HTMLDialogElement} */ (byId("lightbox"));
+  /**
+   * @param {number} next
+   * @param {string|null} focused
+   */
   const show = (next, focused = null) => {
     dialog.replaceChildren(content(frames, next, colorOf, dialog, show));
     dialog.onkeydown = (event) => {
@@ -15,7 +25,9 @@ export function openLightbox(frames, position, colorOf) {
       if (event.key === "ArrowRight" && next < frames.length - 1) show(next + 1);
     };
     const button = focused && dialog.querySelector(`[data-step="${focused}"]:not([disabled])`);
-    (button ?? dialog.querySelector(".close")).focus();
+    const target = button || dialog.querySelector(".close");
+    if (target instanceof HTMLElement) target.focus();
+    onStep(next);
   };
   // A click beside the picture closes it, as people expect.
   dialog.onclick = (event) => {
@@ -25,15 +37,21 @@ export function openLightbox(frames, position, colorOf) {
   show(position);
 }
 
+/**
+ * @param {LargeFrame[]} frames
+ * @param {number} position
+ * @param {Page.ColorOf} colorOf
+ * @param {HTMLDialogElement} dialog
+ * @param {(next: number, focused: string|null) => void} show
+ */
 function content(frames, position, colorOf, dialog, show) {
   const frame = frames[position];
-  const color = colorOf(frame.label);
-  const picture = pictureWithBoxes(frame, color, {
-    captions: true,
-    alt: `Frame of ${frame.source}: ${frame.count} × ${frame.label}`,
-  });
-  if (frame.width_px) picture.style.aspectRatio = `${frame.width_px} / ${frame.height_px}`;
-  if (frame.width_px) picture.style.setProperty("--ratio", frame.width_px / frame.height_px);
+  const alt = `Frame: ${frame.title}, ${frame.caption}`;
+  /**
+   * @param {number} by
+   * @param {string} name
+   * @param {string} sign
+   */
   const step = (by, name, sign) =>
     el("button", {
       type: "button",
@@ -50,21 +68,27 @@ function content(frames, position, colorOf, dialog, show) {
     el(
       "header",
       {},
-      el("h2", { id: "lightbox-title", class: "frame-label" }, swatch(color), el("span", { class: "name", text: frame.label }), el("span", { class: "count", text: `× ${frame.count}` })),
+      el("h2", { id: "lightbox-title", class: "name", text: frame.title }),
       el(
         "div",
         { class: "lightbox-tools" },
         step(-1, "Previous frame", "‹"),
         step(1, "Next frame", "›"),
-        el("button", { type: "button", class: "button icon close", "aria-label": "Close", text: "×", onclick: () => dialog.close() }),
+        el("button", {
+          type: "button",
+          class: "button icon close",
+          "aria-label": "Close",
+          text: "×",
+          onclick: () => dialog.close(),
+        }),
       ),
     ),
-    picture,
+    pictureWithBoxes(frame, colorOf, { captions: "label", alt }),
     el(
       "p",
       { class: "lightbox-caption" },
-      el("span", { text: `${frame.source} · ${moment(frame.captured_at_ms)}` }),
-      ...remarksOn(frame),
+      el("span", { text: frame.caption }),
+      ...frame.remarks.map((text) => el("span", { class: "remark", text })),
       el("a", { href: frame.image_url, target: "_blank", rel: "noopener", text: "Open the picture alone" }),
     ),
   );

@@ -5,24 +5,27 @@ import { timeOfDay } from "./format.js";
 
 /**
  * An error that may pass: says so, and what is still shown.
- * @param {ApiError} error
+ * @param {string} reason
  * @param {number|null} shownSince  ms, when what is shown was loaded; null if nothing is
- * @param {number} retryInS
  * @param {() => void} onRetry
  */
-export function showOutage(error, shownSince, retryInS, onRetry) {
+export function showOutage(reason, shownSince, onRetry) {
+  const said = /[.!?]$/.test(reason) ? reason : `${reason}.`;
   const kept = shownSince ? ` What you see is from ${timeOfDay(shownSince)}.` : "";
   showNotice(
     "warning",
     "The counts are out of reach",
-    `${error.message}${kept} Trying again in ${retryInS} s.`,
+    `${said}${kept} This page keeps trying.`,
     el("button", { type: "button", class: "button", text: "Try now", onclick: onRetry }),
   );
-  byId("freshness").textContent = "Not connected";
-  byId("freshness").dataset.state = "away";
+  showFreshness("away", "Not connected");
 }
 
-/** A request that cannot succeed as it is: says what is wrong and what to do. */
+/**
+ * A request that cannot succeed as it is: says what is wrong and what to do.
+ * @param {import("./api.js").ApiError} error
+ * @param {() => void} onReset
+ */
 export function showMistake(error, onReset) {
   showNotice(
     "error",
@@ -32,22 +35,49 @@ export function showMistake(error, onReset) {
   );
 }
 
-/** Something that trying again does not mend. */
+/**
+ * Something that trying again does not mend.
+ * @param {string} title
+ * @param {string} text
+ */
 export function showFault(title, text) {
   showNotice("error", title, text, null);
 }
 
-/** All is well. */
+/**
+ * All is well.
+ * @param {number} now  ms
+ */
 export function showFresh(now) {
   byId("notice").hidden = true;
   byId("notice").replaceChildren();
-  byId("freshness").textContent = `Up to date, ${timeOfDay(now)}`;
-  byId("freshness").dataset.state = "ok";
+  showFreshness("ok", `Up to date, ${timeOfDay(now)}`);
 }
 
+/**
+ * @param {string} state
+ * @param {string} text
+ */
+function showFreshness(state, text) {
+  byId("freshness").textContent = text;
+  byId("freshness").dataset.state = state;
+}
+
+/**
+ * @param {string} kind
+ * @param {string} title
+ * @param {string} text
+ * @param {HTMLElement|null} button
+ */
 function showNotice(kind, title, text, button) {
   const notice = byId("notice");
+  const wanted = `${kind} ${title} ${text}`;
+  if (!notice.hidden && notice.dataset.text === wanted) return;
+  notice.dataset.text = wanted;
   notice.className = `notice ${kind}`;
-  notice.replaceChildren(el("div", {}, el("p", { class: "strong", text: title }), el("p", { text })), button ?? "");
+  notice.replaceChildren(
+    el("div", {}, el("p", { class: "strong", text: title }), el("p", { text })),
+    button ?? "",
+  );
   notice.hidden = false;
 }

@@ -3,7 +3,10 @@
 
 const COLORS = 6;
 
-/** A custom property of the style sheet, as it stands now (light or dark). */
+/**
+ * A custom property of the style sheet, as it stands now (light or dark).
+ * @param {string} name
+ */
 export function themeColor(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
@@ -13,11 +16,13 @@ export function themeColor(name) {
  * six most frequent takes a colour that is free, and the rest is grey.
  * @param {string[]} ranked  all labels, most frequent first
  * @param {string[]} shown  labels in the chart
- * @returns {(label: string) => string}
+ * @returns {Page.ColorOf}
  */
 export function colorsOf(ranked, shown) {
+  /** @type {Map<string, number>} */
   const slots = new Map();
   const rank = new Map(ranked.map((label, position) => [label, position]));
+  /** @type {string[]} */
   const late = [];
   for (const label of shown) {
     const position = rank.get(label) ?? Infinity;
@@ -29,11 +34,15 @@ export function colorsOf(ranked, shown) {
   late.forEach((label, position) => {
     if (position < free.length) slots.set(label, free[position]);
   });
-  return (label) => themeColor(slots.has(label) ? `series-${slots.get(label)}` : "series-other");
+  return (label) => {
+    const slot = label === null ? undefined : slots.get(label);
+    return themeColor(slot === undefined ? "series-other" : `series-${slot}`);
+  };
 }
 
 /**
  * The labels that get a bar colour of their own, and those that share one.
+ * @param {string[]} labels
  * @returns {{own: string[], shared: string[]}}
  */
 export function groupLabels(labels) {

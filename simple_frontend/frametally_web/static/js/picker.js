@@ -4,6 +4,8 @@ import { el, swatch } from "./dom.js";
 
 const SEARCH_FROM = 9;
 
+/** @typedef {{value: string, name: string, detail: string, color?: string, remark?: string|null}} Option */
+
 export class Picker {
   /**
    * @param {HTMLElement} field  filled with the control
@@ -13,39 +15,52 @@ export class Picker {
   constructor(field, noun, onChange) {
     this.noun = noun;
     this.onChange = onChange;
+    /** @type {string[]} */
     this.chosen = [];
+    /** @type {Option[]} */
     this.options = [];
+    /** @type {HTMLLabelElement[]} */
+    this.boxes = [];
+    this.everything = el("input");
     const id = `${field.id}-name`;
-    this.text = el("span", { class: "ellipsis" });
+    this.text = el("span", { class: "ellipsis", id: `${field.id}-text` });
     this.list = el("div", { class: "picker-list" });
-    this.search = el("input", { type: "search", placeholder: `Find ${noun}`, "aria-label": `Find ${noun}`, oninput: () => this.#filter() });
+    this.search = el("input", {
+      type: "search",
+      placeholder: `Find ${noun}`,
+      "aria-label": `Find ${noun}`,
+      oninput: () => this.#filter(),
+    });
     this.search.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
-    const panel = el("div", { class: "picker-panel", role: "group", "aria-labelledby": id }, this.search, this.list);
+    this.summary = el("summary", { "aria-labelledby": `${id} ${this.text.id}` }, this.text);
     this.details = el(
       "details",
       { class: "picker" },
-      el("summary", { "aria-labelledby": id }, this.text),
-      panel,
+      this.summary,
+      el("div", { class: "picker-panel", role: "group", "aria-labelledby": id }, this.search, this.list),
     );
     const name = el("span", { class: "field-name", id, text: noun[0].toUpperCase() + noun.slice(1) });
-    this.text.id = `${field.id}-text`;
-    this.details.querySelector("summary").setAttribute("aria-labelledby", `${id} ${this.text.id}`);
     field.replaceChildren(name, this.details);
+    this.#closeOutside();
+  }
+
+  #closeOutside() {
+    const { details } = this;
     document.addEventListener("click", (event) => {
-      if (!this.details.contains(event.target)) this.details.open = false;
+      if (event.target instanceof Node && !details.contains(event.target)) details.open = false;
     });
-    this.details.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !this.details.open) return;
-      this.details.open = false;
-      this.details.querySelector("summary").focus();
+    details.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !details.open) return;
+      details.open = false;
+      this.summary.focus();
     });
-    this.details.addEventListener("focusout", (event) => {
-      if (event.relatedTarget && !this.details.contains(event.relatedTarget)) this.details.open = false;
+    details.addEventListener("focusout", (event) => {
+      if (event.relatedTarget instanceof Node && !details.contains(event.relatedTarget)) details.open = false;
     });
   }
 
   /**
-   * @param {{value: string, name: string, detail: string, color?: string, remark?: string}[]} options
+   * @param {Option[]} options
    * @param {string[]} chosen
    */
   show(options, chosen) {
@@ -63,41 +78,36 @@ export class Picker {
   #summary() {
     if (!this.chosen.length) return `All ${this.noun}`;
     if (this.chosen.length <= 2) {
-      return this.chosen.map((value) => this.options.find((option) => option.value === value).name).join(", ");
+      return this.chosen
+        .map((value) => this.options.find((option) => option.value === value)?.name ?? value)
+        .join(", ");
     }
     return `${this.chosen.length} of ${this.options.length} ${this.noun}`;
   }
 
   #build() {
     this.search.hidden = this.options.length < SEARCH_FROM;
-    const everything = this.#check({ name: `All ${this.noun}`, detail: "" }, () => this.#choose([]));
+    const everything = check({ value: "", name: `All ${this.noun}`, detail: "" }, () => this.#choose([]));
     everything.classList.add("everything");
-    this.everything = everything.querySelector("input");
-    this.boxes = this.options.map((option) => this.#check(option, (on) => this.#toggle(option.value, on)));
+    this.everything = /** @type {HTMLInputElement} */ (everything.querySelector("input"));
+    this.boxes = this.options.map((option) => check(option, (on) => this.#toggle(option.value, on)));
     this.list.replaceChildren(everything, ...this.boxes);
     this.#filter();
     this.#tick();
   }
 
-  #check({ name, detail, color, remark }, onTick) {
-    return el(
-      "label",
-      { class: "check" },
-      el("input", { type: "checkbox", onchange: (event) => onTick(event.target.checked) }),
-      color ? swatch(color) : null,
-      el("span", { class: "name", text: name, title: name }),
-      remark ? el("span", { class: "remark", text: remark }) : null,
-      el("span", { class: "muted small", text: detail }),
-    );
-  }
-
   #tick() {
     this.everything.checked = !this.chosen.length;
     this.boxes.forEach((box, position) => {
-      box.querySelector("input").checked = this.chosen.includes(this.options[position].value);
+      const input = box.querySelector("input");
+      if (input) input.checked = this.chosen.includes(this.options[position].value);
     });
   }
 
+  /**
+   * @param {string} value
+   * @param {boolean} on
+   */
   #toggle(value, on) {
     const chosen = on ? [...this.chosen, value] : this.chosen.filter((one) => one !== value);
     // In the order of the list, so that one choice has one link.
@@ -105,6 +115,7 @@ export class Picker {
     this.#choose(ordered.length === this.options.length && ordered.length > 1 ? [] : ordered);
   }
 
+  /** @param {string[]} chosen */
   #choose(chosen) {
     this.chosen = chosen;
     this.#tick();
@@ -118,4 +129,21 @@ export class Picker {
       box.hidden = !this.options[position].name.toLowerCase().includes(wanted);
     });
   }
+}
+
+/**
+ * @param {Option} option
+ * @param {(on: boolean) => void} onTick
+ */
+function check({ name, detail, color, remark }, onTick) {
+  const input = el("input", { type: "checkbox", onchange: () => onTick(input.checked) });
+  return el(
+    "label",
+    { class: "check" },
+    input,
+    color ? swatch(color) : null,
+    el("span", { class: "name", text: name, title: name }),
+    remark ? el("span", { class: "remark", text: remark }) : null,
+    el("span", { class: "muted small", text: detail }),
+  );
 }

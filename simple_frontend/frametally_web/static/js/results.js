@@ -1,9 +1,16 @@
-// Everything that an answer of /api/counts becomes: tiles, legend, chart or table, and the words around them.
+// Everything that an answer of /api/counts becomes, and the words around it.
 
+import { showBreakdown } from "./breakdown.js";
 import { TimeChart } from "./chart.js";
-import { byId, el, swatch } from "./dom.js";
-import { duration, number, plural, span, zone } from "./format.js";
-import { filmingSources, gapsOf, rowsOf, seriesOf } from "./series.js";
+import { showComparison } from "./compare-table.js";
+import { besides } from "./compare.js";
+import { byId, control, el } from "./dom.js";
+import { Exports } from "./export.js";
+import { duration, plural, span, zoneName } from "./format.js";
+import { showLegend } from "./legend.js";
+import { METRICS } from "./metrics.js";
+import { viewOf } from "./series.js";
+import { hasOwnZone, OWN_ZONE } from "./state.js";
 import { showTable } from "./table.js";
 import { showTiles, showTileSkeletons } from "./tiles.js";
 
@@ -11,13 +18,20 @@ export class Results {
   /**
    * @param {Object} on
    * @param {(start: number) => void} on.bar  a bar was chosen
-   * @param {(labels: string[]) => void} on.labels  a label was chosen in the legend; [] for all
+   * @param {(change: Partial<Page.State>) => void} on.change
+   * @param {() => void} on.unzoom
    * @param {() => void} on.reset
    */
   constructor(on) {
     this.on = on;
-    this.chart = new TimeChart(byId("chart"), on.bar);
-    this.rows = [];
+    this.chart = new TimeChart(control("chart", HTMLCanvasElement), {
+      bar: on.bar,
+      zoom: (from, to) => on.change({ from, to, interval: null }),
+      unzoom: on.unzoom,
+    });
+    this.exports = new Exports();
+    /** @type {Page.View|null} */
+    this.view = null;
   }
 
   /** Grey shapes where the results will be. */
@@ -27,86 +41,82 @@ export class Results {
   }
 
   /**
-   * @param {Object} state
-   * @param {Object} answers  of the API: labels, sources, counts
-   * @param {(label: string|null) => string} colorOf
+   * @param {Page.State} state
+   * @param {Page.Answers} answers
+   * @param {Page.ColorOf} colorOf
    */
-  show(state, { counts, sources }, colorOf) {
+  show(state, { counts, sources, other }, colorOf) {
     byId("chart-area").classList.remove("skeleton");
-    const filmed = counts.coverage.length > 0;
-    this.rows = filmed ? rowsOf(counts) : [];
-    const selected = sources.filter((one) => !state.sources.length || state.sources.includes(one.source));
-    const filming = filmingSources(this.rows, selected);
-    showTiles(byId("tiles"), counts, this.rows, filming);
-    const view = {
-      rows: this.rows,
-      series: seriesOf(counts, colorOf),
-      gaps: gapsOf(this.rows),
-      interval: counts.interval_s,
-      at: state.at,
-    };
-    this.#showTitle(counts, filmed);
-    this.#showLegend(view, state);
-    this.#showChartOrTable(view, state, filmed);
-    this.#showMessage(counts, filmed);
-    showTimeWarning(filming);
-    byId("explanation").textContent = explain(counts);
-  }
-
-  #showTitle(counts, filmed) {
-    byId("chart-subtitle").textContent = filmed
-      ? `${span(this.rows[0].start, this.rows.at(-1).end)}, in intervals of ${duration(counts.interval_s)}`
-      : "";
-  }
-
-  #showLegend({ series, gaps }, state) {
-    const keys = series.map((one) => {
-      const content = [
-        swatch(one.color),
-        el("span", { class: "name", text: one.name }),
-        el("span", { class: "count", text: number(one.detections) }),
-      ];
-      if (one.labels.length > 1) return el("span", { class: "key", title: one.labels.join(", ") }, ...content);
-      const alone = state.labels.length === 1 && state.labels[0] === one.name;
-      return el(
-        "button",
-        {
-          type: "button",
-          class: "key",
-          "aria-pressed": String(alone),
-          title: alone ? "Show all labels again" : `Show only ${one.name}`,
-          onclick: () => this.on.labels(alone ? [] : one.labels),
-        },
-        ...content,
-      );
-    });
-    if (gaps.length) {
-      keys.push(
-        el(
-          "span",
-          { class: "key", title: "Nothing was filmed there: that is not the same as nothing there." },
-          el("span", { class: "swatch gap", "aria-hidden": "true" }),
-          el("span", { class: "name", text: "no footage" }),
-        ),
-      );
+    const metric = METRICS[state.metric];
+    const view = counts.coverage.length ? viewOf(state, counts, metric, colorOf) : null;
+    if (view && other) {
+      view.other = { name: other.comparison.name, values: besides(view, other.counts, other.comparison) };
     }
-    byId("legend").replaceChildren(...keys);
+    this.view = view;
+    const selected = sources.filter((one) => !state.sources.length || state.sources.includes(one.source));
+    showTiles(byId("tiles"), counts, view, selected, (chosen) => this.on.change({ metric: chosen }));
+    this.#showTitle(state, counts, metric);
+    this.#showLegend(state);
+    this.#showChartOrTable(state, counts);
+    this.#showMessage(counts);
+    byId("compare-area").hidden = !(view && other);
+    if (view && other) showComparison(byId("compare-area"), view, counts, other);
+    showBreakdown(byId("breakdown"), counts, metric, colorOf, (label) => this.on.change({ labels: [label] }));
+    this.exports.show(state, counts, view);
+    showFileTimes(counts, sources, view);
+    byId("objects-note").hidden = !(state.metric === "objects" && counts.objects_note);
+    byId("objects-note").textContent = counts.objects_note ?? "";
+    byId("explanation").textContent = explain(metric, counts);
   }
 
-  #showChartOrTable(view, state, filmed) {
-    const asTable = state.view === "table" && filmed;
-    byId("view-chart").setAttribute("aria-pressed", String(state.view !== "table"));
-    byId("view-table").setAttribute("aria-pressed", String(state.view === "table"));
+  /**
+   * @param {Page.State} state
+   * @param {Api.Counts} counts
+   * @param {Page.Metric} metric
+   */
+  #showTitle(state, counts, metric) {
+    const { view } = this;
+    byId("chart-title").textContent = metric.title;
+    byId("breakdown-title").textContent = `${metric.name} by label`;
+    byId("chart-subtitle").textContent = view
+      ? `${span(counts.from_ms ?? view.from, counts.to_ms ?? view.to)}, in intervals of ${duration(view.interval)}`
+      : "";
+    byId("unzoom").hidden = state.from === null && state.to === null;
+  }
+
+  /** @param {Page.State} state */
+  #showLegend(state) {
+    if (this.view)
+      showLegend(byId("legend"), this.view, state.labels, (labels) => this.on.change({ labels }));
+    else byId("legend").replaceChildren();
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Api.Counts} counts
+   */
+  #showChartOrTable(state, counts) {
+    const { view } = this;
+    const asTable = state.view === "table" && view !== null;
+    for (const [id, pressed] of Object.entries({
+      "view-bars": state.view === "chart" && state.chart === "bars",
+      "view-lines": state.view === "chart" && state.chart === "lines",
+      "view-table": state.view === "table",
+    })) {
+      byId(id).setAttribute("aria-pressed", String(pressed));
+    }
     byId("chart-area").hidden = asTable;
     byId("table-area").hidden = !asTable;
-    byId("chart").hidden = !filmed;
-    if (asTable) showTable(byId("table-area"), view, this.on.bar);
+    byId("chart").hidden = !view;
+    if (asTable) showTable(byId("table-area"), view, counts, this.on.bar);
     else byId("table-area").replaceChildren();
-    if (filmed && !asTable) this.chart.show(view);
+    if (view && !asTable) this.chart.show(view);
   }
 
-  #showMessage(counts, filmed) {
+  /** @param {Api.Counts} counts */
+  #showMessage(counts) {
     const message = byId("chart-message");
+    const filmed = this.view !== null;
     const empty = filmed && !counts.totals.some((total) => total.detections > 0);
     message.hidden = filmed && !empty;
     message.classList.toggle("over-chart", filmed);
@@ -115,40 +125,52 @@ export class Results {
         el("p", { class: "strong", text: "No footage in this selection" }),
         el("p", { class: "muted", text: "Nothing was filmed there by these sources, so there is nothing to count." }),
         el("button", { type: "button", class: "button primary", text: "Show everything", onclick: this.on.reset }),
-      );
+      ); // prettier-ignore
     } else if (empty) {
-      message.replaceChildren(el("p", { text: `Nothing was detected in ${plural(counts.frames, "frame")}.` }));
+      message.replaceChildren(
+        el("p", { text: `Nothing was detected in ${plural(counts.frames, "frame")}.` }),
+      );
     }
   }
 
-  /** Starts of the neighbouring intervals with footage; null where there is none. */
+  /**
+   * Starts of the neighbouring intervals with footage; null where there is none.
+   * @param {number} start
+   */
   neighboursOf(start) {
-    const filmed = this.rows.filter((row) => row.frames !== null).map((row) => row.start);
+    const starts = (this.view?.rows ?? []).map((row) => row.start);
     return {
-      previous: filmed.findLast((one) => one < start) ?? null,
-      next: filmed.find((one) => one > start) ?? null,
+      previous: starts.findLast((one) => one < start) ?? null,
+      next: starts.find((one) => one > start) ?? null,
     };
   }
 }
 
-function showTimeWarning(sources) {
-  const names = sources.filter((one) => one.timed_by_file).map((one) => one.name);
+/**
+ * @param {Api.Counts} counts
+ * @param {Api.SourceRange[]} sources
+ * @param {Page.View|null} view
+ */
+function showFileTimes(counts, sources, view) {
   const warning = byId("time-warning");
-  warning.hidden = !names.length;
+  const marked = (counts.file_times ?? []).filter(
+    (one) => view && one.from_ms < view.to && one.to_ms > view.from,
+  );
+  const slugs = [...new Set(marked.map((one) => one.source))];
+  const names = slugs.map((slug) => sources.find((one) => one.source === slug)?.name ?? slug);
   const shown = names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "");
+  warning.hidden = !names.length;
   warning.textContent =
-    `Some times of ${shown} are the dates of the files, not times that a camera wrote: they may be wrong.`;
+    `Where the axis is marked, times of ${shown} are the dates of files, not times that a camera wrote: ` +
+    "they may be wrong.";
 }
 
-function explain(counts) {
-  const at = counts.from_ms ?? Date.now();
-  const sentences = [
-    `Times are shown in your time zone, ${zone(at)}.`,
-    "A count is the number of boxes found in the frames analysed in an interval: one car seen in ten frames counts ten times.",
-    "The peak is the most of one label in a single frame.",
-  ];
-  if (counts.interval_s >= 7200) {
-    sentences.push(`Intervals of ${duration(counts.interval_s)} start at whole multiples in UTC.`);
-  }
-  return sentences.join(" ");
+/**
+ * @param {Page.Metric} metric
+ * @param {Api.Counts} counts
+ */
+function explain(metric, counts) {
+  const why = hasOwnZone() ? "" : ` Bars of ${OWN_ZONE} cannot be made of the intervals that are stored.`;
+  const zone = `Times are in ${zoneName(counts.from_ms ?? Date.now())}.${why}`;
+  return `${metric.name}: ${metric.explanation} ${zone} Drag over the chart to zoom in, double click to zoom out.`;
 }

@@ -1,91 +1,149 @@
-// From the API's answer to what the chart, the table and the tiles show: one row per interval.
+// From the API's answer to what the chart, the table and the tiles show: a row per interval with footage.
 
+import { joined } from "./metrics.js";
 import { groupLabels } from "./palette.js";
 
-const OTHER = "other labels";
+/**
+ * @param {Api.Counts} counts
+ * @returns {Page.Row[]}
+ */
+export function rowsOf(counts) {
+  /** @type {Map<number, Page.Row>} */
+  const rows = new Map();
+  for (const { start_ms: start, end_ms: end, frames } of counts.coverage) {
+    rows.set(start, { start, end, frames, byLabel: new Map() });
+  }
+  for (const bucket of counts.buckets) rows.get(bucket.start_ms)?.byLabel.set(bucket.label, bucket);
+  return [...rows.values()].sort((a, b) => a.start - b.start);
+}
 
 /**
- * @typedef {Object} Row  one interval
- * @property {number} start  ms
- * @property {number} end  ms, exclusive
- * @property {number|null} frames  frames analysed; null: no footage
- * @property {number} total  detections of all labels
- * @property {Map<string, {detections: number, peak: number, mean: number|null}>} byLabel
+ * Stretches without footage between `from` and `to`.
+ * @param {Page.Row[]} rows
+ * @param {number} from
+ * @param {number} to
+ * @returns {Page.Span[]}
  */
-
-/** @returns {Row[]} every interval from the first to the last of the range, those without footage too */
-export function rowsOf(counts) {
-  const step = counts.interval_s * 1000;
-  const first = Math.floor(counts.from_ms / step) * step;
-  const count = Math.ceil(counts.to_ms / step) - first / step;
-  const rows = Array.from({ length: count }, (_, position) => ({
-    start: first + position * step,
-    end: first + (position + 1) * step,
-    frames: null,
-    total: 0,
-    byLabel: new Map(),
-  }));
-  const at = (start) => rows[(start - first) / step];
-  for (const { start_ms, frames } of counts.coverage) {
-    const row = at(start_ms);
-    if (row) row.frames = frames;
-  }
-  for (const { start_ms, label, detections, peak, mean_per_frame } of counts.buckets) {
-    const row = at(start_ms);
-    if (!row) continue;
-    row.byLabel.set(label, { detections, peak, mean: mean_per_frame });
-    row.total += detections;
-  }
-  return rows;
-}
-
-/** Those of the API's sources that were filming at some time of the rows. */
-export function filmingSources(rows, sources) {
-  const withFootage = rows.filter((row) => row.frames !== null);
-  if (!withFootage.length) return [];
-  const first = withFootage[0].start;
-  const last = withFootage.at(-1).end;
-  return sources.filter((one) => one.first_interval_ms < last && one.next_interval_ms > first);
-}
-
-/** Stretches without footage, as [start, end) in ms. */
-export function gapsOf(rows) {
+export function gapsOf(rows, from, to) {
+  /** @type {Page.Span[]} */
   const gaps = [];
-  for (const row of rows) {
-    if (row.frames !== null) continue;
-    const last = gaps.at(-1);
-    if (last && last[1] === row.start) last[1] = row.end;
-    else gaps.push([row.start, row.end]);
+  let covered = from;
+  for (const { start, end } of rows) {
+    if (start > covered) gaps.push([covered, start]);
+    covered = Math.max(covered, end);
   }
+  if (to > covered) gaps.push([covered, to]);
   return gaps;
 }
 
 /**
- * The columns of the table and the colours of the bars: the most frequent labels, the rest together.
- * @returns {{name: string, labels: string[], color: string, detections: number}[]}
+ * The labels of an answer, those with most first; those asked for come in the order of the question.
+ * @param {Api.Counts} counts
+ * @param {Page.Metric} metric
  */
-export function seriesOf(counts, colorOf) {
-  const totals = new Map(counts.totals.map((total) => [total.label, total.detections]));
-  const ranked = [...counts.labels].sort((a, b) => totals.get(b) - totals.get(a));
-  const { own, shared } = groupLabels(ranked);
+export function rankedLabels({ labels, totals }, metric) {
+  const values = new Map(totals.map((total) => [total.label, metric.of(total) ?? 0]));
+  return [...labels].sort((a, b) => (values.get(b) ?? 0) - (values.get(a) ?? 0));
+}
+
+/**
+ * The columns of the table and the colours of the bars: the labels with most, the rest together.
+ * @param {Api.Counts} counts
+ * @param {Page.Metric} metric
+ * @param {Page.ColorOf} colorOf
+ * @returns {Page.Series[]}
+ */
+export function seriesOf(counts, metric, colorOf) {
+  const totals = new Map(counts.totals.map((total) => [total.label, total]));
+  /** @param {string[]} labels */
+  const totalOf = (labels) =>
+    joined(
+      metric,
+      labels.flatMap((label) => totals.get(label) ?? []),
+    );
+  const { own, shared } = groupLabels(rankedLabels(counts, metric));
   const series = own.map((label) => ({
     name: label,
     labels: [label],
     color: colorOf(label),
-    detections: totals.get(label),
+    total: totalOf([label]),
   }));
   if (shared.length) {
-    series.push({
-      name: `${shared.length} ${OTHER}`,
-      labels: shared,
-      color: colorOf(null),
-      detections: shared.reduce((sum, label) => sum + totals.get(label), 0),
-    });
+    const name = `${shared.length} other labels`;
+    series.push({ name, labels: shared, color: colorOf(null), total: totalOf(shared) });
   }
   return series;
 }
 
-/** Detections of one series in one row. */
-export function detectionsIn(row, series) {
-  return series.labels.reduce((sum, label) => sum + (row.byLabel.get(label)?.detections ?? 0), 0);
+/**
+ * The metric of some labels in one row: 0 where nothing was found, null where it was not measured.
+ * @param {Page.Row} row
+ * @param {string[]} labels
+ * @param {Page.Metric} metric
+ */
+export function valueIn(row, labels, metric) {
+  return joined(
+    metric,
+    labels.flatMap((label) => row.byLabel.get(label) ?? []),
+  );
+}
+
+/**
+ * The metric of all labels in one row.
+ * @param {Page.Row} row
+ * @param {Page.Metric} metric
+ */
+export const totalIn = (row, metric) => joined(metric, [...row.byLabel.values()]);
+
+/**
+ * Rows of which the metric is not known, neighbours together.
+ * @param {Page.Row[]} rows
+ * @param {Page.Metric} metric
+ */
+export function unmeasuredOf(rows, metric) {
+  return together(rows.filter((row) => totalIn(row, metric) === null).map(({ start, end }) => [start, end]));
+}
+
+/**
+ * Spans that touch or overlap, as one.
+ * @param {Page.Span[]} spans
+ * @returns {Page.Span[]}
+ */
+export function together(spans) {
+  /** @type {Page.Span[]} */
+  const merged = [];
+  for (const [start, end] of [...spans].sort((a, b) => a[0] - b[0])) {
+    const last = merged.at(-1);
+    if (last && start <= last[1]) last[1] = Math.max(last[1], end);
+    else merged.push([start, end]);
+  }
+  return merged;
+}
+
+/**
+ * What the chart and the table show of an answer that has footage.
+ * @param {Page.State} state
+ * @param {Api.Counts} counts
+ * @param {Page.Metric} metric
+ * @param {Page.ColorOf} colorOf
+ * @returns {Page.View}
+ */
+export function viewOf(state, counts, metric, colorOf) {
+  const rows = rowsOf(counts);
+  const from = counts.from_ms ?? rows[0].start;
+  const to = counts.to_ms ?? rows[rows.length - 1].end;
+  return {
+    rows,
+    series: seriesOf(counts, metric, colorOf),
+    gaps: gapsOf(rows, from, to),
+    unmeasured: unmeasuredOf(rows, metric),
+    fileTimes: together((counts.file_times ?? []).map(({ from_ms, to_ms }) => [from_ms, to_ms])),
+    metric,
+    interval: counts.interval_s ?? 1,
+    from: Math.min(from, rows[0].start),
+    to: Math.max(to, rows[rows.length - 1].end),
+    at: state.at,
+    kind: state.chart,
+    other: null,
+  };
 }

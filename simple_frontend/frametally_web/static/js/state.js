@@ -1,66 +1,129 @@
 // What the viewer has chosen, and its form in the page's address: a link reproduces the view.
 
+const METRICS = ["detections", "mean_per_frame", "peak", "objects"];
+
+/** @type {Readonly<Page.State>} */
 export const DEFAULT = Object.freeze({
-  labels: [], // empty: all
-  sources: [], // empty: all
-  from: null, // ms since 1970; null: where the data begins
-  to: null, // ms, exclusive; null: where the data ends
-  interval: null, // seconds; null: the server chooses
-  model: null, // null: the newest
-  at: null, // ms, start of the bar whose frames are shown; null: all bars
-  view: "chart", // or "table"
+  labels: [],
+  sources: [],
+  metric: "detections",
+  from: null,
+  to: null,
+  interval: null,
+  timezone: null,
+  model: null,
+  compare: null,
+  at: null,
+  chart: "bars",
+  view: "chart",
   boxes: true,
 });
 
-/** The state in a query string; what cannot be read is left at its default. */
+/**
+ * The state in a query string; what cannot be read is left at its default.
+ * @param {string} search
+ * @returns {Page.State}
+ */
 export function parseState(search) {
   const query = new URLSearchParams(search);
+  const metric = query.get("metric") ?? "";
   return {
     labels: unique(query.getAll("label")),
     sources: unique(query.getAll("source")),
+    metric: /** @type {Api.Metric} */ (METRICS.includes(metric) ? metric : DEFAULT.metric),
     from: parseMoment(query.get("from")),
     to: parseMoment(query.get("to")),
     interval: /^[1-9]\d{0,11}$/.test(query.get("interval") ?? "") ? Number(query.get("interval")) : null,
+    timezone: isZone(query.get("timezone")) ? query.get("timezone") : null,
     model: query.get("model") || null,
+    compare: /^(previous|day|week|source:.+|model:.+)$/.test(query.get("compare") ?? "")
+      ? query.get("compare")
+      : null,
     at: parseMoment(query.get("at")),
+    chart: query.get("chart") === "lines" ? "lines" : "bars",
     view: query.get("view") === "table" ? "table" : "chart",
     boxes: query.get("boxes") !== "off",
   };
 }
 
-/** The query string of a state, without what is at its default. */
+/**
+ * The query string of a state, without what is at its default.
+ * @param {Page.State} state
+ */
 export function formatState(state) {
   const query = new URLSearchParams();
   if (state.model) query.set("model", state.model);
   state.labels.forEach((label) => query.append("label", label));
   state.sources.forEach((source) => query.append("source", source));
-  for (const name of ["from", "to", "at"]) {
-    if (state[name] !== null) query.set(name, formatMoment(state[name]));
+  if (state.metric !== DEFAULT.metric) query.set("metric", state.metric);
+  for (const [name, ms] of Object.entries({ from: state.from, to: state.to, at: state.at })) {
+    if (ms !== null) query.set(name, formatMoment(ms));
   }
-  if (state.interval) query.set("interval", state.interval);
+  if (state.interval) query.set("interval", String(state.interval));
+  if (state.timezone) query.set("timezone", state.timezone);
+  if (state.compare) query.set("compare", state.compare);
+  if (state.chart === "lines") query.set("chart", "lines");
   if (state.view === "table") query.set("view", "table");
   if (!state.boxes) query.set("boxes", "off");
-  // Colons are legible, and need no escape in a query.
-  return String(query).replaceAll("%3A", ":");
+  // Colons and slashes are legible, and need no escape in a query.
+  return String(query).replaceAll("%3A", ":").replaceAll("%2F", "/");
 }
 
-/** Whether the state asks for everything. */
+/**
+ * Whether the state asks for everything.
+ * @param {Page.State} state
+ */
 export function isUnfiltered(state) {
   return (
-    !state.labels.length && !state.sources.length && state.from === null && state.to === null && !state.interval
+    !state.labels.length &&
+    !state.sources.length &&
+    state.from === null &&
+    state.to === null &&
+    !state.interval &&
+    !state.compare
   );
 }
 
+/** The time zone that this browser is in. */
+export const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+let unchosen = OWN_ZONE;
+
+/** Where none is chosen, UTC: bars of the browser's zone cannot be made of what is stored. */
+export function giveUpOwnZone() {
+  unchosen = "UTC";
+}
+
+/** Whether the browser's own zone can be shown. */
+export const hasOwnZone = () => unchosen === OWN_ZONE;
+
+/** @param {Page.State} state */
+export const zoneOf = (state) => state.timezone ?? unchosen;
+
+/** @param {string|null} name */
+export function isZone(name) {
+  if (!name) return false;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return !/^[+-]/.test(name);
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string[]} values */
 function unique(values) {
   return [...new Set(values.filter((value) => value))];
 }
 
+/** @param {string|null} text */
 function parseMoment(text) {
   if (!text) return null;
-  const moment = /^-?\d+$/.test(text) ? Number(text) : Date.parse(text);
-  return Number.isSafeInteger(moment) && Math.abs(moment) <= 8.64e15 ? moment : null;
+  const ms = /^-?\d+$/.test(text) ? Number(text) : Date.parse(text);
+  return Number.isSafeInteger(ms) && Math.abs(ms) <= 8.64e15 ? ms : null;
 }
 
+/** @param {number} ms */
 function formatMoment(ms) {
   return new Date(ms).toISOString().replace(".000Z", "Z");
 }

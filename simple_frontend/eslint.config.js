@@ -1,0 +1,26 @@
+import js from "@eslint/js";
+import globals from "globals";
+
+export default [
+  { ignores: ["frametally_web/static/vendor/", "types/"] },
+  js.configs.recommended,
+  {
+    files: ["frametally_web/static/**/*.js"],
+    languageOptions: { globals: globals.browser },
+    rules: {
+      "no-restricted-properties": [
+        "error",
+        ...["innerHTML", "outerHTML", "insertAdjacentHTML"].map((property) => ({
+          property,
+          message: "Text from the data enters the page as text: use el() of dom.js.",
+        })),
+      ],
+      complexity: ["error", 16],
+      eqeqeq: "error",
+      "max-lines": ["error", 400],
+      "no-shadow": "error",
+      "no-var": "error",
+      "prefer-const": "error",
+    },
+  },
+];

@@ -1,0 +1,103 @@
+// What the page's modules hand to each other.
+
+declare namespace Page {
+  /** What the viewer has chosen: the page's address, in other words. */
+  interface State {
+    /** Empty: all. */
+    labels: string[];
+    /** Empty: all. */
+    sources: string[];
+    metric: Api.Metric;
+    /** Milliseconds since 1970; null: where the data begins. */
+    from: number | null;
+    /** Milliseconds, exclusive; null: where the data ends. */
+    to: number | null;
+    /** Seconds; null: the server chooses. */
+    interval: number | null;
+    /** IANA name; null: the viewer's own. */
+    timezone: string | null;
+    /** null: the newest. */
+    model: string | null;
+    /** "previous", "day", "week", "source:<slug>" or "model:<id>"; null: nothing. */
+    compare: string | null;
+    /** Start of the bar whose frames are shown, in milliseconds; null: all bars. */
+    at: number | null;
+    chart: "bars" | "lines";
+    view: "chart" | "table";
+    boxes: boolean;
+  }
+
+  /** An interval with footage. */
+  interface Row {
+    start: number;
+    /** Exclusive. */
+    end: number;
+    frames: number;
+    byLabel: Map<string, Api.Bucket>;
+  }
+
+  type Span = [start: number, end: number];
+
+  /** Labels that share a colour: one, or the rest together. */
+  interface Series {
+    name: string;
+    labels: string[];
+    color: string;
+    /** Over the whole range; null: not measured. */
+    total: number | null;
+  }
+
+  interface Metric {
+    id: Api.Metric;
+    name: string;
+    /** Above the chart: "Detections over time". */
+    title: string;
+    /** On the axis: "detections". */
+    axis: string;
+    explanation: string;
+    of: (measures: Api.Measures) => number | null;
+    /** Of several labels together. */
+    join: (values: number[]) => number;
+    format: (value: number | null) => string;
+    stacks: boolean;
+  }
+
+  /** What chart and table show. */
+  interface View {
+    rows: Row[];
+    series: Series[];
+    gaps: Span[];
+    /** Stretches of which the metric is not known. */
+    unmeasured: Span[];
+    /** Stretches whose time is a file's date. */
+    fileTimes: Span[];
+    metric: Metric;
+    /** Seconds. */
+    interval: number;
+    from: number;
+    to: number;
+    at: number | null;
+    kind: "bars" | "lines";
+    /** The other period, source or model, a value a row; null where it has none. */
+    other: { name: string; values: (number | null)[] } | null;
+  }
+
+  type ColorOf = (label: string | null) => string;
+
+  interface Answers {
+    models: Api.Models["models"];
+    labels: Api.Labels["labels"];
+    sources: Api.SourceRange[];
+    counts: Api.Counts;
+    other: { counts: Api.Counts; comparison: Comparison } | null;
+  }
+
+  interface Comparison {
+    id: string;
+    /** "a week earlier", "East Road", "yolov4-…" */
+    name: string;
+    state: State;
+    /** Where a moment of the chart lies in the other one. */
+    shift: (ms: number) => number;
+  }
+}

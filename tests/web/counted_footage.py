@@ -1,0 +1,181 @@
+"""Footage whose every frame is in the store: the counts are made from the same lines that prove them."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from frametally import keys
+from frametally.evidence import CountedBoxes
+from frametally.records import (
+    Coverage,
+    Detection,
+    Evidence,
+    FrameDetections,
+    IntervalCount,
+    MediaManifest,
+    TimeSource,
+    Track,
+    TrackSighting,
+    encode,
+)
+from frametally.segments import encode_segment
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+MODEL = "m"
+START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
+MINUTE_MS = 60_000
+
+
+def make_lines(
+    source: str,
+    *,
+    frames: int,
+    step_ms: int = 5000,
+    seed: int = 1,
+    start_ms: int = START_MS,
+    time_source: TimeSource = "start_time",
+) -> list[FrameDetections]:
+    """Frames with some cars and, seldom, a bus; some boxes too weak to count."""
+    rng = random.Random(seed)  # noqa: S311
+    medium = hashlib.sha256(source.encode()).hexdigest()
+    lines = []
+    for number in range(frames):
+        at_ms = start_ms + number * step_ms
+        labels = ["car"] * rng.choice([0, 0, 1, 3]) + ["bus"] * (rng.random() < 0.1)
+        boxes = [
+            Detection(label=label, confidence=rng.choice([0.2, 0.25, 0.9]), box=(10.0 * n, 20.0, 30.0, 40.0))
+            for n, label in enumerate(labels)
+        ]
+        lines.append(
+            FrameDetections(
+                image_path=keys.image_key(source, at_ms, medium, number),
+                source=source,
+                frame_index=number,
+                captured_at_ms=at_ms,
+                time_source=time_source,
+                width_px=640,
+                height_px=480,
+                media=medium,
+                model=MODEL,
+                detections=boxes,
+            )
+        )
+    return lines
+
+
+def publish_lines(
+    place: Place,
+    lines: Sequence[FrameDetections],
+    *,
+    interval_s: int = 60,
+    in_segments_of: int = 7,
+    objects: int | None = None,
+    analysed_fps: float | None = None,
+) -> list[IntervalCount]:
+    """Put the lines, each twice over and in mixed segments, and publish what they count."""
+    rng = random.Random(2)  # noqa: S311
+    limits = CountedBoxes.of(place.settings)
+    mixed = [*lines, *lines[::3]]
+    rng.shuffle(mixed)
+    for number in range(0, len(mixed), in_segments_of):
+        part = list({line.image_path: line for line in mixed[number : number + in_segments_of]}.values())
+        place.store.put(
+            keys.segment_key(MODEL, "log", "frames", 0, number),
+            encode_segment(
+                model=MODEL,
+                log_id="log",
+                topic="frames",
+                partition=0,
+                first_offset=number,
+                next_offset=number + in_segments_of,
+                frames=part,
+                dead_letters=[],
+            ),
+        )
+    by_interval: dict[tuple[str, int], list[FrameDetections]] = defaultdict(list)
+    for line in lines:
+        at_ms = line.captured_at_ms - line.captured_at_ms % (interval_s * 1000)
+        by_interval[line.source, at_ms].append(line)
+        place.store.put(line.image_path, b"\xff\xd8 not a picture, but what is stored")
+    counts, coverage = [], []
+    for (source, at_ms), of_interval in by_interval.items():
+        common = {"model": MODEL, "source": source, "interval_start_ms": at_ms, "interval_s": interval_s}
+        coverage.append(Coverage(**common, frames=len(of_interval), analysed_fps=analysed_fps))
+        for label in ("car", "bus"):
+            per_frame = [
+                (sum(one.label == label and limits.has(one) for one in line.detections), line)
+                for line in of_interval
+            ]
+            if any(number for number, _ in per_frame):
+                best = max(per_frame, key=lambda pair: (pair[0], -pair[1].captured_at_ms))
+                shown = Evidence(
+                    image_path=best[1].image_path, captured_at_ms=best[1].captured_at_ms, count=best[0]
+                )
+                counts.append(
+                    IntervalCount(
+                        **common,
+                        label=label,
+                        frames=len(of_interval),
+                        detections=sum(number for number, _ in per_frame),
+                        peak=best[0],
+                        objects=objects,
+                        evidence=[shown],
+                    )
+                )
+    place.publish(counts, coverage, interval_s=interval_s, model=MODEL)
+    return counts
+
+
+def put_manifest(place: Place, line: FrameDetections, last: FrameDetections, name: str) -> None:
+    """The manifest of the medium that both frames came from."""
+    manifest = MediaManifest(
+        sha256=line.media,
+        name=f"{name}.mp4",
+        source=line.source,
+        source_name=name,
+        kind="video",
+        time_source=line.time_source,
+        sampling="5",
+        first_captured_at_ms=line.captured_at_ms,
+        last_captured_at_ms=last.captured_at_ms,
+        frames_expected=1,
+        frames_put=1,
+        frames_announced=1,
+        state="complete",
+    )
+    place.store.put(keys.media_key(line.media), encode(manifest))
+
+
+def track(number: int, at_ms: int, source: str, *, label: str = "car", is_counted: bool = True) -> Track:
+    """One object, seen first and best in two frames."""
+    medium = hashlib.sha256(source.encode()).hexdigest()
+
+    def sighting(ms: int, confidence: float) -> TrackSighting:
+        return TrackSighting(
+            image_path=keys.image_key(source, ms, medium, number),
+            captured_at_ms=ms,
+            confidence=confidence,
+            box=(1.0, 2.0, 30.0, 40.0),
+        )
+
+    hour_ms = at_ms - at_ms % 3_600_000
+    return Track(
+        id=f"{hour_ms}-{number}",
+        model=MODEL,
+        source=source,
+        label=label,
+        hour_start_ms=hour_ms,
+        is_counted=is_counted,
+        first_seen_ms=at_ms,
+        last_seen_ms=at_ms + 4000,
+        boxes=9,
+        first=sighting(at_ms, 0.7),
+        best=sighting(at_ms + 2000, 0.95),
+        path=[(at_ms, 1.0, 2.0)],
+    )

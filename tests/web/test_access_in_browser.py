@@ -1,0 +1,85 @@
+"""The page for everyone: by axe-core's rules, by keyboard, on a phone, in the dark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from counted_footage import make_lines, publish_lines, put_manifest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+WIDE = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+def serious_findings(page: Page, axe: str) -> list[str]:
+    """What axe-core calls serious or critical, with the elements."""
+    page.evaluate(axe)
+    found: list[dict[str, Any]] = page.evaluate("axe.run(document).then((result) => result.violations)")
+    return [
+        f"{one['id']}: {json.dumps([node['html'][:160] for node in one['nodes'][:3]])}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.fixture
+def filmed(place: Place) -> Place:
+    gate = make_lines("gate", frames=200)
+    yard = make_lines("yard", frames=60, seed=4, time_source="file_time")
+    publish_lines(place, gate + yard, objects=2, analysed_fps=6.0)
+    put_manifest(place, gate[0], gate[-1], "Gate")
+    put_manifest(place, yard[0], yard[-1], "Yard")
+    return place
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_axe_has_no_serious_finding_and_nothing_scrolls_sideways(
+    filmed: Place, visit: Callable[..., Visit], axe: str, size: dict[str, int], scheme: str
+) -> None:
+    window = visit(filmed, viewport=size, color_scheme=scheme)
+    for query in (
+        "?interval=60",
+        "?interval=60&at=2024-05-01T08:02:00Z",
+        "?interval=60&view=table&compare=source:yard",
+        "?from=2031-01-01T00:00:00Z",
+    ):
+        page = window.open(query)
+        if page.locator("#health > summary").is_visible():
+            page.locator("#health > summary").click()
+        findings = serious_findings(page, axe)
+        assert not findings, "\n".join([query, *findings])
+        assert page.evaluate("document.documentElement.scrollWidth") == size["width"], query
+
+
+def test_everything_is_reached_and_left_by_the_tab_key(filmed: Place, visit: Callable[..., Visit]) -> None:
+    window = visit(filmed)
+    page = window.open("?interval=60")
+    reached = []
+    page.locator(".brand").focus()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    for name in ("metric", "compare", "preset", "from", "to", "interval", "timezone", "chart", "boxes"):
+        assert name in reached, (name, reached)
+    assert reached.index("metric") < reached.index("chart") < reached.index("boxes")
+
+
+def test_the_export_menu_opens_and_closes_by_keyboard(filmed: Place, visit: Callable[..., Visit]) -> None:
+    window = visit(filmed)
+    page = window.open()
+    page.locator("#export summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#export-csv")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#export-csv")).to_be_hidden()
+    expect(page.locator("#export summary")).to_be_focused()

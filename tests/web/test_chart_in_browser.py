@@ -1,0 +1,312 @@
+"""The chart under hand: zoom, metrics, intervals, time zones, comparisons, and what it says of gaps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from counted_footage import make_lines, publish_lines, put_manifest
+
+from frametally.records import Coverage, IntervalCount
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place, Visit
+
+START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
+HOUR_S = 3600
+DAY_MS = 86_400_000
+
+
+def test_a_drag_zooms_to_whole_bars_and_a_double_click_goes_back(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, intervals=24, interval_s=5)
+    window = visit(place)
+    page = window.open("?interval=5")
+    everything = window.chart_values()["car"]
+    window.drag(0.27, 0.48)  # from inside the 7th bar to inside the 12th
+    expect(page).to_have_url(re.compile(r"\?from=2024-05-01T08:00:30Z&to=2024-05-01T08:01:00Z$"))
+    window.settled()
+    assert window.chart_values()["car"] == everything[6:12]
+    expect(page.locator("#preset")).to_have_value("own")
+    page.locator("#chart").dblclick()
+    expect(page).to_have_url(f"{window.url}/")
+    window.settled()
+    assert window.chart_values()["car"] == everything
+    page.go_back()
+    window.settled()
+    page.locator("#unzoom").click()
+    expect(page).to_have_url(f"{window.url}/")
+
+
+def test_each_metric_has_its_numbers_and_its_own_way_of_adding_up(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    records, coverage = place.film({"car": 6, "bus": 2}, intervals=12, interval_s=5, frames=10)
+    cars = {one.interval_start_ms: one for one in records if one.label == "car"}
+    starts = [one.interval_start_ms for one in coverage]
+    window = visit(place)
+    page = window.open("?interval=5")
+    page.get_by_role("button", name=re.compile("^Peak in one frame")).click()
+    expect(page).to_have_url(re.compile(r"metric=peak"))
+    window.settled()
+    assert window.chart_values()["car"] == [cars[at].peak if at in cars else 0 for at in starts]
+    expect(page.locator(".key", has_text="car").locator(".count")).to_have_text(
+        str(max(one.peak for one in cars.values()))
+    )
+    page.locator("#view-table").click()
+    expect(page.locator("#table-area tfoot th")).to_contain_text("Maximum")
+    highest = max(one.peak for one in records)
+    expect(page.locator("#table-area tfoot td").nth(2)).to_have_text(str(highest))  # never a sum
+    page.locator("#metric").select_option("mean_per_frame")
+    window.settled()
+    expect(page.locator("#chart-title")).to_have_text("Mean per frame over time")
+    page.locator("#view-lines").click()
+    means = [round(cars[at].detections / 10, 4) if at in cars else 0 for at in starts]
+    assert window.chart_values()["car"] == means
+    assert page.evaluate("Chart.getChart('chart').data.datasets[0].type") == "line"
+
+
+def test_objects_that_were_not_followed_are_not_measured_and_the_page_says_why(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    publish_minutes(place, [(0, 6.0, 2), (1, 6.0, 3), (2, 1.0, None), (3, 6.0, 0)])
+    window = visit(place)
+    page = window.open("?metric=objects&interval=60")
+    assert window.chart_values()["car"] == [2, 3, None, 0]
+    tile = window.tile("Unique objects")
+    expect(tile.locator(".value")).to_have_text("not measured")
+    expect(tile.locator(".detail")).to_have_text("too few frames a second")
+    expect(page.locator("#objects-note")).to_contain_text("in 1 of 4 intervals")
+    expect(page.locator(".key", has_text="not measured").last).to_be_visible()
+    page.locator("#view-table").click()
+    expect(page.locator("#table-area tbody tr").nth(2)).to_contain_text("not measured")
+    expect(page.locator("#table-area tbody tr").nth(3).locator("td").first).to_have_text("0")
+
+
+def publish_minutes(place: Place, minutes: list[tuple[int, float | None, int | None]]) -> None:
+    """A minute each: its number, the frames a second that it was analysed at, and its unique cars."""
+    shared = {"model": "m", "source": "gate", "interval_s": 60}
+    counts, coverage = [], []
+    for minute, fps, objects in minutes:
+        at_ms = START_MS + minute * 60_000
+        coverage.append(Coverage(**shared, interval_start_ms=at_ms, frames=60, analysed_fps=fps))
+        counts.append(
+            IntervalCount(
+                **shared,
+                interval_start_ms=at_ms,
+                label="car",
+                frames=60,
+                detections=9,
+                peak=1,
+                objects=objects,
+                evidence=[],
+            )
+        )
+    place.publish(counts, coverage, interval_s=60, model="m")
+
+
+def test_days_are_those_of_the_time_zone_also_when_the_clocks_change(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    # 30 March 2024, 00:00 in Berlin; in the night to the 31st its clocks go forward.
+    place.film({"car": 6}, start_ms=1_711_753_200_000, intervals=71, interval_s=HOUR_S)
+    window = visit(place)
+    window.open("?interval=86400")
+    hours = window.page.evaluate(
+        "Chart.getChart('chart').data.datasets[0].data.filter((point) => point.row)"
+        ".map(({row}) => (row.end - row.start) / 3_600_000)"
+    )
+    assert hours == [24, 23, 24]
+    page = window.page
+    page.locator("#timezone").fill("Asia/Kolkata")
+    page.locator("#timezone").press("Enter")
+    expect(page.locator("#notice")).to_contain_text("stored")  # hours cannot make days of a half-hour zone
+    page.locator("#timezone").fill("America/New_York")
+    page.locator("#timezone").press("Enter")
+    expect(page).to_have_url(re.compile("timezone=America/New_York"))
+    window.settled()
+    expect(page.locator("#explanation")).to_contain_text("America/New_York (UTC-04:00)")
+    expect(page.locator("#from")).to_have_value("2024-03-29T19:00")
+    page.locator("#timezone").fill("Mars/Olympus")
+    page.locator("#timezone").press("Enter")
+    assert page.locator("#timezone").evaluate("(input) => input.validationMessage")
+
+
+def test_any_multiple_of_the_stored_interval_can_be_asked_for(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, intervals=60, interval_s=60)
+    window = visit(place)
+    page = window.open()
+    page.locator("#interval").select_option("other")
+    page.locator("#interval-count").fill("7")
+    page.locator("#interval-unit").select_option("60")
+    expect(page).to_have_url(re.compile(r"interval=420$"))
+    window.settled()
+    expect(page.locator("#interval")).to_have_value("420")
+    assert len(window.chart_values()["car"]) == 9
+
+
+def test_presets_count_back_from_where_the_footage_ends(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6}, intervals=24 * 10, interval_s=HOUR_S)
+    window = visit(place)
+    page = window.open()
+    page.locator("#preset").select_option(label="Last 7 days")
+    # The footage ends on 11 May at 10:00 in Berlin: whole days of Berlin, up to that one.
+    expect(page).to_have_url(re.compile(r"\?from=2024-05-04T22:00:00Z&to=2024-05-11T22:00:00Z$"))
+    window.settled()
+    expect(page.locator("#preset")).to_have_value("week")
+    expect(page.locator("#preset option")).to_contain_text(["All the footage", "Last hour of footage"])
+    expect(page.locator("#preset option", has_text="365")).to_have_count(0)
+
+
+def test_a_week_earlier_lies_beside_the_same_weekdays_with_the_difference_in_numbers(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    records, _ = place.film({"car": 6, "bus": 2}, intervals=24 * 15, interval_s=HOUR_S)
+    window = visit(place)
+    second_week = START_MS + 7 * DAY_MS
+    page = window.open(f"?from={second_week}&to={second_week + DAY_MS}&interval=3600")
+    page.locator("#compare").select_option("week")
+    expect(page).to_have_url(re.compile(r"compare=week"))
+    window.settled()
+
+    def in_day(start_ms: int, label: str | None = None) -> list[int]:
+        return [
+            sum(
+                one.detections
+                for one in records
+                if one.interval_start_ms == start_ms + hour * HOUR_S * 1000 and label in (None, one.label)
+            )
+            for hour in range(24)
+        ]
+
+    assert window.chart_values()["a week earlier"] == in_day(START_MS)
+    cars = page.locator("#compare-area tbody tr", has_text="car")
+    now, then = sum(in_day(second_week, "car")), sum(in_day(START_MS, "car"))
+    expect(cars.locator("td")).to_have_text(
+        [f"{now:,}", f"{then:,}", re.compile(rf"^[+-]?{abs(now - then):,}$"), re.compile(r"%$")]
+    )
+    expect(page.locator("#compare-area tfoot td").first).to_have_text("240")
+
+
+def test_another_source_or_model_is_compared_and_never_added(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    a = place.film({"car": 6}, source="east", name="East Road", seed=1)
+    west, _ = place.film({"car": 3}, source="west", name="West Road", seed=2, also=a)
+    place.film({"car": 2}, source="east", model="second-model", seed=3)
+    window = visit(place)
+    first = "yolov4-tiny-opencv-fp32-1a2b3c4d"
+    page = window.open(f"?model={first}&source=east&interval=5")
+    page.locator("#compare").select_option(label="West Road")
+    window.settled()
+    beside = {one.interval_start_ms: one.detections for one in west}
+    expected = [beside.get(START_MS + n * 5000, 0) for n in range(24)]
+    assert window.chart_values()["West Road"] == expected
+    east = sum(one.detections for one in a[0])
+    expect(window.tile("Detections").locator(".value")).to_have_text(f"{east:,}")
+    page.locator("#compare").select_option(label="second-model")
+    window.settled()
+    expect(page.locator("#compare-area h3")).to_have_text("Compared with second-model")
+    values = window.chart_values()
+    assert sum(values["second-model"]) < sum(values["car"]) == east  # type: ignore[arg-type]
+
+
+def test_a_comparison_with_a_time_without_footage_says_so(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6}, intervals=24, interval_s=5)
+    window = visit(place)
+    page = window.open("?compare=previous")
+    expect(page.locator("#compare-area")).to_contain_text("Nothing was filmed on the other side.")
+    expect(page.locator("#compare-area tbody tr").first).to_contain_text("no footage")
+    expect(page.locator(".key", has_text="the period before")).to_be_visible()
+
+
+def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, intervals=800, interval_s=86_400)
+    window = visit(place)  # in Berlin, where days that were stored whole do not begin
+    page = window.open()
+    expect(page.locator("#timezone")).to_have_value("UTC")
+    expect(page.locator("#explanation")).to_contain_text("Bars of Europe/Berlin cannot be made")
+    labels = "Chart.getChart('chart').scales.x.ticks.map((tick) => [tick.label].flat().join(' '))"
+    shown = " | ".join(page.evaluate(labels))
+    for year in ("2024", "2025", "2026"):
+        assert year in shown
+    page = window.open("?from=2024-06-01T00:00:00Z&to=2024-06-09T00:00:00Z")
+    ticks = page.evaluate(labels)
+    assert any("Jun 2024" in one for one in ticks), ticks
+
+
+def test_the_range_shown_is_the_one_asked_for_not_whole_bars(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, intervals=120, interval_s=5)
+    window = visit(place)
+    page = window.open("?interval=300&from=2024-05-01T08:00:30Z&to=2024-05-01T08:08:00Z")
+    expect(page.locator("#chart-subtitle")).to_contain_text(re.compile("1 May 2024, 10:00:30.{1,3}10:08:00"))
+    expect(window.tile("Source").locator(".detail")).to_have_text(re.compile("10:00:30.{1,3}10:08:00"))
+
+
+def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    east = place.film({"car": 6, "bus": 2}, source="east", name="East", intervals=30, interval_s=HOUR_S)
+    west = place.film(
+        {"car": 3}, source="west", name="West", intervals=20, interval_s=HOUR_S, seed=2, also=east
+    )
+    window = visit(place)
+    page = window.open()
+    records = east[0] + west[0]
+    cars = sum(one.detections for one in records if one.label == "car")
+    row = page.locator("#breakdown tbody tr", has_text="car")
+    expect(row.locator("td.number").first).to_have_text(f"{cars:,}")
+    # 1 May 2024 was a Wednesday; 08:00 UTC is 10 o'clock in Berlin.
+    first_hour = sum(one.detections for one in records if one.interval_start_ms == START_MS)
+    cell = page.locator("#heatmap tbody tr").nth(2).locator("td").nth(10)
+    expect(cell).to_have_text(f"{first_hour:,}")
+    expect(page.locator("#heatmap tbody tr").nth(5).locator("td.gap")).to_have_count(24)
+    of_west = sum(one.detections for one in west[0])
+    line = page.locator("#sources tbody tr", has_text="West")
+    expect(line.locator("td.number").first).to_have_text(f"{of_west:,}")
+    expect(line.locator("svg rect.no-footage")).to_have_count(1)
+    line.locator("button").click()
+    expect(page).to_have_url(re.compile(r"\?source=west$"))
+    window.settled()
+    expect(page.locator("#sources-card")).to_be_hidden()
+
+
+def test_only_the_marked_part_of_a_source_is_timed_by_files(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    gate = make_lines("gate", frames=60)
+    yard = make_lines("yard", frames=12, seed=4, time_source="file_time")
+    publish_lines(place, gate + yard)
+    put_manifest(place, gate[0], gate[-1], "Gate")
+    put_manifest(place, yard[0], yard[-1], "Yard")
+    window = visit(place)
+    page = window.open("?interval=60")
+    expect(page.locator("#time-warning")).to_contain_text("times of Yard are the dates of files")
+    expect(page.locator(".key", has_text="time from a file's date")).to_be_visible()
+    page.locator("#view-table").click()
+    expect(page.locator("#table-area tbody tr", has_text="file date")).to_have_count(1)
+    expect(page.locator("#table-area tbody tr")).to_have_count(5)
+    window.open("?interval=60&from=2024-05-01T08:02:00Z")
+    expect(page.locator("#time-warning")).to_be_hidden()
+
+
+def test_numbers_and_dates_are_those_of_the_viewers_language(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 60}, intervals=24, interval_s=5)
+    window = visit(place, locale="de-DE")
+    page = window.open()
+    expect(window.tile("Detections").locator(".value")).to_have_text(re.compile(r"^\d+\.\d{3}$"))
+    expect(page.locator("#chart-subtitle")).to_contain_text("1. Mai 2024")

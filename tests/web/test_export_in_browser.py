@@ -1,0 +1,128 @@
+"""What is on the screen leaves as files, as a picture and as a link; hostile names come along unharmed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import pyarrow.parquet as parquet
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"'`onmouseover=alert(1) x='",
+    "two\nlines\tand a tab",
+    '=cmd|"/c calc"!A1',
+    "@SUM(1+1)",
+]
+
+
+def download(page: Page, kind: str, folder: Path) -> Path:
+    if not page.locator("#export-links").is_visible():
+        page.locator("#export summary").click()
+    with page.expect_download() as coming:
+        page.locator(f"#export-{kind}").click()
+    path = folder / coming.value.suggested_filename
+    coming.value.save_as(path)
+    return path
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
+
+
+def test_the_csv_that_is_exported_has_the_numbers_of_the_chart(
+    place: Place, visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    place.film({"car": 6, "bus": 1}, intervals=24, interval_s=5, filmed=lambda n: not 4 <= n < 7)
+    window = visit(place)
+    page = window.open("?interval=5&from=2024-05-01T08:00:10Z")
+    rows = rows_of(download(page, "csv", tmp_path))
+    for label, values in window.chart_values().items():
+        footage = [row for row in rows if row["label"] == label and row["coverage"] == "footage"]
+        assert [int(row["detections"]) for row in footage] == values
+    gaps = {row["interval_start"] for row in rows if row["coverage"] == "no footage"}
+    assert len(gaps) == 3
+    assert all(not row["detections"] for row in rows if row["interval_start"] in gaps)
+    assert rows[0]["interval_start"].startswith("2024-05-01T10:00:10")
+    as_json = json.loads(download(page, "json", tmp_path).read_text(encoding="utf-8"))
+    assert len(as_json["rows"]) == len(rows)
+    table = parquet.read_table(download(page, "parquet", tmp_path))
+    assert sum(table["detections"].drop_null().to_pylist()) == sum(
+        int(row["detections"]) for row in rows if row["detections"]
+    )
+
+
+def test_the_picture_shows_the_chart_with_its_title_and_what_it_rests_on(
+    place: Place, visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    place.film({"car": 6, "bus": 1})
+    window = visit(place)
+    page = window.open()
+    path = download(page, "png", tmp_path)
+    picture = cv2.imread(str(path))
+    assert path.name == "frametally.png"
+    assert picture.shape[1] > 1000
+    # The first label's colour is in it, as bars: many of its pixels.
+    blue = (abs(picture.astype(int) - [0xB2, 0x72, 0x00]).sum(axis=2) < 12).sum()
+    assert blue > 5000
+
+
+def test_a_copied_link_pins_what_the_page_had_left_to_the_data(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    first = place.film({"car": 6})
+    window = visit(place, permissions=["clipboard-read", "clipboard-write"])
+    page = window.open("?label=car")
+    page.locator("#copy-link").click()
+    expect(page.locator("#copy-link")).to_have_text("Link copied")
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert "timezone=Europe/Berlin" in link
+    for part in ("from=", "to=", "interval=", "model=", "label=car"):
+        assert part in link
+    before = window.chart_values()
+    place.film({"car": 60}, start_ms=1_714_550_400_000 + 3_600_000, also=first)
+    other = visit(place, url=window.url, timezone_id="America/New_York")
+    other.open(link.removeprefix(f"{window.url}/"))
+    expect(other.page.locator("#explanation")).to_contain_text("Europe/Berlin")
+    assert other.chart_values() == before
+
+
+def test_hostile_names_are_text_everywhere_and_no_formula_in_the_csv(
+    place: Place, visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    records = place.film(dict.fromkeys(HOSTILE, 4.0), name='=HYPERLINK("x")<b onclick=alert(1)>cam</b>')
+    window = visit(place)
+    page = window.open("?interval=5&at=2024-05-01T08:00:05Z")
+    for part in ("#legend .name", "#breakdown .name"):
+        assert set(page.locator(part).all_text_contents()) >= set(HOSTILE)
+    expect(page.locator(".proof-entry").first).to_be_visible()
+    page.locator("#view-table").click()
+    for view in ("?compare=previous", "?metric=peak&chart=lines", "?view=table"):
+        window.open(view)
+        assert page.locator("script:not([src])").count() == 0
+        assert page.locator("main img[src=x], main b").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    rows = rows_of(download(page, "csv", tmp_path))
+    totals: Counter[str] = Counter()
+    for row in rows:
+        assert not re.match(r"[=+\-@\t\r]", row["label"])
+        totals[row["label"].removeprefix("'")] += int(row["detections"] or 0)
+    counted: Counter[str] = Counter()
+    for one in records[0]:
+        counted[one.label] += one.detections
+    assert totals == counted

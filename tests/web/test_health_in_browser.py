@@ -1,0 +1,119 @@
+"""The page lives: it grows with the counts, says within seconds what is wrong, and mends itself."""
+
+from __future__ import annotations
+
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from counted_footage import make_lines, publish_lines, put_manifest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place, Visit
+
+
+def test_bars_grow_by_themselves_when_more_is_counted(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 2}, intervals=4, interval_s=5, seed=1)
+    window = visit(place)
+    page = window.open("?interval=5&view=table")
+    expect(page.locator("#table-area tbody tr")).to_have_count(4)
+    place.film({"car": 9}, intervals=9, interval_s=5, seed=2)
+    expect(page.locator("#table-area tbody tr")).to_have_count(9)
+    assert page.locator("#notice").is_hidden()
+
+
+def test_an_index_that_goes_away_is_said_while_everything_stays_and_comes_back_by_itself(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6})
+    window = visit(place)
+    page = window.open()
+    before = window.chart_values()
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    place.go_away()
+    expect(page.locator("#notice")).to_contain_text("The counts are out of reach")
+    expect(page.locator("#notice")).to_contain_text("What you see is from")
+    expect(page.locator("#notice")).to_be_in_viewport()  # wherever one has scrolled to
+    assert window.chart_values() == before
+    place.come_back()
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page.locator("#freshness")).to_contain_text("Up to date")
+
+
+def test_an_index_that_hangs_is_said_too(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6})
+    window = visit(place)
+    page = window.open()
+    page.route("**/healthz", lambda route: None)  # no answer comes
+    expect(page.locator("#notice")).to_contain_text("takes too long")
+    page.unroute("**/healthz")
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_the_strip_says_whether_every_frame_is_accounted_for_and_opens_the_books(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    lines = make_lines("gate", frames=60)
+    publish_lines(place, lines)
+    put_manifest(place, lines[0], lines[-1], "Gate")
+    window = visit(place)
+    page = window.open()
+    strip = page.locator("#health-strip")
+    expect(strip).to_contain_text("announced")
+    expect(strip.locator(".health-state")).to_have_attribute("data-state", re.compile("behind|broken"))
+    page.locator("#health > summary").click()
+    row = page.locator("#books tbody tr", has_text="Gate")
+    expect(row.locator("td").nth(1)).to_have_text("60")
+    expect(page.locator("#runs tbody tr")).to_have_count(1)
+    expect(page.locator("#runs tbody tr")).to_contain_text("2024-05-01")
+    expect(page.locator("#runs caption")).to_contain_text("Last runs")
+
+
+def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
+    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+) -> None:
+    place.film({"car": 6})
+    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    page = window.open()
+    expect(page.locator("#health-strip")).to_contain_text("announced")
+
+
+def test_a_page_that_nobody_sees_gives_its_stream_to_another(
+    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+) -> None:
+    place.film({"car": 6})
+    window = visit(place, url=serving(place.app(web_max_streams=1)))
+    page = window.open()
+    expect(page.locator("#health-strip")).to_contain_text("announced")
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {get: () => true});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    deadline_s = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(f"{window.url}/api/v1/events", timeout=20) as stream:  # noqa: S310
+                assert stream.readline() == b"retry: 2000\n"
+                return
+        except urllib.error.HTTPError as refused:
+            assert refused.code == 503
+            assert time.monotonic() < deadline_s
+            time.sleep(0.2)
+
+
+def test_a_range_without_any_footage_keeps_the_rest_of_the_page_whole(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6})
+    window = visit(place)
+    page = window.open("?from=2031-01-01T00:00:00Z")
+    expect(page.locator("#frames")).to_contain_text("no footage here")
+    expect(page.locator("#breakdown")).to_contain_text("Nothing was found")
+    expect(page.locator("#heatmap td.gap")).to_have_count(7 * 24)

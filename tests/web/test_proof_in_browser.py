@@ -1,0 +1,248 @@
+"""The proof: a bar opens onto every frame behind it, and their running sum ends at its value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+from counted_footage import MODEL, START_MS, make_lines, publish_lines, track
+
+from frametally import keys
+from frametally.records import Coverage, IntervalCount, Run, encode
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+JPEG = cv2.imencode(".jpg", np.full((480, 640, 3), 90, np.uint8))[1].tobytes()
+
+
+def film(place: Place, frames: int = 240, interval_s: int = 60, **kwargs: Any) -> list[IntervalCount]:
+    """A frame every 5 s, all of them in the store."""
+    lines = make_lines("gate", frames=frames)
+    counts = publish_lines(place, lines, interval_s=interval_s, **kwargs)
+    for line in lines:
+        place.store.put(line.image_path, JPEG)
+    return counts
+
+
+def sums(page: Page) -> list[int]:
+    """The running sums of the frames that are listed."""
+    return [
+        int(text.removeprefix("= ")) for text in page.locator(".proof-entry .running").all_text_contents()
+    ]
+
+
+def adds(page: Page) -> list[int]:
+    return [int(text.removeprefix("+")) for text in page.locator(".proof-entry .adds").all_text_contents()]
+
+
+def load_all(page: Page) -> None:
+    more = page.locator(".proof-list button", has_text="Show more")
+    while more.is_visible():
+        before = page.locator(".proof-entry").count()
+        more.click()
+        expect(page.locator(".proof-entry").nth(before)).to_be_attached()
+
+
+def test_the_frames_behind_a_bar_add_up_to_it_page_by_page(place: Place, visit: Callable[..., Visit]) -> None:
+    film(place)
+    window = visit(place)
+    page = window.open("?interval=300")
+    bars = window.chart_values()
+    window.click_bar(1, of=4)
+    expect(page).to_have_url(re.compile(r"at=2024-05-01T08:05:00Z"))
+    window.settled()
+    bar = bars["car"][1] + bars["bus"][1]  # type: ignore[operator]
+    expect(page.locator(".proof-sum")).to_contain_text(f"of {bar}")  # there is more to come
+    load_all(page)
+    expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {bar}: the bar's value")
+    running = 0
+    for added, said in zip(adds(page), sums(page), strict=True):
+        running += added
+        assert said == running
+    assert running == bar
+    times = page.locator(".proof-entry .when").all_text_contents()
+    assert times == sorted(times)
+    # A label alone has its own bar, and its own frames.
+    page.locator(".key", has_text="bus").click()
+    window.settled()
+    expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {bars['bus'][1]}: the bar's value")
+
+
+def test_frames_are_gone_through_by_keys_over_the_end_of_a_page(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    film(place)
+    window = visit(place)
+    page = window.open("?interval=300&at=2024-05-01T08:00:00Z")
+    first_page = page.locator(".proof-entry").count()
+    caption = page.locator(".proof-caption")
+    expect(caption).to_contain_text("No. 1,")
+    page.locator(".proof-viewer").focus()
+    for number in range(2, first_page + 3):
+        page.keyboard.press("ArrowRight")
+        expect(caption).to_contain_text(f"No. {number},")
+    assert page.locator(".proof-entry").count() > first_page
+    expect(page.locator(".proof-entry[aria-current]")).to_have_count(1)
+    page.keyboard.press("ArrowLeft")
+    expect(caption).to_contain_text(f"No. {first_page + 1},")
+    shown = page.locator(".proof-stage rect.box")
+    expect(shown).to_have_count(adds(page)[first_page])
+    page.locator("#boxes").uncheck()
+    expect(shown.first).to_be_hidden()
+    page.locator("#boxes").check()
+    page.locator(".proof-picture").click()
+    dialog = page.locator("#lightbox")
+    expect(dialog.locator("img")).to_have_js_property("naturalWidth", 640)
+    expect(dialog.locator(".plate").first).to_contain_text("%")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    expect(caption).to_contain_text(f"No. {first_page + 2},")  # the list went along
+
+
+def test_the_keyboard_goes_from_bar_to_bar_and_into_the_frames(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    counts = film(place)
+    window = visit(place)
+    page = window.open("?interval=60")
+    page.locator("#chart").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    third = sum(one.detections for one in counts if one.interval_start_ms == START_MS + 120_000)
+    expect(page.locator("#spoken")).to_contain_text("10:02")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"at=2024-05-01T08:02:00Z"))
+    expect(page.locator(".proof-viewer")).to_be_focused()
+    expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {third}: the bar's value")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#spoken")).to_contain_text("running sum")
+    page.keyboard.press("Escape")
+    expect(page.locator("#chart")).to_be_focused()
+    expect(page).to_have_url(re.compile(r"\?interval=60$"))
+    expect(page.locator("#frames-title")).to_have_text("Busiest frame per label")
+
+
+def test_a_bar_steps_to_its_neighbours_and_zooms_in(place: Place, visit: Callable[..., Visit]) -> None:
+    film(place)
+    window = visit(place)
+    page = window.open("?interval=300&at=2024-05-01T08:05:00Z")
+    expect(page.locator("#frames-subtitle")).to_contain_text(re.compile("10:05.10:10"))
+    page.locator("#bar-next").click()
+    expect(page.locator("#frames-subtitle")).to_contain_text(re.compile("10:10.10:15"))
+    page.locator("#bar-zoom").click()
+    expect(page).to_have_url(re.compile(r"\?from=2024-05-01T08:10:00Z&to=2024-05-01T08:15:00Z$"))
+    window.settled()
+    assert len(window.chart_values()["car"]) == 5
+    page.go_back()
+    window.settled()
+    page.locator("#bar-close").click()
+    expect(page.locator("#frames-title")).to_have_text("Busiest frame per label")
+
+
+def test_a_bar_that_grows_keeps_the_frame_that_is_looked_at(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    film(place, frames=30)
+    window = visit(place)
+    page = window.open("?interval=300&at=2024-05-01T08:00:00Z")
+    page.locator(".proof-viewer").focus()
+    for number in (2, 3, 4):
+        page.keyboard.press("ArrowRight")
+        expect(page.locator(".proof-caption")).to_contain_text(f"No. {number},")
+    shown = page.locator(".proof-caption").inner_text()
+    few = int(page.locator(".proof-sum").inner_text().split("is ")[1].split(":")[0])
+    film(place, frames=36)
+    expect(page.locator(".proof-sum")).not_to_contain_text(f"is {few}:")
+    expect(page.locator(".proof-sum")).to_contain_text("the bar's value")
+    expect(page.locator(".proof-caption")).to_have_text(
+        re.compile(re.escape(shown.split("running")[0].split("\n")[0]))
+    )
+    expect(page.locator(".proof-caption")).to_contain_text("No. 4,")
+    expect(page.locator(".proof-viewer")).to_be_focused()
+
+
+def test_the_mean_is_proved_by_its_division(place: Place, visit: Callable[..., Visit]) -> None:
+    counts = film(place)
+    first = sum(one.detections for one in counts if one.interval_start_ms == START_MS)
+    window = visit(place)
+    page = window.open("?interval=60&metric=mean_per_frame&at=2024-05-01T08:00:00Z")
+    equation = f"{first} detections ÷ 12 frames analysed = {first / 12:.2f} per frame."
+    expect(page.locator(".proof-list")).to_contain_text(equation)
+
+
+def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Callable[..., Visit]) -> None:
+    film(place)
+    lines = make_lines("gate", frames=12)
+    for line in lines:
+        place.store.delete(line.image_path)
+    counts = [
+        IntervalCount(model=MODEL, source="gate", interval_start_ms=START_MS, interval_s=60, label="car",
+                      frames=12, detections=999, peak=3, evidence=[])
+    ]  # fmt: skip
+    coverage = [Coverage(model=MODEL, source="gate", interval_start_ms=START_MS, interval_s=60, frames=12)]
+    place.publish(counts, coverage, interval_s=60, model=MODEL)
+    window = visit(place)
+    page = window.open("?interval=60&at=2024-05-01T08:00:00Z")
+    expect(page.locator(".proof-sum")).to_contain_text("the bar says 999")
+    expect(page.locator(".proof-list .time-warning")).to_contain_text("frametally aggregate")
+    expect(page.locator(".proof-stage")).to_contain_text("no longer in the store")
+
+
+def test_a_zero_with_footage_says_that_it_is_one(place: Place, visit: Callable[..., Visit]) -> None:
+    film(place)
+    window = visit(place)
+    page = window.open("?interval=60&label=zebra&at=2024-05-01T08:00:00Z")
+    expect(page.locator("#frames")).to_contain_text("it is a zero, with footage")
+
+
+def test_an_object_shows_its_first_and_its_best_frame(place: Place, visit: Callable[..., Visit]) -> None:
+    tracks = [track(number, START_MS + number * 1000, "gate") for number in range(30)]
+    shared = {
+        "model": MODEL,
+        "source": "gate",
+        "interval_start_ms": START_MS,
+        "interval_s": 60,
+        "frames": 300,
+    }
+    count = IntervalCount(**shared, label="car", detections=270, peak=3, objects=30, evidence=[])
+    run_id = "000001-0123456789abcdef"
+    prefix = keys.run_folder(MODEL, "0a1b2c3d", 60, "2024-05-01", run_id)
+    run = Run(
+        run_id=run_id,
+        sequence=1,
+        model=MODEL,
+        params="0a1b2c3d",
+        interval_s=60,
+        day="2024-05-01",
+        prefix=prefix,
+        parts=["part-00000"],
+        inputs_sha256="00",
+        frames=300,
+        duplicates_dropped=0,
+        track_parts=["part-00000"],
+    )
+    assert place.real_index.publish(run, [count], [Coverage(**shared, analysed_fps=6.0)])
+    body = b"".join(encode(one) + b"\n" for one in tracks)
+    place.store.put(f"{keys.tracks_folder(prefix)}/part-00000", body)
+    for one in tracks:
+        for seen in (one.first, one.best):
+            place.store.put(seen.image_path, JPEG)
+    window = visit(place)
+    page = window.open("?metric=objects&interval=60&at=2024-05-01T08:00:00Z")
+    expect(page.locator("#frames-title")).to_have_text("The objects behind this bar")
+    expect(page.locator(".proof-picture")).to_have_count(2)
+    expect(page.locator(".proof-picture").nth(0)).to_contain_text("first seen")
+    expect(page.locator(".proof-picture").nth(1)).to_contain_text("seen best")
+    expect(page.locator(".proof-stage rect.box")).to_have_count(2)
+    load_all(page)
+    assert sums(page) == list(range(1, 31))
+    expect(page.locator(".proof-sum")).to_have_text("✓ The sum is 30: the bar's value")

@@ -1,0 +1,234 @@
+"""The page over what the whole pipeline made of real footage, from the chart to a number with its proof."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Visit
+
+TRAFFIC_START = "2026-01-01T08:00:00Z"
+SQUARE_START = "2026-01-01T08:00:20Z"
+PHONE = {"width": 390, "height": 844}
+PATIENCE_MS = 120_000  # the machine may be busy
+
+
+def frametally(folder: Path, *arguments: object) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "frametally", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def count(folder: Path, clip: Path, source: str, start: str, fps: int) -> None:
+    """From a clip to counts, as a user does it."""
+    given = ("--source", source, "--start-time", start, "--sample-fps", fps, "--interval", 1, "--no-serve")
+    frametally(folder, "run", clip, *given)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The dashboard as `frametally serve` gives it; its URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "frametally", "serve", "--port", "0"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if found := re.search(r"http://\S+", line):
+                yield found[0].rstrip("/")
+                break
+        else:
+            pytest.fail("the dashboard did not say where it listens")
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def one_clip(traffic_clip: Path, model_files: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("one-clip")
+    count(folder, traffic_clip, "Traffic", TRAFFIC_START, 6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two_clips(one_clip: Path, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("two-clips") / "data"
+    shutil.copytree(one_clip, folder)
+    count(folder, shared_data / "vtest" / "vtest.avi", "Town square", SQUARE_START, 6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dashboard(two_clips: Path) -> Iterator[str]:
+    with served(two_clips) as url:
+        yield url
+
+
+def whole_sum(page: Page) -> str:
+    more = page.locator(".proof-list button", has_text="Show more")
+    while more.is_visible():
+        before = page.locator(".proof-entry").count()
+        more.click()
+        expect(page.locator(".proof-entry").nth(before)).to_be_attached()
+    return page.locator(".proof-sum").inner_text()
+
+
+def test_from_the_page_to_a_number_with_its_proof_and_its_file(
+    dashboard: str, visit: Callable[..., Visit], picture: Callable[..., None], tmp_path: Path
+) -> None:
+    window = visit(None, url=dashboard)
+    page = window.open()
+    expect(page.locator("#health-strip")).to_contain_text("Every frame is accounted for")
+    picture(page, "whole-page")
+
+    page.locator("#source-filter summary").click()
+    page.locator("#source-filter .check", has_text="Town square").click()
+    page.keyboard.press("Escape")
+    page.locator("#label-filter summary").click()
+    page.locator("#label-filter .check", has_text="person").click()
+    page.keyboard.press("Escape")
+    page.locator("#interval").select_option("5")
+    window.settled()
+    bars = window.chart_values()["person"]
+    assert len(bars) >= 15
+    window.click_bar(3, of=len(bars))
+    window.settled()
+    expect(page.locator(".proof-stage .picture.loaded")).to_be_visible()
+    picture(page, "proof")
+    assert whole_sum(page) == f"✓ The sum is {bars[3]:,}: the bar's value"
+    added = page.locator(".proof-entry .adds").all_text_contents()
+    assert sum(int(one) for one in added) == bars[3]
+
+    page.locator("#metric").select_option("objects")
+    window.settled()
+    objects = window.chart_values()["person"]
+    assert sum(one or 0 for one in objects) < sum(one or 0 for one in bars) / 5
+    page.locator("#bar-close").click()
+    busiest = max(range(len(objects)), key=lambda n: objects[n] or 0)
+    window.click_bar(busiest, of=len(objects))
+    window.settled()
+    expect(page.locator(".proof-stage .picture.loaded")).to_have_count(2)
+    picture(page, "objects")
+    assert whole_sum(page) == f"✓ The sum is {objects[busiest]}: the bar's value"
+
+    page.locator("#export summary").click()
+    with page.expect_download() as coming:
+        page.locator("#export-csv").click()
+    coming.value.save_as(tmp_path / "counts.csv")
+    text = (tmp_path / "counts.csv").read_bytes().decode("utf-8-sig")
+    rows = [row for row in csv.DictReader(io.StringIO(text, newline="")) if row["coverage"] == "footage"]
+    assert [int(row["objects"]) for row in rows] == objects
+
+
+def test_zoom_and_comparison_over_real_counts(
+    dashboard: str, visit: Callable[..., Visit], picture: Callable[..., None]
+) -> None:
+    window = visit(None, url=dashboard, color_scheme="dark")
+    page = window.open("?source=town-square&interval=1&chart=lines&label=person")
+    every = window.chart_values()["person"]
+    window.drag(0.3, 0.6)
+    window.settled()
+    some = window.chart_values()["person"]
+    assert 0 < len(some) < len(every)
+    page.locator("#compare").select_option(label="the period before")
+    window.settled()
+    expect(page.locator("#compare-area tbody tr").first.locator("td").nth(2)).to_have_text(
+        re.compile(r"[0-9]")
+    )
+    picture(page, "compare-dark")
+    page.locator("#chart").dblclick()
+    window.settled()
+    assert window.chart_values()["person"] == every
+
+
+def test_a_broken_index_is_said_within_seconds_and_a_mended_one_is_taken_up(
+    two_clips: Path, visit: Callable[..., Visit], picture: Callable[..., None], tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(two_clips, folder)
+    index = folder / "frametally-data" / "index.sqlite"
+    with served(folder) as url:
+        window = visit(None, url=url)
+        page = window.open()
+        before = window.chart_values()
+        whole = index.read_bytes()
+        aside = index.with_suffix(".whole")
+        shutil.move(index, aside)
+        index.write_bytes(b"this is no database, whatever its name may say" * 100)
+        expect(page.locator("#notice")).to_contain_text("The counts are out of reach", timeout=PATIENCE_MS)
+        assert window.chart_values() == before
+        picture(page, "index-away")
+        index.write_bytes(whole)
+        expect(page.locator("#notice")).to_be_hidden(timeout=PATIENCE_MS)
+        window.settled()
+        assert window.chart_values() == before
+
+
+def test_a_page_that_is_open_follows_the_work(
+    one_clip: Path,
+    shared_data: Path,
+    visit: Callable[..., Visit],
+    picture: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(one_clip, folder)
+    with served(folder) as url:
+        window = visit(None, url=url)
+        page = window.open()
+        expect(page.locator("#sources-card")).to_be_hidden()
+        count(folder, shared_data / "vtest" / "vtest.avi", "Town square", SQUARE_START, 1)
+        expect(page.locator("#sources tbody tr", has_text="Town square")).to_be_visible(timeout=PATIENCE_MS)
+        expect(window.tile("Sources").locator(".value")).to_have_text("2 sources")
+        page.locator("#health > summary").click()
+        expect(page.locator("#health-strip")).to_contain_text(
+            "Every frame is accounted for", timeout=PATIENCE_MS
+        )
+        expect(page.locator("#books tbody tr", has_text="Town square")).to_contain_text("✓ settled")
+        page.locator("#health").scroll_into_view_if_needed()
+        picture(page, "books")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_main_states_on_a_phone_and_on_a_desk(
+    dashboard: str, visit: Callable[..., Visit], picture: Callable[..., None], scheme: str
+) -> None:
+    states = {
+        "everything": "",
+        "bar": "?source=town-square&interval=5&at=2026-01-01T08:00:40Z",
+        "table": "?view=table&interval=5",
+        "nothing": "?from=2031-01-01T00:00:00Z",
+    }
+    phone = visit(None, url=dashboard, viewport=PHONE, color_scheme=scheme, has_touch=True)
+    desk = visit(None, url=dashboard, color_scheme=scheme)
+    for name, query in states.items():
+        page = phone.open(query)
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        picture(page, f"phone-{name}-{scheme}")
+        picture(desk.open(query), f"desk-{name}-{scheme}")

@@ -1,0 +1,129 @@
+"""The wheel is enough: installed in an empty environment it serves the page with its libraries."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from frametally_web.assets import load_scripts
+
+ROOT = Path(__file__).resolve().parents[2]
+STATIC = ROOT / "simple_frontend" / "frametally_web" / "static"
+SERVED = """
+import json, sys
+from pathlib import Path
+import frametally_web
+from frametally.count_index import open_count_index
+from frametally.ledger import open_ledger
+from frametally.settings import Settings
+from frametally.testing import MemoryLog, MemoryStore
+from frametally_web.app import create_app
+folder = Path(sys.argv[1])
+index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
+ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+client = create_app(
+    settings=Settings(), store=MemoryStore(), index=index, ledger=ledger, log=MemoryLog()
+).test_client()
+page = client.get("/")
+found = {"file": frametally_web.__file__, "/": page.status_code, "page": page.text}
+for path in sys.argv[2:]:
+    found[path] = client.get(path).status_code
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy of what the wheel is made of."""
+    if load_scripts() is None:
+        pytest.skip("needs the front-end libraries: run python simple_frontend/fetch_assets.py")
+    copy, built = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
+    ignored = shutil.ignore_patterns("__pycache__", "node_modules", ".env", "*.pyc")
+    for folder in ("core", "producer", "consumer", "hadoop", "elasticsearch", "simple_frontend"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(ROOT / name, copy / name)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(built)],
+        cwd=copy,
+        check=True,
+        capture_output=True,
+    )
+    (made,) = built.glob("*.whl")
+    return made
+
+
+def test_the_wheel_holds_every_library_with_its_hash(wheel: Path) -> None:
+    import base64
+    import hashlib
+
+    wanted = {
+        entry["name"]: entry["integrity"]
+        for entry in json.loads((STATIC / "vendor.json").read_text(encoding="utf-8"))["files"]
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        for name, integrity in wanted.items():
+            data = archive.read(f"frametally_web/static/vendor/{name}")
+            assert "sha256-" + base64.b64encode(hashlib.sha256(data).digest()).decode() == integrity
+
+
+def test_installed_in_an_empty_environment_it_serves_the_page_and_its_libraries(
+    wheel: Path, tmp_path: Path
+) -> None:
+    environment = tmp_path / "empty"
+    venv.create(environment, with_pip=False)
+    (site,) = environment.glob("lib/python3*/site-packages")
+    install = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "install"]
+    subprocess.run(
+        [*install, "--quiet", "--no-deps", "--no-index", str(wheel)],
+        check=True,
+        env=os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )
+    # Its dependencies, and nothing of this checkout: an editable install is a .pth file, which is not read.
+    dependencies = Path(next(path for path in sys.path if path.endswith("site-packages")))
+    paths = [
+        f"/static/vendor/{entry['name']}"
+        for entry in json.loads((STATIC / "vendor.json").read_text(encoding="utf-8"))["files"]
+    ]
+    done = subprocess.run(
+        [str(environment / "bin" / "python"), "-c", SERVED, str(tmp_path), *paths, "/static/script.js"],
+        env={k: v for k, v in os.environ.items() if not k.startswith("FRAMETALLY_")}
+        | {"PYTHONPATH": os.pathsep.join([str(site), str(dependencies)])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["file"].startswith(str(site))
+    assert found["/"] == 200
+    assert {path: found[path] for path in paths} == dict.fromkeys(paths, 200)
+    assert all(path.rsplit("/", 1)[1] in found["page"] for path in paths if path.endswith(".js"))
+
+
+def test_a_wheel_without_the_libraries_is_not_built(wheel: Path, tmp_path: Path) -> None:
+    hook = ROOT / "simple_frontend" / "hatch_build.py"
+    script = (
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location('hook', {str(hook)!r})\n"
+        "hook = importlib.util.module_from_spec(spec); spec.loader.exec_module(hook)\n"
+        "made = hook.FrontEndLibraries(sys.argv[1], {}, None, None, sys.argv[1], 'wheel')\n"
+        "made.initialize('standard', {})\n"
+    )
+    folder = tmp_path / "simple_frontend"
+    folder.mkdir()
+    (folder / "fetch_assets.py").write_text("raise SystemExit(2)\n")
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "cannot be fetched" in done.stderr
