@@ -20,6 +20,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.frame_log import FrameLog
+from frametally.jpeg_header import jpeg_size_px
 from frametally.manifest_update import change_manifest, delete_manifest
 from frametally.media import (
     find_manifest,
@@ -31,7 +32,6 @@ from frametally.media import (
     weaker,
 )
 from frametally.object_store import ObjectMissing, ObjectStore
-from frametally.opencv import jpeg_size_px
 from frametally.records import FrameAnnouncement, MediaManifest, decode, encode
 from frametally.reports import Progress
 from frametally.settings import Settings

@@ -28,7 +28,7 @@ def parse_period_s(option: str, text: str) -> int:
 
 
 def repeat(
-    work: Callable[[], None],
+    work: Callable[[], object],
     *,
     period_s: float,
     should_stop: Callable[[], bool],

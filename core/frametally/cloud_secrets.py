@@ -1,0 +1,129 @@
+"""Secrets of the cloud stack: made, and refused where they are examples or too easy."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+
+import bcrypt
+
+from frametally.errors import Misconfigured
+
+LEAST_CHARACTERS = 12
+_LEAST_DIFFERENT = 6
+_EXAMPLES = re.compile(
+    r"change[-_]?(me|it|this)|example|placeholder|your[-_]?(own|password|secret|key)|<.*>|x{4,}|insert|todo"
+    r"|^(ci|test|demo|dummy)?(access|secret)(key)?[0-9]*$",
+    re.IGNORECASE,
+)
+_COMMON = re.compile(
+    r"pass(word|wort)|qwert|asdf|letmein|welcome|iloveyou|dragon|monkey|football|admin|secret|frametally"
+    r"|abcdef|012345|123456|654321|111111|000000",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+# Nobody can have a certificate for these.
+_NO_ONES = {"local", "localhost", "internal", "invalid", "lan", "home", "corp"}
+_EMAIL = re.compile(r"[^@\s]+@([^@\s]+)")
+# Traefik checks the hash at every request: some 15 ms at 8, a quarter of a second at bcrypt's usual 12.
+_WEB_ROUNDS = 8
+
+
+def checked_domain(text: str) -> str:
+    """The domain in lower case, without the dot at its end.
+
+    Raises:
+        Misconfigured: It is none that a certificate could be had for.
+    """
+    name = text.strip().lower().removesuffix(".")
+    labels = name.split(".")
+    if (
+        len(labels) < 2
+        or len(name) > 240
+        or not all(_LABEL.fullmatch(label) for label in labels)
+        or labels[-1].isdigit()
+        or labels[-1] in _NO_ONES
+        or _is_address(name)
+    ):
+        raise Misconfigured(
+            f"{text!r} is no domain that a certificate can be had for; name one that you own, such as "
+            "counts.your-town.org, without https:// and without a path"
+        )
+    return name
+
+
+def checked_email(text: str) -> str:
+    """The address. Raises `Misconfigured` if it is none."""
+    match = _EMAIL.fullmatch(text.strip())
+    try:
+        checked_domain(match[1] if match else "")
+    except Misconfigured:
+        raise Misconfigured(
+            f"{text!r} is no e-mail address; Let's Encrypt writes to it when a certificate runs out"
+        ) from None
+    return text.strip()
+
+
+def checked_secret(name: str, value: str) -> str:
+    """A secret that a person has chosen, or that a file holds.
+
+    Args:
+        name: What it is called where people set it.
+        value: It; never part of a message.
+
+    Raises:
+        Misconfigured: It is the one of an example, or easily guessed, or cannot stand in the files.
+    """
+    refuse_example(name, value)
+    if len(value) < LEAST_CHARACTERS or len(set(value)) < _LEAST_DIFFERENT or _COMMON.search(value):
+        raise Misconfigured(
+            f"{name} is too easy to guess: take {LEAST_CHARACTERS} characters or more, {_LEAST_DIFFERENT} of "
+            "them different, and none of the words that everybody tries; or leave it empty to have one made"
+        )
+    if not value.isprintable() or set(value) & set("'\"\\"):
+        raise Misconfigured(f"{name} must not have quotes, backslashes or control characters in it")
+    return value
+
+
+def refuse_example(name: str, value: str) -> None:
+    """Raise `Misconfigured` if `value` is that of an example, or one with quotes or line ends in it."""
+    if _EXAMPLES.search(value):
+        raise Misconfigured(f"{name} is that of an example; set one of your own, or leave it empty")
+    if not value.isprintable() or "'" in value:
+        raise Misconfigured(f"{name} must not have quotes or control characters in it")
+
+
+def new_secret() -> str:
+    """32 characters of letters, digits, - and _: 192 bits."""
+    while True:
+        value = secrets.token_urlsafe(24)
+        # One in millions holds a word that `checked_secret` refuses, or looks like an option.
+        if not value.startswith("-") and not _COMMON.search(value) and not _EXAMPLES.search(value):
+            return value
+
+
+def web_hash(password: str) -> str:
+    """The bcrypt hash for Traefik's users file."""
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(_WEB_ROUNDS)).decode()
+
+
+def index_hash(password: str) -> str:
+    """The bcrypt hash for Elasticsearch's users file: of the same kind, under the name that it knows."""
+    return "$2a$" + bcrypt.hashpw(password.encode(), bcrypt.gensalt(10)).decode().removeprefix("$2b$")
+
+
+def fits(password: str, hashed: str) -> bool:
+    """Whether the hash is that of the password; False for what is no hash."""
+    try:
+        return bcrypt.checkpw(password.encode(), hashed.encode())
+    except ValueError:
+        return False
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

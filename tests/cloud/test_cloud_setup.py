@@ -1,0 +1,292 @@
+"""What `frametally cloud-setup` writes, keeps and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import bcrypt
+import pytest
+from dotenv import dotenv_values
+
+from frametally.cloud_secrets import LEAST_CHARACTERS, checked_secret, new_secret
+from frametally.cloud_setup import CONTAINER_USER, MADE_SECRETS, Answers, set_up
+from frametally.errors import Misconfigured
+
+STORE = {
+    "FRAMETALLY_STORE_URL": "s3://town-counts",
+    "FRAMETALLY_STORE_ENDPOINT": "https://fsn1.your-objectstorage.com",
+    "FRAMETALLY_STORE_ACCESS_KEY": "AKIAEJ2XL6ZB7NQ",
+    "FRAMETALLY_STORE_SECRET_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzz",
+}
+ANSWERS = Answers(domain="counts.town.org", email="ops@town.org", store=STORE)
+PASSWORD = "Seven-tall-herons-2"  # noqa: S105
+FILES = [
+    ".env",
+    "kafka-jaas/kafka_server_jaas.conf",
+    "elasticsearch/users",
+    "elasticsearch/users_roles",
+    "traefik/auth/usersfile",
+    "traefik/acme/acme.json",
+]
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_one_run_writes_all_that_the_stack_needs(stack: Path) -> None:
+    done = set_up(stack, ANSWERS)
+    assert set(done.written) == {*FILES, "first-password"}
+    values = dotenv_values(stack / ".env", interpolate=False)
+    assert values["FRAMETALLY_DOMAIN"] == "counts.town.org"
+    assert values["FRAMETALLY_STORE_SECRET_KEY"] == STORE["FRAMETALLY_STORE_SECRET_KEY"]
+    assert len({values[name] for name in MADE_SECRETS}) == len(MADE_SECRETS)
+    for name in MADE_SECRETS:
+        assert len(values[name] or "") == 32
+    jaas = (stack / "kafka-jaas/kafka_server_jaas.conf").read_text()
+    assert f'user_frametally="{values["FRAMETALLY_LOG_PASSWORD"]}";' in jaas
+    own, listed = re.findall(r'(?<=password=|er_admin=)"([^"]+)"', jaas.replace("\n  password", "password"))
+    assert own == listed != values["FRAMETALLY_LOG_PASSWORD"]
+    assert "change-me" not in jaas
+    users = dict(line.split(":", 1) for line in (stack / "elasticsearch/users").read_text().splitlines())
+    for user, name in (
+        ("frametally", "FRAMETALLY_INDEX_PASSWORD"),
+        ("frametally-dashboard", "FRAMETALLY_INDEX_READER_PASSWORD"),
+    ):
+        assert users[user].startswith("$2a$")  # the only name of bcrypt that Elasticsearch knows
+        assert bcrypt.checkpw((values[name] or "").encode(), users[user].encode())
+    user, password = (stack / "first-password").read_text().split()
+    line = (stack / "traefik/auth/usersfile").read_text().strip()
+    assert line.startswith(f"{user}:$2b$")
+    assert bcrypt.checkpw(password.encode(), line.partition(":")[2].encode())
+    assert (stack / "traefik/acme/acme.json").read_bytes() == b""
+
+
+def test_secrets_are_readable_by_their_readers_alone(stack: Path) -> None:
+    done = set_up(stack, ANSWERS)
+    for name in [*FILES, "first-password"]:
+        assert stat.S_IMODE((stack / name).stat().st_mode) == 0o600, name
+    for name in ("traefik/auth", "traefik/acme"):
+        assert stat.S_IMODE((stack / name).stat().st_mode) == 0o700, name
+    if os.geteuid() == 0:
+        assert not done.warnings
+        for name in FILES[1:]:
+            assert (stack / name).stat().st_uid == CONTAINER_USER, name
+    else:
+        assert all(line.startswith(f"the containers run as user {CONTAINER_USER}") for line in done.warnings)
+
+
+def test_a_second_run_changes_nothing(stack: Path) -> None:
+    set_up(stack, ANSWERS)
+    before = snapshot(stack)
+    again = set_up(stack, Answers(store={}))
+    assert snapshot(stack) == before
+    assert again.written == []
+    assert set_up(stack, ANSWERS).written == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_lost_is_made_again_to_fit_the_rest(stack: Path, name: str) -> None:
+    set_up(stack, ANSWERS)
+    before = snapshot(stack)
+    (stack / name).unlink()
+    if name == ".env":  # its secrets are gone: what was made from them must go, too
+        with pytest.raises(Misconfigured, match="has another password than"):
+            set_up(stack, ANSWERS)
+        return
+    assert name in set_up(stack, Answers(store={})).written
+    after = snapshot(stack)
+    assert {key for key in before if before[key] != after[key]} <= {name, "first-password"}
+    assert set_up(stack, Answers(store={})).written == []
+
+
+def test_a_secret_is_changed_by_taking_it_out(stack: Path) -> None:
+    set_up(stack, ANSWERS)
+    env_file = stack / ".env"
+    old = dotenv_values(env_file)["FRAMETALLY_LOG_PASSWORD"]
+    text = re.sub(r"(?m)^FRAMETALLY_LOG_PASSWORD=.*$", "FRAMETALLY_LOG_PASSWORD=", env_file.read_text())
+    env_file.write_text(text)
+    with pytest.raises(
+        Misconfigured, match=r"kafka_server_jaas.conf has another password than FRAMETALLY_LOG"
+    ):
+        set_up(stack, Answers(store={}))
+    (stack / "kafka-jaas/kafka_server_jaas.conf").unlink()
+    set_up(stack, Answers(store={}))
+    new = dotenv_values(env_file)["FRAMETALLY_LOG_PASSWORD"]
+    assert new != old
+    assert f'"{new}"' in (stack / "kafka-jaas/kafka_server_jaas.conf").read_text()
+
+
+def test_lines_that_a_person_wrote_stay(stack: Path) -> None:
+    own = "# ours\nFRAMETALLY_TIMEZONE=Europe/Berlin\nFRAMETALLY_COUNT_LABELS='car, bus'\n"
+    (stack / ".env").write_text(own)
+    set_up(stack, ANSWERS)
+    assert (stack / ".env").read_text().startswith(own)
+
+
+def test_a_chosen_password_is_taken_and_kept_nowhere_in_clear(stack: Path) -> None:
+    done = set_up(stack, Answers(domain="a.org", email="a@a.org", user="eva", password=PASSWORD, store=STORE))
+    assert "first-password" not in done.written
+    line = (stack / "traefik/auth/usersfile").read_text().strip()
+    assert line.startswith("eva:")
+    assert bcrypt.checkpw(PASSWORD.encode(), line.partition(":")[2].encode())
+    assert not [name for name, data in snapshot(stack).items() if PASSWORD.encode() in data]
+
+
+def test_a_second_person_is_added_and_a_password_is_changed(stack: Path) -> None:
+    set_up(stack, Answers(domain="a.org", email="a@a.org", user="eva", password=PASSWORD, store=STORE))
+    users = stack / "traefik/auth/usersfile"
+    evas = users.read_text()
+    set_up(stack, Answers(user="tom", password="Nine-wet-otters-5", store={}))  # noqa: S106
+    assert users.read_text().startswith(evas)
+    set_up(stack, Answers(user="eva", password="Four-old-storks-8", store={}))  # noqa: S106
+    toms, changed = users.read_text().splitlines()
+    assert toms.startswith("tom:")
+    assert bcrypt.checkpw(b"Four-old-storks-8", changed.removeprefix("eva:").encode())
+
+
+def test_a_store_of_its_own_comes_with_keys_that_fit(stack: Path) -> None:
+    done = set_up(stack, Answers(domain="a.org", email="a@a.org", bundled_store=True, store={}))
+    assert "store/s3.json" in done.written
+    values = dotenv_values(stack / ".env")
+    assert values["COMPOSE_PROFILES"] == "store"
+    assert values["FRAMETALLY_STORE_ENDPOINT"] == "http://store:8333"
+    key = json.loads((stack / "store/s3.json").read_text())["identities"][0]["credentials"][0]
+    assert key == {
+        "accessKey": values["FRAMETALLY_STORE_ACCESS_KEY"],
+        "secretKey": values["FRAMETALLY_STORE_SECRET_KEY"],
+    }
+    assert set_up(stack, Answers(bundled_store=True, store={})).written == []
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        *(
+            "localhost",
+            "town",
+            "https://counts.town.org",
+            "counts.town.org/x",
+            "192.168.0.7",
+            "::1",
+            "a_b.org",
+        ),
+        *("-a.org", "a..org", ".org", " ", "server.local", "counts.town.123", "x" * 64 + ".org", "tówn.org"),
+        "a.org:443",
+    ],
+)
+def test_a_name_that_is_no_domain_is_refused(stack: Path, domain: str) -> None:
+    with pytest.raises(Misconfigured, match="domain"):
+        set_up(stack, Answers(domain=domain, email="a@a.org", store=STORE))
+    assert not (stack / ".env").exists()
+
+
+@pytest.mark.parametrize("email", ["ops", "ops@", "@town.org", "ops@localhost", "a b@town.org"])
+def test_an_address_that_nobody_reads_is_refused(stack: Path, email: str) -> None:
+    with pytest.raises(Misconfigured, match="e-mail"):
+        set_up(stack, Answers(domain="a.org", email=email, store=STORE))
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *("short-1A", "aaaaaaaaaaaaaaaa", "password-12345", "Admin-Admin-99", "frametally-2026"),
+        *("qwertzuiop-99", "change-me-please", "<your password>", "xxxxxxxxxxxx"),
+        *("Seven 'tall' herons", 'Seven "tall" herons'),
+    ],
+)
+def test_a_weak_or_example_password_is_refused_without_being_shown(stack: Path, password: str) -> None:
+    for values in ({"FRAMETALLY_LOG_PASSWORD": password}, {}):
+        (stack / ".env").write_text("".join(f"{k}={json.dumps(v)}\n" for k, v in values.items()))
+        chosen = "" if values else password
+        with pytest.raises(Misconfigured) as caught:
+            set_up(stack, Answers(domain="a.org", email="a@a.org", password=chosen, store=STORE))
+        assert password not in str(caught.value)
+        assert not (stack / "kafka-jaas/kafka_server_jaas.conf").exists()
+
+
+@pytest.mark.parametrize(
+    "secret", ["change-me", "YOUR-SECRET-KEY", "cisecret123x-example", "secretkey", "<secret>"]
+)
+def test_the_stores_example_secret_is_refused(stack: Path, secret: str) -> None:
+    with pytest.raises(Misconfigured, match="FRAMETALLY_STORE_SECRET_KEY is that of an example"):
+        set_up(
+            stack,
+            Answers(domain="a.org", email="a@a.org", store=STORE | {"FRAMETALLY_STORE_SECRET_KEY": secret}),
+        )
+
+
+def test_log_ins_copied_from_the_example_are_refused(stack: Path) -> None:
+    folder = stack / "kafka-jaas"
+    shutil.copy(folder / "kafka_server_jaas.conf.example", folder / "kafka_server_jaas.conf")
+    with pytest.raises(Misconfigured, match="password"):
+        set_up(stack, ANSWERS)
+
+
+def test_two_servers_never_share_a_password(stack: Path) -> None:
+    same = "Three-blue-geese-1"
+    (stack / ".env").write_text(f"ELASTIC_PASSWORD={same}\nFRAMETALLY_LEDGER_PASSWORD={same}\n")
+    with pytest.raises(Misconfigured, match="are the same"):
+        set_up(stack, ANSWERS)
+
+
+def test_another_domain_than_that_of_the_stack_is_refused(stack: Path) -> None:
+    set_up(stack, ANSWERS)
+    before = snapshot(stack)
+    with pytest.raises(Misconfigured, match="another FRAMETALLY_DOMAIN than was given"):
+        set_up(stack, Answers(domain="other.org", store={}))
+    assert snapshot(stack) == before
+
+
+def test_a_made_secret_passes_its_own_test() -> None:
+    made = {new_secret() for _ in range(500)}
+    assert len(made) == 500
+    for value in made:
+        assert checked_secret("it", value) == value
+        assert len(value) > LEAST_CHARACTERS
+
+
+def run(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "frametally", "cloud-setup", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | {"COLUMNS": "200"} | env,
+        check=False,
+    )
+
+
+def test_the_command_takes_secrets_from_the_environment_and_prints_none(stack: Path) -> None:
+    told = ("--domain", "counts.town.org", "--email", "ops@town.org", "--store-url", "s3://town-counts")
+    keys = ("--store-access-key", STORE["FRAMETALLY_STORE_ACCESS_KEY"])
+    secret = STORE["FRAMETALLY_STORE_SECRET_KEY"]
+    missing = run(*told, *keys, "--folder", stack)
+    assert missing.returncode == 2
+    assert "FRAMETALLY_STORE_SECRET_KEY is not known; set it in the environment" in missing.stderr
+    env = {"FRAMETALLY_STORE_SECRET_KEY": secret, "FRAMETALLY_CLOUD_PASSWORD": PASSWORD}
+    done = run(*told, *keys, "--folder", stack, **env)
+    assert done.returncode == (0 if os.geteuid() in (0, CONTAINER_USER) else 1), done.stderr
+    values = dotenv_values(stack / ".env", interpolate=False)
+    said = done.stdout + done.stderr
+    for shown in (secret, PASSWORD, *(values[name] or "" for name in MADE_SECRETS)):
+        assert shown not in said
+    assert "docker-compose up -d --build" in said
+
+
+def test_without_a_domain_one_line_says_how_to_give_it(stack: Path) -> None:
+    done = run("--bundled-store", "--folder", stack)
+    assert done.returncode == 2
+    assert (
+        done.stderr.strip()
+        .splitlines()[-1]
+        .startswith("error: FRAMETALLY_DOMAIN is not known; give --domain")
+    )
+    assert not (stack / ".env").exists()

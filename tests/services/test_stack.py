@@ -1,0 +1,456 @@
+"""The whole stack, natively: from a clip to the chart at https://app.<domain>, in a network of its own.
+
+`make test-stack` runs it. The compose file's services run as processes with its settings, users, volumes and
+health checks; Traefik with the shipped files; certificates come from an ACME server.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import urllib3
+from dotenv import dotenv_values
+from in_namespace import DOMAIN, INSIDE
+from native_stack import NativeStack
+from pydantic import SecretStr
+from server_traefik import certified, for_tests, refuse_trouble
+from serving.place import Place
+from serving.state import State
+
+from frametally.access import StoreAccess
+from frametally.cloud_setup import Answers, set_up
+from frametally.demo_clip import ensure_demo_clip
+from frametally.object_store import ObjectStore, open_object_store
+from frametally.records import IntervalCount
+from frametally.runs import current_runs, read_run
+from frametally.segments import list_segments, read_header
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+START_TIME = "2026-01-01T08:00:00Z"
+FILMED = ("--source", "Traffic", "--start-time", START_TIME)
+SETTINGS = {"FRAMETALLY_INTERVAL_S": "1", "FRAMETALLY_DETECTOR": "opencv"}
+PASSWORD = "Seven-tall-herons-2"  # noqa: S105
+SERVERS = (
+    "kafka",
+    "elasticsearch",
+    "postgres",
+    "store",
+    "namenode",
+    "datanode",
+    "resourcemanager",
+    "nodemanager",
+    "jobhistory",
+)
+RUNNER = os.environ.get("FRAMETALLY_STACK_RUNNER", "hadoop")
+PATIENCE_S = 600
+SCREENSHOT = Path(os.environ.get("FRAMETALLY_STACK_SCREENSHOT", REPOSITORY / ".services/stack-dashboard.png"))
+
+
+class World(NamedTuple):
+    """The stack with the clip counted in it, and the same clip counted by one embedded `run`."""
+
+    stack: NativeStack
+    values: dict[str, str]
+    root_file: Path
+    api: str
+    traefik_log_bytes: int
+    embedded: Path
+    produced: str
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    if os.environ.get(INSIDE) != "1":
+        pytest.skip("needs a network of its own: run `make test-stack`")
+    folder = tmp_path_factory.mktemp("stack")
+    clip = ensure_demo_clip(REPOSITORY / "demo-data")
+    embedded = count_embedded(clip, tmp_path_factory.mktemp("embedded"))
+    with AcmeServer(folder) as acme:
+        here, values = set_up_stack(folder, clip)
+        with NativeStack(folder, here, values) as stack:
+            api_port = 8009
+            stack.extra["traefik"] = for_tests(acme["URL"], acme["CA_FILE"], api_port)
+            stack.binds["traefik"] = {f"{acme['CA_FILE']}:ro": Path(acme["CA_FILE"])}
+            bring_up(stack)
+            api = f"http://127.0.0.1:{api_port}"
+            wait_until(lambda: len(certified(here / "traefik/acme/acme.json", DOMAIN)) == 4, stack, 120)
+            produced = send_clip(stack)
+            wait_until(lambda: frames_detected(stack) == frames_of(embedded), stack)
+            # Not before: a round on YARN takes a minute, and one with half of it is followed by another.
+            stack.start("aggregator")
+            stack.wait_healthy("aggregator")
+            wait_until(lambda: settled(stack, embedded), stack)
+            log = stack.log("traefik")
+            yield World(stack, values, Path(acme["ROOT_FILE"]), api, log.stat().st_size, embedded, produced)
+
+
+class AcmeServer:
+    """An ACME server that looks for who asks at the ports of the web."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = State(folder / "servers", options={"acme_tls_port": "443", "acme_http_port": "80"})
+
+    def __enter__(self) -> dict[str, str]:
+        rows = self.state.up(["acme"])
+        assert not [row.trouble for row in rows if row.trouble]
+        given = Place("acme", self.state.folder / "acme", cache=Path()).given
+        return {name.removeprefix("FRAMETALLY_TEST_ACME_"): value for name, value in given.items()}
+
+    def __exit__(self, *_: object) -> None:
+        self.state.down()
+
+
+def set_up_stack(folder: Path, clip: Path) -> tuple[Path, dict[str, str]]:
+    """A copy of `cloud-services`, as the command leaves it, and what its `.env` says."""
+    here = folder / "cloud-services"
+    made = shutil.ignore_patterns(
+        ".env", "auth", "acme", "store", "footage", "users", "users_roles", "*.conf"
+    )
+    shutil.copytree(REPOSITORY / "cloud-services", here, ignore=made)
+    set_up(
+        here,
+        Answers(
+            domain=DOMAIN, email=f"ops@{DOMAIN}", user="eva", password=PASSWORD, bundled_store=True, store={}
+        ),
+    )
+    chosen = SETTINGS | {
+        "FRAMETALLY_AGGREGATE_EVERY": "2s",
+        "FRAMETALLY_INDEX_EVERY": "1s",
+        "FRAMETALLY_RUNNER": RUNNER,
+    }
+    lines = (here / ".env").read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if line.partition("=")[0] not in chosen]
+    lines = [*kept, *(f"{name}={value}" for name, value in chosen.items())]
+    (here / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (here / "footage").mkdir(mode=0o755)
+    shutil.copy(clip, here / "footage" / "traffic.mp4")
+    return here, {name: value or "" for name, value in dotenv_values(here / ".env").items()}
+
+
+def count_embedded(clip: Path, folder: Path) -> Path:
+    """The clip, counted by the embedded parts alone; its data folder."""
+    subprocess.run(
+        [sys.executable, "-m", "frametally", "run", str(clip), *FILMED, "--no-serve"],
+        cwd=folder,
+        env=os.environ | SETTINGS,
+        check=True,
+        capture_output=True,
+    )
+    return folder / "frametally-data"
+
+
+def bring_up(stack: NativeStack) -> None:
+    """As `docker-compose up` does: servers, then `setup`, then those that wait for it."""
+    for name in SERVERS:
+        stack.start(name)
+    stack.wait_healthy(*SERVERS)
+    code, said = stack.run("setup")
+    assert code == 0, said
+    seed_models(stack)
+    # The first consumer dies when it has stored its first segment, before it knows of it.
+    stack.extra["consumer"] = {"FRAMETALLY_FAILPOINT": "chain.put"}
+    stack.start("consumer", instance="consumer-1")
+    stack.extra["consumer"] = {}
+    stack.start("consumer", instance="consumer-2")
+    for name in ("indexer", "dashboard", "traefik"):
+        stack.start(name)
+    stack.wait_healthy("indexer", "dashboard", "traefik")
+
+
+def seed_models(stack: NativeStack) -> None:
+    """What the consumer would download: in here there is no way out."""
+    from frametally.settings import load_settings
+
+    models = stack.volume("models", "10001:10001")
+    for path in load_settings("consumer").models_dir.expanduser().iterdir():
+        shutil.copy(path, models)
+        os.chown(models / path.name, 10001, 10001)
+
+
+def send_clip(stack: NativeStack) -> str:
+    """The clip by the producer; then the end of the first consumer."""
+    code, said = stack.run("producer", "/footage/traffic.mp4", *FILMED)
+    assert code == 0, said
+    by_s = time.monotonic() + 90
+    while "consumer-1" not in stack.ended() and time.monotonic() < by_s:
+        time.sleep(0.2)
+    stack.kill("consumer-1")  # it may have had nothing to do
+    return said
+
+
+def open_store(stack: NativeStack) -> ObjectStore:
+    values = stack.variables
+    return open_object_store(
+        values["FRAMETALLY_STORE_URL"],
+        StoreAccess(
+            endpoint="http://127.0.0.1:8333",
+            access_key=values["FRAMETALLY_STORE_ACCESS_KEY"],
+            secret_key=SecretStr(values["FRAMETALLY_STORE_SECRET_KEY"]),
+        ),
+    )
+
+
+def part_files(store: ObjectStore) -> dict[str, bytes]:
+    return {
+        f"{run.model}/{run.day}/{name}": store.get(f"{run.prefix}/{name}")
+        for run in current_runs(store)
+        for name in run.parts
+    }
+
+
+def counts_of(store: ObjectStore) -> list[IntervalCount]:
+    return [count for run in current_runs(store) for count in read_run(store, run)[0]]
+
+
+def frames_of(data_dir: Path) -> int:
+    with closing(open_object_store(f"file://{data_dir}/store")) as store:
+        return sum(run.frames for run in current_runs(store))
+
+
+def frames_detected(stack: NativeStack) -> int:
+    with closing(open_store(stack)) as store:
+        return sum(read_header(store, key)[0].frames for key in list_segments(store))
+
+
+def settled(stack: NativeStack, embedded: Path) -> bool:
+    """Whether every frame is counted, and the books are in order."""
+    with closing(open_store(stack)) as store:
+        if sum(run.frames for run in current_runs(store)) != frames_of(embedded):
+            return False
+    return stack.execute("indexer", "frametally", "status").returncode == 0
+
+
+def wait_until(true: Callable[[], bool], stack: NativeStack, timeout_s: float = PATIENCE_S) -> None:
+    by_s = time.monotonic() + timeout_s
+    while not true():
+        ended = stack.ended()
+        assert not ended, "".join(f"{n} ended\n{stack.log(n).read_text()[-3000:]}" for n in ended)
+        if time.monotonic() > by_s:
+            tails = {
+                n: stack.log(n).read_text()[-1500:]
+                for n in ("consumer-2", "aggregator", "indexer", "traefik")
+            }
+            pytest.fail("\n".join(f"== {name}\n{tail}" for name, tail in tails.items()))
+        time.sleep(0.5)
+
+
+def ask(
+    world: World, name: str, *, user: str = "", password: str = "", path: str = "/"
+) -> urllib3.BaseHTTPResponse:
+    headers = {}
+    if user:
+        headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    with urllib3.PoolManager(ca_certs=str(world.root_file), retries=False) as pool:
+        return pool.request("GET", f"https://{name}.{DOMAIN}{path}", headers=headers, redirect=False)
+
+
+def test_the_part_files_are_those_of_the_embedded_run_byte_for_byte(world: World) -> None:
+    with (
+        closing(open_store(world.stack)) as ours,
+        closing(open_object_store(f"file://{world.embedded}/store")) as embedded,
+    ):
+        expected = part_files(embedded)
+        assert expected
+        assert part_files(ours) == expected
+
+
+def test_the_job_ran_on_yarn(world: World) -> None:
+    if RUNNER != "hadoop":
+        pytest.skip(f"FRAMETALLY_STACK_RUNNER={RUNNER}")
+    with urllib3.PoolManager() as pool:
+        apps = pool.request("GET", "http://127.0.0.1:8088/ws/v1/cluster/apps?states=FINISHED").json()
+    finished = [app for app in (apps["apps"] or {}).get("app", []) if app["finalStatus"] == "SUCCEEDED"]
+    assert finished
+
+
+def test_one_consumer_died_on_the_way_and_the_books_are_in_order(world: World) -> None:
+    done = world.stack.execute("indexer", "frametally", "status")
+    assert done.returncode == 0, done.stdout
+    assert "settled" in done.stdout
+
+
+def test_the_dashboard_shows_the_same_numbers_in_a_browser(world: World) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, a tool for tests")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("FRAMETALLY_REQUIRE_BROWSER") == "1":
+            pytest.fail("no Chromium here")
+        pytest.skip("needs Chromium (Debian: apt install chromium)")
+    with closing(open_object_store(f"file://{world.embedded}/store")) as store:
+        counts = counts_of(store)
+    total, frames = sum(count.detections for count in counts), frames_of(world.embedded)
+    trusted = f"--ignore-certificate-errors-spki-list={trusted_key(world.root_file, f'app.{DOMAIN}')}"
+    with playwright.sync_playwright() as runner:
+        browser = runner.chromium.launch(executable_path=chromium, args=["--no-sandbox", trusted])
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 900},
+            http_credentials={"username": "eva", "password": PASSWORD},
+        )
+        page = context.new_page()
+        said: list[str] = []
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(f"https://app.{DOMAIN}/")
+
+        def tile(name: str) -> str:
+            one = page.locator(".tile", has=page.locator(f":text-is('{name}')"))
+            text: str = one.locator(".value").inner_text(timeout=30_000)
+            return text
+
+        page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for(timeout=60_000)
+        assert tile("Detections") == f"{total:,}"
+        assert tile("Frames analysed") == f"{frames:,}"
+        by_s = time.monotonic() + 60
+        while tile("Source") != "Traffic" and time.monotonic() < by_s:
+            page.reload()  # the page waits for names for 2 s, then shows what there is
+            page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for(timeout=60_000)
+        assert tile("Source") == "Traffic"
+        picture = page.locator(".frame-card img").first
+        playwright.expect(picture).to_be_visible(timeout=30_000)
+        playwright.expect(picture).to_have_js_property("complete", value=True)
+        SCREENSHOT.parent.mkdir(exist_ok=True)
+        page.screenshot(path=SCREENSHOT)
+        browser.close()
+    assert said == []
+
+
+def trusted_key(root_file: Path, host: str) -> str:
+    """The key of a host's certificate, once it is verified, as Chromium names it: base64 of a sha256."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    context = ssl.create_default_context(cafile=str(root_file))
+    with (
+        socket.create_connection((host, 443), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname=host) as secured,
+    ):
+        certificate = secured.getpeercert(binary_form=True)
+    assert certificate is not None
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(der).digest()).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "shows"),
+    [
+        ("app", "/", "frametally"),
+        ("elastic", "/hadoop-object-counts/_count", '"count"'),
+        ("hadoop", "/dfshealth.html", "Namenode information"),
+    ],
+)
+def test_every_route_is_closed_without_the_right_password_and_open_with_it(
+    world: World, name: str, path: str, shows: str
+) -> None:
+    assert ask(world, name, path=path).status == 401
+    assert ask(world, name, user="eva", password="not-this-one-9", path=path).status == 401  # noqa: S106
+    answer = ask(world, name, user="eva", password=PASSWORD, path=path)
+    assert answer.status == 200, answer.data[:300]
+    assert shows.lower() in answer.data.decode().lower()
+    assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
+
+
+def test_at_elasticsearch_a_visitor_can_only_read(world: World) -> None:
+    path = "/hadoop-object-counts/_doc/x"
+    headers = {"Authorization": "Basic " + base64.b64encode(f"eva:{PASSWORD}".encode()).decode()}
+    with urllib3.PoolManager(ca_certs=str(world.root_file), retries=False) as pool:
+        put = pool.request("PUT", f"https://elastic.{DOMAIN}{path}", headers=headers, json={})
+    assert put.status == 403
+
+
+@pytest.mark.parametrize("name", ["app", "elastic", "hadoop"])
+def test_plain_http_is_sent_to_https(world: World, name: str) -> None:
+    with urllib3.PoolManager(retries=False) as pool:
+        answer = pool.request("GET", f"http://{name}.{DOMAIN}/x", redirect=False)
+    assert answer.status in (301, 308)
+    assert answer.headers["Location"] == f"https://{name}.{DOMAIN}/x"
+
+
+def test_tls_1_1_is_refused(world: World) -> None:
+    import warnings
+
+    context = ssl.create_default_context(cafile=str(world.root_file))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with (
+        socket.create_connection((f"app.{DOMAIN}", 443), timeout=20) as plain,
+        pytest.raises(ssl.SSLError),
+    ):
+        context.wrap_socket(plain, server_hostname=f"app.{DOMAIN}")
+
+
+def test_a_producer_elsewhere_reaches_kafka_by_its_public_name_over_sasl_ssl(
+    world: World, tmp_path: Path
+) -> None:
+    env = {
+        "FRAMETALLY_LOG_URL": f"kafka://kafka.{DOMAIN}:9093",
+        "FRAMETALLY_LOG_SECURITY": "SASL_SSL",
+        "FRAMETALLY_LOG_USER": "frametally",
+        "FRAMETALLY_LOG_CA_FILE": str(world.root_file),
+        "FRAMETALLY_STORE_URL": world.values["FRAMETALLY_STORE_URL"],
+        "FRAMETALLY_STORE_ENDPOINT": "http://127.0.0.1:8333",
+        "FRAMETALLY_STORE_ACCESS_KEY": world.values["FRAMETALLY_STORE_ACCESS_KEY"],
+        "FRAMETALLY_STORE_SECRET_KEY": world.values["FRAMETALLY_STORE_SECRET_KEY"],
+    }
+    clip = world.stack.stack / "footage" / "traffic.mp4"
+
+    def produce(password: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "frametally", "produce", str(clip), *FILMED],
+            cwd=tmp_path,
+            env=os.environ | env | {"FRAMETALLY_LOG_PASSWORD": password},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    refused = produce("not-this-one-9")
+    assert refused.returncode == 2, refused.stderr
+    assert "password" in refused.stderr
+    again = produce(world.values["FRAMETALLY_LOG_PASSWORD"])
+    assert again.returncode == 0, again.stderr  # the same clip: it is there, and nothing is announced twice
+    done = world.stack.execute("indexer", "frametally", "status")
+    assert done.returncode == 0, done.stdout
+
+
+def test_traefik_understood_every_file_and_no_secret_is_in_any_log(world: World) -> None:
+    refuse_trouble(world.api, world.stack.log("traefik"))
+    secrets = {value for name, value in world.values.items() if "PASSWORD" in name or "SECRET" in name} | {
+        PASSWORD
+    }
+    for log in (world.stack.folder / "logs").iterdir():
+        text = log.read_text(encoding="utf-8", errors="replace")
+        assert not [name for name in secrets if name in text], log
+
+
+def test_the_certificates_are_for_the_names_and_for_a_while(world: World) -> None:
+    context = ssl.create_default_context(cafile=str(world.root_file))
+    for name, port in (("app", 443), ("elastic", 443), ("hadoop", 443), ("kafka", 9093)):
+        host = f"{name}.{DOMAIN}"
+        with (
+            socket.create_connection((host, port), timeout=20) as plain,
+            context.wrap_socket(plain, server_hostname=host) as secured,
+        ):
+            certificate = secured.getpeercert()
+        assert certificate is not None
+        assert ("DNS", host) in certificate["subjectAltName"]
+        until_s = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+        assert until_s > datetime.datetime.now(datetime.UTC).timestamp()

@@ -1,0 +1,220 @@
+"""What comes in at Traefik: the shipped files, with certificates that an ACME server has issued."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import ssl
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import server_traefik
+import urllib3
+from serving.downloads import cache_folder
+from serving.needs import server
+from serving.processes import ServerFailed
+
+pytestmark = pytest.mark.services
+
+ROUTES = ["app", "elastic", "hadoop"]
+
+
+@pytest.fixture(scope="module")
+def traefik() -> Mapping[str, str]:
+    return server("traefik")
+
+
+def port_of(traefik: Mapping[str, str]) -> int:
+    return urlsplit(traefik["URL"]).port or 443
+
+
+class Door:
+    """One web address, whose name this machine does not know."""
+
+    def __init__(self, traefik: Mapping[str, str], name: str) -> None:
+        self.host = f"{name}.{traefik['DOMAIN']}"
+        self.pool = urllib3.HTTPSConnectionPool(
+            "127.0.0.1",
+            port_of(traefik),
+            ca_certs=traefik["CA_FILE"],
+            server_hostname=self.host,
+            assert_hostname=self.host,
+            maxsize=20,
+            retries=False,
+            timeout=20,
+        )
+
+    def ask(self, user: str = "", password: str = "", path: str = "/") -> urllib3.BaseHTTPResponse:
+        headers = {"Host": self.host}
+        if user:
+            headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        return self.pool.request("GET", path, headers=headers, redirect=False)
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_nobody_comes_in_without_the_right_password(traefik: Mapping[str, str], name: str) -> None:
+    door = Door(traefik, name)
+    user, password = traefik["USER"], traefik["PASSWORD"]
+    assert door.ask().status == 401
+    assert door.ask(user, "not-the-password").status == 401
+    assert door.ask("somebody", password).status == 401
+    assert door.ask(user, password).status == 200
+
+
+@pytest.mark.parametrize("name", ["app", "hadoop"])
+def test_the_password_of_the_door_goes_no_further(traefik: Mapping[str, str], name: str) -> None:
+    answer = Door(traefik, name).ask(traefik["USER"], traefik["PASSWORD"])
+    assert "Authorization" not in answer.json()["headers"]
+
+
+def test_at_elasticsearch_everyone_is_the_user_who_only_reads(traefik: Mapping[str, str]) -> None:
+    answer = Door(traefik, "elastic").ask(traefik["USER"], traefik["PASSWORD"])
+    kind, _, login = answer.json()["headers"]["Authorization"].partition(" ")
+    expected = f"frametally-dashboard:{traefik['INDEX_READER_PASSWORD']}"
+    assert (kind, base64.b64decode(login).decode()) == ("Basic", expected)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+@pytest.mark.parametrize("name", ROUTES)
+def test_security_headers_stand_on_every_answer(traefik: Mapping[str, str], name: str, allowed: bool) -> None:
+    login = (traefik["USER"], traefik["PASSWORD"]) if allowed else ()
+    headers = Door(traefik, name).ask(*login).headers
+    assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "Server" not in headers
+
+
+def test_plain_http_is_sent_to_https(traefik: Mapping[str, str]) -> None:
+    for name in ROUTES:
+        host = f"{name}.{traefik['DOMAIN']}"
+        answer = urllib3.request(
+            "GET",
+            f"http://127.0.0.1:{traefik['HTTP_PORT']}/some/path?x=1",
+            headers={"Host": host},
+            redirect=False,
+        )
+        assert answer.status in (301, 308)
+        assert answer.headers["Location"] == f"https://{host}:{port_of(traefik)}/some/path?x=1"
+
+
+def test_who_asks_too_often_is_told_to_wait_and_may_come_back(traefik: Mapping[str, str]) -> None:
+    door = Door(traefik, "app")
+    with ThreadPoolExecutor(20) as pool:
+        statuses = Counter(pool.map(lambda _: door.ask().status, range(1500)))
+    assert set(statuses) == {401, 429}
+    by_s = time.monotonic() + 20
+    while door.ask(traefik["USER"], traefik["PASSWORD"]).status != 200:
+        assert time.monotonic() < by_s
+        time.sleep(0.1)
+
+
+def handshake(
+    traefik: Mapping[str, str], host: str, *, port: int, version: ssl.TLSVersion | None = None
+) -> ssl.SSLSocket:
+    context = ssl.create_default_context(cafile=traefik["CA_FILE"])
+    if version is not None:
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.maximum_version = version
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as plain:
+        return context.wrap_socket(plain, server_hostname=host)
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.* is deprecated:DeprecationWarning")
+def test_tls_is_1_2_or_later(traefik: Mapping[str, str]) -> None:
+    host, port = f"app.{traefik['DOMAIN']}", port_of(traefik)
+    for old in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        with pytest.raises(ssl.SSLError, match=r"protocol version|no protocols available"):
+            handshake(traefik, host, port=port, version=old)
+    with handshake(traefik, host, port=port, version=ssl.TLSVersion.TLSv1_2) as secured:
+        assert secured.version() == "TLSv1.2"
+    with handshake(traefik, host, port=port) as secured:
+        assert secured.version() == "TLSv1.3"
+
+
+@pytest.mark.parametrize("name", [*ROUTES, "kafka"])
+def test_every_name_has_its_certificate_from_the_authority(traefik: Mapping[str, str], name: str) -> None:
+    host = f"{name}.{traefik['DOMAIN']}"
+    port = int(traefik["KAFKA_PORT"]) if name == "kafka" else port_of(traefik)
+    with handshake(traefik, host, port=port) as secured:
+        certificate = secured.getpeercert()
+    assert certificate is not None
+    assert ("DNS", host) in certificate["subjectAltName"]
+    assert "Pebble" in str(certificate["issuer"])
+
+
+def test_a_name_that_is_not_ours_gets_no_certificate(traefik: Mapping[str, str]) -> None:
+    with pytest.raises(ssl.SSLError):
+        handshake(traefik, f"other.{traefik['DOMAIN']}", port=port_of(traefik))
+
+
+def test_all_routers_are_enabled_and_nothing_went_wrong(traefik: Mapping[str, str]) -> None:
+    found = {router["name"]: router["status"] for router in server_traefik.routers(traefik["API_URL"])}
+    names = ("dashboard", "elasticsearch", "namenode", "kafka")
+    assert found == {f"{name}@file": "enabled" for name in names}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "http: {routers: {app: {rule: 'Host(`app.frametally.test`)', service: nowhere}}}",
+            'service "nowhere@file" does not exist',
+        ),
+        (
+            "http: {routers: {app: {rule: 'Hots(`a`)', service: a}},"
+            " services: {a: {loadBalancer: {servers: [{url: 'http://127.0.0.1'}]}}}}",
+            "unsupported function: Hots",
+        ),
+        ("http: {routes: {}}", "field not found, node: routes"),
+    ],
+    ids=["no such service", "bad rule", "misspelt key"],
+)
+def test_a_slip_in_the_files_is_noticed(
+    traefik: Mapping[str, str], tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "dynamic").mkdir()
+    (tmp_path / "dynamic" / "http.yml").write_text(text, encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        "TRAEFIK_ENTRYPOINTS_TRAEFIK_ADDRESS": f"127.0.0.1:{port}",
+        "TRAEFIK_ENTRYPOINTS_WEB_ADDRESS": "127.0.0.1:0",
+        "TRAEFIK_API_INSECURE": "true",
+        "TRAEFIK_PROVIDERS_FILE_DIRECTORY": str(tmp_path / "dynamic"),
+        "TRAEFIK_GLOBAL_CHECKNEWVERSION": "false",
+    }
+    log = tmp_path / "log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [server_traefik.program(cache_folder())],
+            env=os.environ | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        try:
+            by_s = time.monotonic() + 30
+            complaint = ""
+            while said not in complaint and time.monotonic() < by_s:
+                try:
+                    server_traefik.refuse_trouble(f"http://127.0.0.1:{port}", log)
+                except ServerFailed as error:
+                    complaint = str(error)
+                except OSError:
+                    pass
+                time.sleep(0.1)
+            assert said in complaint
+        finally:
+            process.kill()
