@@ -6,6 +6,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
+# The page's scripts are checked by tools of npm's, where there is an npm.
+HAS_NPM := $(shell command -v npm 2>/dev/null)
+PAGE_TOOLS := simple_frontend/node_modules/.package-lock.json
 SERVE ?= yes
 VIDEO ?=
 TESTS ?=
@@ -52,6 +55,36 @@ run: setup ## Count your own footage: make run VIDEO=my.mp4 (or a folder; SERVE=
 test: .venv/dev setup ## Run the tests
 	@$(BIN)/python -m pytest -m "not demo and not services"
 
+.PHONY: test-browser
+test-browser: .venv/dev setup $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test the page in Chromium (pictures go to build/screenshots)
+	@$(BIN)/python -m pytest tests/web -k in_browser
+
+# Real servers, without containers; SERVICES="kafka s3" names some of them.
+SERVICES ?=
+
+.PHONY: services-up
+services-up: .venv/dev ## Start real servers for the tests (SERVICES="kafka s3": these only)
+	@$(BIN)/python tests/servers up $(SERVICES)
+
+.PHONY: services-down
+services-down: .venv/dev ## Stop what services-up has started, and only that
+	@$(BIN)/python tests/servers down $(SERVICES)
+
+.PHONY: test-services
+test-services: .venv/dev setup ## Run the tests against the real servers that are up
+	@$(BIN)/python -m pytest -m services $(TESTS)
+
+.PHONY: test-stack
+test-stack: .venv/dev setup ## Run the whole cloud stack natively, in a network of its own (root; no Docker)
+	@$(BIN)/python tests/servers/native_stack.py
+	@$(BIN)/python -m pytest -m images tests/services/test_images.py
+	@$(BIN)/python tests/servers/in_namespace.py $(BIN)/python -m pytest -m stack tests/services/test_stack.py
+
+# What is not given is asked for on a terminal; secrets come from the environment or are made.
+.PHONY: cloud-setup
+cloud-setup: .venv/runtime ## Write .env, users and log-ins of the cloud stack: make cloud-setup DOMAIN=... EMAIL=...
+	@$(BIN)/frametally cloud-setup $(if $(DOMAIN),--domain "$$DOMAIN") $(if $(EMAIL),--email "$$EMAIL") $(ARGS)
+
 .venv-spark/ready: .venv/python requirements-spark.lock pyproject.toml
 	@echo "Installing the pinned PySpark in an environment of its own"
 	@$(BIN)/python -m venv --clear .venv-spark
@@ -77,7 +110,8 @@ test-airflow: .venv/dev setup .venv-airflow/ready ## Run the DAGs against embedd
 soak: .venv/dev setup ## Kill stages for long: FRAMES=10000 KILLS=200 REAL_KILLS=10 SEED=<number> can be set
 	@FAULTS_FRAMES=$${FRAMES:-10000} FAULTS_KILLS=$${KILLS:-200} FAULTS_REAL_KILLS=$${REAL_KILLS:-10} \
 	  FAULTS_SEED=$${SEED:-0} FAULTS_EXAMPLES=2000 \
-	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/faults/test_protocol_machine.py
+	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/faults/test_protocol_machine.py \
+	  tests/pipeline/test_any_speed.py
 
 .PHONY: guarantees
 guarantees: .venv/dev setup ## Run the tests and write PASS or FAIL into docs/guarantees.md (TESTS=<paths>: these only)
@@ -86,16 +120,27 @@ guarantees: .venv/dev setup ## Run the tests and write PASS or FAIL into docs/gu
 	  $(BIN)/python docs/guarantees.py "$$result" --write
 
 .PHONY: lint
-lint: .venv/dev ## Check style
+lint: .venv/dev lint-page ## Check style
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 
 .PHONY: types
-types: .venv/dev ## Check types
+types: .venv/dev types-page ## Check types
 	@$(BIN)/mypy
+
+$(PAGE_TOOLS): simple_frontend/package-lock.json
+	@echo "Installing the pinned tools for the page's scripts"
+	@cd simple_frontend && npm ci --silent && touch node_modules/.package-lock.json
+
+.PHONY: lint-page types-page
+lint-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Check the style of the page's scripts (needs npm)
+	@$(if $(HAS_NPM),cd simple_frontend && npm run --silent lint,echo "No npm: the page's scripts are not checked" >&2)
+
+types-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Check the types of the page's scripts (needs npm)
+	@$(if $(HAS_NPM),cd simple_frontend && npm run --silent types,echo "No npm: the page's scripts are not checked" >&2)
 
 .PHONY: clean
 clean: ## Remove what make made: .venv, the demo's data, caches
 	@rm -rf .venv .venv-spark .venv-airflow demo-data simple_frontend/node_modules simple_frontend/frametally_web/static/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-export VIDEO
+export VIDEO DOMAIN EMAIL

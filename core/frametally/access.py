@@ -37,10 +37,14 @@ class LogAccess(ServerAccess):
         security: Kafka's `security.protocol`; empty: SASL_SSL with a user and a CA file, SASL_PLAINTEXT with
             a user alone, SSL with a CA file alone, else PLAINTEXT.
         client_properties: A `client.properties` file as Confluent's clients read it; settings win over it.
+        replication: Copies of each message in topics that are made; 0: as the broker says.
+        retention_h: Hours that messages are kept in topics that are made; 0: as the broker says.
     """
 
     security: str = ""
     client_properties: Path | None = None
+    replication: int = 0
+    retention_h: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,7 @@ class StoreAccess:
         secret_key: Its secret.
         ca_file: PEM file of the authorities that the endpoint's certificate may come from; None: the
             system's.
+        link_endpoint: URL of the service in links for browsers and batch nodes; empty: `endpoint`.
     """
 
     endpoint: str = ""
@@ -61,3 +66,4 @@ class StoreAccess:
     access_key: str = ""
     secret_key: SecretStr = NO_SECRET
     ca_file: Path | None = None
+    link_endpoint: str = ""

@@ -50,9 +50,9 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
             time.sleep(_WATCH_EVERY_S)
             books = _read(ports, ledger, model)
         runs = [counted.run for counted in ledger.runs() if counted.run.model == books.model]
-        reports = [] if as_json else newest_reports(ports.store, runs)
+        reports = newest_reports(ports.store, runs)
     if as_json:
-        click.echo(console_books.status_json(books))
+        click.echo(console_books.status_json(books, reports))
     else:
         console_books.print_status(books)
         for line in (line for report in reports for line in quality_lines(report)):

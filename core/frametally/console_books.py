@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 
+import msgspec
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from frametally.console import out, plain, utc
+from frametally.quality import QualityReport
 from frametally.status import Status
 from frametally.status_verdict import SourceBooks
 
@@ -83,14 +86,15 @@ def print_pace(status: Status) -> None:
     out.print(line)
 
 
-def status_json(status: Status) -> str:
-    """The books as JSON, with the verdict and the exit code."""
+def status_json(status: Status, reports: Iterable[QualityReport]) -> str:
+    """The books as JSON, with the verdict, the exit code and the newest days' quality reports."""
     verdict = {0: "settled", 4: "behind", 3: "broken"}[status.exit_code]
     body = status._asdict() | {
         "sources": [books._asdict() for books in status.sources],
         "stages": [stage._asdict() for stage in status.stages],
         "pace": status.pace._asdict() | {"newest_segment_age_s": _age_s(status.pace.newest_segment_at_ms)},
         "lost": [lost._asdict() for lost in status.lost],
+        "quality": [msgspec.to_builtins(report) | {"passed": not report.failed} for report in reports],
     }
     return json.dumps({"verdict": verdict, "exit_code": status.exit_code, **body}, indent=2)
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
+from frametally import keys
 from frametally.count_index import open_count_index
 from frametally.downloads import KnownFile, file_sha256
 from frametally.errors import FrametallyError, Misconfigured, Retryable
@@ -42,6 +43,7 @@ _LIBRARIES = {
     "mrjob": "hadoop",
     "elasticsearch": "search",
     "kafka-python": "a Kafka log",
+    "boto3": "an S3 store",
     "flask": "web",
 }
 _SECRET_NAME = re.compile(r"password|secret|token|credential|access_key", re.IGNORECASE)
@@ -265,9 +267,31 @@ def _check_log(settings: Settings, shown: str) -> Iterator[Row]:
                 "`frametally produce` makes it",
             )
             return
+        others = _other_topics(settings, log)
     held = sum(ends.values()) - sum(begin.values())
     held_text = f"topic {settings.topic} has {held} messages in {len(ends)} partitions"
     yield Row("log", shown, f"announcing, reading and committing work; {held_text}")
+    for topic, messages in others:
+        yield Row("log", f"topic {topic}", f"{messages} messages", "frames announced again for one model")
+
+
+def _other_topics(settings: Settings, log: FrameLog) -> list[tuple[str, int]]:
+    """The other topics that models read, each with the messages that it holds."""
+    try:
+        with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
+            models = ledger.models()
+            topics = {link.topic for model in models for link in ledger.chain(model)}
+    except FrametallyError:  # has a row of its own
+        return []
+    topics |= {keys.redetect_topic(model) for model in models}
+    found = []
+    for topic in sorted(topics - {settings.topic}):
+        try:
+            held = sum(log.end_offsets(topic).values()) - sum(log.begin_offsets(topic).values())
+        except Misconfigured:  # there is none
+            continue
+        found.append((topic, held))
+    return found
 
 
 def _try_log_rights(log: FrameLog) -> None:

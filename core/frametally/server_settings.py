@@ -23,6 +23,19 @@ class ServerSettings(BaseSettings):
     store_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that the S3 service's certificate may come from."
     )
+    store_link_endpoint: str = Field(
+        "",
+        description="URL of the S3 service as browsers and batch nodes reach it; empty: `store_endpoint`.",
+    )
+    store_image_days: int = Field(
+        0, ge=0, le=36_500, description="Days after which the S3 store removes frames; 0: never."
+    )
+    store_metadata_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="Days after which the S3 store removes detections; 0: never. Counts stay.",
+    )
     log_security: Literal["", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "", description="Kafka's `security.protocol`; empty: by what else is set."
     )
@@ -33,6 +46,15 @@ class ServerSettings(BaseSettings):
     )
     log_client_properties: Path | None = Field(
         None, description="A Kafka `client.properties` file; the settings win over it."
+    )
+    log_replication: int = Field(
+        0, ge=0, le=100, description="Copies of each message in Kafka topics that are made; 0: the broker's."
+    )
+    log_retention_h: int = Field(
+        0,
+        ge=0,
+        le=876_000,
+        description="Hours that Kafka keeps messages in topics that are made; 0: as the broker says.",
     )
     index_user: str = Field("", description="Name to log in to the index's server by.")
     index_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
@@ -54,6 +76,7 @@ class ServerSettings(BaseSettings):
             access_key=self.store_access_key,
             secret_key=self.store_secret_key,
             ca_file=self.store_ca_file,
+            link_endpoint=self.store_link_endpoint,
         )
 
     @property
@@ -65,6 +88,8 @@ class ServerSettings(BaseSettings):
             ca_file=self.log_ca_file,
             security=self.log_security,
             client_properties=self.log_client_properties,
+            replication=self.log_replication,
+            retention_h=self.log_retention_h,
         )
 
     @property

@@ -148,7 +148,10 @@ class Settings(WebSettings, ServerSettings):
         "f32", description="Arithmetic of the network; `bf16` and `int8` are for `openvino`."
     )
     detector_threads: int = Field(
-        0, ge=0, le=1024, description="Threads of one worker's network; 0: as many as it has cores."
+        0,
+        ge=0,
+        le=1024,
+        description="Threads of one worker's network; 0: one a core, of several workers twice their part.",
     )
     execution_providers: str = Field(
         "CPUExecutionProvider",
@@ -243,6 +246,27 @@ class Settings(WebSettings, ServerSettings):
     )
     runner: Literal["inline", "local", "hadoop", "spark"] = Field(
         "inline", description="Engine of the counting job."
+    )
+    split_mb: int = Field(
+        64, ge=1, le=100_000, description="Megabytes of segments that one task of the counting job reads."
+    )
+    hadoop_bin: str = Field("hadoop", description="Command of the Hadoop client, for the `hadoop` engine.")
+    hadoop_streaming_jar: str = Field(
+        "", description="Hadoop's streaming jar; empty: looked for where Hadoop is installed."
+    )
+    hadoop_python: str = Field("python3", description="Command by which the cluster's nodes run Python.")
+    hadoop_log_dirs: str = Field(
+        "",
+        description="Folders (HDFS, too) with the logs of tasks, separated by commas; empty: the usual ones.",
+    )
+    hadoop_jobconf: str = Field(
+        "", description="Properties of the job, such as `mapreduce.map.memory.mb=1024`, separated by commas."
+    )
+    manifest_ttl_s: int = Field(
+        86_400,
+        ge=60,
+        le=604_800,
+        description="Seconds for which the tasks of a job may read segments from the S3 store, by links.",
     )
     spark_master: str = Field(
         "local[*]", description="Spark's master, for the `spark` engine; `local[*]`: this machine's cores."

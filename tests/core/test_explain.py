@@ -89,7 +89,7 @@ def explained(store: MemoryStore, ledger: Ledger, from_ms: int, to_ms: int, **op
             ledger,
             model=MODEL,
             source="cam",
-            label="car",
+            labels=["car"],
             from_ms=from_ms,
             to_ms=to_ms,
             limits=LIMITS,
