@@ -53,7 +53,7 @@ run: setup ## Count your own footage: make run VIDEO=my.mp4 (or a folder; SERVE=
 
 .PHONY: test
 test: .venv/dev setup ## Run the tests
-	@$(BIN)/python -m pytest -m "not demo and not services"
+	@$(BIN)/python -m pytest -m "not demo and not services and not images and not stack"
 
 .PHONY: test-browser
 test-browser: .venv/dev setup $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test the page in Chromium (pictures go to build/screenshots)
@@ -116,7 +116,7 @@ soak: .venv/dev setup ## Kill stages for long: FRAMES=10000 KILLS=200 REAL_KILLS
 .PHONY: guarantees
 guarantees: .venv/dev setup ## Run the tests and write PASS or FAIL into docs/guarantees.md (TESTS=<paths>: these only)
 	@result="$$(mktemp)"; trap 'rm -f "$$result"' EXIT; \
-	  $(BIN)/python -m pytest -m "not demo and not services" --junit-xml="$$result" $(TESTS) || test $$? -eq 1; \
+	  $(BIN)/python -m pytest -m "not demo and not services and not images and not stack" --junit-xml="$$result" $(TESTS) || test $$? -eq 1; \
 	  $(BIN)/python docs/guarantees.py "$$result" --write
 
 .PHONY: lint
