@@ -329,7 +329,8 @@ def misspelt_settings(component: str | None = None) -> dict[str, str]:
     known = [f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields]
     almost = {}
     for name in sorted(given - set(known)):
-        if name.startswith(ENV_PREFIX) and (close := difflib.get_close_matches(name, known, 1, 0.9)):
+        ours = name.startswith(ENV_PREFIX) and not name.startswith(f"{ENV_PREFIX}TEST_")
+        if ours and (close := difflib.get_close_matches(name, known, 1, 0.9)):
             almost[name] = close[0]
     return almost
 

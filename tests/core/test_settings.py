@@ -92,6 +92,7 @@ def test_a_misspelt_setting_is_named_with_the_one_that_was_meant(
     monkeypatch.setenv("FRAMETALLY_SAMPLE_FSP", "all")
     monkeypatch.setenv("FRAMETALLY_JPEG_QUALITY", "80")
     monkeypatch.setenv("FRAMETALLY_DOMAIN", "example.org")
+    monkeypatch.setenv("FRAMETALLY_TEST_INDEX_URL", "postgresql://127.0.0.1/frametally")
     assert misspelt_settings() == {
         "FRAMETALLY_INTERVALS_S": "FRAMETALLY_INTERVAL_S",
         "FRAMETALLY_SAMPLE_FSP": "FRAMETALLY_SAMPLE_FPS",
