@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
+from frametally import count_questions
 from frametally.adapters import sql_engine, sql_index, sql_limits, sql_queries, sql_tables
 from frametally.adapters.sql_engine import BUSY_TIMEOUT_S
 from frametally.adapters.sql_index import SqlIndex
@@ -203,7 +204,8 @@ def test_many_processes_may_open_a_new_index_at_once(path, opened):
 
 
 def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(path, monkeypatch, opened):
-    monkeypatch.setattr(sql_index, "_MAX_BUCKETS", 2)
+    for module in (count_questions, sql_index):
+        monkeypatch.setattr(module, "MAX_BUCKETS", 2)
     index = opened(path)
     records = [
         Coverage(model="m", source="gate", interval_start_ms=n * 60_000, interval_s=60, frames=1)

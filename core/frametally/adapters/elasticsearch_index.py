@@ -40,13 +40,18 @@ from frametally.count_index import (
     SourceSummary,
     WeekHour,
 )
-from frametally.errors import Misconfigured
+from frametally.count_questions import (
+    MAX_BUCKETS,
+    check_interval,
+    check_names,
+    check_offset,
+    check_week_hours,
+    histogram_of,
+)
 from frametally.merging import add_week_hours, merge_bucket, merge_coverage
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
 from frametally.steps import Piece, pieces, rolled_steps, usable_steps
 
-_MAX_BUCKETS = 200_000
-_MAX_NAMES = 1_000
 _MAX_EVIDENCE_PER_LABEL = 100
 _MAX_LISTED = 100_000
 _HOUR_S = 3600
@@ -174,12 +179,8 @@ class ElasticsearchIndex:
         Raises:
             Misconfigured: No such interval or offset, too many names, or more bars than an answer holds.
         """
-        if interval_s < 1 or base_interval_s < 1 or interval_s % base_interval_s:
-            raise Misconfigured(
-                f"interval {interval_s} s is no multiple of the stored {base_interval_s} s; use "
-                f"{base_interval_s}, {2 * base_interval_s}, {3 * base_interval_s} or another multiple of it"
-            )
-        _check_offset(offset_ms, base_interval_s)
+        check_interval(interval_s, base_interval_s)
+        check_offset(offset_ms, base_interval_s)
         selection = _selection(model, base_interval_s, sources, labels)
         of_coverage = [by_start(interval_s * 1000, offset_ms), *([by_value("source")] if by_source else [])]
         of_counts = [*of_coverage, by_value("label")]
@@ -190,21 +191,13 @@ class ElasticsearchIndex:
             for piece in pieces(steps, bounded(from_ms), bounded(to_ms)):
                 runs = now.current(selection, piece)
                 query = documents_of("count", selection, piece, runs)
-                for found in now.groups(query, of_counts, OF_COUNTS, _MAX_BUCKETS):
+                for found in now.groups(query, of_counts, OF_COUNTS, MAX_BUCKETS):
                     merge_bucket(bars, _bucket(found))
                 query = documents_of("coverage", selection, piece, runs)
-                for found in now.groups(query, of_coverage, OF_COVERAGE, _MAX_BUCKETS):
+                for found in now.groups(query, of_coverage, OF_COVERAGE, MAX_BUCKETS):
                     merge_coverage(covered, _coverage_bucket(found))
-        if max(len(bars), len(covered)) > _MAX_BUCKETS:
-            raise Misconfigured(
-                f"interval {interval_s} s makes more than {_MAX_BUCKETS} bars; "
-                "ask for a longer interval or a shorter range"
-            )
-        return Histogram(
-            model=model,
-            base_interval_s=base_interval_s,
-            buckets=[bars[key] for key in sorted(bars)],
-            coverage=[covered[key] for key in sorted(covered)],
+        return histogram_of(
+            bars, covered, model=model, base_interval_s=base_interval_s, interval_s=interval_s
         )
 
     def week_hours(
@@ -223,11 +216,8 @@ class ElasticsearchIndex:
         Raises:
             Misconfigured: A base interval that divides no hour, a bad offset, or too many names.
         """
-        if base_interval_s < 1 or _HOUR_S % base_interval_s:
-            raise Misconfigured(
-                f"the stored {base_interval_s} s divide no hour: hours of the week are unknown"
-            )
-        _check_offset(offset_ms, base_interval_s)
+        check_week_hours(base_interval_s)
+        check_offset(offset_ms, base_interval_s)
         selection = _selection(model, base_interval_s, sources, labels)
         steps = usable_steps(base_interval_s, _HOUR_S, offset_ms)
         hours = [by_start(_HOUR_MS, offset_ms)]
@@ -237,13 +227,13 @@ class ElasticsearchIndex:
             for piece in pieces(steps, bounded(from_ms), bounded(to_ms)):
                 runs = now.current(selection, piece)
                 query = documents_of("count", selection, piece, runs)
-                for found in now.groups(query, hours, OF_COUNTS, _MAX_BUCKETS):
+                for found in now.groups(query, hours, OF_COUNTS, MAX_BUCKETS):
                     hour = _hour_of_week(found["key"]["start"], offset_ms)
                     detections, peak = whole(found, "detections"), whole(found, "peak")
                     cell = WeekHour(hour, 0, detections, peak, objects_of(found))
                     sums[hour] = add_week_hours(sums[hour], cell) if hour in sums else cell
                 query = documents_of("coverage", selection, piece, runs)
-                for found in now.groups(query, hours, OF_COVERAGE, _MAX_BUCKETS):
+                for found in now.groups(query, hours, OF_COVERAGE, MAX_BUCKETS):
                     frames[_hour_of_week(found["key"]["start"], offset_ms)] += whole(found, "frames")
         empty = WeekHour(0, 0, 0, 0, 0)
         return [
@@ -322,19 +312,10 @@ def _query(now: Moment, kind: str, selection: Selection, piece: Piece) -> dict[s
     return documents_of(kind, selection, piece, now.current(selection, piece))
 
 
-def _check_offset(offset_ms: int, base_interval_s: int) -> None:
-    if offset_ms % (base_interval_s * 1000):
-        raise Misconfigured(f"an offset of {offset_ms} ms is no multiple of the stored {base_interval_s} s")
-
-
 def _selection(
     model: str, base_interval_s: int, sources: Sequence[str] | None, labels: Sequence[str] | None
 ) -> Selection:
-    for kind, names in (("sources", sources), ("labels", labels)):
-        if names and len(names) > _MAX_NAMES:
-            raise Misconfigured(
-                f"{len(names)} {kind} in one query; name at most {_MAX_NAMES}, or none for all"
-            )
+    check_names(sources, labels)
     return Selection(Series(model, base_interval_s), tuple(sources or ()), tuple(labels or ()))
 
 

@@ -38,13 +38,18 @@ from frametally.count_index import (
     SourceSummary,
     WeekHour,
 )
-from frametally.errors import Misconfigured
+from frametally.count_questions import (
+    MAX_BUCKETS,
+    check_interval,
+    check_names,
+    check_offset,
+    check_week_hours,
+    histogram_of,
+)
 from frametally.merging import add_week_hours, merge_bucket, merge_coverage
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
 from frametally.steps import Piece, pieces, rolled_steps, usable_steps
 
-_MAX_BUCKETS = 200_000
-_MAX_NAMES = 1_000
 _MAX_EVIDENCE_PER_LABEL = 100
 _MAX_LISTED = 100_000
 _MAX_TIME_MS = 2**62
@@ -171,18 +176,14 @@ class SqlIndex:
         Raises:
             Misconfigured: No such interval or offset, too many names, or more bars than an answer holds.
         """
-        if interval_s < 1 or base_interval_s < 1 or interval_s % base_interval_s:
-            raise Misconfigured(
-                f"interval {interval_s} s is no multiple of the stored {base_interval_s} s; use "
-                f"{base_interval_s}, {2 * base_interval_s}, {3 * base_interval_s} or another multiple of it"
-            )
-        _check_offset(offset_ms, base_interval_s)
+        check_interval(interval_s, base_interval_s)
+        check_offset(offset_ms, base_interval_s)
         selection = _selection(model, base_interval_s, sources, labels)
         asked: dict[str, Any] = {
             "interval_ms": interval_s * 1000,
             "offset_ms": offset_ms % (interval_s * 1000),
             "by_source": by_source,
-            "limit": _MAX_BUCKETS + 1,
+            "limit": MAX_BUCKETS + 1,
         }
         bars: dict[tuple[int, str, str], Bucket] = {}
         covered: dict[tuple[int, str], CoverageBucket] = {}
@@ -196,16 +197,8 @@ class SqlIndex:
                         merge_bucket(bars, _bucket(row))
                 for row in connection.execute(select_coverage(selection, piece, **asked)):
                     merge_coverage(covered, CoverageBucket(row[0], int(row[1]), row[2], row[3]))
-        if max(len(bars), len(covered)) > _MAX_BUCKETS:
-            raise Misconfigured(
-                f"interval {interval_s} s makes more than {_MAX_BUCKETS} bars; "
-                "ask for a longer interval or a shorter range"
-            )
-        return Histogram(
-            model=model,
-            base_interval_s=base_interval_s,
-            buckets=[bars[key] for key in sorted(bars)],
-            coverage=[covered[key] for key in sorted(covered)],
+        return histogram_of(
+            bars, covered, model=model, base_interval_s=base_interval_s, interval_s=interval_s
         )
 
     def week_hours(
@@ -224,11 +217,8 @@ class SqlIndex:
         Raises:
             Misconfigured: A base interval that divides no hour, a bad offset, or too many names.
         """
-        if base_interval_s < 1 or HOUR_S % base_interval_s:
-            raise Misconfigured(
-                f"the stored {base_interval_s} s divide no hour: hours of the week are unknown"
-            )
-        _check_offset(offset_ms, base_interval_s)
+        check_week_hours(base_interval_s)
+        check_offset(offset_ms, base_interval_s)
         selection = _selection(model, base_interval_s, sources, labels)
         frames: Counter[int] = Counter()
         sums: dict[int, WeekHour] = {}
@@ -354,19 +344,10 @@ def _week_cells(
         yield WeekHour(hour, 0, int(detections), peak, _whole_number(objects))
 
 
-def _check_offset(offset_ms: int, base_interval_s: int) -> None:
-    if offset_ms % (base_interval_s * 1000):
-        raise Misconfigured(f"an offset of {offset_ms} ms is no multiple of the stored {base_interval_s} s")
-
-
 def _selection(
     model: str, base_interval_s: int, sources: Sequence[str] | None, labels: Sequence[str] | None
 ) -> Selection:
-    for kind, names in (("sources", sources), ("labels", labels)):
-        if names and len(names) > _MAX_NAMES:
-            raise Misconfigured(
-                f"{len(names)} {kind} in one query; name at most {_MAX_NAMES}, or none for all"
-            )
+    check_names(sources, labels)
     return Selection(Series(model, base_interval_s), tuple(sources or ()), tuple(labels or ()))
 
 
