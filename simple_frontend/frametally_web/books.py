@@ -57,7 +57,7 @@ class Reading(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a stream of events has told: the index's version, and which reading of the books."""
+    """What a stream of events has told: the version of what is kept, and which reading of the books."""
 
     version: str | None
     reading: Reading | None
@@ -159,10 +159,12 @@ class Books:
             thread.join(timeout=5)
 
     def _seen(self) -> Seen:
-        return Seen(self._version, self._reading)
+        # A new source has its name, and where its time comes from, a moment after its counts.
+        known = self._version is not None and self._media_read
+        return Seen(f"{self._version}.{self.generation}" if known else None, self._reading)
 
     def _has_news(self, told: Seen) -> bool:
-        if self._version != told.version:
+        if self._seen().version != told.version:
             return True
         if self._reading is None or told.reading is None:
             return self._reading is not told.reading
@@ -199,8 +201,8 @@ class Books:
                 wants_media = self._media_wanted
                 self._media_wanted = self._status_wanted = False
                 watched = self._watchers > 0
-            if watched:
-                self._look_at_index()
+            if watched and self._index_has_changed():
+                wants_media = True
             if wants_media or wants_status:
                 self._read(with_status=wants_status)
 
@@ -211,12 +213,14 @@ class Books:
         except Exception:  # every answer says so; the thread must outlive it
             return None
 
-    def _look_at_index(self) -> None:
+    def _index_has_changed(self) -> bool:
         version = self._index_version()
         with self._changed:
-            if version is not None and version != self._version:
-                self._version = version
-                self._changed.notify_all()
+            if version is None or version == self._version:
+                return False
+            self._version = version
+            self._changed.notify_all()
+            return True
 
     def _read(self, *, with_status: bool) -> None:
         began_s = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from flask import Flask
 from frametally import keys
 from frametally.count_index import CountIndex
 from frametally.errors import Retryable
+from frametally.ledger import Ledger
 from frametally.quality import Check, QualityReport
 from frametally.records import encode
 
@@ -73,6 +75,45 @@ def test_a_publication_is_told_of_and_so_are_the_new_books(place: Place) -> None
             after[kind] = data
         assert after["index"]["version"] != first["index"]["version"]
         assert after["status"]["sources"][0]["detected"] == 24
+
+
+class HeldLedger:
+    """A ledger whose refresh takes until it may go on, as that of a large store does."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    def refresh(self, *arguments: Any) -> Any:
+        assert self.may_go_on.wait(timeout=60)
+        return self._ledger.refresh(*arguments)
+
+
+def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(place: Place) -> None:
+    held = HeldLedger(place.ledger)
+    place.ledger = held  # type: ignore[assignment]
+    app = place.app(web_stream_s=20, web_status_s=3600)
+    client = app.test_client()
+
+    def name() -> str:
+        return str((client.get("/api/v1/sources").json or {})["sources"][0]["name"])
+
+    lines = make_lines("gate", frames=24)
+    with app.test_client().get("/api/v1/events") as answer:
+        versions = (data["version"] for kind, data in events(answer) if kind == "index")
+        next(versions)
+        held.may_go_on.clear()
+        put_manifest(place, lines[0], lines[-1], "The gate")
+        publish_lines(place, lines)
+        next(versions)
+        assert name() == "gate"
+        held.may_go_on.set()
+        assert next(versions, "never told") != "never told"
+        assert name() == "The gate"
 
 
 def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(place: Place) -> None:

@@ -120,6 +120,33 @@ HOSTILE = [
 ]
 
 
+def test_a_name_that_is_known_later_than_the_counts_takes_its_place_everywhere(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    east = place.film({"car": 6}, name="Junction East")
+    place.film({"car": 4}, source="harbour", name="The harbour", also=east)
+    window = visit(place)
+    window.page.clock.install()
+    is_known = False
+
+    def answer(route: Any) -> None:
+        found = route.fetch()
+        body = found.json()
+        for one in body["sources"]:
+            one["name"] = one["name"] if is_known else one["source"]
+        route.fulfill(response=found, json=body)
+
+    window.page.route("**/api/v1/sources*", answer)
+    page = window.open()
+    rows, cards = page.locator("#sources tbody tr"), page.locator("button.frame-card")
+    expect(rows.filter(has_text="harbour")).to_have_count(1)
+    is_known = True
+    page.clock.fast_forward(61_000)
+    expect(rows.filter(has_text="The harbour")).to_have_count(1)
+    expect(cards.filter(has_text="junction-east")).to_have_count(0)
+    expect(cards.filter(has_text="Junction East")).to_have_count(1)
+
+
 def test_hostile_names_are_shown_as_text_and_do_nothing(place: Place, visit: Callable[..., Visit]) -> None:
     place.film(dict.fromkeys(HOSTILE, 4.0), name="<b onclick=alert(1)>cam</b>")
     window = visit(place)

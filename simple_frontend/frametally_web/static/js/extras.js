@@ -30,6 +30,7 @@ export class Extras {
       counts.totals,
       counts.frames,
       counts.interval_s,
+      sources.map((one) => one.name), // a new source has its name a moment after its counts
     ]);
     if (wanted === this.shown) return;
     const several = sources.length > 1 && state.sources.length !== 1 && counts.coverage.length > 0;

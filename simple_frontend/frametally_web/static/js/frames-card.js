@@ -101,11 +101,13 @@ export class FramesCard {
    * @param {(source: string) => string} nameOf
    * @param {AbortSignal} signal
    */
-  async load(state, { counts }, colorOf, nameOf, signal) {
+  async load(state, { counts, sources }, colorOf, nameOf, signal) {
     const bar = barOf(state, counts);
+    // A new source has its name a moment after its counts.
+    const names = sources.map((one) => one.name);
     try {
-      if (bar) await this.#prove(state, counts, bar, colorOf, nameOf);
-      else await this.#showEvidence(state, counts, colorOf, nameOf, signal);
+      if (bar) await this.#prove(state, counts, names, bar, colorOf, nameOf);
+      else await this.#showEvidence(state, counts, names, colorOf, nameOf, signal);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.shown = "";
@@ -125,16 +127,18 @@ export class FramesCard {
   /**
    * @param {Page.State} state
    * @param {Api.Counts} counts
+   * @param {string[]} names  of the sources
    * @param {Page.Span} bar
    * @param {Page.ColorOf} colorOf
    * @param {(source: string) => string} nameOf
    */
-  async #prove(state, counts, [from, to], colorOf, nameOf) {
+  async #prove(state, counts, names, [from, to], colorOf, nameOf) {
     this.shown = "";
     const { buckets, coverage } = counts;
     const version = JSON.stringify([
       buckets.filter((one) => one.start_ms === state.at),
       coverage.filter((one) => one.start_ms === state.at),
+      names,
     ]);
     const query = selectionQuery({ ...state, model: counts.model, from, to });
     await this.proof.show({ query, metric: METRICS[state.metric], version, colorOf, nameOf });
@@ -143,11 +147,12 @@ export class FramesCard {
   /**
    * @param {Page.State} state
    * @param {Api.Counts} counts
+   * @param {string[]} names  of the sources
    * @param {Page.ColorOf} colorOf
    * @param {(source: string) => string} nameOf
    * @param {AbortSignal} signal
    */
-  async #showEvidence(state, counts, colorOf, nameOf, signal) {
+  async #showEvidence(state, counts, names, colorOf, nameOf, signal) {
     this.proof.close();
     if (!counts.coverage.length) {
       showMessage(this.area, "There is no footage here, so there are no frames.");
@@ -155,7 +160,7 @@ export class FramesCard {
       return;
     }
     const query = selectionQuery(state);
-    const wanted = JSON.stringify([String(query), counts.totals]);
+    const wanted = JSON.stringify([String(query), counts.totals, names]);
     if (wanted === this.shown) return;
     showEvidence(this.area, await get("evidence", query, signal), colorOf, nameOf);
     this.shown = wanted;
