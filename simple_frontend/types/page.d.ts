@@ -22,6 +22,8 @@ declare namespace Page {
     compare: string | null;
     /** Start of the bar whose frames are shown, in milliseconds; null: all bars. */
     at: number | null;
+    /** Which of that bar's frames (or objects) is looked at; null: the first. */
+    frame: string | null;
     chart: "bars" | "lines";
     view: "chart" | "table";
     boxes: boolean;

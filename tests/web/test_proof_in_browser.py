@@ -108,6 +108,35 @@ def test_frames_are_gone_through_by_keys_over_the_end_of_a_page(
     expect(caption).to_contain_text(f"No. {first_page + 2},")  # the list went along
 
 
+def test_a_link_leads_to_the_very_frame_and_back_to_the_bar_before(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    film(place)
+    page = visit(place).open("?interval=600&at=2024-05-01T08:10:00Z")
+    caption = page.locator(".proof-caption")
+    expect(caption).to_contain_text("No. 1,")
+    page.locator("#bar-previous").click()
+    expect(page).to_have_url(re.compile(r"at=2024-05-01T08:00:00Z&interval=600$"))
+    expect(caption).to_contain_text("No. 1,")
+    first_page = page.locator(".proof-entry").count()
+    load_all(page)
+    chosen = page.locator(".proof-entry").nth(first_page + 5)
+    when = chosen.locator(".when").inner_text()
+    chosen.click()
+    expect(page).to_have_url(re.compile(r"&frame=images/"))
+    # Somebody else opens the link.
+    other = visit(place).open("?" + page.url.partition("?")[2])
+    expect(other.locator(".proof-caption")).to_contain_text(f"No. {first_page + 6},")
+    expect(other.locator(".proof-entry[aria-current] .when")).to_have_text(when)
+    expect(other.locator(".proof-stage .picture.loaded")).to_be_visible()
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"at=2024-05-01T08:10:00Z$"))
+    expect(caption).to_contain_text("No. 1,")
+    # A frame that is no longer behind the bar: the bar, from its first.
+    gone = visit(place).open("?interval=600&at=2024-05-01T08:10:00Z&frame=images/gate/gone.jpg")
+    expect(gone.locator(".proof-caption")).to_contain_text("No. 1,")
+
+
 def test_the_keyboard_goes_from_bar_to_bar_and_into_the_frames(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

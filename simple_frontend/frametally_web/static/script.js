@@ -37,7 +37,7 @@ let isStale = false; // the counts changed while they were loaded
 
 const filters = new Filters(change);
 const results = new Results({ bar: (bar) => showBar(bar, true), change, unzoom, reset: showEverything });
-const frames = new FramesCard({ bar: showBar, change, load: () => load() });
+const frames = new FramesCard({ bar: showBar, change, frame: noteFrame, load: () => load() });
 const extras = new Extras(change);
 const health = new Health();
 
@@ -47,7 +47,7 @@ const health = new Health();
  */
 function change(part) {
   const keepsBars = Object.keys(part).every((name) => ["labels", "metric", "compare"].includes(name));
-  remember({ ...state, ...part, at: keepsBars ? state.at : null });
+  remember({ ...state, ...part, at: keepsBars ? state.at : null, frame: null });
   load();
 }
 
@@ -188,11 +188,21 @@ function sourceName(source) {
 }
 
 /**
+ * The address names the frame that is looked at. "Back" goes to the bar before, not through its frames.
+ * @param {string} frame
+ */
+function noteFrame(frame) {
+  state = { ...state, frame };
+  if (shown) shown.shownFor = formatState(state);
+  history.replaceState(null, "", `?${formatState(state)}`);
+}
+
+/**
  * @param {number|null} bar  its start, ms; null: none
  * @param {boolean} goThere
  */
 function showBar(bar, goThere = false) {
-  remember({ ...state, at: bar });
+  remember({ ...state, at: bar, frame: null });
   render();
   if (goThere) frames.goThere();
   load();

@@ -13,12 +13,13 @@ export class FramesCard {
    * @param {Object} on
    * @param {(start: number|null) => void} on.bar
    * @param {(change: Partial<Page.State>) => void} on.change
+   * @param {(key: string) => void} on.frame  one of the bar's frames was gone to
    * @param {() => void} on.load
    */
   constructor(on) {
     this.on = on;
     this.area = byId("frames");
-    this.proof = new Proof(this.area);
+    this.proof = new Proof(this.area, on.frame);
     this.shown = "";
     this.goesThere = false;
     byId("bar-close").addEventListener("click", () => this.#close());
@@ -141,7 +142,8 @@ export class FramesCard {
       names,
     ]);
     const query = selectionQuery({ ...state, model: counts.model, from, to });
-    await this.proof.show({ query, metric: METRICS[state.metric], version, colorOf, nameOf });
+    const metric = METRICS[state.metric];
+    await this.proof.show({ query, metric, version, frame: state.frame, colorOf, nameOf });
   }
 
   /**

@@ -7,6 +7,9 @@ import { ProofList } from "./proof-list.js";
 import { framesProof, objectsProof } from "./proof-kinds.js";
 import { ProofViewer } from "./proof-viewer.js";
 
+// A frame that a link names is looked for in so many pages.
+const MOST_PAGES_TO_SEEK = 40;
+
 /**
  * @typedef {Object} Item  a frame, or an object, of a proof
  * @property {string} key
@@ -32,14 +35,19 @@ import { ProofViewer } from "./proof-viewer.js";
  * @property {URLSearchParams} query  of the bar alone
  * @property {Page.Metric} metric
  * @property {string} version  changes with the bar's numbers
+ * @property {string|null} frame  key of the item to begin with
  * @property {Page.ColorOf} colorOf
  * @property {(source: string) => string} nameOf
  */
 
 export class Proof {
-  /** @param {HTMLElement} area */
-  constructor(area) {
+  /**
+   * @param {HTMLElement} area
+   * @param {(key: string) => void} onChoose  told of each item that the viewer goes to
+   */
+  constructor(area, onChoose) {
     this.area = area;
+    this.onChoose = onChoose;
     this.shown = "";
     /** @type {ProofOfBar|null} */
     this.current = null;
@@ -61,11 +69,11 @@ export class Proof {
     if (wanted === this.shown) return;
     // The same bar, grown: the frame that is looked at stays.
     const before = String(this.current?.bar.query) === String(bar.query) ? this.current : null;
-    const key = before?.items[before.position]?.key ?? null;
+    const key = before?.items[before.position]?.key ?? bar.frame;
     const hadFocus = before !== null && this.area.contains(document.activeElement);
     this.close();
     this.shown = wanted;
-    this.current = new ProofOfBar(this.area, bar, () => {
+    this.current = new ProofOfBar(this.area, bar, this.onChoose, () => {
       this.shown = "";
       this.show(bar);
     });
@@ -84,11 +92,13 @@ class ProofOfBar {
   /**
    * @param {HTMLElement} area
    * @param {Bar} bar
+   * @param {(key: string) => void} onChoose
    * @param {() => void} again
    */
-  constructor(area, bar, again) {
+  constructor(area, bar, onChoose, again) {
     this.area = area;
     this.bar = bar;
+    this.onChoose = onChoose;
     this.again = again;
     this.abort = new AbortController();
     this.kind = bar.metric.id === "objects" ? objectsProof : framesProof;
@@ -102,16 +112,16 @@ class ProofOfBar {
     this.viewer = new ProofViewer(bar.colorOf, {
       step: (by) => this.#step(by),
       pictures: () => this.items.flatMap((item) => item.pictures),
-      goTo: (position) => this.#choose(position),
+      goTo: (position) => this.#goTo(position),
     });
-    this.list = new ProofList({ choose: (position) => this.#choose(position), more: () => this.load() });
+    this.list = new ProofList({ choose: (position) => this.#goTo(position), more: () => this.load() });
     area.classList.remove("bare");
     area.replaceChildren(el("div", { class: "proof" }, this.viewer.element, this.list.element));
   }
 
   /**
    * The next page; one may be empty and yet not be the last.
-   * @param {string|null} [key]  of the item to begin with, if it is there
+   * @param {string|null} [key]  of the item to begin with, if it is there: pages up to its own are loaded
    */
   async load(key = null) {
     if (this.ended || this.loading) return;
@@ -119,9 +129,14 @@ class ProofOfBar {
     this.area.setAttribute("aria-busy", "true");
     const before = this.items.length;
     try {
-      do await this.#loadPage();
-      while (!this.ended && this.items.length === before);
-      const first = this.items.findIndex((item) => item.key === key);
+      let pages = 0;
+      const position = () => this.items.findIndex((item) => item.key === key);
+      const seeks = () => key !== null && pages < MOST_PAGES_TO_SEEK && position() < 0;
+      do {
+        await this.#loadPage();
+        pages += 1;
+      } while (!this.ended && (this.items.length === before || seeks()));
+      const first = position();
       if (this.position < 0) this.#choose(Math.max(first, 0), first > 0);
       if (!this.items.length) showMessage(this.area, this.kind.nothing);
     } catch (error) {
@@ -152,7 +167,15 @@ class ProofOfBar {
   async #step(by) {
     const target = this.position + by;
     if (target >= this.items.length) await this.load();
-    this.#choose(target);
+    this.#goTo(target);
+  }
+
+  /** @param {number} position  of the item that the viewer wants to see */
+  #goTo(position) {
+    const item = this.items[position];
+    if (!item) return;
+    this.#choose(position);
+    this.onChoose(item.key);
   }
 
   /**

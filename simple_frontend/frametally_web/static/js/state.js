@@ -14,6 +14,7 @@ export const DEFAULT = Object.freeze({
   model: null,
   compare: null,
   at: null,
+  frame: null,
   chart: "bars",
   view: "chart",
   boxes: true,
@@ -40,6 +41,7 @@ export function parseState(search) {
       ? query.get("compare")
       : null,
     at: parseMoment(query.get("at")),
+    frame: query.get("frame") || null,
     chart: query.get("chart") === "lines" ? "lines" : "bars",
     view: query.get("view") === "table" ? "table" : "chart",
     boxes: query.get("boxes") !== "off",
@@ -59,6 +61,7 @@ export function formatState(state) {
   for (const [name, ms] of Object.entries({ from: state.from, to: state.to, at: state.at })) {
     if (ms !== null) query.set(name, formatMoment(ms));
   }
+  if (state.at !== null && state.frame) query.set("frame", state.frame);
   if (state.interval) query.set("interval", String(state.interval));
   if (state.timezone) query.set("timezone", state.timezone);
   if (state.compare) query.set("compare", state.compare);
