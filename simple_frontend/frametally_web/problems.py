@@ -7,6 +7,7 @@ a person has to mend something. The rest goes to the log.
 from __future__ import annotations
 
 import http
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -17,6 +18,9 @@ from frametally.errors import FrametallyError, Retryable
 from frametally.time_limit import TookTooLong
 
 RETRY_AFTER_S = 5
+
+# A visitor may know which file is at fault; where this machine keeps it is for the log.
+_FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 
 
 class Problem(Exception):
@@ -92,7 +96,8 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     @app.errorhandler(FrametallyError)
     def on_frametally_error(error: FrametallyError) -> Response:
         app.logger.error("%s: %s", request.path, error)
-        return _document(503, str(error), "Do what the line says, then load the page again.")
+        detail = _FOLDERS.sub("", str(error))
+        return _document(503, detail, "Do what the line says, then load the page again.")
 
 
 def _unexpected() -> Response:

@@ -144,11 +144,32 @@ def test_an_index_overwritten_while_it_is_served_is_a_503_that_names_it(
             answer = client.get(route)
             assert answer.status_code == 503
             assert answer.json is not None
-            assert str(path) in answer.json["detail"]
+            assert "index.sqlite" in answer.json["detail"]
+            assert str(path.parent) not in answer.json["detail"]
             assert "frametally index" in answer.json["detail"]
+        assert str(path) in caplog.text
         assert "Traceback" not in caplog.text
     finally:
         served.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("count index /srv/data/x.sqlite is damaged", "count index x.sqlite is damaged"),
+        ("cannot open '/srv/data/x.sqlite'", "cannot open 'x.sqlite'"),
+        ("sqlite:////srv/data/x.sqlite is newer", "sqlite:///x.sqlite is newer"),
+        ("no answer from http://127.0.0.1:9200/counts/x", "no answer from http://127.0.0.1:9200/counts/x"),
+        ("images/gate/2024-05-01/x.jpg is no JPEG", "images/gate/2024-05-01/x.jpg is no JPEG"),
+    ],
+)
+def test_a_line_for_a_visitor_names_the_file_and_not_where_it_lies(
+    place: Place, line: str, told: str
+) -> None:
+    place.index.error = Misconfigured(line)
+    answer = place.app().test_client().get("/api/v1/counts")
+    assert answer.json is not None
+    assert answer.json["detail"] == told
 
 
 def test_an_unknown_api_address_is_a_404_in_json_and_a_page_one_a_page(place: Place) -> None:
