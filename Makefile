@@ -53,7 +53,7 @@ run: setup ## Count your own footage: make run VIDEO=my.mp4 (or a folder; SERVE=
 
 .PHONY: test
 test: .venv/dev setup ## Run the tests
-	@$(BIN)/python -m pytest -m "not demo and not services and not images and not stack"
+	@$(BIN)/python -m pytest -m "not demo and not services and not images and not stack" $(TESTS)
 
 .PHONY: test-browser
 test-browser: .venv/dev setup $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test the page in Chromium (pictures go to build/screenshots)
