@@ -274,9 +274,19 @@ def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(
     expect(cell).to_have_text(f"{first_hour:,}")
     expect(page.locator("#heatmap tbody tr").nth(5).locator("td.gap")).to_have_count(24)
     of_west = sum(one.detections for one in west[0])
-    line = page.locator("#sources tbody tr", has_text="West")
+    line = page.locator("#sources .multiples tbody tr", has_text="West")
     expect(line.locator("td.number").first).to_have_text(f"{of_west:,}")
     expect(line.locator("svg rect.no-footage")).to_have_count(1)
+    # The table beneath has what the small bars are drawn from.
+    page.locator("#sources summary").click()
+    rows = page.locator("#sources details tbody tr")
+    expect(rows).to_have_count(30)
+    for number in (0, 19):
+        at_ms = START_MS + number * HOUR_S * 1000
+        for column, of in enumerate((east, west)):
+            value = sum(one.detections for one in of[0] if one.interval_start_ms == at_ms)
+            expect(rows.nth(number).locator("td").nth(column)).to_have_text(f"{value:,}")
+    assert rows.nth(20).locator("td").nth(1).inner_text() == "no footage"
     line.locator("button").click()
     expect(page).to_have_url(re.compile(r"\?source=west$"))
     window.settled()

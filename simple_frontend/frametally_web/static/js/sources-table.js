@@ -4,6 +4,7 @@ import { el, svg } from "./dom.js";
 import { number } from "./format.js";
 import { joined } from "./metrics.js";
 import { gapsOf, totalIn } from "./series.js";
+import { sourcesNumbers } from "./sources-numbers.js";
 
 const WIDTH = 600;
 const HEIGHT = 56;
@@ -41,6 +42,8 @@ export function showSources(area, counts, metric, nameOf, onSource) {
       }),
     ); // prettier-ignore
   });
+  const isOpen = area.querySelector("details")?.open ?? false;
+  const named = parts.map(({ source, rows }) => ({ name: nameOf(source), rows }));
   area.replaceChildren(
     el(
       "table",
@@ -59,6 +62,7 @@ export function showSources(area, counts, metric, nameOf, onSource) {
       ),
       el("tbody", {}, ...lines),
     ),
+    sourcesNumbers(named, metric, isOpen),
   );
 }
 
@@ -79,7 +83,7 @@ function rowsOfSource({ coverage, buckets }, source) {
 }
 
 /**
- * Bars in a picture; the numbers stand beside it, and in the export by source.
+ * Bars in a picture; its sum stands beside it, its numbers in the table below.
  * @param {Api.Counts} counts
  * @param {Page.Row[]} rows
  * @param {Page.Metric} metric
