@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -19,7 +21,9 @@ _MOST_ROWS, _MOST_LABELS = 40, 8
 _DAY_S = 86_400
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, _DAY_S)
 
-out = Console(highlight=False, soft_wrap=True)
+# In a pipe or a file a row of a table stays on its line, however long: there is no edge to fold it at.
+_is_for_people = sys.stdout.isatty() or "COLUMNS" in os.environ
+out = Console(highlight=False, soft_wrap=True, width=None if _is_for_people else 1000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

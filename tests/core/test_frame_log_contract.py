@@ -659,7 +659,7 @@ members_and_deeds = st.lists(
 )
 
 
-@embedded  # on a server: tests/services/test_kafka_group.py
+@embedded  # on a server: tests/services/test_kafka_log.py, test_kafka_chaos.py
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(deeds=members_and_deeds)
 def test_whoever_polls_sleeps_or_leaves_the_commits_of_a_partition_are_one_chain(

@@ -1,6 +1,9 @@
 """The books: who is behind, who is broken, and the exit code that says so."""
 
 import json
+import os
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -396,3 +399,16 @@ def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
     )
     assert cli.main(["ledger", "rebuild", *arguments[1:]]) == 0
     assert "2 objects taken in" in capsys.readouterr().out
+
+
+def test_in_a_pipe_a_row_of_a_table_stays_on_its_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "frametally", "doctor", "--data-dir", str(tmp_path / ("deep" * 40))],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
+    )
+    rows = [line for line in done.stdout.splitlines() if line.split()[:2] == ["good", "index"]]
+    assert [("deep" * 40) in row and row.rstrip().endswith("0 days indexed") for row in rows] == [True]
