@@ -68,6 +68,20 @@ class Section:
         return values[0]
 
 
+class HeadConvolution(NamedTuple):
+    """Where the weights have the linear 1x1 convolution before an output layer: biases, then the kernel.
+
+    Attributes:
+        first_float: Place of its first number among all.
+        filters: How many numbers it gives of each cell.
+        channels: Of how many it makes them.
+    """
+
+    first_float: int
+    filters: int
+    channels: int
+
+
 class NetworkFacts(NamedTuple):
     """What a network's other files must agree with.
 
@@ -76,12 +90,14 @@ class NetworkFacts(NamedTuple):
         floats: How many float32 values its weights are.
         text: The file as OpenCV should read it.
         sections: The file, section by section; the first is `[net]`.
+        heads: What is before each output layer; None for anything but a linear 1x1 convolution.
     """
 
     classes: int
     floats: int
     text: str
     sections: tuple[Section, ...]
+    heads: tuple[HeadConvolution | None, ...]
 
 
 def read_network_facts(cfg: Path) -> NetworkFacts:
@@ -97,12 +113,17 @@ def read_network_facts(cfg: Path) -> NetworkFacts:
     before = sections[0].integer("channels", 3)  # of the next layer's input
     floats = 0
     classes: set[int] = set()
+    heads: list[HeadConvolution | None] = []
+    head: HeadConvolution | None = None  # what the next section is if it is an output layer
     for section in sections[1:]:
+        layer_before, head = head, None
         if section.kind == "convolutional":
+            head = _head_convolution(section, floats, before)
             floats += _convolution_floats(section, before)
             before = section.integer("filters", 1)
         elif section.kind in _HEADS:
             classes.add(_head_classes(section, before))
+            heads.append(layer_before)
         elif section.kind in ("route", "scale_channels"):
             before = _routed_channels(section, channels)
         elif section.kind == "reorg":
@@ -116,7 +137,7 @@ def read_network_facts(cfg: Path) -> NetworkFacts:
         found = f"layers of {sorted(classes)} classes" if classes else "no [yolo] layer"
         raise Misconfigured(f"{cfg}: {found}; a detector's [yolo] layers have one number of classes")
     text = "".join(section.text() for section in sections)
-    return NetworkFacts(classes.pop(), floats, text, tuple(sections))
+    return NetworkFacts(classes.pop(), floats, text, tuple(sections), tuple(heads))
 
 
 def weights_header_bytes(data: bytes) -> int:
@@ -184,6 +205,15 @@ def _convolution_floats(section: Section, channels_in: int) -> int:
     # Per filter one bias; with batch normalisation also a scale, a mean and a variance.
     per_filter = 4 if section.integer("batch_normalize", 0) else 1
     return filters * (per_filter + channels_in // groups * size * size)
+
+
+def _head_convolution(section: Section, first_float: int, channels: int) -> HeadConvolution | None:
+    usual = {"batch_normalize": 0, "size": 1, "stride": 1, "groups": 1, "padding": 0}
+    if section.options.get("activation", "linear") != "linear" or any(
+        section.integer(key, value) != value for key, value in usual.items()
+    ):
+        return None
+    return HeadConvolution(first_float, section.integer("filters", 1), channels)
 
 
 def _head_classes(section: Section, channels_in: int) -> int:

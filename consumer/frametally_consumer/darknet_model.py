@@ -58,7 +58,12 @@ def converted_detector(
     Raises:
         Misconfigured: Its `[yolo]` layers cannot be read.
     """
-    head = DarknetHead(model.facts, width_px=settings.input_width_px, height_px=settings.input_height_px)
+    head = DarknetHead(
+        model.facts,
+        model.weights,
+        width_px=settings.input_width_px,
+        height_px=settings.input_height_px,
+    )
     return _detector(
         model, network, head, settings, precision=precision, more={"head": head.name} | dict(made_by)
     )

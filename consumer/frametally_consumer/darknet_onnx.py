@@ -1,8 +1,9 @@
 """Our own converter: a Darknet network and its weights become an ONNX network with the same raw outputs.
 
 The layers are Darknet's (`parser.c` and the `*_layer.c` files of AlexeyAB/darknet say what each does). Batch
-normalisation is folded into the convolution before it. A `[yolo]` layer becomes an output with the numbers
-that go into it; what they mean is the work of `heads.py`, so that it is the same for every back-end.
+normalisation is folded into the convolution before it. Of a `[yolo]` layer and the convolution before it
+only the objectness is computed by the network; the rest is the work of `heads.py`, for the few boxes that
+count, so that it is the same for every back-end.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from frametally_consumer.darknet_cfg import Section, weights_header_bytes
 from frametally_consumer.model_files import CheckedModel
 
-CONVERTER_VERSION = 1
+CONVERTER_VERSION = 2
 """Raised whenever a converted network changes; part of the cached file's name and of the model id."""
 
 INPUT_NAME = "picture"
@@ -57,6 +58,7 @@ class _Graph:
     def __init__(self, model: CheckedModel, width_px: int, height_px: int) -> None:
         net = model.facts.sections[0]
         self.weights = _Weights(model.weights)
+        self.heads = model.facts.heads
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self.outputs: list[onnx.ValueInfoProto] = []
@@ -72,10 +74,28 @@ class _Graph:
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name
 
+    def output(self, kind: str, value: str, name: str, shape: list[int], **attributes: Any) -> None:
+        self.nodes.append(helper.make_node(kind, [value], [name], name=name, **attributes))
+        self.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+
     def constant(self, values: npt.NDArray[np.float32] | npt.NDArray[np.int64]) -> str:
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(values, name))
         return name
+
+    def array(self, name: str) -> Floats:
+        """The constant `name`."""
+        (found,) = (constant for constant in self.constants if constant.name == name)
+        return numpy_helper.to_array(found)
+
+    def prune(self) -> None:
+        """Leave out what no output needs."""
+        needed = {output.name for output in self.outputs}
+        for node in reversed(self.nodes):
+            if needed & set(node.output):
+                needed.update(node.input)
+        self.nodes = [node for node in self.nodes if needed & set(node.output)]
+        self.constants = [constant for constant in self.constants if constant.name in needed]
 
     def earlier(self, section: Section, key: str) -> list[_Value]:
         """The layers that `key` names, counted from the start or, when negative, back from here."""
@@ -101,8 +121,9 @@ def to_onnx(model: CheckedModel, *, width_px: int, height_px: int) -> bytes:
         height_px: Height of the network's input, a multiple of 32.
 
     Returns:
-        The file's bytes: input `picture` (1, 3, height_px, width_px) float32, red-green-blue, 0 to 1; one
-        output for each `[yolo]` layer, in their order: (1, boxes * (5 + classes), rows, columns) float32.
+        The file's bytes: input `picture` (1, 3, height_px, width_px) float32, red-green-blue, 0 to 1; two
+        outputs for each `[yolo]` layer, in their order: the objectness before its sigmoid, (1, boxes, rows,
+        columns) float32, and what the convolution before it reads, (1, rows, columns, channels) float32.
 
     Raises:
         Misconfigured: A layer, or a way of using it, that the converter does not know.
@@ -113,6 +134,7 @@ def to_onnx(model: CheckedModel, *, width_px: int, height_px: int) -> bytes:
         if layer is None:
             raise _unknown(section, f"a [{section.kind}] layer")
         graph.values.append(layer(graph, section))
+    graph.prune()
     picture = helper.make_tensor_value_info(
         INPUT_NAME, TensorProto.FLOAT, [1, graph.input.channels, height_px, width_px]
     )
@@ -252,10 +274,26 @@ def _upsample(graph: _Graph, section: Section) -> _Value:
 
 def _yolo(graph: _Graph, section: Section) -> _Value:
     before = graph.last
-    name = f"head_{len(graph.outputs)}"
-    graph.nodes.append(helper.make_node("Identity", [before.name], [name], name=name))
-    shape = [1, before.channels, before.height_px, before.width_px]
-    graph.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    number = len(graph.outputs) // 2
+    if graph.heads[number] is None:
+        raise _unknown(section, "a [yolo] layer that does not follow a linear 1x1 convolution")
+    (convolution,) = (node for node in graph.nodes if node.output[0] == before.name)
+    reads, kernel, bias = convolution.input
+    columns = 5 + section.integer("classes", 20)
+    found = graph.node(
+        "Conv",
+        [reads, *(graph.constant(graph.array(name)[4::columns]) for name in (kernel, bias))],
+        kernel_shape=[1, 1],
+    )
+    boxes, channels = before.channels // columns, graph.array(kernel).shape[1]
+    graph.output("Identity", found, f"objectness_{number}", [1, boxes, before.height_px, before.width_px])
+    graph.output(
+        "Transpose",
+        reads,
+        f"features_{number}",
+        [1, before.height_px, before.width_px, channels],
+        perm=[0, 2, 3, 1],
+    )
     return before
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from frametally.errors import Misconfigured
-from frametally_consumer.darknet_cfg import NetworkFacts, Section
+from frametally_consumer.darknet_cfg import HeadConvolution, NetworkFacts, Section, weights_header_bytes
 
-HEADS_VERSION = 1
+HEADS_VERSION = 2
 """Raised whenever anything here changes a row; part of the model id of the back-ends that use it."""
 
 Floats = npt.NDArray[np.float32]
@@ -58,62 +58,76 @@ class DecodedHead:
 
 
 class YoloLayer(NamedTuple):
-    """What a `[yolo]` section says of its boxes.
+    """A `[yolo]` section with the convolution before it.
 
     Attributes:
         anchors_px: (boxes, 2) float32, width and height in pixels of the network's input.
         scale_x_y: By how much a centre can leave its cell.
+        kernel: (boxes, channels, 5 + classes) float32, of the convolution.
+        bias: (boxes, 5 + classes) float32, of the convolution.
     """
 
     anchors_px: Floats
     scale_x_y: float
+    kernel: Floats
+    bias: Floats
 
 
 class DarknetHead:
-    """The numbers that go into Darknet's `[yolo]` layers (`yolo_layer.c`), read as the layers read them."""
+    """Darknet's `[yolo]` layers (`yolo_layer.c`), each with the convolution before it.
+
+    The network gives the objectness of all boxes, and what the convolution reads. The other numbers are made
+    here, of the boxes that count alone: of some thousands a few dozen do.
+    """
 
     name = f"darknet-{HEADS_VERSION}"
 
-    def __init__(self, facts: NetworkFacts, *, width_px: int, height_px: int) -> None:
+    def __init__(self, facts: NetworkFacts, weights: bytes, *, width_px: int, height_px: int) -> None:
         """The head of a network.
 
         Args:
             facts: The network.
+            weights: Its weights file, which fits it.
             width_px: Width of its input.
             height_px: Height of its input.
 
         Raises:
             Misconfigured: Its `[yolo]` layers are of a kind that only OpenCV can read.
         """
-        self._classes = facts.classes
         self._size_px = np.array([width_px, height_px], np.float32)
-        self._layers = [_yolo_layer(section) for section in facts.sections if section.kind == "yolo"]
+        floats = np.frombuffer(weights, "<f4", offset=weights_header_bytes(weights))
+        self._layers = [_yolo_layer(section, head, floats) for section, head in _output_layers(facts)]
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
         """As `Head.rows` says; by output, then row and column of the cell, then box."""
-        if len(outputs) != len(self._layers):
+        if len(outputs) != 2 * len(self._layers):
             raise Misconfigured(
-                f"the network has {len(outputs)} outputs, its [yolo] layers are {len(self._layers)}; "
+                f"the network has {len(outputs)} outputs, and {len(self._layers)} [yolo] layers; "
                 "delete the converted network beside the weights, it is made anew"
             )
         made = [
-            self._layer_rows(output, layer, min_confidence)
-            for output, layer in zip(outputs, self._layers, strict=True)
+            self._layer_rows(objectness, features, layer, min_confidence)
+            for objectness, features, layer in zip(outputs[::2], outputs[1::2], self._layers, strict=True)
         ]
         return np.concatenate(made)
 
-    def _layer_rows(self, output: Floats, layer: YoloLayer, min_confidence: float) -> Floats:
-        boxes, columns = len(layer.anchors_px), 5 + self._classes
-        rows, cells = output.shape[2:]
+    def _layer_rows(
+        self, objectness: Floats, features: Floats, layer: YoloLayer, min_confidence: float
+    ) -> Floats:
+        boxes, columns = layer.bias.shape
+        rows, cells = objectness.shape[2:]
         # (cells, boxes) first: the order of the rows is OpenCV's.
-        raw = output.reshape(boxes, columns, rows * cells)
-        objectness = raw[:, 4].T
+        by_cell = objectness.reshape(boxes, rows * cells).T
         # A class's score is no higher than the objectness, so this leaves out nothing that counts; the margin
         # is for rounding.
-        wanted = objectness >= logit(min_confidence) - 1e-3
-        cell, box = np.nonzero(wanted)
-        found = raw[box, :, cell]
-        made = np.empty_like(found, dtype=np.float32)
+        cell, box = np.nonzero(by_cell >= logit(min_confidence) - 1e-3)
+        read = features.reshape(rows * cells, -1)[cell]
+        found = np.empty((len(cell), columns), np.float32)
+        for number in range(boxes):
+            found[box == number] = read[box == number] @ layer.kernel[number]
+        found += layer.bias[box]
+        found[:, 4] = by_cell[cell, box]
+        made = np.empty_like(found)
         grid = np.stack([cell % cells, cell // cells], axis=1).astype(np.float32)
         sigmoids = sigmoid(found[:, [0, 1, *range(4, columns)]])
         spread = np.float32(layer.scale_x_y)
@@ -127,16 +141,37 @@ class DarknetHead:
 
 def check_darknet_head(facts: NetworkFacts) -> None:
     """Raises `Misconfigured` if an output layer of the network cannot be read, or by OpenCV alone."""
-    for section in facts.sections:
-        if section.kind == "region" or section.integer("new_coords", 0):
+    for section, _ in _output_layers(facts):
+        _anchors_px(section)
+
+
+def _output_layers(facts: NetworkFacts) -> list[tuple[Section, HeadConvolution]]:
+    layers = []
+    sections = (section for section in facts.sections if section.kind in ("yolo", "region"))
+    for section, head in zip(sections, facts.heads, strict=True):
+        if section.kind == "region" or section.integer("new_coords", 0) or head is None:
             raise section.error(
                 "such an output can be read by OpenCV alone; set FRAMETALLY_DETECTOR=opencv for this network"
             )
-        if section.kind == "yolo":
-            _yolo_layer(section)
+        layers.append((section, head))
+    return layers
 
 
-def _yolo_layer(section: Section) -> YoloLayer:
+def _yolo_layer(section: Section, head: HeadConvolution, floats: Floats) -> YoloLayer:
+    anchors_px = _anchors_px(section)
+    boxes = len(anchors_px)
+    numbers = floats[head.first_float :][: head.filters * (1 + head.channels)].copy()
+    bias, kernel = np.split(numbers, [head.filters])
+    by_box = kernel.reshape(boxes, -1, head.channels).transpose(0, 2, 1)
+    return YoloLayer(
+        anchors_px,
+        section.decimals("scale_x_y", "1")[0],
+        np.ascontiguousarray(by_box),
+        bias.reshape(boxes, -1),
+    )
+
+
+def _anchors_px(section: Section) -> Floats:
     count = section.integer("num", 1)
     anchors = np.array(section.decimals("anchors"), np.float32)
     mask = section.integers("mask") or list(range(count))
@@ -145,7 +180,7 @@ def _yolo_layer(section: Section) -> YoloLayer:
             f"num={count} boxes with mask={section.options.get('mask', '')} and {len(anchors)} numbers in "
             "anchors do not fit each other; two anchors belong to each box"
         )
-    return YoloLayer(anchors.reshape(-1, 2)[mask], section.decimals("scale_x_y", "1")[0])
+    return anchors.reshape(-1, 2)[mask]
 
 
 def sigmoid(values: Floats) -> Floats:

@@ -214,9 +214,9 @@ def test_back_end_and_precision_stand_in_the_model_id(load: Load) -> None:
     ]
     assert ids == [
         "yolov4-tiny-opencv-f32-1d8e5bfc",
-        "yolov4-tiny-openvino-f32-dbf6821e",
-        "yolov4-tiny-openvino-bf16-dbf6821e",
-        "yolov4-tiny-onnxruntime-f32-dbf6821e",
+        "yolov4-tiny-openvino-f32-296d9c9a",
+        "yolov4-tiny-openvino-bf16-296d9c9a",
+        "yolov4-tiny-onnxruntime-f32-296d9c9a",
     ]
 
 

@@ -56,7 +56,7 @@ def test_the_converted_network_carries_weights_cfg_size_and_version_in_its_name(
     load_detector(settings_of(files))
     weights = hashlib.sha256(files.weights.read_bytes()).hexdigest()
     cfg = hashlib.sha256(files.cfg.read_bytes()).hexdigest()[:8]
-    assert [path.name for path in kept(files)] == [f"tiny-{weights}-{cfg}-64x64-v1.onnx"]
+    assert [path.name for path in kept(files)] == [f"tiny-{weights}-{cfg}-64x64-v2.onnx"]
     load_detector(settings_of(files, input_width_px=96))
     assert len(kept(files)) == 2
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from frametally.errors import Misconfigured
@@ -51,6 +52,7 @@ BODIES = {
     "shortcut with activation": conv() + conv() + "[shortcut]\nfrom=-2\nactivation=leaky\n",
     "upsample": conv(stride=2) + "[upsample]\nstride=2\n",
     "dropout": conv() + "[dropout]\nprobability=.5\n",
+    "a head that is read again": conv(stride=2) + HEAD + YOLO + "[route]\nlayers=-2\n" + conv(),
     "two heads": conv(stride=2) + HEAD + YOLO + "[route]\nlayers=0\n" + conv(stride=2),
 }
 
@@ -121,6 +123,44 @@ def test_what_cannot_be_converted_is_named_with_its_line_and_a_remedy(
     assert "tiny.cfg" in str(error.value)
     assert "FRAMETALLY_DETECTOR=opencv" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_of_the_last_convolution_only_the_objectness_is_in_the_network(write_model: WriteModel) -> None:
+    network = onnx.load_from_string(to_onnx(a_model(write_model, conv()), width_px=96, height_px=64))
+    shapes = {
+        value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
+        for value in network.graph.output
+    }
+    assert shapes == {"objectness_0": [1, 2, 64, 96], "features_0": [1, 64, 96, 6]}
+    assert sorted(list(constant.dims) for constant in network.graph.initializer) == [
+        [2],
+        [2, 6, 1, 1],
+        [6],
+        [6, 3, 3, 3],
+    ]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        HEAD.replace("linear", "leaky"),
+        HEAD.replace("size=1", "size=3"),
+        HEAD + "batch_normalize=1\n",
+        HEAD + "[dropout]\nprobability=.5\n",
+    ],
+    ids=["leaky", "3x3", "batch normalisation", "no convolution"],
+)
+def test_an_output_layer_behind_anything_but_a_linear_1x1_convolution_is_named(
+    write_model: WriteModel, last: str
+) -> None:
+    files = write_model(cfg=NET + conv() + last + YOLO)
+    floats = read_network_facts(files.cfg).floats
+    files.weights.write_bytes(_header() + np.full(floats, 0.1, "<f4").tobytes())
+    model = check_model(files)
+    with pytest.raises(Misconfigured, match=r"\[yolo\] in line \d+: .* read by OpenCV alone"):
+        check_darknet_head(model.facts)
+    with pytest.raises(Misconfigured, match=r"\[yolo\] in line \d+: .* cannot be converted to ONNX"):
+        to_onnx(model, width_px=64, height_px=64)
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,22 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
         yield archive
 
 
+def test_the_command_chooses_by_source_and_time_and_says_how_to_detect_what_it_announced(
+    archive: Archive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data_dir = ["--data-dir", str(archive.settings.data_dir)]
+    times = ["--from", "1970-01-01T00:00:02Z", "--to", "1970-01-01T00:00:05Z"]
+    chosen = ["redetect", "--model", archive.model, "--source", "cam", *times, *data_dir]
+    assert cli.main(chosen) == 0
+    said = capsys.readouterr().out
+    assert f"frames: 3 announced for {archive.model}, 0 it has already" in said
+    topic = f"redetect-{archive.model}"
+    assert f"frametally consume --until-caught-up --topic {topic}" in said
+    assert sum(archive.log.end_offsets(topic).values()) == 3
+    assert cli.main(["redetect", "--model", archive.model, "--source", "yard", *data_dir]) == 2
+    assert "no medium of source 'yard'" in capsys.readouterr().err
+
+
 def test_what_waits_on_the_models_own_topic_is_behind_with_the_command_that_drains_it(
     archive: Archive,
 ) -> None:
