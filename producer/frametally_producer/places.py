@@ -9,7 +9,6 @@ frame the decoder must come to the very same later frame under the same index; o
 from __future__ import annotations
 
 import zlib
-from fractions import Fraction
 
 import av
 import msgspec
@@ -20,6 +19,14 @@ CONTAINERS = frozenset({"mov", "matroska"})
 land in the wrong recording."""
 
 _FRAMES_APART = 100
+_USUAL_FORMATS = frozenset({"yuv420p", "yuvj420p"})
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A key frame: its index, and its time in the stream's unit."""
+
+    frame_index: int
+    ticks: int
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +52,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     first_ticks: int
     before_ticks: int
-    key: Mark
+    key: Key
     check: Mark
     samplings: tuple[str, ...] = ()
     revision: int = 0
@@ -58,21 +65,31 @@ class PlaceLost(Exception):
 
 def _checksum(frame: av.VideoFrame) -> int:
     """A sum over the frame's pixels; 0 for a frame that cannot be converted."""
+    # The usual frames as they are: to convert one costs as much as to decode several.
+    usual = frame.format.name in _USUAL_FORMATS and frame.width % 2 == 0 == frame.height % 2
     try:
-        return zlib.crc32(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8).tobytes())
+        pixels = frame.to_ndarray() if usual else frame.to_ndarray(format="bgr24")
+        return zlib.crc32(np.ascontiguousarray(pixels, np.uint8).data)
     except (av.FFmpegError, ValueError):
         return 0
 
 
-def check_place(place: Place, frame_index: int, ticks: Fraction, frame: av.VideoFrame) -> None:
+def check_place(place: Place, frame_index: int, ticks: int | None, frame: av.VideoFrame) -> None:
     """Return if a frame that was decoded after the jump is what it was on the straight way.
+
+    Args:
+        place: Where the jump went.
+        frame_index: Counted from the place's key frame's.
+        ticks: Its own time; None if that was made up.
+        frame: The frame.
 
     Raises:
         PlaceLost: It is not.
     """
-    for mark in (place.key, place.check):
-        if (frame_index == mark.frame_index) != (ticks == mark.ticks):
-            raise PlaceLost
+    if (frame_index == place.key.frame_index) != (ticks == place.key.ticks):
+        raise PlaceLost
+    if (frame_index == place.check.frame_index) != (ticks == place.check.ticks):
+        raise PlaceLost
     if frame_index == place.check.frame_index and _checksum(frame) != place.check.checksum:
         raise PlaceLost
 
@@ -80,26 +97,32 @@ def check_place(place: Place, frame_index: int, ticks: Fraction, frame: av.Video
 class PlaceFinder:
     """Finds places while a video is decoded."""
 
-    def __init__(self, first_ticks: Fraction | None) -> None:
+    def __init__(self, first_ticks: int | None) -> None:
         """Begin at the video's first frame, or in the middle of a video that begins at `first_ticks`."""
-        self._first_ticks = None if first_ticks is None else int(first_ticks)
-        self._key: Mark | None = None
+        self._first_ticks = first_ticks
+        self._key: Key | None = None
         self._before_key_ticks = 0
         self._before: tuple[int, av.VideoFrame] | None = None
         self._next_from = _FRAMES_APART
         self._usable = True
 
-    def pass_over(self, frame_index: int, ticks: Fraction, frame: av.VideoFrame) -> Place | None:
-        """The next frame was decoded; the place that ends before it, if there is one."""
-        if frame.pts != ticks:  # its time was made up: from here on there is nothing sure to jump to
+    def pass_over(self, frame_index: int, ticks: int | None, frame: av.VideoFrame) -> Place | None:
+        """The next frame was decoded; the place that ends before it, if there is one.
+
+        Args:
+            frame_index: Its index.
+            ticks: Its own time; None if that was made up.
+            frame: The frame.
+        """
+        if ticks is None:  # from here on there is nothing sure to jump to
             self._usable = False
             self._before = None
-        if not self._usable:
+        if ticks is None or not self._usable:
             return None
         if self._first_ticks is None:
-            self._first_ticks = int(ticks)
+            self._first_ticks = ticks
         before, self._before = self._before, (frame_index, frame)
-        if not frame.key_frame or before is None or frame_index < self._next_from:
+        if frame_index < self._next_from or before is None or not frame.key_frame:
             return None
         before_index, before_frame = before
         before_ticks = before_frame.pts or 0
@@ -112,6 +135,6 @@ class PlaceFinder:
                 check=Mark(frame_index=before_index, ticks=before_ticks, checksum=_checksum(before_frame)),
             )
             self._next_from = frame_index + _FRAMES_APART
-        self._key = Mark(frame_index=frame_index, ticks=int(ticks), checksum=_checksum(frame))
+        self._key = Key(frame_index=frame_index, ticks=ticks)
         self._before_key_ticks = before_ticks
         return place

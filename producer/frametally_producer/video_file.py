@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -19,6 +18,7 @@ from frametally.errors import Poison
 from frametally.opencv import Pixels
 from frametally_producer.pixels import UPRIGHT, upright
 from frametally_producer.places import CONTAINERS, Place, PlaceFinder, PlaceLost, check_place
+from frametally_producer.presentation import PresentationTimes
 
 # A display matrix (ISO/IEC 14496-12, 6.2.2) sends a pixel (x, y) to (a x + c y, b x + d y): its signs
 # (a, b, c, d), and the EXIF orientation that says the same.
@@ -152,6 +152,7 @@ class Video:
         self.places: list[Place] = []
         self._container = container
         self._stream = stream
+        self._time_base = stream.time_base or _FFMPEG_TIME_BASE
         self._reformatter = VideoReformatter()
 
     def pixels(self, frame: av.VideoFrame) -> Pixels:
@@ -175,30 +176,21 @@ class Video:
         Raises:
             PlaceLost: The place is not there; nothing behind its check has been given.
 
-        A frame without a presentation time, or with one that is not after that of the frame before it (where
-        recordings were joined; in AVI, which keeps no order of presentation), comes one frame after it: by
-        that frame's own length, or else by the stream's average rate.
+        A frame without a time of its own (where recordings were joined; in AVI, which keeps no order of
+        presentation) gets one as `PresentationTimes` says.
         """
-        base = self._stream.time_base or _FFMPEG_TIME_BASE
-        start = self._stream.start_time
-        first: Fraction | None = None
-        ticks = next_ticks = Fraction(start or 0)
-        frame_index = 0
-        decoded = self._decoded()
-        if place is not None:
-            first, ticks = Fraction(place.first_ticks), Fraction(place.before_ticks)
-            frame_index = place.key.frame_index
-            decoded = self._decoded_from(place)
-        finder = PlaceFinder(first)
-        for frame in decoded:
-            if frame.pts is not None and (first is None or frame.pts > ticks):
-                ticks = Fraction(frame.pts)
-            else:
-                ticks = next_ticks
-            if first is None:
-                first = ticks
-            origin = first if start is None else start
-            offset_ms = math.floor((ticks - origin) * base * 1000)
+        times = PresentationTimes(
+            time_base=self._time_base,
+            start_ticks=self._stream.start_time,
+            rate=self._stream.average_rate or self._stream.guessed_rate,
+            first_ticks=None if place is None else place.first_ticks,
+            before_ticks=None if place is None else place.before_ticks,
+        )
+        frame_index = 0 if place is None else place.key.frame_index
+        finder = PlaceFinder(None if place is None else place.first_ticks)
+        for frame in self._decoded() if place is None else self._decoded_from(place):
+            pts = frame.pts
+            ticks = pts if times.pass_over(pts, frame.duration) else None
             if place is not None:
                 check_place(place, frame_index, ticks, frame)
                 if frame_index == place.check.frame_index:
@@ -206,18 +198,16 @@ class Video:
             found = finder.pass_over(frame_index, ticks, frame)
             if found is not None and self.has_places and not self._bad_pieces:
                 self.places.append(found)
-            yield TimedFrame(frame_index, (ticks - first) * base, offset_ms, frame)
-            next_ticks = ticks + self._length_ticks(frame, base)
+            yield TimedFrame(frame_index, times.position_s, times.offset_ms, frame)
             frame_index += 1
         if place is not None and frame_index <= place.check.frame_index:
             raise PlaceLost
-        if first is not None:
-            self._note_cut((next_ticks - first) * base)
+        if times.end_s is not None:
+            self._note_cut(times.end_s)
 
     def position_of_check(self, place: Place) -> Fraction:
         """Time of the place's last frame, from the video's first frame, seconds."""
-        base = self._stream.time_base or _FFMPEG_TIME_BASE
-        return (place.check.ticks - place.first_ticks) * base
+        return (place.check.ticks - place.first_ticks) * self._time_base
 
     @property
     def has_places(self) -> bool:
@@ -263,12 +253,6 @@ class Video:
         except (av.FFmpegError, OSError) as error:
             self.damage.append(f"reading it stopped ({_reason(error)})")
             yield None
-
-    def _length_ticks(self, frame: av.VideoFrame, base: Fraction) -> Fraction:
-        if frame.duration:
-            return Fraction(frame.duration)
-        rate = self._stream.average_rate or self._stream.guessed_rate
-        return 1 / (rate * base) if rate else Fraction(0)
 
     def _note_cut(self, read_s: Fraction) -> None:
         stated_s = self.duration_s
