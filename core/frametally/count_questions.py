@@ -5,7 +5,7 @@ The page and its users get the same bounds and the same words, whichever index a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from frametally.count_index import Bucket, CoverageBucket, Histogram
 from frametally.errors import Misconfigured
@@ -46,8 +46,8 @@ def check_names(sources: Sequence[str] | None, labels: Sequence[str] | None) -> 
 
 
 def histogram_of(
-    bars: Mapping[tuple[int, str, str], Bucket],
-    covered: Mapping[tuple[int, str], CoverageBucket],
+    bars: list[Bucket],
+    covered: list[CoverageBucket],
     *,
     model: str,
     base_interval_s: int,
@@ -59,9 +59,4 @@ def histogram_of(
             f"interval {interval_s} s makes more than {MAX_BUCKETS} bars; "
             "ask for a longer interval or a shorter range"
         )
-    return Histogram(
-        model=model,
-        base_interval_s=base_interval_s,
-        buckets=[bars[key] for key in sorted(bars)],
-        coverage=[covered[key] for key in sorted(covered)],
-    )
+    return Histogram(model=model, base_interval_s=base_interval_s, buckets=bars, coverage=covered)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
 from frametally.count_index import Bucket, CoverageBucket, WeekHour
+
+_PartT = TypeVar("_PartT", bound=Bucket | CoverageBucket)
 
 
 def sum_or_unknown(one: int | None, other: int | None) -> int | None:
@@ -10,29 +15,27 @@ def sum_or_unknown(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else one + other
 
 
-def merge_bucket(found: dict[tuple[int, str, str], Bucket], part: Bucket) -> None:
-    """Add a part to the bar of its start, label and source in `found`."""
-    key = (part.start_ms, part.label, part.source or "")
-    other = found.get(key)
-    if other is not None:
-        part = part._replace(
-            detections=other.detections + part.detections,
-            peak=max(other.peak, part.peak),
-            objects=sum_or_unknown(other.objects, part.objects),
-        )
-    found[key] = part
+def bar_order(bar: Bucket) -> tuple[int, str, str]:
+    """By start, label and source."""
+    return bar.start_ms, bar.label, bar.source or ""
 
 
-def merge_coverage(found: dict[tuple[int, str], CoverageBucket], part: CoverageBucket) -> None:
-    """Add a part to the interval of its start and source in `found`."""
-    key = (part.start_ms, part.source or "")
-    other = found.get(key)
-    if other is not None:
-        rates = [rate for rate in (other.slowest_fps, part.slowest_fps) if rate is not None]
-        part = part._replace(
-            frames=other.frames + part.frames, slowest_fps=min(rates) if len(rates) == 2 else None
-        )
-    found[key] = part
+def coverage_order(covered: CoverageBucket) -> tuple[int, str, str]:
+    """By start and source."""
+    return covered.start_ms, covered.source or "", ""
+
+
+def merge_bars(parts: Iterable[list[Bucket]]) -> list[Bucket]:
+    """Bars by start, label and source, from parts that are in this order each, and follow each other in time.
+
+    The last start of a part can be the first of the next one, and be cut in two by that: it is made whole.
+    """
+    return _joined(parts, bar_order, _both_bars)
+
+
+def merge_coverage(parts: Iterable[list[CoverageBucket]]) -> list[CoverageBucket]:
+    """Coverage by start and source, from parts as those of `merge_bars`."""
+    return _joined(parts, coverage_order, _both_coverages)
 
 
 def add_week_hours(one: WeekHour, other: WeekHour) -> WeekHour:
@@ -44,3 +47,50 @@ def add_week_hours(one: WeekHour, other: WeekHour) -> WeekHour:
         max(one.peak, other.peak),
         sum_or_unknown(one.objects, other.objects),
     )
+
+
+def _joined(
+    parts: Iterable[list[_PartT]],
+    place: Callable[[_PartT], tuple[int, str, str]],
+    both: Callable[[_PartT, _PartT], _PartT],
+) -> list[_PartT]:
+    found: list[_PartT] = []
+    for part in parts:
+        if found and part and found[-1].start_ms >= part[0].start_ms:
+            found += _over_border(found, part, place, both)
+        else:
+            found += part
+    return found
+
+
+def _over_border(
+    before: list[_PartT],
+    after: list[_PartT],
+    place: Callable[[_PartT], tuple[int, str, str]],
+    both: Callable[[_PartT, _PartT], _PartT],
+) -> list[_PartT]:
+    """What follows `before` with `after`; what of `before` reaches over their border is taken out of it."""
+    first, end, last_ms = len(before), 0, before[-1].start_ms
+    while first and before[first - 1].start_ms >= after[0].start_ms:
+        first -= 1
+    while end < len(after) and after[end].start_ms <= last_ms:
+        end += 1
+    merged: dict[tuple[int, str, str], _PartT] = {}
+    for one in (*before[first:], *after[:end]):
+        key = place(one)
+        merged[key] = both(merged[key], one) if key in merged else one
+    del before[first:]
+    return [*(merged[key] for key in sorted(merged)), *after[end:]]
+
+
+def _both_bars(one: Bucket, other: Bucket) -> Bucket:
+    return one._replace(
+        detections=one.detections + other.detections,
+        peak=max(one.peak, other.peak),
+        objects=sum_or_unknown(one.objects, other.objects),
+    )
+
+
+def _both_coverages(one: CoverageBucket, other: CoverageBucket) -> CoverageBucket:
+    rates = [rate for rate in (one.slowest_fps, other.slowest_fps) if rate is not None]
+    return one._replace(frames=one.frames + other.frames, slowest_fps=min(rates) if len(rates) == 2 else None)

@@ -64,7 +64,7 @@ def redetect_topic(model: str) -> str:
     if not _MODEL.fullmatch(model):
         raise Misconfigured(
             f"--model {model!r} is no model id; `frametally consume` prints its own, such as "
-            "yolov4-tiny-openvino-f32-dbf6821e"
+            "yolov4-tiny-openvino-f32-296d9c9a"
         )
     return keys.redetect_topic(model)
 

@@ -8,7 +8,7 @@ it goes from the first moment at which local clocks show its start to the first 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -31,17 +31,18 @@ class Span(NamedTuple):
 def spans(zone: datetime.tzinfo, from_ms: int, to_ms: int) -> list[Span]:
     """`[from_ms, to_ms)` as spans of one offset each, in order."""
     found: list[Span] = []
-    start_ms, offset_ms = from_ms, offset_at(zone, from_ms)
-    probe_ms = from_ms
+    start_ms = probe_ms = from_ms
+    offset_ms = offset_at(zone, from_ms)
     while probe_ms < to_ms:
         next_ms = min(probe_ms + _DAY_MS, to_ms)
-        while (old := offset_at(zone, probe_ms)) != offset_at(zone, next_ms):
-            change_ms = _first(partial(_has_left, zone, old), probe_ms, next_ms)
+        next_offset_ms = offset_at(zone, next_ms)
+        while offset_ms != next_offset_ms:
+            change_ms = _first(partial(_has_left, zone, offset_ms), probe_ms, next_ms)
             if change_ms >= to_ms:
                 break
             found.append(Span(start_ms, change_ms, offset_ms))
-            start_ms, offset_ms = change_ms, offset_at(zone, change_ms)
-            probe_ms = change_ms
+            start_ms = probe_ms = change_ms
+            offset_ms = offset_at(zone, change_ms)
         probe_ms = next_ms
     return [*found, Span(start_ms, to_ms, offset_ms)]
 
@@ -102,6 +103,20 @@ class Bars:
         while ms >= self._instant(start + self._interval_ms):
             start += self._interval_ms
         return self._instant(start), self._instant(start + self._interval_ms)
+
+    def bars_of(
+        self, starts_ms: Iterable[int], span: Span, *, is_first: bool, is_last: bool
+    ) -> dict[int, tuple[int, int]]:
+        """`bar_of` for each of some starts that the index has made with the offset of `span`."""
+        length_ms = self._interval_ms
+        # With no change of clocks within a day before it, a bar is where the index has it.
+        first_ms, last_ms = span.from_ms + _DAY_MS, span.to_ms - length_ms
+        return {
+            start_ms: (start_ms, start_ms + length_ms)
+            if first_ms < start_ms < last_ms
+            else self.bar_of(start_ms, span, is_first=is_first, is_last=is_last)
+            for start_ms in starts_ms
+        }
 
     def over(self, over: Sequence[Span]) -> Iterator[tuple[int, int]]:
         """Start and end of every bar of some spans that follow each other, in order."""

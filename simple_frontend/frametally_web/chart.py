@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from frametally.count_index import Bucket, CountIndex, CoverageBucket
-from frametally.merging import merge_bucket, merge_coverage
+from frametally.merging import merge_bars, merge_coverage
 from frametally_web import chart_answers as answers
 from frametally_web.bars import Bars, Span
 from frametally_web.query import ChartQuery
+
+_PartT = TypeVar("_PartT", Bucket, CoverageBucket)
 
 
 class Chart(NamedTuple):
@@ -31,8 +33,8 @@ def read_chart(
 ) -> Chart:
     """Bars of `interval_s` over some spans, which follow each other."""
     bars = Bars(interval_s, query.selection.zone.tzinfo)
-    found: dict[tuple[int, str, str], Bucket] = {}
-    covered: dict[tuple[int, str], CoverageBucket] = {}
+    found: list[list[Bucket]] = []
+    covered: list[list[CoverageBucket]] = []
     ends: dict[int, int] = {}
     for number, span in enumerate(over):
         histogram = index.histogram(
@@ -46,19 +48,25 @@ def read_chart(
             offset_ms=bars.offset_ms(span),
             by_source=query.by_source,
         )
-        starts: dict[int, int] = {}
         seen = {one.start_ms for one in histogram.buckets} | {one.start_ms for one in histogram.coverage}
-        for start_ms in seen:
-            bar = bars.bar_of(start_ms, span, is_first=number == 0, is_last=number == len(over) - 1)
-            starts[start_ms], ends[bar[0]] = bar[0], max(bar[1], ends.get(bar[0], bar[1]))
-        for one in histogram.buckets:
-            merge_bucket(found, one._replace(start_ms=starts[one.start_ms]))
-        for part in histogram.coverage:
-            merge_coverage(covered, part._replace(start_ms=starts[part.start_ms]))
+        of_start = bars.bars_of(seen, span, is_first=number == 0, is_last=number == len(over) - 1)
+        found += _moved(histogram.buckets, of_start)
+        covered += _moved(histogram.coverage, of_start)
+        ends.update(of_start.values())
+    coverage = merge_coverage(covered)
     return Chart(
         base_interval_s,
-        [_bucket(found[key], covered.get((key[0], key[2]))) for key in sorted(found)],
-        [_coverage(covered[key], ends[key[0]]) for key in sorted(covered)],
+        _buckets(merge_bars(found), coverage),
+        [
+            answers.FramesAnalysed(
+                start_ms=start_ms,
+                end_ms=ends[start_ms],
+                source=source,
+                frames=frames,
+                slowest_fps=slowest_fps,
+            )
+            for start_ms, frames, slowest_fps, source in coverage
+        ],
     )
 
 
@@ -67,16 +75,18 @@ def summarise(chart: Chart, query: ChartQuery) -> tuple[list[str], list[answers.
     frames: dict[str | None, int] = defaultdict(int)
     for one in chart.coverage:
         frames[one.source] += one.frames
-    found: dict[str, dict[str | None, answers.Total]] = {label: {} for label in query.selection.labels}
+    of_place: dict[tuple[str, str | None], list[answers.CountBucket]] = defaultdict(list)
     for bucket in chart.buckets:
-        of_label = found.setdefault(bucket.label, {})
-        of_label[bucket.source] = _add(of_label.get(bucket.source), bucket)
+        of_place[bucket.label, bucket.source].append(bucket)
+    found: dict[str, dict[str | None, answers.Total]] = {label: {} for label in query.selection.labels}
+    for (label, source), buckets in of_place.items():
+        found.setdefault(label, {})[source] = _total(label, source, buckets, frames[source])
     names = {one.source for one in chart.buckets} | {one.source for one in chart.coverage}
     everywhere: list[str | None] = [*sorted(name for name in names if name)] if query.by_source else [None]
     totals: dict[str, list[answers.Total]] = {}
     for label, by_source in found.items():
         totals[label] = [
-            _with_mean(by_source.get(source) or _zero(label, source), frames[source]) for source in everywhere
+            by_source.get(source) or _total(label, source, [], frames[source]) for source in everywhere
         ]
     labels = query.selection.labels or sorted(
         totals, key=lambda label: (-_by_metric(totals[label], query.metric, sum(frames.values())), label)
@@ -96,58 +106,51 @@ def why_missing(objects: int | None, slowest_fps: float | None) -> answers.Objec
     return "not_tracked" if slowest_fps is None else "too_slow"
 
 
-def _bucket(bucket: Bucket, covered: CoverageBucket | None) -> answers.CountBucket:
-    return answers.CountBucket(
-        start_ms=bucket.start_ms,
-        label=bucket.label,
-        source=bucket.source,
-        detections=bucket.detections,
-        peak=bucket.peak,
-        mean_per_frame=mean(bucket.detections, covered.frames if covered else 0),
-        objects=bucket.objects,
-        objects_missing=why_missing(bucket.objects, covered.slowest_fps if covered else None),
-    )
+def _moved(parts: list[_PartT], of_start: Mapping[int, tuple[int, int]]) -> list[list[_PartT]]:
+    """These with the starts of their bars, as parts that can be merged."""
+    starts = {old_ms: bar[0] for old_ms, bar in of_start.items() if old_ms != bar[0]}
+    if not starts:
+        return [parts]
+    moved = [one._replace(start_ms=starts[one.start_ms]) if one.start_ms in starts else one for one in parts]
+    if len({bar[0] for bar in of_start.values()}) == len(of_start):
+        return [moved]
+    return [[one] for one in moved]  # clocks were put back by more than a bar: two are one
 
 
-def _coverage(covered: CoverageBucket, end_ms: int) -> answers.FramesAnalysed:
-    return answers.FramesAnalysed(
-        start_ms=covered.start_ms,
-        end_ms=end_ms,
-        source=covered.source,
-        frames=covered.frames,
-        slowest_fps=covered.slowest_fps,
-    )
+def _buckets(bars: Sequence[Bucket], coverage: Sequence[CoverageBucket]) -> list[answers.CountBucket]:
+    filmed = {(one.start_ms, one.source): one for one in coverage}
+    nothing = CoverageBucket(0, 0)
+    made = []
+    for start_ms, label, detections, peak, objects, source in bars:
+        covered = filmed.get((start_ms, source), nothing)
+        made.append(
+            answers.CountBucket(
+                start_ms=start_ms,
+                label=label,
+                source=source,
+                detections=detections,
+                peak=peak,
+                mean_per_frame=mean(detections, covered.frames),
+                objects=objects,
+                objects_missing=None if objects is not None else why_missing(None, covered.slowest_fps),
+            )
+        )
+    return made
 
 
-def _zero(label: str, source: str | None) -> answers.Total:
+def _total(
+    label: str, source: str | None, buckets: Sequence[answers.CountBucket], frames: int
+) -> answers.Total:
+    detections = sum(one.detections for one in buckets)
+    objects = [one.objects for one in buckets if one.objects is not None]
     return answers.Total(
-        label=label, source=source, detections=0, peak=0, mean_per_frame=None, objects=0, objects_missing=None
-    )
-
-
-def _add(total: answers.Total | None, bucket: answers.CountBucket) -> answers.Total:
-    total = total or _zero(bucket.label, bucket.source)
-    known = total.objects is not None and bucket.objects is not None
-    return answers.Total(
-        label=bucket.label,
-        source=bucket.source,
-        detections=total.detections + bucket.detections,
-        peak=max(total.peak, bucket.peak),
-        mean_per_frame=None,
-        objects=(total.objects or 0) + (bucket.objects or 0) if known else None,
-        objects_missing=total.objects_missing or bucket.objects_missing,
-    )
-
-
-def _with_mean(total: answers.Total, frames: int) -> answers.Total:
-    return answers.Total(
-        label=total.label,
-        source=total.source,
-        detections=total.detections,
-        peak=total.peak,
-        mean_per_frame=mean(total.detections, frames),
-        objects=total.objects,
-        objects_missing=total.objects_missing,
+        label=label,
+        source=source,
+        detections=detections,
+        peak=max((one.peak for one in buckets), default=0),
+        mean_per_frame=mean(detections, frames),
+        objects=sum(objects) if len(objects) == len(buckets) else None,
+        objects_missing=next((one.objects_missing for one in buckets if one.objects_missing), None),
     )
 
 

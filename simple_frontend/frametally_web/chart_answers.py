@@ -13,7 +13,7 @@ ObjectsMissing = Literal["not_tracked", "too_slow"]
 """Why unique objects are not known: tracking was off (or the index does not say); too few frames a second."""
 
 
-class CountBucket(Answer, frozen=True, kw_only=True):
+class CountBucket(Answer, frozen=True, kw_only=True, gc=False):
     """One label in one interval.
 
     Attributes:
@@ -37,7 +37,7 @@ class CountBucket(Answer, frozen=True, kw_only=True):
     objects_missing: ObjectsMissing | None
 
 
-class FramesAnalysed(Answer, frozen=True, kw_only=True):
+class FramesAnalysed(Answer, frozen=True, kw_only=True, gc=False):
     """An interval with footage. An interval that is not listed has none.
 
     Attributes:

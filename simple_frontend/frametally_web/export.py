@@ -81,6 +81,7 @@ def _rows(found: answers.Counts, query: ChartQuery) -> list[Row]:
     together = "; ".join(found.sources)
     rows = []
     for start_ms, end_ms in _bars(found, zone):
+        start, end = _moment(start_ms, zone), _moment(end_ms, zone)
         for source in sources:
             here = covered.get((start_ms, source))
             of_time = _time_source(found, start_ms, end_ms, source)
@@ -90,8 +91,8 @@ def _rows(found: answers.Counts, query: ChartQuery) -> list[Row]:
                 frames = here.frames if here else 0
                 rows.append(
                     Row(
-                        _moment(start_ms, zone),
-                        _moment(end_ms, zone),
+                        start,
+                        end,
                         source or together,
                         label,
                         "footage" if filmed else "no footage",

@@ -16,6 +16,7 @@ from waitress import wasyncore
 
 from frametally.errors import Misconfigured
 from frametally_web.app import close_app
+from frametally_web.collecting import look_for_garbage_seldom
 
 _THREADS = 16
 # The API only reads: no request needs a body.
@@ -96,6 +97,7 @@ def serve(
     server = DashboardServer(app, host=host, port=port, threads=threads)
     try:
         with _signals_interrupt():
+            look_for_garbage_seldom()
             on_ready(server.url)
             server.run()
     except KeyboardInterrupt:

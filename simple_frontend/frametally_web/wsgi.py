@@ -17,6 +17,7 @@ from frametally.ledger import open_ledger
 from frametally.object_store import open_object_store
 from frametally.settings import load_settings
 from frametally_web import app
+from frametally_web.collecting import look_for_garbage_seldom
 
 
 def create_app() -> Flask:
@@ -36,4 +37,5 @@ def create_app() -> Flask:
         made = app.create_app(settings=settings, store=store, index=index, ledger=ledger, log=log)
         opening.callback(app.close_app, made)
         atexit.register(opening.pop_all().close)
+    look_for_garbage_seldom()
     return made

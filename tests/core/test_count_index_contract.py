@@ -342,6 +342,18 @@ def test_readers_see_the_old_sums_or_the_new_ones_while_a_run_is_published(index
     assert seen <= {(400 * size, 400 * size) for size in range(1, 12)}
 
 
+def test_what_another_publishes_is_in_every_answer_at_once(index, new_index):
+    writer = new_index()
+    assert (index.series(), index.labels("m"), index.sources("m")) == ([], [], [])
+    for sequence, source in enumerate(("gate", "yard"), start=1):
+        counts = [count(DAY_MS, source=source, detections=sequence)]
+        writer.publish(run(sequence), counts, [coverage(DAY_MS, source=source, frames=sequence)])
+        assert index.series() == [Series("m", 60)]
+        assert index.labels("m") == [("car", sequence)]
+        assert [(one.source, one.frames) for one in index.sources("m")] == [(source, sequence)]
+        assert total(index) == sequence
+
+
 def test_of_two_writers_of_one_run_exactly_one_publishes_it(new_index):
     writers = [new_index() for _ in range(4)]
     start, published = threading.Barrier(4), []

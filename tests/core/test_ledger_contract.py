@@ -416,6 +416,19 @@ def test_models_are_kept_apart_and_the_newest_is_first(make: Callable[..., Ledge
     assert [link.put_at_ms for link in ledger.chain("another")] == [2_000]
 
 
+def test_the_newest_frame_is_that_of_each_source_and_of_the_model(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    put_segment(store, 0, [frame(at, source=source) for source, at in (("a", 7), ("b", 3), ("a", 5))])
+    put_segment(store, 3, [frame(4, source="b")])
+    put_segment(store, 0, [frame(9, source="b"), frame(2, source="c")], model="another")
+    ledger = make()
+    refresh(ledger, store)
+    assert ledger.newest_frames(MODEL) == {"a": 7_000, "b": 4_000}
+    assert ledger.newest_frames("another") == {"b": 9_000, "c": 2_000}
+    assert ledger.newest_frames("unknown") == {}
+
+
 def test_two_that_refresh_at_once_keep_one_set_of_books(
     make: Callable[..., Ledger], store: MemoryStore
 ) -> None:

@@ -261,12 +261,12 @@ BARS = {"interval_ms": 3_600_000, "offset_ms": 0, "by_source": True, "limit": 9}
     "statement",
     [
         *(CreateTable(table) for table in sql_tables.ALL.sorted_tables),
-        sql_queries.select_buckets(SELECTION, BASE, **BARS),
-        sql_queries.select_coverage(SELECTION, ROLLED, **BARS),
-        sql_queries.select_week_counts(SELECTION, ROLLED, offset_ms=0),
-        sql_queries.select_week_coverage(SELECTION, BASE, offset_ms=0),
-        sql_queries.select_evidence(SELECTION, BASE, limit_per_label=1, limit=9),
-        sql_queries.select_evidence(SELECTION, Piece(86_400, None, None), limit_per_label=1, limit=9),
+        sql_queries.select_buckets(SELECTION, BASE, **BARS)[0],
+        sql_queries.select_coverage(SELECTION, ROLLED, **BARS)[0],
+        sql_queries.select_week_counts(SELECTION, ROLLED, offset_ms=0)[0],
+        sql_queries.select_week_coverage(SELECTION, BASE, offset_ms=0)[0],
+        sql_queries.select_evidence(SELECTION, BASE, limit_per_label=1, limit=9)[0],
+        sql_queries.select_evidence(SELECTION, Piece(86_400, None, None), limit_per_label=1, limit=9)[0],
     ],
     ids=lambda statement: str(statement).split("FROM", maxsplit=1)[0].replace("\n", " ")[:60],
 )
@@ -289,9 +289,9 @@ def test_postgresql_would_take_the_same_statement(statement):
 )
 def test_sums_read_only_the_asked_part_of_a_table(path, query, piece, search, opened):
     opened(path).close()
-    statement = getattr(sql_queries, query)(SELECTION, piece, **BARS)
+    statement, parameters = getattr(sql_queries, query)(SELECTION, piece, **BARS)
     engine = create_engine(f"sqlite:///{path}")
-    text = str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
+    text = str(statement.params(parameters).compile(engine, compile_kwargs={"literal_binds": True}))
     with engine.connect() as connection:
         plan = " / ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
     engine.dispose()

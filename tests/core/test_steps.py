@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from frametally.adapters import sql_hours
 from frametally.adapters.sql_hours import is_served
+from frametally.adapters.sql_kept_hours import KeptHours
 from frametally.adapters.sql_queries import Selection
 from frametally.count_index import Series, open_count_index
 from frametally.records import Coverage, Evidence, IntervalCount, Run
@@ -76,7 +77,7 @@ RUN = Run(
 START_MS = 1_767_225_600_000
 
 
-@pytest.mark.parametrize("labels", [None, [f"l{n}" for n in range(20)]])
+@pytest.mark.parametrize("labels", [None, ["l3"], [f"l{n}" for n in range(20)]])
 def test_packed_hours_say_what_the_rows_say(tmp_path, monkeypatch, labels):
     index = open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")
     counts = [
@@ -101,7 +102,7 @@ def test_packed_hours_say_what_the_rows_say(tmp_path, monkeypatch, labels):
         for n in range(1440)
     ]
     index.publish(RUN, counts, coverage)
-    assert is_served(Selection(Series("m", 60), labels=tuple(labels or ())), [60, 900, 3600])
+    assert is_served(Selection(Series("m", 60), labels=tuple(labels or ())), [60, 900, 3600], KeptHours(), [])
     answers = []
     for cells in (True, False, "many"):
         if cells is False:

@@ -20,9 +20,18 @@ if TYPE_CHECKING:
 
 HOUR_MS = 3_600_000
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
-ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Kathmandu"]
-# Spring and autumn, the year's end, a midnight that was left out (Sao Paulo, 2018-11-04).
-AROUND = ["2024-03-30", "2024-10-26", "2024-12-30", "2018-11-03", "2024-04-06"]
+ZONES = [
+    "UTC",
+    "Europe/Berlin",
+    "Asia/Kolkata",
+    "Australia/Lord_Howe",
+    "America/Sao_Paulo",
+    "Asia/Kathmandu",
+    "Antarctica/Casey",
+]
+# Spring and autumn, the year's end, a midnight that was left out (Sao Paulo, 2018-11-04), three hours that
+# came twice (Casey, 2010-03-05).
+AROUND = ["2024-03-30", "2024-10-26", "2024-12-30", "2018-11-03", "2024-04-06", "2010-03-03"]
 
 
 def count_hours(place: Place, first_day: str, days: int, *, interval_s: int = 900, model: str = "m") -> None:
@@ -130,6 +139,9 @@ def test_a_stored_interval_that_does_not_fit_a_zone_is_refused_with_the_choices(
 
 # Bars of 3 h 15 min: one begins within the hour that comes twice.
 @example(zone="Europe/Berlin", around="2024-10-26", from_min=0, length=288, interval_s=11_700)
+# Bars of two hours, one of them within three that come twice: from before, and from the change on.
+@example(zone="Antarctica/Casey", around="2010-03-03", from_min=0, length=288, interval_s=7200)
+@example(zone="Antarctica/Casey", around="2010-03-03", from_min=156, length=48, interval_s=7200)
 @settings(max_examples=50, deadline=None)
 @given(
     zone=st.sampled_from(ZONES),

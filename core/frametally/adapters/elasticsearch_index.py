@@ -5,7 +5,6 @@ A query is answered from one point in time, so that what it reads belongs togeth
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby, islice
@@ -16,6 +15,7 @@ import msgspec
 from frametally.access import ServerAccess
 from frametally.adapters import elasticsearch_layout, elasticsearch_publication
 from frametally.adapters.elasticsearch_access import Cluster
+from frametally.adapters.elasticsearch_catalogue import Catalogue, read_catalogue, read_version
 from frametally.adapters.elasticsearch_documents import MOST_EVIDENCE
 from frametally.adapters.elasticsearch_queries import (
     OF_COUNTS,
@@ -48,7 +48,7 @@ from frametally.count_questions import (
     check_week_hours,
     histogram_of,
 )
-from frametally.merging import add_week_hours, merge_bucket, merge_coverage
+from frametally.merging import add_week_hours, bar_order, coverage_order, merge_bars, merge_coverage
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
 from frametally.steps import Piece, pieces, rolled_steps, usable_steps
 
@@ -77,6 +77,7 @@ class ElasticsearchIndex:
         """
         self.url = url
         self._cluster = Cluster(url, access)
+        self._known: Catalogue | None = None
         try:
             elasticsearch_layout.ensure(self._cluster)
         except BaseException:
@@ -113,53 +114,31 @@ class ElasticsearchIndex:
     def version(self) -> str:
         """The number of the last change of a current run, and which it was."""
         with moment(self._cluster) as now:
-            hits = now.search(
-                {"term": {"kind": "run"}},
-                size=1,
-                sort=[{"_seq_no": "desc"}],
-                source=False,
-                docvalue_fields=["run"],
-            )["hits"]["hits"]
-        if not hits:
-            return "0"
-        return f"{hits[0]['sort'][0]}-{zlib.crc32(hits[0]['fields']['run'][0].encode()):08x}"
+            return read_version(now)
 
     def series(self) -> list[Series]:
         """What can be asked for: the newest published model first, within a model the coarsest interval."""
         with moment(self._cluster) as now:
-            return self._series(now)
+            return [*self._catalogue(now).series]
 
     def labels(self, model: str) -> list[tuple[str, int]]:
         """Labels of the model with their detections, most first, then by name.
 
         Never summed over base intervals: of several, the one that holds most of the label counts.
         """
-        most: dict[str, int] = {}
         with moment(self._cluster) as now:
-            for series in self._series(now, model):
-                query = _query(now, "count", Selection(series), _whole(series))
-                for found in now.groups(query, [by_value("label")], OF_COUNTS, _MAX_LISTED):
-                    label = found["key"]["label"]
-                    most[label] = max(whole(found, "detections"), most.get(label, 0))
-        return sorted(most.items(), key=lambda item: (-item[1], item[0]))
+            there = self._catalogue(now)
+            if model not in there.labels:
+                there.labels[model] = _labels(now, there, model)
+            return [*there.labels[model]]
 
     def sources(self, model: str) -> list[SourceSummary]:
         """Sources of the model, by name; of several base intervals, the one that holds most frames counts."""
-        of_each = {
-            "frames": {"sum": {"field": "frames"}},
-            "first_ms": {"min": {"field": "first_interval_ms"}},
-            "last_ms": {"max": {"field": "last_interval_ms"}},
-        }
-        summaries: dict[str, SourceSummary] = {}
         with moment(self._cluster) as now:
-            for series in self._series(now, model):
-                query = _query(now, "coverage", Selection(series), _whole(series))
-                for found in now.groups(query, [by_value("source")], of_each, _MAX_LISTED):
-                    source, frames = found["key"]["source"], whole(found, "frames")
-                    next_ms = whole(found, "last_ms") + series.base_interval_s * 1000
-                    if source not in summaries or summaries[source].frames < frames:
-                        summaries[source] = SourceSummary(source, frames, whole(found, "first_ms"), next_ms)
-        return [summaries[source] for source in sorted(summaries)]
+            there = self._catalogue(now)
+            if model not in there.sources:
+                there.sources[model] = _sources(now, there, model)
+            return [*there.sources[model]]
 
     def histogram(
         self,
@@ -184,20 +163,25 @@ class ElasticsearchIndex:
         selection = _selection(model, base_interval_s, sources, labels)
         of_coverage = [by_start(interval_s * 1000, offset_ms), *([by_value("source")] if by_source else [])]
         of_counts = [*of_coverage, by_value("label")]
-        bars: dict[tuple[int, str, str], Bucket] = {}
-        covered: dict[tuple[int, str], CoverageBucket] = {}
+        bars: list[list[Bucket]] = []
+        covered: list[list[CoverageBucket]] = []
         steps = usable_steps(base_interval_s, interval_s, offset_ms)
         with moment(self._cluster) as now:
+            there = self._catalogue(now)
             for piece in pieces(steps, bounded(from_ms), bounded(to_ms)):
-                runs = now.current(selection, piece)
+                runs = there.runs(selection.series, piece)
                 query = documents_of("count", selection, piece, runs)
-                for found in now.groups(query, of_counts, OF_COUNTS, MAX_BUCKETS):
-                    merge_bucket(bars, _bucket(found))
+                groups = now.groups(query, of_counts, OF_COUNTS, MAX_BUCKETS)
+                bars.append(sorted(map(_bucket, groups), key=bar_order))
                 query = documents_of("coverage", selection, piece, runs)
-                for found in now.groups(query, of_coverage, OF_COVERAGE, MAX_BUCKETS):
-                    merge_coverage(covered, _coverage_bucket(found))
+                groups = now.groups(query, of_coverage, OF_COVERAGE, MAX_BUCKETS)
+                covered.append(sorted(map(_coverage_bucket, groups), key=coverage_order))
         return histogram_of(
-            bars, covered, model=model, base_interval_s=base_interval_s, interval_s=interval_s
+            merge_bars(bars),
+            merge_coverage(covered),
+            model=model,
+            base_interval_s=base_interval_s,
+            interval_s=interval_s,
         )
 
     def week_hours(
@@ -224,8 +208,9 @@ class ElasticsearchIndex:
         frames: Counter[int] = Counter()
         sums: dict[int, WeekHour] = {}
         with moment(self._cluster) as now:
+            there = self._catalogue(now)
             for piece in pieces(steps, bounded(from_ms), bounded(to_ms)):
-                runs = now.current(selection, piece)
+                runs = there.runs(selection.series, piece)
                 query = documents_of("count", selection, piece, runs)
                 for found in now.groups(query, hours, OF_COUNTS, MAX_BUCKETS):
                     hour = _hour_of_week(found["key"]["start"], offset_ms)
@@ -270,8 +255,9 @@ class ElasticsearchIndex:
         interval_ms = base_interval_s * 1000
         found = []
         with moment(self._cluster) as now:
+            there = self._catalogue(now)
             for piece in pieces(steps, bounded(from_ms), bounded(to_ms)):
-                query = _query(now, "count", selection, piece)
+                query = _query(there, "count", selection, piece)
                 for group in now.groups(
                     query, [by_value("label")], {"best": {"top_hits": shown}}, _MAX_LISTED
                 ):
@@ -288,19 +274,39 @@ class ElasticsearchIndex:
         """Release connections."""
         self._cluster.close()
 
-    def _series(self, now: Moment, model: str | None = None) -> list[Series]:
-        query: dict[str, Any] = {"bool": {"filter": [{"term": {"kind": "run"}}]}}
-        if model is not None:
-            query["bool"]["filter"].append({"term": {"model": model}})
-        by = [by_value("model"), by_value("interval_s")]
-        newest: dict[str, int] = {}
-        found = []
-        # The number of a change rises with every one, in an index of one shard.
-        for group in now.groups(query, by, {"number": {"max": {"field": "_seq_no"}}}, _MAX_LISTED):
-            name = group["key"]["model"]
-            newest[name] = max(whole(group, "number"), newest.get(name, -1))
-            found.append(Series(name, int(group["key"]["interval_s"])))
-        return sorted(found, key=lambda series: (-newest[series.model], -series.base_interval_s))
+    def _catalogue(self, now: Moment) -> Catalogue:
+        """What there is at that moment."""
+        version, known = read_version(now), self._known
+        if known is None or known.version != version:
+            self._known = known = read_catalogue(now, version)
+        return known
+
+
+def _labels(now: Moment, there: Catalogue, model: str) -> list[tuple[str, int]]:
+    most: dict[str, int] = {}
+    for series in there.of_model(model):
+        query = _query(there, "count", Selection(series), _whole(series))
+        for found in now.groups(query, [by_value("label")], OF_COUNTS, _MAX_LISTED):
+            label = found["key"]["label"]
+            most[label] = max(whole(found, "detections"), most.get(label, 0))
+    return sorted(most.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _sources(now: Moment, there: Catalogue, model: str) -> list[SourceSummary]:
+    of_each = {
+        "frames": {"sum": {"field": "frames"}},
+        "first_ms": {"min": {"field": "first_interval_ms"}},
+        "last_ms": {"max": {"field": "last_interval_ms"}},
+    }
+    summaries: dict[str, SourceSummary] = {}
+    for series in there.of_model(model):
+        query = _query(there, "coverage", Selection(series), _whole(series))
+        for found in now.groups(query, [by_value("source")], of_each, _MAX_LISTED):
+            source, frames = found["key"]["source"], whole(found, "frames")
+            next_ms = whole(found, "last_ms") + series.base_interval_s * 1000
+            if source not in summaries or summaries[source].frames < frames:
+                summaries[source] = SourceSummary(source, frames, whole(found, "first_ms"), next_ms)
+    return [summaries[source] for source in sorted(summaries)]
 
 
 def _whole(series: Series) -> Piece:
@@ -308,8 +314,8 @@ def _whole(series: Series) -> Piece:
     return Piece([series.base_interval_s, *rolled_steps(series.base_interval_s)][-1], None, None)
 
 
-def _query(now: Moment, kind: str, selection: Selection, piece: Piece) -> dict[str, Any]:
-    return documents_of(kind, selection, piece, now.current(selection, piece))
+def _query(there: Catalogue, kind: str, selection: Selection, piece: Piece) -> dict[str, Any]:
+    return documents_of(kind, selection, piece, there.runs(selection.series, piece))
 
 
 def _selection(

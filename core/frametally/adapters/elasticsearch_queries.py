@@ -21,7 +21,7 @@ _KEPT_ALIVE = "1m"
 _RUNS_AT_ONCE = 5_000
 _BUCKETS_AT_ONCE = 10_000
 # Times that have a day of four digits, as runs do: nothing is counted outside.
-_FIRST_MS, _LAST_MS = keys.day_start_ms("1000-01-01"), keys.day_start_ms("9999-12-31")
+FIRST_MS, LAST_MS = keys.day_start_ms("1000-01-01"), keys.day_start_ms("9999-12-31")
 
 
 class Selection(NamedTuple):
@@ -85,17 +85,6 @@ class Moment:
                 return
             after = hits[-1]["sort"]
 
-    def current(self, selection: Selection, piece: Piece) -> list[str]:
-        """The current runs that can have documents in `piece`."""
-        days: dict[str, str] = {}
-        if piece.from_ms is not None:
-            days["gte"] = keys.utc_day(piece.from_ms)
-        if piece.to_ms is not None:
-            days["lte"] = keys.utc_day(max(piece.to_ms - 1, _FIRST_MS))
-        query = {"bool": {"filter": [*of_series(selection.series), {"range": {"day": days}}]}}
-        hits = self.runs(query, source=False, docvalue_fields=["run"])
-        return [hit["fields"]["run"][0] for hit in hits]
-
     def groups(
         self, query: dict[str, Any], by: list[dict[str, Any]], of_each: dict[str, Any], most: int
     ) -> Iterator[dict[str, Any]]:
@@ -140,7 +129,7 @@ def _forget(client: Elasticsearch, opened: str) -> None:
 
 def bounded(time_ms: int | None) -> int | None:
     """Any whole number may be asked for as a time; the index knows those that have a day of four digits."""
-    return None if time_ms is None else max(_FIRST_MS, min(time_ms, _LAST_MS))
+    return None if time_ms is None else max(FIRST_MS, min(time_ms, LAST_MS))
 
 
 def of_series(series: Series) -> list[dict[str, Any]]:

@@ -1,101 +1,55 @@
-"""A run's hours as packed arrays: what a chart of a year of all labels reads, without a row for each hour.
+"""Answers from the packed hours of runs: what a year of any labels is summed up from, in milliseconds.
 
-A database reads a million rows of sums in a second; the same numbers as arrays, some kilobytes a run, it
-reads in milliseconds, and numpy adds them up in as many. Where numpy is not installed, or few labels are
-asked for (whose rows lie together), the rows of the rolled tables are read instead: they say the same.
+Where numpy is not installed, or more runs are asked for than memory is meant for, the rows of the rolled
+tables are read instead: they say the same (`sql_rows`).
 """
 
 from __future__ import annotations
 
-import sys
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from frametally import keys
-from frametally.adapters import sql_tables as tables
+from frametally.adapters.sql_catalogue import CurrentRun
+from frametally.adapters.sql_kept_hours import KeptHours
+from frametally.adapters.sql_packing import DAY_MS, HOUR_MS, HOUR_S
 from frametally.adapters.sql_queries import Selection
-from frametally.count_index import Bucket, WeekHour
+from frametally.count_index import Bucket, CoverageBucket, WeekHour
 from frametally.steps import Piece
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-HOUR_S = 3600
-_HOUR_MS = HOUR_S * 1000
 _WEEK_HOURS = 168
-_UNKNOWN = -1
+_MONDAY = 72
+"""1970 began on a Thursday, so many hours after Monday."""
 _FEW_LABELS = 8
 _MOST_CELLS = 20_000_000
 """Of a grid of bars, labels and sources that is summed at once."""
 
 
-class _Packed(msgspec.Struct, frozen=True, array_like=True):
-    """One entry for each hour, label and source that has counts; machine integers, little-endian.
+def is_served(
+    selection: Selection, steps_s: Sequence[int], kept: KeptHours, runs: Sequence[CurrentRun]
+) -> bool:
+    """Whether a query that may be answered by these steps, the last one the longest, reads packed hours.
 
-    Attributes:
-        labels: What `label` numbers.
-        sources: What `source` numbers.
-        hour: uint8, hour of the UTC day.
-        label: uint16.
-        source: uint16.
-        detections: int32, or int64 where one needs it.
-        peak: The same.
-        objects: The same; -1 for None.
+    Args:
+        selection: What is asked for.
+        steps_s: Steps that divide the bars.
+        kept: Where they are kept.
+        runs: The runs that are asked for.
     """
-
-    labels: list[str]
-    sources: list[str]
-    hour: bytes
-    label: bytes
-    source: bytes
-    detections: bytes
-    peak: bytes
-    objects: bytes
-
-
-_decoder = msgspec.msgpack.Decoder(_Packed)
-
-
-def pack(rows: Iterable[tuple[str, str, int, int, int, int | None]]) -> bytes:
-    """The cells of a run: rows of label, source, start of the hour, detections, peak and objects."""
-    labels: dict[str, int] = {}
-    sources: dict[str, int] = {}
-    hours, of_label, of_source = array("B"), array("H"), array("H")
-    detections, peaks, objects = array("q"), array("q"), array("q")
-    for label, source, start_ms, boxes, peak, unique in rows:
-        hours.append(start_ms // _HOUR_MS % 24)
-        of_label.append(labels.setdefault(label, len(labels)))
-        of_source.append(sources.setdefault(source, len(sources)))
-        detections.append(boxes)
-        peaks.append(peak)
-        objects.append(_UNKNOWN if unique is None else unique)
-    narrow = (_narrow(one) for one in (detections, peaks, objects))
-    columns = [_little_endian(one) for one in (hours, of_label, of_source, *narrow)]
-    return msgspec.msgpack.encode(_Packed([*labels], [*sources], *columns))
-
-
-def _narrow(column: array[int]) -> array[int]:
-    return array("i", column) if max(column, default=0) < 2**31 else column
-
-
-def _little_endian(column: array[int]) -> bytes:
-    if sys.byteorder == "big":
-        column.byteswap()
-    return column.tobytes()
-
-
-def is_served(selection: Selection, steps_s: Sequence[int]) -> bool:
-    """Whether cells are read for a query that may be answered by these steps, the last one the longest."""
-    if steps_s[-1] < HOUR_S or HOUR_S % selection.series.base_interval_s:
+    base_interval_s = selection.series.base_interval_s
+    if HOUR_S not in steps_s or base_interval_s == HOUR_S:
         return False
-    if 0 < len(selection.labels) <= _FEW_LABELS or selection.series.base_interval_s == HOUR_S:
-        return False
+    if not kept.can_hold(runs) and 0 < len(selection.labels) <= _FEW_LABELS:
+        return False  # rows of few labels lie together
     try:
         import numpy as np
     except ImportError:
@@ -103,183 +57,252 @@ def is_served(selection: Selection, steps_s: Sequence[int]) -> bool:
     return bool(np)
 
 
-def hour_buckets(
-    connection: Connection,
-    selection: Selection,
-    piece: Piece,
-    *,
-    interval_ms: int,
-    offset_ms: int,
-    by_source: bool,
-    limit: int,
-) -> Iterator[Bucket]:
-    """What `select_buckets` selects, at most `limit` of them; the piece has whole hours, or open ends."""
-    import numpy as np
+class PackedHours:
+    """The packed hours of some runs, as far as a selection and a piece of whole hours have them."""
 
-    runs = _read(connection, selection, piece)
-    if not runs:
-        return
-    labels, sources = (
-        _numbers(run.packed.labels for run in runs),
-        _numbers(run.packed.sources for run in runs),
-    )
-    first = (min(run.day_ms for run in runs) + offset_ms) // interval_ms
-    columns = _gather(
-        runs, selection, piece, labels, sources, lambda at_ms: (at_ms + offset_ms) // interval_ms - first
-    )
-    group = columns.slot * len(labels) + columns.label
-    if by_source:
-        group = group * len(sources) + columns.source
-    present = None
-    if len(group) and int(group.max()) >= _MOST_CELLS:  # many short bars of many names
-        present, group = np.unique(group, return_inverse=True)
-    sums = _sum_up(columns, group)
-    of_source, of_label = [*sources], [*labels]
-    for number in sums.found[:limit].tolist():
-        place = number if present is None else int(present[number])
-        place, source = divmod(place, len(sources)) if by_source else (place, 0)
-        bar, label = divmod(place, len(labels))
-        yield Bucket(
-            (bar + first) * interval_ms - offset_ms,
-            of_label[label],
-            int(sums.detections[number]),
-            int(sums.peak[number]),
-            None if sums.unknown[number] else int(sums.objects[number]),
-            of_source[source] if by_source else None,
+    def __init__(
+        self,
+        connection: Connection,
+        kept: KeptHours,
+        runs: Sequence[CurrentRun],
+        selection: Selection,
+        piece: Piece,
+    ) -> None:
+        """Read them.
+
+        Args:
+            connection: Of the transaction that `runs` were read in.
+            kept: Where they are kept.
+            runs: Those with something of `piece`.
+            selection: Labels and sources.
+            piece: From and to whole hours, or open ends.
+
+        Raises:
+            TookTooLong: At the time limit of whoever asks.
+        """
+        self._hours = [
+            one if _is_within(run, piece) else one.between(piece.from_ms, piece.to_ms)
+            for run, one in zip(runs, kept.read(connection, runs), strict=True)
+        ]
+        self._labels, self._sources = [*kept.labels], [*kept.sources]
+        self._of_labels = _wanted(kept.labels, selection.labels)
+        self._of_sources = _wanted(kept.sources, selection.sources)
+
+    def buckets(self, *, interval_ms: int, offset_ms: int, by_source: bool, limit: int) -> list[Bucket]:
+        """What `select_buckets` selects, at most `limit` of them, by start, label and source."""
+        import numpy as np
+
+        hour, label, source, *values = self._cells(by_source=by_source)
+        if not len(hour):
+            return []
+        names = self._labels
+        if self._of_labels is not None:  # numbered anew, so that those that are not asked for take no room
+            names = [names[number] for number in self._of_labels.tolist()]
+            label = np.searchsorted(self._of_labels, label)
+        slot, first = _slots(hour, interval_ms, offset_ms)
+        group = slot * len(names) + label
+        if by_source:
+            group = group * len(self._sources) + source
+        sums = _sum_up(values, group)
+        place = sums.group[:limit]
+        of_source: NDArray[np.int64] = np.zeros_like(place)
+        if by_source:
+            place, of_source = np.divmod(place, len(self._sources))
+        slot, of_label = np.divmod(place, len(names))
+        order = np.lexsort((_ranks(self._sources)[of_source], _ranks(names)[of_label], slot))
+        return _made(
+            Bucket,
+            ((slot[order] + first) * interval_ms - offset_ms).tolist(),
+            [names[number] for number in of_label[order].tolist()],
+            sums.detections[order].tolist(),
+            sums.peak[order].tolist(),
+            sums.objects_of(order),
+            [self._sources[number] for number in of_source[order].tolist()] if by_source else repeat(None),
         )
 
+    def coverage(
+        self, *, interval_ms: int, offset_ms: int, by_source: bool, limit: int
+    ) -> list[CoverageBucket]:
+        """What `select_coverage` selects, at most `limit` of them, by start and source."""
+        import numpy as np
 
-def week_cells(
-    connection: Connection, selection: Selection, piece: Piece, *, offset_ms: int
-) -> Iterator[WeekHour]:
-    """What `select_week_counts` selects, without frames."""
-    runs = _read(connection, selection, piece)
-    labels, sources = (
-        _numbers(run.packed.labels for run in runs),
-        _numbers(run.packed.sources for run in runs),
-    )
-    # 1970 began on a Thursday, 72 hours after Monday.
-    columns = _gather(
-        runs,
-        selection,
-        piece,
-        labels,
-        sources,
-        lambda at_ms: ((at_ms + offset_ms) // _HOUR_MS + 72) % _WEEK_HOURS,
-    )
-    sums = _sum_up(columns, columns.slot)
-    for hour in sums.found.tolist():
-        objects = None if sums.unknown[hour] else int(sums.objects[hour])
-        yield WeekHour(hour, 0, int(sums.detections[hour]), int(sums.peak[hour]), objects)
+        (hour, source, frames), rates = self._covered()
+        if not len(hour):
+            return []
+        slot, first = _slots(hour, interval_ms, offset_ms)
+        group = slot * len(self._sources) + source if by_source else slot
+        found, group = _numbered(group)
+        total = np.zeros(len(found), np.int64)
+        np.add.at(total, group, frames)
+        unknown = np.isnan(rates)
+        slowest_fps = np.full(len(found), np.inf)
+        np.minimum.at(slowest_fps, group, np.where(unknown, np.inf, rates))
+        slowest_fps[group[unknown]] = np.inf
+        slot, of_source = np.divmod(found, len(self._sources)) if by_source else (found, found)
+        order = np.lexsort((_ranks(self._sources)[of_source], slot)) if by_source else np.arange(len(found))
+        order = order[:limit]
+        return _made(
+            CoverageBucket,
+            ((slot[order] + first) * interval_ms - offset_ms).tolist(),
+            total[order].tolist(),
+            [None if rate == math.inf else rate for rate in slowest_fps[order].tolist()],
+            [self._sources[number] for number in of_source[order].tolist()] if by_source else repeat(None),
+        )
 
+    def week_hours(self, *, offset_ms: int) -> list[WeekHour]:
+        """What `select_week_counts` selects, without frames."""
+        hour, _, _, *values = self._cells(by_source=False)
+        if not len(hour):
+            return []
+        sums = _sum_up(values, _of_week(hour, offset_ms))
+        columns = (sums.group.tolist(), repeat(0), sums.detections.tolist(), sums.peak.tolist())
+        return _made(WeekHour, *columns, sums.objects_of(slice(None)))
 
-class _Run(NamedTuple):
-    """A run's cells and when its day begins."""
+    def week_coverage(self, *, offset_ms: int) -> Counter[int]:
+        """Frames by hour of the week."""
+        import numpy as np
 
-    day_ms: int
-    packed: _Packed
+        (hour, _, frames), _ = self._covered()
+        found, group = np.unique(_of_week(hour, offset_ms), return_inverse=True)
+        total = np.zeros(len(found), np.int64)
+        np.add.at(total, group, frames)
+        return Counter(dict(zip(found.tolist(), total.tolist(), strict=True)))
 
+    def labels(self) -> Counter[str]:
+        """Detections by label."""
+        import numpy as np
 
-class _Columns(NamedTuple):
-    """The cells of some runs, each column as long as the others; `label` and `source` number the names."""
+        _, label, _, detections, *_ = self._cells(by_source=False)
+        total = np.bincount(label, weights=detections).astype(np.int64)
+        return Counter({self._labels[number]: int(total[number]) for number in np.unique(label).tolist()})
 
-    slot: NDArray[np.int64]
-    label: NDArray[np.int64]
-    source: NDArray[np.int64]
-    detections: NDArray[Any]
-    peak: NDArray[Any]
-    objects: NDArray[Any]
+    def _cells(self, *, by_source: bool) -> NDArray[Any]:
+        """The cells that are selected, shape (6, n) as `RunHours.cells`; without sources where they may."""
+        import numpy as np
+
+        apart = by_source or self._of_sources is not None
+        of_runs = [run.cells if apart else run.together for run in self._hours]
+        if self._of_labels is not None:
+            of_runs = [part for cells in of_runs for part in _of_labels(cells, self._of_labels)]
+        if not of_runs:
+            return np.empty((6, 0), np.int64)
+        cells = np.concatenate(of_runs, axis=1)
+        return cells if self._of_sources is None else cells[:, np.isin(cells[2], self._of_sources)]
+
+    def _covered(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The coverage that is selected, shape (3, m) as `RunHours.coverage`, and its slowest rates."""
+        import numpy as np
+
+        if not self._hours:
+            return np.empty((3, 0), np.int64), np.empty(0)
+        coverage = np.concatenate([run.coverage for run in self._hours], axis=1)
+        rates = np.concatenate([run.slowest_fps for run in self._hours])
+        if self._of_sources is None:
+            return coverage, rates
+        keep = np.isin(coverage[1], self._of_sources)
+        return coverage[:, keep], rates[keep]
 
 
 class _Sums(NamedTuple):
-    """By number of the group; `found` are the numbers that have any cell."""
+    """Of groups that have any cell, by number of the group."""
 
-    found: NDArray[np.int64]
-    detections: NDArray[Any]
+    group: NDArray[np.int64]
+    detections: NDArray[np.int64]
     peak: NDArray[np.int64]
-    objects: NDArray[Any]
+    objects: NDArray[np.int64]
     unknown: NDArray[np.bool_]
 
+    def objects_of(self, order: Any) -> list[int | None]:
+        """Objects; None where any cell has none."""
+        objects = self.objects[order].tolist()
+        if not self.unknown.any():
+            return objects  # type: ignore[no-any-return]
+        return [
+            None if is_unknown else number
+            for number, is_unknown in zip(objects, self.unknown[order].tolist(), strict=True)
+        ]
 
-def _sum_up(columns: _Columns, group: NDArray[np.int64]) -> _Sums:
+
+def _sum_up(values: Sequence[NDArray[Any]], group: NDArray[np.int64]) -> _Sums:
+    """Sums of detections, peak and objects by `group`, a number for each cell."""
     import numpy as np
 
-    size = int(group.max()) + 1 if len(group) else 0
-    peak = np.zeros(size, np.int64)
-    np.maximum.at(peak, group, columns.peak.astype(np.int64))
-    unknown = np.zeros(size, bool)
-    unknown[group[columns.objects < 0]] = True
+    found, group = _numbered(group)
+    detections, peaks, objects = values
+    peak = np.zeros(len(found), np.int64)
+    np.maximum.at(peak, group, peaks.astype(np.int64))
+    unknown = np.zeros(len(found), bool)
+    unknown[group[objects < 0]] = True
     # Sums as floats are exact up to 2**53.
     return _Sums(
-        np.flatnonzero(np.bincount(group, minlength=size)),
-        np.bincount(group, weights=columns.detections, minlength=size),
+        found,
+        np.bincount(group, weights=detections).astype(np.int64),
         peak,
-        np.bincount(group, weights=columns.objects, minlength=size),
+        np.bincount(group, weights=objects).astype(np.int64),
         unknown,
     )
 
 
-def _read(connection: Connection, selection: Selection, piece: Piece) -> list[_Run]:
-    runs, hours = tables.runs.c, tables.rolled_hours.c
-    query = (
-        select(runs.day, hours.cells)
-        .join(tables.rolled_hours, hours.run == runs.number)
-        .where(runs.number.in_(selection.runs(piece)))
-    )
-    found = [
-        _Run(keys.day_start_ms(day), _decoder.decode(body)) for day, body in connection.execute(query).all()
-    ]
-    return [run for run in found if run.packed.hour]
-
-
-def _numbers(names: Iterable[Sequence[str]]) -> dict[str, int]:
-    return {name: number for number, name in enumerate(dict.fromkeys(chain.from_iterable(names)))}
-
-
-def _gather(
-    runs: Sequence[_Run],
-    selection: Selection,
-    piece: Piece,
-    labels: Mapping[str, int],
-    sources: Mapping[str, int],
-    slot_of: Callable[[NDArray[np.int64]], NDArray[np.int64]],
-) -> _Columns:
-    """The cells of the runs that are selected, each with the slot that `slot_of` gives its hour's start."""
+def _numbered(group: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different numbers of groups, in order, and for each cell the place of its group among them."""
     import numpy as np
 
-    parts: list[tuple[NDArray[Any], ...]] = []
-    hours = np.arange(24, dtype=np.int64) * _HOUR_MS
-    for day_ms, packed in runs:
-        starts = hours + day_ms
-        slots = slot_of(starts)
-        inside = np.ones(24, bool)
-        if piece.from_ms is not None:
-            inside &= starts >= piece.from_ms
-        if piece.to_ms is not None:
-            inside &= starts < piece.to_ms
-        hour = np.frombuffer(packed.hour, "u1")
-        label, source = np.frombuffer(packed.label, "<u2"), np.frombuffer(packed.source, "<u2")
-        of_labels = np.array([labels[name] for name in packed.labels])
-        of_sources = np.array([sources[name] for name in packed.sources])
-        found = (
-            slots[hour],
-            of_labels[label],
-            of_sources[source],
-            *(
-                np.frombuffer(column, f"<i{len(column) // len(hour)}")
-                for column in (packed.detections, packed.peak, packed.objects)
-            ),
-        )
-        keep = None if inside.all() else inside[hour]
-        for numbered, names, wanted in (
-            (label, packed.labels, selection.labels),
-            (source, packed.sources, selection.sources),
-        ):
-            if wanted:
-                here = np.array([name in wanted for name in names])[numbered]
-                keep = here if keep is None else keep & here
-        parts.append(found if keep is None else tuple(column[keep] for column in found))
-    if not parts:
-        nothing = np.empty(0, np.int64)
-        return _Columns(*[nothing] * 6)
-    return _Columns(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    if int(group.max()) >= _MOST_CELLS:  # many short bars of many names
+        return np.unique(group, return_inverse=True)
+    found = np.flatnonzero(np.bincount(group))
+    places = np.empty(int(found[-1]) + 1, np.int64)
+    places[found] = np.arange(len(found))
+    return found, places[group]
+
+
+def _of_labels(cells: NDArray[Any], labels: NDArray[np.int64]) -> list[NDArray[Any]]:
+    """The parts of a run's cells that have these labels."""
+    wanted = labels.astype(cells.dtype)
+    firsts, ends = cells[1].searchsorted(wanted).tolist(), cells[1].searchsorted(wanted, "right").tolist()
+    return [cells[:, first:end] for first, end in zip(firsts, ends, strict=True) if first < end]
+
+
+def _wanted(numbers: Mapping[str, int], names: Sequence[str]) -> NDArray[np.int64] | None:
+    """The numbers of some names, of those that have any; None for all."""
+    import numpy as np
+
+    if not names:
+        return None
+    return np.array(sorted({numbers[name] for name in names if name in numbers}), np.int64)
+
+
+def _is_within(run: CurrentRun, piece: Piece) -> bool:
+    """Whether all of the run's day is of the piece."""
+    return (piece.from_ms is None or piece.from_ms <= run.day_ms) and (
+        piece.to_ms is None or run.day_ms + DAY_MS <= piece.to_ms
+    )
+
+
+def _slots(hour: NDArray[Any], interval_ms: int, offset_ms: int) -> tuple[NDArray[np.int64], int]:
+    """The bar of each hour, counted from the first one on, and the number of that one."""
+    import numpy as np
+
+    # Bars and offsets that hours serve are whole hours.
+    slot = (hour.astype(np.int64) + offset_ms // HOUR_MS) // (interval_ms // HOUR_MS)
+    first = int(slot.min())
+    return slot - first, first
+
+
+def _of_week(hour: NDArray[Any], offset_ms: int) -> NDArray[np.int64]:
+    import numpy as np
+
+    return (hour.astype(np.int64) + (offset_ms // HOUR_MS + _MONDAY)) % _WEEK_HOURS
+
+
+def _ranks(names: Sequence[str]) -> NDArray[np.int64]:
+    """By number of a name its place in the order of names."""
+    import numpy as np
+
+    ranks = np.empty(len(names), np.int64)
+    ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+    return ranks
+
+
+def _made(kind: type[Any], *columns: Any) -> list[Any]:
+    """Named tuples of some columns; as many as the first has."""
+    return [*map(partial(tuple.__new__, kind), zip(*columns, strict=False))]

@@ -5,7 +5,6 @@ A query is one transaction, so that what it reads from several tables belongs to
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,22 +12,19 @@ from itertools import groupby, islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, asc, desc, func, select
+from sqlalchemy import Connection, asc, desc, select
 
 from frametally.access import ServerAccess
 from frametally.adapters import sql_publication
 from frametally.adapters import sql_tables as tables
+from frametally.adapters.sql_catalogue import Catalogue, read_catalogue, read_version
 from frametally.adapters.sql_engine import BUSY_TIMEOUT_S, Layout, SqlDatabase
-from frametally.adapters.sql_hours import HOUR_S, hour_buckets, is_served, week_cells
+from frametally.adapters.sql_hours import PackedHours, is_served
+from frametally.adapters.sql_kept_hours import KeptHours
 from frametally.adapters.sql_limits import limited
-from frametally.adapters.sql_queries import (
-    Selection,
-    select_buckets,
-    select_coverage,
-    select_evidence,
-    select_week_counts,
-    select_week_coverage,
-)
+from frametally.adapters.sql_packing import HOUR_S
+from frametally.adapters.sql_queries import Selection, select_evidence
+from frametally.adapters.sql_rows import Rows, source_summaries, whole
 from frametally.count_index import (
     Bucket,
     CoverageBucket,
@@ -46,9 +42,9 @@ from frametally.count_questions import (
     check_week_hours,
     histogram_of,
 )
-from frametally.merging import add_week_hours, merge_bucket, merge_coverage
+from frametally.merging import add_week_hours, merge_bars, merge_coverage
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
-from frametally.steps import Piece, pieces, rolled_steps, usable_steps
+from frametally.steps import pieces, usable_steps
 
 _MAX_EVIDENCE_PER_LABEL = 100
 _MAX_LISTED = 100_000
@@ -86,6 +82,8 @@ class SqlIndex:
         """
         self.url = url
         self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
+        self._hours = KeptHours()
+        self._known: Catalogue | None = None
 
     def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`.
@@ -108,7 +106,7 @@ class SqlIndex:
     def series(self) -> list[Series]:
         """What can be asked for: the newest published model first, within a model the coarsest interval."""
         with self._reading() as connection:
-            return self._series(connection)
+            return [*self._catalogue(connection).series]
 
     def check(self) -> None:
         """Read the first and the last row of every table, from the database itself.
@@ -126,37 +124,32 @@ class SqlIndex:
 
     def version(self) -> str:
         """The next number and the run that has the last one: a database made anew differs too."""
-        query = select(tables.about.c.next_number, tables.runs.c.record).select_from(
-            tables.about.outerjoin(tables.runs, tables.runs.c.number == tables.about.c.next_number - 1)
-        )
         with self._reading() as connection:
-            number, record = connection.execute(query).one()
-        return f"{number}-{zlib.crc32((record or '').encode()):08x}"
+            return read_version(connection)
 
     def labels(self, model: str) -> list[tuple[str, int]]:
         """Labels of the model with their detections, most first, then by name.
 
         Never summed over base intervals: of several, the one that holds most of the label counts.
         """
-        most: dict[str, int] = {}
         with self._reading() as connection:
-            for series in self._series(connection, model):
-                selection, piece = Selection(series), _whole(series)
-                table = selection.counts(piece)
-                query = select(table.c.label, func.sum(table.c.detections)).where(selection.of(table, piece))
-                for name, total in connection.execute(query.group_by(table.c.label).limit(_MAX_LISTED)):
-                    most[name] = max(int(total), most.get(name, 0))
-        return sorted(most.items(), key=lambda item: (-item[1], item[0]))
+            there = self._catalogue(connection)
+            if model not in there.labels:
+                there.labels[model] = self._labels(connection, there, model)
+            return [*there.labels[model]]
 
     def sources(self, model: str) -> list[SourceSummary]:
         """Sources of the model, by name; of several base intervals, the one that holds most frames counts."""
-        found: dict[str, SourceSummary] = {}
         with self._reading() as connection:
-            for series in self._series(connection, model):
-                for summary in self._sources(connection, series):
-                    if summary.source not in found or found[summary.source].frames < summary.frames:
-                        found[summary.source] = summary
-        return [found[source] for source in sorted(found)]
+            there = self._catalogue(connection)
+            if model not in there.sources:
+                found: dict[str, SourceSummary] = {}
+                for series in there.of_model(model):
+                    for summary in source_summaries(connection, series):
+                        if summary.source not in found or found[summary.source].frames < summary.frames:
+                            found[summary.source] = summary
+                there.sources[model] = [found[source] for source in sorted(found)]
+            return [*there.sources[model]]
 
     def histogram(
         self,
@@ -185,20 +178,18 @@ class SqlIndex:
             "by_source": by_source,
             "limit": MAX_BUCKETS + 1,
         }
-        bars: dict[tuple[int, str, str], Bucket] = {}
-        covered: dict[tuple[int, str], CoverageBucket] = {}
+        bars: list[list[Bucket]] = []
+        covered: list[list[CoverageBucket]] = []
         with self._reading() as connection:
-            for piece in _pieces(selection, interval_s, offset_ms, from_ms, to_ms):
-                if piece.step_s == HOUR_S and is_served(selection, [HOUR_S]):
-                    for bucket in hour_buckets(connection, selection, piece, **asked):
-                        merge_bucket(bars, bucket)
-                else:
-                    for row in connection.execute(select_buckets(selection, piece, **asked)):
-                        merge_bucket(bars, _bucket(row))
-                for row in connection.execute(select_coverage(selection, piece, **asked)):
-                    merge_coverage(covered, CoverageBucket(row[0], int(row[1]), row[2], row[3]))
+            for part in self._parts(connection, selection, interval_s, offset_ms, from_ms, to_ms):
+                bars.append(part.buckets(**asked))
+                covered.append(part.coverage(**asked))
         return histogram_of(
-            bars, covered, model=model, base_interval_s=base_interval_s, interval_s=interval_s
+            merge_bars(bars),
+            merge_coverage(covered),
+            model=model,
+            base_interval_s=base_interval_s,
+            interval_s=interval_s,
         )
 
     def week_hours(
@@ -223,12 +214,10 @@ class SqlIndex:
         frames: Counter[int] = Counter()
         sums: dict[int, WeekHour] = {}
         with self._reading() as connection:
-            for piece in _pieces(selection, HOUR_S, offset_ms, from_ms, to_ms):
-                for cell in _week_cells(connection, selection, piece, offset_ms % _WEEK_MS):
+            for part in self._parts(connection, selection, HOUR_S, offset_ms, from_ms, to_ms):
+                frames.update(part.week_coverage(offset_ms=offset_ms % _WEEK_MS))
+                for cell in part.week_hours(offset_ms=offset_ms % _WEEK_MS):
                     sums[cell.hour] = add_week_hours(sums[cell.hour], cell) if cell.hour in sums else cell
-                query = select_week_coverage(selection, piece, offset_ms=offset_ms % _WEEK_MS)
-                for start_ms, analysed in connection.execute(query):
-                    frames[start_ms // (HOUR_S * 1000)] += int(analysed)
         empty = WeekHour(0, 0, 0, 0, 0)
         return [
             sums.get(hour, empty)._replace(hour=hour, frames=frames[hour])
@@ -259,7 +248,7 @@ class SqlIndex:
         with self._reading() as connection:
             for piece in pieces(steps, _bounded(from_ms), _bounded(to_ms)):
                 query = select_evidence(selection, piece, limit_per_label=limit, limit=_MAX_LISTED)
-                for source, label, frames in connection.execute(query):
+                for source, label, frames in connection.execute(*query).all():
                     for item in _evidence_decoder.decode(frames):
                         start_ms = item.captured_at_ms // (base_interval_s * 1000) * (base_interval_s * 1000)
                         found.append(IndexedEvidence(source, label, start_ms, item))
@@ -277,71 +266,54 @@ class SqlIndex:
         with self._database.reading() as connection, limited(connection):
             yield connection
 
-    def _sources(self, connection: Connection, series: Series) -> list[SourceSummary]:
-        selection, piece = Selection(series), _whole(series)
-        table = selection.coverage(piece)
-        start = table.c.interval_start_ms
-        query = (
-            select(table.c.source, func.sum(table.c.frames), func.min(start), func.max(start))
-            .where(selection.of(table, piece))
-            .group_by(table.c.source)
-            .limit(_MAX_LISTED)
-        )
-        found = []
-        for source, frames, first_ms, last_ms in connection.execute(query).all():
-            if piece.step_s != series.base_interval_s:  # the first and the last day say it exactly
-                ends = [
-                    select(end(tables.coverage.c.interval_start_ms)).where(
-                        Selection(series, (source,)).of(
-                            tables.coverage, Piece(series.base_interval_s, day_ms, day_ms + _DAY_S * 1000)
-                        )
-                    )
-                    for end, day_ms in ((func.min, first_ms), (func.max, last_ms))
-                ]
-                first_ms, last_ms = (connection.execute(end).scalar_one() for end in ends)
-            next_ms = last_ms + series.base_interval_s * 1000
-            found.append(SourceSummary(source, int(frames), first_ms, next_ms))
-        return found
+    def _catalogue(self, connection: Connection) -> Catalogue:
+        """What there is, as the transaction of `connection` sees it."""
+        version, known = read_version(connection), self._known
+        if known is not None and known.version == version:
+            return known
+        there = read_catalogue(connection, version)
+        self._hours.keep_only(there.all_runs())
+        self._known = there
+        return there
 
-    def _series(self, connection: Connection, model: str | None = None) -> list[Series]:
-        table = tables.runs.c
-        query = select(table.model, table.interval_s, func.max(table.number)).group_by(
-            table.model, table.interval_s
-        )
-        if model is not None:
-            query = query.where(table.model == model)
-        newest: dict[str, int] = {}
-        found = []
-        for name, interval_s, number in connection.execute(query):
-            newest[name] = max(number, newest.get(name, 0))
-            found.append(Series(name, interval_s))
-        return sorted(found, key=lambda series: (-newest[series.model], -series.base_interval_s))
+    def _parts(
+        self,
+        connection: Connection,
+        selection: Selection,
+        interval_s: int,
+        offset_ms: int,
+        from_ms: int | None,
+        to_ms: int | None,
+    ) -> Iterator[PackedHours | Rows]:
+        """The range in pieces, in order, each by what reads it fastest."""
+        from_ms, to_ms = _bounded(from_ms), _bounded(to_ms)
+        steps_s = usable_steps(selection.series.base_interval_s, interval_s, offset_ms)
+        there = self._catalogue(connection)
+        runs = there.runs(selection.series, from_ms, to_ms)
+        is_packed = is_served(selection, steps_s, self._hours, runs)
+        if is_packed:  # they need no longer steps
+            steps_s = [step_s for step_s in steps_s if step_s <= HOUR_S]
+        for piece in pieces(steps_s, from_ms, to_ms):
+            if is_packed and piece.step_s == HOUR_S:
+                runs = there.runs(selection.series, piece.from_ms, piece.to_ms)
+                for some in self._hours.batches(runs):
+                    yield PackedHours(connection, self._hours, some, selection, piece)
+            else:
+                yield Rows(connection, selection, piece)
 
-
-def _whole(series: Series) -> Piece:
-    """All there is of a series, by the longest step that is kept of it."""
-    return Piece([series.base_interval_s, *rolled_steps(series.base_interval_s)][-1], None, None)
-
-
-def _pieces(
-    selection: Selection, interval_s: int, offset_ms: int, from_ms: int | None, to_ms: int | None
-) -> list[Piece]:
-    steps_s = usable_steps(selection.series.base_interval_s, interval_s, offset_ms)
-    if is_served(selection, steps_s):  # by packed hours, which need no days
-        steps_s = [step_s for step_s in steps_s if step_s <= HOUR_S]
-    return pieces(steps_s, _bounded(from_ms), _bounded(to_ms))
-
-
-def _week_cells(
-    connection: Connection, selection: Selection, piece: Piece, offset_ms: int
-) -> Iterator[WeekHour]:
-    if piece.step_s == HOUR_S and is_served(selection, [HOUR_S]):
-        yield from week_cells(connection, selection, piece, offset_ms=offset_ms)
-        return
-    query = select_week_counts(selection, piece, offset_ms=offset_ms)
-    for start_ms, detections, peak, objects in connection.execute(query):
-        hour = start_ms // (HOUR_S * 1000)
-        yield WeekHour(hour, 0, int(detections), peak, _whole_number(objects))
+    def _labels(self, connection: Connection, there: Catalogue, model: str) -> list[tuple[str, int]]:
+        most: dict[str, int] = {}
+        for series in there.of_model(model):
+            if self._hours.can_hold(there.runs(series, None, None)):
+                parts = self._parts(connection, Selection(series), _DAY_S, 0, None, None)
+            else:  # days are fewer
+                parts = iter([Rows(connection, Selection(series), whole(series))])
+            totals: Counter[str] = Counter()
+            for part in parts:
+                totals.update(part.labels())
+            for name, total in totals.items():
+                most[name] = max(total, most.get(name, 0))
+        return sorted(most.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _selection(
@@ -354,15 +326,6 @@ def _selection(
 def _bounded(time_ms: int | None) -> int | None:
     """Any whole number may be asked for; the database knows those of 64 bits."""
     return None if time_ms is None else max(-_MAX_TIME_MS, min(time_ms, _MAX_TIME_MS))
-
-
-def _bucket(row: Sequence[Any]) -> Bucket:
-    start_ms, label, detections, peak, objects, source = row
-    return Bucket(start_ms, label, int(detections), peak, _whole_number(objects), source)
-
-
-def _whole_number(value: Any) -> int | None:
-    return None if value is None else int(value)
 
 
 def _evidence_order(item: IndexedEvidence) -> tuple[str, int, int, str]:

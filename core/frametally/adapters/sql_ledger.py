@@ -195,14 +195,14 @@ class SqlLedger:
     def newest_frames(self, model: str) -> dict[str, int]:
         """By source, the latest captured_at_ms in the model's segments."""
         parts, names = tables.parts.c, tables.names.c
-        query = (
-            select(names.name, func.max(parts.last_ms))
-            .join(tables.names, names.number == parts.source)
-            .where(parts.model == _number(model))
-            .group_by(names.name)
+        # The last of each name is found at once; grouped, all parts would be gone through.
+        newest = select(func.max(parts.last_ms)).where(
+            parts.model == _number(model), parts.source == names.number
         )
+        query = select(names.name, newest.correlate(tables.names).scalar_subquery())
         with self._database.reading() as connection:
-            return {source: int(last_ms) for source, last_ms in connection.execute(query)}
+            rows = connection.execute(query).all()
+        return {source: int(last_ms) for source, last_ms in rows if last_ms is not None}
 
     def dead_frames(self, model: str) -> list[DeadFrame]:
         """The model's open dead letters."""

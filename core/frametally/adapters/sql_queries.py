@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Executable, Select, Table, and_, case, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Executable,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    select,
+)
 
 from frametally import keys
 from frametally.adapters import sql_tables as tables
@@ -14,8 +28,11 @@ from frametally.steps import Piece
 _DAY_S = 86_400
 _WEEK_MS = 7 * _DAY_S * 1000
 _HOUR_MS = 3_600_000
-# Times that have a day of four digits, as runs do.
 _FIRST_MS, _LAST_MS = keys.day_start_ms("1000-01-01"), keys.day_start_ms("9999-12-31")
+
+
+Query = tuple[Executable, dict[str, Any]]
+"""A statement and its parameters."""
 
 
 class Selection(NamedTuple):
@@ -25,45 +42,132 @@ class Selection(NamedTuple):
     sources: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
 
-    def runs(self, piece: Piece) -> Select[tuple[int]]:
-        """The numbers of the current runs that can have rows in `piece`."""
-        runs = tables.runs.c
-        query = select(runs.number).where(
-            runs.model == self.series.model, runs.interval_s == self.series.base_interval_s
+    def shape(self, piece: Piece) -> Shape:
+        """What a statement on it depends on."""
+        return Shape(
+            piece.step_s == self.series.base_interval_s,
+            _day_of(piece.from_ms) is not None,
+            _day_of(piece.to_ms) is not None,
+            piece.from_ms is not None,
+            piece.to_ms is not None,
+            bool(self.sources),
+            bool(self.labels),
         )
-        if piece.from_ms is not None and _FIRST_MS <= piece.from_ms < _LAST_MS:
-            query = query.where(runs.day >= keys.utc_day(piece.from_ms))
-        if piece.to_ms is not None and _FIRST_MS <= piece.to_ms < _LAST_MS:
-            query = query.where(runs.day <= keys.utc_day(piece.to_ms - 1))
-        return query
 
-    def of(self, table: Table, piece: Piece) -> ColumnElement[bool]:
+    def parameters(self, piece: Piece) -> dict[str, Any]:
+        """Of a statement of that shape."""
+        return {
+            "of_model": self.series.model,
+            "of_interval_s": self.series.base_interval_s,
+            "of_step_s": piece.step_s,
+            "first_day": _day_of(piece.from_ms),
+            "last_day": _day_of(None if piece.to_ms is None else piece.to_ms - 1),
+            "from_ms": piece.from_ms,
+            "to_ms": piece.to_ms,
+            "of_sources": list(self.sources),
+            "of_labels": list(self.labels),
+        }
+
+
+class Shape(NamedTuple):
+    """What a statement on a selection in a piece depends on; what it does not are its parameters.
+
+    Attributes:
+        is_base: Whether the piece is read by the base interval, not by a rolled step.
+        has_first_day: Whether the piece begins at a time that has a day.
+        has_last_day: Whether it ends at one.
+        has_start: Whether it has a start.
+        has_end: Whether it has an end.
+        of_sources: Whether sources are selected.
+        of_labels: Whether labels are.
+    """
+
+    is_base: bool
+    has_first_day: bool
+    has_last_day: bool
+    has_start: bool
+    has_end: bool
+    of_sources: bool
+    of_labels: bool
+
+    def of(self, table: Table) -> ColumnElement[bool]:
         """The condition on rows of a table; those on time, step and labels where it has them."""
         column = table.c
-        conditions: list[ColumnElement[bool]] = [column.run.in_(self.runs(piece))]
+        conditions: list[ColumnElement[bool]] = [column.run.in_(self._runs())]
         if "step_s" in column:
-            conditions.append(column.step_s == piece.step_s)
+            conditions.append(column.step_s == bindparam("of_step_s"))
         if "interval_start_ms" in column:
-            if piece.from_ms is not None:
-                conditions.append(column.interval_start_ms >= piece.from_ms)
-            if piece.to_ms is not None:
-                conditions.append(column.interval_start_ms < piece.to_ms)
-        if self.sources:
-            conditions.append(column.source.in_(self.sources))
-        if self.labels and "label" in column:
-            conditions.append(column.label.in_(self.labels))
+            if self.has_start:
+                conditions.append(column.interval_start_ms >= bindparam("from_ms"))
+            if self.has_end:
+                conditions.append(column.interval_start_ms < bindparam("to_ms"))
+        if self.of_sources:
+            conditions.append(column.source.in_(bindparam("of_sources", expanding=True)))
+        if self.of_labels and "label" in column:
+            conditions.append(column.label.in_(bindparam("of_labels", expanding=True)))
         return and_(*conditions)
 
-    def counts(self, piece: Piece) -> Table:
+    @property
+    def counts(self) -> Table:
         """The table that has counts of the piece's step."""
-        return tables.counts if piece.step_s == self.series.base_interval_s else tables.rolled_counts
+        return tables.counts if self.is_base else tables.rolled_counts
 
-    def coverage(self, piece: Piece) -> Table:
+    @property
+    def coverage(self) -> Table:
         """The table that has coverage of the piece's step."""
-        return tables.coverage if piece.step_s == self.series.base_interval_s else tables.rolled_coverage
+        return tables.coverage if self.is_base else tables.rolled_coverage
+
+    def _runs(self) -> Select[tuple[int]]:
+        """The numbers of the current runs that can have rows in the piece."""
+        runs = tables.runs.c
+        query = select(runs.number).where(
+            runs.model == bindparam("of_model"), runs.interval_s == bindparam("of_interval_s")
+        )
+        if self.has_first_day:
+            query = query.where(runs.day >= bindparam("first_day"))
+        if self.has_last_day:
+            query = query.where(runs.day <= bindparam("last_day"))
+        return query
 
 
-def floor_to(value: ColumnElement[int], step: int) -> ColumnElement[int]:
+def select_buckets(
+    selection: Selection, piece: Piece, *, interval_ms: int, offset_ms: int, by_source: bool, limit: int
+) -> Query:
+    """Rows of `Bucket`, in no order."""
+    asked = {"interval_ms": interval_ms, "offset_ms": offset_ms, "most": limit}
+    return _buckets(selection.shape(piece), by_source), selection.parameters(piece) | asked
+
+
+def select_coverage(
+    selection: Selection, piece: Piece, *, interval_ms: int, offset_ms: int, by_source: bool, limit: int
+) -> Query:
+    """Rows of `CoverageBucket`, in no order."""
+    asked = {"interval_ms": interval_ms, "offset_ms": offset_ms, "most": limit}
+    return _coverage(selection.shape(piece), by_source), selection.parameters(piece) | asked
+
+
+def select_week_counts(selection: Selection, piece: Piece, *, offset_ms: int) -> Query:
+    """Rows of milliseconds into the week, detections, peak and objects, by hour."""
+    return _week_counts(selection.shape(piece)), selection.parameters(piece) | _since_monday(offset_ms)
+
+
+def select_week_coverage(selection: Selection, piece: Piece, *, offset_ms: int) -> Query:
+    """Rows of milliseconds into the week and frames, by hour."""
+    return _week_coverage(selection.shape(piece)), selection.parameters(piece) | _since_monday(offset_ms)
+
+
+def select_evidence(selection: Selection, piece: Piece, *, limit_per_label: int, limit: int) -> Query:
+    """Source, label and evidence of the bars that hold the busiest frames of each label.
+
+    A bar's best frame has its peak count, and none of a bar's frames can be among the n busiest unless its
+    best frame is: so n bars per label are enough, and those that are level with the n-th. A bar is one of the
+    base interval, or the whole day.
+    """
+    asked = {"of_each": limit_per_label, "most": limit}
+    return _evidence(selection.shape(piece)), selection.parameters(piece) | asked
+
+
+def floor_to(value: ColumnElement[int], step: ColumnElement[int] | int) -> ColumnElement[int]:
     """Rounded down to a multiple of `step`, also below zero, where SQL's remainder is negative."""
     return value - (value % step + step) % step
 
@@ -73,84 +177,98 @@ def all_or_null(column: ColumnElement[int], value: ColumnElement[int]) -> Column
     return case((func.count() == func.count(column), value), else_=None)
 
 
-def select_buckets(
-    selection: Selection, piece: Piece, *, interval_ms: int, offset_ms: int, by_source: bool, limit: int
-) -> Executable:
-    """Rows of `Bucket`, in no order."""
-    table = selection.counts(piece)
-    start = (floor_to(table.c.interval_start_ms + offset_ms, interval_ms) - offset_ms).label("start_ms")
+# To put a statement together takes longer than a small one takes to run: each shape is made once.
+
+
+@cache
+def _buckets(shape: Shape, by_source: bool) -> Executable:
+    table = shape.counts
+    start = _start_of_bar(table)
     source = table.c.source if by_source else literal(None).label("source")
     detections, peak = func.sum(table.c.detections), func.max(table.c.peak)
     objects = all_or_null(table.c.objects, func.sum(table.c.objects))
     return (
         select(start, table.c.label, detections, peak, objects, source)
-        .where(selection.of(table, piece))
+        .where(shape.of(table))
         .group_by(start, table.c.label, *([source] if by_source else []))
-        .limit(limit)
+        .limit(_number("most"))
     )
 
 
-def select_coverage(
-    selection: Selection, piece: Piece, *, interval_ms: int, offset_ms: int, by_source: bool, limit: int
-) -> Executable:
-    """Rows of `CoverageBucket`, in no order."""
-    table = selection.coverage(piece)
-    start = (floor_to(table.c.interval_start_ms + offset_ms, interval_ms) - offset_ms).label("start_ms")
+@cache
+def _coverage(shape: Shape, by_source: bool) -> Executable:
+    table = shape.coverage
+    start = _start_of_bar(table)
     source = table.c.source if by_source else literal(None).label("source")
     slowest_fps = all_or_null(table.c.slowest_fps, func.min(table.c.slowest_fps))
     return (
         select(start, func.sum(table.c.frames), slowest_fps, source)
-        .where(selection.of(table, piece))
+        .where(shape.of(table))
         .group_by(start, *([source] if by_source else []))
-        .limit(limit)
+        .limit(_number("most"))
     )
 
 
-def select_week_counts(selection: Selection, piece: Piece, *, offset_ms: int) -> Executable:
-    """Rows of milliseconds into the week, detections, peak and objects, by hour."""
-    table = selection.counts(piece)
-    into_week = _into_week(table, offset_ms)
+@cache
+def _week_counts(shape: Shape) -> Executable:
+    table = shape.counts
+    into_week = _into_week(table)
     objects = all_or_null(table.c.objects, func.sum(table.c.objects))
     query = select(into_week, func.sum(table.c.detections), func.max(table.c.peak), objects)
-    return query.where(selection.of(table, piece)).group_by(into_week)
+    return query.where(shape.of(table)).group_by(into_week)
 
 
-def select_week_coverage(selection: Selection, piece: Piece, *, offset_ms: int) -> Executable:
-    """Rows of milliseconds into the week and frames, by hour."""
-    table = selection.coverage(piece)
-    into_week = _into_week(table, offset_ms)
-    return select(into_week, func.sum(table.c.frames)).where(selection.of(table, piece)).group_by(into_week)
+@cache
+def _week_coverage(shape: Shape) -> Executable:
+    table = shape.coverage
+    into_week = _into_week(table)
+    return select(into_week, func.sum(table.c.frames)).where(shape.of(table)).group_by(into_week)
 
 
-def _into_week(table: Table, offset_ms: int) -> ColumnElement[int]:
-    # 1970 began on a Thursday, three days after Monday.
-    local = table.c.interval_start_ms + (offset_ms + 3 * _DAY_S * 1000)
-    into_week = (local % _WEEK_MS + _WEEK_MS) % _WEEK_MS
-    return (into_week - into_week % _HOUR_MS).label("into_week_ms")
-
-
-def select_evidence(selection: Selection, piece: Piece, *, limit_per_label: int, limit: int) -> Executable:
-    """Source, label and evidence of the bars that hold the busiest frames of each label.
-
-    A bar's best frame has its peak count, and none of a bar's frames can be among the n busiest unless its
-    best frame is: so n bars per label are enough, and those that are level with the n-th. A bar is one of the
-    base interval, or the whole day.
-    """
-    if piece.step_s == selection.series.base_interval_s:
-        ranked, shown = tables.counts, tables.evidence
-    else:
-        ranked = shown = tables.rolled_evidence
+@cache
+def _evidence(shape: Shape) -> Executable:
+    ranked, shown = (
+        (tables.counts, tables.evidence)
+        if shape.is_base
+        else (tables.rolled_evidence, tables.rolled_evidence)
+    )
     rank = (
         func.rank()
         .over(partition_by=ranked.c.label, order_by=(ranked.c.peak.desc(), ranked.c.peak_at_ms))
         .label("place")
     )
     key = [ranked.c[column.name] for column in shown.primary_key]
-    best = select(*key, rank).where(selection.of(ranked, piece)).subquery()
+    best = select(*key, rank).where(shape.of(ranked)).subquery()
     same = and_(*(shown.c[column.name] == best.c[column.name] for column in shown.primary_key))
     return (
         select(shown.c.source, shown.c.label, shown.c.frames)
         .join(best, same)
-        .where(best.c.place <= limit_per_label)
-        .limit(limit)
+        .where(best.c.place <= _number("of_each"))
+        .limit(_number("most"))
     )
+
+
+def _start_of_bar(table: Table) -> ColumnElement[int]:
+    offset = _number("offset_ms")
+    start = floor_to(table.c.interval_start_ms + offset, _number("interval_ms")) - offset
+    return start.label("start_ms")
+
+
+def _into_week(table: Table) -> ColumnElement[int]:
+    local = table.c.interval_start_ms + _number("since_monday_ms")
+    into_week = (local % _WEEK_MS + _WEEK_MS) % _WEEK_MS
+    return (into_week - into_week % _HOUR_MS).label("into_week_ms")
+
+
+def _since_monday(offset_ms: int) -> dict[str, int]:
+    # 1970 began on a Thursday, three days after Monday.
+    return {"since_monday_ms": offset_ms + 3 * _DAY_S * 1000}
+
+
+def _number(name: str) -> BindParameter[int]:
+    return bindparam(name, type_=BigInteger)
+
+
+def _day_of(time_ms: int | None) -> str | None:
+    """The UTC day of a time, where it has one of four digits, as runs do."""
+    return keys.utc_day(time_ms) if time_ms is not None and _FIRST_MS <= time_ms < _LAST_MS else None

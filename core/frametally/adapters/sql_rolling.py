@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 from sqlalchemy import Connection, func, insert, literal, select
 
-from frametally.adapters import sql_hours
+from frametally.adapters import sql_packing
 from frametally.adapters import sql_tables as tables
 from frametally.adapters.sql_queries import all_or_null, floor_to
 from frametally.records import Evidence, IntervalCount
@@ -60,9 +60,9 @@ def pack_hours(connection: Connection, number: int) -> None:
             rolled.detections,
             rolled.peak,
             rolled.objects,
-        ).where(rolled.run == number, rolled.step_s == sql_hours.HOUR_S)
+        ).where(rolled.run == number, rolled.step_s == sql_packing.HOUR_S)
     )
-    cells = sql_hours.pack(tuple(row) for row in rows)
+    cells = sql_packing.pack(tuple(row) for row in rows)
     connection.execute(insert(tables.rolled_hours).values(run=number, cells=cells))
 
 

@@ -110,7 +110,7 @@ rolled_evidence = Table(  # of a whole run, so of a day
     sqlite_with_rowid=False,
 )
 
-rolled_hours = Table(  # the hours of `rolled_counts` once more, as arrays: see `sql_hours`
+rolled_hours = Table(  # the hours of `rolled_counts` once more, as arrays: see `sql_packing`
     "frametally_rolled_hours",
     _metadata,
     Column("run", BigInteger, primary_key=True, autoincrement=False),

@@ -1,0 +1,105 @@
+"""What the SQL index has at one version: its runs and series, read once and kept until that changes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from frametally import keys
+from frametally.adapters import sql_tables as tables
+from frametally.count_index import Series, SourceSummary
+
+_DAY_MS = 86_400_000
+
+
+class CurrentRun(NamedTuple):
+    """A run that queries read.
+
+    Attributes:
+        number: What its rows in the other tables are tied to.
+        mark: Of its record: a database made anew gives the same numbers to other runs.
+        day_ms: When its day begins.
+        packed_bytes: Size of its packed hours.
+    """
+
+    number: int
+    mark: int
+    day_ms: int
+    packed_bytes: int
+
+
+class Catalogue:
+    """What there is at one version; of that it notes what has been asked for.
+
+    Attributes:
+        version: As `CountIndex.version`.
+        series: What can be asked for, as `CountIndex.series`.
+        labels: As `CountIndex.labels`, by model; those that have been asked for.
+        sources: As `CountIndex.sources`, by model; those that have been asked for.
+    """
+
+    def __init__(self, version: str, runs: dict[Series, list[CurrentRun]]) -> None:
+        """Of the runs of each series, by day."""
+        self.version = version
+        newest: dict[str, int] = {}
+        for series, of_series in runs.items():
+            last = max(run.number for run in of_series)
+            newest[series.model] = max(last, newest.get(series.model, 0))
+        self.series = sorted(runs, key=lambda one: (-newest[one.model], -one.base_interval_s))
+        self.labels: dict[str, list[tuple[str, int]]] = {}
+        self.sources: dict[str, list[SourceSummary]] = {}
+        self._runs = runs
+
+    def of_model(self, model: str) -> list[Series]:
+        """Its series, as in `series`."""
+        return [one for one in self.series if one.model == model]
+
+    def runs(self, series: Series, from_ms: int | None, to_ms: int | None) -> Sequence[CurrentRun]:
+        """The runs of a series whose days have something of `[from_ms, to_ms)`, by day."""
+        return [
+            run
+            for run in self._runs.get(series, ())
+            if (from_ms is None or run.day_ms + _DAY_MS > from_ms) and (to_ms is None or run.day_ms < to_ms)
+        ]
+
+    def all_runs(self) -> list[CurrentRun]:
+        """The runs of all series."""
+        return [run for of_series in self._runs.values() for run in of_series]
+
+
+def read_version(connection: Connection) -> str:
+    """The next number and the run that has the last one: a database made anew differs too."""
+    number, record = connection.execute(_VERSION).one()
+    return f"{number}-{_mark(record or ''):08x}"
+
+
+def read_catalogue(connection: Connection, version: str) -> Catalogue:
+    """What there is at `version`, which is that of the transaction of `connection`."""
+    found: dict[Series, list[CurrentRun]] = {}
+    for model, interval_s, day, number, record, packed_bytes in connection.execute(_RUNS).all():
+        run = CurrentRun(number, _mark(record), keys.day_start_ms(day), packed_bytes or 0)
+        found.setdefault(Series(model, interval_s), []).append(run)
+    for of_series in found.values():
+        of_series.sort(key=lambda run: run.day_ms)
+    return Catalogue(version, found)
+
+
+def _mark(record: str) -> int:
+    return zlib.crc32(record.encode())
+
+
+_runs, _hours = tables.runs, tables.rolled_hours
+_VERSION = select(tables.about.c.next_number, _runs.c.record).select_from(
+    tables.about.outerjoin(_runs, _runs.c.number == tables.about.c.next_number - 1)
+)
+_RUNS = select(
+    _runs.c.model,
+    _runs.c.interval_s,
+    _runs.c.day,
+    _runs.c.number,
+    _runs.c.record,
+    func.length(_hours.c.cells),
+).select_from(_runs.outerjoin(_hours, _hours.c.run == _runs.c.number))

@@ -1,0 +1,87 @@
+"""Parts of bars that follow each other add up to the same, wherever they are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frametally.count_index import Bucket, CoverageBucket
+from frametally.merging import bar_order, coverage_order, merge_bars, merge_coverage, sum_or_unknown
+
+moments = st.lists(
+    st.tuples(
+        st.integers(0, 30),
+        st.sampled_from("ab"),
+        st.sampled_from([None, "gate", "yard"]),
+        st.integers(1, 9),
+        st.none() | st.integers(0, 9),
+    ),
+    max_size=30,
+)
+cuts = st.lists(st.integers(0, 31), max_size=5).map(sorted)
+
+
+def parts_of(number: int, cut: Sequence[int]) -> int:
+    """In which part a moment lies."""
+    return sum(number >= border for border in cut)
+
+
+def added_up(found: Sequence[Bucket]) -> list[Bucket]:
+    """Bars of one place and start added up, one by one."""
+    sums: dict[tuple[int, str, str], Bucket] = {}
+    for one in found:
+        other = sums.get(bar_order(one))
+        if other is not None:
+            one = Bucket(
+                one.start_ms,
+                one.label,
+                one.detections + other.detections,
+                max(one.peak, other.peak),
+                sum_or_unknown(one.objects, other.objects),
+                one.source,
+            )
+        sums[bar_order(one)] = one
+    return [sums[key] for key in sorted(sums)]
+
+
+def covered_up(found: Sequence[CoverageBucket]) -> list[CoverageBucket]:
+    """Coverage of one start and source added up, one by one."""
+    sums: dict[tuple[int, str, str], CoverageBucket] = {}
+    for one in found:
+        other = sums.get(coverage_order(one))
+        if other is not None:
+            rates = (one.slowest_fps, other.slowest_fps)
+            slowest_fps = None if None in rates else min(rate for rate in rates if rate is not None)
+            one = CoverageBucket(one.start_ms, one.frames + other.frames, slowest_fps, one.source)
+        sums[coverage_order(one)] = one
+    return [sums[key] for key in sorted(sums)]
+
+
+@given(moments, cuts, st.integers(1, 12))
+def test_bars_are_the_same_wherever_their_range_is_cut(
+    found: list[tuple[int, str, str | None, int, int | None]], cut: list[int], length: int
+) -> None:
+    bars = [
+        (at, Bucket(at // length * length, label, number, number % 4, objects, source))
+        for at, label, source, number, objects in found
+    ]
+    parts = [added_up([bar for at, bar in bars if parts_of(at, cut) == part]) for part in range(len(cut) + 1)]
+    before = [list(part) for part in parts]
+    assert merge_bars(parts) == added_up([bar for _, bar in bars])
+    assert parts == before
+
+
+@given(moments, cuts, st.integers(1, 12))
+def test_coverage_is_the_same_wherever_its_range_is_cut(
+    found: list[tuple[int, str, str | None, int, int | None]], cut: list[int], length: int
+) -> None:
+    covered = [
+        (at, CoverageBucket(at // length * length, number, rate, source))
+        for at, _, source, number, rate in found
+    ]
+    parts = [
+        covered_up([one for at, one in covered if parts_of(at, cut) == part]) for part in range(len(cut) + 1)
+    ]
+    assert merge_coverage(parts) == covered_up([one for _, one in covered])

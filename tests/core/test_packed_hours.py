@@ -1,0 +1,278 @@
+"""Packed hours say what the rows say, kept or not, in one batch or many; what is kept is never of before."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from frametally import keys
+from frametally.adapters import sql_hours, sql_index, sql_kept_hours
+from frametally.adapters.sql_catalogue import CurrentRun
+from frametally.adapters.sql_index import SqlIndex
+from frametally.adapters.sql_kept_hours import KeptHours
+from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.time_limit import TookTooLong, time_limit
+
+DAY_MS, HOUR_MS, BASE_MS = 86_400_000, 3_600_000, 900_000
+FIRST_MS = keys.day_start_ms("2026-03-01")
+DAYS = 4
+LABELS = ["car", "größe", "a'b", "Zug", "bus"]
+SOURCES = ["gate", "yard", "quay"]
+UNKNOWN = "nothing of that name"
+
+
+def run_of(day_ms: int, sequence: int = 1) -> Run:
+    day = keys.utc_day(day_ms)
+    return Run(
+        run_id=f"{sequence:06d}-5555555555555555",
+        sequence=sequence,
+        model="m",
+        params="0" * 8,
+        interval_s=BASE_MS // 1000,
+        day=day,
+        prefix=f"mapreduce-output/{day}",
+        parts=[],
+        inputs_sha256="5" * 64,
+        frames=1,
+        duplicates_dropped=0,
+    )
+
+
+def count(
+    start_ms: int, label: str, source: str, detections: int = 3, objects: int | None = 1
+) -> IntervalCount:
+    return IntervalCount(
+        model="m",
+        source=source,
+        label=label,
+        interval_start_ms=start_ms,
+        interval_s=BASE_MS // 1000,
+        frames=5,
+        detections=detections,
+        peak=detections % 5 + 1,
+        objects=objects,
+        evidence=[Evidence(image_path=f"images/{start_ms}", captured_at_ms=start_ms, count=1)],
+    )
+
+
+def cover(start_ms: int, source: str, fps: float | None = 5.0) -> Coverage:
+    return Coverage(
+        model="m",
+        source=source,
+        interval_start_ms=start_ms,
+        interval_s=BASE_MS // 1000,
+        frames=5,
+        analysed_fps=fps,
+    )
+
+
+# Few hours, so that many things meet in one.
+starts = st.builds(
+    lambda day, hour, quarter: day * 96 + hour * 4 + quarter,
+    st.integers(0, DAYS - 1),
+    st.sampled_from([0, 11, 12, 23]),
+    st.integers(0, 3),
+)
+cells = st.dictionaries(
+    st.tuples(starts, st.sampled_from(LABELS), st.sampled_from(SOURCES)),
+    st.tuples(st.sampled_from([1, 2, 30, 2**31 + 5]), st.none() | st.integers(0, 9)),
+    min_size=20,
+    max_size=80,
+)
+filmed = st.dictionaries(
+    st.tuples(starts, st.sampled_from(SOURCES)),
+    st.none() | st.sampled_from([0.5, 5.0, 25.0]),
+    min_size=10,
+    max_size=40,
+)
+borders = st.none() | st.integers(-9, DAYS * 96 + 9).map(lambda n: FIRST_MS + n * BASE_MS)
+
+
+@given(
+    cells,
+    filmed,
+    borders,
+    borders,
+    st.sampled_from([1, 2, 5, 24, 36, 168]),
+    st.integers(-26, 26),
+    st.lists(st.sampled_from([*LABELS, UNKNOWN]), max_size=3),
+    st.lists(st.sampled_from([*SOURCES, UNKNOWN]), max_size=2),
+    st.booleans(),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_packed_hours_and_rows_are_one_answer(
+    tmp_path_factory: pytest.TempPathFactory,
+    of_cells: dict[Any, Any],
+    of_coverage: dict[Any, Any],
+    from_ms: int | None,
+    to_ms: int | None,
+    hours: int,
+    offset_h: int,
+    labels: list[str],
+    sources: list[str],
+    by_source: bool,
+) -> None:
+    path = tmp_path_factory.mktemp("index") / "index.sqlite"
+    index = SqlIndex(f"sqlite:///{path}")
+    for day in range(DAYS):
+        index.publish(
+            run_of(FIRST_MS + day * DAY_MS),
+            [
+                count(FIRST_MS + n * BASE_MS, label, source, detections, objects)
+                for (n, label, source), (detections, objects) in of_cells.items()
+                if n // 96 == day
+            ],
+            [
+                cover(FIRST_MS + n * BASE_MS, source, fps)
+                for (n, source), fps in of_coverage.items()
+                if n // 96 == day
+            ],
+        )
+    asked: dict[str, Any] = {
+        "model": "m",
+        "base_interval_s": BASE_MS // 1000,
+        "labels": labels,
+        "sources": sources,
+        "from_ms": from_ms,
+        "to_ms": to_ms,
+        "offset_ms": offset_h * HOUR_MS,
+    }
+
+    def answers() -> list[Any]:
+        return [
+            index.histogram(**asked, interval_s=hours * 3600, by_source=by_source),
+            index.week_hours(**asked),
+            sql_index.SqlIndex(f"sqlite:///{path}").labels("m"),
+        ]
+
+    packed = answers()
+    kept = answers()
+    index._hours = KeptHours(most_bytes=400)  # about a run: batches, and nothing stays for long
+    in_batches = answers()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sql_hours, "_MOST_CELLS", 2)
+        sparse = answers()
+        patch.setattr(sql_index, "is_served", lambda *_: False)
+        rows = answers()
+    index.close()
+    assert packed == kept == in_batches == sparse == rows
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[list[SqlIndex]]:
+    """One file, opened twice."""
+    indexes = [SqlIndex(f"sqlite:///{tmp_path / 'index.sqlite'}") for _ in range(2)]
+    yield indexes
+    for index in indexes:
+        index.close()
+
+
+def whole(index: SqlIndex) -> list[Any]:
+    return [
+        index.series(),
+        index.labels("m"),
+        index.sources("m"),
+        index.histogram(model="m", base_interval_s=900, interval_s=3600).buckets,
+    ]
+
+
+def test_what_another_process_publishes_is_seen_at_once(opened: list[SqlIndex]) -> None:
+    reader, writer = opened
+    assert whole(reader) == [[], [], [], []]
+    for sequence, number in ((1, 7), (2, 9)):  # a new day, and the day counted again
+        writer.publish(
+            run_of(FIRST_MS, sequence),
+            [count(FIRST_MS, "car", "gate", detections=number)],
+            [cover(FIRST_MS, "gate")],
+        )
+        assert reader.labels("m") == [("car", number)]
+        assert [one.source for one in reader.sources("m")] == ["gate"]
+        assert [bar.detections for bar in whole(reader)[3]] == [number]
+    assert whole(reader) == whole(writer)
+    assert len(reader._hours._kept) == 1  # the run that was replaced is given up
+
+
+def test_a_database_made_anew_with_the_same_numbers_is_not_taken_for_the_one_before(
+    opened: list[SqlIndex], tmp_path: Path
+) -> None:
+    reader, _ = opened
+    for run_id, number in (("000001-aaaaaaaaaaaaaaaa", 7), ("000001-bbbbbbbbbbbbbbbb", 9)):
+        for suffix in ("", "-wal", "-shm"):
+            (tmp_path / f"index.sqlite{suffix}").unlink(missing_ok=True)
+        writer = SqlIndex(f"sqlite:///{tmp_path / 'index.sqlite'}")
+        run = msgspec.structs.replace(run_of(FIRST_MS), run_id=run_id)
+        writer.publish(run, [count(FIRST_MS, "car", "gate", detections=number)], [cover(FIRST_MS, "gate")])
+        assert [bar.detections for bar in whole(reader)[3]] == [number]
+        writer.close()
+
+
+def test_what_is_answered_may_be_changed_by_who_asked(opened: list[SqlIndex]) -> None:
+    index, _ = opened
+    index.publish(run_of(FIRST_MS), [count(FIRST_MS, "car", "gate")], [cover(FIRST_MS, "gate")])
+    before = copy.deepcopy(whole(index))
+    for answer in (index.series(), index.labels("m"), index.sources("m")):
+        answer.clear()  # type: ignore[attr-defined]
+    assert whole(index) == before
+
+
+def test_no_more_is_kept_than_was_said_and_the_least_lately_asked_for_goes_first(
+    opened: list[SqlIndex],
+) -> None:
+    index, _ = opened
+    for day in range(3):
+        start_ms = FIRST_MS + day * DAY_MS
+        index.publish(run_of(start_ms), [count(start_ms, "car", "gate")], [cover(start_ms, "gate")])
+    one = index._hours
+
+    def ask(day: int) -> None:
+        start_ms = FIRST_MS + day * DAY_MS
+        index.histogram(
+            model="m", base_interval_s=900, interval_s=3600, from_ms=start_ms, to_ms=start_ms + DAY_MS
+        )
+
+    ask(0)
+    index._hours = kept = KeptHours(most_bytes=2 * one._bytes)
+    for day in (0, 1, 0, 2):
+        ask(day)
+        assert kept._bytes <= 2 * one._bytes
+        assert kept._bytes == sum(hours.bytes for hours in kept._kept.values())
+    assert sorted(number for number, _ in kept._kept) == [1, 3]
+
+
+def test_a_read_that_is_ended_at_its_limit_goes_on_where_it_was_the_next_time(
+    opened: list[SqlIndex], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, _ = opened
+    for day in range(3):
+        start_ms = FIRST_MS + day * DAY_MS
+        index.publish(run_of(start_ms), [count(start_ms, "car", "gate")], [cover(start_ms, "gate")])
+    monkeypatch.setattr(sql_kept_hours, "_RUNS_AT_ONCE", 1)
+    load, loaded = KeptHours._load, []
+
+    def slow(self: KeptHours, connection: Any, runs: Any) -> Any:
+        if len(loaded) == 2:
+            loaded.append(None)
+            raise TookTooLong("too long")
+        loaded.append(runs)
+        return load(self, connection, runs)
+
+    monkeypatch.setattr(KeptHours, "_load", slow)
+    with pytest.raises(TookTooLong):
+        whole(index)
+    assert len(index._hours._kept) == 2
+    assert whole(index)[1] == [("car", 9)]
+    assert len(loaded) == 4
+
+
+def test_who_waits_for_another_readers_hours_waits_no_longer_than_its_limit() -> None:
+    kept = KeptHours()
+    run = CurrentRun(1, 2, FIRST_MS, 10)
+    with kept._lock, pytest.raises(TookTooLong), time_limit(0.05):
+        kept.read(None, [run])  # type: ignore[arg-type]

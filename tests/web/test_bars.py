@@ -1,0 +1,79 @@
+"""Bars of local time by a shorter way are those of the long one, also where clocks change."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+import zoneinfo
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frametally_web.bars import Bars, spans
+from frametally_web.collecting import look_for_garbage_seldom
+
+DAY_MS = 86_400_000
+# Half-hours, a change of half an hour, a day left out (2011-12-30), a month of fasting, three hours.
+ZONES = [
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+    "Africa/Casablanca",
+    "Antarctica/Casey",
+]
+YEAR_MS = 1_293_840_000_000  # 2011-01-01
+
+
+def zone_of(name: str) -> datetime.tzinfo:
+    return datetime.UTC if name == "UTC" else zoneinfo.ZoneInfo(name)
+
+
+@st.composite
+def round_a_change(draw: st.DrawFn) -> tuple[str, int, int]:
+    """A zone and a range that begins some days before or after its clocks change, if they do."""
+    name = draw(st.sampled_from(ZONES))
+    borders = [span.to_ms for span in spans(zone_of(name), YEAR_MS, YEAR_MS + 730 * DAY_MS)]
+    from_ms = draw(st.sampled_from(borders)) + draw(st.integers(-3 * 1440, 2 * 1440)) * 60_000
+    return name, from_ms, from_ms + draw(st.integers(1, 9 * 1440)) * 60_000
+
+
+@given(
+    round_a_change(),
+    st.sampled_from([900, 1800, 3600, 5400, 7200, 21_600, 86_400, 2 * 86_400, 7 * 86_400]),
+)
+@settings(max_examples=300, deadline=None)
+def test_bars_of_many_starts_are_those_of_each(place: tuple[str, int, int], interval_s: int) -> None:
+    name, from_ms, to_ms = place
+    bars = Bars(interval_s, zone_of(name))
+    found = spans(zone_of(name), from_ms, to_ms)
+    for number, span in enumerate(found):
+        ends = {"is_first": number == 0, "is_last": number == len(found) - 1}
+        offset_ms, interval_ms = bars.offset_ms(span), interval_s * 1000
+        first_ms = (span.from_ms + offset_ms) // interval_ms * interval_ms - offset_ms
+        starts = range(first_ms, span.to_ms, interval_ms)
+        assert bars.bars_of(starts, span, **ends) == {
+            start_ms: bars.bar_of(start_ms, span, **ends) for start_ms in starts
+        }
+
+
+@pytest.fixture
+def collecting() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("collecting")
+def test_an_answer_of_a_year_does_not_make_the_server_look_for_garbage() -> None:
+    look_for_garbage_seldom()
+    assert gc.get_freeze_count() > 0
+    before = [generation["collections"] for generation in gc.get_stats()]
+    answer = [(number, str(number)) for number in range(20_000)]
+    assert [generation["collections"] for generation in gc.get_stats()] == before
+    assert len(answer) == 20_000
