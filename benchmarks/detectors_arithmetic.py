@@ -1,57 +1,45 @@
-"""How fast one core multiplies: a matrix product, and the INT8 network's convolutions one by one."""
+"""How fast a core multiplies at best: convolutions of many shapes, and nothing around them."""
 
 from __future__ import annotations
 
 import math
 import time
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from frametally.errors import Misconfigured
 from frametally.reports import NoProgress
-from frametally.settings import Settings, load_settings
+from frametally.settings import load_settings
 from frametally_consumer.converted import int8_network
 from frametally_consumer.model_files import check_model, chosen_model_files
 from frametally_consumer.openvino_runtime import ov
 
-_SIDE = 1024
-_RUNS = 30
+SHAPES = [(128, 52, 3), (256, 26, 3), (256, 52, 3), (512, 26, 3), (1024, 26, 3), (1024, 26, 1)]
+"""Channels, side of the picture and of the kernel: the network's own shapes, and larger ones."""
+
+_LAYERS, _RUNS = 2, 8
+_SIDE, _PRODUCTS = 1024, 30
 
 
-class Arithmetic(NamedTuple):
-    """What one core does, in billions of multiply-adds a second.
-
-    Attributes:
-        network_macs: Multiply-adds of the network's convolutions for one picture.
-        matrix_product: Of a large product of f32 matrices.
-        fastest_int8_layer: Of the INT8 network's convolution that is computed fastest.
-    """
-
-    network_macs: int
-    matrix_product: float
-    fastest_int8_layer: float
-
-
-def arithmetic() -> Arithmetic | None:
-    """Measured now; None where there is no INT8 network."""
-    settings = load_settings(detector="openvino", precision="int8", detector_threads=1)
+def int8_macs() -> int | None:
+    """Multiply-adds of the INT8 network's convolutions for one picture; None where there is none."""
+    settings = load_settings(detector="openvino", precision="int8")
     try:
         model = check_model(chosen_model_files(settings, NoProgress()))
         path, _ = int8_network(model, settings, NoProgress())
     except Misconfigured:
         return None
-    macs, seconds = _convolutions(path, settings)
-    rates = [macs[name] / seconds[name] / 1e9 for name in macs if seconds.get(name, 0.0) > 1e-4]
-    return Arithmetic(sum(macs.values()), _matrix_product(), max(rates))
+    nodes = ov.Core().read_model(path).get_ops()
+    return sum(_macs(node) for node in nodes if node.get_type_name() == "Convolution")
 
 
-def _matrix_product() -> float:
+def matrix_product() -> float:
+    """Billions of multiply-adds a CPU second, of a large product of f32 matrices by NumPy."""
     random = np.random.default_rng(0)
     one, other = (random.random((_SIDE, _SIDE), dtype=np.float32) for _ in range(2))
     rates = []
-    for _ in range(_RUNS):
+    for _ in range(_PRODUCTS):
         # CPU seconds of the process: BLAS may use more threads than one.
         start_s = time.process_time()
         _ = one @ other
@@ -59,33 +47,59 @@ def _matrix_product() -> float:
     return max(rates)
 
 
-def _convolutions(path: Path, settings: Settings) -> tuple[dict[str, int], dict[str, float]]:
-    """Multiply-adds, and seconds, of each convolution by its name."""
-    core = ov.Core()
-    network = core.read_model(path)
-    macs = {
-        node.get_friendly_name(): _macs(node)
-        for node in network.get_ops()
-        if node.get_type_name() == "Convolution"
-    }
+def fastest_convolution(*, int8: bool, threads: int) -> float:
+    """Billions of multiply-adds a second of each thread, of OpenVINO's fastest single convolution.
+
+    The fastest one of all that were run, of the shape that suits it best: no network is as fast.
+
+    Args:
+        int8: 8-bit integers, or else f32.
+        threads: How many work at the same time.
+    """
+    return max(_fastest_of(*shape, int8=int8, threads=threads) for shape in SHAPES)
+
+
+def _fastest_of(channels: int, side_px: int, kernel: int, *, int8: bool, threads: int) -> float:
+    network = _convolutions(channels, side_px, kernel, int8=int8)
     options = {
         "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": 1,
-        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": threads,
+        "ENABLE_CPU_PINNING": False,
         "PERF_COUNT": True,
     }
-    compiled = core.compile_model(network, "CPU", options)
-    request = compiled.create_infer_request()
-    picture = np.random.default_rng(0).random(
-        (1, 3, settings.input_height_px, settings.input_width_px), dtype=np.float32
-    )
-    times: dict[str, list[float]] = {}
-    for number in range(_RUNS + 3):
-        request.infer({0: picture})
-        for layer in request.profiling_info if number >= 3 else ():
-            if layer.node_name in macs:
-                times.setdefault(layer.node_name, []).append(layer.real_time.total_seconds())
-    return macs, {name: min(each) for name, each in times.items()}  # the rest is what disturbed it
+    queue = ov.AsyncInferQueue(ov.Core().compile_model(network, "CPU", options), threads)
+    times_s: list[float] = []
+
+    def note(request: Any, _: object) -> None:
+        for layer in request.profiling_info:
+            if layer.node_type == "Convolution":
+                times_s.append(layer.real_time.total_seconds())
+
+    queue.set_callback(note)
+    picture = np.random.default_rng(0).random((1, channels, side_px, side_px), dtype=np.float32)
+    for _ in range(_RUNS * threads):
+        queue.start_async({0: picture})
+    queue.wait_all()
+    return (channels * side_px * kernel) ** 2 / min(times_s) / 1e9
+
+
+def _convolutions(channels: int, side_px: int, kernel: int, *, int8: bool) -> ov.Model:
+    ops, random = ov.opset8, np.random.default_rng(0)
+
+    def rounded(value: Any, low: float, high: float, levels: int) -> Any:
+        ends = [ops.constant(np.float32(end)) for end in (low, high, low, high)]
+        return ops.fake_quantize(value, *ends, levels) if int8 else value
+
+    picture = ops.parameter([1, channels, side_px, side_px], np.float32)
+    layer = rounded(picture, 0.0, 1.0, 256)
+    for _ in range(_LAYERS):
+        shape = (channels, channels, kernel, kernel)
+        weights = ops.constant(random.uniform(-1, 1, shape).astype(np.float32))
+        edges = [kernel // 2] * 2
+        layer = ops.convolution(layer, rounded(weights, -1.0, 1.0, 255), [1, 1], edges, edges, [1, 1])
+        layer = rounded(ops.relu(layer), 0.0, 50.0, 256)
+    return ov.Model([layer], [picture])
 
 
 def _macs(node: Any) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 from baseline import OpenCvDetector, consume_one_by_one, detector_share
 from end_to_end_run import Ran, run_both
 from end_to_end_stages import END_TO_END_STAGES, Cost, stage_costs
-from results import Goal, Table, save
+from results import Cell, Goal, Table, save
 
 from frametally.demo_clip import ensure_demo_clip
 from frametally.opencv import Pixels, cv2
@@ -125,6 +125,26 @@ def middle(costs: list[list[Cost]]) -> list[Cost]:
     return stages
 
 
+def stages_table(stages: list[Cost], *, of: str = "") -> Table:
+    """The stages `of` some frames, what they cost, and what they cost together."""
+    rows: list[list[Cell]] = [
+        [
+            one.stage,
+            one.library,
+            round(one.own_ms, 3),
+            None if one.library_ms is None else round(one.library_ms, 3),
+            None if one.ratio is None else round(one.ratio, 2),
+        ]
+        for one in stages
+    ]
+    return Table(
+        title=f"What the stages cost, {of}" if of else "What the stages cost",
+        note="CPU milliseconds of a frame with all cores busy, beside the bare library call.",
+        columns=["stage", "library call", "ms", "library, ms", "ratio"],
+        rows=[*rows, ["all", "", round(sum(one.own_ms for one in stages), 3), None, None]],
+    )
+
+
 def _save(
     precision: str,
     frames: int,
@@ -167,22 +187,7 @@ def _save(
                 ["the bare network, OpenCV f32", round(bare_fps, 1)],
             ],
         ),
-        Table(
-            title="What the stages cost",
-            note="CPU milliseconds of a frame with all cores busy, beside the bare library call.",
-            columns=["stage", "library call", "ms", "library, ms", "ratio"],
-            rows=[
-                [
-                    one.stage,
-                    one.library,
-                    round(one.own_ms, 3),
-                    None if one.library_ms is None else round(one.library_ms, 3),
-                    None if one.ratio is None else round(one.ratio, 2),
-                ]
-                for one in stages
-            ]
-            + [["all", "", round(sum_ms, 3), None, None]],
-        ),
+        stages_table(stages),
         Table(
             title="Where the rest goes",
             note="Of the cores' time in a run: what the stages account for, what else was spent (the loop, "

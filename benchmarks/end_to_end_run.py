@@ -63,7 +63,7 @@ def run_both(clip: Path, settings: Settings) -> Ran:
             line.recv()  # loaded
         start_s, cores_before = time.perf_counter(), _cores_s()
         go.set()
-        producer_cpu_s = lines[1].recv()
+        producer_cpu_s, *_ = lines[1].recv()
         frames, consumer_cpu_s, *looks = lines[0].recv()
         wall_s = time.perf_counter() - start_s
         busy_s, idle_s = (now - before for now, before in zip(_cores_s(), cores_before, strict=True))
@@ -80,6 +80,9 @@ class Produced(NamedTuple):
 
     wall_s: float
     cpu_s: float
+    first_mb: float
+    last_mb: float
+    peak_mb: float
     idle_s: float
     others_s: float
 
@@ -96,10 +99,10 @@ def run_producer(clip: Path, settings: Settings) -> Produced:
         ours.recv()
         start_s, cores_before = time.perf_counter(), _cores_s()
         go.set()
-        cpu_s: float = ours.recv()
+        cpu_s, *looks = ours.recv()
         wall_s = time.perf_counter() - start_s
         busy_s, idle_s = (now - before for now, before in zip(_cores_s(), cores_before, strict=True))
-        return Produced(wall_s, cpu_s, idle_s, max(0.0, busy_s - cpu_s))
+        return Produced(wall_s, cpu_s, *looks, idle_s, max(0.0, busy_s - cpu_s))
     finally:
         process.join(10)
         process.kill()
@@ -108,9 +111,9 @@ def run_producer(clip: Path, settings: Settings) -> Produced:
 def _produce(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
     from frametally.frame_log import open_frame_log
     from frametally.object_store import open_object_store
-    from frametally.reports import NoProgress
     from frametally_producer.produce import produce
 
+    looking = _Looking()
     with (
         closing(open_object_store(settings.store_url)) as store,
         closing(open_frame_log(settings.log_url)) as log,
@@ -123,31 +126,40 @@ def _produce(clip: Path, settings: Settings, go: Event, produced: Event, line: C
             settings=settings,
             store=store,
             log=log,
-            progress=NoProgress(),
+            progress=looking,
             source="Traffic",
             start_time="2026-01-01T08:00:00Z",
         )
         produced.set()
-        line.send(time.process_time() - before_s)
+        line.send((time.process_time() - before_s, looking.first_mb, _rss_mb(), _peak_mb()))
 
 
 class _Looking:
-    """Looks at the process's memory and threads while it works."""
+    """Looks at the process's memory while it works."""
 
     def __init__(self) -> None:
-        self.frames_before = 0
         self.first_mb = 0.0
-        self.by_thread_s: dict[str, float] = {}
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
         if not self.first_mb and done >= FIRST_LOOK_FRAMES:
             self.first_mb = _rss_mb()
-        seconds = _cpu_by_thread()
-        if "feeding" in seconds:  # not before the threads work
-            self.by_thread_s = seconds
 
     def say(self, line: str) -> None:
         print(line)
+
+
+class _LookingAtThreads(_Looking):
+    """Looks at its threads, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_thread_s: dict[str, float] = {}
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        super().update(done, total, note)
+        seconds = _cpu_by_thread()
+        if "feeding" in seconds:  # not before the threads work
+            self.by_thread_s = seconds
 
 
 def _consume(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
@@ -156,7 +168,7 @@ def _consume(clip: Path, settings: Settings, go: Event, produced: Event, line: C
     from frametally_consumer.load import load_detector
     from frametally_consumer.worker import consume
 
-    looking = _Looking()
+    looking = _LookingAtThreads()
     detector = load_detector(settings)
     with (
         closing(open_object_store(settings.store_url)) as store,
@@ -185,12 +197,16 @@ def _consume(clip: Path, settings: Settings, go: Event, produced: Event, line: C
         by_thread_s = {
             name: seconds - threads_before.get(name, 0.0) for name, seconds in looking.by_thread_s.items()
         }
-        peak_mb = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
-        line.send((frames, time.process_time() - before_s, looking.first_mb, _rss_mb(), peak_mb, by_thread_s))
+        cpu_s = time.process_time() - before_s
+        line.send((frames, cpu_s, looking.first_mb, _rss_mb(), _peak_mb(), by_thread_s))
 
 
 def _rss_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / _MIB
+
+
+def _peak_mb() -> float:
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def _cores_s() -> tuple[float, float]:

@@ -13,10 +13,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from end_to_end import repeated
-from end_to_end_run import run_producer
-from end_to_end_stages import PRODUCER_STAGES, stage_costs
-from results import Goal, Table, save
+from end_to_end import middle, repeated, stages_table
+from end_to_end_run import Produced, run_producer
+from end_to_end_stages import PRODUCER_STAGES, Cost, stage_costs
+from results import Cell, Goal, Table, save
 
 from frametally.demo_clip import ensure_demo_clip
 from frametally.settings import load_settings
@@ -37,12 +37,18 @@ def main() -> None:
     load_before = os.getloadavg()[0]
     cores = len(os.sched_getaffinity(0))
     clip = ensure_demo_clip(load_settings().models_dir.expanduser())
-    rows, goals = [], []
+    rows: list[list[Cell]] = []
+    runs: list[Produced] = []
+    tables: list[Table] = []
+    ratios: dict[str, float] = {}
+    goals = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         long_clip, frames = repeated(clip, folder / "long.mp4", options.frames)
         for side_px in SIDES_PX:
             speeds, cpu_ms, bounds, busy = [], [], [], []
+            all_costs: list[list[Cost]] = []
+            stages = PRODUCER_STAGES if side_px else [one for one in PRODUCER_STAGES if one != "shrink"]
             for number in range(options.rounds):
                 settings = load_settings(
                     data_dir=folder / f"{side_px}-{number}",
@@ -57,8 +63,10 @@ def main() -> None:
                     folder / f"costs-{side_px}-{number}",
                     cores=cores,
                     rounds=1,
-                    stages=PRODUCER_STAGES,
+                    stages=stages,
                 )
+                runs.append(ran)
+                all_costs.append(costs)
                 speeds.append(frames / ran.wall_s)
                 cpu_ms.append(1000 * ran.cpu_s / frames)
                 bounds.append(1000 * cores / sum(one.own_ms for one in costs))
@@ -77,6 +85,9 @@ def main() -> None:
                     round(statistics.median(busy), 2),
                 ]
             )
+            costs_ms = middle(all_costs)
+            tables.append(stages_table(costs_ms, of=what))
+            ratios = {one.stage: one.ratio for one in costs_ms if one.ratio is not None} | ratios
             goals.append(
                 Goal(
                     what=f"frames/s, {what}",
@@ -84,6 +95,17 @@ def main() -> None:
                     at_least=_LEAST_FPS,
                 )
             )
+    goals += [
+        Goal(what=f"{stage} / its library call", measured=round(ratio, 2), at_most=1.2)
+        for stage, ratio in ratios.items()
+    ]
+    goals.append(
+        Goal(
+            what="memory at the end / after 500 frames",
+            measured=round(max(ran.last_mb / ran.first_mb for ran in runs), 3),
+            at_most=1.1,
+        )
+    )
     save(
         name="producer",
         title="The producer alone",
@@ -99,7 +121,20 @@ def main() -> None:
                 "cores busy includes other processes of the machine.",
                 columns=["frames", "frames/s", "CPU ms a frame", "the bound", "of the bound", "cores busy"],
                 rows=rows,
-            )
+            ),
+            *tables,
+            Table(
+                title="The producer's memory",
+                columns=["when", "MB"],
+                rows=[
+                    ["after 500 frames", round(statistics.median(ran.first_mb for ran in runs), 1)],
+                    [
+                        f"at the end, {frames:,} frames",
+                        round(statistics.median(ran.last_mb for ran in runs), 1),
+                    ],
+                    ["the most, loading included", round(max(ran.peak_mb for ran in runs), 1)],
+                ],
+            ),
         ],
         goals=goals,
     )

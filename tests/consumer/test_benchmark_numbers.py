@@ -108,6 +108,22 @@ def test_the_page_is_what_the_committed_results_say() -> None:
         assert result.date in page.PAGE.read_text("utf-8")
 
 
+def test_the_cameras_a_core_in_the_operations_page_are_those_that_were_measured() -> None:
+    results = {result.name: result for result in benchmark("results").load_all()}
+    by_variant = {tuple(row[:3]): row[3] for row in results["detectors_workers"].tables[0].rows}
+    ratios = {row[0]: (row[2], row[3]) for row in results["detectors"].tables[0].rows}
+    over_opencv, over_f32 = ratios["openvino int8"]
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    for network, slower in {
+        "YOLOv4-tiny 416, OpenVINO INT8": 1.0,
+        "the same, OpenVINO f32": over_f32,
+        "the same, OpenCV": over_opencv,
+    }.items():
+        one, two = by_variant[1, 1, 1] / slower, by_variant[2, 1, 2] / slower
+        cameras = int(0.8 * one / 5)  # 5 frames a second each, a fifth of the core is left
+        assert f"| {network} | {one:.0f} | {two:.0f} | {cameras} |" in text
+
+
 def test_a_result_shows_its_goals_as_they_are() -> None:
     results, page = benchmark("results"), benchmark("performance_page")
     result = results.Result(
