@@ -25,7 +25,7 @@ from serving.own import OwnServer, folder_for_anyone
 from frametally import keys
 from frametally.access import ServerAccess
 from frametally.adapters import elasticsearch_publication
-from frametally.adapters.elasticsearch_queries import Moment
+from frametally.adapters.elasticsearch_catalogue import Catalogue
 from frametally.cli import main
 from frametally.count_index import CountIndex, open_count_index
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
@@ -453,16 +453,16 @@ def test_a_run_published_in_the_middle_of_a_query_is_not_seen_by_it(
         counts = [count(model, number, detections=sequence) for number in range(50)]
         assert shared.publish(run(model, sequence), counts, [coverage(model, sequence)])
 
-    current, newer = Moment.current, iter(range(2, 99))
+    runs, newer = Catalogue.runs, iter(range(2, 99))
 
-    def then_publish(moment: Moment, *selected: Any) -> list[str]:
-        found = current(moment, *selected)
+    def then_publish(there: Catalogue, *selected: Any) -> list[str]:
+        found = runs(there, *selected)
         publish(next(newer))  # the documents that were found are deleted by now
         admin.indices.refresh(index=place[0].rpartition("/")[2] + "-v1")
         return found
 
     publish(1)
-    monkeypatch.setattr(Moment, "current", then_publish)
+    monkeypatch.setattr(Catalogue, "runs", then_publish)
     for sequence in (1, 2):
         seen = shared.histogram(model=model, base_interval_s=60, interval_s=86_400)
         assert [(bar.detections, bar.peak) for bar in seen.buckets] == [(50 * sequence, sequence)]
