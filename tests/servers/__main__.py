@@ -61,7 +61,8 @@ def _folder(into: Path | None) -> Path:
 
 
 def _print(rows: Sequence[Row], state: State) -> None:
-    console = Console()
+    # In a log the paths stay whole, to be copied.
+    console = Console(width=None if sys.stdout.isatty() else 1000)
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("server", "URL", "ready after", "log"):
         table.add_column(column, overflow="fold")
