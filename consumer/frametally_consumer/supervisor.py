@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
-from frametally.errors import FrametallyError
+from frametally.errors import FrametallyError, Retryable
 from frametally.frame_log import open_frame_log
 from frametally.object_store import open_object_store
 from frametally.reports import Progress
@@ -54,8 +55,9 @@ def consume_with_workers(
 ) -> WorkersReport:
     """Run worker processes until all have come to their end.
 
-    A worker that dies is started again after a pause, which doubles from 0.5 s to a minute while it keeps
-    dying. One that says that nothing can be done is not. A worker that loses its supervisor stops.
+    A worker that dies, or finds the store or the log away at its start, is started again after a pause, which
+    doubles from 0.5 s to a minute while that goes on. One that says that nothing can be done is not. A
+    worker that loses its supervisor stops.
 
     Args:
         workers: How many.
@@ -225,7 +227,7 @@ def _work(settings: Settings, until_caught_up: bool, connection: Connection) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     line = _Line(connection)
-    unfinished = False
+    unfinished, code = False, 0
     try:
         detector = load_detector(settings)
         with (
@@ -243,9 +245,15 @@ def _work(settings: Settings, until_caught_up: bool, connection: Connection) -> 
             )
         unfinished = report.unfinished
         line.tell("report", report)
+    except Retryable as error:
+        # The store or the log was away before `consume` could wait for it: the next start may find it.
+        line.say(str(error))
+        code = 1
     except FrametallyError as error:
         line.tell("failed", str(error))
     with suppress(OSError):
         connection.close()
+    if code:
+        sys.exit(code)
     if unfinished:
         os._exit(0)  # a thread in the detector or in a call of the store would be waited for

@@ -1,0 +1,79 @@
+"""Of `--workers N`, each worker is looked after whatever it meets, also before it can wait by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from frametally.reports import NoProgress
+from frametally.settings import load_settings
+from frametally_consumer.supervisor import consume_with_workers
+
+EMPTY_BUCKET = b"""<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+<Name>bucket</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>"""
+
+
+class Said(NoProgress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@contextmanager
+def empty_bucket(is_away: threading.Event) -> Iterator[str]:
+    """The address of a store that lists nothing, or answers 503."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(503 if is_away.is_set() else 200)
+            body = b"" if is_away.is_set() else EMPTY_BUCKET
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_worker_that_finds_the_store_away_at_its_start_is_started_again_until_it_is_back(
+    tmp_path: Path,
+) -> None:
+    away = threading.Event()
+    away.set()
+
+    class BackAfterTheFirstWord(Said):
+        def say(self, line: str) -> None:
+            super().say(line)
+            away.clear()
+
+    said = BackAfterTheFirstWord()
+    with empty_bucket(away) as address:
+        settings = load_settings(
+            data_dir=tmp_path,
+            detector="pixels",
+            store_url="s3://bucket",
+            store_endpoint=address,
+            store_access_key="key",
+            store_secret_key="secret",  # noqa: S106
+            log_partitions=1,
+        )
+        ended = consume_with_workers(1, settings=settings, progress=said, until_caught_up=True)
+    assert ended.failures == 0
+    first, second = said.lines
+    assert first.startswith("worker 1: s3://bucket at http://127.0.0.1")
+    assert second.startswith("worker 1 ended with code 1: it is started again in ")
+    assert ended.report.model.startswith("pixels")
