@@ -158,7 +158,9 @@ class _Worker:
 
         try:
             known = self._patience.until_done(
-                "look-up", lambda: logs_with_segments(self._store, self._model), self._should_stop
+                "look-up",
+                lambda: logs_with_segments(self._store, self._model, self._settings.topic),
+                self._should_stop,
             )
             consumer = self._patience.until_done("log", join, self._should_stop)
         except GivenUp:

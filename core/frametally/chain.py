@@ -59,14 +59,19 @@ class PutResult(NamedTuple):
     adopted: bool
 
 
-def logs_with_segments(store: ObjectStore, model: str) -> list[str]:
-    """Ids of the logs that the model has segments of; a few listings, however many segments there are."""
+def logs_with_segments(store: ObjectStore, model: str, topic: str) -> list[str]:
+    """Ids of the logs that the model has segments of, and that were logs of `topic`.
+
+    A few listings, however many segments there are: an id is one topic's, so its first segment tells which.
+    """
     log_ids: list[str] = []
     folder = f"{keys.METADATA}/model={model}"
     after = None
     while (info := next(store.list(folder, after), None)) is not None:
         name = info.key.removeprefix(f"{folder}/").partition("/")[0]
-        log_ids.append(name.removeprefix("log="))
+        parsed = keys.parse_segment_key(info.key)
+        if parsed is not None and parsed.topic == topic:
+            log_ids.append(name.removeprefix("log="))
         after = f"{folder}/{name}/\uffff"  # above every key of that log
     return log_ids
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.opencv import cv2
-from frametally.records import FrameAnnouncement, MediaManifest, decode, encode
+from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
 from frametally.redetect import redetect
 from frametally.reports import NoProgress
-from frametally.segments import list_segments, read_segment
+from frametally.segments import encode_segment, list_segments, read_segment
 from frametally.settings import Settings, load_settings
 from frametally.stored_images import bitmap_of
 from frametally.testing import MemoryLog, MemoryStore
@@ -101,13 +102,23 @@ def announced(log: MemoryLog, topic: str) -> list[FrameAnnouncement]:
     return sorted(found, key=lambda one: (one.source, one.captured_at_ms))
 
 
-def drain(settings: Settings, store: MemoryStore, log: MemoryLog, topic: str) -> Any:
+class Said(NoProgress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def drain(
+    settings: Settings, store: MemoryStore, log: MemoryLog, topic: str, said: Said | None = None
+) -> Any:
     return consume(
         settings=settings.model_copy(update={"topic": topic}),
         store=store,
         log=log,
         detector=load_detector(settings),
-        progress=NoProgress(),
+        progress=said or NoProgress(),
         until_caught_up=True,
     )
 
@@ -142,6 +153,97 @@ def test_the_model_then_has_every_frame_and_nothing_is_announced_for_it_any_more
     assert other.announced == FRAMES + 2
 
 
+def test_a_log_is_new_only_beside_an_earlier_one_of_its_own_topic(
+    settings: Settings, store: MemoryStore
+) -> None:
+    log, said = MemoryLog(), Said()
+    topic = announce(settings, store, log).topic
+    log.create_topic("frames", 2)
+    log.publish("frames", [(one.source.encode(), encode(one)) for one in announced(log, topic)[:5]])
+    assert drain(settings, store, log, "frames").frames == 5
+    assert drain(settings, store, log, topic, said).frames == FRAMES + 2
+    assert said.lines == []
+    drain(settings, store, MemoryLog(), topic, said)
+    (line,) = said.lines
+    assert line.startswith("this log is new (")
+
+
+def test_frames_of_several_days_are_known_whichever_segments_have_them(settings: Settings) -> None:
+    store, midnight_ms = MemoryStore(), 86_400_000
+    times = [midnight_ms + 1_000 * second for second in range(-4, 4)]
+    for number, ms in enumerate(times):
+        put_frame(store, keys.image_key("cam", ms, VIDEO, number))
+    spans = {"first_captured_at_ms": times[0], "last_captured_at_ms": times[-1], "start_ms": times[0]}
+    changes = {"announced_frames": bitmap_of(range(len(times)))}
+    store.put(keys.media_key(VIDEO), encode(manifest(**spans, **changes)))
+    model = load_detector(settings).model_id
+    put_segment(store, model, 0, [(times[2], 2), (times[5], 5)])
+    put_segment(store, model, 2, [(times[6], 6)])
+    log = MemoryLog()
+    report = announce(settings, store, log)
+    assert (report.announced, report.known) == (5, 3)
+    assert [one.frame_index for one in announced(log, report.topic)] == [0, 1, 3, 4, 7]
+
+
+def put_segment(
+    store: MemoryStore, model: str, first_offset: int, frames: list[tuple[int, int]], medium: str = VIDEO
+) -> None:
+    """A segment of frames, each given by its event time and its index."""
+    lines = [
+        FrameDetections(
+            image_path=keys.image_key("cam", ms, medium, number),
+            source="cam",
+            frame_index=number,
+            captured_at_ms=ms,
+            time_source="start_time",
+            width_px=32,
+            height_px=24,
+            media=medium,
+            model=model,
+            detections=[],
+        )
+        for ms, number in frames
+    ]
+    data = encode_segment(
+        model=model,
+        log_id="log",
+        topic="frames",
+        partition=0,
+        first_offset=first_offset,
+        next_offset=first_offset + len(frames),
+        frames=lines,
+        dead_letters=[],
+    )
+    store.put(keys.segment_key(model, "log", "frames", 0, first_offset), data)
+
+
+def test_memory_follows_the_largest_day_not_the_archive(settings: Settings) -> None:
+    one, eight = (most_bytes(settings, days) for days in (1, 8))
+    assert eight < 2 * one
+
+
+def most_bytes(settings: Settings, days: int) -> int:
+    """Most memory that an archive of so many days takes, a video of 1,000 detected frames on each."""
+    store, model = MemoryStore(), load_detector(settings).model_id
+    for day in range(days):
+        medium, start_ms = f"{day:02x}" * 32, 86_400_000 * day
+        frames = [(start_ms + 1_000 * number, number) for number in range(1_000)]
+        for ms, number in frames:
+            store.put(keys.image_key("cam", ms, medium, number), b"")
+        times = {"first_captured_at_ms": start_ms, "last_captured_at_ms": frames[-1][0], "start_ms": start_ms}
+        bitmap = bitmap_of(range(1_000))
+        store.put(keys.media_key(medium), encode(manifest(sha256=medium, announced_frames=bitmap, **times)))
+        put_segment(store, model, 1_000 * day, frames, medium)
+    tracemalloc.start()
+    try:
+        report = announce(settings, store, MemoryLog())
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (report.announced, report.known) == (0, 1_000 * days)
+    return most
+
+
 def test_source_and_time_choose_frames(settings: Settings, store: MemoryStore) -> None:
     log = MemoryLog()
     assert announce(settings, store, log, source="Dock").announced == 2
@@ -156,6 +258,18 @@ def test_what_is_forgotten_stays_forgotten(settings: Settings, store: MemoryStor
     stone = Tombstone(media=VIDEO, name="film.mp4", source="cam", why="forget", from_ms=3_000, to_ms=9_000)
     store.put(keys.tombstone_key(VIDEO, 3_000, 9_000), encode(stone))
     assert announce(settings, store, MemoryLog(), source="cam").announced == FRAMES - 6
+
+
+def test_what_was_produced_again_after_it_was_forgotten_is_detected_again(
+    settings: Settings, store: MemoryStore
+) -> None:
+    log = MemoryLog()
+    drain(settings, store, log, announce(settings, store, log).topic)
+    stone = Tombstone(media=VIDEO, name="film.mp4", source="cam", why="forget", from_ms=None, to_ms=None)
+    store.put(keys.tombstone_key(VIDEO, None, None), encode(stone))
+    store.put(keys.media_key(VIDEO), encode(manifest(revision=1)))
+    again = announce(settings, store, log)
+    assert (again.announced, again.known) == (FRAMES, 2)
 
 
 def test_a_frame_that_the_store_lost_or_spoiled_is_listed(settings: Settings, store: MemoryStore) -> None:

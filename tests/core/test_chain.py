@@ -88,8 +88,14 @@ def test_logs_are_listed_whatever_their_names() -> None:
     for log_id in ("a", "a-b", "b"):
         for first in (0, 3):
             put(chain(store, log_id=log_id), first, first + 3)
-    assert sorted(logs_with_segments(store, MODEL)) == ["a", "a-b", "b"]
-    assert logs_with_segments(store, "another-model") == []
+    assert sorted(logs_with_segments(store, MODEL, TOPIC)) == ["a", "a-b", "b"]
+    assert logs_with_segments(store, "another-model", TOPIC) == []
+
+
+def test_a_log_of_another_topic_is_not_an_earlier_one_of_this() -> None:
+    store = MemoryStore()
+    put(chain(store), 0, 3)
+    assert logs_with_segments(store, MODEL, f"redetect-{MODEL}") == []
 
 
 def test_a_recreated_log_starts_a_chain_of_its_own_and_partitions_do_not_mix() -> None:
