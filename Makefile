@@ -96,6 +96,20 @@ cloud-setup: .venv/runtime ## Write .env, users and log-ins of the cloud stack: 
 test-spark: .venv-spark/ready ## Prove that Spark counts to the same bytes (needs Java)
 	@FRAMETALLY_REQUIRE_SPARK=1 .venv-spark/bin/python -m pytest -m spark tests/hadoop/test_spark.py
 
+.venv-int8/ready: .venv/python requirements.lock requirements-dev.lock requirements-int8.lock pyproject.toml
+	@echo "Installing the pinned NNCF in an environment of its own"
+	@$(BIN)/python -m venv --clear .venv-int8
+	@for lock in requirements.lock requirements-dev.lock requirements-int8.lock; do \
+	  .venv-int8/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $$lock; \
+	done
+	@.venv-int8/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: test-int8
+test-int8: .venv-int8/ready ## Make and judge INT8 networks (needs Linux on x86-64)
+	@FRAMETALLY_REQUIRE_INT8=1 .venv-int8/bin/python -m pytest tests/consumer/test_int8.py \
+	  tests/consumer/test_int8_graph.py tests/consumer/test_no_telemetry.py
+
 .venv-airflow/ready: .venv/python requirements-airflow.lock
 	@echo "Installing the pinned Airflow in an environment of its own"
 	@$(BIN)/python -m venv --clear .venv-airflow
@@ -141,6 +155,6 @@ types-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Check the types of the page's scri
 
 .PHONY: clean
 clean: ## Remove what make made: .venv, the demo's data, caches
-	@rm -rf .venv .venv-spark .venv-airflow demo-data simple_frontend/node_modules simple_frontend/frametally_web/static/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-spark .venv-int8 .venv-airflow demo-data simple_frontend/node_modules simple_frontend/frametally_web/static/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 export VIDEO DOMAIN EMAIL

@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,13 +78,13 @@ def prepare_int8(files: ModelFiles, settings: Settings, progress: Progress) -> M
 
 
 def make_int8(
-    model: CheckedModel, frames: Sequence[Pixels], settings: Settings, progress: Progress
+    model: CheckedModel, frames: Iterable[Pixels], settings: Settings, progress: Progress
 ) -> MadeInt8:
     """Calibrates the model on `frames`, compares it with f32, and keeps it beside the weights.
 
     Args:
         model: The model.
-        frames: Each (height, width, 3) uint8 BGR.
+        frames: Each (height, width, 3) uint8 BGR; what is kept of one has the size of the network's input.
         settings: Input size, resize rule, thresholds.
         progress: Hears how far it is.
 
@@ -93,8 +93,8 @@ def make_int8(
             little of what the f32 one finds.
     """
     nncf = _nncf()
-    network, f32_card = onnx_network(model, settings, progress)
     pictures = [_network_picture(frame, settings) for frame in frames]
+    network, f32_card = onnx_network(model, settings, progress)
     with _quiet():
         read = ov.Core().read_model(network)
         quantized = nncf.quantize(
@@ -112,7 +112,7 @@ def make_int8(
         ov.save_model(quantized, made, compress_to_fp16=False)
         files = {xml: made.read_bytes(), weights: made.with_suffix(".bin").read_bytes()}
         calibration = Calibration(
-            frames=len(frames),
+            frames=len(pictures),
             sha256=_digest(pictures, f"{nncf.__version__} {ov.__version__} {CONVERTER_VERSION} {_RECIPE}"),
             found_again=0.0,
         )
@@ -127,7 +127,7 @@ def make_int8(
         )
         f32 = detector_of(model, network, f32_card, "openvino", f32_settings)
         int8 = detector_of(model, made, card, "openvino", int8_settings)
-        share = _found_again(f32, int8, frames, model, progress)
+        share = _found_again(f32, int8, pictures, model, progress)
         rows = int8.all_rows(self_test.draw_picture())
     card = msgspec.structs.replace(
         card,
@@ -140,13 +140,15 @@ def make_int8(
         raise Misconfigured(
             f"{xml.parent}: the INT8 network cannot be written ({error.strerror}); make room, or the right to"
         ) from error
-    return MadeInt8(xml, len(frames), share)
+    return MadeInt8(xml, len(pictures), share)
 
 
 def _found_again(
-    f32: YoloDetector, int8: YoloDetector, frames: Sequence[Pixels], model: CheckedModel, progress: Progress
+    f32: YoloDetector, int8: YoloDetector, pictures: Sequence[Pixels], model: CheckedModel, progress: Progress
 ) -> float:
-    compared = [frames[place] for place in evenly(len(frames), _COMPARED_FRAMES)]
+    # At the size of the network's input: neither network sees more of a frame, and what two boxes have in
+    # common is the same part of them at any size.
+    compared = [pictures[place] for place in evenly(len(pictures), _COMPARED_FRAMES)]
     progress.say(f"comparing INT8 with f32 on {len(compared)} frames")
     found = agreement(f32.detect(compared), int8.detect(compared))
     more = (

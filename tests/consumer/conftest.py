@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +72,14 @@ def write_model(tmp_path: Path) -> Callable[..., ModelFiles]:
         return files
 
     return write
+
+
+@pytest.fixture(scope="session")
+def nncf() -> None:
+    """Skips where it is not; with FRAMETALLY_REQUIRE_INT8=1 fails."""
+    if importlib.util.find_spec("nncf") is None:
+        give_up = pytest.fail if os.environ.get("FRAMETALLY_REQUIRE_INT8") == "1" else pytest.skip
+        give_up("no NNCF here: `make test-int8` has it")
 
 
 @pytest.fixture(scope="session")

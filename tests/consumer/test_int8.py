@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
+import weakref
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -19,16 +22,14 @@ from frametally.object_store import open_object_store
 from frametally.opencv import Pixels, cv2
 from frametally.reports import NoProgress
 from frametally.settings import load_settings
-from frametally_consumer import int8
-from frametally_consumer.calibration_frames import calibration_frames, evenly
+from frametally_consumer import calibration_frames as choosing
+from frametally_consumer import converted, int8
+from frametally_consumer.calibration_frames import calibration_frames, evenly, thinned
 from frametally_consumer.load import load_detector
 from frametally_consumer.model_files import ModelFiles, check_model
+from frametally_consumer.openvino_runtime import ov
 
 WriteModel = Callable[..., ModelFiles]
-
-needs_nncf = pytest.mark.skipif(
-    importlib.util.find_spec("nncf") is None, reason="needs NNCF (requirements-int8.lock)"
-)
 
 
 class Said(NoProgress):
@@ -46,6 +47,70 @@ def test_places_are_spread_evenly() -> None:
     assert len(set(evenly(360, 200))) == 200
 
 
+@given(st.integers(0, 3_000), st.integers(1, 50))
+def test_thinning_takes_names_in_their_order_and_evenly(count: int, wanted: int) -> None:
+    names = [f"{place:04}" for place in range(count)]
+    chosen = [int(name) for name in thinned(names, wanted)]
+    assert len(chosen) == min(count, wanted)
+    if count <= 8 * wanted:
+        assert chosen == evenly(count, wanted)
+    gaps = np.diff([*chosen, count])
+    assert (gaps > 0).all()
+    assert (gaps <= 1.5 * count / wanted + 1).all()
+
+
+def test_of_a_years_names_only_a_few_for_each_that_is_wanted_are_in_memory() -> None:
+    held: list[weakref.ref[str]] = []
+    most = 0
+
+    class Name(str): ...
+
+    def names() -> Any:
+        nonlocal held, most
+        for place in range(20_000):
+            held = [one for one in held if one() is not None]
+            most = max(most, len(held))
+            name = Name(place)
+            held.append(weakref.ref(name))
+            yield name
+
+    assert len(thinned(names(), 5)) == 5
+    assert most < 50
+
+
+def test_of_a_frame_only_what_the_network_sees_stays_in_memory(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = load_settings(data_dir=tmp_path, input_width_px=32, input_height_px=32, calibration_frames=20)
+    with closing(open_object_store(settings.store_url)) as store:
+        for number in range(30):
+            data = cv2.imencode(".jpg", np.full((64, 48, 3), number, np.uint8))[1].tobytes()
+            store.put(keys.image_key("cam", number, "a" * 64, number), data)
+    decoded: list[weakref.ref[Pixels]] = []
+    alive: list[int] = []
+    decode_image = choosing.decode_image
+
+    def watched(data: bytes, max_pixels: int) -> Pixels:
+        frame = decode_image(data, max_pixels)
+        decoded.append(weakref.ref(frame))
+        alive.append(sum(one() is not None for one in decoded))
+        return frame
+
+    class AllFramesAreRead(Exception): ...
+
+    def stop(*arguments: Any) -> NoReturn:
+        alive.append(sum(one() is not None for one in decoded))
+        raise AllFramesAreRead
+
+    monkeypatch.setattr(choosing, "decode_image", watched)
+    monkeypatch.setattr(int8, "_nncf", lambda: None)
+    monkeypatch.setattr(int8, "onnx_network", stop)
+    with pytest.raises(AllFramesAreRead):
+        int8.prepare_int8(write_model(), settings, NoProgress())
+    assert len(decoded) == 20
+    assert max(alive) <= 2
+
+
 @pytest.mark.parametrize("how", ["missing", "empty", "texts", "broken"])
 def test_a_calibration_folder_without_frames_is_refused(tmp_path: Path, how: str) -> None:
     folder = tmp_path / "frames"
@@ -59,7 +124,7 @@ def test_a_calibration_folder_without_frames_is_refused(tmp_path: Path, how: str
     with pytest.raises(
         Misconfigured, match=f"FRAMETALLY_CALIBRATION_DIR={re.escape(str(folder))}: "
     ) as error:
-        calibration_frames(settings, NoProgress())
+        list(calibration_frames(settings, NoProgress()))
     assert "\n" not in str(error.value)
     assert "leave it empty" in str(error.value)
 
@@ -72,7 +137,7 @@ def test_a_folders_pictures_are_taken_evenly_and_a_broken_one_is_told(tmp_path: 
     (folder / "04.png").write_bytes(b"broken")
     said = Said()
     settings = load_settings(calibration_dir=folder.parent, calibration_frames=10, data_dir=tmp_path)
-    frames = calibration_frames(settings, said)
+    frames = list(calibration_frames(settings, said))
     assert [int(frame[0, 0, 0]) for frame in frames] == [0, 2, 6, 8, 10, 12, 14, 16, 18]
     assert said.lines == [f"{folder / '04.png'}: cannot be decoded; left out"]
 
@@ -82,7 +147,7 @@ def test_the_stores_frames_come_before_the_demo_clip(
 ) -> None:
     settings = load_settings(data_dir=tmp_path, calibration_frames=10)
     monkeypatch.setattr("frametally_consumer.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip)
-    of_clip = calibration_frames(settings, NoProgress())
+    of_clip = list(calibration_frames(settings, NoProgress()))
     assert (len(of_clip), of_clip[0].shape) == (10, (480, 854, 3))
     with closing(open_object_store(settings.store_url)) as store:
         for number in range(3):
@@ -121,7 +186,7 @@ def own_copy(model_files: ModelFiles, tmp_path: Path) -> ModelFiles:
     return files
 
 
-@needs_nncf
+@pytest.mark.usefixtures("nncf")
 def test_an_int8_network_finds_what_f32_finds_and_says_what_it_was_calibrated_on(
     own_copy: ModelFiles, clip_frames: dict[int, Pixels], tmp_path: Path
 ) -> None:
@@ -141,7 +206,7 @@ def test_an_int8_network_finds_what_f32_finds_and_says_what_it_was_calibrated_on
     assert load_detector(used).model_id != detector.model_id
 
 
-@needs_nncf
+@pytest.mark.usefixtures("nncf")
 def test_an_int8_network_that_finds_too_little_is_not_kept(
     own_copy: ModelFiles, clip_frames: dict[int, Pixels], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -153,3 +218,54 @@ def test_an_int8_network_that_finds_too_little_is_not_kept(
     with pytest.raises(Misconfigured, match="it finds nothing on the calibration frames"):
         int8.make_int8(check_model(own_copy), black, settings, NoProgress())
     assert not list(own_copy.cfg.parent.glob("*int8*"))
+
+
+@pytest.mark.usefixtures("nncf")
+def test_an_int8_network_is_8_bit_but_for_its_heads_and_has_to_pass_its_self_test(
+    own_copy: ModelFiles, traffic_clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("frametally_consumer.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip)
+    settings = load_settings(
+        models_dir=own_copy.cfg.parent,
+        data_dir=tmp_path,
+        calibration_frames=15,
+        detector="openvino",
+        precision="int8",
+    )
+    said = Said()
+    made = int8.prepare_int8(own_copy, settings, said)
+    assert made.frames == 15
+    assert said.lines == [
+        "calibrating on the demo clip: this store has no frames; your own footage is better",
+        "comparing INT8 with f32 on 15 frames",
+    ]
+    nodes = ov.Core().read_model(made.path).get_ordered_ops()
+    bits = [bits_of_weights(node) for node in nodes if node.get_type_name() == "Convolution"]
+    assert (bits.count("i8"), bits.count("f32")) == (19, 2)
+    # Mixed: what a leaky layer gives is rounded in its own range, which is not the same on both sides of 0.
+    ranges = [range_of(node) for node in nodes if node.get_type_name() == "FakeQuantize"]
+    assert len(ranges) == 19
+    assert all(-low < 0.8 * high for low, high in ranges)
+
+    card_path = made.path.with_suffix(".json")
+    card = msgspec.json.decode(card_path.read_bytes(), type=converted.Card)
+    assert card.calibration is not None
+    assert card.calibration.found_again == made.found_again
+    assert f"-int8-{card.calibration.sha256[:8]}-" in load_detector(settings).model_id
+    blind = [[*values[:4], *(0.0 for _ in values[4:])] for values in card.self_test.values]
+    wrong = msgspec.structs.replace(card.self_test, values=blind)
+    card_path.write_bytes(msgspec.json.encode(msgspec.structs.replace(card, self_test=wrong)))
+    with pytest.raises(Misconfigured, match=r"in int8: the self-test found other objects than it should"):
+        load_detector(settings)
+
+
+def bits_of_weights(convolution: Any) -> str:
+    node = convolution.input_value(1).get_node()
+    while node.get_type_name() != "Constant":
+        node = node.input_value(0).get_node()
+    return str(node.get_element_type().get_type_name())
+
+
+def range_of(rounding: Any) -> tuple[float, float]:
+    low, high = (float(rounding.input_value(place).get_node().data.min()) for place in (1, 2))
+    return low, high

@@ -1,6 +1,5 @@
 """Detecting opens no connection and leaves nothing in the home folder."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -49,9 +48,7 @@ def test_importing_the_back_end_calls_nobody_and_writes_nothing(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("nncf") is None, reason="needs NNCF (requirements-int8.lock): nothing calls home"
-)
+@pytest.mark.usefixtures("nncf")
 @pytest.mark.parametrize("nncf_ci", [None, ""])
 def test_making_an_int8_network_calls_nobody_and_writes_nothing_else(
     write_model: Callable[..., ModelFiles], tmp_path: Path, nncf_ci: str | None

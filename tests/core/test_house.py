@@ -90,6 +90,7 @@ def test_no_module_of_the_job_hides_one_of_the_standard_library(name: str) -> No
         "requirements.lock",
         "requirements-dev.lock",
         "requirements-spark.lock",
+        "requirements-int8.lock",
         "requirements-airflow.lock",
     ],
 )
