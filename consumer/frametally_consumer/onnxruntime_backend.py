@@ -28,14 +28,19 @@ class OnnxRuntimeNetwork:
             threads: Of the computation.
 
         Raises:
-            Misconfigured: A provider is not in the installed ONNX Runtime, or it cannot read the network.
+            Misconfigured: A provider is not in the installed ONNX Runtime or cannot be loaded here, or it
+                cannot read the network.
         """
         self._name = name
+        setting = f"FRAMETALLY_EXECUTION_PROVIDERS={','.join(providers)}"
+        self._remedy = "use another"
+        if set(providers) != {"CPUExecutionProvider"}:
+            self._remedy += f", or leave out of {setting} what fails"
         there = onnxruntime.get_available_providers()
         missing = [provider for provider in providers if provider not in there]
         if missing or not providers:
             raise Misconfigured(
-                f"FRAMETALLY_EXECUTION_PROVIDERS={','.join(providers)}: the installed ONNX Runtime has "
+                f"{setting}: the installed ONNX Runtime has "
                 f"{', '.join(there)}; name of these, or install the build that has {missing or 'more'}"
             )
         options = onnxruntime.SessionOptions()
@@ -44,9 +49,19 @@ class OnnxRuntimeNetwork:
         # Threads that wait without sleeping would take the cores from decoding.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(network, options, providers=list(providers))
+            # Without its fallback: a provider that fails, now or later, would become the CPU.
+            self._session = onnxruntime.InferenceSession(
+                network, options, providers=list(providers), enable_fallback=0
+            )
         except Exception as error:  # its errors share no base but this
             raise self._cannot(error) from error
+        # One whose libraries are not there is left out without an error.
+        absent = [provider for provider in providers if provider not in self._session.get_providers()]
+        if absent:
+            raise Misconfigured(
+                f"{setting}: ONNX Runtime cannot load {', '.join(absent)} here; install the driver and the "
+                "libraries that it needs, or leave it out"
+            )
         self._inputs = [node.name for node in self._session.get_inputs()]
 
     def start(self, picture: Pixels, then: Callable[[Outputs], None]) -> None:
@@ -59,4 +74,4 @@ class OnnxRuntimeNetwork:
 
     def _cannot(self, error: Exception) -> Misconfigured:
         reason = " ".join(str(error).split())[:300]
-        return Misconfigured(f"{self._name}: ONNX Runtime cannot run this network ({reason}); use another")
+        return Misconfigured(f"{self._name}: ONNX Runtime cannot run this network ({reason}); {self._remedy}")
