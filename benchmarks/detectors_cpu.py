@@ -23,6 +23,7 @@ from frametally.demo_clip import ensure_demo_clip
 from frametally.errors import Misconfigured
 from frametally.opencv import Pixels, cv2
 from frametally.settings import load_settings
+from frametally_consumer import backends
 from frametally_consumer.backends import is_installed
 from frametally_consumer.detector import Detector
 from frametally_consumer.load import load_detector
@@ -93,7 +94,7 @@ def main() -> None:
     macs = int8_macs()
     if macs is None:
         raise SystemExit("there is no INT8 network; make it with: frametally download-models --int8")
-    cores = len(os.sched_getaffinity(0))
+    cores = backends.cores()
     resize_ms = _resize_ms(frames)
     allowed = [
         _allowed(frames, macs, resize_ms, threads=threads, rounds=options.rounds)

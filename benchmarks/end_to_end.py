@@ -24,6 +24,7 @@ from results import Cell, Goal, Table, save
 from frametally.demo_clip import ensure_demo_clip
 from frametally.opencv import Pixels, cv2
 from frametally.settings import load_settings
+from frametally_consumer import backends
 
 _MOST_MB = 600
 
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--baseline-frames", type=int, default=100)
     options = parser.parse_args()
     load_before = os.getloadavg()[0]
-    cores = len(os.sched_getaffinity(0))
+    cores = backends.cores()
     models = load_settings().models_dir.expanduser()
     clip = ensure_demo_clip(models)
     with tempfile.TemporaryDirectory() as scratch:

@@ -20,6 +20,7 @@ from results import Cell, Goal, Table, save
 
 from frametally.demo_clip import ensure_demo_clip
 from frametally.settings import load_settings
+from frametally_consumer import backends
 
 SIDES_PX = [0, 640]
 _LEAST_FPS = 250
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     load_before = os.getloadavg()[0]
-    cores = len(os.sched_getaffinity(0))
+    cores = backends.cores()
     clip = ensure_demo_clip(load_settings().models_dir.expanduser())
     rows: list[list[Cell]] = []
     runs: list[Produced] = []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import msgspec
+
+from frametally_consumer import backends
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).resolve().parent / "results"
@@ -115,7 +116,7 @@ def save(
         about=about,
         date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         cpu=_cpu(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=backends.cores(),
         load_before=round(load_before, 1),
         commit=_commit(),
         command=" ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),

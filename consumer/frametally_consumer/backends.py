@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import platform
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Literal, get_args
 
 from frametally import keys
@@ -17,13 +19,27 @@ from frametally.settings import Settings
 
 Backend = Literal["opencv", "openvino", "onnxruntime"]
 
+_CGROUPS, _OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _X86 = {"x86_64", "AMD64"}
 _EXTRA = "install the consumer's packages: pip install 'frametally[consumer]'"
 
 
 def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many cores this process may use: those it may run on, but no more than its CPU quota pays for.
+
+    The quota is that of its cgroup (v2) or of one above, as `docker run --cpus` and `CPUQuota=` set it.
+    """
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    own = "/"
+    with suppress(OSError):
+        lines = _OWN_CGROUP.read_text().splitlines()
+        own = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), own)
+    folder = _CGROUPS / own.lstrip("/")
+    for group in (folder, *folder.parents):
+        with suppress(OSError, ValueError):  # no such file, or "max": no quota
+            quota_us, period_us = map(int, (group / "cpu.max").read_text().split())
+            count = min(count, max(1, math.ceil(quota_us / period_us)))
+    return count
 
 
 def threads(settings: Settings) -> int:

@@ -6,16 +6,17 @@ import hashlib
 from collections.abc import Mapping
 
 from frametally.downloads import file_sha256
+from frametally.opencv import cv2
 from frametally.settings import Settings
 from frametally_consumer.backends import threads
 from frametally_consumer.boxes import CONFIDENCE_STEPS, POSTPROCESSING_VERSION, to_steps
 from frametally_consumer.detector import make_model_id
 from frametally_consumer.heads import DarknetHead, DecodedHead, Head
-from frametally_consumer.model_files import CheckedModel
+from frametally_consumer.model_files import CheckedModel, is_default
 from frametally_consumer.network import Network
 from frametally_consumer.network_input import DECODE_RULE, RESIZE_RULES, Resize
 from frametally_consumer.opencv_backend import OpenCvNetwork
-from frametally_consumer.self_test import draw_picture
+from frametally_consumer.self_test import check_stop_sign, draw_picture
 from frametally_consumer.yolo_detector import YoloDetector
 
 
@@ -23,7 +24,8 @@ def reference_detector(model: CheckedModel, settings: Settings) -> YoloDetector:
     """The model on OpenCV: what all other back-ends are compared with.
 
     Raises:
-        Misconfigured: OpenCV cannot run it, or its numbers are not finite.
+        Misconfigured: OpenCV cannot run it, or its numbers are not finite; of YOLOv4-tiny at its own size:
+            they are not those that it is known for.
     """
     detector = _detector(
         model,
@@ -33,8 +35,14 @@ def reference_detector(model: CheckedModel, settings: Settings) -> YoloDetector:
         precision="f32",
         more={},
     )
-    # There is nothing to compare it with; but every layer must fit the one before.
-    detector.all_rows(draw_picture())
+    # Of other models nothing is known to compare with; but every layer must fit the one before.
+    rows = detector.all_rows(draw_picture())
+    if is_default(model) and (settings.input_width_px, settings.input_height_px) == (416, 416):
+        check_stop_sign(
+            rows,
+            name=f"{model.files.weights} on opencv {cv2.__version__}",
+            remedy="install opencv-python-headless as in requirements.lock",
+        )
     return detector
 
 

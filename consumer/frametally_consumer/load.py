@@ -6,7 +6,7 @@ from frametally.errors import Misconfigured
 from frametally.opencv import cv2
 from frametally.reports import NoProgress, Progress
 from frametally.settings import Settings
-from frametally_consumer.backends import chosen_backend
+from frametally_consumer.backends import Backend, chosen_backend
 from frametally_consumer.darknet_model import reference_detector
 from frametally_consumer.detector import Detector
 from frametally_consumer.model_files import check_model, chosen_model_files
@@ -28,8 +28,15 @@ def load_detector(settings: Settings, progress: Progress | None = None) -> Detec
             f"FRAMETALLY_PRECISION={settings.precision}: {backend} computes in f32 alone; set "
             "FRAMETALLY_DETECTOR=openvino, or the precision to f32"
         )
+    detector = _load(backend, settings, progress)
     if backend != "opencv":
-        cv2.setNumThreads(1)  # it only resizes then, and its threads cost more than they bring
+        # It only resizes then, and its threads cost more than they bring. After loading: a conversion runs
+        # the reference, which sets them too.
+        cv2.setNumThreads(1)
+    return detector
+
+
+def _load(backend: Backend, settings: Settings, progress: Progress) -> Detector:
     # Imported here: a machine without these packages can run the reference.
     if settings.model_onnx is not None:
         from frametally_consumer.onnx_model import load_onnx

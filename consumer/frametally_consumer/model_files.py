@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from frametally.downloads import KnownFile, ensure_files
+from frametally.downloads import KnownFile, ensure_files, file_sha256
 from frametally.errors import Misconfigured
 from frametally.reports import Progress
 from frametally.settings import ENV_PREFIX, Settings
@@ -121,6 +122,14 @@ def check_model(files: ModelFiles) -> CheckedModel:
             "give the names file that belongs to the network"
         )
     return CheckedModel(files, facts, class_names, read_weights(files.weights, facts, files.cfg))
+
+
+def is_default(model: CheckedModel) -> bool:
+    """Whether network and weights are YOLOv4-tiny's, wherever the files lie."""
+    return (
+        file_sha256(model.files.cfg) == YOLOV4_TINY_CFG.sha256
+        and hashlib.sha256(model.weights).hexdigest() == YOLOV4_TINY_WEIGHTS.sha256
+    )
 
 
 def read_class_names(names: Path) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 The picture is drawn here, and YOLOv4-tiny finds its stop sign with a confidence of 0.99. When a network is
 converted, what the reference makes of the picture is kept beside it: the rows with the highest scores. At
 every start the back-end must give the same ones again. That works for any network, whatever its classes are.
+Of the reference itself only YOLOv4-tiny at its own size is known: where it finds the stop sign.
 """
 
 from __future__ import annotations
@@ -64,6 +65,10 @@ TOLERANCES = {
     "int8": Tolerance(0.1, 0.3),
 }
 
+_STOP_SIGN = 11
+_STOP_SIGN_ROW = [0.7503, 0.2997, 0.2747, 0.3749, 0.9997, 0.9997]
+"""Centre, size, objectness and score of the row with the highest score, of YOLOv4-tiny at 416x416."""
+
 
 def draw_picture() -> Pixels:
     """The picture, (480, 640, 3) uint8 BGR: a stop sign and a car on a street."""
@@ -122,6 +127,26 @@ def check(rows: Floats, expected: Expected, tolerance: Tolerance, *, name: str, 
         raise Misconfigured(
             f"{name}: the self-test found other objects than it should (scores differ by {score:.3f}, "
             f"allowed {tolerance.score}; logits by {logit:.3f}, allowed {tolerance.logit}); {remedy}"
+        )
+
+
+def check_stop_sign(rows: Floats, *, name: str, remedy: str) -> None:
+    """Raises unless `rows`, which the reference made of the picture with YOLOv4-tiny at 416x416, are right.
+
+    Args:
+        rows: As for `check`.
+        name: As for `check`.
+        remedy: As for `check`.
+
+    Raises:
+        Misconfigured: What it finds with the highest score is not the stop sign, or not as it should be.
+    """
+    best = rows[rows[:, 5:].max(axis=1).argmax()]
+    off = np.abs(best[[*range(5), 5 + _STOP_SIGN]] - np.array(_STOP_SIGN_ROW, np.float32)).max()
+    if not off <= TOLERANCES["f32"].score:
+        raise Misconfigured(
+            f"{name}: the self-test did not find the stop sign as it should (numbers differ by {off:.3f}, "
+            f"allowed {TOLERANCES['f32'].score}); {remedy}"
         )
 
 

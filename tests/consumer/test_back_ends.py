@@ -310,6 +310,42 @@ def test_a_worker_that_cannot_run_the_stores_choice_says_so_in_one_line(
 
 
 @pytest.mark.parametrize(
+    ("quotas", "expected"),
+    [
+        ({}, 8),
+        ({"": "max 100000", "site.slice": "max 100000", "site.slice/app.service": "max 100000"}, 8),
+        ({"site.slice/app.service": "150000 100000"}, 2),
+        ({"site.slice": "300000 100000", "site.slice/app.service": "max 100000"}, 3),
+        ({"": "50000 100000"}, 1),
+        ({"site.slice/app.service": "1600000 100000"}, 8),
+        ({"other.slice": "100000 100000", "site.slice": "what is this?"}, 8),
+    ],
+)
+def test_no_more_cores_are_used_than_the_cpu_quota_pays_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quotas: dict[str, str], expected: int
+) -> None:
+    own = tmp_path / "own"
+    own.write_text("4:memory:/elsewhere\n0::/site.slice/app.service\n")
+    for group, quota in quotas.items():
+        folder = tmp_path / "cgroups" / group
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "cpu.max").write_text(f"{quota}\n")
+    monkeypatch.setattr(backends, "_CGROUPS", tmp_path / "cgroups")
+    monkeypatch.setattr(backends, "_OWN_CGROUP", own)
+    monkeypatch.setattr(backends.os, "sched_getaffinity", lambda process: set(range(8)))
+    assert backends.cores() == expected
+
+
+def test_a_machine_without_cgroups_has_the_cores_that_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "_CGROUPS", tmp_path / "none")
+    monkeypatch.setattr(backends, "_OWN_CGROUP", tmp_path / "none")
+    monkeypatch.setattr(backends.os, "sched_getaffinity", lambda process: set(range(8)))
+    assert backends.cores() == 8
+
+
+@pytest.mark.parametrize(
     ("machine", "installed", "expected"),
     [
         ("x86_64", {"openvino", "onnxruntime", "opencv"}, "openvino"),

@@ -14,11 +14,13 @@ import pytest
 from onnx import numpy_helper
 
 from frametally.errors import Misconfigured
+from frametally.opencv import cv2
 from frametally.reports import NoProgress
 from frametally.settings import load_settings
-from frametally_consumer import converted, self_test
+from frametally_consumer import converted, opencv_backend, self_test
 from frametally_consumer.load import load_detector
 from frametally_consumer.model_files import ModelFiles, check_model
+from frametally_consumer.network_input import as_blob
 
 WriteModel = Callable[..., ModelFiles]
 
@@ -188,6 +190,36 @@ def test_the_picture_is_the_same_everywhere_and_has_a_known_object(model_files: 
     assert found.label == "stop sign"
     assert found.confidence > 0.95
     assert found.box == pytest.approx((390, 54, 180, 180), abs=6)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda blob: blob[:, ::-1], lambda blob: blob[..., ::-1], lambda blob: blob * 255],
+    ids=["colours swapped", "mirrored", "not scaled"],
+)
+def test_the_reference_is_refused_unless_it_finds_the_stop_sign(
+    model_files: ModelFiles, monkeypatch: pytest.MonkeyPatch, spoil: Any
+) -> None:
+    monkeypatch.setattr(
+        opencv_backend, "as_blob", lambda picture: np.ascontiguousarray(spoil(as_blob(picture)))
+    )
+    settings = load_settings(models_dir=model_files.cfg.parent, detector="opencv")
+    with pytest.raises(Misconfigured, match=r"yolov4-tiny.weights on opencv .* the stop sign as it should"):
+        load_detector(settings)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_opencv_has_one_thread_after_the_first_start_as_after_any_other(
+    write_model: WriteModel, backend: str
+) -> None:
+    settings = settings_of(write_model(), detector=backend, detector_threads=3)
+    threads_before = cv2.getNumThreads()
+    try:
+        for _ in ("converted now", "kept"):
+            load_detector(settings)
+            assert cv2.getNumThreads() == 1
+    finally:
+        cv2.setNumThreads(threads_before)
 
 
 def test_int8_that_has_not_been_made_is_told_with_the_command(write_model: WriteModel) -> None:
