@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -25,7 +30,7 @@ DAY_MS = 86_400_000
 
 
 class Airflow:
-    """One Airflow with its metadata in a file, and one deployment of frametally; nothing runs beside it."""
+    """One Airflow with its metadata in a file, and one deployment of frametally; tests start the rest."""
 
     def __init__(self, command: str, folder: Path) -> None:
         self.command = command
@@ -33,7 +38,11 @@ class Airflow:
         self.data_dir = folder / "data"
         self.store = open_object_store((self.data_dir / "store").as_uri())
         frametally = folder / "frametally"
-        frametally.write_text(f'#!/bin/sh\nexec {sys.executable} -m frametally "$@"\n')
+        self.broken = folder / "broken"  # while it is there, nothing can be counted
+        frametally.write_text(
+            f'#!/bin/sh\n[ ! -e {self.broken} ] || [ "$2" = --dry-run ] || exit 2\n'
+            f'exec {sys.executable} -m frametally "$@"\n'
+        )
         frametally.chmod(0o755)
         self.env = os.environ | {
             "AIRFLOW_HOME": str(folder / "airflow"),
@@ -60,8 +69,8 @@ class Airflow:
         assert finished.returncode == expected, (finished.stdout + finished.stderr)[-5000:]
         return finished.stdout
 
-    def film(self, day: int, *, cars: int = 3) -> None:
-        """One segment of that day's noon, counted from 2026-01-01."""
+    def film(self, day: int, *, cars: int = 3) -> tuple[str, bytes]:
+        """One segment of that day's noon, counted from 2026-01-01; its key and what it holds."""
         at_ms = NOON_MS + day * DAY_MS + self.segments * 1000
         frames = [
             FrameDetections(
@@ -88,8 +97,10 @@ class Airflow:
             frames=frames,
             dead_letters=[],
         )
-        self.store.put(keys.segment_key("tiny-1", "log-1", "frames", 0, self.segments * 100), data)
+        key = keys.segment_key("tiny-1", "log-1", "frames", 0, self.segments * 100)
+        self.store.put(key, data)
         self.segments += 1
+        return key, data
 
     def counted(self) -> dict[str, int]:
         return {run.day: run.frames for run in current_runs(self.store)}
@@ -102,28 +113,92 @@ class Airflow:
             index.close()
 
     def notified(self) -> list[str]:
-        return (self.folder / "notified").read_text().splitlines()
+        path = self.folder / "notified"
+        return path.read_text().splitlines() if path.exists() else []
 
-    def runs_of_count(self) -> set[str]:
-        said = self.run("dags", "list-runs", "frametally_count", "-o", "json")
-        listed = json.loads(said[said.index("[{") :]) if "[{" in said else []  # warnings come first
-        return {run["run_id"] for run in listed}
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """All that makes an Airflow go by itself, in processes that end here."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        self.env |= {
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": port,
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "AIRFLOW__CORE__PARALLELISM": "2",
+        }
+        # -s: serve no logs
+        parts = ["api-server"], ["dag-processor"], ["triggerer", "-s"], ["scheduler", "-s"]
+        processes: list[subprocess.Popen[bytes]] = []
+        try:
+            for part in parts:
+                processes.append(self._start(*part))
+            yield
+        finally:
+            for process in reversed(processes):  # the scheduler first: its tasks end while the others answer
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(30)
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            for log in self.folder.glob("*.log"):
+                print(f"{log.name}:\n{log.read_text()[-3000:]}")  # shown where a test fails
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{arguments[0]}.log").open("w") as log:
+            return subprocess.Popen(
+                [self.command, *arguments],
+                env=self.env,
+                cwd=self.folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+
+def until(so: Callable[[], bool]) -> None:
+    """Returns once it is so; pytest's timeout ends what never is."""
+    while not so():
+        time.sleep(0.2)
+
+
+def airflow_command() -> str:
+    command = os.environ.get("FRAMETALLY_AIRFLOW")
+    if not command:
+        pytest.skip("no Airflow here: `make test-airflow` sets FRAMETALLY_AIRFLOW to its command")
+    return command
+
+
+def set_up(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
+    made = Airflow(airflow_command(), tmp_path_factory.mktemp("airflow"))
+    made.run("db", "migrate")
+    return made
 
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
-    command = os.environ.get("FRAMETALLY_AIRFLOW")
-    if not command:
-        pytest.skip("no Airflow here: `make test-airflow` sets FRAMETALLY_AIRFLOW to its command")
-    made = Airflow(command, tmp_path_factory.mktemp("airflow"))
-    made.run("db", "migrate")
+    made = set_up(tmp_path_factory)
     made.run("dags", "reserialize")
     return made
 
 
-def test_the_dags_can_be_read(airflow):
+@pytest.fixture(scope="module")
+def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+    made = set_up(tmp_path_factory)
+    with made.at_work():
+        yield made
+
+
+def test_the_dags_can_be_read_and_none_waits_to_be_switched_on(airflow):
     assert airflow.run("dags", "list-import-errors").strip().endswith("No data found")
-    assert {"frametally_count", "frametally_new_footage"} <= set(airflow.run("dags", "list").split())
+    said = airflow.run("dags", "list", "-o", "json")
+    listed = {
+        dag["dag_id"]: dag["is_paused"] for dag in json.loads(said[said.index("[{") :])
+    }  # warnings come first
+    assert listed == {"frametally_count": "False", "frametally_new_footage": "False"}
 
 
 def test_a_run_counts_checks_and_indexes_its_data_interval_and_no_other_day(airflow):
@@ -141,18 +216,6 @@ def test_a_run_of_a_day_that_is_counted_changes_nothing(airflow):
     assert list(airflow.store.list("mapreduce-output")) == before != []
 
 
-def test_new_footage_starts_the_run_of_its_day(airflow):
-    before = airflow.runs_of_count()
-    airflow.run("dags", "test", "frametally_new_footage")
-    [started] = airflow.runs_of_count() - before
-    assert started.startswith("footage__2026-01-02__")
-    airflow.run("dags", "test", "frametally_new_footage")  # the same footage, seen again
-    assert airflow.runs_of_count() - before == {started}
-    airflow.run("dags", "test", "frametally_count", "-c", '{"day": "2026-01-02"}')  # as a scheduler would
-    assert airflow.counted() == {"2026-01-01": 3, "2026-01-02": 3}
-    assert airflow.indexed() == 6
-
-
 def test_a_task_that_fails_fails_the_run_and_says_so(airflow):
     airflow.film(2)
     env = airflow.env
@@ -163,3 +226,101 @@ def test_a_task_that_fails_fails_the_run_and_says_so(airflow):
         airflow.env = env
     assert "2026-01-03" not in airflow.counted()
     assert "aggregate failed" in airflow.notified()[-1]
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Callable[..., list[list[object]]]:
+    """Runs the trigger through looks, see `watching.py`."""
+    command = airflow_command()
+
+    def run(*looks: dict[str, object]) -> list[list[object]]:
+        finished = subprocess.run(
+            [Path(command).with_name("python"), Path(__file__).with_name("watching.py")],
+            input=json.dumps(looks),
+            env=os.environ | {"AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(FOLDER / "plugins")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 0, finished.stderr[-5000:]
+        return json.loads(finished.stdout.splitlines()[-1])
+
+    return run
+
+
+FIRST, LATER = {"2026-01-02": "a"}, {"2026-01-02": "b"}
+
+
+def starts(seen: list[list[object]]) -> list[object]:
+    return [what for kind, what in seen if kind == "start"]
+
+
+def test_the_same_footage_starts_one_run_however_often_it_is_seen_and_more_of_it_another(watch):
+    states = "queued", "success", "success", "success"
+    seen = watch({"days": FIRST}, *({"days": FIRST, "runs": state} for state in states), {"days": LATER})
+    [[first], [later]] = starts(seen)
+    assert first["conf"] == later["conf"] == {"day": "2026-01-02"}
+    assert first["trigger_run_id"].startswith("footage__2026-01-02__")
+    assert first["trigger_run_id"] != later["trigger_run_id"]
+
+
+def test_there_is_a_wait_before_each_look(watch):
+    seen = watch({"days": FIRST}, {"days": FIRST}, {"days": LATER})
+    assert [kind for kind, _ in seen] == [
+        "wait",
+        "look",
+        "start",
+        "wait",
+        "look",
+        "wait",
+        "look",
+        "start",
+        "wait",
+    ]
+
+
+def test_footage_that_comes_while_a_run_counts_waits_for_its_end(watch):
+    seen = watch({"days": FIRST}, {"days": LATER, "runs": "running"}, {"days": LATER, "runs": "success"})
+    assert [kind for kind, _ in seen] == ["wait", "look", "start", "wait", "wait", "look", "start", "wait"]
+
+
+def test_a_run_that_failed_is_followed_by_others_which_wait_for_longer_each_time_up_to_an_hour(watch):
+    seen = watch({"days": FIRST}, *[{"days": FIRST, "runs": "failed"}] * 10)
+    runs = [run for [run] in starts(seen)]
+    first = runs[0]["trigger_run_id"]
+    assert [run["trigger_run_id"] for run in runs[1:]] == [f"{first}__{n}" for n in range(2, 12)]
+    assert [run.get("wait_s") for run in runs] == [None, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+def test_a_failed_run_is_followed_by_no_other_while_the_next_attempt_waits(watch):
+    waits = {"days": FIRST, "runs": "queued"}
+    seen = watch({"days": FIRST}, {"days": FIRST, "runs": "failed"}, waits, waits)
+    assert len(starts(seen)) == 2
+
+
+def test_footage_is_counted_and_indexed_with_no_hand_on_it(working):
+    working.film(0)
+    until(lambda: said_of(working, "2026-01-01", "aggregate done"))
+    assert working.counted() == {"2026-01-01": 3}
+    assert working.indexed() == 3
+
+
+def test_footage_whose_count_failed_is_counted_once_it_can_be(working):
+    working.broken.touch()
+    working.film(1)
+    until(lambda: said_of(working, "2026-01-02", "aggregate failed"))
+    working.broken.unlink()
+    until(lambda: said_of(working, "2026-01-02", "aggregate done"))
+    assert working.counted()["2026-01-02"] == 3
+
+
+def test_a_day_with_a_corrupt_line_is_counted_without_it_and_whole_once_the_segment_is_restored(working):
+    key, whole = working.film(2)
+    working.store.put(key, whole[: whole[:-1].rindex(b"\n")] + b"\n{}\n")
+    until(lambda: working.counted().get("2026-01-03") == 2)
+    working.store.put(key, whole)
+    until(lambda: working.counted()["2026-01-03"] == 3)
+
+
+def said_of(airflow: Airflow, day: str, what: str) -> bool:
+    return any(line.startswith(f"frametally, {day}: {what}") for line in airflow.notified())

@@ -21,6 +21,7 @@ with DAG(
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,
     max_active_runs=1,
+    is_paused_upon_creation=False,  # else nothing is counted until a person switches it on
     tags=["frametally"],
 ) as dag:
     wait = WaitForFootage(
