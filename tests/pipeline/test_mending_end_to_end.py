@@ -194,3 +194,27 @@ def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_p
     assert "no dead letters" in mended("dead-letters", "list")
     right.count()
     assert part_files(mended.data_dir) == part_files(right.data_dir)
+
+
+def test_a_lost_log_comes_again_by_removing_the_manifests_and_each_frame_counts_once(
+    house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]], tmp_path: Path
+) -> None:
+    mended, right = house("mended"), house("right")
+    later = write_pictures(tmp_path / "later", "20260302")
+    for one in (mended, right):
+        one.count()
+        one.produce(later)
+    for file in mended.data_dir.glob("log.sqlite*"):
+        file.unlink()
+    assert f"0 announced, {PICTURES} known" in mended.produce(later)
+    assert f"gate: {PICTURES} announced frames are in no segment" in str(mended.status(code=3)["broken"])
+    with closing(mended.store()) as store:
+        for info in list(store.list(f"{keys.MEDIA}/")):
+            store.delete(info.key)
+    for footage in (mended.footage, later):
+        assert f"{PICTURES} announced, 0 known" in mended.produce(footage)
+    for one in (mended, right):
+        one.count()
+    [books] = mended.status()["sources"]
+    assert (mended.status()["verdict"], books["detected"]) == ("settled", 2 * PICTURES)
+    assert part_files(mended.data_dir) == part_files(right.data_dir)
