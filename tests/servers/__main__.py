@@ -70,7 +70,7 @@ def _print(rows: Sequence[Row], state: State) -> None:
         ready = f"{row.ready_s:.1f} s" if row.ready_s is not None else "was up" if row.url else "not up"
         table.add_row(row.name, row.url, "failed" if row.trouble else ready, str(row.log))
     console.print(table)
-    console.print(f"for tests and shells: {state.env_file}", soft_wrap=True)
+    console.print(f"for tests: {state.env_file}; for `frametally`: {state.settings_file}", soft_wrap=True)
     for row in rows:
         if row.trouble:
             console.print(f"\n{row.trouble}", style="red", markup=False, highlight=False, soft_wrap=True)

@@ -1,17 +1,23 @@
 """What starts and stops the real servers for tests: ends its own processes only, says why one failed."""
 
 import dataclasses
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+from serving import needs
 from serving.downloads import maven_file
 from serving.needs import server
 from serving.place import Place
 from serving.processes import ServerFailed
 from serving.state import State
+
+from frametally.access import ServerAccess
+from frametally.settings import Settings
 
 SLEEPER = [sys.executable, "-c", "import time; print('I am up', flush=True); time.sleep(600)"]
 
@@ -90,6 +96,45 @@ def test_a_server_that_is_not_there_is_skipped_with_the_remedy_or_fails(
     monkeypatch.setenv("FRAMETALLY_REQUIRE_SERVICES", "1")
     with pytest.raises(pytest.fail.Exception, match="nothing answers"):
         server("kafka")
+
+
+def test_frametally_uses_the_servers_that_are_up_by_a_file_apart_from_that_of_the_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"kafka": ["URL"], "s3": ["URL", "ACCESS_KEY", "SECRET_KEY"]}
+    names["elasticsearch"] = ["URL", "USER", "PASSWORD"]
+    names["postgres"] = ["URL", "USER", "PASSWORD", "CA_FILE"]
+    places = {name: Place(name, tmp_path / name, cache=tmp_path / "cache") for name in names}
+    try:
+        for name, place in places.items():
+            place.spawn(SLEEPER)
+            place.keep({f"FRAMETALLY_TEST_{name.upper()}_{key}": f"{name}'s {key}" for key in names[name]})
+        state = State(tmp_path)
+        state._write_env()
+        monkeypatch.setenv("FRAMETALLY_SERVICES_DIR", str(tmp_path))
+        assert needs._from_file().keys() == {key for place in places.values() for key in place.given}
+        assert state.settings_file.stat().st_mode & 0o077 == 0
+        for word in shlex.split(state.settings_file.read_text(), comments=True):
+            monkeypatch.setenv(*word.split("=", 1))
+        told = Settings(_env_file=None)  # type: ignore[call-arg]
+        assert (told.log_url, told.store_url, told.store_endpoint) == (
+            "kafka's URL",
+            "s3://frametally",
+            "s3's URL",
+        )
+        assert (told.index_url, told.ledger_url) == ("elasticsearch's URL", "postgres's URL")
+        assert told.index_access == access("elasticsearch", None)
+        assert told.ledger_access == access("postgres", Path("postgres's CA_FILE"))
+        assert told.store_secret_key.get_secret_value() == "s3's SECRET_KEY"
+    finally:
+        for place in places.values():
+            place.stop(by=signal.SIGKILL)
+    state._write_env()
+    assert "FRAMETALLY_" not in state.settings_file.read_text()
+
+
+def access(name: str, ca_file: Path | None) -> ServerAccess:
+    return ServerAccess(user=f"{name}'s USER", password=SecretStr(f"{name}'s PASSWORD"), ca_file=ca_file)
 
 
 def test_an_unknown_server_is_named_with_those_that_there_are(tmp_path: Path) -> None:

@@ -21,6 +21,20 @@ from serving.processes import ServerFailed
 
 MODULES = Path(__file__).resolve().parents[1]
 REPOSITORY = MODULES.parents[1]
+# Which of frametally's settings a line of a server is: each without the beginning of its name.
+_SETTINGS = {
+    "KAFKA_URL": "LOG_URL",
+    "S3_URL": "STORE_ENDPOINT",
+    "S3_ACCESS_KEY": "STORE_ACCESS_KEY",
+    "S3_SECRET_KEY": "STORE_SECRET_KEY",
+    "ELASTICSEARCH_URL": "INDEX_URL",
+    "ELASTICSEARCH_USER": "INDEX_USER",
+    "ELASTICSEARCH_PASSWORD": "INDEX_PASSWORD",
+    "POSTGRES_URL": "LEDGER_URL",
+    "POSTGRES_USER": "LEDGER_USER",
+    "POSTGRES_PASSWORD": "LEDGER_PASSWORD",
+    "POSTGRES_CA_FILE": "LEDGER_CA_FILE",
+}
 
 
 class Row(NamedTuple):
@@ -62,8 +76,16 @@ class State:
 
     @property
     def env_file(self) -> Path:
-        """Lines `NAME=value` of all servers that are up, for tests and for a shell to source."""
+        """Lines `FRAMETALLY_TEST_...=value` of all servers that are up, for tests."""
         return self.folder / "env"
+
+    @property
+    def settings_file(self) -> Path:
+        """Lines of settings by which `frametally` uses the servers that are up, for a shell to source.
+
+        A file of its own: tests that read the other one must not find the product's settings changed.
+        """
+        return self.folder / "frametally.env"
 
     def up(self, names: Sequence[str]) -> list[Row]:
         """Start what is not up yet, needs first, side by side where they do not need each other."""
@@ -122,14 +144,24 @@ class State:
         return Place(name, self.folder / name, cache=cache_folder(), options=self.options)
 
     def _write_env(self) -> None:
-        lines = ["# Written by tests/servers: what is up. `set -a; . FILE; set +a` gives it to a shell."]
+        given: dict[str, str] = {}
         for name in known_servers():
             if (self.folder / name).is_dir() and (place := self._place(name)).is_up:
-                lines += [f"{key}={shlex.quote(value)}" for key, value in place.given.items()]
-        fresh = self.env_file.with_suffix(".new")
-        fresh.touch(mode=0o600)
-        fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        fresh.replace(self.env_file)
+                given |= place.given
+        settings = {
+            f"FRAMETALLY_{setting}": given[f"FRAMETALLY_TEST_{line}"]
+            for line, setting in _SETTINGS.items()
+            if f"FRAMETALLY_TEST_{line}" in given
+        }
+        if "FRAMETALLY_STORE_ENDPOINT" in settings:
+            settings["FRAMETALLY_STORE_URL"] = "s3://frametally"
+        for file, values in ((self.env_file, given), (self.settings_file, settings)):
+            lines = ["# Written by tests/servers: what is up. `set -a; . FILE; set +a` gives it to a shell."]
+            lines += [f"{key}={shlex.quote(value)}" for key, value in values.items()]
+            fresh = file.with_suffix(".new")
+            fresh.touch(mode=0o600)
+            fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            fresh.replace(file)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
