@@ -61,8 +61,8 @@ class Answers:
     Attributes:
         domain: The stack's domain.
         email: Whom Let's Encrypt writes to.
-        user: Who may open the web pages.
-        password: That user's; empty: one is made, and written to the file `first-password`.
+        user: Who may open the web pages; empty: whoever may, or `admin` if nobody may.
+        password: That user's; empty: theirs stays, or one is made and written to the file `first-password`.
         store: Settings of the S3 store, by the name of the variable.
         bundled_store: Whether the stack runs its own S3 store.
     """
@@ -106,9 +106,8 @@ def set_up(folder: Path, answers: Answers) -> SetUp:
     if not (folder / "docker-compose.yml").is_file():
         raise Misconfigured(f"{folder} is not the folder of the stack: there is no docker-compose.yml in it")
     values = _values(folder / ".env", answers)
-    user = answers.user or "admin"
-    if not _USER_NAME.fullmatch(user):
-        raise Misconfigured(f"{user!r} cannot be a user's name: take letters, digits and . _ -")
+    if answers.user and not _USER_NAME.fullmatch(answers.user):
+        raise Misconfigured(f"{answers.user!r} cannot be a user's name: take letters, digits and . _ -")
     if answers.password:
         checked_secret("the password", answers.password)
     work = _Work(folder)
@@ -118,7 +117,7 @@ def set_up(folder: Path, answers: Answers) -> SetUp:
     work.put("elasticsearch/users_roles", _index_roles)
     if "store" in values.get("COMPOSE_PROFILES", "").split(","):
         work.put("store/s3.json", lambda: _store_identities(values))
-    _put_web_user(work, user, answers.password)
+    _put_web_user(work, answers.user, answers.password)
     work.put("traefik/acme/acme.json", lambda: "")
     _check_agreement(folder, values)
     return SetUp(work.written, work.kept, work.give_to_containers())
@@ -278,22 +277,20 @@ def _store_identities(values: Mapping[str, str]) -> str:
     return json.dumps({"identities": [identity]}, indent=2) + "\n"
 
 
-def _put_web_user(work: _Work, user: str, password: str) -> None:
-    users = work.folder / "traefik" / "auth" / "usersfile"
-    if users.is_file() and not password:
+def _put_web_user(work: _Work, named: str, password: str) -> None:
+    users, user = work.folder / "traefik" / "auth" / "usersfile", named or "admin"
+    lines = users.read_text(encoding="utf-8").splitlines() if users.is_file() else []
+    found = next((line for line in lines if line.startswith(f"{user}:")), "")
+    if lines and (fits(password, found.partition(":")[2]) if password else found or not named):
         work.put("traefik/auth/usersfile", "")
         return
-    others: list[str] = []
-    if users.is_file():
-        lines = users.read_text(encoding="utf-8").splitlines()
-        found = next((line for line in lines if line.startswith(f"{user}:")), "")
-        if fits(password, found.partition(":")[2]):
-            work.put("traefik/auth/usersfile", "")
-            return
-        others = [line for line in lines if not line.startswith(f"{user}:")]
+    others = [line for line in lines if not line.startswith(f"{user}:")]
     if not password:
         password = new_secret()
-        work.put("first-password", f"{user} {password}\n", again=True)
+        first = work.folder / "first-password"
+        # One that nobody has noted yet stays.
+        noted = first.read_text(encoding="utf-8") if others and first.is_file() else ""
+        work.put("first-password", f"{noted}{user} {password}\n", again=True)
     text = "".join(f"{line}\n" for line in [*others, f"{user}:{web_hash(password)}"])
     work.put("traefik/auth/usersfile", text, again=True)
 

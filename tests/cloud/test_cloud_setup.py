@@ -152,6 +152,22 @@ def test_a_second_person_is_added_and_a_password_is_changed(stack: Path) -> None
     assert bcrypt.checkpw(b"Four-old-storks-8", changed.removeprefix("eva:").encode())
 
 
+def test_a_second_person_without_a_password_gets_one_that_is_made(stack: Path) -> None:
+    set_up(stack, ANSWERS)
+    users, first = stack / "traefik/auth/usersfile", stack / "first-password"
+    admins, before = first.read_text(), users.read_text()
+    done = set_up(stack, Answers(user="tom", store={}))
+    assert set(done.written) == {"traefik/auth/usersfile", "first-password"}
+    assert first.read_text().startswith(admins)
+    name, password = first.read_text().removeprefix(admins).split()
+    assert users.read_text().startswith(before)
+    line = users.read_text().removeprefix(before).strip()
+    assert name == "tom"
+    assert line.startswith("tom:")
+    assert bcrypt.checkpw(password.encode(), line.removeprefix("tom:").encode())
+    assert set_up(stack, Answers(user="tom", store={})).written == []
+
+
 def test_a_store_of_its_own_comes_with_keys_that_fit(stack: Path) -> None:
     done = set_up(stack, Answers(domain="a.org", email="a@a.org", bundled_store=True, store={}))
     assert "store/s3.json" in done.written
@@ -164,6 +180,12 @@ def test_a_store_of_its_own_comes_with_keys_that_fit(stack: Path) -> None:
         "secretKey": values["FRAMETALLY_STORE_SECRET_KEY"],
     }
     assert set_up(stack, Answers(bundled_store=True, store={})).written == []
+    # Its secret is changed as the README says.
+    lines = (stack / ".env").read_text().splitlines(keepends=True)
+    (stack / ".env").write_text("".join(line for line in lines if "STORE_SECRET_KEY" not in line))
+    (stack / "store/s3.json").unlink()
+    assert set(set_up(stack, Answers(bundled_store=True, store={})).written) == {".env", "store/s3.json"}
+    assert dotenv_values(stack / ".env")["FRAMETALLY_STORE_SECRET_KEY"] != key["secretKey"]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ NO_SETTINGS = {
     "FRAMETALLY_DOMAIN": "Traefik's names",
     "FRAMETALLY_ACME_EMAIL": "Let's Encrypt's",
     "FRAMETALLY_INDEX_READER_PASSWORD": "FRAMETALLY_INDEX_PASSWORD of the dashboard",
+    "FRAMETALLY_INDEX_READER_USER": "FRAMETALLY_INDEX_USER of the dashboard",
     "FRAMETALLY_FOOTAGE_DIR": "a folder of the server",
     "FRAMETALLY_AGGREGATE_EVERY": "an option of the command",
     "FRAMETALLY_INDEX_EVERY": "an option of the command",
@@ -176,6 +177,12 @@ def test_every_route_leads_to_a_service_in_front() -> None:
     assert behind == {name for name, s in SERVICES.items() if "front" in s["networks"]} - {"traefik"}
 
 
+def test_at_hadoop_which_asks_for_no_name_visitors_only_look() -> None:
+    routers = yaml.safe_load((STACK / "traefik/dynamic/http.yml").read_text())["http"]["routers"]
+    _, *narrowed = routers["namenode"]["rule"].split(" && ")
+    assert narrowed == ["(Method(`GET`) || Method(`HEAD`))", "!PathRegexp(`/(fsck|logLevel)`)"]
+
+
 def test_every_named_volume_is_declared_and_used() -> None:
     used = {
         volume.partition(":")[0]
@@ -226,6 +233,33 @@ def test_all_that_a_person_may_set_is_in_the_example_without_a_secret() -> None:
             assert (name in settings) != (name in NO_SETTINGS), name
 
 
+@pytest.mark.parametrize("document", ["cloud-services/README.md", "docs/operations.md"])
+def test_every_setting_that_a_document_names_reaches_a_container(document: str) -> None:
+    text = (STACK.parent / document).read_text(encoding="utf-8")
+    settings = {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields}
+    named = set(re.findall(r"FRAMETALLY_[A-Z_]+", text)) & settings
+    assert "FRAMETALLY_LOG_PARTITIONS" in named
+    services = compose_file(VALUES | dict.fromkeys(named, "told"))["services"].values()
+    reached = {
+        key for one in services for key, value in (one.get("environment") or {}).items() if value == "told"
+    }
+    assert named - reached == set()
+
+
+@pytest.mark.parametrize("name", ["consumer", "dashboard"])
+def test_a_setting_that_nobody_wrote_has_the_products_default(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    environment = SERVICES[name]["environment"]
+    unset = [key.removeprefix("FRAMETALLY_").lower() for key, value in environment.items() if value == ""]
+    assert "log_partitions" in unset
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    told = Settings(_env_file=None)  # type: ignore[call-arg]
+    assert told.log_url == "kafka://kafka:9092"
+    assert [key for key in unset if getattr(told, key) != Settings.model_fields[key].default] == []
+
+
 def test_the_products_services_are_told_settings_that_there_are() -> None:
     settings = {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields} | {"FRAMETALLY_COMMAND"}
     for name, service in SERVICES.items():
@@ -267,6 +301,21 @@ def test_the_readme_speaks_of_every_service_and_of_no_other_file_than_there_is()
     assert [name for name in SERVICES if f"`{name}`" not in table] == []
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (STACK / target).exists(), target
+
+
+def test_what_the_readme_quotes_of_the_products_messages_is_said_by_it() -> None:
+    text = (STACK / "README.md").read_text(encoding="utf-8")
+    table = text.partition("## When something is wrong")[2].partition("\n## ")[0]
+    quoted = re.findall(r'"([^"|]+)"', table)
+    parts = [part.strip() for quote in quoted for part in quote.split("...")]
+    assert "refused the name" in parts
+    root = STACK.parent
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for part in ("core", "producer", "consumer", "hadoop", "elasticsearch", "simple_frontend")
+        for path in (root / part).glob("frametally*/**/*.py")
+    )
+    assert [part for part in parts if part not in code + FILE.read_text()] == []
 
 
 @pytest.mark.parametrize("part", ["producer", "consumer", "hadoop", "search", "web"])

@@ -1,7 +1,8 @@
-"""Each image without an engine: its install commands in an empty folder, then its start command, not as root.
+"""The images without an engine: install commands in an empty folder, then the start command, not as root.
 
-The commands are the Dockerfile's own, word for word. `make test-stack` runs this, as root (for the
-namespaces); who installs and starts is an unprivileged user.
+The commands are the Dockerfile's own, word for word. Airflow's image is left out: its packages are installed
+and run by `make test-airflow`. `make test-stack` runs this, as root (for the namespaces); who installs and
+starts is an unprivileged user.
 """
 
 from __future__ import annotations

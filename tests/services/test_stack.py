@@ -11,6 +11,7 @@ import datetime
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -31,9 +32,10 @@ from server_traefik import certified, for_tests, refuse_trouble
 from serving.place import Place
 from serving.state import State
 
-from frametally.access import StoreAccess
+from frametally.access import LogAccess, StoreAccess
 from frametally.cloud_setup import Answers, set_up
 from frametally.demo_clip import ensure_demo_clip
+from frametally.frame_log import open_frame_log
 from frametally.object_store import ObjectStore, open_object_store
 from frametally.records import IntervalCount
 from frametally.runs import current_runs, read_run
@@ -71,7 +73,7 @@ class World(NamedTuple):
     api: str
     traefik_log_bytes: int
     embedded: Path
-    produced: str
+    first_consumer: int
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +92,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             bring_up(stack)
             api = f"http://127.0.0.1:{api_port}"
             wait_until(lambda: len(certified(here / "traefik/acme/acme.json", DOMAIN)) == 4, stack, 120)
-            produced = send_clip(stack)
+            first_consumer = send_clip(stack)
             wait_until(lambda: frames_detected(stack) == frames_of(embedded), stack)
             # Not before: a round on YARN takes a minute, and one with half of it is followed by another.
             stack.start("aggregator")
             stack.wait_healthy("aggregator")
             wait_until(lambda: settled(stack, embedded), stack)
             log = stack.log("traefik")
-            yield World(stack, values, Path(acme["ROOT_FILE"]), api, log.stat().st_size, embedded, produced)
+            root_file = Path(acme["ROOT_FILE"])
+            yield World(stack, values, root_file, api, log.stat().st_size, embedded, first_consumer)
 
 
 class AcmeServer:
@@ -167,7 +170,6 @@ def bring_up(stack: NativeStack) -> None:
     stack.extra["consumer"] = {"FRAMETALLY_FAILPOINT": "chain.put"}
     stack.start("consumer", instance="consumer-1")
     stack.extra["consumer"] = {}
-    stack.start("consumer", instance="consumer-2")
     for name in ("indexer", "dashboard", "traefik"):
         stack.start(name)
     stack.wait_healthy("indexer", "dashboard", "traefik")
@@ -183,15 +185,13 @@ def seed_models(stack: NativeStack) -> None:
         os.chown(models / path.name, 10001, 10001)
 
 
-def send_clip(stack: NativeStack) -> str:
-    """The clip by the producer; then the end of the first consumer."""
+def send_clip(stack: NativeStack) -> int:
+    """The clip by the producer; then the first consumer's end and another one. The exit code of the first."""
     code, said = stack.run("producer", "/footage/traffic.mp4", *FILMED)
     assert code == 0, said
-    by_s = time.monotonic() + 90
-    while "consumer-1" not in stack.ended() and time.monotonic() < by_s:
-        time.sleep(0.2)
-    stack.kill("consumer-1")  # it may have had nothing to do
-    return said
+    first = stack.finish("consumer-1")
+    stack.start("consumer", instance="consumer-2")
+    return first
 
 
 def open_store(stack: NativeStack) -> ObjectStore:
@@ -251,13 +251,13 @@ def wait_until(true: Callable[[], bool], stack: NativeStack, timeout_s: float = 
 
 
 def ask(
-    world: World, name: str, *, user: str = "", password: str = "", path: str = "/"
+    world: World, name: str, *, user: str = "", password: str = "", path: str = "/", method: str = "GET"
 ) -> urllib3.BaseHTTPResponse:
     headers = {}
     if user:
         headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
     with urllib3.PoolManager(ca_certs=str(world.root_file), retries=False) as pool:
-        return pool.request("GET", f"https://{name}.{DOMAIN}{path}", headers=headers, redirect=False)
+        return pool.request(method, f"https://{name}.{DOMAIN}{path}", headers=headers, redirect=False)
 
 
 def test_the_part_files_are_those_of_the_embedded_run_byte_for_byte(world: World) -> None:
@@ -280,6 +280,7 @@ def test_the_job_ran_on_yarn(world: World) -> None:
 
 
 def test_one_consumer_died_on_the_way_and_the_books_are_in_order(world: World) -> None:
+    assert world.first_consumer == -signal.SIGKILL, world.stack.log("consumer-1").read_text()[-3000:]
     done = world.stack.execute("indexer", "frametally", "status")
     assert done.returncode == 0, done.stdout
     assert "settled" in done.stdout
@@ -373,6 +374,25 @@ def test_at_elasticsearch_a_visitor_can_only_read(world: World) -> None:
     assert put.status == 403
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/webhdfs/v1/of-a-visitor?op=MKDIRS&user.name=hadoop"),
+        ("DELETE", "/webhdfs/v1/tmp?op=DELETE&recursive=true&user.name=hadoop"),
+        ("GET", "/fsck?ugi=hadoop&path=/&delete=1"),
+        ("GET", "/logLevel?log=org.apache.hadoop&level=OFF"),
+    ],
+)
+def test_at_hadoop_a_visitor_can_only_look(world: World, method: str, path: str) -> None:
+    assert ask(world, "hadoop", user="eva", password=PASSWORD, path=path, method=method).status == 404
+    listed = ask(
+        world, "hadoop", user="eva", password=PASSWORD, path="/webhdfs/v1/?op=LISTSTATUS&user.name=hadoop"
+    )
+    names = [one["pathSuffix"] for one in listed.json()["FileStatuses"]["FileStatus"]]
+    assert "tmp" in names
+    assert "of-a-visitor" not in names
+
+
 @pytest.mark.parametrize("name", ["app", "elastic", "hadoop"])
 def test_plain_http_is_sent_to_https(world: World, name: str) -> None:
     with urllib3.PoolManager(retries=False) as pool:
@@ -411,24 +431,32 @@ def test_a_producer_elsewhere_reaches_kafka_by_its_public_name_over_sasl_ssl(
         "FRAMETALLY_STORE_SECRET_KEY": world.values["FRAMETALLY_STORE_SECRET_KEY"],
     }
     clip = world.stack.stack / "footage" / "traffic.mp4"
-
-    def produce(password: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "frametally", "produce", str(clip), *FILMED],
-            cwd=tmp_path,
-            env=os.environ | env | {"FRAMETALLY_LOG_PASSWORD": password},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    refused = produce("not-this-one-9")
+    refused = subprocess.run(
+        [sys.executable, "-m", "frametally", "produce", str(clip), *FILMED],
+        cwd=tmp_path,
+        env=os.environ | env | {"FRAMETALLY_LOG_PASSWORD": "not-this-one-9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert refused.returncode == 2, refused.stderr
     assert "password" in refused.stderr
-    again = produce(world.values["FRAMETALLY_LOG_PASSWORD"])
-    assert again.returncode == 0, again.stderr  # the same clip: it is there, and nothing is announced twice
-    done = world.stack.execute("indexer", "frametally", "status")
-    assert done.returncode == 0, done.stdout
+    access = LogAccess(
+        user="frametally",
+        password=SecretStr(world.values["FRAMETALLY_LOG_PASSWORD"]),
+        ca_file=world.root_file,
+        security="SASL_SSL",
+    )
+    topic = "of-a-producer-elsewhere"
+    with closing(open_frame_log(env["FRAMETALLY_LOG_URL"], access)) as log:
+        log.create_topic(topic, 1)
+        log.publish(topic, [(b"gate", b"a message")])
+        member = log.subscribe(topic, "elsewhere", on_assigned=lambda _: None, on_revoked=lambda _: None)
+        with closing(member):
+            by_s = time.monotonic() + 60
+            while not (found := member.poll(timeout_s=1)) and time.monotonic() < by_s:
+                pass
+    assert [(record.key, record.value) for record in found] == [(b"gate", b"a message")]
 
 
 def test_traefik_understood_every_file_and_no_secret_is_in_any_log(world: World) -> None:

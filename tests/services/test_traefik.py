@@ -51,11 +51,13 @@ class Door:
             timeout=20,
         )
 
-    def ask(self, user: str = "", password: str = "", path: str = "/") -> urllib3.BaseHTTPResponse:
+    def ask(
+        self, user: str = "", password: str = "", path: str = "/", method: str = "GET"
+    ) -> urllib3.BaseHTTPResponse:
         headers = {"Host": self.host}
         if user:
             headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-        return self.pool.request("GET", path, headers=headers, redirect=False)
+        return self.pool.request(method, path, headers=headers, redirect=False)
 
 
 @pytest.mark.parametrize("name", ROUTES)
@@ -79,6 +81,24 @@ def test_at_elasticsearch_everyone_is_the_user_who_only_reads(traefik: Mapping[s
     kind, _, login = answer.json()["headers"]["Authorization"].partition(" ")
     expected = f"frametally-dashboard:{traefik['INDEX_READER_PASSWORD']}"
     assert (kind, base64.b64decode(login).decode()) == ("Basic", expected)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *((method, "/webhdfs/v1/tmp") for method in ("PUT", "POST", "DELETE", "PATCH", "OPTIONS")),
+        *(
+            ("GET", path)
+            for path in ("/fsck?delete=1", "/logLevel", "//fsck", "/%66sck", "/;x/fsck", "/x/../fsck")
+        ),
+    ],
+)
+def test_at_hadoop_nothing_that_changes_something_comes_in(
+    traefik: Mapping[str, str], method: str, path: str
+) -> None:
+    door = Door(traefik, "hadoop")
+    assert door.ask(traefik["USER"], traefik["PASSWORD"], path, method).status == 404
+    assert door.ask(traefik["USER"], traefik["PASSWORD"], "/webhdfs/v1/tmp?op=LISTSTATUS").status == 200
 
 
 @pytest.mark.parametrize("allowed", [True, False])
