@@ -59,6 +59,7 @@ class WeekHour(NamedTuple):
         detections: Boxes.
         peak: Most of one label in one frame.
         objects: Unique objects; None where any part was not measured.
+        slowest_fps: As in `CoverageBucket`.
     """
 
     hour: int
@@ -66,6 +67,7 @@ class WeekHour(NamedTuple):
     detections: int
     peak: int
     objects: int | None
+    slowest_fps: float | None = None
 
 
 class Histogram(NamedTuple):
@@ -82,6 +84,22 @@ class Series(NamedTuple):
 
     model: str
     base_interval_s: int
+
+
+class CountedDay(NamedTuple):
+    """A current run, as far as it tells which of several base intervals are up to date.
+
+    Attributes:
+        base_interval_s: Its base interval.
+        day_ms: When its UTC day begins.
+        frames: Distinct frames counted.
+        published: Greater than that of every run that was published before.
+    """
+
+    base_interval_s: int
+    day_ms: int
+    frames: int
+    published: int
 
 
 class SourceSummary(NamedTuple):
@@ -134,6 +152,9 @@ class CountIndex(Protocol):
 
     def series(self) -> list[Series]:
         """What can be asked for: the newest published model first, within a model the coarsest interval."""
+
+    def counted_days(self, model: str) -> list[CountedDay]:
+        """The current runs of the model, in no order."""
 
     def labels(self, model: str) -> list[tuple[str, int]]:
         """Labels of the model with their detections, most first, then by name."""

@@ -5,14 +5,16 @@ The page and its users get the same bounds and the same words, whichever index a
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
-from frametally.count_index import Bucket, CoverageBucket, Histogram
+from frametally.count_index import Bucket, CountedDay, CountIndex, CoverageBucket, Histogram
 from frametally.errors import Misconfigured
 
 MAX_BUCKETS = 200_000
 _MAX_NAMES = 1_000
 _HOUR_S = 3600
+_DAY_MS = 86_400_000
 
 
 def check_interval(interval_s: int, base_interval_s: int) -> None:
@@ -43,6 +45,34 @@ def check_names(sources: Sequence[str] | None, labels: Sequence[str] | None) -> 
             raise Misconfigured(
                 f"{len(names)} {kind} in one query; name at most {_MAX_NAMES}, or none for all"
             )
+
+
+def up_to_date(
+    index: CountIndex, model: str, base_intervals_s: Sequence[int], from_ms: int | None, to_ms: int | None
+) -> list[int]:
+    """Those of a model's base intervals that have all the footage of the UTC days that a range touches.
+
+    Footage is counted with one interval at a time; what was counted with another stays as it was. So of each
+    day the run that was published last says what there is, and those with as many frames have it, too. Where
+    no interval has it on all days, it is the one that has it for most frames.
+    """
+    if len(base_intervals_s) < 2:
+        return [*base_intervals_s]
+    of_day: dict[int, dict[int, CountedDay]] = defaultdict(dict)
+    for run in index.counted_days(model):
+        if (from_ms is None or run.day_ms + _DAY_MS > from_ms) and (to_ms is None or run.day_ms < to_ms):
+            of_day[run.day_ms][run.base_interval_s] = run
+    frames = dict.fromkeys(base_intervals_s, 0)
+    lacking: set[int] = set()
+    for runs in of_day.values():
+        newest = max(runs.values(), key=lambda run: run.published)
+        for base_s in frames:
+            if newest.frames == (runs[base_s].frames if base_s in runs else 0):
+                frames[base_s] += newest.frames
+            else:
+                lacking.add(base_s)
+    found = [base_s for base_s in base_intervals_s if base_s not in lacking]
+    return found or [max(base_intervals_s, key=lambda base_s: (frames[base_s], base_s))]
 
 
 def histogram_of(

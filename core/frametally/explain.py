@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from frametally.count_index import CountIndex
+from frametally.count_questions import up_to_date
 from frametally.errors import FrametallyError, Misconfigured
 
 
@@ -56,7 +57,7 @@ def find_bar(
         source: Slug of the source.
         label: Class name.
         start_ms: Start of its interval.
-        interval_s: Length of its interval; None: the model's coarsest stored one.
+        interval_s: Length of its interval; None: the coarsest stored one that is up to date.
         model: Whose detections; None: the model published last.
 
     Raises:
@@ -70,6 +71,8 @@ def find_bar(
     stored = sorted((one.base_interval_s for one in series if one.model == model), reverse=True)
     if not stored:
         raise Misconfigured(f"no model {model!r} is indexed; there are: {', '.join(_models(index))}")
+    end_ms = start_ms + (interval_s or stored[0]) * 1000
+    stored = sorted(up_to_date(index, model, stored, start_ms, end_ms), reverse=True)
     interval_s = interval_s or stored[0]
     base_s = next((one for one in stored if interval_s % one == 0), None)
     if base_s is None:

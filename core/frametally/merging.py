@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from frametally.count_index import Bucket, CoverageBucket, WeekHour
 
+_HOUR_MS = 3_600_000
 _PartT = TypeVar("_PartT", bound=Bucket | CoverageBucket)
 
 
@@ -38,6 +39,11 @@ def merge_coverage(parts: Iterable[list[CoverageBucket]]) -> list[CoverageBucket
     return _joined(parts, coverage_order, _both_coverages)
 
 
+def slowest_or_unknown(one: float | None, other: float | None) -> float | None:
+    """The slower rate; None where either is not known."""
+    return None if one is None or other is None else min(one, other)
+
+
 def add_week_hours(one: WeekHour, other: WeekHour) -> WeekHour:
     """Two parts of the same hour of the week."""
     return WeekHour(
@@ -46,7 +52,32 @@ def add_week_hours(one: WeekHour, other: WeekHour) -> WeekHour:
         one.detections + other.detections,
         max(one.peak, other.peak),
         sum_or_unknown(one.objects, other.objects),
+        slowest_or_unknown(one.slowest_fps, other.slowest_fps),
     )
+
+
+def merge_week(counted: Iterable[WeekHour], covered: Iterable[CoverageBucket]) -> list[WeekHour]:
+    """Hours of the week, by hour, from parts in any order.
+
+    Args:
+        counted: Counts, without what was filmed.
+        covered: What was filmed; `start_ms` is that of the hour since Monday 00:00.
+    """
+    sums: dict[int, WeekHour] = {}
+    for cell in counted:
+        sums[cell.hour] = add_week_hours(sums[cell.hour], cell) if cell.hour in sums else cell
+    filmed: dict[int, CoverageBucket] = {}
+    for one in covered:
+        hour = one.start_ms // _HOUR_MS
+        filmed[hour] = _both_coverages(filmed[hour], one) if hour in filmed else one
+    nothing, nowhere = WeekHour(0, 0, 0, 0, 0), CoverageBucket(0, 0)
+    found = []
+    for hour in sorted(filmed.keys() | sums.keys()):
+        here = filmed.get(hour, nowhere)
+        found.append(
+            sums.get(hour, nothing)._replace(hour=hour, frames=here.frames, slowest_fps=here.slowest_fps)
+        )
+    return found
 
 
 def _joined(
@@ -92,5 +123,6 @@ def _both_bars(one: Bucket, other: Bucket) -> Bucket:
 
 
 def _both_coverages(one: CoverageBucket, other: CoverageBucket) -> CoverageBucket:
-    rates = [rate for rate in (one.slowest_fps, other.slowest_fps) if rate is not None]
-    return one._replace(frames=one.frames + other.frames, slowest_fps=min(rates) if len(rates) == 2 else None)
+    return one._replace(
+        frames=one.frames + other.frames, slowest_fps=slowest_or_unknown(one.slowest_fps, other.slowest_fps)
+    )

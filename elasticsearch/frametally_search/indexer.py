@@ -9,7 +9,7 @@ from frametally.errors import Poison
 from frametally.object_store import ObjectStore
 from frametally.records import Run
 from frametally.reports import Progress, Skipped
-from frametally.runs import current_days, read_run
+from frametally.runs import CurrentDay, DayKey, current_days, read_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
     published: list[Run] = []
     skipped: list[Skipped] = []
     unchanged = documents = 0
-    for done, (key, day) in enumerate(days.items()):
+    for done, (key, day) in enumerate(sorted(days.items(), key=_fullest_last)):
         progress.update(done, len(days), key.day)
         run = day.run
         if run is None:
@@ -64,3 +64,9 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
             unchanged += 1
     progress.update(len(days), len(days), "indexed")
     return IndexReport(published=published, unchanged=unchanged, documents=documents, skipped=skipped)
+
+
+def _fullest_last(item: tuple[DayKey, CurrentDay]) -> tuple[str, str, int]:
+    """Of a day's intervals that with most frames: the one published last says what is up to date."""
+    key, day = item
+    return key.model, key.day, day.run.frames if day.run else 0

@@ -95,8 +95,8 @@ def summarise(chart: Chart, query: ChartQuery) -> tuple[list[str], list[answers.
 
 
 def mean(detections: int, frames: int) -> float | None:
-    """Boxes per frame analysed, to four places; None without frames."""
-    return round(detections / frames, 4) if frames else None
+    """Boxes per frame analysed; None without frames. Not rounded: of a year's frames few show anything."""
+    return detections / frames if frames else None
 
 
 def why_missing(objects: int | None, slowest_fps: float | None) -> answers.ObjectsMissing | None:

@@ -116,7 +116,10 @@ class Counts(Answer, frozen=True, kw_only=True):
 
 
 class WeekCell(Answer, frozen=True, kw_only=True):
-    """One hour of the week that was filmed: `weekday` 1 is Monday, `hour` is 0 to 23 of local time."""
+    """One hour of the week that was filmed: `weekday` 1 is Monday, `hour` is 0 to 23 of local time.
+
+    The other fields are those of `CountBucket`.
+    """
 
     weekday: int
     hour: int
@@ -125,6 +128,7 @@ class WeekCell(Answer, frozen=True, kw_only=True):
     mean_per_frame: float | None
     peak: int
     objects: int | None
+    objects_missing: ObjectsMissing | None
 
 
 class Heatmap(Answer, frozen=True, kw_only=True):

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from frametally.count_index import CountIndex, WeekHour
+from frametally.count_questions import up_to_date
 from frametally.merging import add_week_hours
 from frametally.settings import Settings
 from frametally_web import chart_answers as answers
 from frametally_web import intervals
 from frametally_web.bars import Span, spans
-from frametally_web.chart import Chart, mean, read_chart, summarise
+from frametally_web.chart import Chart, mean, read_chart, summarise, why_missing
 from frametally_web.media_times import MediaTimes
 from frametally_web.problems import bad_parameter
 from frametally_web.query import ChartQuery, Selection
@@ -20,10 +21,17 @@ _DAY_MS = 86_400_000
 
 
 class Choice(NamedTuple):
-    """The one model that a query reads, and its stored base intervals."""
+    """The one model that a query reads.
+
+    Attributes:
+        model: Its name.
+        base_intervals_s: Its stored base intervals; once a range is asked for, those that have its footage.
+        lacking_s: The others.
+    """
 
     model: str
     base_intervals_s: list[int]
+    lacking_s: Sequence[int] = ()
 
 
 class Asked(NamedTuple):
@@ -42,6 +50,18 @@ class Asked(NamedTuple):
     from_ms: int
     to_ms: int
     spans: list[Span]
+
+    def base_of(self, selection: Selection, interval_s: int | None) -> int:
+        """The stored base interval to read for bars of `interval_s`, or for none; see `intervals.base_of`."""
+        return intervals.base_of(
+            self.choice.base_intervals_s,
+            interval_s,
+            selection.from_ms,
+            selection.to_ms,
+            {span.offset_ms for span in self.spans} if interval_s else (),
+            selection.zone.name,
+            lacking_s=self.choice.lacking_s,
+        )
 
 
 def choose_model(index: CountIndex, asked: str | None) -> Choice | None:
@@ -95,7 +115,10 @@ def resolve(index: CountIndex, settings: Settings, choice: Choice, selection: Se
         )
     found = spans(selection.zone.tzinfo, read_from, read_to) if read_from < read_to else []
     names = selection.sources or [source.source for source in of_interest]
-    return Asked(choice, names, from_ms, to_ms, found)
+    stored = choice.base_intervals_s
+    usable = up_to_date(index, choice.model, stored, from_ms, to_ms)
+    lacking = [base for base in stored if base not in usable]
+    return Asked(Choice(choice.model, usable, lacking), names, from_ms, to_ms, found)
 
 
 def count(
@@ -125,14 +148,13 @@ def count(
     labels = selection.labels or [label for label, _ in index.labels(choice.model)]
     series = max(len(labels), 1) * (len(asked.sources) if query.by_source else 1)
     max_bars = most_rows // series
-    bases = choice.base_intervals_s
+    bases = asked.choice.base_intervals_s
     interval_s = query.interval_s or intervals.default_interval(
         bases, asked.from_ms, asked.to_ms, max_bars=max_bars
     )
     _check_size(interval_s, asked, series, most_rows)
-    chart = read_chart(
-        index, asked.choice.model, _base_of(asked, selection, interval_s), interval_s, query, asked.spans
-    )
+    base_s = asked.base_of(selection, interval_s)
+    chart = read_chart(index, choice.model, base_s, interval_s, query, asked.spans)
     choices_s = intervals.choices(bases, asked.from_ms, asked.to_ms, max_bars=max_bars)
     return _answer(chart, query, asked, interval_s, choices_s, settings, media)
 
@@ -144,16 +166,17 @@ def heatmap(index: CountIndex, settings: Settings, selection: Selection) -> answ
         Problem: 400, if the model cannot be, or the stored intervals divide no hour of that time zone.
     """
     choice = choose_model(index, selection.model)
-    hourly = [base for base in choice.base_intervals_s if 3600 % base == 0] if choice else []
+    asked = resolve(index, settings, choice, selection) if choice else None
+    stored = (asked.choice if asked else choice).base_intervals_s if choice else []
+    hourly = [base for base in stored if 3600 % base == 0]
     if choice is not None and not hourly:
         raise bad_parameter(
             "model",
-            f"{choice.model} was counted in intervals of {', '.join(map(str, choice.base_intervals_s))} "
+            f"{choice.model} was counted in intervals of {', '.join(map(str, stored))} "
             "seconds, which divide no hour.",
             remedy="Choose another model, or count with an interval that divides an hour "
             "(FRAMETALLY_INTERVAL_S).",
         )
-    asked = resolve(index, settings, choice._replace(base_intervals_s=hourly), selection) if choice else None
     if choice is None or asked is None:
         return answers.Heatmap(
             model=choice.model if choice else None,
@@ -164,7 +187,7 @@ def heatmap(index: CountIndex, settings: Settings, selection: Selection) -> answ
             frames=0,
             cells=[],
         )
-    base_s = _base_of(asked, selection, 3600)
+    base_s = asked.base_of(selection, 3600)
     hours: dict[int, WeekHour] = {}
     for span in asked.spans:
         for cell in index.week_hours(
@@ -193,20 +216,10 @@ def heatmap(index: CountIndex, settings: Settings, selection: Selection) -> answ
                 mean_per_frame=mean(cell.detections, cell.frames),
                 peak=cell.peak,
                 objects=cell.objects,
+                objects_missing=why_missing(cell.objects, cell.slowest_fps),
             )
             for hour, cell in sorted(hours.items())
         ],
-    )
-
-
-def _base_of(asked: Asked, selection: Selection, interval_s: int) -> int:
-    return intervals.base_of(
-        asked.choice.base_intervals_s,
-        interval_s,
-        selection.from_ms,
-        selection.to_ms,
-        {span.offset_ms for span in asked.spans},
-        selection.zone.name,
     )
 
 
@@ -258,18 +271,24 @@ def _objects_note(chart: Chart, settings: Settings) -> str | None:
     if not missing:
         return None
     intervals_of = f"{len(missing)} of {len(chart.coverage)} intervals"
-    slow = [start for start, why in missing.items() if why == "too_slow"]
-    rates: Sequence[float] = [
-        one.slowest_fps for one in chart.coverage if one.slowest_fps and (one.start_ms, one.source) in slow
+    slow = {place for place, why in missing.items() if why == "too_slow"}
+    rates = [
+        one.slowest_fps
+        for one in chart.coverage
+        if one.slowest_fps is not None and (one.start_ms, one.source) in slow
     ]
     if not rates:
         return (
             f"Unique objects are not known in {intervals_of}: they were not tracked there "
             "(FRAMETALLY_COUNT_OBJECTS), or the day has to be counted and indexed again."
         )
+    needed = f"{settings.min_tracking_fps:g}"
+    analysed = f"at down to {min(rates):g} frames a second, {needed} are needed"
+    if not min(rates):  # as of single pictures
+        analysed = f"in frames that are seconds apart, {needed} a second are needed"
     return (
-        f"Unique objects are not known in {intervals_of}: footage was analysed at down to {min(rates):g} "
-        f"frames a second, {settings.min_tracking_fps:g} are needed (FRAMETALLY_MIN_TRACKING_FPS)."
+        f"Unique objects are not known in {intervals_of}: footage was analysed {analysed} "
+        "(FRAMETALLY_MIN_TRACKING_FPS)."
     )
 
 

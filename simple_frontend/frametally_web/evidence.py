@@ -11,7 +11,7 @@ from frametally.evidence import CountedBoxes, find_line
 from frametally.object_store import ObjectMissing
 from frametally.records import Detection, FrameDetections
 from frametally.settings import Settings
-from frametally_web import counts, intervals
+from frametally_web import counts
 from frametally_web import proof_answers as answers
 from frametally_web.books import Ports
 from frametally_web.query import Selection
@@ -34,14 +34,15 @@ def find_evidence(
         image_url: Gives the address of a frame's picture from its key.
 
     Raises:
-        Problem: 400, if there is no such model.
+        Problem: 400, if there is no such model, or too much is asked for.
     """
     choice = counts.choose_model(ports.index, selection.model)
-    if choice is None:
-        return answers.EvidenceFrames(model=None, frames=[], labels_left_out=0)
+    asked = counts.resolve(ports.index, settings, choice, selection) if choice else None
+    if choice is None or asked is None:
+        return answers.EvidenceFrames(model=choice.model if choice else None, frames=[], labels_left_out=0)
     found = ports.index.evidence(
         model=choice.model,
-        base_interval_s=intervals.base_of(choice.base_intervals_s, None, selection.from_ms, selection.to_ms),
+        base_interval_s=asked.base_of(selection, None),
         sources=selection.sources or None,
         labels=selection.labels or None,
         from_ms=selection.from_ms,

@@ -48,22 +48,38 @@ def base_of(
     to_ms: int | None,
     offsets_ms: Collection[int] = (),
     zone: str = "UTC",
+    *,
+    lacking_s: Sequence[int] = (),
 ) -> int:
     """The stored base interval to read: the coarsest that divides what is asked for.
 
     That is the interval and the zone's offsets, and the borders too. Where no base lies on the borders it is
     the finest that divides the rest: then the range ends where the caller says, as nearly as the index can.
 
+    Args:
+        base_intervals_s: The stored base intervals that have the footage of the range.
+        interval_s: Seconds of a bar; None: any.
+        from_ms: Where the range begins; None: with the data.
+        to_ms: Where it ends; None: with the data.
+        offsets_ms: The zone's offsets from UTC in the range.
+        zone: Its name.
+        lacking_s: Stored base intervals that are not read, as they lack footage of the range.
+
     Raises:
         Problem: 400, if no base divides the interval, or the offsets, with the bases that there are.
     """
     dividing = [base for base in base_intervals_s if interval_s is None or interval_s % base == 0]
     stored = ", ".join(str(base) for base in sorted(base_intervals_s))
+    whole = " that has all footage of this range" if lacking_s else ""
+    again = "".join(
+        f" For {base} run `frametally aggregate --interval {base}` and `frametally index`."
+        for base in lacking_s
+    )
     if not dividing:
         raise bad_parameter(
             "interval",
-            f"interval={interval_s} is not a multiple of a stored interval.",
-            remedy=f"Ask for a multiple of one of these (seconds): {stored}.",
+            f"interval={interval_s} is not a multiple of a stored interval{whole}.",
+            remedy=f"Ask for a multiple of one of these (seconds): {stored}.{again}",
         )
     in_zone = [base for base in dividing if all(offset % (base * 1000) == 0 for offset in offsets_ms)]
     if not in_zone:
@@ -71,7 +87,7 @@ def base_of(
             "timezone",
             f"The clocks of {zone} do not begin their bars where the stored intervals ({stored} seconds) do.",
             remedy="Choose timezone=UTC or a zone that is whole hours from it, or count with an interval of "
-            "900 seconds or less (FRAMETALLY_INTERVAL_S).",
+            f"900 seconds or less (FRAMETALLY_INTERVAL_S).{again}",
         )
     borders_ms = [border for border in (from_ms, to_ms) if border is not None]
     on_borders = [base for base in in_zone if all(border % (base * 1000) == 0 for border in borders_ms)]

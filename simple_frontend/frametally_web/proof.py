@@ -56,7 +56,7 @@ def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tup
     asked = counts.resolve(index, settings, choice, selection) if choice else None
     if choice is None or asked is None or not asked.spans:
         return choice.model if choice else None, None
-    base_s = intervals.base_of(choice.base_intervals_s, None, selection.from_ms, selection.to_ms)
+    base_s = asked.base_of(selection, None)
     # The index selects whole intervals by their start; the frames are those of the same intervals.
     from_ms, to_ms = (
         -(-ms // (base_s * 1000)) * base_s * 1000 for ms in (asked.spans[0].from_ms, asked.spans[-1].to_ms)

@@ -82,6 +82,7 @@ declare namespace Api {
     mean_per_frame: number | null;
     peak: number;
     objects: number | null;
+    objects_missing: ObjectsMissing | null;
   }
 
   interface Heatmap {

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from frametally import keys
 from frametally.count_index import (
     Bucket,
+    CountedDay,
     CoverageBucket,
     IndexedEvidence,
     Series,
@@ -416,6 +417,41 @@ def test_the_rate_of_analysis_is_the_slowest_and_unknown_where_one_is(index):
     for interval_s, rates in ((60, [5.0, 1.5, 4.0, None]), (3600, [1.5, None]), (86_400, [None])):
         found = index.histogram(model="m", base_interval_s=60, interval_s=interval_s)
         assert [one.slowest_fps for one in found.coverage] == rates
+
+
+def test_hours_of_the_week_have_the_slowest_rate_of_their_weeks_or_none(index):
+    rates = {0: 5.0, 1: 1.5, 60: 4.0, 61: None, 7 * 1440: 0.0}  # by minutes: DAY is a Thursday
+    for week in (0, 7):
+        of_week = {at: fps for at, fps in rates.items() if at // 1440 == week}
+        index.publish(
+            run(day="2026-01-01" if not week else "2026-01-08"),
+            [count(DAY_MS + at * MINUTE_MS, objects=1) for at in of_week],
+            [coverage(DAY_MS + at * MINUTE_MS, analysed_fps=fps) for at, fps in of_week.items()],
+        )
+    asked = {"model": "m", "base_interval_s": 60}
+    found = index.week_hours(**asked)
+    assert found == [WeekHour(72, 3, 3, 1, 3, 0.0), WeekHour(73, 2, 2, 1, 2, None)]
+    assert index.week_hours(**asked, labels=["none"]) == [
+        WeekHour(72, 3, 0, 0, 0, 0.0),
+        WeekHour(73, 2, 0, 0, 0, None),
+    ]
+
+
+def test_counted_days_tell_which_run_of_a_day_was_published_last(index, new_index):
+    def frames_in_order() -> list[tuple[int, int, int]]:
+        days = sorted(index.counted_days("m"), key=lambda one: one.published)
+        assert [*map(type, days)] == [CountedDay] * len(days)
+        return [(one.base_interval_s, one.day_ms, one.frames) for one in days]
+
+    writer = new_index()
+    assert frames_in_order() == []
+    writer.publish(run(), [], [])
+    writer.publish(run(interval_s=5), [], [])
+    writer.publish(run(model="n", interval_s=1), [], [])
+    assert frames_in_order() == [(60, DAY_MS, 1), (5, DAY_MS, 1)]
+    writer.publish(run(2), [], [])
+    writer.publish(run(day="2026-01-02"), [], [])
+    assert frames_in_order() == [(5, DAY_MS, 1), (60, DAY_MS, 1), (60, DAY_MS + 86_400_000, 1)]
 
 
 def test_each_source_has_bars_of_its_own_where_they_are_asked_for(index):

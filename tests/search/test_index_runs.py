@@ -28,11 +28,19 @@ def index(tmp_path):
 
 
 def put_run(
-    store, day: str = "2026-01-01", *, sequence: int = 1, detections: int = 3, params: str = "0" * 8
+    store,
+    day: str = "2026-01-01",
+    *,
+    sequence: int = 1,
+    detections: int = 3,
+    params: str = "0" * 8,
+    interval_s: int = 60,
+    frames: int = 2,
 ) -> Run:
     """A run of one bar, as the counting job leaves it."""
     start_ms = DAYS_MS[day]
-    where = {"model": "m", "source": "gate", "interval_start_ms": start_ms, "interval_s": 60, "frames": 2}
+    where = {"model": "m", "source": "gate", "interval_start_ms": start_ms, "interval_s": interval_s}
+    where["frames"] = frames
     shown = [Evidence(image_path="images/x.jpg", captured_at_ms=start_ms, count=detections)]
     bar = IntervalCount(**where, label="car", detections=detections, peak=detections, evidence=shown)
     lines = [
@@ -45,18 +53,18 @@ def put_run(
         sequence=sequence,
         model="m",
         params=params,
-        interval_s=60,
+        interval_s=interval_s,
         day=day,
-        prefix=keys.run_folder("m", params, 60, day, run_id),
+        prefix=keys.run_folder("m", params, interval_s, day, run_id),
         parts=["part-00000", "part-00001"],
         inputs_sha256=f"{detections:064x}",
-        frames=2,
+        frames=frames,
         duplicates_dropped=0,
     )
     for part, line in zip(run.parts, lines, strict=True):
         store.put(f"{run.prefix}/{part}", line)
     store.put(f"{run.prefix}/_SUCCESS", b"")
-    store.put(keys.run_pointer_key("m", params, 60, day, sequence), encode(run))
+    store.put(keys.run_pointer_key("m", params, interval_s, day, sequence), encode(run))
     return run
 
 
@@ -180,3 +188,12 @@ def test_stopped_between_two_runs_the_next_time_goes_on(store, index, monkeypatc
 def test_an_empty_store_is_no_error(store, index):
     report = index_all(store, index)
     assert (report.published, report.unchanged, report.skipped) == ([], 0, [])
+
+
+def test_of_a_days_intervals_the_one_with_most_frames_is_published_last(store, index):
+    for day, frames_of in zip(DAYS_MS, ({60: 2, 5: 3, 900: 1}, {5: 2, 60: 9}), strict=True):
+        for interval_s, frames in frames_of.items():
+            put_run(store, day, interval_s=interval_s, frames=frames)
+    index_all(store, index)
+    last = {day.day_ms: day for day in sorted(index.counted_days("m"), key=lambda one: one.published)}
+    assert [(one.base_interval_s, one.frames) for one in last.values()] == [(5, 3), (60, 9)]

@@ -228,6 +228,31 @@ def test_a_comparison_with_a_time_without_footage_says_so(place: Place, visit: C
     expect(page.locator(".key", has_text="the period before")).to_be_visible()
 
 
+def test_a_mean_however_small_is_shown_with_its_digits_and_so_is_a_difference(
+    place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+) -> None:
+    shared = {"model": "m", "source": "gate", "interval_s": HOUR_S, "frames": 1_000_000}
+    found = {START_MS: 100, START_MS + HOUR_S * 1000: 46}
+    counts = [
+        IntervalCount(
+            **shared, interval_start_ms=at, label="car", detections=boxes, peak=1, objects=None, evidence=[]
+        )
+        for at, boxes in found.items()
+    ]
+    coverage = [Coverage(**shared, interval_start_ms=at) for at in found]
+    place.publish(counts, coverage, interval_s=HOUR_S, model="m")
+    window = visit(place)
+    query = f"?metric=mean_per_frame&interval=3600&from={START_MS + HOUR_S * 1000}&compare=previous"
+    page = window.open(query + f"&to={START_MS + 2 * HOUR_S * 1000}")
+    expect(window.tile("Mean per frame").locator(".value")).to_have_text("0.000046")
+    car = page.locator("#compare-area tbody tr", has_text="car").locator("td")
+    expect(car).to_have_text(["0.000046", "0.0001", "-0.000054", "-54%"])
+    expect(page.locator("#heatmap")).to_contain_text("0.000046")
+    picture(page, "small-mean")
+    page.locator("#view-table").click()
+    expect(page.locator("#table-area tbody td").first).to_have_text("0.000046")
+
+
 def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -253,6 +278,15 @@ def test_the_range_shown_is_the_one_asked_for_not_whole_bars(
     page = window.open("?interval=300&from=2024-05-01T08:00:30Z&to=2024-05-01T08:08:00Z")
     expect(page.locator("#chart-subtitle")).to_contain_text(re.compile("1 May 2024, 10:00:30.{1,3}10:08:00"))
     expect(window.tile("Source").locator(".detail")).to_have_text(re.compile("10:00:30.{1,3}10:08:00"))
+
+
+def test_an_hour_of_the_week_says_why_its_objects_are_not_measured(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, intervals=2, interval_s=HOUR_S)
+    page = visit(place).open("?metric=objects")
+    cell = page.locator("#heatmap tbody td.unmeasured").first
+    expect(cell).to_have_text("not measured (objects were not followed)")
 
 
 def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(

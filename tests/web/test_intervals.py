@@ -67,3 +67,13 @@ def test_an_interval_that_no_stored_one_divides_is_refused_with_the_choices() ->
         intervals.base_of([900, 60], 90, None, None)
     assert refused.value.parameter == "interval"
     assert "60, 900" in refused.value.remedy
+
+
+def test_a_refusal_names_the_intervals_that_lack_footage_and_how_to_count_them() -> None:
+    with pytest.raises(Problem, match="that has all footage of this range") as refused:
+        intervals.base_of([60], 30, None, None, lacking_s=[1])
+    assert "frametally aggregate --interval 1" in refused.value.remedy
+    with pytest.raises(Problem) as refused:
+        intervals.base_of([3600], 3600, None, None, {19_800_000}, "Asia/Kolkata", lacking_s=[900])
+    assert refused.value.parameter == "timezone"
+    assert "frametally aggregate --interval 900" in refused.value.remedy

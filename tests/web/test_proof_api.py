@@ -251,6 +251,29 @@ def test_objects_that_were_not_counted_say_why(place: Place) -> None:
     assert "2 frames a second, 5 are needed" in chart["objects_note"]
 
 
+def test_single_pictures_are_too_far_apart_and_the_note_says_so(place: Place) -> None:
+    publish_lines(place, make_lines("gate", frames=24, step_ms=60_000), interval_s=3600, analysed_fps=0.0)
+    chart = get(place, "/api/counts?label=car")
+    assert {bar["objects_missing"] for bar in chart["buckets"]} == {"too_slow"}
+    assert chart["objects_note"] == (
+        "Unique objects are not known in 1 of 1 intervals: footage was analysed in frames that are seconds "
+        "apart, 5 a second are needed (FRAMETALLY_MIN_TRACKING_FPS)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("analysed_fps", "why"), [(None, "not_tracked"), (2.0, "too_slow"), (0.0, "too_slow")]
+)
+def test_an_hour_of_the_week_says_why_its_objects_are_not_known(
+    place: Place, analysed_fps: float | None, why: str
+) -> None:
+    publish_lines(place, make_lines("gate", frames=24), analysed_fps=analysed_fps)
+    (cell,) = get(place, "/api/heatmap?label=car")["cells"]
+    assert (cell["objects"], cell["objects_missing"]) == (None, why)
+    (nothing,) = get(place, "/api/heatmap?label=zebra")["cells"]
+    assert (nothing["objects"], nothing["objects_missing"]) == (0, None)
+
+
 def test_tracks_that_have_gone_are_a_503_and_not_a_trace(tracked: Place) -> None:
     for info in list(tracked.store.list(keys.TRACKS)):
         tracked.store.delete(info.key)

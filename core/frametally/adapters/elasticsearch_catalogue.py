@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.adapters.elasticsearch_queries import FIRST_MS, Moment
-from frametally.count_index import Series, SourceSummary
+from frametally.count_index import CountedDay, Series, SourceSummary
+from frametally.records import Run, decode
 from frametally.steps import Piece
 
 
@@ -26,6 +27,7 @@ class Catalogue:
         series: What can be asked for, as `CountIndex.series`.
         labels: As `CountIndex.labels`, by model; those that have been asked for.
         sources: As `CountIndex.sources`, by model; those that have been asked for.
+        days: As `CountIndex.counted_days`, by model; those that have been asked for.
     """
 
     def __init__(self, version: str, runs: dict[Series, list[CurrentRun]], newest: dict[str, int]) -> None:
@@ -34,6 +36,7 @@ class Catalogue:
         self.series = sorted(runs, key=lambda one: (-newest[one.model], -one.base_interval_s))
         self.labels: dict[str, list[tuple[str, int]]] = {}
         self.sources: dict[str, list[SourceSummary]] = {}
+        self.days: dict[str, list[CountedDay]] = {}
         self._runs = runs
 
     def of_model(self, model: str) -> list[Series]:
@@ -72,3 +75,13 @@ def read_catalogue(now: Moment, version: str) -> Catalogue:
         runs.setdefault(Series(model, int(interval_s)), []).append(CurrentRun(day, run))
         newest[model] = max(int(hit["_seq_no"]), newest.get(model, -1))
     return Catalogue(version, runs, newest)
+
+
+def read_days(now: Moment, model: str) -> list[CountedDay]:
+    """The current runs of a model; see `CountIndex.counted_days`."""
+    found = []
+    for hit in now.runs({"term": {"model": model}}, source=["record"], seq_no_primary_term=True):
+        run = decode(hit["_source"]["record"].encode(), Run)
+        day_ms = keys.day_start_ms(run.day)
+        found.append(CountedDay(run.interval_s, day_ms, run.frames, int(hit["_seq_no"])))
+    return found

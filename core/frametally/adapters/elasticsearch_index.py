@@ -5,7 +5,6 @@ A query is answered from one point in time, so that what it reads belongs togeth
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby, islice
 from typing import Any
@@ -15,7 +14,7 @@ import msgspec
 from frametally.access import ServerAccess
 from frametally.adapters import elasticsearch_layout, elasticsearch_publication
 from frametally.adapters.elasticsearch_access import Cluster
-from frametally.adapters.elasticsearch_catalogue import Catalogue, read_catalogue, read_version
+from frametally.adapters.elasticsearch_catalogue import Catalogue, read_catalogue, read_days, read_version
 from frametally.adapters.elasticsearch_documents import MOST_EVIDENCE
 from frametally.adapters.elasticsearch_queries import (
     OF_COUNTS,
@@ -33,6 +32,7 @@ from frametally.adapters.elasticsearch_queries import (
 )
 from frametally.count_index import (
     Bucket,
+    CountedDay,
     CoverageBucket,
     Histogram,
     IndexedEvidence,
@@ -48,7 +48,7 @@ from frametally.count_questions import (
     check_week_hours,
     histogram_of,
 )
-from frametally.merging import add_week_hours, bar_order, coverage_order, merge_bars, merge_coverage
+from frametally.merging import bar_order, coverage_order, merge_bars, merge_coverage, merge_week
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
 from frametally.steps import Piece, pieces, rolled_steps, usable_steps
 
@@ -100,6 +100,14 @@ class ElasticsearchIndex:
             hits = now.runs({"match_all": {}}, source=["record"])
             found = [decode(hit["_source"]["record"].encode(), Run) for hit in hits]
         return sorted(found, key=lambda run: (run.model, run.interval_s, run.day))
+
+    def counted_days(self, model: str) -> list[CountedDay]:
+        """The current runs of the model, in no order."""
+        with moment(self._cluster) as now:
+            there = self._catalogue(now)
+            if model not in there.days:
+                there.days[model] = read_days(now, model)
+            return [*there.days[model]]
 
     def check(self) -> None:
         """Look whether the index is there, made like this, and answers.
@@ -205,8 +213,8 @@ class ElasticsearchIndex:
         selection = _selection(model, base_interval_s, sources, labels)
         steps = usable_steps(base_interval_s, _HOUR_S, offset_ms)
         hours = [by_start(_HOUR_MS, offset_ms)]
-        frames: Counter[int] = Counter()
-        sums: dict[int, WeekHour] = {}
+        counted: list[WeekHour] = []
+        covered: list[CoverageBucket] = []
         with moment(self._cluster) as now:
             there = self._catalogue(now)
             for piece in pieces(steps, bounded(from_ms), bounded(to_ms)):
@@ -215,16 +223,12 @@ class ElasticsearchIndex:
                 for found in now.groups(query, hours, OF_COUNTS, MAX_BUCKETS):
                     hour = _hour_of_week(found["key"]["start"], offset_ms)
                     detections, peak = whole(found, "detections"), whole(found, "peak")
-                    cell = WeekHour(hour, 0, detections, peak, objects_of(found))
-                    sums[hour] = add_week_hours(sums[hour], cell) if hour in sums else cell
+                    counted.append(WeekHour(hour, 0, detections, peak, objects_of(found)))
                 query = documents_of("coverage", selection, piece, runs)
                 for found in now.groups(query, hours, OF_COVERAGE, MAX_BUCKETS):
-                    frames[_hour_of_week(found["key"]["start"], offset_ms)] += whole(found, "frames")
-        empty = WeekHour(0, 0, 0, 0, 0)
-        return [
-            sums.get(hour, empty)._replace(hour=hour, frames=frames[hour])
-            for hour in sorted(frames.keys() | sums.keys())
-        ]
+                    since_monday_ms = _hour_of_week(found["key"]["start"], offset_ms) * _HOUR_MS
+                    covered.append(_coverage_bucket(found)._replace(start_ms=since_monday_ms))
+        return merge_week(counted, covered)
 
     def evidence(
         self,

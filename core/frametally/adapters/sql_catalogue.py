@@ -10,7 +10,8 @@ from sqlalchemy import Connection, func, select
 
 from frametally import keys
 from frametally.adapters import sql_tables as tables
-from frametally.count_index import Series, SourceSummary
+from frametally.count_index import CountedDay, Series, SourceSummary
+from frametally.records import Run, decode
 
 _DAY_MS = 86_400_000
 
@@ -39,6 +40,7 @@ class Catalogue:
         series: What can be asked for, as `CountIndex.series`.
         labels: As `CountIndex.labels`, by model; those that have been asked for.
         sources: As `CountIndex.sources`, by model; those that have been asked for.
+        days: As `CountIndex.counted_days`, by model; those that have been asked for.
     """
 
     def __init__(self, version: str, runs: dict[Series, list[CurrentRun]]) -> None:
@@ -51,6 +53,7 @@ class Catalogue:
         self.series = sorted(runs, key=lambda one: (-newest[one.model], -one.base_interval_s))
         self.labels: dict[str, list[tuple[str, int]]] = {}
         self.sources: dict[str, list[SourceSummary]] = {}
+        self.days: dict[str, list[CountedDay]] = {}
         self._runs = runs
 
     def of_model(self, model: str) -> list[Series]:
@@ -85,6 +88,16 @@ def read_catalogue(connection: Connection, version: str) -> Catalogue:
     for of_series in found.values():
         of_series.sort(key=lambda run: run.day_ms)
     return Catalogue(version, found)
+
+
+def read_days(connection: Connection, model: str) -> list[CountedDay]:
+    """The current runs of a model; see `CountIndex.counted_days`."""
+    of_model = select(_runs.c.number, _runs.c.record).where(_runs.c.model == model)
+    found = []
+    for number, record in connection.execute(of_model).all():
+        run = decode(record.encode(), Run)
+        found.append(CountedDay(run.interval_s, keys.day_start_ms(run.day), run.frames, number))
+    return found
 
 
 def _mark(record: str) -> int:

@@ -132,12 +132,7 @@ class PackedHours:
         slot, first = _slots(hour, interval_ms, offset_ms)
         group = slot * len(self._sources) + source if by_source else slot
         found, group = _numbered(group)
-        total = np.zeros(len(found), np.int64)
-        np.add.at(total, group, frames)
-        unknown = np.isnan(rates)
-        slowest_fps = np.full(len(found), np.inf)
-        np.minimum.at(slowest_fps, group, np.where(unknown, np.inf, rates))
-        slowest_fps[group[unknown]] = np.inf
+        total, slowest_fps = _covered_by(group, len(found), frames, rates)
         slot, of_source = np.divmod(found, len(self._sources)) if by_source else (found, found)
         order = np.lexsort((_ranks(self._sources)[of_source], slot)) if by_source else np.arange(len(found))
         order = order[:limit]
@@ -145,7 +140,7 @@ class PackedHours:
             CoverageBucket,
             ((slot[order] + first) * interval_ms - offset_ms).tolist(),
             total[order].tolist(),
-            [None if rate == math.inf else rate for rate in slowest_fps[order].tolist()],
+            [_known(rate) for rate in slowest_fps[order].tolist()],
             [self._sources[number] for number in of_source[order].tolist()] if by_source else repeat(None),
         )
 
@@ -156,17 +151,17 @@ class PackedHours:
             return []
         sums = _sum_up(values, _of_week(hour, offset_ms))
         columns = (sums.group.tolist(), repeat(0), sums.detections.tolist(), sums.peak.tolist())
-        return _made(WeekHour, *columns, sums.objects_of(slice(None)))
+        return _made(WeekHour, *columns, sums.objects_of(slice(None)), repeat(None))
 
-    def week_coverage(self, *, offset_ms: int) -> Counter[int]:
-        """Frames by hour of the week."""
+    def week_coverage(self, *, offset_ms: int) -> list[CoverageBucket]:
+        """What `select_week_coverage` selects."""
         import numpy as np
 
-        (hour, _, frames), _ = self._covered()
+        (hour, _, frames), rates = self._covered()
         found, group = np.unique(_of_week(hour, offset_ms), return_inverse=True)
-        total = np.zeros(len(found), np.int64)
-        np.add.at(total, group, frames)
-        return Counter(dict(zip(found.tolist(), total.tolist(), strict=True)))
+        total, slowest_fps = _covered_by(group, len(found), frames, rates)
+        rates_of = [_known(rate) for rate in slowest_fps.tolist()]
+        return _made(CoverageBucket, (found * HOUR_MS).tolist(), total.tolist(), rates_of, repeat(None))
 
     def labels(self) -> Counter[str]:
         """Detections by label."""
@@ -241,6 +236,25 @@ def _sum_up(values: Sequence[NDArray[Any]], group: NDArray[np.int64]) -> _Sums:
         np.bincount(group, weights=objects).astype(np.int64),
         unknown,
     )
+
+
+def _covered_by(
+    group: NDArray[np.int64], groups: int, frames: NDArray[np.int64], rates: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Frames and the slowest rate of each group; infinite where any is not known."""
+    import numpy as np
+
+    total = np.zeros(groups, np.int64)
+    np.add.at(total, group, frames)
+    unknown = np.isnan(rates)
+    slowest_fps = np.full(groups, np.inf)
+    np.minimum.at(slowest_fps, group, np.where(unknown, np.inf, rates))
+    slowest_fps[group[unknown]] = np.inf
+    return total, slowest_fps
+
+
+def _known(rate: float) -> float | None:
+    return None if rate == math.inf else rate
 
 
 def _numbered(group: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, asc, desc, select
 from frametally.access import ServerAccess
 from frametally.adapters import sql_publication
 from frametally.adapters import sql_tables as tables
-from frametally.adapters.sql_catalogue import Catalogue, read_catalogue, read_version
+from frametally.adapters.sql_catalogue import Catalogue, read_catalogue, read_days, read_version
 from frametally.adapters.sql_engine import BUSY_TIMEOUT_S, Layout, SqlDatabase
 from frametally.adapters.sql_hours import PackedHours, is_served
 from frametally.adapters.sql_kept_hours import KeptHours
@@ -27,6 +27,7 @@ from frametally.adapters.sql_queries import Selection, select_evidence
 from frametally.adapters.sql_rows import Rows, source_summaries, whole
 from frametally.count_index import (
     Bucket,
+    CountedDay,
     CoverageBucket,
     Histogram,
     IndexedEvidence,
@@ -42,7 +43,7 @@ from frametally.count_questions import (
     check_week_hours,
     histogram_of,
 )
-from frametally.merging import add_week_hours, merge_bars, merge_coverage
+from frametally.merging import merge_bars, merge_coverage, merge_week
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
 from frametally.steps import pieces, usable_steps
 
@@ -107,6 +108,14 @@ class SqlIndex:
         """What can be asked for: the newest published model first, within a model the coarsest interval."""
         with self._reading() as connection:
             return [*self._catalogue(connection).series]
+
+    def counted_days(self, model: str) -> list[CountedDay]:
+        """The current runs of the model, in no order."""
+        with self._reading() as connection:
+            there = self._catalogue(connection)
+            if model not in there.days:
+                there.days[model] = read_days(connection, model)
+            return [*there.days[model]]
 
     def check(self) -> None:
         """Read the first and the last row of every table, from the database itself.
@@ -211,18 +220,13 @@ class SqlIndex:
         check_week_hours(base_interval_s)
         check_offset(offset_ms, base_interval_s)
         selection = _selection(model, base_interval_s, sources, labels)
-        frames: Counter[int] = Counter()
-        sums: dict[int, WeekHour] = {}
+        counted: list[WeekHour] = []
+        covered: list[CoverageBucket] = []
         with self._reading() as connection:
             for part in self._parts(connection, selection, HOUR_S, offset_ms, from_ms, to_ms):
-                frames.update(part.week_coverage(offset_ms=offset_ms % _WEEK_MS))
-                for cell in part.week_hours(offset_ms=offset_ms % _WEEK_MS):
-                    sums[cell.hour] = add_week_hours(sums[cell.hour], cell) if cell.hour in sums else cell
-        empty = WeekHour(0, 0, 0, 0, 0)
-        return [
-            sums.get(hour, empty)._replace(hour=hour, frames=frames[hour])
-            for hour in sorted(frames.keys() | sums.keys())
-        ]
+                counted += part.week_hours(offset_ms=offset_ms % _WEEK_MS)
+                covered += part.week_coverage(offset_ms=offset_ms % _WEEK_MS)
+        return merge_week(counted, covered)
 
     def evidence(
         self,

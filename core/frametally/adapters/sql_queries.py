@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -25,6 +25,7 @@ from frametally.adapters import sql_tables as tables
 from frametally.count_index import Series
 from frametally.steps import Piece
 
+_T = TypeVar("_T")
 _DAY_S = 86_400
 _WEEK_MS = 7 * _DAY_S * 1000
 _HOUR_MS = 3_600_000
@@ -152,7 +153,7 @@ def select_week_counts(selection: Selection, piece: Piece, *, offset_ms: int) ->
 
 
 def select_week_coverage(selection: Selection, piece: Piece, *, offset_ms: int) -> Query:
-    """Rows of milliseconds into the week and frames, by hour."""
+    """Rows of milliseconds into the week, frames and the slowest rate, by hour."""
     return _week_coverage(selection.shape(piece)), selection.parameters(piece) | _since_monday(offset_ms)
 
 
@@ -172,7 +173,7 @@ def floor_to(value: ColumnElement[int], step: ColumnElement[int] | int) -> Colum
     return value - (value % step + step) % step
 
 
-def all_or_null(column: ColumnElement[int], value: ColumnElement[int]) -> ColumnElement[int]:
+def all_or_null(column: ColumnElement[Any], value: ColumnElement[_T]) -> ColumnElement[_T]:
     """An aggregate `value`, but NULL where any of the group's `column` is."""
     return case((func.count() == func.count(column), value), else_=None)
 
@@ -200,9 +201,8 @@ def _coverage(shape: Shape, by_source: bool) -> Executable:
     table = shape.coverage
     start = _start_of_bar(table)
     source = table.c.source if by_source else literal(None).label("source")
-    slowest_fps = all_or_null(table.c.slowest_fps, func.min(table.c.slowest_fps))
     return (
-        select(start, func.sum(table.c.frames), slowest_fps, source)
+        select(start, func.sum(table.c.frames), _slowest_fps(table), source)
         .where(shape.of(table))
         .group_by(start, *([source] if by_source else []))
         .limit(_number("most"))
@@ -222,7 +222,8 @@ def _week_counts(shape: Shape) -> Executable:
 def _week_coverage(shape: Shape) -> Executable:
     table = shape.coverage
     into_week = _into_week(table)
-    return select(into_week, func.sum(table.c.frames)).where(shape.of(table)).group_by(into_week)
+    query = select(into_week, func.sum(table.c.frames), _slowest_fps(table))
+    return query.where(shape.of(table)).group_by(into_week)
 
 
 @cache
@@ -252,6 +253,10 @@ def _start_of_bar(table: Table) -> ColumnElement[int]:
     offset = _number("offset_ms")
     start = floor_to(table.c.interval_start_ms + offset, _number("interval_ms")) - offset
     return start.label("start_ms")
+
+
+def _slowest_fps(table: Table) -> ColumnElement[float]:
+    return all_or_null(table.c.slowest_fps, func.min(table.c.slowest_fps))
 
 
 def _into_week(table: Table) -> ColumnElement[int]:

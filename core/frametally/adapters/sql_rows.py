@@ -77,11 +77,13 @@ class Rows:
             for start_ms, detections, peak, objects in self._connection.execute(*query).all()
         ]
 
-    def week_coverage(self, *, offset_ms: int) -> Counter[int]:
-        """Frames by hour of the week."""
+    def week_coverage(self, *, offset_ms: int) -> list[CoverageBucket]:
+        """What was filmed by hour of the week; `start_ms` is that of the hour since Monday 00:00."""
         query = select_week_coverage(self._selection, self._piece, offset_ms=offset_ms)
-        rows = self._connection.execute(*query).all()
-        return Counter({start_ms // _HOUR_MS: int(frames) for start_ms, frames in rows})
+        return [
+            CoverageBucket(start_ms, int(frames), slowest_fps)
+            for start_ms, frames, slowest_fps in self._connection.execute(*query).all()
+        ]
 
     def labels(self) -> Counter[str]:
         """Detections by label."""

@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { LOCALE, plural } from "./format.js";
+import { WHY_NOT } from "./tiles.js";
 
 const HOURS = [...Array(24).keys()];
 const DAYS = [1, 2, 3, 4, 5, 6, 7];
@@ -69,7 +70,8 @@ function cellElement(cell, day, hour, metric, most) {
     );
   }
   const value = metric.of(cell);
-  const text = metric.format(value);
+  const why = value === null && cell.objects_missing ? ` (${WHY_NOT[cell.objects_missing]})` : "";
+  const text = metric.format(value) + why;
   const element = el(
     "td",
     { title: `${when}: ${text}, ${plural(cell.frames, "frame")} analysed`, class: value === null ? "unmeasured" : null },

@@ -5,7 +5,7 @@ import { bigNumber, number, percent, plural, shortSpan, span } from "./format.js
 import { brief, joined, METRICS } from "./metrics.js";
 import { totalIn } from "./series.js";
 
-const WHY_NOT = {
+export const WHY_NOT = {
   not_tracked: "objects were not followed",
   too_slow: "too few frames a second",
 };
