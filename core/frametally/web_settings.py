@@ -32,7 +32,7 @@ class WebSettings(BaseSettings):
     web_max_export_rows: int = Field(
         200_000,
         ge=100,
-        le=5_000_000,
+        le=200_000,
         description="Most rows of an export: intervals times labels.",
     )
     web_max_span_days: int = Field(

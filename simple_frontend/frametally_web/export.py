@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -80,12 +80,14 @@ def _rows(found: answers.Counts, query: ChartQuery) -> list[Row]:
     sources: list[str | None] = [*found.sources] if query.by_source else [None]
     together = "; ".join(found.sources)
     rows = []
-    for start_ms, end_ms in _bars(found, zone):
+    for start_ms, end_ms in _bars(found, query):
         start, end = _moment(start_ms, zone), _moment(end_ms, zone)
         for source in sources:
             here = covered.get((start_ms, source))
             of_time = _time_source(found, start_ms, end_ms, source)
-            for label in found.labels:
+            for label in found.labels or [
+                ""
+            ]:  # nothing was found: what was filmed is to be told all the same
                 bucket = buckets.get((start_ms, source, label))
                 filmed = here is not None or bucket is not None
                 frames = here.frames if here else 0
@@ -112,12 +114,18 @@ def _zero(filmed: bool) -> int | None:
     return 0 if filmed else None
 
 
-def _bars(found: answers.Counts, zone: datetime.tzinfo) -> Iterable[tuple[int, int]]:
-    """Every bar from the first that was filmed to the last, those between them too that were not."""
-    if not found.coverage or found.interval_s is None:
-        return []
-    first_ms, next_ms = found.coverage[0].start_ms, max(one.end_ms for one in found.coverage)
-    return Bars(found.interval_s, zone).over(spans(zone, first_ms, next_ms))
+def _bars(found: answers.Counts, query: ChartQuery) -> Iterator[tuple[int, int]]:
+    """Every bar of the range asked for; where it is open, from the first that was filmed and to the last."""
+    if found.interval_s is None or found.from_ms is None or found.to_ms is None:
+        return
+    zone, from_ms, to_ms = query.selection.zone.tzinfo, query.selection.from_ms, query.selection.to_ms
+    first_ms = found.coverage[0].start_ms if found.coverage else found.to_ms
+    next_ms = max((one.end_ms for one in found.coverage), default=found.to_ms)
+    bars = Bars(found.interval_s, zone)
+    # Bars that were filmed begin where the chart has them begin, whatever lies before.
+    for start_ms, end_ms in ((from_ms, first_ms), (first_ms, next_ms), (next_ms, to_ms)):
+        if start_ms is not None and end_ms is not None and start_ms < end_ms:
+            yield from bars.over(spans(zone, start_ms, end_ms))
 
 
 def _time_source(found: answers.Counts, start_ms: int, end_ms: int, source: str | None) -> str:

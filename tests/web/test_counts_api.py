@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frametally.records import Coverage, IntervalCount
+
 if TYPE_CHECKING:
     from tests.web.conftest import Place  # for reading only: tests are no package
 
@@ -87,7 +89,7 @@ def test_counts_are_those_of_the_records(place: Place) -> None:
             "source": None,
             "detections": one.detections,
             "peak": one.peak,
-            "mean_per_frame": round(one.detections / 10, 4),
+            "mean_per_frame": one.detections / 10,
             "objects": None,
             "objects_missing": "not_tracked",
         }
@@ -107,7 +109,7 @@ def test_counts_are_those_of_the_records(place: Place) -> None:
         of_label = [one for one in records if one.label == total["label"]]
         assert total["detections"] == sum(one.detections for one in of_label) > 0
         assert total["peak"] == max(one.peak for one in of_label)
-        assert total["mean_per_frame"] == round(total["detections"] / 240, 4)
+        assert total["mean_per_frame"] == total["detections"] / 240
 
 
 def test_longer_intervals_sum_counts_and_frames_but_take_the_largest_peak(place: Place) -> None:
@@ -119,7 +121,16 @@ def test_longer_intervals_sum_counts_and_frames_but_take_the_largest_peak(place:
         inside = [r for r in records if 0 <= r.interval_start_ms - bucket["start_ms"] < 60_000]
         assert bucket["detections"] == sum(one.detections for one in inside)
         assert bucket["peak"] == max(one.peak for one in inside)
-        assert bucket["mean_per_frame"] == round(bucket["detections"] / 120, 4)
+        assert bucket["mean_per_frame"] == bucket["detections"] / 120
+
+
+def test_a_mean_is_never_rounded_to_nothing(place: Place) -> None:
+    where: dict[str, Any] = {"model": "m", "source": "a", "interval_start_ms": START_MS, "interval_s": 86_400}
+    where["interval_start_ms"] -= START_MS % 86_400_000
+    found = IntervalCount(**where, label="truck", frames=432_000, detections=20, peak=1, evidence=[])
+    place.publish([found], [Coverage(**where, frames=432_000)], interval_s=86_400, model="m")
+    answer = get(place, "/api/counts")
+    assert answer["totals"][0]["mean_per_frame"] == answer["buckets"][0]["mean_per_frame"] == 20 / 432_000
 
 
 def test_nothing_there_and_nothing_filmed_are_told_apart(place: Place) -> None:
@@ -204,7 +215,7 @@ def cut_place(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
 
 def test_a_query_reads_one_model_and_one_stored_interval(place: Place) -> None:
     fine, _ = place.film({"car": 6}, interval_s=5, intervals=24, seed=1)
-    coarse, _ = place.film({"car": 6}, interval_s=60, intervals=2, seed=2)
+    coarse, _ = place.film({"car": 6}, interval_s=60, intervals=2, frames=120, seed=2)
     place.film({"car": 50}, interval_s=60, intervals=2, model="another", seed=3)
     assert get(place, "/api/counts")["model"] == "another"
     ours = "model=yolov4-tiny-opencv-fp32-1a2b3c4d"

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as parquet
 import pytest
 from counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
+from pydantic import ValidationError
 
 from frametally.cli import main
 from frametally.count_index import open_count_index
+from frametally.count_questions import MAX_BUCKETS
 from frametally.object_store import open_object_store
 from frametally.records import Coverage, IntervalCount
+from frametally.settings import Settings
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
@@ -84,6 +87,48 @@ def test_each_source_has_rows_of_its_own_where_they_are_asked_for(filmed: Place)
     assert [row["coverage"] for row in of_yard] == ["footage"] + ["no footage"] * 9
     assert [row["time_source"] for row in of_yard[:2]] == ["file_time", ""]
     assert {row["time_source"] for row in rows if row["source"] == "gate"} == {""}
+
+
+def test_footage_without_anything_in_it_has_rows_and_is_no_gap(place: Place) -> None:
+    where: dict[str, Any] = {"model": MODEL, "source": "gate", "interval_s": 60}
+    filmed = [Coverage(**where, interval_start_ms=START_MS + at * 60_000, frames=7) for at in (0, 2)]
+    place.publish([], filmed, interval_s=60, model=MODEL)
+    shown = [
+        (row["label"], row["coverage"], row["frames_analysed"], row["detections"], row["mean_per_frame"])
+        for row in rows_of(export(place, "interval=60").data)
+    ]
+    nothing = ("", "footage", "7", "0", "0.0")
+    assert shown == [nothing, ("", "no footage", "0", "", ""), nothing]
+    rows = rows_of(export(place, "interval=60&by=source").data)
+    assert [row["source"] for row in rows] == ["gate"] * 3
+    assert parquet.read_table(io.BytesIO(export(place, "interval=60&format=parquet").data)).num_rows == 3
+
+
+def test_an_export_reaches_from_end_to_end_of_the_range_asked_for(filmed: Place) -> None:
+    query = "interval=60&label=car&timezone=Europe/Berlin"
+    whole = rows_of(export(filmed, query).data)
+    rows = rows_of(export(filmed, f"{query}&from=2024-05-01T07:57:30Z&to=2024-05-01T08:12:30Z").data)
+    assert rows[3:-3] == whole
+    assert {row["coverage"] for row in rows[:3] + rows[-3:]} == {"no footage"}
+    assert rows[0]["interval_start"] == "2024-05-01T09:57:00+02:00"
+    assert rows[-1]["interval_end"] == "2024-05-01T10:13:00+02:00"
+    assert [row["interval_end"] for row in rows[:-1]] == [row["interval_start"] for row in rows[1:]]
+    later = rows_of(export(filmed, f"{query}&from=2024-05-02T08:00Z&to=2024-05-02T08:02Z").data)
+    assert [row["coverage"] for row in later] == ["no footage"] * 2
+
+
+def test_a_range_of_more_rows_than_a_file_may_have_is_refused_with_the_remedy(filmed: Place) -> None:
+    answer = filmed.app().test_client().get("/api/export?interval=60&from=1970-01-01&label=car")
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert "FRAMETALLY_WEB_MAX_EXPORT_ROWS" in answer.json["detail"]
+    assert "a shorter range" in answer.json["remedy"]
+
+
+def test_a_file_may_be_set_to_no_more_rows_than_an_index_answers() -> None:
+    assert Settings(_env_file=None, web_max_export_rows=MAX_BUCKETS).web_max_export_rows == MAX_BUCKETS
+    with pytest.raises(ValidationError, match="web_max_export_rows"):
+        Settings(_env_file=None, web_max_export_rows=MAX_BUCKETS + 1)
 
 
 def test_json_and_parquet_hold_the_same_rows(filmed: Place) -> None:
