@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from frametally.errors import FrametallyError, Retryable
+from frametally.time_limit import is_time_for
 
 T = TypeVar("T")
 
@@ -72,14 +73,17 @@ def a_few_times(action: Callable[[], T], *, tries: int = 8) -> T:
         tries: How often at most; eight take up to 4 s of pauses.
 
     Raises:
-        Retryable: As it did the last time.
+        Retryable: As it did the last time, or the last before the time limit of whoever asks.
     """
     backoff = Backoff(first_s=0.05, longest_s=2.0)
     for _ in range(tries - 1):
         try:
             return action()
         except Retryable:
-            time.sleep(backoff.next_s())
+            pause_s = backoff.next_s()
+            if not is_time_for(pause_s):
+                raise
+            time.sleep(pause_s)
     return action()
 
 

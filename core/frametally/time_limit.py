@@ -44,3 +44,9 @@ def seconds_left() -> float | None:
     if left_s <= 0:
         raise TookTooLong("the count index took longer than the query's time limit")
     return left_s
+
+
+def is_time_for(seconds: float) -> bool:
+    """Whether so much is left until the limit, if there is one."""
+    deadline_s = _deadline_s.get()
+    return deadline_s is None or time.monotonic() + seconds < deadline_s

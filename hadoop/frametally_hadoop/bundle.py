@@ -12,7 +12,7 @@ from pathlib import Path
 import frametally
 import frametally_hadoop
 
-CORE_MODULES = ("__init__", "errors", "once", "retrying", "tombstones")
+CORE_MODULES = ("__init__", "errors", "once", "retrying", "time_limit", "tombstones")
 JOB_MODULES = (
     "__init__",
     "association",

@@ -6,6 +6,7 @@ import pytest
 
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.retrying import a_few_times
+from frametally.time_limit import time_limit
 
 
 @pytest.fixture
@@ -42,3 +43,11 @@ def test_what_trying_again_cannot_mend_is_not_tried_again(pauses: list[float]) -
     with pytest.raises(Misconfigured):
         a_few_times(failing(Misconfigured("wrong secret"), Retryable("away")))
     assert pauses == []
+
+
+def test_nothing_is_tried_again_after_the_time_limit_of_whoever_asks(pauses: list[float]) -> None:
+    with time_limit(0.0), pytest.raises(Retryable, match="refused"):
+        a_few_times(failing(Retryable("refused")))
+    with time_limit(60.0):
+        assert a_few_times(failing(Retryable("refused"))) == "done"
+    assert len(pauses) == 1

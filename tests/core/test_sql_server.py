@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import event
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
 from frametally.access import ServerAccess
@@ -15,6 +18,7 @@ from frametally.adapters.sql_server import SqlServer
 from frametally.count_index import open_count_index
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.ledger import open_ledger
+from frametally.time_limit import time_limit
 
 SECRET = "never-shown-0815"  # noqa: S105 - it opens nothing
 OPEN: list[Callable[..., object]] = [open_count_index, open_ledger]
@@ -64,6 +68,31 @@ def test_name_password_and_query_are_in_no_message() -> None:
     engine.dispose()
 
 
+@pytest.mark.parametrize("mode", ["disable", "prefer", "require", "verify-ca"])
+@pytest.mark.parametrize("open_it", OPEN)
+def test_a_url_that_is_content_with_less_than_the_ca_file_asks_for_is_refused(
+    open_it: Callable[..., object], mode: str
+) -> None:
+    access = ServerAccess(ca_file=Path("/etc/ca.pem"))
+    with pytest.raises(
+        Misconfigured, match=rf"_URL says sslmode={mode}, and FRAMETALLY_.*_CA_FILE is set.*out"
+    ):
+        open_it(f"postgresql://127.0.0.1/x?sslmode={mode}", access)
+
+
+@pytest.mark.parametrize("query", ["", "?sslmode=verify-full", "?sslrootcert=/other.pem"])
+def test_with_a_ca_file_the_server_must_show_a_certificate_of_that_authority_with_its_name(
+    query: str,
+) -> None:
+    access = ServerAccess(ca_file=Path("/etc/ca.pem"))
+    server = SqlServer(
+        f"postgresql://db.test/x{query}", access, what="ledger", setting="FRAMETALLY_LEDGER_URL"
+    )
+    engine = server.open()
+    assert engine.url.query == {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem"}
+    engine.dispose()
+
+
 @pytest.mark.parametrize(
     ("said", "kind", "remedy"),
     [
@@ -104,3 +133,25 @@ def test_what_the_database_cannot_hold_is_poison_and_what_it_has_not_got_is_for_
     assert type(index_server.failure(held)) is Poison
     gone = ProgrammingError("SELECT", {}, psycopg.errors.UndefinedTable('relation "x" does not exist'))
     assert type(index_server.failure(gone)) is Misconfigured
+
+
+class Connecting(Exception):
+    """Where a connection would be made."""
+
+
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(None, 10), (300.0, 10), (5.5, 5), (0.5, 2)])
+def test_a_connection_is_waited_for_no_longer_than_whoever_asks_waits(
+    index_server: SqlServer, asked_s: float | None, waited_s: int
+) -> None:
+    engine = index_server.open()
+
+    @event.listens_for(engine, "do_connect")
+    def _(_dialect: object, _record: object, _args: object, options: dict[str, object]) -> None:
+        raise Connecting(options["connect_timeout"])
+
+    with ExitStack() as stack:
+        if asked_s is not None:
+            stack.enter_context(time_limit(asked_s))
+        with pytest.raises(Connecting) as raised:
+            engine.connect()
+    assert raised.value.args == (waited_s,)

@@ -7,8 +7,9 @@ that is away, starts or stops): the first is `Misconfigured`, the second `Retrya
 from __future__ import annotations
 
 import logging
+from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
@@ -21,6 +22,7 @@ from sqlalchemy.exc import (
 
 from frametally.access import ServerAccess
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.time_limit import seconds_left
 
 _CONNECT_TIMEOUT_S = 10
 _LOCK_TIMEOUT_S = 60
@@ -67,7 +69,8 @@ class SqlServer:
             setting: The setting that names it, such as `FRAMETALLY_INDEX_URL`.
 
         Raises:
-            Misconfigured: No such URL, or one with a password in it.
+            Misconfigured: No such URL, one with a password in it, or one that is content with less than
+                the CA file asks for.
         """
         self._what = what
         stem = setting.removesuffix("_URL")
@@ -92,12 +95,14 @@ class SqlServer:
         # What it would say there of a connection that was lost comes as an error, too.
         logging.getLogger("psycopg").addHandler(logging.NullHandler())
         try:
-            return create_engine(self._url, pool_pre_ping=True, connect_args=_CONNECT_ARGUMENTS)
+            engine = create_engine(self._url, pool_pre_ping=True, connect_args=_CONNECT_ARGUMENTS)
         except (ArgumentError, ImportError) as error:
             raise Misconfigured(
                 f"{self._names['url']}: no database can be opened by it ({error}); "
                 'install the driver: pip install "frametally[postgres]"'
             ) from error
+        event.listen(engine, "do_connect", _connect_in_time)
+        return engine
 
     def lock_layout(self, connection: Connection) -> None:
         """Hold, to the end of the transaction, what only one process may that makes or changes tables."""
@@ -152,6 +157,18 @@ class SqlServer:
             parsed = parsed.set(password=access.password.get_secret_value())
         if access.ca_file is not None:
             # Who names an authority wants to know whom they speak to.
+            if (mode := parsed.query.get("sslmode", "verify-full")) != "verify-full":
+                raise Misconfigured(
+                    f"{setting} says sslmode={mode}, and {self._names['ca_file']} is set, by which the "
+                    "server must prove its name: take sslmode out of the URL, or leave the file out"
+                )
             trust = {"sslmode": "verify-full", "sslrootcert": str(access.ca_file)}
-            parsed = parsed.update_query_dict({**trust, **dict(parsed.query)})
+            parsed = parsed.update_query_dict({**dict(parsed.query), **trust})
         return parsed
+
+
+def _connect_in_time(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:
+    """A new connection is waited for no longer than whoever asks waits: whole seconds, two at the least."""
+    left_s = seconds_left()
+    if left_s is not None:
+        options["connect_timeout"] = max(2, min(int(left_s), _CONNECT_TIMEOUT_S))
