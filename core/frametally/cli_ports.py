@@ -126,6 +126,20 @@ def stop_on(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def ending_on(number: signal.Signals) -> Iterator[None]:
+    """While it lasts, this signal ends the process as an exit does: what is open is closed and removed."""
+
+    def end(signal_number: int, stack_frame: object) -> None:
+        raise SystemExit(128 + signal_number)
+
+    before = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def stopped() -> int:
     """Say that the work was interrupted; the exit code of that."""
     console.err.print("stopped; the same command goes on from there")

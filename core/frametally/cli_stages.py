@@ -17,6 +17,7 @@ from frametally.cli_ports import (
     NOTHING_DONE,
     Ports,
     data_dir_option,
+    ending_on,
     open_ports,
     option,
     read_settings,
@@ -122,7 +123,8 @@ def aggregate(
         if dry_run:
             return tell_dry_run(ports, days, as_json=as_json)
         if every is None:
-            return count_once(ports, days)
+            with ending_on(signal.SIGTERM):
+                return count_once(ports, days)
         with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
             return count_every(
                 ports, every, days, afterwards=lambda: index_new_runs(ports), should_stop=should_stop

@@ -55,6 +55,7 @@ class QualityReport(Record, frozen=True, kw_only=True):
         lines_dead: Lines of the run's segments that could not be read.
         set_aside: The first of them.
         checks: Every check, in a fixed order.
+        frames_by_source: Frames covered, by source; empty where an older frametally made it.
     """
 
     run_id: str
@@ -68,6 +69,7 @@ class QualityReport(Record, frozen=True, kw_only=True):
     lines_dead: int
     set_aside: list[SetAside]
     checks: list[Check]
+    frames_by_source: dict[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def failed(self) -> list[Check]:

@@ -100,6 +100,11 @@ class DayAudit:
                 self._coverage[where] = found.frames, found.detections
             yield line
 
+    @property
+    def is_all_there(self) -> bool:
+        """Whether nothing of the day was set aside, nor any segment of its model."""
+        return not self._set_aside and self._segments_whole().passed is True
+
     def report(self, run_id: str) -> QualityReport:
         """What came of it, after the last line."""
         model, interval_s, day = self._plan.key
@@ -117,15 +122,28 @@ class DayAudit:
             checks=[
                 self._sums_equal(),
                 self._no_count_without_coverage(),
-                self._coverage_equals_manifests(),
+                self._coverage_equals_manifests(self.frames_by_source),
                 self._within_media_time(),
                 self._times_plausible(),
                 _check(LINES_READABLE, [f"{one.segment}, line {one.line}" for one in self._set_aside]),
                 self._segments_whole(),
-                _check(CHAIN_UNBROKEN, list(self._surroundings.chain_breaks.get(model, ()))),
+                self._chain_unbroken(),
                 self._labels_seen(),
             ],
+            frames_by_source=self.frames_by_source,
         )
+
+    def is_outdated(self, report: QualityReport) -> bool:
+        """Whether checks of the day's report that did not pass would say something else now.
+
+        It needs no lines: it looks at the checks that others' doings can change.
+        """
+        now = {
+            COVERAGE_EQUALS_MANIFESTS: self._coverage_equals_manifests(report.frames_by_source),
+            SEGMENTS_WHOLE: self._segments_whole(),
+            CHAIN_UNBROKEN: self._chain_unbroken(),
+        }
+        return any(not check.passed and now.get(check.name, check) != check for check in report.checks)
 
     def _sums_equal(self) -> Check:
         problems = []
@@ -133,7 +151,7 @@ class DayAudit:
             counted = self._counted.get((source, start_ms), 0)
             if counted != detections:
                 problems.append(
-                    f"{source} {_utc(start_ms)}: counts hold {counted} detections, its frames {detections}"
+                    f"{source} {utc(start_ms)}: counts hold {counted} detections, its frames {detections}"
                 )
         frames = sum(frames for frames, _ in self._coverage.values())
         if frames + self._duplicates_dropped != self._lines_passed_on:
@@ -145,17 +163,17 @@ class DayAudit:
 
     def _no_count_without_coverage(self) -> Check:
         problems = [
-            f"{source} {_utc(start_ms)}: counts of {sorted(frames)} frames, coverage of "
+            f"{source} {utc(start_ms)}: counts of {sorted(frames)} frames, coverage of "
             f"{self._coverage.get((source, start_ms), (0, 0))[0]}"
             for (source, start_ms), frames in sorted(self._frames_of_counts.items())
             if frames != {self._coverage.get((source, start_ms), (0, 0))[0]}
         ]
         return _check(NO_COUNT_WITHOUT_COVERAGE, problems)
 
-    def _coverage_equals_manifests(self) -> Check:
+    def _coverage_equals_manifests(self, frames_by_source: Mapping[str, int]) -> Check:
         problems, unknown = [], []
         model, _, day = self._plan.key
-        for source, covered in sorted(self._frames_by_source().items()):
+        for source, covered in sorted(frames_by_source.items()):
             announced = self._announced(source)
             if isinstance(announced, str):
                 unknown.append(f"{source}: {announced}")
@@ -170,11 +188,18 @@ class DayAudit:
                     )
         return _check(COVERAGE_EQUALS_MANIFESTS, problems, unknown)
 
-    def _frames_by_source(self) -> dict[str, int]:
+    @property
+    def frames_by_source(self) -> dict[str, int]:
+        """Frames covered, by source."""
         by_source: defaultdict[str, int] = defaultdict(int)
-        for (source, _), (frames, _) in self._coverage.items():
+        for (source, _), frames in sorted(self.frames_by_interval.items()):
             by_source[source] += frames
-        return by_source
+        return dict(by_source)
+
+    @property
+    def frames_by_interval(self) -> dict[tuple[str, int], int]:
+        """Frames covered, by source and start of the interval."""
+        return {where: frames for where, (frames, _) in self._coverage.items()}
 
     def _announced(self, source: str) -> int | str:
         """Frames of the source announced for this day, or why that cannot be told."""
@@ -211,7 +236,7 @@ class DayAudit:
     def _within_media_time(self) -> Check:
         problems, unknown = [], []
         interval_ms = self._plan.key.interval_s * 1000
-        for source in sorted(self._frames_by_source()):
+        for source in self.frames_by_source:
             times = [
                 (manifest.first_captured_at_ms, manifest.last_captured_at_ms)
                 for manifest in self._surroundings.manifests or ()
@@ -222,7 +247,7 @@ class DayAudit:
                 unknown.append(f"{source}: no manifest, or one that is not complete")
                 continue
             problems += [
-                f"{source} {_utc(start_ms)}: no medium has footage then"
+                f"{source} {utc(start_ms)}: no medium has footage then"
                 for of_source, start_ms in sorted(self._coverage)
                 if of_source == source
                 and not any(first < start_ms + interval_ms and last >= start_ms for first, last in spans)
@@ -236,7 +261,7 @@ class DayAudit:
         day = self._plan.key.day
         if _FIRST_PLAUSIBLE_DAY <= day <= _LAST_PLAUSIBLE_DAY:
             return _check(TIMES_PLAUSIBLE, [])
-        sources = ", ".join(sorted(self._frames_by_source()))
+        sources = ", ".join(self.frames_by_source)
         return _check(
             TIMES_PLAUSIBLE,
             [f"{sources}: footage of {day}; was the camera's clock set? `frametally retime` puts it right"],
@@ -247,6 +272,9 @@ class DayAudit:
         return _check(
             SEGMENTS_WHOLE, sorted(key for key in self._surroundings.unusable if key.startswith(of_model))
         )
+
+    def _chain_unbroken(self) -> Check:
+        return _check(CHAIN_UNBROKEN, list(self._surroundings.chain_breaks.get(self._plan.key.model, ())))
 
     def _labels_seen(self) -> Check:
         """A label that was asked for and is nowhere may be misspelt, or was just not there."""
@@ -264,5 +292,6 @@ def _check(name: str, problems: list[str], unknown: list[str] | None = None) -> 
     )
 
 
-def _utc(ms: int) -> str:
+def utc(ms: int) -> str:
+    """A time, to the second."""
     return datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")

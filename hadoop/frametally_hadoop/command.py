@@ -18,6 +18,7 @@ from frametally.work_lock import work_lock
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.selection import ALL_DAYS, Selection, select
+from frametally_hadoop.workspace import clear_workspaces
 
 
 def asked_days(from_text: str | None, to_text: str | None, *, recount: bool) -> Selection:
@@ -39,6 +40,7 @@ def count_once(ports: Ports, selection: Selection = ALL_DAYS, *, wait: bool = Tr
         console.stage_bar("counts") as bar,
         work_lock(ports.settings.data_dir, "aggregate", wait=wait, on_wait=bar.say),
     ):
+        clear_workspaces(ports.settings.data_dir)
         report = aggregate(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
     console.print_skipped(report.skipped)
     for line in report.warnings:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 from frametally import failpoints
 from frametally.errors import Poison, Retryable
@@ -19,7 +21,8 @@ from frametally_hadoop.outcome import Outcome, count_plan
 from frametally_hadoop.pace import Aggregated, Pace
 from frametally_hadoop.params import CountParams, count_params
 from frametally_hadoop.plan import DayPlan, Plan, make_plan
-from frametally_hadoop.publish import SumsDiffer, publish_day
+from frametally_hadoop.publish import NotPublished, OnlyLoses, publish_day
+from frametally_hadoop.published import renew_report
 from frametally_hadoop.reading import LinkEnded
 from frametally_hadoop.segment_notes import SegmentNotes
 from frametally_hadoop.selection import ALL_DAYS, Selection
@@ -86,6 +89,7 @@ def aggregate(
     work = _Aggregation(settings, store, progress, runner or settings.runner, selection)
     for _ in range(_ATTEMPTS):
         if work.attempt():
+            work.renew_reports()
             work.note_pace(started_s)
             return work.report()
     raise Retryable(
@@ -109,6 +113,7 @@ class _Aggregation:
         self._spark_master = settings.spark_master
         self._cluster = cluster_of(settings)
         self._link_ttl_s = settings.manifest_ttl_s
+        self._segments_expire = settings.store_metadata_days > 0
         self._links_ended = False
         self._selection = selection
         self._store = store
@@ -123,6 +128,8 @@ class _Aggregation:
         self._skipped: dict[str, Skipped] = {}
         self._failed_checks: dict[str, int] = {}
         self._labels_seen: set[str] = set()
+        self._plan: Plan
+        self._surroundings: Callable[[], Surroundings]
 
     def attempt(self) -> bool:
         """Plan, count and publish; False if something has changed meanwhile, so that it has to plan again."""
@@ -134,7 +141,9 @@ class _Aggregation:
             progress=self._progress,
             selection=self._selection,
         )
-        self._up_to_date |= plan.up_to_date
+        self._plan = plan
+        self._surroundings = cache(lambda: self._look_around(plan))
+        self._up_to_date |= {day.key for day in plan.up_to_date}
         self._skip(plan.skipped)
         if not plan.stale:
             return True
@@ -172,6 +181,11 @@ class _Aggregation:
             self._skip(outcome.skipped())
             return self._publish(plan, outcome)
 
+    def renew_reports(self) -> None:
+        """Make the quality reports of days that are up to date anew, where they are not."""
+        for day in self._plan.up_to_date:
+            renew_report(self._store, day, self._surroundings)
+
     def report(self) -> AggregateReport:
         """What came of all attempts."""
         runs = [self._published[day] for day in sorted(self._published)]
@@ -202,12 +216,6 @@ class _Aggregation:
 
     def _publish(self, plan: Plan, outcome: Outcome) -> bool:
         won_all = True
-        surroundings = look_around(
-            self._store,
-            unusable=self._unusable | {item.name for item in plan.skipped},
-            with_dead_letters=plan.with_dead_letters,
-            chain_breaks=plan.chain_breaks,
-        )
         for done, day in enumerate(plan.stale):
             self._progress.update(done, len(plan.stale), f"publishing {day.key.day}")
             inputs_sha256 = day.inputs_sha256(outcome.corrupt_lines)
@@ -216,8 +224,11 @@ class _Aggregation:
                 self._up_to_date.add(day.key)
                 continue
             try:
-                won = self._publish_day(day, inputs_sha256, outcome, surroundings)
-            except SumsDiffer as error:
+                won = self._publish_day(day, inputs_sha256, outcome)
+            except NotPublished as error:
+                if isinstance(error, OnlyLoses) and self._segments_expire:
+                    self._up_to_date.add(day.key)  # it was counted as long as they were there
+                    continue
                 self._skip([Skipped(f"{day.key.model}, {day.key.day}", str(error))])
                 continue
             won_all &= won
@@ -226,15 +237,21 @@ class _Aggregation:
         self._progress.update(len(plan.stale), len(plan.stale), "published")
         return won_all
 
-    def _publish_day(
-        self, day: DayPlan, inputs_sha256: str, outcome: Outcome, surroundings: Surroundings
-    ) -> bool:
+    def _look_around(self, plan: Plan) -> Surroundings:
+        return look_around(
+            self._store,
+            unusable=self._unusable | {item.name for item in plan.skipped},
+            with_dead_letters=plan.with_dead_letters,
+            chain_breaks=plan.chain_breaks,
+        )
+
+    def _publish_day(self, day: DayPlan, inputs_sha256: str, outcome: Outcome) -> bool:
         audit = DayAudit(
             day,
             lines_passed_on=outcome.lines_passed_on[day.key],
             duplicates_dropped=outcome.duplicates[day.key],
             corrupt_lines=outcome.corrupt_lines,
-            surroundings=surroundings,
+            surroundings=self._surroundings(),
         )
         run = publish_day(
             store=self._store,
@@ -244,6 +261,7 @@ class _Aggregation:
             tracks=outcome.day_tracks(day.key),
             duplicates_dropped=outcome.duplicates[day.key],
             audit=audit,
+            may_lose=self._selection.recount,
         )
         if run is None:
             return False

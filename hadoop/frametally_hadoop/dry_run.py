@@ -15,7 +15,7 @@ from frametally_hadoop.selection import ALL_DAYS, Selection
 
 
 class DayToCount(NamedTuple):
-    """One day that would be counted; `inputs` is 16 hex of what from."""
+    """One day that would be counted; `inputs` is 16 hex of what from, `state` of `DayPlan.state_sha256`."""
 
     model: str
     interval_s: int
@@ -23,6 +23,7 @@ class DayToCount(NamedTuple):
     segments: int
     bytes: int
     inputs: str
+    state: str
 
 
 class DryRun(NamedTuple):
@@ -72,6 +73,7 @@ def dry_run(
                 segments=len(day.segments),
                 bytes=sum(plan.size_of[key] for key in day.segments),
                 inputs=day.inputs_sha256()[:16],
+                state=day.state_sha256()[:16],
             )
             for day in plan.stale
         ],

@@ -11,11 +11,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally_hadoop import sorting
 from frametally_hadoop.bundle import write_bundle
 from frametally_hadoop.cluster import Cluster
 from frametally_hadoop.params import CountParams
 from frametally_hadoop.reading import LinkEnded
-from frametally_hadoop.sorting import sort_in_files
+from frametally_hadoop.workspace import no_room
 
 _RAISED_IN_TASK = re.compile(
     r"frametally(?:\.errors|_hadoop\.reading)\.(Retryable|Poison|Misconfigured|LinkEnded): (.+)"
@@ -56,6 +57,7 @@ def run_job(
         LinkEnded: The presigned link to a segment works no more.
         Poison: A segment is none.
         Misconfigured: mrjob or the runner's own software is not there.
+        OSError: There is no room left in `temporary`.
     """
     try:
         from frametally_hadoop.job import CountObjects, to_lines
@@ -81,14 +83,18 @@ def run_job(
         try:
             with CountObjects(arguments).make_runner() as engine:
                 _make_spark_folder(engine)
-                if runner == "inline":
-                    sort_in_files(engine, temporary)
+                if runner in ("inline", "local"):
+                    in_memory_bytes = sorting.IN_MEMORY_BYTES if runner == "inline" else 0
+                    sorting.sort_in_files(engine, temporary, in_memory_bytes=in_memory_bytes)
                 engine.run()
                 yield from to_lines(engine.cat_output())
         except FrametallyError:
             raise
         except Exception as error:
-            raise _failure(error, runner, log) from error
+            # What other runners' tasks say is about a disk that may be anywhere.
+            ours = runner in ("inline", "local") or isinstance(error, OSError)
+            full = no_room(f"{log.text}\n{error!r}", temporary) if ours else None
+            raise full or _failure(error, runner, log) from error
 
 
 def _options_of(runner: str, temporary: Path, spark_master: str) -> list[str]:

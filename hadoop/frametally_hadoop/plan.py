@@ -12,6 +12,7 @@ from frametally.errors import Misconfigured, Poison
 from frametally.ledger_intake import list_segment_infos
 from frametally.media import forgotten_by, list_tombstones, touches
 from frametally.object_store import ObjectMissing, ObjectStore
+from frametally.records import Run
 from frametally.reports import Progress, Skipped
 from frametally.runs import CurrentDay, DayKey, current_days
 from frametally.tombstones import Range
@@ -32,16 +33,23 @@ class DayPlan(NamedTuple):
         sequence: Sequence of the run to publish.
         segments: Keys of the segments that the day is counted from, sorted: those with frames of it, or, if
             objects are tracked, of the margin before or after it.
-        current_sha256: `inputs_sha256` of the day's current run, None if there is none.
+        current: The day's current run, None if there is none.
         tombstones: Those that touch what the day is counted from.
+        versions: Of the segments, in their order, as the store lists them.
     """
 
     key: DayKey
     params: CountParams
     sequence: int
     segments: list[str]
-    current_sha256: str | None
+    current: Run | None
     tombstones: tuple[Tombstone, ...] = ()
+    versions: tuple[str, ...] = ()
+
+    @property
+    def current_sha256(self) -> str | None:
+        """`inputs_sha256` of the day's current run, None if there is none."""
+        return self.current.inputs_sha256 if self.current else None
 
     def inputs_sha256(self, corrupt_lines: Mapping[str, Collection[int]] | None = None) -> str:
         """Identity of what the day is counted from: settings, day, segments, and what of them is forgotten.
@@ -58,6 +66,15 @@ class DayPlan(NamedTuple):
             digest.update(f"without {' '.join(stone)}\n".encode())
         return digest.hexdigest()
 
+    def state_sha256(self) -> str:
+        """Identity of a count of the day as things are: once made, it need not be made again.
+
+        It changes with the inputs, with each run of the day, and where a segment is put again: one that was
+        damaged is then restored, say, under the same `inputs_sha256`.
+        """
+        parts = [self.inputs_sha256(), str(self.sequence), *self.versions]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
 
 class Plan(NamedTuple):
     """What there is to do.
@@ -65,7 +82,7 @@ class Plan(NamedTuple):
     Attributes:
         params: What counts.
         stale: Days to count, sorted.
-        up_to_date: Days that need nothing.
+        up_to_date: Days that need nothing, sorted.
         days_of_segment: By segment key, its days that are stale, as whole days since 1970.
         skipped: Segments that cannot be used.
         size_of: Bytes of every segment that can.
@@ -75,7 +92,7 @@ class Plan(NamedTuple):
 
     params: CountParams
     stale: list[DayPlan]
-    up_to_date: set[DayKey]
+    up_to_date: list[DayPlan]
     days_of_segment: dict[str, list[int]]
     skipped: list[Skipped]
     size_of: dict[str, int]
@@ -133,6 +150,7 @@ def make_plan(
     progress.update(len(new), len(new), "headers of new segments")
     notes.save(listed)
     usable = [note for info in listed if (note := notes.find(info)) is not None]
+    version_of = {note.key: note.version for note in usable}
     for note in usable:
         for day in note.days if params.tracking is None else note.near_days:
             day_key = DayKey(note.model, params.interval_s, keys.utc_day(day * DAY_MS))
@@ -142,17 +160,21 @@ def make_plan(
                 filmed.add(day_key)
     plans = [
         _plan_day(day, params, sorted(segments[day]), current.get(day))._replace(
-            tombstones=_touching(stones, day.day, sources[day], margin_ms)
+            tombstones=_touching(stones, day.day, sources[day], margin_ms),
+            versions=tuple(version_of[key] for key in sorted(segments[day])),
         )
         for day in sorted(filmed)
         if selection.has(day.day)
     ]
-    stale = [plan for plan in plans if selection.recount or plan.current_sha256 != plan.inputs_sha256()]
+    stale: list[DayPlan] = []
+    up_to_date: list[DayPlan] = []
+    for plan in plans:
+        is_stale = selection.recount or plan.current_sha256 != plan.inputs_sha256()
+        (stale if is_stale else up_to_date).append(plan)
     days_of_segment: dict[str, list[int]] = defaultdict(list)
     for plan in stale:
         for key in plan.segments:
             days_of_segment[key].append(_day_number(plan.key.day))
-    up_to_date = {plan.key for plan in plans} - {plan.key for plan in stale}
     return Plan(
         params=params,
         stale=stale,
@@ -171,7 +193,7 @@ def _plan_day(day: DayKey, params: CountParams, segments: list[str], current: Cu
         params=params,
         sequence=current.sequence + 1 if current else 1,
         segments=segments,
-        current_sha256=current.run.inputs_sha256 if current and current.run else None,
+        current=current.run if current else None,
     )
 
 

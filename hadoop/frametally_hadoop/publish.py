@@ -3,7 +3,7 @@
 The order of effects is what makes it atomic:
 
 1. the part files, and those of the tracks, are put, durably, into folders that only this run names;
-2. the quality report is put; sums that differ end it here; else `_SUCCESS` is put;
+2. the quality report is put; sums that differ, or frames that are lost, end it here; else `_SUCCESS` is put;
 3. the run pointer is created if absent: from then on readers see this run, until then the one before.
 
 Killed before 3, nothing has happened; the next time the same bytes go to the same keys.
@@ -19,15 +19,21 @@ from frametally.errors import Poison
 from frametally.object_store import ObjectStore
 from frametally.quality import QualityReport
 from frametally.records import Run, encode
-from frametally_hadoop.audit import STOPS_PUBLICATION, DayAudit
+from frametally_hadoop.audit import STOPS_PUBLICATION, DayAudit, utc
+from frametally_hadoop.mapping import DAY_MS
 from frametally_hadoop.plan import DayPlan
+from frametally_hadoop.published import compare_frames
 
 LINES_PER_PART = 1_000_000
 _TRACKS_PER_PART = 20_000
 
 
-class SumsDiffer(Poison):
-    """A day was not published, as its own figures contradict each other."""
+class NotPublished(Poison):
+    """A day was not published, as its figures contradict each other or are short of those that stand."""
+
+
+class OnlyLoses(NotPublished):
+    """It has frames less, and none more."""
 
 
 def publish_day(
@@ -39,6 +45,7 @@ def publish_day(
     duplicates_dropped: int,
     tracks: Iterable[bytes] = (),
     audit: DayAudit | None = None,
+    may_lose: bool = False,
     lines_per_part: int = LINES_PER_PART,
 ) -> Run | None:
     """Publish the day's counts and coverage.
@@ -51,13 +58,14 @@ def publish_day(
         duplicates_dropped: Lines that repeated a frame.
         tracks: Its tracks as JSON Lines, in their order.
         audit: Watches the lines and makes the quality report.
+        may_lose: Publish also what covers fewer frames than the day's current run.
         lines_per_part: Where part files are cut.
 
     Returns:
         The run, or None if another aggregation published a run of that sequence first: plan again.
 
     Raises:
-        SumsDiffer: The audit found that; nothing is published.
+        NotPublished: The audit found that, or frames would be lost.
     """
     model, interval_s, day = plan.key
     params = plan.params.digest()
@@ -78,6 +86,9 @@ def publish_day(
         store.put(f"{tracks_prefix}/{track_parts[-1]}", b"".join(part_lines))
     if audit is not None:
         _put_report(store, prefix, audit.report(run_id))
+        # What is set aside is named each time, and counts again once it is restored.
+        if not may_lose and audit.is_all_there:
+            _check_nothing_lost(store, plan, audit)
         failpoints.passing("aggregate.audited")
     store.put(f"{prefix}/_SUCCESS", b"")
     failpoints.passing("aggregate.success")
@@ -104,10 +115,24 @@ def _put_report(store: ObjectStore, prefix: str, report: QualityReport) -> None:
     store.put(key, encode(report))
     reasons = [line for check in report.failed if check.name in STOPS_PUBLICATION for line in check.details]
     if reasons:
-        raise SumsDiffer(
+        raise NotPublished(
             f"not published: {reasons[0]} ({len(reasons)} such in {key}); what was published before stays; "
             "run `frametally aggregate` again, and report it if it says this again"
         )
+
+
+def _check_nothing_lost(store: ObjectStore, plan: DayPlan, audit: DayAudit) -> None:
+    losses, gains = compare_frames(store, plan, audit.frames_by_interval)
+    if not losses:
+        return
+    source, start_ms, before, now = losses[0]
+    day, next_day = plan.key.day, keys.utc_day(keys.day_start_ms(plan.key.day) + DAY_MS)
+    raise (NotPublished if gains else OnlyLoses)(
+        f"not published: {len(losses)} intervals would lose frames (the first, {source} {utc(start_ms)}: "
+        f"{now} instead of {before}), as segments that they were counted from are gone; what was "
+        "published before stays; restore them (does FRAMETALLY_STORE_METADATA_DAYS remove them too soon?), "
+        f"or take what is left by `frametally aggregate --all --from {day} --to {next_day}`"
+    )
 
 
 def _cut(lines: Iterable[bytes], lines_per_part: int) -> Iterator[list[bytes]]:

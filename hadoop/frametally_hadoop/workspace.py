@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +12,23 @@ from pathlib import Path
 
 from frametally.errors import Misconfigured, Retryable
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PREFIX = "count-"
+_ROOM_FOR_WORDS_BYTES = 100_000
+
+
+def no_room(said: str, folder: Path) -> OSError | None:
+    """The error of a disk without room, if a program says so, or `folder` has no room for words."""
+    codes = [code for code in _NO_ROOM if os.strerror(code) in said]
+    if not codes and shutil.disk_usage(folder).free < _ROOM_FOR_WORDS_BYTES:
+        codes = [errno.ENOSPC]
+    return OSError(codes[0], os.strerror(codes[0])) if codes else None
+
+
+def clear_workspaces(data_dir: Path) -> None:
+    """Remove what aggregations that were killed have left; only for who holds the lock `aggregate`."""
+    for folder in (data_dir / "tmp").glob(f"{_PREFIX}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -24,7 +42,7 @@ def workspace(data_dir: Path) -> Iterator[Path]:
     folder = data_dir / "tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(prefix="count-", dir=folder)
+        temporary = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder)
     except OSError as error:
         raise Misconfigured(
             f"{folder}: no temporary files can be made there ({error.strerror}); "

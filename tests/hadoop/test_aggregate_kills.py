@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -36,19 +37,19 @@ def ready(file_footage):
     return footage
 
 
-def die_at(failpoint: str, folder: Path) -> int:
-    """An aggregation in a process of its own; its exit code."""
-    return subprocess.run(
+def start(folder: Path, **env: str) -> subprocess.Popen[bytes]:
+    """An aggregation in a process of its own."""
+    return subprocess.Popen(
         [sys.executable, "-m", "frametally", "aggregate"],
         env=os.environ
         | {
             "FRAMETALLY_DATA_DIR": str(folder / "data"),
             "FRAMETALLY_STORE_URL": (folder / "store").as_uri(),
-            "FRAMETALLY_FAILPOINT": failpoint,
-        },
-        capture_output=True,
-        check=False,
-    ).returncode
+        }
+        | env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def count(folder: Path) -> None:
@@ -83,11 +84,45 @@ def test_killed_at_every_failpoint_a_rerun_gives_the_bytes_of_a_quiet_run(ready,
     expected = published(quiet)
     for point in POINTS:
         folder = copy(point)
-        assert die_at(point, folder) == -signal.SIGKILL
+        assert start(folder, FRAMETALLY_FAILPOINT=point).wait() == -signal.SIGKILL
         store = open_object_store((folder / "store").as_uri())
         assert sums_seen(store) in ({"2026-01-01": 3}, {"2026-01-01": 6}), point
-        count(folder)
+        assert start(folder).wait() == 0
         assert published(folder) == expected, point
+        assert list((folder / "data" / "tmp").iterdir()) == [], point
+
+
+def test_what_a_killed_aggregation_left_is_removed_before_the_next_one_takes_room(ready, tmp_path):
+    left = tmp_path / "data" / "tmp" / "count-left"
+    left.mkdir(parents=True)
+    (left / "lines").write_bytes(bytes(1000))
+    (tmp_path / "data" / "tmp" / "of-somebody-else").touch()
+    shutil.copytree(tmp_path / "store with space", tmp_path / "store")
+    killed = start(tmp_path, FRAMETALLY_FAILPOINT="aggregate.counted")
+    assert killed.wait() == -signal.SIGKILL
+    names = sorted(path.name for path in left.parent.iterdir())
+    assert len(names) == 2
+    assert names[0].startswith("count-") and names[0] != left.name
+    assert names[1] == "of-somebody-else"
+
+
+def test_sigterm_ends_an_aggregation_without_leftovers_and_the_next_one_counts(ready, tmp_path):
+    shutil.copytree(tmp_path / "store with space", tmp_path / "store")
+    begun = tmp_path / "begun"
+    sort = tmp_path / "bin" / "sort"  # as a sort that takes hours
+    sort.parent.mkdir()
+    sort.write_text(f"#!/bin/sh\n: > {begun}\nexec sleep 1000\n")
+    sort.chmod(0o755)
+    path = f"{sort.parent}{os.pathsep}{os.environ['PATH']}"
+    running = start(tmp_path, FRAMETALLY_RUNNER="local", PATH=path)
+    while not begun.exists():
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.terminate()
+    assert running.wait() == 128 + signal.SIGTERM
+    assert list((tmp_path / "data" / "tmp").iterdir()) == []
+    count(tmp_path)
+    assert sums_seen(open_object_store((tmp_path / "store").as_uri())) == {"2026-01-01": 6, "2026-01-02": 1}
 
 
 def test_a_reader_in_a_loop_sees_the_old_sum_or_the_new_one_and_nothing_else(file_footage):

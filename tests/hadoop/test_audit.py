@@ -11,7 +11,6 @@ from frametally.quality import read_quality
 from frametally.records import DeadLetter, MediaManifest, encode
 from frametally.runs import current_runs
 from frametally.segments import encode_segment
-from frametally_hadoop import driver
 from frametally_hadoop.audit import (
     CHAIN_UNBROKEN,
     COVERAGE_EQUALS_MANIFESTS,
@@ -318,20 +317,3 @@ def test_the_report_is_the_same_bytes_every_time_and_no_part_of_the_run(footage,
     again.aggregate()
     assert again.store.get(key) == footage.store.get(key)
     assert json.loads(footage.store.get(key))["v"] == 1
-
-
-def test_a_disk_without_room_for_temporary_files_is_one_line(footage, monkeypatch):
-    import errno
-
-    from frametally.errors import Retryable
-
-    def full(**arguments):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    footage.segment([footage.frame(NOON_MS, "car")])
-    monkeypatch.setattr(driver, "count_plan", full)
-    with pytest.raises(Retryable, match=r"no room left in .*free some space there"):
-        footage.aggregate()
-    assert footage.temporary_files() == []
-    monkeypatch.undo()
-    assert footage.aggregate().frames == 1

@@ -22,7 +22,6 @@ from frametally_hadoop.engine import run_job
 from frametally_hadoop.job import CountObjects
 from frametally_hadoop.mapping import FrameGroups
 from frametally_hadoop.params import CountParams, count_params, parse_argument
-from frametally_hadoop.sorting import sort_in_files
 from frametally_hadoop.track_params import TrackParams
 
 HADOOP = Path(__file__).resolve().parents[2] / "hadoop"
@@ -386,27 +385,53 @@ def test_mrjob_is_imported_without_setuptools_and_leaves_no_stand_in_behind():
     assert run([sys.executable, "-W", "error", "-c", script], b"") == b""
 
 
-def test_what_is_sorted_in_files_is_the_same_bytes(manifest, expected, tmp_path, monkeypatch):
+BOUNDED_SORT = ["sort", "-S", "256M"]
+
+
+def noted_sorts(monkeypatch) -> list[list[str]]:
+    """How each `sort` begins, from now on."""
     calls = []
 
     def noted(command, **options):
-        calls.append(command[0])
-        return check_call(command, **options)
+        calls.append(command[:3])
+        return start(command, **options)
 
-    check_call = subprocess.check_call
-    monkeypatch.setattr("mrjob.local.check_call", noted)
-    monkeypatch.setattr(
-        "frametally_hadoop.engine.sort_in_files",
-        lambda engine, temporary: sort_in_files(engine, temporary, in_memory_bytes=0),
-    )
+    start = subprocess.run
+    monkeypatch.setattr(sorting.subprocess, "run", noted)
+    return calls
+
+
+def test_what_is_sorted_in_files_is_the_same_bytes(manifest, expected, tmp_path, monkeypatch):
+    calls = noted_sorts(monkeypatch)
+    monkeypatch.setattr(sorting, "IN_MEMORY_BYTES", 0)
     assert count(manifest, "inline", tmp_path / "inline") == expected
-    assert calls == ["sort"]
+    assert calls == [BOUNDED_SORT]
+
+
+def test_the_local_runner_sorts_within_a_bound_of_memory(manifest, expected, tmp_path, monkeypatch):
+    calls = noted_sorts(monkeypatch)
+    assert count(manifest, "local", tmp_path / "local") == expected
+    assert calls == [BOUNDED_SORT]
+
+
+@pytest.mark.parametrize("runner", ["inline", "local"])
+@pytest.mark.parametrize(
+    ("said", "kind", "reason"),
+    [
+        ("write failed: /tmp/sortX: No space left on device", OSError, "No space left"),
+        ("out of ideas", Retryable, r"the counting job's `sort` failed \(sort: out of ideas\); run it again"),
+    ],
+)
+def test_a_sort_that_fails_ends_the_job_and_is_not_done_again_in_memory(
+    manifest, tmp_path, monkeypatch, runner, said, kind, reason
+):
+    monkeypatch.setattr(sorting, "_SORT", ("sh", "-c", f"echo 'sort: {said}' >&2; exit 2"))
+    monkeypatch.setattr(sorting, "IN_MEMORY_BYTES", 0)
+    with pytest.raises(kind, match=reason):
+        count(manifest, runner, tmp_path / "job")
 
 
 def test_without_a_sort_command_it_is_done_in_memory(manifest, expected, tmp_path, monkeypatch):
     monkeypatch.setattr(sorting, "_SORT", ("no-such-command",))
-    monkeypatch.setattr(
-        "frametally_hadoop.engine.sort_in_files",
-        lambda engine, temporary: sort_in_files(engine, temporary, in_memory_bytes=0),
-    )
+    monkeypatch.setattr(sorting, "IN_MEMORY_BYTES", 0)
     assert count(manifest, "inline", tmp_path / "inline") == expected

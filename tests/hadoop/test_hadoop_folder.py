@@ -36,6 +36,7 @@ SETTINGS = {
         "hadoop_log_dirs",
         "hadoop_jobconf",
         "manifest_ttl_s",
+        "store_metadata_days",
     ],
     "elasticsearch": ["data_dir", "store_url", "index_url"],
 }

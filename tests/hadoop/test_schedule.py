@@ -101,6 +101,37 @@ def test_a_dry_run_names_what_an_aggregation_then_does_and_does_nothing_itself(f
     assert (plan(footage).days, plan(footage).estimated_s) == ([], 0.0)
 
 
+@pytest.mark.parametrize("cut", [0, 20])
+def test_a_day_with_a_damaged_segment_stays_listed_in_one_state_until_the_segment_is_restored(footage, cut):
+    footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(3)])
+    key = footage.segment(
+        [footage.frame(NOON_MS + 5, "car", index=5), footage.frame(NOON_MS + 6, "car", index=6)]
+    )
+    whole = footage.store.get(key)
+    body = whole[: whole[:-1].rindex(b"\n")] + b"\n{}\n"  # a corrupt line; or with a cut, less than a segment
+    footage.store.put(key, body[: len(body) - cut])
+    states = []
+    for _ in range(3):
+        states += [day.state for day in plan(footage).days]
+        footage.aggregate()
+    assert len(states) == 3
+    assert states[1] == states[2] != states[0]
+    footage.store.put(key, whole)
+    [restored] = plan(footage).days
+    assert restored.state not in states
+    footage.aggregate()
+    assert plan(footage).days == []
+
+
+def test_a_day_that_is_counted_by_other_settings_and_by_these_again_is_listed_in_another_state(footage):
+    three_days(footage)
+    before = {day.state for day in plan(footage).days}
+    footage.aggregate()
+    footage.aggregate(count_labels="bus")
+    assert before.isdisjoint(day.state for day in plan(footage).days)
+    assert len(plan(footage).days) == 3
+
+
 def test_the_time_is_estimated_from_earlier_aggregations_with_the_same_runner(footage):
     three_days(footage)
     assert (plan(footage).estimated_s, plan(footage).estimated_from) == (None, 0)

@@ -1,0 +1,100 @@
+"""A day's current run, looked at again when the day, or what its report is compared with, has changed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.media import touches
+from frametally.object_store import ObjectMissing, ObjectStore
+from frametally.quality import read_quality
+from frametally.records import Coverage, Run, encode
+from frametally_hadoop.audit import DayAudit
+from frametally_hadoop.plan import DayPlan
+from frametally_hadoop.surroundings import Surroundings
+
+
+def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Surroundings]) -> None:
+    """Make the quality report of a day that is up to date anew, if failed checks would now say otherwise.
+
+    Manifests, dead letters and other days' segments come later than its counts, and make no day stale.
+
+    Args:
+        store: Where it is.
+        day: The day.
+        surroundings: What it is compared with; asked only if not all checks passed.
+    """
+    run = day.current
+    try:
+        if run is None or (report := read_quality(store, run)) is None:
+            return
+        if all(check.passed for check in report.checks):
+            return
+        audit = DayAudit(
+            day,
+            lines_passed_on=run.frames + run.duplicates_dropped,
+            duplicates_dropped=run.duplicates_dropped,
+            corrupt_lines={},
+            surroundings=surroundings(),
+        )
+        if audit.is_outdated(report):
+            deque(audit.watch(_lines(store, run)), maxlen=0)
+            store.put(keys.quality_key(run.prefix), encode(audit.report(run.run_id)))
+    except (Poison, ObjectMissing, msgspec.DecodeError):
+        return  # whoever reads the run says what is damaged
+
+
+class Loss(NamedTuple):
+    """An interval of which a day's current run covers more frames than it would now."""
+
+    source: str
+    interval_start_ms: int
+    frames_before: int
+    frames_now: int
+
+
+def compare_frames(
+    store: ObjectStore, day: DayPlan, frames: Mapping[tuple[str, int], int]
+) -> tuple[list[Loss], bool]:
+    """Frames that the day would lose where nothing was forgotten, and whether it would gain any.
+
+    Args:
+        store: Where that run is.
+        day: The day.
+        frames: Those covered now, by source and start of the interval.
+    """
+    try:
+        before = dict(_covered(store, day.current)) if day.current else {}
+    except (ObjectMissing, msgspec.DecodeError):
+        before = {}  # it is damaged: nothing can be told by it
+    interval_ms = day.key.interval_s * 1000
+    losses = [
+        Loss(source, start_ms, before[source, start_ms], now)
+        for source, start_ms in sorted(before)
+        if (now := frames.get((source, start_ms), 0)) < before[source, start_ms]
+        and not any(
+            touches(stone, source=source, from_ms=start_ms, to_ms=start_ms + interval_ms)
+            for stone in day.tombstones
+        )
+    ]
+    return losses, any(now > before.get(where, 0) for where, now in frames.items())
+
+
+_decoder = msgspec.json.Decoder(Coverage)
+
+
+def _covered(store: ObjectStore, run: Run) -> Iterator[tuple[tuple[str, int], int]]:
+    for line in _lines(store, run):
+        if line.startswith(b'["coverage"'):
+            found = _decoder.decode(line.partition(b"\t")[2])
+            yield (found.source, found.interval_start_ms), found.frames
+
+
+def _lines(store: ObjectStore, run: Run) -> Iterator[bytes]:
+    for part in run.parts:
+        yield from store.get(f"{run.prefix}/{part}").splitlines(keepends=True)

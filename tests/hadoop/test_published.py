@@ -1,0 +1,207 @@
+"""Days that were published: their reports are renewed when they are no longer so, and no frame is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from frametally import keys
+from frametally.quality import read_quality
+from frametally.records import DeadLetter, MediaManifest, encode
+from frametally.runs import current_runs
+from frametally.segments import encode_segment
+from frametally.undo_records import Tombstone
+from frametally_hadoop.audit import CHAIN_UNBROKEN, COVERAGE_EQUALS_MANIFESTS, SEGMENTS_WHOLE
+from frametally_hadoop.selection import Selection
+
+NOON_MS = 1_767_268_800_000
+DAY_MS = 86_400_000
+MEDIUM = "ab" * 32
+
+
+def put_manifest(footage, *, frames: int, state: str = "complete"):
+    manifest = MediaManifest(
+        sha256=MEDIUM,
+        name="gate.mp4",
+        source="gate",
+        source_name="gate",
+        kind="video",
+        time_source="start_time",
+        sampling="5",
+        first_captured_at_ms=NOON_MS,
+        last_captured_at_ms=NOON_MS + 999,
+        frames_expected=frames,
+        frames_put=frames,
+        frames_announced=frames,
+        state=state,
+    )
+    footage.store.put(keys.media_key(MEDIUM), encode(manifest))
+
+
+def put_dead_letter(footage, index: int) -> None:
+    """The next segment of the chain: no frame, and a dead letter."""
+    letter = DeadLetter(
+        offset=index,
+        message=b"{}",
+        source="gate",
+        image_path=keys.image_key("gate", NOON_MS + index, MEDIUM, index),
+        stage="decode",
+        reason="no picture",
+    )
+    data = encode_segment(
+        model="tiny-1",
+        log_id="log-1",
+        topic="frames",
+        partition=0,
+        first_offset=index,
+        next_offset=index + 1,
+        frames=[],
+        dead_letters=[letter],
+    )
+    footage.store.put(keys.segment_key("tiny-1", "log-1", "frames", 0, index), data)
+
+
+def verdicts(footage, day: str = "2026-01-01") -> dict[str, bool | None]:
+    """The checks of the day's current run that are not simply passed."""
+    [run] = [run for run in current_runs(footage.store) if run.day == day]
+    report = read_quality(footage.store, run)
+    assert report is not None
+    return {check.name: check.passed for check in report.checks if not check.passed}
+
+
+def film(footage, count: int, first: int = 0, start_ms: int = NOON_MS, **options) -> str:
+    numbers = range(first, first + count)
+    return footage.segment([footage.frame(start_ms + n, "car", index=n) for n in numbers], **options)
+
+
+def test_a_dead_letter_that_comes_after_the_counts_puts_their_report_right(footage):
+    film(footage, 5)
+    put_manifest(footage, frames=6)
+    footage.aggregate()
+    assert verdicts(footage) == {COVERAGE_EQUALS_MANIFESTS: False}
+    put_dead_letter(footage, 5)
+    runs = current_runs(footage.store)
+    report = footage.aggregate()
+    assert (report.runs, report.days_up_to_date) == ([], 1)
+    assert current_runs(footage.store) == runs
+    assert verdicts(footage) == {}
+
+
+def test_a_medium_that_is_complete_after_the_counts_puts_their_report_right(footage):
+    film(footage, 5)
+    put_manifest(footage, frames=5, state="producing")
+    footage.aggregate()
+    assert verdicts(footage)[COVERAGE_EQUALS_MANIFESTS] is None
+    put_manifest(footage, frames=5)
+    footage.aggregate()
+    assert verdicts(footage) == {}
+
+
+def test_a_segment_of_another_day_that_is_restored_puts_the_reports_of_its_model_right(footage):
+    film(footage, 5)
+    put_manifest(footage, frames=5)
+    gone = film(footage, 1, first=5, start_ms=NOON_MS + DAY_MS)
+    film(footage, 1, first=6, start_ms=NOON_MS + 2 * DAY_MS)
+    whole = footage.store.get(gone)
+    footage.store.put(gone, whole[:-9])
+    footage.aggregate()
+    assert verdicts(footage) == {SEGMENTS_WHOLE: False, CHAIN_UNBROKEN: False}
+    footage.store.put(gone, whole)
+    footage.aggregate()
+    assert verdicts(footage) == {}
+
+
+def test_a_report_that_is_made_anew_is_that_of_a_count_from_the_beginning(footage, twin):
+    film(footage, 5)
+    put_manifest(footage, frames=6)
+    footage.aggregate()
+    put_dead_letter(footage, 5)
+    late = twin(footage)
+    for key in late.objects("mapreduce-output"):
+        late.store.delete(key)
+    put_manifest(late, frames=6)
+    footage.aggregate()
+    late.aggregate()
+    assert footage.objects("mapreduce-output") == late.objects("mapreduce-output")
+
+
+def test_a_report_that_would_say_the_same_is_not_written_and_no_part_file_is_read(footage, watched):
+    film(footage, 5)
+    put_manifest(footage, frames=6)
+    footage.aggregate()
+    calls = []
+    footage.aggregate(store=watched(footage.store, lambda call, key: calls.append((call, key))))
+    assert not any("put" in call or "/part-" in key for call, key in calls)
+
+
+@pytest.mark.parametrize("harm", ["part", "report"])
+def test_what_is_damaged_of_a_published_day_does_not_stop_an_aggregation(footage, harm):
+    film(footage, 5)
+    put_manifest(footage, frames=6)
+    [run] = footage.aggregate().runs
+    key = f"{run.prefix}/part-00000" if harm == "part" else keys.quality_key(run.prefix)
+    footage.store.put(key, b'["coverage"]\t{')
+    put_dead_letter(footage, 5)
+    assert footage.aggregate().days_up_to_date == 1
+
+
+@pytest.fixture
+def expired(footage):
+    """A day of two segments that was counted, and is stale, as the first one is gone."""
+    gone = film(footage, 5)
+    film(footage, 5, first=5, start_ms=NOON_MS + 120_000)
+    footage.aggregate()
+    footage.store.delete(gone)
+    return footage
+
+
+def late_footage(footage) -> None:
+    film(footage, 50, first=100, start_ms=NOON_MS + 600_000)
+
+
+def test_late_footage_of_a_day_whose_segments_are_gone_is_not_published_and_it_says_why(expired):
+    before = expired.parts()
+    late_footage(expired)
+    film(expired, 1, first=900, start_ms=NOON_MS + DAY_MS)
+    report = expired.aggregate(store_metadata_days=30)
+    assert [run.day for run in report.runs] == ["2026-01-02"]
+    [skipped] = report.skipped
+    assert skipped.name == "tiny-1, 2026-01-01"
+    assert (
+        "1 intervals would lose frames (the first, gate 2026-01-01 12:00:00Z: 0 instead of 5)"
+        in skipped.reason
+    )
+    assert "`frametally aggregate --all --from 2026-01-01 --to 2026-01-02`" in skipped.reason
+    assert "FRAMETALLY_STORE_METADATA_DAYS" in skipped.reason
+    assert expired.parts().items() >= before.items()
+
+
+def test_what_is_left_of_a_day_is_published_if_it_is_asked_for(expired):
+    late_footage(expired)
+    of_the_day = Selection(NOON_MS // DAY_MS * DAY_MS, (NOON_MS // DAY_MS + 1) * DAY_MS, recount=True)
+    report = expired.aggregate(selection=of_the_day)
+    assert (report.frames, report.skipped) == (55, [])
+    assert expired.aggregate().runs == []
+
+
+@pytest.mark.parametrize(("days", "said"), [(30, 0), (0, 1)])
+def test_a_day_that_only_loses_segments_stays_and_is_named_only_if_they_were_to_be_kept(expired, days, said):
+    before = expired.parts()
+    report = expired.aggregate(store_metadata_days=days)
+    assert (report.runs, len(report.skipped), report.days_up_to_date) == ([], said, 1 - said)
+    assert expired.parts() == before
+
+
+def test_what_was_forgotten_is_not_taken_for_lost(footage):
+    film(footage, 5)
+    footage.aggregate()
+    stone = Tombstone(
+        media=keys.media_id(MEDIUM, 0),
+        source="gate",
+        name="gate.mp4",
+        from_ms=NOON_MS + 3,
+        to_ms=None,
+        why="forget",
+    )
+    footage.store.put(keys.tombstone_key(stone.media, stone.from_ms, stone.to_ms), encode(stone))
+    report = footage.aggregate()
+    assert (report.frames, report.skipped) == (3, [])
