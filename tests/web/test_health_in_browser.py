@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from counted_footage import make_lines, publish_lines, put_manifest
@@ -70,10 +70,80 @@ def test_the_strip_says_whether_every_frame_is_accounted_for_and_opens_the_books
     expect(strip.locator(".health-state")).to_have_attribute("data-state", re.compile("behind|broken"))
     page.locator("#health > summary").click()
     row = page.locator("#books tbody tr", has_text="Gate")
-    expect(row.locator("td").nth(1)).to_have_text("60")
+    expect(row.locator("td").nth(2)).to_have_text("60")
     expect(page.locator("#runs tbody tr")).to_have_count(1)
     expect(page.locator("#runs tbody tr")).to_contain_text("2024-05-01")
     expect(page.locator("#runs caption")).to_contain_text("Last runs")
+
+
+def books_of(**frames: Any) -> dict[str, Any]:
+    """Books of one source, settled at 600 frames but for what is given."""
+    source = {
+        **{"source": "gate", "name": "Gate", "expected": 600, "announced": 600, "detected": 600},
+        **{"dead_lettered": 0, "forgotten": 0, "counted": 600, "indexed": 600, "producing": False},
+        **{"timed_by_file": False, "newest_captured_at_ms": None},
+        **frames,
+    }
+    return {
+        **{"as_of_ms": 0, "model": "m", "state": "settled", "sources": [source]},
+        **{
+            "newest_captured_at_ms": None,
+            "newest_segment_at_ms": None,
+            "stages": [],
+            "log": {"messages": 0, "committed": 0},
+        },
+        **{"frames_per_s": None, "eta_s": None, "lost_messages": 0, "dead_letters": []},
+        **{"behind": [], "broken": []},
+    }
+
+
+@pytest.mark.parametrize(
+    ("frames", "equation", "state"),
+    [
+        (
+            {"detected": 500, "forgotten": 100, "counted": 500, "indexed": 500},
+            "600 announced = 500 detected + 100 forgotten; 500 counted, 500 indexed",
+            "✓ settled",
+        ),
+        (
+            {"detected": 595, "dead_lettered": 5, "counted": 595, "indexed": 595},
+            "600 announced = 595 detected + 5 dead letters; 595 counted, 595 indexed",
+            "✓ settled",
+        ),
+        (
+            {"detected": 580, "counted": 550, "indexed": 550},
+            "600 announced, so far 580 detected; 550 counted, 550 indexed",
+            "… not yet",
+        ),
+        ({"detected": 620}, "600 announced, but 620 detected; 600 counted, 600 indexed", "… not yet"),
+        (
+            {"announced": 300, "detected": 300, "counted": 300, "indexed": 300, "producing": True},
+            "300 of 600 announced = 300 detected; 300 counted, 300 indexed",
+            "… producing",
+        ),
+        (
+            {"announced": 300, "detected": 300, "counted": 300, "indexed": 300},
+            "300 of 600 announced = 300 detected; 300 counted, 300 indexed",
+            "… not yet",
+        ),
+        ({"producing": True}, "600 announced = 600 detected; 600 counted, 600 indexed", "… producing"),
+    ],
+)
+def test_the_strip_states_no_equation_that_is_false_and_a_source_is_settled_only_when_all_of_it_is(
+    place: Place,
+    visit: Callable[..., Visit],
+    serving: Callable[..., str],
+    frames: dict[str, Any],
+    equation: str,
+    state: str,
+) -> None:
+    place.film({"car": 6})
+    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    window.page.route("**/api/v1/status", lambda route: route.fulfill(json=books_of(**frames)))
+    page = window.open()
+    expect(page.locator("#health-strip")).to_contain_text(equation)
+    page.locator("#health > summary").click()
+    expect(page.locator("#books tbody tr td").last).to_have_text(state)
 
 
 def test_without_a_place_in_the_stream_the_page_asks_for_the_books(

@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 import { moment, number, plural } from "./format.js";
 
 const COLUMNS = /** @type {const} */ ([
+  ["expected", "Expected"],
   ["announced", "Announced"],
   ["detected", "Detected"],
   ["dead_lettered", "Dead letters"],
@@ -16,7 +17,12 @@ const COLUMNS = /** @type {const} */ ([
 export function booksTable({ sources }) {
   const rows = sources.map((one) => {
     const out = one.detected + one.dead_lettered + one.forgotten;
-    const right = one.announced === out && one.detected === one.counted && one.counted === one.indexed;
+    const right =
+      !one.producing &&
+      one.expected === one.announced &&
+      one.announced === out &&
+      one.detected === one.counted &&
+      one.counted === one.indexed;
     return el(
       "tr",
       {},
@@ -27,7 +33,8 @@ export function booksTable({ sources }) {
     ); // prettier-ignore
   });
   return table(
-    "Frames of each source: announced = detected + dead letters + forgotten, detected = counted = indexed",
+    "Frames of each source, when all is done: expected = announced = detected + dead letters + forgotten, " +
+      "detected = counted = indexed",
     ["Source", ...COLUMNS.map(([, name]) => name), "Newest frame", "State"],
     rows,
   );

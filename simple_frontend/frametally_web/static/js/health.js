@@ -69,16 +69,27 @@ function headline({ state, behind, broken }) {
     : `Work is left: ${behind[0] ?? "a stage is behind"}`;
 }
 
-/** @param {Api.Books} books */
+/**
+ * All sources together; the equals sign only where the two sides are equal.
+ * @param {Api.Books} books
+ */
 function equation({ sources }) {
   const sum = (/** @type {(one: Api.SourceBooks) => number} */ of) =>
-    number(sources.reduce((total, one) => total + of(one), 0));
-  const dead = sources.reduce((total, one) => total + one.dead_lettered, 0);
-  return (
-    `${sum((one) => one.announced)} announced = ${sum((one) => one.detected)} detected` +
-    `${dead ? ` + ${plural(dead, "dead letter")}` : ""}; ` +
-    `${sum((one) => one.counted)} counted, ${sum((one) => one.indexed)} indexed`
-  );
+    sources.reduce((total, one) => total + of(one), 0);
+  const [expected, announced] = [sum((one) => one.expected), sum((one) => one.announced)];
+  const detected = sum((one) => one.detected);
+  const [dead, forgotten] = [sum((one) => one.dead_lettered), sum((one) => one.forgotten)];
+  const missing = announced - detected - dead - forgotten;
+  return [
+    announced < expected
+      ? `${number(announced)} of ${number(expected)} announced`
+      : `${number(announced)} announced`,
+    missing ? (missing > 0 ? ", so far " : ", but ") : " = ",
+    `${number(detected)} detected`,
+    dead ? ` + ${plural(dead, "dead letter")}` : "",
+    forgotten ? ` + ${number(forgotten)} forgotten` : "",
+    `; ${number(sum((one) => one.counted))} counted, ${number(sum((one) => one.indexed))} indexed`,
+  ].join("");
 }
 
 /** @param {Api.Books} books */
