@@ -206,6 +206,24 @@ def test_the_mean_is_proved_by_its_division(place: Place, visit: Callable[..., V
     page = window.open("?interval=60&metric=mean_per_frame&at=2024-05-01T08:00:00Z")
     equation = f"{first} detections ÷ 12 frames analysed = {first / 12:.2f} per frame."
     expect(page.locator(".proof-list")).to_contain_text(equation)
+    expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {first}: all detections of this bar")
+
+
+def test_the_peak_is_proved_by_the_frame_that_reaches_it(place: Place, visit: Callable[..., Visit]) -> None:
+    counts = film(place)
+    of_bar = [one for one in counts if one.interval_start_ms < START_MS + 300_000]
+    peak = max(one.peak for one in of_bar)
+    window = visit(place)
+    page = window.open("?interval=300&metric=peak&at=2024-05-01T08:00:00Z")
+    expect(page.locator("#frames-subtitle")).to_contain_text(f"peak in one frame {peak}, ")
+    expect(page.locator(".proof-list")).to_contain_text("so far")  # there is more to come
+    load_all(page)
+    total = sum(one.detections for one in of_bar)
+    expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {total}: all detections of this bar")
+    expect(page.locator(".proof-list")).to_contain_text(
+        re.compile(rf"The most of one label in one frame is {peak} . car\.$")
+    )
+    assert page.locator(".proof-entry .what", has_text=re.compile(f"^{peak} . car")).count() > 0
 
 
 def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Callable[..., Visit]) -> None:

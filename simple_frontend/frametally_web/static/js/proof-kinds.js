@@ -23,7 +23,8 @@ export const framesProof = {
       items: answer.frames.map((frame) => {
         const time = moment(frame.captured_at_ms);
         const source = nameOf(frame.source);
-        const what = countsOf(frame.boxes);
+        const counts = countsOf(frame.boxes);
+        const what = counts.map(({ label, count }) => `${count} × ${label}`).join(", ");
         return {
           key: frame.image_path,
           time: timeAmong(frame.captured_at_ms, severalDays(answer)),
@@ -31,12 +32,14 @@ export const framesProof = {
           adds: frame.count,
           runningTotal: frame.running_total,
           what,
+          most: counts[0] ?? null,
           pictures: [{ ...frame, title: what, caption: `${source} · ${time}`, remarks: remarksOn(frame) }],
         };
       }),
       next: answer.next,
       note: answer.note,
       total: answer.detections,
+      metric: metric.id,
       equation: equationOf(answer, metric),
     };
   },
@@ -62,6 +65,7 @@ export const objectsProof = {
           adds: 1,
           runningTotal: track.running_total,
           what: `${track.label}, ${plural(track.boxes, "box", "boxes")}`,
+          most: null,
           pictures: [
             sighting(track.first, `${track.label}, first seen`, source),
             sighting(track.best, `${track.label}, seen best`, source),
@@ -71,6 +75,7 @@ export const objectsProof = {
       next: answer.next,
       note: answer.note,
       total: answer.objects,
+      metric: "objects",
       equation: "",
     };
   },
@@ -97,15 +102,14 @@ function sighting(seen, title, source) {
 }
 
 /**
- * "2 × car, 1 × bus"
+ * 2 of car, 1 of bus: the most first.
  * @param {Api.Box[]} boxes
  */
 function countsOf(boxes) {
   /** @type {Map<string, number>} */
   const counts = new Map();
   for (const { label } of boxes) counts.set(label, (counts.get(label) ?? 0) + 1);
-  const parts = [...counts].sort((a, b) => b[1] - a[1]);
-  return parts.map(([label, count]) => `${count} × ${label}`).join(", ");
+  return [...counts].map(([label, count]) => ({ label, count })).sort((a, b) => b.count - a.count);
 }
 
 /**
@@ -117,6 +121,5 @@ function equationOf({ detections, frames_analysed: frames }, metric) {
   if (metric.id === "mean_per_frame" && frames) {
     return `${number(detections)} detections ÷ ${plural(frames, "frame")} analysed = ${mean(detections / frames)} per frame.`;
   }
-  const peak = metric.id === "peak" ? " The peak is the most of one label in one of these frames." : "";
-  return `${plural(frames, "frame")} analysed, with or without anything in them.${peak}`;
+  return `${plural(frames, "frame")} analysed, with or without anything in them.`;
 }

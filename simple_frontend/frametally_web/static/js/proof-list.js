@@ -14,6 +14,8 @@ export class ProofList {
     /** @type {HTMLElement[]} */
     this.entries = [];
     this.sumSoFar = 0;
+    /** @type {{label: string, count: number}|null} */
+    this.most = null;
     this.body = el("ol", { class: "proof-entries" });
     this.more = el("button", { type: "button", class: "button", text: "Show more", onclick: on.more });
     this.sum = el("p", { class: "proof-sum", role: "status" });
@@ -47,25 +49,40 @@ export class ProofList {
     this.entries.push(...added);
     this.body.append(...added.map((entry) => el("li", {}, entry)));
     this.more.hidden = ended;
-    this.equation.textContent = page.note ?? page.equation;
+    this.equation.textContent = page.note ?? `${page.equation}${this.#peak(page, ended)}`;
     this.equation.className = page.note ? "time-warning" : "muted small";
     this.sumSoFar = page.items.at(-1)?.runningTotal ?? this.sumSoFar;
-    this.#close(ended, this.sumSoFar, page.total);
+    this.#close(ended, this.sumSoFar, page);
+  }
+
+  /**
+   * The peak of the frames up to here, in words; empty where another metric is proved.
+   * @param {import("./proof.js").Page} page
+   * @param {boolean} ended
+   */
+  #peak({ items, metric }, ended) {
+    for (const { most } of items) if (most && most.count > (this.most?.count ?? 0)) this.most = most;
+    if (metric !== "peak" || !this.most) return "";
+    const { count, label } = this.most;
+    return ` The most of one label in one frame ${ended ? "is" : "so far is"} ${number(count)} × ${label}.`;
   }
 
   /**
    * @param {boolean} ended
    * @param {number} sum
-   * @param {number|null} total
+   * @param {import("./proof.js").Page} page
    */
-  #close(ended, sum, total) {
+  #close(ended, sum, { total, metric }) {
     const of = total === null ? "" : ` of ${number(total)}`;
+    const isValue = metric === "detections" || metric === "objects";
     const right = ended && sum === total;
     this.sum.dataset.state = right ? "right" : ended && total !== null ? "wrong" : "open";
     this.sum.textContent = right
-      ? `✓ The sum is ${number(sum)}: the bar's value`
+      ? isValue
+        ? `✓ The sum is ${number(sum)}: the bar's value`
+        : `✓ The sum is ${number(sum)}: all detections of this bar`
       : ended
-        ? `The sum is ${number(sum)}${total === null ? "" : `, the bar says ${number(total)}`}`
+        ? `The sum is ${number(sum)}${total === null ? "" : `, the bar ${isValue ? "says" : "has"} ${number(total)}`}`
         : `Sum so far: ${number(sum)}${of}`;
   }
 

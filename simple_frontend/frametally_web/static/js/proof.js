@@ -18,6 +18,7 @@ const MOST_PAGES_TO_SEEK = 40;
  * @property {number} adds
  * @property {number} runningTotal
  * @property {string} what
+ * @property {{label: string, count: number}|null} most  the label of which it has most; null for an object
  * @property {import("./lightbox.js").LargeFrame[]} pictures
  */
 
@@ -26,7 +27,8 @@ const MOST_PAGES_TO_SEEK = 40;
  * @property {Item[]} items
  * @property {string|null} next
  * @property {string|null} note
- * @property {number|null} total  the bar's value
+ * @property {number|null} total  what the sum has to come to
+ * @property {Api.Metric} metric  of the bar: its value is the sum, or made of what is summed up
  * @property {string} equation  how the sum becomes what the chart shows
  */
 
