@@ -113,6 +113,8 @@ class Place:
         """One run a day, as the counting job has them."""
         for day in sorted({keys.utc_day(one.interval_start_ms) for one in coverage}):
             self._sequence += 1
+            of_day = [one for one in counts if keys.utc_day(one.interval_start_ms) == day]
+            covered = [one for one in coverage if keys.utc_day(one.interval_start_ms) == day]
             run = Run(
                 run_id=f"{self._sequence:06d}-0123456789abcdef",
                 sequence=self._sequence,
@@ -123,11 +125,9 @@ class Place:
                 prefix="mapreduce-output/x",
                 parts=["part-00000"],
                 inputs_sha256="00",
-                frames=sum(one.frames for one in coverage),
+                frames=sum(one.frames for one in covered),
                 duplicates_dropped=0,
             )
-            of_day = [one for one in counts if keys.utc_day(one.interval_start_ms) == day]
-            covered = [one for one in coverage if keys.utc_day(one.interval_start_ms) == day]
             assert self.real_index.publish(run, of_day, covered)
 
     def film(

@@ -82,6 +82,19 @@ def test_the_picture_shows_the_chart_with_its_title_and_what_it_rests_on(
     assert blue > 5000
 
 
+def test_beside_the_table_there_is_no_chart_to_take_a_picture_of_and_the_button_says_so(
+    place: Place, visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    place.film({"car": 6})
+    page = visit(place).open("?view=table")
+    page.locator("#export summary").click()
+    expect(page.locator("#export-png")).to_be_disabled()
+    expect(page.locator("#export-png")).to_have_attribute("title", re.compile("Bars or Lines"))
+    page.locator("#view-lines").click()
+    assert page.locator("#export-png").get_attribute("title") is None
+    assert cv2.imread(str(download(page, "png", tmp_path))).shape[1] > 1000
+
+
 def test_a_copied_link_pins_what_the_page_had_left_to_the_data(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

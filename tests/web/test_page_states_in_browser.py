@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,26 @@ def test_a_link_that_cannot_be_answered_says_why_and_offers_a_way_out(
     expect(page.locator("#notice")).to_be_hidden()
 
 
+def test_a_zone_that_cannot_be_shown_is_left_by_the_way_out(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, intervals=4, interval_s=3600)
+    window = visit(place)
+    query = "?timezone=Asia/Kolkata&metric=peak"
+    page = window.open(query, wait_for="#dashboard[data-state=failed]")
+    expect(page.locator("#notice")).to_contain_text("The clocks of Asia/Kolkata")
+    page.get_by_role("button", name="Show everything").click()
+    window.settled()
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"\?metric=peak$"))
+    # A zone that is not at fault stays.
+    query = "?timezone=America/New_York&interval=90"
+    window.open(query, wait_for="#dashboard[data-state=failed]")
+    page.get_by_role("button", name="Show everything").click()
+    window.settled()
+    expect(page).to_have_url(re.compile(r"\?timezone=America/New_York$"))
+
+
 def test_a_frame_that_was_removed_is_said_to_be_gone(place: Place, visit: Callable[..., Visit]) -> None:
     place.film({"car": 6})
     for info in list(place.store.list(keys.IMAGES)):
@@ -173,11 +194,18 @@ def test_a_phone_needs_no_sideways_scrolling(place: Place, visit: Callable[..., 
     for query in ("?view=table", "?at=2024-05-01T08:00:05Z", "?from=2031-01-01T00:00:00Z", ""):
         page = window.open(query)
         assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.locator("#source-filter summary").click()
-    panel = page.locator("#source-filter .picker-panel").bounding_box()
-    assert panel is not None
-    assert panel["x"] >= 0
-    assert panel["x"] + panel["width"] <= 390
+    panels = {
+        "": {"#source-filter summary": "#source-filter .picker-panel", "#export summary": "#export-links"},
+        "?from=2024-05-01T08:00:05Z": {"#export summary": "#export-links"},
+    }
+    for query, opened in panels.items():
+        window.open(query)
+        for button, name in opened.items():
+            page.locator(button).click()
+            panel = page.locator(name).bounding_box()
+            assert panel is not None
+            assert panel["x"] >= 0
+            assert panel["x"] + panel["width"] <= 390
 
 
 def test_many_labels_share_one_colour_beyond_the_six_that_can_be_told_apart(

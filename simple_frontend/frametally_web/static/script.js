@@ -36,7 +36,12 @@ let isLoading = false;
 let isStale = false; // the counts changed while they were loaded
 
 const filters = new Filters(change);
-const results = new Results({ bar: (bar) => showBar(bar, true), change, unzoom, reset: showEverything });
+const results = new Results({
+  bar: (bar) => showBar(bar, true),
+  change,
+  unzoom,
+  reset: () => showEverything(),
+});
 const frames = new FramesCard({ bar: showBar, change, frame: noteFrame, load: () => load() });
 const extras = new Extras(change);
 const health = new Health();
@@ -55,8 +60,10 @@ function unzoom() {
   if (state.from !== null || state.to !== null) change({ from: null, to: null, interval: null });
 }
 
-function showEverything() {
-  const { view, chart, boxes, timezone, metric } = state;
+/** @param {string} [fault]  the parameter that could not be: it is not kept */
+function showEverything(fault = "") {
+  const { view, chart, boxes, metric } = state;
+  const timezone = fault === "timezone" ? null : state.timezone;
   remember({ ...DEFAULT, view, chart, boxes, timezone, metric });
   load();
 }
@@ -239,7 +246,7 @@ function fail(error) {
   }
   if (!shown) byId("dashboard").dataset.state = "failed";
   if (!error.passes) {
-    showMistake(error, showEverything);
+    showMistake(error, () => showEverything(error.parameter));
     return null;
   }
   isAway = true;

@@ -49,7 +49,15 @@ export class Exports {
       query.set("format", format);
       link.href = `${BASE}/export?${query}`;
     }
-    control("export-png", HTMLButtonElement).disabled = !view;
+    const picture = control("export-png", HTMLButtonElement);
+    const why = !view
+      ? "There is no chart"
+      : state.view === "table"
+        ? "A picture of the chart: choose Bars or Lines"
+        : "";
+    picture.disabled = why !== "";
+    if (why) picture.title = why;
+    else picture.removeAttribute("title");
   }
 
   async #savePicture() {

@@ -15,6 +15,7 @@ const changes = new Intl.NumberFormat(LOCALE, {
   signDisplay: "exceptZero",
 });
 const signed = new Intl.NumberFormat(LOCALE, { signDisplay: "exceptZero", maximumFractionDigits: 2 });
+const slight = new Intl.NumberFormat(LOCALE, { signDisplay: "exceptZero", maximumSignificantDigits: 2 });
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const formats = new Map();
 
@@ -74,10 +75,13 @@ export const percent = (value) =>
 export const change = (value) => changes.format(value);
 
 /**
- * +1,234
+ * +1,234, +0.5, +0.000046; what adding up numbers with a fraction leaves is 0
  * @param {number} value
  */
-export const difference = (value) => signed.format(value);
+export function difference(value) {
+  const size = Math.abs(value);
+  return (size < 0.1 && size > 1e-12 ? slight : signed).format(value);
+}
 
 /**
  * "1 frame", "2 frames"
