@@ -3,10 +3,11 @@
     python benchmarks/dashboard.py --folder FOLDER [--load-only] [--days 365] [--seconds 60]
 
 Loads a year of three cameras and 80 labels into `--folder` (minutes; kept there between runs), serves it by
-`frametally serve`, in a process of its own, and asks it from this one. Requests are sent when they are due,
-whether or not earlier ones have been answered, and timed from then. No two charts are quite the same, so that
-no answer is a kept one. With FRAMETALLY_TEST_ELASTICSEARCH_URL (and _USER, _PASSWORD) set, a tenth of it is
-asked in Elasticsearch, too, 5 times a second.
+`frametally serve`, in a process of its own, and asks it from this one: every route but `events`, whose answer
+does not end. Frames, pictures and tracks are there for some minutes, which are those asked for. Requests are
+sent when they are due, whether or not earlier ones have been answered, and timed from then. No two charts are
+quite the same, so that no answer is a kept one. With FRAMETALLY_TEST_ELASTICSEARCH_URL (and _USER, _PASSWORD)
+set, a tenth of it is asked in Elasticsearch, too, 5 times a second.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from dashboard_data import (
     put_segments,
     widen_ledger,
 )
+from dashboard_frames import first_picture, put_pictures, put_tracks
 from pydantic import SecretStr
 from results import ROOT, Cell, Goal, Table, save
 
@@ -52,7 +54,9 @@ REQUESTS_A_SECOND = 20
 OF_SEARCH_A_SECOND = 5
 ZONES = ("Europe/Berlin", "UTC", "America/New_York", "Asia/Tokyo")
 MINUTES_WITH_FRAMES = 40
+MINUTES_WITH_TRACKS = 8  # on as many days, each with all its tracks
 _MOST_WARM_UP_S = 60
+_OF_STORE = ("first frame behind a bar", "picture of a frame", "unique objects behind a bar")
 _ABOUT = (
     "How long answers take over a year of three cameras, each request timed from when it was due; the client "
     "shares the cores, and no chart is a kept one. One process of `frametally serve` with its own settings. "
@@ -84,12 +88,17 @@ def questions(minutes: list[Minute], days: int) -> dict[str, Ask]:
     def some(rng: random.Random) -> list[str]:
         return rng.sample(LABELS[:20], 3)
 
-    def proof(rng: random.Random) -> str:
-        minute = rng.choice(minutes)
-        (source, label), _ = rng.choice(list(minute.boxes.items()))
+    def bar(rng: random.Random, among: list[Minute]) -> dict[str, object]:
+        minute = rng.choice(among)
+        source, label = rng.choice(list(minute.boxes))
         start_ms = minute.start_ms
-        given = {"source": source, "label": label, "from": start_ms, "to": start_ms + MINUTE_MS, "limit": 1}
-        return ask("frames", **given, timezone=rng.choice(ZONES))
+        given = {"source": source, "label": label, "from": start_ms, "to": start_ms + MINUTE_MS}
+        return {**given, "timezone": rng.choice(ZONES)}
+
+    def picture(rng: random.Random) -> str:
+        minute = rng.choice(minutes)
+        source, _ = rng.choice(list(minute.boxes))
+        return ask("frames/image", path=first_picture(minute, source))
 
     return {
         "chart: a year, all labels, chosen interval": lambda rng: ask("counts", **over(rng, year)),
@@ -107,7 +116,9 @@ def questions(minutes: list[Minute], days: int) -> dict[str, Ask]:
         "heat-map: a year, 1 label": lambda rng: ask("heatmap", **over(rng, year), label=rng.choice(LABELS)),
         "heat-map: a year, all labels": lambda rng: ask("heatmap", **over(rng, year)),
         "busiest frames: a year": lambda rng: ask("evidence", **over(rng, year), label=some(rng)),
-        "first frame behind a bar": proof,
+        "first frame behind a bar": lambda rng: ask("frames", **bar(rng, minutes), limit=1),
+        "picture of a frame": picture,
+        "unique objects behind a bar": lambda rng: ask("objects", **bar(rng, minutes[:MINUTES_WITH_TRACKS])),
         "labels": lambda _: "/api/v1/labels",
         "sources": lambda _: "/api/v1/sources",
         "models": lambda _: "/api/v1/models",
@@ -190,15 +201,17 @@ def serving(folder: Path, env: dict[str, str]) -> Iterator[int]:
 
 def load(folder: Path, days: int) -> tuple[Loaded, list[Minute], int]:
     """Make what is asked, as far as it is not there."""
+    step = days * 1440 // (MINUTES_WITH_FRAMES + 1)
+    wanted = range(step, step * MINUTES_WITH_FRAMES + 1, step)
+    tracked = sorted({minute // 1440 for minute in wanted[:MINUTES_WITH_TRACKS]})
     with closing(open_count_index(f"sqlite:///{folder / 'index.sqlite'}")) as index:
-        loaded = load_index(index, days=days)
+        loaded = load_index(index, days=days, tracked=tracked)
     note = folder / "minutes.json"
     if note.exists():
         found = [Minute(start, boxes) for start, boxes in _read_minutes(note)]
     else:
         with closing(open_object_store((folder / "store").as_uri())) as store:
-            step = days * 1440 // (MINUTES_WITH_FRAMES + 1)
-            found = put_segments(store, range(step, step * MINUTES_WITH_FRAMES + 1, step))
+            found = put_segments(store, wanted)
             with closing(open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")) as ledger:
                 ledger.refresh(store, NoProgress())
         note.write_bytes(
@@ -206,6 +219,9 @@ def load(folder: Path, days: int) -> tuple[Loaded, list[Minute], int]:
                 [[one.start_ms, [[*key, n] for key, n in one.boxes.items()]] for one in found]
             )
         )
+    with closing(open_object_store((folder / "store").as_uri())) as store:
+        size, tracks = put_pictures(store, found), put_tracks(store, tracked)
+    print(f"pictures of {size} bytes, {tracks} tracks a day")
     return loaded, found, widen_ledger(folder / "ledger.sqlite", days=days)
 
 
@@ -242,7 +258,7 @@ def elasticsearch(
         "FRAMETALLY_INDEX_PASSWORD": password,
         "FRAMETALLY_WEB_QUERY_TIMEOUT_S": "30",
     }
-    only = {name: ask for name, ask in asked.items() if not name.startswith("first frame")}
+    only = {name: ask for name, ask in asked.items() if name not in _OF_STORE}
     with serving(folder, env) as port:
         warm_up(port, only)
         measure(port, only, seconds=10, per_s=OF_SEARCH_A_SECOND)

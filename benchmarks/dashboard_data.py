@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,9 +59,16 @@ class Minute(NamedTuple):
     boxes: dict[tuple[str, str], int]
 
 
-def load_index(index: CountIndex, *, days: int, share: float = 1.0) -> Loaded:
-    """Publish `days` days; `share` of the objects. Days that are there already are not made again."""
-    there = {run.day for run in index.current_runs()}
+def load_index(index: CountIndex, *, days: int, share: float = 1.0, tracked: Collection[int] = ()) -> Loaded:
+    """Publish `days` days; `share` of the objects. Days that are there already are not made again.
+
+    Args:
+        index: Is filled.
+        days: How many, from the first on.
+        share: Of the objects.
+        tracked: Numbers of the days that have tracks in the store.
+    """
+    there = {run.run_id + run.day for run in index.current_runs()}
     rows = covered = detections = 0
     for number in range(days):
         day_ms = FIRST_DAY_MS + number * DAY_MS
@@ -69,8 +76,9 @@ def load_index(index: CountIndex, *, days: int, share: float = 1.0) -> Loaded:
         rows += int(np.count_nonzero(of_day))
         covered += of_day.shape[0] * of_day.shape[1]
         detections += int(of_day.sum())
-        if keys.utc_day(day_ms) not in there:
-            index.publish(_run(day_ms), _counts(of_day, day_ms), _coverage(of_day, day_ms))
+        run = run_of(day_ms, tracked=number in tracked)
+        if run.run_id + run.day not in there:
+            index.publish(run, _counts(of_day, day_ms), _coverage(of_day, day_ms))
     return Loaded(rows, covered, detections)
 
 
@@ -92,12 +100,29 @@ def _thinned(boxes: np.ndarray, share: float) -> np.ndarray:
     return boxes * keep
 
 
-def _run(day_ms: int) -> Run:
+def objects_of(boxes: np.ndarray) -> np.ndarray:
+    """How many objects so many boxes (one or more) of one minute and label are."""
+    return 1 + boxes // 12
+
+
+def frame_of(label: int, number: int) -> int:
+    """Which frame of a minute has its `number`-th box of a label."""
+    return (number * 7 + label) % FRAMES_A_MINUTE
+
+
+def picture_key(source: str, at_ms: int) -> str:
+    """Key of the picture of a source's frame."""
+    return keys.image_key(source, at_ms, medium_of(source), at_ms // 200 % 10_000_000)
+
+
+def run_of(day_ms: int, *, tracked: bool) -> Run:
+    """The run of a day; with tracks it takes the place of one without."""
     day = keys.utc_day(day_ms)
-    run_id = "000001-0123456789abcdef"
+    sequence = 2 if tracked else 1
+    run_id = f"{sequence:06d}-0123456789abcdef"
     return Run(
         run_id=run_id,
-        sequence=1,
+        sequence=sequence,
         model=MODEL,
         params="0a1b2c3d",
         interval_s=60,
@@ -107,17 +132,16 @@ def _run(day_ms: int) -> Run:
         inputs_sha256="0" * 64,
         frames=len(SOURCES) * 1440 * FRAMES_A_MINUTE,
         duplicates_dropped=0,
+        track_parts=["part-00000"] if tracked else [],
     )
 
 
 def _counts(boxes: np.ndarray, day_ms: int) -> Iterator[IntervalCount]:
     for s, source in enumerate(SOURCES):
-        medium = medium_of(source)
         for minute, label in zip(*(axis.tolist() for axis in np.nonzero(boxes[s])), strict=True):
             start_ms, detections = day_ms + minute * MINUTE_MS, int(boxes[s, minute, label])
             peak = 1 + detections // 20
             at_ms = start_ms + 200 * (label % FRAMES_A_MINUTE)
-            path = keys.image_key(source, at_ms, medium, at_ms // 200 % 10_000_000)
             yield IntervalCount(
                 model=MODEL,
                 source=source,
@@ -127,8 +151,8 @@ def _counts(boxes: np.ndarray, day_ms: int) -> Iterator[IntervalCount]:
                 frames=FRAMES_A_MINUTE,
                 detections=detections,
                 peak=peak,
-                objects=1 + detections // 12,
-                evidence=[Evidence(image_path=path, captured_at_ms=at_ms, count=peak)],
+                objects=int(objects_of(boxes[s, minute, label])),
+                evidence=[Evidence(image_path=picture_key(source, at_ms), captured_at_ms=at_ms, count=peak)],
             )
 
 
@@ -200,14 +224,13 @@ def _frames(source: str, start_ms: int, boxes: np.ndarray) -> Iterator[FrameDete
         for number in range(int(boxes[label])):
             box = (float(10 + number % 500), float(20 + label), 64.0, 40.0)
             one = Detection(label=LABELS[label], confidence=0.8, box=box)
-            of_frame[(number * 7 + label) % FRAMES_A_MINUTE].append(one)
+            of_frame[frame_of(label, number)].append(one)
     for number, detections in enumerate(of_frame):
         at_ms = start_ms + 200 * number
-        index = at_ms // 200 % 10_000_000
         yield FrameDetections(
-            image_path=keys.image_key(source, at_ms, medium, index),
+            image_path=picture_key(source, at_ms),
             source=source,
-            frame_index=index,
+            frame_index=at_ms // 200 % 10_000_000,
             captured_at_ms=at_ms,
             time_source="start_time",
             width_px=854,

@@ -5,23 +5,42 @@
 `--folder` and `--days` are those of benchmarks/dashboard.py, which loads the counts (`--load-only`). A load
 has a browser window of its own, with nothing cached. A paint is the largest contentful one, from the start of
 navigation; an interaction lasts from the key or the click to the next picture on the screen, as the browser
-itself times it (Event Timing); while the page waits for the server's answer it goes on reacting.
+itself times it (Event Timing); while the page waits for the server's answer it goes on reacting. A bar is
+clicked in a window of its own, too, and leads to a picture that no browser has seen yet. An outage begins at
+any moment between two looks of the page; it is that of the index, over which the application runs in this
+process: the server and the page are as ever.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
 import shutil
 import statistics
 import sys
+import threading
+import time
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dashboard import load, serving
+from dashboard_data import MINUTE_MS, Minute
 from playwright.sync_api import sync_playwright
 from results import ROOT, Cell, Goal, Table, save
+
+from frametally.count_index import CountIndex, open_count_index
+from frametally.errors import Retryable
+from frametally.frame_log import open_frame_log
+from frametally.ledger import open_ledger
+from frametally.object_store import open_object_store
+from frametally.settings import load_settings
+from frametally.time_limit import seconds_left
+from frametally_web.app import create_app
+from frametally_web.serving import DashboardServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -35,6 +54,26 @@ WATCH = """
   new PerformanceObserver((list) => window.events.push(...list.getEntries()
     .filter((one) => one.interactionId).map((one) => one.duration)))
     .observe({type: "event", durationThreshold: 16, buffered: true});
+"""
+# The picture counts when it can be on the screen: loaded, and a frame of the page later.
+WATCH_PICTURE = """
+  document.addEventListener("click", (event) => window.clickedAt ??= event.timeStamp, true);
+  document.addEventListener("load", ({target}) => {
+    if (target.closest?.(".proof-stage")) requestAnimationFrame((now) => window.pictureAt ??= now);
+  }, true);
+"""
+# By the wall clock, which both processes have.
+WATCH_NOTICE = """
+  new MutationObserver(() => {
+    const notice = document.querySelector("#notice");
+    window.noticeAt = notice && !notice.hidden ? window.noticeAt ?? Date.now() : null;
+  }).observe(document, {subtree: true, childList: true, attributes: true});
+"""
+BAR_PLACE = """
+  (ms) => {
+    const {scales, chartArea} = Chart.getChart("chart");
+    return {x: scales.x.getPixelForValue(ms), y: chartArea.top + 20};
+  }
 """
 DAY = "?from=2025-06-10T00:00:00Z&to=2025-06-11T00:00:00Z"
 VIEWS = {"all of the year": "", "a month": "?from=2025-06-01&to=2025-07-01", "a day": DAY}
@@ -98,6 +137,101 @@ def interactions(browser: Browser, url: str, rounds: int, minute_ms: int) -> dic
     return took
 
 
+def pictures(browser: Browser, url: str, minutes: Sequence[Minute]) -> list[float]:
+    """Milliseconds from the click on each of these minutes' bars to its first frame's picture."""
+    found = []
+    for minute in minutes:
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        page = context.new_page()
+        page.add_init_script(WATCH_PICTURE)
+        around = f"from={minute.start_ms - 30 * MINUTE_MS}&to={minute.start_ms + 30 * MINUTE_MS}"
+        page.goto(f"{url}/?{around}&interval=60")
+        page.locator(READY).wait_for()
+        place = page.evaluate(BAR_PLACE, minute.start_ms + MINUTE_MS / 2)
+        page.locator("#chart").click(position=place)
+        found.append(_when(page, "window.pictureAt") - page.evaluate("window.clickedAt"))
+        context.close()
+    return found
+
+
+def _when(page: Page, expression: str) -> float:
+    """The time that the page has noted, as soon as it has (its policy forbids Playwright's own waiting)."""
+    deadline_s = time.monotonic() + 30
+    while not (found := page.evaluate(expression)):
+        if time.monotonic() > deadline_s:
+            sys.exit(f"{page.url}: no {expression} within 30 s")
+        page.wait_for_timeout(20)
+    return float(found)
+
+
+class SwitchedIndex:
+    """An index that can be away: then `fault` is called in place of every query."""
+
+    def __init__(self, index: CountIndex) -> None:
+        """It is there at first."""
+        self._index = index
+        self.fault: Callable[[], None] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """What the index has."""
+        if self.fault is not None:
+            self.fault()
+        return getattr(self._index, name)
+
+
+def refuse() -> None:
+    """An index that says at once that it is away."""
+    raise Retryable("the index is away")
+
+
+def hang() -> None:
+    """An index that does not answer, until the request's time limit ends the waiting."""
+    while seconds_left() is not None:
+        time.sleep(0.05)
+
+
+def outages(browser: Browser, folder: Path, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds from the end of the index to the notice on the page."""
+    rng = random.Random(11)  # noqa: S311 - no secret
+    took: dict[str, list[float]] = defaultdict(list)
+    with _in_this_process(folder) as (url, index):
+        page = browser.new_page()
+        page.add_init_script(WATCH_NOTICE)
+        page.goto(f"{url}/{DAY}")
+        page.locator(READY).wait_for()
+        for name, fault in {"the index refuses": refuse, "the index does not answer": hang}.items():
+            for _ in range(rounds):
+                page.wait_for_timeout(1000 + 1000 * rng.random())
+                began_ms = time.time() * 1000
+                index.fault = fault
+                took[name].append(_when(page, "window.noticeAt") - began_ms)
+                index.fault = None
+                page.locator("#notice").wait_for(state="hidden")
+        page.close()
+    return took
+
+
+@contextmanager
+def _in_this_process(folder: Path) -> Iterator[tuple[str, SwitchedIndex]]:
+    settings = load_settings(None, data_dir=folder)
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_frame_log(settings.log_url)) as log,
+        closing(open_ledger(settings.ledger_url)) as ledger,
+        closing(open_count_index(settings.index_url)) as real,
+    ):
+        index: Any = SwitchedIndex(real)
+        app = create_app(settings=settings, store=store, index=index, ledger=ledger, log=log)
+        server = DashboardServer(app, host="127.0.0.1", port=0)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            yield server.url, index
+        finally:
+            server.stop()
+            thread.join()
+
+
 def _drag(page: Page) -> None:
     page.locator("#chart").scroll_into_view_if_needed()
     box = page.locator("#chart").bounding_box()
@@ -138,6 +272,8 @@ def main() -> None:
         paints(browser, url, "", 1)  # the server warms up
         painted = {name: paints(browser, url, query, chosen.loads) for name, query in VIEWS.items()}
         took = interactions(browser, url, max(chosen.loads // 3, 2), minutes[0].start_ms)
+        clicked = pictures(browser, url, minutes[-chosen.loads :])
+        away = outages(browser, folder, max(chosen.loads // 3, 2))
         browser.close()
     tables = [
         Table(
@@ -152,6 +288,15 @@ def main() -> None:
             rows=[_row(name, values) for name, values in took.items()],
             note="From the key or the click to the next picture on the screen; the browser counts in 8 ms.",
         ),
+        Table(
+            title="From a bar to its first frame, and from an outage to the notice",
+            columns=["from, to", "times", "median (ms)", "worst (ms)"],
+            rows=[
+                _row("click on a bar of an hour's 60, picture of its first frame", clicked),
+                *(_row(f"{name}, the page says so", values) for name, values in away.items()),
+            ],
+            note="A picture of 854x480 that is in no cache; an outage at any moment between two looks.",
+        ),
     ]
     for table in tables:
         for row in table.rows:
@@ -160,7 +305,8 @@ def main() -> None:
         name="dashboard_page",
         load_before=load_before,
         title="The dashboard's page",
-        about="What a viewer waits for in a browser: the largest paint, and the reaction to keys and clicks.",
+        about="What a viewer waits for in a browser: the largest paint, the reaction to keys and clicks, the "
+        "first frame behind a bar, and the word that the index is away.",
         packages=["flask", "waitress", "playwright"],
         tables=tables,
         goals=[
@@ -173,6 +319,12 @@ def main() -> None:
                 what="slowest interaction, median (ms)",
                 measured=max(statistics.median(values) for values in took.values()),
                 at_most=200,
+            ),
+            Goal(what="click on a bar to its first frame, worst (ms)", measured=max(clicked), at_most=1000),
+            Goal(
+                what="outage of the index to the notice, worst (ms)",
+                measured=max(max(values) for values in away.values()),
+                at_most=3000,
             ),
         ],
     )
