@@ -12,7 +12,8 @@ A line of a part file is a JSON key, a TAB, a JSON record:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +21,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.object_store import ObjectMissing, ObjectStore
-from frametally.records import Coverage, IntervalCount, Run, Track, decode
+from frametally.records import Coverage, IntervalCount, RecordT, Run, Track, TrackHead, decode
 
 _DAY_MS = 86_400_000
 
@@ -117,6 +118,42 @@ def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:
     Raises:
         Poison: A file is missing, or a line does not parse; the message names it.
     """
+    for line in _track_lines(store, run):
+        yield line.decode(Track)
+
+
+def find_tracks(
+    store: ObjectStore,
+    run: Run,
+    *,
+    wanted: Callable[[TrackHead], bool],
+    order: Callable[[TrackHead], tuple[object, ...]],
+) -> Iterator[Track]:
+    """Those of a run's tracks that are `wanted`, by `order`; of what nobody reaches the head alone is read.
+
+    Raises:
+        Poison: As `read_tracks`.
+    """
+    heads = ((line, line.decode(TrackHead)) for line in _track_lines(store, run))
+    found = sorted(((order(head), line) for line, head in heads if wanted(head)), key=itemgetter(0))
+    for _, line in found:
+        yield line.decode(Track)
+
+
+class _TrackLine(NamedTuple):
+    run: Run
+    key: str
+    number: int
+    data: bytes
+
+    def decode(self, record_type: type[RecordT]) -> RecordT:
+        try:
+            return decode(self.data, record_type)
+        except Poison as error:
+            raise Poison(f"{self.key}, line {self.number}: {error}; {_remedy(self.run)}") from error
+
+
+def _track_lines(store: ObjectStore, run: Run) -> Iterator[_TrackLine]:
     folder = keys.tracks_folder(run.prefix)
     for part in run.track_parts:
         key = f"{folder}/{part}"
@@ -125,10 +162,7 @@ def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:
         except ObjectMissing as error:
             raise Poison(f"{key} is missing; {_remedy(run)}") from error
         for number, line in enumerate(lines, start=1):
-            try:
-                yield decode(line, Track)
-            except Poison as error:
-                raise Poison(f"{key}, line {number}: {error}; {_remedy(run)}") from error
+            yield _TrackLine(run, key, number, line)
 
 
 def _read_pointer(store: ObjectStore, pointer: keys.RunPointerKey) -> CurrentDay:

@@ -8,8 +8,8 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
-from frametally.records import Run, Track, TrackSighting
-from frametally.runs import read_tracks
+from frametally.records import Track, TrackHead, TrackSighting
+from frametally.runs import find_tracks
 from frametally.settings import Settings
 from frametally_web import proof_answers as answers
 from frametally_web.books import Ports
@@ -102,26 +102,25 @@ def _tracks(ports: Ports, bar: Bar, after: tuple[int, str, str, str] | None) -> 
         run = runs.get(keys.utc_day(from_ms))
         if run is None:
             continue
-        found = [
-            track
-            for track in _read(ports, run)
-            if track.is_counted
-            and max(from_ms, bar.from_ms) <= track.first_seen_ms < to_ms
-            and track.source in bar.sources
-            and (not bar.labels or track.label in bar.labels)
-        ]
-        yield from (track for track in sorted(found, key=_place) if after is None or _place(track) > after)
+        first_ms = max(from_ms, bar.from_ms)
+
+        def wanted(head: TrackHead, first_ms: int = first_ms, to_ms: int = to_ms) -> bool:
+            return (
+                head.is_counted
+                and first_ms <= head.first_seen_ms < to_ms
+                and head.source in bar.sources
+                and (not bar.labels or head.label in bar.labels)
+                and (after is None or _place(head) > after)
+            )
+
+        try:
+            yield from find_tracks(ports.store, run, wanted=wanted, order=_place)
+        except Poison as error:
+            # A run that was replaced while it was read; one that is damaged says so in its run's own line.
+            raise Retryable(str(error)) from error
 
 
-def _read(ports: Ports, run: Run) -> list[Track]:
-    try:
-        return list(read_tracks(ports.store, run))
-    except Poison as error:
-        # A run that was replaced while it was read; one that is damaged says so in its run's own line.
-        raise Retryable(str(error)) from error
-
-
-def _place(track: Track) -> tuple[int, str, str, str]:
+def _place(track: TrackHead) -> tuple[int, str, str, str]:
     return track.first_seen_ms, track.source, track.label, track.id
 
 
