@@ -102,8 +102,8 @@ class DayAudit:
 
     @property
     def is_all_there(self) -> bool:
-        """Whether nothing of the day was set aside, nor any segment of its model."""
-        return not self._set_aside and self._segments_whole().passed is True
+        """Whether no line of its segments was set aside, nor any segment with frames of it."""
+        return not self._set_aside and self._plan.is_whole
 
     def report(self, run_id: str) -> QualityReport:
         """What came of it, after the last line."""

@@ -170,8 +170,8 @@ class _Aggregation:
             except (Retryable, Poison):
                 # A body cut short on its way is tried again; a segment that is damaged in the store would
                 # hold up all others for ever.
-                damaged = self._damaged_segments(plan)
-                if not damaged:
+                damaged, some_are_gone = self._damaged_segments(plan)
+                if not damaged and not some_are_gone:
                     raise
                 self._skip(damaged)
                 self._unusable |= {skipped.name for skipped in damaged}
@@ -224,7 +224,7 @@ class _Aggregation:
                 self._up_to_date.add(day.key)
                 continue
             try:
-                won = self._publish_day(day, inputs_sha256, outcome)
+                won = self._publish_day(plan, day, inputs_sha256, outcome)
             except NotPublished as error:
                 if isinstance(error, OnlyLoses) and self._segments_expire:
                     self._up_to_date.add(day.key)  # it was counted as long as they were there
@@ -245,7 +245,7 @@ class _Aggregation:
             chain_breaks=plan.chain_breaks,
         )
 
-    def _publish_day(self, day: DayPlan, inputs_sha256: str, outcome: Outcome) -> bool:
+    def _publish_day(self, plan: Plan, day: DayPlan, inputs_sha256: str, outcome: Outcome) -> bool:
         audit = DayAudit(
             day,
             lines_passed_on=outcome.lines_passed_on[day.key],
@@ -261,6 +261,7 @@ class _Aggregation:
             tracks=outcome.day_tracks(day.key),
             duplicates_dropped=outcome.duplicates[day.key],
             audit=audit,
+            forgotten=plan.tombstones,
             may_lose=self._selection.recount,
         )
         if run is None:
@@ -279,14 +280,18 @@ class _Aggregation:
         unknown, known = unknown_labels(self._store, wanted=unseen, segments=sorted(self._segments_read))
         return [warning(unknown, known)] if unknown else []
 
-    def _damaged_segments(self, plan: Plan) -> list[Skipped]:
+    def _damaged_segments(self, plan: Plan) -> tuple[list[Skipped], bool]:
+        """Those that cannot be read, and whether some were removed since they were listed."""
         damaged = []
+        some_are_gone = False
         for key in plan.days_of_segment:
             try:
                 read_segment(self._store, key)
-            except (CutShort, Poison, ObjectMissing) as error:
+            except ObjectMissing:
+                some_are_gone = True  # the next plan does without
+            except (CutShort, Poison) as error:
                 damaged.append(Skipped(key, f"{error}; none of it is counted"))
-        return damaged
+        return damaged, some_are_gone
 
     def _skip(self, skipped: list[Skipped]) -> None:
         self._skipped.update({item.name: item for item in skipped})

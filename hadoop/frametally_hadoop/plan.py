@@ -36,6 +36,7 @@ class DayPlan(NamedTuple):
         current: The day's current run, None if there is none.
         tombstones: Those that touch what the day is counted from.
         versions: Of the segments, in their order, as the store lists them.
+        is_whole: Whether no segment with frames of it, as far as is known, is left out as damaged.
     """
 
     key: DayKey
@@ -45,6 +46,7 @@ class DayPlan(NamedTuple):
     current: Run | None
     tombstones: tuple[Tombstone, ...] = ()
     versions: tuple[str, ...] = ()
+    is_whole: bool = True
 
     @property
     def current_sha256(self) -> str | None:
@@ -83,6 +85,7 @@ class Plan(NamedTuple):
         params: What counts.
         stale: Days to count, sorted.
         up_to_date: Days that need nothing, sorted.
+        tombstones: All there are.
         days_of_segment: By segment key, its days that are stale, as whole days since 1970.
         skipped: Segments that cannot be used.
         size_of: Bytes of every segment that can.
@@ -93,6 +96,7 @@ class Plan(NamedTuple):
     params: CountParams
     stale: list[DayPlan]
     up_to_date: list[DayPlan]
+    tombstones: list[Tombstone]
     days_of_segment: dict[str, list[int]]
     skipped: list[Skipped]
     size_of: dict[str, int]
@@ -137,7 +141,9 @@ def make_plan(
     filmed: set[DayKey] = set()
     margin_ms = MARGIN_MS if params.tracking is not None else 0
     skipped: list[Skipped] = [Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
-    listed = [info for info in list_segment_infos(store) if info.key not in unusable]
+    listed = list(list_segment_infos(store))
+    left_out = [info.key for info in listed if info.key in unusable]
+    listed = [info for info in listed if info.key not in unusable]
     new = [info for info in listed if notes.find(info) is None]
     for done, info in enumerate(new):
         progress.update(done, len(new), "headers of new segments")
@@ -145,6 +151,7 @@ def make_plan(
             notes.add(take_note(store, info))
         except (Poison, Misconfigured) as error:
             skipped.append(Skipped(info.key, str(error)))
+            left_out.append(info.key)
         except ObjectMissing:
             continue  # removed since it was listed
     progress.update(len(new), len(new), "headers of new segments")
@@ -158,10 +165,12 @@ def make_plan(
             sources[day_key].update(note.sources)
             if day in note.days:
                 filmed.add(day_key)
+    lacking = {place for key in left_out for place in notes.places(key)}
     plans = [
         _plan_day(day, params, sorted(segments[day]), current.get(day))._replace(
             tombstones=_touching(stones, day.day, sources[day], margin_ms),
             versions=tuple(version_of[key] for key in sorted(segments[day])),
+            is_whole=lacking.isdisjoint({(day.model, _day_number(day.day)), (day.model, None)}),
         )
         for day in sorted(filmed)
         if selection.has(day.day)
@@ -179,6 +188,7 @@ def make_plan(
         params=params,
         stale=stale,
         up_to_date=up_to_date,
+        tombstones=stones,
         days_of_segment=dict(sorted(days_of_segment.items())),
         skipped=skipped,
         size_of={note.key: note.size_bytes for note in usable},

@@ -12,13 +12,14 @@ Killed before 3, nothing has happened; the next time the same bytes go to the sa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from frametally import failpoints, keys
 from frametally.errors import Poison
 from frametally.object_store import ObjectStore
 from frametally.quality import QualityReport
 from frametally.records import Run, encode
+from frametally.undo_records import Tombstone
 from frametally_hadoop.audit import STOPS_PUBLICATION, DayAudit, utc
 from frametally_hadoop.mapping import DAY_MS
 from frametally_hadoop.plan import DayPlan
@@ -33,7 +34,7 @@ class NotPublished(Poison):
 
 
 class OnlyLoses(NotPublished):
-    """It has frames less, and none more."""
+    """It has frames less, and nothing else is new: no frame, no setting, nothing forgotten."""
 
 
 def publish_day(
@@ -45,6 +46,7 @@ def publish_day(
     duplicates_dropped: int,
     tracks: Iterable[bytes] = (),
     audit: DayAudit | None = None,
+    forgotten: Sequence[Tombstone] = (),
     may_lose: bool = False,
     lines_per_part: int = LINES_PER_PART,
 ) -> Run | None:
@@ -58,6 +60,7 @@ def publish_day(
         duplicates_dropped: Lines that repeated a frame.
         tracks: Its tracks as JSON Lines, in their order.
         audit: Watches the lines and makes the quality report.
+        forgotten: All tombstones: what they name is not lost.
         may_lose: Publish also what covers fewer frames than the day's current run.
         lines_per_part: Where part files are cut.
 
@@ -88,7 +91,7 @@ def publish_day(
         _put_report(store, prefix, audit.report(run_id))
         # What is set aside is named each time, and counts again once it is restored.
         if not may_lose and audit.is_all_there:
-            _check_nothing_lost(store, plan, audit)
+            _check_nothing_lost(store, plan, audit, forgotten)
         failpoints.passing("aggregate.audited")
     store.put(f"{prefix}/_SUCCESS", b"")
     failpoints.passing("aggregate.success")
@@ -121,13 +124,15 @@ def _put_report(store: ObjectStore, prefix: str, report: QualityReport) -> None:
         )
 
 
-def _check_nothing_lost(store: ObjectStore, plan: DayPlan, audit: DayAudit) -> None:
-    losses, gains = compare_frames(store, plan, audit.frames_by_interval)
+def _check_nothing_lost(
+    store: ObjectStore, plan: DayPlan, audit: DayAudit, forgotten: Sequence[Tombstone]
+) -> None:
+    losses, only_loses = compare_frames(store, plan, audit.frames_by_interval, forgotten)
     if not losses:
         return
     source, start_ms, before, now = losses[0]
     day, next_day = plan.key.day, keys.utc_day(keys.day_start_ms(plan.key.day) + DAY_MS)
-    raise (NotPublished if gains else OnlyLoses)(
+    raise (OnlyLoses if only_loses else NotPublished)(
         f"not published: {len(losses)} intervals would lose frames (the first, {source} {utc(start_ms)}: "
         f"{now} instead of {before}), as segments that they were counted from are gone; what was "
         "published before stays; restore them (does FRAMETALLY_STORE_METADATA_DAYS remove them too soon?), "

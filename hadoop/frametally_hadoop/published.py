@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,6 +14,7 @@ from frametally.media import touches
 from frametally.object_store import ObjectMissing, ObjectStore
 from frametally.quality import read_quality
 from frametally.records import Coverage, Run, encode
+from frametally.undo_records import Tombstone
 from frametally_hadoop.audit import DayAudit
 from frametally_hadoop.plan import DayPlan
 from frametally_hadoop.surroundings import Surroundings
@@ -59,30 +60,45 @@ class Loss(NamedTuple):
 
 
 def compare_frames(
-    store: ObjectStore, day: DayPlan, frames: Mapping[tuple[str, int], int]
+    store: ObjectStore,
+    day: DayPlan,
+    frames: Mapping[tuple[str, int], int],
+    forgotten: Sequence[Tombstone],
 ) -> tuple[list[Loss], bool]:
-    """Frames that the day would lose where nothing was forgotten, and whether it would gain any.
+    """Frames that the day would lose where nothing was forgotten, and whether that is all that is new of it.
 
     Args:
         store: Where that run is.
         day: The day.
         frames: Those covered now, by source and start of the interval.
+        forgotten: All tombstones; also those of sources of which nothing is left.
     """
     try:
         before = dict(_covered(store, day.current)) if day.current else {}
     except (ObjectMissing, msgspec.DecodeError):
         before = {}  # it is damaged: nothing can be told by it
     interval_ms = day.key.interval_s * 1000
+    less = [
+        Loss(source, start_ms, was, now)
+        for (source, start_ms), was in sorted(before.items())
+        if (now := frames.get((source, start_ms), 0)) < was
+    ]
     losses = [
-        Loss(source, start_ms, before[source, start_ms], now)
-        for source, start_ms in sorted(before)
-        if (now := frames.get((source, start_ms), 0)) < before[source, start_ms]
-        and not any(
-            touches(stone, source=source, from_ms=start_ms, to_ms=start_ms + interval_ms)
-            for stone in day.tombstones
+        one
+        for one in less
+        if not any(
+            touches(
+                stone,
+                source=one.source,
+                from_ms=one.interval_start_ms,
+                to_ms=one.interval_start_ms + interval_ms,
+            )
+            for stone in forgotten
         )
     ]
-    return losses, any(now > before.get(where, 0) for where, now in frames.items())
+    gains = any(now > before.get(where, 0) for where, now in frames.items())
+    same_settings = day.current is not None and day.current.params == day.params.digest()
+    return losses, losses == less and same_settings and not gains
 
 
 _decoder = msgspec.json.Decoder(Coverage)

@@ -80,6 +80,14 @@ class SegmentNotes:
         note = self._notes.get(info.key)
         return note if note and (note.size_bytes, note.version) == (info.size_bytes, info.version) else None
 
+    def places(self, key: str) -> list[tuple[str, int | None]]:
+        """Models and days that a segment is of, whatever has become of it; no day: any, it was never read."""
+        note = self._notes.get(key)
+        if note is not None:
+            return [(note.model, day) for day in note.near_days]
+        place = keys.parse_segment_key(key)
+        return [(place.folder.split("/model=")[1].partition("/")[0], None)] if place else []
+
     def add(self, note: SegmentNote) -> None:
         """Take one more, to be kept by `save`."""
         self._notes[note.key] = note

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from frametally import keys
+from frametally.errors import Retryable
 from frametally.quality import read_quality
 from frametally.records import DeadLetter, MediaManifest, encode
 from frametally.runs import current_runs
 from frametally.segments import encode_segment
 from frametally.undo_records import Tombstone
+from frametally_hadoop import driver
 from frametally_hadoop.audit import CHAIN_UNBROKEN, COVERAGE_EQUALS_MANIFESTS, SEGMENTS_WHOLE
 from frametally_hadoop.selection import Selection
 
@@ -191,17 +193,71 @@ def test_a_day_that_only_loses_segments_stays_and_is_named_only_if_they_were_to_
     assert expired.parts() == before
 
 
-def test_what_was_forgotten_is_not_taken_for_lost(footage):
-    film(footage, 5)
-    footage.aggregate()
+def forget(footage, *, source: str = "gate", from_ms: int | None = None) -> None:
     stone = Tombstone(
         media=keys.media_id(MEDIUM, 0),
-        source="gate",
-        name="gate.mp4",
-        from_ms=NOON_MS + 3,
+        source=source,
+        name=f"{source}.mp4",
+        from_ms=from_ms,
         to_ms=None,
         why="forget",
     )
     footage.store.put(keys.tombstone_key(stone.media, stone.from_ms, stone.to_ms), encode(stone))
+
+
+def test_what_was_forgotten_is_not_taken_for_lost(footage):
+    film(footage, 5)
+    footage.aggregate()
+    forget(footage, from_ms=NOON_MS + 3)
     report = footage.aggregate()
     assert (report.frames, report.skipped) == (3, [])
+
+
+@pytest.mark.parametrize("days", [0, 30])
+def test_a_forget_that_a_day_of_expired_segments_cannot_follow_is_named(expired, days):
+    before = expired.parts()
+    forget(expired, from_ms=NOON_MS + 120_007)
+    report = expired.aggregate(store_metadata_days=days)
+    assert (report.runs, [skipped.name for skipped in report.skipped]) == ([], ["tiny-1, 2026-01-01"])
+    assert expired.parts() == before
+
+
+def test_a_setting_that_a_day_of_expired_segments_cannot_follow_is_named(expired):
+    report = expired.aggregate(store_metadata_days=30, count_labels="car")
+    assert (report.runs, [skipped.name for skipped in report.skipped]) == ([], ["tiny-1, 2026-01-01"])
+
+
+def test_a_source_whose_segments_are_gone_can_still_be_forgotten(footage):
+    gone = footage.segment([footage.frame(NOON_MS + n, "car", index=n, source="yard") for n in range(4)])
+    film(footage, 5)
+    footage.aggregate()
+    footage.store.delete(gone)
+    forget(footage, source="yard")
+    report = footage.aggregate()
+    assert (report.frames, report.skipped) == (5, [])
+
+
+def test_a_segment_that_goes_while_it_is_counted_shrinks_nothing(footage, monkeypatch):
+    gone = film(footage, 5)
+    footage.aggregate()
+    before = footage.parts()
+    film(footage, 5, first=5, start_ms=NOON_MS + 120_000)
+
+    def one_goes_first(**arguments):
+        monkeypatch.undo()
+        footage.store.delete(gone)
+        raise Retryable("the counting job failed")
+
+    monkeypatch.setattr(driver, "count_plan", one_goes_first)
+    [skipped] = footage.aggregate().skipped
+    assert (skipped.name, "would lose frames" in skipped.reason) == ("tiny-1, 2026-01-01", True)
+    assert footage.parts() == before
+
+
+def test_a_damaged_segment_of_another_day_takes_the_guard_from_no_other(expired):
+    film(expired, 3, first=900, start_ms=NOON_MS + DAY_MS, spoil=lambda data: data[:-30])
+    before = expired.parts()
+    late_footage(expired)
+    names = [skipped.name for skipped in expired.aggregate().skipped]
+    assert "tiny-1, 2026-01-01" in names and len(names) == 2
+    assert expired.parts() == before

@@ -313,3 +313,13 @@ def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_foot
     odd = frametally("aggregate", "--interval", "7", **place)
     assert (odd.returncode, odd.stdout) == (2, "")
     assert "7 s does not divide a day" in odd.stderr
+
+
+def test_a_day_that_was_set_aside_whole_is_an_outcome_and_not_a_failure(file_footage):
+    file_footage.segment([file_footage.frame()], spoil=lambda data: data[:-30])
+    place = {
+        "FRAMETALLY_DATA_DIR": str(file_footage.settings.data_dir),
+        "FRAMETALLY_STORE_URL": file_footage.store.url,
+    }
+    told = frametally("aggregate", **place)
+    assert (told.returncode, "none of it is counted" in told.stderr) == (1, True), told.stderr
