@@ -28,8 +28,8 @@ class ObjectInfo(NamedTuple):
         key: Where it lies.
         size_bytes: Its size.
         version: Changes whenever the object is put anew (an ETag); empty where the store has none.
-        modified_at_ms: When it was put, by the store's clock; 0 where the store does not say. For showing
-            only: nothing that is counted depends on it.
+        modified_at_ms: When it was put, by the store's clock, of some stores to the second; 0 where the store
+            does not say. No count is made of it; `frametally index` publishes run pointers in its order.
     """
 
     key: str

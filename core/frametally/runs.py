@@ -42,26 +42,28 @@ class CurrentDay(NamedTuple):
         sequence: Its sequence; the day's next run takes a higher one.
         run: The run; None if the pointer does not parse.
         problem: Why not, with the remedy.
+        put_at_ms: When the pointer was put, by the store's clock; 0 where the store does not say.
     """
 
     pointer: str
     sequence: int
     run: Run | None
     problem: str | None
+    put_at_ms: int
 
 
 def current_days(store: ObjectStore) -> dict[DayKey, CurrentDay]:
     """Every day that was counted, sorted by model, interval and day."""
-    newest: dict[DayKey, keys.RunPointerKey] = {}
+    newest: dict[DayKey, tuple[keys.RunPointerKey, int]] = {}
     for info in store.list(keys.OUTPUT):
         pointer = keys.parse_run_pointer_key(info.key)
         if pointer is None:
             continue
         day = DayKey(pointer.model, pointer.interval_s, pointer.day)
-        other = newest.get(day)
+        other, _ = newest.get(day, (None, 0))
         if other is None or (other.sequence, other.params) < (pointer.sequence, pointer.params):
-            newest[day] = pointer
-    return {day: _read_pointer(store, newest[day]) for day in sorted(newest)}
+            newest[day] = pointer, info.modified_at_ms
+    return {day: _read_pointer(store, *newest[day]) for day in sorted(newest)}
 
 
 def current_runs(store: ObjectStore) -> list[Run]:
@@ -165,7 +167,7 @@ def _track_lines(store: ObjectStore, run: Run) -> Iterator[_TrackLine]:
             yield _TrackLine(run, key, number, line)
 
 
-def _read_pointer(store: ObjectStore, pointer: keys.RunPointerKey) -> CurrentDay:
+def _read_pointer(store: ObjectStore, pointer: keys.RunPointerKey, put_at_ms: int) -> CurrentDay:
     key = keys.run_pointer_key(*pointer)
     problem = None
     run = None
@@ -179,7 +181,7 @@ def _read_pointer(store: ObjectStore, pointer: keys.RunPointerKey) -> CurrentDay
             run = None
     if problem is not None:
         problem = f"{key}: {problem}; remove it and run `frametally aggregate` again"
-    return CurrentDay(key, pointer.sequence, run, problem)
+    return CurrentDay(key, pointer.sequence, run, problem, put_at_ms)
 
 
 def _decode_line(line: bytes) -> IntervalCount | Coverage:

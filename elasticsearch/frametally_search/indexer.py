@@ -42,7 +42,7 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
     published: list[Run] = []
     skipped: list[Skipped] = []
     unchanged = documents = 0
-    for done, (key, day) in enumerate(sorted(days.items(), key=_fullest_last)):
+    for done, (key, day) in enumerate(sorted(days.items(), key=_newest_last)):
         progress.update(done, len(days), key.day)
         run = day.run
         if run is None:
@@ -66,7 +66,7 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
     return IndexReport(published=published, unchanged=unchanged, documents=documents, skipped=skipped)
 
 
-def _fullest_last(item: tuple[DayKey, CurrentDay]) -> tuple[str, str, int]:
-    """Of a day's intervals that with most frames: the one published last says what is up to date."""
+def _newest_last(item: tuple[DayKey, CurrentDay]) -> tuple[int, str, str, int]:
+    """As they were counted: the one published last says what its day holds, in an index made anew, too."""
     key, day = item
-    return key.model, key.day, day.run.frames if day.run else 0
+    return day.put_at_ms, key.model, key.day, day.run.frames if day.run else 0

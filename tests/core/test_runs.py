@@ -117,7 +117,7 @@ def test_a_pointer_that_cannot_be_trusted_is_named_with_the_remedy(store, what):
     store.put(pointer, data)
     [(key, day)] = current_days(store).items()
     assert key == DayKey("m", 60, DAY)
-    assert day == CurrentDay(pointer, 1, None, day.problem)
+    assert day == CurrentDay(pointer, 1, None, day.problem, day.put_at_ms)
     with pytest.raises(Poison) as raised:
         current_runs(store)
     assert str(raised.value).startswith(f"{pointer}: ")

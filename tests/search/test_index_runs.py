@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from contextlib import closing
+
 import pytest
 
 from frametally import keys
 from frametally.count_index import open_count_index
+from frametally.count_questions import up_to_date
 from frametally.errors import Retryable
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
 from frametally.reports import NoProgress
@@ -190,7 +194,20 @@ def test_an_empty_store_is_no_error(store, index):
     assert (report.published, report.unchanged, report.skipped) == ([], 0, [])
 
 
-def test_of_a_days_intervals_the_one_with_most_frames_is_published_last(store, index):
+def test_a_rebuilt_index_does_not_bring_back_what_was_forgotten(index, tmp_path):
+    store = MemoryStore(clock=itertools.count(1_767_400_000).__next__)
+    counted = [put_run(store, interval_s=3600, frames=100)]
+    index_all(store, index)
+    counted.append(put_run(store, interval_s=60, frames=60, detections=2))  # after a forget
+    index_all(store, index)
+    with closing(open_count_index(f"sqlite:///{tmp_path / 'rebuilt.sqlite'}")) as rebuilt:
+        assert index_all(store, rebuilt).published == counted
+        for one in (index, rebuilt):
+            assert up_to_date(one, "m", [60, 3600], None, None) == [60]
+
+
+def test_of_intervals_counted_at_the_same_time_the_one_with_most_frames_is_published_last(index):
+    store = MemoryStore(clock=lambda: 1_767_400_000)
     for day, frames_of in zip(DAYS_MS, ({60: 2, 5: 3, 900: 1}, {5: 2, 60: 9}), strict=True):
         for interval_s, frames in frames_of.items():
             put_run(store, day, interval_s=interval_s, frames=frames)
