@@ -25,8 +25,9 @@ class Choice(NamedTuple):
 
     Attributes:
         model: Its name.
-        base_intervals_s: Its stored base intervals; once a range is asked for, those that have its footage.
-        lacking_s: The others.
+        base_intervals_s: Its stored base intervals; once a range is asked for, those that have its footage
+            (or the one that was asked for).
+        lacking_s: Those that lack footage of it.
     """
 
     model: str
@@ -89,8 +90,15 @@ def resolve(index: CountIndex, settings: Settings, choice: Choice, selection: Se
     """What is asked for, open ends filled from the sources' own; None if that leaves nothing.
 
     Raises:
-        Problem: 400, if it reaches over more days of data than may be read at once.
+        Problem: 400, if the base is not stored, or there are more days of data than are read at once.
     """
+    stored, base_s = choice.base_intervals_s, selection.base_s
+    if base_s is not None and base_s not in stored:
+        raise bad_parameter(
+            "base",
+            f"{choice.model} is not stored in intervals of {base_s} seconds.",
+            remedy=f"Give one of these (seconds): {', '.join(map(str, stored))}, or leave it out.",
+        )
     of_interest = [
         source
         for source in index.sources(choice.model)
@@ -115,7 +123,8 @@ def resolve(index: CountIndex, settings: Settings, choice: Choice, selection: Se
         )
     found = spans(selection.zone.tzinfo, read_from, read_to) if read_from < read_to else []
     names = selection.sources or [source.source for source in of_interest]
-    stored = choice.base_intervals_s
+    if base_s is not None:
+        return Asked(Choice(choice.model, [base_s]), names, from_ms, to_ms, found)
     usable = up_to_date(index, choice.model, stored, from_ms, to_ms)
     lacking = [base for base in stored if base not in usable]
     return Asked(Choice(choice.model, usable, lacking), names, from_ms, to_ms, found)
@@ -171,7 +180,7 @@ def heatmap(index: CountIndex, settings: Settings, selection: Selection) -> answ
     hourly = [base for base in stored if 3600 % base == 0]
     if choice is not None and not hourly:
         raise bad_parameter(
-            "model",
+            "model" if selection.base_s is None else "base",
             f"{choice.model} was counted in intervals of {', '.join(map(str, stored))} "
             "seconds, which divide no hour.",
             remedy="Choose another model, or count with an interval that divides an hour "

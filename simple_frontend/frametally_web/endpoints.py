@@ -82,6 +82,13 @@ _SELECTION = (
         _text(),
         "Europe/Berlin",
     ),
+    Parameter(
+        "base",
+        "Seconds of the stored interval to read, up to date or not; default: chosen by range. "
+        "A bar is proved with `base_interval_s` of its chart.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_INTERVAL_S},
+        "60",
+    ),
 )
 _CHART = (
     *_SELECTION,

@@ -50,6 +50,7 @@ class Selection(NamedTuple):
         from_ms: First event time, inclusive; None leaves that end open.
         to_ms: Last event time, exclusive; None leaves that end open.
         zone: Time zone of bars, and of times without an offset.
+        base_s: Seconds of the stored interval to read; None where it is to be chosen.
     """
 
     model: str | None
@@ -58,6 +59,7 @@ class Selection(NamedTuple):
     from_ms: int | None
     to_ms: int | None
     zone: Zone
+    base_s: int | None = None
 
 
 class ChartQuery(NamedTuple):
@@ -144,6 +146,7 @@ def read_selection(args: MultiDict[str, str], settings: Settings) -> Selection:
         from_ms,
         to_ms,
         zone,
+        read_interval(args, "base"),
     )
 
 
@@ -268,20 +271,20 @@ def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> 
     return moment_ms
 
 
-def read_interval(args: MultiDict[str, str]) -> int | None:
-    """Seconds of one bar, or None where they are to be chosen.
+def read_interval(args: MultiDict[str, str], name: str = "interval") -> int | None:
+    """Seconds of one bar (`interval`) or of a stored interval (`base`); None where they are to be chosen.
 
     Raises:
         Problem: 400, if it is no whole number of seconds from 1 on.
     """
-    text = read_one(args, "interval")
+    text = read_one(args, name)
     if text is None:
         return None
     if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= MAX_INTERVAL_S:
         raise bad_parameter(
-            "interval",
-            f"interval={_shown(text)!r} is no whole number of seconds from 1 to {MAX_INTERVAL_S}.",
-            remedy="Give seconds, such as interval=60, or leave it out to have it chosen.",
+            name,
+            f"{name}={_shown(text)!r} is no whole number of seconds from 1 to {MAX_INTERVAL_S}.",
+            remedy=f"Give seconds, such as {name}=60, or leave it out to have it chosen.",
         )
     return int(text)
 

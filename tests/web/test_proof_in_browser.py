@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import cv2
 import numpy as np
@@ -48,7 +49,7 @@ def load_all(page: Page) -> None:
     more = page.locator(".proof-list button", has_text="Show more")
     while more.is_visible():
         before = page.locator(".proof-entry").count()
-        more.click()
+        more.dispatch_event("click")  # a mouse would scroll there, which loads the page by itself
         expect(page.locator(".proof-entry").nth(before)).to_be_attached()
 
 
@@ -75,6 +76,30 @@ def test_the_frames_behind_a_bar_add_up_to_it_page_by_page(place: Place, visit: 
     page.locator(".key", has_text="bus").click()
     window.settled()
     expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {bars['bus'][1]}: the bar's value")
+
+
+def test_what_stands_behind_a_chart_is_asked_of_the_interval_that_the_chart_was_read_from(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    late = make_lines("gate", frames=9, start_ms=START_MS + 86_400_000, seed=3)
+    publish_lines(place, [*make_lines("gate", frames=100), *late[:5]], interval_s=60)
+    publish_lines(place, late, interval_s=5)
+    window = visit(place)
+    asked: dict[str, list[str]] = {}
+    window.page.on("request", lambda one: note_base(asked, one.url))
+    window.open("?interval=86400&timezone=UTC")
+    for query in ("", "&metric=objects"):
+        page = window.open(f"?interval=86400&timezone=UTC&at=2024-05-02T00:00:00Z{query}")
+        expect(page.locator("#frames-subtitle")).to_contain_text("5 frames analysed")
+    assert asked == {"evidence": ["60"], "frames": ["60"], "objects": ["60"]}
+
+
+def note_base(asked: dict[str, list[str]], url: str) -> None:
+    """Note which stored interval a request for what stands behind the chart names."""
+    parts = urlsplit(url)
+    route = parts.path.removeprefix("/api/v1/")
+    if route in ("evidence", "frames", "objects"):
+        asked[route] = parse_qs(parts.query).get("base", [])
 
 
 def test_frames_are_gone_through_by_keys_over_the_end_of_a_page(

@@ -81,6 +81,31 @@ def test_where_several_have_all_the_coarsest_of_them_is_read(place: Place) -> No
     assert get(place, f"/api/counts?{both_days}&interval=3600")["base_interval_s"] == 1
 
 
+def test_a_bar_is_proved_from_the_interval_that_its_chart_was_read_from(place: Place) -> None:
+    late = make_lines("gate", frames=9, start_ms=START_MS + DAY_MS, seed=3)
+    publish_lines(place, [*make_lines("gate", frames=100), *late[:5]], interval_s=60)
+    publish_lines(place, late, interval_s=5)
+    chart = get(place, f"/api/counts?from={START_MS}&to={START_MS + 2 * DAY_MS}&interval=86400&timezone=UTC")
+    bar = chart["coverage"][-1]
+    alone = f"from={bar['start_ms']}&to={bar['end_ms']}"
+    assert (chart["base_interval_s"], bar["frames"]) == (60, 5)
+    assert get(place, f"/api/frames?{alone}")["frames_analysed"] == 9
+    of_chart = f"{alone}&base={chart['base_interval_s']}"
+    proof, objects = (get(place, f"/api/{route}?{of_chart}") for route in ("frames", "objects"))
+    assert (proof["base_interval_s"], proof["frames_analysed"], objects["base_interval_s"]) == (60, 5, 60)
+    in_bar = [one for one in chart["buckets"] if one["start_ms"] == bar["start_ms"]]
+    assert proof["detections"] == sum(one["detections"] for one in in_bar)
+    assert (
+        get(place, f"/api/counts?{of_chart}")["frames"]
+        == get(place, f"/api/heatmap?{of_chart}")["frames"]
+        == 5
+    )
+    busiest = {one["label"]: one["count"] for one in get(place, f"/api/evidence?{of_chart}")["frames"]}
+    assert busiest == {one["label"]: one["peak"] for one in in_bar}
+    refused = get(place, f"/api/frames?{alone}&base=900", status=400)
+    assert (refused["parameter"], "(seconds): 5, 60," in refused["remedy"]) == ("base", True)
+
+
 def test_bars_of_an_interval_that_lacks_footage_are_refused_with_the_choices(place: Place) -> None:
     a = make_lines("a", frames=60)
     publish_lines(place, a, interval_s=1)

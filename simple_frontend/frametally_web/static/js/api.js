@@ -27,9 +27,10 @@ export class ApiError extends Error {
 /**
  * The selection as the API's query parameters.
  * @param {Page.State} state
- * @param {{bars?: boolean}} [options]  bars: with interval and metric, which not all routes have
+ * @param {{bars?: boolean, base?: number|null}} [options]  bars: with interval and metric, which not all routes
+ *   have; base: the stored interval that the chart was read from, so that what it shows is read from it, too
  */
-export function selectionQuery(state, { bars = false } = {}) {
+export function selectionQuery(state, { bars = false, base = null } = {}) {
   const query = new URLSearchParams();
   state.labels.forEach((label) => query.append("label", label));
   state.sources.forEach((source) => query.append("source", source));
@@ -37,6 +38,7 @@ export function selectionQuery(state, { bars = false } = {}) {
   if (state.to !== null) query.set("to", String(state.to));
   if (state.model) query.set("model", state.model);
   query.set("timezone", zoneOf(state));
+  if (base) query.set("base", String(base));
   if (bars && state.interval) query.set("interval", String(state.interval));
   if (bars) query.set("metric", state.metric);
   return query;

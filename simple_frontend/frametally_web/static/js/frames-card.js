@@ -135,13 +135,13 @@ export class FramesCard {
    */
   async #prove(state, counts, names, [from, to], colorOf, nameOf) {
     this.shown = "";
-    const { buckets, coverage } = counts;
+    const { model, buckets, coverage, base_interval_s: base } = counts;
     const version = JSON.stringify([
       buckets.filter((one) => one.start_ms === state.at),
       coverage.filter((one) => one.start_ms === state.at),
       names,
     ]);
-    const query = selectionQuery({ ...state, model: counts.model, from, to });
+    const query = selectionQuery({ ...state, model, from, to }, { base });
     const metric = METRICS[state.metric];
     await this.proof.show({ query, metric, version, frame: state.frame, colorOf, nameOf });
   }
@@ -161,7 +161,8 @@ export class FramesCard {
       this.shown = "";
       return;
     }
-    const query = selectionQuery(state);
+    const { model, base_interval_s: base } = counts;
+    const query = selectionQuery({ ...state, model }, { base });
     const wanted = JSON.stringify([String(query), counts.totals, names]);
     if (wanted === this.shown) return;
     showEvidence(this.area, await get("evidence", query, signal), colorOf, nameOf);
