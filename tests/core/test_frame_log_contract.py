@@ -602,7 +602,7 @@ def test_a_callback_that_fails_leaves_nothing_unowned(log: FrameLog, stack: Exit
     first.at_revocation = fail
     for _ in range(2):
         with pytest.raises(RuntimeError):
-            until(lambda: False, first)
+            until(lambda: False, first, second)
     first.consumer.close()
     until(lambda: len(second.assignment()) == PARTITIONS, second)
     assert second.assignment() == set(range(PARTITIONS))
