@@ -1,8 +1,11 @@
 """What starts and stops the real servers for tests: ends its own processes only, says why one failed."""
 
 import dataclasses
+import os
 import shlex
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +22,7 @@ from serving.state import State
 from frametally.access import ServerAccess
 from frametally.settings import Settings
 
+IN_NAMESPACE = Path(__file__).parents[1] / "servers" / "in_namespace.py"
 SLEEPER = [sys.executable, "-c", "import time; print('I am up', flush=True); time.sleep(600)"]
 
 
@@ -140,3 +144,20 @@ def access(name: str, ca_file: Path | None) -> ServerAccess:
 def test_an_unknown_server_is_named_with_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(ServerFailed, match=r"no server is called 'oracle'; there are: .*kafka"):
         State(tmp_path).up(["oracle"])
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("unshare"), reason="namespaces are for root, by `unshare`"
+)
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+def test_what_runs_in_a_network_of_its_own_ends_with_its_starter_even_if_that_is_killed(
+    tmp_path: Path, by: signal.Signals
+) -> None:
+    command = [sys.executable, IN_NAMESPACE, "bash", "-c", "setsid sleep 600 & echo up; wait"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, env=os.environ | {"TMPDIR": str(tmp_path)}
+    ) as starter:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == b"up\n"
+        starter.send_signal(by)
+        assert starter.stdout.read() == b""  # that it ends says that nobody is left who could write
