@@ -288,6 +288,7 @@ def _save(
         title="Detectors",
         about="YOLOv4-tiny at its input size of 416x416 on every back-end and precision. The reference is "
         "OpenCV DNN. All use as many threads as there are cores.",
+        by_cpu=True,
         load_before=load_before,
         packages=packages,
         tables=tables,

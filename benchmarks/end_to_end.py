@@ -251,6 +251,7 @@ def _save(
         about=f"The traffic clip (854x480, 30 frames a second), repeated to {frames:,} frames, all of them "
         "taken: a producer and a consumer, a process each, on the embedded parts, from the start of the "
         "first to the last segment. Loading libraries and network is not in it.",
+        by_cpu=True,
         load_before=load_before,
         packages=["av", "numpy", "obstore", "opencv-python-headless", "openvino"],
         tables=tables,
