@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,6 +29,8 @@ from frametally.frame_log import FrameLog, LeaseLost, LogConsumer, LogRecord, op
 from frametally.testing import ManualClock, MemoryLog
 
 TOPIC, GROUP, PARTITIONS = "frames", "frametally-yolo", 6
+ResultT = TypeVar("ResultT")
+
 LEASE_S = 10.0
 PATIENCE_S = 30.0
 """How long something is waited for that comes by itself: on a real server, others work meanwhile."""
@@ -162,12 +165,15 @@ def until(reached: Callable[[], bool], *members: Member) -> None:
     """Let these members take part until the group has come that far."""
     by_s = time.monotonic() + PATIENCE_S * members[0].real
     while True:
-        # Side by side: on a server a change waits until every member has polled.
-        with ThreadPoolExecutor(len(members)) as pool:
-            for _ in pool.map(take_part, members):
-                pass
+        side_by_side(take_part, *members)
         if reached() or time.monotonic() > by_s:
             return
+
+
+def side_by_side(act: Callable[[Member], ResultT], *members: Member) -> list[ResultT]:
+    """What each does, all at once: on a server a change waits until every member has polled."""
+    with ThreadPoolExecutor(len(members)) as pool:
+        return list(pool.map(act, members))
 
 
 def settle(*members: Member) -> None:
@@ -567,16 +573,14 @@ def test_a_poll_for_no_message_keeps_the_lease_and_takes_none(
     settle(member, waiting)
     for _ in range(4):
         clock.advance(LEASE_S * 0.9)
-        assert member.poll(max_records=0) == waiting.poll(max_records=0) == []
+        assert side_by_side(lambda one: one.poll(max_records=0), member, waiting) == [[], []]
     assert ("revoked", list(range(PARTITIONS))) not in member.told
     of_each = Counter(zlib.crc32(key) % PARTITIONS for key, _ in messages(20))
     members = (member, waiting)
     expected = [sum(of_each[partition] for partition in one.assignment()) for one in members]
-    # In turns: on a slow server whoever waits for the other to be done loses its own lease.
     by_s = time.monotonic() + PATIENCE_S
     while sum(len(one.records) for one in members) < 20 and time.monotonic() < by_s:
-        for one in members:
-            one.poll()
+        side_by_side(Member.poll, *members)
     assert [len(one.records) for one in members] == expected
     assert sum(expected) == 20
 
