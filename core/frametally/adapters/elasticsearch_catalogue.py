@@ -6,8 +6,9 @@ import zlib
 from typing import NamedTuple
 
 from frametally import keys
+from frametally.adapters.catalogue import BaseCatalogue
 from frametally.adapters.elasticsearch_queries import FIRST_MS, Moment
-from frametally.count_index import CountedDay, Series, SourceSummary
+from frametally.count_index import CountedDay, Series
 from frametally.records import Run, decode
 from frametally.steps import Piece
 
@@ -19,29 +20,8 @@ class CurrentRun(NamedTuple):
     run: str
 
 
-class Catalogue:
-    """What there is at one version; of that it notes what has been asked for.
-
-    Attributes:
-        version: As `CountIndex.version`.
-        series: What can be asked for, as `CountIndex.series`.
-        labels: As `CountIndex.labels`, by model; those that have been asked for.
-        sources: As `CountIndex.sources`, by model; those that have been asked for.
-        days: As `CountIndex.counted_days`, by model; those that have been asked for.
-    """
-
-    def __init__(self, version: str, runs: dict[Series, list[CurrentRun]], newest: dict[str, int]) -> None:
-        """Of the runs of each series, and the number of each model's last change."""
-        self.version = version
-        self.series = sorted(runs, key=lambda one: (-newest[one.model], -one.base_interval_s))
-        self.labels: dict[str, list[tuple[str, int]]] = {}
-        self.sources: dict[str, list[SourceSummary]] = {}
-        self.days: dict[str, list[CountedDay]] = {}
-        self._runs = runs
-
-    def of_model(self, model: str) -> list[Series]:
-        """Its series, as in `series`."""
-        return [one for one in self.series if one.model == model]
+class Catalogue(BaseCatalogue[CurrentRun]):
+    """What there is at one version."""
 
     def runs(self, series: Series, piece: Piece) -> list[str]:
         """The runs of a series that can have documents in `piece`."""

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, func, select
 
 from frametally import keys
 from frametally.adapters import sql_tables as tables
-from frametally.count_index import CountedDay, Series, SourceSummary
+from frametally.adapters.catalogue import BaseCatalogue
+from frametally.count_index import CountedDay, Series
 from frametally.records import Run, decode
 
 _DAY_MS = 86_400_000
@@ -32,33 +33,8 @@ class CurrentRun(NamedTuple):
     packed_bytes: int
 
 
-class Catalogue:
-    """What there is at one version; of that it notes what has been asked for.
-
-    Attributes:
-        version: As `CountIndex.version`.
-        series: What can be asked for, as `CountIndex.series`.
-        labels: As `CountIndex.labels`, by model; those that have been asked for.
-        sources: As `CountIndex.sources`, by model; those that have been asked for.
-        days: As `CountIndex.counted_days`, by model; those that have been asked for.
-    """
-
-    def __init__(self, version: str, runs: dict[Series, list[CurrentRun]]) -> None:
-        """Of the runs of each series, by day."""
-        self.version = version
-        newest: dict[str, int] = {}
-        for series, of_series in runs.items():
-            last = max(run.number for run in of_series)
-            newest[series.model] = max(last, newest.get(series.model, 0))
-        self.series = sorted(runs, key=lambda one: (-newest[one.model], -one.base_interval_s))
-        self.labels: dict[str, list[tuple[str, int]]] = {}
-        self.sources: dict[str, list[SourceSummary]] = {}
-        self.days: dict[str, list[CountedDay]] = {}
-        self._runs = runs
-
-    def of_model(self, model: str) -> list[Series]:
-        """Its series, as in `series`."""
-        return [one for one in self.series if one.model == model]
+class Catalogue(BaseCatalogue[CurrentRun]):
+    """What there is at one version; the runs of each series by day."""
 
     def runs(self, series: Series, from_ms: int | None, to_ms: int | None) -> Sequence[CurrentRun]:
         """The runs of a series whose days have something of `[from_ms, to_ms)`, by day."""
@@ -82,12 +58,14 @@ def read_version(connection: Connection) -> str:
 def read_catalogue(connection: Connection, version: str) -> Catalogue:
     """What there is at `version`, which is that of the transaction of `connection`."""
     found: dict[Series, list[CurrentRun]] = {}
+    newest: dict[str, int] = {}
     for model, interval_s, day, number, record, packed_bytes in connection.execute(_RUNS).all():
         run = CurrentRun(number, _mark(record), keys.day_start_ms(day), packed_bytes or 0)
         found.setdefault(Series(model, interval_s), []).append(run)
+        newest[model] = max(number, newest.get(model, 0))
     for of_series in found.values():
         of_series.sort(key=lambda run: run.day_ms)
-    return Catalogue(version, found)
+    return Catalogue(version, found, newest)
 
 
 def read_days(connection: Connection, model: str) -> list[CountedDay]:
