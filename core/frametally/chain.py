@@ -71,7 +71,7 @@ def logs_with_segments(store: ObjectStore, model: str, topic: str) -> list[str]:
         name = info.key.removeprefix(f"{folder}/").partition("/")[0]
         parsed = keys.parse_segment_key(info.key)
         if parsed is not None and parsed.topic == topic:
-            log_ids.append(name.removeprefix("log="))
+            log_ids.append(parsed.log_id)
         after = f"{folder}/{name}/\uffff"  # above every key of that log
     return log_ids
 

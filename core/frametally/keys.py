@@ -138,6 +138,16 @@ class SegmentKey(NamedTuple):
     partition: int
     first_offset: int
 
+    @property
+    def model(self) -> str:
+        """Whose it is."""
+        return self.folder.split("/")[1].removeprefix("model=")
+
+    @property
+    def log_id(self) -> str:
+        """Of the log that its frames were announced on."""
+        return self.folder.split("/")[2].removeprefix("log=")
+
 
 def segment_folder(model: str, log_id: str) -> str:
     """Folder of one model's segments of one log."""

@@ -141,7 +141,7 @@ def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
 def take_segment(store: ObjectStore, info: ObjectInfo) -> TakenSegment | None:
     """A segment with the frames that it speaks of; None if it is gone by now."""
     parsed = keys.parse_segment_key(info.key)
-    model = parsed.folder.split("/")[1].removeprefix("model=") if parsed else ""
+    model = parsed.model if parsed else ""
     try:
         data = store.get(info.key)
         segment = decode_segment(data, info.key)

@@ -86,7 +86,7 @@ class SegmentNotes:
         if note is not None:
             return [(note.model, day) for day in note.near_days]
         place = keys.parse_segment_key(key)
-        return [(place.folder.split("/model=")[1].partition("/")[0], None)] if place else []
+        return [(place.model, None)] if place else []
 
     def add(self, note: SegmentNote) -> None:
         """Take one more, to be kept by `save`."""
@@ -158,7 +158,7 @@ def breaks_by_model(notes: Iterable[SegmentNote]) -> dict[str, list[str]]:
         if (place := keys.parse_segment_key(note.key)) is not None:
             link = ChainLink(
                 key=note.key,
-                log_id=place.folder.rpartition("/log=")[2],
+                log_id=place.log_id,
                 topic=place.topic,
                 partition=place.partition,
                 first_offset=place.first_offset,
