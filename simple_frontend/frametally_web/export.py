@@ -79,15 +79,14 @@ def _rows(found: answers.Counts, query: ChartQuery) -> list[Row]:
     covered = {(one.start_ms, one.source): one for one in found.coverage}
     sources: list[str | None] = [*found.sources] if query.by_source else [None]
     together = "; ".join(found.sources)
+    labels = found.labels or [""]  # nothing was found: what was filmed is to be told all the same
     rows = []
     for start_ms, end_ms in _bars(found, query):
         start, end = _moment(start_ms, zone), _moment(end_ms, zone)
         for source in sources:
             here = covered.get((start_ms, source))
             of_time = _time_source(found, start_ms, end_ms, source)
-            for label in found.labels or [
-                ""
-            ]:  # nothing was found: what was filmed is to be told all the same
+            for label in labels:
                 bucket = buckets.get((start_ms, source, label))
                 filmed = here is not None or bucket is not None
                 frames = here.frames if here else 0
