@@ -10,7 +10,7 @@ from pathlib import Path
 
 from frametally import keys
 from frametally.records import Detection, FrameDetections, SegmentHeader, SegmentSource, decode, encode
-from frametally.segments import encode_segment
+from frametally.segments.contents import encode_segment
 
 SEED, SOURCES = 7, 4
 START_MS = 1_772_323_200_000

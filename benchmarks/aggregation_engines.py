@@ -68,10 +68,10 @@ def job(paths: list[str], runner: str) -> list[str]:
     """The counting job, without tracking (the others have none)."""
     import msgspec
 
-    from frametally_hadoop.engine import run_job
-    from frametally_hadoop.mapping import ENTRY_SEPARATOR
-    from frametally_hadoop.params import CountParams
-    from frametally_hadoop.splits import plan_splits
+    from frametally_hadoop.job.mapping import ENTRY_SEPARATOR
+    from frametally_hadoop.job.params import CountParams
+    from frametally_hadoop.running.engine import run_job
+    from frametally_hadoop.running.splits import plan_splits
 
     sizes = [(path, Path(path).stat().st_size) for path in paths]
     splits = plan_splits(sizes, split_bytes=SPLIT_BYTES)

@@ -29,9 +29,9 @@ def generate(many: Path, one: Path, segments: int) -> None:
 
 def count(folder: Path) -> None:
     """What is measured."""
-    from frametally.object_store import open_object_store
-    from frametally.reports import NoProgress
-    from frametally.settings import Settings
+    from frametally.opening import open_object_store
+    from frametally.process.reports import NoProgress
+    from frametally.settings.stages import Settings
     from frametally_hadoop.driver import aggregate
 
     settings = Settings(data_dir=folder, count_objects=False).resolved()

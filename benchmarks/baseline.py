@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frametally.opencv import Pixels, cv2
+from frametally.files.opencv import Pixels, cv2
 
 _SIZE_PX = (416, 416)
 _MIN_CONFIDENCE, _NMS_IOU = 0.1, 0.45

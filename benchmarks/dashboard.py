@@ -44,11 +44,9 @@ from dashboard_frames import first_picture, put_pictures, put_tracks
 from pydantic import SecretStr
 from results import ROOT, Cell, Goal, Table, save
 
-from frametally.access import ServerAccess
-from frametally.count_index import open_count_index
-from frametally.ledger import open_ledger
-from frametally.object_store import open_object_store
-from frametally.reports import NoProgress
+from frametally.opening import open_count_index, open_ledger, open_object_store
+from frametally.process.reports import NoProgress
+from frametally.settings.access import ServerAccess
 
 REQUESTS_A_SECOND = 20
 OF_SEARCH_A_SECOND = 5

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from frametally import keys
-from frametally.count_index import CountIndex
-from frametally.object_store import ObjectStore
+from frametally.ports.count_index import CountIndex
+from frametally.ports.object_store import ObjectStore
 from frametally.records import (
     Coverage,
     Detection,
@@ -28,7 +28,7 @@ from frametally.records import (
     Run,
     encode,
 )
-from frametally.segments import encode_segment
+from frametally.segments.contents import encode_segment
 
 MODEL = "yolov4-tiny-openvino-f32-0123abcd"
 SOURCES = ("junction-east", "harbour", "school")

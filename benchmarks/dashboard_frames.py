@@ -22,7 +22,7 @@ from dashboard_data import (
 )
 
 from frametally import keys
-from frametally.object_store import ObjectStore
+from frametally.ports.object_store import ObjectStore
 from frametally.records import Track, TrackSighting, encode
 
 _FRAME_MS = MINUTE_MS // FRAMES_A_MINUTE

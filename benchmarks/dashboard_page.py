@@ -32,13 +32,11 @@ from dashboard_data import MINUTE_MS, Minute
 from playwright.sync_api import sync_playwright
 from results import ROOT, Cell, Goal, Table, save
 
-from frametally.count_index import CountIndex, open_count_index
 from frametally.errors import Retryable
-from frametally.frame_log import open_frame_log
-from frametally.ledger import open_ledger
-from frametally.object_store import open_object_store
-from frametally.settings import load_settings
-from frametally.time_limit import seconds_left
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.ports.count_index import CountIndex
+from frametally.process.time_limit import seconds_left
+from frametally.settings.stages import load_settings
 from frametally_web.app import create_app
 from frametally_web.serving import DashboardServer
 

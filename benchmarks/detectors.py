@@ -22,15 +22,15 @@ import numpy as np
 from average_precision import Truth, ap50, bootstrap, judge
 from results import Goal, Table, save
 
-from frametally.demo_clip import ensure_demo_clip
 from frametally.errors import Misconfigured
-from frametally.opencv import Pixels, cv2
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection
-from frametally.settings import Settings, load_settings
-from frametally_consumer.agreement import LEAST_CONFIDENCE, Agreement, agreement
-from frametally_consumer.backends import is_installed
-from frametally_consumer.calibration_frames import evenly
-from frametally_consumer.detector import Detector
+from frametally.settings.stages import Settings, load_settings
+from frametally_consumer.converting.agreement import LEAST_CONFIDENCE, Agreement, agreement
+from frametally_consumer.converting.calibration_frames import evenly
+from frametally_consumer.detectors.choice import is_installed
+from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.load import load_detector
 
 CHOICES = [

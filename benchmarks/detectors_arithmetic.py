@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from frametally.errors import Misconfigured
-from frametally.reports import NoProgress
-from frametally.settings import load_settings
-from frametally_consumer.converted import int8_network
-from frametally_consumer.model_files import check_model, chosen_model_files
-from frametally_consumer.openvino_runtime import ov
+from frametally.process.reports import NoProgress
+from frametally.settings.stages import load_settings
+from frametally_consumer.backends.openvino_runtime import ov
+from frametally_consumer.converting.converted import int8_network
+from frametally_consumer.models.files import check_model, chosen_model_files
 
 SHAPES = [(128, 52, 3), (256, 26, 3), (256, 52, 3), (512, 26, 3), (1024, 26, 3), (1024, 26, 1)]
 """Channels, side of the picture and of the kernel: the network's own shapes, and larger ones."""

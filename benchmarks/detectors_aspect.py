@@ -20,9 +20,9 @@ import numpy as np
 from average_precision import Truth, judge
 from results import Goal, Table, save
 
-from frametally.opencv import Pixels, cv2
-from frametally.settings import load_settings
-from frametally_consumer.detector import Detector
+from frametally.files.opencv import Pixels, cv2
+from frametally.settings.stages import load_settings
+from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.load import load_detector
 
 SIZES_PX = [(416, 416), (544, 416)]

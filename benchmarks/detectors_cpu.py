@@ -19,15 +19,15 @@ import numpy as np
 from detectors_arithmetic import fastest_convolution, int8_macs, matrix_product
 from results import Goal, Table, save
 
-from frametally.demo_clip import ensure_demo_clip
 from frametally.errors import Misconfigured
-from frametally.opencv import Pixels, cv2
-from frametally.settings import load_settings
-from frametally_consumer import backends
-from frametally_consumer.backends import is_installed
-from frametally_consumer.detector import Detector
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.files.opencv import Pixels, cv2
+from frametally.settings.stages import load_settings
+from frametally_consumer.backends.network_input import fit
+from frametally_consumer.detectors import choice as backends
+from frametally_consumer.detectors.choice import is_installed
+from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.load import load_detector
-from frametally_consumer.network_input import fit
 
 CHOICES = [
     ("opencv", "f32"),

@@ -19,10 +19,11 @@ from end_to_end import repeated
 from end_to_end_run import run_producer
 from results import Goal, Table, save
 
-from frametally.demo_clip import ensure_demo_clip
-from frametally.frame_log import consumer_group, open_frame_log
-from frametally.reports import NoProgress
-from frametally.settings import Settings, load_settings
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.opening import open_frame_log
+from frametally.ports.frame_log import consumer_group
+from frametally.process.reports import NoProgress
+from frametally.settings.stages import Settings, load_settings
 from frametally_consumer.load import load_detector
 from frametally_consumer.supervisor import consume_with_workers
 

@@ -21,10 +21,10 @@ from end_to_end_run import Ran, run_both
 from end_to_end_stages import END_TO_END_STAGES, Cost, stage_costs
 from results import Cell, Goal, Table, save
 
-from frametally.demo_clip import ensure_demo_clip
-from frametally.opencv import Pixels, cv2
-from frametally.settings import load_settings
-from frametally_consumer import backends
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.files.opencv import Pixels, cv2
+from frametally.settings.stages import load_settings
+from frametally_consumer.detectors import choice as backends
 
 _MOST_MB = 600
 

@@ -12,7 +12,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
 
-from frametally.settings import Settings
+from frametally.settings.stages import Settings
 
 FIRST_LOOK_FRAMES = 500
 _MIB = 1024 * 1024
@@ -109,8 +109,7 @@ def run_producer(clip: Path, settings: Settings) -> Produced:
 
 
 def _produce(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
-    from frametally.frame_log import open_frame_log
-    from frametally.object_store import open_object_store
+    from frametally.opening import open_frame_log, open_object_store
     from frametally_producer.produce import produce
 
     looking = _Looking()
@@ -163,10 +162,9 @@ class _LookingAtThreads(_Looking):
 
 
 def _consume(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
-    from frametally.frame_log import open_frame_log
-    from frametally.object_store import open_object_store
+    from frametally.opening import open_frame_log, open_object_store
     from frametally_consumer.load import load_detector
-    from frametally_consumer.worker import consume
+    from frametally_consumer.worker.loop import consume
 
     looking = _LookingAtThreads()
     detector = load_detector(settings)

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
-from frametally.settings import Settings
+from frametally.settings.stages import Settings
 
 _LEAST_S, _WARM_S = 0.5, 0.1
 """How long one measurement takes at least, CPU seconds; the first warms up."""
@@ -148,17 +148,16 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
     from obstore.store import LocalStore
 
     from frametally import keys
-    from frametally.chain import SegmentChain
-    from frametally.frame_log import open_frame_log
-    from frametally.object_store import open_object_store
-    from frametally.opencv import cv2
+    from frametally.files.opencv import cv2
+    from frametally.opening import open_frame_log, open_object_store
     from frametally.records import FrameAnnouncement, FrameDetections, encode
-    from frametally.stored_frame import parse_announcement, read_frame
-    from frametally_consumer.detector import start
+    from frametally.segments.chain import SegmentChain
+    from frametally.segments.stored_frame import parse_announcement, read_frame
+    from frametally_consumer.backends.network_input import fit
+    from frametally_consumer.detectors.protocol import start
     from frametally_consumer.load import load_detector
-    from frametally_consumer.network_input import fit
-    from frametally_producer.pixels import encode_jpeg, shrink
-    from frametally_producer.video_file import open_video
+    from frametally_producer.reading.pixels import encode_jpeg, shrink
+    from frametally_producer.reading.video_file import open_video
 
     folder.mkdir(parents=True)
     max_pixels = settings.max_image_megapixels * 1_000_000

@@ -26,9 +26,10 @@ from typing import NamedTuple
 from dashboard import serving
 from results import Cell, Goal, Table, save
 
-from frametally.demo_clip import ensure_demo_clip
-from frametally.frame_log import FrameLog, open_frame_log
-from frametally.settings import load_settings
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.opening import open_frame_log
+from frametally.ports.frame_log import FrameLog
+from frametally.settings.stages import load_settings
 
 LOOK_EVERY_S = 0.2
 STEP_S = 5

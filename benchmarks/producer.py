@@ -18,9 +18,9 @@ from end_to_end_run import Produced, run_producer
 from end_to_end_stages import PRODUCER_STAGES, Cost, stage_costs
 from results import Cell, Goal, Table, save
 
-from frametally.demo_clip import ensure_demo_clip
-from frametally.settings import load_settings
-from frametally_consumer import backends
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.settings.stages import load_settings
+from frametally_consumer.detectors import choice as backends
 
 SIDES_PX = [0, 640]
 _LEAST_FPS = 250

@@ -27,14 +27,15 @@ from aggregation_data import write_segments
 from pydantic import SecretStr
 from results import ROOT, Cell, Table, save
 
-from frametally.access import LogAccess, ServerAccess, StoreAccess
-from frametally.count_index import CountIndex, open_count_index
-from frametally.demo_clip import ensure_demo_clip
-from frametally.frame_log import FrameLog, open_frame_log
-from frametally.object_store import ObjectStore, open_object_store
+from frametally.books.runs import current_runs
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.opening import open_count_index, open_frame_log, open_object_store
+from frametally.ports.count_index import CountIndex
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, FrameAnnouncement, IntervalCount, Run, encode
-from frametally.runs import current_runs
-from frametally.setup_store import set_up_store
+from frametally.settings.access import LogAccess, ServerAccess, StoreAccess
+from frametally_cli.servers.bucket import set_up_store
 
 MESSAGES, PARTITIONS, A_BATCH = 20_000, 6, 500
 OBJECTS, OBJECT_BYTES = 400, 60_000

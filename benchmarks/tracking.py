@@ -29,14 +29,14 @@ from idf1 import Box, Boxes, idf1
 from results import Cell, Goal, Table, save
 from tracking_scenes import LABEL, SPEED_BOXES, SPEED_FRAMES, Seen, Shown, busy_frames, generated
 
-from frametally.demo_clip import ensure_demo_clip
-from frametally.opencv import cv2
-from frametally.settings import load_settings
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.files.opencv import cv2
+from frametally.settings.stages import load_settings
 from frametally_consumer.load import load_detector
-from frametally_hadoop import association
-from frametally_hadoop.params import CountParams
-from frametally_hadoop.track_params import TrackParams
-from frametally_hadoop.visits import find_visits
+from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.job.tracks import association
+from frametally_hadoop.job.tracks.params import TrackParams
+from frametally_hadoop.job.visits import find_visits
 
 FRAMES, FPS = 400, 10
 WINDOW_FRAMES = 40

@@ -4,7 +4,7 @@ The manifest has a segment's URL on each line. `frametally aggregate` writes one
 publishes what comes out.
 """
 
-from frametally_hadoop.job import CountObjects
+from frametally_hadoop.running.counting_job import CountObjects
 
 if __name__ == "__main__":
     CountObjects.run()

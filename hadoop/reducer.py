@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).with_name("frametally_job.zip")))
 
-from frametally_hadoop.streaming import main
+from frametally_hadoop.job.streaming import main
 
 if __name__ == "__main__":
     sys.exit(main("reducer"))

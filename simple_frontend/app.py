@@ -2,7 +2,7 @@
 
 import sys
 
-from frametally.cli import main
+from frametally_cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["serve", *sys.argv[1:]]))

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from frametally_web.endpoints import ENDPOINTS, Endpoint
-from frametally_web.openapi import describe
+from frametally_web.api.endpoints import ENDPOINTS, Endpoint
+from frametally_web.api.openapi import describe
 
 COLLECTION = Path(__file__).resolve().parents[1] / "docs" / "frametally.postman_collection.json"
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from frametally.demo_clip import ensure_demo_clip
 from frametally.errors import Misconfigured
-from frametally.settings import load_settings
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.settings.stages import load_settings
 
 if TYPE_CHECKING:
-    from frametally_consumer.model_files import ModelFiles
+    from frametally_consumer.models.files import ModelFiles
 
 # No test asserts how long something takes: the machine may be busy.
 hypothesis_settings.register_profile("frametally", deadline=None)
@@ -36,7 +36,7 @@ def _unavailable(what: str, reason: object) -> None:
 @pytest.fixture(scope="session")
 def model_files() -> ModelFiles:
     """YOLOv4-tiny's files, from the model cache or fetched into it."""
-    from frametally_consumer.model_files import ensure_default_model
+    from frametally_consumer.models.files import ensure_default_model
 
     try:
         return ensure_default_model(load_settings("consumer").models_dir)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from frametally.errors import Misconfigured
-from frametally.opencv import cv2
-from frametally.reports import NoProgress, Progress
-from frametally.settings import Settings
-from frametally_consumer.backends import Backend, chosen_backend
-from frametally_consumer.darknet_model import reference_detector
-from frametally_consumer.detector import Detector
-from frametally_consumer.model_files import check_model, chosen_model_files
-from frametally_consumer.pixel_detector import PixelDetector
+from frametally.files.opencv import cv2
+from frametally.process.reports import NoProgress, Progress
+from frametally.settings.stages import Settings
+from frametally_consumer.detectors.choice import Backend, chosen_backend
+from frametally_consumer.detectors.darknet_model import reference_detector
+from frametally_consumer.detectors.pixel import PixelDetector
+from frametally_consumer.detectors.protocol import Detector
+from frametally_consumer.models.files import check_model, chosen_model_files
 
 
 def load_detector(settings: Settings, progress: Progress | None = None) -> Detector:
@@ -39,12 +39,12 @@ def load_detector(settings: Settings, progress: Progress | None = None) -> Detec
 def _load(backend: Backend, settings: Settings, progress: Progress) -> Detector:
     # Imported here: a machine without these packages can run the reference.
     if settings.model_onnx is not None:
-        from frametally_consumer.onnx_model import load_onnx
+        from frametally_consumer.detectors.onnx_model import load_onnx
 
         return load_onnx(settings.model_onnx, backend, settings)
     model = check_model(chosen_model_files(settings, progress))
     if backend == "opencv":
         return reference_detector(model, settings)
-    from frametally_consumer.converted import load_converted
+    from frametally_consumer.converting.converted import load_converted
 
     return load_converted(model, backend, settings, progress)

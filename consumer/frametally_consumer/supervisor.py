@@ -15,15 +15,14 @@ from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from frametally.errors import FrametallyError, Retryable
-from frametally.frame_log import open_frame_log
-from frametally.object_store import open_object_store
-from frametally.reports import Progress
-from frametally.retrying import Backoff
-from frametally.settings import Settings
-from frametally_consumer.backends import cores
+from frametally.opening import open_frame_log, open_object_store
+from frametally.process.reports import Progress
+from frametally.process.retrying import Backoff
+from frametally.settings.stages import Settings
+from frametally_consumer.detectors.choice import cores
 from frametally_consumer.load import load_detector
-from frametally_consumer.report import ConsumeReport, add_up
-from frametally_consumer.worker import consume
+from frametally_consumer.worker.loop import consume
+from frametally_consumer.worker.report import ConsumeReport, add_up
 
 _LOOK_S = 0.1
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0

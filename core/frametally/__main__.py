@@ -1,7 +1,8 @@
-"""`python -m frametally` is `frametally`."""
+"""`python -m frametally` is the command `frametally`, wherever the command line is installed."""
 
 import sys
+from importlib.metadata import entry_points
 
-from frametally.cli import main
-
-sys.exit(main())
+if __name__ == "__main__":
+    (command,) = entry_points(group="console_scripts", name="frametally")
+    sys.exit(command.load()())

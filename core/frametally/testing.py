@@ -10,11 +10,11 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from frametally.adapters.file_store import check_key
-from frametally.adapters.sqlite_group import Owner, divide
+from frametally.adapters.files.folder_store import check_key
+from frametally.adapters.sqlite.consumer_group import Owner, divide
 from frametally.errors import Misconfigured
-from frametally.frame_log import LeaseLost, LogRecord
-from frametally.object_store import DAY_S, Change, ObjectInfo, ObjectMissing
+from frametally.ports.frame_log import LeaseLost, LogRecord
+from frametally.ports.object_store import DAY_S, Change, ObjectInfo, ObjectMissing
 
 
 class ManualClock:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from frametally.count_index import CountIndex
+from frametally.books.runs import CurrentDay, DayKey, current_days, read_run
 from frametally.errors import Poison
-from frametally.object_store import ObjectStore
+from frametally.ports.count_index import CountIndex
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
-from frametally.reports import Progress, Skipped
-from frametally.runs import CurrentDay, DayKey, current_days, read_run
 
 
 @dataclass(frozen=True, kw_only=True)

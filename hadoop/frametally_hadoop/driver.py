@@ -7,29 +7,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
-from frametally import failpoints
+from frametally.books.runs import DayKey
 from frametally.errors import Poison, Retryable
-from frametally.object_store import ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.process import failpoints
+from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
-from frametally.reports import Progress, Skipped
-from frametally.runs import DayKey
-from frametally.segments import CutShort, read_segment
-from frametally.settings import Settings
-from frametally_hadoop.audit import DayAudit
-from frametally_hadoop.cluster import cluster_of
-from frametally_hadoop.outcome import Outcome, count_plan
-from frametally_hadoop.pace import Aggregated, Pace
-from frametally_hadoop.params import CountParams, count_params
-from frametally_hadoop.plan import DayPlan, Plan, make_plan
-from frametally_hadoop.publish import NotPublished, OnlyLoses, publish_day
-from frametally_hadoop.published import renew_report
-from frametally_hadoop.reading import LinkEnded
-from frametally_hadoop.segment_notes import SegmentNotes
-from frametally_hadoop.selection import ALL_DAYS, Selection
-from frametally_hadoop.surroundings import Surroundings, look_around
-from frametally_hadoop.track_params import TrackParams, track_params
-from frametally_hadoop.wanted_labels import unknown_labels, warning
-from frametally_hadoop.workspace import workspace
+from frametally.segments.contents import CutShort, read_segment
+from frametally.settings.stages import Settings
+from frametally_hadoop.job.input.reading import LinkEnded
+from frametally_hadoop.job.params import CountParams, count_params
+from frametally_hadoop.job.tracks.params import TrackParams, track_params
+from frametally_hadoop.planning.pace import Aggregated, Pace
+from frametally_hadoop.planning.plan import CountingPlan, DayPlan, make_plan
+from frametally_hadoop.planning.segment_notes import SegmentNotes
+from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
+from frametally_hadoop.planning.surroundings import Surroundings, look_around
+from frametally_hadoop.planning.wanted_labels import unknown_labels, warning
+from frametally_hadoop.publication.audit import DayAudit
+from frametally_hadoop.publication.publish import NotPublished, OnlyLoses, publish_day
+from frametally_hadoop.publication.published import renew_report
+from frametally_hadoop.running.cluster import cluster_of
+from frametally_hadoop.running.outcome import Outcome, count_plan
+from frametally_hadoop.running.workspace import workspace
 
 _ATTEMPTS = 8
 
@@ -65,7 +65,7 @@ def aggregate(
     store: ObjectStore,
     progress: Progress,
     runner: str | None = None,
-    selection: Selection = ALL_DAYS,
+    selection: DaySelection = ALL_DAYS,
 ) -> AggregateReport:
     """Count every day whose segments, or whose counting settings, are not those of its current run.
 
@@ -106,7 +106,7 @@ class _Aggregation:
         store: ObjectStore,
         progress: Progress,
         runner: str,
-        selection: Selection,
+        selection: DaySelection,
     ) -> None:
         self._params = settings_params(settings)
         self._data_dir = settings.data_dir
@@ -128,7 +128,7 @@ class _Aggregation:
         self._skipped: dict[str, Skipped] = {}
         self._failed_checks: dict[str, int] = {}
         self._labels_seen: set[str] = set()
-        self._plan: Plan
+        self._plan: CountingPlan
         self._surroundings: Callable[[], Surroundings]
 
     def attempt(self) -> bool:
@@ -214,7 +214,7 @@ class _Aggregation:
             )
         )
 
-    def _publish(self, plan: Plan, outcome: Outcome) -> bool:
+    def _publish(self, plan: CountingPlan, outcome: Outcome) -> bool:
         won_all = True
         for done, day in enumerate(plan.stale):
             self._progress.update(done, len(plan.stale), f"publishing {day.key.day}")
@@ -237,7 +237,7 @@ class _Aggregation:
         self._progress.update(len(plan.stale), len(plan.stale), "published")
         return won_all
 
-    def _look_around(self, plan: Plan) -> Surroundings:
+    def _look_around(self, plan: CountingPlan) -> Surroundings:
         return look_around(
             self._store,
             unusable=self._unusable | {item.name for item in plan.skipped},
@@ -245,7 +245,7 @@ class _Aggregation:
             chain_breaks=plan.chain_breaks,
         )
 
-    def _publish_day(self, plan: Plan, day: DayPlan, inputs_sha256: str, outcome: Outcome) -> bool:
+    def _publish_day(self, plan: CountingPlan, day: DayPlan, inputs_sha256: str, outcome: Outcome) -> bool:
         audit = DayAudit(
             day,
             lines_passed_on=outcome.lines_passed_on[day.key],
@@ -280,7 +280,7 @@ class _Aggregation:
         unknown, known = unknown_labels(self._store, wanted=unseen, segments=sorted(self._segments_read))
         return [warning(unknown, known)] if unknown else []
 
-    def _damaged_segments(self, plan: Plan) -> tuple[list[Skipped], bool]:
+    def _damaged_segments(self, plan: CountingPlan) -> tuple[list[Skipped], bool]:
         """Those that cannot be read, and whether some were removed since they were listed."""
         damaged = []
         some_are_gone = False

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from frametally.object_store import ObjectStore
-from frametally.reports import Progress, Skipped
-from frametally.settings import Settings
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import Progress, Skipped
+from frametally.settings.stages import Settings
 from frametally_hadoop.driver import settings_params
-from frametally_hadoop.pace import Pace, estimate_s
-from frametally_hadoop.plan import make_plan
-from frametally_hadoop.segment_notes import SegmentNotes
-from frametally_hadoop.selection import ALL_DAYS, Selection
+from frametally_hadoop.planning.pace import Pace, estimate_s
+from frametally_hadoop.planning.plan import make_plan
+from frametally_hadoop.planning.segment_notes import SegmentNotes
+from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
 
 
 class DayToCount(NamedTuple):
@@ -49,7 +49,7 @@ class DryRun(NamedTuple):
 
 
 def dry_run(
-    *, settings: Settings, store: ObjectStore, progress: Progress, selection: Selection = ALL_DAYS
+    *, settings: Settings, store: ObjectStore, progress: Progress, selection: DaySelection = ALL_DAYS
 ) -> DryRun:
     """Plan, and do nothing.
 

@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from frametally.errors import Poison
-from frametally.reports import Progress, Skipped
-from frametally.settings import Settings
-from frametally_producer.event_time import (
+from frametally.process.reports import Progress, Skipped
+from frametally.settings.stages import Settings
+from frametally_producer.produce import left_out, start_of
+from frametally_producer.reading.event_time import (
     TimeClues,
     check_time_pattern,
     checked_ms,
     find_event_time,
 )
-from frametally_producer.footage import PicturesToProduce, VideoToProduce, find_footage
-from frametally_producer.media_file import open_medium, why_unreadable
-from frametally_producer.picture_file import read_header
-from frametally_producer.probe import Speed, probe_pictures, probe_videos
-from frametally_producer.produce import left_out, start_of
-from frametally_producer.production import asked_of, cost_of
-from frametally_producer.sampling import ALL, estimate_frames
-from frametally_producer.seen_files import SeenFiles, stamp_of
-from frametally_producer.video_file import Video, open_video
+from frametally_producer.reading.footage import PicturesToProduce, VideoToProduce, find_footage
+from frametally_producer.reading.media_file import open_medium, why_unreadable
+from frametally_producer.reading.picture_file import read_header
+from frametally_producer.reading.probe import Speed, probe_pictures, probe_videos
+from frametally_producer.reading.sampling import ALL, estimate_frames
+from frametally_producer.reading.video_file import Video, open_video
+from frametally_producer.writing.production import asked_of, cost_of
+from frametally_producer.writing.seen_files import SeenFiles, stamp_of
 
 _USUAL_STEPS = 10
 _LEAST_GAP_MS = 1000
@@ -68,7 +68,7 @@ class PlannedSource(NamedTuple):
     gap_ms: int
 
 
-class Plan(NamedTuple):
+class ProducePlan(NamedTuple):
     """What a call of the producer would do.
 
     Attributes:
@@ -106,7 +106,7 @@ def plan(
     start_time: str | None = None,
     extracted_dir: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Plan:
+) -> ProducePlan:
     """What `produce` would do with the same arguments. Headers are read, and a few files for a moment.
 
     Raises:
@@ -139,7 +139,7 @@ def plan(
         new = [file for of_source in by_source.values() for file in of_source if not file.known]
         seconds, stored_bytes, measured = _estimate(new, settings, seen)
     sources = [_source(name, found, settings) for name, found in sorted(by_source.items())]
-    return Plan(sources, skipped, seconds, stored_bytes, measured)
+    return ProducePlan(sources, skipped, seconds, stored_bytes, measured)
 
 
 class _Look:

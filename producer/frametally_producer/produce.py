@@ -9,24 +9,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from frametally import failpoints
-from frametally.backfill import Standing
 from frametally.errors import Misconfigured, Poison
-from frametally.frame_log import FrameLog
-from frametally.object_store import ObjectStore
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.process import failpoints
+from frametally.process.backfill import Standing
+from frametally.process.reports import Progress, Skipped
+from frametally.process.retrying import GivenUp, Patience
 from frametally.records import MediaManifest
-from frametally.reports import Progress, Skipped
-from frametally.retrying import GivenUp, Patience
-from frametally.settings import Settings
-from frametally_producer.event_time import check_time_pattern, parse_start_time
-from frametally_producer.footage import Footage, PicturesToProduce, VideoToProduce, find_footage
-from frametally_producer.media_file import why_unreadable
-from frametally_producer.pictures import produce_pictures
-from frametally_producer.production import Production
-from frametally_producer.room import Room
-from frametally_producer.seen_files import SeenFiles
-from frametally_producer.tally import Outcome, Tally
-from frametally_producer.videos import produce_video
+from frametally.settings.stages import Settings
+from frametally_producer.media.pictures import produce_pictures
+from frametally_producer.media.videos import produce_video
+from frametally_producer.reading.event_time import check_time_pattern, parse_start_time
+from frametally_producer.reading.footage import Footage, PicturesToProduce, VideoToProduce, find_footage
+from frametally_producer.reading.media_file import why_unreadable
+from frametally_producer.writing.production import Production
+from frametally_producer.writing.room import Room
+from frametally_producer.writing.seen_files import SeenFiles
+from frametally_producer.writing.tally import Outcome, Tally
 
 
 class ProduceReport(NamedTuple):

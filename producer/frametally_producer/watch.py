@@ -7,23 +7,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from frametally.backfill import Standing
 from frametally.errors import Misconfigured
-from frametally.frame_log import FrameLog
-from frametally.object_store import ObjectStore
-from frametally.reports import Progress, Skipped
-from frametally.retrying import GivenUp
-from frametally.settings import Settings
-from frametally_producer.footage import (
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.process.backfill import Standing
+from frametally.process.reports import Progress, Skipped
+from frametally.process.retrying import GivenUp
+from frametally.settings.stages import Settings
+from frametally_producer.produce import ProduceReport, begin, left_out, produce_media, report_of
+from frametally_producer.reading.footage import (
     HOLDS_NOTHING,
     Footage,
     PicturesToProduce,
     VideoToProduce,
     find_footage,
 )
-from frametally_producer.media_file import why_unreadable
-from frametally_producer.produce import ProduceReport, begin, left_out, produce_media, report_of
-from frametally_producer.production import Production
+from frametally_producer.reading.media_file import why_unreadable
+from frametally_producer.writing.production import Production
 
 _LOOK_EVERY_S = 1.0
 _REST_PART = 10

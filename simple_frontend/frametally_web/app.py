@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from flask import Flask
 
-from frametally.count_index import CountIndex
-from frametally.frame_log import FrameLog
-from frametally.ledger import Ledger
-from frametally.object_store import ObjectStore
-from frametally.settings import Settings
-from frametally_web import description, pages, problems, security
-from frametally_web.api import Api
-from frametally_web.books import Books, Ports
-from frametally_web.endpoints import ENDPOINTS
-from frametally_web.picture_links import picture_origin
+from frametally.ports.count_index import CountIndex
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectStore
+from frametally.settings.stages import Settings
+from frametally_web import pages, security
+from frametally_web.api import description
+from frametally_web.api.endpoints import ENDPOINTS
+from frametally_web.api.routes import Api
+from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.proof.picture_links import picture_origin
+from frametally_web.requests import problems
 
 _BOOKS = "frametally_books"
 
@@ -26,8 +28,8 @@ def create_app(
     The caller keeps them, and closes them after the server has stopped and `close_app` has been called.
     """
     app = Flask("frametally_web")
-    ports = Ports(store=store, index=index, ledger=ledger, log=log)
-    books = Books(ports, settings)
+    ports = DashboardPorts(store=store, index=index, ledger=ledger, log=log)
+    books = BooksReader(ports, settings)
     app.extensions[_BOOKS] = books
     blueprint = Api(settings=settings, ports=ports, books=books).blueprint()
     app.register_blueprint(blueprint, url_prefix="/api")
@@ -42,5 +44,5 @@ def create_app(
 def close_app(app: Flask) -> None:
     """End what the application does beside its requests, and the streams that are open."""
     books = app.extensions.get(_BOOKS)
-    if isinstance(books, Books):
+    if isinstance(books, BooksReader):
         books.close()

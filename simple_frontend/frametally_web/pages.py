@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, render_template
 
-from frametally.count_index import CountIndex
-from frametally.settings import Settings
-from frametally.time_limit import time_limit
+from frametally.ports.count_index import CountIndex
+from frametally.process.time_limit import time_limit
+from frametally.settings.stages import Settings
 from frametally_web.assets import list_modules, load_scripts
 
 

@@ -11,11 +11,8 @@ from contextlib import ExitStack, closing
 
 from flask import Flask
 
-from frametally.count_index import open_count_index
-from frametally.frame_log import open_frame_log
-from frametally.ledger import open_ledger
-from frametally.object_store import open_object_store
-from frametally.settings import load_settings
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.settings.stages import load_settings
 from frametally_web import app
 from frametally_web.collecting import look_for_garbage_seldom
 

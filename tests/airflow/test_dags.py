@@ -16,11 +16,10 @@ from pathlib import Path
 import pytest
 
 from frametally import keys
-from frametally.count_index import open_count_index
-from frametally.object_store import open_object_store
+from frametally.books.runs import current_runs
+from frametally.opening import open_count_index, open_object_store
 from frametally.records import Detection, FrameDetections
-from frametally.runs import current_runs
-from frametally.segments import encode_segment
+from frametally.segments.contents import encode_segment
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 

@@ -45,7 +45,7 @@ class Nothing:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Nothing())
-from frametally.cli import main
+from frametally_cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 

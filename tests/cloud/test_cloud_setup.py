@@ -15,9 +15,9 @@ import bcrypt
 import pytest
 from dotenv import dotenv_values
 
-from frametally.cloud_secrets import LEAST_CHARACTERS, checked_secret, new_secret
-from frametally.cloud_setup import CONTAINER_USER, MADE_SECRETS, Answers, set_up
 from frametally.errors import Misconfigured
+from frametally_cloud.credentials import LEAST_CHARACTERS, checked_secret, new_secret
+from frametally_cloud.stack_setup import CONTAINER_USER, MADE_SECRETS, Answers, set_up
 
 STORE = {
     "FRAMETALLY_STORE_URL": "s3://town-counts",

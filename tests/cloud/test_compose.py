@@ -16,8 +16,8 @@ import yaml
 from compose_file import STACK, compose_file, required_variables
 from dotenv import dotenv_values
 
-from frametally.cloud_setup import Answers, set_up
-from frametally.settings import Settings
+from frametally.settings.stages import Settings
+from frametally_cloud.stack_setup import Answers, set_up
 
 FILE = STACK / "docker-compose.yml"
 VALUES = {name: f"value-of-{name.lower()}" for name in required_variables()} | {

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from frametally.cli import main
-from frametally.reach import Server, named_servers, why_unreachable
-from frametally.settings import Settings
+from frametally.settings.stages import Settings
+from frametally_cli.main import main
+from frametally_cli.servers.reach import Server, named_servers, why_unreachable
 
 
 @pytest.fixture

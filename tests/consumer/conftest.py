@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from frametally.opencv import Pixels, cv2
-from frametally_consumer.model_files import ModelFiles
+from frametally.files.opencv import Pixels, cv2
+from frametally_consumer.models.files import ModelFiles
 
 TINY_CFG = """\
 [net]

@@ -2,13 +2,13 @@
 
 import pytest
 
-from frametally.chain import Place, SegmentChain
 from frametally.records import DeadLetter
+from frametally.segments.chain import ChainEnd, SegmentChain
 from frametally.testing import MemoryStore
-from frametally_consumer.assigned import AssignedPartition
+from frametally_consumer.worker.assigned import AssignedPartition
 
 
-def assigned_at(place: Place, *, log_begin: int = 0) -> AssignedPartition:
+def assigned_at(place: ChainEnd, *, log_begin: int = 0) -> AssignedPartition:
     chain = SegmentChain(MemoryStore(), model="m-1", log_id="log", topic="frames", partition=0)
     assigned = AssignedPartition(0, chain, log_begin=log_begin)
     assigned.start_at(place)
@@ -33,7 +33,7 @@ def whole_batch(assigned: AssignedPartition) -> tuple[int, int, list[int]] | Non
 
 @pytest.mark.parametrize("detected_before_the_jump", [0, 1, 3])
 def test_a_log_that_jumps_past_the_limit_ends_the_batch_at_the_limit(detected_before_the_jump: int) -> None:
-    assigned = assigned_at(Place(0, 6))
+    assigned = assigned_at(ChainEnd(0, 6))
     take(assigned, 0, 1, 2)
     for offset in range(detected_before_the_jump):
         assigned.add(offset, outcome(offset))
@@ -50,13 +50,13 @@ def test_a_log_that_jumps_past_the_limit_ends_the_batch_at_the_limit(detected_be
 
 
 def test_a_log_that_has_nothing_at_all_below_the_limit_gives_a_batch_without_a_message() -> None:
-    assigned = assigned_at(Place(2, 6))
+    assigned = assigned_at(ChainEnd(2, 6))
     assert not assigned.wants(9)
     assert whole_batch(assigned) == (2, 6, [])
 
 
 def test_a_jump_is_made_only_behind_the_batch_that_was_under_way() -> None:
-    assigned = assigned_at(Place(0, 6))
+    assigned = assigned_at(ChainEnd(0, 6))
     take(assigned, 0, 1)
     assigned.add(0, outcome(0))
     assert whole_batch(assigned) == (0, 1, [0])
@@ -68,7 +68,7 @@ def test_a_jump_is_made_only_behind_the_batch_that_was_under_way() -> None:
 
 
 def test_a_jump_follows_another_workers_segment_that_reached_as_far_as_the_log_had_messages() -> None:
-    assigned = assigned_at(Place(0, 6))
+    assigned = assigned_at(ChainEnd(0, 6))
     take(assigned, 0, 1)
     assigned.add(0, outcome(0))
     assert whole_batch(assigned) == (0, 1, [0])

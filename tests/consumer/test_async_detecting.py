@@ -15,16 +15,16 @@ import pytest
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.opencv import Pixels, cv2
+from frametally.files.opencv import Pixels, cv2
+from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameAnnouncement, encode
-from frametally.reports import NoProgress
-from frametally.segments import list_segments, read_segment
-from frametally.settings import Settings, load_settings
+from frametally.segments.contents import list_segments, read_segment
+from frametally.settings.stages import Settings, load_settings
 from frametally.testing import MemoryLog, MemoryStore
-from frametally_consumer.detector import AsyncDetector
-from frametally_consumer.pipeline import _MOST_MESSAGES, CHUNK_MESSAGES
+from frametally_consumer.detectors.protocol import AsyncDetector
 from frametally_consumer.supervisor import settings_of_each
-from frametally_consumer.worker import ConsumeReport, consume
+from frametally_consumer.worker.loop import ConsumeReport, consume
+from frametally_consumer.worker.pipeline import _MOST_MESSAGES, CHUNK_MESSAGES
 
 FRAMES = 100
 

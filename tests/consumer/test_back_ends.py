@@ -15,17 +15,17 @@ import pytest
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.object_store import open_object_store
-from frametally.opencv import Pixels
+from frametally.files.opencv import Pixels
+from frametally.opening import open_object_store
+from frametally.process.reports import NoProgress
 from frametally.records import AutoDetector, Detection, decode, encode
-from frametally.reports import NoProgress
-from frametally.settings import load_settings
-from frametally_consumer import backends
-from frametally_consumer.agreement import iou
-from frametally_consumer.boxes import boxes_from_rows
-from frametally_consumer.detector import AsyncDetector, Detector, start
+from frametally.settings.stages import load_settings
+from frametally_consumer.converting.agreement import iou
+from frametally_consumer.detectors import choice as backends
+from frametally_consumer.detectors.boxes import boxes_from_rows
+from frametally_consumer.detectors.protocol import AsyncDetector, Detector, start
 from frametally_consumer.load import load_detector
-from frametally_consumer.model_files import ModelFiles
+from frametally_consumer.models.files import ModelFiles
 
 WriteModel = Callable[..., ModelFiles]
 Load = Callable[..., Any]
@@ -231,10 +231,10 @@ def test_a_broken_answer_comes_out_of_the_future(load: Load, monkeypatch: pytest
     def fail(*arguments: Any, **more: Any) -> Any:
         raise Misconfigured(f"failed in {threading.current_thread().name}")
 
-    monkeypatch.setattr("frametally_consumer.yolo_detector.boxes_from_rows", fail)
+    monkeypatch.setattr("frametally_consumer.detectors.yolo.boxes_from_rows", fail)
     with pytest.raises(Misconfigured, match="failed in"):
         detector.detect([image])
-    monkeypatch.setattr("frametally_consumer.yolo_detector.boxes_from_rows", boxes_from_rows)
+    monkeypatch.setattr("frametally_consumer.detectors.yolo.boxes_from_rows", boxes_from_rows)
     assert detector.detect([image] * 9) == [detector.detect([image])[0]] * 9
 
 

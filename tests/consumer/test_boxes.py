@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frametally.records import Detection
-from frametally_consumer.boxes import (
+from frametally_consumer.detectors.boxes import (
     Boxes,
     as_detections,
     boxes_from_rows,
@@ -75,7 +75,7 @@ def test_suppression_keeps_what_a_plain_slow_reference_keeps(
 ) -> None:
     corners = [[left, top, left + width, top + height] for (left, top, width, height), _ in boxes]
     classes = [class_index for _, class_index in boxes]
-    with mock.patch("frametally_consumer.boxes._BLOCK", block):
+    with mock.patch("frametally_consumer.detectors.boxes._BLOCK", block):
         kept = suppress_overlaps(
             np.array(corners, dtype=np.float64).reshape(-1, 4),
             np.array(classes, dtype=np.int64),
@@ -88,7 +88,7 @@ def test_suppression_keeps_what_a_plain_slow_reference_keeps(
 def test_a_box_that_was_dropped_drops_no_other(block: int) -> None:
     # Each overlaps the next one by two thirds, and the one after that by a third.
     corners = np.array([[10.0 * place, 0, 10.0 * place + 30, 10] for place in range(9)])
-    with mock.patch("frametally_consumer.boxes._BLOCK", block):
+    with mock.patch("frametally_consumer.detectors.boxes._BLOCK", block):
         kept = suppress_overlaps(corners, np.zeros(9, np.int64), nms_iou=0.45)
     assert kept.tolist() == [0, 2, 4, 6, 8]
 

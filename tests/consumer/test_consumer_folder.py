@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from frametally.settings import ENV_PREFIX, Settings, load_settings, settings_table
+from frametally.settings.__main__ import settings_table
+from frametally.settings.stages import ENV_PREFIX, Settings, load_settings
 
 FOLDER = Path(__file__).resolve().parents[2] / "consumer"
 SOURCES = [*FOLDER.glob("frametally_consumer/*.py")]

@@ -14,13 +14,15 @@ import pytest
 from onnx import numpy_helper
 
 from frametally.errors import Misconfigured
-from frametally.opencv import cv2
-from frametally.reports import NoProgress
-from frametally.settings import load_settings
-from frametally_consumer import converted, opencv_backend, self_test
+from frametally.files.opencv import cv2
+from frametally.process.reports import NoProgress
+from frametally.settings.stages import load_settings
+from frametally_consumer.backends import opencv as opencv_backend
+from frametally_consumer.backends.network_input import as_blob
+from frametally_consumer.converting import converted
+from frametally_consumer.detectors import self_test
 from frametally_consumer.load import load_detector
-from frametally_consumer.model_files import ModelFiles, check_model
-from frametally_consumer.network_input import as_blob
+from frametally_consumer.models.files import ModelFiles, check_model
 
 WriteModel = Callable[..., ModelFiles]
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from frametally.errors import Misconfigured
-from frametally.settings import load_settings
-from frametally_consumer.darknet_cfg import read_network_facts
-from frametally_consumer.model_files import (
+from frametally.settings.stages import load_settings
+from frametally_consumer.models.darknet_cfg import read_network_facts
+from frametally_consumer.models.files import (
     COCO_NAMES,
     YOLOV4_TINY_CFG,
     YOLOV4_TINY_WEIGHTS,

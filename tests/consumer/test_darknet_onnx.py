@@ -10,14 +10,14 @@ import onnx
 import pytest
 
 from frametally.errors import Misconfigured
-from frametally.settings import load_settings
-from frametally_consumer.darknet_cfg import read_network_facts
-from frametally_consumer.darknet_model import converted_detector, reference_detector
-from frametally_consumer.darknet_onnx import to_onnx
-from frametally_consumer.heads import check_darknet_head
-from frametally_consumer.model_files import CheckedModel, ModelFiles, check_model
-from frametally_consumer.onnxruntime_backend import OnnxRuntimeNetwork
-from frametally_consumer.openvino_backend import OpenVinoNetwork
+from frametally.settings.stages import load_settings
+from frametally_consumer.backends.onnxruntime import OnnxRuntimeNetwork
+from frametally_consumer.backends.openvino import OpenVinoNetwork
+from frametally_consumer.converting.darknet_onnx import to_onnx
+from frametally_consumer.detectors.darknet_model import converted_detector, reference_detector
+from frametally_consumer.models.darknet_cfg import read_network_facts
+from frametally_consumer.models.files import CheckedModel, ModelFiles, check_model
+from frametally_consumer.models.heads import check_darknet_head
 
 WriteModel = Callable[..., ModelFiles]
 

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from frametally.errors import Misconfigured
-from frametally.opencv import Pixels, cv2
+from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection
-from frametally.settings import load_settings
-from frametally_consumer.boxes import CONFIDENCE_STEPS, PIXEL_STEPS
-from frametally_consumer.darknet_model import reference_detector
-from frametally_consumer.detector import Detector, make_model_id
+from frametally.settings.stages import load_settings
+from frametally_consumer.detectors.boxes import CONFIDENCE_STEPS, PIXEL_STEPS
+from frametally_consumer.detectors.darknet_model import reference_detector
+from frametally_consumer.detectors.protocol import Detector, make_model_id
 from frametally_consumer.load import load_detector
-from frametally_consumer.model_files import ModelFiles, check_model
+from frametally_consumer.models.files import ModelFiles, check_model
 
 WriteModel = Callable[..., ModelFiles]
 

@@ -18,16 +18,16 @@ from hypothesis import strategies as st
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.object_store import open_object_store
-from frametally.opencv import Pixels, cv2
-from frametally.reports import NoProgress
-from frametally.settings import load_settings
-from frametally_consumer import calibration_frames as choosing
-from frametally_consumer import converted, int8
-from frametally_consumer.calibration_frames import calibration_frames, evenly, thinned
+from frametally.files.opencv import Pixels, cv2
+from frametally.opening import open_object_store
+from frametally.process.reports import NoProgress
+from frametally.settings.stages import load_settings
+from frametally_consumer.backends.openvino_runtime import ov
+from frametally_consumer.converting import calibration_frames as choosing
+from frametally_consumer.converting import converted, int8
+from frametally_consumer.converting.calibration_frames import calibration_frames, evenly, thinned
 from frametally_consumer.load import load_detector
-from frametally_consumer.model_files import ModelFiles, check_model
-from frametally_consumer.openvino_runtime import ov
+from frametally_consumer.models.files import ModelFiles, check_model
 
 WriteModel = Callable[..., ModelFiles]
 
@@ -146,7 +146,9 @@ def test_the_stores_frames_come_before_the_demo_clip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traffic_clip: Path
 ) -> None:
     settings = load_settings(data_dir=tmp_path, calibration_frames=10)
-    monkeypatch.setattr("frametally_consumer.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip)
+    monkeypatch.setattr(
+        "frametally_consumer.converting.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip
+    )
     of_clip = list(calibration_frames(settings, NoProgress()))
     assert (len(of_clip), of_clip[0].shape) == (10, (480, 854, 3))
     with closing(open_object_store(settings.store_url)) as store:
@@ -224,7 +226,9 @@ def test_an_int8_network_that_finds_too_little_is_not_kept(
 def test_an_int8_network_is_8_bit_but_for_its_heads_and_has_to_pass_its_self_test(
     own_copy: ModelFiles, traffic_clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("frametally_consumer.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip)
+    monkeypatch.setattr(
+        "frametally_consumer.converting.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip
+    )
     settings = load_settings(
         models_dir=own_copy.cfg.parent,
         data_dir=tmp_path,

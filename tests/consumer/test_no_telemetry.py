@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from frametally_consumer.model_files import ModelFiles
+from frametally_consumer.models.files import ModelFiles
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed: nothing could call home")
 
@@ -29,10 +29,10 @@ import sys
 from pathlib import Path
 import numpy as np
 from frametally.errors import Misconfigured
-from frametally.reports import NoProgress
-from frametally.settings import load_settings
-from frametally_consumer.int8 import make_int8
-from frametally_consumer.model_files import ModelFiles, check_model
+from frametally.process.reports import NoProgress
+from frametally.settings.stages import load_settings
+from frametally_consumer.converting.int8 import make_int8
+from frametally_consumer.models.files import ModelFiles, check_model
 files = ModelFiles(*map(Path, sys.argv[1:4]))
 settings = load_settings(detector="openvino", precision="int8", input_width_px=32, input_height_px=32)
 frames = [np.full((32, 32, 3), shade, np.uint8) for shade in range(0, 250, 20)]
@@ -44,7 +44,7 @@ except Misconfigured as error:  # of such a network it may find too little
 
 
 def test_importing_the_back_end_calls_nobody_and_writes_nothing(tmp_path: Path) -> None:
-    assert watched("import frametally_consumer.openvino_backend", home=tmp_path) == ["done"]
+    assert watched("import frametally_consumer.backends.openvino", home=tmp_path) == ["done"]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 
 from frametally.errors import Misconfigured
-from frametally_consumer.darknet_onnx import to_onnx
-from frametally_consumer.model_files import check_model
-from frametally_consumer.onnxruntime_backend import OnnxRuntimeNetwork
+from frametally_consumer.backends.onnxruntime import OnnxRuntimeNetwork
+from frametally_consumer.converting.darknet_onnx import to_onnx
+from frametally_consumer.models.files import check_model
 
 CPU, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
 

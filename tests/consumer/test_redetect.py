@@ -11,17 +11,17 @@ import pytest
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.opencv import cv2
+from frametally.files.opencv import cv2
+from frametally.media.stored_images import bitmap_of
+from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
-from frametally.redetect import redetect
-from frametally.reports import NoProgress
-from frametally.segments import encode_segment, list_segments, read_segment
-from frametally.settings import Settings, load_settings
-from frametally.stored_images import bitmap_of
+from frametally.segments.contents import encode_segment, list_segments, read_segment
+from frametally.segments.redetect import redetect
+from frametally.settings.stages import Settings, load_settings
 from frametally.testing import MemoryLog, MemoryStore
 from frametally.undo_records import Tombstone
 from frametally_consumer.load import load_detector
-from frametally_consumer.worker import consume
+from frametally_consumer.worker.loop import consume
 
 VIDEO = "ab" * 32
 FRAMES = 12

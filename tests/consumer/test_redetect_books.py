@@ -10,21 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frametally import cli, keys
-from frametally.count_index import open_count_index
-from frametally.dead_letters import list_dead_letters
-from frametally.frame_log import open_frame_log
-from frametally.ledger import open_ledger
-from frametally.object_store import open_object_store
-from frametally.opencv import cv2
+from frametally import keys
+from frametally.books.status import BEHIND, SETTLED, Status, read_status
+from frametally.files.opencv import cv2
+from frametally.media.stored_images import bitmap_of
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, MediaManifest, encode
-from frametally.redetect import redetect
-from frametally.reports import NoProgress
-from frametally.settings import Settings, load_settings
-from frametally.status import BEHIND, SETTLED, Status, read_status
-from frametally.stored_images import bitmap_of
+from frametally.segments.dead_letters import list_dead_letters
+from frametally.segments.redetect import redetect
+from frametally.settings.stages import Settings, load_settings
+from frametally_cli import main as cli
 from frametally_consumer.load import load_detector
-from frametally_consumer.worker import consume
+from frametally_consumer.worker.loop import consume
 from frametally_hadoop.driver import aggregate
 from frametally_search.indexer import index_runs
 

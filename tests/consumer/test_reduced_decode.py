@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from frametally import keys
-from frametally.opencv import Pixels, cv2
+from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection, FrameAnnouncement
-from frametally.settings import load_settings
-from frametally.stored_frame import decoded_bytes, read_frame
+from frametally.segments.stored_frame import decoded_bytes, read_frame
+from frametally.settings.stages import load_settings
 from frametally.testing import MemoryStore
-from frametally_consumer.agreement import agreement, iou
-from frametally_consumer.backends import is_installed
-from frametally_consumer.detector import least_px, start
+from frametally_consumer.converting.agreement import agreement, iou
+from frametally_consumer.detectors.choice import is_installed
+from frametally_consumer.detectors.protocol import least_px, start
 from frametally_consumer.load import load_detector
-from frametally_consumer.model_files import ModelFiles
+from frametally_consumer.models.files import ModelFiles
 
 SIZE_PX = 224  # twice that is still within the clip's 854x480
 FOUND_AGAIN = 0.9
@@ -121,5 +121,5 @@ def test_the_rule_is_part_of_the_model_id(
 ) -> None:
     settings = load_settings(models_dir=model_files.cfg.parent, data_dir=tmp_path, detector="opencv")
     before = load_detector(settings).model_id
-    monkeypatch.setattr("frametally_consumer.darknet_model.DECODE_RULE", "another")
+    monkeypatch.setattr("frametally_consumer.detectors.darknet_model.DECODE_RULE", "another")
     assert load_detector(settings).model_id != before

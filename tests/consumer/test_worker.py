@@ -11,15 +11,15 @@ import pytest
 
 from frametally import keys
 from frametally.errors import Retryable
-from frametally.frame_log import consumer_group
-from frametally.object_store import ObjectStore
-from frametally.opencv import cv2
+from frametally.files.opencv import cv2
+from frametally.ports.frame_log import consumer_group
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameAnnouncement, encode
-from frametally.reports import NoProgress
-from frametally.segments import list_segments, read_segment
-from frametally.settings import Settings, load_settings
+from frametally.segments.contents import list_segments, read_segment
+from frametally.settings.stages import Settings, load_settings
 from frametally.testing import MemoryLog, MemoryStore
-from frametally_consumer.worker import ConsumeReport, consume
+from frametally_consumer.worker.loop import ConsumeReport, consume
 
 TOPIC = "frames"
 
@@ -307,8 +307,8 @@ def test_told_to_stop_it_writes_what_it_has_in_hand(
 def test_told_to_stop_in_a_batch_too_slow_to_finish_it_drops_that_and_it_comes_again(
     settings: Settings, store: MemoryStore, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frametally_consumer.worker._STOP_WITHIN_S", 0.3)
-    monkeypatch.setattr("frametally_consumer.worker._CLOSE_WITHIN_S", 0.0)
+    monkeypatch.setattr("frametally_consumer.worker.loop._STOP_WITHIN_S", 0.3)
+    monkeypatch.setattr("frametally_consumer.worker.loop._CLOSE_WITHIN_S", 0.0)
     publish(log, [encode(announcement(store, number)) for number in range(9)])
     detector = Stoppable(seconds=1.5)
     report = consume_until(detector.detected.is_set, settings, store, log, detector)
@@ -322,7 +322,7 @@ def test_told_to_stop_in_a_batch_too_slow_to_finish_it_drops_that_and_it_comes_a
 def test_told_to_stop_while_the_store_is_away_it_ends_and_nothing_is_lost(
     settings: Settings, store: MemoryStore, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frametally_consumer.worker._STOP_WITHIN_S", 0.3)
+    monkeypatch.setattr("frametally_consumer.worker.loop._STOP_WITHIN_S", 0.3)
     publish(log, [encode(announcement(store, number)) for number in range(9)])
     tried = threading.Event()
 
@@ -407,7 +407,7 @@ def test_what_is_under_way_is_bounded_however_slow_the_detector(
     settings: Settings, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = 64 * 48 * 3
-    monkeypatch.setattr("frametally_consumer.pipeline._MOST_BYTES", 20 * size)
+    monkeypatch.setattr("frametally_consumer.worker.pipeline._MOST_BYTES", 20 * size)
     log = MemoryLog()
     log.create_topic(TOPIC, 1)
     publish(log, [encode(announcement(store, number)) for number in range(80)])

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-from frametally.retrying import a_few_times
-from frametally.time_limit import time_limit
+from frametally.process.retrying import a_few_times
+from frametally.process.time_limit import time_limit
 
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     slept: list[float] = []
-    monkeypatch.setattr("frametally.retrying.time.sleep", slept.append)
+    monkeypatch.setattr("frametally.process.retrying.time.sleep", slept.append)
     yield slept
 
 

@@ -7,10 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
-from frametally import backfill_display as display
-from frametally.backfill import Standing
-from frametally.reports import Skipped
+from frametally.process.backfill import Standing
+from frametally.process.reports import Skipped
 from frametally.testing import ManualClock
+from frametally_cli.console import backfill as display
 
 HALF = Standing(
     files_total=10,
@@ -28,7 +28,7 @@ HALF = Standing(
 
 def test_rate_and_time_left_come_from_what_this_call_worked_through() -> None:
     clock = ManualClock()
-    pace = display.Pace(clock)
+    pace = display.BackfillPace(clock)
     assert pace.left_s is None
     pace.note(HALF._replace(bytes_worked=0.0, frames_announced=0))
     assert pace.left_s is None

@@ -3,9 +3,9 @@
 import pytest
 
 from frametally import keys
-from frametally.chain import ChainBroken, Place, SegmentChain, logs_with_segments
 from frametally.records import DeadLetter, FrameDetections
-from frametally.segments import encode_segment, list_segments, read_segment
+from frametally.segments.chain import ChainBroken, ChainEnd, SegmentChain, logs_with_segments
+from frametally.segments.contents import encode_segment, list_segments, read_segment
 from frametally.testing import MemoryStore
 
 MODEL, LOG, TOPIC = "pixels-1", "log-1", "frames"
@@ -57,20 +57,20 @@ def test_a_worker_goes_on_behind_what_a_dead_one_wrote_and_never_committed() -> 
     for first, nxt in ((0, 3), (3, 4), (4, 9)):
         put(chain(store), first, nxt)
     for committed in (0, 3, 9):
-        assert chain(store).resume(committed) == Place(9, None)
+        assert chain(store).resume(committed) == ChainEnd(9, None)
 
 
 def test_a_commit_in_the_middle_of_a_segment_goes_on_at_its_end() -> None:
     store = MemoryStore()
     put(chain(store), 0, 10)
-    assert chain(store).resume(4) == Place(10, None)
+    assert chain(store).resume(4) == ChainEnd(10, None)
 
 
 def test_a_commit_above_the_chain_goes_back_to_its_end() -> None:
     store = MemoryStore()
-    assert chain(store).resume(12) == Place(0, None)
+    assert chain(store).resume(12) == ChainEnd(0, None)
     put(chain(store), 0, 10)
-    assert chain(store).resume(12) == Place(10, None)
+    assert chain(store).resume(12) == ChainEnd(10, None)
 
 
 def test_a_chain_that_lacks_its_beginning_is_completed_and_no_further_than_to_what_is_there() -> None:
@@ -78,9 +78,9 @@ def test_a_chain_that_lacks_its_beginning_is_completed_and_no_further_than_to_wh
     for first, nxt in ((0, 4), (4, 8), (8, 9)):
         put(chain(store), first, nxt)
     store.delete(next(list_segments(store)))
-    assert chain(store).resume(9) == Place(0, 4)
+    assert chain(store).resume(9) == ChainEnd(0, 4)
     put(chain(store), 0, 4)
-    assert chain(store).resume(4) == Place(9, None)
+    assert chain(store).resume(4) == ChainEnd(9, None)
 
 
 def test_logs_are_listed_whatever_their_names() -> None:
@@ -101,8 +101,8 @@ def test_a_log_of_another_topic_is_not_an_earlier_one_of_this() -> None:
 def test_a_recreated_log_starts_a_chain_of_its_own_and_partitions_do_not_mix() -> None:
     store = MemoryStore()
     put(chain(store), 0, 10)
-    assert chain(store, log_id="log-2").resume(0) == Place(0, None)
-    assert chain(store, partition=1).resume(0) == Place(0, None)
+    assert chain(store, log_id="log-2").resume(0) == ChainEnd(0, None)
+    assert chain(store, partition=1).resume(0) == ChainEnd(0, None)
     assert put(chain(store, log_id="log-2"), 0, 4) == (4, False)
 
 

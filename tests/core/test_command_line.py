@@ -2,7 +2,7 @@
 
 import pytest
 
-from frametally.cli import main
+from frametally_cli.main import main
 
 
 @pytest.mark.parametrize(

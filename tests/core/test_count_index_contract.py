@@ -12,18 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frametally import keys
-from frametally.count_index import (
-    Bucket,
-    CountedDay,
-    CoverageBucket,
-    IndexedEvidence,
-    Series,
-    WeekHour,
-    open_count_index,
-)
 from frametally.errors import Misconfigured, Poison
+from frametally.opening import open_count_index
+from frametally.ports.count_index import Bucket, CountedDay, CoverageBucket, IndexedEvidence, Series, WeekHour
+from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
-from frametally.time_limit import TookTooLong, time_limit
 
 DAY = "2026-01-01"
 DAY_MS = 1_767_225_600_000

@@ -9,19 +9,19 @@ import pytest
 from click.testing import CliRunner
 
 from frametally import keys
-from frametally.cli import cli
-from frametally.dead_letters import choose, drop, list_dead_letters, replay
 from frametally.errors import Misconfigured
-from frametally.frame_log import open_frame_log
-from frametally.object_store import ObjectStore, open_object_store
-from frametally.opencv import cv2
+from frametally.files.opencv import cv2
+from frametally.opening import open_frame_log, open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, encode
-from frametally.reports import NoProgress
-from frametally.segments import list_segments, read_segment
-from frametally.settings import Settings, load_settings
+from frametally.segments.contents import list_segments, read_segment
+from frametally.segments.dead_letters import choose, drop, list_dead_letters, replay
+from frametally.settings.stages import Settings, load_settings
 from frametally.testing import MemoryLog, MemoryStore
+from frametally_cli.main import cli
 from frametally_consumer.load import load_detector
-from frametally_consumer.worker import consume
+from frametally_consumer.worker.loop import consume
 
 TOPIC = "frames"
 MOST_PIXELS = 50_000_000

@@ -12,13 +12,23 @@ from pathlib import Path
 
 import pytest
 
-from frametally import cli, doctor
-from frametally.doctor import Row, clock_row, disk_row, examine, model_rows, port_rows, setting_rows
-from frametally.downloads import KnownFile
 from frametally.errors import Misconfigured
-from frametally.frame_log import FrameLog, open_frame_log
-from frametally.object_store import ObjectInfo
-from frametally.settings import Settings, load_settings
+from frametally.files.downloads import KnownFile
+from frametally.opening import open_frame_log
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectInfo
+from frametally.settings.stages import Settings, load_settings
+from frametally_cli import main as cli
+from frametally_cli.servers import doctor
+from frametally_cli.servers.doctor import (
+    Finding,
+    clock_row,
+    disk_row,
+    examine,
+    model_rows,
+    port_rows,
+    setting_rows,
+)
 
 MODEL_BYTES = b"weights"
 FILE = KnownFile(
@@ -49,7 +59,7 @@ def files() -> Sequence[KnownFile]:
     return [FILE]
 
 
-def bad(rows: Iterator[Row]) -> dict[str, str]:
+def bad(rows: Iterator[Finding]) -> dict[str, str]:
     return {row.area: row.remedy for row in rows if not row.good}
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from frametally import downloads
-from frametally.demo_clip import TRAFFIC_CLIP
-from frametally.downloads import KnownFile, ensure_files, file_sha256
 from frametally.errors import Misconfigured
+from frametally.files import downloads
+from frametally.files.demo_clip import TRAFFIC_CLIP
+from frametally.files.downloads import KnownFile, ensure_files, file_sha256
 
 CONTENT = b"the right bytes" * 1000
 OTHER = b"names of classes\n"

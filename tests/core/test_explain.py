@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frametally import keys
-from frametally.count_index import CountIndex, open_count_index
+from frametally.books.evidence import CountedBoxes, frames_of_bar
+from frametally.books.explain import NoSuchBar, find_bar
 from frametally.errors import Misconfigured, Retryable
-from frametally.evidence import CountedBoxes, frames_of_bar
-from frametally.explain import NoSuchBar, find_bar
-from frametally.ledger import Ledger, open_ledger
+from frametally.opening import open_count_index, open_ledger
+from frametally.ports.count_index import CountIndex
+from frametally.ports.ledger import Ledger
+from frametally.process.reports import NoProgress
 from frametally.records import Coverage, Detection, FrameDetections, IntervalCount, Run, encode
-from frametally.reports import NoProgress
-from frametally.segments import encode_segment
-from frametally.settings import load_settings
+from frametally.segments.contents import encode_segment
+from frametally.settings.stages import load_settings
 from frametally.testing import MemoryStore
 from frametally.undo_records import Tombstone
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from frametally import failpoints
 from frametally.errors import Misconfigured
+from frametally.process import failpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSES = """
-from frametally import failpoints
+from frametally.process import failpoints
 failpoints.arm()
 for _ in range(3):
     failpoints.passing("chain.encoded")

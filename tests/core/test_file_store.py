@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from frametally.adapters.file_store import FileStore
+from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 
 RACERS = 8
@@ -25,7 +25,7 @@ def files_below(folder: Path) -> list[str]:
 
 _RACE = """
 import sys
-from frametally.adapters.file_store import FileStore
+from frametally.adapters.files.folder_store import FileStore
 store = FileStore(sys.argv[1])
 name = sys.argv[2].encode() * 50_000
 print("ready", flush=True)
@@ -74,7 +74,7 @@ def test_any_folder_name_can_be_given_percent_escaped(tmp_path: Path) -> None:
 
 _DIE_BEFORE_THE_NAME = """
 import os, sys
-from frametally.adapters.file_store import FileStore
+from frametally.adapters.files.folder_store import FileStore
 store = FileStore(sys.argv[1])
 setattr(os, "link", lambda *_: os._exit(9))
 store.put("metadata/a.jsonl", b"half a segment", if_absent=True)
@@ -182,7 +182,7 @@ def test_a_disk_that_refuses_a_put_is_told_by_kind_with_folder_and_remedy_and_le
 
 _FULL = """
 import resource, sys
-from frametally.adapters.file_store import FileStore
+from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Retryable
 store = FileStore(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))

@@ -23,9 +23,10 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import UnknownTopicOrPartitionError
 from serving.needs import server
 
-from frametally.adapters.sqlite_log import SqliteLog
+from frametally.adapters.sqlite.file_log import SqliteLog
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-from frametally.frame_log import FrameLog, LeaseLost, LogConsumer, LogRecord, open_frame_log
+from frametally.opening import open_frame_log
+from frametally.ports.frame_log import FrameLog, LeaseLost, LogConsumer, LogRecord
 from frametally.testing import ManualClock, MemoryLog
 
 TOPIC, GROUP, PARTITIONS = "frames", "frametally-yolo", 6

@@ -1,39 +1,119 @@
-"""The layout keeps its promises: what may stand where, who may import whom, how large a module may grow."""
+"""The layout keeps its promises: what may stand where, who may import whom, how large a room may grow."""
+
+from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ["core", "producer", "consumer", "hadoop", "elasticsearch", "simple_frontend", "cloud-services"]
-PACKAGES = {
-    "frametally_producer": ROOT / "producer",
-    "frametally_consumer": ROOT / "consumer",
-    "frametally_hadoop": ROOT / "hadoop",
-    "frametally_search": ROOT / "elasticsearch",
-    "frametally_web": ROOT / "simple_frontend",
+TOP_FOLDERS = {
+    "frametally": "core",
+    "frametally_cli": "cli",
+    "frametally_cloud": "cloud-services",
+    "frametally_consumer": "consumer",
+    "frametally_hadoop": "hadoop",
+    "frametally_producer": "producer",
+    "frametally_search": "elasticsearch",
+    "frametally_web": "simple_frontend",
 }
-MODULES = sorted(
-    [*(ROOT / "core/frametally").rglob("*.py")]
-    + [path for name, folder in PACKAGES.items() for path in (folder / name).rglob("*.py")]
-)
 MOST_LINES = 400
+MOST_MODULES = 15
+# From the top of the house to its ground: a room imports from its own floor and from those below.
+FLOORS = (
+    ("frametally_cli",),
+    (
+        "frametally_cloud",
+        "frametally_consumer",
+        "frametally_hadoop",
+        "frametally_producer",
+        "frametally_search",
+        "frametally_web",
+    ),
+    ("frametally.testing",),
+    ("frametally.adapters",),
+    ("frametally.books",),
+    ("frametally.segments",),
+    ("frametally.media",),
+    ("frametally.opening",),
+    ("frametally.ports",),
+    (
+        "frametally.files",
+        "frametally.keys",
+        "frametally.process",
+        "frametally.records",
+        "frametally.settings",
+        "frametally.undo_records",
+    ),
+    ("frametally.errors", "frametally.rules"),
+)
+# What the job's zip carries to nodes without frametally; msgspec, where a node has it, is faster.
+ZIPPED = ("frametally.errors", "frametally.rules", "frametally.process", "frametally_hadoop.job")
+ON_NODES = {"frametally", "frametally_hadoop", "msgspec"}
 
 
-def imported_packages(path: Path) -> set[str]:
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts[1:]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {
+    module_name(path): path
+    for package, top in TOP_FOLDERS.items()
+    for path in sorted((ROOT / top / package).rglob("*.py"))
+}
+FOLDERS = sorted({path.parent for path in MODULES.values()})
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports_of(path: Path) -> frozenset[str]:
+    """The modules that a module imports, of ours by their full names."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.split(".")[0])
-    return names
+            below = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= (below & MODULES.keys()) or {node.module}
+    return frozenset(names)
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+def is_in(module: str, place: str) -> bool:
+    return module == place or module.startswith(f"{place}.")
+
+
+def floor_of(module: str) -> int | None:
+    for number, places in enumerate(FLOORS):
+        if any(is_in(module, place) for place in places):
+            return number
+    return None
+
+
+def room_of(module: str) -> str:
+    """The folder that a module lies in; what lies flat in core is a room of its own."""
+    if MODULES[module].name == "__init__.py":
+        return module
+    folder = module.rpartition(".")[0]
+    return module if folder == "frametally" else folder
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("folder", sorted(set(TOP_FOLDERS.values())))
 def test_a_top_level_folder_is_never_a_package(folder: str) -> None:
     assert (ROOT / folder).is_dir()
     assert not (ROOT / folder / "__init__.py").exists()
@@ -54,34 +134,117 @@ def test_elasticsearch_is_the_official_client_from_the_root_of_the_checkout() ->
     assert "site-packages" in where
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_package_of_ours_stands_here() -> None:
+    built = {
+        path.parent for top in ROOT.iterdir() if top.is_dir() for path in top.glob("frametally*/__init__.py")
+    }
+    assert {path.name for path in built} == set(TOP_FOLDERS)
+
+
+@pytest.mark.parametrize("path", MODULES.values(), ids=name_of)
 def test_a_module_stays_small_enough_to_read_at_once(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
-@pytest.mark.parametrize("name", PACKAGES)
-def test_a_component_imports_core_and_no_other_component(name: str) -> None:
-    others = set(PACKAGES) - {name}
-    for path in (PACKAGES[name] / name).rglob("*.py"):
-        assert not imported_packages(path) & others, path
+@pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
+def test_a_folder_stays_small_enough_to_survey(folder: Path) -> None:
+    modules = [
+        path for path in folder.iterdir() if path.suffix in {".py", ".js"} and path.name != "__init__.py"
+    ]
+    assert len(modules) <= MOST_MODULES
 
 
-def test_only_the_command_line_imports_components_and_only_when_a_command_runs() -> None:
-    for path in (ROOT / "core/frametally").rglob("*.py"):
-        if not path.name.startswith("cli_"):
-            assert not imported_packages(path) & set(PACKAGES), path
+@pytest.mark.parametrize("path", MODULES.values(), ids=name_of)
+def test_a_module_does_not_repeat_the_name_of_its_folder(path: Path) -> None:
+    def words(name: str) -> set[str]:
+        return {word.removesuffix("s") for word in name.removeprefix("frametally_").split("_") if word}
+
+    assert path.stem == "__init__" or not words(path.stem) & words(path.parent.name)
+
+
+def test_a_public_class_name_means_one_thing() -> None:
+    places: dict[str, list[str]] = defaultdict(list)
+    for module, path in MODULES.items():
+        for node in tree_of(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(module)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_every_module_stands_on_a_floor() -> None:
+    assert [
+        m for m in MODULES if floor_of(m) is None and m not in {"frametally", "frametally.__main__"}
+    ] == []
+
+
+def crossings() -> Iterator[tuple[str, str]]:
+    for module, path in MODULES.items():
+        for target in sorted(imports_of(path) & MODULES.keys()):
+            yield module, target
+
+
+def test_imports_lead_down_the_house_and_never_up() -> None:
+    up = [
+        f"{module} imports {target}"
+        for module, target in crossings()
+        if (here := floor_of(module)) is not None and (there := floor_of(target)) is not None and there < here
+    ]
+    assert up == []
+
+
+def test_a_component_imports_no_other_component() -> None:
+    across = [
+        f"{module} imports {target}"
+        for module, target in crossings()
+        if floor_of(module) == floor_of(target) == 1 and module.split(".")[0] != target.split(".")[0]
+    ]
+    assert across == []
+
+
+def test_the_rooms_import_each_other_in_no_circle() -> None:
+    below: dict[str, set[str]] = defaultdict(set)
+    for module, target in crossings():
+        here, there = room_of(module), room_of(target)
+        if here != there and MODULES[target].name != "__init__.py":
+            below[here].add(there)
+    try:
+        TopologicalSorter(below).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_the_ports_know_no_adapter() -> None:
+    for module, path in MODULES.items():
+        if is_in(module, "frametally.ports") or module == "frametally.opening":
+            text = path.read_text(encoding="utf-8")
+            assert "frametally.adapters" not in text, module
+            assert "frametally_search" not in text, module
+
+
+def test_the_command_line_imports_components_only_when_a_command_runs() -> None:
     loaded = subprocess.run(
-        [sys.executable, "-c", "import sys, frametally.cli; print(*sys.modules)"],
+        [sys.executable, "-c", "import sys, frametally_cli.main; print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
-    assert not {module.split(".")[0] for module in loaded} & set(PACKAGES)
+    components = {place for place in FLOORS[1] if place != "frametally_cloud"}
+    assert not {module.split(".")[0] for module in loaded} & components
 
 
-@pytest.mark.parametrize("name", ["json", "types", "queue", "io"])
-def test_no_module_of_the_job_hides_one_of_the_standard_library(name: str) -> None:
-    assert not (ROOT / "hadoop/frametally_hadoop" / f"{name}.py").exists()
+def test_what_the_jobs_zip_carries_needs_nothing_but_python() -> None:
+    for module, path in MODULES.items():
+        if any(is_in(module, place) for place in ZIPPED):
+            packages = {name.split(".")[0] for name in imports_of(path)}
+            assert packages <= sys.stdlib_module_names | ON_NODES, module
+            ours = {name for name in imports_of(path) if name.split(".")[0].startswith("frametally")}
+            assert all(any(is_in(name, place) for place in ZIPPED) for name in ours), module
+
+
+def test_no_module_hides_one_of_the_standard_library_from_a_script_beside_it() -> None:
+    for module, path in MODULES.items():
+        if path.parent.name in {"job", "frametally_hadoop"}:
+            assert path.stem not in sys.stdlib_module_names or path.stem == "__main__", module
 
 
 @pytest.mark.parametrize(

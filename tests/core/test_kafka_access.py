@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from frametally.access import LogAccess
-from frametally.adapters import kafka_probe
-from frametally.adapters.kafka_access import KafkaAccess, read_kafka_access
-from frametally.adapters.kafka_probe import check_reachable
+from frametally.adapters.kafka import probe as kafka_probe
+from frametally.adapters.kafka.access import KafkaAccess, read_kafka_access
+from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import Misconfigured, Retryable
-from frametally.frame_log import open_frame_log
+from frametally.opening import open_frame_log
+from frametally.settings.access import LogAccess
 
 ME = {"user": "me", "password": SecretStr("hush")}
 

@@ -16,10 +16,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from frametally import keys
-from frametally.access import ServerAccess
-from frametally.adapters import sql_ledger_tables as tables
+from frametally.adapters.sql.ledger import tables
 from frametally.errors import Misconfigured
-from frametally.ledger import Ledger, SegmentPart, open_ledger
+from frametally.opening import open_ledger
+from frametally.ports.ledger import Ledger, SegmentPart
+from frametally.process.reports import NoProgress
 from frametally.records import (
     Coverage,
     DeadLetter,
@@ -30,8 +31,8 @@ from frametally.records import (
     Run,
     encode,
 )
-from frametally.reports import NoProgress
-from frametally.segments import encode_segment
+from frametally.segments.contents import encode_segment
+from frametally.settings.access import ServerAccess
 from frametally.testing import MemoryStore
 from frametally.undo_records import Tombstone
 

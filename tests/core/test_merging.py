@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally.count_index import Bucket, CoverageBucket
-from frametally.merging import bar_order, coverage_order, merge_bars, merge_coverage, sum_or_unknown
+from frametally.ports.count_index import Bucket, CoverageBucket
+from frametally.ports.merging import bar_order, coverage_order, merge_bars, merge_coverage, sum_or_unknown
 
 moments = st.lists(
     st.tuples(

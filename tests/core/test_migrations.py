@@ -31,14 +31,15 @@ from sqlalchemy import (
     text,
 )
 
-from frametally.access import ServerAccess
-from frametally.adapters import sql_index, sql_ledger, sql_migration
-from frametally.adapters.sql_engine import Layout, SqlDatabase
-from frametally.adapters.sql_server import SqlServer
-from frametally.count_index import open_count_index
+from frametally.adapters.sql import migration as sql_migration
+from frametally.adapters.sql.engine import Layout, SqlDatabase
+from frametally.adapters.sql.index import counts as sql_index
+from frametally.adapters.sql.ledger import cache as sql_ledger
+from frametally.adapters.sql.server import SqlServer
 from frametally.errors import Misconfigured
-from frametally.ledger import open_ledger
+from frametally.opening import open_count_index, open_ledger
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
+from frametally.settings.access import ServerAccess
 
 Place = tuple[str, ServerAccess | None]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally import once
-from frametally.once import one_line_per_frame
+from frametally.rules import once
+from frametally.rules.once import one_line_per_frame
 
 lines = st.lists(st.tuples(st.sampled_from(["a.jpg", "b.jpg", "c.jpg"]), st.binary(max_size=3)), max_size=12)
 
@@ -48,8 +48,8 @@ def test_the_rule_needs_the_standard_library_only():
             "-I",
             "-S",
             "-c",
-            f"import sys; sys.path.insert(0, {str(Path(once.__file__).parents[1])!r})\n"
-            "from frametally.once import one_line_per_frame; print(one_line_per_frame([('a', b'1')]))",
+            f"import sys; sys.path.insert(0, {str(Path(once.__file__).parents[2])!r})\n"
+            "from frametally.rules.once import one_line_per_frame; print(one_line_per_frame([('a', b'1')]))",
         ],
         capture_output=True,
         text=True,

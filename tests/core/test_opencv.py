@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frametally.errors import Poison
-from frametally.opencv import (
+from frametally.files.opencv import (
     cv2,
     decode_image,
     decode_pixels,
@@ -22,7 +22,7 @@ from frametally.opencv import (
     reduced_px,
     reduction_for,
 )
-from frametally.settings import Settings
+from frametally.settings.stages import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = np.zeros((48, 64, 3), np.uint8)
@@ -119,7 +119,7 @@ def test_opencv_itself_is_bounded_where_the_setting_ends_and_keeps_quiet() -> No
     [bound] = [limit.le for limit in limits if hasattr(limit, "le")]
     code = """
 import os
-from frametally.opencv import decode_pixels
+from frametally.files.opencv import decode_pixels
 print(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"])
 decode_pixels(b"BM")
 """
@@ -135,7 +135,7 @@ decode_pixels(b"BM")
 )
 def test_no_module_imports_opencv_but_through_its_bounds(folder: str) -> None:
     for path in (ROOT / folder).glob("frametally*/**/*.py"):
-        if path != ROOT / "core/frametally/opencv.py":
+        if path != ROOT / "core/frametally/files/opencv.py":
             assert not re.search(r"^\s*(import|from) cv2", path.read_text(encoding="utf-8"), re.MULTILINE), (
                 path
             )

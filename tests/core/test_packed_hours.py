@@ -13,12 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frametally import keys
-from frametally.adapters import sql_hours, sql_index, sql_kept_hours
-from frametally.adapters.sql_catalogue import CurrentRun
-from frametally.adapters.sql_index import SqlIndex
-from frametally.adapters.sql_kept_hours import KeptHours
+from frametally.adapters.sql.index import counts as sql_index
+from frametally.adapters.sql.index import hours as sql_hours
+from frametally.adapters.sql.index import kept_hours as sql_kept_hours
+from frametally.adapters.sql.index.catalogue import CurrentRun
+from frametally.adapters.sql.index.counts import SqlIndex
+from frametally.adapters.sql.index.kept_hours import KeptHours
+from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
-from frametally.time_limit import TookTooLong, time_limit
 
 DAY_MS, HOUR_MS, BASE_MS = 86_400_000, 3_600_000, 900_000
 FIRST_MS = keys.day_start_ms("2026-03-01")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from frametally import keys
+from frametally.books.runs import CurrentDay, DayKey, current_days, current_runs, read_run
 from frametally.errors import Poison
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
-from frametally.runs import CurrentDay, DayKey, current_days, current_runs, read_run
 from frametally.testing import MemoryStore
 
 DAY = "2026-01-01"

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frametally import keys
+from frametally.books.evidence import find_line
 from frametally.errors import Misconfigured, Poison
-from frametally.evidence import find_line
-from frametally.ledger import Ledger, open_ledger
-from frametally.object_store import ObjectMissing
+from frametally.opening import open_ledger
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectMissing
+from frametally.process.reports import NoProgress
 from frametally.records import DeadLetter, Detection, FrameDetections, encode
-from frametally.reports import NoProgress
-from frametally.segments import (
+from frametally.segments.contents import (
     CutShort,
     check_belongs,
     decode_segment,

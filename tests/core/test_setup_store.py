@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from obstore.exceptions import PermissionDeniedError
 
-from frametally import cli
-from frametally.access import StoreAccess
-from frametally.adapters.s3_failures import failure
+from frametally.adapters.s3.failures import failure
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-from frametally.object_store import open_object_store
-from frametally.setup_store import STAGES, policy, set_up_store, write_policies
+from frametally.opening import open_object_store
+from frametally.settings.access import StoreAccess
+from frametally_cli import main as cli
+from frametally_cli.servers.bucket import STAGES, policy, set_up_store, write_policies
 
 POLICIES = Path(__file__).resolve().parents[2] / "cloud-services" / "s3"
 
@@ -43,7 +43,7 @@ def test_a_store_of_files_needs_no_setting_up(
 
 def test_without_boto3_setting_up_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
-    monkeypatch.delitem(sys.modules, "frametally.adapters.s3_service", raising=False)
+    monkeypatch.delitem(sys.modules, "frametally.adapters.s3.service", raising=False)
     with pytest.raises(Misconfigured, match=r"pip install 'frametally\[s3\]'"):
         set_up_store("s3://frames", StoreAccess())
     with pytest.raises(

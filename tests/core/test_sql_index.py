@@ -14,16 +14,21 @@ from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from frametally import count_questions
-from frametally.adapters import sql_engine, sql_index, sql_limits, sql_queries, sql_tables
-from frametally.adapters.sql_engine import BUSY_TIMEOUT_S
-from frametally.adapters.sql_index import SqlIndex
-from frametally.adapters.sql_queries import Selection
-from frametally.count_index import Series, open_count_index
+from frametally.adapters.sql import engine as sql_engine
+from frametally.adapters.sql import limits as sql_limits
+from frametally.adapters.sql.engine import BUSY_TIMEOUT_S
+from frametally.adapters.sql.index import counts as sql_index
+from frametally.adapters.sql.index import queries as sql_queries
+from frametally.adapters.sql.index import tables as sql_tables
+from frametally.adapters.sql.index.counts import SqlIndex
+from frametally.adapters.sql.index.queries import RowSelection
 from frametally.errors import Misconfigured, Retryable
+from frametally.opening import open_count_index
+from frametally.ports import count_questions
+from frametally.ports.count_index import Series
+from frametally.ports.steps import Piece
+from frametally.process.time_limit import TookTooLong
 from frametally.records import Coverage, Evidence, IntervalCount, Run
-from frametally.steps import Piece
-from frametally.time_limit import TookTooLong
 
 RUN = Run(
     run_id="000001-5555555555555555",
@@ -252,7 +257,7 @@ def test_readers_and_the_writer_never_wait_for_each_other(path, opened):
     connection.close()
 
 
-SELECTION = Selection(Series("m", 60), sources=("gate",), labels=("car",))
+SELECTION = RowSelection(Series("m", 60), sources=("gate",), labels=("car",))
 BASE, ROLLED = Piece(60, 0, 1), Piece(3600, 0, 1)
 BARS = {"interval_ms": 3_600_000, "offset_ms": 0, "by_source": True, "limit": 9}
 

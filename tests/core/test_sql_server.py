@@ -13,12 +13,11 @@ from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
-from frametally.access import ServerAccess
-from frametally.adapters.sql_server import SqlServer
-from frametally.count_index import open_count_index
+from frametally.adapters.sql.server import SqlServer
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.ledger import open_ledger
-from frametally.time_limit import time_limit
+from frametally.opening import open_count_index, open_ledger
+from frametally.process.time_limit import time_limit
+from frametally.settings.access import ServerAccess
 
 SECRET = "never-shown-0815"  # noqa: S105 - it opens nothing
 OPEN: list[Callable[..., object]] = [open_count_index, open_ledger]

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from frametally.adapters import sqlite_file
-from frametally.adapters.sqlite_file import SqliteFile, network_file_system
-from frametally.adapters.sqlite_log import SqliteLog
+from frametally.adapters.sqlite import database_file as sqlite_file
+from frametally.adapters.sqlite.database_file import SqliteFile, network_file_system
+from frametally.adapters.sqlite.file_log import SqliteLog
 from frametally.errors import Misconfigured, Retryable
-from frametally.frame_log import LogConsumer, open_frame_log
+from frametally.opening import open_frame_log
+from frametally.ports.frame_log import LogConsumer
 from frametally.testing import ManualClock
 
 TOPIC, GROUP, PARTITIONS = "frames", "frametally-yolo", 6
@@ -56,7 +57,8 @@ def messages(count: int) -> list[tuple[bytes, bytes]]:
 # A worker: says how much it holds whenever that changes, what it got, and what of it it has committed.
 _CONSUME = """
 import sys
-from frametally.frame_log import LeaseLost, open_frame_log
+from frametally.opening import open_frame_log
+from frametally.ports.frame_log import LeaseLost
 log = open_frame_log(sys.argv[1], lease_s=float(sys.argv[2]))
 consumer = log.subscribe("frames", "frametally-yolo", on_assigned=lambda _: None, on_revoked=lambda _: None)
 held, total = None, int(sys.argv[3])
@@ -79,7 +81,7 @@ log.close()
 
 _PUBLISH = """
 import sys
-from frametally.frame_log import open_frame_log
+from frametally.opening import open_frame_log
 log = open_frame_log(sys.argv[1])
 for n in range(0, 600, 30):
     values = {i: f"{sys.argv[2]} {i}".encode() for i in range(n, n + 30)}
@@ -158,7 +160,7 @@ def test_a_killed_consumers_partitions_go_to_the_other_and_nothing_is_lost_or_do
 
 _OPEN = """
 import sys
-from frametally.frame_log import open_frame_log
+from frametally.opening import open_frame_log
 print("ready", flush=True)
 sys.stdin.readline()
 log = open_frame_log(sys.argv[1])

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from frametally import cli, keys
-from frametally.count_index import open_count_index
-from frametally.frame_log import consumer_group
-from frametally.ledger import open_ledger
-from frametally.object_store import open_object_store
+from frametally import keys
+from frametally.books.status import BEHIND, BROKEN, SETTLED, Status, read_status
+from frametally.opening import open_count_index, open_ledger, open_object_store
+from frametally.ports.frame_log import consumer_group
 from frametally.records import (
     Coverage,
     DeadLetter,
@@ -22,10 +21,10 @@ from frametally.records import (
     Run,
     encode,
 )
-from frametally.segments import encode_segment
-from frametally.settings import Settings, load_settings
-from frametally.status import BEHIND, BROKEN, SETTLED, Status, read_status
+from frametally.segments.contents import encode_segment
+from frametally.settings.stages import Settings, load_settings
 from frametally.testing import MemoryLog, MemoryStore
+from frametally_cli import main as cli
 
 MODEL, TOPIC, MEDIUM = "pixels-1", "frames", "ab" * 32
 INTERVAL_S = 60

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally.adapters import sql_hours
-from frametally.adapters.sql_hours import is_served
-from frametally.adapters.sql_kept_hours import KeptHours
-from frametally.adapters.sql_queries import Selection
-from frametally.count_index import Series, open_count_index
+from frametally.adapters.sql.index import hours as sql_hours
+from frametally.adapters.sql.index.hours import is_served
+from frametally.adapters.sql.index.kept_hours import KeptHours
+from frametally.adapters.sql.index.queries import RowSelection
+from frametally.opening import open_count_index
+from frametally.ports.count_index import Series
+from frametally.ports.steps import pieces, rolled_steps, usable_steps
 from frametally.records import Coverage, Evidence, IntervalCount, Run
-from frametally.steps import pieces, rolled_steps, usable_steps
 
 DAY_MS = 86_400_000
 BASES = [n for n in range(1, 86_401) if 86_400 % n == 0]
@@ -102,11 +103,13 @@ def test_packed_hours_say_what_the_rows_say(tmp_path, monkeypatch, labels):
         for n in range(1440)
     ]
     index.publish(RUN, counts, coverage)
-    assert is_served(Selection(Series("m", 60), labels=tuple(labels or ())), [60, 900, 3600], KeptHours(), [])
+    assert is_served(
+        RowSelection(Series("m", 60), labels=tuple(labels or ())), [60, 900, 3600], KeptHours(), []
+    )
     answers = []
     for cells in (True, False, "many"):
         if cells is False:
-            monkeypatch.setattr("frametally.adapters.sql_index.is_served", lambda *_: False)
+            monkeypatch.setattr("frametally.adapters.sql.index.counts.is_served", lambda *_: False)
         elif cells == "many":
             monkeypatch.undo()
             monkeypatch.setattr(sql_hours, "_MOST_CELLS", 2)

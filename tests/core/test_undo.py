@@ -15,13 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally import corrections, keys, undo
-from frametally.cli_times import parse_time_ms
-from frametally.count_index import open_count_index
+from frametally import keys
+from frametally.books.status import Status, read_status
 from frametally.errors import Misconfigured
-from frametally.frame_log import consumer_group
-from frametally.ledger import Extent, open_ledger
-from frametally.media import (
+from frametally.media import corrections, undo
+from frametally.media.manifests import (
     find_manifest,
     forgotten_by,
     list_manifests,
@@ -31,16 +29,19 @@ from frametally.media import (
     pictures_identity,
     touches,
 )
-from frametally.once import one_line_per_frame
+from frametally.media.stored_images import bitmap_of
+from frametally.opening import open_count_index, open_ledger
+from frametally.ports.frame_log import consumer_group
+from frametally.ports.ledger import Extent
+from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
-from frametally.reports import NoProgress
-from frametally.segments import encode_segment, list_segments, read_segment
-from frametally.settings import load_settings
-from frametally.status import Status, read_status
-from frametally.stored_images import bitmap_of
+from frametally.rules.once import one_line_per_frame
+from frametally.rules.tombstones import forgotten_ranges, is_forgotten, merged
+from frametally.segments.contents import encode_segment, list_segments, read_segment
+from frametally.settings.stages import load_settings
 from frametally.testing import MemoryLog, MemoryStore
-from frametally.tombstones import forgotten_ranges, is_forgotten, merged
 from frametally.undo_records import Tombstone
+from frametally_cli.options.times import parse_time_ms
 
 MODEL, TOPIC = "pixels-1", "frames"
 DAY_MS, START_MS = 86_400_000, 1_767_225_600_000

@@ -15,23 +15,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frametally.frame_log import FrameLog, consumer_group, open_frame_log
-from frametally.object_store import ObjectStore, open_object_store
-from frametally.opencv import cv2
-from frametally.runs import current_runs
-from frametally.segments import list_segments, read_segment
+from frametally.books.runs import current_runs
+from frametally.files.opencv import cv2
+from frametally.opening import open_frame_log, open_object_store
+from frametally.ports.frame_log import FrameLog, consumer_group
+from frametally.ports.object_store import ObjectStore
+from frametally.segments.contents import list_segments, read_segment
 
 STAGE = Path(__file__).with_name("stage.py")
 PRELOAD = [
     "numpy",
-    "frametally.cli",
-    "frametally.console",
-    "frametally.adapters.file_store",
-    "frametally.adapters.sqlite_log",
-    "frametally.adapters.sql_index",
+    "frametally_cli.main",
+    "frametally_cli.console.output",
+    "frametally.adapters.files.folder_store",
+    "frametally.adapters.sqlite.file_log",
+    "frametally.adapters.sql.index.counts",
     "frametally_producer.produce",
     "frametally_consumer.load",
-    "frametally_consumer.worker",
+    "frametally_consumer.worker.loop",
 ]
 
 

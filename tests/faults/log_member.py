@@ -6,7 +6,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from frametally.frame_log import LeaseLost, open_frame_log
+from frametally.opening import open_frame_log
+from frametally.ports.frame_log import LeaseLost
 
 TOPIC, GROUP = "frames", "counters"
 

@@ -20,13 +20,13 @@ def slow_down(hold_put_until: str | None, output: str) -> None:
     `hold_put_until` names a file: the first put of a segment waits until it is there.
     """
     import frametally_consumer.load
-    import frametally_producer.frames
-    import frametally_producer.manifest
-    from frametally.adapters.file_store import FileStore
+    import frametally_producer.writing.frames
+    import frametally_producer.writing.manifest
+    from frametally.adapters.files.folder_store import FileStore
 
     # So often that a producer which is killed several times a second gets somewhere.
-    frametally_producer.frames._ANNOUNCE_FRAMES = 5
-    frametally_producer.manifest.NOTE_EVERY_S = 0.1
+    frametally_producer.writing.frames._ANNOUNCE_FRAMES = 5
+    frametally_producer.writing.manifest.NOTE_EVERY_S = 0.1
 
     jitter_s = float(os.environ.get("FAULTS_JITTER_S", "0.01"))
     plain_put = FileStore.put
@@ -68,12 +68,12 @@ def run(arguments: list[str], environment: dict[str, str], output: str) -> None:
     os.dup2(handle, 2)
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
-    from frametally import console
+    from frametally_cli.console import output as console
 
     console.err.file = sys.stderr
     console.out.file = sys.stdout
     slow_down(environment.get("FAULTS_HOLD_PUT_UNTIL"), output)
-    from frametally.cli import main
+    from frametally_cli.main import main
 
     code = main(arguments)
     sys.stdout.flush()

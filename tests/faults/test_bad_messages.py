@@ -10,16 +10,16 @@ import pytest
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.frame_log import consumer_group
-from frametally.opencv import cv2
+from frametally.files.opencv import cv2
+from frametally.ports.frame_log import consumer_group
+from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, encode
-from frametally.reports import NoProgress
-from frametally.segments import list_segments, read_segment
-from frametally.settings import load_settings
-from frametally.stored_frame import BadFrame, parse_announcement
+from frametally.segments.contents import list_segments, read_segment
+from frametally.segments.stored_frame import BadFrame, parse_announcement
+from frametally.settings.stages import load_settings
 from frametally.testing import MemoryLog, MemoryStore
 from frametally_consumer.load import load_detector
-from frametally_consumer.worker import consume
+from frametally_consumer.worker.loop import consume
 
 TOPIC = "frames"
 RANDOM, NEARLY_VALID, GOOD = 10_000, 1_000, 200

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from frametally.adapters import file_store
-from frametally.chain import SegmentChain
-from frametally.frame_log import consumer_group, open_frame_log
-from frametally.object_store import open_object_store
-from frametally.reports import NoProgress
-from frametally.segments import list_segments, read_segment
-from frametally.settings import Settings, load_settings
+from frametally.adapters.files import folder_store as file_store
+from frametally.opening import open_frame_log, open_object_store
+from frametally.ports.frame_log import consumer_group
+from frametally.process.reports import NoProgress
+from frametally.segments.chain import SegmentChain
+from frametally.segments.contents import list_segments, read_segment
+from frametally.settings.stages import Settings, load_settings
 from frametally.testing import ManualClock, MemoryLog
 from frametally_consumer.load import load_detector
-from frametally_consumer.worker import consume
+from frametally_consumer.worker.loop import consume
 from frametally_producer.produce import produce
 
 TOPIC = "frames"

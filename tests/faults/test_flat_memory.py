@@ -23,14 +23,13 @@ def consume_many(folder: Path) -> None:
     import numpy as np
 
     from frametally import keys
-    from frametally.frame_log import open_frame_log
-    from frametally.object_store import open_object_store
-    from frametally.opencv import Pixels, cv2
+    from frametally.files.opencv import Pixels, cv2
+    from frametally.opening import open_frame_log, open_object_store
+    from frametally.process.reports import NoProgress
     from frametally.records import Detection, FrameAnnouncement, encode
-    from frametally.reports import NoProgress
-    from frametally.settings import load_settings
+    from frametally.settings.stages import load_settings
     from frametally_consumer.load import load_detector
-    from frametally_consumer.worker import consume
+    from frametally_consumer.worker.loop import consume
 
     settings = load_settings(data_dir=folder, detector="pixels", batch_frames=50)
     detector = load_detector(settings)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from frametally import failpoints
-from frametally_consumer.backends import is_installed
+from frametally.process import failpoints
+from frametally_consumer.detectors.choice import is_installed
 
 FRAMES = int(os.environ.get("FAULTS_FRAMES", "600"))
 KILLS = int(os.environ.get("FAULTS_KILLS", "26"))

@@ -52,8 +52,8 @@ def _memory_kb(field: str) -> int:
 
 def produce_one(path: Path, data_dir: Path) -> dict[str, object]:
     """Produce one file in this process: what became of it, and how much memory that took at its peak."""
-    from frametally import console
-    from frametally.cli import main
+    from frametally_cli.console import output as console
+    from frametally_cli.main import main
 
     Path("/proc/self/clear_refs").write_text("5")  # the peak is measured anew
     before_kb = _memory_kb("VmRSS")
@@ -71,7 +71,7 @@ def produce_one(path: Path, data_dir: Path) -> dict[str, object]:
 def decode_one(path: Path) -> dict[str, object]:
     """Decode one file as the consumer does a stored frame."""
     from frametally.errors import Poison as Bad
-    from frametally.opencv import decode_image
+    from frametally.files.opencv import decode_image
 
     Path("/proc/self/clear_refs").write_text("5")
     before_kb = _memory_kb("VmRSS")

@@ -16,17 +16,18 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-import frametally_consumer.worker as worker_module
-from frametally import failpoints, keys
+import frametally_consumer.worker.loop as worker_module
+from frametally import keys
 from frametally.errors import Retryable
-from frametally.frame_log import consumer_group
+from frametally.ports.frame_log import consumer_group
+from frametally.process import failpoints
+from frametally.process.reports import NoProgress
+from frametally.process.retrying import GivenUp
 from frametally.records import DeadLetter, FrameAnnouncement, FrameDetections, encode
-from frametally.reports import NoProgress
-from frametally.retrying import GivenUp
-from frametally.segments import list_segments, read_segment
-from frametally.settings import Settings
+from frametally.segments.contents import list_segments, read_segment
+from frametally.settings.stages import Settings
 from frametally.testing import ManualClock, MemoryLog, MemoryStore
-from frametally_consumer.loading import parse
+from frametally_consumer.worker.loading import parse
 
 TOPIC, MODEL, PARTITIONS, LEASE_S = "frames", "model-1", 2, 10.0
 EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "100"))

@@ -6,7 +6,7 @@ import runpy
 from contextlib import closing
 from pathlib import Path
 
-from frametally.frame_log import open_frame_log
+from frametally.opening import open_frame_log
 
 MEMBER = Path(__file__).with_name("log_member.py")
 MESSAGES = int(os.environ.get("FAULTS_MESSAGES", "50000"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from frametally.segments import list_segments, read_segment
+from frametally.segments.contents import list_segments, read_segment
 
 PICTURES = ("--time-pattern", "cam_%Y%m%d_%H%M%S")
 

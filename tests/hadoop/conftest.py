@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from frametally import keys
-from frametally.object_store import ObjectStore, open_object_store
+from frametally.books.runs import current_runs
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
-from frametally.reports import NoProgress
-from frametally.runs import current_runs
-from frametally.segments import encode_segment
-from frametally.settings import Settings
+from frametally.segments.contents import encode_segment
+from frametally.settings.stages import Settings
 from frametally.testing import MemoryStore
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.selection import ALL_DAYS, Selection
+from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
 
 MODEL = "tiny-1"
 NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
@@ -92,7 +93,7 @@ class Footage:
         self,
         store: ObjectStore | None = None,
         runner: str | None = None,
-        selection: Selection = ALL_DAYS,
+        selection: DaySelection = ALL_DAYS,
         **settings: object,
     ):
         """Count what is new; `settings` are those that differ."""

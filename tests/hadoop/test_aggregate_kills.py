@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from frametally.books.runs import current_runs, read_run
 from frametally.errors import Poison
-from frametally.failpoints import FAILPOINTS
-from frametally.object_store import open_object_store
-from frametally.reports import NoProgress
-from frametally.runs import current_runs, read_run
-from frametally.settings import Settings
+from frametally.opening import open_object_store
+from frametally.process.failpoints import FAILPOINTS
+from frametally.process.reports import NoProgress
+from frametally.settings.stages import Settings
 from frametally_hadoop.driver import aggregate
 
 NOON_MS = 1_767_268_800_000

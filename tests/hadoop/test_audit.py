@@ -7,11 +7,11 @@ import json
 import pytest
 
 from frametally import keys
-from frametally.quality import read_quality
+from frametally.books.quality import read_quality
+from frametally.books.runs import current_runs
 from frametally.records import DeadLetter, MediaManifest, encode
-from frametally.runs import current_runs
-from frametally.segments import encode_segment
-from frametally_hadoop.audit import (
+from frametally.segments.contents import encode_segment
+from frametally_hadoop.publication.audit import (
     CHAIN_UNBROKEN,
     COVERAGE_EQUALS_MANIFESTS,
     LABELS_SEEN,
@@ -282,7 +282,7 @@ def lose_coverage(job):
     [(lose_a_count, "counts hold 0 detections, its frames 2"), (lose_coverage, "are not the 2 lines")],
 )
 def test_sums_that_differ_stop_the_publication_and_say_why(footage, monkeypatch, broken, reason):
-    from frametally_hadoop import outcome
+    from frametally_hadoop.running import outcome
 
     footage.segment([footage.frame(NOON_MS, "car")])
     footage.aggregate(count_objects=False)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.settings import load_settings
-from frametally_hadoop.cluster import Cluster, cluster_of
-from frametally_hadoop.engine import run_job
-from frametally_hadoop.params import CountParams
+from frametally.settings.stages import load_settings
+from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.running.cluster import HadoopCluster, cluster_of
+from frametally_hadoop.running.engine import run_job
 
 
 def hadoop_that(tmp_path: Path, does: str) -> str:
@@ -28,7 +28,7 @@ def test_a_machine_without_hadoop_is_told_so_with_the_settings(tmp_path: Path) -
                 params=CountParams(),
                 runner="hadoop",
                 temporary=tmp_path,
-                cluster=Cluster(hadoop="no-such-hadoop"),
+                cluster=HadoopCluster(hadoop="no-such-hadoop"),
             )
         )
     assert "\n" not in str(raised.value)
@@ -39,7 +39,7 @@ def test_what_hdfs_says_is_said(tmp_path: Path) -> None:
     hadoop = hadoop_that(tmp_path, "echo 'WARN: old' >&2; echo 'put: Permission denied' >&2; exit 1")
     with (
         pytest.raises(Retryable, match=r"fs .*failed: put: Permission denied; is HDFS up"),
-        Cluster(hadoop=hadoop).private_file(tmp_path / "manifest.txt"),
+        HadoopCluster(hadoop=hadoop).private_file(tmp_path / "manifest.txt"),
     ):
         pass
 
@@ -49,7 +49,7 @@ def test_a_private_file_is_removed_whatever_happens_meanwhile(tmp_path: Path) ->
     hadoop = hadoop_that(tmp_path, f'echo "$@" >> {log}')
     with (
         pytest.raises(ZeroDivisionError),
-        Cluster(hadoop=hadoop).private_file(tmp_path / "manifest.txt") as uri,
+        HadoopCluster(hadoop=hadoop).private_file(tmp_path / "manifest.txt") as uri,
     ):
         raise ZeroDivisionError
     put, removed = log.read_text().splitlines()

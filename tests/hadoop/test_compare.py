@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from frametally.cli_compare import _figures
-from frametally.compare import compare_models
+from frametally.books.compare import compare_models
 from frametally.errors import Misconfigured
+from frametally_cli.commands.compare import _figures
 
 NOON_MS = 1_767_268_800_000
 

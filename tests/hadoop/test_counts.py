@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from frametally import keys
 from frametally.records import Coverage, Detection, Evidence, FrameDetections, IntervalCount, decode, encode
-from frametally.segments import list_segments, read_segment
-from frametally_hadoop.counting import least_float, reduce_group
-from frametally_hadoop.params import CountParams
+from frametally.segments.contents import list_segments, read_segment
+from frametally_hadoop.job.counting import least_float, reduce_group
+from frametally_hadoop.job.params import CountParams
 
 NOON_MS = 1_767_268_800_000
 MIDNIGHT_MS = 1_767_312_000_000  # 2026-01-02T00:00:00Z

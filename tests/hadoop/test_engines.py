@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from frametally.errors import Retryable
-from frametally_hadoop import bundle, sorting
-from frametally_hadoop.counting import reduce_group
-from frametally_hadoop.engine import run_job
-from frametally_hadoop.job import CountObjects
-from frametally_hadoop.mapping import FrameGroups
-from frametally_hadoop.params import CountParams, count_params, parse_argument
-from frametally_hadoop.track_params import TrackParams
+from frametally_hadoop.job.counting import reduce_group
+from frametally_hadoop.job.mapping import FrameGroups
+from frametally_hadoop.job.params import CountParams, count_params, parse_argument
+from frametally_hadoop.job.tracks.params import TrackParams
+from frametally_hadoop.running import bundle, sorting
+from frametally_hadoop.running.counting_job import CountObjects
+from frametally_hadoop.running.engine import run_job
 
 HADOOP = Path(__file__).resolve().parents[2] / "hadoop"
 NOON_MS = 1_767_268_800_000
@@ -149,7 +149,7 @@ def test_a_python_with_nothing_installed_gives_the_same_bytes_from_the_bundle(ma
     for side in ("mapper", "reducer"):
         script = (
             f"import sys; sys.path.insert(0, {str(archive)!r})\n"
-            "from frametally_hadoop.streaming import main\n"
+            "from frametally_hadoop.job.streaming import main\n"
             f"assert 'msgspec' not in sys.modules; sys.exit(main({side!r}))"
         )
         sides.append([sys.executable, "-I", "-S", "-c", script])
@@ -266,7 +266,7 @@ def test_the_spark_runner_gets_this_python_the_bundle_and_a_folder_for_its_count
     assert seen["folder"]
     assert seen["options"].python_bin == [sys.executable] or seen["options"].python_bin == sys.executable
     [archive] = seen["options"].py_files
-    assert "frametally/once.py" in zipfile.ZipFile(archive).namelist()
+    assert "frametally/rules/once.py" in zipfile.ZipFile(archive).namelist()
 
 
 def test_what_a_cluster_runs_imports_the_standard_library_and_itself_only(tmp_path):
@@ -376,7 +376,7 @@ def test_a_failing_streaming_task_ends_with_1_and_one_line(file_footage):
 
 def test_mrjob_is_imported_without_setuptools_and_leaves_no_stand_in_behind():
     script = (
-        "import sys, frametally_hadoop.job, mrjob.compat, mrjob.util\n"
+        "import sys, frametally_hadoop.running.counting_job, mrjob.compat, mrjob.util\n"
         "assert not {'setuptools', 'distutils', 'pipes', 'pkg_resources'} & set(sys.modules)\n"
         "assert mrjob.util.find_executable('sh')\n"
         "assert mrjob.compat.uses_yarn('3.3.6') and not mrjob.compat.uses_yarn('1.2.1')\n"

@@ -13,12 +13,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from frametally.books.quality import read_quality
+from frametally.books.runs import current_runs, read_run
 from frametally.errors import Misconfigured, Retryable
-from frametally.quality import read_quality
-from frametally.reports import NoProgress
-from frametally.runs import current_runs, read_run
-from frametally_hadoop.audit import LINES_READABLE, SEGMENTS_WHOLE
+from frametally.process.reports import NoProgress
 from frametally_hadoop.driver import aggregate
+from frametally_hadoop.publication.audit import LINES_READABLE, SEGMENTS_WHOLE
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -145,8 +145,9 @@ def test_two_aggregations_at_once_publish_every_day_once(file_footage):
             [file_footage.frame(NOON_MS + day * DAY_MS + n, "car", index=n) for n in range(9)]
         )
     script = (
-        "import sys; from frametally.object_store import open_object_store\n"
-        "from frametally.reports import NoProgress; from frametally.settings import load_settings\n"
+        "import sys; from frametally.opening import open_object_store\n"
+        "from frametally.process.reports import NoProgress\n"
+        "from frametally.settings.stages import load_settings\n"
         "from frametally_hadoop.driver import aggregate\n"
         "settings = load_settings(); store = open_object_store(settings.store_url)\n"
         "print('ready', flush=True); sys.stdin.readline()\n"

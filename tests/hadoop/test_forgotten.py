@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frametally import keys
-from frametally.count_index import open_count_index
+from frametally.books.runs import current_runs
+from frametally.opening import open_count_index
+from frametally.process.reports import NoProgress
 from frametally.records import encode
-from frametally.reports import NoProgress
-from frametally.runs import current_runs
 from frametally.undo_records import Tombstone
-from frametally_hadoop import lines
-from frametally_hadoop.plan import DayPlan, Plan
+from frametally_hadoop.job.input import lines
+from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_search.indexer import index_runs
 
 MEDIUM, OTHER = "ab" * 32, "cd" * 32
@@ -148,5 +148,5 @@ def test_a_plan_with_many_tombstones_gives_each_segment_its_own(footage) -> None
         DayPlan((day.model, 60, "2026-01-01"), None, 1, [first], None, (stone,)),  # type: ignore[arg-type]
         DayPlan((day.model, 60, "2026-01-02"), None, 1, [second], None),  # type: ignore[arg-type]
     ]
-    plan = Plan(None, plans, [], [], {}, [], {}, [], {})  # type: ignore[arg-type]
+    plan = CountingPlan(None, plans, [], [], {}, [], {}, [], {})  # type: ignore[arg-type]
     assert plan.forgotten() == {first: {MEDIUM: [(None, None)]}}

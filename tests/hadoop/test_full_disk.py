@@ -8,7 +8,7 @@ import os
 import pytest
 
 from frametally.errors import Retryable
-from frametally_hadoop.job import CountObjects
+from frametally_hadoop.running.counting_job import CountObjects
 
 NOON_MS = 1_767_268_800_000
 

@@ -6,12 +6,12 @@ import random
 
 import pytest
 
-from frametally.runs import DayKey
+from frametally.books.runs import DayKey
 from frametally_hadoop import driver
-from frametally_hadoop.params import CountParams
-from frametally_hadoop.plan import DayPlan
-from frametally_hadoop.publish import publish_day
-from frametally_hadoop.spool import DaySpool
+from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.planning.plan import DayPlan
+from frametally_hadoop.publication.publish import publish_day
+from frametally_hadoop.running.spool import DaySpool
 
 NOON_MS = 1_767_268_800_000
 DAY = DayKey("tiny-1", 60, "2026-01-01")

@@ -8,12 +8,13 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from frametally.reports import NoProgress
-from frametally_hadoop import outcome, segment_notes
+from frametally.process.reports import NoProgress
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.mapping import ENTRY_SEPARATOR, FrameGroups
-from frametally_hadoop.params import CountParams
-from frametally_hadoop.splits import plan_splits
+from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, FrameGroups
+from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.planning import segment_notes
+from frametally_hadoop.running import outcome
+from frametally_hadoop.running.splits import plan_splits
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000

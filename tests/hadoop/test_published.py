@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from frametally import keys
+from frametally.books.quality import read_quality
+from frametally.books.runs import current_runs
 from frametally.errors import Retryable
-from frametally.quality import read_quality
 from frametally.records import DeadLetter, MediaManifest, encode
-from frametally.runs import current_runs
-from frametally.segments import encode_segment
+from frametally.segments.contents import encode_segment
 from frametally.undo_records import Tombstone
 from frametally_hadoop import driver
-from frametally_hadoop.audit import CHAIN_UNBROKEN, COVERAGE_EQUALS_MANIFESTS, SEGMENTS_WHOLE
-from frametally_hadoop.selection import Selection
+from frametally_hadoop.planning.selection import DaySelection
+from frametally_hadoop.publication.audit import CHAIN_UNBROKEN, COVERAGE_EQUALS_MANIFESTS, SEGMENTS_WHOLE
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -179,7 +179,7 @@ def test_late_footage_of_a_day_whose_segments_are_gone_is_not_published_and_it_s
 
 def test_what_is_left_of_a_day_is_published_if_it_is_asked_for(expired):
     late_footage(expired)
-    of_the_day = Selection(NOON_MS // DAY_MS * DAY_MS, (NOON_MS // DAY_MS + 1) * DAY_MS, recount=True)
+    of_the_day = DaySelection(NOON_MS // DAY_MS * DAY_MS, (NOON_MS // DAY_MS + 1) * DAY_MS, recount=True)
     report = expired.aggregate(selection=of_the_day)
     assert (report.frames, report.skipped) == (55, [])
     assert expired.aggregate().runs == []

@@ -12,12 +12,12 @@ import threading
 import pytest
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.period import parse_period_s, repeat
-from frametally.reports import NoProgress
-from frametally.work_lock import work_lock
+from frametally.files.work_lock import work_lock
+from frametally.process.period import parse_period_s, repeat
+from frametally.process.reports import NoProgress
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.pace import Aggregated, Pace, estimate_s
-from frametally_hadoop.selection import select
+from frametally_hadoop.planning.pace import Aggregated, Pace, estimate_s
+from frametally_hadoop.planning.selection import select
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -261,7 +261,7 @@ def test_the_lock_lets_one_in_at_a_time(tmp_path):
 
 def test_a_crash_releases_the_lock(tmp_path):
     script = (
-        "import os, signal, sys; from pathlib import Path; from frametally.work_lock import work_lock\n"
+        "import os, signal, sys; from pathlib import Path; from frametally.files.work_lock import work_lock\n"
         "with work_lock(Path(sys.argv[1]), 'aggregate'): os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     finished = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)

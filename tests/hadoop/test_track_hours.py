@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from frametally.books.runs import current_runs, read_run, read_tracks
 from frametally.records import Coverage, FrameDetections, IntervalCount
-from frametally.runs import current_runs, read_run, read_tracks
-from frametally_hadoop.hours import HOUR_MS, analysed_fps, hours_near, is_enough
+from frametally_hadoop.job.hours import HOUR_MS, analysed_fps, hours_near, is_enough
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000

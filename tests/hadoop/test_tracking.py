@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally_hadoop.association import pair_up, widened
-from frametally_hadoop.params import CountParams
-from frametally_hadoop.track_params import TrackParams
-from frametally_hadoop.visits import Visit, find_visits
+from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.job.tracks.association import pair_up, widened
+from frametally_hadoop.job.tracks.params import TrackParams
+from frametally_hadoop.job.visits import Visit, find_visits
 
 WIDTH_PX, HEIGHT_PX = 1280, 720
 

@@ -13,13 +13,11 @@ from typing import NamedTuple
 
 import pytest
 
-from frametally.count_index import open_count_index
-from frametally.frame_log import open_frame_log
-from frametally.ledger import open_ledger
-from frametally.object_store import ObjectStore, open_object_store
-from frametally.runs import current_runs, read_run
-from frametally.segments import list_segments, read_segment
-from frametally.settings import load_settings
+from frametally.books.runs import current_runs, read_run
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.segments.contents import list_segments, read_segment
+from frametally.settings.stages import load_settings
 
 START_TIME = "2026-01-01T08:00:00Z"
 DETECTOR = os.environ.get("FRAMETALLY_DETECTOR", "opencv")  # which is what the oracle uses

@@ -16,14 +16,14 @@ from pathlib import Path
 import av
 import pytest
 
-from frametally.frame_log import consumer_group, open_frame_log
-from frametally.object_store import open_object_store
-from frametally.reports import NoProgress
-from frametally.settings import Settings, load_settings
+from frametally.opening import open_frame_log, open_object_store
+from frametally.ports.frame_log import consumer_group
+from frametally.process.reports import NoProgress
+from frametally.settings.stages import Settings, load_settings
 from frametally.testing import MemoryLog
-from frametally_consumer.backends import is_installed
+from frametally_consumer.detectors.choice import is_installed
 from frametally_consumer.load import load_detector
-from frametally_consumer.worker import consume
+from frametally_consumer.worker.loop import consume
 from frametally_hadoop.driver import aggregate
 from frametally_producer.produce import produce
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frametally.frame_log import open_frame_log
-from frametally.opencv import cv2
+from frametally.files.opencv import cv2
+from frametally.opening import open_frame_log
 
 ROOT = Path(__file__).resolve().parents[2]
 NOON = "Noon_20260501_120000"

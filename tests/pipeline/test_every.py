@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from frametally.count_index import open_count_index
+from frametally.opening import open_count_index
 
 pytestmark = pytest.mark.timeout(300)
 PATIENCE_S = 240  # for a busy machine; nothing depends on how long it takes

@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 import pytest
 
-from frametally import cli, keys
-from frametally.frame_log import FrameLog, open_frame_log
-from frametally.object_store import ObjectStore, open_object_store
+from frametally import keys
+from frametally.opening import open_frame_log, open_object_store
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally_cli import main as cli
 
 ENV = {
     "FRAMETALLY_DETECTOR": "pixels",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frametally.opencv import cv2
+from frametally.files.opencv import cv2
 
 LEAST_CONFIDENCE, NMS_IOU, INTERVAL_MS = 0.25, 0.45, 1000
 

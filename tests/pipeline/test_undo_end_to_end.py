@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
-from frametally import cli, keys
-from frametally.count_index import open_count_index
-from frametally.object_store import open_object_store
+from frametally import keys
+from frametally.opening import open_count_index, open_object_store
+from frametally_cli import main as cli
 
 WRONG, RIGHT = "2026-03-01T23:59:58Z", "2026-03-04T10:00:00Z"
 ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "1", "FRAMETALLY_COUNT_OBJECTS": "false"}

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frametally.backfill import Standing
+from frametally.process.backfill import Standing
 from frametally.records import FrameAnnouncement, MediaManifest, decode
-from frametally.settings import Settings, load_settings
+from frametally.settings.stages import Settings, load_settings
 from frametally.testing import MemoryLog, MemoryStore
 from frametally_producer.produce import ProduceReport, produce
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from frametally.errors import Misconfigured, Poison
-from frametally.settings import Settings
-from frametally_producer.event_time import (
+from frametally.settings.stages import Settings
+from frametally_producer.reading.event_time import (
     EventTime,
     TimeClues,
     check_time_pattern,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frametally_producer.footage import Footage, PicturesToProduce, VideoToProduce, find_footage
+from frametally_producer.reading.footage import Footage, PicturesToProduce, VideoToProduce, find_footage
 
 
 def touch(root: Path, *names: str) -> None:

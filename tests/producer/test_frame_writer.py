@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement
-from frametally.retrying import Patience
-from frametally_producer import frames
-from frametally_producer.frames import FrameWriter, NewFrame
-from frametally_producer.pixels import encode_jpeg
+from frametally_producer.reading.pixels import encode_jpeg
+from frametally_producer.writing import frames
+from frametally_producer.writing.frames import FrameWriter, NewFrame
 
 if TYPE_CHECKING:
     from conftest import Bench

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally.media import weaker
-from frametally_producer.manifest import FrameBitmap, picture_name
+from frametally.media.manifests import weaker
+from frametally_producer.writing.manifest import FrameBitmap, picture_name
 
 
 @given(st.lists(st.integers(0, 300)), st.binary(max_size=8))

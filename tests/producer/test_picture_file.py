@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from frametally.errors import Poison
-from frametally.opencv import Pixels
-from frametally_producer.picture_file import PictureHeader, read_header, read_pixels
-from frametally_producer.pixels import shrink, upright
+from frametally.files.opencv import Pixels
+from frametally_producer.reading.picture_file import PictureHeader, read_header, read_pixels
+from frametally_producer.reading.pixels import shrink, upright
 
 MAX_PIXELS = 1_000_000
 FORMATS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "TIFF": "tif"}
@@ -161,7 +161,9 @@ def test_a_picture_with_too_many_pixels_is_refused_by_its_header(
 ) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(bomb(*size_px))
-    monkeypatch.setattr("frametally_producer.picture_file.decode_pixels", lambda data: pytest.fail("decoded"))
+    monkeypatch.setattr(
+        "frametally_producer.reading.picture_file.decode_pixels", lambda data: pytest.fail("decoded")
+    )
     with pytest.raises(Poison, match=f"{size_px[0]}x{size_px[1]} pixels, 1 million are allowed") as refused:
         pixels_of(path)
     assert "FRAMETALLY_MAX_IMAGE_MEGAPIXELS" in str(refused.value)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from frametally.cli import main
-from frametally_producer import seen_files
-from frametally_producer.event_time import iso
+from frametally_cli.main import main
 from frametally_producer.plan import find_gaps, plan
+from frametally_producer.reading.event_time import iso
+from frametally_producer.writing import seen_files
 
 if TYPE_CHECKING:
     from conftest import Bench

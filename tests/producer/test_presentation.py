@@ -8,7 +8,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally_producer.presentation import PresentationTimes
+from frametally_producer.reading.presentation import PresentationTimes
 
 TIME_BASES = st.sampled_from(
     [Fraction(1, 90_000), Fraction(1, 15_360), Fraction(1, 1_000), Fraction(7, 3)]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.media import pictures_identity
-from frametally.opencv import decode_image
+from frametally.files.opencv import decode_image
+from frametally.media.manifests import pictures_identity
 
 if TYPE_CHECKING:
     from conftest import Bench
@@ -110,9 +110,9 @@ def test_the_same_picture_at_the_same_time_is_one_frame_at_two_times_two(
 def test_a_call_that_dies_is_finished_by_the_next_one(
     bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, fail_put: int
 ) -> None:
-    monkeypatch.setattr("frametally_producer.frames._ANNOUNCE_FRAMES", 4)
-    monkeypatch.setattr("frametally_producer.frames._ANNOUNCE_S", float("inf"))
-    monkeypatch.setattr("frametally_producer.manifest.NOTE_EVERY_S", 0)
+    monkeypatch.setattr("frametally_producer.writing.frames._ANNOUNCE_FRAMES", 4)
+    monkeypatch.setattr("frametally_producer.writing.frames._ANNOUNCE_S", float("inf"))
+    monkeypatch.setattr("frametally_producer.writing.manifest.NOTE_EVERY_S", 0)
     for index in range(12):
         make_picture(f"pics/{index:02}.jpg", index=index, taken=f"2026:05:0{1 + index % 2} 12:00:00")
     if fail_put:

@@ -12,7 +12,7 @@ import pytest
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
-from frametally.opencv import decode_image
+from frametally.files.opencv import decode_image
 from frametally.records import MediaManifest, encode
 
 if TYPE_CHECKING:
@@ -133,9 +133,9 @@ def test_a_call_that_dies_is_finished_by_the_next_one(
     fail_batch: int,
     then: str,
 ) -> None:
-    monkeypatch.setattr("frametally_producer.frames._ANNOUNCE_FRAMES", 30)
-    monkeypatch.setattr("frametally_producer.frames._ANNOUNCE_S", float("inf"))
-    monkeypatch.setattr("frametally_producer.manifest.NOTE_EVERY_S", 0)
+    monkeypatch.setattr("frametally_producer.writing.frames._ANNOUNCE_FRAMES", 30)
+    monkeypatch.setattr("frametally_producer.writing.frames._ANNOUNCE_S", float("inf"))
+    monkeypatch.setattr("frametally_producer.writing.manifest.NOTE_EVERY_S", 0)
     path = make_video("gate.mp4", 80)
     if fail_put:
         bench.store.fail_at = fail_put
@@ -432,7 +432,7 @@ def test_a_store_that_refuses_for_good_stops_the_call(
 def test_a_frame_that_cannot_be_converted_ends_the_video_there(
     bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from frametally_producer.video_file import Video
+    from frametally_producer.reading.video_file import Video
 
     whole = Video.pixels
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from frametally.settings import ENV_PREFIX, Settings, load_settings, settings_table
-from frametally_producer.footage import PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from frametally.settings.__main__ import settings_table
+from frametally.settings.stages import ENV_PREFIX, Settings, load_settings
+from frametally_producer.reading.footage import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 FOLDER = Path(__file__).resolve().parents[2] / "producer"
 README = (FOLDER / "README.md").read_text(encoding="utf-8")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from frametally_producer import frames, manifest, seen_files
-from frametally_producer.sampling import Sampler
-from frametally_producer.video_file import Video
+from frametally_producer.reading.sampling import Sampler
+from frametally_producer.reading.video_file import Video
+from frametally_producer.writing import frames, manifest, seen_files
 
 if TYPE_CHECKING:
     from conftest import Bench
@@ -176,8 +176,8 @@ def test_a_finished_file_is_not_even_opened_again(
     def refuse(path: Path) -> None:
         raise AssertionError(f"{path} is opened")
 
-    monkeypatch.setattr("frametally_producer.videos.open_medium", refuse)
-    monkeypatch.setattr("frametally_producer.pictures.open_medium", refuse)
+    monkeypatch.setattr("frametally_producer.media.videos.open_medium", refuse)
+    monkeypatch.setattr("frametally_producer.media.pictures.open_medium", refuse)
     again = bench.produce(bench.folder / "yard")
     assert again.frames_known == first.frames_announced == 11
     assert (again.frames_announced, again.skipped) == (0, [])

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally_producer.sampling import Sampler, denser, estimate_frames
+from frametally_producer.reading.sampling import Sampler, denser, estimate_frames
 
 steps = st.lists(st.fractions(min_value=0, max_value=3, max_denominator=90_000), max_size=60)
 rates = st.sampled_from(["0.1", "0.333", "1", "2", "4", "5", "8", "29.97", "30", "1000"])

@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally.adapters.file_store import FileStore
+from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Retryable
-from frametally.manifest_update import change_manifest
-from frametally.media import find_manifest, list_manifests, media_of
+from frametally.media.manifest_update import change_manifest
+from frametally.media.manifests import find_manifest, list_manifests, media_of
+from frametally.media.undo import put_tombstone
+from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest, encode
-from frametally.retrying import Patience
 from frametally.testing import MemoryStore
-from frametally.undo import put_tombstone
-from frametally_producer.manifest import Forgotten, FrameBitmap, ManifestKeeper
-from frametally_producer.sampling import denser
+from frametally_producer.reading.sampling import denser
+from frametally_producer.writing.manifest import Forgotten, FrameBitmap, ManifestKeeper
 
 if TYPE_CHECKING:
     from conftest import Bench
@@ -179,8 +179,8 @@ def test_threads_and_processes_change_a_manifest_one_after_the_other(tmp_path: P
     store = FileStore((tmp_path / "store").as_uri())
     code = """if True:
         import sys
-        from frametally.adapters.file_store import FileStore
-        from frametally.manifest_update import change_manifest
+        from frametally.adapters.files.folder_store import FileStore
+        from frametally.media.manifest_update import change_manifest
         import msgspec, threading
         store, sha256 = FileStore(sys.argv[1]), sys.argv[2]
         def more(found):
@@ -200,7 +200,7 @@ def test_threads_and_processes_change_a_manifest_one_after_the_other(tmp_path: P
 def test_a_process_that_keeps_the_manifests_for_itself_is_named_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frametally.adapters.file_store._LOCK_PATIENCE_S", 0.05)
+    monkeypatch.setattr("frametally.adapters.files.folder_store._LOCK_PATIENCE_S", 0.05)
     store = FileStore((tmp_path / "store").as_uri())
     code = (
         "import fcntl, os, sys, time; f = os.open(sys.argv[1], os.O_RDONLY); fcntl.flock(f, fcntl.LOCK_EX);"

@@ -13,7 +13,7 @@ import pytest
 from av.stream import Disposition
 
 from frametally.errors import Poison
-from frametally_producer.video_file import Video, open_video
+from frametally_producer.reading.video_file import Video, open_video
 
 MAX_PIXELS = 1_000_000
 

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from frametally import retrying
-from frametally.adapters.file_store import FileStore
+from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured, Retryable
-from frametally.frame_log import open_frame_log
-from frametally.opencv import decode_image
+from frametally.files.opencv import decode_image
+from frametally.opening import open_frame_log
+from frametally.process import retrying
+from frametally.process.retrying import GivenUp, OnceAMinute, Patience
 from frametally.records import FrameAnnouncement, decode
-from frametally.retrying import GivenUp, OnceAMinute, Patience
-from frametally.settings import load_settings
+from frametally.settings.stages import load_settings
 from frametally.testing import ManualClock, MemoryLog
-from frametally_producer import room
 from frametally_producer.produce import produce
-from frametally_producer.room import Room, embedded_folders
+from frametally_producer.writing import room
+from frametally_producer.writing.room import Room, embedded_folders
 
 if TYPE_CHECKING:
     from conftest import Bench

@@ -14,8 +14,8 @@ import pytest
 
 from frametally.errors import Misconfigured
 from frametally_producer import watch as watching
-from frametally_producer.footage import find_footage
 from frametally_producer.produce import begin
+from frametally_producer.reading.footage import find_footage
 from frametally_producer.watch import Rounds, watch
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def test_the_command_watches_without_keeping_the_machine_busy_until_sigterm_and_
 
 
 def test_watching_goes_neither_with_a_start_time_nor_without_folders(tmp_path: Path) -> None:
-    from frametally.cli import main
+    from frametally_cli.main import main
 
     assert main(["produce", "--watch", "--start-time", "2026-01-01", "--data-dir", str(tmp_path)]) == 2
     assert main(["produce", "--watch", "--dry-run", "none", "--data-dir", str(tmp_path / "d")]) == 2

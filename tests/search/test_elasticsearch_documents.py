@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frametally import keys
-from frametally.access import ServerAccess
-from frametally.adapters.elasticsearch_access import Cluster
-from frametally.adapters.elasticsearch_documents import documents
 from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
-from frametally.time_limit import TookTooLong, time_limit
+from frametally.settings.access import ServerAccess
+from frametally_search.index.access import ElasticsearchCluster
+from frametally_search.index.documents import documents
 
 DAY_MS = keys.day_start_ms("2026-01-01")
 
@@ -113,14 +113,14 @@ def test_what_comes_twice_is_poison() -> None:
 )
 def test_a_url_that_names_no_index_is_refused_without_its_password(url: str, says: str) -> None:
     with pytest.raises(Misconfigured, match=says) as raised:
-        Cluster(url, ServerAccess())
+        ElasticsearchCluster(url, ServerAccess())
     assert "word@" not in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_an_alias_of_its_own_stands_behind_the_last_slash() -> None:
-    assert Cluster("elasticsearch+https://host/mine", None).alias == "mine"
-    cluster = Cluster("elasticsearch+http://host", None)
+    assert ElasticsearchCluster("elasticsearch+https://host/mine", None).alias == "mine"
+    cluster = ElasticsearchCluster("elasticsearch+http://host", None)
     assert cluster.name == "count index http://host:9200/hadoop-object-counts"
 
 
@@ -137,13 +137,13 @@ def test_an_alias_of_its_own_stands_behind_the_last_slash() -> None:
     ],
 )
 def test_a_refusal_is_told_by_who_can_mend_it(status: int, reason: str, error: type) -> None:
-    failure = Cluster("elasticsearch+http://host", None).failure_of(status, reason)
+    failure = ElasticsearchCluster("elasticsearch+http://host", None).failure_of(status, reason)
     assert type(failure) is error
 
 
 @pytest.mark.timeout(45)  # without the limit it would be waited for a minute
 def test_a_server_that_says_nothing_is_waited_for_no_longer_than_asked() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        cluster = Cluster(f"elasticsearch+http://127.0.0.1:{silent.getsockname()[1]}", None)
+        cluster = ElasticsearchCluster(f"elasticsearch+http://127.0.0.1:{silent.getsockname()[1]}", None)
         with closing(cluster), pytest.raises(TookTooLong), time_limit(0.3), cluster.asked() as client:
             client.count(index="x")

@@ -8,11 +8,11 @@ from contextlib import closing
 import pytest
 
 from frametally import keys
-from frametally.count_index import open_count_index
-from frametally.count_questions import up_to_date
 from frametally.errors import Retryable
+from frametally.opening import open_count_index
+from frametally.ports.count_questions import up_to_date
+from frametally.process.reports import NoProgress
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
-from frametally.reports import NoProgress
 from frametally.testing import MemoryStore
 from frametally_search.indexer import index_runs
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from frametally.adapters.elasticsearch_access import DEFAULT_ALIAS
-from frametally.adapters.elasticsearch_rights import STAGES
+from frametally_search.index.access import DEFAULT_ALIAS
+from frametally_search.index.rights import STAGES
 
 ROLES = Path(__file__).resolve().parents[2] / "cloud-services" / "elasticsearch" / "roles.yml"
 

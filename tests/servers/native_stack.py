@@ -31,9 +31,9 @@ from native_container import REPOSITORY, Container, run_inside, start
 from serving.downloads import cache_folder, debian, made_once, maven_file, maven_jars, pip_target
 from serving.processes import ServerFailed, last_lines
 
-from frametally.demo_clip import ensure_demo_clip
-from frametally.settings import load_settings
-from frametally_consumer.model_files import chosen_model_files
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.settings.stages import load_settings
+from frametally_consumer.models.files import chosen_model_files
 
 _VENV = Path(sys.prefix)
 _NOT_PROPERTIES = {"KAFKA_OPTS", "KAFKA_HEAP_OPTS"}

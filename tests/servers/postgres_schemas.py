@@ -11,7 +11,7 @@ import psycopg
 from pydantic import SecretStr
 from serving.needs import server
 
-from frametally.access import ServerAccess
+from frametally.settings.access import ServerAccess
 
 
 @contextmanager

@@ -11,8 +11,9 @@ import boto3
 from pydantic import SecretStr
 from serving.needs import server
 
-from frametally.access import StoreAccess
-from frametally.object_store import ObjectStore, open_object_store
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.settings.access import StoreAccess
 
 
 class S3Place(NamedTuple):

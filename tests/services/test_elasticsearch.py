@@ -16,23 +16,24 @@ import msgspec
 import pytest
 import trustme
 from elastic_transport import ConnectionError as AwayError
-from elasticsearch import Elasticsearch
 from elasticsearch_indices import access_of, administration, fresh_alias
 from pydantic import SecretStr
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
 
+from elasticsearch import Elasticsearch
 from frametally import keys
-from frametally.access import ServerAccess
-from frametally.adapters import elasticsearch_publication
-from frametally.adapters.elasticsearch_catalogue import Catalogue
-from frametally.cli import main
-from frametally.count_index import CountIndex, open_count_index
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.opening import open_count_index
+from frametally.ports.count_index import CountIndex
+from frametally.process.reports import NoProgress
+from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, IntervalCount, Run, encode
-from frametally.reports import NoProgress
+from frametally.settings.access import ServerAccess
 from frametally.testing import MemoryStore
-from frametally.time_limit import TookTooLong, time_limit
+from frametally_cli.main import main
+from frametally_search.index import publication as elasticsearch_publication
+from frametally_search.index.catalogue import ElasticsearchCatalogue
 from frametally_search.indexer import index_runs
 
 pytestmark = pytest.mark.services
@@ -453,16 +454,16 @@ def test_a_run_published_in_the_middle_of_a_query_is_not_seen_by_it(
         counts = [count(model, number, detections=sequence) for number in range(50)]
         assert shared.publish(run(model, sequence), counts, [coverage(model, sequence)])
 
-    runs, newer = Catalogue.runs, iter(range(2, 99))
+    runs, newer = ElasticsearchCatalogue.runs, iter(range(2, 99))
 
-    def then_publish(there: Catalogue, *selected: Any) -> list[str]:
+    def then_publish(there: ElasticsearchCatalogue, *selected: Any) -> list[str]:
         found = runs(there, *selected)
         publish(next(newer))  # the documents that were found are deleted by now
         admin.indices.refresh(index=place[0].rpartition("/")[2] + "-v1")
         return found
 
     publish(1)
-    monkeypatch.setattr(Catalogue, "runs", then_publish)
+    monkeypatch.setattr(ElasticsearchCatalogue, "runs", then_publish)
     for sequence in (1, 2):
         seen = shared.histogram(model=model, base_interval_s=60, interval_s=86_400)
         assert [(bar.detections, bar.peak) for bar in seen.buckets] == [(50 * sequence, sequence)]

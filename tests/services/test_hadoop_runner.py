@@ -25,17 +25,18 @@ from serving.downloads import cache_folder
 from serving.needs import server
 from serving.place import Place
 
-from frametally import cli
-from frametally.object_store import ObjectStore, open_object_store
-from frametally.reports import NoProgress
-from frametally.runs import current_runs
-from frametally.settings import Settings
-from frametally.setup_store import set_up_store
-from frametally_hadoop import engine
-from frametally_hadoop.bundle import write_bundle
-from frametally_hadoop.cluster import cluster_of
+from frametally.books.runs import current_runs
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress
+from frametally.settings.stages import Settings
+from frametally_cli import main as cli
+from frametally_cli.servers.bucket import set_up_store
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.reading import LinkEnded
+from frametally_hadoop.job.input.reading import LinkEnded
+from frametally_hadoop.running import engine
+from frametally_hadoop.running.bundle import write_bundle
+from frametally_hadoop.running.cluster import cluster_of
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
@@ -286,7 +287,7 @@ def test_the_traceback_of_a_task_that_fails_reaches_the_user(
         write_bundle(path)
         with zipfile.ZipFile(path) as bundle:
             files = {name: bundle.read(name) for name in bundle.namelist()}
-        name = "frametally_hadoop/counting.py"
+        name = "frametally_hadoop/job/counting.py"
         files[name] += b"\ndef reduce_group(*_):\n    raise ZeroDivisionError('a mistake of ours')\n"
         with zipfile.ZipFile(path, "w") as bundle:
             for name, data in files.items():

@@ -27,11 +27,10 @@ from dockerfile import targets
 from native_container import REPOSITORY, Container, start
 from serving.downloads import cache_folder
 
-from frametally.count_index import open_count_index
-from frametally.object_store import open_object_store
-from frametally.runs import current_runs
-from frametally.segments import list_segments
-from frametally.settings import load_settings
+from frametally.books.runs import current_runs
+from frametally.opening import open_count_index, open_object_store
+from frametally.segments.contents import list_segments
+from frametally.settings.stages import load_settings
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1200)]
 

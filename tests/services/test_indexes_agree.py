@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from postgres_schemas import fresh_schema
 
 from frametally import keys
-from frametally.access import ServerAccess
-from frametally.count_index import CountIndex, open_count_index
+from frametally.opening import open_count_index
+from frametally.ports.count_index import CountIndex
 from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.settings.access import ServerAccess
 
 pytestmark = pytest.mark.services
 

@@ -18,12 +18,12 @@ from serving.own import OwnServer
 
 from frametally import keys
 from frametally.errors import Retryable
-from frametally.frame_log import consumer_group, open_frame_log
-from frametally.object_store import open_object_store
-from frametally.opencv import cv2
+from frametally.files.opencv import cv2
+from frametally.opening import open_frame_log, open_object_store
+from frametally.ports.frame_log import consumer_group
 from frametally.records import FrameAnnouncement, encode
-from frametally.segments import list_segments, read_segment
-from frametally.settings import load_settings
+from frametally.segments.contents import list_segments, read_segment
+from frametally.settings.stages import load_settings
 from frametally_consumer.load import load_detector
 
 pytestmark = [

@@ -20,12 +20,11 @@ from kafka.structs import TopicPartition
 from serving.needs import server
 from serving.own import OwnServer
 
-from frametally.access import LogAccess
-from frametally.frame_log import open_frame_log
-from frametally.object_store import open_object_store
-from frametally.opencv import cv2
-from frametally.retrying import Patience
-from frametally.segments import list_segments, read_segment
+from frametally.files.opencv import cv2
+from frametally.opening import open_frame_log, open_object_store
+from frametally.process.retrying import Patience
+from frametally.segments.contents import list_segments, read_segment
+from frametally.settings.access import LogAccess
 
 pytestmark = [
     pytest.mark.services,

@@ -25,9 +25,10 @@ from kafka.admin import (
 from pydantic import SecretStr
 from serving.needs import server
 
-from frametally.access import LogAccess
 from frametally.errors import Misconfigured
-from frametally.frame_log import FrameLog, LeaseLost, LogRecord, open_frame_log
+from frametally.opening import open_frame_log
+from frametally.ports.frame_log import FrameLog, LeaseLost, LogRecord
+from frametally.settings.access import LogAccess
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 

@@ -21,14 +21,14 @@ from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
 
 from frametally import keys
-from frametally.access import ServerAccess
-from frametally.cli import main
-from frametally.count_index import CountIndex, open_count_index
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.ledger import Ledger, open_ledger
-from frametally.object_store import open_object_store
+from frametally.opening import open_count_index, open_ledger, open_object_store
+from frametally.ports.count_index import CountIndex
+from frametally.ports.ledger import Ledger
 from frametally.records import Coverage, Detection, FrameDetections, IntervalCount, Run
-from frametally.segments import encode_segment
+from frametally.segments.contents import encode_segment
+from frametally.settings.access import ServerAccess
+from frametally_cli.main import main
 
 pytestmark = pytest.mark.services
 

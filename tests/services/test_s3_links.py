@@ -11,13 +11,12 @@ from flask.testing import FlaskClient
 from s3_bucket import S3Place, new_bucket_name, root_access
 
 from frametally import keys
-from frametally.count_index import open_count_index
-from frametally.doctor import port_rows
-from frametally.ledger import open_ledger
-from frametally.object_store import ObjectStore, open_object_store
-from frametally.settings import Settings
-from frametally.setup_store import set_up_store
+from frametally.opening import open_count_index, open_ledger, open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.settings.stages import Settings
 from frametally.testing import MemoryLog
+from frametally_cli.servers.bucket import set_up_store
+from frametally_cli.servers.doctor import port_rows
 from frametally_web.app import close_app, create_app
 
 pytestmark = pytest.mark.services

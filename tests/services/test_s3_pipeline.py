@@ -11,13 +11,15 @@ import pytest
 from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bucket_name, root_access
 from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
 
-from frametally import cli, keys
-from frametally.object_store import ObjectStore, open_object_store
+from frametally import keys
+from frametally.books.runs import current_runs
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections
-from frametally.runs import current_runs
-from frametally.segments import encode_segment
-from frametally.setup_store import policy, set_up_store
-from frametally_hadoop.reading import read_blocks
+from frametally.segments.contents import encode_segment
+from frametally_cli import main as cli
+from frametally_cli.servers.bucket import policy, set_up_store
+from frametally_hadoop.job.input.reading import read_blocks
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 
@@ -161,7 +163,7 @@ def test_producer_and_consumer_wait_for_a_store_that_is_away(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("frametally.retrying.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("frametally.process.retrying.time.sleep", lambda seconds: None)
     access, url = root_access(), f"s3://{new_bucket_name()}"
     set_up_store(url, access)
     place, calls = S3Place(url, access), [0]

@@ -14,11 +14,11 @@ from pydantic import SecretStr
 from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bucket_name, root_access
 from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
 
-from frametally import cli
-from frametally.adapters import s3_store
+from frametally.adapters.s3 import bucket_store as s3_store
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally.object_store import ObjectMissing
-from frametally.setup_store import STAGES, missing_rights, policy, set_up_store
+from frametally.ports.object_store import ObjectMissing
+from frametally_cli import main as cli
+from frametally_cli.servers.bucket import STAGES, missing_rights, policy, set_up_store
 
 pytestmark = pytest.mark.services
 
@@ -125,7 +125,7 @@ def test_a_change_is_made_once_whatever_becomes_of_its_answer(place: S3Place, fa
 def test_a_call_that_always_fails_is_retryable_with_one_line(
     place: S3Place, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frametally.retrying.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("frametally.process.retrying.time.sleep", lambda seconds: None)
     place.open().put("images/a.jpg", b"x" * 1000)
     with FaultProxy(place.access.endpoint, always(fault)) as proxy:
         store = place.open(endpoint=proxy.url)
@@ -174,7 +174,7 @@ def test_what_is_wrong_is_said_in_one_line_with_exit_code_2(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("frametally.retrying.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("frametally.process.retrying.time.sleep", lambda seconds: None)
     changed, line = WRONG[wrong]
     if changed.get("endpoint") == "https://":
         changed = {"endpoint": place.access.endpoint.replace("http://", "https://")}
@@ -281,7 +281,7 @@ def test_without_any_credentials_the_settings_are_named(
 
 
 def test_setting_up_again_changes_nothing_and_leaves_the_rules_of_others() -> None:
-    from frametally.adapters.s3_service import service_client
+    from frametally.adapters.s3.service import service_client
 
     access, name = root_access(), new_bucket_name()
     url, client = f"s3://{name}/cameras", service_client(access)

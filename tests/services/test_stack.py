@@ -32,14 +32,14 @@ from server_traefik import certified, for_tests, refuse_trouble
 from serving.place import Place
 from serving.state import State
 
-from frametally.access import LogAccess, StoreAccess
-from frametally.cloud_setup import Answers, set_up
-from frametally.demo_clip import ensure_demo_clip
-from frametally.frame_log import open_frame_log
-from frametally.object_store import ObjectStore, open_object_store
+from frametally.books.runs import current_runs, read_run
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.opening import open_frame_log, open_object_store
+from frametally.ports.object_store import ObjectStore
 from frametally.records import IntervalCount
-from frametally.runs import current_runs, read_run
-from frametally.segments import list_segments, read_header
+from frametally.segments.contents import list_segments, read_header
+from frametally.settings.access import LogAccess, StoreAccess
+from frametally_cloud.stack_setup import Answers, set_up
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 
@@ -177,7 +177,7 @@ def bring_up(stack: NativeStack) -> None:
 
 def seed_models(stack: NativeStack) -> None:
     """What the consumer would download: in here there is no way out."""
-    from frametally.settings import load_settings
+    from frametally.settings.stages import load_settings
 
     models = stack.volume("models", "10001:10001")
     for path in load_settings("consumer").models_dir.expanduser().iterdir():

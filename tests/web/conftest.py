@@ -17,10 +17,10 @@ import pytest
 from flask import Flask
 
 from frametally import keys
-from frametally.count_index import CountIndex, open_count_index
 from frametally.errors import Retryable
-from frametally.ledger import open_ledger
-from frametally.object_store import ObjectStore
+from frametally.opening import open_count_index, open_ledger
+from frametally.ports.count_index import CountIndex
+from frametally.ports.object_store import ObjectStore
 from frametally.records import (
     Coverage,
     Detection,
@@ -32,8 +32,8 @@ from frametally.records import (
     TimeSource,
     encode,
 )
-from frametally.segments import encode_segment
-from frametally.settings import Settings
+from frametally.segments.contents import encode_segment
+from frametally.settings.stages import Settings
 from frametally.testing import MemoryLog, MemoryStore
 from frametally_web.app import close_app, create_app
 from frametally_web.assets import load_scripts

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from frametally import keys
-from frametally.evidence import CountedBoxes
+from frametally.books.evidence import CountedBoxes
 from frametally.records import (
     Coverage,
     Detection,
@@ -22,7 +22,7 @@ from frametally.records import (
     TrackSighting,
     encode,
 )
-from frametally.segments import encode_segment
+from frametally.segments.contents import encode_segment
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

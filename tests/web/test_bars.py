@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frametally_web.bars import Bars, spans
+from frametally_web.charts.bars import Bars, spans
 from frametally_web.collecting import look_for_garbage_seldom
 
 DAY_MS = 86_400_000

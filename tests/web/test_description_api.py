@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from frametally_web.endpoints import ENDPOINTS
-from frametally_web.openapi import describe
+from frametally_web.api.endpoints import ENDPOINTS
+from frametally_web.api.openapi import describe
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

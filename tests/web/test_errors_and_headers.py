@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from frametally.count_index import open_count_index
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.opening import open_count_index
 
 if TYPE_CHECKING:
     from pathlib import Path

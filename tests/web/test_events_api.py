@@ -14,10 +14,10 @@ from counted_footage import MODEL, START_MS, make_lines, publish_lines, put_mani
 from flask import Flask
 
 from frametally import keys
-from frametally.count_index import CountIndex
+from frametally.books.quality import QualityCheck, QualityReport
 from frametally.errors import Retryable
-from frametally.ledger import Ledger
-from frametally.quality import Check, QualityReport
+from frametally.ports.count_index import CountIndex
+from frametally.ports.ledger import Ledger
 from frametally.records import encode
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def test_runs_come_newest_first_with_what_was_checked(place: Place) -> None:
         duplicates_dropped=0,
         lines_dead=1,
         set_aside=[],
-        checks=[Check(name="sums", passed=False, count=2, details=["gate: 2"])],
+        checks=[QualityCheck(name="sums", passed=False, count=2, details=["gate: 2"])],
     )
     client = place.app().test_client()
     place.store.put(keys.quality_key(newest.prefix), encode(report))
@@ -196,7 +196,7 @@ class Hanging:
 
     def __getattr__(self, name: str) -> Any:
         if self.gone:
-            from frametally.time_limit import seconds_left
+            from frametally.process.time_limit import seconds_left
 
             left_s = seconds_left()
             assert left_s is not None, "a query without a limit"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from frametally.object_store import ObjectStore
-from frametally.segments import list_segments
+from frametally.ports.object_store import ObjectStore
+from frametally.segments.contents import list_segments
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

@@ -14,12 +14,11 @@ import pytest
 from counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 from pydantic import ValidationError
 
-from frametally.cli import main
-from frametally.count_index import open_count_index
-from frametally.count_questions import MAX_BUCKETS
-from frametally.object_store import open_object_store
+from frametally.opening import open_count_index, open_object_store
+from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.records import Coverage, IntervalCount
-from frametally.settings import Settings
+from frametally.settings.stages import Settings
+from frametally_cli.main import main
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

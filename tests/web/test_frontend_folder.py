@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from frametally.settings import ENV_PREFIX, Settings, load_settings, settings_table
+from frametally.settings.__main__ import settings_table
+from frametally.settings.stages import ENV_PREFIX, Settings, load_settings
 from frametally_web import assets
 
 if TYPE_CHECKING:

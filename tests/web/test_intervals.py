@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally_web import intervals
-from frametally_web.problems import Problem
+from frametally_web.charts import intervals
+from frametally_web.requests.problems import Problem
 
 DIVISORS_OF_A_DAY = [n for n in range(1, 86_401) if 86_400 % n == 0]
 moments_ms = st.integers(-62_135_596_800_000, 253_402_300_799_000)

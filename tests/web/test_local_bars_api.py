@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from frametally import keys
 from frametally.records import Coverage, IntervalCount
-from frametally_web.bars import Bars, spans
+from frametally_web.charts.bars import Bars, spans
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

@@ -10,9 +10,9 @@ import pytest
 from counted_footage import MINUTE_MS, MODEL, START_MS, make_lines, publish_lines, track
 
 from frametally import keys
-from frametally.object_store import ObjectStore
+from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, IntervalCount, Run, encode
-from frametally.segments import encode_segment
+from frametally.segments.contents import encode_segment
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
@@ -151,7 +151,7 @@ def _put_in_order(place: Place, lines: list[Any]) -> None:
 def test_a_slow_store_makes_short_pages_that_still_add_up(
     filmed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frametally_web.frames.seconds_left", lambda: 0.01)
+    monkeypatch.setattr("frametally_web.proof.frames.seconds_left", lambda: 0.01)
     found = pages(filmed, "/api/v1/frames?label=car", 100)
     assert len(found) > 10
     assert found[-1]["note"] is None

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 SERVER = """
 import sys
 from pathlib import Path
-from frametally.count_index import open_count_index
-from frametally.ledger import open_ledger
-from frametally.object_store import open_object_store
-from frametally.settings import Settings
+from frametally.opening import open_count_index
+from frametally.opening import open_ledger
+from frametally.opening import open_object_store
+from frametally.settings.stages import Settings
 from frametally.testing import MemoryLog
 from frametally_web.app import create_app
 from frametally_web.serving import serve

@@ -21,9 +21,9 @@ SERVED = """
 import json, sys
 from pathlib import Path
 import frametally_web
-from frametally.count_index import open_count_index
-from frametally.ledger import open_ledger
-from frametally.settings import Settings
+from frametally.opening import open_count_index
+from frametally.opening import open_ledger
+from frametally.settings.stages import Settings
 from frametally.testing import MemoryLog, MemoryStore
 from frametally_web.app import create_app
 folder = Path(sys.argv[1])

@@ -1,0 +1,103 @@
+"""`frametally compare`: where two models differ, with the frames. Needs no component."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import Any
+
+import click
+import msgspec
+
+from frametally import keys
+from frametally.books.compare import Comparison, Side, compare_models
+from frametally.opening import open_object_store
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import data_dir_option, option, read_settings
+from frametally_cli.options.times import parse_time_ms
+
+
+@click.command()
+@click.argument("model_a")
+@click.argument("model_b")
+@option("--source", "Only this source.")
+@option("--label", "Only this label.")
+@option("--from", "ISO 8601 time from which on to compare.", metavar="TIME")
+@option("--to", "ISO 8601 time before which to compare.", metavar="TIME")
+@option("--interval", "Seconds of the bars; default: the stored interval.", type=click.IntRange(1, 86_400))
+@option("--timezone", "IANA time zone of times that come without one.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def compare(
+    model_a: str,
+    model_b: str,
+    source: str | None,
+    label: str | None,
+    interval: int | None,
+    as_json: bool,
+    **overrides: Any,
+) -> int:
+    """Print where two models differ over the footage that both have seen, with the frames of both."""
+    bounds = [overrides.pop("from"), overrides.pop("to")]
+    settings = read_settings(None, overrides)
+    from_ms, to_ms = (
+        None if text is None else parse_time_ms(flag, text, settings.tzinfo())
+        for flag, text in zip(("--from", "--to"), bounds, strict=True)
+    )
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        found = compare_models(
+            store,
+            model_a,
+            model_b,
+            interval_s=interval,
+            source=None if source is None else keys.slug(source),
+            label=label,
+            from_ms=from_ms,
+            to_ms=to_ms,
+        )
+    if as_json:
+        click.echo(_as_json(found))
+    else:
+        _print(found)
+    return 0
+
+
+def _print(found: Comparison) -> None:
+    click.echo(f"A: {found.model_a}\nB: {found.model_b}")
+    for one in found.differences:
+        click.echo(
+            f"{console.utc(one.interval_start_ms)}  {one.source}  {one.label}: "
+            f"A {_figures(one.a)} | B {_figures(one.b)}"
+        )
+        for name, side in (("A", one.a), ("B", one.b)):
+            for frame in side.evidence:
+                click.echo(f"    {name} {frame.count} in {frame.image_path}")
+    for label, (a, b) in found.totals.items():
+        click.echo(f"{label}: A {a} detections, B {b} ({b - a:+d})")
+    click.echo(
+        f"{len(found.differences)} of {found.compared} bars of {found.interval_s} s differ; "
+        f"not compared, as only one model has seen them: {found.gaps_b} intervals of A, {found.gaps_a} of B"
+    )
+
+
+def _figures(side: Side) -> str:
+    objects = f"{side.objects} objects"
+    if side.objects is None:
+        why = (
+            "tracking was off"
+            if side.analysed_fps is None
+            else f"only {side.analysed_fps:g} frames a second were analysed"
+        )
+        objects = f"objects not measured ({why})"
+    return f"{side.detections} detections, peak {side.peak}, {objects} in {side.frames} frames"
+
+
+def _as_json(found: Comparison) -> str:
+    def side(one: Side) -> dict[str, object]:
+        return one._asdict() | {"evidence": msgspec.to_builtins(one.evidence)}
+
+    differences = [one._asdict() | {"a": side(one.a), "b": side(one.b)} for one in found.differences]
+    return json.dumps(found._asdict() | {"differences": differences}, indent=2)
+
+
+COMMANDS = (compare,)

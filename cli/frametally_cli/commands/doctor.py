@@ -1,0 +1,60 @@
+"""`frametally doctor`: one table of all that can be wrong with an installation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from frametally.errors import Misconfigured
+from frametally.files.downloads import KnownFile
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import data_dir_option, read_settings
+from frametally_cli.servers.doctor import Finding, examine, setting_rows
+
+BROKEN = 2
+
+
+def doctor_command(model_files: Callable[[], Sequence[KnownFile]]) -> click.Command:
+    """The command; `model_files` gives the default model's files where a consumer is installed."""
+
+    @click.command()
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @data_dir_option
+    def doctor(as_json: bool, **overrides: Any) -> int:
+        """Look at settings, ports and their rights, versions, model, disk, clock; exit with 0 or 2."""
+        rows = list(setting_rows(overrides))
+        try:
+            settings = read_settings(None, overrides, must_be_there=False)
+        except Misconfigured as error:
+            rows.append(Finding("settings", "all of them", "cannot be used", remedy=str(error)))
+        else:
+            rows += examine(settings, model_files=model_files)
+        if as_json:
+            body = [row._asdict() | {"good": row.good} for row in rows]
+            click.echo(json.dumps({"good": all(row.good for row in rows), "rows": body}, indent=2))
+        else:
+            _print(rows)
+        return 0 if all(row.good for row in rows) else BROKEN
+
+    return doctor
+
+
+def _print(rows: Sequence[Finding]) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("", "area", "what", "found", "from, for, or what to do"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        mark = Text("good", style="green") if row.good else Text("bad", style="bold red")
+        table.add_row(mark, row.area, Text(row.name), Text(row.value), Text(row.remedy or row.note))
+    console.out.print(table)
+    bad = [row for row in rows if not row.good]
+    for row in bad:
+        console.out.print(Text.assemble(("bad: ", "bold red"), f"{row.area}, {row.name}: {row.remedy}"))
+    if not bad:
+        console.out.print("all good")

@@ -1,0 +1,110 @@
+"""`frametally explain`: every frame behind a bar. Needs no component."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from frametally import keys
+from frametally.books.evidence import CountedBoxes, ProvedFrame, frames_of_bar
+from frametally.books.explain import ExplainedBar, find_bar
+from frametally_cli.commands.books import open_books
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import data_dir_option, option, read_settings
+from frametally_cli.options.times import parse_time_ms
+
+BEHIND = 4
+
+
+@click.command()
+@option("--source", "The bar's source.", required=True)
+@option("--label", "The bar's label.", required=True)
+@option("--interval-start", "ISO 8601 time at which the bar begins.", required=True, metavar="TIME")
+@option("--interval", "Seconds of the bar; default: the stored interval.", type=click.IntRange(1, 86_400))
+@option("--model", "Model id; default: the one published last.")
+@option("--timezone", "IANA time zone of times that come without one.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def explain(
+    source: str,
+    label: str,
+    interval_start: str,
+    interval: int | None,
+    model: str | None,
+    as_json: bool,
+    **overrides: Any,
+) -> int:
+    """List every frame behind a bar with its boxes; the total is the bar's. Exit code 4: it is not."""
+    with open_books(read_settings(None, overrides)) as (ports, ledger):
+        bar = find_bar(
+            ports.index,
+            source=keys.slug(source),
+            label=label,
+            start_ms=parse_time_ms("--interval-start", interval_start, ports.settings.tzinfo()),
+            interval_s=interval,
+            model=model,
+        )
+        with console.stage_bar("ledger") as progress:
+            ledger.refresh(ports.store, progress)
+        found = frames_of_bar(
+            ports.store,
+            ledger,
+            model=bar.model,
+            source=bar.source,
+            labels=[bar.label],
+            from_ms=bar.start_ms,
+            to_ms=bar.end_ms,
+            limits=CountedBoxes.of(ports.settings),
+        )
+        total, shown = 0, []
+        for counted in found:
+            total += len(counted.boxes)
+            if as_json:
+                shown.append(_frame_json(counted, total))
+            else:
+                _print_frame(counted, total)
+    if as_json:
+        body = bar._asdict() | {"frames": shown, "total": total, "equal": total == bar.detections}
+        click.echo(json.dumps(body, indent=2))
+    else:
+        _print_total(bar, total)
+    return 0 if total == bar.detections else BEHIND
+
+
+def _print_frame(counted: ProvedFrame, total: int) -> None:
+    frame = counted.frame
+    at = f"{console.utc(frame.captured_at_ms)[:-1]}.{frame.captured_at_ms % 1000:03d}Z"
+    click.echo(f"{at}  {frame.image_path}  {len(counted.boxes)}, {total} so far")
+    for one in counted.boxes:
+        left, top, width, height = one.box
+        click.echo(f"    {one.label} {one.confidence:.4f} at {left:g},{top:g} size {width:g}x{height:g}")
+
+
+def _frame_json(counted: ProvedFrame, total: int) -> dict[str, object]:
+    frame = counted.frame
+    return {
+        "image_path": frame.image_path,
+        "captured_at_ms": frame.captured_at_ms,
+        "time_source": frame.time_source,
+        "boxes": [{"confidence": one.confidence, "box": one.box} for one in counted.boxes],
+        "running_total": total,
+    }
+
+
+def _print_total(bar: ExplainedBar, total: int) -> None:
+    click.echo(
+        f"total: {total} {bar.label} in {bar.frames_analysed} analysed frames of {bar.source}, "
+        f"{console.utc(bar.start_ms)} and the {bar.interval_s} s from there, model {bar.model}"
+    )
+    if total == bar.detections:
+        click.echo("the bar shows the same")
+    else:
+        click.echo(
+            f"the bar shows {bar.detections}: it was counted with other settings, or from what there was "
+            "before; run `frametally aggregate` and `frametally index`"
+        )
+
+
+COMMANDS = (explain,)

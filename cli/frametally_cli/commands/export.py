@@ -1,0 +1,81 @@
+"""`frametally export`: what the dashboard's chart shows, as a file; the same bytes as `/api/export`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from frametally.errors import Misconfigured
+from frametally.opening import open_ledger
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import data_dir_option, open_ports, option, read_settings
+
+_FORMATS = ("csv", "json", "parquet")
+
+
+@click.command()
+@click.option("--source", "sources", multiple=True, help="Slug of a source; may stand several times.")
+@click.option("--label", "labels", multiple=True, help="Class name; may stand several times.")
+@option("--from", "ISO 8601 time at which it begins; default: where the data begins.", metavar="TIME")
+@option("--to", "Time at which it ends, not included; default: where the data ends.", metavar="TIME")
+@option("--interval", "Seconds of a row; default: chosen for at most 120 rows a label.")
+@option("--model", "Model id; default: the one published last.")
+@option("--timezone", "IANA time zone of days and weeks, and of times without an offset.")
+@option("--metric", "By what labels are ordered: detections, mean_per_frame, peak or objects.")
+@click.option("--by-source", is_flag=True, help="Rows of each source for itself.")
+@click.option("--format", "file_format", type=click.Choice(_FORMATS), help="Default: by --output, else csv.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output."
+)
+@data_dir_option
+def export(
+    sources: tuple[str, ...],
+    labels: tuple[str, ...],
+    by_source: bool,
+    file_format: str | None,
+    output: Path | None,
+    **options: Any,
+) -> int:
+    """Write counts per interval and label as CSV, JSON or Parquet."""
+    from werkzeug.datastructures import MultiDict
+
+    from frametally_web.charts import export as web_export
+    from frametally_web.charts.media_times import MediaTimes
+    from frametally_web.requests.problems import Problem
+    from frametally_web.requests.query import read_chart
+
+    names = ("from", "to", "interval", "model", "timezone", "metric")
+    asked = {name: value for name in names if (value := options.pop(name)) is not None}
+    args = MultiDict(
+        [*asked.items(), *(("source", one) for one in sources), *(("label", one) for one in labels)]
+    )
+    if by_source:
+        args.add("by", "source")
+    chosen = file_format or (output.suffix[1:] if output and output.suffix[1:] in _FORMATS else "csv")
+    settings = read_settings(None, options)
+    with (
+        open_ports(settings) as ports,
+        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+    ):
+        with console.stage_bar("ledger") as progress:
+            ledger.refresh(ports.store, progress)
+        try:
+            body = web_export.export(
+                ports.index, settings, MediaTimes(ledger.manifests()), read_chart(args, settings), chosen
+            )
+        except Problem as problem:
+            raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
+    if output is None:
+        sys.stdout.buffer.write(body)
+        sys.stdout.buffer.flush()
+    else:
+        output.write_bytes(body)
+        console.err.print(f"{output}: {len(body)} bytes")
+    return 0
+
+
+COMMANDS = (export,)

@@ -1,0 +1,75 @@
+"""`frametally quality`: what was checked of each current run. Needs no component."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import Any
+
+import click
+import msgspec
+
+from frametally import keys
+from frametally.books.quality import QualityReport, read_quality
+from frametally.books.runs import current_runs
+from frametally.opening import open_object_store
+from frametally_cli.options.ports import data_dir_option, option, read_settings
+from frametally_cli.options.times import parse_time_ms
+
+_DAY_MS = 86_400_000
+
+
+@click.command()
+@option("--from", "ISO 8601 time: only days that end after it.", metavar="TIME")
+@option("--to", "ISO 8601 time: only days that begin before it.", metavar="TIME")
+@option("--model", "Only this model's runs.")
+@option("--interval", "Only runs of this base interval, in seconds.", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def quality(model: str | None, interval: int | None, as_json: bool, **overrides: Any) -> int:
+    """Print the quality report of every day's current run; exit code 1: a check did not pass."""
+    bounds = [overrides.pop("from"), overrides.pop("to")]
+    settings = read_settings(None, overrides)
+    from_ms, to_ms = (
+        None if text is None else parse_time_ms(flag, text, settings.tzinfo())
+        for flag, text in zip(("--from", "--to"), bounds, strict=True)
+    )
+    reports = []
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        for run in current_runs(store):
+            start_ms = keys.day_start_ms(run.day)
+            if (
+                model in (None, run.model)
+                and interval in (None, run.interval_s)
+                and (from_ms is None or start_ms + _DAY_MS > from_ms)
+                and (to_ms is None or start_ms < to_ms)
+                and (report := read_quality(store, run)) is not None
+            ):
+                reports.append(report)
+    if as_json:
+        click.echo(json.dumps([msgspec.to_builtins(report) for report in reports], indent=2))
+    else:
+        for report in reports:
+            for line in quality_lines(report):
+                click.echo(line)
+        failed = sum(bool(report.failed) for report in reports)
+        click.echo(f"quality: {len(reports)} runs looked at, {failed} with a check that did not pass")
+    return 1 if any(report.failed for report in reports) else 0
+
+
+def quality_lines(report: QualityReport) -> list[str]:
+    """A report for people: the run, then what did not pass or cannot be told."""
+    lines = [
+        f"{report.day}, {report.model}, {report.interval_s} s: {report.frames} frames, "
+        f"{report.detections} detections, {report.duplicates_dropped} repeats dropped, "
+        f"{report.lines_dead} lines dead: {'failed' if report.failed else 'passed'}"
+    ]
+    for check in report.checks:
+        if check.passed is not True:
+            verdict = "not passed" if check.passed is False else "cannot be told"
+            lines.append(f"    {check.name}: {verdict} ({check.count})")
+            lines += [f"        {detail}" for detail in check.details]
+    return lines
+
+
+COMMANDS = (quality,)

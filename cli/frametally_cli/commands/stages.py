@@ -1,0 +1,264 @@
+"""The stages, a command each: open the ports, call the stage, turn its report into an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from frametally.errors import Misconfigured
+from frametally.opening import open_ledger
+from frametally.process.period import parse_period_s, repeat
+from frametally.process.reports import exit_code
+from frametally.settings.stages import Settings, component_folder
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import (
+    NOTHING_DONE,
+    Ports,
+    data_dir_option,
+    ending_on,
+    open_ports,
+    option,
+    read_settings,
+    stop_on,
+    with_options,
+)
+
+if TYPE_CHECKING:
+    from frametally_consumer.worker.report import ConsumeReport
+
+footage_options: list[Callable[[Any], Any]] = [
+    option("--source", "Name of the source; default: the folder's name, a single file's stem."),
+    option("--start-time", "ISO 8601 time of a video's first frame, e.g. 2026-05-01T08:00:00+02:00."),
+    option("--sample-fps", "Frames a second taken from a video, or 'all'."),
+    option("--timezone", "IANA time zone of times that come without one."),
+    option("--time-pattern", "strptime pattern of the time in file names, e.g. cam_%Y%m%d_%H%M%S."),
+    option("--max-side-px", "Longest side of a stored frame in pixels; larger ones are shrunk.", type=int),
+    option("--jpeg-quality", "JPEG quality of stored frames, 1 to 100.", type=int),
+    click.option("--no-file-time", is_flag=True, help="Refuse media whose only time is the file's date."),
+]
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@with_options(footage_options)
+@click.option("--dry-run", is_flag=True, help="Say what there is and how long it will take; write nothing.")
+@click.option("--watch", is_flag=True, help="Go on with what comes to lie in the folders, until Ctrl-C.")
+@data_dir_option
+def produce(
+    paths: tuple[Path, ...],
+    source: str | None,
+    start_time: str | None,
+    dry_run: bool,
+    watch: bool,
+    **overrides: Any,
+) -> int:
+    """Store and announce the frames of pictures and videos (default: producer/new_pics/)."""
+    from frametally_cli.stages.produce import ProduceRequest, produce_files, tell_plan, watch_folders
+
+    settings = read_settings("producer", overrides)
+    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+        asked = ProduceRequest(settings, paths or (_default_pictures(),), source, start_time, should_stop)
+        if dry_run:
+            return tell_plan(asked)
+        with open_ports(settings) as ports:
+            return (watch_folders if watch else produce_files)(asked, ports.store, ports.log)
+
+
+@click.command()
+@click.option("--until-caught-up", is_flag=True, help="End when the log is drained.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that share the work; one that dies is started again.",
+)
+@option("--topic", "Log topic to drain, such as one that `frametally redetect` made.")
+@data_dir_option
+def consume(until_caught_up: bool, workers: int, **overrides: Any) -> int:
+    """Detect objects in what is announced, and write segments, until the first Ctrl-C."""
+    settings = read_settings("consumer", overrides)
+    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+        if workers > 1:
+            return _consume_in_processes(settings, workers, until_caught_up, should_stop)
+        with open_ports(settings) as ports:
+            return consume_here(ports, until_caught_up=until_caught_up, should_stop=should_stop)
+
+
+@click.command()
+@option("--interval", "Seconds of the stored base interval; divides a day.", type=int)
+@option("--runner", "Engine of the counting job: inline, local, hadoop or spark.")
+@option("--from", "ISO 8601 time: only UTC days that end after it.", metavar="TIME")
+@option("--to", "ISO 8601 time: only UTC days that begin before it.", metavar="TIME")
+@click.option("--all", "recount", is_flag=True, help="Count also the days that are up to date.")
+@click.option("--dry-run", is_flag=True, help="Say what would be counted, and do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
+@option("--every", "Do it again every so often (15s, 15m, 1h), and index, until SIGTERM.", metavar="PERIOD")
+@option("--labels", "Labels to count, separated by commas; empty: all.")
+@data_dir_option
+def aggregate(
+    interval: int | None,
+    recount: bool,
+    dry_run: bool,
+    as_json: bool,
+    every: str | None,
+    labels: str | None,
+    **overrides: Any,
+) -> int:
+    """Count what segments hold, per label and interval, by the MapReduce job."""
+    from frametally_cli.stages.aggregate import asked_days, count_every, count_once, tell_dry_run
+
+    days = asked_days(overrides.pop("from"), overrides.pop("to"), recount=recount)
+    if (as_json and not dry_run) or (every is not None and (dry_run or recount)):
+        raise Misconfigured("--json goes with --dry-run only, --every with neither --dry-run nor --all")
+    overrides |= {"interval_s": interval, "count_labels": labels}
+    with open_ports(read_settings("hadoop", overrides)) as ports:
+        if dry_run:
+            return tell_dry_run(ports, days, as_json=as_json)
+        if every is None:
+            with ending_on(signal.SIGTERM):
+                return count_once(ports, days)
+        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+            return count_every(
+                ports, every, days, afterwards=lambda: index_new_runs(ports), should_stop=should_stop
+            )
+
+
+@click.command()
+@option("--every", "Do it again every so often (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
+@data_dir_option
+def index(every: str | None, **overrides: Any) -> int:
+    """Publish the newest part files in the count index."""
+    period_s = None if every is None else parse_period_s("--every", every)
+    with open_ports(read_settings("search", overrides)) as ports:
+        if period_s is None:
+            return index_new_runs(ports)
+        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, console.stage_bar("rounds") as bar:
+            repeat(lambda: index_new_runs(ports), period_s=period_s, should_stop=should_stop, progress=bar)
+        return 0
+
+
+@click.command()
+@option("--port", "Port that the dashboard listens on.", type=int)
+@data_dir_option
+def serve(port: int | None, **overrides: Any) -> int:
+    """Serve the dashboard until Ctrl-C."""
+    with open_ports(read_settings("web", {**overrides, "web_port": port})) as ports:
+        return serve_dashboard(ports)
+
+
+def _default_pictures() -> Path:
+    folder = component_folder("producer")
+    if folder is None:
+        raise Misconfigured("no footage was named; give files or folders: `frametally produce PATH...`")
+    return folder / "new_pics"
+
+
+def produce_paths(
+    ports: Ports,
+    paths: Sequence[Path],
+    source: str | None,
+    start_time: str | None,
+    should_stop: Callable[[], bool],
+) -> int:
+    """Put and announce what `paths` name; the exit code."""
+    from frametally_cli.stages.produce import ProduceRequest, produce_files
+
+    return produce_files(
+        ProduceRequest(ports.settings, paths, source, start_time, should_stop), ports.store, ports.log
+    )
+
+
+def consume_here(
+    ports: Ports, *, until_caught_up: bool, should_stop: Callable[[], bool] = lambda: False
+) -> int:
+    """Detect in this process; the exit code."""
+    from frametally_consumer.load import load_detector
+    from frametally_consumer.worker.loop import consume
+
+    with console.stage_bar("model") as bar:
+        detector = load_detector(ports.settings, bar)
+    with console.stage_bar("detections") as bar:
+        report = consume(
+            settings=ports.settings,
+            store=ports.store,
+            log=ports.log,
+            detector=detector,
+            progress=bar,
+            until_caught_up=until_caught_up,
+            should_stop=should_stop,
+        )
+    code = _print_consumed(report)
+    if report.unfinished:
+        # A thread that hangs in the detector or in a call of the store would be waited for at the end.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _consume_in_processes(
+    settings: Settings, workers: int, until_caught_up: bool, should_stop: Callable[[], bool]
+) -> int:
+    from frametally_consumer.load import load_detector
+    from frametally_consumer.supervisor import consume_with_workers
+
+    with console.stage_bar("model") as bar:
+        load_detector(settings, bar)  # so that the model is fetched, and what is wrong is said, once
+    with console.stage_bar("detections") as bar:
+        report, failures = consume_with_workers(
+            workers,
+            settings=settings,
+            progress=bar,
+            until_caught_up=until_caught_up,
+            should_stop=should_stop,
+        )
+    return max(_print_consumed(report), NOTHING_DONE if failures else 0)
+
+
+def _print_consumed(report: ConsumeReport) -> int:
+    skipped = report.dead_letters + report.stopped
+    console.print_skipped(skipped)
+    if report.dead_letters_unlisted:
+        more = f"{report.dead_letters_unlisted} more were set aside; see `frametally dead-letters list`"
+        console.err.print(more)
+    click.echo(
+        f"detections: {report.frames} frames in {report.segments_written} segments "
+        f"({report.segments_adopted} adopted), model {report.model}"
+    )
+    return exit_code(done=report.frames + report.segments_adopted, skipped=skipped)
+
+
+def index_new_runs(ports: Ports) -> int:
+    """Publish what is not in the index yet; the exit code."""
+    from frametally_search.indexer import index_runs
+
+    with console.stage_bar("index") as bar:
+        report = index_runs(store=ports.store, index=ports.index, progress=bar)
+    console.print_skipped(report.skipped)
+    click.echo(f"index: {len(report.published)} runs published, {report.unchanged} unchanged")
+    return exit_code(done=len(report.published) + report.unchanged, skipped=report.skipped)
+
+
+def serve_dashboard(ports: Ports) -> int:
+    """Serve until Ctrl-C; the exit code."""
+    from frametally_web.app import create_app
+    from frametally_web.serving import serve
+
+    settings = ports.settings
+    with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
+        app = create_app(
+            settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log
+        )
+        serve(app, settings.web_host, settings.web_port, threads=settings.web_threads)
+    return 0
+
+
+COMMANDS = (produce, consume, aggregate, index, serve)

@@ -1,0 +1,169 @@
+"""Commands that mend mistakes: forget, retime, rename-source. They need no component."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from frametally import keys
+from frametally.errors import Misconfigured
+from frametally.media import corrections, undo
+from frametally.media.corrections import Corrected
+from frametally.process.reports import Skipped, exit_code
+from frametally.records import MediaManifest
+from frametally.undo_records import Correction
+from frametally_cli.commands.books import open_books
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import Ports, data_dir_option, option, read_settings
+from frametally_cli.options.times import parse_time_ms
+
+delete_images_option = click.option(
+    "--delete-images", is_flag=True, help="Also delete the stored pictures that nothing needs any more."
+)
+timezone_option = option("--timezone", "IANA time zone of times that come without one.")
+_NEXT = "run `frametally aggregate` and `frametally index` to see it in the counts"
+
+
+@click.command()
+@click.argument("medium", required=False)
+@option("--source", "Forget what was produced of this source.")
+@option("--from", "ISO 8601 time from which on to forget.", metavar="TIME")
+@option("--to", "ISO 8601 time before which to forget.", metavar="TIME")
+@timezone_option
+@delete_images_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@data_dir_option
+def forget(medium: str | None, source: str | None, delete_images: bool, yes: bool, **overrides: Any) -> int:
+    """Forget MEDIUM (a path as it was given to produce, or a sha256), or what is of a source."""
+    if (medium is None) == (source is None):
+        raise Misconfigured("say what to forget: either a MEDIUM, or --source NAME")
+    texts = {name: overrides.pop(name) for name in ("from", "to")}
+    with open_books(read_settings(None, overrides)) as (ports, ledger):
+        _finish_pending(ports)
+        zone = ports.settings.tzinfo()
+        from_ms, to_ms = (
+            None if text is None else parse_time_ms(f"--{name}", text, zone) for name, text in texts.items()
+        )
+        found = (
+            undo.find_media(ports.store, medium)
+            if medium is not None
+            else undo.media_of_source(ports.store, source or "")
+        )
+        with console.stage_bar("ledger") as bar:
+            ledger.refresh(ports.store, bar)
+        targets = undo.plan_forgetting(ledger, found, from_ms=from_ms, to_ms=to_ms)
+        if not targets:
+            raise Misconfigured("nothing that was produced lies between --from and --to: nothing to forget")
+        for target in targets:
+            _say_target(target)
+        if not yes:
+            what = " and delete their stored pictures" if delete_images else ""
+            click.confirm(f"Forget these{what}?", abort=True)
+        with console.stage_bar("forget") as bar:
+            for target in targets:
+                undo.forget(ports.store, target, delete_images=delete_images, progress=bar)
+    click.echo(f"forgotten: {len(targets)} media; {_NEXT}")
+    return 0
+
+
+@click.command()
+@click.argument("medium")
+@option("--start-time", "ISO 8601 time of its first frame; of pictures, of the day's first.", required=True)
+@timezone_option
+@delete_images_option
+@data_dir_option
+def retime(medium: str, start_time: str, delete_images: bool, **overrides: Any) -> int:
+    """Give MEDIUM another event time, as if it had been produced with it."""
+    with open_books(read_settings(None, overrides)) as (ports, _):
+        finished = _finish_pending(ports)
+        start_ms = parse_time_ms("--start-time", start_time, ports.settings.tzinfo())
+        manifest = undo.one_medium(undo.find_media(ports.store, medium), medium)
+        correction = corrections.retime(ports.store, manifest, start_ms=start_ms, delete_images=delete_images)
+        return _finish_all(ports, [correction] if correction else [], finished)
+
+
+@click.command("rename-source")
+@click.argument("old")
+@click.argument("new")
+@delete_images_option
+@data_dir_option
+def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> int:
+    """Give what was produced of source OLD to source NEW; an existing NEW gets it in addition."""
+    with open_books(read_settings(None, overrides)) as (ports, _):
+        finished = _finish_pending(ports)
+        try:
+            manifests = undo.media_of_source(ports.store, old)
+        except Misconfigured:
+            if not finished:  # else the one that was interrupted was this very one, and is done now
+                raise
+            manifests = []
+        name = _name_of_source(ports, new)
+        # One at a time: a correction notes all that it will do before it begins.
+        done = list(finished)
+        for manifest in manifests:
+            correction = corrections.rename_source(
+                ports.store, manifest, source_name=name, delete_images=delete_images
+            )
+            if correction is not None:
+                done.append(_finish(ports, correction))
+        return _report(done)
+
+
+def _say_target(target: undo.Target) -> None:
+    manifest = target.manifest
+    what = "all of it" if target.whole else "in part"
+    still = "; it was still being produced: stop the producer first" if manifest.state == "producing" else ""
+    click.echo(
+        f"{manifest.name} (source {manifest.source_name}), {what}: {manifest.frames_announced} frames "
+        f"announced, of what is meant {target.extent.frames} detected, on {target.extent.days} days{still}"
+    )
+
+
+def _name_of_source(ports: Ports, given: str) -> str:
+    """How `given` is written: as the source's other media have it, if there are any."""
+    try:
+        others: list[MediaManifest] = undo.media_of_source(ports.store, given)
+    except Misconfigured:
+        return given
+    same = [manifest.source_name for manifest in others if manifest.source == keys.slug(given)]
+    return same[0] if same and keys.slug(same[0]) != given else given
+
+
+def _finish_pending(ports: Ports) -> list[Corrected]:
+    """Finish what an interrupted command has begun."""
+    begun = corrections.pending(ports.store)
+    for correction in begun:
+        click.echo(f"finishing what was interrupted: {correction.why} of {correction.manifest.name}")
+    return [_finish(ports, correction) for correction in begun]
+
+
+def _finish_all(ports: Ports, begun: Sequence[Correction], before: Sequence[Corrected]) -> int:
+    return _report([*before, *(_finish(ports, correction) for correction in begun)])
+
+
+def _finish(ports: Ports, correction: Correction) -> Corrected:
+    with console.stage_bar(correction.why) as bar:
+        return corrections.finish(ports.store, ports.log, ports.settings, correction, bar)
+
+
+def _report(done: Sequence[Corrected]) -> int:
+    skipped = [
+        Skipped(image_path, f"the store has lost it; produce {one.correction.manifest.name} again to have it")
+        for one in done
+        for image_path in one.missing
+    ]
+    console.print_skipped(skipped)
+    frames = sum(one.frames for one in done)
+    if not done:
+        click.echo("it is so already: nothing to do")
+    else:
+        click.echo(
+            f"put right: {len(done)} media, {frames} frames announced again; "
+            f"run `frametally consume`, then {_NEXT.removeprefix('run ')}"
+        )
+    return exit_code(done=frames, skipped=skipped)
+
+
+COMMANDS = (forget, retime, rename_source)

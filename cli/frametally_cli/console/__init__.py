@@ -1,0 +1,1 @@
+"""What the command line prints: bars, tables, one-line errors."""

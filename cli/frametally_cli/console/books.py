@@ -1,0 +1,120 @@
+"""How the command line prints the books."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+
+import msgspec
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from frametally.books.quality import QualityReport
+from frametally.books.status import Status
+from frametally.books.verdict import SourceLine
+from frametally_cli.console.output import out, plain, utc
+
+_FIGURES = {
+    "expected": "expected",
+    "announced": "announced",
+    "detected": "detected",
+    "dead letters": "dead_lettered",
+    "forgotten": "forgotten",
+    "counted": "counted",
+    "indexed": "indexed",
+}
+
+
+def print_status(status: Status) -> None:
+    """The books as a table, then each stage that is behind, then what is behind or broken, one line each."""
+    table = Table(
+        title=f"Distinct frames per source, model {status.model or '(none yet)'}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        # Narrow enough for a terminal of 80 columns: there the headers and the time take two lines.
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    shown = {title: field for title, field in _FIGURES.items() if title != "forgotten" or _forgets(status)}
+    table.add_column("source", no_wrap=True)
+    for title in shown:
+        table.add_column(title, justify="right", min_width=max(map(len, title.split())))
+    table.add_column("newest frame", min_width=len("2026-01-01"))
+    for books in status.sources:
+        newest = books.newest_captured_at_ms
+        figures = (str(getattr(books, field)) for field in shown.values())
+        table.add_row(Text(_shown_name(books)), *figures, "" if newest is None else utc(newest))
+    out.print(table)
+    if any(books.file_time for books in status.sources):
+        out.print("* its time is only its files' modification date")
+    print_pace(status)
+    for cause, letters in status.dead_letters.items():
+        out.print(f"dead letters, {cause}: {letters}; see `frametally dead-letters list`")
+    if status.unidentified_dead_letters:
+        out.print(f"{status.unidentified_dead_letters} messages on the log could not be read at all")
+    for lost in status.lost:
+        out.print(
+            Text.assemble(
+                ("lost: ", "bold red"),
+                f"{lost.messages} messages of {lost.topic}-{lost.partition}, offsets {lost.first_offset} to "
+                f"{lost.next_offset - 1}, were gone from the log before they were read",
+            )
+        )
+    for line in status.behind:
+        out.print(Text.assemble(("behind: ", "yellow"), line))
+    for line in status.broken:
+        out.print(Text.assemble(("broken: ", "bold red"), line))
+    if not status.behind and not status.broken:
+        out.print(
+            "settled: expected = announced = detected + dead letters + forgotten, "
+            "detected = counted = indexed"
+        )
+
+
+def print_pace(status: Status) -> None:
+    """How far the log is read, how fast, and when that will be done."""
+    line = f"log: {status.log_committed} of {status.log_messages} messages handled"
+    pace = status.pace
+    if pace.newest_segment_at_ms is not None:
+        line += f"; newest segment {_duration(_age_s(pace.newest_segment_at_ms) or 0)} old"
+    if pace.frames_per_s is not None and status.log_committed < status.log_messages:
+        line += f"; {pace.frames_per_s:.1f} frames/s in the minute before it"
+        if pace.eta_s is not None:
+            line += f", at that pace {_duration(pace.eta_s)} to go"
+    out.print(line)
+
+
+def status_json(status: Status, reports: Iterable[QualityReport]) -> str:
+    """The books as JSON, with the verdict, the exit code and the newest days' quality reports."""
+    verdict = {0: "settled", 4: "behind", 3: "broken"}[status.exit_code]
+    body = status._asdict() | {
+        "sources": [books._asdict() for books in status.sources],
+        "stages": [stage._asdict() for stage in status.stages],
+        "pace": status.pace._asdict() | {"newest_segment_age_s": _age_s(status.pace.newest_segment_at_ms)},
+        "lost": [lost._asdict() for lost in status.lost],
+        "quality": [msgspec.to_builtins(report) | {"passed": not report.failed} for report in reports],
+    }
+    return json.dumps({"verdict": verdict, "exit_code": status.exit_code, **body}, indent=2)
+
+
+def _forgets(status: Status) -> bool:
+    return any(books.forgotten for books in status.sources)
+
+
+def _shown_name(books: SourceLine) -> str:
+    return plain(books.source_name) + (" *" if books.file_time else "")
+
+
+def _age_s(at_ms: int | None) -> float | None:
+    """Seconds since then by this machine's clock, never below 0; None if there is no then."""
+    return None if at_ms is None else round(max(0.0, time.time() - at_ms / 1000), 1)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 100 * 3600 else f"{seconds / 86_400:.0f} d"

@@ -1,0 +1,137 @@
+"""What the command line prints: progress bars, tables, one-line errors."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from frametally.ports.count_index import CountIndex, Histogram
+from frametally.process.reports import Skipped
+
+_MOST_ROWS, _MOST_LABELS = 40, 8
+_DAY_S = 86_400
+_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, _DAY_S)
+
+# In a pipe or a file a row of a table stays on its line, however long: there is no edge to fold it at.
+_is_for_people = sys.stdout.isatty() or "COLUMNS" in os.environ
+out = Console(highlight=False, soft_wrap=True, width=None if _is_for_people else 1000)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def plain(text: str) -> str:
+    """`text` on one line, with what a terminal would obey instead of show escaped: file names may hold it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def say_error(line: str) -> None:
+    """One line on standard error."""
+    err.print(Text.assemble(("error: ", "bold red"), plain(line)))
+
+
+class StageBar:
+    """A stage's progress as a bar; implements `reports.Progress`."""
+
+    def __init__(self, progress: Progress, title: str) -> None:
+        """Name the stage; its bar appears with its first step, so that a stage without work shows none."""
+        self._progress = progress
+        self._task = progress.add_task(title, total=None, note="")
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        """Move the bar."""
+        self._progress.start()
+        self._progress.update(self._task, completed=done, total=total, note=plain(note))
+
+    def say(self, line: str) -> None:
+        """Print a line above the bars."""
+        self._progress.console.print(Text(plain(line)))
+
+
+@contextmanager
+def stage_bar(title: str) -> Iterator[StageBar]:
+    """A bar for one stage, on standard error, so that what is printed can be piped."""
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    progress = Progress(*columns, console=err)
+    try:
+        yield StageBar(progress, title)
+    finally:
+        if progress.live.is_started:
+            progress.stop()
+
+
+def print_skipped(skipped: Sequence[Skipped]) -> None:
+    """What was set aside, each with its reason, and how many."""
+    if not skipped:
+        return
+    for item in skipped:
+        err.print(Text.assemble(("skipped ", "yellow"), plain(f"{item.name}: {item.reason}")))
+    err.print(Text(f"{len(skipped)} skipped in all", style="yellow"))
+
+
+def utc(ms: int) -> str:
+    """An event time for people, to the second."""
+    return datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def print_counts(index: CountIndex, model: str, base_interval_s: int) -> None:
+    """The counts of `model` as a table: a row per interval, a column per label (the commonest first)."""
+    labels = [label for label, _ in index.labels(model)]
+    sources = index.sources(model)
+    if not sources:
+        out.print("No counts yet.")
+        return
+    span_s = (
+        max(source.next_interval_ms for source in sources)
+        - min(source.first_interval_ms for source in sources)
+    ) // 1000
+    interval_s = next(
+        (
+            step
+            for step in _STEPS_S
+            if step % base_interval_s == 0 and step >= base_interval_s and span_s <= step * _MOST_ROWS
+        ),
+        _DAY_S,
+    )
+    histogram = index.histogram(model=model, base_interval_s=base_interval_s, interval_s=interval_s)
+    out.print(_counts_table(histogram, labels, interval_s))
+    if len(labels) > _MOST_LABELS:
+        out.print(f"{len(labels) - _MOST_LABELS} more labels are in the dashboard.")
+
+
+def _counts_table(histogram: Histogram, labels: list[str], interval_s: int) -> Table:
+    shown = labels[:_MOST_LABELS]
+    table = Table(
+        title=f"Detections per {interval_s} s of event time (UTC), model {histogram.model}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("interval", no_wrap=True)
+    table.add_column("frames", justify="right", no_wrap=True)
+    for label in shown:
+        table.add_column(Text(label), justify="right", no_wrap=True)
+    cells = {(bucket.start_ms, bucket.label): bucket.detections for bucket in histogram.buckets}
+    rows = histogram.coverage[-_MOST_ROWS:]
+    for row in rows:
+        table.add_row(
+            utc(row.start_ms),
+            f"{row.frames}",
+            *(f"{cells.get((row.start_ms, label), 0)}" for label in shown),
+        )
+    totals = [sum(cells.get((row.start_ms, label), 0) for row in rows) for label in shown]
+    table.add_section()
+    table.add_row("total", f"{sum(row.frames for row in rows)}", *map(str, totals))
+    return table

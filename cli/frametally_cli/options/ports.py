@@ -1,0 +1,147 @@
+"""What every command of the command line shares: options, settings, open ports."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from frametally.errors import Misconfigured
+from frametally.opening import open_count_index, open_frame_log, open_object_store
+from frametally.ports.count_index import CountIndex
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.settings.stages import Settings, load_settings, misspelt_settings
+from frametally_cli.console import output as console
+
+NOTHING_DONE = 2
+STOPPED = 130  # as a shell says it of a program that Ctrl-C has ended
+
+
+def option(flag: str, text: str, **kwargs: Any) -> Callable[[Any], Any]:
+    """An option that overrides the setting of the same name; unset means: the setting."""
+    return click.option(flag, help=text, **kwargs)
+
+
+data_dir_option = option(
+    "--data-dir", "Folder of the embedded store, log and index.", type=click.Path(path_type=Path)
+)
+
+
+def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """All of `options` on one command."""
+
+    def decorate(command: Any) -> Any:
+        for one in reversed(options):
+            command = one(command)
+        return command
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The open ports of one command."""
+
+    settings: Settings
+    store: ObjectStore
+    log: FrameLog
+    index: CountIndex
+
+
+@contextmanager
+def open_ports(settings: Settings) -> Iterator[Ports]:
+    """Store, log and index as `settings` name them, closed at the end."""
+    with (
+        closing(open_object_store(settings.store_url, settings.store_access)) as store,
+        closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
+        closing(open_count_index(settings.index_url, settings.index_access)) as index,
+    ):
+        yield Ports(settings, store, log, index)
+
+
+def read_settings(
+    component: str | None, overrides: dict[str, Any], *, must_be_there: bool | None = None
+) -> Settings:
+    """Settings of a command: its options (those given) win over everything else.
+
+    Args:
+        component: Whose `.env` counts; None for a command that looks after what other commands have made.
+        overrides: The options.
+        must_be_there: Whether there must be data already; default: for commands without a component.
+
+    Raises:
+        Misconfigured: A setting that cannot be, or no data where there must be some: a folder that was
+            misspelt would be made, and look settled.
+    """
+    given = dict(overrides)
+    if given.pop("no_file_time", False):
+        given["file_time"] = False
+    settings = load_settings(component, **given)
+    for name, meant in misspelt_settings(component).items():
+        console.err.print(f"{name} is no setting and is ignored; did you mean {meant}?", markup=False)
+    if component is None if must_be_there is None else must_be_there:
+        embedded = settings.store_url == (settings.data_dir / "store").as_uri()
+        if embedded and not settings.data_dir.is_dir():
+            raise Misconfigured(
+                f"{settings.data_dir}: there is no such folder, so nothing has been produced there; "
+                "check --data-dir or FRAMETALLY_DATA_DIR"
+            )
+    return settings
+
+
+def check_port(settings: Settings) -> None:
+    """Find out that the port is taken before the work, not after it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.web_host, settings.web_port))
+        except OSError as error:
+            raise Misconfigured(
+                f"the dashboard cannot listen on {settings.web_host}:{settings.web_port} ({error.strerror}): "
+                "name another port by --port or FRAMETALLY_WEB_PORT, or leave the dashboard out by --no-serve"
+            ) from error
+
+
+@contextmanager
+def stop_on(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
+    """Whether one of these signals has come; the second Ctrl-C interrupts at once."""
+    stopped = False
+
+    def stop(signal_number: int, stack_frame: object) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, stop) for number in signals}
+    try:
+        yield lambda: stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def ending_on(number: signal.Signals) -> Iterator[None]:
+    """While it lasts, this signal ends the process as an exit does: what is open is closed and removed."""
+
+    def end(signal_number: int, stack_frame: object) -> None:
+        raise SystemExit(128 + signal_number)
+
+    before = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def stopped() -> int:
+    """Say that the work was interrupted; the exit code of that."""
+    console.err.print("stopped; the same command goes on from there")
+    return STOPPED

@@ -1,0 +1,1 @@
+"""Looks at every part and sets servers up: `doctor`, `setup`."""

@@ -1,0 +1,93 @@
+"""What `frametally aggregate` does with its options, and what it prints."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable
+
+import click
+
+from frametally.files.work_lock import work_lock
+from frametally.process.period import parse_period_s, repeat
+from frametally.process.reports import exit_code
+from frametally_cli.console import output as console
+from frametally_cli.console.aggregate import dry_run_lines
+from frametally_cli.options.ports import Ports
+from frametally_cli.options.times import parse_time_ms
+from frametally_hadoop.driver import aggregate
+from frametally_hadoop.dry_run import dry_run
+from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection, select
+from frametally_hadoop.running.workspace import clear_workspaces
+
+
+def asked_days(from_text: str | None, to_text: str | None, *, recount: bool) -> DaySelection:
+    """The days that `--from`, `--to` and `--all` ask for. Raises `Misconfigured`."""
+    from_ms, to_ms = (
+        None if text is None else parse_time_ms(option, text, datetime.UTC)
+        for option, text in (("--from", from_text), ("--to", to_text))
+    )
+    return select(from_ms=from_ms, to_ms=to_ms, recount=recount)
+
+
+def count_once(ports: Ports, selection: DaySelection = ALL_DAYS, *, wait: bool = True) -> int:
+    """One aggregation, after any other on this machine; the exit code.
+
+    Raises:
+        Retryable: `wait` is False, and another is at work; or as `driver.aggregate`.
+    """
+    with (
+        console.stage_bar("counts") as bar,
+        work_lock(ports.settings.data_dir, "aggregate", wait=wait, on_wait=bar.say),
+    ):
+        clear_workspaces(ports.settings.data_dir)
+        report = aggregate(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
+    console.print_skipped(report.skipped)
+    for line in report.warnings:
+        click.echo(f"warning: {line}", err=True)
+    click.echo(
+        f"counts: {len(report.runs)} days counted, {report.days_up_to_date} up to date, "
+        f"{report.frames} frames, {report.duplicates_dropped} repeats dropped"
+        + ("" if report.runs or report.skipped else "; no new footage")
+    )
+    for name, runs in report.failed_checks.items():
+        click.echo(f"quality: {name!r} did not pass for {runs} of these days; see `frametally quality`")
+    return 1 if report.skipped else 0  # that all of it was set aside or refused is an outcome, too
+
+
+def count_every(
+    ports: Ports,
+    period: str,
+    selection: DaySelection,
+    *,
+    afterwards: Callable[[], object],
+    should_stop: Callable[[], bool],
+) -> int:
+    """Aggregations at a fixed pace, each followed by `afterwards`; the exit code, once it should stop.
+
+    Raises:
+        Misconfigured: `period` is none, or nothing can be counted until a person changes something.
+    """
+    period_s = parse_period_s("--every", period)
+
+    def work() -> None:
+        count_once(ports, selection, wait=False)
+        afterwards()
+
+    with console.stage_bar("rounds") as bar:
+        repeat(work, period_s=period_s, should_stop=should_stop, progress=bar)
+    return 0
+
+
+def tell_dry_run(ports: Ports, selection: DaySelection, *, as_json: bool) -> int:
+    """Say what would be counted; the exit code."""
+    with console.stage_bar("plan") as bar:
+        found = dry_run(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
+    body = found._asdict() | {
+        "days": [day._asdict() for day in found.days],
+        "skipped": [item._asdict() for item in found.skipped],
+    }
+    console.print_skipped(found.skipped)
+    for line in [json.dumps(body, indent=2)] if as_json else dry_run_lines(body):
+        click.echo(line)
+    return exit_code(done=len(found.days) + found.days_up_to_date, skipped=found.skipped)

@@ -1,0 +1,1 @@
+"""Writes the settings and secrets of the cloud stack."""

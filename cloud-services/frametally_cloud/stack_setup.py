@@ -1,0 +1,323 @@
+"""Writes what the cloud stack needs before its first start: `.env`, users, log-ins, room for certificates.
+
+What is there is kept, and checked: running it again makes what is missing and changes nothing else. To change
+a secret, remove it (a line of `.env`, a file) and run it again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from dotenv import dotenv_values
+
+from frametally.errors import Misconfigured
+from frametally_cloud.credentials import (
+    checked_domain,
+    checked_email,
+    checked_secret,
+    fits,
+    index_hash,
+    new_secret,
+    refuse_example,
+    web_hash,
+)
+
+CONTAINER_USER = 1000
+"""Whom Traefik, Kafka, Elasticsearch and the bundled store run as: their files must be this user's."""
+
+MADE_SECRETS = (
+    "FRAMETALLY_LOG_PASSWORD",
+    "FRAMETALLY_INDEX_PASSWORD",
+    "FRAMETALLY_INDEX_READER_PASSWORD",
+    "FRAMETALLY_LEDGER_PASSWORD",
+    "ELASTIC_PASSWORD",
+)
+BUNDLED_STORE = {
+    "COMPOSE_PROFILES": "store",
+    "FRAMETALLY_STORE_URL": "s3://frametally",
+    "FRAMETALLY_STORE_ENDPOINT": "http://store:8333",
+    "FRAMETALLY_STORE_REGION": "us-east-1",
+    "FRAMETALLY_STORE_ACCESS_KEY": "frametally-store",
+}
+_NEEDED = ("FRAMETALLY_STORE_URL", "FRAMETALLY_STORE_ACCESS_KEY", "FRAMETALLY_STORE_SECRET_KEY")
+_INDEX_USERS = {
+    "frametally": ("FRAMETALLY_INDEX_PASSWORD", ("frametally_setup", "frametally_indexer")),
+    "frametally-dashboard": ("FRAMETALLY_INDEX_READER_PASSWORD", ("frametally_dashboard",)),
+}
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@%+=,-]*")
+_USER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What only a person knows; an empty one means: what `.env` says, or what is made up.
+
+    Attributes:
+        domain: The stack's domain.
+        email: Whom Let's Encrypt writes to.
+        user: Who may open the web pages; empty: whoever may, or `admin` if nobody may.
+        password: That user's; empty: theirs stays, or one is made and written to the file `first-password`.
+        store: Settings of the S3 store, by the name of the variable.
+        bundled_store: Whether the stack runs its own S3 store.
+    """
+
+    domain: str = ""
+    email: str = ""
+    user: str = ""
+    password: str = ""
+    store: Mapping[str, str]
+    bundled_store: bool = False
+
+
+class SetUp(NamedTuple):
+    """What was done.
+
+    Attributes:
+        written: Files that were written, relative to the folder.
+        kept: Files that were there.
+        warnings: What a person must still do, a line each.
+    """
+
+    written: list[str]
+    kept: list[str]
+    warnings: list[str]
+
+
+def set_up(folder: Path, answers: Answers) -> SetUp:
+    """Write what is missing in the stack's folder.
+
+    1. All of `.env`'s values are known and checked before anything is written.
+    2. `.env` is written first: the other files are made from it, also after a run that was cut off.
+    3. Each file comes whole, by rename, and is never readable by others, not even for a moment.
+
+    Args:
+        folder: `cloud-services` of a checkout.
+        answers: What a person has said.
+
+    Raises:
+        Misconfigured: An answer or a value that is there cannot be, or two contradict each other.
+    """
+    if not (folder / "docker-compose.yml").is_file():
+        raise Misconfigured(f"{folder} is not the folder of the stack: there is no docker-compose.yml in it")
+    values = _values(folder / ".env", answers)
+    if answers.user and not _USER_NAME.fullmatch(answers.user):
+        raise Misconfigured(f"{answers.user!r} cannot be a user's name: take letters, digits and . _ -")
+    if answers.password:
+        checked_secret("the password", answers.password)
+    work = _Work(folder)
+    work.put(".env", lambda: _env_text(folder, values), again=True)
+    work.put("kafka-jaas/kafka_server_jaas.conf", lambda: _jaas(folder, values["FRAMETALLY_LOG_PASSWORD"]))
+    work.put("elasticsearch/users", lambda: _index_users(values))
+    work.put("elasticsearch/users_roles", _index_roles)
+    if "store" in values.get("COMPOSE_PROFILES", "").split(","):
+        work.put("store/s3.json", lambda: _store_identities(values))
+    _put_web_user(work, answers.user, answers.password)
+    work.put("traefik/acme/acme.json", lambda: "")
+    _check_agreement(folder, values)
+    return SetUp(work.written, work.kept, work.give_to_containers())
+
+
+class _Work:
+    """The files, as they are made."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.written: list[str] = []
+        self.kept: list[str] = []
+
+    def put(self, name: str, text: object, *, again: bool = False) -> None:
+        """Write the file unless it is there; with `again` also if its text has changed."""
+        path = self.folder / name
+        if path.is_file() and not again:
+            self.kept.append(name)
+            path.chmod(0o600)
+            return
+        content = str(text()) if callable(text) else str(text)
+        if path.is_file() and path.read_text(encoding="utf-8") == content:
+            self.kept.append(name)
+            path.chmod(0o600)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        self.written.append(name)
+
+    def give_to_containers(self) -> list[str]:
+        """Make the container user the owner of what containers read; lines about what cannot be done."""
+        for private in ("traefik/auth", "traefik/acme"):
+            (self.folder / private).chmod(0o700)
+        theirs = [
+            self.folder / name
+            for name in [*self.written, *self.kept, "traefik/auth", "traefik/acme"]
+            if name not in (".env", "first-password")
+        ]
+        others = [path for path in theirs if path.stat().st_uid != CONTAINER_USER]
+        if others and os.geteuid() != 0:
+            names = " ".join(str(path) for path in others)
+            return [f"the containers run as user {CONTAINER_USER}: sudo chown -R {CONTAINER_USER} {names}"]
+        for path in others:
+            os.chown(path, CONTAINER_USER, CONTAINER_USER)
+        return []
+
+
+def _values(env_file: Path, answers: Answers) -> dict[str, str]:
+    """All of `.env`: what it says, then the answers, then what is made up. Raises `Misconfigured`."""
+    there = (
+        {name: value or "" for name, value in dotenv_values(env_file, interpolate=False).items()}
+        if env_file.is_file()
+        else {}
+    )
+    told = dict(answers.store)
+    if answers.bundled_store:
+        profiles = there.get("COMPOSE_PROFILES", "")
+        told |= BUNDLED_STORE | ({"COMPOSE_PROFILES": profiles} if "store" in profiles.split(",") else {})
+        told.setdefault(
+            "FRAMETALLY_STORE_SECRET_KEY", there.get("FRAMETALLY_STORE_SECRET_KEY") or new_secret()
+        )
+    if answers.domain:
+        told["FRAMETALLY_DOMAIN"] = checked_domain(answers.domain)
+    if answers.email:
+        told["FRAMETALLY_ACME_EMAIL"] = checked_email(answers.email)
+    for name, value in told.items():
+        if value and there.get(name) not in (None, "", value):
+            raise Misconfigured(
+                f"{env_file} has another {name} than was given: edit it there, or remove that line first"
+            )
+    values = there | {name: value for name, value in told.items() if value}
+    for name in ("FRAMETALLY_DOMAIN", "FRAMETALLY_ACME_EMAIL", *_NEEDED):
+        if not values.get(name):
+            raise Misconfigured(f"{name} is not known; {_HOW[name]}")
+    checked_domain(values["FRAMETALLY_DOMAIN"])
+    checked_email(values["FRAMETALLY_ACME_EMAIL"])
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", values["FRAMETALLY_STORE_URL"]):
+        raise Misconfigured("FRAMETALLY_STORE_URL must name a bucket, such as s3://my-counts")
+    for name in _NEEDED:
+        refuse_example(name, values[name])
+    for name in MADE_SECRETS:
+        values[name] = checked_secret(name, values.get(name) or new_secret())
+    shared = {values[name] for name in MADE_SECRETS}
+    if len(shared) < len(MADE_SECRETS):
+        raise Misconfigured(f"two of {', '.join(MADE_SECRETS)} are the same; give each server its own")
+    return values
+
+
+_HOW = {
+    "FRAMETALLY_DOMAIN": "give --domain, such as counts.your-town.org (make cloud-setup DOMAIN=...)",
+    "FRAMETALLY_ACME_EMAIL": "give --email (make cloud-setup EMAIL=...)",
+    "FRAMETALLY_STORE_URL": "give --store-url s3://bucket, or --bundled-store to run a store of your own",
+    "FRAMETALLY_STORE_ACCESS_KEY": "give --store-access-key, or --bundled-store",
+    "FRAMETALLY_STORE_SECRET_KEY": "set it in the environment or in .env, or give --bundled-store",
+}
+
+
+def _env_text(folder: Path, values: Mapping[str, str]) -> str:
+    """The lines that are there, with the values filled in; below, what has no line yet."""
+    env_file = folder / ".env"
+    frame = env_file if env_file.is_file() else folder / ".env.example"
+    lines, left = [], dict(values)
+    for line in frame.read_text(encoding="utf-8").splitlines():
+        name = line.partition("=")[0].strip()
+        if not line.lstrip().startswith("#") and name in left:
+            before = line.partition("=")[2].strip()
+            value = left.pop(name)
+            # What a person has written stays as it was written.
+            kept = frame is env_file and before
+            lines.append(line if kept else f"{name}={_quoted(value)}")
+        elif line.startswith("# Copy to .env"):
+            lines.append(
+                "# Written by `frametally cloud-setup`, which keeps what is here. docker-compose reads it."
+            )
+        else:
+            lines.append(line)
+    lines += [f"{name}={_quoted(value)}" for name, value in left.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(value: str) -> str:
+    return value if _PLAIN.fullmatch(value) else f"'{value}'"
+
+
+def _jaas(folder: Path, password: str) -> str:
+    text = (folder / "kafka-jaas" / "kafka_server_jaas.conf.example").read_text(encoding="utf-8")
+    about, _, section = text.partition("KafkaServer")
+    section = section.replace("change-me-admin", new_secret()).replace("change-me-frametally", password)
+    return f"{about.split(chr(10) + '//' + chr(10))[-1]}KafkaServer{section}"
+
+
+def _index_users(values: Mapping[str, str]) -> str:
+    return "".join(f"{user}:{index_hash(values[name])}\n" for user, (name, _) in _INDEX_USERS.items())
+
+
+def _index_roles() -> str:
+    roles: dict[str, list[str]] = {}
+    for user, (_, has) in _INDEX_USERS.items():
+        for role in has:
+            roles.setdefault(role, []).append(user)
+    return "".join(f"{role}:{','.join(users)}\n" for role, users in roles.items())
+
+
+def _store_identities(values: Mapping[str, str]) -> str:
+    key = {
+        "accessKey": values["FRAMETALLY_STORE_ACCESS_KEY"],
+        "secretKey": values["FRAMETALLY_STORE_SECRET_KEY"],
+    }
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    identity = {"name": "frametally", "credentials": [key], "actions": actions}
+    return json.dumps({"identities": [identity]}, indent=2) + "\n"
+
+
+def _put_web_user(work: _Work, named: str, password: str) -> None:
+    users, user = work.folder / "traefik" / "auth" / "usersfile", named or "admin"
+    lines = users.read_text(encoding="utf-8").splitlines() if users.is_file() else []
+    found = next((line for line in lines if line.startswith(f"{user}:")), "")
+    if lines and (fits(password, found.partition(":")[2]) if password else found or not named):
+        work.put("traefik/auth/usersfile", "")
+        return
+    others = [line for line in lines if not line.startswith(f"{user}:")]
+    if not password:
+        password = new_secret()
+        first = work.folder / "first-password"
+        # One that nobody has noted yet stays.
+        noted = first.read_text(encoding="utf-8") if others and first.is_file() else ""
+        work.put("first-password", f"{noted}{user} {password}\n", again=True)
+    text = "".join(f"{line}\n" for line in [*others, f"{user}:{web_hash(password)}"])
+    work.put("traefik/auth/usersfile", text, again=True)
+
+
+def _check_agreement(folder: Path, values: Mapping[str, str]) -> None:
+    """Raise `Misconfigured` where a file that was there has another secret than `.env`."""
+
+    def differs(name: str, variable: str) -> Misconfigured:
+        return Misconfigured(
+            f"{folder / name} has another password than {variable} in .env: write the same into both, "
+            "or remove the file and run this again"
+        )
+
+    jaas = folder / "kafka-jaas" / "kafka_server_jaas.conf"
+    text = jaas.read_text(encoding="utf-8")
+    if f'user_frametally="{values["FRAMETALLY_LOG_PASSWORD"]}"' not in text:
+        raise differs("kafka-jaas/kafka_server_jaas.conf", "FRAMETALLY_LOG_PASSWORD")
+    for password in re.findall(r'"([^"]*)"', text.partition("KafkaServer")[2]):
+        refuse_example(f"a password in {jaas}", password)
+    users = (folder / "elasticsearch" / "users").read_text(encoding="utf-8").splitlines()
+    hashes = dict(line.split(":", 1) for line in users if ":" in line)
+    for user, (variable, _) in _INDEX_USERS.items():
+        if not fits(values[variable], hashes.get(user, "")):
+            raise differs("elasticsearch/users", variable)
+    identities = folder / "store" / "s3.json"
+    if (
+        identities.is_file()
+        and json.dumps(values["FRAMETALLY_STORE_SECRET_KEY"]) not in identities.read_text()
+    ):
+        raise differs("store/s3.json", "FRAMETALLY_STORE_SECRET_KEY")

@@ -1,0 +1,1 @@
+"""What runs a network: OpenCV, OpenVINO, ONNX Runtime."""

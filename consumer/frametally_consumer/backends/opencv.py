@@ -1,0 +1,60 @@
+"""The reference back-end: Darknet networks run by OpenCV's DNN module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from frametally.errors import Misconfigured
+from frametally.files.opencv import Pixels, cv2
+from frametally_consumer.backends.network import Outputs
+from frametally_consumer.backends.network_input import as_blob
+from frametally_consumer.models.files import CheckedModel
+
+
+class OpenCvNetwork:
+    """A Darknet network in 32-bit floats.
+
+    Pictures go through the network one at a time: in a batch OpenCV is no faster, and so nothing that is
+    found in a picture can depend on the others.
+    """
+
+    backend = "opencv"
+
+    def __init__(self, model: CheckedModel, *, threads: int) -> None:
+        """Loads the network.
+
+        Args:
+            model: The network.
+            threads: Of the computation.
+
+        Raises:
+            Misconfigured: OpenCV cannot read it.
+        """
+        self._cfg, self._threads = model.files.cfg, threads
+        try:
+            self._network = cv2.dnn.readNetFromDarknet(
+                np.frombuffer(model.facts.text.encode(), np.uint8), np.frombuffer(model.weights, np.uint8)
+            )
+            self._network.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+            self._network.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
+            self._outputs = self._network.getUnconnectedOutLayersNames()
+        except cv2.error as error:
+            raise self._cannot(error) from error
+
+    def start(self, picture: Pixels, then: Callable[[Outputs], None]) -> None:
+        """As `Network.start` says; `then` is called before the return."""
+        cv2.setNumThreads(self._threads)  # it is the process's: whoever else uses OpenCV may have changed it
+        try:
+            self._network.setInput(as_blob(picture))
+            outputs = self._network.forward(self._outputs)
+        except cv2.error as error:
+            raise self._cannot(error) from error
+        then([np.asarray(output, dtype=np.float32) for output in outputs])
+
+    def _cannot(self, error: cv2.error) -> Misconfigured:
+        reason = " ".join(str(error.err or error).split())
+        return Misconfigured(
+            f"{self._cfg}: OpenCV cannot run this network ({reason}); correct it or use another"
+        )

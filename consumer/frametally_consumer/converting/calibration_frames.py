@@ -1,0 +1,112 @@
+"""Frames to calibrate an INT8 network on: a folder of pictures, the store's own, or the demo clip's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.files.opencv import Pixels, cv2, decode_image
+from frametally.opening import open_object_store
+from frametally.process.reports import Progress
+from frametally.settings.stages import Settings
+
+_PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+_KEPT_PER_WANTED = 8
+"""Names that are held for each that is wanted: the more, the more even is the choice."""
+
+
+def calibration_frames(settings: Settings, progress: Progress) -> Iterator[Pixels]:
+    """At most `calibration_frames` frames, evenly from all there are, each (height, width, 3) uint8 BGR.
+
+    From `calibration_dir` if it is set, else from the store; from the demo clip if the store has none. Each
+    is read when it is asked for: 200 frames of 4K would be 5 GB.
+
+    Raises:
+        Misconfigured: The folder is not there or has no picture that can be read; or the clip cannot be had.
+    """
+    if settings.calibration_dir is not None:
+        yield from _of_folder(settings.calibration_dir.expanduser(), settings, progress)
+        return
+    count = 0
+    for frame in _of_store(settings, progress):
+        count += 1
+        yield frame
+    if count:
+        progress.say(f"calibrating on {count} frames of this store")
+        return
+    progress.say("calibrating on the demo clip: this store has no frames; your own footage is better")
+    clip = ensure_demo_clip(settings.models_dir.expanduser(), progress)
+    yield from _of_clip(clip, settings.calibration_frames)
+
+
+def evenly(count: int, wanted: int) -> list[int]:
+    """`wanted` places, at most `count`, spread evenly over `range(count)`."""
+    wanted = min(count, wanted)
+    return [place * count // wanted for place in range(wanted)]
+
+
+def thinned(names: Iterable[str], wanted: int) -> list[str]:
+    """`wanted` of `names`, at most all, spread evenly; never are many more in memory.
+
+    Every `step`-th is kept, and `step` doubles when they are too many: a camera's year has 160 million.
+    """
+    kept: list[str] = []
+    step = 1
+    for place, name in enumerate(names):
+        if place % step == 0:
+            kept.append(name)
+            if len(kept) > _KEPT_PER_WANTED * wanted:
+                kept = kept[::2]
+                step *= 2
+    return [kept[place] for place in evenly(len(kept), wanted)]
+
+
+def _of_folder(folder: Path, settings: Settings, progress: Progress) -> Iterator[Pixels]:
+    setting = f"FRAMETALLY_CALIBRATION_DIR={folder}"
+    if not folder.is_dir():
+        raise Misconfigured(f"{setting}: there is no such folder; name one with pictures, or leave it empty")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES and path.is_file())
+    found = False
+    for place in evenly(len(paths), settings.calibration_frames):
+        picture = cv2.imread(str(paths[place]), cv2.IMREAD_COLOR)
+        if picture is None:
+            progress.say(f"{paths[place]}: cannot be decoded; left out")
+        else:
+            found = True
+            yield np.asarray(picture, np.uint8)
+    if not found:
+        raise Misconfigured(
+            f"{setting}: no picture in it that can be read ({', '.join(sorted(_PICTURES))}); put frames of "
+            "your footage there, or leave it empty for the store's own"
+        )
+
+
+def _of_store(settings: Settings, progress: Progress) -> Iterator[Pixels]:
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        for key in thinned((info.key for info in store.list(keys.IMAGES)), settings.calibration_frames):
+            try:
+                frame = decode_image(store.get(key), settings.max_image_megapixels * 1_000_000)
+            except Poison as error:
+                progress.say(f"{key}: {error}; left out")
+            else:
+                yield frame
+
+
+def _of_clip(clip: Path, wanted: int) -> Iterator[Pixels]:
+    capture = cv2.VideoCapture(str(clip))
+    chosen = set(evenly(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), wanted))
+    place = found = 0
+    while capture.grab():
+        if place in chosen:
+            found += 1
+            yield np.asarray(capture.retrieve()[1], np.uint8)
+        place += 1
+    capture.release()
+    if not found:
+        raise Misconfigured(f"{clip}: no frame in it can be decoded; delete it, it is fetched anew")

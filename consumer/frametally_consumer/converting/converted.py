@@ -1,0 +1,200 @@
+"""Converted networks, kept beside the weights that they were made of.
+
+Each is one or two files of the network and a card, all under a name that carries the weights' sha256, 8 hex
+of the cfg's, the input's size and the converter's version. The card is written last and has the sha256 of the
+others: what was not finished, or was changed since, is seen and never used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from frametally.errors import Misconfigured
+from frametally.files.downloads import file_sha256
+from frametally.process.reports import Progress
+from frametally.settings.stages import Settings
+from frametally_consumer.converting.darknet_onnx import CONVERTER_VERSION, to_onnx
+from frametally_consumer.detectors import self_test
+from frametally_consumer.detectors.choice import Backend
+from frametally_consumer.detectors.darknet_model import converted_detector, reference_detector
+from frametally_consumer.detectors.runners import run_network
+from frametally_consumer.detectors.yolo import YoloDetector
+from frametally_consumer.models.files import CheckedModel
+from frametally_consumer.models.heads import check_darknet_head
+
+CARD_VERSION = 1
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """What an INT8 network was calibrated on, and how well it does there.
+
+    Attributes:
+        frames: How many frames.
+        sha256: Over their pixels, the way they were used and the version of what used them.
+        found_again: Share of the f32 network's detections on them that the INT8 network finds, too.
+    """
+
+    frames: int
+    sha256: str
+    found_again: float
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a converted network.
+
+    Attributes:
+        v: `CARD_VERSION`.
+        files: sha256 of each of its files, by the file's name.
+        self_test: What it should make of the self-test's picture.
+        calibration: Of an INT8 network.
+    """
+
+    v: int
+    files: dict[str, str]
+    self_test: self_test.Expected
+    calibration: Calibration | None = None
+
+
+def load_converted(
+    model: CheckedModel, backend: Backend, settings: Settings, progress: Progress
+) -> YoloDetector:
+    """The model on `openvino` or `onnxruntime`, converted now if it has not been, after its self-test.
+
+    Raises:
+        Misconfigured: The model cannot be converted or run, or detects something else than the reference.
+    """
+    check_darknet_head(model.facts)
+    network: bytes | Path
+    if settings.precision == "int8":
+        network, card = int8_network(model, settings, progress)
+    else:
+        network, card = onnx_network(model, settings, progress)
+    detector = detector_of(model, network, card, backend, settings)
+    self_test.check(
+        detector.all_rows(self_test.draw_picture()),
+        card.self_test,
+        self_test.TOLERANCES[settings.precision],
+        name=f"{model.files.weights} on {backend} in {settings.precision}",
+        remedy="set FRAMETALLY_DETECTOR=opencv, which is the reference",
+    )
+    return detector
+
+
+def detector_of(
+    model: CheckedModel, network: bytes | Path, card: Card, backend: Backend, settings: Settings
+) -> YoloDetector:
+    """The detector that runs `network`, which was made of `model`; not yet tested. Raises `Misconfigured`."""
+    made_by: dict[str, object] = {"converter": CONVERTER_VERSION}
+    precision: str = settings.precision
+    if card.calibration is not None:
+        precision = f"int8-{card.calibration.sha256[:8]}"
+        made_by["files"] = card.files
+    running = run_network(
+        network,
+        backend,
+        settings,
+        name=str(model.files.weights),
+        input_px=(settings.input_width_px, settings.input_height_px),
+    )
+    return converted_detector(model, running, settings, precision=precision, made_by=made_by)
+
+
+def network_path(model: CheckedModel, settings: Settings) -> Path:
+    """Where the model's ONNX network is kept; its INT8 network and the cards begin with the same stem."""
+    digests = f"{hashlib.sha256(model.weights).hexdigest()}-{file_sha256(model.files.cfg)[:8]}"
+    size = f"{settings.input_width_px}x{settings.input_height_px}"
+    weights = model.files.weights
+    return weights.with_name(f"{weights.stem}-{digests}-{size}-v{CONVERTER_VERSION}.onnx")
+
+
+def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) -> tuple[bytes, Card]:
+    """The model as an ONNX file's bytes with its card, from beside the weights, or made now and kept there.
+
+    Raises:
+        Misconfigured: The model has a layer that cannot be converted, or the reference cannot run it.
+    """
+    path = network_path(model, settings)
+    card = read_card(path.with_suffix(".json"), progress)
+    if card is not None:
+        with contextlib.suppress(OSError):
+            network = path.read_bytes()
+            if hashlib.sha256(network).hexdigest() == card.files.get(path.name):
+                return network, card
+        progress.say(f"{path}: not what its card says; converting {model.files.weights.name} anew")
+    network = to_onnx(model, width_px=settings.input_width_px, height_px=settings.input_height_px)
+    rows = reference_detector(model, settings).all_rows(self_test.draw_picture())
+    card = Card(
+        v=CARD_VERSION,
+        files={path.name: hashlib.sha256(network).hexdigest()},
+        self_test=self_test.expect(rows),
+    )
+    try:
+        keep({path: network}, path.with_suffix(".json"), card)
+    except OSError as error:
+        progress.say(
+            f"{path.parent}: cannot be written ({error.strerror}); {model.files.weights.name} is converted "
+            "at every start"
+        )
+    return network, card
+
+
+def int8_files(model: CheckedModel, settings: Settings) -> tuple[Path, Path, Path]:
+    """Where the model's INT8 network is kept: its `.xml`, its `.bin` and its card."""
+    onnx = network_path(model, settings)
+    xml, weights, card = (onnx.with_name(f"{onnx.stem}-int8.{kind}") for kind in ("xml", "bin", "json"))
+    return xml, weights, card
+
+
+def int8_network(model: CheckedModel, settings: Settings, progress: Progress) -> tuple[Path, Card]:
+    """The model's INT8 network with its card, as `frametally download-models --int8` has left them.
+
+    Raises:
+        Misconfigured: There is none, or one that is damaged or was made by another version.
+    """
+    xml, weights, card_path = int8_files(model, settings)
+    card = read_card(card_path, progress)
+    remedy = "make it with: frametally download-models --int8"
+    if card is None:
+        stem = f"{model.files.weights.stem}-{hashlib.sha256(model.weights).hexdigest()}-"
+        others = sorted(path.name for path in xml.parent.glob("*-int8.json") if path.name.startswith(stem))
+        found = f"; {others[-1]} is of another version, cfg or input size" if others else ""
+        raise Misconfigured(f"FRAMETALLY_PRECISION=int8: there is no INT8 network {xml}{found}; {remedy}")
+    for path in (xml, weights):
+        if not path.is_file() or file_sha256(path) != card.files.get(path.name):
+            raise Misconfigured(f"{path}: damaged: it is not what its card says; {remedy}")
+    return xml, card
+
+
+def read_card(path: Path, progress: Progress) -> Card | None:
+    """The card at `path`; None if there is none that can be used."""
+    try:
+        card = msgspec.json.decode(path.read_bytes(), type=Card)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        progress.say(f"{path}: cannot be read ({error})")
+        return None
+    if card.v != CARD_VERSION or card.self_test.picture_version != self_test.PICTURE_VERSION:
+        return None
+    return card
+
+
+def keep(files: Mapping[Path, bytes], card_path: Path, card: Card) -> None:
+    """Write `files`, then their card, each in one step; what was there before is not valid meanwhile.
+
+    Raises `OSError`.
+    """
+    card_path.unlink(missing_ok=True)
+    for path, data in (*files.items(), (card_path, msgspec.json.encode(card))):
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

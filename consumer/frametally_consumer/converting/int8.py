@@ -1,0 +1,232 @@
+"""Makes a model's INT8 network with NNCF, once, on a machine that has it; OpenVINO alone runs the result."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from frametally.errors import Misconfigured
+from frametally.files.opencv import Pixels
+from frametally.process.reports import Progress
+from frametally.settings.stages import Settings
+from frametally_consumer.backends.network_input import as_blob, fit
+from frametally_consumer.backends.openvino_runtime import ov
+from frametally_consumer.converting.agreement import LEAST_CONFIDENCE, agreement
+from frametally_consumer.converting.calibration_frames import calibration_frames, evenly
+from frametally_consumer.converting.converted import (
+    CARD_VERSION,
+    Calibration,
+    Card,
+    detector_of,
+    int8_files,
+    keep,
+    onnx_network,
+)
+from frametally_consumer.converting.darknet_onnx import CONVERTER_VERSION
+from frametally_consumer.converting.int8_graph import share_quantizers
+from frametally_consumer.detectors import self_test
+from frametally_consumer.detectors.yolo import YoloDetector
+from frametally_consumer.models.files import CheckedModel, ModelFiles, check_model
+from frametally_consumer.models.heads import check_darknet_head
+
+LEAST_FOUND_AGAIN = 0.95
+"""Share of f32's detections on the calibration frames below which an INT8 network is not kept."""
+
+_COMPARED_FRAMES = 100
+_RECIPE = "mixed-f32-heads-shared-ranges-2"
+
+
+class MadeInt8(NamedTuple):
+    """An INT8 network that was made.
+
+    Attributes:
+        path: Where it lies.
+        frames: How many frames it was calibrated on.
+        found_again: Share of the f32 network's detections on them that it finds, too.
+    """
+
+    path: Path
+    frames: int
+    found_again: float
+
+
+def prepare_int8(files: ModelFiles, settings: Settings, progress: Progress) -> MadeInt8:
+    """Makes the INT8 network of a Darknet model, calibrated on the frames that the settings name.
+
+    Raises:
+        Misconfigured: As `make_int8`, or there are no frames, or the model's files do not fit each other.
+    """
+    if settings.model_onnx is not None:
+        raise Misconfigured(
+            f"FRAMETALLY_MODEL_ONNX={settings.model_onnx}: INT8 networks are made of Darknet models; leave "
+            "it empty, or quantise your network with its own tools"
+        )
+    model = check_model(files)
+    check_darknet_head(model.facts)
+    _nncf()  # before frames are looked for
+    return make_int8(model, calibration_frames(settings, progress), settings, progress)
+
+
+def make_int8(
+    model: CheckedModel, frames: Iterable[Pixels], settings: Settings, progress: Progress
+) -> MadeInt8:
+    """Calibrates the model on `frames`, compares it with f32, and keeps it beside the weights.
+
+    Args:
+        model: The model.
+        frames: Each (height, width, 3) uint8 BGR; what is kept of one has the size of the network's input.
+        settings: Input size, resize rule, thresholds.
+        progress: Hears how far it is.
+
+    Raises:
+        Misconfigured: NNCF is not installed, the folder cannot be written, or the INT8 network finds too
+            little of what the f32 one finds.
+    """
+    nncf = _nncf()
+    pictures = [_network_picture(frame, settings) for frame in frames]
+    network, f32_card = onnx_network(model, settings, progress)
+    with _quiet():
+        read = ov.Core().read_model(network)
+        quantized = nncf.quantize(
+            read,
+            nncf.Dataset(_Counted(pictures, progress), as_blob),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(pictures),
+            # Next to no work; in INT8 they cost a quarter of all lost detections.
+            ignored_scope=nncf.IgnoredScope(names=_last_convolutions(read)),
+        )
+        share_quantizers(quantized)
+    xml, weights, card_path = int8_files(model, settings)
+    with tempfile.TemporaryDirectory(prefix="frametally-int8-") as folder:
+        made = Path(folder) / "network.xml"
+        ov.save_model(quantized, made, compress_to_fp16=False)
+        files = {xml: made.read_bytes(), weights: made.with_suffix(".bin").read_bytes()}
+        calibration = Calibration(
+            frames=len(pictures),
+            sha256=_digest(pictures, f"{nncf.__version__} {ov.__version__} {CONVERTER_VERSION} {_RECIPE}"),
+            found_again=0.0,
+        )
+        card = Card(
+            v=CARD_VERSION,
+            files={path.name: hashlib.sha256(data).hexdigest() for path, data in files.items()},
+            self_test=f32_card.self_test,
+            calibration=calibration,
+        )
+        f32_settings, int8_settings = (
+            settings.model_copy(update={"precision": precision}) for precision in ("f32", "int8")
+        )
+        f32 = detector_of(model, network, f32_card, "openvino", f32_settings)
+        int8 = detector_of(model, made, card, "openvino", int8_settings)
+        share = _found_again(f32, int8, pictures, model, progress)
+        rows = int8.all_rows(self_test.draw_picture())
+    card = msgspec.structs.replace(
+        card,
+        self_test=self_test.expect(rows),
+        calibration=msgspec.structs.replace(calibration, found_again=share),
+    )
+    try:
+        keep(files, card_path, card)
+    except OSError as error:
+        raise Misconfigured(
+            f"{xml.parent}: the INT8 network cannot be written ({error.strerror}); make room, or the right to"
+        ) from error
+    return MadeInt8(xml, len(pictures), share)
+
+
+def _found_again(
+    f32: YoloDetector, int8: YoloDetector, pictures: Sequence[Pixels], model: CheckedModel, progress: Progress
+) -> float:
+    # At the size of the network's input: neither network sees more of a frame, and what two boxes have in
+    # common is the same part of them at any size.
+    compared = [pictures[place] for place in evenly(len(pictures), _COMPARED_FRAMES)]
+    progress.say(f"comparing INT8 with f32 on {len(compared)} frames")
+    found = agreement(f32.detect(compared), int8.detect(compared))
+    more = (
+        "calibrate on more frames of your own footage (FRAMETALLY_CALIBRATION_DIR), or stay with f32 or bf16"
+    )
+    weights = model.files.weights
+    if not found.sought:
+        raise Misconfigured(
+            f"{weights}: it finds nothing on the calibration frames, so INT8 cannot be judged; {more}"
+        )
+    if found.share < LEAST_FOUND_AGAIN:
+        raise Misconfigured(
+            f"{weights}: in INT8 it finds {found.found} of the {found.sought} objects that it finds "
+            f"in f32 (confidence {LEAST_CONFIDENCE} and more), less than {LEAST_FOUND_AGAIN:.0%}; {more}"
+        )
+    return found.share
+
+
+def _last_convolutions(network: ov.Model) -> list[str]:
+    """Names of the convolutions that make the objectness, the network's outputs of even number."""
+    names = []
+    for output in network.outputs[::2]:
+        node = output.get_node()
+        while node.get_type_name() != "Convolution":
+            node = node.input_value(0).get_node()
+        names.append(node.get_friendly_name())
+    return names
+
+
+def _network_picture(frame: Pixels, settings: Settings) -> Pixels:
+    return fit(
+        frame,
+        width_px=settings.input_width_px,
+        height_px=settings.input_height_px,
+        resize="letterbox" if settings.resize == "letterbox" else "stretch",
+    ).picture
+
+
+def _digest(pictures: Sequence[Pixels], versions: str) -> str:
+    digest = hashlib.sha256(versions.encode())
+    for picture in pictures:
+        digest.update(np.ascontiguousarray(picture).data)
+    return digest.hexdigest()
+
+
+class _Counted:
+    """`pictures`, over and over; tells `progress` how far the first pass is."""
+
+    def __init__(self, pictures: Sequence[Pixels], progress: Progress) -> None:
+        self._pictures, self._progress = pictures, progress
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __iter__(self) -> Iterator[Pixels]:
+        for done, picture in enumerate(self._pictures, start=1):
+            yield picture
+            self._progress.update(done, len(self._pictures), "calibrating")
+
+
+def _nncf() -> Any:
+    # NNCF reports its use over the network unless told not to, by this variable; OpenVINO's package for that
+    # is out of reach since `openvino_runtime` was imported.
+    os.environ["NNCF_CI"] = "1"
+    try:
+        with _quiet():
+            import nncf
+    except ModuleNotFoundError as error:
+        raise Misconfigured(
+            f"an INT8 network is made with NNCF, and {error.name} is not installed here: "
+            "pip install 'frametally[int8]', in a checkout with --require-hashes -r requirements-int8.lock"
+        ) from error
+    nncf.set_log_level(logging.ERROR)
+    return nncf
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without NNCF's own bars and lines: they would be among ours."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield

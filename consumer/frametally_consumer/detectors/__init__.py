@@ -1,0 +1,1 @@
+"""From pictures to boxes, with one of the back-ends."""

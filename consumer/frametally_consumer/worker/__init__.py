@@ -1,0 +1,1 @@
+"""The consuming loop: poll, load, detect, write segments, commit, in that order."""

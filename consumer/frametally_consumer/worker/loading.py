@@ -1,0 +1,64 @@
+"""From a message to a picture: what the loading threads do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from frametally.files.opencv import Pixels
+from frametally.ports.frame_log import LogRecord
+from frametally.ports.object_store import ObjectStore
+from frametally.process import failpoints
+from frametally.process.retrying import GivenUp, Patience
+from frametally.records import DeadLetter, FrameAnnouncement
+from frametally.segments.stored_frame import BadFrame, as_dead_letter, parse_announcement, read_frame
+
+
+class Loaded(NamedTuple):
+    """An announced frame with its picture, (height, width, 3) uint8 BGR, perhaps at a reduced scale."""
+
+    announcement: FrameAnnouncement
+    image: Pixels
+
+
+def parse(record: LogRecord) -> FrameAnnouncement | DeadLetter:
+    """The announcement in a message, or the dead letter instead."""
+    try:
+        return parse_announcement(record.value)
+    except BadFrame as error:
+        return as_dead_letter(offset=record.offset, message=record.value, frame=None, error=error)
+
+
+def load(
+    record: LogRecord,
+    frame: FrameAnnouncement,
+    *,
+    store: ObjectStore,
+    max_pixels: int,
+    least_px: tuple[int, int] | None,
+    patience: Patience,
+    give_up: Callable[[], bool],
+) -> Loaded | DeadLetter | None:
+    """The announced frame with its picture, or the dead letter instead; None if it is wanted no more.
+
+    Args:
+        record: The message.
+        frame: The announcement in it.
+        store: Where the picture lies; while it is away this waits.
+        max_pixels: Width times height above which a picture is refused.
+        least_px: How large the picture has to be, as `read_frame` says.
+        patience: How to wait.
+        give_up: Whether the frame is wanted no more.
+    """
+
+    def read() -> Pixels:
+        return read_frame(store, frame, max_pixels=max_pixels, least_px=least_px)
+
+    try:
+        image = patience.until_done("fetch", read, give_up)
+    except GivenUp:
+        return None
+    except BadFrame as error:
+        return as_dead_letter(offset=record.offset, message=record.value, frame=frame, error=error)
+    failpoints.passing("consumer.loaded")
+    return Loaded(frame, image)

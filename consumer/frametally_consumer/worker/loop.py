@@ -1,0 +1,283 @@
+"""The consumer's loop: take messages, have them detected, have segments written, commit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+from frametally.errors import Retryable
+from frametally.ports.frame_log import FrameLog, LeaseLost, LogConsumer, consumer_group
+from frametally.ports.object_store import ObjectStore
+from frametally.process import failpoints
+from frametally.process.reports import Progress
+from frametally.process.retrying import Backoff, GivenUp, Patience
+from frametally.segments.chain import logs_with_segments
+from frametally.settings.stages import Settings
+from frametally_consumer.detectors.protocol import Detector
+from frametally_consumer.worker.partitions import Partitions
+from frametally_consumer.worker.pipeline import CHUNK_MESSAGES, Pipeline, Taken
+from frametally_consumer.worker.report import ConsumeReport
+
+__all__ = ["ConsumeReport", "consume"]
+
+_POLL_S = 0.1
+_HEAR_S = 0.05
+_REPORT_EVERY_S = 0.5
+_STOP_WITHIN_S, _CLOSE_WITHIN_S = 6.0, 1.0
+"""After being told to stop; the process has 10 s, and has to leave the group and to end besides."""
+
+
+def consume(
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    log: FrameLog,
+    detector: Detector,
+    progress: Progress,
+    until_caught_up: bool,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> ConsumeReport:
+    """Detect what is announced until told to stop, or until the group has committed all there is.
+
+    While the store or the log is away, this waits and says so once a minute.
+
+    Args:
+        settings: The topic, and the borders of a batch.
+        store: Where frames lie and segments go.
+        log: Where frames are announced.
+        detector: What finds objects.
+        progress: Told how far it is, also by other threads.
+        until_caught_up: End once every partition's end is committed, by this worker or others of its group.
+        should_stop: Asked several times a second, also by other threads. What is in hand is finished before
+            the return, as far as that goes within 6 s; the rest is not committed, and comes again.
+
+    The topic is made if it is not there yet: a consumer may be started before any producer.
+
+    Raises:
+        Misconfigured: A store, a log or a failpoint that cannot be.
+    """
+    failpoints.arm()
+    return _Worker(settings, store, log, detector, progress, should_stop).run(until_caught_up)
+
+
+class _Worker:
+    """One member of the group.
+
+    The main thread alone talks to the `LogConsumer` and knows what is held. It never waits for the store or
+    the detector, so that the lease is kept whatever they do.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: ObjectStore,
+        log: FrameLog,
+        detector: Detector,
+        progress: Progress,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._log = log
+        self._log_id = ""
+        self._model = detector.model_id
+        self._progress = progress
+        self._should_stop = should_stop
+        self._group = consumer_group(detector.model_id)
+        self._over = threading.Event()
+        self._patience = Patience(progress.say, self._over.is_set)
+        self._pipeline = Pipeline(
+            store=store,
+            detector=detector,
+            max_pixels=settings.max_image_megapixels * 1_000_000,
+            patience=self._patience,
+        )
+        self._partitions = Partitions(
+            settings=settings,
+            store=store,
+            pipeline=self._pipeline,
+            progress=progress,
+            model=detector.model_id,
+        )
+        self._waiting: Sequence[Taken] = []  # polled, and not yet submitted
+        self._log_backoff = Backoff()
+        self._log_away_until_s = 0.0
+        self._drained = False
+        self._stop_by_s: float | None = None
+        self._reported_at_s = -_REPORT_EVERY_S
+
+    def run(self, until_caught_up: bool) -> ConsumeReport:
+        """Work until there is nothing more to do.
+
+        The order of effects that makes "no frame lost, none counted twice" true, for each partition:
+
+        1. At assignment the end of its chain is looked up, and reading begins there (`SegmentChain.resume`).
+        2. Messages are taken from the log, in order.
+        3. Their frames are fetched, checked and decoded, and objects are found in them; what cannot be is set
+           aside as a dead letter. All of this is kept in memory only (`Pipeline.submit`).
+        4. Outcomes are held in order. Those of a batch are put as a segment, durably, if none begins there
+           yet; if one does, it is read and checked (`SegmentChain.put`).
+        5. What that segment covers is dropped. Only now the partition's next batch is made: it begins where
+           the segment ends (`AssignedPartition.advance`).
+        6. The end of that segment is committed.
+
+        A crash anywhere leaves a chain that ends at or above the committed offset: step 1 finds that end, so
+        that nothing is left out or done again. A partition that goes to another worker is dropped with all
+        that is unfinished; a put that is on its way then is one that step 4 of the other worker finds.
+
+        Raises:
+            Misconfigured: A store or a log that cannot be.
+        """
+        try:
+            consumer = self._join()
+            if consumer is not None:
+                with closing(consumer):
+                    while not self._is_done(until_caught_up):
+                        self._step(consumer, until_caught_up)
+        except BaseException:
+            self._over.set()
+            self._pipeline.close(within_s=0.0)
+            raise
+        self._over.set()
+        ended = self._pipeline.close(within_s=_CLOSE_WITHIN_S)
+        return self._partitions.tally.report(
+            model=self._model, stopped=list(self._partitions.stopped.values()), unfinished=not ended
+        )
+
+    def _join(self) -> LogConsumer | None:
+        """The group's new member, once log and store are there; None if told to stop before."""
+
+        def join() -> LogConsumer:
+            self._log.create_topic(self._settings.topic, self._settings.log_partitions)
+            self._log_id = self._log.log_id(self._settings.topic)
+            return self._log.subscribe(
+                self._settings.topic, self._group, on_assigned=self._assigned, on_revoked=self._revoked
+            )
+
+        try:
+            known = self._patience.until_done(
+                "look-up",
+                lambda: logs_with_segments(self._store, self._model, self._settings.topic),
+                self._should_stop,
+            )
+            consumer = self._patience.until_done("log", join, self._should_stop)
+        except GivenUp:
+            return None
+        if known and self._log_id not in known:
+            self._progress.say(
+                f"this log is new ({self._log_id}), the store has segments of {len(known)} earlier: frames "
+                "announced only there do not come again. If `frametally status` misses frames, remove the "
+                "manifests of their media from media/ in the store and produce them again"
+            )
+        return consumer
+
+    def _step(self, consumer: LogConsumer, until_caught_up: bool) -> None:
+        stopping = self._is_stopping()
+        full = stopping or bool(self._waiting) or self._partitions.full
+        under_way = not self._pipeline.is_idle
+        polled = self._poll(consumer, 0 if full else CHUNK_MESSAGES, timeout_s=0.0 if under_way else _POLL_S)
+        self._waiting = self._pipeline.submit(self._waiting, self._partitions.hold)
+        self._pipeline.hear(timeout_s=_HEAR_S if under_way and not polled else 0.0)
+        self._drained = polled == 0 and not (full or self._waiting or self._pipeline.messages)
+        flush = self._time_to_flush() if stopping else until_caught_up and self._drained
+        self._partitions.write_due(everything=flush)
+        self._seek_and_commit(consumer)
+        self._report(now=flush)
+
+    def _is_stopping(self) -> bool:
+        if self._stop_by_s is None and self._should_stop():
+            self._stop_by_s = time.monotonic() + _STOP_WITHIN_S
+            self._waiting = []
+        return self._stop_by_s is not None
+
+    def _time_to_flush(self) -> bool:
+        """Told to stop: what is being detected is waited for, during half of the time that there is."""
+        if self._stop_by_s is None:
+            return False
+        return not self._pipeline.messages or time.monotonic() > self._stop_by_s - _STOP_WITHIN_S / 2
+
+    def _is_done(self, until_caught_up: bool) -> bool:
+        at_rest = self._pipeline.is_idle and self._partitions.settled
+        if self._stop_by_s is not None:
+            return at_rest or time.monotonic() >= self._stop_by_s
+        return until_caught_up and self._drained and at_rest and self._caught_up()
+
+    def _poll(self, consumer: LogConsumer, most: int, *, timeout_s: float) -> int | None:
+        """Take up to `most` messages; 0 only keeps the lease. How many came; None while the log is away."""
+        if time.monotonic() < self._log_away_until_s:
+            time.sleep(_HEAR_S)
+            return None
+        try:
+            records = consumer.poll(timeout_s=timeout_s, max_records=most)
+        except Retryable as error:
+            self._log_is_away(error)
+            return None
+        self._log_backoff.reset()
+        taken = [one for one in map(self._partitions.take, records) if one is not None]
+        if taken:
+            failpoints.passing("consumer.polled")
+            self._waiting = [*self._waiting, *taken]
+        return len(records)
+
+    def _log_is_away(self, error: Retryable) -> None:
+        self._patience.tell("log", error)
+        self._log_away_until_s = time.monotonic() + self._log_backoff.next_s()
+
+    def _assigned(self, partitions: list[int]) -> None:
+        begin = self._log.begin_offsets(self._settings.topic)
+        # Read before the chain is looked up: a segment is there before its offset is committed.
+        committed = self._log.committed(self._settings.topic, self._group)
+        failpoints.passing("consumer.assigned")
+        for partition in partitions:
+            self._partitions.assign(
+                partition,
+                log_id=self._log_id,
+                log_begin=begin[partition],
+                committed_offset=committed.get(partition, 0),
+            )
+
+    def _revoked(self, partitions: list[int]) -> None:
+        for partition in partitions:
+            self._partitions.drop(partition)
+
+    def _seek_and_commit(self, consumer: LogConsumer) -> None:
+        for assigned in self._partitions:
+            try:
+                if assigned.seek_to is not None:
+                    consumer.seek(assigned.partition, assigned.seek_to)
+                    assigned.seek_to = None
+                if assigned.uncommitted is not None and time.monotonic() >= self._log_away_until_s:
+                    consumer.commit(assigned.partition, assigned.uncommitted)
+                    assigned.uncommitted = None
+                    failpoints.passing("consumer.committed")
+            except LeaseLost:
+                # It is another worker's by now, which finds our segment when it looks for the chain's end.
+                self._partitions.drop(assigned.partition)
+            except Retryable as error:
+                self._log_is_away(error)
+
+    def _caught_up(self) -> bool:
+        try:
+            ends = self._log.end_offsets(self._settings.topic)
+            committed = self._log.committed(self._settings.topic, self._group)
+        except Retryable as error:
+            self._log_is_away(error)
+            return False
+        return all(
+            committed.get(partition, 0) >= end or partition in self._partitions.stopped
+            for partition, end in ends.items()
+        )
+
+    def _report(self, *, now: bool) -> None:
+        if not now and time.monotonic() - self._reported_at_s < _REPORT_EVERY_S:
+            return
+        self._reported_at_s = time.monotonic()
+        try:
+            ends = self._log.end_offsets(self._settings.topic)
+            committed = self._log.committed(self._settings.topic, self._group)
+        except Retryable as error:
+            self._log_is_away(error)
+            return
+        self._progress.update(sum(committed.values()) + self._partitions.held_messages, sum(ends.values()))

@@ -1,0 +1,175 @@
+"""The partitions that a worker holds: where their chains end, which batch is due, what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from frametally.ports.frame_log import LogRecord
+from frametally.ports.object_store import ObjectStore
+from frametally.process import failpoints
+from frametally.process.reports import Progress, Skipped
+from frametally.process.retrying import GivenUp
+from frametally.segments.chain import ChainBroken, ChainEnd, PutResult, SegmentChain
+from frametally.settings.stages import Settings
+from frametally_consumer.worker.assigned import AssignedPartition, Batch, Outcome
+from frametally_consumer.worker.pipeline import Pipeline, Taken
+from frametally_consumer.worker.report import ConsumerTally
+
+T = TypeVar("T")
+
+
+class Partitions:
+    """The partitions of one worker, by number; for its main thread.
+
+    Attributes:
+        stopped: Those that cannot go on, each with its reason.
+        tally: What was done so far.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: ObjectStore,
+        pipeline: Pipeline,
+        progress: Progress,
+        model: str,
+    ) -> None:
+        """None are held yet."""
+        self.stopped: dict[int, Skipped] = {}
+        self.tally = ConsumerTally()
+        self._settings = settings
+        self._store = store
+        self._pipeline = pipeline
+        self._progress = progress
+        self._model = model
+        self._held: dict[int, AssignedPartition] = {}
+
+    def __iter__(self) -> Iterator[AssignedPartition]:
+        """Those that are held now; they may be dropped meanwhile."""
+        return iter(list(self._held.values()))
+
+    @property
+    def settled(self) -> bool:
+        """All that was taken from the log is in a chain and committed."""
+        return all(assigned.settled for assigned in self)
+
+    @property
+    def full(self) -> bool:
+        """Nothing more is to be taken from the log for now: a place is not known yet, or two batches wait."""
+        return any(
+            assigned.place is None or assigned.is_full(self._settings.batch_frames) for assigned in self
+        )
+
+    @property
+    def held_messages(self) -> int:
+        """Messages whose outcomes are held."""
+        return sum(assigned.held_messages for assigned in self)
+
+    def assign(self, partition: int, *, log_id: str, log_begin: int, committed_offset: int) -> None:
+        """The group gave this partition to this worker: look up where its chain ends."""
+        self.stopped.pop(partition, None)
+        chain = SegmentChain(
+            self._store,
+            model=self._model,
+            log_id=log_id,
+            topic=self._settings.topic,
+            partition=partition,
+        )
+        assigned = AssignedPartition(partition, chain, log_begin=log_begin)
+        self._held[partition] = assigned
+        self._look_up(assigned, committed_offset)
+
+    def drop(self, partition: int) -> None:
+        """It is another worker's by now: all that is unfinished is worth nothing any more."""
+        assigned = self._held.pop(partition, None)
+        if assigned is not None:
+            assigned.dropped = True
+
+    def take(self, record: LogRecord) -> Taken | None:
+        """A message was polled; None if it is not wanted."""
+        assigned = self._held.get(record.partition)
+        if assigned is None or not assigned.wants(record.offset):
+            return None
+        lost = assigned.take(record.offset)
+        if lost:
+            self._say_lost(record.partition, *lost)
+        return Taken(assigned, record)
+
+    def hold(self, taken: Taken, outcome: Outcome | None) -> None:
+        """A message has its outcome; None only in a partition that was dropped."""
+        if outcome is not None and not taken.assigned.dropped:
+            taken.assigned.add(taken.record.offset, outcome)
+
+    def write_due(self, *, everything: bool) -> None:
+        """Have those batches written that are due, or all that there are."""
+        for assigned in self:
+            if assigned.at_limit and assigned.writing is None:
+                self._look_up(assigned, assigned.arrived_to)
+            batch = assigned.next_batch(
+                batch_frames=self._settings.batch_frames,
+                batch_s=self._settings.batch_s,
+                everything=everything,
+            )
+            if batch is not None:
+                self._write(assigned, batch)
+
+    def _look_up(self, assigned: AssignedPartition, committed_offset: int) -> None:
+        assigned.place = None
+
+        def looked_up(result: Callable[[], ChainEnd]) -> None:
+            place = self._outcome(assigned, result)
+            failpoints.passing("consumer.looked-up")
+            if place is not None and not assigned.dropped:
+                self._start(assigned, place, committed_offset)
+
+        self._pipeline.look_up(assigned, committed_offset, looked_up)
+
+    def _start(self, assigned: AssignedPartition, place: ChainEnd, committed_offset: int) -> None:
+        if place.next_offset < committed_offset:
+            until = committed_offset if place.limit is None else min(place.limit, committed_offset)
+            self._progress.say(
+                f"partition {assigned.partition}: offsets {place.next_offset} to {until - 1} are committed, "
+                "but their segments are not in the store (was it emptied, or restored from an older copy?): "
+                "their frames are detected anew, as far as the log still has them"
+            )
+        assigned.start_at(place)
+        if assigned.read_to > place.next_offset:
+            self._say_lost(assigned.partition, place.next_offset, assigned.read_to)
+        if place.next_offset != committed_offset:
+            assigned.uncommitted = place.next_offset
+
+    def _write(self, assigned: AssignedPartition, batch: Batch) -> None:
+        def written(result: Callable[[], PutResult]) -> None:
+            put = self._outcome(assigned, result)
+            if put is None:
+                return
+            if put.adopted:
+                self.tally.segments_adopted += 1
+            else:
+                self.tally.count(assigned.partition, batch)
+            if not assigned.dropped:
+                assigned.advance(put.next_offset)
+                failpoints.passing("consumer.written")
+
+        self._pipeline.write(assigned, batch, written)
+
+    def _outcome(self, assigned: AssignedPartition, result: Callable[[], T]) -> T | None:
+        """What a job of the chain returned; None if it was given up, or the partition has to stop."""
+        try:
+            return result()
+        except GivenUp:
+            return None
+        except ChainBroken as error:
+            if not assigned.dropped:
+                self.drop(assigned.partition)
+                self.stopped[assigned.partition] = Skipped(f"partition {assigned.partition}", str(error))
+                self._progress.say(str(error))
+            return None
+
+    def _say_lost(self, partition: int, first_offset: int, next_offset: int) -> None:
+        self._progress.say(
+            f"partition {partition}: the log no longer has offsets {first_offset} to {next_offset - 1}, and "
+            "no segment covers them: they are lost; raise the log's retention, or run a consumer more often"
+        )

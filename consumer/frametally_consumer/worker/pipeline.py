@@ -1,0 +1,233 @@
+"""The threads behind a worker's main thread: two load, one feeds the detector, one collects, one writes.
+
+Several batches are on their way at once: while one is being written, the next is detected and the one after
+it is loaded. The detector gets a chunk's first picture while it is still at the last ones of the one before.
+Frames of a partition keep their order, because chunks are fed and collected in the order in which they were
+submitted; segments keep theirs, because the main thread gives out the next batch of a partition only
+after it has heard of the last. What is under way is bounded by number and by bytes, so memory stays flat.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from frametally.ports.frame_log import LogRecord
+from frametally.ports.object_store import ObjectStore
+from frametally.process.retrying import Patience
+from frametally.records import DeadLetter, FrameAnnouncement
+from frametally.segments.chain import ChainEnd, PutResult
+from frametally.segments.stored_frame import decoded_bytes
+from frametally_consumer.detectors.protocol import Detector, least_px
+from frametally_consumer.worker.assigned import AssignedPartition, Batch, Outcome
+from frametally_consumer.worker.detecting import Loading, collect, feed
+from frametally_consumer.worker.loading import load, parse
+
+T = TypeVar("T")
+
+_LOADERS = 2
+CHUNK_MESSAGES = 16
+"""Messages that are detected in one go."""
+_MOST_MESSAGES = 4 * CHUNK_MESSAGES
+_MOST_BYTES = 192 * 1024 * 1024
+"""Of JPEGs and their pixels: half of it is one chunk, so that the next is loaded meanwhile. One picture of
+the largest size allowed goes through alone."""
+
+
+class Taken(NamedTuple):
+    """A message that was taken from the log, and the partition that it is work of."""
+
+    assigned: AssignedPartition
+    record: LogRecord
+
+
+class Pipeline:
+    """Work that is under way. Its methods are for the main thread, which alone hears how things ended."""
+
+    def __init__(
+        self, *, store: ObjectStore, detector: Detector, max_pixels: int, patience: Patience
+    ) -> None:
+        """Start the threads.
+
+        Args:
+            store: Where frames lie and segments go.
+            detector: What finds objects.
+            max_pixels: Width times height above which a picture is refused.
+            patience: How the threads wait while the store is away.
+        """
+        self._store = store
+        self._detector = detector
+        self._max_pixels = max_pixels
+        self._least_px = least_px(detector)
+        self._patience = patience
+        self._loaders = ThreadPoolExecutor(_LOADERS, "loading")
+        self._feeding = ThreadPoolExecutor(1, "feeding")
+        self._collecting = ThreadPoolExecutor(1, "collecting")
+        self._writing = ThreadPoolExecutor(1, "writing")
+        self._ended: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._jobs = 0
+        self._messages = 0
+        self._bytes = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is under way."""
+        return self._jobs == 0
+
+    @property
+    def messages(self) -> int:
+        """Messages that are being loaded or detected."""
+        return self._messages
+
+    def submit(
+        self, taken: Sequence[Taken], then: Callable[[Taken, Outcome | None], None]
+    ) -> Sequence[Taken]:
+        """Load and detect as many of these messages as there is room for.
+
+        Args:
+            taken: Messages in the order of the log.
+            then: Told, in the same order, what became of each; None for one of a partition that was dropped.
+
+        Returns:
+            Those for which there is no room now.
+        """
+        while taken and self._messages < _MOST_MESSAGES:
+            chunk: list[tuple[Taken, Loading]] = []
+            chunk_bytes = 0
+            for one in taken[:CHUNK_MESSAGES]:
+                frame = parse(one.record)
+                size = 0
+                if not isinstance(frame, DeadLetter):
+                    size = decoded_bytes(frame, max_pixels=self._max_pixels, least_px=self._least_px)
+                if chunk and chunk_bytes + size > _MOST_BYTES // 2:
+                    break
+                if self._bytes and self._bytes + chunk_bytes + size > _MOST_BYTES:
+                    break
+                chunk_bytes += size
+                chunk.append((one, self._load(one, frame)))
+            if not chunk:
+                break
+            taken = taken[len(chunk) :]
+            self._detect(chunk, chunk_bytes, then)
+        return taken
+
+    def _load(self, one: Taken, frame: FrameAnnouncement | DeadLetter) -> Loading:
+        if isinstance(frame, DeadLetter):
+            done: Loading = Future()
+            done.set_result(frame)
+            return done
+        return self._loaders.submit(
+            load,
+            one.record,
+            frame,
+            store=self._store,
+            max_pixels=self._max_pixels,
+            least_px=self._least_px,
+            patience=self._patience,
+            give_up=lambda: one.assigned.dropped,
+        )
+
+    def _detect(
+        self,
+        chunk: list[tuple[Taken, Loading]],
+        chunk_bytes: int,
+        then: Callable[[Taken, Outcome | None], None],
+    ) -> None:
+        taken = [one for one, _ in chunk]
+        self._messages += len(chunk)
+        self._bytes += chunk_bytes
+
+        def detected(result: Callable[[], list[Outcome | None]]) -> None:
+            self._messages -= len(taken)
+            self._bytes -= chunk_bytes
+            for one, outcome in zip(taken, result(), strict=True):
+                then(one, outcome)
+
+        loadings = deque(loading for _, loading in chunk)
+        chunk.clear()
+        fed = self._feeding.submit(feed, self._detector, loadings)
+        self._run(self._collecting, lambda: collect(self._detector.model_id, fed.result()), detected)
+
+    def look_up(
+        self,
+        assigned: AssignedPartition,
+        committed_offset: int,
+        then: Callable[[Callable[[], ChainEnd]], None],
+    ) -> None:
+        """Find where the partition's chain ends; `then` gets a call that returns or raises that."""
+        self._insist(assigned, "look-up", lambda: assigned.chain.resume(committed_offset), then)
+
+    def write(
+        self, assigned: AssignedPartition, batch: Batch, then: Callable[[Callable[[], PutResult]], None]
+    ) -> None:
+        """Put the batch's segment; `then` as with `look_up`."""
+        put = partial(
+            assigned.chain.put,
+            first_offset=batch.first_offset,
+            next_offset=batch.next_offset,
+            frames=batch.frames,
+            dead_letters=batch.dead_letters,
+            held=batch.held,
+        )
+        self._insist(assigned, "write", put, then)
+
+    def _insist(
+        self,
+        assigned: AssignedPartition,
+        what: str,
+        action: Callable[[], T],
+        then: Callable[[Callable[[], T]], None],
+    ) -> None:
+        self._run(
+            self._writing,
+            lambda: self._patience.until_done(what, action, lambda: assigned.dropped),
+            then,
+        )
+
+    def _run(
+        self, pool: ThreadPoolExecutor, action: Callable[[], T], then: Callable[[Callable[[], T]], None]
+    ) -> None:
+        self._jobs += 1
+        pool.submit(action).add_done_callback(lambda done: self._ended.put(lambda: then(done.result)))
+
+    def hear(self, *, timeout_s: float) -> None:
+        """Call the `then` of all that has ended, waiting up to `timeout_s` for the first.
+
+        What a thread raised, other than of `look_up` and `write`, is raised here.
+        """
+        for then in self._all_ended(timeout_s):
+            then()
+
+    def _all_ended(self, timeout_s: float) -> Iterator[Callable[[], None]]:
+        try:
+            then = self._ended.get(timeout=timeout_s)
+            while True:
+                self._jobs -= 1
+                yield then
+                then = self._ended.get_nowait()
+        except queue.Empty:
+            return
+
+    def close(self, *, within_s: float) -> bool:
+        """End the threads; what they were at is forgotten.
+
+        Args:
+            within_s: How long to wait for it.
+
+        Returns:
+            Whether they have ended; one that is in the detector or in a call of the store ends only after
+            that.
+        """
+        pools = (self._loaders, self._feeding, self._collecting, self._writing)
+        for pool in pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+        until_s = time.monotonic() + within_s
+        while self._jobs and time.monotonic() < until_s:
+            for _ in self._all_ended(timeout_s=0.05):
+                pass
+        return self._jobs == 0

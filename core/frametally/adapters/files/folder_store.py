@@ -1,0 +1,355 @@
+"""Objects as files in one folder: `file:///absolute/folder`.
+
+Reads, listings and puts that may be lost go through obstore. It does not fsync, so a durable put is done
+here, in this order:
+
+1. The bytes go to a staging file in the object's own folder, which is fsynced.
+2. The staging file gets the final name, by link (fails if there is an object) or by rename (replaces it).
+   So a name never stands for half an object, and of racing creators exactly one wins.
+3. The folder is fsynced, and every folder above it that this store has not yet seen on disk.
+
+A crash leaves at most a staging file. Its name ends in `#` and digits, as that of obstore's own staging files
+does; listings leave such names out and keys may not end so.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore
+
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.ports.object_store import DAY_S, Change, ObjectInfo, ObjectMissing
+from frametally.settings.access import StoreAccess
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_RESERVED_NAME = re.compile(r"[^#]*#[0-9]+|.*[A-Za-z][:|]")  # staging files; what obstore takes for a drive
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+
+_LOCK_PATIENCE_S, _LOCK_LOOK_UP_S = 30.0, 0.005
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EOPNOTSUPP}
+_NO_OBJECT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+_NO_SUCH_NAME = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR}
+
+
+class FileStore:
+    """An object store of plain files, for one machine; safe for several threads and processes at once."""
+
+    def __init__(self, url: str, access: StoreAccess | None = None) -> None:
+        """Open the folder, making it if it is missing.
+
+        Args:
+            url: `file:///absolute/folder`; percent-escapes are decoded.
+            access: Nothing of it: a folder asks nobody who he is.
+
+        Raises:
+            Misconfigured: The URL names no absolute folder, or one that cannot be made or written.
+        """
+        self.url = url
+        folder = unquote(url.removeprefix("file://"))
+        if not folder.startswith("/") or "\0" in folder:
+            raise Misconfigured(
+                f"FRAMETALLY_STORE_URL={url!r}: no absolute folder; use file:///absolute/folder"
+            )
+        self._root = Path(folder)
+        try:
+            _make_folders(self._root)
+        except OSError as error:
+            raise self._unusable(error.strerror or str(error)) from error
+        if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
+            raise self._unusable("this user may not read and write there")
+        self._store = LocalStore(self._root)
+        self._folders_on_disk: set[Path] = set()
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
+        """Store `data` under `key`; see `ObjectStore.put`.
+
+        Raises:
+            Poison: No object can have that key here.
+            Retryable: No room left, or the disk failed.
+            Misconfigured: This user may not write there.
+        """
+        check_key(key)
+        try:
+            if durable:
+                stored = self._put_durably(self._root / key, data, if_absent=if_absent)
+            else:
+                stored = self._put_fast(key, data, if_absent=if_absent)
+        except (OSError, BaseError) as error:
+            raise self._failure(error, "written", key) from error
+        if not stored and (self._root / key).is_dir():
+            raise Poison(f"key {key[:200]!r}: there is a folder of that name; choose another key")
+        return stored
+
+    def _put_fast(self, key: str, data: bytes, *, if_absent: bool) -> bool:
+        try:
+            self._store.put(key, data, mode="create" if if_absent else "overwrite", use_multipart=False)
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def _put_durably(self, final: Path, data: bytes, *, if_absent: bool) -> bool:
+        staging = final.with_name(f"put#{secrets.randbelow(10**18)}")
+        try:
+            self._write_synced(staging, data)
+            stored = _link(staging, final) if if_absent else _replace(staging, final)
+        finally:
+            staging.unlink(missing_ok=True)
+        # The loser syncs too: its caller builds on the winner's object, whose writer may not be that far yet.
+        self._sync_folders(final.parent)
+        return stored
+
+    def _write_synced(self, staging: Path, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            handle = os.open(staging, flags, 0o666)
+        except FileNotFoundError:
+            self._folders_on_disk.clear()
+            staging.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(staging, flags, 0o666)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+
+    def _sync_folders(self, folder: Path) -> None:
+        _fsync_folder(folder)
+        fresh: list[Path] = []
+        while folder != self._root and folder not in self._folders_on_disk:
+            fresh.append(folder)
+            folder = folder.parent
+            _fsync_folder(folder)
+        self._folders_on_disk.update(fresh)  # only now: another thread relies on the whole chain
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes. Raises `ObjectMissing`."""
+        check_key(key)
+        try:
+            return bytes(self._store.get(key).bytes())
+        except (OSError, BaseError) as error:
+            raise self._failure(error, "read", key) from error
+
+    def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
+        """Bytes `first_byte` to `next_byte` (exclusive, cut at the object's end). Raises `ObjectMissing`."""
+        check_key(key)
+        failure: Exception | None = None
+        if first_byte < next_byte:
+            try:
+                return bytes(self._store.get_range(key, start=first_byte, end=next_byte))
+            except (OSError, BaseError) as error:
+                failure = error
+        info = self.head(key)
+        if info is None:
+            raise self._missing(key)
+        if failure is not None and first_byte < info.size_bytes:
+            raise self._failure(failure, "read", key) from failure
+        return b""
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """Size of the object, or None."""
+        check_key(key)
+        try:
+            return _info(self._store.head(key))
+        except (OSError, BaseError) as error:
+            failure = self._failure(error, "read", key)
+            if isinstance(failure, ObjectMissing):
+                return None
+            raise failure from error
+
+    def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        """Every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
+        folder = prefix.removesuffix("/")
+        if folder:
+            check_key(folder)
+        return self._walk(folder, after)
+
+    def _walk(self, folder: str, after: str | None) -> Iterator[ObjectInfo]:
+        # Folder by folder: memory for one at a time, and those wholly below `after` are never opened.
+        try:
+            found = self._store.list_with_delimiter(folder or None)
+        except (OSError, BaseError) as error:
+            raise self._failure(error, "listed", folder) from error
+        infos: dict[str, ObjectInfo | None] = {meta["path"]: _info(meta) for meta in found["objects"]}
+        infos.update((f"{below}/", None) for below in found["common_prefixes"])
+        for name in sorted(infos):
+            info = infos[name]
+            if info is not None:
+                if after is None or name > after:
+                    yield info
+            elif after is None or name > after or after.startswith(name):
+                yield from self._walk(name.removesuffix("/"), after)
+
+    def delete(self, key: str) -> None:
+        """Remove the object; removing one that is not there is no error."""
+        check_key(key)
+        try:
+            self._store.delete(key)
+        except (OSError, BaseError) as error:
+            failure = self._failure(error, "removed", key)
+            if not isinstance(failure, ObjectMissing):
+                raise failure from error
+
+    def change(self, key: str, make: Change) -> bytes | None:
+        """Replace an object by what `make` makes of it; see `ObjectStore.change`.
+
+        Raises:
+            Retryable: Another process has kept the folder's lock for too long; or as `put`.
+        """
+        check_key(key)
+        with self._alone():
+            try:
+                found = self.get(key)
+            except ObjectMissing:
+                found = None
+            made = make(found)
+            if made is None:
+                self.delete(key)
+            elif made != found:
+                self.put(key, made)
+            return made
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One holder at a time, by a lock on the folder, which ends with its process."""
+        try:
+            folder = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Retryable(f"{self.url} cannot be opened ({error.strerror}); is its disk there?") from error
+        try:
+            self._lock(folder)
+            yield
+        finally:
+            os.close(folder)
+
+    def _lock(self, folder: int) -> None:
+        until_s = time.monotonic() + _LOCK_PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError as error:
+                if time.monotonic() > until_s:
+                    raise Retryable(
+                        f"{self.url}: another process has held the manifests for {_LOCK_PATIENCE_S:g} s; "
+                        "is it stopped (Ctrl-Z)? then let it go on, or end it"
+                    ) from error
+            time.sleep(_LOCK_LOOK_UP_S)
+
+    def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
+        """The file's URL, percent-escaped; it works for as long as the file is there."""
+        del ttl_s
+        check_key(key)
+        return (self._root / key).as_uri()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _unusable(self, reason: str) -> Misconfigured:
+        return Misconfigured(
+            f"store folder {self._root}: {reason}; give this user the right to write there, "
+            "or set FRAMETALLY_STORE_URL or FRAMETALLY_DATA_DIR to another folder"
+        )
+
+    def _missing(self, key: str) -> ObjectMissing:
+        return ObjectMissing(f"no object {key!r} in {self.url}")
+
+    def _failure(self, error: Exception, done: str, key: str) -> FrametallyError:
+        number = _errno(error)
+        if number in _NO_OBJECT and done != "written":
+            return self._missing(key)
+        if number in _NO_ROOM:
+            return Retryable(
+                f"no room left in store folder {self._root} for {key}: free some space there, "
+                "or set FRAMETALLY_STORE_URL to a folder on another disk"
+            )
+        if number in _NO_RIGHT:
+            return Misconfigured(
+                f"{self._root / key} may not be {done} ({os.strerror(number)}): give this user the right, "
+                "or set FRAMETALLY_STORE_URL to another folder"
+            )
+        if number in _NO_SUCH_NAME:
+            return Poison(f"key {key[:200]!r} cannot be {done} ({os.strerror(number)}): choose another key")
+        reason = os.strerror(number) if number else str(error).partition("\n")[0]
+        if "invalid path" in reason:
+            return Misconfigured(
+                f"store folder {self._root} holds a file that is not frametally's ({reason}): remove it"
+            )
+        return Retryable(f"{self._root / key} could not be {done} ({reason}): check the disk and try again")
+
+
+def check_key(key: str) -> None:
+    """Refuse what cannot be a key: paths that leave the folder, control characters, staging names.
+
+    Raises:
+        Poison: `key` is such.
+    """
+    parts = key.split("/")
+    if any(part in ("", ".", "..") for part in parts) or _CONTROL.search(key):
+        raise Poison(f"key {key[:200]!r} is no relative path of plain names; use one such as media/a.json")
+    if _RESERVED_NAME.fullmatch(parts[-1]):
+        raise Poison(
+            f"key {key[:200]!r}: {parts[-1]!r} is named like a staging file or a drive; choose another key"
+        )
+
+
+def _info(meta: ObjectMeta) -> ObjectInfo:
+    modified_at_ms = int(meta["last_modified"].timestamp() * 1000)
+    return ObjectInfo(meta["path"], meta["size"], meta["e_tag"] or "", modified_at_ms)
+
+
+def _errno(error: Exception) -> int:
+    """The operating system's number for what obstore or Python raised, 0 if there is none."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    if isinstance(error, FileNotFoundError):  # obstore's, also for a folder where a file was meant
+        return errno.ENOENT
+    match = _OS_ERROR.search(str(error))
+    return int(match[1]) if match else 0
+
+
+def _link(staging: Path, final: Path) -> bool:
+    try:
+        os.link(staging, final)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _replace(staging: Path, final: Path) -> bool:
+    staging.replace(final)
+    return True
+
+
+def _make_folders(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _fsync_folder(folder.parent)
+
+
+def _fsync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems have nothing to sync for a folder
+            raise
+    finally:
+        os.close(handle)

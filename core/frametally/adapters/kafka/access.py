@@ -1,0 +1,215 @@
+"""Where Kafka is and how to log in there: from the URL, the settings, and a `client.properties` file."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from frametally.errors import Misconfigured
+from frametally.settings.access import NO_SECRET, LogAccess
+
+_SCHEME = "kafka://"
+_DEFAULT_PORT = 9092
+_SECURITIES = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_KNOWN_KEYS = frozenset(
+    {
+        "bootstrap.servers",
+        "security.protocol",
+        "sasl.mechanisms",
+        "sasl.mechanism",
+        "sasl.username",
+        "sasl.password",
+        "ssl.ca.location",
+        "client.id",
+        "request.timeout.ms",
+        "session.timeout.ms",
+        "enable.idempotence",
+    }
+)
+_warnings = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KafkaAccess:
+    """All that is needed to talk to a Kafka cluster.
+
+    Attributes:
+        servers: Host and port of each broker to begin with.
+        security: Kafka's `security.protocol`.
+        mechanism: Kafka's `sasl.mechanism`; used where `security` begins with SASL.
+        user: Name to log in by.
+        password: Its secret.
+        ca_file: PEM file of the authorities that certificates may come from; None: the system's.
+        client_id: What the brokers call this client in their logs.
+        request_timeout_s: Seconds after which a request without an answer is sent again.
+        session_timeout_s: Seconds without a heartbeat after which a consumer counts as dead; None: the lease.
+        idempotent: Whether a message that is sent again is kept once.
+    """
+
+    servers: tuple[tuple[str, int], ...]
+    security: str = "PLAINTEXT"
+    mechanism: str = "PLAIN"
+    user: str = ""
+    password: SecretStr = field(default=NO_SECRET)
+    ca_file: Path | None = None
+    client_id: str = "frametally"
+    request_timeout_s: float = 8.0
+    session_timeout_s: float | None = None
+    idempotent: bool = True
+
+    @property
+    def with_tls(self) -> bool:
+        """Whether connections are encrypted."""
+        return self.security in ("SSL", "SASL_SSL")
+
+    @property
+    def with_login(self) -> bool:
+        """Whether a name and a password are asked for."""
+        return self.security.startswith("SASL_")
+
+    def tls_context(self) -> ssl.SSLContext:
+        """What certificates are checked with.
+
+        Raises:
+            Misconfigured: The CA file cannot be read, or holds no certificate.
+        """
+        try:
+            return ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
+        except (OSError, ssl.SSLError) as error:
+            raise Misconfigured(
+                f"FRAMETALLY_LOG_CA_FILE={self.ca_file}: no certificates can be read from it ({error}); "
+                "name a PEM file with the certificate of the authority that Kafka's comes from"
+            ) from error
+
+    def client_options(self) -> dict[str, Any]:
+        """What every client of `kafka` is made with."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": [_shown(host, port) for host, port in self.servers],
+            "client_id": self.client_id,
+            "security_protocol": self.security,
+            "request_timeout_ms": round(self.request_timeout_s * 1000),
+            # A broker that was away is found again within a second, not within 30.
+            "reconnect_backoff_max_ms": 1000,
+        }
+        if self.with_tls:
+            options["ssl_context"] = self.tls_context()
+        if self.with_login:
+            options |= {
+                "sasl_mechanism": self.mechanism,
+                "sasl_plain_username": self.user,
+                "sasl_plain_password": self.password.get_secret_value(),
+            }
+        return options
+
+
+def read_kafka_access(url: str, access: LogAccess | None = None) -> KafkaAccess:
+    """Put together what the URL, the settings and the `client.properties` file say; settings win.
+
+    Args:
+        url: `kafka://host:port,host:port`, or `kafka://` where the file names the servers.
+        access: The settings beside the URL.
+
+    Raises:
+        Misconfigured: Something is missing, or cannot be.
+    """
+    access = access or LogAccess()
+    given = _read_properties(access.client_properties) if access.client_properties else {}
+    servers = url.removeprefix(_SCHEME).rstrip("/") or given.get("bootstrap.servers", "")
+    user = access.user or given.get("sasl.username", "")
+    ca_file = access.ca_file or (Path(given["ssl.ca.location"]) if given.get("ssl.ca.location") else None)
+    security = (access.security or given.get("security.protocol", "")).upper()
+    if not security:
+        security = ("SASL_" if user else "") + ("SSL" if ca_file else "PLAINTEXT")
+    password = access.password
+    if not password.get_secret_value():
+        password = SecretStr(given.get("sasl.password", ""))
+    found = KafkaAccess(
+        servers=_parse_servers(url, servers),
+        security=_one_of("security.protocol", security, _SECURITIES),
+        mechanism=_one_of(
+            "sasl.mechanisms",
+            given.get("sasl.mechanisms") or given.get("sasl.mechanism") or "PLAIN",
+            _MECHANISMS,
+        ),
+        user=user,
+        password=password,
+        ca_file=ca_file,
+        client_id=given.get("client.id") or "frametally",
+        request_timeout_s=_milliseconds(given, "request.timeout.ms", 8000) / 1000,
+        session_timeout_s=_milliseconds(given, "session.timeout.ms", 0) / 1000 or None,
+        idempotent=given.get("enable.idempotence", "true").lower() != "false",
+    )
+    if found.with_login and not (found.user and found.password.get_secret_value()):
+        raise Misconfigured(
+            f"Kafka by {found.security} needs a name and a password: set FRAMETALLY_LOG_USER and "
+            "FRAMETALLY_LOG_PASSWORD, or sasl.username and sasl.password in the file that "
+            "FRAMETALLY_LOG_CLIENT_PROPERTIES names"
+        )
+    return found
+
+
+def _parse_servers(url: str, servers: str) -> tuple[tuple[str, int], ...]:
+    if "@" in servers:
+        # The URL itself is not shown: what stands before the @ is likely a password.
+        raise Misconfigured(
+            "FRAMETALLY_LOG_URL: a name or password has no place in it; "
+            "set FRAMETALLY_LOG_USER and FRAMETALLY_LOG_PASSWORD"
+        )
+    parsed = []
+    for server in filter(None, (part.strip() for part in servers.split(","))):
+        host, _, port = server.rpartition(":") if not server.endswith("]") else (server, "", "")
+        if not host:
+            host, port = server, ""
+        if not (port == "" or (port.isdecimal() and 0 < int(port) < 65536)) or set(host) & set("/ ?#"):
+            raise Misconfigured(f"FRAMETALLY_LOG_URL={url!r}: {server!r} is not host:port")
+        parsed.append((host.strip("[]"), int(port or _DEFAULT_PORT)))
+    if not parsed:
+        raise Misconfigured(f"FRAMETALLY_LOG_URL={url!r} names no broker: use kafka://host:port,host:port")
+    return tuple(parsed)
+
+
+def _read_properties(path: Path) -> dict[str, str]:
+    """Keys and values of a `client.properties` file; keys that nothing here knows are named in a warning."""
+    try:
+        text = path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(
+            f"FRAMETALLY_LOG_CLIENT_PROPERTIES={path} cannot be read ({error}): correct the name"
+        ) from error
+    given = {}
+    for line in map(str.strip, text.splitlines()):
+        if not line or line[0] in "#!":
+            continue
+        key, found, value = line.partition("=")
+        key = key.strip()
+        if not found:
+            _warnings.warning("%s: a line without '=' is ignored", path)
+        elif key not in _KNOWN_KEYS:
+            _warnings.warning("%s: %s is not a key that frametally knows; it is ignored", path, key)
+        else:
+            given[key] = value.strip()
+    return given
+
+
+def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise Misconfigured(f"{key}={value}: frametally can do {', '.join(allowed)}")
+    return value
+
+
+def _milliseconds(given: Mapping[str, str], key: str, default: int) -> int:
+    value = given.get(key, str(default))
+    if not value.isdecimal():
+        raise Misconfigured(f"{key}={value}: a number of milliseconds is needed")
+    return int(value)
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,298 @@
+"""The frame log on Apache Kafka, for many hosts."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from kafka import KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    NotCoordinatorError,
+    TopicAlreadyExistsError,
+    for_code,
+)
+
+from frametally.adapters.kafka.access import read_kafka_access
+from frametally.adapters.kafka.consumer_group import KafkaGroupConsumer
+from frametally.adapters.kafka.failures import NoSuchTopic, explained, no_right
+from frametally.adapters.kafka.probe import check_reachable
+from frametally.errors import Misconfigured, Retryable
+from frametally.settings.access import LogAccess
+
+_CHUNK_MESSAGES = 1000
+_HOUR_MS = 3_600_000
+_CONNECT_S = 8.0
+_CREATE_S = 10.0
+_COORDINATOR_S = 5.0
+
+# The library tells of every broken connection on standard error; what matters is raised, in our words.
+logging.getLogger("kafka").addHandler(logging.NullHandler())
+
+
+class _Topic(NamedTuple):
+    log_id: str
+    partitions: int
+    rights: frozenset[str]
+
+
+class KafkaLog:
+    """A frame log in `kafka://host:port,host:port`. Threads may share it."""
+
+    def __init__(self, url: str, access: LogAccess | None = None, *, lease_s: float = 10.0) -> None:
+        """Nothing is asked of Kafka yet.
+
+        Args:
+            url: `kafka://host:port,host:port`, or `kafka://` where a `client.properties` names the servers.
+            access: How to log in, and how topics are made.
+            lease_s: Seconds without a poll after which a consumer's partitions go to others.
+
+        Raises:
+            Misconfigured: Something is missing, or cannot be.
+        """
+        self.url = url
+        self._access = read_kafka_access(url, access)
+        self._replication = access.replication if access else 0
+        self._retention_h = access.retention_h if access else 0
+        self._lease_s = lease_s
+        self._lock = threading.Lock()
+        self._admin: Any = None
+        self._producer: Any = None
+        self._log_ids: dict[str, str] = {}
+
+    def create_topic(self, topic: str, partitions: int) -> None:
+        """Make the topic if it is not there; an existing one stays as it is.
+
+        Raises:
+            Misconfigured: Fewer than one partition, no right to do it, or what Kafka does not do.
+            Retryable: Kafka is away for now.
+        """
+        if partitions < 1:
+            raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
+        try:
+            self._describe(topic)
+        except NoSuchTopic:
+            configs = {"retention.ms": str(self._retention_h * _HOUR_MS)} if self._retention_h else {}
+            wanted = {
+                "num_partitions": partitions,
+                "replication_factor": self._replication or -1,
+                "configs": configs,
+            }
+            # Another may be quicker.
+            with explained(self._access, self.url, topic, "create"), suppress(TopicAlreadyExistsError):
+                self._connected().create_topics({topic: wanted})
+            self._wait_for(topic)
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions the topic has. Raises `Misconfigured` if there is no such topic."""
+        return self._describe(topic).partitions
+
+    def log_id(self, topic: str) -> str:
+        """Kafka's id of the topic: one made anew has another. Raises `Misconfigured` as above."""
+        return self._describe(topic).log_id
+
+    def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
+        """Append `(key, value)` messages; each is on all replicas that are in step when this returns.
+
+        Raises:
+            Misconfigured: There is no such topic, no right to write, or too large a message.
+            Retryable: Kafka is away for now; earlier messages of this call may be in.
+        """
+        target = self._describe(topic, right="WRITE")
+        source = iter(messages)
+        while chunk := list(itertools.islice(source, _CHUNK_MESSAGES)):
+            with explained(self._access, self.url, topic, "write to"):
+                producer = self._producing()
+                sent = [
+                    producer.send(topic, key=key, value=value, partition=zlib.crc32(key) % target.partitions)
+                    for key, value in chunk
+                ]
+                for future in sent:
+                    future.get(timeout=None)
+
+    def begin_offsets(self, topic: str) -> dict[int, int]:
+        """Per partition, the offset of the oldest message still there (the end offset if there is none)."""
+        return self._offsets(topic, OffsetSpec.EARLIEST)
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """Per partition, the offset that the next message will get."""
+        return self._offsets(topic, OffsetSpec.LATEST)
+
+    def committed(self, topic: str, group: str) -> dict[int, int]:
+        """Per partition, the group's committed offset; partitions without one are left out."""
+        return self._committed(topic, [group])[group]
+
+    def subscribe(
+        self,
+        topic: str,
+        group: str,
+        *,
+        on_assigned: Callable[[list[int]], None],
+        on_revoked: Callable[[list[int]], None],
+    ) -> KafkaGroupConsumer:
+        """A member of the group, with connections of its own; it joins at its first poll.
+
+        Raises:
+            Misconfigured: There is no such topic, or no right to read it.
+            Retryable: Kafka is away for now.
+        """
+        self._describe(topic, right="READ")
+        return KafkaGroupConsumer(
+            self._access,
+            url=self.url,
+            topic=topic,
+            group=group,
+            on_assigned=on_assigned,
+            on_revoked=on_revoked,
+            lease_s=self._lease_s,
+        )
+
+    def trim(self, topic: str) -> int:
+        """Remove the messages that every group which ever committed has committed; how many were removed.
+
+        Kafka forgets what a group committed once it had no member for `offsets.retention.minutes` (a week).
+        """
+        self._describe(topic, right="READ")
+        with explained(self._access, self.url, topic, "look at the groups of"):
+            groups = [group["group_id"] for group in self._connected().list_groups()]
+        by_group = [committed for committed in self._committed(topic, groups).values() if committed]
+        if not by_group:
+            return 0
+        begin, end = self.begin_offsets(topic), self.end_offsets(topic)
+        below = {
+            partition: min(end[partition], *(committed.get(partition, 0) for committed in by_group))
+            for partition in end
+        }
+        wanted = {partition: offset for partition, offset in below.items() if offset > begin[partition]}
+        if not wanted:
+            return 0
+        with explained(self._access, self.url, topic, "delete messages of"):
+            self._connected().delete_records(
+                {TopicPartition(topic, partition): offset for partition, offset in wanted.items()}
+            )
+        return sum(offset - begin[partition] for partition, offset in wanted.items())
+
+    def keep_for(self, topic: str, hours: int) -> None:
+        """Set how long the topic keeps messages.
+
+        Raises:
+            Misconfigured: There is no such topic, or no right to change it.
+            Retryable: Kafka is away for now.
+        """
+        self._describe(topic)
+        change = ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": str(hours * _HOUR_MS)})
+        with explained(self._access, self.url, topic, "change the settings of"):
+            done = self._connected().alter_configs([change], raise_on_unknown=False)
+        (result,) = done["topic"].values()
+        if result != "OK":
+            raise Misconfigured(f"topic {topic!r} cannot be set to keep messages for {hours} hours: {result}")
+
+    def close(self) -> None:
+        """Close the connections; consumers have their own and are closed by themselves."""
+        with self._lock:
+            if self._producer is not None:
+                self._producer.close(timeout=_CONNECT_S)
+            if self._admin is not None:
+                self._admin.close()
+            self._producer = self._admin = None
+
+    def _offsets(self, topic: str, which: OffsetSpec) -> dict[int, int]:
+        asked = {TopicPartition(topic, p): which for p in range(self._describe(topic).partitions)}
+        with explained(self._access, self.url, topic, "look at"):
+            found = self._connected().list_partition_offsets(asked)
+        return {at.partition: found[at].offset for at in sorted(found)}
+
+    def _committed(self, topic: str, groups: list[str]) -> dict[str, dict[int, int]]:
+        target = self._describe(topic)
+        asked = [TopicPartition(topic, partition) for partition in range(target.partitions)]
+        if not groups:
+            return {}
+        with explained(self._access, self.url, topic, "look at"):
+            found = self._group_offsets(dict.fromkeys(groups, asked))
+        return {
+            group: {at.partition: row.offset for at, row in sorted(offsets.items()) if row.offset >= 0}
+            for group, offsets in found.items()
+        }
+
+    def _group_offsets(self, asked: dict[str, list[TopicPartition]]) -> Any:
+        by_s = time.monotonic() + _COORDINATOR_S
+        while True:
+            try:
+                return self._connected().list_group_offsets(asked)
+            except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
+                # Kafka makes its books of groups when the first one asks, and moves them between brokers.
+                if time.monotonic() > by_s:
+                    raise
+                time.sleep(0.1)
+
+    def _describe(self, topic: str, *, right: str | None = None) -> _Topic:
+        """The topic as it is now.
+
+        Raises:
+            Misconfigured: There is none, the right is missing, or it was made anew since it was first seen
+                here: whoever goes on would mix up the offsets of the two.
+        """
+        with explained(self._access, self.url, topic, "look at"):
+            (row,) = self._connected().describe_topics([topic])
+            if row["error_code"]:
+                raise for_code(row["error_code"])(topic)
+        rights = frozenset(map(str, row.get("authorized_operations") or ()))
+        found = _Topic(str(row["topic_id"]), len(row["partitions"]), rights)
+        known = self._log_ids.setdefault(topic, found.log_id)
+        if known != found.log_id:
+            raise Misconfigured(
+                f"topic {topic!r} was deleted and made again meanwhile ({known}, now {found.log_id}): "
+                "what it held is gone; start this again, to go on with the new one"
+            )
+        if right is not None and rights and right not in rights:
+            raise no_right(self._access, {"READ": "read", "WRITE": "write to"}[right], f"topic {topic!r}")
+        return found
+
+    def _wait_for(self, topic: str) -> None:
+        """A topic that was made is seen a little later."""
+        by_s = time.monotonic() + _CREATE_S
+        while True:
+            try:
+                self.begin_offsets(topic)
+                return
+            except (NoSuchTopic, Retryable):
+                if time.monotonic() > by_s:
+                    raise
+                time.sleep(0.05)
+
+    def _connected(self) -> Any:
+        with self._lock:
+            if self._admin is None:
+                check_reachable(self._access)
+                self._admin = KafkaAdminClient(
+                    **self._access.client_options(),
+                    bootstrap_timeout_ms=round(_CONNECT_S * 1000),
+                    # Threads share it; the sixth question at once would be refused.
+                    max_in_flight_requests_per_connection=1000,
+                )
+            return self._admin
+
+    def _producing(self) -> Any:
+        with self._lock:
+            if self._producer is None:
+                check_reachable(self._access)
+                self._producer = KafkaProducer(
+                    **self._access.client_options(),
+                    acks="all",
+                    enable_idempotence=self._access.idempotent,
+                    # Whoever calls waits for all of a call's messages; these fill the batches meanwhile.
+                    linger_ms=5,
+                    batch_size=128 * 1024,
+                    max_block_ms=round(_CONNECT_S * 1000),
+                    delivery_timeout_ms=round(max(30.0, 3 * self._access.request_timeout_s) * 1000),
+                    bootstrap_timeout_ms=round(_CONNECT_S * 1000),
+                )
+            return self._producer

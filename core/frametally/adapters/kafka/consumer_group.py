@@ -1,0 +1,256 @@
+"""Consumer groups on Kafka: one member, told of its partitions in the thread that polls.
+
+Kafka's client tells its listener of a change in a thread of its own, where nothing that waits may be called.
+So the listener only interrupts the poll under way, by an exception that the client passes on once its own
+books are right; the callbacks then run in the caller's thread, and may commit and seek:
+
+1. A member that has to give partitions up has the others wait until it joins again, which its next poll does:
+   after `on_revoked`. So a commit made there still counts.
+2. A member that was taken for dead learns it at its next poll; its commits until then are refused.
+3. A callback that fails is called again at the next poll, before Kafka hears of this member again.
+
+Kafka itself takes a commit for any partition from any member of the group's current generation; whose the
+partition is, is checked here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import (
+    CommitFailedError,
+    FencedInstanceIdError,
+    IllegalGenerationError,
+    IllegalStateError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+from kafka.structs import MemberState
+
+from frametally.adapters.kafka.access import KafkaAccess
+from frametally.adapters.kafka.failures import explain
+from frametally.ports.frame_log import LeaseLost, LogRecord
+
+_LEAST_POLL_S = 0.005
+_JOIN_S = 1.0
+_LEAVE_S = 2.0
+_BOOTSTRAP_S = 8.0
+_LONGEST_HEARTBEAT_S = 0.5
+
+
+class _Changed(Exception):
+    """Interrupts a poll: this member's partitions have changed."""
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Remembers what goes, for the thread that polls."""
+
+    def __init__(self) -> None:
+        self.gone: set[int] = set()
+        self.closing = False
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self.gone |= {at.partition for at in revoked}
+        self._interrupt()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._interrupt()
+
+    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        self.on_partitions_revoked(lost)
+
+    def _interrupt(self) -> None:
+        if not self.closing:
+            raise _Changed
+
+
+class KafkaGroupConsumer:
+    """One member of a group; see `LogConsumer`."""
+
+    def __init__(
+        self,
+        access: KafkaAccess,
+        *,
+        url: str,
+        topic: str,
+        group: str,
+        on_assigned: Callable[[list[int]], None],
+        on_revoked: Callable[[list[int]], None],
+        lease_s: float,
+    ) -> None:
+        """A member that joins at its first poll.
+
+        Args:
+            access: Where Kafka is, and who we are.
+            url: The log's URL, for messages.
+            topic: What to read.
+            group: The group's name.
+            on_assigned: Called with newly assigned partitions.
+            on_revoked: Called with partitions that go or went to others.
+            lease_s: Seconds without a poll after which the others take the partitions.
+
+        Raises:
+            Misconfigured: Kafka refuses this member.
+            Retryable: Kafka is away for now.
+        """
+        self._access = access
+        self._url = url
+        self._topic = topic
+        self._group = group
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+        self._listener = _Listener()
+        self._held: set[int] = set()
+        self._late: dict[int, int] = {}
+        session_s = access.session_timeout_s or lease_s
+        try:
+            self._kafka = KafkaConsumer(
+                **access.client_options(),
+                group_id=group,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                allow_auto_create_topics=False,
+                partition_assignment_strategy=[CooperativeStickyAssignor],
+                session_timeout_ms=round(session_s * 1000),
+                heartbeat_interval_ms=round(min(_LONGEST_HEARTBEAT_S, session_s / 10) * 1000),
+                max_poll_interval_ms=round(lease_s * 1000),
+                bootstrap_timeout_ms=round(_BOOTSTRAP_S * 1000),
+            )
+            self._kafka.subscribe([topic], listener=self._listener)
+            # The member that leads shares out what it knows of: it must know the topic before it joins.
+            self._kafka.partitions_for_topic(topic)
+        except KafkaError as error:
+            raise self._explained(error) from error
+
+    def poll(self, *, timeout_s: float, max_records: int = 500) -> list[LogRecord]:
+        """The next messages of the assigned partitions; see `LogConsumer.poll`."""
+        began_s = time.monotonic()
+        while True:
+            self._tell()
+            # Joining that ends while nobody polls would begin anew: so it is waited for.
+            within_s = timeout_s if self._is_member else max(timeout_s, _JOIN_S)
+            left_s = began_s + within_s - time.monotonic()
+            try:
+                found = self._take(max(left_s, _LEAST_POLL_S), max_records)
+            except KafkaError as error:
+                if not isinstance(error.__cause__, _Changed):
+                    raise self._explained(error) from error
+                continue
+            if found or left_s <= 0 or (self._is_member and began_s + timeout_s <= time.monotonic()):
+                return [
+                    LogRecord(at.partition, record.offset, record.key or b"", record.value or b"")
+                    for at, records in found.items()
+                    for record in records
+                    if at.partition in self._held
+                ]
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Make `offset` the next one that `poll` returns. Raises `LeaseLost` if it is not assigned."""
+        try:
+            if partition in self._held:
+                self._kafka.seek(TopicPartition(self._topic, partition), offset)
+                return
+        except (AssertionError, IllegalStateError):
+            pass  # it went meanwhile
+        raise self._lost(partition)
+
+    def commit(self, partition: int, offset: int) -> None:
+        """Record that all below `offset` is done.
+
+        While the group shares its partitions anew, Kafka takes no commit: it is then made by the poll after
+        that, or never, if the partition goes to another.
+
+        Raises:
+            LeaseLost: The partition is no longer this member's.
+            Retryable: Kafka is away for now.
+        """
+        if partition not in self._held:
+            raise self._lost(partition)
+        if self._commit_now(partition, offset):
+            self._late.pop(partition, None)
+        else:
+            self._late[partition] = offset
+
+    def assignment(self) -> set[int]:
+        """Partitions assigned at the last poll."""
+        return set(self._held)
+
+    def close(self) -> None:
+        """Leave the group and close the connections; again is no error."""
+        self._listener.closing = True
+        self._held.clear()
+        self._kafka.close(autocommit=False, timeout_ms=round(_LEAVE_S * 1000))
+
+    @property
+    def _is_member(self) -> bool:
+        """Whether the group has its partitions shared out, as far as this member knows."""
+        return bool(self._kafka.group_metadata().state == MemberState.STABLE)
+
+    def _take(self, timeout_s: float, max_records: int) -> dict[TopicPartition, list[Any]]:
+        timeout_ms = round(timeout_s * 1000)
+        if max_records > 0:
+            found: dict[TopicPartition, list[Any]] = self._kafka.poll(
+                timeout_ms=timeout_ms, max_records=max_records
+            )
+            return found
+        paused = self._kafka.assignment()
+        self._kafka.pause(*paused)
+        try:
+            self._kafka.poll(timeout_ms=timeout_ms, max_records=1)
+        finally:
+            self._kafka.resume(*(paused & self._kafka.assignment()))
+        return {}
+
+    def _tell(self) -> None:
+        """Call back about all that has changed since the last poll."""
+        self._commit_late()
+        gone = self._listener.gone & self._held
+        if gone:
+            self._on_revoked(sorted(gone))
+            self._held -= gone
+            self._late = {partition: at for partition, at in self._late.items() if partition in self._held}
+        self._listener.gone.clear()
+        added = {at.partition for at in self._kafka.assignment()} - self._held
+        if added:
+            self._held |= added
+            try:
+                self._on_assigned(sorted(added))
+            except BaseException:
+                self._held -= added  # they are assigned anew at the next poll
+                raise
+
+    def _commit_now(self, partition: int, offset: int) -> bool:
+        """Whether it was taken; not while the group shares its partitions anew."""
+        try:
+            self._kafka.commit({TopicPartition(self._topic, partition): OffsetAndMetadata(offset, "", -1)})
+        except RebalanceInProgressError:
+            return False
+        except CommitFailedError as error:
+            if error.args and isinstance(error.args[0], RebalanceInProgressError):
+                return False
+            raise self._lost(partition) from error
+        except (FencedInstanceIdError, IllegalGenerationError, UnknownMemberIdError) as error:
+            raise self._lost(partition) from error
+        except KafkaError as error:
+            raise self._explained(error) from error
+        return True
+
+    def _commit_late(self) -> None:
+        for partition, offset in list(self._late.items()) if self._is_member else ():
+            with suppress(LeaseLost):
+                self.commit(partition, offset)
+
+    def _explained(self, error: KafkaError) -> Exception:
+        return explain(error, self._access, self._url, self._topic, f"read, as group {self._group!r},")
+
+    def _lost(self, partition: int) -> LeaseLost:
+        return LeaseLost(
+            f"partition {partition} is no longer this consumer's in group {self._group!r}: "
+            "drop its unfinished work and poll again"
+        )

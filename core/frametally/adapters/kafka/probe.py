@@ -1,0 +1,174 @@
+"""Why Kafka cannot be reached: the one cause that its client, which waits for all alike, does not tell.
+
+The client library tries again until its time is over, whatever is wrong. This asks once, step by step: is the
+host known, does something listen, is it encrypted as we think, whose certificate is it, does it take our
+name and password.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from contextlib import closing
+
+from frametally.adapters.kafka.access import KafkaAccess
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+
+_TIMEOUT_S = 4.0
+_SASL_HANDSHAKE, _SASL_AUTHENTICATE = 17, 36
+_NO_ERROR, _ILLEGAL_SASL_STATE, _UNSUPPORTED_MECHANISM = 0, 34, 33
+_MOST_BYTES = 1_000_000  # no answer to these questions is longer
+
+
+def check_reachable(access: KafkaAccess) -> None:
+    """Return if one of the servers lets us in.
+
+    Raises:
+        Misconfigured: None does, and a person has to change something: an unknown host, a wrong kind of
+            connection, an authority that is not trusted, a name or password that is refused.
+        Retryable: None does for now: nothing listens, or nothing answers.
+    """
+    troubles: list[FrametallyError] = []
+    for host, port in access.servers:
+        try:
+            _check_one(access, host, port)
+        except (Misconfigured, Retryable) as error:
+            troubles.append(error)
+        else:
+            return
+    # What may pass by itself comes first: the other servers are perhaps just not needed.
+    raise next((one for one in troubles if isinstance(one, Retryable)), troubles[0])
+
+
+def _check_one(access: KafkaAccess, host: str, port: int) -> None:
+    where = f"Kafka at {host}:{port}"
+    with closing(_connected(access, where, host, port)) as connection:
+        mechanism = access.mechanism if access.with_login else "PLAIN"
+        answer = _ask(connection, where, access, _SASL_HANDSHAKE, 1, _text(mechanism))
+        (error,) = struct.unpack_from(">h", answer)
+        if not access.with_login:
+            if error != _ILLEGAL_SASL_STATE:
+                raise Misconfigured(
+                    f"{where} wants a name and a password: "
+                    "set FRAMETALLY_LOG_USER and FRAMETALLY_LOG_PASSWORD"
+                )
+            return
+        if error == _ILLEGAL_SASL_STATE:
+            raise Misconfigured(
+                f"{where} takes no name and password on this port: leave FRAMETALLY_LOG_USER away, "
+                "or name the port of its SASL listener in FRAMETALLY_LOG_URL"
+            )
+        if error == _UNSUPPORTED_MECHANISM:
+            raise Misconfigured(
+                f"{where} does not let in by {mechanism}: it offers {', '.join(_texts(answer[2:]))}; "
+                "set sasl.mechanisms in the file that FRAMETALLY_LOG_CLIENT_PROPERTIES names"
+            )
+        if error == _NO_ERROR and mechanism == "PLAIN":
+            _log_in(access, connection, where)
+
+
+def _log_in(access: KafkaAccess, connection: socket.socket, where: str) -> None:
+    token = f"\0{access.user}\0{access.password.get_secret_value()}".encode()
+    answer = _ask(
+        connection, where, access, _SASL_AUTHENTICATE, 0, struct.pack(f">i{len(token)}s", len(token), token)
+    )
+    (error,) = struct.unpack_from(">h", answer)
+    if error != _NO_ERROR:
+        raise Misconfigured(
+            f"{where} refused the name {access.user!r} or its password: "
+            "check FRAMETALLY_LOG_USER and FRAMETALLY_LOG_PASSWORD"
+        )
+
+
+def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.socket:
+    try:
+        plain = socket.create_connection((host, port), timeout=_TIMEOUT_S)
+    except socket.gaierror as error:
+        raise Misconfigured(
+            f"{where}: that host is not known here ({error.strerror}); check FRAMETALLY_LOG_URL"
+        ) from error
+    except (OSError, UnicodeError) as error:
+        raise Retryable(
+            f"{where}: nothing answers there ({error}); start it, or check FRAMETALLY_LOG_URL"
+        ) from (error)
+    if not access.with_tls:
+        return plain
+    try:
+        return access.tls_context().wrap_socket(plain, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        plain.close()
+        raise Misconfigured(
+            f"{where} shows a certificate that is not trusted ({error.verify_message}): name the authority "
+            "that it comes from in FRAMETALLY_LOG_CA_FILE"
+            + ("" if access.ca_file is None else f", which is {access.ca_file}")
+        ) from error
+    except TimeoutError as error:
+        plain.close()
+        raise Retryable(f"{where} does not answer; try again, or check FRAMETALLY_LOG_URL") from error
+    except OSError as error:
+        plain.close()
+        raise Misconfigured(
+            f"{where} does not speak TLS: set FRAMETALLY_LOG_SECURITY to "
+            f"{'SASL_PLAINTEXT' if access.with_login else 'PLAINTEXT'}, or name its other port"
+        ) from error
+
+
+def _ask(
+    connection: socket.socket, where: str, access: KafkaAccess, api: int, version: int, body: bytes
+) -> bytes:
+    """The answer's bytes, from behind its correlation id."""
+    request = struct.pack(">hhi", api, version, 1) + _text(access.client_id) + body
+    try:
+        connection.sendall(struct.pack(">i", len(request)) + request)
+        head = _exactly(connection, 4)
+        (size,) = struct.unpack(">i", head)
+        if 6 <= size <= _MOST_BYTES:
+            return _exactly(connection, size)[4:]
+    except TimeoutError as error:
+        raise Retryable(f"{where} does not answer; try again, or check FRAMETALLY_LOG_URL") from error
+    except OSError as error:
+        if access.with_tls or not _speaks_tls(connection):
+            raise Retryable(f"{where} hung up ({error}); try again, or check FRAMETALLY_LOG_URL") from error
+    if not access.with_tls and _speaks_tls(connection):
+        raise Misconfigured(
+            f"{where} speaks TLS: set FRAMETALLY_LOG_SECURITY to {'SASL_SSL' if access.with_login else 'SSL'}"
+        )
+    raise Misconfigured(f"{where} does not answer as Kafka does: check FRAMETALLY_LOG_URL")
+
+
+def _speaks_tls(connection: socket.socket) -> bool:
+    """Whether the other end of the connection takes an encrypted one; nothing is sent by it."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection(connection.getpeername()[:2], timeout=_TIMEOUT_S) as plain:
+            context.wrap_socket(plain).close()
+    except OSError:
+        return False
+    return True
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes:
+    found = b""
+    while len(found) < count:
+        more = connection.recv(count - len(found))
+        if not more:
+            raise ConnectionResetError("the connection was closed")
+        found += more
+    return found
+
+
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return struct.pack(">h", len(data)) + data
+
+
+def _texts(data: bytes) -> list[str]:
+    (count,) = struct.unpack_from(">i", data)
+    found, at = [], 4
+    for _ in range(count):
+        (size,) = struct.unpack_from(">h", data, at)
+        found.append(data[at + 2 : at + 2 + size].decode(errors="replace"))
+        at += 2 + size
+    return found

@@ -1,0 +1,373 @@
+"""Objects in a bucket: `s3://bucket[/prefix]`, on any service that keeps S3's conditional puts.
+
+Data go through obstore. Its own retries are off: a call is tried a few times here (`retrying.a_few_times`),
+and whoever can wait longer does so by `Patience`. So one rule holds for reads, for puts and for the one call
+where trying again is no matter of course: a put that creates. If its answer is lost, the next try finds an
+object there, and only a look at it tells whether it is ours.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.store import S3Store as Bucket
+
+from frametally.adapters.files.folder_store import check_key
+from frametally.adapters.s3.credentials import credentials_of
+from frametally.adapters.s3.failures import code_of, failure, is_bare_refusal
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.ports.object_store import DAY_S, Change, ObjectInfo, ObjectMissing
+from frametally.process.retrying import a_few_times
+from frametally.settings.access import StoreAccess
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta, PutMode
+
+T = TypeVar("T")
+
+_URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?")
+_FAILED = (BaseError, OSError, ValueError)
+_PAGE_KEYS = 1000
+_SORTED_AT_ONCE_KEYS = 20_000
+_LONGEST_LINK_S = 7 * DAY_S  # of a signature, says AWS
+_CHANGE_PATIENCE_S = 30.0
+_CLIENT = {"connect_timeout": "5s", "read_timeout": "30s", "timeout": "300s"}
+
+
+class S3Store:
+    """An object store in an S3 bucket; safe for several threads, processes and machines at once."""
+
+    def __init__(self, url: str, access: StoreAccess | None = None) -> None:
+        """Open the bucket, and see that it is there and lets us in.
+
+        Args:
+            url: `s3://bucket` or `s3://bucket/prefix`.
+            access: The service and our key; None: as AWS's own variables and files say.
+
+        Raises:
+            Misconfigured: The URL, the key, the secret, the clock, the region or the certificate is wrong, or
+                there is no such bucket.
+            Retryable: The service does not answer.
+        """
+        self.url = url
+        self._access = access = access or StoreAccess()
+        self._bucket, self._prefix = parse_url(url)
+        check_endpoint(access.endpoint, "FRAMETALLY_STORE_ENDPOINT")
+        check_endpoint(access.link_endpoint, "FRAMETALLY_STORE_LINK_ENDPOINT")
+        self._place = f"{url} at {access.endpoint or 'AWS'}"
+        self._credentials = credentials_of(access)
+        self._store = self._open(access.endpoint)
+        self._signer = self._open(access.link_endpoint) if access.link_endpoint else self._store
+        # Any listing tells what may be wrong, and costs next to nothing where nothing is.
+        self._call("listed", "", partial(self._page, "probe", None))
+
+    def _open(self, endpoint: str) -> Bucket:
+        config: dict[str, Any] = {"region": self._access.region}
+        if endpoint:
+            config["endpoint"] = endpoint
+        client: dict[str, Any] = dict(_CLIENT)
+        if endpoint.startswith("http://"):
+            client["allow_http"] = True
+        if self._access.ca_file is not None:
+            client["root_certificate"] = read_ca_file(self._access)
+        try:
+            return Bucket(
+                self._bucket,
+                prefix=self._prefix or None,
+                config=config,  # type: ignore[arg-type]
+                client_options=client,  # type: ignore[arg-type]
+                retry_config={"max_retries": 0},
+                credential_provider=self._credentials.current,
+            )
+        except _FAILED as error:
+            raise Misconfigured(
+                f"{self._place} cannot be used: {str(error).partition(chr(10))[0]}"
+            ) from error
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
+        """Store `data` under `key`; see `ObjectStore.put`. What an S3 store has taken is durable.
+
+        Raises:
+            Poison: No object can have that key.
+            Retryable: The store is away.
+            Misconfigured: We may not write there.
+        """
+        del durable
+        _check(key)
+        in_doubt = False
+
+        def once() -> bool:
+            nonlocal in_doubt
+            try:
+                self._put_once(key, data, "create" if if_absent else "overwrite")
+            except AlreadyExistsError:
+                # What answers a create whose answer was lost may be our own object. Where another has put
+                # the same bytes meanwhile, it makes no difference whose they are.
+                return in_doubt and self._read(key)[0] == data
+            except Retryable:
+                in_doubt = True
+                raise
+            return True
+
+        return a_few_times(once)
+
+    def _put_once(self, key: str, data: bytes, mode: PutMode) -> None:
+        try:
+            obstore.put(self._store, key, data, mode=mode, use_multipart=False)
+        except (AlreadyExistsError, PreconditionError) as error:
+            if "status code: 409" in str(error):  # others are at it: who wins is not decided yet
+                raise self._failure(error, "written", key) from error
+            raise
+        except _FAILED as error:
+            raise self._failure(error, "written", key) from error
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes.
+
+        Raises:
+            ObjectMissing: There is none.
+            Retryable: The store is away, or the body came cut short.
+        """
+        _check(key)
+        return self._call("read", key, lambda: self._read(key)[0])
+
+    def _read(self, key: str) -> tuple[bytes, str]:
+        """The object's bytes and version."""
+        result = obstore.get(self._store, key)
+        data = bytes(result.bytes())
+        meta = result.meta  # made anew at each look
+        self._check_whole(key, len(data), meta["size"])
+        return data, meta["e_tag"] or ""
+
+    def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
+        """Bytes `first_byte` to `next_byte` (exclusive, cut at the object's end). Raises as `get`."""
+        _check(key)
+        if next_byte <= first_byte:
+            if self.head(key) is None:
+                raise ObjectMissing(f"no object {key!r} in {self._place}")
+            return b""
+
+        def once() -> bytes:
+            try:
+                result = obstore.get(self._store, key, options={"range": (first_byte, next_byte)})
+            except BaseError as error:
+                if "status code: 416" in str(error):  # it begins behind the object's end
+                    return b""
+                raise
+            data = bytes(result.bytes())
+            self._check_whole(key, len(data), result.range[1] - result.range[0])
+            return data
+
+        return self._call("read", key, once)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """Size of the object, or None."""
+        _check(key)
+        try:
+            return self._call("read", key, lambda: _info(obstore.head(self._store, key)))
+        except ObjectMissing:
+            return None
+
+    def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        """Every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
+        folder = prefix.removesuffix("/")
+        if folder:
+            _check(folder)
+        return self._walk(folder, after)
+
+    def _walk(self, folder: str, after: str | None) -> Iterator[ObjectInfo]:
+        # Not every service lists in the order of keys (some put a folder where its bare name would stand),
+        # and those skip other keys by `after`, too. So a folder is read and sorted here: all of it if it is
+        # small, else one folder in it after the other.
+        infos: list[ObjectInfo] = []
+        for page in self._pages(folder):
+            infos += page
+            if len(infos) > _SORTED_AT_ONCE_KEYS:
+                break
+        else:
+            infos.sort()
+            yield from (info for info in infos if after is None or info.key > after)
+            return
+        infos.clear()
+        listed = self._call(
+            "listed", folder, lambda: obstore.list_with_delimiter(self._store, folder or None)
+        )
+        found: dict[str, ObjectInfo | None] = {meta["path"]: _info(meta) for meta in listed["objects"]}
+        found.update((f"{below}/", None) for below in listed["common_prefixes"])
+        for name in sorted(found):
+            info = found[name]
+            if info is not None:
+                if after is None or name > after:
+                    yield info
+            elif after is None or name > after or after.startswith(name):
+                yield from self._walk(name.removesuffix("/"), after)
+
+    def _pages(self, folder: str) -> Iterator[Sequence[ObjectInfo]]:
+        """What is in a folder and below it, in the service's own order; each page is tried a few times."""
+        last = None
+        while True:
+            page = self._call("listed", folder, partial(self._page, folder, last))
+            yield page
+            if len(page) < _PAGE_KEYS:
+                return
+            last = page[-1].key
+
+    def _page(self, folder: str, after: str | None) -> Sequence[ObjectInfo]:
+        prefix = f"{folder}/" if folder else None
+        found = obstore.list(self._store, prefix, offset=after, chunk_size=_PAGE_KEYS)
+        return [_info(meta) for meta in next(iter(found), [])]
+
+    def delete(self, key: str) -> None:
+        """Remove the object; removing one that is not there is no error."""
+        _check(key)
+        try:
+            self._call("removed", key, lambda: obstore.delete(self._store, key))
+        except ObjectMissing:
+            return
+
+    def change(self, key: str, make: Change) -> bytes | None:
+        """Replace an object by what `make` makes of it; see `ObjectStore.change`.
+
+        It is put, or removed, only if it is still the version that `make` was given; else all begins anew. A
+        service that removes regardless of the version (AWS, MinIO and SeaweedFS do not) leaves some
+        milliseconds in which a change that comes between is removed with it.
+
+        Raises:
+            Retryable: The store is away, or others changed it all the time.
+        """
+        _check(key)
+        until_s = time.monotonic() + _CHANGE_PATIENCE_S
+        while True:
+            found, version = self._find(key)
+            made = make(found)
+            if made == found or self._swap(key, version, made):
+                return made
+            if time.monotonic() > until_s:
+                raise Retryable(
+                    f"{self._place}: others have changed {key} for {_CHANGE_PATIENCE_S:g} s; try again"
+                )
+            time.sleep(random.uniform(0.001, 0.05))  # noqa: S311 - no secret
+
+    def _find(self, key: str) -> tuple[bytes | None, str]:
+        try:
+            return self._call("read", key, lambda: self._read(key))
+        except ObjectMissing:
+            return None, ""
+
+    def _swap(self, key: str, version: str, made: bytes | None) -> bool:
+        """Put `made`, or remove the object, if it is still of that version (empty: none); whether it was."""
+        if made is None:
+            from frametally.adapters.s3.service import remove_version
+
+            return a_few_times(
+                lambda: remove_version(
+                    self._access, bucket=self._bucket, key=self._whole_key(key), version=version
+                )
+            )
+        if not version:
+            return self.put(key, made, if_absent=True)
+        try:
+            a_few_times(lambda: self._put_once(key, made, {"e_tag": version}))
+        except (AlreadyExistsError, PreconditionError, ObjectMissing):
+            return False
+        return True
+
+    def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
+        """A presigned link to the object; see `ObjectStore.address`. Nothing is asked of the store."""
+        _check(key)
+        if ttl_s > _LONGEST_LINK_S:
+            raise Misconfigured(f"a link to {self.url} can last {_LONGEST_LINK_S} s at most, not {ttl_s} s")
+        end_at = self._credentials.end_at()
+        if end_at is not None:
+            left_s = (end_at - datetime.datetime.now(datetime.UTC)).total_seconds()
+            if left_s < ttl_s:
+                raise Misconfigured(
+                    f"{self._place}: these credentials end in {left_s:.0f} s, a link for {ttl_s} s would end "
+                    "with them: use credentials that last longer, or set a shorter time for links"
+                )
+        return obstore.sign(self._signer, "GET", key, datetime.timedelta(seconds=ttl_s))
+
+    def close(self) -> None:
+        """Nothing is held that must be given back."""
+
+    def _whole_key(self, key: str) -> str:
+        return f"{self._prefix}/{key}" if self._prefix else key
+
+    def _check_whole(self, key: str, size_bytes: int, expected_bytes: int) -> None:
+        if size_bytes != expected_bytes:
+            raise Retryable(
+                f"{self._place}: {key} came cut short ({size_bytes} of {expected_bytes} bytes): try again"
+            )
+
+    def _call(self, done: str, key: str, action: Callable[[], T]) -> T:
+        def once() -> T:
+            try:
+                return action()
+            except _FAILED as error:
+                raise self._failure(error, done, key) from error
+
+        return a_few_times(once)
+
+    def _failure(self, error: Exception, done: str, key: str) -> FrametallyError:
+        if is_bare_refusal(error) and key:
+            try:
+                obstore.get(self._store, key, options={"range": (0, 1)})
+            except _FAILED as spoken:
+                if code_of(spoken):
+                    error = spoken
+        return failure(error, done=done, what=key or "its objects", key=key, place=self._place)
+
+
+def parse_url(url: str) -> tuple[str, str]:
+    """Bucket and prefix of `s3://bucket[/prefix]`. Raises `Misconfigured`."""
+    match = _URL.fullmatch(url)
+    prefix = (match["prefix"] or "").strip("/") if match else ""
+    try:
+        if match is None:
+            raise Poison("no bucket")
+        if prefix:
+            _check(prefix)
+    except Poison as error:
+        raise Misconfigured(
+            f"FRAMETALLY_STORE_URL={url!r}: use s3://bucket or s3://bucket/prefix (3 to 63 of a-z, 0-9, `.` "
+            "and `-` for the bucket)"
+        ) from error
+    return match["bucket"], prefix
+
+
+def check_endpoint(endpoint: str, setting: str) -> None:
+    """Check that it is the URL of a service. Raises `Misconfigured`."""
+    parts = urlsplit(endpoint)
+    if endpoint and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username):
+        raise Misconfigured(f"{setting} is no URL of a service: use one such as https://s3.example.org")
+
+
+def read_ca_file(access: StoreAccess) -> bytes:
+    """The authorities' certificates. Raises `Misconfigured`."""
+    assert access.ca_file is not None  # noqa: S101 - for the type checker
+    try:
+        return access.ca_file.read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"FRAMETALLY_STORE_CA_FILE={access.ca_file}: {error.strerror}") from error
+
+
+def _check(key: str) -> None:
+    check_key(key)
+    if "\\" in key:  # a slash to some services
+        raise Poison(
+            f"key {key[:200]!r} is no relative path of plain names: it has a backslash; choose another key"
+        )
+
+
+def _info(meta: ObjectMeta) -> ObjectInfo:
+    modified_at_ms = int(meta["last_modified"].timestamp() * 1000)
+    return ObjectInfo(meta["path"], meta["size"], meta["e_tag"] or "", modified_at_ms)

@@ -1,0 +1,86 @@
+"""The S3 key that we sign with: the settings' own, or what AWS's own variables, files and roles say."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from frametally.errors import Misconfigured
+from frametally.settings.access import StoreAccess
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
+
+_ASK_AGAIN = datetime.timedelta(minutes=5)
+"""How long obstore keeps what AWS's chain gave; the chain itself renews what is about to end."""
+
+
+class S3Credentials(NamedTuple):
+    """Credentials as obstore asks for them, and when they end.
+
+    Attributes:
+        current: Gives the key to sign with now.
+        end_at: Says when that key ends; None: it does not, or nobody says.
+    """
+
+    current: Callable[[], S3Credential]
+    end_at: Callable[[], datetime.datetime | None]
+
+
+def credentials_of(access: StoreAccess) -> S3Credentials:
+    """The key that `access` names, or AWS's own.
+
+    Raises:
+        Misconfigured: There is none, or only half of one.
+    """
+    secret = access.secret_key.get_secret_value()
+    if not access.access_key and not secret:
+        return _of_aws()
+    if not access.access_key or not secret:
+        missing = "FRAMETALLY_STORE_SECRET_KEY" if access.access_key else "FRAMETALLY_STORE_ACCESS_KEY"
+        raise Misconfigured(f"{missing} is not set: an S3 store needs a key's name and its secret")
+    key: S3Credential = {
+        "access_key_id": access.access_key,
+        "secret_access_key": secret,
+        "token": None,
+        "expires_at": None,
+    }
+    return S3Credentials(lambda: key, lambda: None)
+
+
+def _of_aws() -> S3Credentials:
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError
+    except ImportError as error:
+        raise Misconfigured(
+            f"AWS's own variables and files are read by boto3 ({error}): pip install 'frametally[s3]', or "
+            "set FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY"
+        ) from error
+    try:
+        found = boto3.Session().get_credentials()
+    except BotoCoreError as error:
+        raise Misconfigured(f"AWS's own variables and files give no S3 key: {error}") from error
+    if found is None:
+        raise Misconfigured(
+            "no S3 key is set: set FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY "
+            "(or what AWS's own clients read, such as AWS_PROFILE)"
+        )
+
+    def current() -> S3Credential:
+        frozen = found.get_frozen_credentials()
+        return {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "token": frozen.token,
+            "expires_at": datetime.datetime.now(datetime.UTC) + _ASK_AGAIN,
+        }
+
+    return S3Credentials(current, lambda: _end_of(found))
+
+
+def _end_of(credentials: Any) -> datetime.datetime | None:
+    credentials.get_frozen_credentials()  # renews them if they are about to end
+    end: datetime.datetime | None = getattr(credentials, "_expiry_time", None)  # botocore tells no other way
+    return end

@@ -1,0 +1,117 @@
+"""What an S3 store's refusals mean: one line each, with the remedy, as the error that decides what to do.
+
+obstore gives the answer of the store, or what the connection failed of, only as text.
+"""
+
+from __future__ import annotations
+
+import re
+
+from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.ports.object_store import ObjectMissing
+
+_CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")
+_STATUS = re.compile(r"status code: (\d{3})")
+_CERTIFICATE = re.compile(r"invalid peer certificate: (\w+)|InvalidCertificate\((\w+)")
+_CAUSE = re.compile(
+    r"Connection refused|Connection reset|dns error|No route to host|Network is unreachable|timed out|"
+    r"connection closed|IncompleteMessage"
+)
+
+_RIGHTS = {
+    "read": "s3:GetObject",
+    "written": "s3:PutObject",
+    "listed": "s3:ListBucket",
+    "removed": "s3:DeleteObject",
+}
+_SECRET = "correct FRAMETALLY_STORE_SECRET_KEY"  # noqa: S105 - the name of a setting
+_KEY = "correct FRAMETALLY_STORE_ACCESS_KEY"
+_REGION = "correct FRAMETALLY_STORE_REGION"
+_CLOCK = "its clock and this machine's differ too much: set this machine's clock, by NTP best"
+_TOKEN = "these credentials have ended: get new ones"  # noqa: S105
+_SETUP = "correct FRAMETALLY_STORE_URL, or run `frametally setup` to make it"
+
+_MISCONFIGURED = {
+    "SignatureDoesNotMatch": f"the secret is not that of the key: {_SECRET}",
+    "InvalidAccessKeyId": f"it knows no such key: {_KEY}",
+    "RequestTimeTooSkewed": _CLOCK,
+    "ExpiredToken": _TOKEN,
+    "InvalidToken": _TOKEN,
+    "TokenRefreshRequired": _TOKEN,
+    "NoSuchBucket": f"there is no such bucket: {_SETUP}",
+    "InvalidBucketName": f"no bucket can have that name: {_SETUP}",
+    "AuthorizationHeaderMalformed": f"the region is another: {_REGION}",
+    "PermanentRedirect": f"the bucket is in another region: {_REGION}",
+    "IllegalLocationConstraintException": f"the bucket is in another region: {_REGION}",
+    "NotImplemented": "it lacks what frametally needs (conditional puts): use another S3 service",
+}
+_POISON = {"KeyTooLongError": "choose a shorter key"}
+_NO_ROOM = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull"}
+_PASSING = {408, 409, 412, 425, 429}
+
+
+def code_of(error: Exception) -> str:
+    """The store's own word for what is wrong, such as `NoSuchKey`; empty where it gave none."""
+    match = _CODE.search(str(error))
+    return (match[1] or match[2]) if match else ""
+
+
+def is_bare_refusal(error: Exception) -> bool:
+    """Whether the store refused without a word, as it does to HEAD requests."""
+    return isinstance(error, PermissionDeniedError | UnauthenticatedError) and not code_of(error)
+
+
+def failure(error: Exception, *, done: str, what: str, key: str, place: str) -> FrametallyError:
+    """What `error` means to whoever called.
+
+    Args:
+        error: What obstore raised.
+        done: What was not done: `read`, `written`, `listed` or `removed`.
+        what: The object or folder, as a person names it.
+        key: Its key; empty for the whole store.
+        place: The store's URL and its service's.
+    """
+    text, code = str(error), code_of(error)
+    if code in _MISCONFIGURED:
+        return Misconfigured(f"{place}: {_MISCONFIGURED[code]}")
+    if code in _POISON:
+        return Poison(f"key {key[:200]!r} cannot be {done} ({code}): {_POISON[code]}")
+    if isinstance(error, FileNotFoundError):
+        return ObjectMissing(f"no object {key!r} in {place}")
+    if code in _NO_ROOM:
+        return Retryable(f"{place}: there is no room left for {what} ({code}): free some, or raise the quota")
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError) or code == "AccessDenied":
+        why = "" if code in ("", "AccessDenied") else f" ({code})"
+        return Misconfigured(
+            f"{place}: {what} may not be {done}{why}: give this key the right {_RIGHTS[done]} "
+            "(policies for each stage: cloud-services/s3/)"
+        )
+    certificate = _CERTIFICATE.search(text)
+    if certificate:
+        return Misconfigured(
+            f"{place}: its certificate is not trusted ({certificate[1] or certificate[2]}): name the "
+            "file of its authority by FRAMETALLY_STORE_CA_FILE"
+        )
+    if "InvalidContentType" in text or "InvalidMessage" in text:
+        return Misconfigured(f"{place}: it speaks no TLS: write http:// in FRAMETALLY_STORE_ENDPOINT")
+    status = _STATUS.search(text)
+    if status and 400 <= int(status[1]) < 500 and int(status[1]) not in _PASSING and code != "RequestTimeout":
+        return Misconfigured(
+            f"{place}: {what} could not be {done} (answer {status[1]} {code}): is FRAMETALLY_STORE_ENDPOINT "
+            "that of an S3 service?"
+        )
+    cause = _CAUSE.search(text)
+    if "body error" in text:
+        return Retryable(f"{place}: {what} came cut short: try again")
+    reason = code or (f"answer {status[1]}" if status else cause[0] if cause else _first_line(text))
+    return Retryable(
+        f"{place}: {what} could not be {done} ({reason}): is the store up, and "
+        "FRAMETALLY_STORE_ENDPOINT right?"
+    )
+
+
+def _first_line(text: str) -> str:
+    # Whatever stands behind a question mark may be the signature of a link.
+    return re.sub(r"\?\S+", "?...", text.partition("\n")[0])[:200]

@@ -1,0 +1,78 @@
+"""The S3 service by boto3: what obstore has no call for (buckets, retention, removal of one version)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from frametally.errors import Misconfigured, Retryable
+from frametally.settings.access import StoreAccess
+
+try:
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError as missing:  # this module is imported only where it is needed
+    raise Misconfigured(
+        f"an S3 store needs boto3 for this ({missing}): pip install 'frametally[s3]'"
+    ) from missing
+
+
+def service_client(access: StoreAccess) -> Any:
+    """boto3's client for the service, without retries of its own.
+
+    Raises:
+        Misconfigured: There is no key.
+    """
+    secret = access.secret_key.get_secret_value()
+    own_key = {"aws_access_key_id": access.access_key, "aws_secret_access_key": secret} if secret else {}
+    return boto3.client(
+        "s3",
+        region_name=access.region,
+        endpoint_url=access.endpoint or None,
+        verify=str(access.ca_file) if access.ca_file else None,
+        config=Config(
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"total_max_attempts": 1},
+            s3={"addressing_style": "path"},
+            # What services other than AWS's do not all know.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+        **own_key,
+    )
+
+
+def remove_version(access: StoreAccess, *, bucket: str, key: str, version: str) -> bool:
+    """Remove an object if it is still of that version (an ETag); whether it was, or was gone.
+
+    Raises:
+        Retryable: The service does not answer.
+        Misconfigured: We may not remove it.
+    """
+    try:
+        service_client(access).delete_object(Bucket=bucket, Key=key, IfMatch=version)
+    except (ClientError, BotoCoreError) as error:
+        code = error_code(error)
+        if code in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
+            return False
+        if code in ("NoSuchKey", "404"):
+            return True
+        raise service_failure(error, f"s3://{bucket}/{key} may not be removed", "s3:DeleteObject") from error
+    return True
+
+
+def error_code(error: Exception) -> str:
+    """The service's own word for what is wrong; empty where it gave none."""
+    response = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def service_failure(error: Exception, what: str, right: str) -> Misconfigured | Retryable:
+    """What boto3's error means: a right that is missing, or a service that is away."""
+    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status == 403:
+        return Misconfigured(f"{what} ({error_code(error)}): give this key the right {right}")
+    if 400 <= status < 500:
+        return Misconfigured(f"{what}: {error}")
+    return Retryable(f"{what}: {error}; is the store up, and FRAMETALLY_STORE_ENDPOINT right?")

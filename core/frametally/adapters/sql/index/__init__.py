@@ -1,0 +1,1 @@
+"""The count index in SQL tables."""

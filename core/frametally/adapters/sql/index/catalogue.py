@@ -1,0 +1,96 @@
+"""What the SQL index has at one version: its runs and series, read once and kept until that changes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from frametally import keys
+from frametally.adapters.sql.index import tables
+from frametally.ports.count_index import CountedDay, Series
+from frametally.ports.run_catalogue import BaseCatalogue
+from frametally.records import Run, decode
+
+_DAY_MS = 86_400_000
+
+
+class CurrentRun(NamedTuple):
+    """A run that queries read.
+
+    Attributes:
+        number: What its rows in the other tables are tied to.
+        mark: Of its record: a database made anew gives the same numbers to other runs.
+        day_ms: When its day begins.
+        packed_bytes: Size of its packed hours.
+    """
+
+    number: int
+    mark: int
+    day_ms: int
+    packed_bytes: int
+
+
+class SqlCatalogue(BaseCatalogue[CurrentRun]):
+    """What there is at one version; the runs of each series by day."""
+
+    def runs(self, series: Series, from_ms: int | None, to_ms: int | None) -> Sequence[CurrentRun]:
+        """The runs of a series whose days have something of `[from_ms, to_ms)`, by day."""
+        return [
+            run
+            for run in self._runs.get(series, ())
+            if (from_ms is None or run.day_ms + _DAY_MS > from_ms) and (to_ms is None or run.day_ms < to_ms)
+        ]
+
+    def all_runs(self) -> list[CurrentRun]:
+        """The runs of all series."""
+        return [run for of_series in self._runs.values() for run in of_series]
+
+
+def read_version(connection: Connection) -> str:
+    """The next number and the run that has the last one: a database made anew differs too."""
+    number, record = connection.execute(_VERSION).one()
+    return f"{number}-{_mark(record or ''):08x}"
+
+
+def read_catalogue(connection: Connection, version: str) -> SqlCatalogue:
+    """What there is at `version`, which is that of the transaction of `connection`."""
+    found: dict[Series, list[CurrentRun]] = {}
+    newest: dict[str, int] = {}
+    for model, interval_s, day, number, record, packed_bytes in connection.execute(_RUNS).all():
+        run = CurrentRun(number, _mark(record), keys.day_start_ms(day), packed_bytes or 0)
+        found.setdefault(Series(model, interval_s), []).append(run)
+        newest[model] = max(number, newest.get(model, 0))
+    for of_series in found.values():
+        of_series.sort(key=lambda run: run.day_ms)
+    return SqlCatalogue(version, found, newest)
+
+
+def read_days(connection: Connection, model: str) -> list[CountedDay]:
+    """The current runs of a model; see `CountIndex.counted_days`."""
+    of_model = select(_runs.c.number, _runs.c.record).where(_runs.c.model == model)
+    found = []
+    for number, record in connection.execute(of_model).all():
+        run = decode(record.encode(), Run)
+        found.append(CountedDay(run.interval_s, keys.day_start_ms(run.day), run.frames, number))
+    return found
+
+
+def _mark(record: str) -> int:
+    return zlib.crc32(record.encode())
+
+
+_runs, _hours = tables.runs, tables.rolled_hours
+_VERSION = select(tables.about.c.next_number, _runs.c.record).select_from(
+    tables.about.outerjoin(_runs, _runs.c.number == tables.about.c.next_number - 1)
+)
+_RUNS = select(
+    _runs.c.model,
+    _runs.c.interval_s,
+    _runs.c.day,
+    _runs.c.number,
+    _runs.c.record,
+    func.length(_hours.c.cells),
+).select_from(_runs.outerjoin(_hours, _hours.c.run == _runs.c.number))

@@ -1,0 +1,385 @@
+"""The ledger in a SQL database: SQLite here, PostgreSQL by the same statements."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select
+
+from frametally.adapters.sql.engine import BUSY_TIMEOUT_S, Layout, SqlDatabase
+from frametally.adapters.sql.ledger import intake, tables
+from frametally.books.intake import (
+    FOLDER_OF_KIND,
+    TakenSegment,
+    list_current_pointers,
+    list_segment_infos,
+    take_object,
+    take_run,
+    take_segment,
+)
+from frametally.ports.ledger import (
+    ChainLink,
+    CountedRun,
+    DeadFrame,
+    Extent,
+    FrameTally,
+    Refreshed,
+    SegmentPart,
+)
+from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.process.reports import Progress
+from frametally.records import DroppedDeadLetter, MediaManifest, Record, Run, decode
+from frametally.settings.access import ServerAccess
+from frametally.undo_records import Tombstone
+
+_LAYOUT = Layout(
+    what="ledger",
+    setting="FRAMETALLY_LEDGER_URL",
+    refill="frametally ledger rebuild",
+    tables=tables.ALL,
+    about=tables.about,
+    schema_version=tables.SCHEMA_VERSION,
+    migrations="ledger",
+)
+_FRAMES_PER_TRANSACTION = 20_000
+_SEGMENTS_PER_TRANSACTION = 200
+_DAY_MS = 86_400_000
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+class SqlLedger:
+    """A ledger in the database that a SQLAlchemy URL names; see `Ledger`. Processes may share it."""
+
+    def __init__(
+        self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
+    ) -> None:
+        """Open the database, making the tables if they are missing.
+
+        Args:
+            url: `sqlite:////absolute/file.sqlite` or `postgresql://host/database`.
+            access: How to log in to a server.
+            busy_timeout_s: Seconds that SQLite waits for another process's lock.
+
+        Raises:
+            Misconfigured: The database is not a ledger of this version, or cannot be opened.
+            Retryable: It is locked or away for now.
+        """
+        self.url = url
+        self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
+
+    def refresh(self, store: ObjectStore, progress: Progress) -> Refreshed:
+        """Take in what is new or changed in the store, and forget what is gone; see `Ledger.refresh`.
+
+        What is made from other things is listed before them: runs, then segments, then manifests. So no run
+        is met whose segments are not, while the stages work.
+        """
+        taken, gone = self._refresh_runs(store)
+        for took, lost in (
+            self._refresh_segments(store, progress),
+            *(self._refresh_objects(store, kind) for kind in ("tombstone", "dropped", "manifest")),
+        ):
+            taken, gone = taken + took, gone + lost
+        return Refreshed(taken, gone)
+
+    def clear(self) -> None:
+        """Forget everything; the next refresh reads the whole store."""
+        with self._database.writing() as connection:
+            for table in tables.CONTENT:
+                connection.execute(delete(table))
+
+    def manifests(self) -> list[MediaManifest]:
+        """Every medium's manifest, without what can be long; see `Ledger.manifests`."""
+        manifests = self._records("manifest", MediaManifest)
+        return sorted(manifests, key=lambda m: (m.source, m.first_captured_at_ms or 0, m.sha256))
+
+    def tombstones(self) -> list[Tombstone]:
+        """Every tombstone, by key."""
+        return self._records("tombstone", Tombstone)
+
+    def runs(self) -> list[CountedRun]:
+        """Every day's current run, by model, interval and day."""
+        objects, run_frames = tables.objects.c, tables.run_frames.c
+        frames: dict[str, dict[str, int]] = defaultdict(dict)
+        with self._database.reading() as connection:
+            for key, source, number in connection.execute(
+                select(run_frames.key, run_frames.source, run_frames.frames)
+            ):
+                frames[key][source] = number
+            query = select(objects.key, objects.record).where(
+                objects.kind == "run", objects.record.is_not(None)
+            )
+            found = [(key, decode(text.encode(), Run)) for key, text in connection.execute(query)]
+        runs = [CountedRun(run, dict(frames[key])) for key, run in found]
+        return sorted(runs, key=lambda counted: (counted.run.model, counted.run.interval_s, counted.run.day))
+
+    def models(self) -> list[str]:
+        """Models that have segments, that with the newest segment first."""
+        objects = tables.objects.c
+        newest = func.max(objects.put_at_ms)
+        query = select(objects.model).where(objects.kind == "segment").group_by(objects.model)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.add_columns(newest)).all()
+        return [model for model, _ in sorted(rows, key=lambda row: (-row[1], row[0]))]
+
+    def tallies(self, model: str) -> list[FrameTally]:
+        """Distinct frames in the model's segments, by source and medium."""
+        table = tables.tallies.c
+        source, media = tables.names.alias(), tables.names.alias()
+        query = (
+            select(source.c.name, media.c.name, table.detected, table.dead_lettered)
+            .join(source, source.c.number == table.source)
+            .join(media, media.c.number == table.media)
+            .where(table.model == _number(model))
+        )
+        with self._database.reading() as connection:
+            return sorted(FrameTally(*row) for row in connection.execute(query))
+
+    def tally_between(
+        self, model: str, source: str, media: str, *, from_ms: int | None, to_ms: int | None
+    ) -> tuple[int, int]:
+        """Of a tally, the frames `(detected, dead_lettered)` of event times `[from_ms, to_ms)`."""
+        table = tables.frames.c
+        dead = func.coalesce(func.sum(case((table.dead != 0, 1), else_=0)), 0)
+        query = select(func.count(), dead).where(
+            table.model == _number(model),
+            table.source == _number(source),
+            table.media == _number(media),
+            _within(table.captured_at_ms, from_ms, to_ms),
+        )
+        with self._database.reading() as connection:
+            frames, dead_lettered = connection.execute(query).one()
+        return int(frames) - int(dead_lettered), int(dead_lettered)
+
+    def extent(self, media: str, *, from_ms: int | None, to_ms: int | None) -> Extent:
+        """How much of a medium was detected in `[from_ms, to_ms)`, whichever the model."""
+        table, tallies = tables.frames.c, tables.tallies.c
+        time_ms = table.captured_at_ms
+        day = time_ms - (time_ms % _DAY_MS + _DAY_MS) % _DAY_MS
+        frames_of, days = Counter[int](), set[int]()
+        with self._database.reading() as connection:
+            holders = select(tallies.model, tallies.source).where(tallies.media == _number(media))
+            for model, source in connection.execute(holders).all():
+                here = and_(table.model == model, table.source == source, table.media == _number(media))
+                detected = and_(here, table.dead == 0, _within(time_ms, from_ms, to_ms))
+                days_of = select(day.label("day")).where(detected).subquery()
+                query = select(days_of.c.day, func.count()).group_by(days_of.c.day)
+                rows = connection.execute(query).all()
+                frames_of[model] += sum(int(frames) for _, frames in rows)
+                days |= {int(start) for start, _ in rows}
+        return Extent(max(frames_of.values(), default=0), len(days))
+
+    def chain(self, model: str) -> list[ChainLink]:
+        """The model's segments, by log, topic, partition and first offset."""
+        segments, objects = tables.segments.c, tables.objects.c
+        order = (segments.log_id, segments.topic, segments.partition, segments.first_offset)
+        query = (
+            select(
+                segments.key,
+                *order,
+                segments.next_offset,
+                segments.frames,
+                segments.dead_letters,
+                objects.put_at_ms,
+            )
+            .join(tables.objects, objects.key == segments.key)
+            .where(segments.model == _number(model))
+        )
+        with self._database.reading() as connection:
+            found = [ChainLink(*row) for row in connection.execute(query)]
+        return sorted(found, key=lambda link: link[1:5])
+
+    def newest_frames(self, model: str) -> dict[str, int]:
+        """By source, the latest captured_at_ms in the model's segments."""
+        parts, names = tables.parts.c, tables.names.c
+        # The last of each name is found at once; grouped, all parts would be gone through.
+        newest = select(func.max(parts.last_ms)).where(
+            parts.model == _number(model), parts.source == names.number
+        )
+        query = select(names.name, newest.correlate(tables.names).scalar_subquery())
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return {source: int(last_ms) for source, last_ms in rows if last_ms is not None}
+
+    def dead_frames(self, model: str) -> list[DeadFrame]:
+        """The model's open dead letters."""
+        letters, frames = tables.dead_letters.c, tables.frames.c
+        source, media = tables.names.alias(), tables.names.alias()
+        mended = and_(
+            *(
+                frames[name] == letters[name]
+                for name in ("model", "source", "media", "captured_at_ms", "frame")
+            )
+        )
+        query = (
+            select(
+                tables.segments.c.key,
+                letters.at_offset,
+                source.c.name,
+                media.c.name,
+                letters.captured_at_ms,
+                letters.frame,
+                letters.cause,
+            )
+            .join(tables.segments, tables.segments.c.number == letters.segment)
+            .outerjoin(tables.frames, mended)
+            .outerjoin(source, source.c.number == letters.source)
+            .outerjoin(media, media.c.number == letters.media)
+            .where(letters.model == _number(model), or_(letters.frame.is_(None), frames.dead != 0))
+        )
+        dropped = {(record.segment, record.offset) for record in self._records("dropped", DroppedDeadLetter)}
+        found: dict[object, DeadFrame] = {}
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(letters.segment, letters.at_offset)).all()
+        for key, offset, of_source, of_media, captured_at_ms, frame, cause in rows:
+            # Of several dead letters for one frame the last one counts: it was tried again.
+            identity = (key, offset) if frame is None else (of_source, of_media, captured_at_ms, frame)
+            found.pop(identity, None)
+            if (key, offset) not in dropped:
+                found[identity] = DeadFrame(of_source or "", of_media or "", captured_at_ms, cause)
+        return list(found.values())
+
+    def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
+        """Where in the model's segments lines of the source of `[from_ms, to_ms)` can stand, by key."""
+        parts, segments = tables.parts.c, tables.segments.c
+        spans = tables.parts.alias().c
+        of_source = and_(spans.model == _number(model), spans.source == _number(source))
+        longest = select(func.coalesce(func.max(spans.span_ms), 0)).where(of_source).scalar_subquery()
+        query = (
+            select(segments.key, parts.first_byte, parts.next_byte, parts.first_ms, parts.last_ms)
+            .join(tables.segments, segments.number == parts.segment)
+            .where(
+                parts.model == _number(model),
+                parts.source == _number(source),
+                parts.last_ms >= from_ms,
+                parts.last_ms < to_ms + longest,  # follows from the next, and ends the search early
+                parts.first_ms < to_ms,
+            )
+        )
+        with self._database.reading() as connection:
+            return sorted(SegmentPart(*row) for row in connection.execute(query))
+
+    def problems(self, model: str | None) -> list[str]:
+        """What of the store cannot be read, one line each; of segments and runs, the model's only."""
+        objects = tables.objects.c
+        query = select(objects.key, objects.problem).where(
+            objects.problem.is_not(None), or_(objects.model.is_(None), objects.model == model)
+        )
+        with self._database.reading() as connection:
+            found = {key: str(problem) for key, problem in connection.execute(query)}
+        return [found[key] for key in sorted(found)]
+
+    def close(self) -> None:
+        """Release connections."""
+        self._database.close()
+
+    def _records(self, kind: str, record_type: type[RecordT]) -> list[RecordT]:
+        objects = tables.objects.c
+        query = select(objects.key, objects.record).where(objects.kind == kind, objects.record.is_not(None))
+        with self._database.reading() as connection:
+            found = {key: str(text) for key, text in connection.execute(query)}
+        # The order of keys is Python's, whatever the server's order of texts is.
+        return [decode(found[key].encode(), record_type) for key in sorted(found)]
+
+    def _known(self, kind: str) -> dict[str, tuple[int, str, bool]]:
+        with self._database.reading() as connection:
+            return intake.known_objects(connection, kind)
+
+    def _refresh_objects(self, store: ObjectStore, kind: str) -> tuple[int, int]:
+        return self._replace(
+            self._known(kind),
+            {info.key: info for info in store.list(FOLDER_OF_KIND[kind])},
+            lambda info: take_object(store, info, kind),
+            lambda connection, taken: intake.put_object(connection, taken, kind),
+        )
+
+    def _refresh_runs(self, store: ObjectStore) -> tuple[int, int]:
+        return self._replace(
+            self._known("run"),
+            {info.key: info for info in list_current_pointers(store)},
+            lambda info: take_run(store, info),
+            intake.put_run,
+        )
+
+    def _replace(
+        self,
+        known: Mapping[str, tuple[int, str, bool]],
+        listed: Mapping[str, ObjectInfo],
+        take: Callable[[ObjectInfo], _TakenT | None],
+        put: Callable[[Connection, _TakenT], None],
+    ) -> tuple[int, int]:
+        """Read what is not known as it is listed, and write it in one transaction."""
+        taken = [
+            found for info in listed.values() if _is_new(info, known) and (found := take(info)) is not None
+        ]
+        gone = known.keys() - listed.keys()
+        if taken or gone:
+            with self._database.writing() as connection:
+                intake.remove_objects(connection, gone)
+                for one in taken:
+                    put(connection, one)
+        return len(taken), len(gone)
+
+    def _refresh_segments(self, store: ObjectStore, progress: Progress) -> tuple[int, int]:
+        # What is known is read before the listing, or what others take in meanwhile would seem to be gone.
+        known = self._known("segment")
+        listed = {info.key: info for info in list_segment_infos(store)}
+        gone = known.keys() - listed.keys()
+        changed = {key for key, info in listed.items() if key in known and _is_changed(info, known)}
+        models = {_model_of(key) for key in gone | changed}
+        if models:
+            with self._database.writing() as connection:
+                for model in models:
+                    intake.forget_model(connection, model)
+            known = {key: was for key, was in known.items() if _model_of(key) not in models}
+        new = [info for info in listed.values() if _is_new(info, known)]
+        batch: list[TakenSegment] = []
+        taken = held = 0
+        for done, info in enumerate(new):
+            progress.update(done, len(new), "segments")
+            segment = take_segment(store, info)
+            if segment is None:
+                continue
+            batch.append(segment)
+            held += len(segment.frames)
+            if held >= _FRAMES_PER_TRANSACTION or len(batch) >= _SEGMENTS_PER_TRANSACTION:
+                self._put_segments(batch)
+                taken, held, batch = taken + len(batch), 0, []
+        self._put_segments(batch)
+        if new:
+            progress.update(len(new), len(new), "segments")
+        return taken + len(batch), len(gone)
+
+    def _put_segments(self, batch: Iterable[TakenSegment]) -> None:
+        with self._database.writing() as connection:
+            numbers = intake.Numbers(connection)
+            for segment in batch:
+                intake.put_segment(connection, numbers, segment)
+
+
+_TakenT = TypeVar("_TakenT")
+
+
+def _number(name: str) -> ColumnElement[int]:
+    return select(tables.names.c.number).where(tables.names.c.name == name).scalar_subquery()
+
+
+def _within(time_ms: ColumnElement[int], from_ms: int | None, to_ms: int | None) -> ColumnElement[bool]:
+    bounds = [] if from_ms is None else [time_ms >= from_ms]
+    bounds += [] if to_ms is None else [time_ms < to_ms]
+    return and_(True, *bounds)
+
+
+def _is_changed(info: ObjectInfo, known: Mapping[str, tuple[int, str, bool]]) -> bool:
+    return known[info.key][:2] != (info.size_bytes, info.version)
+
+
+def _is_new(info: ObjectInfo, known: Mapping[str, tuple[int, str, bool]]) -> bool:
+    """Whether to read it: unknown, changed, or one that could not be read the last time."""
+    return info.key not in known or _is_changed(info, known) or known[info.key][2]
+
+
+def _model_of(key: str) -> str:
+    return key.split("/")[1].removeprefix("model=")

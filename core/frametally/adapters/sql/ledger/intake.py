@@ -1,0 +1,232 @@
+"""Writes what was read from the store into the ledger's tables, each function within one transaction.
+
+What is in the tables already is left as it is, so that two processes may take in the same objects, in any
+order. `forget_model` makes room for segments that changed or are gone: which frames only they held cannot be
+told, so all of that model's segments are taken in anew.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
+
+from frametally.adapters.sql.ledger import tables
+from frametally.books.intake import FrameKey, TakenObject, TakenRun, TakenSegment
+from frametally.ports.object_store import ObjectInfo
+
+_IN = 500  # values in one IN (...): SQLite takes 32,766, others fewer
+
+
+class Numbers:
+    """Numbers of names within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Nothing is known yet."""
+        self._connection = connection
+        self._known: dict[str, int] = {}
+
+    def of(self, name: str) -> int:
+        """The name's number, given to it now if it has none."""
+        if name not in self._known:
+            query = select(tables.names.c.number).where(tables.names.c.name == name)
+            number = self._connection.execute(query).scalar()
+            if number is None:
+                number = self.new()
+                self._connection.execute(insert(tables.names).values(name=name, number=number))
+            self._known[name] = int(number)
+        return self._known[name]
+
+    def new(self) -> int:
+        """A number that nothing has."""
+        number: int = self._connection.execute(select(tables.about.c.next_number)).scalar_one()
+        self._connection.execute(update(tables.about).values(next_number=number + 1))
+        return number
+
+
+def known_objects(connection: Connection, kind: str) -> dict[str, tuple[int, str, bool]]:
+    """By key, size, version and whether there was a problem, of everything of that kind."""
+    table = tables.objects.c
+    query = select(table.key, table.size_bytes, table.version, table.problem.is_not(None))
+    rows = connection.execute(query.where(table.kind == kind))
+    return {key: (size, version, bool(problem)) for key, size, version, problem in rows}
+
+
+def remove_objects(connection: Connection, found: Iterable[str]) -> None:
+    """Forget manifests, tombstones, dropped dead letters and runs by their keys."""
+    for some in _by(_IN, list(found)):
+        connection.execute(delete(tables.run_frames).where(tables.run_frames.c.key.in_(some)))
+        connection.execute(delete(tables.objects).where(tables.objects.c.key.in_(some)))
+
+
+def put_object(connection: Connection, taken: TakenObject, kind: str) -> None:
+    """Take in a manifest, a tombstone or a dropped dead letter, instead of what was there."""
+    remove_objects(connection, [taken.info.key])
+    _insert_object(connection, taken.info, kind, None, taken.record, taken.problem)
+
+
+def put_run(connection: Connection, taken: TakenRun) -> None:
+    """Take in a current run, instead of what was there."""
+    remove_objects(connection, [taken.info.key])
+    _insert_object(connection, taken.info, "run", taken.model, taken.record, taken.problem)
+    rows = [{"key": taken.info.key, "source": s, "frames": n} for s, n in taken.frames]
+    if rows:
+        connection.execute(insert(tables.run_frames), rows)
+
+
+def put_segment(connection: Connection, numbers: Numbers, taken: TakenSegment) -> None:
+    """Take in a segment, unless it is there without a problem."""
+    key = taken.info.key
+    objects = tables.objects.c
+    before = connection.execute(select(objects.problem).where(objects.key == key)).one_or_none()
+    if before is not None and before.problem is None:
+        return
+    connection.execute(delete(tables.objects).where(objects.key == key))
+    _remove_segment_rows(connection, key)
+    _insert_object(connection, taken.info, "segment", taken.model, None, taken.problem)
+    header = taken.header
+    if header is None:
+        return
+    model, number = numbers.of(taken.model), numbers.new()
+    connection.execute(
+        insert(tables.segments).values(
+            number=number,
+            key=key,
+            model=model,
+            log_id=header.log_id,
+            topic=header.topic,
+            partition=header.partition,
+            first_offset=header.first_offset,
+            next_offset=header.next_offset,
+            frames=header.frames,
+            dead_letters=header.dead_letters,
+        )
+    )
+    part_rows = [
+        {
+            "model": model,
+            "source": numbers.of(part.source),
+            "segment": number,
+            "first_ms": part.first_captured_at_ms,
+            "last_ms": part.last_captured_at_ms,
+            "first_byte": taken.header_bytes + part.first_byte,
+            "next_byte": taken.header_bytes + part.next_byte,
+            "span_ms": part.last_captured_at_ms - part.first_captured_at_ms,
+        }
+        for part in header.sources
+    ]
+    if part_rows:
+        connection.execute(insert(tables.parts), part_rows)
+    dead = [letter.frame for letter in taken.dead_letters if letter.frame is not None]
+    _put_frames(connection, numbers, model, taken.frames, dead=False)
+    _put_frames(connection, numbers, model, dead, dead=True)
+    letter_rows = [
+        {
+            "segment": number,
+            "at_offset": letter.offset,
+            "model": model,
+            "source": numbers.of(letter.frame.source) if letter.frame else None,
+            "media": numbers.of(letter.frame.media) if letter.frame else None,
+            "captured_at_ms": letter.frame.captured_at_ms if letter.frame else None,
+            "frame": letter.frame.frame if letter.frame else None,
+            "cause": letter.cause,
+        }
+        for letter in taken.dead_letters
+    ]
+    if letter_rows:
+        connection.execute(insert(tables.dead_letters), letter_rows)
+
+
+def forget_model(connection: Connection, name: str) -> None:
+    """Forget all segments of a model, and the frames in them."""
+    numbers = tables.names.c
+    number = connection.execute(select(numbers.number).where(numbers.name == name)).scalar()
+    for table in (tables.segments, tables.parts, tables.frames, tables.tallies, tables.dead_letters):
+        connection.execute(delete(table).where(table.c.model == number))
+    objects = tables.objects
+    connection.execute(delete(objects).where(objects.c.kind == "segment", objects.c.model == name))
+
+
+def _insert_object(
+    connection: Connection,
+    info: ObjectInfo,
+    kind: str,
+    model: str | None,
+    record: str | None,
+    problem: str | None,
+) -> None:
+    connection.execute(
+        insert(tables.objects).values(
+            key=info.key,
+            kind=kind,
+            model=model,
+            size_bytes=info.size_bytes,
+            version=info.version,
+            put_at_ms=info.modified_at_ms,
+            record=record,
+            problem=problem,
+        )
+    )
+
+
+def _remove_segment_rows(connection: Connection, key: str) -> None:
+    segments = tables.segments.c
+    number = connection.execute(select(segments.number).where(segments.key == key)).scalar()
+    if number is not None:
+        connection.execute(delete(tables.parts).where(tables.parts.c.segment == number))
+        connection.execute(delete(tables.dead_letters).where(tables.dead_letters.c.segment == number))
+        connection.execute(delete(tables.segments).where(segments.number == number))
+
+
+def _put_frames(
+    connection: Connection, numbers: Numbers, model: int, found: Iterable[FrameKey], *, dead: bool
+) -> None:
+    """Take in distinct frames; a frame with detections is detected, whatever dead letters it has."""
+    groups: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
+    for frame in found:
+        of = numbers.of(frame.source), numbers.of(frame.media)
+        groups[of].add((frame.captured_at_ms, frame.frame))
+    table = tables.frames.c
+    for (source, media), identities in groups.items():
+        of_medium = and_(table.model == model, table.source == source, table.media == media)
+        known: dict[tuple[int, int], int] = {}
+        for some in _by(_IN, sorted({ms for ms, _ in identities})):
+            query = select(table.captured_at_ms, table.frame, table.dead)
+            rows = connection.execute(query.where(of_medium, table.captured_at_ms.in_(some)))
+            known.update({(ms, one): was_dead for ms, one, was_dead in rows})
+        new = identities - known.keys()
+        mended = [] if dead else [identity for identity in identities & known.keys() if known[identity]]
+        for ms, identity in mended:
+            this = and_(of_medium, table.captured_at_ms == ms, table.frame == identity)
+            connection.execute(update(tables.frames).where(this).values(dead=0))
+        if new:
+            of_all = {"model": model, "source": source, "media": media, "dead": int(dead)}
+            rows_new = [{**of_all, "captured_at_ms": ms, "frame": one} for ms, one in sorted(new)]
+            connection.execute(insert(tables.frames), rows_new)
+        detected, buried = (0, len(new)) if dead else (len(new) + len(mended), -len(mended))
+        _add_to_tally(connection, (model, source, media), detected, buried)
+
+
+def _add_to_tally(
+    connection: Connection, of: tuple[int, int, int], detected: int, dead_lettered: int
+) -> None:
+    if not detected and not dead_lettered:
+        return
+    table = tables.tallies.c
+    here = and_(table.model == of[0], table.source == of[1], table.media == of[2])
+    if connection.execute(select(func.count()).select_from(tables.tallies).where(here)).scalar_one():
+        changed = {
+            "detected": table.detected + detected,
+            "dead_lettered": table.dead_lettered + dead_lettered,
+        }
+        connection.execute(update(tables.tallies).where(here).values(changed))
+    else:
+        row = dict(zip(("model", "source", "media"), of, strict=True))
+        connection.execute(
+            insert(tables.tallies).values(**row, detected=detected, dead_lettered=dead_lettered)
+        )
+
+
+def _by(size: int, values: list[str] | list[int]) -> Iterable[list[str] | list[int]]:
+    return (values[at : at + size] for at in range(0, len(values), size))

@@ -1,0 +1,174 @@
+"""How a PostgreSQL database is reached, and what its refusals mean.
+
+What a person must mend (a name, a password, a database that is missing) is told from what passes (a server
+that is away, starts or stops): the first is `Misconfigured`, the second `Retryable`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
+
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.process.time_limit import seconds_left
+from frametally.settings.access import ServerAccess
+
+_CONNECT_TIMEOUT_S = 10
+_LOCK_TIMEOUT_S = 60
+_SECRETS_IN_QUERY = ("password", "passfile", "sslpassword")
+_CONNECT_ARGUMENTS = {
+    "connect_timeout": _CONNECT_TIMEOUT_S,
+    "application_name": "frametally",
+    # A server that vanished is noticed within a minute, not after the system's two hours.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+# What libpq says when no connection comes to be: it gives no code, only the server's words.
+_REFUSED_BY_NAME = (
+    ("no password supplied", "set {user} and {password}"),
+    ("password authentication failed", "correct {user} and {password}"),
+    ("no pg_hba.conf entry", "let this user connect from here in the server's pg_hba.conf"),
+    ("is not permitted to log in", "correct {user}, or give the role LOGIN"),
+    ("permission denied for database", "give this user the right CONNECT"),
+    ("certificate verify failed", "correct {ca_file}, or the server's certificate"),
+    ("server certificate for", "use the name in the server's certificate in {url}"),
+    ("root certificate file", "correct {ca_file}"),
+    ("could not read root certificate", "correct {ca_file}"),
+    ("does not support SSL", "turn on TLS at the server, or leave {ca_file} out"),
+    ("Name or service not known", "correct the host in {url}"),
+    ("nodename nor servname", "correct the host in {url}"),
+    ("No address associated with hostname", "correct the host in {url}"),
+)
+_NO_SUCH_THING = ("3D000", "42P01", "42703", "3F000")
+_NO_RIGHT = ("42501", "25006")
+
+
+class SqlServer:
+    """The server side of one database: how to open it, what its failures mean."""
+
+    def __init__(self, url: str, access: ServerAccess | None, *, what: str, setting: str) -> None:
+        """Read the URL; nothing is opened yet.
+
+        Args:
+            url: `postgresql://host[:port]/database`, without a password.
+            access: How to log in.
+            what: What people call the database.
+            setting: The setting that names it, such as `FRAMETALLY_INDEX_URL`.
+
+        Raises:
+            Misconfigured: No such URL, one with a password in it, or one that is content with less than
+                the CA file asks for.
+        """
+        self._what = what
+        stem = setting.removesuffix("_URL")
+        self._names = {
+            "url": setting,
+            "user": f"{stem}_USER",
+            "password": f"{stem}_PASSWORD",
+            "ca_file": f"{stem}_CA_FILE",
+        }
+        self._url = self._parsed(url, access or ServerAccess())
+        where = URL.create(
+            "postgresql", host=self._url.host, port=self._url.port, database=self._url.database
+        )
+        self.name = where.render_as_string()
+
+    def open(self) -> Engine:
+        """An engine that tries connections before it uses them: a server that was restarted is no error.
+
+        Raises:
+            Misconfigured: The driver is not installed.
+        """
+        # What it would say there of a connection that was lost comes as an error, too.
+        logging.getLogger("psycopg").addHandler(logging.NullHandler())
+        try:
+            engine = create_engine(self._url, pool_pre_ping=True, connect_args=_CONNECT_ARGUMENTS)
+        except (ArgumentError, ImportError) as error:
+            raise Misconfigured(
+                f"{self._names['url']}: no database can be opened by it ({error}); "
+                'install the driver: pip install "frametally[postgres]"'
+            ) from error
+        event.listen(engine, "do_connect", _connect_in_time)
+        return engine
+
+    def lock_layout(self, connection: Connection) -> None:
+        """Hold, to the end of the transaction, what only one process may that makes or changes tables."""
+        self.bound_waiting(connection)
+        # Index and ledger may be in one database: each has a lock of its own, by its name.
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"frametally {self._what}"}
+        )
+
+    def bound_waiting(self, connection: Connection) -> None:
+        """Wait for other transactions no longer than a minute, in this one."""
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_S}s'"))
+
+    def failure(self, error: DBAPIError) -> FrametallyError | None:
+        """What a failure means; None if it is none of the server's."""
+        said = " ".join(str(error.orig).split())
+        code = str(getattr(error.orig, "sqlstate", None) or "")
+        name = f"{self._what} {self.name}"
+        if code in _NO_SUCH_THING or ("database" in said and "does not exist" in said):
+            return Misconfigured(f"{name}: {said}; make it, or correct {self._names['url']}")
+        if code in _NO_RIGHT:
+            return Misconfigured(f"{name}: {said}; give this user that right")
+        for words, remedy in _REFUSED_BY_NAME:
+            if words in said:
+                return Misconfigured(f"{name}: {said}; {remedy.format(**self._names)}")
+        if isinstance(error, DataError):
+            return Poison(f"{name} cannot hold that: {said}")
+        # 53: disk or memory full. 55: a lock was not had in time. 57: stopped by a person, starting up.
+        if isinstance(error, OperationalError | InterfaceError | InternalError):
+            return Retryable(f"{name}: {said}; check the server and try again")
+        if isinstance(error, ProgrammingError):
+            return Misconfigured(f"{name}: {said}; is it another program's, or of another version?")
+        return None
+
+    def _parsed(self, url: str, access: ServerAccess) -> URL:
+        setting = self._names["url"]
+        try:
+            parsed = make_url(url)
+        except (ArgumentError, ValueError) as error:
+            raise Misconfigured(f"{setting} is no URL; use postgresql://host/database") from error
+        if parsed.password is not None or any(name in parsed.query for name in _SECRETS_IN_QUERY):
+            raise Misconfigured(
+                f"{setting} carries a password, and a URL is shown and logged: "
+                f"take it out, and set {self._names['password']}"
+            )
+        if not parsed.database:
+            raise Misconfigured(f"{setting}={url!r} names no database; use postgresql://host/database")
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        if access.user:
+            parsed = parsed.set(username=access.user)
+        if access.password.get_secret_value():
+            parsed = parsed.set(password=access.password.get_secret_value())
+        if access.ca_file is not None:
+            # Who names an authority wants to know whom they speak to.
+            if (mode := parsed.query.get("sslmode", "verify-full")) != "verify-full":
+                raise Misconfigured(
+                    f"{setting} says sslmode={mode}, and {self._names['ca_file']} is set, by which the "
+                    "server must prove its name: take sslmode out of the URL, or leave the file out"
+                )
+            trust = {"sslmode": "verify-full", "sslrootcert": str(access.ca_file)}
+            parsed = parsed.update_query_dict({**dict(parsed.query), **trust})
+        return parsed
+
+
+def _connect_in_time(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:
+    """A new connection is waited for no longer than whoever asks waits: whole seconds, two at the least."""
+    left_s = seconds_left()
+    if left_s is not None:
+        options["connect_timeout"] = max(2, min(int(left_s), _CONNECT_TIMEOUT_S))

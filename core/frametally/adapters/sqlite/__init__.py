@@ -1,0 +1,1 @@
+"""A SQLite file as the frame log."""

@@ -1,0 +1,295 @@
+"""Consumer groups on the embedded log: who reads which partition, and whose commits count.
+
+Every member keeps a lease by polling. A partition belongs to a member under a generation, a number that grows
+each time the partition changes hands; a commit is taken only from the current owner under the current
+generation, so a member that was taken for dead can do no harm when it wakes up.
+
+The members share by a rule, without a leader: each may hold its even share and
+
+1. gives back what is above its share at its own next poll, after `on_revoked`;
+2. takes partitions that nobody holds: given back, or of a member that left or whose lease ran out.
+
+`epoch` counts the changes that the others must act on, so that a poll need only read it.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
+
+from frametally.adapters.sqlite.database_file import SqliteFile
+from frametally.ports.frame_log import LeaseLost, LogRecord
+
+_LONGEST_PAUSE_S = 0.05
+
+
+class Owner(NamedTuple):
+    """Who holds a partition; a member that is not live holds nothing."""
+
+    member: str | None
+    generation: int
+
+
+class Shares(NamedTuple):
+    """What one member has to do, as sorted partitions."""
+
+    lost: list[int]
+    surplus: list[int]
+    free: list[int]
+
+
+def divide(
+    owners: Mapping[int, Owner], live: Collection[str], member: str, held: Mapping[int, int]
+) -> Shares:
+    """What `member` lost, must give back and may take.
+
+    Args:
+        owners: Every partition's owner, as the group knows it.
+        live: All members with a lease, `member` among them.
+        member: Who asks.
+        held: The generations under which `member` believes to hold partitions.
+    """
+    share, rest = divmod(len(owners), len(live))
+    share += sorted(live).index(member) < rest
+    kept = [p for p, generation in sorted(held.items()) if owners[p] == Owner(member, generation)]
+    free = [p for p in sorted(owners) if owners[p].member not in live or owners[p].member == member]
+    return Shares(
+        lost=sorted(held.keys() - set(kept)),
+        surplus=kept[share:],
+        free=[p for p in free if p not in kept][: max(0, share - len(kept))],
+    )
+
+
+class SqliteConsumer:
+    """One member of a group; see `LogConsumer`."""
+
+    def __init__(
+        self,
+        file: SqliteFile,
+        *,
+        topic_id: int,
+        partitions: int,
+        group: str,
+        on_assigned: Callable[[list[int]], None],
+        on_revoked: Callable[[list[int]], None],
+        lease_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """A member that joins at its first poll; it closes `file`, which is its own.
+
+        Args:
+            file: The connection to use.
+            topic_id: The topic's row.
+            partitions: How many partitions it has.
+            group: The group's name.
+            on_assigned: Called with newly assigned partitions.
+            on_revoked: Called with partitions that go or went to others.
+            lease_s: Seconds without a poll after which the others may take the partitions.
+            clock: Seconds, the same for all processes of the machine.
+        """
+        self._file = file
+        self._group = (topic_id, group)
+        self._partitions = partitions
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+        self._lease_s = lease_s
+        self._clock = clock
+        self._member = uuid.uuid4().hex
+        self._held: dict[int, int] = {}  # partition -> generation
+        self._positions: dict[int, int] = {}
+        self._last_read = -1
+        self._epoch = -1
+        self._renew_at_s = -math.inf
+
+    def poll(self, *, timeout_s: float, max_records: int = 500) -> list[LogRecord]:
+        """The next messages of the assigned partitions; see `LogConsumer.poll`."""
+        deadline_s = time.monotonic() + timeout_s
+        pause_s = 0.002
+        while True:
+            self._take_part()
+            records = self._fetch(max_records)
+            left_s = deadline_s - time.monotonic()
+            if records or left_s <= 0:
+                return records
+            time.sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Make `offset` the next one that `poll` returns. Raises `LeaseLost` if it is not assigned."""
+        if partition not in self._held:
+            raise self._lost(partition)
+        self._positions[partition] = offset
+
+    def commit(self, partition: int, offset: int) -> None:
+        """Record that all below `offset` is done. Raises `LeaseLost`."""
+        with self._file.write() as connection:
+            owner = connection.execute(
+                "SELECT member, generation FROM assignment"
+                " WHERE topic_id = ? AND consumer_group = ? AND partition = ?",
+                (*self._group, partition),
+            ).fetchone()
+            if owner is None or owner != (self._member, self._held.get(partition)):
+                raise self._lost(partition)
+            connection.execute(
+                "INSERT INTO committed VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET offset = excluded.offset",
+                (*self._group, partition, offset),
+            )
+
+    def assignment(self) -> set[int]:
+        """Partitions assigned at the last poll."""
+        return set(self._held)
+
+    def close(self) -> None:
+        """Leave the group and close the file; again is no error."""
+        if self._epoch < 0:
+            self._file.close()
+            return
+        self._epoch = -1
+        self._held.clear()
+        self._positions.clear()
+        try:
+            with self._file.write() as connection:
+                left = connection.execute(
+                    "DELETE FROM member WHERE topic_id = ? AND consumer_group = ? AND member = ?",
+                    (*self._group, self._member),
+                ).rowcount
+                if left:
+                    self._tell(connection)
+        finally:
+            self._file.close()
+
+    def _take_part(self) -> None:
+        rows = self._file.read(
+            "SELECT epoch FROM consumer_group WHERE topic_id = ? AND consumer_group = ?", self._group
+        )
+        if rows == [(self._epoch,)] and self._clock() < self._renew_at_s:
+            return
+        self._renew_at_s = -math.inf  # until all is told: a callback that fails is called again
+        shares, taken, renew_at_s = self._renew()
+        gone = sorted(shares.lost + shares.surplus)
+        if gone:
+            self._on_revoked(gone)
+            for partition in gone:
+                generation = self._held.pop(partition)
+                del self._positions[partition]
+                if partition in shares.surplus:
+                    self._give_back(partition, generation)
+        for partition, (generation, position) in taken.items():
+            self._held[partition] = generation
+            self._positions[partition] = position
+        if taken:
+            try:
+                self._on_assigned(sorted(taken))
+            except BaseException:
+                for partition in taken:  # they are taken anew at the next poll
+                    del self._held[partition], self._positions[partition]
+                raise
+        self._renew_at_s = renew_at_s
+
+    def _renew(self) -> tuple[Shares, dict[int, tuple[int, int]], float]:
+        """Renew the lease and take what is free.
+
+        Returns:
+            What the member has to do; what it took, partition -> (generation, first offset to read); and when
+            to renew at the latest, in seconds of the clock.
+        """
+        group = self._group
+        with self._file.write() as connection:
+            now_s = self._clock()  # not before: the wait for the lock may have been long
+            connection.execute("INSERT OR IGNORE INTO consumer_group VALUES (?, ?, 0)", group)
+            # A renewal far in the future is from before a reboot: clocks start again.
+            expired = connection.execute(
+                "DELETE FROM member WHERE topic_id = ? AND consumer_group = ? AND member <> ?"
+                " AND NOT ? BETWEEN renewed_at_s - lease_s AND renewed_at_s + lease_s",
+                (*group, self._member, now_s),
+            ).rowcount
+            known = connection.execute(
+                "UPDATE member SET renewed_at_s = ? WHERE topic_id = ? AND consumer_group = ? AND member = ?",
+                (now_s, *group, self._member),
+            ).rowcount
+            if not known:
+                connection.execute(
+                    "INSERT INTO member VALUES (?, ?, ?, ?, ?)", (*group, self._member, now_s, self._lease_s)
+                )
+            if expired or not known:
+                self._tell(connection)
+            expiries_s = dict(
+                connection.execute(
+                    "SELECT member, renewed_at_s + lease_s FROM member"
+                    " WHERE topic_id = ? AND consumer_group = ?",
+                    group,
+                )
+            )
+            shares = divide(self._owners(connection), expiries_s.keys(), self._member, self._held)
+            taken = {partition: self._take(connection, partition) for partition in shares.free}
+            (self._epoch,) = connection.execute(
+                "SELECT epoch FROM consumer_group WHERE topic_id = ? AND consumer_group = ?", group
+            ).fetchone()
+        del expiries_s[self._member]
+        return shares, taken, min([now_s + self._lease_s / 3, *expiries_s.values()])
+
+    def _owners(self, connection: sqlite3.Connection) -> dict[int, Owner]:
+        rows = connection.execute(
+            "SELECT partition, member, generation FROM assignment WHERE topic_id = ? AND consumer_group = ?",
+            self._group,
+        )
+        owners = dict.fromkeys(range(self._partitions), Owner(None, 0))
+        owners.update((partition, Owner(member, generation)) for partition, member, generation in rows)
+        return owners
+
+    def _take(self, connection: sqlite3.Connection, partition: int) -> tuple[int, int]:
+        (generation,) = connection.execute(
+            "INSERT INTO assignment VALUES (?, ?, ?, ?, 1)"
+            " ON CONFLICT DO UPDATE SET member = excluded.member, generation = generation + 1"
+            " RETURNING generation",
+            (*self._group, partition, self._member),
+        ).fetchone()
+        committed = connection.execute(
+            "SELECT offset FROM committed WHERE topic_id = ? AND consumer_group = ? AND partition = ?",
+            (*self._group, partition),
+        ).fetchone()
+        return generation, committed[0] if committed else 0  # reading skips what was trimmed
+
+    def _give_back(self, partition: int, generation: int) -> None:
+        with self._file.write() as connection:
+            connection.execute(
+                "UPDATE assignment SET member = NULL WHERE topic_id = ? AND consumer_group = ?"
+                " AND partition = ? AND member = ? AND generation = ?",
+                (*self._group, partition, self._member, generation),
+            )
+            self._tell(connection)
+
+    def _tell(self, connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "UPDATE consumer_group SET epoch = epoch + 1 WHERE topic_id = ? AND consumer_group = ?",
+            self._group,
+        )
+
+    def _fetch(self, max_records: int) -> list[LogRecord]:
+        records: list[LogRecord] = []
+        # In rotation: the poll after one that a long partition filled starts with the next partition.
+        later = sorted(p for p in self._positions if p > self._last_read)
+        for partition in later + sorted(p for p in self._positions if p <= self._last_read):
+            if len(records) >= max_records:
+                break
+            rows = self._file.read(
+                "SELECT offset, key, value FROM message WHERE topic_id = ? AND partition = ? AND offset >= ?"
+                " ORDER BY offset LIMIT ?",
+                (self._group[0], partition, self._positions[partition], max_records - len(records)),
+            )
+            if rows:
+                records += [LogRecord(partition, offset, key, value) for offset, key, value in rows]
+                self._positions[partition] = rows[-1][0] + 1
+                self._last_read = partition
+        return records
+
+    def _lost(self, partition: int) -> LeaseLost:
+        return LeaseLost(
+            f"partition {partition} is no longer this consumer's in group {self._group[1]!r}: "
+            "drop its unfinished work and poll again"
+        )

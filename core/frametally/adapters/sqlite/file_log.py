@@ -1,0 +1,204 @@
+"""The embedded frame log: one SQLite file, shared by all processes of one machine."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import uuid
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from frametally.adapters.sqlite.consumer_group import SqliteConsumer
+from frametally.adapters.sqlite.database_file import SqliteFile
+from frametally.errors import Misconfigured
+from frametally.settings.access import LogAccess
+
+_CHUNK_MESSAGES = 1000
+
+
+class _Topic(NamedTuple):
+    topic_id: int
+    log_id: str
+    partitions: int
+
+
+class SqliteLog:
+    """A frame log in `sqlite:////absolute/file.sqlite`. Spawn processes while it is open, never fork."""
+
+    def __init__(
+        self,
+        url: str,
+        access: LogAccess | None = None,
+        *,
+        lease_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open the file, making it if it is missing.
+
+        Args:
+            url: `sqlite:////absolute/file.sqlite`.
+            access: Nothing of it: a file asks nobody who he is.
+            lease_s: Seconds without a poll after which a consumer's partitions go to others.
+            clock: Seconds, the same for all processes of the machine.
+
+        Raises:
+            Misconfigured: A path that cannot serve; see `SqliteFile`.
+            Retryable: The file stayed locked.
+        """
+        self.url = url
+        self._lease_s = lease_s
+        self._clock = clock
+        self._file = SqliteFile(url)
+        self._topics: dict[str, _Topic] = {}
+
+    def create_topic(self, topic: str, partitions: int) -> None:
+        """Make the topic if it is not there; an existing one stays as it is.
+
+        Raises:
+            Misconfigured: Fewer than one partition.
+        """
+        if partitions < 1:
+            raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
+        with self._file.write() as connection:
+            made = connection.execute(
+                "INSERT OR IGNORE INTO topic (name, log_id, partitions) VALUES (?, ?, ?)",
+                (topic, str(uuid.uuid4()), partitions),
+            )
+            if made.rowcount:
+                connection.executemany(
+                    "INSERT INTO span VALUES (?, ?, 0, 0)", [(made.lastrowid, p) for p in range(partitions)]
+                )
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions the topic has. Raises `Misconfigured` if there is no such topic."""
+        return self._topic(topic).partitions
+
+    def log_id(self, topic: str) -> str:
+        """A UUID made with the topic. Raises `Misconfigured` if there is no such topic."""
+        return self._topic(topic).log_id
+
+    def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
+        """Append `(key, value)` messages durably, a thousand at a time: a chunk is in the log whole or not.
+
+        Raises:
+            Misconfigured: There is no such topic.
+            Retryable: The file stayed locked, or there is no room; earlier chunks of this call may be in.
+        """
+        target = self._topic(topic)
+        source = iter(messages)
+        while chunk := list(itertools.islice(source, _CHUNK_MESSAGES)):
+            by_partition = defaultdict(list)
+            for key, value in chunk:
+                by_partition[zlib.crc32(key) % target.partitions].append((key, value))
+            self._append(target.topic_id, by_partition)
+
+    def _append(self, topic_id: int, by_partition: dict[int, list[tuple[bytes, bytes]]]) -> None:
+        with self._file.write() as connection:
+            for partition, messages in by_partition.items():
+                (end,) = connection.execute(
+                    "UPDATE span SET end_offset = end_offset + ? WHERE topic_id = ? AND partition = ?"
+                    " RETURNING end_offset",
+                    (len(messages), topic_id, partition),
+                ).fetchone()
+                connection.executemany(
+                    "INSERT INTO message VALUES (?, ?, ?, ?, ?)",
+                    [
+                        (topic_id, partition, offset, key, value)
+                        for offset, (key, value) in enumerate(messages, end - len(messages))
+                    ],
+                )
+
+    def begin_offsets(self, topic: str) -> dict[int, int]:
+        """Per partition, the offset of the oldest message still there (the end offset if there is none)."""
+        return dict(
+            self._file.read(
+                "SELECT partition, begin_offset FROM span WHERE topic_id = ?", (self._topic(topic).topic_id,)
+            )
+        )
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """Per partition, the offset that the next message will get."""
+        return dict(
+            self._file.read(
+                "SELECT partition, end_offset FROM span WHERE topic_id = ?", (self._topic(topic).topic_id,)
+            )
+        )
+
+    def committed(self, topic: str, group: str) -> dict[int, int]:
+        """Per partition, the group's committed offset; partitions without one are left out."""
+        return dict(
+            self._file.read(
+                "SELECT partition, offset FROM committed WHERE topic_id = ? AND consumer_group = ?",
+                (self._topic(topic).topic_id, group),
+            )
+        )
+
+    def subscribe(
+        self,
+        topic: str,
+        group: str,
+        *,
+        on_assigned: Callable[[list[int]], None],
+        on_revoked: Callable[[list[int]], None],
+    ) -> SqliteConsumer:
+        """A member of the group, with a connection of its own; it joins at its first poll.
+
+        Raises:
+            Misconfigured: There is no such topic.
+        """
+        target = self._topic(topic)
+        return SqliteConsumer(
+            SqliteFile(self.url),
+            topic_id=target.topic_id,
+            partitions=target.partitions,
+            group=group,
+            on_assigned=on_assigned,
+            on_revoked=on_revoked,
+            lease_s=self._lease_s,
+            clock=self._clock,
+        )
+
+    def trim(self, topic: str) -> int:
+        """Remove the messages that every group which ever committed has committed; how many were removed."""
+        topic_id = self._topic(topic).topic_id
+        removed = 0
+        with self._file.write() as connection:
+            # A group that committed elsewhere in the topic, but not in this partition, still needs all of it.
+            done = connection.execute(
+                "SELECT s.partition, min(s.end_offset, min(ifnull(c.offset, 0)))"
+                " FROM span s"
+                " JOIN (SELECT DISTINCT consumer_group FROM committed WHERE topic_id = :topic_id) g"
+                " LEFT JOIN committed c ON c.topic_id = :topic_id AND c.consumer_group = g.consumer_group"
+                " AND c.partition = s.partition"
+                " WHERE s.topic_id = :topic_id GROUP BY s.partition",
+                {"topic_id": topic_id},
+            ).fetchall()
+            for partition, offset in done:
+                removed += connection.execute(
+                    "DELETE FROM message WHERE topic_id = ? AND partition = ? AND offset < ?",
+                    (topic_id, partition, offset),
+                ).rowcount
+                connection.execute(
+                    "UPDATE span SET begin_offset = max(begin_offset, ?)"
+                    " WHERE topic_id = ? AND partition = ?",
+                    (offset, topic_id, partition),
+                )
+        if removed:
+            self._file.shrink()
+        return removed
+
+    def close(self) -> None:
+        """Close the file; consumers have their own connections and are closed by themselves."""
+        self._file.close()
+
+    def _topic(self, name: str) -> _Topic:
+        if name not in self._topics:
+            rows = self._file.read("SELECT topic_id, log_id, partitions FROM topic WHERE name = ?", (name,))
+            if not rows:
+                raise Misconfigured(
+                    f"{self.url} has no topic {name!r}: produce something first, or set FRAMETALLY_TOPIC"
+                )
+            self._topics[name] = _Topic(*rows[0])
+        return self._topics[name]

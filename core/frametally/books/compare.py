@@ -1,0 +1,215 @@
+"""Where two models differ over the same footage: per source, label and interval, with the frames of both.
+
+Read from the current runs in the store. Intervals in which one of the two has no footage are gaps, and no
+difference: a model that came later has not seen everything.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from frametally.books.runs import current_runs, read_run
+from frametally.errors import Misconfigured
+from frametally.ports.object_store import ObjectStore
+from frametally.records import Coverage, Evidence, IntervalCount, Run
+
+_EVIDENCE_FRAMES = 5
+_DAY_MS = 86_400_000
+
+
+class Side(NamedTuple):
+    """What one model says of one source, label and interval.
+
+    Attributes:
+        frames: Distinct frames analysed.
+        detections: Boxes of the label.
+        peak: Most of them in one frame.
+        objects: Unique objects; None where they were not measured.
+        analysed_fps: Rate at which the slowest hour of it was analysed; None where tracking was off.
+        evidence: The frames that show most, at most five.
+    """
+
+    frames: int
+    detections: int
+    peak: int
+    objects: int | None
+    analysed_fps: float | None
+    evidence: list[Evidence]
+
+
+class Difference(NamedTuple):
+    """One bar that the two models do not show alike."""
+
+    source: str
+    label: str
+    interval_start_ms: int
+    a: Side
+    b: Side
+
+
+class Comparison(NamedTuple):
+    """Two models over the footage that both have seen.
+
+    Attributes:
+        model_a: The first model's id.
+        model_b: The second one's.
+        interval_s: Length of the compared intervals.
+        differences: By source, label and time.
+        compared: Bars that at least one of the two shows, in intervals that both have seen.
+        gaps_a: Intervals (of one source) that only the second model has seen.
+        gaps_b: Intervals that only the first has seen.
+        totals: By label, detections of the first and of the second in what both have seen.
+    """
+
+    model_a: str
+    model_b: str
+    interval_s: int
+    differences: list[Difference]
+    compared: int
+    gaps_a: int
+    gaps_b: int
+    totals: dict[str, tuple[int, int]]
+
+
+def compare_models(
+    store: ObjectStore,
+    model_a: str,
+    model_b: str,
+    *,
+    interval_s: int | None = None,
+    source: str | None = None,
+    label: str | None = None,
+    from_ms: int | None = None,
+    to_ms: int | None = None,
+) -> Comparison:
+    """Compare the current runs of two models.
+
+    Args:
+        store: Has the runs.
+        model_a: A model's id, or the beginning of one.
+        model_b: Another.
+        interval_s: Seconds of the compared intervals; default: the longest that both are stored in.
+        source: Only this source's slug.
+        label: Only this label.
+        from_ms: Only intervals that begin then or later.
+        to_ms: Only intervals that begin before.
+
+    Raises:
+        Misconfigured: No such model, or no stored interval that both have and that divides the asked one.
+        Poison: A run cannot be read; the message names it.
+    """
+    runs = current_runs(store)
+    names = [_model_named(model, runs) for model in (model_a, model_b)]
+    if names[0] == names[1]:
+        raise Misconfigured(f"{model_a} and {model_b} are the same model: name two")
+    base_s = _base_interval(runs, names, interval_s)
+    asked_s = interval_s or base_s
+    sides = []
+    for name in names:
+        table = _Table(asked_s * 1000, source, label)
+        for run in runs:
+            if (run.model, run.interval_s) == (name, base_s):
+                table.add(*read_run(store, run), from_ms=from_ms, to_ms=to_ms)
+        sides.append(table)
+    return _compare(names[0], names[1], asked_s, sides[0], sides[1])
+
+
+class _Table:
+    def __init__(self, interval_ms: int, source: str | None, label: str | None) -> None:
+        self._interval_ms = interval_ms
+        self._source = source
+        self._label = label
+        self.frames: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.fps: defaultdict[tuple[str, int], list[float | None]] = defaultdict(list)
+        self.counts: defaultdict[tuple[str, str, int], list[IntervalCount]] = defaultdict(list)
+
+    def add(
+        self,
+        counts: Sequence[IntervalCount],
+        coverage: Sequence[Coverage],
+        *,
+        from_ms: int | None,
+        to_ms: int | None,
+    ) -> None:
+        def is_asked(source: str, start_ms: int) -> bool:
+            return (
+                (self._source is None or source == self._source)
+                and (from_ms is None or start_ms >= from_ms)
+                and (to_ms is None or start_ms < to_ms)
+            )
+
+        for seen in coverage:
+            start_ms = seen.interval_start_ms // self._interval_ms * self._interval_ms
+            if is_asked(seen.source, start_ms):
+                self.frames[seen.source, start_ms] += seen.frames
+                self.fps[seen.source, start_ms].append(seen.analysed_fps)
+        for one in counts:
+            start_ms = one.interval_start_ms // self._interval_ms * self._interval_ms
+            if is_asked(one.source, start_ms) and (self._label is None or one.label == self._label):
+                self.counts[one.source, one.label, start_ms].append(one)
+
+    def side(self, source: str, label: str, start_ms: int) -> Side:
+        counts = self.counts.get((source, label, start_ms), [])
+        objects = [one.objects for one in counts]
+        known_fps = [fps for fps in self.fps[source, start_ms] if fps is not None]
+        evidence = [frame for one in counts for frame in one.evidence]
+        return Side(
+            frames=self.frames[source, start_ms],
+            detections=sum(one.detections for one in counts),
+            peak=max((one.peak for one in counts), default=0),
+            objects=None if None in objects else sum(one for one in objects if one is not None),
+            analysed_fps=min(known_fps) if len(known_fps) == len(self.fps[source, start_ms]) else None,
+            evidence=sorted(evidence, key=lambda e: (-e.count, e.captured_at_ms, e.image_path))[
+                :_EVIDENCE_FRAMES
+            ],
+        )
+
+
+def _compare(model_a: str, model_b: str, interval_s: int, a: _Table, b: _Table) -> Comparison:
+    both = a.frames.keys() & b.frames.keys()
+    bars = sorted(bar for bar in a.counts.keys() | b.counts.keys() if (bar[0], bar[2]) in both)
+    differences = []
+    totals: dict[str, tuple[int, int]] = {}
+    for source, label, start_ms in bars:
+        of_a, of_b = a.side(source, label, start_ms), b.side(source, label, start_ms)
+        before = totals.get(label, (0, 0))
+        totals[label] = before[0] + of_a.detections, before[1] + of_b.detections
+        if (of_a.detections, of_a.peak) != (of_b.detections, of_b.peak) or (
+            None not in (of_a.objects, of_b.objects) and of_a.objects != of_b.objects
+        ):
+            differences.append(Difference(source, label, start_ms, of_a, of_b))
+    return Comparison(
+        model_a=model_a,
+        model_b=model_b,
+        interval_s=interval_s,
+        differences=differences,
+        compared=len(bars),
+        gaps_a=len(b.frames.keys() - a.frames.keys()),
+        gaps_b=len(a.frames.keys() - b.frames.keys()),
+        totals=dict(sorted(totals.items())),
+    )
+
+
+def _model_named(name: str, runs: Sequence[Run]) -> str:
+    models = sorted({run.model for run in runs})
+    found = [model for model in models if model == name] or [m for m in models if m.startswith(name)]
+    if len(found) != 1:
+        what = "which of them" if found else "no such model is counted here"
+        raise Misconfigured(f"{name}: {what}? there are {', '.join(found or models) or 'none yet'}")
+    return found[0]
+
+
+def _base_interval(runs: Sequence[Run], models: Sequence[str], asked_s: int | None) -> int:
+    of_model = [{run.interval_s for run in runs if run.model == model} for model in models]
+    common = sorted(of_model[0] & of_model[1], reverse=True)
+    if asked_s is not None and _DAY_MS % (asked_s * 1000):
+        raise Misconfigured(f"--interval {asked_s} does not divide a day; 60, 300, 900 and 3600 do")
+    for base_s in common:
+        if asked_s is None or asked_s % base_s == 0:
+            return base_s
+    stored = ", ".join(f"{model}: {sorted(found)}" for model, found in zip(models, of_model, strict=True))
+    raise Misconfigured(
+        f"no interval is stored for both that fits ({stored}): run `frametally aggregate --interval` for one"
+    )

@@ -1,0 +1,169 @@
+"""The frames behind a bar, read from the segments as they were counted: same lines, same rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from frametally.errors import Poison, Retryable
+from frametally.media.manifests import forgotten_by
+from frametally.ports.ledger import Ledger, SegmentPart
+from frametally.records import Detection, FrameDetections, decode
+from frametally.rules.once import one_line_per_frame
+from frametally.rules.tombstones import Forgotten, is_forgotten
+from frametally.settings.stages import Settings
+
+_WINDOW_MS = 600_000
+"""Event time that is read at once. Lines of one frame have one time, so the rule sees them together."""
+
+
+class CountedBoxes(NamedTuple):
+    """Which boxes count, compared as the whole numbers that are stored; the counting job has the same rule.
+
+    Attributes:
+        min_confidence: Ten-thousandths of confidence from which on a box is counted.
+        min_side: Tenths of a pixel that a box's shorter side must have.
+    """
+
+    min_confidence: int
+    min_side: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> CountedBoxes:
+        """The limits of the deployment."""
+        return cls(
+            _at_least(settings.count_min_confidence, 10_000), _at_least(settings.count_min_side_px, 10)
+        )
+
+    def has(self, detection: Detection) -> bool:
+        """Whether the box counts."""
+        return (
+            round(detection.confidence * 10_000) >= self.min_confidence
+            and round(min(detection.box[2:]) * 10) >= self.min_side
+        )
+
+
+class RangeReader(Protocol):
+    """What of an object store the evidence needs."""
+
+    def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
+        """Bytes `first_byte` to before `next_byte` of an object."""
+
+
+class ProvedFrame(NamedTuple):
+    """A frame and those of its boxes that a bar counts, at least one."""
+
+    frame: FrameDetections
+    boxes: list[Detection]
+
+
+def frames_of_bar(
+    store: RangeReader,
+    ledger: Ledger,
+    *,
+    model: str,
+    source: str,
+    labels: Collection[str],
+    from_ms: int,
+    to_ms: int,
+    limits: CountedBoxes,
+    after: tuple[int, str] | None = None,
+) -> Iterator[ProvedFrame]:
+    """Every frame of `[from_ms, to_ms)` with boxes of `labels` that count, by event time, then image_path.
+
+    Reads those bytes of those segments in which such frames can stand, some minutes of event time at once.
+
+    Args:
+        store: Has the segments.
+        ledger: Knows where in them the lines are; brought up to the store by the caller.
+        model: Whose detections.
+        source: Slug of the source.
+        labels: Class names; empty: all.
+        from_ms: Start of the bar.
+        to_ms: End of the bar, exclusive.
+        limits: Which boxes count.
+        after: `(captured_at_ms, image_path)` of the last frame that was shown: go on behind it.
+
+    Raises:
+        ObjectMissing: A segment has gone since the ledger was refreshed.
+        Retryable: The store or the ledger is away, or a segment came cut short.
+    """
+    forgotten = forgotten_by(ledger.tombstones())
+    window_from = from_ms if after is None else max(from_ms, after[0])
+    parts = ledger.parts(model, source, from_ms=window_from, to_ms=to_ms)
+    while parts := [part for part in parts if part.last_ms >= window_from]:
+        window_from = max(window_from, min(part.first_ms for part in parts))
+        window_to = min(to_ms, window_from - window_from % _WINDOW_MS + _WINDOW_MS)
+        for frame in _frames(store, parts, (model, source), (window_from, window_to), forgotten):
+            boxes = [
+                one for one in frame.detections if (not labels or one.label in labels) and limits.has(one)
+            ]
+            if boxes and (after is None or _place(frame) > after):
+                yield ProvedFrame(frame, boxes)
+        window_from = window_to
+        if window_from >= to_ms:
+            return
+
+
+def find_line(
+    store: RangeReader,
+    ledger: Ledger,
+    *,
+    model: str,
+    source: str,
+    captured_at_ms: int,
+    image_path: str,
+) -> FrameDetections | None:
+    """The detections of one frame as they were counted, or None if no segment of the model holds it.
+
+    Raises: As `frames_of_bar`.
+    """
+    window = (captured_at_ms, captured_at_ms + 1)
+    parts = ledger.parts(model, source, from_ms=window[0], to_ms=window[1])
+    forgotten = forgotten_by(ledger.tombstones())
+    found = _frames(store, parts, (model, source), window, forgotten)
+    return next((frame for frame in found if frame.image_path == image_path), None)
+
+
+def _frames(
+    store: RangeReader,
+    parts: Sequence[SegmentPart],
+    model_and_source: tuple[str, str],
+    window: tuple[int, int],
+    forgotten: Forgotten,
+) -> list[FrameDetections]:
+    """Each frame of a window of event time once, by time, then image_path."""
+    lines = []
+    for part in parts:
+        if part.first_ms >= window[1] or part.last_ms < window[0]:
+            continue
+        for line in _lines(store, part):
+            try:
+                frame = decode(line, FrameDetections)
+            except Poison:
+                continue  # the counting job set it aside and said so
+            if (
+                (frame.model, frame.source) == model_and_source
+                and window[0] <= frame.captured_at_ms < window[1]
+                and not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
+            ):
+                lines.append((frame.image_path, line))
+    kept = one_line_per_frame(lines).values()
+    return sorted((decode(line, FrameDetections) for line in kept), key=_place)
+
+
+def _lines(store: RangeReader, part: SegmentPart) -> list[bytes]:
+    data = store.get_range(part.key, part.first_byte, part.next_byte)
+    if len(data) != part.next_byte - part.first_byte:
+        raise Retryable(f"segment {part.key} came cut short: try again, or restore the object")
+    return data.split(b"\n")[:-1]
+
+
+def _place(frame: FrameDetections) -> tuple[int, str]:
+    return frame.captured_at_ms, frame.image_path
+
+
+def _at_least(value: float, units: int) -> int:
+    """The smallest whole number of units not below `value`; rounded first, as 0.07 * 100 is 7.0…1."""
+    return math.ceil(round(value * units, 6))

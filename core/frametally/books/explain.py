@@ -1,0 +1,111 @@
+"""Explaining a bar: what the count index says, and the frames that it was counted from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from frametally.errors import FrametallyError, Misconfigured
+from frametally.ports.count_index import CountIndex
+from frametally.ports.count_questions import up_to_date
+
+
+class NoSuchBar(FrametallyError):
+    """There is no bar to explain; the message says what there is instead."""
+
+
+class ExplainedBar(NamedTuple):
+    """One bar as the count index has it.
+
+    Attributes:
+        model: Whose detections.
+        source: Slug of the source.
+        label: Class name.
+        start_ms: Start of its interval.
+        interval_s: Length of its interval.
+        detections: What the bar shows.
+        frames_analysed: Distinct frames in the interval, with or without the label.
+    """
+
+    model: str
+    source: str
+    label: str
+    start_ms: int
+    interval_s: int
+    detections: int
+    frames_analysed: int
+
+    @property
+    def end_ms(self) -> int:
+        """End of its interval, exclusive."""
+        return self.start_ms + self.interval_s * 1000
+
+
+def find_bar(
+    index: CountIndex,
+    *,
+    source: str,
+    label: str,
+    start_ms: int,
+    interval_s: int | None = None,
+    model: str | None = None,
+) -> ExplainedBar:
+    """The bar of a source and a label that begins at `start_ms`.
+
+    Args:
+        index: Has the bars.
+        source: Slug of the source.
+        label: Class name.
+        start_ms: Start of its interval.
+        interval_s: Length of its interval; None: the coarsest stored one that is up to date.
+        model: Whose detections; None: the model published last.
+
+    Raises:
+        NoSuchBar: There is none.
+        Misconfigured: No such model, or an interval that no stored one divides.
+    """
+    series = index.series()
+    if not series:
+        raise NoSuchBar("nothing has been counted and indexed yet: run `frametally aggregate` and `index`")
+    model = model or series[0].model
+    stored = sorted((one.base_interval_s for one in series if one.model == model), reverse=True)
+    if not stored:
+        raise Misconfigured(f"no model {model!r} is indexed; there are: {', '.join(_models(index))}")
+    end_ms = start_ms + (interval_s or stored[0]) * 1000
+    stored = sorted(up_to_date(index, model, stored, start_ms, end_ms), reverse=True)
+    interval_s = interval_s or stored[0]
+    base_s = next((one for one in stored if interval_s % one == 0), None)
+    if base_s is None:
+        raise Misconfigured(f"--interval {interval_s}: bars of {model} are multiples of {stored[-1]} s")
+    interval_ms = interval_s * 1000
+    if start_ms % interval_ms:
+        before_ms = start_ms - start_ms % interval_ms
+        raise NoSuchBar(
+            f"no bar of {interval_s} s begins at {start_ms} ms: those around begin at {before_ms} and "
+            f"{before_ms + interval_ms} ms"
+        )
+    found = index.histogram(
+        model=model,
+        base_interval_s=base_s,
+        interval_s=interval_s,
+        sources=[source],
+        labels=[label],
+        from_ms=start_ms,
+        to_ms=start_ms + interval_ms,
+    )
+    frames = sum(one.frames for one in found.coverage)
+    if not frames:
+        known = ", ".join(one.source for one in index.sources(model)[:20])
+        raise NoSuchBar(
+            f"there is no such bar: nothing of source {source} is counted then; sources of {model}: {known}"
+        )
+    detections = sum(one.detections for one in found.buckets)
+    if not detections:
+        raise NoSuchBar(
+            f"there is no such bar: {frames} frames of {source} were analysed then, none shows {label!r}"
+        )
+    return ExplainedBar(model, source, label, start_ms, interval_s, detections, frames)
+
+
+def _models(index: CountIndex) -> Iterator[str]:
+    return iter(dict.fromkeys(one.model for one in index.series()))

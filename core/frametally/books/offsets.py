@@ -1,0 +1,175 @@
+"""What the log and the chains of segments say: how far it is drained, what is missing, how fast it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.errors import Misconfigured
+from frametally.ports.frame_log import FrameLog, consumer_group
+from frametally.ports.ledger import ChainLink
+
+_PACE_SPAN_MS = 60_000
+
+
+class LogPosition(NamedTuple):
+    """How far a model's group is on the log.
+
+    Attributes:
+        log_id: Identity of the topic; None while there is none.
+        topic: Its name.
+        messages: Messages announced so far (repeats included), by their offsets.
+        committed: Those that the group has committed.
+        begin: By partition, the offset of the oldest message that is still there.
+        started: Whether the group has committed anything.
+    """
+
+    log_id: str | None
+    topic: str
+    messages: int
+    committed: int
+    begin: dict[int, int]
+    started: bool = False
+
+    @property
+    def waiting(self) -> int:
+        """Messages that are not committed."""
+        return self.messages - self.committed
+
+    @property
+    def drained(self) -> bool:
+        """Whether everything is committed."""
+        return self.committed >= self.messages
+
+
+class LostMessages(NamedTuple):
+    """Messages that the log had removed before this model's consumer read them.
+
+    Attributes:
+        log_id: Identity of the topic.
+        topic: Its name.
+        partition: Where they were.
+        messages: How many.
+        first_offset: They lie at or above this offset.
+        next_offset: They lie below this one.
+    """
+
+    log_id: str
+    topic: str
+    partition: int
+    messages: int
+    first_offset: int
+    next_offset: int
+
+
+class SegmentPace(NamedTuple):
+    """How fast segments come, by the times at which the store got them.
+
+    Attributes:
+        frames_per_s: Over the last minute before the newest segment; None if that had fewer than two.
+        newest_segment_at_ms: When the newest segment was put; None if there is none.
+        eta_s: Seconds that what waits on the log takes at that pace; None if that cannot be told.
+    """
+
+    frames_per_s: float | None
+    newest_segment_at_ms: int | None
+    eta_s: float | None
+
+
+def read_log(log: FrameLog, topic: str, model: str | None) -> LogPosition:
+    """The position of the model's group; without a topic nothing was ever announced."""
+    try:
+        ends, begin, log_id = log.end_offsets(topic), log.begin_offsets(topic), log.log_id(topic)
+    except Misconfigured:
+        return LogPosition(None, topic, 0, 0, {})
+    committed = log.committed(topic, consumer_group(model)) if model else {}
+    done = sum(min(committed.get(partition, 0), end) for partition, end in ends.items())
+    return LogPosition(log_id, topic, sum(ends.values()), done, begin, started=bool(committed))
+
+
+def read_logs(
+    log: FrameLog, topic: str, model: str | None, chain: Sequence[ChainLink]
+) -> tuple[list[LogPosition], bool]:
+    """The positions of the model's group on the topics that it reads.
+
+    These are the one that its frames are announced again on (`frametally redetect`), those that its segments
+    name, and `topic`.
+
+    Args:
+        log: Where they are.
+        topic: The topic of this deployment.
+        model: The model, None for none.
+        chain: Its segments.
+
+    Returns:
+        The positions, that on `topic` first; and whether the model reads that one. A model that was only used
+        on frames that were announced again does not: its position there is left out.
+    """
+    here = read_log(log, topic, model)
+    if model is None:
+        return [here], True
+    others = {keys.redetect_topic(model), *(link.topic for link in chain)} - {topic}
+    elsewhere = [one for one in (read_log(log, other, model) for other in sorted(others)) if one.log_id]
+    reads = here.started or any(link.topic == topic for link in chain) or not elsewhere
+    return [*([here] if reads else []), *elsewhere], reads
+
+
+def chain_breaks(chain: Sequence[ChainLink]) -> list[str]:
+    """Gaps and overlaps between the segments of a partition, one line each."""
+    problems = []
+    for (log_id, topic, partition), links in _by_partition(chain):
+        end = None
+        for link in links:
+            if end is not None and link.first_offset != end:
+                what = "gap" if end < link.first_offset else "overlap"
+                problems.append(
+                    f"{what} in the chain of {topic}-{partition} (log {log_id}): a segment ends at "
+                    f"{end}, the next begins at {link.first_offset}"
+                )
+            end = link.next_offset
+    return problems
+
+
+def lost_messages(chain: Sequence[ChainLink], logs: Sequence[LogPosition]) -> list[LostMessages]:
+    """Offsets that segments cover without a line for them, and those below a topic's oldest message."""
+    lost = []
+    ends: dict[tuple[str, str, int], int] = {}
+    for (log_id, topic, partition), links in _by_partition(chain):
+        for link in links:
+            missing = link.next_offset - link.first_offset - link.frames - link.dead_letters
+            if missing > 0:
+                lost.append(
+                    LostMessages(log_id, topic, partition, missing, link.first_offset, link.next_offset)
+                )
+            ends[log_id, topic, partition] = link.next_offset
+    for log in logs:
+        for partition, oldest in sorted(log.begin.items()):
+            end = ends.get((log.log_id or "", log.topic, partition), 0)
+            if log.log_id is not None and oldest > end:
+                lost.append(LostMessages(log.log_id, log.topic, partition, oldest - end, end, oldest))
+    return lost
+
+
+def pace_of(chain: Sequence[ChainLink], messages_waiting: int) -> SegmentPace:
+    """How fast segments have come lately: what came after the first one of the last minute, by its time."""
+    puts = sorted((link.put_at_ms, link.frames + link.dead_letters) for link in chain if link.put_at_ms)
+    if not puts:
+        return SegmentPace(None, None, None)
+    newest_ms = puts[-1][0]
+    recent = [(at_ms, frames) for at_ms, frames in puts if at_ms >= newest_ms - _PACE_SPAN_MS]
+    span_ms = newest_ms - recent[0][0]
+    if span_ms <= 0:
+        return SegmentPace(None, newest_ms, None)
+    frames_per_s = sum(frames for at_ms, frames in recent if at_ms > recent[0][0]) * 1000 / span_ms
+    eta_s = messages_waiting / frames_per_s if frames_per_s else None
+    return SegmentPace(frames_per_s, newest_ms, eta_s)
+
+
+def _by_partition(
+    chain: Sequence[ChainLink],
+) -> list[tuple[tuple[str, str, int], list[ChainLink]]]:
+    ordered = sorted(chain, key=lambda link: (link.log_id, link.topic, link.partition, link.first_offset))
+    groups = groupby(ordered, key=lambda link: (link.log_id, link.topic, link.partition))
+    return [(key, list(links)) for key, links in groups]

@@ -1,0 +1,102 @@
+"""Quality reports: what was checked when a run was published, as data beside its part files.
+
+`_quality.json` in a run's folder says of each check whether it passed. It is put before the run pointer, and
+is no part of what the run is: what it is compared with (manifests above all) may change while its counts do
+not. The counting job's `audit` module makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.records import Record, Run, decode
+
+
+class QualityCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """One check.
+
+    Attributes:
+        name: What should be so.
+        passed: Whether it is; None where it cannot be told, `details` say why.
+        count: How many things are not as they should be, or cannot be told.
+        details: The first of them, one line each.
+    """
+
+    name: str
+    passed: bool | None
+    count: int = 0
+    details: list[str] = []
+
+
+class SetAside(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that could not be read and is in no count; its segment's header is line 1."""
+
+    segment: str
+    line: int
+
+
+class QualityReport(Record, frozen=True, kw_only=True):
+    """What was checked of one run (`_quality.json` in its folder).
+
+    Attributes:
+        run_id: The run's, as the next four.
+        model: See there.
+        params: See there.
+        interval_s: See there.
+        day: See there.
+        frames: Distinct frames covered.
+        detections: Boxes counted.
+        duplicates_dropped: Lines that repeated a frame.
+        lines_dead: Lines of the run's segments that could not be read.
+        set_aside: The first of them.
+        checks: Every check, in a fixed order.
+        frames_by_source: Frames covered, by source; empty where an older frametally made it.
+    """
+
+    run_id: str
+    model: str
+    params: str
+    interval_s: int
+    day: str
+    frames: int
+    detections: int
+    duplicates_dropped: int
+    lines_dead: int
+    set_aside: list[SetAside]
+    checks: list[QualityCheck]
+    frames_by_source: dict[str, int] = msgspec.field(default_factory=dict)
+
+    @property
+    def failed(self) -> list[QualityCheck]:
+        """The checks that did not pass; those that cannot be told are none of them."""
+        return [check for check in self.checks if check.passed is False]
+
+
+def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
+    """The quality report of a run, None where an older frametally made none.
+
+    Raises:
+        Poison: It does not parse; the message names it.
+    """
+    key = keys.quality_key(run.prefix)
+    try:
+        return decode(store.get(key), QualityReport)
+    except ObjectMissing:
+        return None
+    except Poison as error:
+        raise Poison(f"{key}: {error}; run `frametally aggregate --all` to make it anew") from error
+
+
+def newest_reports(store: ObjectStore, runs: Iterable[Run], most: int = 3) -> list[QualityReport]:
+    """The reports of the newest days among `runs` that have one, by day.
+
+    Raises:
+        Poison: One does not parse; the message names it.
+    """
+    newest = sorted(runs, key=lambda run: (run.day, run.interval_s))[-most:]
+    return [report for run in newest if (report := read_quality(store, run)) is not None]

@@ -1,0 +1,215 @@
+"""Runs: what the counting job published, and how anyone reads it.
+
+A run is the result of one model, base interval and UTC day: part files, `_SUCCESS`, then the run pointer
+`_runs/<sequence>.json`. Sequences rise over all params of a day, so the highest one is the day's current run,
+whatever settings it was counted with; of two with one sequence (two deployments that raced with different
+settings) the one with the greater params is.
+
+A line of a part file is a JSON key, a TAB, a JSON record:
+`["count", source, label, interval_start_ms]` and an `IntervalCount`, or
+`["coverage", source, interval_start_ms]` and a `Coverage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import itemgetter
+from typing import NamedTuple
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.records import Coverage, IntervalCount, RecordT, Run, Track, TrackHead, decode
+
+_DAY_MS = 86_400_000
+
+
+class DayKey(NamedTuple):
+    """What has one current run."""
+
+    model: str
+    interval_s: int
+    day: str
+
+
+class CurrentDay(NamedTuple):
+    """A day's current run, or why it cannot be told.
+
+    Attributes:
+        pointer: Key of the run pointer.
+        sequence: Its sequence; the day's next run takes a higher one.
+        run: The run; None if the pointer does not parse.
+        problem: Why not, with the remedy.
+        put_at_ms: When the pointer was put, by the store's clock; 0 where the store does not say.
+    """
+
+    pointer: str
+    sequence: int
+    run: Run | None
+    problem: str | None
+    put_at_ms: int
+
+
+def current_days(store: ObjectStore) -> dict[DayKey, CurrentDay]:
+    """Every day that was counted, sorted by model, interval and day."""
+    newest: dict[DayKey, tuple[keys.RunPointerKey, int]] = {}
+    for info in store.list(keys.OUTPUT):
+        pointer = keys.parse_run_pointer_key(info.key)
+        if pointer is None:
+            continue
+        day = DayKey(pointer.model, pointer.interval_s, pointer.day)
+        other, _ = newest.get(day, (None, 0))
+        if other is None or (other.sequence, other.params) < (pointer.sequence, pointer.params):
+            newest[day] = pointer, info.modified_at_ms
+    return {day: _read_pointer(store, *newest[day]) for day in sorted(newest)}
+
+
+def current_runs(store: ObjectStore) -> list[Run]:
+    """The current run of every day, sorted by model, interval and day.
+
+    Raises:
+        Poison: A run pointer that does not parse; the message names it.
+    """
+    runs = []
+    for day in current_days(store).values():
+        if day.run is None:
+            raise Poison(day.problem or day.pointer)
+        runs.append(day.run)
+    return runs
+
+
+def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Coverage]]:
+    """What a run counted, checked against what its pointer says.
+
+    Raises:
+        Poison: A part file is missing, a line does not parse, or lines are missing; the message names it.
+    """
+    counts: list[IntervalCount] = []
+    coverage: list[Coverage] = []
+    for part in run.parts:
+        key = f"{run.prefix}/{part}"
+        try:
+            lines = store.get(key).split(b"\n")
+        except ObjectMissing as error:
+            raise Poison(f"{key} is missing; {_remedy(run)}") from error
+        if lines.pop() != b"":
+            raise Poison(f"{key} ends in the middle of line {len(lines) + 1}; {_remedy(run)}")
+        for number, line in enumerate(lines, start=1):
+            try:
+                record = _decode_line(line)
+                _check_belongs(record, run)
+            except Poison as error:
+                raise Poison(f"{key}, line {number}: {error}; {_remedy(run)}") from error
+            if isinstance(record, Coverage):
+                coverage.append(record)
+            else:
+                counts.append(record)
+    frames = sum(record.frames for record in coverage)
+    if frames != run.frames:
+        raise Poison(
+            f"{run.prefix} covers {frames} frames where its run counted {run.frames}; {_remedy(run)}"
+        )
+    return counts, coverage
+
+
+def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:
+    """The tracks of a run, sorted by source and label.
+
+    Raises:
+        Poison: A file is missing, or a line does not parse; the message names it.
+    """
+    for line in _track_lines(store, run):
+        yield line.decode(Track)
+
+
+def find_tracks(
+    store: ObjectStore,
+    run: Run,
+    *,
+    wanted: Callable[[TrackHead], bool],
+    order: Callable[[TrackHead], tuple[object, ...]],
+) -> Iterator[Track]:
+    """Those of a run's tracks that are `wanted`, by `order`; of what nobody reaches the head alone is read.
+
+    Raises:
+        Poison: As `read_tracks`.
+    """
+    heads = ((line, line.decode(TrackHead)) for line in _track_lines(store, run))
+    found = sorted(((order(head), line) for line, head in heads if wanted(head)), key=itemgetter(0))
+    for _, line in found:
+        yield line.decode(Track)
+
+
+class _TrackLine(NamedTuple):
+    run: Run
+    key: str
+    number: int
+    data: bytes
+
+    def decode(self, record_type: type[RecordT]) -> RecordT:
+        try:
+            return decode(self.data, record_type)
+        except Poison as error:
+            raise Poison(f"{self.key}, line {self.number}: {error}; {_remedy(self.run)}") from error
+
+
+def _track_lines(store: ObjectStore, run: Run) -> Iterator[_TrackLine]:
+    folder = keys.tracks_folder(run.prefix)
+    for part in run.track_parts:
+        key = f"{folder}/{part}"
+        try:
+            lines = store.get(key).splitlines()
+        except ObjectMissing as error:
+            raise Poison(f"{key} is missing; {_remedy(run)}") from error
+        for number, line in enumerate(lines, start=1):
+            yield _TrackLine(run, key, number, line)
+
+
+def _read_pointer(store: ObjectStore, pointer: keys.RunPointerKey, put_at_ms: int) -> CurrentDay:
+    key = keys.run_pointer_key(*pointer)
+    problem = None
+    run = None
+    try:
+        run = decode(store.get(key), Run)
+    except Poison as error:
+        problem = str(error)
+    else:
+        if keys.run_pointer_key(run.model, run.params, run.interval_s, run.day, run.sequence) != key:
+            problem = "the run that it names belongs elsewhere"
+            run = None
+    if problem is not None:
+        problem = f"{key}: {problem}; remove it and run `frametally aggregate` again"
+    return CurrentDay(key, pointer.sequence, run, problem, put_at_ms)
+
+
+def _decode_line(line: bytes) -> IntervalCount | Coverage:
+    key_json, tab, value = line.partition(b"\t")
+    try:
+        key = msgspec.json.decode(key_json) if tab else None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Poison(f"its key is not JSON: {error}") from error
+    kind = key[0] if isinstance(key, list) and key else None
+    if kind == "count":
+        count = decode(value, IntervalCount)
+        if key != ["count", count.source, count.label, count.interval_start_ms]:
+            raise Poison("its key and its record differ")
+        return count
+    if kind == "coverage":
+        coverage = decode(value, Coverage)
+        if key != ["coverage", coverage.source, coverage.interval_start_ms]:
+            raise Poison("its key and its record differ")
+        return coverage
+    raise Poison("not a JSON key of a count or a coverage, a TAB and its record")
+
+
+def _check_belongs(record: IntervalCount | Coverage, run: Run) -> None:
+    since_ms = record.interval_start_ms - keys.day_start_ms(run.day)
+    if (record.model, record.interval_s) != (run.model, run.interval_s) or not 0 <= since_ms < _DAY_MS:
+        raise Poison("a record of another model, interval or day")
+
+
+def _remedy(run: Run) -> str:
+    pointer = keys.run_pointer_key(run.model, run.params, run.interval_s, run.day, run.sequence)
+    return f"remove {pointer} and run `frametally aggregate` again"

@@ -1,0 +1,270 @@
+"""The books: per source, expected = announced = detected + dead-lettered + forgotten, and
+detected = counted = indexed.
+
+All figures are distinct frames, read from the ledger (brought up to the store first), the log and the count
+index as they are now. Frames of a revision that is forgotten as a whole are in none of them: their
+medium's manifest is gone or speaks of a later revision. Frames of a range that is forgotten are `forgotten`.
+"""  # noqa: D205 - the equation is one sentence
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.books.offsets import (
+    LogPosition,
+    LostMessages,
+    SegmentPace,
+    chain_breaks,
+    lost_messages,
+    pace_of,
+    read_logs,
+)
+from frametally.books.verdict import SourceLine, StageLine, judge, stages_behind
+from frametally.media.manifests import forgotten_by, media_of, sources_timed_by_file
+from frametally.ports.count_index import CountIndex
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.ledger import ChainLink, CountedRun, FrameTally, Ledger
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress, Progress
+from frametally.records import MediaManifest
+from frametally.rules.tombstones import Forgotten, is_forgotten, merged
+from frametally.settings.stages import Settings
+
+SETTLED, BEHIND, BROKEN = 0, 4, 3
+_DAY_S = 86_400
+
+
+class Status(NamedTuple):
+    """The books of one model.
+
+    Attributes:
+        model: Whose segments, counts and index entries are compared; None while there are none.
+        sources: One line per source, by slug.
+        stages: One line per stage, in the order of the path.
+        log_messages: Messages announced so far (repeats included) on the topics that the model reads.
+        log_committed: Those that the model's group has committed.
+        pace: How fast segments come, and how long the rest will take.
+        lost: Messages that the log had removed before they were read.
+        dead_letters: Open dead letters by cause.
+        unidentified_dead_letters: Those among them that do not tell which frame they meant.
+        behind: What has still to be done, one line each.
+        broken: What can never come right by itself, one line each.
+    """
+
+    model: str | None
+    sources: list[SourceLine]
+    stages: list[StageLine]
+    log_messages: int
+    log_committed: int
+    pace: SegmentPace
+    lost: list[LostMessages]
+    dead_letters: dict[str, int]
+    unidentified_dead_letters: int
+    behind: list[str]
+    broken: list[str]
+
+    @property
+    def exit_code(self) -> int:
+        """0 settled, 4 behind, 3 broken."""
+        if self.broken:
+            return BROKEN
+        return BEHIND if self.behind else SETTLED
+
+
+class _Detected(NamedTuple):
+    """Distinct frames by source; `gone` are all that count no longer, `forgotten` those in the equation."""
+
+    detected: Counter[str]
+    dead_lettered: Counter[str]
+    forgotten: Counter[str]
+    gone: Counter[str]
+
+
+def read_status(
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    log: FrameLog,
+    index: CountIndex,
+    ledger: Ledger,
+    model: str | None = None,
+    progress: Progress | None = None,
+) -> Status:
+    """The books of `model`, by default the one published last, or that with the newest segment.
+
+    The stages may work meanwhile: what looks broken is looked at once more before it is believed.
+
+    Raises:
+        Retryable: The store, the log, the index or the ledger is away.
+    """
+    books = _Books(settings, store, log, index, ledger)
+    status = books.read(model, progress or NoProgress())
+    return books.read(model, NoProgress()) if status.broken else status
+
+
+class _Books:
+    def __init__(
+        self, settings: Settings, store: ObjectStore, log: FrameLog, index: CountIndex, ledger: Ledger
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._log = log
+        self._index = index
+        self._ledger = ledger
+
+    def read(self, model: str | None, progress: Progress) -> Status:
+        model = model or self._default_model()
+        if model is None:  # a ledger that has seen nothing yet
+            self._ledger.refresh(self._store, progress)
+            model = self._default_model()
+        topic = self._settings.topic
+        logs_before = read_logs(self._log, topic, model, self._chain(model))
+        self._ledger.refresh(self._store, progress)
+        manifests, runs = self._ledger.manifests(), self._ledger.runs()
+        chain = self._chain(model)
+        logs, reads_all = read_logs(self._log, topic, model, chain)
+        waiting = sum(one.waiting for one in logs)
+        # Only logs that were drained all the while say that every segment has been seen.
+        drained = logs_before == (logs, reads_all) and reads_all and not waiting
+        found = self._detected(model, manifests)
+        sources = self._sources(model, manifests, runs, found)
+        correcting = [info.key for info in self._store.list(keys.CORRECTIONS)]
+        detect = "frametally consume" if reads_all else f"frametally redetect --model {model}"
+        behind, broken = judge(
+            sources, gone=found.gone, drained=drained, correcting=bool(correcting), detect=detect
+        )
+        behind = [_to_detect(one, topic) for one in logs if one.waiting] + behind
+        behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
+        dead = self._dead_letters(model)
+        return Status(
+            model=model,
+            sources=sources,
+            stages=stages_behind(sources, messages_waiting=waiting),
+            log_messages=sum(one.messages for one in logs),
+            log_committed=sum(one.committed for one in logs),
+            pace=pace_of(chain, waiting),
+            lost=lost_messages(chain, logs),
+            dead_letters=dict(sorted(Counter(cause for _, cause in dead).items())),
+            unidentified_dead_letters=sum(not source for source, _ in dead),
+            behind=behind,
+            broken=self._ledger.problems(model) + chain_breaks(chain) + broken,
+        )
+
+    def _chain(self, model: str | None) -> list[ChainLink]:
+        return self._ledger.chain(model) if model else []
+
+    def _default_model(self) -> str | None:
+        series = self._index.series()
+        if series:
+            return series[0].model
+        runs = self._ledger.runs()
+        return runs[-1].run.model if runs else next(iter(self._ledger.models()), None)
+
+    def _sources(
+        self,
+        model: str | None,
+        manifests: list[MediaManifest],
+        runs: list[CountedRun],
+        found: _Detected,
+    ) -> list[SourceLine]:
+        run_group = _runs_to_compare(runs, model, self._settings)
+        counted: Counter[str] = Counter()
+        for run in run_group:
+            counted.update(run.frames)
+        interval_s = run_group[0].run.interval_s if run_group else None
+        names = {manifest.source: manifest.source_name for manifest in manifests}
+        by_file_date = sources_timed_by_file(manifests)
+        newest = self._ledger.newest_frames(model) if model else {}
+        sources = []
+        for source in sorted({*names, *found.detected, *found.dead_lettered, *found.forgotten, *counted}):
+            of_source = [manifest for manifest in manifests if manifest.source == source]
+            sources.append(
+                SourceLine(
+                    source=source,
+                    source_name=names.get(source, source),
+                    expected=sum(manifest.frames_expected for manifest in of_source),
+                    announced=sum(manifest.frames_announced for manifest in of_source),
+                    detected=found.detected[source],
+                    dead_lettered=found.dead_lettered[source],
+                    counted=counted[source],
+                    indexed=self._indexed(model, interval_s, source),
+                    producing=any(manifest.state == "producing" for manifest in of_source),
+                    file_time=source in by_file_date,
+                    forgotten=found.forgotten[source],
+                    newest_captured_at_ms=newest.get(source),
+                )
+            )
+        return sources
+
+    def _detected(self, model: str | None, manifests: list[MediaManifest]) -> _Detected:
+        result = _Detected(Counter(), Counter(), Counter(), Counter())
+        current = {media_of(manifest) for manifest in manifests}
+        forgotten = forgotten_by(self._ledger.tombstones())
+        for tally in self._ledger.tallies(model) if model else []:
+            gone = self._forgotten_of(model, tally, forgotten)
+            if gone[0]:
+                result.gone[tally.source] += gone[0]
+            if tally.media not in current and gone == (tally.detected, tally.dead_lettered):
+                continue
+            for counter, frames in (
+                (result.detected, tally.detected - gone[0]),
+                (result.dead_lettered, tally.dead_lettered - gone[1]),
+                (result.forgotten, sum(gone)),
+            ):
+                if frames:
+                    counter[tally.source] += frames
+        return result
+
+    def _forgotten_of(self, model: str | None, tally: FrameTally, forgotten: Forgotten) -> tuple[int, int]:
+        """Frames of a tally, detected and dead-lettered, that are forgotten."""
+        detected = dead_lettered = 0
+        for from_ms, to_ms in merged(forgotten.get(tally.media, ())):
+            if from_ms is None and to_ms is None:
+                return tally.detected, tally.dead_lettered
+            of_range = self._ledger.tally_between(
+                model or "", tally.source, tally.media, from_ms=from_ms, to_ms=to_ms
+            )
+            detected, dead_lettered = detected + of_range[0], dead_lettered + of_range[1]
+        return detected, dead_lettered
+
+    def _dead_letters(self, model: str | None) -> list[tuple[str, str]]:
+        """Source and cause of the open dead letters, but those of frames that are forgotten."""
+        forgotten = forgotten_by(self._ledger.tombstones())
+        dead = self._ledger.dead_frames(model) if model else []
+        return [
+            (letter.source, letter.cause)
+            for letter in dead
+            if not is_forgotten(letter.media, letter.captured_at_ms or 0, forgotten)
+        ]
+
+    def _indexed(self, model: str | None, interval_s: int | None, source: str) -> int:
+        if model is None or interval_s is None:
+            return 0
+        histogram = self._index.histogram(
+            model=model, base_interval_s=interval_s, interval_s=_DAY_S, sources=[source], labels=None
+        )
+        return sum(bucket.frames for bucket in histogram.coverage)
+
+
+def _to_detect(log: LogPosition, topic: str) -> str:
+    """What waits on one topic; `topic` is the one that the commands read by themselves."""
+    if log.topic == topic:
+        return f"the log: {log.waiting} messages to detect; run `frametally consume`"
+    return (
+        f"the log, topic {log.topic}: {log.waiting} messages to detect; run `frametally consume "
+        f"--until-caught-up --topic {log.topic}`"
+    )
+
+
+def _runs_to_compare(runs: list[CountedRun], model: str | None, settings: Settings) -> list[CountedRun]:
+    """The runs of one interval and one set of counting settings: the asked one, or that with most frames."""
+    groups: dict[tuple[bool, int, str], list[CountedRun]] = defaultdict(list)
+    for counted in runs:
+        run = counted.run
+        if run.model == model:
+            groups[run.interval_s == settings.interval_s, run.interval_s, run.params].append(counted)
+    if not groups:
+        return []
+    return max(groups.items(), key=lambda item: (item[0][0], sum(one.run.frames for one in item[1])))[1]

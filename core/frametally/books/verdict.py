@@ -1,0 +1,133 @@
+"""Who is behind and who is broken: the equation of the books, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+
+class SourceLine(NamedTuple):
+    """One source's line of the books, in distinct frames, and what its event time rests on.
+
+    Attributes:
+        source: Slug of the source.
+        source_name: The same, as written by the user.
+        expected: Frames that the media's samplings select.
+        announced: Frames announced on the log.
+        detected: Frames with detections that count.
+        dead_lettered: Frames that have only dead letters.
+        counted: Frames in the current runs.
+        indexed: Frames in the count index.
+        producing: Whether a medium has not been announced as a whole.
+        file_time: Whether a medium's time is only its file's modification date.
+        forgotten: Frames in segments that are forgotten, of media that are not forgotten as a whole.
+        newest_captured_at_ms: Event time of the newest frame in a segment; None if there is none.
+    """
+
+    source: str
+    source_name: str
+    expected: int
+    announced: int
+    detected: int
+    dead_lettered: int
+    counted: int
+    indexed: int
+    producing: bool
+    file_time: bool
+    forgotten: int
+    newest_captured_at_ms: int | None
+
+
+class StageLine(NamedTuple):
+    """How far one stage is behind the one before it, and the command that catches up."""
+
+    stage: str
+    frames_behind: int
+    command: str
+
+
+def stages_behind(sources: Sequence[SourceLine], *, messages_waiting: int) -> list[StageLine]:
+    """How far each stage is behind, from the sources' lines and the messages that wait on the log."""
+    to_announce = sum(max(books.expected - books.announced, 0) for books in sources)
+    to_count = sum(abs(books.detected - books.counted) for books in sources)
+    to_index = sum(abs(books.counted - books.indexed) for books in sources)
+    return [
+        StageLine("produce", to_announce, "frametally produce"),
+        StageLine("consume", messages_waiting, "frametally consume"),
+        StageLine("aggregate", to_count, "frametally aggregate"),
+        StageLine("index", to_index, "frametally index"),
+    ]
+
+
+def judge(
+    sources: Sequence[SourceLine],
+    *,
+    gone: Mapping[str, int],
+    drained: bool,
+    correcting: bool,
+    detect: str = "frametally consume",
+) -> tuple[list[str], list[str]]:
+    """What has still to be done, and what can never come right by itself, one line each.
+
+    Args:
+        sources: The books.
+        gone: By source, frames in segments that count no longer: so many may still be in older counts.
+        drained: Whether every announced message is known to be in a segment.
+        correcting: Whether a correction of a medium is under way: its frames are in no manifest yet.
+        detect: The command that makes the model detect what it has not.
+    """
+    behind: list[str] = []
+    broken: list[str] = []
+    for books in sources:
+        handled = books.detected + books.dead_lettered + books.forgotten
+        if books.producing or books.announced < books.expected:
+            behind.append(
+                f"{books.source}: {max(books.expected - books.announced, 0)} frames to announce; "
+                "run `frametally produce` on its files again"
+            )
+        elif correcting:
+            pass
+        elif handled > books.announced or books.announced > books.expected:
+            broken.append(
+                f"{books.source}: expected {books.expected}, announced {books.announced}, but detected, "
+                f"dead-lettered and forgotten {handled}: frames that no medium accounts for"
+            )
+        elif handled < books.announced and drained:
+            broken.append(
+                f"{books.source}: {books.announced - handled} announced frames are in no segment though the "
+                "log is drained"
+            )
+        elif handled < books.announced:
+            behind.append(f"{books.source}: {books.announced - handled} frames to detect; run `{detect}`")
+        may_be_too_many = gone.get(books.source, 0)
+        _compare(books.source, books.detected, books.counted, may_be_too_many, _COUNT, behind, broken)
+        _compare(books.source, books.counted, books.indexed, may_be_too_many, _INDEX, behind, broken)
+    return behind, broken
+
+
+class _Step(NamedTuple):
+    verb: str
+    done: str
+    before: str
+    command: str
+
+
+_COUNT = _Step("count", "counted", "detected", "frametally aggregate")
+_INDEX = _Step("index", "indexed", "counted", "frametally index")
+
+
+def _compare(
+    source: str,
+    left: int,
+    right: int,
+    may_be_too_many: int,
+    step: _Step,
+    behind: list[str],
+    broken: list[str],
+) -> None:
+    if right < left:
+        behind.append(f"{source}: {left - right} frames to {step.verb}; run `{step.command}`")
+    elif 0 < right - left <= may_be_too_many:
+        behind.append(f"{source}: {right - left} forgotten frames still {step.done}; run `{step.command}`")
+    elif right > left:
+        broken.append(f"{source}: {right} frames {step.done}, only {left} {step.before}")

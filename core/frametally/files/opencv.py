@@ -1,0 +1,107 @@
+"""OpenCV, with a bound on what it will decode: import `cv2` from here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+# OpenCV reads these once, at its first import; later they are ignored without a word. The bound is the second
+# belt: the first is the check of a picture's header against `max_image_megapixels`, which is never above it.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "1000000000")
+# A bad picture becomes one line of ours, with its name; OpenCV's own lines about it do not name it.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from frametally.errors import Poison
+from frametally.files.jpeg_header import jpeg_size_px
+
+__all__ = [
+    "Pixels",
+    "Reduction",
+    "cv2",
+    "decode_image",
+    "decode_pixels",
+    "jpeg_size_px",
+    "reduced_px",
+    "reduction_for",
+]
+
+Pixels = NDArray[np.uint8]
+"""A picture: shape (height, width, 3), dtype uint8, channels blue, green, red."""
+
+Reduction = Literal[1, 2, 4, 8]
+"""By how much each side of a picture is smaller than it lies in the JPEG."""
+
+_FLAGS: dict[Reduction, int] = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+
+
+def decode_image(data: bytes, max_pixels: int) -> Pixels:
+    """The pixels of a stored frame, which is a JPEG, as they lie in it: an EXIF orientation is ignored.
+
+    Args:
+        data: The JPEG's bytes.
+        max_pixels: Width times height above which the frame is refused, by its header, before decoding.
+
+    Returns:
+        Shape (height, width, 3), dtype uint8, channels blue, green, red.
+
+    Raises:
+        Poison: Empty, not a JPEG, larger than `max_pixels`, cut short or damaged.
+    """
+    width_px, height_px = jpeg_size_px(data)
+    if width_px * height_px > max_pixels:
+        raise Poison(f"the picture has {width_px}x{height_px} pixels; at most {max_pixels} are allowed")
+    return decode_pixels(data)
+
+
+def reduction_for(width_px: int, height_px: int, least_px: tuple[int, int] | None) -> Reduction:
+    """The largest reduction of a JPEG that leaves both of its sides at least at `least_px`.
+
+    Args:
+        width_px: Of the JPEG.
+        height_px: Of the JPEG.
+        least_px: Width and height that suffice; None: every pixel is wanted.
+    """
+    if least_px is None:
+        return 1
+    reductions: tuple[Reduction, ...] = (8, 4, 2)
+    for reduction in reductions:
+        if width_px // reduction >= least_px[0] and height_px // reduction >= least_px[1]:
+            return reduction
+    return 1
+
+
+def reduced_px(side_px: int, reduction: Reduction) -> int:
+    """What a side of a JPEG becomes: rounded up, as the JPEG library does."""
+    return -(-side_px // reduction)
+
+
+def decode_pixels(data: bytes, reduction: Reduction = 1) -> Pixels:
+    """As `decode_image`, of any format that OpenCV reads, for a caller that has checked the size itself.
+
+    Args:
+        data: The picture's bytes.
+        reduction: Of a JPEG: each side is decoded at that part of its pixels, in a fraction of the time; each
+            pixel is about the mean of those that it stands for (the JPEG library leaves out the finest
+            frequencies).
+
+    Raises:
+        Poison: Empty, no known format, cut short or damaged.
+    """
+    if not data:
+        raise Poison("the picture is empty (0 bytes)")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[reduction] | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise Poison(f"the picture cannot be decoded: {error.err or 'OpenCV refuses it'}") from error
+    if image is None:
+        raise Poison("the picture cannot be decoded: it is cut short, damaged or no picture")
+    return np.asarray(image, np.uint8)

@@ -1,0 +1,1 @@
+"""Media and their manifests, and what is forgotten, retimed or renamed."""

@@ -1,0 +1,354 @@
+"""Putting a medium right: another event time, or another source. No media file is needed.
+
+The stored pictures are put under the keys that they would have had, and announced again as of the medium's
+next revision; the revision before is forgotten. So the counts end as if it had been right from the start.
+
+Of a video, the shift is that of its beginning. Of pictures, which have a manifest per source and day, it is
+that of the day's first picture: all of that day's pictures move by as much, also to other days.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison
+from frametally.files.jpeg_header import jpeg_size_px
+from frametally.media.manifest_update import change_manifest, delete_manifest
+from frametally.media.manifests import (
+    find_manifest,
+    forgotten_by,
+    list_tombstones,
+    media_of,
+    next_revision,
+    pictures_identity,
+    weaker,
+)
+from frametally.media.stored_images import announced_images, bitmap_of, image_path_of
+from frametally.media.undo import put_tombstone, store_manifest
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.process.reports import Progress
+from frametally.records import FrameAnnouncement, MediaManifest, decode, encode
+from frametally.rules.tombstones import is_forgotten, merged
+from frametally.settings.stages import Settings
+from frametally.undo_records import Correction
+
+_ANNOUNCE_FRAMES = 100
+
+
+class Corrected(NamedTuple):
+    """What a correction did: pictures that were announced again, and those that the store lacks."""
+
+    correction: Correction
+    frames: int
+    missing: list[str]
+
+
+def retime(
+    store: ObjectStore, manifest: MediaManifest, *, start_ms: int, delete_images: bool = False
+) -> Correction | None:
+    """Note that a medium begins at another time; `finish` does the rest. None: it does so already.
+
+    Raises:
+        Misconfigured: None of it has been announced, or its pictures cannot be told from others.
+    """
+    began_ms = manifest.start_ms if manifest.kind == "video" else manifest.first_captured_at_ms
+    if began_ms is None:
+        raise Misconfigured(
+            f"nothing of {manifest.name} has been announced yet: produce it with --start-time"
+        )
+    if began_ms == start_ms:
+        return None
+    return _note(
+        store,
+        manifest,
+        why="retime",
+        source=manifest.source,
+        source_name=manifest.source_name,
+        shift_ms=start_ms - began_ms,
+        time_source="start_time",
+        delete_images=delete_images,
+    )
+
+
+def rename_source(
+    store: ObjectStore, manifest: MediaManifest, *, source_name: str, delete_images: bool = False
+) -> Correction | None:
+    """Note that a medium is of another source; `finish` does the rest.
+
+    Returns:
+        None if only the way in which the source is written differs: that is changed at once.
+
+    Raises:
+        Misconfigured: Its pictures cannot be told from others.
+    """
+    source = keys.slug(source_name)
+    if source == manifest.source:
+        change_manifest(
+            store,
+            manifest.sha256,
+            lambda found: found and msgspec.structs.replace(found, source_name=source_name),
+        )
+        return None
+    return _note(
+        store,
+        manifest,
+        why="rename-source",
+        source=source,
+        source_name=source_name,
+        shift_ms=0,
+        time_source=manifest.time_source,
+        delete_images=delete_images,
+    )
+
+
+def pending(store: ObjectStore) -> list[Correction]:
+    """The corrections that were begun and not finished. Raises `Poison` for one that does not parse."""
+    return [decode(store.get(info.key), Correction) for info in store.list(keys.CORRECTIONS)]
+
+
+def finish(
+    store: ObjectStore, log: FrameLog, settings: Settings, correction: Correction, progress: Progress
+) -> Corrected:
+    """Do what a correction's note says. Killed anywhere, the same call finishes it.
+
+    The order of effects; the note was put before, and each step done twice is as done once:
+
+    1. The tombstone of the medium's revision is put: its frames count no longer. Of a video, ranges that were
+       forgotten before are forgotten of the new revision, too.
+    2. Each picture is put under its new key if there is none, then announced as of the new revision.
+    3. The manifests that have the frames now are put; a manifest that has none any more is deleted.
+    4. If asked, the pictures under their old keys are deleted.
+    5. The note is deleted.
+    """
+    old = correction.manifest
+    targets = _Targets(store, correction)
+    put_tombstone(store, old, why=correction.why)
+    if old.kind == "video":
+        _forget_ranges_again(store, correction, targets)
+    log.create_topic(settings.topic, settings.log_partitions)
+    missing: list[str] = []
+    batch: list[FrameAnnouncement] = []
+    for done, name in enumerate(correction.images):
+        progress.update(done, len(correction.images), old.name)
+        announcement = _move(store, correction, targets, name)
+        if announcement is None:
+            missing.append(image_path_of(old.source, name))
+            continue
+        targets.note(announcement)
+        batch.append(announcement)
+        if len(batch) >= _ANNOUNCE_FRAMES:
+            _announce(log, settings.topic, batch)
+            batch = []
+    _announce(log, settings.topic, batch)
+    targets.write()
+    if old.sha256 not in targets.identities:
+        delete_manifest(store, old.sha256, revision=old.revision)
+    if correction.delete_images:
+        for name in correction.images:
+            key = image_path_of(old.source, name)
+            if key not in targets.image_paths:
+                store.delete(key)
+    store.delete(keys.correction_key(media_of(old)))
+    progress.update(len(correction.images), len(correction.images), old.name)
+    return Corrected(correction, len(correction.images) - len(missing), missing)
+
+
+class _Targets:
+    """The manifests that a correction's frames go to: the video's own, or one per new day of pictures."""
+
+    def __init__(self, store: ObjectStore, correction: Correction) -> None:
+        self._store = store
+        self._correction = correction
+        self._revisions: dict[str, int] = {}
+        self._noted: dict[str, list[FrameAnnouncement]] = defaultdict(list)
+        self.image_paths: set[str] = set()
+
+    @property
+    def identities(self) -> set[str]:
+        """The media that have frames now; a video has its identity even if all its pictures are lost."""
+        return {*self._noted, *([self._correction.manifest.sha256] if self._is_video else [])}
+
+    @property
+    def _is_video(self) -> bool:
+        return self._correction.manifest.kind == "video"
+
+    def identity_at(self, captured_at_ms: int) -> str:
+        if self._is_video:
+            return self._correction.manifest.sha256
+        return pictures_identity(self._correction.source, keys.utc_day(captured_at_ms))
+
+    def media_at(self, captured_at_ms: int) -> str:
+        """What a frame of that new event time carries."""
+        sha256 = self.identity_at(captured_at_ms)
+        if sha256 not in self._revisions:
+            found = find_manifest(self._store, sha256)
+            old = self._correction.manifest
+            if sha256 == old.sha256 and (found is None or found.revision <= old.revision):
+                self._revisions[sha256] = old.revision + 1
+            else:
+                self._revisions[sha256] = found.revision if found else next_revision(self._store, sha256)
+        return keys.media_id(sha256, self._revisions[sha256])
+
+    def note(self, announcement: FrameAnnouncement) -> None:
+        self._noted[self.identity_at(announcement.captured_at_ms)].append(announcement)
+        self.image_paths.add(announcement.image_path)
+
+    def write(self) -> None:
+        for sha256 in sorted(self.identities):
+            frames = self._noted[sha256]
+            if self._is_video:
+                made = self._video(frames)
+                change_manifest(self._store, sha256, lambda _, made=made: made)  # type: ignore[misc]
+            else:
+                change_manifest(self._store, sha256, partial(self._pictures, sha256, frames))
+
+    def _video(self, frames: list[FrameAnnouncement]) -> MediaManifest:
+        correction, old = self._correction, self._correction.manifest
+        times = [frame.captured_at_ms for frame in frames]
+        # Frames whose pictures are lost can only come from the file again; forgotten ones need not.
+        ranges = any(
+            keys.forgotten_revision(info.key) is None
+            for info in self._store.list(f"{keys.TOMBSTONES}/{old.sha256}")
+        )
+        whole = ranges or len(frames) >= old.frames_announced
+        return msgspec.structs.replace(
+            old,
+            source=correction.source,
+            source_name=correction.source_name,
+            time_source=correction.time_source,
+            start_ms=None if old.start_ms is None else old.start_ms + correction.shift_ms,
+            first_captured_at_ms=min(times, default=None),
+            last_captured_at_ms=max(times, default=None),
+            frames_expected=len(frames) if ranges else old.frames_expected,
+            frames_put=len(frames),
+            frames_announced=len(frames),
+            state=old.state if whole else "producing",
+            announced_frames=bitmap_of([frame.frame_index for frame in frames]),
+            revision=keys.parse_media_id(self.media_at(0))[1],
+        )
+
+    def _pictures(
+        self, sha256: str, frames: list[FrameAnnouncement], found: MediaManifest | None
+    ) -> MediaManifest:
+        """The day's manifest `found` with `frames` added; one of an earlier revision is replaced."""
+        correction, old = self._correction, self._correction.manifest
+        before = found if found is not None and found.revision == self._revisions[sha256] else None
+        names = {frame.image_path.rpartition("/")[2].removesuffix("-0.jpg") for frame in frames}
+        times = [frame.captured_at_ms for frame in frames]
+        known = set(before.announced_pictures) if before else set()
+        waiting = before.frames_expected - before.frames_announced if before else 0
+        if before:
+            times += [
+                ms for ms in (before.first_captured_at_ms, before.last_captured_at_ms) if ms is not None
+            ]
+        announced = len(names | known)
+        return MediaManifest(
+            sha256=sha256,
+            name=before.name if before else old.name,
+            source=correction.source,
+            source_name=before.source_name if before else correction.source_name,
+            kind="pictures",
+            time_source=weaker(before.time_source, correction.time_source)
+            if before
+            else correction.time_source,
+            sampling=old.sampling,
+            first_captured_at_ms=min(times),
+            last_captured_at_ms=max(times),
+            frames_expected=announced + max(waiting, 0),
+            frames_put=announced,
+            frames_announced=announced,
+            state=before.state if before else "complete",
+            announced_pictures=sorted(names | known),
+            revision=self._revisions[sha256],
+        )
+
+
+def _note(store: ObjectStore, manifest: MediaManifest, **change: object) -> Correction:
+    manifest = store_manifest(store, manifest)
+    images = announced_images(store, manifest)
+    if manifest.kind == "pictures":
+        forgotten = forgotten_by(list_tombstones(store))
+        media = media_of(manifest)
+        images = [name for name in images if not is_forgotten(media, _time_of(name), forgotten)]
+    correction = Correction(manifest=manifest, images=images, **change)  # type: ignore[arg-type]
+    store.put(keys.correction_key(media_of(manifest)), encode(correction))
+    return correction
+
+
+def _forget_ranges_again(store: ObjectStore, correction: Correction, targets: _Targets) -> None:
+    old = correction.manifest
+    stones = [stone for stone in list_tombstones(store) if stone.media == media_of(old)]
+    revision = keys.parse_media_id(targets.media_at(0))[1]
+    moved = msgspec.structs.replace(old, source=correction.source, revision=revision)
+    ranges = [(s.from_ms, s.to_ms) for s in stones if not (s.from_ms is None and s.to_ms is None)]
+    for from_ms, to_ms in merged(ranges):
+        put_tombstone(
+            store,
+            moved,
+            from_ms=None if from_ms is None else from_ms + correction.shift_ms,
+            to_ms=None if to_ms is None else to_ms + correction.shift_ms,
+            why=correction.why,
+        )
+
+
+def _move(
+    store: ObjectStore, correction: Correction, targets: _Targets, name: str
+) -> FrameAnnouncement | None:
+    """Put one picture under its new key; its announcement, or None if the store has lost it."""
+    parsed = keys.parse_image_name(name)
+    if parsed is None:
+        return None
+    captured_at_ms = parsed.captured_at_ms + correction.shift_ms
+    key = keys.image_key(correction.source, captured_at_ms, parsed.medium_hex, parsed.frame_index)
+    data = _first_of(store, [image_path_of(correction.manifest.source, name), key])
+    if data is None:
+        return None
+    if not store.put(key, data, if_absent=True, durable=correction.delete_images):
+        data = store.get(key)
+    try:
+        width_px, height_px = jpeg_size_px(data)
+    except Poison:
+        return None
+    return FrameAnnouncement(
+        image_path=key,
+        source=correction.source,
+        frame_index=parsed.frame_index,
+        captured_at_ms=captured_at_ms,
+        time_source=correction.time_source,
+        width_px=width_px,
+        height_px=height_px,
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        media=targets.media_at(captured_at_ms),
+    )
+
+
+def _first_of(store: ObjectStore, candidates: list[str]) -> bytes | None:
+    for key in candidates:
+        try:
+            return store.get(key)
+        except ObjectMissing:
+            continue
+    return None
+
+
+def _announce(log: FrameLog, topic: str, batch: list[FrameAnnouncement]) -> None:
+    def messages() -> Iterator[tuple[bytes, bytes]]:
+        for frame in batch:
+            yield keys.frame_log_key(frame.source, frame.captured_at_ms), encode(frame)
+
+    if batch:
+        log.publish(topic, messages())
+
+
+def _time_of(name: str) -> int:
+    parsed = keys.parse_image_name(name)
+    return parsed.captured_at_ms if parsed else 0

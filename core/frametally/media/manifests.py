@@ -1,0 +1,99 @@
+"""What the store says of its media: manifests, and the tombstones of what counts no longer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.records import MediaManifest, RecordT, TimeSource, decode
+from frametally.rules.tombstones import Range, forgotten_ranges
+from frametally.undo_records import Tombstone
+
+# From the strongest to the weakest.
+_TIME_SOURCES: tuple[TimeSource, ...] = ("start_time", "exif", "container", "file_name", "file_time")
+
+
+def list_manifests(store: ObjectStore) -> list[MediaManifest]:
+    """Every medium's manifest, sorted by source, then first event time, then identity.
+
+    Raises:
+        Poison: A manifest does not parse; the message names its key.
+    """
+    manifests = list(_read_all(store, keys.MEDIA, MediaManifest))
+    return sorted(manifests, key=lambda m: (m.source, m.first_captured_at_ms or 0, m.sha256))
+
+
+def find_manifest(store: ObjectStore, sha256: str) -> MediaManifest | None:
+    """One medium's manifest, None if there is none. Raises `Poison`."""
+    try:
+        return decode(store.get(keys.media_key(sha256)), MediaManifest)
+    except ObjectMissing:
+        return None
+
+
+def media_of(manifest: MediaManifest) -> str:
+    """What the frames of this medium carry."""
+    return keys.media_id(manifest.sha256, manifest.revision)
+
+
+def pictures_identity(source: str, day: str) -> str:
+    """Identity of one source's pictures of one UTC day: SHA-256, hex."""
+    return hashlib.sha256(f"pictures/{source}/{day}".encode()).hexdigest()
+
+
+def sources_timed_by_file(manifests: Iterable[MediaManifest]) -> set[str]:
+    """Slugs of the sources with a medium whose time is only its file's modification date."""
+    return {manifest.source for manifest in manifests if manifest.time_source == "file_time"}
+
+
+def weaker(one: TimeSource, other: TimeSource) -> TimeSource:
+    """Of two sources of time, the one to trust less."""
+    return max(one, other, key=_TIME_SOURCES.index)
+
+
+def list_tombstones(store: ObjectStore) -> list[Tombstone]:
+    """Every tombstone, by key.
+
+    Raises:
+        Poison: One does not parse; the message names its key.
+    """
+    return list(_read_all(store, keys.TOMBSTONES, Tombstone))
+
+
+def forgotten_by(tombstones: Iterable[Tombstone]) -> dict[str, list[Range]]:
+    """What `tombstones` forget, as `tombstones.is_forgotten` takes it."""
+    return forgotten_ranges((stone.media, stone.from_ms, stone.to_ms) for stone in tombstones)
+
+
+def touches(tombstone: Tombstone, *, source: str, from_ms: int, to_ms: int) -> bool:
+    """Whether frames of `source` in `[from_ms, to_ms)` can be among those that `tombstone` forgets."""
+    starts = [ms for ms in (tombstone.from_ms, tombstone.first_captured_at_ms) if ms is not None]
+    ends = [ms for ms in (tombstone.to_ms, _after(tombstone.last_captured_at_ms)) if ms is not None]
+    return (
+        tombstone.source == source
+        and all(start < to_ms for start in starts)
+        and all(end > from_ms for end in ends)
+    )
+
+
+def next_revision(store: ObjectStore, sha256: str) -> int:
+    """The revision of a medium that is produced without a manifest: above all that are forgotten."""
+    revisions = (keys.forgotten_revision(info.key) for info in store.list(f"{keys.TOMBSTONES}/{sha256}"))
+    return max((revision + 1 for revision in revisions if revision is not None), default=0)
+
+
+def _read_all(store: ObjectStore, folder: str, record_type: type[RecordT]) -> Iterator[RecordT]:
+    for info in store.list(folder):
+        try:
+            yield decode(store.get(info.key), record_type)
+        except ObjectMissing:
+            continue  # removed since it was listed
+        except Poison as error:
+            raise Poison(f"{info.key}: {error}") from error
+
+
+def _after(ms: int | None) -> int | None:
+    return None if ms is None else ms + 1

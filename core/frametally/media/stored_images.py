@@ -1,0 +1,112 @@
+"""Which stored pictures are a medium's frames, told from their keys."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+
+from frametally import keys
+from frametally.errors import Misconfigured
+from frametally.media.manifests import list_tombstones
+from frametally.ports.object_store import ObjectStore
+from frametally.records import MediaManifest
+
+_DAY_MS = 86_400_000
+
+
+def image_path_of(source: str, image_name: str) -> str:
+    """Key of the picture of that name, the last part of an image key, under `source`.
+
+    Raises:
+        ValueError: No such name.
+    """
+    parsed = keys.parse_image_name(image_name)
+    if parsed is None:
+        raise ValueError(f"{image_name!r} is no name of a stored picture")
+    return keys.image_key(source, *parsed)
+
+
+def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[str]:
+    """Names of the stored pictures of a medium's announced frames, by event time.
+
+    Of pictures the manifest tells them. Of a video it tells decode indices, and the store is listed; earlier
+    revisions of it, which began at other times, may have left pictures of the same indices.
+
+    Raises:
+        Misconfigured: It cannot be told which of several pictures of one index is the one.
+    """
+    if manifest.kind == "pictures":
+        return sorted((f"{name}-0.jpg" for name in manifest.announced_pictures), key=_time_and_name)
+    starts = {manifest.start_ms} | {
+        stone.start_ms
+        for stone in list_tombstones(store)
+        if stone.source == manifest.source and keys.parse_media_id(stone.media)[0] == manifest.sha256
+    }
+    times_of: dict[int, set[int]] = defaultdict(set)
+    for name in stored_images(store, manifest):
+        if _has(manifest.announced_frames, name.frame_index):
+            times_of[name.frame_index].add(name.captured_at_ms)
+    found = []
+    for frame_index, times in times_of.items():
+        # The picture of this revision is there; all others have to be those of earlier ones.
+        start_ms = manifest.start_ms or 0
+        right = [ms for ms in times if all(other - ms + start_ms in starts for other in times)]
+        if len(times) > 1 and len(right) != 1:
+            raise Misconfigured(
+                f"frame {frame_index} of {manifest.name} has {len(times)} stored pictures, left by earlier "
+                "`forget`s: forget it with --delete-images and produce it again with the right time"
+            )
+        found.append(f"{min(right or times)}-{manifest.sha256[:12]}-{frame_index}.jpg")
+    return sorted(found, key=_time_and_name)
+
+
+def stored_images(store: ObjectStore, manifest: MediaManifest) -> Iterator[keys.ImageName]:
+    """What the store has of a video between its first and last announced frame, of whichever revision."""
+    first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
+    if first_ms is None or last_ms is None:
+        return
+    for day in range(first_ms // _DAY_MS, last_ms // _DAY_MS + 1):
+        for info in store.list(keys.image_folder(manifest.source, keys.utc_day(day * _DAY_MS))):
+            name = keys.parse_image_name(info.key.rpartition("/")[2])
+            if (
+                name is not None
+                and name.medium_hex == manifest.sha256[:12]
+                and first_ms <= name.captured_at_ms <= last_ms
+            ):
+                yield name
+
+
+def all_images(store: ObjectStore, manifest: MediaManifest) -> Iterator[str]:
+    """Keys of all that the store has of a video under its source, of whichever revision and time."""
+    for info in store.list(f"{keys.IMAGES}/{manifest.source}"):
+        name = keys.parse_image_name(info.key.rpartition("/")[2])
+        if name is not None and name.medium_hex == manifest.sha256[:12]:
+            yield info.key
+
+
+def is_within(image_name: str, from_ms: int | None, to_ms: int | None) -> bool:
+    """Whether the picture of that name is of `[from_ms, to_ms)`; None leaves that end open."""
+    parsed = keys.parse_image_name(image_name)
+    return (
+        parsed is not None
+        and (from_ms is None or parsed.captured_at_ms >= from_ms)
+        and (to_ms is None or parsed.captured_at_ms < to_ms)
+    )
+
+
+def bitmap_of(frame_indices: Collection[int]) -> bytes:
+    """A set of decode indices as `MediaManifest.announced_frames` holds it."""
+    bitmap = bytearray(max(frame_indices, default=-1) // 8 + 1)
+    for frame_index in frame_indices:
+        bitmap[frame_index // 8] |= 1 << frame_index % 8
+    return bytes(bitmap)
+
+
+def _has(bitmap: bytes, frame_index: int) -> bool:
+    at = frame_index // 8
+    return at < len(bitmap) and bool(bitmap[at] >> frame_index % 8 & 1)
+
+
+def _time_and_name(name: str) -> tuple[int, str]:
+    parsed = keys.parse_image_name(name)
+    return (parsed.captured_at_ms if parsed else 0, name)

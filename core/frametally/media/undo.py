@@ -1,0 +1,196 @@
+"""Undo: forgetting media, or ranges of them.
+
+What is forgotten is named by tombstones, which everyone who reads segments honours; nothing that was detected
+or counted is rewritten. The next `frametally aggregate` counts the touched days anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.errors import Misconfigured
+from frametally.media.manifest_update import delete_manifest
+from frametally.media.manifests import find_manifest, list_manifests, media_of
+from frametally.media.stored_images import all_images, announced_images, image_path_of, is_within
+from frametally.ports.ledger import Extent, Ledger
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import Progress
+from frametally.records import MediaManifest, encode
+from frametally.undo_records import Tombstone
+
+_SHA256_PREFIX = re.compile(r"[0-9a-f]{6,64}")
+_READ_BYTES = 1 << 20
+
+
+class Target(NamedTuple):
+    """What is to be forgotten of one medium: `[from_ms, to_ms)`, both None for all of it.
+
+    Attributes:
+        manifest: The medium.
+        from_ms: Event time from which on.
+        to_ms: Event time before which.
+        extent: How much of that was detected.
+    """
+
+    manifest: MediaManifest
+    from_ms: int | None
+    to_ms: int | None
+    extent: Extent
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the medium is forgotten."""
+        return self.from_ms is None and self.to_ms is None
+
+
+def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
+    """The media that `medium` names: a path as it was given to `produce`, or a folder of such; a file that
+    was moved since; a sha256 or at least 6 characters of its beginning.
+
+    Raises:
+        Misconfigured: There is no such medium.
+    """  # noqa: D205 - a list of ways
+    manifests = list_manifests(store)
+    folder = medium.rstrip("/") + "/"
+    absolute = Path(medium).absolute()
+    found = [m for m in manifests if m.name == medium or Path(m.name).absolute() == absolute]
+    found = found or [m for m in manifests if m.name.startswith(folder)]
+    if not found and _SHA256_PREFIX.fullmatch(medium):
+        found = [m for m in manifests if m.sha256.startswith(medium)]
+        if len(found) > 1:
+            raise Misconfigured(f"{medium} is how {len(found)} media begin: {_named(found)}; give more of it")
+    if not found and absolute.is_file():
+        sha256 = _sha256_of(absolute)
+        found = [m for m in manifests if m.sha256 == sha256]
+    if not found:
+        raise Misconfigured(
+            f"no medium {medium!r} has been produced; give a path as it was given to `frametally produce`, "
+            "or the beginning of its sha256, by which its manifest is named in the store's folder media/"
+        )
+    return found
+
+
+def one_medium(found: Sequence[MediaManifest], medium: str) -> MediaManifest:
+    """The only medium that was found. Raises `Misconfigured` if there are several."""
+    if len(found) > 1:
+        raise Misconfigured(f"{medium} names {len(found)} media: {_named(found)}; give the sha256 of one")
+    return found[0]
+
+
+def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
+    """The media of a source, named by its slug or as the user wrote it.
+
+    Raises:
+        Misconfigured: There are none.
+    """
+    manifests = list_manifests(store)
+    found = [m for m in manifests if m.source in (source, keys.slug(source))]
+    if not found:
+        known = ", ".join(sorted({m.source for m in manifests})) or "none"
+        raise Misconfigured(f"no medium of source {source!r} has been produced; there are: {known}")
+    return found
+
+
+def plan_forgetting(
+    ledger: Ledger, manifests: Sequence[MediaManifest], *, from_ms: int | None, to_ms: int | None
+) -> list[Target]:
+    """What of these media lies in `[from_ms, to_ms)`; a medium that lies in it as a whole is whole."""
+    targets = []
+    for manifest in manifests:
+        first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
+        start, end = from_ms, to_ms
+        if first_ms is not None and last_ms is not None and manifest.state == "complete":
+            if (to_ms is not None and first_ms >= to_ms) or (from_ms is not None and last_ms < from_ms):
+                continue
+            if (from_ms is None or from_ms <= first_ms) and (to_ms is None or last_ms < to_ms):
+                start = end = None
+        extent = ledger.extent(media_of(manifest), from_ms=start, to_ms=end)
+        targets.append(Target(manifest, start, end, extent))
+    return targets
+
+
+def forget(store: ObjectStore, target: Target, *, delete_images: bool, progress: Progress) -> None:
+    """Forget frames of a medium. Killed anywhere, the same call finishes it.
+
+    The order of effects:
+
+    1. The tombstone is put. From here on the frames count no longer, wherever they stand.
+    2. If asked, the stored pictures are deleted.
+    3. The manifest is deleted if all of the medium is forgotten: produced again, it is a new revision, with
+       whatever source and time it is given then.
+    """
+    manifest = target.manifest
+    put_tombstone(store, manifest, from_ms=target.from_ms, to_ms=target.to_ms, why="forget")
+    if delete_images:
+        for done, key in enumerate(names := sorted(_images_in(store, target))):
+            progress.update(done, len(names), manifest.name)
+            store.delete(key)
+    if target.whole:
+        delete_manifest(store, manifest.sha256, revision=manifest.revision)
+    progress.update(1, 1, manifest.name)
+
+
+def put_tombstone(
+    store: ObjectStore,
+    manifest: MediaManifest,
+    *,
+    from_ms: int | None = None,
+    to_ms: int | None = None,
+    why: str,
+) -> None:
+    """Put the tombstone of a medium's revision, or of a range of it; doing so again changes nothing."""
+    media = media_of(manifest)
+    # Of a medium that may still grow, or of a range, it is not known which days are touched: all in between.
+    known = manifest.state == "complete" and from_ms is None and to_ms is None
+    stone = Tombstone(
+        media=media,
+        source=manifest.source,
+        name=manifest.name,
+        start_ms=manifest.start_ms,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        first_captured_at_ms=manifest.first_captured_at_ms if known else None,
+        last_captured_at_ms=manifest.last_captured_at_ms if known else None,
+        why=why,  # type: ignore[arg-type]
+    )
+    store.put(keys.tombstone_key(media, from_ms, to_ms), encode(stone), if_absent=True)
+
+
+def _images_in(store: ObjectStore, target: Target) -> set[str]:
+    """Keys of the pictures to delete: of a whole video, also those that earlier revisions left."""
+    manifest = store_manifest(store, target.manifest)
+    if manifest.kind == "video" and target.whole:
+        return set(all_images(store, manifest))
+    return {
+        image_path_of(manifest.source, name)
+        for name in announced_images(store, manifest)
+        if is_within(name, target.from_ms, target.to_ms)
+    }
+
+
+def store_manifest(store: ObjectStore, manifest: MediaManifest) -> MediaManifest:
+    """The manifest as it stands in the store now. Raises `Misconfigured` if it has gone."""
+    found = find_manifest(store, manifest.sha256)
+    if found is None:
+        raise Misconfigured(f"{manifest.name} has been forgotten meanwhile: nothing was done")
+    return found
+
+
+def _named(manifests: Sequence[MediaManifest]) -> str:
+    return ", ".join(f"{m.sha256[:12]} ({m.name}, {m.source})" for m in manifests[:10])
+
+
+def _sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_READ_BYTES):
+                digest.update(piece)
+    except OSError as error:
+        raise Misconfigured(f"{path}: cannot be read ({error.strerror})") from error
+    return digest.hexdigest()

@@ -1,0 +1,123 @@
+"""Opens the adapters behind the ports: each is found by its URL's scheme, among the installed entry points.
+
+The groups are `frametally.object_store`, `frametally.frame_log`, `frametally.count_index` and
+`frametally.ledger`; an entry point's name is the scheme, its object makes the adapter, and the extra in its
+brackets is what must be installed for it. Another log is a package with such a line, and no edit here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from frametally.errors import Misconfigured
+from frametally.ports.count_index import CountIndex
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectStore
+from frametally.settings.access import LogAccess, ServerAccess, StoreAccess
+
+
+def open_object_store(url: str, access: StoreAccess | None = None) -> ObjectStore:
+    """Open the store that `url` names: `file://<absolute folder>`, made if missing, or `s3://<bucket>[/<prefix>]`.
+
+    Args:
+        url: Which store.
+        access: How to reach a store that is a server; None: as AWS's own variables and files say.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, a folder that cannot be written, or an S3 store that refuses
+            us or has no such bucket.
+        Retryable: The S3 store does not answer.
+    """
+    make = _adapter(
+        "object_store", url, "FRAMETALLY_STORE_URL", "object store", "file:///absolute/folder or s3://bucket"
+    )
+    store: ObjectStore = make(url, access=access)
+    return store
+
+
+def open_frame_log(url: str, access: LogAccess | None = None, *, lease_s: float = 10.0) -> FrameLog:
+    """Open the log that `url` names.
+
+    `sqlite:///<absolute file>` is a file, made if missing; `kafka://host:port,host:port` a Kafka cluster, of
+    which nothing is asked before the first call.
+
+    Args:
+        url: Which log.
+        access: How to log in to a log that is a server.
+        lease_s: Seconds without a poll after which a consumer's partitions go to others.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, a file that cannot be written, or a setting that is missing.
+    """
+    make = _adapter(
+        "frame_log", url, "FRAMETALLY_LOG_URL", "log", "sqlite:////absolute/file.sqlite or kafka://host:port"
+    )
+    log: FrameLog = make(url, access=access, lease_s=lease_s)
+    return log
+
+
+def open_count_index(url: str, access: ServerAccess | None = None) -> CountIndex:
+    """Open the index that `url` names.
+
+    `sqlite:///<absolute file>`, `postgresql://host/database` or `elasticsearch+https://host:9200` (also with
+    `/alias` behind it); made if it is missing.
+
+    Args:
+        url: Which index.
+        access: How to log in to an index that is a server.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
+    """
+    make = _adapter(
+        "count_index",
+        url,
+        "FRAMETALLY_INDEX_URL",
+        "index",
+        "sqlite:////absolute/file.sqlite, postgresql://host/database or elasticsearch+https://host:9200",
+    )
+    index: CountIndex = make(url, access=access)
+    return index
+
+
+def open_ledger(url: str, access: ServerAccess | None = None) -> Ledger:
+    """Open the ledger that `url` names: `sqlite:///<absolute file>` or `postgresql://host/database`.
+
+    Its tables are made if they are missing, as is SQLite's file.
+
+    Args:
+        url: Which ledger.
+        access: How to log in to a ledger that is a server.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
+    """
+    make = _adapter(
+        "ledger",
+        url,
+        "FRAMETALLY_LEDGER_URL",
+        "ledger",
+        "sqlite:////absolute/file.sqlite or postgresql://host/database",
+    )
+    ledger: Ledger = make(url, access=access)
+    return ledger
+
+
+def _adapter(port: str, url: str, setting: str, kind: str, known: str) -> Callable[..., Any]:
+    scheme = url.partition("://")[0]
+    found: list[EntryPoint] = list(entry_points(group=f"frametally.{port}", name=scheme))
+    if not found:
+        raise Misconfigured(f"{setting}={url!r}: no such kind of {kind}; use {known}")
+    adapter = found[0]
+    try:
+        make: Callable[..., Any] = adapter.load()
+    except ModuleNotFoundError as error:
+        package = adapter.dist.name if adapter.dist else "frametally"
+        raise Misconfigured(
+            f"{setting}={url!r}: {error.name} is not installed; "
+            f"pip install '{package}[{','.join(adapter.extras)}]'"
+        ) from error
+    return make

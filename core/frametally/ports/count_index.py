@@ -1,0 +1,226 @@
+"""The count index port: what the dashboard queries.
+
+A query uses exactly one model and one stored base interval, and sums over neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from frametally.records import Coverage, Evidence, IntervalCount, Run
+
+
+class Bucket(NamedTuple):
+    """One bar: a label's counts in `[start_ms, start_ms + interval)`, over the sources asked for.
+
+    Attributes:
+        start_ms: Start of the interval: `start_ms + offset_ms` is a multiple of its length since the epoch.
+        label: Class name.
+        detections: Boxes, summed over frames and sources.
+        peak: Most in one frame: the maximum over the base intervals and sources.
+        objects: Unique objects, summed; None where any part was not measured.
+        source: Slug of the source, where bars are asked for by source; else None.
+    """
+
+    start_ms: int
+    label: str
+    detections: int
+    peak: int
+    objects: int | None
+    source: str | None = None
+
+
+class CoverageBucket(NamedTuple):
+    """Distinct frames analysed in `[start_ms, start_ms + interval)`, over the sources asked for.
+
+    Attributes:
+        start_ms: Start of the interval, as in `Bucket`.
+        frames: How many.
+        slowest_fps: The slowest rate at which any part was analysed, as `Coverage.analysed_fps`; None if that
+            is None of any part: objects were not tracked there (or by a version that did not say so).
+        source: Slug of the source, where bars are asked for by source; else None.
+    """
+
+    start_ms: int
+    frames: int
+    slowest_fps: float | None = None
+    source: str | None = None
+
+
+class WeekHour(NamedTuple):
+    """All that was counted in one hour of the week, over the sources, the labels and the weeks asked for.
+
+    Attributes:
+        hour: 0 to 167, from Monday 00:00 on.
+        frames: Distinct frames analysed.
+        detections: Boxes.
+        peak: Most of one label in one frame.
+        objects: Unique objects; None where any part was not measured.
+        slowest_fps: As in `CoverageBucket`.
+    """
+
+    hour: int
+    frames: int
+    detections: int
+    peak: int
+    objects: int | None
+    slowest_fps: float | None = None
+
+
+class Histogram(NamedTuple):
+    """An answer: its buckets by start, label and source. A start without coverage is a gap, not a zero."""
+
+    model: str
+    base_interval_s: int
+    buckets: list[Bucket]
+    coverage: list[CoverageBucket]
+
+
+class Series(NamedTuple):
+    """One stored choice: a model counted with one base interval."""
+
+    model: str
+    base_interval_s: int
+
+
+class CountedDay(NamedTuple):
+    """A current run, as far as it tells which of several base intervals are up to date.
+
+    Attributes:
+        base_interval_s: Its base interval.
+        day_ms: When its UTC day begins.
+        frames: Distinct frames counted.
+        published: Greater than that of every run that was published before.
+    """
+
+    base_interval_s: int
+    day_ms: int
+    frames: int
+    published: int
+
+
+class SourceSummary(NamedTuple):
+    """What is indexed of one source: distinct frames and event time of its first and last interval."""
+
+    source: str
+    frames: int
+    first_interval_ms: int
+    next_interval_ms: int
+
+
+class IndexedEvidence(NamedTuple):
+    """An evidence frame and what it is evidence of."""
+
+    source: str
+    label: str
+    interval_start_ms: int
+    evidence: Evidence
+
+
+class CountIndex(Protocol):
+    """What every index adapter does. All methods may raise `Retryable` (the index is away for now).
+
+    `from_ms` (inclusive) and `to_ms` (exclusive) select intervals by their start; None leaves that end open.
+    `sources` and `labels` None or empty mean all. Under a `time_limit` a query that takes longer is ended
+    with `TookTooLong`.
+    """
+
+    url: str
+
+    def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
+        """Make `run` the current one of its model, params, interval and day: readers see the old or the new.
+
+        Returns:
+            False, with nothing changed, if this run or a later one of the day is already current.
+        """
+
+    def current_runs(self) -> list[Run]:
+        """The runs that queries read."""
+
+    def check(self) -> None:
+        """Look whether the index answers and is whole, as far as a short look tells; not from memory.
+
+        Raises:
+            FrametallyError: It does not, or is not.
+        """
+
+    def version(self) -> str:
+        """A short text that every publication changes: what was read under the same one is still so."""
+
+    def series(self) -> list[Series]:
+        """What can be asked for: the newest published model first, within a model the coarsest interval."""
+
+    def counted_days(self, model: str) -> list[CountedDay]:
+        """The current runs of the model, in no order."""
+
+    def labels(self, model: str) -> list[tuple[str, int]]:
+        """Labels of the model with their detections, most first, then by name."""
+
+    def sources(self, model: str) -> list[SourceSummary]:
+        """Sources of the model, by name."""
+
+    def histogram(
+        self,
+        *,
+        model: str,
+        base_interval_s: int,
+        interval_s: int,
+        sources: Sequence[str] | None = None,
+        labels: Sequence[str] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        offset_ms: int = 0,
+        by_source: bool = False,
+    ) -> Histogram:
+        """Counts per `interval_s` (a multiple of `base_interval_s`) and label.
+
+        Args:
+            model: Whose detections.
+            base_interval_s: Which stored interval is read.
+            interval_s: Length of a bar.
+            sources: Slugs of sources.
+            labels: Class names.
+            from_ms: First start of a base interval.
+            to_ms: Start of the first base interval that is not read.
+            offset_ms: Bars start where the time plus this is a multiple of their length (as local time is UTC
+                plus its offset); a multiple of the base interval, of either sign.
+            by_source: Whether each source has bars of its own.
+
+        Raises:
+            Misconfigured: No such interval or offset, too many names, or more bars than an answer holds.
+        """
+
+    def week_hours(
+        self,
+        *,
+        model: str,
+        base_interval_s: int,
+        sources: Sequence[str] | None = None,
+        labels: Sequence[str] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        offset_ms: int = 0,
+    ) -> list[WeekHour]:
+        """Counts per hour of the week of local time (UTC plus `offset_ms`), those that were filmed, by hour.
+
+        Raises:
+            Misconfigured: A base interval that divides no hour, an offset that is no multiple of it, or too
+                many names.
+        """
+
+    def evidence(
+        self,
+        *,
+        model: str,
+        base_interval_s: int,
+        sources: Sequence[str] | None = None,
+        labels: Sequence[str] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        limit_per_label: int = 1,
+    ) -> list[IndexedEvidence]:
+        """The busiest evidence frames per label: by count (most first), then time, then path."""
+
+    def close(self) -> None:
+        """Release connections."""

@@ -1,0 +1,92 @@
+"""What every count index refuses to be asked, and how it puts an answer together.
+
+The page and its users get the same bounds and the same words, whichever index answers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from frametally.errors import Misconfigured
+from frametally.ports.count_index import Bucket, CountedDay, CountIndex, CoverageBucket, Histogram
+
+MAX_BUCKETS = 200_000
+_MAX_NAMES = 1_000
+_HOUR_S = 3600
+_DAY_MS = 86_400_000
+
+
+def check_interval(interval_s: int, base_interval_s: int) -> None:
+    """Raises `Misconfigured` if the interval (seconds) is no multiple of the stored one."""
+    if interval_s < 1 or base_interval_s < 1 or interval_s % base_interval_s:
+        raise Misconfigured(
+            f"interval {interval_s} s is no multiple of the stored {base_interval_s} s; use "
+            f"{base_interval_s}, {2 * base_interval_s}, {3 * base_interval_s} or another multiple of it"
+        )
+
+
+def check_week_hours(base_interval_s: int) -> None:
+    """Raises `Misconfigured` if the stored interval (seconds) divides no hour."""
+    if base_interval_s < 1 or _HOUR_S % base_interval_s:
+        raise Misconfigured(f"the stored {base_interval_s} s divide no hour: hours of the week are unknown")
+
+
+def check_offset(offset_ms: int, base_interval_s: int) -> None:
+    """Raises `Misconfigured` if the offset (milliseconds) is no multiple of the stored interval."""
+    if offset_ms % (base_interval_s * 1000):
+        raise Misconfigured(f"an offset of {offset_ms} ms is no multiple of the stored {base_interval_s} s")
+
+
+def check_names(sources: Sequence[str] | None, labels: Sequence[str] | None) -> None:
+    """Raises `Misconfigured` if one query names too many."""
+    for kind, names in (("sources", sources), ("labels", labels)):
+        if names and len(names) > _MAX_NAMES:
+            raise Misconfigured(
+                f"{len(names)} {kind} in one query; name at most {_MAX_NAMES}, or none for all"
+            )
+
+
+def up_to_date(
+    index: CountIndex, model: str, base_intervals_s: Sequence[int], from_ms: int | None, to_ms: int | None
+) -> list[int]:
+    """Those of a model's base intervals that have all the footage of the UTC days that a range touches.
+
+    Footage is counted with one interval at a time; what was counted with another stays as it was. So of each
+    day the run that was published last says what there is, and those with as many frames have it, too. Where
+    no interval has it on all days, it is the one that has it for most frames.
+    """
+    if len(base_intervals_s) < 2:
+        return [*base_intervals_s]
+    of_day: dict[int, dict[int, CountedDay]] = defaultdict(dict)
+    for run in index.counted_days(model):
+        if (from_ms is None or run.day_ms + _DAY_MS > from_ms) and (to_ms is None or run.day_ms < to_ms):
+            of_day[run.day_ms][run.base_interval_s] = run
+    frames = dict.fromkeys(base_intervals_s, 0)
+    lacking: set[int] = set()
+    for runs in of_day.values():
+        newest = max(runs.values(), key=lambda run: run.published)
+        for base_s in frames:
+            if newest.frames == (runs[base_s].frames if base_s in runs else 0):
+                frames[base_s] += newest.frames
+            else:
+                lacking.add(base_s)
+    found = [base_s for base_s in base_intervals_s if base_s not in lacking]
+    return found or [max(base_intervals_s, key=lambda base_s: (frames[base_s], base_s))]
+
+
+def histogram_of(
+    bars: list[Bucket],
+    covered: list[CoverageBucket],
+    *,
+    model: str,
+    base_interval_s: int,
+    interval_s: int,
+) -> Histogram:
+    """The answer of what `merging` has merged. Raises `Misconfigured` for more bars than one holds."""
+    if max(len(bars), len(covered)) > MAX_BUCKETS:
+        raise Misconfigured(
+            f"interval {interval_s} s makes more than {MAX_BUCKETS} bars; "
+            "ask for a longer interval or a shorter range"
+        )
+    return Histogram(model=model, base_interval_s=base_interval_s, buckets=bars, coverage=covered)

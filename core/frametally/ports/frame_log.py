@@ -1,0 +1,103 @@
+"""The frame log port: topics of ordered partitions, consumer groups with committed offsets, as in Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+from frametally.errors import FrametallyError
+
+
+class LogRecord(NamedTuple):
+    """One message as a consumer receives it."""
+
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+
+
+class LeaseLost(FrametallyError):
+    """The partition is no longer this consumer's: its late commit was refused."""
+
+
+def consumer_group(model_id: str) -> str:
+    """The consumer group of a model: each model sees all frames."""
+    return f"frametally-{model_id}"
+
+
+class LogConsumer(Protocol):
+    """One member of a consumer group. Not for use by several threads at once."""
+
+    def poll(self, *, timeout_s: float, max_records: int = 500) -> list[LogRecord]:
+        """The next messages of the assigned partitions, in order within each; [] after `timeout_s`.
+
+        Takes part in the group: keeps its leases, and calls `on_revoked` and `on_assigned` when the group
+        has changed, before any message of a newly assigned partition is returned. A new assignment starts
+        at the committed offset, or the partition's beginning.
+
+        `max_records=0` takes part in the group and takes no message: a consumer that has enough to do keeps
+        its leases by it.
+        """
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Make `offset` the next one that `poll` returns of an assigned partition."""
+
+    def commit(self, partition: int, offset: int) -> None:
+        """Record that all below `offset` is done.
+
+        Raises:
+            LeaseLost: The partition has gone to another member since it was assigned here.
+        """
+
+    def assignment(self) -> set[int]:
+        """Partitions assigned at the last poll."""
+
+    def close(self) -> None:
+        """Leave the group, so that the others take over at once."""
+
+
+class FrameLog(Protocol):
+    """What every log adapter does. All methods may raise `Retryable` (the log is away for now)."""
+
+    url: str
+
+    def create_topic(self, topic: str, partitions: int) -> None:
+        """Make the topic if it is not there; an existing one stays as it is."""
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions the topic has. Raises `Misconfigured` if there is no such topic."""
+
+    def log_id(self, topic: str) -> str:
+        """Identity of this very topic: a topic made anew has another. Raises `Misconfigured` as above."""
+
+    def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
+        """Append `(key, value)` messages durably; those with one key to one partition, in order."""
+
+    def begin_offsets(self, topic: str) -> dict[int, int]:
+        """Per partition, the offset of the oldest message still there (the end offset if there is none)."""
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """Per partition, the offset that the next message will get."""
+
+    def committed(self, topic: str, group: str) -> dict[int, int]:
+        """Per partition, the group's committed offset; partitions without one are left out."""
+
+    def subscribe(
+        self,
+        topic: str,
+        group: str,
+        *,
+        on_assigned: Callable[[list[int]], None],
+        on_revoked: Callable[[list[int]], None],
+    ) -> LogConsumer:
+        """Join the group. The callbacks run inside `poll` and may call `seek` and `commit`.
+
+        `on_revoked` also runs for partitions that were already lost to another member.
+        """
+
+    def trim(self, topic: str) -> int:
+        """Remove the messages that every group which ever committed has committed; how many were removed."""
+
+    def close(self) -> None:
+        """Release connections."""

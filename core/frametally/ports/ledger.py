@@ -1,0 +1,149 @@
+"""The ledger port: what the object store holds, cached, so that the books cost what is new.
+
+Nothing in it is of its own: `refresh` reads what is new in the store, and a ledger that is lost or deleted is
+filled again from the store alone. All figures are distinct frames, by the rules of `once` and `tombstones`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import Progress
+from frametally.records import MediaManifest, Run
+from frametally.undo_records import Tombstone
+
+
+class Refreshed(NamedTuple):
+    """What a refresh found: objects taken in because they are new or changed, and those that are gone."""
+
+    taken: int
+    gone: int
+
+
+class FrameTally(NamedTuple):
+    """Distinct frames of one source and one medium (what its frames carry) in one model's segments.
+
+    Attributes:
+        source: Slug of the source.
+        media: What the frames carry; empty where a dead letter does not tell.
+        detected: Frames with detections.
+        dead_lettered: Frames that have only dead letters.
+    """
+
+    source: str
+    media: str
+    detected: int
+    dead_lettered: int
+
+
+class ChainLink(NamedTuple):
+    """What one segment says of its partition."""
+
+    key: str
+    log_id: str
+    topic: str
+    partition: int
+    first_offset: int
+    next_offset: int
+    frames: int
+    dead_letters: int
+    put_at_ms: int
+
+
+class SegmentPart(NamedTuple):
+    """Where the lines of one source lie in a segment: bytes `first_byte` to `next_byte` of the object.
+
+    `first_ms` and `last_ms` are the first and the last captured_at_ms in them.
+    """
+
+    key: str
+    first_byte: int
+    next_byte: int
+    first_ms: int
+    last_ms: int
+
+
+class CountedRun(NamedTuple):
+    """A day's current run, and the frames that it covers by source."""
+
+    run: Run
+    frames: dict[str, int]
+
+
+class DeadFrame(NamedTuple):
+    """A dead letter that is still open: not dropped by a person, its frame not detected since.
+
+    `source` and `media` are empty where the message does not tell them.
+    """
+
+    source: str
+    media: str
+    captured_at_ms: int | None
+    cause: str
+
+
+class Extent(NamedTuple):
+    """How much of a medium is in the segments: distinct frames (of any one model, the most), UTC days."""
+
+    frames: int
+    days: int
+
+
+class Ledger(Protocol):
+    """What every ledger adapter does. All methods may raise `Retryable` (the ledger is away for now)."""
+
+    url: str
+
+    def refresh(self, store: ObjectStore, progress: Progress) -> Refreshed:
+        """Take in what is new or changed in the store, and forget what is gone.
+
+        Doing so again changes nothing; two processes may do so at once.
+
+        Raises:
+            Retryable: The store or the ledger is away; what was taken in stays.
+        """
+
+    def clear(self) -> None:
+        """Forget everything; the next refresh reads the whole store."""
+
+    def manifests(self) -> list[MediaManifest]:
+        """Every medium's manifest, sorted by source, without `announced_frames` and `announced_pictures`."""
+
+    def tombstones(self) -> list[Tombstone]:
+        """Every tombstone, by key."""
+
+    def runs(self) -> list[CountedRun]:
+        """Every day's current run, by model, interval and day; those that cannot be read are problems."""
+
+    def models(self) -> list[str]:
+        """Models that have segments, that with the newest segment first."""
+
+    def tallies(self, model: str) -> list[FrameTally]:
+        """Distinct frames in the model's segments, by source and medium; nothing is forgotten here yet."""
+
+    def tally_between(
+        self, model: str, source: str, media: str, *, from_ms: int | None, to_ms: int | None
+    ) -> tuple[int, int]:
+        """Of a tally, the frames `(detected, dead_lettered)` of event times `[from_ms, to_ms)`."""
+
+    def extent(self, media: str, *, from_ms: int | None, to_ms: int | None) -> Extent:
+        """How much of a medium was detected in `[from_ms, to_ms)`, whichever the model."""
+
+    def chain(self, model: str) -> list[ChainLink]:
+        """The model's segments, by log, topic, partition and first offset."""
+
+    def newest_frames(self, model: str) -> dict[str, int]:
+        """By source, the latest captured_at_ms in the model's segments."""
+
+    def dead_frames(self, model: str) -> list[DeadFrame]:
+        """The model's open dead letters."""
+
+    def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
+        """Where in the model's segments lines of the source of `[from_ms, to_ms)` can stand, by key."""
+
+    def problems(self, model: str | None) -> list[str]:
+        """What of the store cannot be read, one line each; of segments and runs, the model's only."""
+
+    def close(self) -> None:
+        """Release connections."""

@@ -1,0 +1,99 @@
+"""The object store port: frames, manifests, segments, part files, run pointers.
+
+Keys are `/`-separated and relative; whoever builds one from user input goes through `keys.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+from frametally.errors import FrametallyError
+
+Change = Callable[[bytes | None], bytes | None]
+"""Makes an object's new bytes from those that are there; None stands for no object, on either side."""
+
+DAY_S = 86_400
+
+
+class ObjectMissing(FrametallyError):
+    """The store has no object under that key."""
+
+
+class ObjectInfo(NamedTuple):
+    """One stored object.
+
+    Attributes:
+        key: Where it lies.
+        size_bytes: Its size.
+        version: Changes whenever the object is put anew (an ETag); empty where the store has none.
+        modified_at_ms: When it was put, by the store's clock, of some stores to the second; 0 where the store
+            does not say. No count is made of it; `frametally index` publishes run pointers in its order.
+    """
+
+    key: str
+    size_bytes: int
+    version: str = ""
+    modified_at_ms: int = 0
+
+
+class ObjectStore(Protocol):
+    """What every store adapter does. All methods may raise `Retryable` (the store is away for now)."""
+
+    url: str
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
+        """Store `data` under `key`, whole or not at all.
+
+        Args:
+            key: Where to.
+            data: The object's bytes.
+            if_absent: Leave an existing object as it is; of racing writers exactly one wins.
+            durable: Survive power loss once this returns (False for what can be made again: images).
+
+        Returns:
+            True if this call stored it, False if `if_absent` found an object there.
+        """
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes. Raises `ObjectMissing`."""
+
+    def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
+        """Bytes `first_byte` to `next_byte` (exclusive, cut at the object's end). Raises `ObjectMissing`."""
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """Size of the object, or None."""
+
+    def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        """Every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
+
+    def delete(self, key: str) -> None:
+        """Remove the object; removing one that is not there is no error."""
+
+    def change(self, key: str, make: Change) -> bytes | None:
+        """Replace an object by what `make` makes of it; no other `change` of it comes in between.
+
+        Args:
+            key: The object.
+            make: Given its bytes as they stand, returns the new ones; what was given leaves it as it is, None
+                removes it. It may be called several times, so calling it on its own result must be harmless.
+                It must not call `change` itself.
+
+        Returns:
+            What `make` returned in the end.
+        """
+
+    def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
+        """A URL by which another process or machine can read the object without credentials.
+
+        Args:
+            key: The object.
+            ttl_s: Seconds for which the URL must work at least. A store's link works no longer than that, and
+                whoever has it can read the object until then: it is a secret.
+
+        Raises:
+            Misconfigured: Our credentials end earlier, or the store gives no link for so long.
+        """
+
+    def close(self) -> None:
+        """Release connections."""

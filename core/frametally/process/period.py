@@ -1,0 +1,68 @@
+"""Work that is done again and again: how often, and until when. Rounds never overlap."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+from frametally.errors import Misconfigured, Retryable
+from frametally.process.reports import Progress
+
+_PERIOD = re.compile(r"([0-9]{1,6})(s|m|h)")
+_UNITS_S = {"s": 1, "m": 60, "h": 3600}
+_LOOK_EVERY_S = 0.2
+
+
+def parse_period_s(option: str, text: str) -> int:
+    """Seconds of a period such as `15s`, `15m` or `1h`.
+
+    Raises:
+        Misconfigured: Anything else, or nothing at all.
+    """
+    match = _PERIOD.fullmatch(text.strip())
+    period_s = int(match[1]) * _UNITS_S[match[2]] if match else 0
+    if not 0 < period_s <= 86_400:
+        raise Misconfigured(f"{option} {text!r} is no period up to a day; examples are 15s, 15m and 1h")
+    return period_s
+
+
+def repeat(
+    work: Callable[[], object],
+    *,
+    period_s: float,
+    should_stop: Callable[[], bool],
+    progress: Progress,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Do `work` every `period_s` seconds until `should_stop`.
+
+    A round that takes longer than the period makes the next one late, never parallel; what was missed is not
+    made up for. A round that is under way when it is time to stop is finished.
+
+    Args:
+        work: One round; one that raises `Retryable` is said and tried again at the next turn.
+        period_s: From the beginning of a round to that of the next.
+        should_stop: Asked several times a second.
+        progress: Told why a round failed.
+        clock: Seconds from any beginning; never goes back.
+        sleep: Waits that many seconds.
+
+    Returns:
+        The number of rounds.
+    """
+    rounds = 0
+    next_s = clock()
+    while not should_stop():
+        now_s = clock()
+        if now_s < next_s:
+            sleep(min(_LOOK_EVERY_S, next_s - now_s))
+            continue
+        next_s = now_s + period_s
+        rounds += 1
+        try:
+            work()
+        except Retryable as error:
+            progress.say(f"{error}; the next try is in {period_s:g} s")
+    return rounds

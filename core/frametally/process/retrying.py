@@ -1,0 +1,143 @@
+"""Trying again what the outside world refuses for now: growing pauses with jitter, a word once a minute."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from frametally.errors import FrametallyError, Retryable
+from frametally.process.time_limit import is_time_for
+
+T = TypeVar("T")
+
+SAY_EVERY_S = 60.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
+_LOOK_UP_S = 0.1
+"""While it pauses, a thread looks up that often whether it is to stop."""
+
+
+class GivenUp(FrametallyError):
+    """It was not done, and is not tried again: a person, or the end of the process, asked to stop."""
+
+
+class OnceAMinute:
+    """Says a line about a thing at most once a minute; threads may share it."""
+
+    def __init__(self, say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Lines go to `say`; `clock` gives seconds."""
+        self._say = say
+        self._clock = clock
+        self._said_at_s: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, what: str, line: str) -> None:
+        """Say `line`, unless one about `what` was said in the last minute."""
+        with self._lock:
+            now_s = self._clock()
+            if now_s - self._said_at_s.get(what, float("-inf")) < SAY_EVERY_S:
+                return
+            self._said_at_s[what] = now_s
+        self._say(line)
+
+
+class Backoff:
+    """Pauses in seconds that double up to a bound, each with jitter."""
+
+    def __init__(self, first_s: float | None = None, longest_s: float | None = None) -> None:
+        """The first pause is at most `first_s` (0.2), the longest at most `longest_s` (10)."""
+        self._first_s = self._pause_s = _FIRST_PAUSE_S if first_s is None else first_s
+        self._longest_s = _LONGEST_PAUSE_S if longest_s is None else longest_s
+
+    def next_s(self) -> float:
+        """The next pause."""
+        pause_s = self._pause_s
+        self._pause_s = min(pause_s * 2, self._longest_s)
+        # Jitter keeps processes that failed together from coming back together.
+        return pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+
+    def reset(self) -> None:
+        """It worked: begin with the first pause again."""
+        self._pause_s = self._first_s
+
+
+def a_few_times(action: Callable[[], T], *, tries: int = 8) -> T:
+    """What `action` returns, tried again at once and a few times for as long as it raises `Retryable`.
+
+    For single calls over a network: this takes the hiccups of some seconds, `Patience` all that is longer.
+
+    Args:
+        action: What to do; repeating it must be harmless.
+        tries: How often at most; eight take up to 4 s of pauses.
+
+    Raises:
+        Retryable: As it did the last time, or the last before the time limit of whoever asks.
+    """
+    backoff = Backoff(first_s=0.05, longest_s=2.0)
+    for _ in range(tries - 1):
+        try:
+            return action()
+        except Retryable:
+            pause_s = backoff.next_s()
+            if not is_time_for(pause_s):
+                raise
+            time.sleep(pause_s)
+    return action()
+
+
+class Patience:
+    """Waits for what is away, for ever, until it is asked to stop; the threads of a process may share it."""
+
+    def __init__(self, say: Callable[[str], None], should_stop: Callable[[], bool]) -> None:
+        """Lines go to `say`; once `should_stop()`, nothing is waited for any more."""
+        self.say_once_a_minute = OnceAMinute(say)
+        self._should_stop = should_stop
+        self._ended = threading.Event()
+
+    def until_done(self, what: str, action: Callable[[], T], give_up: Callable[[], bool] | None = None) -> T:
+        """What `action` returns, tried again for as long as it raises `Retryable`.
+
+        Args:
+            what: Names what is waited for; one line a minute is said about it.
+            action: What to do; repeating it must be harmless.
+            give_up: Asked before each attempt whether it is wanted no more; a stop counts as that, too.
+                Without it, `action` is tried at least once, so that a batch in hand can be finished after a
+                stop was asked for.
+
+        Raises:
+            GivenUp: It failed for now, and a stop was asked for; or it is wanted no more.
+        """
+        backoff = Backoff()
+        while True:
+            if give_up is not None and (self.stopping or give_up()):
+                raise GivenUp(f"{what}: given up")
+            try:
+                return action()
+            except Retryable as error:
+                if self.stopping:
+                    raise GivenUp(f"{what}: stopped while waiting: {error}") from error
+                self.tell(what, error)
+            self.pause(backoff.next_s(), give_up)
+
+    def tell(self, what: str, error: Retryable) -> None:
+        """Say that `what` failed for now, unless that was said in the last minute."""
+        self.say_once_a_minute(what, f"waiting, and trying again: {error}")
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._ended.is_set() or self._should_stop()
+
+    def end(self) -> None:
+        """Wait for nothing any more: the process is about to end."""
+        self._ended.set()
+
+    def pause(self, seconds: float, give_up: Callable[[], bool] | None = None) -> None:
+        """Sleep, but no longer than until a stop is asked for, or `give_up()`."""
+        until_s = time.monotonic() + seconds
+        while (left_s := until_s - time.monotonic()) > 0 and not self.stopping:
+            if give_up is not None and give_up():
+                return
+            self._ended.wait(min(left_s, _LOOK_UP_S))

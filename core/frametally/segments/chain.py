@@ -1,0 +1,220 @@
+"""The chain of a partition's segments: from 0 on, without gap or overlap, whoever writes, whatever dies.
+
+Each worker keeps to these rules for every partition that it is assigned:
+
+1. Its position is the end of the chain. The committed offset says where to look for that end: at assignment
+   the worker looks for the last segment that begins at or below it, and follows the chain from there
+   (`SegmentChain.resume`). A committed offset above the end means that segments are missing: it goes back.
+2. Every batch becomes a segment, also one without a good frame. Messages that the log no longer has are lost:
+   the next segment covers their offsets and has no lines for them.
+3. Segments are put strictly in order, each only after the one before exists; the put creates, and never
+   replaces (`SegmentChain.put`). None reaches over the beginning of one that is there.
+4. On a lost race it reads the winner's segment, checks that every message that it holds in that range is in
+   there, and goes on at the winner's `next_offset`. A segment of another log, or one that does not parse,
+   stops the partition; it is never adopted.
+5. Offsets are committed after the segment exists. On revocation, unfinished work is dropped.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison
+from frametally.ports.object_store import ObjectStore
+from frametally.process import failpoints
+from frametally.records import DeadLetter, FrameDetections, SegmentHeader
+from frametally.segments.contents import (
+    CutShort,
+    Segment,
+    check_belongs,
+    encode_segment,
+    read_header,
+    read_segment,
+)
+
+_READS_OF_A_SHORT_SEGMENT = 3
+_DETECTED_ANEW = (
+    "move that object out of metadata/ and start the consumer again: its frames are then detected anew"
+)
+_RESTORE = "restore that object from a backup: its messages are committed and will not come again"
+
+
+class ChainBroken(Misconfigured):
+    """The partition cannot go on before a person has looked at the segment that the message names."""
+
+
+class ChainEnd(NamedTuple):
+    """Where to go on in a partition.
+
+    Attributes:
+        next_offset: End of the chain so far: the next segment begins there.
+        limit: Where a segment begins that is there already, None if there is none above: what lies in between
+            is missing, and no new segment may reach over that offset.
+    """
+
+    next_offset: int
+    limit: int | None
+
+
+class PutResult(NamedTuple):
+    """Where the chain ends now, and whether another worker's segment brought it there."""
+
+    next_offset: int
+    adopted: bool
+
+
+def logs_with_segments(store: ObjectStore, model: str, topic: str) -> list[str]:
+    """Ids of the logs that the model has segments of, and that were logs of `topic`.
+
+    A few listings, however many segments there are: an id is one topic's, so its first segment tells which.
+    """
+    log_ids: list[str] = []
+    folder = f"{keys.METADATA}/model={model}"
+    after = None
+    while (info := next(store.list(folder, after), None)) is not None:
+        name = info.key.removeprefix(f"{folder}/").partition("/")[0]
+        parsed = keys.parse_segment_key(info.key)
+        if parsed is not None and parsed.topic == topic:
+            log_ids.append(parsed.log_id)
+        after = f"{folder}/{name}/\uffff"  # above every key of that log
+    return log_ids
+
+
+class SegmentChain:
+    """One worker's hold on the chain of one partition."""
+
+    def __init__(self, store: ObjectStore, *, model: str, log_id: str, topic: str, partition: int) -> None:
+        """Name the chain; nothing is read yet."""
+        self._store = store
+        self._model = model
+        self._log_id = log_id
+        self._topic = topic
+        self._partition = partition
+
+    def _key(self, first_offset: int) -> str:
+        return keys.segment_key(self._model, self._log_id, self._topic, self._partition, first_offset)
+
+    def resume(self, committed_offset: int) -> ChainEnd:
+        """Where the chain ends that leads up to, or over, `committed_offset`.
+
+        Segments that are missing between two others are not noticed here, as that would take reading the
+        header of each; `frametally status` does.
+
+        Raises:
+            ChainBroken: A segment on the way does not parse, or belongs elsewhere.
+        """
+        first_offsets = []
+        for info in self._store.list(keys.segment_folder(self._model, self._log_id)):
+            parsed = keys.parse_segment_key(info.key)
+            if parsed and (parsed.topic, parsed.partition) == (self._topic, self._partition):
+                first_offsets.append(parsed.first_offset)
+        first_offsets.sort()
+        end = self._end(first_offsets, committed_offset)
+        above = [offset for offset in first_offsets if offset > end]
+        return ChainEnd(end, min(above, default=None))
+
+    def _end(self, first_offsets: Sequence[int], committed_offset: int) -> int:
+        if not first_offsets or first_offsets[0] > 0:
+            return 0  # a chain begins there: what would lead up to the first one is missing
+        end = self._next_offset(first_offsets, committed_offset, committed_offset)
+        while True:
+            # The chain may go on from there: whoever wrote it died before it could commit.
+            further = self._next_offset(first_offsets, end, committed_offset)
+            if further <= end:
+                return end
+            end = further
+
+    def _next_offset(self, first_offsets: Sequence[int], offset: int, committed_offset: int) -> int:
+        """Where the last segment that begins at or below `offset` ends."""
+        last = first_offsets[bisect.bisect_right(first_offsets, offset) - 1]
+        return self._header(last, committed_offset).next_offset
+
+    def put(
+        self,
+        *,
+        first_offset: int,
+        next_offset: int,
+        frames: Sequence[FrameDetections],
+        dead_letters: Sequence[DeadLetter],
+        held: Mapping[int, str | None],
+    ) -> PutResult:
+        """Put the segment of `[first_offset, next_offset)`, or adopt the one that another worker put there.
+
+        The order of effects:
+
+        1. The segment's bytes are made. Nothing of them is stored.
+        2. They are put, whole and durably, if no segment begins there. If that did it, it is all.
+        3. Otherwise the segment that is there is read and checked: it belongs here, it is whole, and every
+           message held by this worker is in it. Only then it counts as if this worker had put it.
+
+        Args:
+            first_offset: End of the chain so far.
+            next_offset: The last message's offset + 1.
+            frames: One per message that became detections.
+            dead_letters: One per message that did not.
+            held: Every message's offset with its `image_path` (None where it could not be parsed).
+
+        Raises:
+            ChainBroken: The object that is there cannot be adopted.
+        """
+        data = encode_segment(
+            model=self._model,
+            log_id=self._log_id,
+            topic=self._topic,
+            partition=self._partition,
+            first_offset=first_offset,
+            next_offset=next_offset,
+            frames=frames,
+            dead_letters=dead_letters,
+        )
+        failpoints.passing("chain.encoded")
+        if self._store.put(self._key(first_offset), data, if_absent=True):
+            failpoints.passing("chain.put")
+            return PutResult(next_offset, adopted=False)
+        failpoints.passing("chain.race-lost")
+        adopted_to = self._adopt(first_offset, held)
+        failpoints.passing("chain.adopted")
+        return PutResult(adopted_to, adopted=True)
+
+    def _adopt(self, first_offset: int, held: Mapping[int, str | None]) -> int:
+        key = self._key(first_offset)
+        try:
+            segment = self._read(key)
+            check_belongs(segment.header, key)
+            paths = {frame.image_path for frame in segment.frames()}
+            dead_offsets = {letter.offset for letter in segment.dead_letters()}
+        except (Poison, Misconfigured, CutShort) as error:
+            raise self._broken(error, _DETECTED_ANEW) from error
+        next_offset = segment.header.next_offset
+        for offset, image_path in held.items():
+            if offset < next_offset and image_path not in paths and offset not in dead_offsets:
+                reason = (
+                    f"segment {key} ends at {next_offset} but has nothing of offset {offset} ({image_path})"
+                )
+                raise self._broken(reason, _DETECTED_ANEW)
+        return next_offset
+
+    def _read(self, key: str) -> Segment:
+        """The segment; one that comes short is read again before it is believed."""
+        for _ in range(_READS_OF_A_SHORT_SEGMENT - 1):
+            with contextlib.suppress(CutShort):
+                return read_segment(self._store, key)
+        return read_segment(self._store, key)
+
+    def _header(self, first_offset: int, committed_offset: int) -> SegmentHeader:
+        key = self._key(first_offset)
+        try:
+            header, _ = read_header(self._store, key)
+            check_belongs(header, key)
+        except (Poison, Misconfigured) as error:
+            raise self._broken(
+                error, _DETECTED_ANEW if first_offset >= committed_offset else _RESTORE
+            ) from error
+        return header
+
+    def _broken(self, reason: object, remedy: str) -> ChainBroken:
+        return ChainBroken(f"partition {self._partition} of {self._topic} stops: {reason}; {remedy}")

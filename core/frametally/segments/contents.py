@@ -1,0 +1,165 @@
+"""Segments: what a consumer writes for a run of messages, and how anyone reads one.
+
+A segment is JSON Lines: its header, the frame lines, the dead letters (see `records.SegmentHeader`). It is
+written whole, once, and never changed; `chain.py` has the order in which a partition's segments are put.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.ports.object_store import ObjectStore
+from frametally.records import (
+    DeadLetter,
+    FrameDetections,
+    SegmentHeader,
+    SegmentSource,
+    decode,
+    encode,
+)
+
+# A header with a hundred sources is about 15 kB: one ranged read nearly always holds it.
+_HEADER_READ_BYTES = 32 * 1024
+
+
+class CutShort(Retryable):
+    """A segment has fewer lines than its header says: a body cut short on its way raises nothing itself."""
+
+
+class Segment(NamedTuple):
+    """A segment as it was read: its header and its lines, without their line ends."""
+
+    header: SegmentHeader
+    frame_lines: list[bytes]
+    dead_letter_lines: list[bytes]
+
+    def frames(self) -> list[FrameDetections]:
+        """The frame lines, decoded. Raises `Poison` at one that is not a record."""
+        return [decode(line, FrameDetections) for line in self.frame_lines]
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """The dead letters, decoded. Raises `Poison` at one that is not a record."""
+        return [decode(line, DeadLetter) for line in self.dead_letter_lines]
+
+
+def encode_segment(
+    *,
+    model: str,
+    log_id: str,
+    topic: str,
+    partition: int,
+    first_offset: int,
+    next_offset: int,
+    frames: Sequence[FrameDetections],
+    dead_letters: Sequence[DeadLetter],
+) -> bytes:
+    """The bytes of a segment, the same for the same messages in whatever order they are given."""
+    body = bytearray()
+    sources: list[SegmentSource] = []
+    ordered = sorted(frames, key=lambda f: (f.source, f.captured_at_ms, f.frame_index, f.image_path))
+    for source, group in groupby(ordered, key=lambda frame: frame.source):
+        of_source = list(group)
+        first_byte = len(body)
+        for frame in of_source:
+            body += encode(frame) + b"\n"
+        sources.append(
+            SegmentSource(
+                source=source,
+                frames=len(of_source),
+                first_captured_at_ms=of_source[0].captured_at_ms,
+                last_captured_at_ms=of_source[-1].captured_at_ms,
+                first_byte=first_byte,
+                next_byte=len(body),
+            )
+        )
+    for dead_letter in sorted(dead_letters, key=lambda letter: letter.offset):
+        body += encode(dead_letter) + b"\n"
+    header = SegmentHeader(
+        model=model,
+        log_id=log_id,
+        topic=topic,
+        partition=partition,
+        first_offset=first_offset,
+        next_offset=next_offset,
+        frames=len(frames),
+        dead_letters=len(dead_letters),
+        sources=sources,
+    )
+    return encode(header) + b"\n" + bytes(body)
+
+
+def decode_segment(data: bytes, key: str) -> Segment:
+    """The segment in `data`; `key` names it in errors.
+
+    Raises:
+        Poison: The header is no header, or does not belong under this key.
+        CutShort: It has not the lines that its header says.
+    """
+    head, newline, body = data.partition(b"\n")
+    if not newline:
+        raise CutShort(f"segment {key} was cut short in its header: read it again")
+    header = _decode_header(head, key)
+    lines = body.split(b"\n")
+    whole = lines.pop() == b""
+    if not whole or len(lines) != header.frames + header.dead_letters:
+        raise CutShort(
+            f"segment {key} has {len(lines)} lines where its header says "
+            f"{header.frames + header.dead_letters}: it was cut short; read it again, or restore the object"
+        )
+    return Segment(header, lines[: header.frames], lines[header.frames :])
+
+
+def read_segment(store: ObjectStore, key: str) -> Segment:
+    """The segment under `key`. Raises as `decode_segment` does, and `ObjectMissing`."""
+    return decode_segment(store.get(key), key)
+
+
+def read_header(store: ObjectStore, key: str) -> tuple[SegmentHeader, int]:
+    """The header of the segment under `key`, and the position of the first byte after its line.
+
+    Raises:
+        Poison: The object is no segment.
+        ObjectMissing: There is no such object.
+    """
+    size = _HEADER_READ_BYTES
+    while True:
+        data = store.get_range(key, 0, size)
+        head, newline, _ = data.partition(b"\n")
+        if newline:
+            return _decode_header(head, key), len(head) + 1
+        if len(data) < size:
+            raise Poison(f"{key} is no segment: it has no header line; move it out of {keys.METADATA}/")
+        size *= 8
+
+
+def list_segments(store: ObjectStore) -> Iterator[str]:
+    """Keys of all segments of all models and logs, sorted."""
+    for info in store.list(keys.METADATA):
+        if keys.parse_segment_key(info.key) is not None:
+            yield info.key
+
+
+def check_belongs(header: SegmentHeader, key: str) -> None:
+    """Check that the header is the one that its key promises.
+
+    Raises:
+        Misconfigured: It belongs to another log, partition or model.
+    """
+    expected = keys.segment_key(
+        header.model, header.log_id, header.topic, header.partition, header.first_offset
+    )
+    if expected != key:
+        raise Misconfigured(
+            f"segment {key} says of itself that it is {expected}: it was moved or overwritten; put it back"
+        )
+
+
+def _decode_header(head: bytes, key: str) -> SegmentHeader:
+    try:
+        return decode(head, SegmentHeader)
+    except Poison as error:
+        raise Poison(f"segment {key}: its first line is {error}") from error

@@ -1,0 +1,220 @@
+"""Dead letters: what consumers set aside, which of it is settled, and how it is mended.
+
+A dead letter stands in a segment and stays there. It is settled when its frame was detected later, or when a
+person dropped it (an object under `dead-letters/dropped/`). Announcing its message again is all that mending
+takes once the cause is gone: a frame's detections outweigh its dead letter, and each frame counts once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from frametally import keys
+from frametally.errors import Misconfigured
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import Skipped
+from frametally.records import (
+    Cause,
+    DeadLetter,
+    DroppedDeadLetter,
+    FrameDetections,
+    SegmentHeader,
+    Stage,
+    decode,
+    encode,
+)
+from frametally.segments.contents import decode_segment, list_segments, read_header
+
+DROPPED = "dead-letters/dropped"
+_ID_DIGITS = 12
+
+State = Literal["waiting", "detected", "dropped"]
+
+_CAUSE_OF_STAGE: dict[Stage, Cause] = {
+    "parse": "malformed",
+    "fetch": "missing",
+    "verify": "checksum",
+    "decode": "undecodable",
+}
+
+
+class Entry(NamedTuple):
+    """A dead letter, where it stands, and how things stand with it.
+
+    Attributes:
+        id: 12 hex, the same for ever.
+        segment: Key of the segment that holds it.
+        header: That segment's header.
+        letter: The dead letter.
+        state: `waiting` for its cause to be mended; `detected` later; `dropped` by a person.
+    """
+
+    id: str
+    segment: str
+    header: SegmentHeader
+    letter: DeadLetter
+    state: State
+
+    @property
+    def cause(self) -> Cause:
+        """Why, as a word."""
+        return cause_of(self.letter)
+
+
+class Replayed(NamedTuple):
+    """What a replay did: dead letters whose messages were announced again, and those that still cannot be."""
+
+    announced: list[Entry]
+    skipped: list[Skipped]
+
+
+def cause_of(letter: DeadLetter) -> Cause:
+    """Why it was set aside, as a word; also of one that says only at which step."""
+    return letter.cause or _CAUSE_OF_STAGE[letter.stage]
+
+
+def entry_id(segment: str, offset: int) -> str:
+    """Id of the dead letter at `offset` in `segment`."""
+    return hashlib.sha256(f"{segment}#{offset}".encode()).hexdigest()[:_ID_DIGITS]
+
+
+def dropped_ids(store: ObjectStore) -> set[str]:
+    """Ids of the dead letters that a person dropped."""
+    return {info.key.rpartition("/")[2].removesuffix(".json") for info in store.list(DROPPED)}
+
+
+def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[Entry]:
+    """All dead letters, of one model or of all, by segment and offset.
+
+    Reads the headers of all segments, and of those that matter the lines.
+
+    Raises:
+        Poison: A segment that does not parse; the message names it.
+        CutShort: One that is not whole.
+    """
+    dropped = dropped_ids(store)
+    found: list[Entry] = []
+    headers: list[tuple[str, SegmentHeader, int]] = []
+    for key in list_segments(store):
+        if model is not None and not key.startswith(f"{keys.METADATA}/model={model}/"):
+            continue
+        header, body_start = read_header(store, key)
+        headers.append((key, header, body_start))
+        if header.dead_letters:
+            segment = decode_segment(store.get(key), key)
+            for letter in segment.dead_letters():
+                one = entry_id(key, letter.offset)
+                found.append(Entry(one, key, header, letter, "dropped" if one in dropped else "waiting"))
+    detected = _detected(store, headers, found)
+    return [
+        entry._replace(state="detected")
+        if entry.state == "waiting" and (entry.header.model, entry.letter.image_path) in detected
+        else entry
+        for entry in found
+    ]
+
+
+def _detected(
+    store: ObjectStore, headers: Sequence[tuple[str, SegmentHeader, int]], entries: Iterable[Entry]
+) -> set[tuple[str, str | None]]:
+    """Pairs of model and `image_path` of those entries whose frame has detections."""
+    wanted: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for entry in entries:
+        if entry.letter.source and entry.letter.image_path:
+            wanted[entry.header.model, entry.letter.source].add(entry.letter.image_path)
+    detected: set[tuple[str, str | None]] = set()
+    for key, header, body_start in headers:
+        for part in header.sources:
+            paths = wanted.get((header.model, part.source))
+            if not paths:
+                continue
+            body = store.get_range(key, body_start + part.first_byte, body_start + part.next_byte)
+            for line in body.splitlines():
+                # A cheap test before the decoding: a path stands in its line as it is.
+                if any(path.encode() in line for path in paths):
+                    detected.add((header.model, decode(line, FrameDetections).image_path))
+    return detected
+
+
+def choose(entries: Sequence[Entry], *, ids: Collection[str] = (), cause: str | None = None) -> list[Entry]:
+    """Those of `entries` with one of these ids, or beginnings of ids, and this cause; neither given: all.
+
+    Raises:
+        Misconfigured: An id that none has, or more than one.
+    """
+    chosen = list(entries)
+    if ids:
+        chosen = []
+        for wanted in ids:
+            matching = [entry for entry in entries if entry.id.startswith(wanted)]
+            if len(matching) != 1:
+                how_many = "no" if not matching else f"{len(matching)}"
+                raise Misconfigured(
+                    f"dead letter {wanted!r}: {how_many} dead letters have an id that begins so; "
+                    "`frametally dead-letters list --all` shows them"
+                )
+            chosen += matching
+    return [entry for entry in chosen if cause is None or entry.cause == cause]
+
+
+def replay(
+    entries: Iterable[Entry], *, store: ObjectStore, log: FrameLog, partitions: int, max_pixels: int
+) -> Replayed:
+    """Announce again the messages of those dead letters whose cause is mended, each on the topic it was on.
+
+    Args:
+        entries: Which; those that are settled are left out without a word.
+        store: Where the frames lie.
+        log: Where to announce.
+        partitions: Of a topic that is no longer there, and is made anew.
+        max_pixels: Width times height above which a picture is still refused.
+
+    Raises:
+        Retryable: The store or the log is away. Announcing twice changes nothing: run it again.
+    """
+    from frametally.segments.stored_frame import BadFrame, parse_announcement, read_frame
+
+    mended: list[Entry] = []
+    messages: dict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
+    skipped: list[Skipped] = []
+    for entry in entries:
+        if entry.state != "waiting":
+            continue
+        name = f"dead letter {entry.id}"
+        try:
+            frame = parse_announcement(entry.letter.message)
+            read_frame(store, frame, max_pixels=max_pixels)
+        except BadFrame as error:
+            if error.cause == "malformed":
+                reason = (
+                    f"its message is no announcement ({error}), so there is nothing to announce again: mend "
+                    f"what wrote it, then `frametally dead-letters drop {entry.id}`"
+                )
+            else:
+                reason = f"its cause is not mended: {error}"
+                if error.cause in ("missing", "checksum"):
+                    reason += "; put the picture back, or `frametally forget` its medium and produce it again"
+            skipped.append(Skipped(name, reason))
+        else:
+            mended.append(entry)
+            key = keys.frame_log_key(frame.source, frame.captured_at_ms)
+            messages[entry.header.topic].append((key, entry.letter.message))
+    for topic, of_topic in messages.items():
+        log.create_topic(topic, partitions)
+        log.publish(topic, of_topic)
+    return Replayed(mended, skipped)
+
+
+def drop(entries: Iterable[Entry], *, store: ObjectStore) -> int:
+    """Settle these dead letters for good; how many were not settled before."""
+    count = 0
+    for entry in entries:
+        if entry.state == "waiting":
+            record = DroppedDeadLetter(segment=entry.segment, offset=entry.letter.offset)
+            store.put(f"{DROPPED}/{entry.id}.json", encode(record), if_absent=True)
+            count += 1
+    return count

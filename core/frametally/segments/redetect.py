@@ -1,0 +1,213 @@
+"""Announce stored frames again, for one model, on a topic of its own.
+
+Each model has a consumer group of its own, so it sees every frame that the log still holds. Frames whose
+messages are gone from the log are still in the store: they are announced here, and a consumer of that model
+drains the topic. The topic has chains of segments of its own; a frame that is detected on both counts once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.files.jpeg_header import jpeg_size_px
+from frametally.media.manifests import forgotten_by, list_manifests, list_tombstones, media_of
+from frametally.media.stored_images import announced_images, is_within
+from frametally.media.undo import media_of_source
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.process.reports import Progress, Skipped
+from frametally.records import (
+    FrameAnnouncement,
+    FrameDetections,
+    MediaManifest,
+    SegmentSource,
+    decode,
+    encode,
+)
+from frametally.rules.tombstones import Forgotten, is_forgotten
+from frametally.segments.contents import read_header
+from frametally.settings.stages import Settings
+
+_ANNOUNCE_FRAMES = 100
+_DAY_MS = 86_400_000
+_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,90}")  # with the prefix it has to be a topic's name
+
+
+class RedetectReport(NamedTuple):
+    """What was announced again.
+
+    Attributes:
+        topic: Where.
+        announced: Frames that were announced.
+        known: Frames that the model has been used on already; they were left out.
+        skipped: Frames that the store lacks, or whose picture is spoiled.
+    """
+
+    topic: str
+    announced: int
+    known: int
+    skipped: list[Skipped]
+
+
+class _Frame(NamedTuple):
+    manifest: MediaManifest
+    name: keys.ImageName
+
+    @property
+    def path(self) -> str:
+        return keys.image_key(self.manifest.source, *self.name)
+
+
+def redetect_topic(model: str) -> str:
+    """The topic of frames that are announced again for `model`.
+
+    Raises:
+        Misconfigured: `model` can be no model id.
+    """
+    if not _MODEL.fullmatch(model):
+        raise Misconfigured(
+            f"--model {model!r} is no model id; `frametally consume` prints its own, such as "
+            "yolov4-tiny-openvino-f32-296d9c9a"
+        )
+    return keys.redetect_topic(model)
+
+
+def redetect(
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    log: FrameLog,
+    model: str,
+    progress: Progress,
+    source: str | None = None,
+    from_ms: int | None = None,
+    to_ms: int | None = None,
+) -> RedetectReport:
+    """Announce the stored frames that `model` has not been used on.
+
+    Frames that are forgotten are left out. Run twice, it announces twice what has not been detected in
+    between: that costs time and changes no count. So does one that failed half-way.
+
+    In memory are the names of one medium's frames, of those that the model has in one source's UTC day, and
+    where in the segments each source's lines lie.
+
+    Args:
+        settings: How many partitions a new topic has.
+        store: Where manifests, frames and segments lie.
+        log: Where to announce.
+        model: Model id of the consumer that will detect them.
+        progress: Told how many of the media's frames have been looked at.
+        source: Only this source: its slug, or as it was written.
+        from_ms: Only frames from this event time on.
+        to_ms: Only frames before this event time.
+
+    Raises:
+        Misconfigured: No model id, no such source, or frames that cannot be told apart.
+        Retryable: The store or the log is away.
+    """
+    topic = redetect_topic(model)
+    manifests = list_manifests(store) if source is None else media_of_source(store, source)
+    log.create_topic(topic, settings.log_partitions)
+    forgotten = forgotten_by(list_tombstones(store))
+    detected = _Detected(store, model, forgotten)
+    skipped: list[Skipped] = []
+    announced = known = 0
+    bounded = from_ms is not None or to_ms is not None
+    total = None if bounded else sum(manifest.frames_announced for manifest in manifests)
+    frames = _frames(store, manifests, from_ms, to_ms, forgotten)
+    while batch := list(islice(frames, _ANNOUNCE_FRAMES)):
+        messages = []
+        for frame in batch:
+            if frame in detected:
+                known += 1
+                continue
+            try:
+                one = _announcement(store, frame)
+                messages.append((keys.frame_log_key(one.source, one.captured_at_ms), encode(one)))
+            except (ObjectMissing, Poison) as error:
+                remedy = f"produce {frame.manifest.name} again to have it back"
+                skipped.append(Skipped(frame.path, f"{error}; {remedy}"))
+        log.publish(topic, messages)
+        announced += len(messages)
+        progress.update(announced + known + len(skipped), total, topic)
+    return RedetectReport(topic, announced, known, skipped)
+
+
+class _Detected:
+    """The frames that count in a model's segments; those of one source's UTC day at a time are in memory."""
+
+    def __init__(self, store: ObjectStore, model: str, forgotten: Forgotten) -> None:
+        self._store = store
+        self._forgotten = forgotten
+        self._parts: dict[str, list[tuple[str, int, SegmentSource]]] = defaultdict(list)
+        self._day: tuple[str, int] | None = None
+        self._paths: set[str] = set()
+        for info in store.list(f"{keys.METADATA}/model={model}"):
+            if keys.parse_segment_key(info.key) is not None:
+                header, body_start = read_header(store, info.key)
+                for part in header.sources:
+                    self._parts[part.source].append((info.key, body_start, part))
+
+    def __contains__(self, frame: _Frame) -> bool:
+        day = (frame.manifest.source, frame.name.captured_at_ms // _DAY_MS)
+        if day != self._day:
+            self._day, self._paths = day, set()  # not both days at once
+            self._paths.update(self._read(*day))
+        return frame.path in self._paths
+
+    def _read(self, source: str, day: int) -> Iterator[str]:
+        for key, body_start, part in self._parts.get(source, ()):
+            if part.first_captured_at_ms // _DAY_MS <= day <= part.last_captured_at_ms // _DAY_MS:
+                body = self._store.get_range(key, body_start + part.first_byte, body_start + part.next_byte)
+                if len(body) != part.next_byte - part.first_byte:
+                    raise Retryable(f"segment {key} came cut short: try again, or restore the object")
+                for line in body.splitlines():
+                    frame = decode(line, FrameDetections)
+                    if frame.captured_at_ms // _DAY_MS != day:
+                        continue
+                    # Produced again after it was forgotten, it is the same picture of another revision.
+                    if not is_forgotten(frame.media, frame.captured_at_ms, self._forgotten):
+                        yield frame.image_path
+
+
+def _frames(
+    store: ObjectStore,
+    manifests: Iterable[MediaManifest],
+    from_ms: int | None,
+    to_ms: int | None,
+    forgotten: Forgotten,
+) -> Iterator[_Frame]:
+    """The announced frames of `manifests` in `[from_ms, to_ms)` that are not forgotten."""
+    for manifest in manifests:
+        for text in announced_images(store, manifest):
+            name = keys.parse_image_name(text)
+            if name is None or not is_within(text, from_ms, to_ms):
+                continue
+            if not is_forgotten(media_of(manifest), name.captured_at_ms, forgotten):
+                yield _Frame(manifest, name)
+
+
+def _announcement(store: ObjectStore, frame: _Frame) -> FrameAnnouncement:
+    """The announcement of a stored frame. Raises `ObjectMissing`, or `Poison` if it is no picture."""
+    manifest = frame.manifest
+    data = store.get(frame.path)
+    width_px, height_px = jpeg_size_px(data)
+    return FrameAnnouncement(
+        image_path=frame.path,
+        source=manifest.source,
+        frame_index=frame.name.frame_index,
+        captured_at_ms=frame.name.captured_at_ms,
+        time_source=manifest.time_source,
+        width_px=width_px,
+        height_px=height_px,
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        media=media_of(manifest),
+    )

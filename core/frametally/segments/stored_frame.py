@@ -1,0 +1,159 @@
+"""From an announcement to its picture, checked at every step; what fails is set aside as a dead letter.
+
+The consumer reads frames through this, and so does whoever asks whether a dead letter's cause is mended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.files.opencv import Pixels, decode_pixels, jpeg_size_px, reduced_px, reduction_for
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.records import Cause, DeadLetter, FrameAnnouncement, Stage, decode
+
+_CHANNELS = 3
+_MOST_SIDE_PX = 65_535  # of a JPEG (ITU-T T.81, B.2.2)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MEDIA = re.compile(r"[0-9a-f]{64}(\.[1-9]\d{0,8})?")  # see `keys.media_id`
+
+
+class BadFrame(Poison):
+    """A message that can become no detections: at which step, why as a word, and why as a sentence."""
+
+    def __init__(self, stage: Stage, cause: Cause, reason: str) -> None:
+        """Name step and cause; `reason` is the sentence."""
+        super().__init__(reason)
+        self.stage: Stage = stage
+        self.cause: Cause = cause
+
+
+def parse_announcement(message: bytes) -> FrameAnnouncement:
+    """The announcement in a message.
+
+    Raises:
+        BadFrame: It is none, or one that contradicts itself.
+    """
+    try:
+        frame = decode(message, FrameAnnouncement)
+        keys.check_image_key(frame.image_path)
+    except Poison as error:
+        raise BadFrame("parse", "malformed", str(error)) from error
+    problem = _contradiction(frame)
+    if problem:
+        raise BadFrame("parse", "malformed", f"not a FrameAnnouncement that can be: {problem}")
+    return frame
+
+
+def _contradiction(frame: FrameAnnouncement) -> str | None:
+    """What of an announcement cannot be, though every field has its type; None if all can."""
+    path = frame.image_path
+    medium = path.rpartition("/")[2].split("-")[-2]
+    try:
+        expected = keys.image_key(frame.source, frame.captured_at_ms, medium, frame.frame_index)
+    except (ValueError, OverflowError, OSError):  # a time outside the calendar
+        expected = ""
+    if path != expected:
+        return f"image_path {path} is not that of its source, captured_at_ms and frame_index"
+    if not (0 < frame.width_px <= _MOST_SIDE_PX and 0 < frame.height_px <= _MOST_SIDE_PX):
+        return f"no JPEG is {frame.width_px}x{frame.height_px} pixels"
+    if not 0 < frame.bytes < 1 << 40:
+        return f"no JPEG has {frame.bytes} bytes"
+    if not _SHA256.fullmatch(frame.sha256):
+        return "sha256 is no SHA-256 in hex"
+    if not _MEDIA.fullmatch(frame.media):
+        return "media is no SHA-256 in hex, with or without a revision"
+    return None
+
+
+def decoded_bytes(
+    frame: FrameAnnouncement, *, max_pixels: int, least_px: tuple[int, int] | None = None
+) -> int:
+    """Most bytes that `read_frame` will hold for this frame, its JPEG and its pixels together."""
+    width_px, height_px = _decoded_px(frame.width_px, frame.height_px, least_px)
+    return min(width_px * height_px, max_pixels) * _CHANNELS + frame.bytes
+
+
+def _decoded_px(width_px: int, height_px: int, least_px: tuple[int, int] | None) -> tuple[int, int]:
+    reduction = reduction_for(width_px, height_px, least_px)
+    return reduced_px(width_px, reduction), reduced_px(height_px, reduction)
+
+
+def read_frame(
+    store: ObjectStore, frame: FrameAnnouncement, *, max_pixels: int, least_px: tuple[int, int] | None = None
+) -> Pixels:
+    """The picture of an announced frame, as it lies in the store.
+
+    Args:
+        store: Where it lies.
+        frame: What was announced.
+        max_pixels: Width times height above which a picture is refused by its header, before decoding.
+        least_px: Width and height that suffice: it may be decoded at a half, a quarter or an eighth of its
+            sides, as long as both stay that large. None: as it lies there.
+
+    Returns:
+        Shape `(frame.height_px, frame.width_px, 3)`, or that reduced and rounded up, dtype uint8, channels
+        blue, green, red.
+
+    Raises:
+        BadFrame: There is no such picture.
+        Retryable: The store is away for now.
+    """
+    path = frame.image_path
+    try:
+        data = store.get(path)
+    except ObjectMissing as error:
+        raise BadFrame("fetch", "missing", str(error)) from error
+    if hashlib.sha256(data).hexdigest() != frame.sha256:
+        raise BadFrame("verify", "checksum", f"{path} is not what was announced: its sha256 differs")
+    try:
+        width_px, height_px = jpeg_size_px(data)
+        if width_px * height_px > max_pixels:
+            raise BadFrame(
+                "decode",
+                "oversized",
+                f"{path} has {width_px}x{height_px} pixels by its header; at most {max_pixels} are allowed "
+                "(FRAMETALLY_MAX_IMAGE_MEGAPIXELS)",
+            )
+        if (width_px, height_px) != (frame.width_px, frame.height_px):
+            raise _other_size(frame, width_px, height_px)
+        image = decode_pixels(data, reduction_for(width_px, height_px, least_px))
+    except BadFrame:
+        raise
+    except Poison as error:
+        raise BadFrame("decode", "undecodable", f"{path}: {error}") from error
+    if image.shape[1::-1] != _decoded_px(frame.width_px, frame.height_px, least_px):
+        raise _other_size(frame, image.shape[1], image.shape[0])
+    return image
+
+
+def _other_size(frame: FrameAnnouncement, width_px: int, height_px: int) -> BadFrame:
+    return BadFrame(
+        "verify",
+        "size",
+        f"{frame.image_path} is {width_px}x{height_px}, announced as {frame.width_px}x{frame.height_px}",
+    )
+
+
+def as_dead_letter(
+    *, offset: int, message: bytes, frame: FrameAnnouncement | None, error: BadFrame
+) -> DeadLetter:
+    """The dead letter that a message becomes.
+
+    Args:
+        offset: Of the message in its partition.
+        message: As it came.
+        frame: The announcement in it, or None if there is none.
+        error: Why it is set aside.
+    """
+    return DeadLetter(
+        offset=offset,
+        message=message,
+        source=frame.source if frame else None,
+        image_path=frame.image_path if frame else None,
+        stage=error.stage,
+        cause=error.cause,
+        reason=str(error),
+    )

@@ -1,0 +1,103 @@
+"""Settings of the servers that a URL may name: who we are there, and what we trust."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+from frametally.settings.access import NO_SECRET, LogAccess, ServerAccess, StoreAccess
+
+
+class ServerSettings(BaseSettings):
+    """The part of `Settings` about servers. Secrets come from the environment only, never from a URL."""
+
+    store_endpoint: str = Field("", description="URL of the S3 service; empty: AWS's for the region.")
+    store_region: str = Field("us-east-1", description="Region of the S3 bucket.")
+    store_access_key: str = Field(
+        "", description="Name of the S3 key; empty: what AWS's own variables and files say."
+    )
+    store_secret_key: SecretStr = Field(NO_SECRET, description="Secret of the S3 key.")
+    store_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that the S3 service's certificate may come from."
+    )
+    store_link_endpoint: str = Field(
+        "",
+        description="URL of the S3 service as browsers and batch nodes reach it; empty: `store_endpoint`.",
+    )
+    store_image_days: int = Field(
+        0, ge=0, le=36_500, description="Days after which the S3 store removes frames; 0: never."
+    )
+    store_metadata_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="Days after which the S3 store removes detections; 0: never. Counts stay.",
+    )
+    log_security: Literal["", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "", description="Kafka's `security.protocol`; empty: by what else is set."
+    )
+    log_user: str = Field("", description="Name to log in to Kafka by.")
+    log_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    log_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that Kafka's certificate may come from."
+    )
+    log_client_properties: Path | None = Field(
+        None, description="A Kafka `client.properties` file; the settings win over it."
+    )
+    log_replication: int = Field(
+        0, ge=0, le=100, description="Copies of each message in Kafka topics that are made; 0: the broker's."
+    )
+    log_retention_h: int = Field(
+        0,
+        ge=0,
+        le=876_000,
+        description="Hours that Kafka keeps messages in topics that are made; 0: as the broker says.",
+    )
+    index_user: str = Field("", description="Name to log in to the index's server by.")
+    index_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    index_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that the index server's certificate may come from."
+    )
+    ledger_user: str = Field("", description="Name to log in to the ledger's server by.")
+    ledger_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    ledger_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that the ledger server's certificate may come from."
+    )
+
+    @property
+    def store_access(self) -> StoreAccess:
+        """How to reach the object store, beside its URL."""
+        return StoreAccess(
+            endpoint=self.store_endpoint,
+            region=self.store_region,
+            access_key=self.store_access_key,
+            secret_key=self.store_secret_key,
+            ca_file=self.store_ca_file,
+            link_endpoint=self.store_link_endpoint,
+        )
+
+    @property
+    def log_access(self) -> LogAccess:
+        """How to log in to the frame log."""
+        return LogAccess(
+            user=self.log_user,
+            password=self.log_password,
+            ca_file=self.log_ca_file,
+            security=self.log_security,
+            client_properties=self.log_client_properties,
+            replication=self.log_replication,
+            retention_h=self.log_retention_h,
+        )
+
+    @property
+    def index_access(self) -> ServerAccess:
+        """How to log in to the count index."""
+        return ServerAccess(user=self.index_user, password=self.index_password, ca_file=self.index_ca_file)
+
+    @property
+    def ledger_access(self) -> ServerAccess:
+        """How to log in to the ledger."""
+        return ServerAccess(user=self.ledger_user, password=self.ledger_password, ca_file=self.ledger_ca_file)

@@ -1,0 +1,67 @@
+"""What the Elasticsearch index has at one version: runs and series, read once and kept until that changes."""
+
+from __future__ import annotations
+
+import zlib
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.ports.count_index import CountedDay, Series
+from frametally.ports.run_catalogue import BaseCatalogue
+from frametally.ports.steps import Piece
+from frametally.records import Run, decode
+from frametally_search.index.queries import FIRST_MS, Moment
+
+
+class IndexedDay(NamedTuple):
+    """A run that queries read: its UTC day, and what its documents carry."""
+
+    day: str
+    run: str
+
+
+class ElasticsearchCatalogue(BaseCatalogue[IndexedDay]):
+    """What there is at one version."""
+
+    def runs(self, series: Series, piece: Piece) -> list[str]:
+        """The runs of a series that can have documents in `piece`."""
+        first = "" if piece.from_ms is None else keys.utc_day(piece.from_ms)
+        last = "9999-12-31" if piece.to_ms is None else keys.utc_day(max(piece.to_ms - 1, FIRST_MS))
+        return [run.run for run in self._runs.get(series, ()) if first <= run.day <= last]
+
+
+def read_version(now: Moment) -> str:
+    """The number of the last change of a current run, and which it was."""
+    hits = now.search(
+        {"term": {"kind": "run"}},
+        size=1,
+        sort=[{"_seq_no": "desc"}],
+        source=False,
+        docvalue_fields=["run"],
+    )["hits"]["hits"]
+    if not hits:
+        return "0"
+    return f"{hits[0]['sort'][0]}-{zlib.crc32(hits[0]['fields']['run'][0].encode()):08x}"
+
+
+def read_catalogue(now: Moment, version: str) -> ElasticsearchCatalogue:
+    """What there is at `version`, which is that of the moment."""
+    runs: dict[Series, list[IndexedDay]] = {}
+    newest: dict[str, int] = {}
+    fields = ["model", "interval_s", "day", "run"]
+    # The number of a change rises with every one, in an index of one shard.
+    for hit in now.runs({"match_all": {}}, source=False, docvalue_fields=fields, seq_no_primary_term=True):
+        model, interval_s, day, run = (hit["fields"][field][0] for field in fields)
+        runs.setdefault(Series(model, int(interval_s)), []).append(IndexedDay(day, run))
+        newest[model] = max(int(hit["_seq_no"]), newest.get(model, -1))
+    return ElasticsearchCatalogue(version, runs, newest)
+
+
+def read_days(now: Moment, model: str) -> list[CountedDay]:
+    """The current runs of a model; see `CountIndex.counted_days`."""
+    found = []
+    for hit in now.runs({"term": {"model": model}}, source=["record"], seq_no_primary_term=True):
+        run = decode(hit["_source"]["record"].encode(), Run)
+        day_ms = keys.day_start_ms(run.day)
+        found.append(CountedDay(run.interval_s, day_ms, run.frames, int(hit["_seq_no"])))
+    return found

@@ -1,0 +1,181 @@
+"""A run's records as documents: those of the base interval as they are, and their sums over longer steps.
+
+A document's `_id` begins with the run that it belongs to and is the same however often it is made, so that
+what is sent again adds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.ports.merging import sum_or_unknown
+from frametally.ports.steps import rolled_steps
+from frametally.records import Coverage, IntervalCount, Run, encode
+
+MOST_EVIDENCE = 5
+"""Evidence frames of a day that are kept per source and label."""
+_DAY_MS = 86_400_000
+_DAY_S = 86_400
+
+
+class Document(NamedTuple):
+    """What is indexed, and by which `_id`."""
+
+    id: str
+    source: dict[str, Any]
+
+
+def run_key(run: Run) -> str:
+    """What a run's documents carry: all that tells it from other runs, as its folder in the store does."""
+    folder = keys.run_folder(run.model, run.params, run.interval_s, run.day, run.run_id)
+    return folder.removeprefix(f"{keys.OUTPUT}/")
+
+
+def current_id(run: Run) -> str:
+    """The `_id` of the document that says which run of a day is current: one per model, interval and day."""
+    return f"current/{run.model}/{run.interval_s}/{run.day}"
+
+
+def current_document(run: Run) -> dict[str, Any]:
+    """What says that this run is current."""
+    return {"kind": "run", **_of_run(run), "record": encode(run).decode()}
+
+
+def documents(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> Iterator[Document]:
+    """All documents of a run but the one that makes it current.
+
+    Raises:
+        Poison: A record of another model, interval or day, or one that comes twice.
+    """
+    of_run = _of_run(run)
+    steps = rolled_steps(run.interval_s)
+    rolled_counts: dict[tuple[int, int, str, str], dict[str, Any]] = {}
+    rolled_coverage: dict[tuple[int, int, str], dict[str, Any]] = {}
+    seen: set[str] = set()
+
+    def made(kind: str, fields: dict[str, Any], *place: object) -> Document:
+        digest = hashlib.blake2b(msgspec.json.encode([kind, *place]), digest_size=16).hexdigest()
+        if digest in seen:
+            raise Poison(
+                f"run {run.prefix} counts something twice ({kind} {place!r:.200}); it is not indexed"
+            )
+        seen.add(digest)
+        return Document(f"{of_run['run']}#{digest}", {"kind": kind, **of_run, **fields})
+
+    for count in counts:
+        _check_belongs(run, count)
+        fields = _count_fields(count)
+        yield made("count", fields, run.interval_s, count.label, count.source, count.interval_start_ms)
+        for step_s in steps:
+            start_ms = count.interval_start_ms // (step_s * 1000) * (step_s * 1000)
+            _add_count(rolled_counts, (step_s, start_ms, count.label, count.source), fields)
+    for record in coverage:
+        _check_belongs(run, record)
+        fields = _coverage_fields(record)
+        yield made("coverage", fields, run.interval_s, record.source, record.interval_start_ms)
+        for step_s in steps:
+            start_ms = record.interval_start_ms // (step_s * 1000) * (step_s * 1000)
+            _add_coverage(rolled_coverage, (step_s, start_ms, record.source), fields)
+    for (step_s, start_ms, label, source), fields in rolled_counts.items():
+        yield made("count", fields, step_s, label, source, start_ms)
+    for (step_s, start_ms, source), fields in rolled_coverage.items():
+        yield made("coverage", fields, step_s, source, start_ms)
+
+
+def _of_run(run: Run) -> dict[str, Any]:
+    return {
+        "run": run_key(run),
+        "model": run.model,
+        "interval_s": run.interval_s,
+        "day": run.day,
+        "params": run.params,
+        "sequence": run.sequence,
+    }
+
+
+def _count_fields(count: IntervalCount) -> dict[str, Any]:
+    best = count.evidence[0] if count.evidence else None
+    return {
+        "rolled": False,
+        "step_s": count.interval_s,
+        "label": count.label,
+        "source": count.source,
+        "interval_start_ms": count.interval_start_ms,
+        "frames": count.frames,
+        "detections": count.detections,
+        "peak": count.peak,
+        "peak_at_ms": best.captured_at_ms if best else count.interval_start_ms,
+        "peak_image_path": best.image_path if best else "",
+        "evidence": [msgspec.structs.asdict(item) for item in count.evidence],
+        "objects": count.objects,
+    }
+
+
+def _coverage_fields(record: Coverage) -> dict[str, Any]:
+    return {
+        "rolled": False,
+        "step_s": record.interval_s,
+        "source": record.source,
+        "interval_start_ms": record.interval_start_ms,
+        "first_interval_ms": record.interval_start_ms,
+        "last_interval_ms": record.interval_start_ms,
+        "frames": record.frames,
+        "analysed_fps": record.analysed_fps,
+    }
+
+
+def _add_count(
+    found: dict[tuple[int, int, str, str], dict[str, Any]],
+    place: tuple[int, int, str, str],
+    part: dict[str, Any],
+) -> None:
+    step_s, start_ms = place[:2]
+    of_day = step_s == _DAY_S  # shorter steps serve sums alone
+    other = found.get(place)
+    if other is None:
+        # How many frames were analysed in the step is not the sum over the intervals that have the label.
+        found[place] = {**part, "rolled": True, "step_s": step_s, "interval_start_ms": start_ms}
+        del found[place]["frames"]
+        if not of_day:
+            del found[place]["evidence"], found[place]["peak_image_path"]
+        return
+    if of_day:
+        shown = [*other["evidence"], *part["evidence"]]
+        shown.sort(key=lambda item: (-item["count"], item["captured_at_ms"], item["image_path"]))
+        other["evidence"] = shown[:MOST_EVIDENCE]
+    other["detections"] += part["detections"]
+    other["objects"] = sum_or_unknown(other["objects"], part["objects"])
+    if _best_first(part, of_day=of_day) < _best_first(other, of_day=of_day):
+        for name in ("peak", "peak_at_ms", "peak_image_path") if of_day else ("peak", "peak_at_ms"):
+            other[name] = part[name]
+
+
+def _best_first(fields: dict[str, Any], *, of_day: bool) -> tuple[int, int, str]:
+    return -fields["peak"], fields["peak_at_ms"], fields["peak_image_path"] if of_day else ""
+
+
+def _add_coverage(
+    found: dict[tuple[int, int, str], dict[str, Any]], place: tuple[int, int, str], part: dict[str, Any]
+) -> None:
+    step_s, start_ms = place[:2]
+    other = found.get(place)
+    if other is None:
+        found[place] = {**part, "rolled": True, "step_s": step_s, "interval_start_ms": start_ms}
+        return
+    other["frames"] += part["frames"]
+    other["first_interval_ms"] = min(other["first_interval_ms"], part["first_interval_ms"])
+    other["last_interval_ms"] = max(other["last_interval_ms"], part["last_interval_ms"])
+    rates = [rate for rate in (other["analysed_fps"], part["analysed_fps"]) if rate is not None]
+    other["analysed_fps"] = min(rates) if len(rates) == 2 else None
+
+
+def _check_belongs(run: Run, record: IntervalCount | Coverage) -> None:
+    since_ms = record.interval_start_ms - keys.day_start_ms(run.day)
+    if (record.model, record.interval_s) != (run.model, run.interval_s) or not 0 <= since_ms < _DAY_MS:
+        raise Poison(f"run {run.prefix} holds a record of another model, interval or day: {record!r:.200}")

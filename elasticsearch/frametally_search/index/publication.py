@@ -1,0 +1,218 @@
+"""Publishes a run in Elasticsearch.
+
+The order of effects that makes it atomic:
+
+1. the day's current run is read, with the number of its last change: this one or a later one there, nothing
+   is done;
+2. the run's documents are indexed, each under the `_id` that it always has; every action is accounted for;
+3. they are made visible and counted: exactly as many as were sent, or it ends here;
+4. the day's document of the current run is replaced, on condition that it is still the one of step 1;
+5. the documents of older runs of the day are deleted.
+
+Queries read documents of current runs only, all in one point in time: until 4 the old sums, from then on the
+new ones. Killed before 4, nothing has happened; the next time the same documents come under the same `_id`s.
+Step 5 removes what no query reads; killed in it, the rest goes when a run of the day is published next.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from elasticsearch.exceptions import ConflictError, NotFoundError
+
+from elasticsearch import Elasticsearch, helpers
+from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.records import Coverage, IntervalCount, Run, decode
+from frametally_search.index.access import ElasticsearchCluster, reason_of
+from frametally_search.index.documents import (
+    current_document,
+    current_id,
+    documents,
+    run_key,
+)
+from frametally_search.index.layout import index_name
+
+_ACTIONS_PER_REQUEST = 2_000
+_BYTES_PER_REQUEST = 10_000_000
+_RETRIES = 7
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
+"""Refused for now, an action is tried again for about a minute and a half in all."""
+_FOUND_AT_ONCE = 5_000
+
+
+def publish(
+    cluster: ElasticsearchCluster, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
+) -> bool:
+    """Make `run` the current one of its model, interval and day.
+
+    Returns:
+        False, with nothing changed for readers, if this run or a later one of the day is already current.
+
+    Raises:
+        Poison: A record of another model, interval or day, one that comes twice, or one that is refused.
+        Misconfigured: This user may not.
+        Retryable: The server is away or busy for now; readers see what they saw before.
+    """
+    index = index_name(cluster.alias)
+    before, condition = _current(cluster, index, run)
+    if before is not None and not _is_newer(run, before):
+        return False
+    try:
+        sent = _index_documents(cluster, index, documents(run, counts, coverage))
+        _check_all_are_there(cluster, index, run, sent)
+    except Poison:
+        if _current(cluster, index, run)[0] != run:
+            with cluster.asked() as client:
+                client.indices.refresh(index=index)
+            _delete(cluster, index, {"term": {"run": run_key(run)}})
+        raise
+    while not _flip(cluster, index, run, condition):
+        before, condition = _current(cluster, index, run)
+        if before is not None and not _is_newer(run, before):
+            if before != run:
+                _delete(cluster, index, {"term": {"run": run_key(run)}})
+            return False
+    # It is published; what is left behind no query reads, and it goes with the day's next run.
+    with suppress(Retryable):
+        _delete(cluster, index, _superseded(run))
+    return True
+
+
+def _is_newer(run: Run, before: Run) -> bool:
+    # Sequences rise over all params of a day, so the two together tell which of two runs is the newer.
+    return (run.sequence, run.params) > (before.sequence, before.params)
+
+
+def _current(cluster: ElasticsearchCluster, index: str, run: Run) -> tuple[Run | None, dict[str, Any]]:
+    """The day's current run, and the condition by which a write replaces just that."""
+    with cluster.asked() as client:
+        try:
+            found = client.get(index=index, id=current_id(run))
+        except NotFoundError as error:
+            if error.body.get("found") is not False:
+                raise  # it is the index that is missing
+            return None, {"op_type": "create"}
+    at = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+    return decode(found["_source"]["record"].encode(), Run), at
+
+
+def _index_documents(cluster: ElasticsearchCluster, index: str, made: Iterable[Any]) -> set[str]:
+    """Index them; their `_id`s. Every action is accounted for."""
+    sent: set[str] = set()
+
+    def actions() -> Iterator[dict[str, Any]]:
+        for document in made:
+            sent.add(document.id)
+            yield {"_index": index, "_id": document.id, "_source": document.source}
+
+    with cluster.asked() as client:
+        done = _bulk(cluster, client, actions())
+    if done != len(sent):
+        raise Retryable(
+            f"{cluster.name}: {len(sent)} documents were sent and {done} answered for; index again"
+        )
+    return sent
+
+
+def _bulk(cluster: ElasticsearchCluster, client: Elasticsearch, actions: Iterable[dict[str, Any]]) -> int:
+    """Do the actions; how many were done. Those that fail do not keep others from being done."""
+    done, bad = 0, []
+    for good, item in helpers.streaming_bulk(
+        client,
+        actions,
+        chunk_size=_ACTIONS_PER_REQUEST,
+        max_chunk_bytes=_BYTES_PER_REQUEST,
+        raise_on_error=False,
+        max_retries=_RETRIES,
+        # Jitter keeps processes that failed together from coming back together.
+        initial_backoff=_FIRST_PAUSE_S * random.uniform(0.5, 1.0),  # noqa: S311 - no secret
+        max_backoff=_LONGEST_PAUSE_S,
+        retry_on_status=(429, 503),
+    ):
+        [(action, answer)] = item.items()
+        if good or (action == "delete" and answer.get("status") == 404):
+            done += 1
+            continue
+        reason = reason_of(answer)
+        failure = cluster.failure_of(int(answer.get("status", 500)), reason)
+        if isinstance(failure, Retryable | Misconfigured):
+            raise failure
+        bad.append(f"{answer.get('_id')}: {reason}")
+    if bad:
+        raise Poison(f"{cluster.name} refuses {len(bad)} of {done + len(bad)} documents, such as {bad[0]}")
+    return done
+
+
+def _check_all_are_there(cluster: ElasticsearchCluster, index: str, run: Run, sent: set[str]) -> None:
+    of_run = {"term": {"run": run_key(run)}}
+    documents_of_run = {"bool": {"filter": [of_run], "must_not": [{"term": {"kind": "run"}}]}}
+    with cluster.asked() as client:
+        client.indices.refresh(index=index)
+        found = client.count(index=index, query=documents_of_run)["count"]
+        if found > len(sent):
+            # A run counts the same whoever counts it; what it did not send now was damaged before.
+            strays = (id for id in _ids(client, index, documents_of_run) if id not in sent)
+            _bulk(
+                cluster, client, ({"_op_type": "delete", "_index": index, "_id": id} for id in list(strays))
+            )
+            client.indices.refresh(index=index)
+            found = client.count(index=index, query=documents_of_run)["count"]
+    if found != len(sent):
+        raise Retryable(f"{cluster.name}: {len(sent)} documents went in and {found} are there; index again")
+
+
+def _flip(cluster: ElasticsearchCluster, index: str, run: Run, condition: dict[str, Any]) -> bool:
+    with cluster.asked() as client:
+        try:
+            client.index(
+                index=index, id=current_id(run), document=current_document(run), refresh=True, **condition
+            )
+        except ConflictError:
+            return False
+    return True
+
+
+def _superseded(run: Run) -> dict[str, Any]:
+    """Documents of the day's older runs; never of a newer one, which another process may be publishing."""
+    same_sequence = [{"term": {"sequence": run.sequence}}, {"range": {"params": {"lt": run.params}}}]
+    older = [{"range": {"sequence": {"lt": run.sequence}}}, {"bool": {"filter": same_sequence}}]
+    day = [{"term": {name: getattr(run, name)}} for name in ("model", "interval_s", "day")]
+    return {
+        "bool": {
+            "filter": [*day, {"bool": {"should": older, "minimum_should_match": 1}}],
+            "must_not": [{"term": {"kind": "run"}}],
+        }
+    }
+
+
+def _delete(cluster: ElasticsearchCluster, index: str, query: dict[str, Any]) -> None:
+    """Delete what is found, by a search and bulk deletes."""
+    query = {"bool": {"filter": [query], "must_not": [{"term": {"kind": "run"}}]}}
+    with cluster.asked() as client:
+        found = _ids(client, index, query)
+        _bulk(cluster, client, ({"_op_type": "delete", "_index": index, "_id": id} for id in found))
+
+
+def _ids(client: Elasticsearch, index: str, query: dict[str, Any]) -> Iterator[str]:
+    moment = client.open_point_in_time(index=index, keep_alive="2m")["id"]
+    try:
+        after: list[Any] | None = None
+        while True:
+            page = client.search(
+                pit={"id": moment, "keep_alive": "2m"},
+                query=query,
+                size=_FOUND_AT_ONCE,
+                sort=["_shard_doc"],
+                search_after=after,
+                source=False,
+                track_total_hits=False,
+            )["hits"]["hits"]
+            yield from (hit["_id"] for hit in page)
+            if len(page) < _FOUND_AT_ONCE:
+                return
+            after = page[-1]["sort"]
+    finally:
+        client.close_point_in_time(id=moment)

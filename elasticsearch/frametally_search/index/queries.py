@@ -1,0 +1,196 @@
+"""What is asked of Elasticsearch: one moment of the index, its current runs, sums over pieces of a range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+from elastic_transport import TransportError
+
+from elasticsearch import ApiError, Elasticsearch
+from frametally import keys
+from frametally.errors import Retryable
+from frametally.ports.count_index import Series
+from frametally.ports.steps import Piece
+from frametally.process.time_limit import TookTooLong, seconds_left
+from frametally_search.index.access import ElasticsearchCluster
+from frametally_search.index.layout import index_name
+
+_KEPT_ALIVE = "1m"
+_RUNS_AT_ONCE = 5_000
+_BUCKETS_AT_ONCE = 10_000
+# Times that have a day of four digits, as runs do: nothing is counted outside.
+FIRST_MS, LAST_MS = keys.day_start_ms("1000-01-01"), keys.day_start_ms("9999-12-31")
+
+
+class DocumentSelection(NamedTuple):
+    """What a query selects: one model, one base interval, some sources and labels; empty means all."""
+
+    series: Series
+    sources: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+class Moment:
+    """The index as it is at one moment, whatever is published or deleted while it is read."""
+
+    def __init__(self, client: Elasticsearch, moment_id: str) -> None:
+        """Made by `moment`."""
+        self._client = client
+        self._id = moment_id
+
+    def search(self, query: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """One search.
+
+        Raises:
+            TookTooLong: At the time limit of whoever asks.
+            Retryable: Not all of the index answered.
+        """
+        left_s = seconds_left()
+        client = self._client
+        if left_s is not None:
+            options["timeout"] = f"{max(1, int(left_s * 1000))}ms"
+            client = client.options(request_timeout=left_s)
+        answer = client.search(
+            pit={"id": self._id, "keep_alive": _KEPT_ALIVE},
+            query=query,
+            track_total_hits=False,
+            allow_partial_search_results=False,
+            **options,
+        ).body
+        if answer.get("timed_out"):
+            raise TookTooLong("the count index took longer than the query's time limit")
+        if answer["_shards"]["failed"]:
+            raise Retryable("not all of the count index answered; check the server and try again")
+        self._id = answer.get("pit_id", self._id)
+        found: dict[str, Any] = answer
+        return found
+
+    def runs(self, query: dict[str, Any], **options: Any) -> Iterator[dict[str, Any]]:
+        """Hits of the documents of current runs, all of them, in no order."""
+        after: list[Any] | None = None
+        filters = [{"term": {"kind": "run"}}, query]
+        while True:
+            hits = self.search(
+                {"bool": {"filter": filters}},
+                size=_RUNS_AT_ONCE,
+                sort=["_shard_doc"],
+                search_after=after,
+                **options,
+            )["hits"]["hits"]
+            if hits:
+                yield from hits
+            if len(hits) < _RUNS_AT_ONCE:
+                return
+            after = hits[-1]["sort"]
+
+    def groups(
+        self, query: dict[str, Any], by: list[dict[str, Any]], of_each: dict[str, Any], most: int
+    ) -> Iterator[dict[str, Any]]:
+        """Groups of documents by the values `by`, each with the sums `of_each`; no more than about `most`."""
+        after: dict[str, Any] = {}
+        given = 0
+        while given <= most:
+            composite: dict[str, Any] = {"size": min(_BUCKETS_AT_ONCE, most + 1), "sources": by}
+            found = self.search(
+                query,
+                size=0,
+                aggs={"groups": {"composite": {**composite, **after}, "aggs": of_each}},
+            )["aggregations"]["groups"]
+            yield from found["buckets"]
+            given += len(found["buckets"])
+            if len(found["buckets"]) < composite["size"]:
+                return
+            after = {"after": found["after_key"]}
+
+
+@contextmanager
+def moment(cluster: ElasticsearchCluster) -> Iterator[Moment]:
+    """The index as it is now, for all searches in the block.
+
+    Raises:
+        Misconfigured: This user may not read it, or it is not there.
+        Retryable: The server is away for now.
+    """
+    with cluster.asked() as client:
+        opened = client.open_point_in_time(index=index_name(cluster.alias), keep_alive=_KEPT_ALIVE)["id"]
+        try:
+            yield Moment(client, opened)
+        finally:
+            _forget(client, opened)
+
+
+def _forget(client: Elasticsearch, opened: str) -> None:
+    # It ends by itself, too; and what failed before is what matters.
+    with suppress(ApiError, TransportError):
+        client.close_point_in_time(id=opened)
+
+
+def bounded(time_ms: int | None) -> int | None:
+    """Any whole number may be asked for as a time; the index knows those that have a day of four digits."""
+    return None if time_ms is None else max(FIRST_MS, min(time_ms, LAST_MS))
+
+
+def of_series(series: Series) -> list[dict[str, Any]]:
+    """Conditions on a model and its base interval."""
+    return [{"term": {"model": series.model}}, {"term": {"interval_s": series.base_interval_s}}]
+
+
+def documents_of(kind: str, selection: DocumentSelection, piece: Piece, runs: list[str]) -> dict[str, Any]:
+    """The counts or the coverage of a selection, in one piece, of current runs."""
+    filters: list[dict[str, Any]] = [
+        {"term": {"kind": kind}},
+        {"terms": {"run": runs}},
+        {"term": {"step_s": piece.step_s}},
+    ]
+    bounds = {name: at for name, at in (("gte", piece.from_ms), ("lt", piece.to_ms)) if at is not None}
+    if bounds:
+        filters.append({"range": {"interval_start_ms": {**bounds, "format": "epoch_millis"}}})
+    if selection.sources:
+        filters.append({"terms": {"source": list(selection.sources)}})
+    if selection.labels and kind == "count":
+        filters.append({"terms": {"label": list(selection.labels)}})
+    return {"bool": {"filter": filters}}
+
+
+def by_start(interval_ms: int, offset_ms: int) -> dict[str, Any]:
+    """Groups by bars of that length that start where the time plus `offset_ms` is a multiple of it."""
+    bars = {"field": "interval_start_ms", "fixed_interval": f"{interval_ms}ms"}
+    # Elasticsearch adds its offset to the starts: the other way round.
+    return {"start": {"date_histogram": {**bars, "offset": f"{-offset_ms % interval_ms}ms"}}}
+
+
+def by_value(field: str) -> dict[str, Any]:
+    """Groups by the values of a field."""
+    return {field: {"terms": {"field": field}}}
+
+
+OF_COUNTS: dict[str, Any] = {
+    "detections": {"sum": {"field": "detections"}},
+    "peak": {"max": {"field": "peak"}},
+    "objects": {"sum": {"field": "objects"}},
+    "measured": {"value_count": {"field": "objects"}},
+}
+OF_COVERAGE: dict[str, Any] = {
+    "frames": {"sum": {"field": "frames"}},
+    "slowest_fps": {"min": {"field": "analysed_fps"}},
+    "timed": {"value_count": {"field": "analysed_fps"}},
+}
+
+
+def whole(bucket: dict[str, Any], name: str) -> int:
+    """A sum or a maximum; they come as floating-point numbers, exact to 2**53."""
+    return int(bucket[name]["value"] or 0)
+
+
+def objects_of(bucket: dict[str, Any]) -> int | None:
+    """Objects of a group; None where any of its documents has none."""
+    measured = int(bucket["measured"]["value"]) == bucket["doc_count"]
+    return whole(bucket, "objects") if measured else None
+
+
+def slowest_fps_of(bucket: dict[str, Any]) -> float | None:
+    """The slowest rate of a group; None where any of its documents has none."""
+    timed = int(bucket["timed"]["value"]) == bucket["doc_count"]
+    return float(bucket["slowest_fps"]["value"]) if timed else None

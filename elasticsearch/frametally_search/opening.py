@@ -1,0 +1,23 @@
+"""Opens Elasticsearch as the count index, and says what to install where its client is missing."""
+
+from __future__ import annotations
+
+from frametally.errors import Misconfigured
+from frametally.ports.count_index import CountIndex
+from frametally.settings.access import ServerAccess
+
+
+def open_elasticsearch(url: str, access: ServerAccess | None = None) -> CountIndex:
+    """Open the index that `url` names: `elasticsearch+https://host:9200[/alias]`.
+
+    Raises:
+        Misconfigured: Elasticsearch's client is not installed, or the URL or `access` cannot be.
+    """
+    try:
+        from frametally_search.index.counts import ElasticsearchIndex
+    except ImportError as error:
+        raise Misconfigured(
+            "FRAMETALLY_INDEX_URL names an Elasticsearch, and its client is not installed "
+            f'({error}): pip install "frametally[search]"'
+        ) from error
+    return ElasticsearchIndex(url, access=access)

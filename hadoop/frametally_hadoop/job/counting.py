@@ -1,0 +1,179 @@
+"""The reduce side of the counting job: one group of frame lines in, counts and coverage out.
+
+Standard library only; integers only. Pairs that come out, keys as JSON arrays, values as JSON:
+
+- `["count", source, label, interval_start_ms]`: an `IntervalCount`;
+- `["coverage", source, interval_start_ms]`: a `Coverage`;
+- `["duplicates", source, interval_start_ms]`: model and number of lines that repeated a frame, if any;
+- `["corrupt", segment, line_number]`: passed on from the map side;
+- `["lines", model, day_start_ms]`: model and number of frame lines that the map side passed on.
+
+Groups of kind `tracks` go to `visits`, which says what comes of them.
+
+The records are written field by field here, in the order and to the bytes of `frametally.records`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from frametally.rules.once import one_line_per_frame
+from frametally_hadoop.job.input.lines import (
+    RECORD_VERSION,
+    Frame,
+    decode_frame,
+    decode_frames,
+    decode_labels,
+)
+from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, to_json
+from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.job.visits import reduce_hour
+
+EVIDENCE_FRAMES = 5
+
+
+def reduce_group(
+    key: bytes, values: Iterable[bytes], params: CountParams, count: Count
+) -> Iterator[tuple[bytes, bytes]]:
+    """The output pairs of one key of the map side."""
+    kind, *rest = json.loads(key)
+    if kind == "corrupt":
+        for value in values:
+            yield key, value
+        return
+    if kind == "lines":
+        model, day_start_ms = rest
+        passed_on = sum(int(value) for value in values)
+        yield to_json(["lines", model, day_start_ms]), to_json({"model": model, "lines": passed_on})
+        return
+    model, source, interval_start_ms = rest
+    needs_boxes = kind == "tracks" or params.min_side > 0
+    frames, dropped = _distinct_frames(values, needs_boxes=needs_boxes)
+    if kind == "tracks":
+        yield from reduce_hour(
+            model=model, source=source, hour_start_ms=interval_start_ms, frames=frames, params=params
+        )
+        return
+    where = {"interval_start_ms": interval_start_ms, "interval_s": params.interval_s, "frames": len(frames)}
+    hits_by_label, detections = _hits_by_label(frames, params)
+    for label, hits in sorted(hits_by_label.items()):
+        best = heapq.nsmallest(EVIDENCE_FRAMES, hits)
+        yield (
+            to_json(["count", source, label, interval_start_ms]),
+            to_json(
+                {
+                    "v": RECORD_VERSION,
+                    "model": model,
+                    "source": source,
+                    "label": label,
+                    **where,
+                    "detections": -sum(hit[0] for hit in hits),
+                    "peak": -best[0][0],
+                    "objects": None,
+                    "evidence": [_evidence(*hit) for hit in best],
+                }
+            ),
+        )
+    yield (
+        to_json(["coverage", source, interval_start_ms]),
+        to_json(
+            {
+                "v": RECORD_VERSION,
+                "model": model,
+                "source": source,
+                **where,
+                "detections": detections,
+                "analysed_fps": None,
+            }
+        ),
+    )
+    if dropped:
+        count("frames", "duplicates dropped", dropped)
+        yield (
+            to_json(["duplicates", source, interval_start_ms]),
+            to_json({"model": model, "duplicates_dropped": dropped}),
+        )
+
+
+def _distinct_frames(values: Iterable[bytes], *, needs_boxes: bool) -> tuple[list[Frame], int]:
+    """The frames of a group, each once, in any order; and the number of lines that were too many."""
+    texts = [value.replace(LINE_SEPARATOR, b"\n") for value in values]
+    decode = _decode_with_boxes if needs_boxes else decode_labels
+    frames = [frame for text in texts for frame in decode(text)]
+    times_seen = Counter(frame.image_path for frame in frames)
+    if len(times_seen) == len(frames):
+        return frames, 0
+    lines = (line for text in texts for line in text.split(b"\n"))
+    once, frame_of, repeats = [], {}, []
+    for frame, line in zip(frames, lines, strict=True):
+        if times_seen[frame.image_path] == 1:
+            once.append(frame)
+        else:
+            frame_of[line] = frame
+            repeats.append((frame.image_path, line))
+    kept = one_line_per_frame(repeats)
+    return once + [frame_of[line] for line in kept.values()], len(frames) - len(times_seen)
+
+
+def _decode_with_boxes(text: bytes) -> Sequence[Frame]:
+    lines = text.split(b"\n")
+    frames = decode_frames(lines)
+    return [decode_frame(line) for line in lines] if frames is None else frames
+
+
+def _hits_by_label(
+    frames: Iterable[Frame], params: CountParams
+) -> tuple[dict[str, list[tuple[int, int, str]]], int]:
+    """By label, `(-boxes, captured_at_ms, image_path)` of each frame that has some; the best sort first.
+
+    And the boxes of all frames, summed frame by frame: whoever publishes compares the two sums.
+    """
+    labels = frozenset(params.labels)
+    least_confidence = least_float(params.min_confidence, 10_000)
+    least_side = least_float(params.min_side, 10)
+    hits: dict[str, list[tuple[int, int, str]]] = {}
+    detections = 0
+    for frame in frames:
+        tally: dict[str, int] = {}
+        for detection in frame.detections:
+            if detection.confidence < least_confidence:
+                continue
+            if params.min_side and min(detection.box[2:]) < least_side:
+                continue
+            label = detection.label
+            if not labels or label in labels:
+                tally[label] = tally[label] - 1 if label in tally else -1
+        time_ms, image_path = frame.captured_at_ms, frame.image_path
+        for label, boxes in tally.items():
+            detections -= boxes
+            if label in hits:
+                hits[label].append((boxes, time_ms, image_path))
+            else:
+                hits[label] = [(boxes, time_ms, image_path)]
+    return hits, detections
+
+
+@cache
+def least_float(least: int, units: int) -> float:
+    """The smallest float that is `least` or more when it is rounded to whole `units`.
+
+    Confidences and sides are compared as the whole numbers that were written. Comparing a float with this one
+    decides the same, and costs a third of rounding each.
+    """
+    number = (least - 0.5) / units
+    while round(number * units) >= least:
+        number = math.nextafter(number, -math.inf)
+    while round(number * units) < least:
+        number = math.nextafter(number, math.inf)
+    return number
+
+
+def _evidence(negative_count: int, captured_at_ms: int, image_path: str) -> dict[str, Any]:
+    """A frame among those that show most: by count, then time, then path."""
+    return {"image_path": image_path, "captured_at_ms": captured_at_ms, "count": -negative_count}

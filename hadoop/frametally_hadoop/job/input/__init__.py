@@ -1,0 +1,1 @@
+"""Reads the segments that the job counts."""

@@ -1,0 +1,262 @@
+"""Frame lines, decoded and checked as far as counting needs it.
+
+With msgspec where it is installed, with the standard library where it is not: both accept and refuse the
+same lines and give the same values, so that a cluster without msgspec counts the same.
+
+Many lines at a time cost half of what they do one by one. What is wrong with a line is told of a single one
+only: where many are not all good, they are looked at again, one by one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Annotated, Any, NamedTuple, Protocol
+
+try:
+    import msgspec
+except ImportError:  # a cluster's Python may have nothing but the standard library
+    msgspec = None  # type: ignore[assignment]
+
+RECORD_VERSION = 1
+_MAX_TIME_MS = 10**15
+_MAX_SIDE_PX = 1e6
+_FIRST, _LAST = itemgetter(0), itemgetter(-1)
+_OPENING, _CLOSING = {ord("{")}, {ord("}")}
+
+
+class BadLine(ValueError):
+    """A line that is no frame's detections; the message says why."""
+
+
+class DetectedBox(Protocol):
+    """One box: `confidence` 0 to 1, `box` as (left, top, width, height) in pixels."""
+
+    @property
+    def label(self) -> str: ...  # noqa: D102
+    @property
+    def confidence(self) -> float: ...  # noqa: D102
+    @property
+    def box(self) -> tuple[float, float, float, float]: ...  # noqa: D102
+
+
+class Frame(Protocol):
+    """What counting needs of a frame line."""
+
+    @property
+    def image_path(self) -> str: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def captured_at_ms(self) -> int: ...  # noqa: D102
+    @property
+    def width_px(self) -> int: ...  # noqa: D102
+    @property
+    def height_px(self) -> int: ...  # noqa: D102
+    @property
+    def media(self) -> str: ...  # noqa: D102
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def detections(self) -> Sequence[DetectedBox]: ...  # noqa: D102
+
+
+class _PlainDetection(NamedTuple):
+    label: str
+    confidence: float
+    box: tuple[float, float, float, float]
+
+
+class _PlainFrame(NamedTuple):
+    image_path: str
+    source: str
+    captured_at_ms: int
+    width_px: int
+    height_px: int
+    media: str
+    model: str
+    detections: list[_PlainDetection]
+
+
+def decode_with_standard_library(line: bytes) -> Frame:
+    """The frame in `line`, by `json`. Raises `BadLine`."""
+    try:
+        fields = json.loads(line.decode(), parse_constant=_refuse_constant)
+        if b"\\u" in line:  # half a surrogate pair is a string to json, but no text
+            json.dumps(fields, ensure_ascii=False).encode()
+        if type(fields) is not dict:
+            raise BadLine("not a JSON object")
+        _check_version(_typed(fields.get("v", RECORD_VERSION), int, "v"))
+        time_ms = _typed(fields["captured_at_ms"], int, "captured_at_ms")
+        if not -_MAX_TIME_MS <= time_ms <= _MAX_TIME_MS:
+            raise BadLine("captured_at_ms is out of range")
+        return _PlainFrame(
+            image_path=_typed(fields["image_path"], str, "image_path"),
+            source=_typed(fields["source"], str, "source"),
+            captured_at_ms=time_ms,
+            width_px=_side(fields, "width_px"),
+            height_px=_side(fields, "height_px"),
+            media=_typed(fields.get("media", ""), str, "media"),
+            model=_typed(fields["model"], str, "model"),
+            detections=[_detection(item) for item in _typed(fields["detections"], list, "detections")],
+        )
+    except KeyError as error:
+        raise BadLine(f"field {error} is missing") from error
+    except (ValueError, RecursionError) as error:
+        raise BadLine(str(error)) from error
+
+
+def _side(fields: dict[str, Any], name: str) -> int:
+    side: int = _typed(fields.get(name, 0), int, name)
+    if not 0 <= side <= _MAX_SIDE_PX:
+        raise BadLine(f"{name} is out of range")
+    return side
+
+
+def _detection(item: Any) -> _PlainDetection:
+    fields = _typed(item, dict, "a detection")
+    left, top, width, height = (_number(side, -_MAX_SIDE_PX, _MAX_SIDE_PX) for side in _box(fields["box"]))
+    if width <= 0 or height <= 0:
+        raise BadLine("a box without area")
+    return _PlainDetection(
+        label=_typed(fields["label"], str, "label"),
+        confidence=_number(fields["confidence"], 0.0, 1.0),
+        box=(left, top, width, height),
+    )
+
+
+def _box(value: Any) -> list[Any]:
+    sides: list[Any] = _typed(value, list, "box")
+    if len(sides) != 4:
+        raise BadLine(f"a box of {len(sides)} numbers")
+    return sides
+
+
+def _number(value: Any, least: float, most: float) -> float:
+    if type(value) not in (int, float) or not least <= value <= most:
+        raise BadLine(f"{value!r:.40} is no number from {least} to {most}")
+    return float(value)
+
+
+def _typed(value: Any, kind: type, name: str) -> Any:
+    if type(value) is not kind:
+        raise BadLine(f"{name} is not of type {kind.__name__}")
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise BadLine(f"{name} is no JSON")
+
+
+def _check_version(version: int) -> None:
+    if version != RECORD_VERSION:
+        raise BadLine(f"version {version}; this frametally reads version {RECORD_VERSION}")
+
+
+class _Decoders(NamedTuple):
+    """Of one line; of many, all or none."""
+
+    one: Callable[[bytes], Frame]
+    all: Callable[[Sequence[bytes]], Sequence[Frame] | None]
+
+
+def _all_with_standard_library(lines: Sequence[bytes]) -> Sequence[Frame] | None:
+    try:
+        return [decode_with_standard_library(line) for line in lines]
+    except BadLine:
+        return None
+
+
+def _make_msgspec_decoders() -> _Decoders:
+    side = Annotated[float, msgspec.Meta(ge=-_MAX_SIDE_PX, le=_MAX_SIDE_PX)]
+    size = Annotated[float, msgspec.Meta(gt=0, le=_MAX_SIDE_PX)]  # a detector writes no box without area
+    pixels = Annotated[int, msgspec.Meta(ge=0, le=int(_MAX_SIDE_PX))]
+    fast_detection = msgspec.defstruct(
+        "FastDetection",
+        [
+            ("label", str),
+            ("confidence", Annotated[float, msgspec.Meta(ge=0, le=1)]),
+            ("box", tuple[side, side, size, size]),
+        ],
+        gc=False,
+    )
+    fast_frame = msgspec.defstruct(
+        "FastFrame",
+        [
+            ("image_path", str),
+            ("source", str),
+            ("captured_at_ms", Annotated[int, msgspec.Meta(ge=-_MAX_TIME_MS, le=_MAX_TIME_MS)]),
+            ("model", str),
+            ("detections", list[fast_detection]),  # type: ignore[valid-type]
+            ("width_px", pixels, 0),  # 0: the line does not say
+            ("height_px", pixels, 0),
+            ("media", str, ""),
+            ("v", int, RECORD_VERSION),
+        ],
+        gc=False,
+    )
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(fast_frame)
+
+    def decode_with_msgspec(line: bytes) -> Frame:
+        """The frame in `line`, by msgspec. Raises `BadLine`."""
+        try:
+            if not line.isascii():  # msgspec does not look into the fields that it skips
+                line.decode()
+            frame = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise BadLine(str(error)) from error
+        if frame.v != RECORD_VERSION:
+            _check_version(frame.v)
+        return frame  # type: ignore[no-any-return]
+
+    def decode_all_with_msgspec(lines: Sequence[bytes]) -> Sequence[Frame] | None:
+        # msgspec does not ask where lines end. But no "{" follows a "}" in JSON unless a comma is between
+        # them: where each line begins and ends with those, none goes on in the next, and as many objects as
+        # lines are one on each.
+        if not all(lines) or {*map(_FIRST, lines)} != _OPENING or {*map(_LAST, lines)} != _CLOSING:
+            return None
+        text = b"\n".join(lines)
+        try:
+            if not text.isascii():
+                text.decode()
+            frames: list[Any] = decoder.decode_lines(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        is_good = len(frames) == len(lines) and all(frame.v == RECORD_VERSION for frame in frames)
+        return frames if is_good else None
+
+    return _Decoders(decode_with_msgspec, decode_all_with_msgspec)
+
+
+_DECODERS = (
+    _Decoders(decode_with_standard_library, _all_with_standard_library)
+    if msgspec is None
+    else _make_msgspec_decoders()
+)
+
+decode_frame = _DECODERS.one
+"""The frame in a line; raises `BadLine`."""
+
+decode_frames = _DECODERS.all
+"""The frames in lines; None if one of them may be bad: ask `decode_frame` of each."""
+
+
+def _make_label_decoder() -> Callable[[bytes], Sequence[Frame]]:
+    detection = msgspec.defstruct("LabelOnly", [("label", str), ("confidence", float)], gc=False)
+    frame = msgspec.defstruct(
+        "LabelsOnly",
+        [("image_path", str), ("captured_at_ms", int), ("detections", list[detection])],  # type: ignore[valid-type]
+        gc=False,
+    )
+    return msgspec.json.Decoder(frame).decode_lines  # type: ignore[return-value]
+
+
+def _labels_with_standard_library(text: bytes) -> Sequence[Frame]:
+    return [decode_with_standard_library(line) for line in text.split(b"\n")]
+
+
+decode_labels: Callable[[bytes], Sequence[Frame]] = (
+    _labels_with_standard_library if msgspec is None else _make_label_decoder()
+)
+"""The frames of lines, joined by line breaks, that were accepted before; their boxes may be missing."""

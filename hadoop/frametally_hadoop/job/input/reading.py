@@ -1,0 +1,264 @@
+"""Reads a segment by its address: blocks of frame lines, each checked. Standard library only.
+
+However large a segment is, one block of it is held at a time.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from frametally.errors import Poison, Retryable
+from frametally.process.retrying import Backoff
+from frametally_hadoop.job.input.lines import RECORD_VERSION, BadLine, Frame, decode_frame, decode_frames
+
+_READ_TIMEOUT_S = 60
+_TRIES = 8
+_PASSING = {408, 425, 429}
+_BLOCK_BYTES = 512 * 1024
+
+
+class LinkEnded(Retryable):
+    """A presigned link is refused: it has ended, as a rule. A new one may do."""
+
+
+class Header(NamedTuple):
+    """What counting needs of a segment's header: `times` are first and last captured_at_ms by source."""
+
+    model: str
+    frames: int
+    dead_letters: int
+    times: dict[str, tuple[int, int]]
+
+
+class Block(NamedTuple):
+    """Some lines of a segment.
+
+    Attributes:
+        model: Whose they are.
+        lines: Those that hold a frame, as they stand in the segment.
+        frames: The frames, one per line.
+        bad: The other lines: the number of each in the segment, and why it was set aside.
+    """
+
+    model: str
+    lines: Sequence[bytes]
+    frames: Sequence[Frame]
+    bad: Sequence[tuple[int, str]]
+
+
+def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[Block]:
+    """The frame lines of the segment at `url`, block by block.
+
+    Whether it is whole is known after the last block: until then, what was read must not be published.
+
+    Args:
+        url: Its address.
+        name: What it is called in errors.
+        block_bytes: About how much of it is held at a time.
+
+    Raises:
+        Retryable: It cannot be read now, or came cut short.
+        Poison: It is no segment, or one of another version.
+    """
+    header: Header | None = None
+    seen, tail = 0, b""
+    for data in _read(url, name, block_bytes):
+        whole, newline, rest = data.rpartition(b"\n")
+        if not newline:
+            tail += rest
+            continue
+        text = tail + whole if tail else whole
+        tail = rest
+        has_tabs = b"\t" in text or b"\r" in text
+        lines = text.split(b"\n")
+        if header is None:
+            header = _decode_header(name, lines.pop(0))
+        frame_lines = lines[: max(header.frames - seen, 0)]
+        if frame_lines:
+            yield _checked_block(frame_lines, header, first_number=seen + 2, has_tabs=has_tabs)
+        seen += len(lines)
+    if header is None:
+        raise Retryable(f"segment {name} was cut short in its header")
+    expected = header.frames + header.dead_letters
+    if tail or seen < expected:
+        raise Retryable(f"segment {name} was cut short: {seen} lines of {expected}")
+    if seen > expected:
+        raise Poison(f"segment {name} has {seen} lines where its header says {expected}")
+
+
+def _checked_block(lines: list[bytes], header: Header, *, first_number: int, has_tabs: bool) -> Block:
+    if not has_tabs:
+        frames = decode_frames(lines)
+        if frames is not None and _all_belong(frames, header):
+            return Block(header.model, lines, frames, ())
+    good: list[bytes] = []
+    of_good: list[Frame] = []
+    bad: list[tuple[int, str]] = []
+    for number, line in enumerate(lines, start=first_number):
+        try:
+            of_good.append(_checked_frame(line, header))
+        except BadLine as error:
+            bad.append((number, str(error)))
+        else:
+            good.append(line)
+    return Block(header.model, good, of_good, bad)
+
+
+def _all_belong(frames: Sequence[Frame], header: Header) -> bool:
+    """Whether each is as `_checked_frame` wants it. Every frame goes through this loop."""
+    model, times = header.model, header.times
+    source, folder, first_ms, last_ms = "", "", 0, -1
+    for frame in frames:
+        if frame.source != source:
+            source = frame.source
+            folder = f"images/{source}/"
+            first_ms, last_ms = times.get(source, (0, -1))
+        time_ms, path = frame.captured_at_ms, frame.image_path
+        if (
+            not first_ms <= time_ms <= last_ms
+            or frame.model != model
+            or not path.startswith(folder)
+            or f"/{time_ms}-" not in path
+        ):
+            return False
+    return True
+
+
+def _checked_frame(line: bytes, header: Header) -> Frame:
+    """The frame in `line`, if it is one that its segment's header announces.
+
+    A frame's source and time must be those in its image path: only then do all lines of one frame meet in one
+    group, where it is counted once. And they must be within what the header says, as days are planned by it.
+
+    Raises:
+        BadLine: It is not.
+    """
+    if b"\t" in line or b"\r" in line:  # JSON allows them, engines cut lines there
+        raise BadLine("it holds a TAB or a carriage return")
+    frame = decode_frame(line)
+    source, time_ms = frame.source, frame.captured_at_ms
+    if frame.model != header.model:
+        raise BadLine(f"it is of model {frame.model}, its segment of {header.model}")
+    first_ms, last_ms = header.times.get(source, (0, -1))
+    if not first_ms <= time_ms <= last_ms:
+        raise BadLine(f"the header knows nothing of source {source} at {time_ms} ms")
+    path = frame.image_path
+    if not path.startswith(f"images/{source}/") or f"/{time_ms}-" not in path:
+        raise BadLine(f"image_path {path} is of another source or time")
+    return frame
+
+
+def _read(url: str, name: str, block_bytes: int) -> Iterator[bytes]:
+    if not url.startswith(("file://", "http://", "https://", "hdfs://", "data:")):
+        raise Poison(
+            f"segment {name}: its address begins neither with file:// nor with http(s):// or hdfs://"
+        )
+    if url.startswith("hdfs://"):
+        yield from _read_hdfs(url, name, block_bytes)
+        return
+    done_bytes, tries, backoff = 0, _TRIES, Backoff(first_s=0.05, longest_s=2.0)
+    while True:
+        try:
+            with _open(url, done_bytes) as response:
+                expected_bytes = _left_bytes(response)
+                while data := response.read(block_bytes):
+                    yield data
+                    done_bytes += len(data)
+                    expected_bytes -= len(data)
+                if expected_bytes <= 0:
+                    return
+                problem = "it came cut short"  # a body cut short raises nothing by itself
+        except (http.client.HTTPException, OSError) as error:  # urllib's own errors are OSErrors
+            problem = _reason(url, error)
+            status = _close(error)
+            if status == http.client.FORBIDDEN and "?" in url:
+                raise LinkEnded(
+                    f"segment {name} cannot be read: {problem}: its presigned link has ended; links work for "
+                    "FRAMETALLY_MANIFEST_TTL_S"
+                ) from None
+            if url.startswith("file://") or (400 <= status < 500 and status not in _PASSING):
+                tries = 0
+        tries -= 1
+        if tries <= 0:
+            raise Retryable(f"segment {name} cannot be read: {problem}") from None
+        time.sleep(backoff.next_s())  # and go on where it broke off
+
+
+def _read_hdfs(url: str, name: str, block_bytes: int) -> Iterator[bytes]:
+    """By the `hadoop` command, which every node of a cluster has."""
+    home = os.environ.get("HADOOP_HOME")
+    command = os.environ.get("FRAMETALLY_HADOOP_BIN") or (f"{home}/bin/hadoop" if home else "hadoop")
+    try:
+        process = subprocess.Popen(  # noqa: S603
+            [command, "fs", "-cat", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    except OSError as error:
+        raise Retryable(f"segment {name} cannot be read: {command}: {error.strerror}") from None
+    with process:
+        assert process.stdout is not None and process.stderr is not None  # noqa: S101 - for the type checker
+        while data := process.stdout.read(block_bytes):
+            yield data
+        said = process.stderr.read().decode(errors="replace").strip().splitlines()
+    if process.returncode:
+        raise Retryable(f"segment {name} cannot be read: {said[-1] if said else 'hadoop fs -cat failed'}")
+
+
+def _open(url: str, first_byte: int) -> IO[bytes]:
+    if url.startswith("file:///"):  # less work than by urllib, for each of many small segments
+        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path)).open("rb", buffering=0)
+    headers = {"Range": f"bytes={first_byte}-"} if first_byte else {}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - its scheme was looked at
+    response: Any = urllib.request.urlopen(request, timeout=_READ_TIMEOUT_S)  # noqa: S310
+    if first_byte and response.status != http.client.PARTIAL_CONTENT:  # a server that gives all of it
+        response.read(first_byte)
+    return response  # type: ignore[no-any-return]
+
+
+def _left_bytes(response: IO[bytes]) -> int:
+    """How many bytes the response still has; 0 where it does not say."""
+    return int(getattr(response, "length", 0) or 0)
+
+
+def _reason(url: str, error: Exception) -> str:
+    """What went wrong, without what is secret in the address."""
+    query = url.partition("?")[2]  # the signature of a presigned address
+    return str(error).replace(query, "...") if query else str(error)
+
+
+def _close(error: Exception) -> int:
+    """The status of an answer that was an error, 0 if it was none; the answer is closed."""
+    if not isinstance(error, urllib.error.HTTPError):
+        return 0
+    error.close()
+    return error.code
+
+
+def _decode_header(name: str, head: bytes) -> Header:
+    try:
+        fields: dict[str, Any] = json.loads(head)
+        version = fields.get("v", RECORD_VERSION)
+        if version != RECORD_VERSION:
+            raise Poison(
+                f"segment {name} is of version {version}; this frametally reads version {RECORD_VERSION}"
+            )
+        return Header(
+            model=fields["model"],
+            frames=int(fields["frames"]),
+            dead_letters=int(fields["dead_letters"]),
+            times={
+                source["source"]: (int(source["first_captured_at_ms"]), int(source["last_captured_at_ms"]))
+                for source in fields["sources"]
+            },
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Poison(f"segment {name}: its first line is no segment header ({error!r})") from error

@@ -1,0 +1,142 @@
+"""The map side of the counting job: segments in, raw frame lines grouped by interval out.
+
+Standard library only. A task's input is manifest lines. Each is a split: one segment, or several with an
+`ENTRY_SEPARATOR` between them. A segment is its URL, then, each after a TAB and each optional, the days to
+count (whole days since 1970-01-01 UTC, separated by commas; none: all of them), the name that it has in
+reports (none: its URL without the query, where a presigned one is signed) and what is forgotten (see
+`tombstones.Forgotten`, as a JSON object).
+
+Four kinds of pairs come out, keys as JSON arrays:
+
+- `["frames", model, source, interval_start_ms]`: frame lines as they stand in the segments, joined by
+  `LINE_SEPARATOR`;
+- `["tracks", model, source, hour_start_ms]`: the same for a UTC hour and its margins, if objects are tracked;
+- `["corrupt", segment, line_number]`: why that line was set aside, as a JSON string;
+- `["lines", model, day_start_ms]`: how many frame lines of that UTC day were passed on; what is published is
+  compared with it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from frametally.rules.tombstones import Forgotten, is_forgotten
+from frametally_hadoop.job.hours import hours_near
+from frametally_hadoop.job.input.reading import Block, read_blocks
+from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.job.tracks.params import MARGIN_MS
+
+LINE_SEPARATOR = b"\x1e"
+"""Stands between grouped lines: no JSON text holds it raw."""
+
+ENTRY_SEPARATOR = "\x1e"
+"""Stands between the segments of one manifest line: no address holds it raw either."""
+
+DAY_MS = 86_400_000
+_BUFFER_BYTES = 64 * 1024 * 1024
+
+Count = Callable[[str, str, int], None]
+"""Adds to a counter of the engine: group, name, amount."""
+
+
+class FrameGroups:
+    """The frame lines of all segments of one task by interval and by hour, in bounded memory.
+
+    Attributes:
+        held_bytes: Bytes of the lines that have not been passed on yet.
+    """
+
+    def __init__(self, params: CountParams, count: Count, *, buffer_bytes: int = _BUFFER_BYTES) -> None:
+        """Hold at most about `buffer_bytes` of lines before they are passed on."""
+        self._interval_ms = params.interval_s * 1000
+        self._count = count
+        self._buffer_bytes = buffer_bytes
+        self._tracks = params.tracking is not None
+        # All frames of one cell belong to the same groups: hours and their margins begin and end with one.
+        self._cell_ms = math.gcd(self._interval_ms, MARGIN_MS) if self._tracks else self._interval_ms
+        self._groups: dict[tuple[str, str, str, int], list[bytes]] = {}
+        self.held_bytes = 0
+        self._passed_on: dict[tuple[str, int], int] = {}
+
+    def add(self, manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
+        """Read the segments of one line; yields the lines set aside, and the groups when the buffer is full.
+
+        Raises:
+            Retryable: A segment cannot be read now, or came cut short.
+            Poison: It is no segment.
+        """
+        for entry in manifest_line.strip().split(ENTRY_SEPARATOR):
+            yield from self._add_segment(entry)
+
+    def _add_segment(self, entry: str) -> Iterator[tuple[bytes, bytes]]:
+        url, days, name, stones = [*entry.split("\t"), "", "", ""][:4]
+        if not url:
+            return
+        name = name or url.partition("?")[0]
+        wanted = frozenset(int(day) for day in days.split(",")) if days else None
+        forgotten: Forgotten = json.loads(stones) if stones else {}
+        for block in read_blocks(url, name):
+            for number, reason in block.bad:
+                self._count("frames", "corrupt lines set aside", 1)
+                yield to_json(["corrupt", name, number]), to_json(reason)
+            self._group(_without(block, forgotten) if forgotten else block, wanted)
+            if self.held_bytes >= self._buffer_bytes:
+                yield from self.drain()
+
+    def _group(self, block: Block, wanted: Collection[int] | None) -> None:
+        """Add runs of lines that belong to the same groups: a segment is sorted, so these are long."""
+        frames, lines, cell_ms = block.frames, block.lines, self._cell_ms
+        first, source, begin_ms, end_ms = 0, "", 0, 0
+        for index, frame in enumerate(frames):
+            time_ms = frame.captured_at_ms
+            if not begin_ms <= time_ms < end_ms or frame.source != source:
+                if index:
+                    self._add_run(block.model, source, begin_ms, lines[first:index], wanted)
+                first, source = index, frame.source
+                begin_ms = time_ms - time_ms % cell_ms
+                end_ms = begin_ms + cell_ms
+        if frames:
+            self._add_run(block.model, source, begin_ms, lines[first:], wanted)
+
+    def _add_run(
+        self, model: str, source: str, time_ms: int, lines: Sequence[bytes], wanted: Collection[int] | None
+    ) -> None:
+        keys = [("frames", model, source, time_ms - time_ms % self._interval_ms)]
+        if self._tracks:
+            keys += [("tracks", model, source, hour) for hour in hours_near(time_ms)]
+        joined = LINE_SEPARATOR.join(lines)
+        for key in keys:
+            kind, _, _, start_ms = key
+            day = start_ms // DAY_MS
+            if wanted is not None and day not in wanted:
+                continue
+            self._groups.setdefault(key, []).append(joined)
+            self.held_bytes += len(joined)
+            if kind == "frames":
+                self._passed_on[model, day] = self._passed_on.get((model, day), 0) + len(lines)
+
+    def drain(self) -> Iterator[tuple[bytes, bytes]]:
+        """Pass on all that is held."""
+        for key, joined in self._groups.items():
+            yield to_json(key), LINE_SEPARATOR.join(joined)
+        for (model, day), lines in self._passed_on.items():
+            yield to_json(["lines", model, day * DAY_MS]), b"%d" % lines
+        self._groups.clear()
+        self._passed_on.clear()
+        self.held_bytes = 0
+
+
+def _without(block: Block, forgotten: Forgotten) -> Block:
+    kept = [
+        (line, frame)
+        for line, frame in zip(block.lines, block.frames, strict=True)
+        if not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
+    ]
+    return block._replace(lines=[line for line, _ in kept], frames=[frame for _, frame in kept])
+
+
+def to_json(value: object) -> bytes:
+    """JSON as `frametally.records.encode` writes it: no white space, text as UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

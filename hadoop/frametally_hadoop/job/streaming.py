@@ -1,0 +1,54 @@
+"""The same job by plain Hadoop Streaming: lines on standard input, lines on standard output, no mrjob.
+
+Standard library only. Failures are one line on standard error and exit code 1, so that Hadoop retries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from frametally.errors import FrametallyError
+from frametally_hadoop.job.counting import reduce_group
+from frametally_hadoop.job.mapping import FrameGroups
+from frametally_hadoop.job.params import CountParams, parse_argument
+
+Pair = tuple[bytes, bytes]
+
+
+def map_lines(lines: Iterable[bytes], params: CountParams) -> Iterator[Pair]:
+    """The map side over manifest lines."""
+    groups = FrameGroups(params, report_counter)
+    for line in lines:
+        yield from groups.add(line.decode())
+    yield from groups.drain()
+
+
+def reduce_lines(lines: Iterable[bytes], params: CountParams) -> Iterator[Pair]:
+    """The reduce side over `key TAB value` lines, sorted by key."""
+    pairs = (line.rstrip(b"\n").partition(b"\t") for line in lines)
+    for key, group in groupby(pairs, key=lambda pair: pair[0]):
+        yield from reduce_group(key, (value for _, _, value in group), params, report_counter)
+
+
+def report_counter(group: str, name: str, amount: int) -> None:
+    """Add to one of Hadoop's counters."""
+    sys.stderr.write(f"reporter:counter:{group},{name},{amount}\n")
+
+
+def main(side: str, arguments: list[str] | None = None) -> int:
+    """Run the `mapper` or the `reducer` as a script."""
+    parser = argparse.ArgumentParser(description=f"The {side} of the counting job, for Hadoop Streaming.")
+    parser.add_argument("--params", default="", help="what counts, as JSON or its URL-safe base64")
+    options = parser.parse_args(arguments)
+    run = map_lines if side == "mapper" else reduce_lines
+    try:
+        for key, value in run(sys.stdin.buffer, parse_argument(options.params)):
+            sys.stdout.buffer.write(key + b"\t" + value + b"\n")
+        sys.stdout.buffer.flush()
+    except FrametallyError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0

@@ -1,0 +1,206 @@
+"""The reduce side of tracking: the frames of one hour in, unique objects per interval and tracks out.
+
+Standard library only. A unique object is a *visit*: who leaves and comes back is a new one. It is counted
+once, in the interval of its first counted box; if that lies before the hour, it belongs to an earlier hour.
+
+Pairs that come out, keys as JSON arrays, values as JSON. The first two have the keys of the records that they
+complete (`joining`), and sort before them:
+
+- `["count", source, label, interval_start_ms]`: `{"model", "objects"}`, what this hour adds to the interval;
+  null if the footage was analysed at too few frames a second;
+- `["coverage", source, interval_start_ms]`: `{"model", "analysed_fps"}`;
+- `["track", source, label, number, hour_start_ms]`: a `Track`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from frametally_hadoop.job.hours import HOUR_MS, analysed_fps, is_enough
+from frametally_hadoop.job.input.lines import RECORD_VERSION, Frame
+from frametally_hadoop.job.mapping import to_json
+from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.job.tracks.following import TrackedBox, Tracker, by_strength
+from frametally_hadoop.job.tracks.params import TrackParams
+from frametally_hadoop.job.tracks.stitching import never_moves, stitch
+
+_STEP_OF_PATH_HEIGHTS = 0.25
+
+
+class Visit(NamedTuple):
+    """One object while it was there: `sightings` by time, the first of them counted."""
+
+    label: str
+    sightings: Sequence[TrackedBox]
+
+
+def reduce_hour(
+    *, model: str, source: str, hour_start_ms: int, frames: Iterable[Frame], params: CountParams
+) -> Iterator[tuple[bytes, bytes]]:
+    """The output pairs of one model, source and UTC hour.
+
+    Args:
+        model: Whose boxes.
+        source: Of the frames.
+        hour_start_ms: When the hour begins.
+        frames: Distinct frames of the hour and its margins, in any order.
+        params: What counts; `params.tracking` is set.
+    """
+    tracking = params.tracking
+    if tracking is None:
+        raise ValueError("tracking is off")
+    frames = sorted(frames, key=lambda frame: (frame.captured_at_ms, frame.image_path))
+    hour_end_ms = hour_start_ms + HOUR_MS
+    own = [frame for frame in frames if hour_start_ms <= frame.captured_at_ms < hour_end_ms]
+    if not own:
+        return
+    interval_ms = params.interval_s * 1000
+    fps = analysed_fps([frame.captured_at_ms for frame in frames], tracking.gap_ms)
+    for start_ms in sorted({frame.captured_at_ms // interval_ms * interval_ms for frame in own}):
+        yield (
+            to_json(["coverage", source, start_ms]),
+            to_json({"model": model, "analysed_fps": fps / 100}),
+        )
+    bars = _bars(own, params)
+    is_measured = is_enough(fps, tracking.min_fps)
+    objects: Counter[tuple[str, int]] = Counter()
+    if is_measured:
+        visits = find_visits(frames, params, tracking)
+        of_hour = [
+            visit
+            for visit in visits
+            if visit.sightings[0].time_ms < hour_end_ms and visit.sightings[-1].time_ms >= hour_start_ms
+        ]
+        for visit in of_hour:
+            first_ms = visit.sightings[0].time_ms
+            if first_ms >= hour_start_ms:
+                objects[visit.label, first_ms // interval_ms * interval_ms] += 1
+        where = {"model": model, "source": source}
+        for number, visit in enumerate(of_hour):
+            yield (
+                to_json(["track", source, visit.label, number, hour_start_ms]),
+                to_json(_track(where, visit, number, hour_start_ms)),
+            )
+    for label, start_ms in sorted(bars):
+        yield (
+            to_json(["count", source, label, start_ms]),
+            to_json({"model": model, "objects": objects[label, start_ms] if is_measured else None}),
+        )
+
+
+def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
+    """The visits in frames that are sorted by time; they are sorted by label, then by their beginning."""
+    labels = frozenset(params.labels)
+    trackers: dict[str, Tracker] = {}
+    for frame in frames:
+        time_ms = frame.captured_at_ms
+        seen: defaultdict[str, list[TrackedBox]] = defaultdict(list)
+        for detection in frame.detections:
+            confidence = round(detection.confidence * 10_000)
+            if confidence >= tracking.weak and (not labels or detection.label in labels):
+                left, top, width, height = detection.box
+                seen[detection.label].append(
+                    TrackedBox(
+                        time_ms,
+                        confidence,
+                        round(left * 10),
+                        round(top * 10),
+                        round(width * 10),
+                        round(height * 10),
+                        frame,
+                    )
+                )
+        for label in seen:
+            if label not in trackers:
+                trackers[label] = Tracker(tracking, label)
+        for label, tracker in trackers.items():
+            tracker.step(time_ms, sorted(seen[label], key=by_strength))
+    visits = []
+    for label in sorted(trackers):
+        for track in stitch(trackers[label].finish(), tracking.stitch_ms):
+            if label in tracking.fixed_labels and never_moves(track):
+                continue
+            first = next((n for n, sighting in enumerate(track) if _is_counted(sighting, params)), None)
+            if first is not None:
+                visits.append(Visit(label, track[first:]))
+    return sorted(
+        visits, key=lambda visit: (visit.label, visit.sightings[0].time_ms, by_strength(visit.sightings[0]))
+    )
+
+
+def _is_counted(sighting: TrackedBox, params: CountParams) -> bool:
+    return (
+        sighting.confidence >= params.min_confidence
+        and min(sighting.width, sighting.height) >= params.min_side
+    )
+
+
+def _bars(frames: Iterable[Frame], params: CountParams) -> set[tuple[str, int]]:
+    """`(label, interval_start_ms)` of every count that these frames are part of."""
+    labels = frozenset(params.labels)
+    interval_ms = params.interval_s * 1000
+    bars = set()
+    for frame in frames:
+        start_ms = frame.captured_at_ms // interval_ms * interval_ms
+        for detection in frame.detections:
+            if (
+                round(detection.confidence * 10_000) >= params.min_confidence
+                and round(min(detection.box[2:]) * 10) >= params.min_side
+                and (not labels or detection.label in labels)
+            ):
+                bars.add((detection.label, start_ms))
+    return bars
+
+
+def _track(where: dict[str, str], visit: Visit, number: int, hour_start_ms: int) -> dict[str, Any]:
+    sightings = visit.sightings
+    best = min(sightings, key=lambda sighting: -sighting.confidence)
+    return {
+        "v": RECORD_VERSION,
+        "id": f"{hour_start_ms}-{number}",
+        **where,
+        "label": visit.label,
+        "hour_start_ms": hour_start_ms,
+        "is_counted": sightings[0].time_ms >= hour_start_ms,
+        "first_seen_ms": sightings[0].time_ms,
+        "last_seen_ms": sightings[-1].time_ms,
+        "boxes": len(sightings),
+        "first": _seen(sightings[0]),
+        "best": _seen(best),
+        "path": _path(_within(sightings, hour_start_ms)),
+    }
+
+
+def _seen(sighting: TrackedBox) -> dict[str, Any]:
+    return {
+        "image_path": sighting.frame.image_path,
+        "captured_at_ms": sighting.time_ms,
+        "confidence": sighting.confidence / 10_000,
+        "box": [sighting.left / 10, sighting.top / 10, sighting.width / 10, sighting.height / 10],
+    }
+
+
+def _within(sightings: Sequence[TrackedBox], hour_start_ms: int) -> Sequence[TrackedBox]:
+    """The hour's own, with the last one before and the first one after: the paths of two hours meet."""
+    hour_end_ms = hour_start_ms + HOUR_MS
+    before = sum(sighting.time_ms < hour_start_ms for sighting in sightings)
+    after = sum(sighting.time_ms >= hour_end_ms for sighting in sightings)
+    return sightings[max(0, before - 1) : len(sightings) - max(0, after - 1)]
+
+
+def _path(sightings: Sequence[TrackedBox]) -> list[list[float]]:
+    """Where the centre was first, last, and whenever it had moved by a quarter of the box's height."""
+    path: list[list[float]] = []
+    last = sightings[-1]
+    for sighting in sightings:
+        x = (2 * sighting.left + sighting.width) / 20
+        y = (2 * sighting.top + sighting.height) / 20
+        if path and sighting is not last:
+            off_x, off_y = x - path[-1][1], y - path[-1][2]
+            step = _STEP_OF_PATH_HEIGHTS * sighting.height / 10
+            if off_x * off_x + off_y * off_y < step * step:
+                continue
+        path.append([sighting.time_ms, x, y])
+    return path

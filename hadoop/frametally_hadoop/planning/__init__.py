@@ -1,0 +1,1 @@
+"""Which days need counting, and what it will take."""

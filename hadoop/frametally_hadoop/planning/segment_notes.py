@@ -1,0 +1,220 @@
+"""What planning needs of each segment, noted beside the data of this machine so that it is read once.
+
+`<data_dir>/segments-<8 hex of the store's address>.jsonl` has a line per segment. New is what is listed and
+not noted: an aggregation with nothing new reads no segment at all. A note belongs to an object of that size
+and version (ETag), so one that was put again is read again. The file is no part of any result: without it, or
+with half of it, every missing header is read once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from frametally import keys
+from frametally.books.offsets import chain_breaks
+from frametally.errors import Poison
+from frametally.ports.ledger import ChainLink
+from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.records import SegmentHeader, SegmentSource
+from frametally.segments.contents import check_belongs, read_header
+from frametally_hadoop.job.mapping import DAY_MS
+from frametally_hadoop.job.tracks.params import MARGIN_MS
+
+SPARE_LINES = 1000
+"""Lines that the file may have beyond twice those that are needed, before it is written anew."""
+
+
+class SegmentNote(msgspec.Struct, frozen=True, array_like=True):
+    """What planning needs of one segment.
+
+    Attributes:
+        key: Where it lies.
+        size_bytes: Its size.
+        version: Its version, as the store lists it.
+        model: Whose it is.
+        sources: Slugs of the sources with frames in it.
+        days: UTC days on which it has frames, as whole days since 1970, sorted.
+        near_days: Days of which it has frames, or within `MARGIN_MS` of which, sorted.
+        dead_letters: How many it holds.
+        next_offset: Where the next segment of its partition begins.
+    """
+
+    key: str
+    size_bytes: int
+    version: str
+    model: str
+    sources: tuple[str, ...]
+    days: tuple[int, ...]
+    near_days: tuple[int, ...]
+    dead_letters: int
+    next_offset: int
+
+
+class SegmentNotes:
+    """The notes of one store, on one machine."""
+
+    def __init__(self, data_dir: Path, store_url: str) -> None:
+        """Read them."""
+        name = hashlib.sha256(store_url.encode()).hexdigest()[:8]
+        # A store in memory is gone with its process: nothing that is noted of it would be of another.
+        self._path = None if store_url.startswith("memory:") else data_dir / f"segments-{name}.jsonl"
+        self._notes: dict[str, SegmentNote] = {}
+        self._lines = 0
+        self._new: list[SegmentNote] = []
+        for line in self._read_lines():
+            self._lines += 1
+            try:
+                note = _decoder.decode(line)
+            except msgspec.DecodeError:
+                continue  # half a line, of a process that was killed
+            self._notes[note.key] = note
+
+    def find(self, info: ObjectInfo) -> SegmentNote | None:
+        """The note of an object as it is listed."""
+        note = self._notes.get(info.key)
+        return note if note and (note.size_bytes, note.version) == (info.size_bytes, info.version) else None
+
+    def places(self, key: str) -> list[tuple[str, int | None]]:
+        """Models and days that a segment is of, whatever has become of it; no day: any, it was never read."""
+        note = self._notes.get(key)
+        if note is not None:
+            return [(note.model, day) for day in note.near_days]
+        place = keys.parse_segment_key(key)
+        return [(place.model, None)] if place else []
+
+    def add(self, note: SegmentNote) -> None:
+        """Take one more, to be kept by `save`."""
+        self._notes[note.key] = note
+        self._new.append(note)
+
+    def save(self, listed: Iterable[ObjectInfo]) -> None:
+        """Keep what was added; forget most of what is no longer listed.
+
+        That it could not be written is not worth an error: then it is read again.
+        """
+        if self._path is None:
+            return
+        there = [note for info in listed if (note := self.find(info)) is not None]
+        try:
+            if self._lines + len(self._new) > 2 * len(there) + SPARE_LINES:
+                staging = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
+                staging.write_bytes(_encode(there))
+                staging.replace(self._path)
+                self._lines = len(there)
+            elif self._new:
+                with self._path.open("ab") as file:
+                    file.write(_encode(self._new))
+                self._lines += len(self._new)
+        except OSError:
+            return
+        self._new.clear()
+
+    def _read_lines(self) -> list[bytes]:
+        if self._path is None:
+            return []
+        try:
+            return self._path.read_bytes().splitlines()
+        except OSError:
+            return []
+
+
+def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
+    """Read the header of a segment, and more of it only if a source of it spans more than two days.
+
+    Raises:
+        Poison: It is no segment.
+        Misconfigured: It is not where it belongs.
+        ObjectMissing: It is gone.
+    """
+    header, body_start = read_header(store, info.key)
+    check_belongs(header, info.key)
+    times = _times_of(store, info.key, header, body_start)
+    near = {(time_ms + off_ms) // DAY_MS for time_ms in times for off_ms in (-MARGIN_MS, MARGIN_MS)}
+    for day in near:
+        _check_day(day)
+    return SegmentNote(
+        key=info.key,
+        size_bytes=info.size_bytes,
+        version=info.version,
+        model=header.model,
+        sources=tuple(sorted({part.source for part in header.sources})),
+        days=tuple(sorted({time_ms // DAY_MS for time_ms in times})),
+        near_days=tuple(sorted(near)),
+        dead_letters=header.dead_letters,
+        next_offset=header.next_offset,
+    )
+
+
+def breaks_by_model(notes: Iterable[SegmentNote]) -> dict[str, list[str]]:
+    """By model, the gaps and overlaps between its segments, one line each."""
+    chains: defaultdict[str, list[ChainLink]] = defaultdict(list)
+    for note in notes:
+        if (place := keys.parse_segment_key(note.key)) is not None:
+            link = ChainLink(
+                key=note.key,
+                log_id=place.log_id,
+                topic=place.topic,
+                partition=place.partition,
+                first_offset=place.first_offset,
+                next_offset=note.next_offset,
+                frames=0,
+                dead_letters=note.dead_letters,
+                put_at_ms=0,
+            )
+            chains[note.model].append(link)
+    return {model: chain_breaks(links) for model, links in chains.items()}
+
+
+class _Time(msgspec.Struct):
+    captured_at_ms: int
+
+
+_decoder = msgspec.json.Decoder(SegmentNote)
+
+
+def _encode(notes: Iterable[SegmentNote]) -> bytes:
+    return b"".join(msgspec.json.encode(note) + b"\n" for note in notes)
+
+
+def _times_of(store: ObjectStore, key: str, header: SegmentHeader, body_start: int) -> set[int]:
+    """Enough times of the segment's frames to tell its days.
+
+    The header alone tells them unless a source spans more than two days (pictures do): what lies between its
+    first and last is then read from the lines.
+    """
+    times: set[int] = set()
+    for part in header.sources:
+        first_ms, last_ms = part.first_captured_at_ms, part.last_captured_at_ms
+        times |= {first_ms, last_ms}
+        if last_ms // DAY_MS - first_ms // DAY_MS > 1:
+            times |= _times_of_lines(store, key, part, body_start)
+    return times
+
+
+def _times_of_lines(store: ObjectStore, key: str, part: SegmentSource, body_start: int) -> set[int]:
+    body = store.get_range(key, body_start + part.first_byte, body_start + part.next_byte)
+    decoder = msgspec.json.Decoder(_Time)
+    times = set()
+    for line in body.split(b"\n"):
+        try:
+            time_ms = decoder.decode(line).captured_at_ms
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue  # the job reports it
+        if part.first_captured_at_ms <= time_ms <= part.last_captured_at_ms:
+            times.add(time_ms)
+    return times
+
+
+def _check_day(day: int) -> None:
+    try:
+        keys.utc_day(day * DAY_MS)
+    except (OverflowError, ValueError, OSError) as error:
+        raise Poison(
+            f"it says that it has frames of day {day} since 1970, which no calendar has; restore the segment"
+        ) from error

@@ -1,0 +1,46 @@
+"""Which days an aggregation may count."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.errors import Misconfigured
+
+_DAY_MS = 86_400_000
+
+
+class DaySelection(NamedTuple):
+    """Days to look at, and whether those that are up to date are counted all the same.
+
+    Attributes:
+        from_ms: Days that end after it; None: from the first.
+        to_ms: Days that begin before it; None: to the last.
+        recount: Count them though nothing has changed.
+    """
+
+    from_ms: int | None = None
+    to_ms: int | None = None
+    recount: bool = False
+
+    def has(self, day: str) -> bool:
+        """Whether the UTC day, `YYYY-MM-DD`, is one of them."""
+        start_ms = keys.day_start_ms(day)
+        return (self.from_ms is None or start_ms + _DAY_MS > self.from_ms) and (
+            self.to_ms is None or start_ms < self.to_ms
+        )
+
+
+ALL_DAYS = DaySelection()
+"""Every day that needs it."""
+
+
+def select(*, from_ms: int | None, to_ms: int | None, recount: bool = False) -> DaySelection:
+    """The UTC days that `[from_ms, to_ms)` touches.
+
+    Raises:
+        Misconfigured: It is empty.
+    """
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        raise Misconfigured("--from is not before --to: no day lies between them")
+    return DaySelection(from_ms, to_ms, recount)

@@ -1,0 +1,1 @@
+"""Checks and publishes what the job has counted."""

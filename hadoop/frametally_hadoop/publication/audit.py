@@ -1,0 +1,297 @@
+"""The quality checks of one run, made from its lines while they are published.
+
+What counts say is compared with what coverage says, both with what the map side passed on, and coverage
+with the manifests. Sums that differ stop the publication of that day: then the software or the machine is at
+fault, and the run before stays. All other checks are said, and publication goes on.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import msgspec
+
+from frametally import keys
+from frametally.books.quality import QualityCheck, QualityReport, SetAside
+from frametally_hadoop.job.mapping import DAY_MS
+from frametally_hadoop.planning.plan import DayPlan
+from frametally_hadoop.planning.surroundings import Surroundings
+
+SUMS_EQUAL = "sums equal"
+NO_COUNT_WITHOUT_COVERAGE = "no count without coverage"
+COVERAGE_EQUALS_MANIFESTS = "coverage equals manifests"
+WITHIN_MEDIA_TIME = "intervals within the media's time"
+TIMES_PLAUSIBLE = "times plausible"
+LINES_READABLE = "lines readable"
+SEGMENTS_WHOLE = "segments whole"
+CHAIN_UNBROKEN = "no gap between segments"
+LABELS_SEEN = "labels seen"
+
+STOPS_PUBLICATION = (SUMS_EQUAL, NO_COUNT_WITHOUT_COVERAGE)
+
+_MOST_DETAILS = 20
+_MOST_SET_ASIDE = 1000
+_FIRST_PLAUSIBLE_DAY, _LAST_PLAUSIBLE_DAY = "1990-01-01", "2099-12-31"
+"""Fixed, not relative to now: the report must not depend on when it is made."""
+
+
+class _Line(msgspec.Struct):
+    source: str
+    interval_start_ms: int
+    frames: int
+    detections: int
+    label: str = ""
+
+
+_decoder = msgspec.json.Decoder(_Line)
+
+
+class DayAudit:
+    """Watches the lines of one day.
+
+    Attributes:
+        labels: Those that were counted.
+    """
+
+    def __init__(
+        self,
+        plan: DayPlan,
+        *,
+        lines_passed_on: int,
+        duplicates_dropped: int,
+        corrupt_lines: Mapping[str, Collection[int]],
+        surroundings: Surroundings,
+    ) -> None:
+        """Start with nothing seen.
+
+        Args:
+            plan: The day.
+            lines_passed_on: Frame lines that the map side passed on.
+            duplicates_dropped: Those that repeated a frame.
+            corrupt_lines: By segment key, numbers of lines that were set aside.
+            surroundings: What else there is.
+        """
+        self._plan = plan
+        self._lines_passed_on = lines_passed_on
+        self._duplicates_dropped = duplicates_dropped
+        self._set_aside = [
+            SetAside(segment=segment, line=line)
+            for segment in plan.segments
+            for line in sorted(corrupt_lines.get(segment, ()))
+        ]
+        self._surroundings = surroundings
+        self._coverage: dict[tuple[str, int], tuple[int, int]] = {}
+        self._counted: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._frames_of_counts: dict[tuple[str, int], set[int]] = {}
+        self.labels: set[str] = set()
+
+    def watch(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """The same lines, each looked at."""
+        for line in lines:
+            found = _decoder.decode(line.partition(b"\t")[2])
+            where = found.source, found.interval_start_ms
+            if line.startswith(b'["count"'):
+                self._counted[where] += found.detections
+                self._frames_of_counts.setdefault(where, set()).add(found.frames)
+                self.labels.add(found.label)
+            else:
+                self._coverage[where] = found.frames, found.detections
+            yield line
+
+    @property
+    def is_all_there(self) -> bool:
+        """Whether no line of its segments was set aside, nor any segment with frames of it."""
+        return not self._set_aside and self._plan.is_whole
+
+    def report(self, run_id: str) -> QualityReport:
+        """What came of it, after the last line."""
+        model, interval_s, day = self._plan.key
+        return QualityReport(
+            run_id=run_id,
+            model=model,
+            params=self._plan.params.digest(),
+            interval_s=interval_s,
+            day=day,
+            frames=sum(frames for frames, _ in self._coverage.values()),
+            detections=sum(self._counted.values()),
+            duplicates_dropped=self._duplicates_dropped,
+            lines_dead=len(self._set_aside),
+            set_aside=self._set_aside[:_MOST_SET_ASIDE],
+            checks=[
+                self._sums_equal(),
+                self._no_count_without_coverage(),
+                self._coverage_equals_manifests(self.frames_by_source),
+                self._within_media_time(),
+                self._times_plausible(),
+                _check(LINES_READABLE, [f"{one.segment}, line {one.line}" for one in self._set_aside]),
+                self._segments_whole(),
+                self._chain_unbroken(),
+                self._labels_seen(),
+            ],
+            frames_by_source=self.frames_by_source,
+        )
+
+    def is_outdated(self, report: QualityReport) -> bool:
+        """Whether checks of the day's report that did not pass would say something else now.
+
+        It needs no lines: it looks at the checks that others' doings can change.
+        """
+        now = {
+            COVERAGE_EQUALS_MANIFESTS: self._coverage_equals_manifests(report.frames_by_source),
+            SEGMENTS_WHOLE: self._segments_whole(),
+            CHAIN_UNBROKEN: self._chain_unbroken(),
+        }
+        return any(not check.passed and now.get(check.name, check) != check for check in report.checks)
+
+    def _sums_equal(self) -> QualityCheck:
+        problems = []
+        for (source, start_ms), (_, detections) in sorted(self._coverage.items()):
+            counted = self._counted.get((source, start_ms), 0)
+            if counted != detections:
+                problems.append(
+                    f"{source} {utc(start_ms)}: counts hold {counted} detections, its frames {detections}"
+                )
+        frames = sum(frames for frames, _ in self._coverage.values())
+        if frames + self._duplicates_dropped != self._lines_passed_on:
+            problems.append(
+                f"{frames} frames and {self._duplicates_dropped} repeats are not the "
+                f"{self._lines_passed_on} lines that were read"
+            )
+        return _check(SUMS_EQUAL, problems)
+
+    def _no_count_without_coverage(self) -> QualityCheck:
+        problems = [
+            f"{source} {utc(start_ms)}: counts of {sorted(frames)} frames, coverage of "
+            f"{self._coverage.get((source, start_ms), (0, 0))[0]}"
+            for (source, start_ms), frames in sorted(self._frames_of_counts.items())
+            if frames != {self._coverage.get((source, start_ms), (0, 0))[0]}
+        ]
+        return _check(NO_COUNT_WITHOUT_COVERAGE, problems)
+
+    def _coverage_equals_manifests(self, frames_by_source: Mapping[str, int]) -> QualityCheck:
+        problems, unknown = [], []
+        model, _, day = self._plan.key
+        for source, covered in sorted(frames_by_source.items()):
+            announced = self._announced(source)
+            if isinstance(announced, str):
+                unknown.append(f"{source}: {announced}")
+            elif covered != announced:
+                dead = len(self._surroundings.dead_images(model).get((source, day), ()))
+                if not announced - dead <= covered < announced:
+                    problems.append(
+                        f"{source}: {covered} frames counted, {announced} announced, {dead} dead letters; "
+                        "the rest is still to be detected: see `frametally status`"
+                        if covered < announced
+                        else f"{source}: {covered} frames counted, but only {announced} announced"
+                    )
+        return _check(COVERAGE_EQUALS_MANIFESTS, problems, unknown)
+
+    @property
+    def frames_by_source(self) -> dict[str, int]:
+        """Frames covered, by source."""
+        by_source: defaultdict[str, int] = defaultdict(int)
+        for (source, _), frames in sorted(self.frames_by_interval.items()):
+            by_source[source] += frames
+        return dict(by_source)
+
+    @property
+    def frames_by_interval(self) -> dict[tuple[str, int], int]:
+        """Frames covered, by source and start of the interval."""
+        return {where: frames for where, (frames, _) in self._coverage.items()}
+
+    def _announced(self, source: str) -> int | str:
+        """Frames of the source announced for this day, or why that cannot be told."""
+        if self._surroundings.manifests is None:
+            return "a manifest cannot be read"
+        start_ms = keys.day_start_ms(self._plan.key.day)
+        end_ms = start_ms + DAY_MS
+        announced, media = 0, 0
+        for manifest in self._surroundings.manifests:
+            first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
+            if manifest.source != source or first_ms is None or last_ms is None:
+                continue
+            if last_ms < start_ms or first_ms >= end_ms:
+                continue
+            if manifest.state != "complete":
+                return f"{manifest.name} is still being produced"
+            if first_ms < start_ms or last_ms >= end_ms:
+                by_day = self._surroundings.frames_by_day(manifest)
+                if isinstance(by_day, str):
+                    return by_day
+                announced += by_day.get(self._plan.key.day, 0)
+            else:
+                announced += manifest.frames_announced
+            media += 1
+        if not media:
+            return "it has no manifest"
+        if any(
+            stone.source == source and (stone.from_ms, stone.to_ms) != (None, None)
+            for stone in self._plan.tombstones
+        ):
+            return "some of it is forgotten"
+        return announced
+
+    def _within_media_time(self) -> QualityCheck:
+        problems, unknown = [], []
+        interval_ms = self._plan.key.interval_s * 1000
+        for source in self.frames_by_source:
+            times = [
+                (manifest.first_captured_at_ms, manifest.last_captured_at_ms)
+                for manifest in self._surroundings.manifests or ()
+                if manifest.source == source and manifest.state == "complete"
+            ]
+            spans = [(first, last) for first, last in times if first is not None and last is not None]
+            if not spans or len(spans) < self._media_of(source):
+                unknown.append(f"{source}: no manifest, or one that is not complete")
+                continue
+            problems += [
+                f"{source} {utc(start_ms)}: no medium has footage then"
+                for of_source, start_ms in sorted(self._coverage)
+                if of_source == source
+                and not any(first < start_ms + interval_ms and last >= start_ms for first, last in spans)
+            ]
+        return _check(WITHIN_MEDIA_TIME, problems, unknown)
+
+    def _media_of(self, source: str) -> int:
+        return sum(manifest.source == source for manifest in self._surroundings.manifests or ())
+
+    def _times_plausible(self) -> QualityCheck:
+        day = self._plan.key.day
+        if _FIRST_PLAUSIBLE_DAY <= day <= _LAST_PLAUSIBLE_DAY:
+            return _check(TIMES_PLAUSIBLE, [])
+        sources = ", ".join(self.frames_by_source)
+        return _check(
+            TIMES_PLAUSIBLE,
+            [f"{sources}: footage of {day}; was the camera's clock set? `frametally retime` puts it right"],
+        )
+
+    def _segments_whole(self) -> QualityCheck:
+        of_model = f"{keys.METADATA}/model={self._plan.key.model}/"
+        return _check(
+            SEGMENTS_WHOLE, sorted(key for key in self._surroundings.unusable if key.startswith(of_model))
+        )
+
+    def _chain_unbroken(self) -> QualityCheck:
+        return _check(CHAIN_UNBROKEN, list(self._surroundings.chain_breaks.get(self._plan.key.model, ())))
+
+    def _labels_seen(self) -> QualityCheck:
+        """A label that was asked for and is nowhere may be misspelt, or was just not there."""
+        unseen = [label for label in self._plan.params.labels if label not in self.labels]
+        return _check(LABELS_SEEN, [], [f"{label}: in no frame of the day" for label in unseen])
+
+
+def _check(name: str, problems: list[str], unknown: list[str] | None = None) -> QualityCheck:
+    found = problems or unknown or []
+    return QualityCheck(
+        name=name,
+        passed=False if problems else None if unknown else True,
+        count=len(found),
+        details=found[:_MOST_DETAILS],
+    )
+
+
+def utc(ms: int) -> str:
+    """A time, to the second."""
+    return datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,158 @@
+"""Publishes one day's run.
+
+The order of effects is what makes it atomic:
+
+1. the part files, and those of the tracks, are put, durably, into folders that only this run names;
+2. the quality report is put; sums that differ, or frames that are lost, end it here; else `_SUCCESS` is put;
+3. the run pointer is created if absent: from then on readers see this run, until then the one before.
+
+Killed before 3, nothing has happened; the next time the same bytes go to the same keys.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+from frametally import keys
+from frametally.books.quality import QualityReport
+from frametally.errors import Poison
+from frametally.ports.object_store import ObjectStore
+from frametally.process import failpoints
+from frametally.records import Run, encode
+from frametally.undo_records import Tombstone
+from frametally_hadoop.job.mapping import DAY_MS
+from frametally_hadoop.planning.plan import DayPlan
+from frametally_hadoop.publication.audit import STOPS_PUBLICATION, DayAudit, utc
+from frametally_hadoop.publication.published import compare_frames
+
+LINES_PER_PART = 1_000_000
+_TRACKS_PER_PART = 20_000
+
+
+class NotPublished(Poison):
+    """A day was not published, as its figures contradict each other or are short of those that stand."""
+
+
+class OnlyLoses(NotPublished):
+    """It has frames less, and nothing else is new: no frame, no setting, nothing forgotten."""
+
+
+def publish_day(
+    *,
+    store: ObjectStore,
+    plan: DayPlan,
+    inputs_sha256: str,
+    lines: Iterable[bytes],
+    duplicates_dropped: int,
+    tracks: Iterable[bytes] = (),
+    audit: DayAudit | None = None,
+    forgotten: Sequence[Tombstone] = (),
+    may_lose: bool = False,
+    lines_per_part: int = LINES_PER_PART,
+) -> Run | None:
+    """Publish the day's counts and coverage.
+
+    Args:
+        store: Where to.
+        plan: The day.
+        inputs_sha256: What it was counted from.
+        lines: Its output lines, sorted, each with its line end.
+        duplicates_dropped: Lines that repeated a frame.
+        tracks: Its tracks as JSON Lines, in their order.
+        audit: Watches the lines and makes the quality report.
+        forgotten: All tombstones: what they name is not lost.
+        may_lose: Publish also what covers fewer frames than the day's current run.
+        lines_per_part: Where part files are cut.
+
+    Returns:
+        The run, or None if another aggregation published a run of that sequence first: plan again.
+
+    Raises:
+        NotPublished: The audit found that, or frames would be lost.
+    """
+    model, interval_s, day = plan.key
+    params = plan.params.digest()
+    run_id = f"{plan.sequence:06d}-{inputs_sha256[:16]}"
+    prefix = keys.run_folder(model, params, interval_s, day, run_id)
+    parts: list[str] = []
+    frames = 0
+    watched = lines if audit is None else audit.watch(lines)
+    for number, part_lines in enumerate(_cut(watched, lines_per_part)):
+        parts.append(f"part-{number:05d}")
+        store.put(f"{prefix}/{parts[-1]}", b"".join(part_lines))
+        failpoints.passing("aggregate.part")
+        frames += sum(_frames_covered(line) for line in part_lines)
+    track_parts: list[str] = []
+    tracks_prefix = keys.tracks_folder(prefix)
+    for number, part_lines in enumerate(_cut(tracks, _TRACKS_PER_PART)):
+        track_parts.append(f"part-{number:05d}")
+        store.put(f"{tracks_prefix}/{track_parts[-1]}", b"".join(part_lines))
+    if audit is not None:
+        _put_report(store, prefix, audit.report(run_id))
+        # What is set aside is named each time, and counts again once it is restored.
+        if not may_lose and audit.is_all_there:
+            _check_nothing_lost(store, plan, audit, forgotten)
+        failpoints.passing("aggregate.audited")
+    store.put(f"{prefix}/_SUCCESS", b"")
+    failpoints.passing("aggregate.success")
+    run = Run(
+        run_id=run_id,
+        sequence=plan.sequence,
+        model=model,
+        params=params,
+        interval_s=interval_s,
+        day=day,
+        prefix=prefix,
+        parts=parts,
+        inputs_sha256=inputs_sha256,
+        frames=frames,
+        duplicates_dropped=duplicates_dropped,
+        track_parts=track_parts,
+    )
+    pointer = keys.run_pointer_key(model, params, interval_s, day, plan.sequence)
+    return run if store.put(pointer, encode(run), if_absent=True) else None
+
+
+def _put_report(store: ObjectStore, prefix: str, report: QualityReport) -> None:
+    key = keys.quality_key(prefix)
+    store.put(key, encode(report))
+    reasons = [line for check in report.failed if check.name in STOPS_PUBLICATION for line in check.details]
+    if reasons:
+        raise NotPublished(
+            f"not published: {reasons[0]} ({len(reasons)} such in {key}); what was published before stays; "
+            "run `frametally aggregate` again, and report it if it says this again"
+        )
+
+
+def _check_nothing_lost(
+    store: ObjectStore, plan: DayPlan, audit: DayAudit, forgotten: Sequence[Tombstone]
+) -> None:
+    losses, only_loses = compare_frames(store, plan, audit.frames_by_interval, forgotten)
+    if not losses:
+        return
+    source, start_ms, before, now = losses[0]
+    day, next_day = plan.key.day, keys.utc_day(keys.day_start_ms(plan.key.day) + DAY_MS)
+    raise (OnlyLoses if only_loses else NotPublished)(
+        f"not published: {len(losses)} intervals would lose frames (the first, {source} {utc(start_ms)}: "
+        f"{now} instead of {before}), as segments that they were counted from are gone; what was "
+        "published before stays; restore them (does FRAMETALLY_STORE_METADATA_DAYS remove them too soon?), "
+        f"or take what is left by `frametally aggregate --all --from {day} --to {next_day}`"
+    )
+
+
+def _cut(lines: Iterable[bytes], lines_per_part: int) -> Iterator[list[bytes]]:
+    part: list[bytes] = []
+    for line in lines:
+        part.append(line)
+        if len(part) == lines_per_part:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _frames_covered(line: bytes) -> int:
+    if not line.startswith(b'["coverage",'):
+        return 0
+    return int(json.loads(line.partition(b"\t")[2])["frames"])

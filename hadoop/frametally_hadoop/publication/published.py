@@ -1,0 +1,116 @@
+"""A day's current run, looked at again when the day, or what its report is compared with, has changed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from frametally import keys
+from frametally.books.quality import read_quality
+from frametally.errors import Poison
+from frametally.media.manifests import touches
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.records import Coverage, Run, encode
+from frametally.undo_records import Tombstone
+from frametally_hadoop.planning.plan import DayPlan
+from frametally_hadoop.planning.surroundings import Surroundings
+from frametally_hadoop.publication.audit import DayAudit
+
+
+def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Surroundings]) -> None:
+    """Make the quality report of a day that is up to date anew, if failed checks would now say otherwise.
+
+    Manifests, dead letters and other days' segments come later than its counts, and make no day stale.
+
+    Args:
+        store: Where it is.
+        day: The day.
+        surroundings: What it is compared with; asked only if not all checks passed.
+    """
+    run = day.current
+    try:
+        if run is None or (report := read_quality(store, run)) is None:
+            return
+        if all(check.passed for check in report.checks):
+            return
+        audit = DayAudit(
+            day,
+            lines_passed_on=run.frames + run.duplicates_dropped,
+            duplicates_dropped=run.duplicates_dropped,
+            corrupt_lines={},
+            surroundings=surroundings(),
+        )
+        if audit.is_outdated(report):
+            deque(audit.watch(_lines(store, run)), maxlen=0)
+            store.put(keys.quality_key(run.prefix), encode(audit.report(run.run_id)))
+    except (Poison, ObjectMissing, msgspec.DecodeError):
+        return  # whoever reads the run says what is damaged
+
+
+class Loss(NamedTuple):
+    """An interval of which a day's current run covers more frames than it would now."""
+
+    source: str
+    interval_start_ms: int
+    frames_before: int
+    frames_now: int
+
+
+def compare_frames(
+    store: ObjectStore,
+    day: DayPlan,
+    frames: Mapping[tuple[str, int], int],
+    forgotten: Sequence[Tombstone],
+) -> tuple[list[Loss], bool]:
+    """Frames that the day would lose where nothing was forgotten, and whether that is all that is new of it.
+
+    Args:
+        store: Where that run is.
+        day: The day.
+        frames: Those covered now, by source and start of the interval.
+        forgotten: All tombstones; also those of sources of which nothing is left.
+    """
+    try:
+        before = dict(_covered(store, day.current)) if day.current else {}
+    except (ObjectMissing, msgspec.DecodeError):
+        before = {}  # it is damaged: nothing can be told by it
+    interval_ms = day.key.interval_s * 1000
+    less = [
+        Loss(source, start_ms, was, now)
+        for (source, start_ms), was in sorted(before.items())
+        if (now := frames.get((source, start_ms), 0)) < was
+    ]
+    losses = [
+        one
+        for one in less
+        if not any(
+            touches(
+                stone,
+                source=one.source,
+                from_ms=one.interval_start_ms,
+                to_ms=one.interval_start_ms + interval_ms,
+            )
+            for stone in forgotten
+        )
+    ]
+    gains = any(now > before.get(where, 0) for where, now in frames.items())
+    same_settings = day.current is not None and day.current.params == day.params.digest()
+    return losses, losses == less and same_settings and not gains
+
+
+_decoder = msgspec.json.Decoder(Coverage)
+
+
+def _covered(store: ObjectStore, run: Run) -> Iterator[tuple[tuple[str, int], int]]:
+    for line in _lines(store, run):
+        if line.startswith(b'["coverage"'):
+            found = _decoder.decode(line.partition(b"\t")[2])
+            yield (found.source, found.interval_start_ms), found.frames
+
+
+def _lines(store: ObjectStore, run: Run) -> Iterator[bytes]:
+    for part in run.parts:
+        yield from store.get(f"{run.prefix}/{part}").splitlines(keepends=True)

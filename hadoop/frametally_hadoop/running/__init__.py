@@ -1,0 +1,1 @@
+"""Runs the job on an engine, and collects what it gives."""

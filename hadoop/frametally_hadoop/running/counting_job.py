@@ -1,0 +1,67 @@
+"""The counting job as mrjob runs it, on any of its runners. The work is in `mapping` and `counting`.
+
+- No combiner, bytes as keys and values, exactly one TAB in every line: other choices give other bytes, or
+  none, on one engine or another.
+- `JOBCONF` stands on the job, never on a step: mrjob's Spark runner would silently drop the steps after it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+
+from frametally_hadoop.job.counting import reduce_group
+from frametally_hadoop.job.mapping import FrameGroups
+from frametally_hadoop.job.mrjob_imports import stand_ins
+from frametally_hadoop.job.params import parse_argument
+
+with warnings.catch_warnings(), stand_ins():
+    warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
+    from mrjob.job import MRJob
+    from mrjob.protocol import BytesProtocol, BytesValueProtocol
+    from mrjob.util import to_lines
+
+__all__ = ["CountObjects", "to_lines"]
+
+
+class CountObjects(MRJob):  # type: ignore[misc]  # mrjob has no types
+    """Manifest lines in; counts and coverage out."""
+
+    INPUT_PROTOCOL = BytesValueProtocol
+    INTERNAL_PROTOCOL = BytesProtocol
+    OUTPUT_PROTOCOL = BytesProtocol
+    # A task reads a whole segment before it says a word, over a network that may be slow.
+    JOBCONF = {"mapreduce.task.timeout": "1800000"}  # noqa: RUF012
+
+    def configure_args(self) -> None:
+        """Add `--params`."""
+        super().configure_args()
+        self.add_passthru_arg(
+            "--params",
+            default="",
+            help='JSON such as {"interval_s": 60, "min_confidence": 2500}, or its URL-safe base64',
+        )
+
+    def mapper_init(self) -> None:
+        """Start with empty groups."""
+        self._groups = FrameGroups(parse_argument(self.options.params), self.increment_counter)
+
+    def mapper(self, _: None, line: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Read the segment that a manifest line names."""
+        return self._groups.add(line.decode())
+
+    def mapper_final(self) -> Iterator[tuple[bytes, bytes]]:
+        """Pass on the groups of all segments of this task."""
+        return self._groups.drain()
+
+    def reducer_init(self) -> None:
+        """Read the params once."""
+        self._params = parse_argument(self.options.params)
+
+    def reducer(self, key: bytes, values: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Count one interval."""
+        return reduce_group(key, values, self._params, self.increment_counter)
+
+
+if __name__ == "__main__":
+    CountObjects.run()

@@ -1,0 +1,149 @@
+"""Runs the job over a plan and takes its output apart, day by day."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from frametally import keys
+from frametally.books.runs import DayKey
+from frametally.ports.object_store import DAY_S, ObjectStore
+from frametally.process.reports import Skipped
+from frametally.rules.tombstones import Range
+from frametally_hadoop.job.mapping import ENTRY_SEPARATOR
+from frametally_hadoop.planning.plan import CountingPlan
+from frametally_hadoop.running.cluster import HadoopCluster
+from frametally_hadoop.running.engine import run_job
+from frametally_hadoop.running.joining import join_lines
+from frametally_hadoop.running.splits import plan_splits
+from frametally_hadoop.running.spool import DaySpool
+
+_HELD_TRACKS = 20_000  # a track is some kilobytes long
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the job said.
+
+    Attributes:
+        lines: Counts and coverage, by day, with what tracking adds to them.
+        tracks: Tracks, by day.
+        duplicates: By day, the lines that repeated a frame.
+        lines_passed_on: By day, the frame lines that the map side passed on.
+        corrupt_lines: By segment key and line number, why a line was set aside.
+    """
+
+    lines: DaySpool
+    tracks: DaySpool
+    duplicates: Counter[DayKey] = field(default_factory=Counter)
+    lines_passed_on: Counter[DayKey] = field(default_factory=Counter)
+    corrupt_lines: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+
+    def day_lines(self, day: DayKey) -> Iterator[bytes]:
+        """The lines of the day's part files, sorted."""
+        return join_lines(self.lines.sorted_lines(day))
+
+    def day_tracks(self, day: DayKey) -> Iterator[bytes]:
+        """The day's tracks as JSON Lines: by source, label and hour."""
+        return (line.partition(b"\t")[2] for line in self.tracks.sorted_lines(day))
+
+    def skipped(self) -> list[Skipped]:
+        """The corrupt lines, for the report."""
+        return [
+            Skipped(f"{segment}, line {number}", f"{reason}; the rest is counted; restore the segment")
+            for segment, lines in sorted(self.corrupt_lines.items())
+            for number, reason in sorted(lines.items())
+        ]
+
+
+class _OfModel(msgspec.Struct):
+    model: str
+    duplicates_dropped: int = 0
+    lines: int = 0
+
+
+def count_plan(
+    *,
+    store: ObjectStore,
+    plan: CountingPlan,
+    runner: str,
+    temporary: Path,
+    split_bytes: int,
+    spark_master: str = "local[*]",
+    cluster: HadoopCluster | None = None,
+    link_ttl_s: int = DAY_S,
+) -> Outcome:
+    """Count the stale days of `plan`; the outcome's lines lie in `temporary`.
+
+    Args:
+        store: Where the segments are.
+        plan: What to count.
+        runner: What runs the job.
+        temporary: An empty folder.
+        split_bytes: Bytes of segments that one map task reads.
+        spark_master: Where the `spark` runner runs it.
+        cluster: Where the `hadoop` runner runs it.
+        link_ttl_s: Seconds for which the tasks can read the segments.
+
+    Raises:
+        Retryable, Poison, Misconfigured: As `engine.run_job`.
+    """
+    job_folder, lines_folder, tracks_folder = (temporary / name for name in ("job", "lines", "tracks"))
+    for folder in (job_folder, lines_folder, tracks_folder):
+        folder.mkdir()
+    outcome = Outcome(DaySpool(lines_folder), DaySpool(tracks_folder, held_lines=_HELD_TRACKS))
+    forgotten = plan.forgotten()
+    sizes = [(key, plan.size_of[key]) for key in plan.days_of_segment]
+    manifest = [
+        ENTRY_SEPARATOR.join(_entry(store, plan, key, forgotten, link_ttl_s) for key in split)
+        for split in plan_splits(sizes, split_bytes=split_bytes)
+    ]
+    decoder = msgspec.json.Decoder(_OfModel)
+    for line in run_job(
+        manifest=manifest,
+        params=plan.params,
+        runner=runner,
+        temporary=job_folder,
+        spark_master=spark_master,
+        cluster=cluster,
+    ):
+        key_json, _, value = line.partition(b"\t")
+        kind, *where = json.loads(key_json)
+        if kind == "corrupt":
+            segment, number = where
+            outcome.corrupt_lines[segment][number] = json.loads(value)
+            continue
+        of_model = decoder.decode(value)
+        day = DayKey(of_model.model, plan.params.interval_s, keys.utc_day(where[-1]))
+        if kind == "duplicates":
+            outcome.duplicates[day] += of_model.duplicates_dropped
+        elif kind == "lines":
+            outcome.lines_passed_on[day] += of_model.lines
+        elif kind == "track":
+            outcome.tracks.add(day, line)
+        else:
+            outcome.lines.add(day, line)
+    return outcome
+
+
+def _entry(
+    store: ObjectStore,
+    plan: CountingPlan,
+    key: str,
+    forgotten: dict[str, dict[str, list[Range]]],
+    link_ttl_s: int,
+) -> str:
+    """What a manifest says of one segment; see `mapping`."""
+    fields = [
+        store.address(key, ttl_s=link_ttl_s),
+        ",".join(str(day) for day in plan.days_of_segment[key]),
+        key,
+    ]
+    if key in forgotten:
+        fields.append(json.dumps(forgotten[key], sort_keys=True))
+    return "\t".join(fields)

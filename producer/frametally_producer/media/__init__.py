@@ -1,0 +1,1 @@
+"""A medium from its file to its frames in the store: pictures, videos."""

@@ -1,0 +1,247 @@
+"""Producing pictures: each is a frame, and those of one source and UTC day share a manifest."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.media.manifests import media_of, next_revision, pictures_identity, weaker
+from frametally.process.retrying import GivenUp
+from frametally.records import FrameAnnouncement, MediaManifest, TimeSource
+from frametally_producer.reading.event_time import EventTime, TimeClues, find_event_time
+from frametally_producer.reading.footage import PicturesToProduce
+from frametally_producer.reading.media_file import open_medium, sha256_of, why_unreadable
+from frametally_producer.reading.picture_file import PictureHeader, read_header, read_pixels
+from frametally_producer.reading.sampling import ALL
+from frametally_producer.writing.frames import FrameWriter, NewFrame
+from frametally_producer.writing.manifest import (
+    Forgotten,
+    ManifestKeeper,
+    load_manifest,
+    picture_name,
+)
+from frametally_producer.writing.production import Production, Remarks, cost_of
+from frametally_producer.writing.seen_files import Rate, stamp_of
+from frametally_producer.writing.tally import Outcome
+
+
+def produce_pictures(pictures: PicturesToProduce, production: Production) -> None:
+    """Store and announce what is new of `pictures`; bad ones are set aside.
+
+    Raises:
+        Poison: They were forgotten, or put right, meanwhile.
+        GivenUp: A stop was asked for; what was in hand is announced and noted.
+        Misconfigured: The store, the log or the folder of extracted pictures cannot be written.
+    """
+    began_s = time.monotonic()
+    days = _Days(pictures, production)
+    with FrameWriter(
+        settings=production.settings,
+        store=production.store,
+        log=production.log,
+        patience=production.patience,
+        on_announced=days.note,
+    ) as writer:
+        try:
+            for done, path in enumerate(pictures.paths):
+                production.go_on()
+                production.progress.update(done, len(pictures.paths), pictures.name)
+                if production.room.short():
+                    writer.flush()
+                    days.write()
+                    production.tally.doing("waiting for room on the disk")
+                    production.room.wait()
+                production.tally.begin(path)
+                production.tally.end(_produce_one(path, days, writer, production))
+        except GivenUp:
+            writer.flush()
+            days.write()
+            raise
+    production.progress.update(len(pictures.paths), len(pictures.paths), pictures.name)
+    days.complete()
+    if days.frames_new == len(pictures.paths):
+        rate = Rate(days.pixels, time.monotonic() - began_s, days.frames_new, days.stored_bytes)
+        production.seen.note_rate("pictures", cost_of(production.settings), rate)
+
+
+def _produce_one(path: Path, days: _Days, writer: FrameWriter, production: Production) -> Outcome:
+    try:
+        frame = days.new_frame(path)
+    except Forgotten:
+        raise
+    except Poison as error:
+        production.skip(str(path), str(error))
+        return "skipped"
+    except OSError as error:
+        production.skip(str(path), why_unreadable(error))
+        return "skipped"
+    if frame is None:
+        return "known"
+    writer.add(frame)
+    return "finished"
+
+
+class _Day:
+    """One day's manifest, and the names of the pictures that this call adds to it."""
+
+    def __init__(self, keeper: ManifestKeeper) -> None:
+        self.keeper = keeper
+        self.new: set[str] = set()
+        self._known = len(keeper.pictures)
+
+    @property
+    def expected(self) -> int:
+        return self._known + len(self.new)
+
+
+class _Days:
+    """The days that one source's pictures fall on, by the identity of their manifests."""
+
+    def __init__(self, pictures: PicturesToProduce, production: Production) -> None:
+        self._pictures = pictures
+        self._production = production
+        self._source = keys.slug(pictures.source_name)
+        self._remarks = Remarks()
+        self._days: dict[str, _Day] = {}
+        self.frames_new = self.pixels = self.stored_bytes = 0
+
+    def new_frame(self, path: Path) -> NewFrame | None:
+        """The frame that the picture at `path` makes, or None if that frame is there already.
+
+        Raises:
+            Poison: No picture, a bad one, or one without a time.
+            OSError: It cannot be read.
+        """
+        production = self._production
+        asked = production.asked(self._pictures.source_name)
+        seen = production.seen.find(path, stamp_of(path.stat()))
+        if seen is not None and seen.asked == asked and self._is_known(seen.picture):
+            production.frames_known += 1
+            return None
+        with open_medium(path) as file:
+            before = os.fstat(file.fileno())
+            header = read_header(file, max_pixels=production.max_pixels)
+            found = self._find_time(path, header)
+            file_sha256 = sha256_of(file)
+            name = picture_name(keys.image_key(self._source, found.at_ms, file_sha256, 0))
+            day = self._day(found)
+            # It is finished once the manifest has its name; that is looked up when it is met again.
+            production.seen.note_file(
+                path,
+                before=before,
+                after=os.fstat(file.fileno()),
+                sha256=file_sha256,
+                asked=asked,
+                picture=f"{name} {day.keeper.manifest.sha256}",
+            )
+            if name in day.keeper.pictures:
+                production.frames_known += 1
+                return None
+            if name in day.new:  # the same picture of the same time, twice in the folder
+                return None
+            pixels = read_pixels(file, header)
+        self._take(day, name, path, found)
+        self.frames_new += 1
+        self.pixels += header.width_px * header.height_px
+        return NewFrame(
+            media=media_of(day.keeper.manifest),
+            file_sha256=file_sha256,
+            source=self._source,
+            frame_index=0,
+            captured_at_ms=found.at_ms,
+            time_source=found.time_source,
+            pixels=pixels,
+            keep_in=production.extracted_dir and production.extracted_dir / self._source,
+        )
+
+    def note(self, announcements: list[FrameAnnouncement]) -> None:
+        """These have been announced."""
+        for announcement in announcements:
+            self._days[keys.parse_media_id(announcement.media)[0]].keeper.note([announcement])
+            self.stored_bytes += announcement.bytes
+        self._production.count_announced(announcements)
+        for day in self._days.values():
+            if day.new:
+                day.keeper.write_if_due(expected=day.expected)
+
+    def write(self) -> None:
+        """Note now what has been announced; there is more to come."""
+        for day in self._days.values():
+            if day.new:
+                day.keeper.write(expected=day.expected)
+
+    def complete(self) -> None:
+        """All pictures have been announced."""
+        for sha256, day in self._days.items():
+            if day.new or (day.keeper.pictures and day.keeper.manifest.state == "producing"):
+                day.keeper.write()
+            if day.keeper.pictures:
+                self._production.media[sha256] = day.keeper.manifest
+        self._remarks.tell(self._production)
+
+    def _find_time(self, path: Path, header: PictureHeader) -> EventTime:
+        clues = TimeClues(
+            path=path,
+            recorded=header.recorded,
+            recorded_in="exif",
+            modified_ns=path.stat().st_mtime_ns,
+            duration_ms=0,
+        )
+        return find_event_time(clues, settings=self._production.settings)
+
+    def _is_known(self, picture: str) -> bool:
+        """Whether a picture that was finished, as the cache has it, is in its manifest."""
+        name, _, media = picture.partition(" ")
+        if media not in self._days:
+            manifest = load_manifest(self._production.store, media, self._production.patience)
+            if manifest is None:
+                return False
+            self._days[media] = self._kept(manifest, is_stored=True)
+        return name in self._days[media].keeper.pictures
+
+    def _day(self, found: EventTime) -> _Day:
+        store, patience = self._production.store, self._production.patience
+        media = pictures_identity(self._source, keys.utc_day(found.at_ms))
+        if media not in self._days:
+            manifest = load_manifest(store, media, patience)
+            is_stored = manifest is not None
+            if manifest is None:
+                revision = patience.until_done("the object store", lambda: next_revision(store, media))
+                manifest = self._new_manifest(media, found.time_source, revision)
+            self._days[media] = self._kept(manifest, is_stored=is_stored)
+        return self._days[media]
+
+    def _kept(self, manifest: MediaManifest, *, is_stored: bool) -> _Day:
+        production = self._production
+        return _Day(ManifestKeeper(production.store, manifest, production.patience, is_stored=is_stored))
+
+    def _take(self, day: _Day, name: str, path: Path, found: EventTime) -> None:
+        keeper = day.keeper
+        time_source = weaker(keeper.manifest.time_source, found.time_source)
+        keeper.manifest = msgspec.structs.replace(keeper.manifest, time_source=time_source)
+        day.new.add(name)
+        if len(day.new) == 1:
+            keeper.write(expected=day.expected)
+        for remark in found.remarks:
+            self._remarks.add(str(path), remark)
+
+    def _new_manifest(self, sha256: str, time_source: TimeSource, revision: int) -> MediaManifest:
+        return MediaManifest(
+            sha256=sha256,
+            name=self._pictures.name,
+            source=self._source,
+            source_name=self._pictures.source_name,
+            kind="pictures",
+            time_source=time_source,
+            sampling=ALL,
+            frames_expected=0,
+            frames_put=0,
+            frames_announced=0,
+            state="producing",
+            revision=revision,
+        )

@@ -1,0 +1,185 @@
+"""Producing a video: what it is, whether it is known, and when it began; its frames are `video_work`'s."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import datetime
+from io import BufferedReader
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.media.manifests import next_revision, weaker
+from frametally.records import MediaManifest
+from frametally_producer.media.video_work import VideoWork
+from frametally_producer.reading.event_time import EventTime, TimeClues, find_event_time, iso
+from frametally_producer.reading.footage import VideoToProduce
+from frametally_producer.reading.media_file import open_medium, sha256_of
+from frametally_producer.reading.places import PlaceLost, ResumePoint
+from frametally_producer.reading.sampling import denser
+from frametally_producer.reading.video_file import Video, open_video
+from frametally_producer.writing.manifest import ManifestKeeper, load_manifest
+from frametally_producer.writing.production import Production, Remarks
+from frametally_producer.writing.seen_files import stamp_of
+from frametally_producer.writing.tally import Outcome
+
+
+def produce_video(video: VideoToProduce, production: Production, start_time: datetime | None) -> Outcome:
+    """Store and announce what is new of `video`.
+
+    A file that the same call has finished before is not even opened; one whose bytes are known is not read
+    for its identity again; one that was cut short is gone on with where it stopped.
+
+    Returns:
+        Whether anything was new.
+
+    Raises:
+        Poison: It cannot be produced at all.
+        OSError: Its file cannot be read.
+        GivenUp: A stop was asked for; what was in hand is announced and noted.
+        Misconfigured: The store or the log cannot be written.
+    """
+    asked = production.asked(video.source_name, start_time.isoformat() if start_time else "")
+    before = video.path.stat()
+    seen = production.seen.find(video.path, stamp_of(before))
+    if seen is not None and seen.asked == asked:
+        known = load_manifest(production.store, seen.sha256, production.patience)
+        if known is not None and known.state == "complete":
+            return _already_known(known, production)
+    with open_medium(video.path) as file:
+        before = os.fstat(file.fileno())
+        if seen is None:
+            sha256 = _identify(file, before.st_size, production)
+            production.seen.note_file(video.path, before=before, after=os.fstat(file.fileno()), sha256=sha256)
+        else:
+            sha256 = seen.sha256
+        said = len(production.notices)
+        outcome = _produce(video, file, sha256, production, start_time)
+        after = os.fstat(file.fileno())
+    if stamp_of(before) != stamp_of(after):
+        production.skip(
+            str(video.path),
+            "changed while it was produced; produce it again once it is whole, and `frametally forget` this "
+            "part of it, or what both hold counts twice",
+        )
+    elif len(production.notices) == said:  # what there was to say is to be said again the next time
+        production.seen.note_file(video.path, before=before, after=after, sha256=sha256, asked=asked)
+    return outcome
+
+
+def _identify(file: BufferedReader, size_bytes: int, production: Production) -> str:
+    def step(read_bytes: int) -> None:
+        production.go_on()
+        production.tally.doing("reading it for its identity")
+
+    return sha256_of(file, step)
+
+
+def _already_known(known: MediaManifest, production: Production) -> Outcome:
+    production.media[known.sha256] = known
+    production.frames_known += known.frames_announced
+    return "known"
+
+
+def _produce(
+    video: VideoToProduce,
+    file: BufferedReader,
+    sha256: str,
+    production: Production,
+    start_time: datetime | None,
+) -> Outcome:
+    asked = production.settings.sample_fps
+    store, patience = production.store, production.patience
+    known = load_manifest(store, sha256, patience)
+    place: ResumePoint | None = None
+    with open_video(file, max_pixels=production.max_pixels) as opened:
+        if known is None:
+            time = _find_time(video, opened, production, start_time)
+            revision = patience.until_done("the object store", lambda: next_revision(store, sha256))
+            manifest = _new_manifest(video, sha256, time, asked, revision)
+            samplings = {asked}
+            remarks = Remarks()
+            for remark in time.remarks:
+                remarks.add(str(video.path), remark)
+            remarks.tell(production)
+        else:
+            _tell_what_stays(video, opened, production, start_time, known)
+            sampling = denser(known.sampling, asked)
+            if known.state == "complete" and sampling == known.sampling:
+                return _already_known(known, production)
+            manifest = msgspec.structs.replace(known, sampling=sampling)
+            # What a call that was cut short had been asked for is finished, whatever is asked for now.
+            samplings = {sampling} if known.state == "complete" else {sampling, known.sampling}
+            place = production.seen.place(sha256)
+        keeper = ManifestKeeper(store, manifest, patience, samplings=samplings, is_stored=known is not None)
+        work = VideoWork(video.path, keeper, production)
+        if place is None or not work.can_go_on_at(place):
+            work.run(opened)
+            return "finished"
+        with contextlib.suppress(PlaceLost):
+            work.run(opened, place)
+            return "finished"
+    production.seen.note_place(sha256, None)
+    with open_video(file, max_pixels=production.max_pixels) as opened:
+        work.run(opened)
+    return "finished"
+
+
+def _find_time(
+    video: VideoToProduce, opened: Video, production: Production, start_time: datetime | None
+) -> EventTime:
+    clues = TimeClues(
+        path=video.path,
+        recorded=opened.recorded,
+        recorded_in="container",
+        modified_ns=video.path.stat().st_mtime_ns,
+        duration_ms=int((opened.duration_s or 0) * 1000),
+    )
+    return find_event_time(clues, settings=production.settings, start_time=start_time)
+
+
+def _tell_what_stays(
+    video: VideoToProduce,
+    opened: Video,
+    production: Production,
+    start_time: datetime | None,
+    known: MediaManifest,
+) -> None:
+    """Say so if another source, or another time that is no weaker, would be found for a known video."""
+    try:
+        time = _find_time(video, opened, production, start_time)
+    except Poison:
+        new_time = False
+    else:
+        new_time = (
+            time.at_ms != known.start_ms and weaker(time.time_source, known.time_source) == known.time_source
+        )
+        new_time = new_time and time.time_source != "file_time"
+    if new_time or keys.slug(video.source_name) != known.source:
+        production.notice(
+            f"{video.path}: was produced before, as source {known.source_name} beginning at "
+            f"{iso(known.start_ms or 0)}, and keeps both; `frametally rename-source` and `frametally retime` "
+            f"give it others"
+        )
+
+
+def _new_manifest(
+    video: VideoToProduce, sha256: str, time: EventTime, sampling: str, revision: int
+) -> MediaManifest:
+    return MediaManifest(
+        sha256=sha256,
+        name=str(video.path),
+        source=keys.slug(video.source_name),
+        source_name=video.source_name,
+        kind="video",
+        time_source=time.time_source,
+        sampling=sampling,
+        start_ms=time.at_ms,
+        frames_expected=0,
+        frames_put=0,
+        frames_announced=0,
+        state="producing",
+        revision=revision,
+    )

@@ -1,0 +1,1 @@
+"""What media files hold: pixels and event times."""

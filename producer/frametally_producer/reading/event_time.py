@@ -1,0 +1,179 @@
+"""When a medium was recorded: the ladder of time sources, and the rules for times without a zone.
+
+The first rung that has an answer gives the time: what the user said, what the medium says of itself, its
+file's name, its file's modification date.
+"""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from frametally.errors import Misconfigured, Poison
+from frametally.records import TimeSource
+from frametally.settings.stages import Settings
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MS = datetime.timedelta(milliseconds=1)
+# Years of four digits: what a key's day can hold.
+_FIRST_MS = (datetime.datetime(1000, 1, 1, tzinfo=datetime.UTC) - _EPOCH) // _MS
+_LAST_MS = (datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC) - _EPOCH) // _MS
+# A camera whose clock was never set says 1904 (the zero of MP4) or 1970.
+_UNSET_CLOCK_YEAR = 1970
+_ANY_MOMENT = datetime.datetime(2001, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
+
+
+class Remark(NamedTuple):
+    """Something to tell about a medium's time.
+
+    Attributes:
+        kind: `naive` (it had no zone), `twice` or `skipped` (its hour was, when clocks changed), `file_time`.
+        text: One sentence about it, without the medium's name.
+    """
+
+    kind: Literal["naive", "twice", "skipped", "file_time"]
+    text: str
+
+
+class EventTime(NamedTuple):
+    """When a medium begins: milliseconds since 1970 UTC, where that came from, and what to say about it."""
+
+    at_ms: int
+    time_source: TimeSource
+    remarks: tuple[Remark, ...] = ()
+
+
+class TimeClues(NamedTuple):
+    """What a medium tells about its time.
+
+    Attributes:
+        path: The file; the stem of its name is matched against the time pattern.
+        recorded: EXIF DateTimeOriginal, or the container's creation_time; naive or aware.
+        recorded_in: Which of the two.
+        modified_ns: The file's modification date, nanoseconds since 1970 UTC.
+        duration_ms: Length of a video; 0 for a picture.
+    """
+
+    path: Path
+    recorded: datetime.datetime | None
+    recorded_in: Literal["exif", "container"]
+    modified_ns: int
+    duration_ms: int
+
+
+def iso(at_ms: int) -> str:
+    """An event time for people: ISO 8601, UTC, to the millisecond."""
+    return (_EPOCH + at_ms * _MS).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def checked_ms(at_ms: int) -> int:
+    """`at_ms`, if it lies in the years 1000 to 9999.
+
+    Raises:
+        Poison: It does not.
+    """
+    if not _FIRST_MS <= at_ms <= _LAST_MS:
+        raise Poison(f"its time ({at_ms} ms from 1970) is not in the years 1000 to 9999; give --start-time")
+    return at_ms
+
+
+def parse_start_time(text: str) -> datetime.datetime:
+    """The moment that `--start-time` names; naive if it has no offset.
+
+    Raises:
+        Misconfigured: Not ISO 8601.
+    """
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Misconfigured(
+            f"--start-time {text!r} is not an ISO 8601 time; an example of one is 2026-05-01T08:00:00+02:00"
+        ) from error
+
+
+def check_time_pattern(pattern: str) -> None:
+    """Refuse a pattern that cannot tell a day; an empty one is none.
+
+    Raises:
+        Misconfigured: A directive that strptime does not know, or year, month or day missing.
+    """
+    if not pattern:
+        return
+    try:
+        moment = _match_name(_ANY_MOMENT.strftime(pattern), pattern)
+    except ValueError as error:
+        raise Misconfigured(f"--time-pattern {pattern!r}: {error}") from error
+    if moment is None or moment.date() != _ANY_MOMENT.date():
+        raise Misconfigured(
+            f"--time-pattern {pattern!r} does not name a year, month and day; use one like cam_%Y%m%d_%H%M%S"
+        )
+
+
+def find_event_time(
+    clues: TimeClues, *, settings: Settings, start_time: datetime.datetime | None = None
+) -> EventTime:
+    """The medium's time, from the first of the sources that has one.
+
+    Raises:
+        Poison: None has one (the file's date may be switched off), or the time is out of range.
+    """
+    if start_time is not None:
+        return _in_zone(start_time, "start_time", settings)
+    if clues.recorded is not None and clues.recorded.year > _UNSET_CLOCK_YEAR:
+        return _in_zone(clues.recorded, clues.recorded_in, settings)
+    pattern = settings.time_pattern
+    if pattern and (named := _match_name(clues.path.stem, pattern)) is not None:
+        return _in_zone(named, "file_name", settings)
+    unmatched = f" (which does not match --time-pattern {pattern})" if pattern else ""
+    if not settings.file_time:
+        raise Poison(
+            f"no time is in it or in its name{unmatched}, and its file's date may not be used; give a "
+            f"--time-pattern that its name matches or, for one video, --start-time, or allow the file's date"
+        )
+    at_ms = checked_ms(clues.modified_ns // 1_000_000 - clues.duration_ms)
+    minus = " minus its length" if clues.duration_ms else ""
+    text = (
+        f"no time is in it or in its name{unmatched}: its file's modification date{minus}, {iso(at_ms)}, "
+        f"was taken; --time-pattern or, for one video, --start-time give a better one, --no-file-time "
+        f"refuses this one"
+    )
+    return EventTime(at_ms, "file_time", (Remark("file_time", text),))
+
+
+def _match_name(stem: str, pattern: str) -> datetime.datetime | None:
+    """The time in a file's name; None if it does not match. Raises `ValueError` if no name could."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a day without a year: check_time_pattern says it better
+        try:
+            return datetime.datetime.strptime(stem, pattern)  # noqa: DTZ007 - naive unless it has %z
+        except ValueError as error:
+            if "does not match format" in str(error) or "unconverted data remains" in str(error):
+                return None
+            raise
+
+
+def _in_zone(moment: datetime.datetime, time_source: TimeSource, settings: Settings) -> EventTime:
+    """A moment as event time; a naive one is read in the deployment's zone.
+
+    An hour that comes twice is its first; one that is skipped moves on by the gap (both are what PEP 495's
+    `fold=0` means).
+    """
+    offset = moment.utcoffset()
+    remarks: list[Remark] = []
+    if offset is None:
+        zone = settings.tzinfo()
+        offset, other = (
+            zone.utcoffset(moment.replace(tzinfo=zone, fold=fold)) or datetime.timedelta() for fold in (0, 1)
+        )
+        local = moment.isoformat(sep=" ")
+        name = settings.timezone
+        remarks.append(Remark("naive", f"its time {local} names no zone and was read in {name} (--timezone)"))
+        if offset > other:
+            remarks.append(Remark("twice", f"{local} comes twice in {name}; the first was taken"))
+        elif offset < other:
+            moved = (moment + (other - offset)).isoformat(sep=" ")
+            remarks.append(Remark("skipped", f"{local} is skipped in {name}; {moved} was taken"))
+    at_ms = (moment.replace(tzinfo=datetime.UTC) - _EPOCH - offset) // _MS
+    return EventTime(checked_ms(at_ms), time_source, tuple(remarks))

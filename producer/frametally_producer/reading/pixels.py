@@ -1,0 +1,63 @@
+"""Turning and shrinking pictures. Orientations are EXIF's, 1 to 8 (CIPA DC-008, 4.6.4, tag 0x0112)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from frametally.files.opencv import Pixels, cv2
+
+UPRIGHT = 1
+
+# What makes each orientation upright: swap x and y, then mirror left and right, then top and bottom.
+_STEPS: dict[int, tuple[bool, bool, bool]] = {
+    1: (False, False, False),
+    2: (False, True, False),
+    3: (False, True, True),
+    4: (False, False, True),
+    5: (True, False, False),
+    6: (True, True, False),
+    7: (True, True, True),
+    8: (True, False, True),
+}
+
+
+def upright(image: Pixels, orientation: int) -> Pixels:
+    """`image` turned so that it stands as it is to be shown; an orientation that does not exist is 1.
+
+    Args:
+        image: Shape (height, width, 3), dtype uint8.
+        orientation: EXIF orientation that `image` is stored in.
+
+    Returns:
+        Shape (height, width, 3), or (width, height, 3) for orientations 5 to 8; of an upright one itself.
+    """
+    if orientation == UPRIGHT or orientation not in _STEPS:
+        return image
+    transpose, mirror, flip = _STEPS[orientation]
+    turned = image.transpose(1, 0, 2) if transpose else image
+    turned = turned[:, ::-1] if mirror else turned
+    turned = turned[::-1] if flip else turned
+    return np.ascontiguousarray(turned)
+
+
+def shrink(image: Pixels, max_side_px: int) -> Pixels:
+    """`image` with its longest side at most `max_side_px` (0: as it is), its proportions kept.
+
+    Args:
+        image: Shape (height, width, 3), dtype uint8.
+        max_side_px: Pixels; a smaller image is never enlarged.
+    """
+    height_px, width_px = image.shape[:2]
+    longest_px = max(height_px, width_px)
+    if not max_side_px or longest_px <= max_side_px:
+        return image
+    # Rounded half up in integers, so that the same picture has the same size everywhere.
+    sides_px = (width_px, height_px)
+    size_px = [max(1, (2 * side * max_side_px + longest_px) // (2 * longest_px)) for side in sides_px]
+    return np.asarray(cv2.resize(image, size_px, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def encode_jpeg(image: Pixels, quality: int) -> bytes:
+    """`image` (height, width, 3; uint8; blue, green, red) as a JPEG, the same bytes every time."""
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return data.tobytes()

@@ -1,0 +1,296 @@
+"""Reading a video: its frames in the order of their presentation, each with its time, upright."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from io import BufferedReader
+from typing import NamedTuple
+
+import av
+import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
+
+from frametally.errors import Poison
+from frametally.files.opencv import Pixels
+from frametally_producer.reading.pixels import UPRIGHT, upright
+from frametally_producer.reading.places import CONTAINERS, PlaceFinder, PlaceLost, ResumePoint, check_place
+from frametally_producer.reading.presentation import PresentationTimes
+
+# A display matrix (ISO/IEC 14496-12, 6.2.2) sends a pixel (x, y) to (a x + c y, b x + d y): its signs
+# (a, b, c, d), and the EXIF orientation that says the same.
+_ORIENTATIONS = {
+    (1, 0, 0, 1): 1,
+    (-1, 0, 0, 1): 2,
+    (-1, 0, 0, -1): 3,
+    (1, 0, 0, -1): 4,
+    (0, 1, 1, 0): 5,
+    (0, 1, -1, 0): 6,
+    (0, -1, -1, 0): 7,
+    (0, -1, 1, 0): 8,
+}
+_FFMPEG_TIME_BASE = Fraction(1, 1_000_000)
+_HEAD_BYTES = 400
+# A video whose frames end this much before the length that it states was cut short.
+_MISSING_S, _MISSING_PART = Fraction(1), Fraction(1, 20)
+
+
+def container_format(head: bytes) -> str:
+    """FFmpeg's name of the container that begins with `head`.
+
+    FFmpeg is told this name, so that it never guesses: guessing would also find playlists, which read other
+    files.
+
+    Raises:
+        Poison: No container that frametally reads.
+    """
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"):
+        return "mov"
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "matroska"
+    if head.startswith(b"RIFF") and head[8:11] == b"AVI":
+        return "avi"
+    if head[0:1] == head[188:189] == head[376:377] == b"\x47":
+        return "mpegts"
+    if head[4:5] == head[196:197] == head[388:389] == b"\x47":  # .m2ts: 4 bytes before each packet
+        return "mpegts"
+    if head.startswith(b"\x00\x00\x01\xba"):
+        return "mpeg"
+    if head.startswith(b"FLV\x01"):
+        return "flv"
+    if head.startswith(bytes.fromhex("3026b2758e66cf11")):
+        return "asf"
+    if head.startswith(b"OggS"):
+        return "ogg"
+    raise Poison(
+        "is no video by its first bytes (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are read; playlists"
+        " are not); give the video itself"
+    )
+
+
+class TimedFrame(NamedTuple):
+    """A decoded frame.
+
+    Attributes:
+        frame_index: Counted from 0 over the decoded frames, in the order of their presentation.
+        position_s: Presentation time from the first frame, seconds.
+        offset_ms: Presentation time from the start of the stream, milliseconds, rounded down.
+        frame: The frame as FFmpeg has it.
+    """
+
+    frame_index: int
+    position_s: Fraction
+    offset_ms: int
+    frame: av.VideoFrame
+
+
+@contextmanager
+def open_video(file: BufferedReader, *, max_pixels: int) -> Iterator[Video]:
+    """The video in `file`, of which nothing but `file` is read.
+
+    Raises:
+        Poison: No video, or one that FFmpeg cannot open, or with more pixels a frame than `max_pixels`.
+    """
+    file.seek(0)
+    head = file.read(_HEAD_BYTES)
+    file.seek(0)
+    try:
+        container = av.open(
+            file,
+            "r",
+            format=container_format(head),
+            # No protocol has this name, so whatever a container refers to outside itself stays unread.
+            container_options={"protocol_whitelist": "none"},
+            metadata_errors="replace",
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise Poison(
+            f"cannot be opened as a video ({_reason(error)}); copy it again from its origin, or convert it"
+        ) from error
+    with container:
+        yield Video(container, max_pixels=max_pixels)
+
+
+class Video:
+    """An open video; its frames can be read once.
+
+    Attributes:
+        recorded: The container's creation_time, if it has one.
+        duration_s: Its length, if it states one.
+        frames_stated: Its number of frames, if it states one.
+        damage: After reading: what was wrong with it, one sentence each.
+        places: While reading: where it could be gone on with.
+        average_fps: Frames a second, if it states them.
+        size_px: Width and height, as stored.
+    """
+
+    def __init__(self, container: av.container.InputContainer, *, max_pixels: int) -> None:
+        """Look at the container's first stream of moving pictures."""
+        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not streams:
+            raise Poison("holds no moving pictures; give a video that does")
+        stream = streams[0]
+        if stream.codec_context is None:
+            raise Poison("holds pictures in a code that is not known here; convert it, to H.264 for example")
+        size = stream.codec_context.width, stream.codec_context.height
+        if size[0] * size[1] > max_pixels:
+            raise Poison(
+                f"has {size[0]}x{size[1]} pixels a frame, {max_pixels // 1_000_000} million are allowed; "
+                f"shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
+            )
+        stream.codec_context.options = {"max_pixels": str(max_pixels)}  # also for what the frames claim later
+        self.recorded = _creation_time(container.metadata) or _creation_time(stream.metadata)
+        self.duration_s = _stated_length_s(container, stream)
+        self.frames_stated = stream.frames if stream.frames > 0 else None
+        self.damage: list[str] = []
+        self._bad_pieces = 0
+        self.average_fps = stream.average_rate or stream.guessed_rate
+        self.size_px = size
+        self.places: list[ResumePoint] = []
+        self._container = container
+        self._stream = stream
+        self._time_base = stream.time_base or _FFMPEG_TIME_BASE
+        self._reformatter = VideoReformatter()
+
+    def pixels(self, frame: av.VideoFrame) -> Pixels:
+        """The frame upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
+
+        Raises:
+            Poison: FFmpeg cannot convert it.
+        """
+        try:
+            bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
+        except (av.FFmpegError, ValueError) as error:
+            raise Poison(f"cannot be converted ({_reason(error)})") from error
+        return upright(np.asarray(bgr, np.uint8), _orientation(frame))
+
+    def frames(self, place: ResumePoint | None = None) -> Iterator[TimedFrame]:
+        """Every frame that can be decoded, with its time; times grow.
+
+        Args:
+            place: Where to begin; the frames up to its check come too, with the rest only if they were right.
+
+        Raises:
+            PlaceLost: The place is not there; nothing behind its check has been given.
+
+        A frame without a time of its own (where recordings were joined; in AVI, which keeps no order of
+        presentation) gets one as `PresentationTimes` says.
+        """
+        times = PresentationTimes(
+            time_base=self._time_base,
+            start_ticks=self._stream.start_time,
+            rate=self._stream.average_rate or self._stream.guessed_rate,
+            first_ticks=None if place is None else place.first_ticks,
+            before_ticks=None if place is None else place.before_ticks,
+        )
+        frame_index = 0 if place is None else place.key.frame_index
+        finder = PlaceFinder(None if place is None else place.first_ticks)
+        for frame in self._decoded() if place is None else self._decoded_from(place):
+            pts = frame.pts
+            ticks = pts if times.pass_over(pts, frame.duration) else None
+            if place is not None:
+                check_place(place, frame_index, ticks, frame)
+                if frame_index == place.check.frame_index:
+                    self._bad_pieces = 0  # those of before the place, which its key frame makes good
+            found = finder.pass_over(frame_index, ticks, frame)
+            if found is not None and self.has_places and not self._bad_pieces:
+                self.places.append(found)
+            yield TimedFrame(frame_index, times.position_s, times.offset_ms, frame)
+            frame_index += 1
+        if place is not None and frame_index <= place.check.frame_index:
+            raise PlaceLost
+        if times.end_s is not None:
+            self._note_cut(times.end_s)
+
+    def position_of_check(self, place: ResumePoint) -> Fraction:
+        """Time of the place's last frame, from the video's first frame, seconds."""
+        return (place.check.ticks - place.first_ticks) * self._time_base
+
+    @property
+    def has_places(self) -> bool:
+        """Whether its container is one in which places can be found again."""
+        return self._container.format.name.partition(",")[0] in CONTAINERS
+
+    def _decoded_from(self, place: ResumePoint) -> Iterator[av.VideoFrame]:
+        """Frames from the place's key frame on. Raises `PlaceLost`."""
+        try:
+            self._container.seek(place.key.ticks, stream=self._stream)
+        except (av.FFmpegError, OSError) as error:
+            raise PlaceLost from error
+        found = False
+        for frame in self._decoded():
+            if not found and frame.pts is not None:
+                if frame.pts > place.key.ticks:
+                    break
+                found = frame.pts == place.key.ticks and bool(frame.key_frame)
+            if found:
+                yield frame
+        if not found:
+            raise PlaceLost
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        """Frames as they come; what cannot be read or decoded is left out and noted."""
+        for packet in self._packets():
+            try:
+                frames = self._stream.decode(packet)
+            except av.FFmpegError:
+                self._bad_pieces += 1
+                continue
+            for frame in frames:
+                self._bad_pieces += frame.is_corrupt
+                yield frame
+        if self._bad_pieces:
+            self.damage.append(f"{self._bad_pieces} pieces of it are damaged")
+
+    def _packets(self) -> Iterator[av.Packet[av.VideoStream] | None]:
+        """Packets up to the end, or to where reading fails: then None, for the decoder's last frames."""
+        packets = self._container.demux(self._stream)
+        try:
+            yield from packets
+        except (av.FFmpegError, OSError) as error:
+            self.damage.append(f"reading it stopped ({_reason(error)})")
+            yield None
+
+    def _note_cut(self, read_s: Fraction) -> None:
+        stated_s = self.duration_s
+        if stated_s is not None and stated_s - read_s > max(_MISSING_S, stated_s * _MISSING_PART):
+            self.damage.append(f"its frames end at {float(read_s):.1f} s of {float(stated_s):.1f} s")
+
+
+def _stated_length_s(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> Fraction | None:
+    lengths: list[Fraction] = []
+    if stream.duration and stream.time_base:
+        lengths.append(stream.duration * stream.time_base)
+    if stream.frames > 0 and stream.average_rate:
+        lengths.append(stream.frames / stream.average_rate)
+    # The container's length may be that of its sound.
+    if not lengths and container.duration and len(container.streams) == 1:
+        lengths.append(container.duration * _FFMPEG_TIME_BASE)
+    return max(lengths, default=None)
+
+
+def _creation_time(metadata: dict[str, str]) -> datetime.datetime | None:
+    try:
+        return datetime.datetime.fromisoformat(metadata.get("creation_time", ""))
+    except ValueError:
+        return None
+
+
+def _orientation(frame: av.VideoFrame) -> int:
+    """The EXIF orientation that says what the frame's display matrix does; 1 for none or an oblique one."""
+    if "DISPLAYMATRIX" not in frame.side_data:
+        return UPRIGHT
+    side_data = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]  # PyAV's stub knows few keys
+    matrix = np.frombuffer(bytes(side_data), np.int32)
+    a, b, c, d = (int(matrix[i]) for i in (0, 1, 3, 4))
+    unit = max(abs(a), abs(b), abs(c), abs(d), 1)
+    return _ORIENTATIONS.get((round(a / unit), round(b / unit), round(c / unit), round(d / unit)), UPRIGHT)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

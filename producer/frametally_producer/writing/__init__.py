@@ -1,0 +1,1 @@
+"""Frames and manifests into the store and onto the log."""

@@ -1,0 +1,205 @@
+"""From pixels to an announced frame: encode, put, announce."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from frametally import keys
+from frametally.errors import FrametallyError, Misconfigured, Poison
+from frametally.files.opencv import Pixels, decode_image, jpeg_size_px
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.process import failpoints
+from frametally.process.retrying import Patience
+from frametally.records import FrameAnnouncement, TimeSource, encode
+from frametally.settings.stages import Settings
+from frametally_producer.reading.pixels import encode_jpeg, shrink
+
+_WORKERS = 2
+_IN_FLIGHT = 4
+"""Frames that wait to be encoded and put: what bounds memory."""
+
+_END_OF_JPEG = b"\xff\xd9"
+
+_ANNOUNCE_FRAMES, _ANNOUNCE_S = 100, 1.0
+"""A batch of announcements is published at that many frames, or when its first is that old."""
+
+
+class NewFrame(NamedTuple):
+    """A frame to store and announce.
+
+    Attributes:
+        media: Identity of its medium, `MediaManifest.sha256`.
+        file_sha256: Of the file that it came from, hex; the same as `media` for a video.
+        source: Slug of the source.
+        frame_index: Decode index; 0 for a picture.
+        captured_at_ms: Event time.
+        time_source: Where that came from.
+        pixels: Upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
+        keep_in: Folder in which the stored picture is also kept as a file, or None.
+    """
+
+    media: str
+    file_sha256: str
+    source: str
+    frame_index: int
+    captured_at_ms: int
+    time_source: TimeSource
+    pixels: Pixels
+    keep_in: Path | None = None
+
+
+class FrameWriter:
+    """Stores and announces frames, in this order of effects.
+
+    1. The frame is encoded and put if absent, by a worker thread.
+    2. Its announcement is published, in the order in which frames were added.
+    3. `on_announced` is called, which notes it in the medium's manifest.
+
+    So what is announced exists, and what is noted is announced. A crash in between repeats a put or an
+    announcement, which changes nothing: a frame's identity is its key.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: ObjectStore,
+        log: FrameLog,
+        patience: Patience,
+        on_announced: Callable[[list[FrameAnnouncement]], None],
+    ) -> None:
+        """A writer that nothing has been added to; use it in a `with` statement."""
+        self._patience = patience
+        self._settings = settings
+        self._store = store
+        self._log = log
+        self._on_announced = on_announced
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="frame-writer")
+        self._putting: deque[Future[FrameAnnouncement]] = deque()
+        self._batch: list[FrameAnnouncement] = []
+        self._batch_since_s = 0.0
+
+    def add(self, frame: NewFrame) -> None:
+        """Store `frame` and announce it, soon.
+
+        A store or a log that is away is waited for; no frame is left out for it.
+
+        Raises:
+            GivenUp: It was away when a stop was asked for.
+            Misconfigured: The store, the log or `keep_in` cannot be written.
+        """
+        self._putting.append(self._pool.submit(self._put, frame))
+        if len(self._putting) > _IN_FLIGHT:
+            self._collect_one()
+        if self._batch and (
+            len(self._batch) >= _ANNOUNCE_FRAMES or time.monotonic() - self._batch_since_s >= _ANNOUNCE_S
+        ):
+            self._announce()
+
+    def flush(self) -> None:
+        """Store and announce all that was added, now. Raises as `add` does."""
+        while self._putting:
+            self._collect_one()
+        if self._batch:
+            self._announce()
+
+    def __enter__(self) -> Self:
+        """The writer."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Flush, unless an error is on its way."""
+        if error is not None and not isinstance(error, FrametallyError):
+            self._patience.end()  # a thread that waits for the store would be waited for
+        try:
+            if error is None:
+                self.flush()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _collect_one(self) -> None:
+        # What cannot be put stays the first: nothing behind it is announced before it.
+        announcement = self._putting[0].result()
+        self._putting.popleft()
+        if not self._batch:
+            self._batch_since_s = time.monotonic()
+        self._batch.append(announcement)
+
+    def _announce(self) -> None:
+        messages = [(keys.frame_log_key(a.source, a.captured_at_ms), encode(a)) for a in self._batch]
+        topic = self._settings.topic
+        self._patience.until_done("the log", lambda: self._log.publish(topic, messages))
+        failpoints.passing("producer.published")
+        announced, self._batch = self._batch, []
+        self._on_announced(announced)
+        failpoints.passing("producer.noted")
+
+    def _put(self, frame: NewFrame) -> FrameAnnouncement:
+        key = keys.image_key(frame.source, frame.captured_at_ms, frame.file_sha256, frame.frame_index)
+        image = shrink(frame.pixels, self._settings.max_side_px)
+        data = encode_jpeg(image, self._settings.jpeg_quality)
+        height_px, width_px = image.shape[:2]
+        stored = self._patience.until_done("the object store", lambda: self._put_once(key, data))
+        if stored != data:
+            data = stored
+            width_px, height_px = jpeg_size_px(stored)
+        failpoints.passing("producer.put")
+        if frame.keep_in is not None:
+            _keep(frame.keep_in / key.rpartition("/")[2], data)
+        return FrameAnnouncement(
+            image_path=key,
+            source=frame.source,
+            frame_index=frame.frame_index,
+            captured_at_ms=frame.captured_at_ms,
+            time_source=frame.time_source,
+            width_px=width_px,
+            height_px=height_px,
+            bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            media=frame.media,
+        )
+
+    def _put_once(self, key: str, data: bytes) -> bytes:
+        """Put a frame that is not there yet; what is there then. Doing so again changes nothing."""
+        # Not durable: a frame can be made again from its medium.
+        if not self._store.put(key, data, if_absent=True, durable=False):
+            stored = self._stored(key)
+            if stored is not None:
+                return stored
+            self._store.put(key, data, durable=False)
+        return data
+
+    def _stored(self, key: str) -> bytes | None:
+        """The object that is there already: the announcement has to describe that one.
+
+        It differs from the new one if other settings or libraries made it. None if it is no good: a frame is
+        not put durably, so a power cut may have left a torn one.
+        """
+        try:
+            data = self._store.get(key)
+            decode_image(data, self._settings.max_image_megapixels * 1_000_000)
+            if not data.endswith(_END_OF_JPEG):  # its last bytes are what a decoder does not miss
+                return None
+        except (ObjectMissing, Poison):
+            return None
+        return data
+
+
+def _keep(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise Misconfigured(
+            f"{path}: cannot be written ({error.strerror}); make its folder writable"
+        ) from error

@@ -1,0 +1,226 @@
+"""A medium's manifest while its frames are announced: what is known already, and noting what is new."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.media.manifest_update import change_manifest
+from frametally.media.manifests import find_manifest, weaker
+from frametally.ports.object_store import ObjectStore
+from frametally.process import failpoints
+from frametally.process.retrying import Patience
+from frametally.records import FrameAnnouncement, MediaManifest
+from frametally_producer.reading.sampling import ALL, denser
+
+NOTE_EVERY_S = 3.0
+"""Seconds between two notes in a manifest: what a crash may make the next call announce again."""
+
+
+def picture_name(image_path: str) -> str:
+    """A picture's name in its manifest, `<captured_at_ms>-<12 hex>`, from its image key."""
+    return image_path.rpartition("/")[2].removesuffix("-0.jpg")
+
+
+class Forgotten(Poison):
+    """The medium was forgotten, or put right, while it was produced."""
+
+
+def load_manifest(store: ObjectStore, sha256: str, patience: Patience) -> MediaManifest | None:
+    """The medium's manifest, or None if the store has none.
+
+    Raises:
+        Poison: It does not parse.
+        GivenUp: The store is away, and a stop was asked for.
+    """
+    try:
+        return patience.until_done("the object store", lambda: find_manifest(store, sha256))
+    except Poison as error:
+        raise Poison(
+            f"its manifest {keys.media_key(sha256)} is damaged ({error}); "
+            "remove that object to produce it anew"
+        ) from error
+
+
+class FrameBitmap:
+    """A set of decode indices: bit `i % 8` of byte `i // 8`."""
+
+    def __init__(self, bitmap: bytes) -> None:
+        """The set that `bitmap` holds."""
+        self._bitmap = bytearray(bitmap)
+        self._count = int.from_bytes(bitmap).bit_count()
+
+    def __contains__(self, frame_index: int) -> bool:
+        """Whether `frame_index` is in the set."""
+        at = frame_index // 8
+        return at < len(self._bitmap) and bool(self._bitmap[at] >> frame_index % 8 & 1)
+
+    def __len__(self) -> int:
+        """How many indices are in the set."""
+        return self._count
+
+    def __bytes__(self) -> bytes:
+        """The bitmap."""
+        return bytes(self._bitmap)
+
+    def count_to(self, frame_index: int) -> int:
+        """How many indices up to `frame_index`, that one included, are in the set."""
+        at, bits = divmod(frame_index + 1, 8)
+        whole = int.from_bytes(self._bitmap[:at]).bit_count()
+        return whole + (int.from_bytes(self._bitmap[at : at + 1]) & ((1 << bits) - 1)).bit_count()
+
+    def update(self, bitmap: bytes) -> None:
+        """Put all of another set into this one."""
+        if bitmap != self._bitmap:
+            size = max(len(bitmap), len(self._bitmap))
+            both = int.from_bytes(bitmap.ljust(size, b"\0")) | int.from_bytes(
+                bytes(self._bitmap).ljust(size, b"\0")
+            )
+            self._bitmap = bytearray(both.to_bytes(size))
+            self._count = both.bit_count()
+
+    def add(self, frame_index: int) -> None:
+        """Put `frame_index` into the set."""
+        if frame_index not in self:
+            at = frame_index // 8
+            self._bitmap.extend(bytes(max(0, at + 1 - len(self._bitmap))))
+            self._bitmap[at] |= 1 << frame_index % 8
+            self._count += 1
+
+
+class ManifestKeeper:
+    """Notes in a medium's manifest what has been announced, every few seconds.
+
+    Several producers may keep one medium's manifest: each adds to what the others noted, so nothing that was
+    announced is forgotten. Each also learns what the others have announced.
+
+    Attributes:
+        manifest: The manifest as it was loaded, or last written.
+        frames: Decode indices of a video that have been announced.
+        pictures: Names of pictures that have been announced.
+        samplings: What this producer is to announce all frames of; after the first write with those that
+            another producer is at.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        manifest: MediaManifest,
+        patience: Patience,
+        *,
+        samplings: Iterable[str] = (ALL,),
+        is_stored: bool,
+    ) -> None:
+        """Go on from `manifest`; nothing is written yet.
+
+        Args:
+            store: Where it goes.
+            manifest: As it was loaded, or a new one.
+            patience: Waits for the store.
+            samplings: What this producer is going to announce all frames of.
+            is_stored: Whether it was loaded.
+        """
+        self.manifest = manifest
+        self.samplings = set(samplings)
+        self.frames = FrameBitmap(manifest.announced_frames)
+        self.pictures = set(manifest.announced_pictures)
+        self._store = store
+        self._patience = patience
+        self._first_ms = manifest.first_captured_at_ms
+        self._last_ms = manifest.last_captured_at_ms
+        self._written_at_s = float("-inf")
+        self._is_stored = is_stored
+
+    def note(self, announcements: Iterable[FrameAnnouncement]) -> None:
+        """Remember that these have been announced, until the next write."""
+        for announcement in announcements:
+            if self.manifest.kind == "video":
+                self.frames.add(announcement.frame_index)
+            else:
+                self.pictures.add(picture_name(announcement.image_path))
+            self._widen(announcement.captured_at_ms, announcement.captured_at_ms)
+
+    def write(self, *, expected: int | None = None) -> None:
+        """Add what is known here to the manifest, now.
+
+        Args:
+            expected: About how many frames the medium will have; None once all of it has been announced.
+
+        Raises:
+            Forgotten: The medium was forgotten, or put right, since it was loaded.
+            Misconfigured: The store cannot be written.
+            GivenUp: The store is away, and a stop was asked for.
+        """
+        sha256 = self.manifest.sha256
+        manifest = self._patience.until_done(
+            "the object store",
+            lambda: change_manifest(self._store, sha256, lambda stored: self._merged(stored, expected)),
+        )
+        self.manifest = manifest or self.manifest
+        failpoints.passing("producer.manifest")
+        self._is_stored = True
+        self._written_at_s = time.monotonic()
+
+    def write_if_due(self, *, expected: int) -> bool:
+        """Write the manifest if the last write is some seconds ago; whether it was. Raises as `write`."""
+        if time.monotonic() - self._written_at_s < NOTE_EVERY_S:
+            return False
+        self.write(expected=expected)
+        return True
+
+    def _merged(self, stored: MediaManifest | None, expected: int | None) -> MediaManifest:
+        """The manifest to write, given the one that is there. May be called again if the write fails."""
+        if stored is None:
+            if self._is_stored:
+                raise Forgotten("was forgotten while it was produced; give it again if it is wanted")
+            merged, complete = self.manifest, expected is None
+        else:
+            if stored.revision != self.manifest.revision:
+                raise Forgotten("was put right while it was produced; give it again to finish it")
+            self._learn(stored)
+            # The first to write a medium gave it its name, its source and its time.
+            merged = msgspec.structs.replace(
+                stored,
+                sampling=denser(stored.sampling, self.manifest.sampling),
+                time_source=weaker(stored.time_source, self.manifest.time_source)
+                if stored.kind == "pictures"
+                else stored.time_source,
+            )
+            complete = self._is_complete(stored, merged, done=expected is None)
+        announced = len(self.frames) + len(self.pictures)
+        of_others = stored.frames_expected if stored is not None and stored.state == "producing" else 0
+        return msgspec.structs.replace(
+            merged,
+            first_captured_at_ms=self._first_ms,
+            last_captured_at_ms=self._last_ms,
+            frames_expected=announced if complete else max(expected or 0, of_others, announced),
+            frames_put=announced,
+            frames_announced=announced,
+            state="complete" if complete else "producing",
+            announced_frames=bytes(self.frames),
+            announced_pictures=sorted(self.pictures),
+        )
+
+    def _is_complete(self, stored: MediaManifest, merged: MediaManifest, *, done: bool) -> bool:
+        """Whether all that any producer was asked for so far is announced, once this one is `done`."""
+        if stored.kind == "pictures":
+            return done
+        if stored.state == "complete":
+            return merged.sampling == stored.sampling
+        if not self._is_stored:
+            self.samplings.add(stored.sampling)  # another is at it, and may die: this one does it too
+        return done and merged.sampling in self.samplings
+
+    def _learn(self, stored: MediaManifest) -> None:
+        self.frames.update(stored.announced_frames)
+        self.pictures.update(stored.announced_pictures)
+        if stored.first_captured_at_ms is not None and stored.last_captured_at_ms is not None:
+            self._widen(stored.first_captured_at_ms, stored.last_captured_at_ms)
+
+    def _widen(self, first_ms: int, last_ms: int) -> None:
+        self._first_ms = first_ms if self._first_ms is None else min(self._first_ms, first_ms)
+        self._last_ms = last_ms if self._last_ms is None else max(self._last_ms, last_ms)

@@ -1,0 +1,236 @@
+"""What a producer remembers of files, so that the same call later need not read them again.
+
+A cache in the data folder, `seen-files.sqlite`: losing it costs time and changes nothing. What it says of a
+file holds only while the file's stamp (device, inode, size, modification and status change times) is the
+same, and what it says was finished is checked against the manifest. A file that changed only moments ago is
+not noted, because it could change again within the same tick of the file system's clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from frametally_producer.reading.places import ResumePoint
+
+FILE_NAME = "seen-files.sqlite"
+_VERSION = 1
+_SETTLED_NS = 2_000_000_000
+_BUSY_S, _FLUSH_EVERY_S = 5.0, 1.0
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS file (path TEXT PRIMARY KEY, stamp TEXT, sha256 TEXT, asked TEXT, picture TEXT);
+CREATE TABLE IF NOT EXISTS place (sha256 TEXT PRIMARY KEY, place BLOB, crc32 INTEGER);
+CREATE TABLE IF NOT EXISTS rate (
+    kind TEXT, asked TEXT, pixels INTEGER, seconds REAL, frames INTEGER, stored_bytes INTEGER,
+    PRIMARY KEY (kind, asked)
+);
+PRAGMA user_version = {_VERSION};
+"""
+
+
+class SeenFile(NamedTuple):
+    """What is remembered of a file.
+
+    Attributes:
+        sha256: Of its bytes, hex.
+        asked: How it had been asked for when it was finished; empty if it was not.
+        picture: Of a picture that is finished, its name in its manifest and, after a space, the manifest's
+            identity; else empty.
+    """
+
+    sha256: str
+    asked: str
+    picture: str
+
+
+class Rate(NamedTuple):
+    """How fast footage was produced here: sums over files.
+
+    Attributes:
+        pixels: Decoded.
+        seconds: That it took, from reading the file to the last announcement.
+        frames: Stored.
+        stored_bytes: Of them.
+    """
+
+    pixels: int
+    seconds: float
+    frames: int
+    stored_bytes: int
+
+
+def stamp_of(status: os.stat_result) -> str:
+    """What changes when a file's bytes change."""
+    return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+class SeenFiles:
+    """The cache. Whatever is wrong with its file, it remembers nothing then, and raises nothing."""
+
+    def __init__(
+        self, data_dir: Path, *, writing: bool = True, clock_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        """Open it in `data_dir`.
+
+        Args:
+            data_dir: Made if it is missing, as the file is.
+            writing: False: nothing is made or written, only read.
+            clock_ns: The file system's time, nanoseconds since 1970 UTC.
+        """
+        self._clock_ns = clock_ns
+        self._pending: list[tuple[str, ...]] = []
+        self._flushed_at_s = time.monotonic()
+        path = data_dir / FILE_NAME
+        self._connection = _open_to_write(path) if writing else _open_to_read(path)
+
+    def find(self, path: Path, stamp: str) -> SeenFile | None:
+        """What is known of the file at `path`, if it still has that stamp."""
+        rows = self._read("SELECT stamp, sha256, asked, picture FROM file WHERE path = ?", (_name(path),))
+        return SeenFile(*rows[0][1:]) if rows and rows[0][0] == stamp else None
+
+    def note_file(
+        self,
+        path: Path,
+        *,
+        before: os.stat_result,
+        after: os.stat_result,
+        sha256: str,
+        asked: str = "",
+        picture: str = "",
+    ) -> None:
+        """Remember a file whose bytes were read between the two looks at it."""
+        changed_ns = max(before.st_mtime_ns, before.st_ctime_ns)
+        if stamp_of(before) == stamp_of(after) and changed_ns + _SETTLED_NS <= self._clock_ns():
+            self._pending.append((_name(path), stamp_of(after), sha256, asked, picture))
+            if time.monotonic() - self._flushed_at_s >= _FLUSH_EVERY_S:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what was noted of files: a second's worth in one go, for a write waits for the disk."""
+        pending, self._pending = self._pending, []
+        self._flushed_at_s = time.monotonic()
+        with self._harmless():
+            if self._connection is not None and pending:
+                with self._connection:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    self._connection.executemany(
+                        "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?)", pending
+                    )
+
+    def place(self, sha256: str) -> ResumePoint | None:
+        """Where a video can be gone on with."""
+        rows = self._read("SELECT place, crc32 FROM place WHERE sha256 = ?", (sha256,))
+        if not rows or zlib.crc32(rows[0][0]) != rows[0][1]:
+            return None
+        try:
+            return msgspec.json.decode(rows[0][0], type=ResumePoint)
+        except msgspec.DecodeError:
+            return None
+
+    def note_place(self, sha256: str, place: ResumePoint | None) -> None:
+        """Remember where a video can be gone on with; None: nowhere."""
+        if place is None:
+            self._write("DELETE FROM place WHERE sha256 = ?", (sha256,))
+        else:
+            data = msgspec.json.encode(place)
+            self._write("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", (sha256, data, zlib.crc32(data)))
+
+    def rate(self, kind: str, asked: str) -> Rate | None:
+        """How fast media of that kind, asked for in that way, have been produced here."""
+        rows = self._read(
+            "SELECT pixels, seconds, frames, stored_bytes FROM rate WHERE kind = ? AND asked = ?",
+            (kind, asked),
+        )
+        return Rate(*rows[0]) if rows else None
+
+    def note_rate(self, kind: str, asked: str, rate: Rate) -> None:
+        """Add to that."""
+        self._write(
+            "INSERT INTO rate VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " pixels = pixels + excluded.pixels, seconds = seconds + excluded.seconds,"
+            " frames = frames + excluded.frames, stored_bytes = stored_bytes + excluded.stored_bytes",
+            (kind, asked, *rate),
+        )
+
+    def close(self) -> None:
+        """Close the file; again is no error."""
+        self.flush()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> SeenFiles:
+        """The cache."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close it."""
+        self.close()
+
+    def _read(self, sql: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]
+        with self._harmless():
+            if self._connection is not None:
+                return self._connection.execute(sql, parameters).fetchall()
+        return []
+
+    def _write(self, sql: str, parameters: tuple[object, ...]) -> None:
+        with self._harmless():
+            if self._connection is not None:
+                self._connection.execute(sql, parameters)
+
+    @contextlib.contextmanager
+    def _harmless(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError:
+            pass  # locked, or no room: not remembered
+        except sqlite3.DatabaseError:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+
+def _open_to_write(path: Path) -> sqlite3.Connection | None:
+    for _ in range(2):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return _open(path)
+        except (OSError, sqlite3.OperationalError):  # no right, no room, locked: it may be a good file
+            return None
+        except sqlite3.DatabaseError:  # damaged, or of another version: begin anew
+            with contextlib.suppress(OSError):
+                path.unlink()
+    return None
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection | None:
+    try:
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)
+    except sqlite3.Error:
+        return None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            raise sqlite3.DatabaseError("another version")
+        if version == 0:
+            connection.executescript(_SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _name(path: Path) -> str:
+    return repr(str(path.absolute()))  # a name need not be UTF-8

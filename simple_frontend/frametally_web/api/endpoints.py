@@ -1,0 +1,168 @@
+"""The API's routes as data: what each is asked by and answers. They and their description are made of it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, get_args
+
+from frametally_web.books import answers as status_answers
+from frametally_web.charts import answers as chart_answers
+from frametally_web.proof import answers as proof_answers
+from frametally_web.requests import answers
+from frametally_web.requests.query import MAX_CURSOR_CHARS, MAX_INTERVAL_S, MAX_NAME_CHARS, Metric
+
+FORMATS = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+}
+"""Formats of an export and their media types."""
+
+
+class Parameter(NamedTuple):
+    """A query parameter.
+
+    Attributes:
+        name: As it is written.
+        description: What it is, a sentence.
+        schema: JSON Schema of one value.
+        example: A value that can be.
+        many: Whether it may stand several times.
+        required: Whether it must stand.
+    """
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+    example: str
+    many: bool = False
+    required: bool = False
+
+
+class Endpoint(NamedTuple):
+    """A route.
+
+    Attributes:
+        path: Behind `/api/v1/`; the last part is its name.
+        summary: What it answers, a line.
+        parameters: What it is asked by.
+        answer: The record of its answer; None where that is no JSON of ours.
+        media_types: What it can answer with.
+    """
+
+    path: str
+    summary: str
+    parameters: tuple[Parameter, ...]
+    answer: type[answers.Answer] | None
+    media_types: tuple[str, ...] = ("application/json",)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.path.replace("/", "_")
+
+
+def _text(most_chars: int = MAX_NAME_CHARS) -> dict[str, Any]:
+    return {"type": "string", "maxLength": most_chars, "pattern": "^[^\\u0000]*$"}
+
+
+_MODEL = Parameter("model", "One model; default: the one published last.", _text(), "")
+_LIMIT = {"type": "integer", "minimum": 1}
+_SELECTION = (
+    Parameter("label", "Class names; default: all.", _text(), "car", many=True),
+    Parameter("source", "Slugs of sources; default: all.", _text(), "", many=True),
+    Parameter(
+        "from",
+        "First event time, ISO 8601 or milliseconds; default: where the data begins.",
+        _text(),
+        "2024-05-01T08:00:00Z",
+    ),
+    Parameter("to", "Event time at which it ends, not included; default: where the data ends.", _text(), ""),
+    _MODEL,
+    Parameter(
+        "timezone",
+        "IANA time zone of bars over an hour and of times without an offset; default: FRAMETALLY_TIMEZONE.",
+        _text(),
+        "Europe/Berlin",
+    ),
+    Parameter(
+        "base",
+        "Seconds of the stored interval to read, up to date or not; default: chosen by range. "
+        "A bar is proved with `base_interval_s` of its chart.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_INTERVAL_S},
+        "60",
+    ),
+)
+_CHART = (
+    *_SELECTION,
+    Parameter(
+        "interval",
+        "Seconds of a bar, a multiple of a stored interval; default: chosen for at most 120 bars.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_INTERVAL_S},
+        "3600",
+    ),
+    Parameter(
+        "metric",
+        "By what labels are ordered; every answer has all four.",
+        {"type": "string", "enum": list(get_args(Metric))},
+        "detections",
+    ),
+    Parameter(
+        "by", "`source`: each source has bars of its own.", {"type": "string", "enum": ["source"]}, "source"
+    ),
+)
+_PAGE = (
+    *_SELECTION,
+    Parameter("limit", "Most in one page; default: 24.", _LIMIT, "24"),
+    Parameter("cursor", "`next` of the page before; default: the first page.", _text(MAX_CURSOR_CHARS), ""),
+)
+
+ENDPOINTS = (
+    Endpoint("models", "What can be asked for: models with their stored intervals.", (), answers.Models),
+    Endpoint("labels", "Labels with their detections, most first.", (_MODEL,), answers.Labels),
+    Endpoint("sources", "Sources with their frames and range.", (_MODEL,), answers.Sources),
+    Endpoint("counts", "Counts per interval and label.", _CHART, chart_answers.Counts),
+    Endpoint("heatmap", "Counts per hour of the week.", _SELECTION, chart_answers.Heatmap),
+    Endpoint("evidence", "The busiest frame per label.", _SELECTION, proof_answers.EvidenceFrames),
+    Endpoint("frames", "Every frame behind a bar, with a running sum.", _PAGE, proof_answers.Frames),
+    Endpoint("objects", "Every unique object behind a bar.", _PAGE, proof_answers.Objects),
+    Endpoint(
+        "frames/image",
+        "A frame's JPEG.",
+        (
+            Parameter(
+                "path",
+                "`image_path` of an answer.",
+                _text(),
+                "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg",
+                required=True,
+            ),
+        ),
+        None,
+        ("image/jpeg",),
+    ),
+    Endpoint(
+        "runs",
+        "The last runs with their quality reports.",
+        (_MODEL, Parameter("limit", "Most in the answer; default: 10.", _LIMIT, "10")),
+        status_answers.Runs,
+    ),
+    Endpoint(
+        "status", "The books: what was announced, detected, counted, indexed.", (), status_answers.Books
+    ),
+    Endpoint("events", "Server-sent events: what changed.", (), None, ("text/event-stream",)),
+    Endpoint(
+        "export",
+        "A chart's numbers as a file.",
+        (
+            *_CHART,
+            Parameter(
+                "format",
+                "`csv` (default), `json` or `parquet`.",
+                {"type": "string", "enum": list(FORMATS)},
+                "csv",
+            ),
+        ),
+        None,
+        tuple(FORMATS.values()),
+    ),
+)

@@ -1,0 +1,234 @@
+"""The handlers of the JSON API: read the query, ask the index or the store, answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import msgspec
+from flask import Blueprint, Response, request, url_for
+from werkzeug.datastructures import MultiDict
+
+from frametally.errors import Poison
+from frametally.keys import check_image_key
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.process.time_limit import time_limit
+from frametally.settings.stages import Settings
+from frametally_web.api.endpoints import ENDPOINTS, FORMATS, Endpoint
+from frametally_web.api.events import Streams
+from frametally_web.books import run_list, status
+from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.charts import counts
+from frametally_web.charts.export import export
+from frametally_web.charts.sources import list_sources
+from frametally_web.proof import evidence, frames, objects
+from frametally_web.proof.picture_links import picture_link
+from frametally_web.requests import answers, query
+from frametally_web.requests.cache import AnswerCache
+from frametally_web.requests.problems import Problem, bad_parameter
+
+Args = MultiDict[str, str]
+Handler = Callable[[Args], Response]
+
+_IMAGE_CACHE = "private, max-age=31536000, immutable"
+_PAGE_FRAMES = 24
+_PAGE_RUNS = 10
+_MOST_RUNS = 200
+_KEPT = ("labels", "sources", "counts", "heatmap")
+"""Answers that change only with the index and the media."""
+
+
+class Api:
+    """The handlers, over the ports and what is read of them in the background."""
+
+    def __init__(self, *, settings: Settings, ports: DashboardPorts, books: BooksReader) -> None:
+        """One for each application."""
+        self._settings = settings
+        self._ports = ports
+        self._books = books
+        self._streams = Streams(books, settings)
+        self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
+
+    def blueprint(self) -> Blueprint:
+        """The routes; the caller chooses under which prefixes."""
+        api = Blueprint("api", __name__)
+        for endpoint in ENDPOINTS:
+            api.add_url_rule(f"/{endpoint.path}", endpoint.name, self._view(endpoint))
+        return api
+
+    def _view(self, endpoint: Endpoint) -> Callable[[], Response]:
+        known = [parameter.name for parameter in endpoint.parameters]
+
+        def view() -> Response:
+            query.check_known(request.args, known)
+            with time_limit(self._settings.web_query_timeout_s):
+                return self._answer(endpoint, request.args)
+
+        return view
+
+    def _answer(self, endpoint: Endpoint, args: Args) -> Response:
+        if endpoint.name in _FILES:
+            return _FILES[endpoint.name](self, args)
+        make = _RECORDS[endpoint.name]
+        if endpoint.name not in _KEPT:
+            return _json(msgspec.json.encode(make(self, args)))
+        self._books.media()  # sees to it that they are read
+        state = (self._ports.index.version(), self._books.generation)
+        question = (endpoint.name, request.query_string)
+        return _json(self._cache.get(state, question, lambda: msgspec.json.encode(make(self, args))))
+
+    def models(self, _: Args) -> answers.Answer:
+        """What can be asked for."""
+        bases: dict[str, list[int]] = {}
+        for series in self._ports.index.series():
+            bases.setdefault(series.model, []).append(series.base_interval_s)
+        return answers.Models(
+            models=[
+                answers.ModelChoice(model=model, base_intervals_s=sorted(stored))
+                for model, stored in bases.items()
+            ]
+        )
+
+    def labels(self, args: Args) -> answers.Answer:
+        """Labels, most first."""
+        choice = counts.choose_model(self._ports.index, query.read_one(args, "model"))
+        found = self._ports.index.labels(choice.model) if choice else []
+        return answers.Labels(
+            model=choice.model if choice else None,
+            labels=[answers.LabelTotal(label=label, detections=total) for label, total in found],
+        )
+
+    def sources(self, args: Args) -> answers.Answer:
+        """Sources, by name."""
+        return list_sources(self._ports.index, self._books.media(), model=query.read_one(args, "model"))
+
+    def counts(self, args: Args) -> answers.Answer:
+        """The chart."""
+        return counts.count(
+            self._ports.index,
+            self._settings,
+            self._books.media(),
+            query.read_chart(args, self._settings),
+            most_rows=self._settings.web_max_buckets,
+        )
+
+    def heatmap(self, args: Args) -> answers.Answer:
+        """Hours of the week."""
+        selection = query.read_selection(args, self._settings)
+        return counts.heatmap(self._ports.index, self._settings, selection)
+
+    def evidence(self, args: Args) -> answers.Answer:
+        """The busiest frame per label."""
+        selection = query.read_selection(args, self._settings)
+        self._books.ensure_ledger()
+        return evidence.find_evidence(self._ports, self._settings, selection, image_url=_image_url)
+
+    def frames(self, args: Args) -> answers.Answer:
+        """Every frame behind a bar."""
+        selection = query.read_selection(args, self._settings)
+        limit = query.read_limit(args, default=_PAGE_FRAMES, most=self._settings.web_max_page_frames)
+        cursor = query.read_cursor(args, frames.FramesCursor)
+        self._books.ensure_ledger()
+        return frames.find_frames(
+            self._ports, self._settings, selection, limit=limit, cursor=cursor, image_url=_image_url
+        )
+
+    def objects(self, args: Args) -> answers.Answer:
+        """Every unique object behind a bar."""
+        limit = query.read_limit(args, default=_PAGE_FRAMES, most=self._settings.web_max_page_frames)
+        return objects.find_objects(
+            self._ports,
+            self._settings,
+            query.read_selection(args, self._settings),
+            limit=limit,
+            cursor=query.read_cursor(args, objects.ObjectsCursor),
+            image_url=_image_url,
+        )
+
+    def runs(self, args: Args) -> answers.Answer:
+        """The last runs."""
+        limit = query.read_limit(args, default=_PAGE_RUNS, most=_MOST_RUNS)
+        return run_list.list_runs(self._ports, model=query.read_one(args, "model"), limit=limit)
+
+    def status(self, _: Args) -> answers.Answer:
+        """The books."""
+        return status.answer(self._books.reading())
+
+    def image(self, args: Args) -> Response:
+        """A frame's JPEG."""
+        return _image(self._ports.store, self._settings, query.read_one(args, "path") or "")
+
+    def events(self, _: Args) -> Response:
+        """What changed, as it changes."""
+        return self._streams.open()
+
+    def export(self, args: Args) -> Response:
+        """A chart's numbers as a file."""
+        chosen = query.read_choice(args, "format", tuple(FORMATS))
+        asked = query.read_chart(args, self._settings)
+        body = export(self._ports.index, self._settings, self._books.media(), asked, chosen)
+        answer = Response(body, mimetype=FORMATS[chosen])
+        if chosen == "csv":
+            answer.headers["Content-Type"] = "text/csv; charset=utf-8; header=present"
+        answer.headers["Content-Disposition"] = f'attachment; filename="frametally-counts.{chosen}"'
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+
+_RECORDS: dict[str, Callable[[Api, Args], answers.Answer]] = {
+    "models": Api.models,
+    "labels": Api.labels,
+    "sources": Api.sources,
+    "counts": Api.counts,
+    "heatmap": Api.heatmap,
+    "evidence": Api.evidence,
+    "frames": Api.frames,
+    "objects": Api.objects,
+    "runs": Api.runs,
+    "status": Api.status,
+}
+_FILES: dict[str, Callable[[Api, Args], Response]] = {
+    "frames_image": Api.image,
+    "events": Api.events,
+    "export": Api.export,
+}
+
+
+def _image_url(path: str) -> str:
+    return url_for(".frames_image", path=path)
+
+
+def _image(store: ObjectStore, settings: Settings, path: str) -> Response:
+    try:
+        key = check_image_key(path)
+    except Poison as error:
+        raise bad_parameter(
+            "path",
+            "path is not the key of a frame.",
+            remedy="Give image_path as another answer has it: images/<source>/<day>/<name>.jpg.",
+        ) from error
+    if link := picture_link(store, settings, key):
+        there = Response(status=302, headers={"Location": link})
+        # Not for as long as the link works: a browser may hold it when it ends.
+        there.headers["Cache-Control"] = f"private, max-age={settings.web_link_ttl_s // 2}"
+        return there
+    try:
+        jpeg = store.get(key)
+    except ObjectMissing as error:
+        raise Problem(
+            404,
+            "The store has no such frame.",
+            parameter="path",
+            remedy="It was removed since it was counted, or never stored; take paths from another answer.",
+        ) from error
+    answer = Response(jpeg, mimetype="image/jpeg")
+    answer.headers["Cache-Control"] = _IMAGE_CACHE
+    answer.set_etag(hashlib.sha256(jpeg).hexdigest())
+    answer.make_conditional(request)  # a 304, where the browser has it already
+    return answer
+
+
+def _json(body: bytes) -> Response:
+    response = Response(body, mimetype="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response

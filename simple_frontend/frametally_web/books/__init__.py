@@ -1,0 +1,1 @@
+"""Status, runs and events: the books as the page shows them."""

@@ -1,0 +1,125 @@
+"""The answers about the work itself: runs, and the books."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from frametally_web.requests.answers import Answer
+
+
+class Check(Answer, frozen=True, kw_only=True):
+    """One check of a run: `passed` is null where it cannot be told, `details` are the first lines on it."""
+
+    name: str
+    passed: bool | None
+    count: int
+    details: list[str]
+
+
+class Quality(Answer, frozen=True, kw_only=True):
+    """A run's quality report. `passed`: whether no check failed."""
+
+    passed: bool
+    detections: int
+    lines_dead: int
+    checks: list[Check]
+
+
+class RunReport(Answer, frozen=True, kw_only=True):
+    """A day's current run. `quality` is null where it has no report that can be read."""
+
+    run_id: str
+    day: str
+    interval_s: int
+    params: str
+    frames: int
+    duplicates_dropped: int
+    quality: Quality | None
+
+
+class Runs(Answer, frozen=True, kw_only=True):
+    """`/api/runs`: the newest day first. `runs_left_out` says how many older ones there are."""
+
+    model: str | None
+    runs: list[RunReport]
+    runs_left_out: int
+
+
+class SourceBooks(Answer, frozen=True, kw_only=True):
+    """A source's line of the books, in distinct frames.
+
+    expected = announced = detected + dead_lettered + forgotten, and detected = counted = indexed.
+    """
+
+    source: str
+    name: str
+    expected: int
+    announced: int
+    detected: int
+    dead_lettered: int
+    forgotten: int
+    counted: int
+    indexed: int
+    producing: bool
+    timed_by_file: bool
+    newest_captured_at_ms: int | None
+
+
+class StageBooks(Answer, frozen=True, kw_only=True):
+    """How far a stage is behind the one before it, and the command that catches up."""
+
+    stage: str
+    frames_behind: int
+    command: str
+
+
+class LogBooks(Answer, frozen=True, kw_only=True):
+    """Messages on the log, and those that the model's consumers have committed."""
+
+    messages: int
+    committed: int
+
+
+class DeadLetters(Answer, frozen=True, kw_only=True):
+    """Open dead letters of one cause: what it means, and the command that lists them."""
+
+    cause: str
+    frames: int
+    reason: str
+    command: str
+
+
+class Books(Answer, frozen=True, kw_only=True):
+    """`/api/status`: the books of the model published last.
+
+    Attributes:
+        as_of_ms: When they were read, by the server's clock.
+        model: Whose; null before there is any.
+        state: `settled`, `behind` (work is left, or under way) or `broken`.
+        newest_captured_at_ms: Event time of the newest frame detected; null if there is none.
+        newest_segment_at_ms: When the newest segment was stored; null if there is none.
+        sources: By slug.
+        stages: In the order of the path.
+        log: How far the log is read.
+        frames_per_s: Pace of the last minute; null if it cannot be told.
+        eta_s: Seconds that what waits on the log takes at that pace; null likewise.
+        lost_messages: Messages that the log had removed before they were read.
+        dead_letters: By cause.
+        behind: What has still to be done, one line each.
+        broken: What can never come right by itself, one line each.
+    """
+
+    as_of_ms: int
+    model: str | None
+    state: Literal["settled", "behind", "broken"]
+    newest_captured_at_ms: int | None
+    newest_segment_at_ms: int | None
+    sources: list[SourceBooks]
+    stages: list[StageBooks]
+    log: LogBooks
+    frames_per_s: float | None
+    eta_s: float | None
+    lost_messages: int
+    dead_letters: list[DeadLetters]
+    behind: list[str]
+    broken: list[str]

@@ -1,0 +1,264 @@
+"""What the store and the log say, read in the background: requests take what was read last.
+
+One thread reads, only while somebody asks, and never more than a fifth of the time: a listing of a large
+store, or the tallies of a large ledger, take longer than a page may wait. It also looks for what events tell
+of: a publication in the index, a change in the books.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from frametally.books.status import Status, read_status
+from frametally.errors import FrametallyError, Retryable
+from frametally.ports.count_index import CountIndex
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.process.reports import NoProgress
+from frametally.process.time_limit import time_limit
+from frametally.records import MediaManifest
+from frametally.settings.stages import Settings
+from frametally_web.charts.media_times import MediaTimes
+
+_log = logging.getLogger(__name__)
+
+_LOOK_AT_INDEX_EVERY_S = 1.0
+_FIRST_READING_S = 2.0
+_REST_PER_WORK = 4
+_IDLE_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardPorts:
+    """What the dashboard reads; whoever opened them closes them."""
+
+    store: ObjectStore
+    index: CountIndex
+    ledger: Ledger
+    log: FrameLog
+
+
+class Reading(NamedTuple):
+    """The books as they were read.
+
+    Attributes:
+        as_of_ms: When, by this machine's clock.
+        status: The books.
+    """
+
+    as_of_ms: int
+    status: Status
+
+
+class Seen(NamedTuple):
+    """What a stream of events has told: the version of what is kept, and which reading of the books."""
+
+    version: str | None
+    reading: Reading | None
+
+
+class BooksReader:
+    """The background reader. Starts its thread with the first question, and ends it with `close`."""
+
+    def __init__(self, ports: DashboardPorts, settings: Settings) -> None:
+        """Read nothing yet."""
+        self._ports = ports
+        self._settings = settings
+        self._changed = threading.Condition(threading.RLock())
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._manifests: list[MediaManifest] | None = None
+        self._media = MediaTimes(None)
+        self._media_due_s = self._status_due_s = 0.0
+        self._media_wanted = self._status_wanted = False
+        self._media_read = False
+        self._reading: Reading | None = None
+        self._error: FrametallyError | None = None
+        self._media_error: FrametallyError | None = None
+        self._patience_ends_s: dict[str, float] = {}
+        self._version: str | None = None
+        self._ledger_version: str | None = None
+        self._watchers = 0
+        self.generation = 0
+
+    def media(self) -> MediaTimes:
+        """What the store said of its media when the ledger was last refreshed; that is seen to, too."""
+        with self._changed:
+            if time.monotonic() >= self._media_due_s:
+                self._media_wanted = True
+                self._wake()
+            if not self._media_read:
+                self._wait_for("media", lambda: self._media_read)
+            return self._media
+
+    def ensure_ledger(self) -> None:
+        """See to it that the ledger knows the segments of all that the index has.
+
+        Raises:
+            FrametallyError: That failed, and has not been done before; or the index is away.
+        """
+        version = self._ports.index.version()
+        with self._changed:
+            self.media()
+            if self.generation == 0 and self._media_error is not None:
+                raise self._media_error
+            if self._ledger_version != version:  # what has just been counted must be found at once
+                self._media_wanted = True
+                self._wake()
+                self._changed.wait_for(
+                    lambda: self._closed or self._ledger_version == version, timeout=_FIRST_READING_S
+                )
+
+    def reading(self) -> Reading:
+        """The books as they were last read; if that was long ago they are read again meanwhile.
+
+        Raises:
+            FrametallyError: They could not be read, or are being read for the first time.
+        """
+        with self._changed:
+            if time.monotonic() >= self._status_due_s:
+                self._status_wanted = True
+                self._wake()
+            if self._reading is None:
+                self._wait_for("books", lambda: self._reading is not None or self._error is not None)
+            if self._error is not None:
+                raise self._error
+            if self._reading is None:
+                raise Retryable("the books are being read for the first time")
+            return self._reading
+
+    def watch(self, told: Seen, timeout_s: float) -> Seen:
+        """What there is to tell after `told`: at once if it has changed, else after `timeout_s` at most."""
+        with self._changed:
+            self._watchers += 1
+            self._wake()
+            try:
+                self._changed.wait_for(lambda: self._closed or self._has_news(told), timeout=timeout_s)
+            finally:
+                self._watchers -= 1
+            return self._seen()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server is going down."""
+        return self._closed
+
+    def close(self) -> None:
+        """End the thread, and the waiting of all streams."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout=5)
+
+    def _seen(self) -> Seen:
+        # A new source has its name, and where its time comes from, a moment after its counts.
+        known = self._version is not None and self._media_read
+        return Seen(f"{self._version}.{self.generation}" if known else None, self._reading)
+
+    def _has_news(self, told: Seen) -> bool:
+        if self._seen().version != told.version:
+            return True
+        if self._reading is None or told.reading is None:
+            return self._reading is not told.reading
+        return self._reading.status != told.reading.status
+
+    def _wake(self) -> None:
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._run, name="frametally-books", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _wait_for(self, what: str, done: Callable[[], bool]) -> None:
+        # The first ones wait a little; with a store so large that it takes longer, nobody waits any more.
+        now_s = time.monotonic()
+        left_s = self._patience_ends_s.setdefault(what, now_s + _FIRST_READING_S) - now_s
+        if left_s > 0:
+            self._changed.wait_for(lambda: self._closed or done(), timeout=left_s)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                watched = self._watchers > 0
+                if not (self._media_wanted or self._status_wanted or watched or self._closed):
+                    self._changed.wait(timeout=_IDLE_S)
+                    if not (self._media_wanted or self._status_wanted or self._watchers or self._closed):
+                        self._thread = None  # the next question starts another
+                        return
+                elif not (self._media_wanted or self._status_wanted or self._closed):
+                    self._changed.wait(timeout=_LOOK_AT_INDEX_EVERY_S)
+                if self._closed:
+                    return
+                now_s = time.monotonic()
+                wants_status = self._status_wanted or (self._watchers > 0 and now_s >= self._status_due_s)
+                wants_media = self._media_wanted
+                self._media_wanted = self._status_wanted = False
+                watched = self._watchers > 0
+            if watched and self._index_has_changed():
+                wants_media = True
+            if wants_media or wants_status:
+                self._read(with_status=wants_status)
+
+    def _index_version(self) -> str | None:
+        try:
+            with time_limit(self._settings.web_query_timeout_s):
+                return self._ports.index.version()
+        except Exception:  # every answer says so; the thread must outlive it
+            return None
+
+    def _index_has_changed(self) -> bool:
+        version = self._index_version()
+        with self._changed:
+            if version is None or version == self._version:
+                return False
+            self._version = version
+            self._changed.notify_all()
+            return True
+
+    def _read(self, *, with_status: bool) -> None:
+        began_s = time.monotonic()
+        version = self._index_version()  # first: what it has was in the store before
+        reading, media, error = None, None, None
+        try:
+            if with_status:  # it refreshes the ledger
+                reading = Reading(
+                    int(time.time() * 1000),
+                    read_status(
+                        settings=self._settings,
+                        store=self._ports.store,
+                        log=self._ports.log,
+                        index=self._ports.index,
+                        ledger=self._ports.ledger,
+                    ),
+                )
+            else:
+                self._ports.ledger.refresh(self._ports.store, NoProgress())
+            media = self._ports.ledger.manifests()
+        except (FrametallyError, ObjectMissing) as failed:
+            _log.warning("the books cannot be read: %s", failed)
+            error = failed if isinstance(failed, FrametallyError) else Retryable(str(failed))
+        except Exception:  # the thread must outlive it
+            _log.exception("the books cannot be read")
+            error = Retryable("the books cannot be read")
+        ended_s = time.monotonic()
+        due_s = ended_s + max(self._settings.web_status_s, _REST_PER_WORK * (ended_s - began_s))
+        with self._changed:
+            self._media_read, self._media_due_s = True, due_s
+            self._ledger_version = version
+            self._media_error = error
+            if media is not None and media != self._manifests:
+                self._manifests, self._media = media, MediaTimes(media)
+                self.generation += 1
+            if with_status:
+                self._status_due_s = due_s
+                self._error = error
+                if reading is not None:
+                    self._reading = reading
+            self._changed.notify_all()

@@ -1,0 +1,1 @@
+"""Counts per interval, as charts and exports show them."""

@@ -1,0 +1,141 @@
+"""The answers that charts are drawn from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from frametally_web.requests.answers import Answer
+from frametally_web.requests.query import Metric
+
+ObjectsMissing = Literal["not_tracked", "too_slow"]
+"""Why unique objects are not known: tracking was off (or the index does not say); too few frames a second."""
+
+
+class CountBucket(Answer, frozen=True, kw_only=True, gc=False):
+    """One label in one interval.
+
+    Attributes:
+        start_ms: Start of the interval.
+        label: Class name.
+        source: Slug where sources are asked for apart, else null.
+        detections: Boxes, summed over frames and sources.
+        peak: Most boxes in one frame: the maximum over the interval and the sources.
+        mean_per_frame: `detections` / frames analysed in the interval; null if coverage does not tell.
+        objects: Unique objects first seen in it; null where not measured.
+        objects_missing: Why not; null where they are known.
+    """
+
+    start_ms: int
+    label: str
+    source: str | None
+    detections: int
+    peak: int
+    mean_per_frame: float | None
+    objects: int | None
+    objects_missing: ObjectsMissing | None
+
+
+class FramesAnalysed(Answer, frozen=True, kw_only=True, gc=False):
+    """An interval with footage. An interval that is not listed has none.
+
+    Attributes:
+        start_ms: Start of the interval.
+        end_ms: Its end, exclusive.
+        source: Slug where sources are asked for apart, else null.
+        frames: Frames analysed.
+        slowest_fps: Slowest rate at which any of it was analysed; null where objects were not tracked.
+    """
+
+    start_ms: int
+    end_ms: int
+    source: str | None
+    frames: int
+    slowest_fps: float | None
+
+
+class Total(Answer, frozen=True, kw_only=True):
+    """One label over the whole answer; the fields are those of `CountBucket`."""
+
+    label: str
+    source: str | None
+    detections: int
+    peak: int
+    mean_per_frame: float | None
+    objects: int | None
+    objects_missing: ObjectsMissing | None
+
+
+class FileTime(Answer, frozen=True, kw_only=True):
+    """A range of a source whose event time is only a file's modification date."""
+
+    source: str
+    from_ms: int
+    to_ms: int
+
+
+class Counts(Answer, frozen=True, kw_only=True):
+    """`/api/counts`.
+
+    Attributes:
+        model: The one model counted; null before there is any data.
+        base_interval_s: The one stored interval that was read; null where there is nothing to read.
+        interval_s: Length of a bar in seconds; bars over an hour are of local time.
+        timezone: IANA name of the zone of the bars.
+        metric: By what labels are ordered.
+        interval_choices_s: Sensible lengths for this range and these labels.
+        from_ms: First event time asked for, or the first there is.
+        to_ms: Last event time asked for, exclusive, or the last there is.
+        frames: Frames analysed, summed over intervals and sources.
+        sources: Sources asked for, or those of the model, by name.
+        labels: Labels asked for, or those found, those with most of the metric first.
+        buckets: By start, then label. A label without a bucket where there is coverage counts 0.
+        coverage: By start. No entry: nothing was filmed there.
+        totals: In the order of `labels`.
+        file_times: Where time is only a file's date; null where the store does not say for now.
+        objects_note: A sentence on where unique objects are not known; null if they are everywhere.
+    """
+
+    model: str | None
+    base_interval_s: int | None
+    interval_s: int | None
+    timezone: str
+    metric: Metric
+    interval_choices_s: list[int]
+    from_ms: int | None
+    to_ms: int | None
+    frames: int
+    sources: list[str]
+    labels: list[str]
+    buckets: list[CountBucket]
+    coverage: list[FramesAnalysed]
+    totals: list[Total]
+    file_times: list[FileTime] | None
+    objects_note: str | None
+
+
+class WeekCell(Answer, frozen=True, kw_only=True):
+    """One hour of the week that was filmed: `weekday` 1 is Monday, `hour` is 0 to 23 of local time.
+
+    The other fields are those of `CountBucket`.
+    """
+
+    weekday: int
+    hour: int
+    frames: int
+    detections: int
+    mean_per_frame: float | None
+    peak: int
+    objects: int | None
+    objects_missing: ObjectsMissing | None
+
+
+class Heatmap(Answer, frozen=True, kw_only=True):
+    """`/api/heatmap`: cells by weekday, then hour; labels and sources together."""
+
+    model: str | None
+    base_interval_s: int | None
+    timezone: str
+    from_ms: int | None
+    to_ms: int | None
+    frames: int
+    cells: list[WeekCell]

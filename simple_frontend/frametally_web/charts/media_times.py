@@ -1,0 +1,58 @@
+"""What the store says of the sources: their names, and where their time is only a file's date."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from frametally.media.manifests import sources_timed_by_file
+from frametally.records import MediaManifest
+from frametally.rules.tombstones import merged
+from frametally_web.charts.answers import FileTime
+from frametally_web.requests.answers import TimeRange
+
+
+class MediaTimes:
+    """The media as they were last read; None where the store does not say for now."""
+
+    def __init__(self, manifests: Sequence[MediaManifest] | None) -> None:
+        """From every medium's manifest."""
+        self._manifests = manifests
+        self._by_file = sources_timed_by_file(manifests or [])
+        self._names = {one.source: one.source_name for one in reversed(manifests or [])}
+
+    def name(self, source: str) -> str:
+        """The source as its owner wrote it; its slug where the store does not say."""
+        return self._names.get(source, source)
+
+    def is_timed_by_file(self, source: str) -> bool | None:
+        """Whether some of its times are only files' modification dates; None where the store does not say."""
+        return None if self._manifests is None else source in self._by_file
+
+    def ranges(self, source: str) -> list[TimeRange] | None:
+        """The ranges of which that is so, by time; None where the store does not say."""
+        if self._manifests is None:
+            return None
+        found = [
+            (one.first_captured_at_ms, one.last_captured_at_ms + 1)
+            for one in self._manifests
+            if one.source == source
+            and one.time_source == "file_time"
+            and one.first_captured_at_ms is not None
+            and one.last_captured_at_ms is not None
+        ]
+        return [
+            TimeRange(from_ms=from_ms, to_ms=to_ms)
+            for from_ms, to_ms in merged(found)
+            if from_ms is not None and to_ms is not None
+        ]
+
+    def file_times(self, sources: Collection[str], from_ms: int, to_ms: int) -> list[FileTime] | None:
+        """Those ranges of some sources, as far as they lie in `[from_ms, to_ms)`."""
+        if self._manifests is None:
+            return None
+        return [
+            FileTime(source=source, from_ms=max(one.from_ms, from_ms), to_ms=min(one.to_ms, to_ms))
+            for source in sorted(self._by_file.intersection(sources))
+            for one in self.ranges(source) or ()
+            if one.from_ms < to_ms and one.to_ms > from_ms
+        ]

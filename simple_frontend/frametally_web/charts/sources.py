@@ -1,0 +1,34 @@
+"""The answer of `/api/sources`: what is indexed of each source, and what its media say of it."""
+
+from __future__ import annotations
+
+from frametally.ports.count_index import CountIndex
+from frametally_web.charts import counts
+from frametally_web.charts.media_times import MediaTimes
+from frametally_web.requests import answers
+
+
+def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> answers.Sources:
+    """The sources of a model, by slug.
+
+    Raises:
+        Problem: 400, if there is no such model.
+    """
+    choice = counts.choose_model(index, model)
+    if choice is None:
+        return answers.Sources(model=None, sources=[])
+    return answers.Sources(
+        model=choice.model,
+        sources=[
+            answers.SourceRange(
+                source=summary.source,
+                name=media.name(summary.source),
+                frames=summary.frames,
+                first_interval_ms=summary.first_interval_ms,
+                next_interval_ms=summary.next_interval_ms,
+                timed_by_file=media.is_timed_by_file(summary.source),
+                file_times=media.ranges(summary.source),
+            )
+            for summary in index.sources(choice.model)
+        ],
+    )

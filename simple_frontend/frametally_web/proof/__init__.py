@@ -1,0 +1,1 @@
+"""The frames and objects behind a bar."""

@@ -1,0 +1,171 @@
+"""The answers that show what was counted: frames, boxes, tracks."""
+
+from __future__ import annotations
+
+from frametally.records import TimeSource
+from frametally_web.charts.answers import ObjectsMissing
+from frametally_web.requests.answers import Answer
+
+
+class Box(Answer, frozen=True, kw_only=True):
+    """A counted box: `[left, top, width, height]` in pixels of the frame; confidence 0 to 1."""
+
+    label: str
+    confidence: float
+    box: tuple[float, float, float, float]
+
+
+class EvidenceFrame(Answer, frozen=True, kw_only=True):
+    """The busiest frame of a label.
+
+    Attributes:
+        label: What it is evidence of.
+        count: Boxes of the label that were counted in it.
+        source: Slug.
+        captured_at_ms: Event time.
+        image_path: Key of the frame.
+        image_url: Where this server has the JPEG.
+        time_source: Where its event time came from; null where `note` says that the boxes are missing.
+        width_px: Width of the frame that the boxes refer to; null likewise.
+        height_px: Height of it; null likewise.
+        boxes: Boxes of the label that were counted.
+        note: Null, or one sentence on what is wrong with the boxes.
+    """
+
+    label: str
+    count: int
+    source: str
+    captured_at_ms: int
+    image_path: str
+    image_url: str
+    time_source: TimeSource | None
+    width_px: int | None
+    height_px: int | None
+    boxes: list[Box]
+    note: str | None
+
+
+class EvidenceFrames(Answer, frozen=True, kw_only=True):
+    """`/api/evidence`: a frame per label, labels by their detections in all that is indexed, most first.
+
+    `labels_left_out` says how many labels the setting `FRAMETALLY_WEB_MAX_EVIDENCE_FRAMES` cut off.
+    """
+
+    model: str | None
+    frames: list[EvidenceFrame]
+    labels_left_out: int
+
+
+class CountedFrame(Answer, frozen=True, kw_only=True):
+    """A frame behind a bar.
+
+    Attributes:
+        source: Slug.
+        captured_at_ms: Event time.
+        image_path: Key of the frame.
+        image_url: Where this server has the JPEG.
+        time_source: Where its event time came from.
+        width_px: Width of the frame that the boxes refer to.
+        height_px: Height of it.
+        count: Boxes that were counted in it.
+        running_total: Those of this frame and of all before it, on earlier pages too.
+        boxes: The boxes.
+    """
+
+    source: str
+    captured_at_ms: int
+    image_path: str
+    image_url: str
+    time_source: TimeSource
+    width_px: int
+    height_px: int
+    count: int
+    running_total: int
+    boxes: list[Box]
+
+
+class Frames(Answer, frozen=True, kw_only=True):
+    """`/api/frames`: a page of the frames behind a bar, by event time.
+
+    Attributes:
+        model: Whose detections; null before there is any data.
+        base_interval_s: The stored interval that the bar was made from; null likewise.
+        from_ms: Start of what is looked at; null likewise.
+        to_ms: Its end, exclusive; null likewise.
+        detections: What the bar shows.
+        frames_analysed: Frames analysed in it, with or without the labels.
+        frames: Those of this page.
+        next: Cursor of the next page; null on the last one.
+        note: On the last page, a sentence if the sum is not the bar's; else null.
+    """
+
+    model: str | None
+    base_interval_s: int | None
+    from_ms: int | None
+    to_ms: int | None
+    detections: int
+    frames_analysed: int
+    frames: list[CountedFrame]
+    next: str | None
+    note: str | None
+
+
+class Sighting(Answer, frozen=True, kw_only=True):
+    """One box of a track, and the frame that it was seen in."""
+
+    captured_at_ms: int
+    image_path: str
+    image_url: str
+    box: Box
+
+
+class CountedObject(Answer, frozen=True, kw_only=True):
+    """A unique object behind a bar.
+
+    Attributes:
+        id: Of its track.
+        source: Slug.
+        label: Class name.
+        first_seen_ms: Event time of its first box.
+        last_seen_ms: Event time of its last box, as far as the hour of the first knows.
+        boxes: Boxes between the two.
+        running_total: Objects up to this one, on earlier pages too.
+        first: Its first box.
+        best: Its box of the greatest confidence.
+    """
+
+    id: str
+    source: str
+    label: str
+    first_seen_ms: int
+    last_seen_ms: int
+    boxes: int
+    running_total: int
+    first: Sighting
+    best: Sighting
+
+
+class Objects(Answer, frozen=True, kw_only=True):
+    """`/api/objects`: a page of the unique objects behind a bar, by when each was first seen.
+
+    Attributes:
+        model: As in `Frames`, and so on.
+        base_interval_s: As in `Frames`.
+        from_ms: As in `Frames`.
+        to_ms: As in `Frames`.
+        objects: What the bar shows; null where it is not measured.
+        objects_missing: Why not.
+        tracks: Those of this page.
+        next: Cursor of the next page; null on the last one.
+        note: On the last page, a sentence if the sum is not the bar's; else null.
+    """
+
+    model: str | None
+    base_interval_s: int | None
+    from_ms: int | None
+    to_ms: int | None
+    objects: int | None
+    objects_missing: ObjectsMissing | None
+    tracks: list[CountedObject]
+    next: str | None
+    note: str | None

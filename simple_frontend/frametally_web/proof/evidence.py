@@ -1,0 +1,111 @@
+"""The first look behind a number: the busiest frame per label, with the boxes that were counted in it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from frametally.books.evidence import CountedBoxes, find_line
+from frametally.errors import Poison
+from frametally.ports.count_index import IndexedEvidence
+from frametally.ports.object_store import ObjectMissing
+from frametally.records import Detection, FrameDetections
+from frametally.settings.stages import Settings
+from frametally_web.books.reader import DashboardPorts
+from frametally_web.charts import counts
+from frametally_web.proof import answers
+from frametally_web.requests.query import Selection
+
+_log = logging.getLogger(__name__)
+
+_LINE_MISSING = "The detections of this frame are no longer in the store, so its boxes cannot be drawn."
+_OTHER_SETTINGS = "Counted with another confidence or size limit than this server has now: boxes differ."
+
+
+def find_evidence(
+    ports: DashboardPorts, settings: Settings, selection: Selection, *, image_url: Callable[[str], str]
+) -> answers.EvidenceFrames:
+    """The busiest frame per label in the range.
+
+    Args:
+        ports: The index knows the frames, the store holds their detections, the ledger knows where.
+        settings: Limits of what counts and of how many frames are answered.
+        selection: Model, labels, sources and range.
+        image_url: Gives the address of a frame's picture from its key.
+
+    Raises:
+        Problem: 400, if there is no such model, or too much is asked for.
+    """
+    choice = counts.choose_model(ports.index, selection.model)
+    asked = counts.resolve(ports.index, settings, choice, selection) if choice else None
+    if choice is None or asked is None:
+        return answers.EvidenceFrames(model=choice.model if choice else None, frames=[], labels_left_out=0)
+    found = ports.index.evidence(
+        model=choice.model,
+        base_interval_s=asked.base_of(selection, None),
+        sources=selection.sources or None,
+        labels=selection.labels or None,
+        from_ms=selection.from_ms,
+        to_ms=selection.to_ms,
+        limit_per_label=1,
+    )
+    rank = {label: position for position, (label, _) in enumerate(ports.index.labels(choice.model))}
+    found.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
+    shown = found[: settings.web_max_evidence_frames]
+    limits = CountedBoxes.of(settings)
+    return answers.EvidenceFrames(
+        model=choice.model,
+        frames=[
+            _frame(item, _find_line(ports, choice.model, item), limits, image_url(item.evidence.image_path))
+            for item in shown
+        ],
+        labels_left_out=len(found) - len(shown),
+    )
+
+
+def box(detection: Detection) -> answers.Box:
+    """A box as it is answered."""
+    return answers.Box(label=detection.label, confidence=detection.confidence, box=detection.box)
+
+
+def _find_line(ports: DashboardPorts, model: str, item: IndexedEvidence) -> FrameDetections | None:
+    try:
+        return find_line(
+            ports.store,
+            ports.ledger,
+            model=model,
+            source=item.source,
+            captured_at_ms=item.evidence.captured_at_ms,
+            image_path=item.evidence.image_path,
+        )
+    except (Poison, ObjectMissing) as error:
+        _log.warning("no boxes for %s: %s", item.evidence.image_path, error)
+        return None
+
+
+def _frame(
+    item: IndexedEvidence, line: FrameDetections | None, limits: CountedBoxes, image_url: str
+) -> answers.EvidenceFrame:
+    boxes = [
+        box(detection)
+        for detection in (line.detections if line else [])
+        if detection.label == item.label and limits.has(detection)
+    ]
+    note = None
+    if line is None:
+        note = _LINE_MISSING
+    elif len(boxes) != item.evidence.count:
+        note = _OTHER_SETTINGS
+    return answers.EvidenceFrame(
+        label=item.label,
+        count=item.evidence.count,
+        source=item.source,
+        captured_at_ms=item.evidence.captured_at_ms,
+        image_path=item.evidence.image_path,
+        image_url=image_url,
+        time_source=line.time_source if line else None,
+        width_px=line.width_px if line else None,
+        height_px=line.height_px if line else None,
+        boxes=boxes,
+        note=note,
+    )

@@ -1,0 +1,153 @@
+"""The answer of `/api/objects`: the unique objects behind a bar, by when each was first seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from frametally import keys
+from frametally.books.runs import find_tracks
+from frametally.errors import Poison, Retryable
+from frametally.records import Track, TrackHead, TrackSighting
+from frametally.settings.stages import Settings
+from frametally_web.books.reader import DashboardPorts
+from frametally_web.proof import answers
+from frametally_web.proof.sums import Bar, days_with_boxes, find_bar
+from frametally_web.requests.query import Selection, write_cursor
+
+
+class ObjectsCursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page ended: the place of its last object, and how many there were up to it."""
+
+    first_seen_ms: int
+    source: str
+    label: str
+    id: str
+    running_total: int
+
+
+def find_objects(
+    ports: DashboardPorts,
+    settings: Settings,
+    selection: Selection,
+    *,
+    limit: int,
+    cursor: ObjectsCursor | None,
+    image_url: Callable[[str], str],
+) -> answers.Objects:
+    """A page of the unique objects behind a bar.
+
+    Args:
+        ports: The index knows the bar and the runs, the store has their tracks.
+        settings: Limits.
+        selection: The bar.
+        limit: Objects of a page.
+        cursor: Where the page before ended.
+        image_url: Gives the address of a frame's picture from its key.
+
+    Raises:
+        Problem: 400, if there is no such model, or too much is asked for.
+        Retryable: A port is away, or a run's tracks have gone since it was read.
+    """
+    model, bar = find_bar(ports.index, settings, selection)
+    if bar is None:
+        return answers.Objects(
+            model=model,
+            base_interval_s=None,
+            from_ms=None,
+            to_ms=None,
+            objects=0 if model else None,
+            objects_missing=None,
+            tracks=[],
+            next=None,
+            note=None,
+        )
+    total = cursor.running_total if cursor else 0
+    after = (cursor.first_seen_ms, cursor.source, cursor.label, cursor.id) if cursor else None
+    shown: list[answers.CountedObject] = []
+    last: Track | None = None
+    goes_on = False
+    for track in _tracks(ports, bar, after):
+        if len(shown) == limit:
+            goes_on = True
+            break
+        total += 1
+        last = track
+        shown.append(_object(track, total, image_url))
+    return answers.Objects(
+        model=bar.model,
+        base_interval_s=bar.base_interval_s,
+        from_ms=bar.from_ms,
+        to_ms=bar.to_ms,
+        objects=bar.objects,
+        objects_missing=bar.objects_missing,
+        tracks=shown,
+        next=write_cursor(ObjectsCursor(*_place(last), total)) if goes_on and last else None,
+        note=None if goes_on or bar.objects in (total, None) else _differs(total, bar),
+    )
+
+
+def _tracks(ports: DashboardPorts, bar: Bar, after: tuple[int, str, str, str] | None) -> Iterator[Track]:
+    """The bar's objects behind `after`, by when they were first seen."""
+    runs = {
+        run.day: run
+        for run in ports.index.current_runs()
+        if (run.model, run.interval_s) == (bar.model, bar.base_interval_s)
+    }
+    start_ms = max(bar.from_ms, after[0]) if after else bar.from_ms
+    for from_ms, to_ms in days_with_boxes(
+        ports.index, bar, start_ms - start_ms % (bar.base_interval_s * 1000)
+    ):
+        run = runs.get(keys.utc_day(from_ms))
+        if run is None:
+            continue
+        first_ms = max(from_ms, bar.from_ms)
+
+        def wanted(head: TrackHead, first_ms: int = first_ms, to_ms: int = to_ms) -> bool:
+            return (
+                head.is_counted
+                and first_ms <= head.first_seen_ms < to_ms
+                and head.source in bar.sources
+                and (not bar.labels or head.label in bar.labels)
+                and (after is None or _place(head) > after)
+            )
+
+        try:
+            yield from find_tracks(ports.store, run, wanted=wanted, order=_place)
+        except Poison as error:
+            # A run that was replaced while it was read; one that is damaged says so in its run's own line.
+            raise Retryable(str(error)) from error
+
+
+def _place(track: TrackHead) -> tuple[int, str, str, str]:
+    return track.first_seen_ms, track.source, track.label, track.id
+
+
+def _object(track: Track, running_total: int, image_url: Callable[[str], str]) -> answers.CountedObject:
+    def sighting(one: TrackSighting) -> answers.Sighting:
+        return answers.Sighting(
+            captured_at_ms=one.captured_at_ms,
+            image_path=one.image_path,
+            image_url=image_url(one.image_path),
+            box=answers.Box(label=track.label, confidence=one.confidence, box=one.box),
+        )
+
+    return answers.CountedObject(
+        id=track.id,
+        source=track.source,
+        label=track.label,
+        first_seen_ms=track.first_seen_ms,
+        last_seen_ms=track.last_seen_ms,
+        boxes=track.boxes,
+        running_total=running_total,
+        first=sighting(track.first),
+        best=sighting(track.best),
+    )
+
+
+def _differs(total: int, bar: Bar) -> str:
+    return (
+        f"These are {total} objects, the bar shows {bar.objects}: it was counted from what there was before; "
+        "run `frametally aggregate` and `frametally index`."
+    )

@@ -1,0 +1,34 @@
+"""Frames shown by links to the store, so that their bytes need not go through this process."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from frametally.ports.object_store import ObjectStore
+from frametally.settings.stages import Settings
+
+_ANY_KEY = "images/any.jpg"
+
+
+def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None:
+    """A link by which a browser gets the frame from the store itself; None: it must come from here.
+
+    Raises:
+        Misconfigured: The store's credentials end before the link would.
+    """
+    if not settings.web_store_links:
+        return None
+    link = store.address(key, ttl_s=settings.web_link_ttl_s)
+    return link if link.startswith(("http://", "https://")) else None
+
+
+def picture_origin(store: ObjectStore, settings: Settings) -> str:
+    """The origin of such links, such as `https://s3.example.org`; empty: there are none.
+
+    Raises:
+        Misconfigured: As `picture_link`.
+    """
+    if not settings.web_store_links or not settings.store_url.startswith("s3://"):
+        return ""
+    parts = urlsplit(store.address(_ANY_KEY, ttl_s=settings.web_link_ttl_s))
+    return f"{parts.scheme}://{parts.netloc}"

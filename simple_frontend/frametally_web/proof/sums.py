@@ -1,0 +1,120 @@
+"""The bar that a proof belongs to, and the few intervals of it in which there is something to show.
+
+The index says which intervals of a bar have boxes; only those are looked up in the segments. A bar of a year
+with one car in it costs a few sums and one interval's lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from frametally.ports.count_index import CountIndex, Histogram
+from frametally.ports.steps import rolled_steps
+from frametally.settings.stages import Settings
+from frametally_web.charts import counts, intervals
+from frametally_web.charts.answers import ObjectsMissing
+from frametally_web.charts.drawing import why_missing
+from frametally_web.requests.query import Selection
+
+
+class Bar(NamedTuple):
+    """What the index says of a bar: sources and labels together.
+
+    Attributes:
+        model: Whose detections.
+        base_interval_s: Which stored interval was read.
+        sources: Slugs.
+        labels: Labels; empty means all.
+        from_ms: Its start.
+        to_ms: Its end, exclusive.
+        detections: Boxes.
+        objects: Unique objects; None where not measured.
+        objects_missing: Why not.
+        frames_analysed: Frames.
+    """
+
+    model: str
+    base_interval_s: int
+    sources: list[str]
+    labels: list[str]
+    from_ms: int
+    to_ms: int
+    detections: int
+    objects: int | None
+    objects_missing: ObjectsMissing | None
+    frames_analysed: int
+
+
+def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tuple[str | None, Bar | None]:
+    """The model, and the bar that the selection is, if there is any.
+
+    Raises:
+        Problem: 400, if there is no such model, or too much is asked for.
+    """
+    choice = counts.choose_model(index, selection.model)
+    asked = counts.resolve(index, settings, choice, selection) if choice else None
+    if choice is None or asked is None or not asked.spans:
+        return choice.model if choice else None, None
+    base_s = asked.base_of(selection, None)
+    # The index selects whole intervals by their start; the frames are those of the same intervals.
+    from_ms, to_ms = (
+        -(-ms // (base_s * 1000)) * base_s * 1000 for ms in (asked.spans[0].from_ms, asked.spans[-1].to_ms)
+    )
+    whole = Bar(choice.model, base_s, asked.sources, selection.labels, from_ms, to_ms, 0, 0, None, 0)
+    found = _histogram(index, whole, intervals.DAY_S, from_ms, to_ms)
+    objects: int | None = 0
+    for bucket in found.buckets:
+        objects = None if objects is None or bucket.objects is None else objects + bucket.objects
+    rates = [one.slowest_fps for one in found.coverage]
+    slowest_fps = None if None in rates else min((rate for rate in rates if rate is not None), default=None)
+    return choice.model, whole._replace(
+        detections=sum(bucket.detections for bucket in found.buckets),
+        objects=objects,
+        objects_missing=why_missing(objects, slowest_fps),
+        frames_analysed=sum(one.frames for one in found.coverage),
+    )
+
+
+def intervals_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple[int, int]]:
+    """The base intervals of the bar, from `from_ms` on, in which the index has boxes; in order, as ranges."""
+    steps_s = [*reversed(rolled_steps(bar.base_interval_s)), bar.base_interval_s]
+    yield from _with_boxes(index, bar, from_ms, bar.to_ms, steps_s)
+
+
+def days_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple[int, int]]:
+    """The UTC days of the bar, from `from_ms` on, in which the index has boxes; cut to the bar."""
+    for bucket in _starts(_histogram(index, bar, intervals.DAY_S, from_ms, bar.to_ms)):
+        yield max(bucket, from_ms), min(bucket + intervals.DAY_S * 1000, bar.to_ms)
+
+
+def _with_boxes(
+    index: CountIndex, bar: Bar, from_ms: int, to_ms: int, steps_s: list[int]
+) -> Iterator[tuple[int, int]]:
+    step_s, *finer = steps_s
+    step_ms = step_s * 1000
+    if finer and to_ms - from_ms <= 2 * step_ms:  # nothing to win by so long a step
+        yield from _with_boxes(index, bar, from_ms, to_ms, finer)
+        return
+    for start_ms in _starts(_histogram(index, bar, step_s, from_ms, to_ms)):
+        part = max(start_ms, from_ms), min(start_ms + step_ms, to_ms)
+        if finer:
+            yield from _with_boxes(index, bar, *part, finer)
+        else:
+            yield part
+
+
+def _starts(histogram: Histogram) -> list[int]:
+    return sorted({bucket.start_ms for bucket in histogram.buckets if bucket.detections})
+
+
+def _histogram(index: CountIndex, bar: Bar, interval_s: int, from_ms: int, to_ms: int) -> Histogram:
+    return index.histogram(
+        model=bar.model,
+        base_interval_s=bar.base_interval_s,
+        interval_s=interval_s,
+        sources=bar.sources,
+        labels=bar.labels or None,
+        from_ms=from_ms,
+        to_ms=to_ms,
+    )

@@ -1,0 +1,1 @@
+"""What every request shares: its query, its answer, its problems."""

@@ -1,0 +1,129 @@
+"""Errors as people and programs get them: RFC 9457 problem documents, a small page for lost browsers.
+
+Nothing of an exception reaches the answer but what was written for it: frametally's own line where
+a person has to mend something. The rest goes to the log.
+"""
+
+from __future__ import annotations
+
+import http
+import re
+from collections.abc import Sequence
+
+import msgspec
+from flask import Flask, Response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from frametally.errors import FrametallyError, Retryable
+from frametally.process.time_limit import TookTooLong
+
+RETRY_AFTER_S = 5
+
+# A visitor may know which file is at fault; where this machine keeps it is for the log.
+_FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
+
+
+class Problem(Exception):
+    """A request that gets an error answer.
+
+    Attributes:
+        status: HTTP status.
+        detail: What is wrong, with which thing.
+        remedy: What to do about it.
+        parameter: Name of the query parameter at fault, if it is one.
+    """
+
+    def __init__(self, status: int, detail: str, *, remedy: str, parameter: str | None = None) -> None:
+        """Keep the parts of the answer."""
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.remedy = remedy
+        self.parameter = parameter
+
+
+def bad_parameter(name: str, detail: str, *, remedy: str) -> Problem:
+    """A 400 that names the parameter and the remedy."""
+    return Problem(400, detail, remedy=remedy, parameter=name)
+
+
+def answer_errors(app: Flask, routes: Sequence[str]) -> None:
+    """Give every error of `app` an answer of its own; `routes` are what a lost program is shown."""
+
+    @app.errorhandler(Problem)
+    def on_problem(problem: Problem) -> Response:
+        answer = _document(problem.status, problem.detail, problem.remedy, problem.parameter)
+        if problem.status == 503:
+            answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return answer
+
+    @app.errorhandler(HTTPException)
+    def on_http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        if status >= 500:  # Flask makes one of any exception that nobody handles, and logs it
+            answer = _unexpected()
+        elif status == 404:
+            answer = _not_found(routes)
+        else:
+            answer = _document(
+                status, f"{request.method} is not possible here.", "See the dashboard's README."
+            )
+        for name, value in error.get_headers():
+            if name == "Allow":
+                answer.headers[name] = value
+        return answer
+
+    @app.errorhandler(TookTooLong)
+    def on_too_long(error: TookTooLong) -> Response:
+        app.logger.warning("%s: %s", request.path, error)
+        return _document(
+            503,
+            "The query took longer than the server waits (FRAMETALLY_WEB_QUERY_TIMEOUT_S).",
+            "Ask for a shorter range or fewer labels, or raise the setting.",
+        )
+
+    @app.errorhandler(Retryable)
+    def on_retryable(error: Retryable) -> Response:
+        app.logger.warning("%s: %s", request.path, error)
+        answer = _document(
+            503,
+            "The count index or the frame store does not answer for now.",
+            "Try again in a few seconds; the server's log has the reason.",
+        )
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return answer
+
+    @app.errorhandler(FrametallyError)
+    def on_frametally_error(error: FrametallyError) -> Response:
+        app.logger.error("%s: %s", request.path, error)
+        detail = _FOLDERS.sub("", str(error))
+        return _document(503, detail, "Do what the line says, then load the page again.")
+
+
+def _unexpected() -> Response:
+    return _document(500, "The dashboard met an error of its own.", "The server's log has the reason.")
+
+
+def _not_found(routes: Sequence[str]) -> Response:
+    if request.path.startswith("/api/") or not request.accept_mimetypes.accept_html:
+        return _document(
+            404,
+            "There is nothing at this address.",
+            f"The API has {', '.join(routes)}.",
+        )
+    return Response(render_template("not_found.html"), status=404, mimetype="text/html")
+
+
+def _document(status: int, detail: str, remedy: str, parameter: str | None = None) -> Response:
+    document = {
+        "type": "about:blank",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "remedy": remedy,
+    }
+    if parameter is not None:
+        document["parameter"] = parameter
+    answer = Response(msgspec.json.encode(document), status=status, mimetype="application/problem+json")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

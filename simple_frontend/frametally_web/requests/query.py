@@ -1,0 +1,295 @@
+"""The query string of a request, read with checks: every mistake is a 400 that names its parameter."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import re
+import zoneinfo
+from collections.abc import Collection, Sequence
+from typing import Literal, NamedTuple, TypeVar, get_args
+
+import msgspec
+from werkzeug.datastructures import MultiDict
+
+from frametally.settings.stages import Settings
+from frametally_web.requests.problems import bad_parameter
+
+Metric = Literal["detections", "mean_per_frame", "peak", "objects"]
+"""Boxes; boxes per frame analysed; most boxes in one frame; unique objects, each where it was first seen."""
+
+MAX_NAME_CHARS = 200
+MAX_CURSOR_CHARS = 1000
+MAX_INTERVAL_S = 100 * 366 * 86_400
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MILLISECOND = datetime.timedelta(milliseconds=1)
+# What datetime can name: the years 1 to 9999.
+_FIRST_MS = (datetime.datetime.min.replace(tzinfo=datetime.UTC) - _EPOCH) // _MILLISECOND
+_LAST_MS = (datetime.datetime.max.replace(tzinfo=datetime.UTC) - _EPOCH) // _MILLISECOND
+
+ChoiceT = TypeVar("ChoiceT", bound=str)
+CursorT = TypeVar("CursorT", bound=msgspec.Struct)
+
+# An offset's plus sign that nobody escaped arrives as a space.
+_LOST_PLUS = re.compile(r"(?<=T)([0-9:.,]+) (?=\d\d:?\d\d$)")
+
+
+class Zone(NamedTuple):
+    """A time zone and its IANA name."""
+
+    name: str
+    tzinfo: datetime.tzinfo
+
+
+class Selection(NamedTuple):
+    """What a query selects.
+
+    Attributes:
+        model: Model asked for; None for the newest.
+        labels: Labels asked for; empty means all.
+        sources: Sources asked for; empty means all.
+        from_ms: First event time, inclusive; None leaves that end open.
+        to_ms: Last event time, exclusive; None leaves that end open.
+        zone: Time zone of bars, and of times without an offset.
+        base_s: Seconds of the stored interval to read; None where it is to be chosen.
+    """
+
+    model: str | None
+    labels: list[str]
+    sources: list[str]
+    from_ms: int | None
+    to_ms: int | None
+    zone: Zone
+    base_s: int | None = None
+
+
+class ChartQuery(NamedTuple):
+    """What a chart shows.
+
+    Attributes:
+        selection: Of what.
+        interval_s: Seconds of a bar; None where they are to be chosen.
+        metric: By what labels are ordered.
+        by_source: Whether each source has bars of its own.
+    """
+
+    selection: Selection
+    interval_s: int | None
+    metric: Metric
+    by_source: bool
+
+
+def check_known(args: MultiDict[str, str], known: Collection[str]) -> None:
+    """Refuse parameters that the route does not have: a misspelt filter must not widen the answer.
+
+    Raises:
+        Problem: 400, with the names that there are.
+    """
+    for name in args:
+        if name not in known:
+            raise bad_parameter(
+                _shown(name),
+                f"There is no parameter {_shown(name)!r} here.",
+                remedy=f"Use only: {', '.join(known) or 'no parameters'}.",
+            )
+
+
+def read_one(args: MultiDict[str, str], name: str) -> str | None:
+    """The value of a parameter that stands once; None where it is absent or empty.
+
+    Raises:
+        Problem: 400, if it stands more than once, is too long or holds a NUL.
+    """
+    values = read_many(args, name, limit=1)
+    return values[0] if values else None
+
+
+def read_many(args: MultiDict[str, str], name: str, *, limit: int) -> list[str]:
+    """The distinct values of a parameter that may stand several times, empty ones left out.
+
+    Raises:
+        Problem: 400, if there are more than `limit`, or one is too long or holds a NUL.
+    """
+    values = list(dict.fromkeys(value for value in args.getlist(name) if value))
+    if len(values) > limit:
+        remedy = f"Give {name} once." if limit == 1 else f"Give {name} at most {limit} times, or not at all."
+        raise bad_parameter(name, f"{name} stands {len(values)} times.", remedy=remedy)
+    for value in values:
+        most = MAX_CURSOR_CHARS if name == "cursor" else MAX_NAME_CHARS
+        if len(value) > most:
+            raise bad_parameter(
+                name,
+                f"{name} has a value of {len(value)} characters.",
+                remedy=f"Values have at most {most} characters.",
+            )
+        if "\0" in value:
+            raise bad_parameter(name, f"{name} holds a NUL character.", remedy="Leave the NUL (%00) out.")
+    return values
+
+
+def read_selection(args: MultiDict[str, str], settings: Settings) -> Selection:
+    """Model, labels, sources, range and time zone of a query.
+
+    Raises:
+        Problem: 400, by the rules of the other readers, or if the range is empty.
+    """
+    zone = read_zone(args, settings)
+    from_ms = read_moment(args, "from", zone.tzinfo)
+    to_ms = read_moment(args, "to", zone.tzinfo)
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        raise bad_parameter(
+            "to", "to is not after from.", remedy="Give a to later than from; to itself is not included."
+        )
+    return Selection(
+        read_one(args, "model"),
+        read_many(args, "label", limit=settings.web_max_values),
+        read_many(args, "source", limit=settings.web_max_values),
+        from_ms,
+        to_ms,
+        zone,
+        read_interval(args, "base"),
+    )
+
+
+def read_chart(args: MultiDict[str, str], settings: Settings) -> ChartQuery:
+    """What a chart shows. Raises as the other readers do."""
+    return ChartQuery(
+        read_selection(args, settings),
+        read_interval(args),
+        read_choice(args, "metric", get_args(Metric)),
+        read_choice(args, "by", ("", "source")) == "source",
+    )
+
+
+def read_zone(args: MultiDict[str, str], settings: Settings) -> Zone:
+    """The time zone asked for, or the deployment's.
+
+    Raises:
+        Problem: 400, if there is no such zone.
+    """
+    name = read_one(args, "timezone")
+    if name is None:
+        name = settings.timezone
+    if name == "UTC":
+        return Zone(name, datetime.UTC)
+    try:
+        return Zone(name, zoneinfo.ZoneInfo(name))
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise bad_parameter(
+            "timezone",
+            f"timezone={_shown(name)!r} is no IANA time zone.",
+            remedy="Name one such as UTC, Europe/Berlin or Asia/Kolkata, or leave it out.",
+        ) from error
+
+
+def read_choice(args: MultiDict[str, str], name: str, choices: Sequence[ChoiceT]) -> ChoiceT:
+    """One of `choices`; the first where the parameter is absent.
+
+    Raises:
+        Problem: 400, with the choices.
+    """
+    text = read_one(args, name)
+    for choice in choices:
+        if choice == (text or choices[0]):
+            return choice
+    raise bad_parameter(
+        name,
+        f"{name}={_shown(text or '')!r} is none of its choices.",
+        remedy=f"Choose one of these: {', '.join(choice for choice in choices if choice)}.",
+    )
+
+
+def read_limit(args: MultiDict[str, str], *, default: int, most: int) -> int:
+    """How many things a page holds.
+
+    Raises:
+        Problem: 400, if that is no whole number from 1 to `most`.
+    """
+    text = read_one(args, "limit")
+    if text is None:
+        return min(default, most)
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+        raise bad_parameter(
+            "limit",
+            f"limit={_shown(text)!r} is no whole number from 1 to {most}.",
+            remedy=f"Give at most {most}, or leave it out.",
+        )
+    return int(text)
+
+
+def read_cursor(args: MultiDict[str, str], cursor_type: type[CursorT]) -> CursorT | None:
+    """Where the page before ended, as `write_cursor` wrote it; None for the first page.
+
+    Raises:
+        Problem: 400, if it is none.
+    """
+    text = read_one(args, "cursor")
+    if text is None:
+        return None
+    try:
+        data = base64.b64decode(text.encode(), altchars=b"-_", validate=True)
+        return msgspec.json.decode(data, type=cursor_type)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise bad_parameter(
+            "cursor",
+            "cursor is none that this API gave.",
+            remedy="Give `next` of the page before, unchanged.",
+        ) from error
+
+
+def write_cursor(cursor: msgspec.Struct) -> str:
+    """A cursor as it stands in `next`."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
+
+
+def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> int | None:
+    """An event time in milliseconds: digits alone are milliseconds, anything else is ISO 8601.
+
+    A time without an offset is one of `zone`.
+
+    Raises:
+        Problem: 400, if it is neither, or outside the years 1 to 9999.
+    """
+    text = read_one(args, name)
+    if text is None:
+        return None
+    if re.fullmatch(r"-?[0-9]+", text):
+        moment_ms = int(text)
+    else:
+        try:
+            moment = datetime.datetime.fromisoformat(_LOST_PLUS.sub(r"\1+", text))
+            moment_ms = ((moment if moment.tzinfo else moment.replace(tzinfo=zone)) - _EPOCH) // _MILLISECOND
+        except ValueError as error:
+            raise bad_parameter(
+                name,
+                f"{name}={_shown(text)!r} is no time.",
+                remedy="Write ISO 8601, such as 2024-05-01T08:00:00Z, or milliseconds since 1970.",
+            ) from error
+    if not _FIRST_MS <= moment_ms <= _LAST_MS:
+        raise bad_parameter(
+            name, f"{name}={_shown(text)!r} is out of range.", remedy="Stay between the years 1 and 9999."
+        )
+    return moment_ms
+
+
+def read_interval(args: MultiDict[str, str], name: str = "interval") -> int | None:
+    """Seconds of one bar (`interval`) or of a stored interval (`base`); None where they are to be chosen.
+
+    Raises:
+        Problem: 400, if it is no whole number of seconds from 1 on.
+    """
+    text = read_one(args, name)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= MAX_INTERVAL_S:
+        raise bad_parameter(
+            name,
+            f"{name}={_shown(text)!r} is no whole number of seconds from 1 to {MAX_INTERVAL_S}.",
+            remedy=f"Give seconds, such as {name}=60, or leave it out to have it chosen.",
+        )
+    return int(text)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 80 else text[:80] + "…"
