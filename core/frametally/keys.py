@@ -8,6 +8,7 @@ import unicodedata
 from typing import NamedTuple
 
 from frametally.errors import Poison
+from frametally.rules.times import DAY_MS, EPOCH
 
 MEDIA = "media"
 IMAGES = "images"
@@ -51,7 +52,7 @@ def utc_day(captured_at_ms: int) -> str:
 
 def day_start_ms(day: str) -> int:
     """Event time at which a UTC day, `YYYY-MM-DD`, begins."""
-    return (datetime.date.fromisoformat(day) - datetime.date(1970, 1, 1)).days * 86_400_000
+    return (datetime.date.fromisoformat(day) - EPOCH.date()).days * DAY_MS
 
 
 def media_key(sha256: str) -> str:

@@ -14,7 +14,8 @@ from frametally.adapters.files.folder_store import check_key
 from frametally.adapters.sqlite.consumer_group import Owner, divide
 from frametally.errors import Misconfigured
 from frametally.ports.frame_log import LeaseLost, LogRecord
-from frametally.ports.object_store import DAY_S, Change, ObjectInfo, ObjectMissing
+from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
+from frametally.rules.times import DAY_S
 
 
 class ManualClock:

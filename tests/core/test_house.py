@@ -241,6 +241,20 @@ def test_what_the_jobs_zip_carries_needs_nothing_but_python() -> None:
             assert all(any(is_in(name, place) for place in ZIPPED) for name in ours), module
 
 
+def test_days_and_hours_stand_in_one_module() -> None:
+    names = {f"{prefix}{unit}_{of}" for prefix in ("", "_") for unit in ("DAY", "HOUR") for of in ("MS", "S")}
+    lengths = {3600, 3_600_000, 86_400, 86_400_000}
+    elsewhere = [
+        f"{module}:{node.lineno}"
+        for module, path in MODULES.items()
+        if module != "frametally.rules.times" and ".migrations." not in module  # migrations are frozen
+        for node in ast.walk(tree_of(path))
+        if (isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Store))
+        or (isinstance(node, ast.Constant) and type(node.value) in {int, float} and node.value in lengths)
+    ]
+    assert elsewhere == []
+
+
 def test_no_module_hides_one_of_the_standard_library_from_a_script_beside_it() -> None:
     for module, path in MODULES.items():
         if path.parent.name in {"job", "frametally_hadoop"}:

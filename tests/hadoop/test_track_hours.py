@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from frametally.books.runs import current_runs, read_run, read_tracks
 from frametally.records import Coverage, FrameDetections, IntervalCount
-from frametally_hadoop.job.hours import HOUR_MS, analysed_fps, hours_near, is_enough
+from frametally.rules.times import HOUR_MS
+from frametally_hadoop.job.hours import analysed_fps, hours_near, is_enough
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000

@@ -12,6 +12,7 @@ import msgspec
 from frametally import keys
 from frametally.books.compare import Comparison, Side, compare_models
 from frametally.opening import open_object_store
+from frametally.rules.times import DAY_S
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings
 from frametally_cli.options.times import parse_time_ms
@@ -24,7 +25,7 @@ from frametally_cli.options.times import parse_time_ms
 @option("--label", "Only this label.")
 @option("--from", "ISO 8601 time from which on to compare.", metavar="TIME")
 @option("--to", "ISO 8601 time before which to compare.", metavar="TIME")
-@option("--interval", "Seconds of the bars; default: the stored interval.", type=click.IntRange(1, 86_400))
+@option("--interval", "Seconds of the bars; default: the stored interval.", type=click.IntRange(1, DAY_S))
 @option("--timezone", "IANA time zone of times that come without one.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option

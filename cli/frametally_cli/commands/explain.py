@@ -10,6 +10,7 @@ import click
 from frametally import keys
 from frametally.books.evidence import CountedBoxes, ProvedFrame, frames_of_bar
 from frametally.books.explain import ExplainedBar, find_bar
+from frametally.rules.times import DAY_S
 from frametally_cli.commands.books import open_books
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings
@@ -22,7 +23,7 @@ BEHIND = 4
 @option("--source", "The bar's source.", required=True)
 @option("--label", "The bar's label.", required=True)
 @option("--interval-start", "ISO 8601 time at which the bar begins.", required=True, metavar="TIME")
-@option("--interval", "Seconds of the bar; default: the stored interval.", type=click.IntRange(1, 86_400))
+@option("--interval", "Seconds of the bar; default: the stored interval.", type=click.IntRange(1, DAY_S))
 @option("--model", "Model id; default: the one published last.")
 @option("--timezone", "IANA time zone of times that come without one.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

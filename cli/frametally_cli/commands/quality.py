@@ -13,10 +13,9 @@ from frametally import keys
 from frametally.books.quality import QualityReport, read_quality
 from frametally.books.runs import current_runs
 from frametally.opening import open_object_store
+from frametally.rules.times import is_day_in_range
 from frametally_cli.options.ports import data_dir_option, option, read_settings
 from frametally_cli.options.times import parse_time_ms
-
-_DAY_MS = 86_400_000
 
 
 @click.command()
@@ -37,12 +36,10 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
     reports = []
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         for run in current_runs(store):
-            start_ms = keys.day_start_ms(run.day)
             if (
                 model in (None, run.model)
                 and interval in (None, run.interval_s)
-                and (from_ms is None or start_ms + _DAY_MS > from_ms)
-                and (to_ms is None or start_ms < to_ms)
+                and is_day_in_range(keys.day_start_ms(run.day), from_ms, to_ms)
                 and (report := read_quality(store, run)) is not None
             ):
                 reports.append(report)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from frametally.rules.times import HOUR_S
+
 
 def dry_run_lines(found: Mapping[str, Any]) -> list[str]:
     """A dry run (`frametally aggregate --dry-run --json`) for people."""
@@ -34,4 +36,4 @@ def _size(size_bytes: int) -> str:
 def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / HOUR_S:.1f} h"

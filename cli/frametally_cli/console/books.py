@@ -14,6 +14,7 @@ from rich.text import Text
 from frametally.books.quality import QualityReport
 from frametally.books.status import Status
 from frametally.books.verdict import SourceLine
+from frametally.rules.times import DAY_S, HOUR_S
 from frametally_cli.console.output import out, plain, utc
 
 _FIGURES = {
@@ -117,4 +118,4 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     if seconds < 100 * 60:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 100 * 3600 else f"{seconds / 86_400:.0f} d"
+    return f"{seconds / HOUR_S:.0f} h" if seconds < 100 * HOUR_S else f"{seconds / DAY_S:.0f} d"

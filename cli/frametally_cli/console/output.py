@@ -16,10 +16,10 @@ from rich.text import Text
 
 from frametally.ports.count_index import CountIndex, Histogram
 from frametally.process.reports import Skipped
+from frametally.rules.times import DAY_S, HOUR_S
 
 _MOST_ROWS, _MOST_LABELS = 40, 8
-_DAY_S = 86_400
-_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, _DAY_S)
+_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, HOUR_S, 7200, 10_800, 21_600, 43_200, DAY_S)
 
 # In a pipe or a file a row of a table stays on its line, however long: there is no edge to fold it at.
 _is_for_people = sys.stdout.isatty() or "COLUMNS" in os.environ
@@ -104,7 +104,7 @@ def print_counts(index: CountIndex, model: str, base_interval_s: int) -> None:
             for step in _STEPS_S
             if step % base_interval_s == 0 and step >= base_interval_s and span_s <= step * _MOST_ROWS
         ),
-        _DAY_S,
+        DAY_S,
     )
     histogram = index.histogram(model=model, base_interval_s=base_interval_s, interval_s=interval_s)
     out.print(_counts_table(histogram, labels, interval_s))

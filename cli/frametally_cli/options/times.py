@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime
 
 from frametally.errors import Misconfigured
-
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_FIRST_MS, _NEXT_MS = -30_610_224_000_000, 253_402_214_400_000  # the years 1000 to 9999, as in `event_time`
+from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS
 
 
 def parse_time_ms(option: str, text: str, zone: datetime.tzinfo) -> int:
@@ -28,7 +26,7 @@ def parse_time_ms(option: str, text: str, zone: datetime.tzinfo) -> int:
         moment = datetime.datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
-        return _in_calendar((moment - _EPOCH) // datetime.timedelta(milliseconds=1))
+        return _in_calendar((moment - EPOCH) // MILLISECOND)
     except (ValueError, OverflowError) as error:
         raise Misconfigured(
             f"{option} {text!r} is not an ISO 8601 time; an example of one is 2026-05-01T08:00:00+02:00"
@@ -36,6 +34,6 @@ def parse_time_ms(option: str, text: str, zone: datetime.tzinfo) -> int:
 
 
 def _in_calendar(ms: int) -> int:
-    if not _FIRST_MS <= ms < _NEXT_MS:
+    if not FIRST_MS <= ms < NEXT_MS:
         raise ValueError("not in the years 1000 to 9999, which keys can hold")
     return ms

@@ -14,9 +14,9 @@ from frametally.books.runs import current_runs, read_run
 from frametally.errors import Misconfigured
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.rules.times import DAY_MS
 
 _EVIDENCE_FRAMES = 5
-_DAY_MS = 86_400_000
 
 
 class Side(NamedTuple):
@@ -204,7 +204,7 @@ def _model_named(name: str, runs: Sequence[Run]) -> str:
 def _base_interval(runs: Sequence[Run], models: Sequence[str], asked_s: int | None) -> int:
     of_model = [{run.interval_s for run in runs if run.model == model} for model in models]
     common = sorted(of_model[0] & of_model[1], reverse=True)
-    if asked_s is not None and _DAY_MS % (asked_s * 1000):
+    if asked_s is not None and DAY_MS % (asked_s * 1000):
         raise Misconfigured(f"--interval {asked_s} does not divide a day; 60, 300, 900 and 3600 do")
     for base_s in common:
         if asked_s is None or asked_s % base_s == 0:

@@ -22,8 +22,7 @@ from frametally import keys
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import Coverage, IntervalCount, RecordT, Run, Track, TrackHead, decode
-
-_DAY_MS = 86_400_000
+from frametally.rules.times import DAY_MS
 
 
 class DayKey(NamedTuple):
@@ -206,7 +205,7 @@ def _decode_line(line: bytes) -> IntervalCount | Coverage:
 
 def _check_belongs(record: IntervalCount | Coverage, run: Run) -> None:
     since_ms = record.interval_start_ms - keys.day_start_ms(run.day)
-    if (record.model, record.interval_s) != (run.model, run.interval_s) or not 0 <= since_ms < _DAY_MS:
+    if (record.model, record.interval_s) != (run.model, run.interval_s) or not 0 <= since_ms < DAY_MS:
         raise Poison("a record of another model, interval or day")
 
 

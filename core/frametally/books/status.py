@@ -29,11 +29,11 @@ from frametally.ports.ledger import ChainLink, CountedRun, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, Progress
 from frametally.records import MediaManifest
+from frametally.rules.times import DAY_S
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
 from frametally.settings.stages import Settings
 
 SETTLED, BEHIND, BROKEN = 0, 4, 3
-_DAY_S = 86_400
 
 
 class Status(NamedTuple):
@@ -243,7 +243,7 @@ class _Books:
         if model is None or interval_s is None:
             return 0
         histogram = self._index.histogram(
-            model=model, base_interval_s=interval_s, interval_s=_DAY_S, sources=[source], labels=None
+            model=model, base_interval_s=interval_s, interval_s=DAY_S, sources=[source], labels=None
         )
         return sum(bucket.frames for bucket in histogram.coverage)
 

@@ -10,8 +10,7 @@ from frametally.errors import Misconfigured
 from frametally.media.manifests import list_tombstones
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
-
-_DAY_MS = 86_400_000
+from frametally.rules.times import DAY_MS, days_of_span
 
 
 def image_path_of(source: str, image_name: str) -> str:
@@ -65,8 +64,8 @@ def stored_images(store: ObjectStore, manifest: MediaManifest) -> Iterator[keys.
     first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
     if first_ms is None or last_ms is None:
         return
-    for day in range(first_ms // _DAY_MS, last_ms // _DAY_MS + 1):
-        for info in store.list(keys.image_folder(manifest.source, keys.utc_day(day * _DAY_MS))):
+    for day in days_of_span(first_ms, last_ms):
+        for info in store.list(keys.image_folder(manifest.source, keys.utc_day(day * DAY_MS))):
             name = keys.parse_image_name(info.key.rpartition("/")[2])
             if (
                 name is not None

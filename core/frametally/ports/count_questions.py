@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import Bucket, CountedDay, CountIndex, CoverageBucket, Histogram
+from frametally.rules.times import HOUR_S, is_day_in_range
 
 MAX_BUCKETS = 200_000
 _MAX_NAMES = 1_000
-_HOUR_S = 3600
-_DAY_MS = 86_400_000
 
 
 def check_interval(interval_s: int, base_interval_s: int) -> None:
@@ -28,7 +27,7 @@ def check_interval(interval_s: int, base_interval_s: int) -> None:
 
 def check_week_hours(base_interval_s: int) -> None:
     """Raises `Misconfigured` if the stored interval (seconds) divides no hour."""
-    if base_interval_s < 1 or _HOUR_S % base_interval_s:
+    if base_interval_s < 1 or HOUR_S % base_interval_s:
         raise Misconfigured(f"the stored {base_interval_s} s divide no hour: hours of the week are unknown")
 
 
@@ -60,7 +59,7 @@ def up_to_date(
         return [*base_intervals_s]
     of_day: dict[int, dict[int, CountedDay]] = defaultdict(dict)
     for run in index.counted_days(model):
-        if (from_ms is None or run.day_ms + _DAY_MS > from_ms) and (to_ms is None or run.day_ms < to_ms):
+        if is_day_in_range(run.day_ms, from_ms, to_ms):
             of_day[run.day_ms][run.base_interval_s] = run
     frames = dict.fromkeys(base_intervals_s, 0)
     lacking: set[int] = set()

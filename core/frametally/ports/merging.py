@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from frametally.ports.count_index import Bucket, CoverageBucket, WeekHour
+from frametally.rules.times import HOUR_MS
 
-_HOUR_MS = 3_600_000
 _PartT = TypeVar("_PartT", bound=Bucket | CoverageBucket)
 
 
@@ -68,7 +68,7 @@ def merge_week(counted: Iterable[WeekHour], covered: Iterable[CoverageBucket]) -
         sums[cell.hour] = add_week_hours(sums[cell.hour], cell) if cell.hour in sums else cell
     filmed: dict[int, CoverageBucket] = {}
     for one in covered:
-        hour = one.start_ms // _HOUR_MS
+        hour = one.start_ms // HOUR_MS
         filmed[hour] = _both_coverages(filmed[hour], one) if hour in filmed else one
     nothing, nowhere = WeekHour(0, 0, 0, 0, 0), CoverageBucket(0, 0)
     found = []

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from frametally.errors import FrametallyError
+from frametally.rules.times import DAY_S
 
 Change = Callable[[bytes | None], bytes | None]
 """Makes an object's new bytes from those that are there; None stands for no object, on either side."""
-
-DAY_S = 86_400
 
 
 class ObjectMissing(FrametallyError):

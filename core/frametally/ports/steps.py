@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-ROLLED_STEPS_S = (900, 3600, 86_400)
+from frametally.rules.times import DAY_S, HOUR_S
+
+ROLLED_STEPS_S = (900, HOUR_S, DAY_S)
 """Quarters of an hour (every zone's offset is a multiple of one), hours and days; the longest is a run's."""
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.process.reports import Progress
+from frametally.rules.times import DAY_S, HOUR_S
 
 _PERIOD = re.compile(r"([0-9]{1,6})(s|m|h)")
-_UNITS_S = {"s": 1, "m": 60, "h": 3600}
+_UNITS_S = {"s": 1, "m": 60, "h": HOUR_S}
 _LOOK_EVERY_S = 0.2
 
 
@@ -22,7 +23,7 @@ def parse_period_s(option: str, text: str) -> int:
     """
     match = _PERIOD.fullmatch(text.strip())
     period_s = int(match[1]) * _UNITS_S[match[2]] if match else 0
-    if not 0 < period_s <= 86_400:
+    if not 0 < period_s <= DAY_S:
         raise Misconfigured(f"{option} {text!r} is no period up to a day; examples are 15s, 15m and 1h")
     return period_s
 

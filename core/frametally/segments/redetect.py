@@ -31,12 +31,12 @@ from frametally.records import (
     decode,
     encode,
 )
+from frametally.rules.times import DAY_MS
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segments.contents import read_header
 from frametally.settings.stages import Settings
 
 _ANNOUNCE_FRAMES = 100
-_DAY_MS = 86_400_000
 _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,90}")  # with the prefix it has to be a topic's name
 
 
@@ -156,7 +156,7 @@ class _Detected:
                     self._parts[part.source].append((info.key, body_start, part))
 
     def __contains__(self, frame: _Frame) -> bool:
-        day = (frame.manifest.source, frame.name.captured_at_ms // _DAY_MS)
+        day = (frame.manifest.source, frame.name.captured_at_ms // DAY_MS)
         if day != self._day:
             self._day, self._paths = day, set()  # not both days at once
             self._paths.update(self._read(*day))
@@ -164,13 +164,13 @@ class _Detected:
 
     def _read(self, source: str, day: int) -> Iterator[str]:
         for key, body_start, part in self._parts.get(source, ()):
-            if part.first_captured_at_ms // _DAY_MS <= day <= part.last_captured_at_ms // _DAY_MS:
+            if part.first_captured_at_ms // DAY_MS <= day <= part.last_captured_at_ms // DAY_MS:
                 body = self._store.get_range(key, body_start + part.first_byte, body_start + part.next_byte)
                 if len(body) != part.next_byte - part.first_byte:
                     raise Retryable(f"segment {key} came cut short: try again, or restore the object")
                 for line in body.splitlines():
                     frame = decode(line, FrameDetections)
-                    if frame.captured_at_ms // _DAY_MS != day:
+                    if frame.captured_at_ms // DAY_MS != day:
                         continue
                     # Produced again after it was forgotten, it is the same picture of another revision.
                     if not is_forgotten(frame.media, frame.captured_at_ms, self._forgotten):

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from frametally.errors import Misconfigured
+from frametally.rules.times import DAY_S
 from frametally.settings.servers import ServerSettings
 from frametally.settings.web import WebSettings
 
@@ -46,7 +47,7 @@ def _known_timezone(name: str) -> str:
 
 
 def _divides_a_day(interval_s: int) -> int:
-    if 86_400 % interval_s:
+    if DAY_S % interval_s:
         raise ValueError(f"{interval_s} s does not divide a day (86,400 s); 1, 5, 60, 300, 900 and 3600 do")
     return interval_s
 
@@ -206,7 +207,7 @@ class Settings(WebSettings, ServerSettings):
 
     # Counting.
     interval_s: Annotated[int, AfterValidator(_divides_a_day)] = Field(
-        60, ge=1, le=86_400, description="Seconds of the stored base interval; divides a day."
+        60, ge=1, le=DAY_S, description="Seconds of the stored base interval; divides a day."
     )
     count_min_confidence: float = Field(
         0.25, ge=0, lt=1, description="Confidence from which on a box is counted."
@@ -262,7 +263,7 @@ class Settings(WebSettings, ServerSettings):
         "", description="Properties of the job, such as `mapreduce.map.memory.mb=1024`, separated by commas."
     )
     manifest_ttl_s: int = Field(
-        86_400,
+        DAY_S,
         ge=60,
         le=604_800,
         description="Seconds for which the tasks of a job may read segments from the S3 store, by links.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from frametally.rules.times import DAY_S, HOUR_S
+
 
 class WebSettings(BaseSettings):
     """The part of `Settings` about the dashboard."""
@@ -50,14 +52,14 @@ class WebSettings(BaseSettings):
     web_status_s: float = Field(
         5.0,
         gt=0,
-        le=3600,
+        le=HOUR_S,
         description="Seconds after which the books are read again.",
     )
     web_max_streams: int = Field(
         8, ge=0, le=1000, description="Most `/api/events` streams at once; each holds a thread of the server."
     )
     web_stream_s: float = Field(
-        300.0, gt=0, le=86_400, description="Seconds after which such a stream ends; browsers connect again."
+        300.0, gt=0, le=DAY_S, description="Seconds after which such a stream ends; browsers connect again."
     )
     web_threads: int = Field(
         16, ge=2, le=1024, description="Threads of `frametally serve`; streams hold at most all but two."

@@ -10,7 +10,8 @@ from frametally.ports.count_index import CountedDay, Series
 from frametally.ports.run_catalogue import BaseCatalogue
 from frametally.ports.steps import Piece
 from frametally.records import Run, decode
-from frametally_search.index.queries import FIRST_MS, Moment
+from frametally.rules.times import FIRST_MS
+from frametally_search.index.queries import Moment
 
 
 class IndexedDay(NamedTuple):

@@ -32,6 +32,7 @@ from frametally.ports.count_questions import (
 from frametally.ports.merging import bar_order, coverage_order, merge_bars, merge_coverage, merge_week
 from frametally.ports.steps import Piece, pieces, rolled_steps, usable_steps
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
+from frametally.rules.times import DAY_S, HOUR_MS, HOUR_S, MONDAY_TO_1970_MS
 from frametally.settings.access import ServerAccess
 from frametally_search.index import layout as elasticsearch_layout
 from frametally_search.index import publication as elasticsearch_publication
@@ -55,11 +56,7 @@ from frametally_search.index.queries import (
 
 _MAX_EVIDENCE_PER_LABEL = 100
 _MAX_LISTED = 100_000
-_HOUR_S = 3600
-_HOUR_MS = 3_600_000
-_DAY_S = 86_400
 _HOURS_OF_WEEK = 168
-_MONDAY_HOURS = 72  # 1970 began on a Thursday, three days after Monday
 
 
 class ElasticsearchIndex:
@@ -212,8 +209,8 @@ class ElasticsearchIndex:
         check_week_hours(base_interval_s)
         check_offset(offset_ms, base_interval_s)
         selection = _selection(model, base_interval_s, sources, labels)
-        steps = usable_steps(base_interval_s, _HOUR_S, offset_ms)
-        hours = [by_start(_HOUR_MS, offset_ms)]
+        steps = usable_steps(base_interval_s, HOUR_S, offset_ms)
+        hours = [by_start(HOUR_MS, offset_ms)]
         counted: list[WeekHour] = []
         covered: list[CoverageBucket] = []
         with moment(self._cluster) as now:
@@ -227,7 +224,7 @@ class ElasticsearchIndex:
                     counted.append(WeekHour(hour, 0, detections, peak, objects_of(found)))
                 query = documents_of("coverage", selection, piece, runs)
                 for found in now.groups(query, hours, OF_COVERAGE, MAX_BUCKETS):
-                    since_monday_ms = _hour_of_week(found["key"]["start"], offset_ms) * _HOUR_MS
+                    since_monday_ms = _hour_of_week(found["key"]["start"], offset_ms) * HOUR_MS
                     covered.append(_coverage_bucket(found)._replace(start_ms=since_monday_ms))
         return merge_week(counted, covered)
 
@@ -253,8 +250,8 @@ class ElasticsearchIndex:
         selection = _selection(model, base_interval_s, sources, labels)
         if limit < 1:
             return []
-        few = limit <= MOST_EVIDENCE and _DAY_S in rolled_steps(base_interval_s)
-        steps = [base_interval_s, _DAY_S] if few else [base_interval_s]
+        few = limit <= MOST_EVIDENCE and DAY_S in rolled_steps(base_interval_s)
+        steps = [base_interval_s, DAY_S] if few else [base_interval_s]
         order = [{"peak": "desc"}, {"peak_at_ms": "asc"}, {"peak_image_path": "asc"}]
         shown = {"size": limit, "sort": order, "_source": ["source", "evidence"]}
         interval_ms = base_interval_s * 1000
@@ -350,7 +347,7 @@ def _coverage_bucket(group: dict[str, Any]) -> CoverageBucket:
 
 
 def _hour_of_week(start_ms: int, offset_ms: int) -> int:
-    return ((start_ms + offset_ms) // _HOUR_MS + _MONDAY_HOURS) % _HOURS_OF_WEEK
+    return ((start_ms + offset_ms + MONDAY_TO_1970_MS) // HOUR_MS) % _HOURS_OF_WEEK
 
 
 def _evidence_order(item: IndexedEvidence) -> tuple[str, int, int, str]:

@@ -17,11 +17,10 @@ from frametally.errors import Poison
 from frametally.ports.merging import sum_or_unknown
 from frametally.ports.steps import rolled_steps
 from frametally.records import Coverage, IntervalCount, Run, encode
+from frametally.rules.times import DAY_MS, DAY_S
 
 MOST_EVIDENCE = 5
 """Evidence frames of a day that are kept per source and label."""
-_DAY_MS = 86_400_000
-_DAY_S = 86_400
 
 
 class Document(NamedTuple):
@@ -136,7 +135,7 @@ def _add_count(
     part: dict[str, Any],
 ) -> None:
     step_s, start_ms = place[:2]
-    of_day = step_s == _DAY_S  # shorter steps serve sums alone
+    of_day = step_s == DAY_S  # shorter steps serve sums alone
     other = found.get(place)
     if other is None:
         # How many frames were analysed in the step is not the sum over the intervals that have the label.
@@ -177,5 +176,5 @@ def _add_coverage(
 
 def _check_belongs(run: Run, record: IntervalCount | Coverage) -> None:
     since_ms = record.interval_start_ms - keys.day_start_ms(run.day)
-    if (record.model, record.interval_s) != (run.model, run.interval_s) or not 0 <= since_ms < _DAY_MS:
+    if (record.model, record.interval_s) != (run.model, run.interval_s) or not 0 <= since_ms < DAY_MS:
         raise Poison(f"run {run.prefix} holds a record of another model, interval or day: {record!r:.200}")

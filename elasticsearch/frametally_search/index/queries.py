@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from elastic_transport import TransportError
 
 from elasticsearch import ApiError, Elasticsearch
-from frametally import keys
 from frametally.errors import Retryable
 from frametally.ports.count_index import Series
 from frametally.ports.steps import Piece
 from frametally.process.time_limit import TookTooLong, seconds_left
+from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally_search.index.access import ElasticsearchCluster
 from frametally_search.index.layout import index_name
 
@@ -21,7 +21,6 @@ _KEPT_ALIVE = "1m"
 _RUNS_AT_ONCE = 5_000
 _BUCKETS_AT_ONCE = 10_000
 # Times that have a day of four digits, as runs do: nothing is counted outside.
-FIRST_MS, LAST_MS = keys.day_start_ms("1000-01-01"), keys.day_start_ms("9999-12-31")
 
 
 class DocumentSelection(NamedTuple):
@@ -129,7 +128,7 @@ def _forget(client: Elasticsearch, opened: str) -> None:
 
 def bounded(time_ms: int | None) -> int | None:
     """Any whole number may be asked for as a time; the index knows those that have a day of four digits."""
-    return None if time_ms is None else max(FIRST_MS, min(time_ms, LAST_MS))
+    return None if time_ms is None else max(FIRST_MS, min(time_ms, NEXT_MS))
 
 
 def of_series(series: Series) -> list[dict[str, Any]]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from frametally.rules.times import HOUR_MS
 from frametally_hadoop.job.tracks.params import MARGIN_MS
-
-HOUR_MS = 3_600_000
 
 
 def hours_near(time_ms: int) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 
+from frametally.rules.times import DAY_MS
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally_hadoop.job.hours import hours_near
 from frametally_hadoop.job.input.reading import Block, read_blocks
@@ -34,7 +35,6 @@ LINE_SEPARATOR = b"\x1e"
 ENTRY_SEPARATOR = "\x1e"
 """Stands between the segments of one manifest line: no address holds it raw either."""
 
-DAY_MS = 86_400_000
 _BUFFER_BYTES = 64 * 1024 * 1024
 
 Count = Callable[[str, str, int], None]

@@ -9,6 +9,7 @@ import math
 from typing import NamedTuple
 
 from frametally.errors import Misconfigured
+from frametally.rules.times import DAY_S
 from frametally_hadoop.job.tracks.params import TrackParams, from_fields
 
 COUNTING_VERSION = 2
@@ -80,7 +81,7 @@ def parse_argument(argument: str) -> CountParams:
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise Misconfigured(f"--params {argument[:200]!r} cannot be read: {error}") from error
-    if not whole or params.interval_s < 1 or 86_400 % params.interval_s:
+    if not whole or params.interval_s < 1 or DAY_S % params.interval_s:
         raise Misconfigured(
             f"--params {argument[:200]!r}: whole numbers are needed, and an interval_s that divides 86,400"
         )

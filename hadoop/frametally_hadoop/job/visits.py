@@ -18,7 +18,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from frametally_hadoop.job.hours import HOUR_MS, analysed_fps, is_enough
+from frametally.rules.times import HOUR_MS
+from frametally_hadoop.job.hours import analysed_fps, is_enough
 from frametally_hadoop.job.input.lines import RECORD_VERSION, Frame
 from frametally_hadoop.job.mapping import to_json
 from frametally_hadoop.job.params import CountParams

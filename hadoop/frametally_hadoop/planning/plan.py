@@ -15,9 +15,9 @@ from frametally.media.manifests import forgotten_by, list_tombstones, touches
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
+from frametally.rules.times import DAY_MS
 from frametally.rules.tombstones import Range
 from frametally.undo_records import Tombstone
-from frametally_hadoop.job.mapping import DAY_MS
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.params import MARGIN_MS
 from frametally_hadoop.planning.segment_notes import SegmentNotes, breaks_by_model, take_note

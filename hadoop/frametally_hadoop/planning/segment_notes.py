@@ -22,8 +22,8 @@ from frametally.errors import Poison
 from frametally.ports.ledger import ChainLink
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.records import SegmentHeader, SegmentSource
+from frametally.rules.times import DAY_MS
 from frametally.segments.contents import check_belongs, read_header
-from frametally_hadoop.job.mapping import DAY_MS
 from frametally_hadoop.job.tracks.params import MARGIN_MS
 
 SPARE_LINES = 1000

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Misconfigured
-
-_DAY_MS = 86_400_000
+from frametally.rules.times import is_day_in_range
 
 
 class DaySelection(NamedTuple):
@@ -25,10 +24,7 @@ class DaySelection(NamedTuple):
 
     def has(self, day: str) -> bool:
         """Whether the UTC day, `YYYY-MM-DD`, is one of them."""
-        start_ms = keys.day_start_ms(day)
-        return (self.from_ms is None or start_ms + _DAY_MS > self.from_ms) and (
-            self.to_ms is None or start_ms < self.to_ms
-        )
+        return is_day_in_range(keys.day_start_ms(day), self.from_ms, self.to_ms)
 
 
 ALL_DAYS = DaySelection()

@@ -12,8 +12,8 @@ from frametally.errors import FrametallyError, Poison
 from frametally.media.manifests import list_manifests
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
+from frametally.rules.times import DAY_MS, days_of_span
 from frametally.segments.contents import read_segment
-from frametally_hadoop.job.mapping import DAY_MS
 
 _MOST_FRAMES, _MOST_DAYS = 500_000, 31
 """Of a medium whose frames are looked up in the store to tell its days apart."""
@@ -82,7 +82,7 @@ def look_around(
 def _frames_by_day(store: ObjectStore, manifest: MediaManifest) -> Mapping[str, int] | str:
     """From the names of its pictures, which tell medium and time; a manifest has only their sum."""
     first_ms, last_ms = manifest.first_captured_at_ms or 0, manifest.last_captured_at_ms or 0
-    days = range(first_ms // DAY_MS, last_ms // DAY_MS + 1)
+    days = days_of_span(first_ms, last_ms)
     if manifest.frames_announced > _MOST_FRAMES or len(days) > _MOST_DAYS:
         return f"{manifest.name} is of {len(days)} days, too long to look its frames up"
     found: Counter[str] = Counter()

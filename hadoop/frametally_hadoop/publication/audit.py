@@ -15,7 +15,7 @@ import msgspec
 
 from frametally import keys
 from frametally.books.quality import QualityCheck, QualityReport, SetAside
-from frametally_hadoop.job.mapping import DAY_MS
+from frametally.rules.times import DAY_MS
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
 

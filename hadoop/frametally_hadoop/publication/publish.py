@@ -20,8 +20,8 @@ from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.records import Run, encode
+from frametally.rules.times import DAY_MS
 from frametally.undo_records import Tombstone
-from frametally_hadoop.job.mapping import DAY_MS
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.publication.audit import STOPS_PUBLICATION, DayAudit, utc
 from frametally_hadoop.publication.published import compare_frames

@@ -12,8 +12,9 @@ import msgspec
 
 from frametally import keys
 from frametally.books.runs import DayKey
-from frametally.ports.object_store import DAY_S, ObjectStore
+from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
+from frametally.rules.times import DAY_S
 from frametally.rules.tombstones import Range
 from frametally_hadoop.job.mapping import ENTRY_SEPARATOR
 from frametally_hadoop.planning.plan import CountingPlan

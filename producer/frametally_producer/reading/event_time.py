@@ -13,13 +13,9 @@ from typing import Literal, NamedTuple
 
 from frametally.errors import Misconfigured, Poison
 from frametally.records import TimeSource
+from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS
 from frametally.settings.stages import Settings
 
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_MS = datetime.timedelta(milliseconds=1)
-# Years of four digits: what a key's day can hold.
-_FIRST_MS = (datetime.datetime(1000, 1, 1, tzinfo=datetime.UTC) - _EPOCH) // _MS
-_LAST_MS = (datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC) - _EPOCH) // _MS
 # A camera whose clock was never set says 1904 (the zero of MP4) or 1970.
 _UNSET_CLOCK_YEAR = 1970
 _ANY_MOMENT = datetime.datetime(2001, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
@@ -65,7 +61,7 @@ class TimeClues(NamedTuple):
 
 def iso(at_ms: int) -> str:
     """An event time for people: ISO 8601, UTC, to the millisecond."""
-    return (_EPOCH + at_ms * _MS).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (EPOCH + at_ms * MILLISECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def checked_ms(at_ms: int) -> int:
@@ -74,7 +70,7 @@ def checked_ms(at_ms: int) -> int:
     Raises:
         Poison: It does not.
     """
-    if not _FIRST_MS <= at_ms <= _LAST_MS:
+    if not FIRST_MS <= at_ms < NEXT_MS:
         raise Poison(f"its time ({at_ms} ms from 1970) is not in the years 1000 to 9999; give --start-time")
     return at_ms
 
@@ -175,5 +171,5 @@ def _in_zone(moment: datetime.datetime, time_source: TimeSource, settings: Setti
         elif offset < other:
             moved = (moment + (other - offset)).isoformat(sep=" ")
             remarks.append(Remark("skipped", f"{local} is skipped in {name}; {moved} was taken"))
-    at_ms = (moment.replace(tzinfo=datetime.UTC) - _EPOCH - offset) // _MS
+    at_ms = (moment.replace(tzinfo=datetime.UTC) - EPOCH - offset) // MILLISECOND
     return EventTime(checked_ms(at_ms), time_source, tuple(remarks))

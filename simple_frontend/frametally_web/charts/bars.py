@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - local time, as a number
-_DAY_MS = 86_400_000
-_WEEK_S = 7 * 86_400
-_HOUR_S = 3600
+from frametally.rules.times import DAY_MS, HOUR_S, MONDAY_TO_1970_MS, WEEK_S
+
 # What datetime can name, in every zone.
 _FIRST_MS, _LAST_MS = -62_135_000_000_000, 253_402_000_000_000
 
@@ -34,7 +32,7 @@ def spans(zone: datetime.tzinfo, from_ms: int, to_ms: int) -> list[Span]:
     start_ms = probe_ms = from_ms
     offset_ms = offset_at(zone, from_ms)
     while probe_ms < to_ms:
-        next_ms = min(probe_ms + _DAY_MS, to_ms)
+        next_ms = min(probe_ms + DAY_MS, to_ms)
         next_offset_ms = offset_at(zone, next_ms)
         while offset_ms != next_offset_ms:
             change_ms = _first(partial(_has_left, zone, offset_ms), probe_ms, next_ms)
@@ -72,9 +70,8 @@ class Bars:
         """Bars of `interval_s` seconds; those of whole weeks begin on Mondays."""
         self._interval_ms = interval_s * 1000
         self._zone = zone
-        # 1970 began on a Thursday, three days after a Monday.
-        self._shift_ms = 3 * _DAY_MS if interval_s % _WEEK_S == 0 else 0
-        self._is_wall_clock = interval_s > _HOUR_S
+        self._shift_ms = MONDAY_TO_1970_MS if interval_s % WEEK_S == 0 else 0
+        self._is_wall_clock = interval_s > HOUR_S
         self._instants: dict[int, int] = {}
 
     def offset_ms(self, span: Span) -> int:
@@ -110,7 +107,7 @@ class Bars:
         """`bar_of` for each of some starts that the index has made with the offset of `span`."""
         length_ms = self._interval_ms
         # With no change of clocks within a day before it, a bar is where the index has it.
-        first_ms, last_ms = span.from_ms + _DAY_MS, span.to_ms - length_ms
+        first_ms, last_ms = span.from_ms + DAY_MS, span.to_ms - length_ms
         return {
             start_ms: (start_ms, start_ms + length_ms)
             if first_ms < start_ms < last_ms
@@ -134,7 +131,7 @@ class Bars:
         if found is None:
             wall_ms = local_ms - self._shift_ms
             # Offsets lie within a day: somewhere round there the clocks show it.
-            around = [wall_ms - offset_at(self._zone, wall_ms + side) for side in (-_DAY_MS, _DAY_MS)]
+            around = [wall_ms - offset_at(self._zone, wall_ms + side) for side in (-DAY_MS, DAY_MS)]
             low, high = min(around), max(around)
             shows = partial(_shows, self._zone, wall_ms)
             found = low if shows(low) else _first(shows, low, max(high, low + 1))

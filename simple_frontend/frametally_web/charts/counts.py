@@ -8,6 +8,7 @@ from typing import NamedTuple
 from frametally.ports.count_index import CountIndex, WeekHour
 from frametally.ports.count_questions import up_to_date
 from frametally.ports.merging import add_week_hours
+from frametally.rules.times import DAY_MS, HOUR_S
 from frametally.settings.stages import Settings
 from frametally_web.charts import answers, intervals
 from frametally_web.charts.bars import Span, spans
@@ -15,8 +16,6 @@ from frametally_web.charts.drawing import Chart, mean, read_chart, summarise, wh
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery, Selection
-
-_DAY_MS = 86_400_000
 
 
 class Choice(NamedTuple):
@@ -115,10 +114,10 @@ def resolve(
         return None
     # Data cannot lie outside; the last interval reaches to its end, whatever its base.
     read_from, read_to = max(from_ms, first_ms), min(to_ms, next_ms)
-    if (read_to - read_from) > settings.web_max_span_days * _DAY_MS:
+    if (read_to - read_from) > settings.web_max_span_days * DAY_MS:
         raise bad_parameter(
             "from" if selection.from_ms is None else "to",
-            f"The range holds {(read_to - read_from) // _DAY_MS} days of data; at most "
+            f"The range holds {(read_to - read_from) // DAY_MS} days of data; at most "
             f"{settings.web_max_span_days} are read at once (FRAMETALLY_WEB_MAX_SPAN_DAYS).",
             remedy="Give a from and a to that are nearer to each other.",
         )
@@ -178,7 +177,7 @@ def heatmap(index: CountIndex, settings: Settings, selection: Selection) -> answ
     choice = choose_model(index, selection.model)
     asked = resolve(index, settings, choice, selection) if choice else None
     stored = (asked.choice if asked else choice).base_intervals_s if choice else []
-    hourly = [base for base in stored if 3600 % base == 0]
+    hourly = [base for base in stored if HOUR_S % base == 0]
     if choice is not None and not hourly:
         raise bad_parameter(
             "model" if selection.base_s is None else "base",
@@ -197,7 +196,7 @@ def heatmap(index: CountIndex, settings: Settings, selection: Selection) -> answ
             frames=0,
             cells=[],
         )
-    base_s = asked.base_of(selection, 3600)
+    base_s = asked.base_of(selection, HOUR_S)
     hours: dict[int, WeekHour] = {}
     for span in asked.spans:
         for cell in index.week_hours(

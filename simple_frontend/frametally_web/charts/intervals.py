@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from frametally.rules.times import DAY_S, HOUR_S, WEEK_S
 from frametally_web.requests.problems import bad_parameter
 
 DEFAULT_BARS = 120
 
-DAY_S = 86_400
 _COMMON_S = (
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
-    *(3600, 7200, 10_800, 21_600, 43_200, DAY_S, 2 * DAY_S, 7 * DAY_S, 14 * DAY_S, 28 * DAY_S),
+    *(HOUR_S, 7200, 10_800, 21_600, 43_200, DAY_S, 2 * DAY_S, WEEK_S, 2 * WEEK_S, 4 * WEEK_S),
 )
 
 
@@ -103,5 +103,5 @@ def _candidates(base_intervals_s: Sequence[int]) -> Iterator[int]:
     # Every base divides a day, so whole weeks go on for ever.
     weeks = 8
     while True:
-        yield weeks * 7 * DAY_S
+        yield weeks * WEEK_S
         weeks *= 2

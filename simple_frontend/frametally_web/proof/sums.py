@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from frametally.ports.count_index import CountIndex, Histogram
 from frametally.ports.steps import rolled_steps
+from frametally.rules.times import DAY_S
 from frametally.settings.stages import Settings
-from frametally_web.charts import counts, intervals
+from frametally_web.charts import counts
 from frametally_web.charts.answers import ObjectsMissing
 from frametally_web.charts.drawing import why_missing
 from frametally_web.requests.query import Selection
@@ -62,7 +63,7 @@ def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tup
         -(-ms // (base_s * 1000)) * base_s * 1000 for ms in (asked.spans[0].from_ms, asked.spans[-1].to_ms)
     )
     whole = Bar(choice.model, base_s, asked.sources, selection.labels, from_ms, to_ms, 0, 0, None, 0)
-    found = _histogram(index, whole, intervals.DAY_S, from_ms, to_ms)
+    found = _histogram(index, whole, DAY_S, from_ms, to_ms)
     objects: int | None = 0
     for bucket in found.buckets:
         objects = None if objects is None or bucket.objects is None else objects + bucket.objects
@@ -84,8 +85,8 @@ def intervals_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[
 
 def days_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple[int, int]]:
     """The UTC days of the bar, from `from_ms` on, in which the index has boxes; cut to the bar."""
-    for bucket in _starts(_histogram(index, bar, intervals.DAY_S, from_ms, bar.to_ms)):
-        yield max(bucket, from_ms), min(bucket + intervals.DAY_S * 1000, bar.to_ms)
+    for bucket in _starts(_histogram(index, bar, DAY_S, from_ms, bar.to_ms)):
+        yield max(bucket, from_ms), min(bucket + DAY_S * 1000, bar.to_ms)
 
 
 def _with_boxes(

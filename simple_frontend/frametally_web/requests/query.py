@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 import msgspec
 from werkzeug.datastructures import MultiDict
 
+from frametally.rules.times import DAY_S, EPOCH, MILLISECOND
 from frametally.settings.stages import Settings
 from frametally_web.requests.problems import bad_parameter
 
@@ -20,13 +21,11 @@ Metric = Literal["detections", "mean_per_frame", "peak", "objects"]
 
 MAX_NAME_CHARS = 200
 MAX_CURSOR_CHARS = 1000
-MAX_INTERVAL_S = 100 * 366 * 86_400
+MAX_INTERVAL_S = 100 * 366 * DAY_S
 
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_MILLISECOND = datetime.timedelta(milliseconds=1)
 # What datetime can name: the years 1 to 9999.
-_FIRST_MS = (datetime.datetime.min.replace(tzinfo=datetime.UTC) - _EPOCH) // _MILLISECOND
-_LAST_MS = (datetime.datetime.max.replace(tzinfo=datetime.UTC) - _EPOCH) // _MILLISECOND
+_FIRST_MS = (datetime.datetime.min.replace(tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
+_LAST_MS = (datetime.datetime.max.replace(tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
 
 ChoiceT = TypeVar("ChoiceT", bound=str)
 CursorT = TypeVar("CursorT", bound=msgspec.Struct)
@@ -259,7 +258,7 @@ def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> 
     else:
         try:
             moment = datetime.datetime.fromisoformat(_LOST_PLUS.sub(r"\1+", text))
-            moment_ms = ((moment if moment.tzinfo else moment.replace(tzinfo=zone)) - _EPOCH) // _MILLISECOND
+            moment_ms = ((moment if moment.tzinfo else moment.replace(tzinfo=zone)) - EPOCH) // MILLISECOND
         except ValueError as error:
             raise bad_parameter(
                 name,

@@ -30,7 +30,8 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally.ports.object_store import DAY_S, Change, ObjectInfo, ObjectMissing
+from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
+from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
 
 if TYPE_CHECKING:

@@ -26,10 +26,10 @@ from frametally.adapters.kafka.consumer_group import KafkaGroupConsumer
 from frametally.adapters.kafka.failures import NoSuchTopic, explained, no_right
 from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import Misconfigured, Retryable
+from frametally.rules.times import HOUR_MS
 from frametally.settings.access import LogAccess
 
 _CHUNK_MESSAGES = 1000
-_HOUR_MS = 3_600_000
 _CONNECT_S = 8.0
 _CREATE_S = 10.0
 _COORDINATOR_S = 5.0
@@ -80,7 +80,7 @@ class KafkaLog:
         try:
             self._describe(topic)
         except NoSuchTopic:
-            configs = {"retention.ms": str(self._retention_h * _HOUR_MS)} if self._retention_h else {}
+            configs = {"retention.ms": str(self._retention_h * HOUR_MS)} if self._retention_h else {}
             wanted = {
                 "num_partitions": partitions,
                 "replication_factor": self._replication or -1,
@@ -188,7 +188,7 @@ class KafkaLog:
             Retryable: Kafka is away for now.
         """
         self._describe(topic)
-        change = ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": str(hours * _HOUR_MS)})
+        change = ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": str(hours * HOUR_MS)})
         with explained(self._access, self.url, topic, "change the settings of"):
             done = self._connected().alter_configs([change], raise_on_unknown=False)
         (result,) = done["topic"].values()

@@ -25,8 +25,9 @@ from frametally.adapters.files.folder_store import check_key
 from frametally.adapters.s3.credentials import credentials_of
 from frametally.adapters.s3.failures import code_of, failure, is_bare_refusal
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally.ports.object_store import DAY_S, Change, ObjectInfo, ObjectMissing
+from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
 from frametally.process.retrying import a_few_times
+from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
 
 if TYPE_CHECKING:

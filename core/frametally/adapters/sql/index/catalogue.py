@@ -13,8 +13,7 @@ from frametally.adapters.sql.index import tables
 from frametally.ports.count_index import CountedDay, Series
 from frametally.ports.run_catalogue import BaseCatalogue
 from frametally.records import Run, decode
-
-_DAY_MS = 86_400_000
+from frametally.rules.times import is_day_in_range
 
 
 class CurrentRun(NamedTuple):
@@ -38,11 +37,7 @@ class SqlCatalogue(BaseCatalogue[CurrentRun]):
 
     def runs(self, series: Series, from_ms: int | None, to_ms: int | None) -> Sequence[CurrentRun]:
         """The runs of a series whose days have something of `[from_ms, to_ms)`, by day."""
-        return [
-            run
-            for run in self._runs.get(series, ())
-            if (from_ms is None or run.day_ms + _DAY_MS > from_ms) and (to_ms is None or run.day_ms < to_ms)
-        ]
+        return [run for run in self._runs.get(series, ()) if is_day_in_range(run.day_ms, from_ms, to_ms)]
 
     def all_runs(self) -> list[CurrentRun]:
         """The runs of all series."""

@@ -20,7 +20,6 @@ from frametally.adapters.sql.index import tables
 from frametally.adapters.sql.index.catalogue import SqlCatalogue, read_catalogue, read_days, read_version
 from frametally.adapters.sql.index.hours import PackedHours, is_served
 from frametally.adapters.sql.index.kept_hours import KeptHours
-from frametally.adapters.sql.index.packing import HOUR_S
 from frametally.adapters.sql.index.queries import RowSelection, select_evidence
 from frametally.adapters.sql.index.rows import Rows, source_summaries, whole
 from frametally.adapters.sql.limits import limited
@@ -45,13 +44,12 @@ from frametally.ports.count_questions import (
 from frametally.ports.merging import merge_bars, merge_coverage, merge_week
 from frametally.ports.steps import pieces, usable_steps
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
+from frametally.rules.times import DAY_S, HOUR_S, WEEK_MS
 from frametally.settings.access import ServerAccess
 
 _MAX_EVIDENCE_PER_LABEL = 100
 _MAX_LISTED = 100_000
 _MAX_TIME_MS = 2**62
-_DAY_S = 86_400
-_WEEK_MS = 7 * _DAY_S * 1000
 _LAYOUT = Layout(
     what="count index",
     setting="FRAMETALLY_INDEX_URL",
@@ -224,8 +222,8 @@ class SqlIndex:
         covered: list[CoverageBucket] = []
         with self._reading() as connection:
             for part in self._parts(connection, selection, HOUR_S, offset_ms, from_ms, to_ms):
-                counted += part.week_hours(offset_ms=offset_ms % _WEEK_MS)
-                covered += part.week_coverage(offset_ms=offset_ms % _WEEK_MS)
+                counted += part.week_hours(offset_ms=offset_ms % WEEK_MS)
+                covered += part.week_coverage(offset_ms=offset_ms % WEEK_MS)
         return merge_week(counted, covered)
 
     def evidence(
@@ -246,8 +244,8 @@ class SqlIndex:
         """
         limit = max(0, min(limit_per_label, _MAX_EVIDENCE_PER_LABEL))
         selection = _selection(model, base_interval_s, sources, labels)
-        few = limit <= tables.MOST_EVIDENCE and base_interval_s < _DAY_S
-        steps = [base_interval_s, _DAY_S] if few else [base_interval_s]
+        few = limit <= tables.MOST_EVIDENCE and base_interval_s < DAY_S
+        steps = [base_interval_s, DAY_S] if few else [base_interval_s]
         found = []
         with self._reading() as connection:
             for piece in pieces(steps, _bounded(from_ms), _bounded(to_ms)):
@@ -309,7 +307,7 @@ class SqlIndex:
         most: dict[str, int] = {}
         for series in there.of_model(model):
             if self._hours.can_hold(there.runs(series, None, None)):
-                parts = self._parts(connection, RowSelection(series), _DAY_S, 0, None, None)
+                parts = self._parts(connection, RowSelection(series), DAY_S, 0, None, None)
             else:  # days are fewer
                 parts = iter([Rows(connection, RowSelection(series), whole(series))])
             totals: Counter[str] = Counter()

@@ -17,18 +17,16 @@ from sqlalchemy import Connection
 
 from frametally.adapters.sql.index.catalogue import CurrentRun
 from frametally.adapters.sql.index.kept_hours import KeptHours
-from frametally.adapters.sql.index.packing import DAY_MS, HOUR_MS, HOUR_S
 from frametally.adapters.sql.index.queries import RowSelection
 from frametally.ports.count_index import Bucket, CoverageBucket, WeekHour
 from frametally.ports.steps import Piece
+from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S, MONDAY_TO_1970_MS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _WEEK_HOURS = 168
-_MONDAY = 72
-"""1970 began on a Thursday, so many hours after Monday."""
 _FEW_LABELS = 8
 _MOST_CELLS = 20_000_000
 """Of a grid of bars, labels and sources that is summed at once."""
@@ -305,7 +303,7 @@ def _slots(hour: NDArray[Any], interval_ms: int, offset_ms: int) -> tuple[NDArra
 def _of_week(hour: NDArray[Any], offset_ms: int) -> NDArray[np.int64]:
     import numpy as np
 
-    return (hour.astype(np.int64) + (offset_ms // HOUR_MS + _MONDAY)) % _WEEK_HOURS
+    return (hour.astype(np.int64) + (offset_ms + MONDAY_TO_1970_MS) // HOUR_MS) % _WEEK_HOURS
 
 
 def _ranks(names: Sequence[str]) -> NDArray[np.int64]:

@@ -18,8 +18,9 @@ from sqlalchemy import Connection, select
 
 from frametally.adapters.sql.index import tables
 from frametally.adapters.sql.index.catalogue import CurrentRun
-from frametally.adapters.sql.index.packing import HOUR_MS, HOUR_S, Packed
+from frametally.adapters.sql.index.packing import Packed
 from frametally.process.time_limit import TookTooLong, seconds_left
+from frametally.rules.times import HOUR_MS, HOUR_S
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,9 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-HOUR_S = 3600
-HOUR_MS = HOUR_S * 1000
-DAY_MS = 24 * HOUR_MS
+from frametally.rules.times import HOUR_MS
+
 _UNKNOWN = -1
 
 

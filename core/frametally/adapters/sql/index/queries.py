@@ -24,12 +24,9 @@ from frametally import keys
 from frametally.adapters.sql.index import tables
 from frametally.ports.count_index import Series
 from frametally.ports.steps import Piece
+from frametally.rules.times import FIRST_MS, HOUR_MS, MONDAY_TO_1970_MS, NEXT_MS, WEEK_MS
 
 _T = TypeVar("_T")
-_DAY_S = 86_400
-_WEEK_MS = 7 * _DAY_S * 1000
-_HOUR_MS = 3_600_000
-_FIRST_MS, _LAST_MS = keys.day_start_ms("1000-01-01"), keys.day_start_ms("9999-12-31")
 
 
 Query = tuple[Executable, dict[str, Any]]
@@ -261,13 +258,12 @@ def _slowest_fps(table: Table) -> ColumnElement[float]:
 
 def _into_week(table: Table) -> ColumnElement[int]:
     local = table.c.interval_start_ms + _number("since_monday_ms")
-    into_week = (local % _WEEK_MS + _WEEK_MS) % _WEEK_MS
-    return (into_week - into_week % _HOUR_MS).label("into_week_ms")
+    into_week = (local % WEEK_MS + WEEK_MS) % WEEK_MS
+    return (into_week - into_week % HOUR_MS).label("into_week_ms")
 
 
 def _since_monday(offset_ms: int) -> dict[str, int]:
-    # 1970 began on a Thursday, three days after Monday.
-    return {"since_monday_ms": offset_ms + 3 * _DAY_S * 1000}
+    return {"since_monday_ms": offset_ms + MONDAY_TO_1970_MS}
 
 
 def _number(name: str) -> BindParameter[int]:
@@ -276,4 +272,4 @@ def _number(name: str) -> BindParameter[int]:
 
 def _day_of(time_ms: int | None) -> str | None:
     """The UTC day of a time, where it has one of four digits, as runs do."""
-    return keys.utc_day(time_ms) if time_ms is not None and _FIRST_MS <= time_ms < _LAST_MS else None
+    return keys.utc_day(time_ms) if time_ms is not None and FIRST_MS <= time_ms < NEXT_MS else None

@@ -12,6 +12,7 @@ from frametally.adapters.sql.index import tables
 from frametally.adapters.sql.index.queries import all_or_null, floor_to
 from frametally.ports.steps import rolled_steps
 from frametally.records import Evidence, IntervalCount
+from frametally.rules.times import HOUR_S
 
 
 def roll_up(connection: Connection, number: int, *, base_interval_s: int) -> None:
@@ -60,7 +61,7 @@ def pack_hours(connection: Connection, number: int) -> None:
             rolled.detections,
             rolled.peak,
             rolled.objects,
-        ).where(rolled.run == number, rolled.step_s == sql_packing.HOUR_S)
+        ).where(rolled.run == number, rolled.step_s == HOUR_S)
     )
     cells = sql_packing.pack(tuple(row) for row in rows)
     connection.execute(insert(tables.rolled_hours).values(run=number, cells=cells))

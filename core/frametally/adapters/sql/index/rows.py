@@ -18,10 +18,9 @@ from frametally.adapters.sql.index.queries import (
 from frametally.ports.count_index import Bucket, CoverageBucket, Series, SourceSummary, WeekHour
 from frametally.ports.merging import bar_order, coverage_order
 from frametally.ports.steps import Piece, rolled_steps
+from frametally.rules.times import DAY_MS, HOUR_MS
 
 _MOST_LISTED = 100_000
-_HOUR_MS = 3_600_000
-_DAY_MS = 86_400_000
 
 
 class Rows:
@@ -73,7 +72,7 @@ class Rows:
         """Counts by hour of the week, without frames; in no order."""
         query = select_week_counts(self._selection, self._piece, offset_ms=offset_ms)
         return [
-            WeekHour(start_ms // _HOUR_MS, 0, int(detections), peak, _whole_number(objects))
+            WeekHour(start_ms // HOUR_MS, 0, int(detections), peak, _whole_number(objects))
             for start_ms, detections, peak, objects in self._connection.execute(*query).all()
         ]
 
@@ -130,7 +129,7 @@ def _end(connection: Connection, series: Series, source: str, day_ms: int, of_st
     """The first or the last start of a base interval of a day that has some."""
     selection, piece = (
         RowSelection(series, (source,)),
-        Piece(series.base_interval_s, day_ms, day_ms + _DAY_MS),
+        Piece(series.base_interval_s, day_ms, day_ms + DAY_MS),
     )
     query = select(of_starts(tables.coverage.c.interval_start_ms)).where(
         selection.shape(piece).of(tables.coverage)

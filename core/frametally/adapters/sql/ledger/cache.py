@@ -31,6 +31,7 @@ from frametally.ports.ledger import (
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import DroppedDeadLetter, MediaManifest, Record, Run, decode
+from frametally.rules.times import DAY_MS
 from frametally.settings.access import ServerAccess
 from frametally.undo_records import Tombstone
 
@@ -45,7 +46,6 @@ _LAYOUT = Layout(
 )
 _FRAMES_PER_TRANSACTION = 20_000
 _SEGMENTS_PER_TRANSACTION = 200
-_DAY_MS = 86_400_000
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -157,7 +157,7 @@ class SqlLedger:
         """How much of a medium was detected in `[from_ms, to_ms)`, whichever the model."""
         table, tallies = tables.frames.c, tables.tallies.c
         time_ms = table.captured_at_ms
-        day = time_ms - (time_ms % _DAY_MS + _DAY_MS) % _DAY_MS
+        day = time_ms - (time_ms % DAY_MS + DAY_MS) % DAY_MS
         frames_of, days = Counter[int](), set[int]()
         with self._database.reading() as connection:
             holders = select(tallies.model, tallies.source).where(tallies.media == _number(media))
