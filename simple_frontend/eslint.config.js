@@ -12,7 +12,7 @@ export default [
         "error",
         ...["innerHTML", "outerHTML", "insertAdjacentHTML"].map((property) => ({
           property,
-          message: "Text from the data enters the page as text: use el() of dom.js.",
+          message: "Text from the data enters the page as text: use el() of shared/dom.js.",
         })),
       ],
       complexity: ["error", 16],

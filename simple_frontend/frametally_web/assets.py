@@ -40,4 +40,4 @@ def load_scripts(static: Path = STATIC) -> list[Script] | None:
 
 def list_modules(static: Path = STATIC) -> list[str]:
     """The page's own modules, as paths under `static/`: a browser that is told fetches them all at once."""
-    return sorted(f"js/{path.name}" for path in (static / "js").glob("*.js"))
+    return sorted(path.relative_to(static).as_posix() for path in (static / "js").rglob("*.js"))

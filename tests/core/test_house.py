@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -70,6 +71,9 @@ MODULES = {
     for path in sorted((ROOT / top / package).rglob("*.py"))
 }
 FOLDERS = sorted({path.parent for path in MODULES.values()})
+# The page's scripts, by folder; `static/script.js` starts them.
+SCRIPTS = sorted((ROOT / "simple_frontend/frametally_web/static/js").rglob("*.js"))
+SCRIPT_FOLDERS = sorted({path.parent for path in SCRIPTS})
 
 
 @cache
@@ -146,7 +150,7 @@ def test_a_module_stays_small_enough_to_read_at_once(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
+@pytest.mark.parametrize("folder", [*FOLDERS, *SCRIPT_FOLDERS], ids=name_of)
 def test_a_folder_stays_small_enough_to_survey(folder: Path) -> None:
     modules = [
         path for path in folder.iterdir() if path.suffix in {".py", ".js"} and path.name != "__init__.py"
@@ -154,10 +158,11 @@ def test_a_folder_stays_small_enough_to_survey(folder: Path) -> None:
     assert len(modules) <= MOST_MODULES
 
 
-@pytest.mark.parametrize("path", MODULES.values(), ids=name_of)
+@pytest.mark.parametrize("path", [*MODULES.values(), *SCRIPTS], ids=name_of)
 def test_a_module_does_not_repeat_the_name_of_its_folder(path: Path) -> None:
     def words(name: str) -> set[str]:
-        return {word.removesuffix("s") for word in name.removeprefix("frametally_").split("_") if word}
+        names = re.split("[_-]", name.removeprefix("frametally_"))
+        return {word.removesuffix("s") for word in names if word}
 
     assert path.stem == "__init__" or not words(path.stem) & words(path.parent.name)
 
@@ -211,6 +216,23 @@ def test_the_rooms_import_each_other_in_no_circle() -> None:
         TopologicalSorter(below).prepare()
     except CycleError as error:
         pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_the_pages_scripts_and_their_folders_import_each_other_in_no_circle() -> None:
+    by_file: dict[str, set[str]] = defaultdict(set)
+    by_folder: dict[str, set[str]] = defaultdict(set)
+    for path in SCRIPTS:
+        for wanted in re.findall(r'^import [^;]* from "([^"]+)";', path.read_text(encoding="utf-8"), re.M):
+            target = (path.parent / wanted).resolve(strict=True)
+            by_file[name_of(path)].add(name_of(target))
+            if target.parent != path.parent:
+                by_folder[name_of(path.parent)].add(name_of(target.parent))
+    assert by_folder
+    for graph in (by_file, by_folder):
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
 def test_the_ports_know_no_adapter() -> None:

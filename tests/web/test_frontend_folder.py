@@ -83,7 +83,7 @@ def test_versions_are_exact_and_hashed_and_no_address_is_written_down() -> None:
 def test_no_file_of_the_page_names_another_host() -> None:
     for path in [
         *STATIC.glob("*.*"),
-        *STATIC.glob("js/*"),
+        *STATIC.glob("js/**/*.js"),
         *STATIC.glob("css/*"),
         *FOLDER.rglob("templates/*"),
     ]:
@@ -117,13 +117,13 @@ def test_a_library_that_is_missing_is_noticed(tmp_path: Path) -> None:
 def test_the_page_asks_for_each_of_its_modules_at_once(place: Place) -> None:
     client = place.app().test_client()
     named = re.findall(r'rel="modulepreload" href="([^"]+)"', client.get("/").text)
-    assert len(named) == len(list((STATIC / "js").glob("*.js"))) > 0
+    assert len(named) == len(list((STATIC / "js").rglob("*.js"))) > 0
     imported = {
-        name
+        (path.parent / name).resolve().relative_to(STATIC).as_posix()
         for path in STATIC.rglob("*.js")
-        for name in re.findall(r'from "\./(?:js/)?(\w[\w-]*\.js)"', _text(path))
+        for name in re.findall(r'from "(\.[^"]*\.js)"', _text(path))
     }
-    assert {f"/static/js/{name}" for name in imported} == set(named)
+    assert {f"/static/{name}" for name in imported} == set(named)
     for address in named:
         with client.get(address) as answer:
             assert (answer.status_code, answer.mimetype) == (200, "text/javascript")

@@ -1,20 +1,28 @@
 // The dashboard: what the viewer chooses goes into the address, the API is asked, the answers are shown.
 
-import { ApiError, get, selectionQuery } from "./js/api.js";
-import { comparisonOf } from "./js/compare.js";
-import { byId, control } from "./js/dom.js";
-import { Extras } from "./js/extras.js";
-import { Filters } from "./js/filters.js";
-import { FramesCard } from "./js/frames-card.js";
-import { useZone } from "./js/format.js";
-import { Health } from "./js/health.js";
-import { listen } from "./js/live.js";
-import { METRICS } from "./js/metrics.js";
-import { showFault, showFresh, showMistake, showOutage } from "./js/notices.js";
-import { colorsOf, groupLabels } from "./js/palette.js";
-import { Results } from "./js/results.js";
-import { rankedLabels } from "./js/series.js";
-import { DEFAULT, formatState, giveUpOwnZone, hasOwnZone, OWN_ZONE, parseState, zoneOf } from "./js/state.js";
+import { Filters } from "./js/filters/form.js";
+import { FramesCard } from "./js/proof/card.js";
+import { Results } from "./js/results/card.js";
+import { Extras } from "./js/results/extras.js";
+import { ApiError, get, selectionQuery } from "./js/shared/api.js";
+import { comparisonOf } from "./js/shared/compare.js";
+import { byId, control } from "./js/shared/dom.js";
+import { useZone } from "./js/shared/format.js";
+import { METRICS } from "./js/shared/metrics.js";
+import { colorsOf, groupLabels } from "./js/shared/palette.js";
+import { rankedLabels } from "./js/shared/series.js";
+import {
+  DEFAULT,
+  formatState,
+  giveUpOwnZone,
+  hasOwnZone,
+  OWN_ZONE,
+  parseState,
+  zoneOf,
+} from "./js/shared/state.js";
+import { Health } from "./js/status/health.js";
+import { listen } from "./js/status/live.js";
+import { showFault, showFresh, showMistake, showOutage } from "./js/status/notices.js";
 
 const REFRESH_S = 60;
 const WAITING_FOR_DATA_S = 5;

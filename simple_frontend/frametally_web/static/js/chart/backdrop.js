@@ -1,0 +1,126 @@
+// What stands behind the bars: no footage, not measured, the bar that was chosen, times that are files' dates.
+
+import { themeColor } from "../shared/palette.js";
+
+const LEAST_TEXT_PX = 84;
+const FILE_TIME_PX = 5;
+
+/**
+ * A plugin of Chart.js.
+ * @param {() => Page.View} viewOf
+ */
+export function backdrop(viewOf) {
+  return {
+    id: "backdrop",
+    beforeDatasetsDraw: (/** @type {any} */ chart) => {
+      const view = viewOf();
+      const pen = new Pen(chart);
+      for (const gap of view.gaps) pen.hatch(gap, "gap", "gap-line", "no footage");
+      for (const span of view.unmeasured) pen.hatch(span, "unmeasured", "unmeasured-line", "not measured");
+      const chosen = view.rows.find((row) => row.start === view.at);
+      if (chosen) pen.frame([chosen.start, chosen.end]);
+      for (const span of view.fileTimes) pen.mark(span);
+    },
+  };
+}
+
+class Pen {
+  /** @param {any} chart */
+  constructor({ ctx, chartArea, scales }) {
+    /** @type {CanvasRenderingContext2D} */
+    this.ctx = ctx;
+    this.area = chartArea;
+    this.x = scales.x;
+    this.height = chartArea.bottom - chartArea.top;
+  }
+
+  /**
+   * @param {Page.Span} span
+   * @returns {[left: number, width: number]}
+   */
+  #across([start, end]) {
+    const left = Math.max(this.x.getPixelForValue(start), this.area.left);
+    const right = Math.min(this.x.getPixelForValue(end), this.area.right);
+    return [left, Math.max(right - left, 1)];
+  }
+
+  /**
+   * @param {Page.Span} span
+   * @param {string} ground
+   * @param {string} line
+   * @param {string} text
+   */
+  hatch(span, ground, line, text) {
+    const [left, width] = this.#across(span);
+    const { ctx, area, height } = this;
+    ctx.save();
+    ctx.fillStyle = themeColor(ground);
+    ctx.fillRect(left, area.top, width, height);
+    ctx.fillStyle = hatching(ctx, themeColor(line));
+    ctx.fillRect(left, area.top, width, height);
+    if (width >= LEAST_TEXT_PX) this.#write(text, left + width / 2, area.top + height / 2);
+    ctx.restore();
+  }
+
+  /** @param {Page.Span} span */
+  frame(span) {
+    const [left, width] = this.#across(span);
+    const { ctx, area, height } = this;
+    ctx.save();
+    ctx.fillStyle = themeColor("chosen");
+    ctx.fillRect(left, area.top, width, height);
+    ctx.strokeStyle = themeColor("accent");
+    ctx.lineWidth = 2;
+    ctx.strokeRect(left, area.top, width, height);
+    ctx.restore();
+  }
+
+  /** A band along the axis. @param {Page.Span} span */
+  mark(span) {
+    if (this.x.getPixelForValue(span[1]) < this.area.left) return;
+    if (this.x.getPixelForValue(span[0]) > this.area.right) return;
+    const [left, width] = this.#across(span);
+    this.ctx.save();
+    this.ctx.fillStyle = themeColor("warning-line");
+    this.ctx.fillRect(left, this.area.bottom, width, FILE_TIME_PX);
+    this.ctx.restore();
+  }
+
+  /**
+   * @param {string} text
+   * @param {number} x
+   * @param {number} y
+   */
+  #write(text, x, y) {
+    const { ctx } = this;
+    ctx.font = "12px system-ui, sans-serif";
+    ctx.textAlign = "center";
+    ctx.textBaseline = "middle";
+    const width = ctx.measureText(text).width + 14;
+    ctx.fillStyle = themeColor("surface");
+    ctx.beginPath();
+    ctx.roundRect(x - width / 2, y - 11, width, 22, 5);
+    ctx.fill();
+    ctx.fillStyle = themeColor("muted");
+    ctx.fillText(text, x, y);
+  }
+}
+
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {string} color
+ */
+function hatching(ctx, color) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 8;
+  const pen = /** @type {CanvasRenderingContext2D} */ (tile.getContext("2d"));
+  pen.strokeStyle = color;
+  pen.lineWidth = 1;
+  pen.beginPath();
+  for (const offset of [-8, 0, 8]) {
+    pen.moveTo(offset, 8);
+    pen.lineTo(offset + 8, 0);
+  }
+  pen.stroke();
+  return /** @type {CanvasPattern} */ (ctx.createPattern(tile, "repeat"));
+}

@@ -1,0 +1,53 @@
+// What the colours and hatchings of the chart mean; a label's key shows that label alone.
+
+import { el, swatch } from "../shared/dom.js";
+
+/**
+ * @param {HTMLElement} area
+ * @param {Page.View} view
+ * @param {string[]} chosen  the labels that are filtered for
+ * @param {(labels: string[]) => void} onLabels  [] for all
+ */
+export function showLegend(area, view, chosen, onLabels) {
+  const { series, metric, gaps, unmeasured, fileTimes, other } = view;
+  const keys = series.map((one) => {
+    const content = [
+      swatch(one.color),
+      el("span", { class: "name", text: one.name }),
+      el("span", { class: "count", text: metric.format(one.total) }),
+    ];
+    if (one.labels.length > 1) return el("span", { class: "key", title: one.labels.join(", ") }, ...content);
+    const alone = chosen.length === 1 && chosen[0] === one.name;
+    return el(
+      "button",
+      {
+        type: "button",
+        class: "key",
+        "aria-pressed": String(alone),
+        title: alone ? "Show all labels again" : `Show only ${one.name}`,
+        onclick: () => onLabels(alone ? [] : one.labels),
+      },
+      ...content,
+    );
+  });
+  /**
+   * @param {string} kind
+   * @param {string} name
+   * @param {string} title
+   */
+  const mark = (kind, name, title) =>
+    el(
+      "span",
+      { class: "key", title },
+      el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }),
+      el("span", { class: "name", text: name }),
+    );
+  const inRange = fileTimes.some(([from, to]) => from < view.to && to > view.from);
+  area.replaceChildren(
+    ...keys,
+    ...(other ? [mark("other", other.name, "All labels together, for comparison")] : []),
+    ...(gaps.length ? [mark("gap", "no footage", "Nothing was filmed there: not the same as nothing there.")] : []),
+    ...(unmeasured.length ? [mark("unmeasured", "not measured", "There is footage, but objects were not followed in it.")] : []),
+    ...(inRange ? [mark("file-time", "time from a file's date", "No camera wrote these times: they may be wrong.")] : []),
+  ); // prettier-ignore
+}

@@ -1,0 +1,77 @@
+// The chart as a picture for a slide: with its title, what it shows, its legend and what it rests on.
+
+import { byId, control } from "../shared/dom.js";
+import { duration, number, span, zoneName } from "../shared/format.js";
+import { themeColor } from "../shared/palette.js";
+
+const MARGIN = 24;
+const LINE = 22;
+
+/**
+ * @param {Page.View} view
+ * @param {Api.Counts} counts
+ * @returns {Promise<Blob>} a PNG
+ */
+export function chartPicture(view, counts) {
+  const chart = control("chart", HTMLCanvasElement);
+  const scale = chart.width / chart.clientWidth;
+  const width = chart.clientWidth + 2 * MARGIN;
+  const canvas = document.createElement("canvas");
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const keys = keysOf(view, pen, width - 2 * MARGIN);
+  const top = MARGIN + 3 * LINE + keys.lines * LINE;
+  canvas.width = width * scale;
+  canvas.height = (top + chart.clientHeight + LINE + MARGIN) * scale;
+  pen.scale(scale, scale);
+  pen.fillStyle = themeColor("surface");
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+  pen.textBaseline = "middle";
+  const write = (/** @type {string} */ text, /** @type {number} */ y, font = "13px", color = "muted") => {
+    pen.font = `${font} system-ui, sans-serif`;
+    pen.fillStyle = themeColor(color);
+    pen.fillText(text, MARGIN, y, width - 2 * MARGIN);
+  };
+  write(byId("chart-title").textContent ?? "", MARGIN + 8, "600 18px", "ink");
+  const range = span(counts.from_ms ?? view.from, counts.to_ms ?? view.to);
+  write(`${range}, bars of ${duration(view.interval)}, ${zoneName(view.from)}`, MARGIN + 8 + LINE * 1.2);
+  for (const { name, color, x, line } of keys.places) {
+    const y = MARGIN + 2.6 * LINE + line * LINE;
+    pen.fillStyle = color;
+    pen.fillRect(MARGIN + x, y - 6, 12, 12);
+    pen.font = "13px system-ui, sans-serif";
+    pen.fillStyle = themeColor("ink");
+    pen.fillText(name, MARGIN + x + 18, y);
+  }
+  pen.drawImage(chart, MARGIN, top, chart.clientWidth, chart.clientHeight);
+  const hatched = view.gaps.length ? " Hatched: no footage." : "";
+  const rests = `${number(counts.frames)} frames analysed by ${counts.model}.${hatched} Made with frametally.`;
+  write(rests, top + chart.clientHeight + LINE);
+  return new Promise((resolve, reject) =>
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/png"),
+  );
+}
+
+/**
+ * Where the legend's keys stand, in as many lines as they need.
+ * @param {Page.View} view
+ * @param {CanvasRenderingContext2D} pen
+ * @param {number} width
+ */
+function keysOf({ series, metric, other }, pen, width) {
+  pen.font = "13px system-ui, sans-serif";
+  const named = series.map((one) => ({ name: `${one.name} ${metric.format(one.total)}`, color: one.color }));
+  if (other) named.push({ name: `${other.name} (dashed)`, color: themeColor("ink") });
+  let x = 0;
+  let line = 0;
+  const places = named.map((one) => {
+    const wide = pen.measureText(one.name).width + 36;
+    if (x && x + wide > width) {
+      x = 0;
+      line += 1;
+    }
+    const place = { ...one, x, line };
+    x += wide;
+    return place;
+  });
+  return { places, lines: line + 1 };
+}

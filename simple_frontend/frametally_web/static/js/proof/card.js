@@ -1,0 +1,183 @@
+// The card below the chart: the busiest frame per label, or all that stands behind the bar that was chosen.
+
+import { ApiError, get, selectionQuery } from "../shared/api.js";
+import { byId, control, el } from "../shared/dom.js";
+import { plural, span } from "../shared/format.js";
+import { METRICS } from "../shared/metrics.js";
+import { totalIn } from "../shared/series.js";
+import { Proof } from "./bar.js";
+import { showEvidence, showEvidenceSkeletons, showMessage } from "./evidence.js";
+
+export class FramesCard {
+  /**
+   * @param {Object} on
+   * @param {(start: number|null) => void} on.bar
+   * @param {(change: Partial<Page.State>) => void} on.change
+   * @param {(key: string) => void} on.frame  one of the bar's frames was gone to
+   * @param {() => void} on.load
+   */
+  constructor(on) {
+    this.on = on;
+    this.area = byId("frames");
+    this.proof = new Proof(this.area, on.frame);
+    this.shown = "";
+    this.goesThere = false;
+    byId("bar-close").addEventListener("click", () => this.#close());
+    byId("frames-card").addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !byId("bar-tools").hidden) this.#close();
+    });
+  }
+
+  #close() {
+    this.goesThere = false;
+    this.on.bar(null);
+    byId("chart").focus({ preventScroll: true });
+  }
+
+  showLoading() {
+    showEvidenceSkeletons(this.area);
+  }
+
+  /** Colours have changed: draw again. */
+  forget() {
+    this.shown = "";
+    this.proof.close();
+  }
+
+  /** Brings the card into view, and the keyboard to the frames, when they have come. */
+  goThere() {
+    this.goesThere = true;
+    const reduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    byId("frames-card").scrollIntoView({ block: "nearest", behavior: reduced ? "auto" : "smooth" });
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Page.Answers} answers
+   * @param {import("../results/card.js").Results} results
+   */
+  showHead(state, { counts, models }, results) {
+    const bar = barOf(state, counts);
+    const metric = METRICS[state.metric];
+    byId("bar-tools").hidden = !bar;
+    byId("frames-title").textContent = bar
+      ? metric.id === "objects"
+        ? "The objects behind this bar"
+        : "The frames behind this bar"
+      : "Busiest frame per label";
+    if (!bar) {
+      byId("frames-subtitle").textContent = counts.coverage.length
+        ? "Choose a bar, by mouse or by keyboard, to see every frame behind it."
+        : "";
+      return;
+    }
+    const row = results.view?.rows.find((one) => one.start === state.at);
+    const what = row
+      ? `: ${metric.name.toLowerCase()} ${metric.format(totalIn(row, metric))}, ${plural(row.frames, "frame")} analysed`
+      : "";
+    byId("frames-subtitle").textContent = span(...bar) + what;
+    const { previous, next } = results.neighboursOf(bar[0]);
+    this.#step("bar-previous", previous);
+    this.#step("bar-next", next);
+    const finest = models.find((one) => one.model === counts.model)?.base_intervals_s[0] ?? 1;
+    const zoom = control("bar-zoom", HTMLButtonElement);
+    zoom.disabled = (counts.interval_s ?? 0) <= finest;
+    zoom.onclick = () => this.on.change({ from: bar[0], to: bar[1], interval: null });
+  }
+
+  /**
+   * @param {string} id
+   * @param {number|null} start
+   */
+  #step(id, start) {
+    const button = control(id, HTMLButtonElement);
+    button.disabled = start === null;
+    button.onclick = () => this.on.bar(start);
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Page.Answers} answers
+   * @param {Page.ColorOf} colorOf
+   * @param {(source: string) => string} nameOf
+   * @param {AbortSignal} signal
+   */
+  async load(state, { counts, sources }, colorOf, nameOf, signal) {
+    const bar = barOf(state, counts);
+    // A new source has its name a moment after its counts.
+    const names = sources.map((one) => one.name);
+    try {
+      if (bar) await this.#prove(state, counts, names, bar, colorOf, nameOf);
+      else await this.#showEvidence(state, counts, names, colorOf, nameOf, signal);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.shown = "";
+      const retry = el("button", {
+        type: "button",
+        class: "button",
+        text: "Try again",
+        onclick: this.on.load,
+      });
+      showMessage(this.area, `The frames cannot be shown. ${error.message} ${error.remedy}`, retry);
+    }
+    if (!this.goesThere || !bar) return;
+    this.goesThere = false;
+    this.proof.focus();
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Api.Counts} counts
+   * @param {string[]} names  of the sources
+   * @param {Page.Span} bar
+   * @param {Page.ColorOf} colorOf
+   * @param {(source: string) => string} nameOf
+   */
+  async #prove(state, counts, names, [from, to], colorOf, nameOf) {
+    this.shown = "";
+    const { model, buckets, coverage, base_interval_s: base } = counts;
+    const version = JSON.stringify([
+      buckets.filter((one) => one.start_ms === state.at),
+      coverage.filter((one) => one.start_ms === state.at),
+      names,
+    ]);
+    const query = selectionQuery({ ...state, model, from, to }, { base });
+    const metric = METRICS[state.metric];
+    await this.proof.show({ query, metric, version, frame: state.frame, colorOf, nameOf });
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Api.Counts} counts
+   * @param {string[]} names  of the sources
+   * @param {Page.ColorOf} colorOf
+   * @param {(source: string) => string} nameOf
+   * @param {AbortSignal} signal
+   */
+  async #showEvidence(state, counts, names, colorOf, nameOf, signal) {
+    this.proof.close();
+    if (!counts.coverage.length) {
+      showMessage(this.area, "There is no footage here, so there are no frames.");
+      this.shown = "";
+      return;
+    }
+    const { model, base_interval_s: base } = counts;
+    const query = selectionQuery({ ...state, model }, { base });
+    const wanted = JSON.stringify([String(query), counts.totals, names]);
+    if (wanted === this.shown) return;
+    showEvidence(this.area, await get("evidence", query, signal), colorOf, nameOf);
+    this.shown = wanted;
+  }
+}
+
+/**
+ * The range of the chosen bar, cut to the range of the chart; null if none is chosen.
+ * @param {Page.State} state
+ * @param {Api.Counts} counts
+ * @returns {Page.Span|null}
+ */
+function barOf({ at }, { coverage, interval_s: interval, from_ms: from, to_ms: to }) {
+  if (at === null || interval === null) return null;
+  const end = coverage.find((one) => one.start_ms === at)?.end_ms ?? at + interval * 1000;
+  return [Math.max(at, from ?? at), Math.min(end, to ?? end)];
+}

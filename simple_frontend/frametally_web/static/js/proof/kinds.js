@@ -1,0 +1,125 @@
+// The two kinds of proof: the frames behind detections, and the unique objects.
+
+import { isOneDay, mean, moment, number, plural, timeAmong } from "../shared/format.js";
+import { remarksOn } from "./evidence.js";
+
+/**
+ * @typedef {Object} Context
+ * @property {Page.Metric} metric
+ * @property {(source: string) => string} nameOf
+ */
+
+export const framesProof = {
+  route: "frames",
+  nothing: "No frame behind this bar has anything that was counted: it is a zero, with footage.",
+
+  /**
+   * @param {Api.Frames} answer
+   * @param {Context} context
+   * @returns {import("./bar.js").Page}
+   */
+  read(answer, { metric, nameOf }) {
+    return {
+      items: answer.frames.map((frame) => {
+        const time = moment(frame.captured_at_ms);
+        const source = nameOf(frame.source);
+        const counts = countsOf(frame.boxes);
+        const what = counts.map(({ label, count }) => `${count} × ${label}`).join(", ");
+        return {
+          key: frame.image_path,
+          time: timeAmong(frame.captured_at_ms, severalDays(answer)),
+          source,
+          adds: frame.count,
+          runningTotal: frame.running_total,
+          what,
+          most: counts[0] ?? null,
+          pictures: [{ ...frame, title: what, caption: `${source} · ${time}`, remarks: remarksOn(frame) }],
+        };
+      }),
+      next: answer.next,
+      note: answer.note,
+      total: answer.detections,
+      metric: metric.id,
+      equation: equationOf(answer, metric),
+    };
+  },
+};
+
+export const objectsProof = {
+  route: "objects",
+  nothing: "No object was first seen in this interval, or objects were not followed in it.",
+
+  /**
+   * @param {Api.Objects} answer
+   * @param {Context} context
+   * @returns {import("./bar.js").Page}
+   */
+  read(answer, { nameOf }) {
+    return {
+      items: answer.tracks.map((track) => {
+        const source = nameOf(track.source);
+        return {
+          key: track.id,
+          time: timeAmong(track.first_seen_ms, severalDays(answer)),
+          source,
+          adds: 1,
+          runningTotal: track.running_total,
+          what: `${track.label}, ${plural(track.boxes, "box", "boxes")}`,
+          most: null,
+          pictures: [
+            sighting(track.first, `${track.label}, first seen`, source),
+            sighting(track.best, `${track.label}, seen best`, source),
+          ],
+        };
+      }),
+      next: answer.next,
+      note: answer.note,
+      total: answer.objects,
+      metric: "objects",
+      equation: "",
+    };
+  },
+};
+
+/** @param {{from_ms: number|null, to_ms: number|null}} bar */
+const severalDays = ({ from_ms: from, to_ms: to }) => from === null || to === null || !isOneDay(from, to);
+
+/**
+ * @param {Api.Sighting} seen
+ * @param {string} title
+ * @param {string} source
+ */
+function sighting(seen, title, source) {
+  return {
+    image_url: seen.image_url,
+    width_px: null,
+    height_px: null,
+    boxes: [seen.box],
+    title,
+    caption: `${source} · ${moment(seen.captured_at_ms)}`,
+    remarks: [],
+  };
+}
+
+/**
+ * 2 of car, 1 of bus: the most first.
+ * @param {Api.Box[]} boxes
+ */
+function countsOf(boxes) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const { label } of boxes) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return [...counts].map(([label, count]) => ({ label, count })).sort((a, b) => b.count - a.count);
+}
+
+/**
+ * How the detections become the number of the chart.
+ * @param {Api.Frames} answer
+ * @param {Page.Metric} metric
+ */
+function equationOf({ detections, frames_analysed: frames }, metric) {
+  if (metric.id === "mean_per_frame" && frames) {
+    return `${number(detections)} detections ÷ ${plural(frames, "frame")} analysed = ${mean(detections / frames)} per frame.`;
+  }
+  return `${plural(frames, "frame")} analysed, with or without anything in them.`;
+}

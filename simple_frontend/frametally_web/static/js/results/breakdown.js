@@ -1,0 +1,64 @@
+// How much of each label: bars in a table, so that the picture is its own table.
+
+import { el, swatch } from "../shared/dom.js";
+import { number, percent } from "../shared/format.js";
+import { joined } from "../shared/metrics.js";
+
+const SHOWN = 12;
+
+/**
+ * @param {HTMLElement} area
+ * @param {Api.Counts} counts
+ * @param {Page.Metric} metric
+ * @param {Page.ColorOf} colorOf
+ * @param {(label: string) => void} onLabel
+ */
+export function showBreakdown(area, counts, metric, colorOf, onLabel) {
+  const found = counts.totals.filter((total) => metric.of(total) !== 0);
+  const most = Math.max(0, ...found.map((total) => metric.of(total) ?? 0));
+  const all = joined(metric, counts.totals);
+  const rows = found.slice(0, SHOWN).map((total) => {
+    const value = metric.of(total);
+    const bar = el("span", { class: "bar", "aria-hidden": "true" });
+    bar.style.width = `${most ? (100 * (value ?? 0)) / most : 0}%`;
+    bar.style.background = colorOf(total.label);
+    const share = metric.stacks && value !== null && all ? percent(value / all) : "";
+    return el(
+      "tr",
+      {},
+      el(
+        "th",
+        { scope: "row" },
+        el(
+          "button",
+          { type: "button", class: "link plain", title: `Show only ${total.label}`, onclick: () => onLabel(total.label) },
+          swatch(colorOf(total.label)),
+          el("span", { class: "name", text: total.label }),
+        ),
+      ),
+      el("td", { class: "bar-cell" }, bar),
+      el("td", { class: "number", text: metric.format(value) }),
+      el("td", { class: "number muted", text: share }),
+    ); // prettier-ignore
+  });
+  const left = found.length - rows.length;
+  area.replaceChildren(
+    rows.length
+      ? el(
+          "table",
+          { class: "bars" },
+          el(
+            "thead",
+            { class: "visually-hidden" },
+            el(
+              "tr",
+              {},
+              ...["Label", "Bar", metric.name, "Share"].map((text) => el("th", { scope: "col", text })),
+            ),
+          ),
+          el("tbody", {}, ...rows),
+        )
+      : el("p", { class: "muted", text: "Nothing was found." }),
+    left > 0 ? el("p", { class: "muted small", text: `and ${number(left)} more labels` }) : "",
+  );
+}

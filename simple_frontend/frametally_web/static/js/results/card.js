@@ -1,0 +1,176 @@
+// Everything that an answer of /api/counts becomes, and the words around it.
+
+import { showLegend } from "../chart/legend.js";
+import { TimeChart } from "../chart/plot.js";
+import { besides } from "../shared/compare.js";
+import { byId, control, el } from "../shared/dom.js";
+import { duration, plural, span, zoneName } from "../shared/format.js";
+import { METRICS } from "../shared/metrics.js";
+import { viewOf } from "../shared/series.js";
+import { hasOwnZone, OWN_ZONE } from "../shared/state.js";
+import { showBreakdown } from "./breakdown.js";
+import { showComparison } from "./comparison.js";
+import { Exports } from "./export.js";
+import { showTable } from "./table.js";
+import { showTiles, showTileSkeletons } from "./tiles.js";
+
+export class Results {
+  /**
+   * @param {Object} on
+   * @param {(start: number) => void} on.bar  a bar was chosen
+   * @param {(change: Partial<Page.State>) => void} on.change
+   * @param {() => void} on.unzoom
+   * @param {() => void} on.reset
+   */
+  constructor(on) {
+    this.on = on;
+    this.chart = new TimeChart(control("chart", HTMLCanvasElement), {
+      bar: on.bar,
+      zoom: (from, to) => on.change({ from, to, interval: null }),
+      unzoom: on.unzoom,
+    });
+    this.exports = new Exports();
+    /** @type {Page.View|null} */
+    this.view = null;
+  }
+
+  /** Grey shapes where the results will be. */
+  showLoading() {
+    showTileSkeletons(byId("tiles"));
+    byId("chart-area").classList.add("skeleton");
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Page.Answers} answers
+   * @param {Page.ColorOf} colorOf
+   */
+  show(state, { counts, sources, other }, colorOf) {
+    byId("chart-area").classList.remove("skeleton");
+    const metric = METRICS[state.metric];
+    const view = counts.coverage.length ? viewOf(state, counts, metric, colorOf) : null;
+    if (view && other) {
+      view.other = { name: other.comparison.name, values: besides(view, other.counts, other.comparison) };
+    }
+    this.view = view;
+    const selected = sources.filter((one) => !state.sources.length || state.sources.includes(one.source));
+    showTiles(byId("tiles"), counts, view, selected, (chosen) => this.on.change({ metric: chosen }));
+    this.#showTitle(state, counts, metric);
+    this.#showLegend(state);
+    this.#showChartOrTable(state, counts);
+    this.#showMessage(counts);
+    byId("compare-area").hidden = !(view && other);
+    if (view && other) showComparison(byId("compare-area"), view, counts, other);
+    showBreakdown(byId("breakdown"), counts, metric, colorOf, (label) => this.on.change({ labels: [label] }));
+    this.exports.show(state, counts, view);
+    showFileTimes(counts, sources, view);
+    byId("objects-note").hidden = !(state.metric === "objects" && counts.objects_note);
+    byId("objects-note").textContent = counts.objects_note ?? "";
+    byId("explanation").textContent = explain(metric, counts);
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Api.Counts} counts
+   * @param {Page.Metric} metric
+   */
+  #showTitle(state, counts, metric) {
+    const { view } = this;
+    byId("chart-title").textContent = metric.title;
+    byId("breakdown-title").textContent = `${metric.name} by label`;
+    byId("chart-subtitle").textContent = view
+      ? `${span(counts.from_ms ?? view.from, counts.to_ms ?? view.to)}, in intervals of ${duration(view.interval)}`
+      : "";
+    byId("unzoom").hidden = state.from === null && state.to === null;
+  }
+
+  /** @param {Page.State} state */
+  #showLegend(state) {
+    if (this.view)
+      showLegend(byId("legend"), this.view, state.labels, (labels) => this.on.change({ labels }));
+    else byId("legend").replaceChildren();
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Api.Counts} counts
+   */
+  #showChartOrTable(state, counts) {
+    const { view } = this;
+    const asTable = state.view === "table" && view !== null;
+    for (const [id, pressed] of Object.entries({
+      "view-bars": state.view === "chart" && state.chart === "bars",
+      "view-lines": state.view === "chart" && state.chart === "lines",
+      "view-table": state.view === "table",
+    })) {
+      byId(id).setAttribute("aria-pressed", String(pressed));
+    }
+    byId("chart-area").hidden = asTable;
+    byId("table-area").hidden = !asTable;
+    byId("chart").hidden = !view;
+    if (asTable) showTable(byId("table-area"), view, counts, this.on.bar);
+    else byId("table-area").replaceChildren();
+    if (view && !asTable) this.chart.show(view);
+  }
+
+  /** @param {Api.Counts} counts */
+  #showMessage(counts) {
+    const message = byId("chart-message");
+    const filmed = this.view !== null;
+    const empty = filmed && !counts.totals.some((total) => total.detections > 0);
+    message.hidden = filmed && !empty;
+    message.classList.toggle("over-chart", filmed);
+    if (!filmed) {
+      message.replaceChildren(
+        el("p", { class: "strong", text: "No footage in this selection" }),
+        el("p", { class: "muted", text: "Nothing was filmed there by these sources, so there is nothing to count." }),
+        el("button", { type: "button", class: "button primary", text: "Show everything", onclick: this.on.reset }),
+      ); // prettier-ignore
+    } else if (empty) {
+      message.replaceChildren(
+        el("p", { text: `Nothing was detected in ${plural(counts.frames, "frame")}.` }),
+      );
+    }
+  }
+
+  /**
+   * Starts of the neighbouring intervals with footage; null where there is none.
+   * @param {number} start
+   */
+  neighboursOf(start) {
+    const starts = (this.view?.rows ?? []).map((row) => row.start);
+    return {
+      previous: starts.findLast((one) => one < start) ?? null,
+      next: starts.find((one) => one > start) ?? null,
+    };
+  }
+}
+
+/**
+ * @param {Api.Counts} counts
+ * @param {Api.SourceRange[]} sources
+ * @param {Page.View|null} view
+ */
+function showFileTimes(counts, sources, view) {
+  const warning = byId("time-warning");
+  const marked = (counts.file_times ?? []).filter(
+    (one) => view && one.from_ms < view.to && one.to_ms > view.from,
+  );
+  const slugs = [...new Set(marked.map((one) => one.source))];
+  const names = slugs.map((slug) => sources.find((one) => one.source === slug)?.name ?? slug);
+  const shown = names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "");
+  warning.hidden = !names.length;
+  warning.textContent =
+    `Where the axis is marked, times of ${shown} are the dates of files, not times that a camera wrote: ` +
+    "they may be wrong.";
+}
+
+/**
+ * @param {Page.Metric} metric
+ * @param {Api.Counts} counts
+ */
+function explain(metric, counts) {
+  const why = hasOwnZone() ? "" : ` Bars of ${OWN_ZONE} cannot be made of the intervals that are stored.`;
+  const zone = `Times are in ${zoneName(counts.from_ms ?? Date.now())}.${why}`;
+  return `${metric.name}: ${metric.explanation} ${zone} Drag over the chart to zoom in, double click to zoom out.`;
+}

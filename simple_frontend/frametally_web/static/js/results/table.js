@@ -1,0 +1,133 @@
+// The chart's numbers as a table: a row per interval with footage, one per stretch without.
+
+import { el } from "../shared/dom.js";
+import { moment, number, plural, span } from "../shared/format.js";
+import { joined } from "../shared/metrics.js";
+import { totalIn, valueIn } from "../shared/series.js";
+
+const ROWS_AT_ONCE = 200;
+
+/** @typedef {{row: Page.Row, position: number}|{gap: Page.Span}} Line */
+
+/**
+ * @param {HTMLElement} area  filled with the table
+ * @param {Page.View} view  as the chart has it
+ * @param {Api.Counts} counts
+ * @param {(start: number) => void} onBar
+ */
+export function showTable(area, view, counts, onBar) {
+  const lines = linesOf(view);
+  const body = el("tbody");
+  const more = el("button", { type: "button", class: "button" });
+  let shown = 0;
+  const showMore = () => {
+    const next = lines.slice(shown, shown + ROWS_AT_ONCE);
+    body.append(...next.map((line) => lineElement(line, view, onBar)));
+    shown += next.length;
+    more.hidden = shown >= lines.length;
+    more.textContent = `Show ${number(Math.min(ROWS_AT_ONCE, lines.length - shown))} more of ${number(lines.length)}`;
+  };
+  more.addEventListener("click", showMore);
+  showMore();
+  const caption = `${view.metric.name} per interval and label`;
+  area.replaceChildren(
+    el(
+      "table",
+      {},
+      el("caption", { class: "visually-hidden", text: caption }),
+      el("thead", {}, el("tr", {}, ...headings(view))),
+      body,
+      el("tfoot", {}, totalsElement(view, counts)),
+    ),
+    more,
+  );
+}
+
+/** @param {Page.View} view */
+function headings({ series, other }) {
+  const beside = other ? [other.name] : [];
+  const names = ["Interval", ...series.map((one) => one.name), "All", ...beside, "Frames analysed", ""];
+  return names.map((name, position) =>
+    name ? el("th", { scope: "col", class: position ? "number" : null, title: name, text: name }) : el("td"),
+  );
+}
+
+/**
+ * @param {Page.View} view
+ * @returns {Line[]}
+ */
+function linesOf({ rows, gaps }) {
+  /** @type {Line[]} */
+  const lines = rows.map((row, position) => ({ row, position }));
+  const begin = (/** @type {Line} */ line) => ("gap" in line ? line.gap[0] : line.row.start);
+  return [...lines, ...gaps.map((gap) => ({ gap }))].sort((a, b) => begin(a) - begin(b));
+}
+
+/**
+ * @param {Line} line
+ * @param {Page.View} view
+ * @param {(start: number) => void} onBar
+ */
+function lineElement(line, view, onBar) {
+  const { series, metric, other, at, fileTimes } = view;
+  if ("gap" in line) {
+    return el(
+      "tr",
+      { class: "gap" },
+      el("th", { scope: "row", text: span(...line.gap) }),
+      el("td", { colspan: series.length + (other ? 4 : 3), text: "no footage" }),
+    );
+  }
+  const { row, position } = line;
+  const open = el("button", {
+    type: "button",
+    class: "link",
+    text: "Show frames",
+    "aria-label": `Show frames of ${span(row.start, row.end)}`,
+    onclick: () => onBar(row.start),
+  });
+  const byFile = fileTimes.some(([from, to]) => from < row.end && to > row.start);
+  return el(
+    "tr",
+    { class: row.start === at ? "chosen" : null },
+    el(
+      "th",
+      { scope: "row" },
+      el("span", { text: moment(row.start), title: span(row.start, row.end) }),
+      byFile ? el("span", { class: "remark", text: "file date" }) : null,
+    ),
+    ...series.map((one) => cell(metric, valueIn(row, one.labels, metric))),
+    cell(metric, totalIn(row, metric)),
+    other ? cell(metric, other.values[position], "no footage") : null,
+    el("td", { class: "number", text: number(row.frames) }),
+    el("td", {}, open),
+  );
+}
+
+/**
+ * @param {Page.View} view
+ * @param {Api.Counts} counts
+ */
+function totalsElement({ rows, series, metric, other }, counts) {
+  const name = { detections: "Total", objects: "Total", mean_per_frame: "Mean", peak: "Maximum" }[metric.id];
+  return el(
+    "tr",
+    {},
+    el("th", { scope: "row", text: `${name}, ${plural(rows.length, "interval")}` }),
+    ...series.map((one) => cell(metric, one.total)),
+    cell(metric, joined(metric, counts.totals)),
+    other ? el("td") : null,
+    el("td", { class: "number", text: number(counts.frames) }),
+    el("td"),
+  );
+}
+
+/**
+ * @param {Page.Metric} metric
+ * @param {number|null} value
+ * @param {string} [absent]
+ */
+function cell(metric, value, absent = "not measured") {
+  const text = value === null ? absent : metric.format(value);
+  return el("td", { class: value ? "number" : "number zero", text });
+}

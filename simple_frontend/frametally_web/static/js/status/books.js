@@ -1,0 +1,141 @@
+// The books as tables: the equation per source, dead letters with their reasons, runs with their reports.
+
+import { el } from "../shared/dom.js";
+import { moment, number, plural } from "../shared/format.js";
+
+const COLUMNS = /** @type {const} */ ([
+  ["expected", "Expected"],
+  ["announced", "Announced"],
+  ["detected", "Detected"],
+  ["dead_lettered", "Dead letters"],
+  ["forgotten", "Forgotten"],
+  ["counted", "Counted"],
+  ["indexed", "Indexed"],
+]);
+
+/** @param {Api.Books} books */
+export function booksTable({ sources }) {
+  const rows = sources.map((one) => {
+    const out = one.detected + one.dead_lettered + one.forgotten;
+    const right =
+      !one.producing &&
+      one.expected === one.announced &&
+      one.announced === out &&
+      one.detected === one.counted &&
+      one.counted === one.indexed;
+    return el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, el("span", { class: "name", text: one.name })),
+      ...COLUMNS.map(([key]) => el("td", { class: one[key] ? "number" : "number zero", text: number(one[key]) })),
+      el("td", { text: one.newest_captured_at_ms === null ? "–" : moment(one.newest_captured_at_ms) }),
+      el("td", { class: right ? "ok" : "open", text: right ? "✓ settled" : one.producing ? "… producing" : "… not yet" }),
+    ); // prettier-ignore
+  });
+  return table(
+    "Frames of each source, when all is done: expected = announced = detected + dead letters + forgotten, " +
+      "detected = counted = indexed",
+    ["Source", ...COLUMNS.map(([, name]) => name), "Newest frame", "State"],
+    rows,
+  );
+}
+
+/** @param {Api.Books} books */
+export function deadLetters({ dead_letters: letters }) {
+  const rows = letters.map(({ cause, frames, reason, command }) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row", text: cause }),
+      el("td", { class: "number", text: number(frames) }),
+      el("td", { class: "words", text: reason }),
+      el("td", {}, el("code", { text: command })),
+    ),
+  );
+  return table(
+    "Dead letters: frames that could not be detected",
+    ["Cause", "Frames", "Reason", "To see them"],
+    rows,
+  );
+}
+
+/** @param {Api.Runs} answer */
+export function runsTable({ runs, runs_left_out: left }) {
+  const rows = runs.map((run) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row", text: run.day }),
+      el("td", { class: "number", text: number(run.frames) }),
+      el("td", { class: "number", text: run.quality ? number(run.quality.detections) : "–" }),
+      el("td", { class: "number", text: number(run.duplicates_dropped) }),
+      el("td", { class: "words" }, quality(run)),
+      el("td", {}, el("code", { text: run.run_id })),
+    ),
+  );
+  const caption = `Last runs${left ? ` (${number(left)} older ones are not shown)` : ""}`;
+  return table(
+    caption,
+    ["Day (UTC)", "Frames", "Detections", "Duplicates dropped", "Quality report", "Run"],
+    rows,
+  );
+}
+
+/** @param {Api.Run} run */
+function quality({ quality: report }) {
+  if (!report) return el("span", { class: "muted", text: "no report" });
+  const failed = report.checks.filter((check) => check.passed === false);
+  const unknown = report.checks.filter((check) => check.passed === null).length;
+  const done = report.checks.length - failed.length - unknown;
+  const summary = failed.length
+    ? `${plural(failed.length, "check")} of ${report.checks.length} failed`
+    : `✓ ${plural(done, "check")} passed${unknown ? `, ${unknown} could not be made` : ""}`;
+  return el(
+    "details",
+    {},
+    el("summary", { class: failed.length ? "open" : "ok", text: summary }),
+    el(
+      "ul",
+      {},
+      ...report.checks.map((check) =>
+        el("li", {
+          text: [
+            `${check.passed === null ? "?" : check.passed ? "✓" : "✗"} ${check.name}`,
+            check.count ? `: ${number(check.count)}` : "",
+            check.details.length ? ` (${check.details.join("; ")})` : "",
+          ].join(""),
+        }),
+      ),
+    ),
+  );
+}
+
+/**
+ * @param {string} caption
+ * @param {string[]} names
+ * @param {HTMLElement[]} rows
+ */
+function table(caption, names, rows) {
+  const numbers = new Set([...COLUMNS.map(([, name]) => name), "Frames", "Detections", "Duplicates dropped"]);
+  return el(
+    "div",
+    { class: "table-area", tabindex: 0, role: "region", "aria-label": caption },
+    el(
+      "table",
+      {},
+      el("caption", { text: caption }),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ...names.map((text) =>
+            el("th", { scope: "col", class: numbers.has(/** @type {any} */ (text)) ? "number" : null, text }),
+          ),
+        ),
+      ),
+      el("tbody", {}, ...rows),
+    ),
+  );
+}
