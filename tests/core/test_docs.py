@@ -1,0 +1,68 @@
+"""The documentation names what is there, leads everywhere, and says where each module stands."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+_spec = importlib.util.spec_from_file_location("code_map", ROOT / "docs/code_map.py")
+assert _spec is not None
+assert _spec.loader is not None
+code_map = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(code_map)
+
+PAGES = sorted(
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+)
+TOP = (
+    "core|cli|producer|consumer|models/frametally_models|hadoop|elasticsearch|simple_frontend|cloud-services|docs|"
+    "tests|benchmarks"
+)
+NAMED_PATH = re.compile(rf"`((?:{TOP})/[\w./-]+?\.(?:py|js|css|md|json|yml|lock))(?:::\w+)*`")
+OF_ANOTHER_LAYOUT = "docs/older-layout.md"
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def anchors_of(page: str) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("package", code_map.PACKAGES)
+def test_each_packages_readme_names_each_module_in_one_line_and_none_that_is_not_there(package: str) -> None:
+    readme = ((ROOT / package).parent / "README.md").read_text(encoding="utf-8")
+    assert readme == code_map.with_map(readme, ROOT / package), "run: python docs/code_map.py"
+
+
+@pytest.mark.parametrize("package", code_map.PACKAGES)
+def test_each_module_says_what_it_is_for(package: str) -> None:
+    silent = [
+        name_of(path) for path in code_map.modules_of(ROOT / package) if not code_map.first_paragraph(path)
+    ]
+    assert not silent
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_a_page_links_to_or_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = [] if name_of(page) == OF_ANOTHER_LAYOUT else NAMED_PATH.findall(text)
+    missing = [path for path in named if not any((folder / path).exists() for folder in (ROOT, page.parent))]
+    for target, anchor in LINK.findall(text):
+        linked = (page.parent / target).resolve() if target else page
+        if not linked.exists():
+            missing.append(target)
+        elif anchor and linked.suffix == ".md" and anchor not in anchors_of(linked.read_text("utf-8")):
+            missing.append(f"{target}#{anchor}")
+    assert not missing
