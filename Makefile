@@ -12,6 +12,8 @@ PAGE_TOOLS := simple_frontend/node_modules/.package-lock.json
 SERVE ?= yes
 VIDEO ?=
 TESTS ?=
+# More than the two cores of a small machine: half of the tests wait for processes, leases and browsers.
+WORKERS ?= 4
 # Quiet unless something is wrong: what a newcomer should see is the demo, not 50 packages.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -51,9 +53,12 @@ run: setup ## Count your own footage: make run VIDEO=my.mp4 (or a folder; SERVE=
 	@test -n "$$VIDEO" || { echo "Name your footage: make run VIDEO=my.mp4" >&2; exit 2; }
 	@$(BIN)/frametally run $(if $(filter no,$(SERVE)),--no-serve) -- "$$VIDEO"
 
+# What needs no server: worksteal gives a worker that has nothing left to do the half of another's rest.
+EVERYWHERE := -m "not demo and not services and not images and not stack" --numprocesses=$(WORKERS) --dist=worksteal
+
 .PHONY: test
-test: .venv/dev setup ## Run the tests
-	@$(BIN)/python -m pytest -m "not demo and not services and not images and not stack" $(TESTS)
+test: .venv/dev setup ## Run the tests (WORKERS=0: one after the other; TESTS=<paths>: these only)
+	@$(BIN)/python -m pytest $(EVERYWHERE) $(TESTS)
 
 .PHONY: test-browser
 test-browser: .venv/dev setup $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test the page in Chromium (pictures go to build/screenshots)
@@ -130,7 +135,7 @@ soak: .venv/dev setup ## Kill stages for long: FRAMES=10000 KILLS=200 REAL_KILLS
 .PHONY: guarantees
 guarantees: .venv/dev setup ## Run the tests and write PASS or FAIL into docs/guarantees.md (TESTS=<paths>: these only)
 	@result="$$(mktemp)"; trap 'rm -f "$$result"' EXIT; \
-	  $(BIN)/python -m pytest -m "not demo and not services and not images and not stack" --junit-xml="$$result" $(TESTS) || test $$? -eq 1; \
+	  $(BIN)/python -m pytest $(EVERYWHERE) --junit-xml="$$result" $(TESTS) || test $$? -eq 1; \
 	  $(BIN)/python docs/guarantees.py "$$result" --write
 
 .PHONY: lint
@@ -152,6 +157,38 @@ lint-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Check the style of the page's scrip
 
 types-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Check the types of the page's scripts (needs npm)
 	@$(if $(HAS_NPM),cd simple_frontend && npm run --silent types,echo "No npm: the page's scripts are not checked" >&2)
+
+.PHONY: format
+format: .venv/dev $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Format all code, the page's scripts too where there is an npm
+	@$(BIN)/ruff check --select I --fix --quiet
+	@$(BIN)/ruff format
+	@$(if $(HAS_NPM),cd simple_frontend && npm run --silent format,echo "No npm: the page's scripts are not formatted" >&2)
+
+# Locks carry names, versions and hashes, and no address. What is pinned stays as it is, unless UPGRADE=yes.
+UPGRADE ?= no
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+RAISED = $(if $(filter yes,$(UPGRADE)),--upgrade)
+
+.PHONY: lock
+lock: .venv/dev ## Bring the locks up to pyproject.toml (UPGRADE=yes: raise what is pinned, too)
+	@$(COMPILE) $(RAISED) pyproject.toml --extra all --group build -o requirements.lock
+	@$(COMPILE) $(RAISED) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@echo "nncf>=3,<4; sys_platform=='linux' and platform_machine=='x86_64'" | \
+	  $(COMPILE) $(RAISED) - -c requirements.lock -o requirements-int8.lock
+	@printf 'pyspark>=4,<5\npytest\npytest-timeout\nhypothesis\n' | \
+	  $(COMPILE) $(RAISED) pyproject.toml - --extra hadoop --group build -c requirements.lock -c requirements-dev.lock -o requirements-spark.lock
+	@for part in producer consumer hadoop search web; do \
+	  $(COMPILE) pyproject.toml --extra "$$part" --extra kafka --extra s3 --extra postgres --extra search -c requirements.lock -o "cloud-services/locks/$$part.lock"; \
+	done
+	@$(COMPILE) --group build -c requirements.lock -o cloud-services/locks/build.lock
+	@echo 'apache-airflow>=3.3,<4' | $(COMPILE) $(RAISED) - -o requirements-airflow.lock
+
+.PHONY: release
+release: .venv/dev setup ## Check that this commit can be released, and build it into dist/ (publishes nothing)
+	@$(BIN)/python .ci/release.py
+	@rm -rf dist
+	@$(BIN)/hatchling build --target sdist --target wheel
+	@echo "Built. To release: git tag -a v$$($(BIN)/hatchling version) && git push --follow-tags"
 
 .PHONY: clean
 clean: ## Remove what make made: .venv, the demo's data, caches

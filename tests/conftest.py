@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,23 +35,36 @@ def _unavailable(what: str, reason: object) -> None:
     pytest.skip(line)
 
 
+@contextmanager
+def _one_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Of the processes that the tests are spread over, one fetches; the others find what it has fetched."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with (shared / "fetching.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
-def model_files() -> ModelFiles:
+def model_files(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
     """YOLOv4-tiny's files, from the model cache or fetched into it."""
     from frametally_consumer.models.files import ensure_default_model
 
     try:
-        return ensure_default_model(load_settings("consumer").models_dir)
+        with _one_at_a_time(tmp_path_factory):
+            return ensure_default_model(load_settings("consumer").models_dir)
     except Misconfigured as error:
         _unavailable("the model", error)
         raise
 
 
 @pytest.fixture(scope="session")
-def traffic_clip() -> Path:
+def traffic_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's traffic clip, from the checkout's `demo-data` or fetched into it."""
     try:
-        return ensure_demo_clip(REPOSITORY / "demo-data")
+        with _one_at_a_time(tmp_path_factory):
+            return ensure_demo_clip(REPOSITORY / "demo-data")
     except Misconfigured as error:
         _unavailable("the traffic clip", error)
         raise

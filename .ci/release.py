@@ -1,0 +1,53 @@
+"""Says whether this commit can be released: its version is dated in the changelog, and is not taken."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def find_obstacles(version: str, changelog: str, tags: list[str], changes: str) -> list[str]:
+    """Return what stands in the way of releasing `version`, a line each.
+
+    Args:
+        version: That of `pyproject.toml`.
+        changelog: The text of `CHANGELOG.md`.
+        tags: The tags of other commits.
+        changes: What `git status --porcelain` says.
+    """
+    obstacles = []
+    if not re.search(rf"^## \[?v?{re.escape(version)}\b.*\b\d{{4}}-\d\d-\d\d\b", changelog, re.MULTILINE):
+        obstacles.append(f"CHANGELOG.md has no dated {version}: head it '## {version} - YYYY-MM-DD'")
+    if f"v{version}" in tags:
+        obstacles.append(f"the tag v{version} is another commit's: raise the version in pyproject.toml")
+    if changes:
+        obstacles.append("the checkout has changes: commit them, or put them away")
+    return obstacles
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603
+
+
+def main() -> int:
+    """Print the obstacles, and return 1 if there are some."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    obstacles = find_obstacles(
+        version,
+        (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
+        sorted(set(_git("tag").split()) - set(_git("tag", "--points-at", "HEAD").split())),
+        _git("status", "--porcelain"),
+    )
+    for obstacle in obstacles:
+        print(obstacle, file=sys.stderr)
+    return 1 if obstacles else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
