@@ -1,0 +1,111 @@
+"""What keeps the project: CI names what it repeats, hosted machines run its parts, a release is checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+# Fails the first time that `make test` runs, as pytest would, and says what it was told.
+MAKE = """\
+#!/bin/sh
+echo "made $*"
+if [ "$1" = test ] && [ -n "$FAILED" ] && [ ! -e tried ]; then
+  touch tried
+  mkdir -p .pytest_cache/v/cache
+  echo "$FAILED" > .pytest_cache/v/cache/lastfailed
+  exit 1
+fi
+"""
+
+
+def executable(path: Path, script: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(script, encoding="utf-8")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """CI's scripts, and beside them a make and tools that do nothing."""
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    executable(tmp_path / ".venv" / "bin" / "python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    for tool in ("chromium", "strace", "docker-compose", "ip"):
+        executable(tmp_path / "bin" / tool, "#!/bin/sh\n")
+    executable(tmp_path / "bin" / "make", MAKE)
+    return tmp_path
+
+
+def run_tests(checkout: Path, failed: dict[str, bool] | None) -> list[str]:
+    """What `.ci/run tests` says, where these tests fail the first time."""
+    (checkout / "tried").unlink(missing_ok=True)
+    env = os.environ | {
+        "PATH": f"{checkout / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "FAILED": json.dumps(failed) if failed is not None else "",
+    }
+    command = ["bash", str(checkout / ".ci" / "run"), "tests"]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_where_nothing_fails_nothing_is_repeated(checkout: Path) -> None:
+    assert run_tests(checkout, None) == ["made .venv/dev", "made test", "Run once more: 0"]
+
+
+def test_what_was_repeated_is_named_last_and_once_more_when_it_happens_twice_in_a_row(checkout: Path) -> None:
+    failed = {"tests/b.py::test_late[a b]": True, "tests/a.py::test_early": True}
+    again = ["made test TESTS=--last-failed --numprocesses=0", "Run once more: 2"]
+    names = ["  tests/a.py::test_early", "  tests/b.py::test_late[a b]"]
+    assert run_tests(checkout, failed)[2:] == [*again, *names]
+    del failed["tests/a.py::test_early"]
+    mend = f"{names[1]} (the second time in a row: mend it)"
+    assert run_tests(checkout, failed)[2:] == [again[0], "Run once more: 1", mend]
+    assert run_tests(checkout, None)[2:] == ["Run once more: 0"]
+    assert run_tests(checkout, failed)[-1] == names[1]
+
+
+def test_a_target_that_failed_without_a_failed_test_is_named_itself(checkout: Path) -> None:
+    assert run_tests(checkout, {})[-1] == "  make test"
+
+
+def test_the_hosted_workflow_is_valid_and_runs_every_part_of_ci() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    checked = subprocess.run([*command, str(WORKFLOW)], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+    matrix = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["part"]["strategy"]["matrix"]
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert f"parts=({' '.join(matrix['parts'])})" in script
+
+
+def release() -> Any:
+    return runpy.run_path(str(ROOT / ".ci" / "release.py"))["find_obstacles"]
+
+
+def test_a_version_that_is_dated_and_free_can_be_released() -> None:
+    assert release()("0.2.0", "# Changelog\n\n## 0.2.0 - 2026-11-21\n", ["v0.1.0"], "") == []
+
+
+@pytest.mark.parametrize(
+    ("changelog", "tags", "changes", "says"),
+    [
+        ("## Unreleased\n", [], "", "CHANGELOG.md has no dated 0.2.0"),
+        ("## 0.2.0\n", [], "", "CHANGELOG.md has no dated 0.2.0"),
+        ("## 0.2.01 - 2026-11-21\n", [], "", "CHANGELOG.md has no dated 0.2.0"),
+        ("## 0.2.0 - 2026-11-21\n", ["v0.2.0"], "", "the tag v0.2.0 is another commit's"),
+        ("## 0.2.0 - 2026-11-21\n", [], " M Makefile\n", "the checkout has changes"),
+    ],
+)
+def test_what_stands_in_the_way_of_a_release_is_said(
+    changelog: str, tags: list[str], changes: str, says: str
+) -> None:
+    [obstacle] = release()("0.2.0", changelog, tags, changes)
+    assert obstacle.startswith(says)
