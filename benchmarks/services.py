@@ -30,7 +30,7 @@ from results import ROOT, Cell, Table, save
 from frametally.books.runs import current_runs
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.opening import open_count_index, open_frame_log, open_object_store
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, FrameAnnouncement, IntervalCount, Run, encode
@@ -334,7 +334,7 @@ def _day(sequence: int) -> tuple[Run, list[IntervalCount], list[Coverage]]:
 
 def _ask(index: CountIndex) -> None:
     for _ in range(QUERIES):
-        index.histogram(model=MODEL, base_interval_s=60, interval_s=3600)
+        index.histogram(CountQuery(MODEL, 60, 3600))
 
 
 # The engines.

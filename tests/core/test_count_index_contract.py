@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_count_index
-from frametally.ports.count_index import Bucket, CountedDay, CoverageBucket, IndexedEvidence, Series, WeekHour
+from frametally.ports.count_index import (
+    Bucket,
+    CountedDay,
+    CountQuery,
+    CoverageBucket,
+    IndexedEvidence,
+    Series,
+    WeekHour,
+)
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 
@@ -108,11 +116,15 @@ def everything(index) -> tuple:
                 index.labels(series.model),
                 index.sources(series.model),
                 index.histogram(
-                    model=series.model,
-                    base_interval_s=series.base_interval_s,
-                    interval_s=series.base_interval_s,
+                    CountQuery(
+                        model=series.model,
+                        base_interval_s=series.base_interval_s,
+                        interval_s=series.base_interval_s,
+                    )
                 ),
-                index.evidence(model=series.model, base_interval_s=series.base_interval_s, limit_per_label=9),
+                index.evidence(
+                    CountQuery(model=series.model, base_interval_s=series.base_interval_s), limit_per_label=9
+                ),
             )
             for series in index.series()
         ],
@@ -120,14 +132,14 @@ def everything(index) -> tuple:
 
 
 def total(index, **options: object) -> int:
-    histogram = index.histogram(model="m", base_interval_s=60, interval_s=86_400, **options)
+    histogram = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=86_400, **options))
     return sum(bucket.detections for bucket in histogram.buckets)
 
 
 def test_an_index_without_a_run_is_empty_and_answers(index):
     assert (index.current_runs(), index.series(), index.labels("m"), index.sources("m")) == ([], [], [], [])
-    assert index.histogram(model="m", base_interval_s=60, interval_s=60)[2:] == ([], [])
-    assert index.evidence(model="m", base_interval_s=60) == []
+    assert index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60))[2:] == ([], [])
+    assert index.evidence(CountQuery(model="m", base_interval_s=60)) == []
 
 
 def test_a_published_run_is_what_is_read(index, new_index):
@@ -142,7 +154,7 @@ def test_a_published_run_is_what_is_read(index, new_index):
             ("gate", 5, DAY_MS, DAY_MS + MINUTE_MS),
             ("yard", 1, DAY_MS + MINUTE_MS, DAY_MS + 2 * MINUTE_MS),
         ]
-        histogram = reader.histogram(model="m", base_interval_s=60, interval_s=60)
+        histogram = reader.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60))
         assert (histogram.model, histogram.base_interval_s) == ("m", 60)
         assert histogram.buckets == [
             Bucket(DAY_MS, "bus", 1, 1, None),
@@ -177,7 +189,10 @@ def test_a_newer_run_replaces_all_of_its_day_and_nothing_else(index, params):
     assert index.current_runs() == [run(2, params=params), other]
     assert index.labels("m") == [("van", 7), ("car", 1)]
     assert [source.frames for source in index.sources("m")] == [4]
-    assert {item.label for item in index.evidence(model="m", base_interval_s=60)} == {"van", "car"}
+    assert {item.label for item in index.evidence(CountQuery(model="m", base_interval_s=60))} == {
+        "van",
+        "car",
+    }
 
 
 def test_a_day_that_has_nothing_left_is_empty(index):
@@ -195,10 +210,10 @@ def test_models_and_base_intervals_are_never_summed(index):
     assert index.labels("m") == [("car", 2)]
     assert [source.frames for source in index.sources("m")] == [4]
     for base_interval_s in (60, 300):
-        histogram = index.histogram(model="m", base_interval_s=base_interval_s, interval_s=300)
+        histogram = index.histogram(CountQuery(model="m", base_interval_s=base_interval_s, interval_s=300))
         assert [bucket.detections for bucket in histogram.buckets] == [2]
         assert [bucket.frames for bucket in histogram.coverage] == [4]
-        assert len(index.evidence(model="m", base_interval_s=base_interval_s)) == 1
+        assert len(index.evidence(CountQuery(model="m", base_interval_s=base_interval_s))) == 1
 
 
 def test_the_model_published_last_comes_first_and_its_coarsest_interval(index):
@@ -224,7 +239,7 @@ def test_the_order_of_texts_is_that_of_their_code_points_wherever_they_are_kept(
         index.publish(run(model=model), [count(model=model, label=m) for m in models], [])
     assert [found.model for found in index.current_runs()] == sorted(models)
     assert [label for label, _ in index.labels("a")] == sorted(models)
-    bars = index.histogram(model="a", base_interval_s=60, interval_s=60).buckets
+    bars = index.histogram(CountQuery(model="a", base_interval_s=60, interval_s=60)).buckets
     assert [bar.label for bar in bars] == sorted(models)
 
 
@@ -234,7 +249,7 @@ def test_bars_of_local_days_begin_at_local_midnight(index, hours):
     at_ms = [DAY_MS + number * hour_ms for number in range(24)]
     index.publish(run(), [count(start) for start in at_ms], [coverage(start) for start in at_ms])
     days = index.histogram(
-        model="m", base_interval_s=60, interval_s=86_400, offset_ms=hours * hour_ms
+        CountQuery(model="m", base_interval_s=60, interval_s=86_400, offset_ms=hours * hour_ms)
     ).buckets
     before = 24 - hours if hours > 0 else -hours
     first_ms = DAY_MS - hours * hour_ms - (0 if hours > 0 else 86_400_000)
@@ -256,7 +271,7 @@ def test_objects_are_summed_where_all_are_measured_and_unknown_where_one_is_not(
         ],
         [],
     )
-    hour = index.histogram(model="m", base_interval_s=60, interval_s=3600)
+    hour = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=3600))
     assert [(bucket.label, bucket.objects) for bucket in hour.buckets] == [
         ("bus", None),
         ("car", 2),
@@ -267,7 +282,7 @@ def test_objects_are_summed_where_all_are_measured_and_unknown_where_one_is_not(
 @pytest.mark.parametrize("interval_s", [30, 90, 61, 0, -60])
 def test_an_interval_that_is_no_multiple_of_the_base_is_refused_with_those_that_are(index, interval_s):
     with pytest.raises(Misconfigured, match="use 60, 120, 180 or another multiple"):
-        index.histogram(model="m", base_interval_s=60, interval_s=interval_s)
+        index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=interval_s))
 
 
 def test_frames_that_are_level_in_count_and_time_are_told_apart_by_path(index):
@@ -276,7 +291,7 @@ def test_frames_that_are_level_in_count_and_time_are_told_apart_by_path(index):
         return count(source=source, evidence=shown)
 
     index.publish(run(), [level("a", "images/2"), level("b", "images/1"), level("c", "images/3")], [])
-    [busiest] = index.evidence(model="m", base_interval_s=60, limit_per_label=1)
+    [busiest] = index.evidence(CountQuery(model="m", base_interval_s=60), limit_per_label=1)
     assert (busiest.source, busiest.evidence.image_path) == ("b", "images/1")
 
 
@@ -319,7 +334,7 @@ def test_readers_see_the_old_sums_or_the_new_ones_while_a_run_is_published(index
 
     def read() -> None:
         while not done.is_set():
-            histogram = index.histogram(model="m", base_interval_s=60, interval_s=86_400)
+            histogram = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=86_400))
             [bar], [covered] = histogram.buckets, histogram.coverage
             seen.add((bar.detections, covered.frames))
 
@@ -380,7 +395,7 @@ def test_names_are_only_names(index, name):
 
 def test_no_sources_and_no_labels_mean_all_of_them(index):
     index.publish(run(), [count(), count(label="bus", source="yard")], [])
-    assert total(index, labels=[], sources=[]) == total(index, labels=None, sources=None) == 2
+    assert total(index, labels=[], sources=[]) == total(index) == 2
 
 
 def test_every_publication_that_changes_something_changes_the_version(index, new_index):
@@ -408,7 +423,7 @@ def test_the_rate_of_analysis_is_the_slowest_and_unknown_where_one_is(index):
         ],
     )
     for interval_s, rates in ((60, [5.0, 1.5, 4.0, None]), (3600, [1.5, None]), (86_400, [None])):
-        found = index.histogram(model="m", base_interval_s=60, interval_s=interval_s)
+        found = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=interval_s))
         assert [one.slowest_fps for one in found.coverage] == rates
 
 
@@ -422,9 +437,9 @@ def test_hours_of_the_week_have_the_slowest_rate_of_their_weeks_or_none(index):
             [coverage(DAY_MS + at * MINUTE_MS, analysed_fps=fps) for at, fps in of_week.items()],
         )
     asked = {"model": "m", "base_interval_s": 60}
-    found = index.week_hours(**asked)
+    found = index.week_hours(CountQuery(**asked))
     assert found == [WeekHour(72, 3, 3, 1, 3, 0.0), WeekHour(73, 2, 2, 1, 2, None)]
-    assert index.week_hours(**asked, labels=["none"]) == [
+    assert index.week_hours(CountQuery(**asked, labels=["none"])) == [
         WeekHour(72, 3, 0, 0, 0, 0.0),
         WeekHour(73, 2, 0, 0, 0, None),
     ]
@@ -454,7 +469,9 @@ def test_each_source_has_bars_of_its_own_where_they_are_asked_for(index):
         [coverage(frames=4), coverage(frames=5, source="yard")],
     )
     for interval_s in (60, 900, 86_400):
-        found = index.histogram(model="m", base_interval_s=60, interval_s=interval_s, by_source=True)
+        found = index.histogram(
+            CountQuery(model="m", base_interval_s=60, interval_s=interval_s, by_source=True)
+        )
         assert found.buckets == [
             Bucket(DAY_MS, "bus", 1, 1, None, "yard"),
             Bucket(DAY_MS, "car", 2, 2, None, "gate"),
@@ -466,14 +483,14 @@ def test_each_source_has_bars_of_its_own_where_they_are_asked_for(index):
 @pytest.mark.parametrize("offset_s", [1, 61, -59])
 def test_an_offset_that_is_no_multiple_of_the_base_is_refused(index, offset_s):
     with pytest.raises(Misconfigured, match="no multiple of the stored 60 s"):
-        index.histogram(model="m", base_interval_s=60, interval_s=3600, offset_ms=offset_s * 1000)
+        index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=3600, offset_ms=offset_s * 1000))
     with pytest.raises(Misconfigured, match="no multiple of the stored 60 s"):
-        index.week_hours(model="m", base_interval_s=60, offset_ms=offset_s * 1000)
+        index.week_hours(CountQuery(model="m", base_interval_s=60, offset_ms=offset_s * 1000))
 
 
 def test_hours_of_the_week_need_an_interval_that_divides_an_hour(index):
     with pytest.raises(Misconfigured, match="divide no hour"):
-        index.week_hours(model="m", base_interval_s=86_400)
+        index.week_hours(CountQuery(model="m", base_interval_s=86_400))
 
 
 def test_a_query_that_takes_longer_than_its_limit_is_ended_and_the_next_is_not(index):
@@ -554,18 +571,20 @@ def test_answers_are_those_of_a_plain_count(
         of_day = [c for c in counts if c.interval_start_ms // 86_400_000 == number]
         seen = sorted({(c.interval_start_ms, c.source) for c in of_day})
         index.publish(run(day=day), of_day, [coverage(at_ms, 2, source=source) for at_ms, source in seen])
-    asked = {"sources": sources, "labels": labels, "from_ms": from_ms, "to_ms": to_ms}
+    asked = {"sources": sources or [], "labels": labels or [], "from_ms": from_ms, "to_ms": to_ms}
     offset_ms = offset_minutes * MINUTE_MS
     histogram = index.histogram(
-        model="m",
-        base_interval_s=60,
-        interval_s=minutes * 60,
-        offset_ms=offset_ms,
-        by_source=by_source,
-        **asked,
+        CountQuery(
+            model="m",
+            base_interval_s=60,
+            interval_s=minutes * 60,
+            offset_ms=offset_ms,
+            by_source=by_source,
+            **asked,
+        )
     )
-    week = index.week_hours(model="m", base_interval_s=60, offset_ms=offset_ms, **asked)
-    evidence = index.evidence(model="m", base_interval_s=60, limit_per_label=limit, **asked)
+    week = index.week_hours(CountQuery(model="m", base_interval_s=60, offset_ms=offset_ms, **asked))
+    evidence = index.evidence(CountQuery(model="m", base_interval_s=60, **asked), limit_per_label=limit)
     index.close()
 
     in_range = [

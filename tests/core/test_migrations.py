@@ -38,6 +38,7 @@ from frametally.adapters.sql.ledger import cache as sql_ledger
 from frametally.adapters.sql.server import SqlServer
 from frametally.errors import Misconfigured
 from frametally.opening import open_count_index, open_ledger
+from frametally.ports.count_index import CountQuery
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
 from frametally.settings.access import ServerAccess
 
@@ -288,16 +289,16 @@ def test_an_index_of_the_first_release_answers_as_one_made_today(place: Place, o
                     index.labels("m"),
                     index.sources("m"),
                     *(
-                        index.histogram(**asked, interval_s=seconds)
+                        index.histogram(CountQuery(**asked, interval_s=seconds))
                         for seconds in (60, 120, 900, 3600, 86_400)
                     ),
-                    index.evidence(**asked, limit_per_label=3),
+                    index.evidence(CountQuery(**asked), limit_per_label=3),
                 ]
             )
             assert published == (url == other_place[0])
             newer = msgspec.structs.replace(RUN, sequence=2)
             assert index.publish(newer, COUNTS[:1], COVERAGE[:1])
-            answers[-1] += [index.labels("m"), index.histogram(**asked, interval_s=86_400)]
+            answers[-1] += [index.labels("m"), index.histogram(CountQuery(**asked, interval_s=86_400))]
     assert answers[0] == answers[1]
 
 

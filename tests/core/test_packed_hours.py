@@ -19,6 +19,7 @@ from frametally.adapters.sql.index import kept_hours as sql_kept_hours
 from frametally.adapters.sql.index.catalogue import CurrentRun
 from frametally.adapters.sql.index.counts import SqlIndex
 from frametally.adapters.sql.index.kept_hours import KeptHours
+from frametally.ports.count_index import CountQuery
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 
@@ -149,8 +150,8 @@ def test_packed_hours_and_rows_are_one_answer(
 
     def answers() -> list[Any]:
         return [
-            index.histogram(**asked, interval_s=hours * 3600, by_source=by_source),
-            index.week_hours(**asked),
+            index.histogram(CountQuery(**asked, interval_s=hours * 3600, by_source=by_source)),
+            index.week_hours(CountQuery(**asked)),
             sql_index.SqlIndex(f"sqlite:///{path}").labels("m"),
         ]
 
@@ -181,7 +182,7 @@ def whole(index: SqlIndex) -> list[Any]:
         index.series(),
         index.labels("m"),
         index.sources("m"),
-        index.histogram(model="m", base_interval_s=900, interval_s=3600).buckets,
+        index.histogram(CountQuery(model="m", base_interval_s=900, interval_s=3600)).buckets,
     ]
 
 
@@ -236,7 +237,9 @@ def test_no_more_is_kept_than_was_said_and_the_least_lately_asked_for_goes_first
     def ask(day: int) -> None:
         start_ms = FIRST_MS + day * DAY_MS
         index.histogram(
-            model="m", base_interval_s=900, interval_s=3600, from_ms=start_ms, to_ms=start_ms + DAY_MS
+            CountQuery(
+                model="m", base_interval_s=900, interval_s=3600, from_ms=start_ms, to_ms=start_ms + DAY_MS
+            )
         )
 
     ask(0)

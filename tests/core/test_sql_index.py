@@ -25,7 +25,7 @@ from frametally.adapters.sql.index.queries import RowSelection
 from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_count_index
 from frametally.ports import count_questions
-from frametally.ports.count_index import Series
+from frametally.ports.count_index import CountQuery, Series
 from frametally.ports.steps import Piece
 from frametally.process.time_limit import TookTooLong
 from frametally.records import Coverage, Evidence, IntervalCount, Run
@@ -218,8 +218,8 @@ def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(path, monkeypat
     ]
     index.publish(RUN, [], records)
     with pytest.raises(Misconfigured, match="ask for a longer interval or a shorter range"):
-        index.histogram(model="m", base_interval_s=60, interval_s=60)
-    coverage = index.histogram(model="m", base_interval_s=60, interval_s=120).coverage
+        index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60))
+    coverage = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=120)).coverage
     assert [(one.start_ms, one.frames) for one in coverage] == [(0, 2), (120_000, 1)]
 
 

@@ -15,7 +15,7 @@ from frametally.adapters.sql.index.hours import is_served
 from frametally.adapters.sql.index.kept_hours import KeptHours
 from frametally.adapters.sql.index.queries import RowSelection
 from frametally.opening import open_count_index
-from frametally.ports.count_index import Series
+from frametally.ports.count_index import CountQuery, Series
 from frametally.ports.steps import pieces, rolled_steps, usable_steps
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 
@@ -113,17 +113,19 @@ def test_packed_hours_say_what_the_rows_say(tmp_path, monkeypatch, labels):
         elif cells == "many":
             monkeypatch.undo()
             monkeypatch.setattr(sql_hours, "_MOST_CELLS", 2)
-        asked = {"model": "m", "base_interval_s": 60, "labels": labels, "from_ms": START_MS + 420_000}
+        asked = {"model": "m", "base_interval_s": 60, "labels": labels or [], "from_ms": START_MS + 420_000}
         answers.append(
             [
                 *(
-                    index.histogram(interval_s=interval_s, offset_ms=offset_ms, by_source=by_source, **asked)
+                    index.histogram(
+                        CountQuery(interval_s=interval_s, offset_ms=offset_ms, by_source=by_source, **asked)
+                    )
                     for interval_s in (3600, 21_600, 86_400)
                     for offset_ms in (0, 7_200_000, -3_600_000)
                     for by_source in (False, True)
                 ),
-                index.week_hours(offset_ms=7_200_000, **asked),
-                index.week_hours(sources=["s1", "none"], **asked),
+                index.week_hours(CountQuery(offset_ms=7_200_000, **asked)),
+                index.week_hours(CountQuery(sources=["s1", "none"], **asked)),
             ]
         )
     index.close()
@@ -137,10 +139,10 @@ def test_an_index_of_the_first_layout_answers_the_same_after_its_upgrade(tmp_pat
     def answers():
         index = open_count_index(f"sqlite:///{path}")
         found = [
-            index.histogram(interval_s=86_400, offset_ms=7_200_000, **asked),
-            index.histogram(interval_s=900, labels=["l1"], by_source=True, **asked),
-            index.week_hours(**asked),
-            index.evidence(limit_per_label=3, **asked),
+            index.histogram(CountQuery(interval_s=86_400, offset_ms=7_200_000, **asked)),
+            index.histogram(CountQuery(interval_s=900, labels=["l1"], by_source=True, **asked)),
+            index.week_hours(CountQuery(**asked)),
+            index.evidence(CountQuery(**asked), limit_per_label=3),
             index.labels("m"),
             index.sources("m"),
             index.current_runs(),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from frametally import keys
 from frametally.books.runs import current_runs
 from frametally.opening import open_count_index
+from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.undo_records import Tombstone
@@ -94,16 +95,16 @@ def test_a_day_left_with_no_frame_is_empty_in_the_index_too(footage, tmp_path: P
         index_runs(store=footage.store, index=index, progress=NoProgress())
         [series] = index.series()
         asked = {"model": series.model, "base_interval_s": 60, "interval_s": 60}
-        assert index.histogram(**asked).buckets
+        assert index.histogram(CountQuery(**asked)).buckets
         put_tombstone(footage)
         [run] = footage.aggregate().runs
         assert (run.frames, run.sequence) == (0, 2)
         assert [one.frames for one in current_runs(footage.store)] == [0]
         report = index_runs(store=footage.store, index=index, progress=NoProgress())
         assert (len(report.published), report.skipped) == (1, [])
-        found = index.histogram(**asked)
+        found = index.histogram(CountQuery(**asked))
         assert (found.buckets, found.coverage) == ([], [])
-        assert index.evidence(model=series.model, base_interval_s=60) == []
+        assert index.evidence(CountQuery(model=series.model, base_interval_s=60)) == []
 
 
 def test_a_medium_of_the_next_revision_counts_though_its_frames_have_the_same_paths(footage) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from frametally import keys
 from frametally.opening import open_count_index, open_object_store
+from frametally.ports.count_index import CountQuery
 from frametally_cli import main as cli
 
 WRONG, RIGHT = "2026-03-01T23:59:58Z", "2026-03-04T10:00:00Z"
@@ -84,7 +85,7 @@ class House:
     def chart(self) -> list[tuple[int, str, int]]:
         with closing(open_count_index(f"sqlite:///{self.folder}/frametally-data/index.sqlite")) as index:
             [series] = index.series()
-            found = index.histogram(model=series.model, base_interval_s=1, interval_s=1)
+            found = index.histogram(CountQuery(model=series.model, base_interval_s=1, interval_s=1))
         return [(bucket.start_ms, bucket.label, bucket.detections) for bucket in found.buckets]
 
 

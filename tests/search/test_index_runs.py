@@ -10,6 +10,7 @@ import pytest
 from frametally import keys
 from frametally.errors import Retryable
 from frametally.opening import open_count_index
+from frametally.ports.count_index import CountQuery
 from frametally.ports.count_questions import up_to_date
 from frametally.process.reports import NoProgress
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
@@ -78,7 +79,7 @@ def index_all(store, index):
 
 def seen(index) -> list[int]:
     """What a reader sees: detections per day."""
-    histogram = index.histogram(model="m", base_interval_s=60, interval_s=86_400)
+    histogram = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=86_400))
     return [bucket.detections for bucket in histogram.buckets]
 
 

@@ -25,7 +25,7 @@ from elasticsearch import Elasticsearch
 from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, IntervalCount, Run, encode
@@ -465,7 +465,7 @@ def test_a_run_published_in_the_middle_of_a_query_is_not_seen_by_it(
     publish(1)
     monkeypatch.setattr(ElasticsearchCatalogue, "runs", then_publish)
     for sequence in (1, 2):
-        seen = shared.histogram(model=model, base_interval_s=60, interval_s=86_400)
+        seen = shared.histogram(CountQuery(model=model, base_interval_s=60, interval_s=86_400))
         assert [(bar.detections, bar.peak) for bar in seen.buckets] == [(50 * sequence, sequence)]
         assert [covered.frames for covered in seen.coverage] == [sequence]
 

@@ -16,7 +16,7 @@ from postgres_schemas import fresh_schema
 
 from frametally import keys
 from frametally.opening import open_count_index
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
 
@@ -131,13 +131,14 @@ def replaced(record: Any, model: str) -> Any:
 def answers(index: CountIndex, model: str, base_interval_s: int, asked: dict[str, Any]) -> dict[str, object]:
     """What the index says to everything that can be asked."""
     of_model = {"model": model, "base_interval_s": base_interval_s}
-    selected = {name: asked[name] for name in ("sources", "labels", "from_ms", "to_ms")}
+    selected = {name: asked[name] for name in ("from_ms", "to_ms")}
+    selected |= {name: asked[name] or [] for name in ("sources", "labels")}
     bars = {name: asked[name] for name in ("interval_s", "offset_ms", "by_source")}
     offset = {"offset_ms": asked["offset_ms"]}
     return {
-        "histogram": index.histogram(**of_model, **selected, **bars)._replace(model=""),
-        "week": index.week_hours(**of_model, **selected, **offset),
-        "evidence": index.evidence(**of_model, **selected, limit_per_label=asked["limit"]),
+        "histogram": index.histogram(CountQuery(**of_model, **selected, **bars))._replace(model=""),
+        "week": index.week_hours(CountQuery(**of_model, **selected, **offset)),
+        "evidence": index.evidence(CountQuery(**of_model, **selected), limit_per_label=asked["limit"]),
         "labels": index.labels(model),
         "sources": index.sources(model),
         "runs": sum(run.model == model for run in index.current_runs()),

@@ -23,7 +23,7 @@ from serving.own import OwnServer, folder_for_anyone
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index, open_ledger, open_object_store
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.ledger import Ledger
 from frametally.records import Coverage, Detection, FrameDetections, IntervalCount, Run
 from frametally.segments.contents import encode_segment
@@ -70,7 +70,7 @@ COVERAGE = Coverage(model="m", source="gate", interval_start_ms=DAY_MS, interval
 
 
 def total(index: CountIndex) -> int:
-    bars = index.histogram(model="m", base_interval_s=60, interval_s=86_400).buckets
+    bars = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=86_400)).buckets
     return sum(bar.detections for bar in bars)
 
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from frametally.ports.count_index import CountIndex, Histogram
+from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.process.reports import Skipped
 from frametally.rules.times import DAY_S, HOUR_S
 
@@ -106,7 +106,7 @@ def print_counts(index: CountIndex, model: str, base_interval_s: int) -> None:
         ),
         DAY_S,
     )
-    histogram = index.histogram(model=model, base_interval_s=base_interval_s, interval_s=interval_s)
+    histogram = index.histogram(CountQuery(model, base_interval_s, interval_s))
     out.print(_counts_table(histogram, labels, interval_s))
     if len(labels) > _MOST_LABELS:
         out.print(f"{len(labels) - _MOST_LABELS} more labels are in the dashboard.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from frametally.errors import FrametallyError, Misconfigured
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.count_questions import up_to_date
 
 
@@ -85,13 +85,7 @@ def find_bar(
             f"{before_ms + interval_ms} ms"
         )
     found = index.histogram(
-        model=model,
-        base_interval_s=base_s,
-        interval_s=interval_s,
-        sources=[source],
-        labels=[label],
-        from_ms=start_ms,
-        to_ms=start_ms + interval_ms,
+        CountQuery(model, base_s, interval_s, [source], [label], start_ms, start_ms + interval_ms)
     )
     frames = sum(one.frames for one in found.coverage)
     if not frames:

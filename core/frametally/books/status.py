@@ -23,7 +23,7 @@ from frametally.books.offsets import (
 )
 from frametally.books.verdict import SourceLine, StageLine, judge, stages_behind
 from frametally.media.manifests import forgotten_by, media_of, sources_timed_by_file
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import ChainLink, CountedRun, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
@@ -242,9 +242,7 @@ class _Books:
     def _indexed(self, model: str | None, interval_s: int | None, source: str) -> int:
         if model is None or interval_s is None:
             return 0
-        histogram = self._index.histogram(
-            model=model, base_interval_s=interval_s, interval_s=DAY_S, sources=[source], labels=None
-        )
+        histogram = self._index.histogram(CountQuery(model, interval_s, DAY_S, [source]))
         return sum(bucket.frames for bucket in histogram.coverage)
 
 

@@ -100,6 +100,38 @@ class CountedDay(NamedTuple):
     published: int
 
 
+class CountQuery(NamedTuple):
+    """What is asked of a count index: one model, one stored base interval, a range, sources and labels.
+
+    Attributes:
+        model: Whose detections.
+        base_interval_s: Which stored interval is read.
+        interval_s: Length of a bar, a multiple of the base interval; None: the base interval itself.
+        sources: Slugs; empty means all.
+        labels: Class names; empty means all.
+        from_ms: First start of a base interval (inclusive); None: from the first on.
+        to_ms: Start of the first base interval that is not read; None: to the last.
+        offset_ms: Bars start where the time plus this is a multiple of their length (as local time is UTC
+            plus its offset); a multiple of the base interval, of either sign.
+        by_source: Whether each source has bars of its own.
+    """
+
+    model: str
+    base_interval_s: int
+    interval_s: int | None = None
+    sources: Sequence[str] = ()
+    labels: Sequence[str] = ()
+    from_ms: int | None = None
+    to_ms: int | None = None
+    offset_ms: int = 0
+    by_source: bool = False
+
+    @property
+    def bar_s(self) -> int:
+        """Length of a bar in seconds."""
+        return self.base_interval_s if self.interval_s is None else self.interval_s
+
+
 class SourceSummary(NamedTuple):
     """What is indexed of one source: distinct frames and event time of its first and last interval."""
 
@@ -121,9 +153,7 @@ class IndexedEvidence(NamedTuple):
 class CountIndex(Protocol):
     """What every index adapter does. All methods may raise `Retryable` (the index is away for now).
 
-    `from_ms` (inclusive) and `to_ms` (exclusive) select intervals by their start; None leaves that end open.
-    `sources` and `labels` None or empty mean all. Under a `time_limit` a query that takes longer is ended
-    with `TookTooLong`.
+    Under a `time_limit` a query that takes longer is ended with `TookTooLong`.
     """
 
     url: str
@@ -160,67 +190,27 @@ class CountIndex(Protocol):
     def sources(self, model: str) -> list[SourceSummary]:
         """Sources of the model, by name."""
 
-    def histogram(
-        self,
-        *,
-        model: str,
-        base_interval_s: int,
-        interval_s: int,
-        sources: Sequence[str] | None = None,
-        labels: Sequence[str] | None = None,
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-        offset_ms: int = 0,
-        by_source: bool = False,
-    ) -> Histogram:
-        """Counts per `interval_s` (a multiple of `base_interval_s`) and label.
-
-        Args:
-            model: Whose detections.
-            base_interval_s: Which stored interval is read.
-            interval_s: Length of a bar.
-            sources: Slugs of sources.
-            labels: Class names.
-            from_ms: First start of a base interval.
-            to_ms: Start of the first base interval that is not read.
-            offset_ms: Bars start where the time plus this is a multiple of their length (as local time is UTC
-                plus its offset); a multiple of the base interval, of either sign.
-            by_source: Whether each source has bars of its own.
+    def histogram(self, query: CountQuery) -> Histogram:
+        """Return counts per interval and label.
 
         Raises:
             Misconfigured: No such interval or offset, too many names, or more bars than an answer holds.
         """
 
-    def week_hours(
-        self,
-        *,
-        model: str,
-        base_interval_s: int,
-        sources: Sequence[str] | None = None,
-        labels: Sequence[str] | None = None,
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-        offset_ms: int = 0,
-    ) -> list[WeekHour]:
-        """Counts per hour of the week of local time (UTC plus `offset_ms`), those that were filmed, by hour.
+    def week_hours(self, query: CountQuery) -> list[WeekHour]:
+        """Return counts per hour of the week of local time, those that were filmed, by hour.
 
         Raises:
             Misconfigured: A base interval that divides no hour, an offset that is no multiple of it, or too
                 many names.
         """
 
-    def evidence(
-        self,
-        *,
-        model: str,
-        base_interval_s: int,
-        sources: Sequence[str] | None = None,
-        labels: Sequence[str] | None = None,
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-        limit_per_label: int = 1,
-    ) -> list[IndexedEvidence]:
-        """The busiest evidence frames per label: by count (most first), then time, then path."""
+    def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
+        """Return the busiest evidence frames per label: by count (most first), then time, then path.
+
+        Raises:
+            Misconfigured: Too many names.
+        """
 
     def close(self) -> None:
         """Release connections."""

@@ -9,7 +9,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from frametally.errors import Misconfigured
-from frametally.ports.count_index import Bucket, CountedDay, CountIndex, CoverageBucket, Histogram
+from frametally.ports.count_index import (
+    Bucket,
+    CountedDay,
+    CountIndex,
+    CountQuery,
+    CoverageBucket,
+    Histogram,
+)
 from frametally.rules.times import HOUR_S, is_day_in_range
 
 MAX_BUCKETS = 200_000
@@ -37,10 +44,10 @@ def check_offset(offset_ms: int, base_interval_s: int) -> None:
         raise Misconfigured(f"an offset of {offset_ms} ms is no multiple of the stored {base_interval_s} s")
 
 
-def check_names(sources: Sequence[str] | None, labels: Sequence[str] | None) -> None:
+def check_names(query: CountQuery) -> None:
     """Raises `Misconfigured` if one query names too many."""
-    for kind, names in (("sources", sources), ("labels", labels)):
-        if names and len(names) > _MAX_NAMES:
+    for kind, names in (("sources", query.sources), ("labels", query.labels)):
+        if len(names) > _MAX_NAMES:
             raise Misconfigured(
                 f"{len(names)} {kind} in one query; name at most {_MAX_NAMES}, or none for all"
             )
@@ -74,18 +81,11 @@ def up_to_date(
     return found or [max(base_intervals_s, key=lambda base_s: (frames[base_s], base_s))]
 
 
-def histogram_of(
-    bars: list[Bucket],
-    covered: list[CoverageBucket],
-    *,
-    model: str,
-    base_interval_s: int,
-    interval_s: int,
-) -> Histogram:
+def histogram_of(bars: list[Bucket], covered: list[CoverageBucket], query: CountQuery) -> Histogram:
     """The answer of what `merging` has merged. Raises `Misconfigured` for more bars than one holds."""
     if max(len(bars), len(covered)) > MAX_BUCKETS:
         raise Misconfigured(
-            f"interval {interval_s} s makes more than {MAX_BUCKETS} bars; "
+            f"interval {query.bar_s} s makes more than {MAX_BUCKETS} bars; "
             "ask for a longer interval or a shorter range"
         )
-    return Histogram(model=model, base_interval_s=base_interval_s, buckets=bars, coverage=covered)
+    return Histogram(query.model, query.base_interval_s, bars, covered)

@@ -5,7 +5,7 @@ A query is answered from one point in time, so that what it reads belongs togeth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import groupby, islice
 from typing import Any
 
@@ -14,6 +14,7 @@ import msgspec
 from frametally.ports.count_index import (
     Bucket,
     CountedDay,
+    CountQuery,
     CoverageBucket,
     Histogram,
     IndexedEvidence,
@@ -146,99 +147,64 @@ class ElasticsearchIndex:
                 there.sources[model] = _sources(now, there, model)
             return [*there.sources[model]]
 
-    def histogram(
-        self,
-        *,
-        model: str,
-        base_interval_s: int,
-        interval_s: int,
-        sources: Sequence[str] | None = None,
-        labels: Sequence[str] | None = None,
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-        offset_ms: int = 0,
-        by_source: bool = False,
-    ) -> Histogram:
-        """Counts per `interval_s` (a multiple of `base_interval_s`) and label; see `CountIndex.histogram`.
+    def histogram(self, query: CountQuery) -> Histogram:
+        """Counts per interval and label; see `CountIndex.histogram`.
 
         Raises:
             Misconfigured: No such interval or offset, too many names, or more bars than an answer holds.
         """
-        check_interval(interval_s, base_interval_s)
-        check_offset(offset_ms, base_interval_s)
-        selection = _selection(model, base_interval_s, sources, labels)
-        of_coverage = [by_start(interval_s * 1000, offset_ms), *([by_value("source")] if by_source else [])]
+        check_interval(query.bar_s, query.base_interval_s)
+        check_offset(query.offset_ms, query.base_interval_s)
+        check_names(query)
+        selection = _selection(query)
+        of_coverage = [by_start(query.bar_s * 1000, query.offset_ms)]
+        of_coverage += [by_value("source")] if query.by_source else []
         of_counts = [*of_coverage, by_value("label")]
         bars: list[list[Bucket]] = []
         covered: list[list[CoverageBucket]] = []
-        steps = usable_steps(base_interval_s, interval_s, offset_ms)
+        steps = usable_steps(query.base_interval_s, query.bar_s, query.offset_ms)
         with moment(self._cluster) as now:
             there = self._catalogue(now)
-            for piece in pieces(steps, bounded(from_ms), bounded(to_ms)):
+            for piece in pieces(steps, bounded(query.from_ms), bounded(query.to_ms)):
                 runs = there.runs(selection.series, piece)
-                query = documents_of("count", selection, piece, runs)
-                groups = now.groups(query, of_counts, OF_COUNTS, MAX_BUCKETS)
+                documents = documents_of("count", selection, piece, runs)
+                groups = now.groups(documents, of_counts, OF_COUNTS, MAX_BUCKETS)
                 bars.append(sorted(map(_bucket, groups), key=bar_order))
-                query = documents_of("coverage", selection, piece, runs)
-                groups = now.groups(query, of_coverage, OF_COVERAGE, MAX_BUCKETS)
+                documents = documents_of("coverage", selection, piece, runs)
+                groups = now.groups(documents, of_coverage, OF_COVERAGE, MAX_BUCKETS)
                 covered.append(sorted(map(_coverage_bucket, groups), key=coverage_order))
-        return histogram_of(
-            merge_bars(bars),
-            merge_coverage(covered),
-            model=model,
-            base_interval_s=base_interval_s,
-            interval_s=interval_s,
-        )
+        return histogram_of(merge_bars(bars), merge_coverage(covered), query)
 
-    def week_hours(
-        self,
-        *,
-        model: str,
-        base_interval_s: int,
-        sources: Sequence[str] | None = None,
-        labels: Sequence[str] | None = None,
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-        offset_ms: int = 0,
-    ) -> list[WeekHour]:
+    def week_hours(self, query: CountQuery) -> list[WeekHour]:
         """Counts per hour of the week of local time; see `CountIndex.week_hours`.
 
         Raises:
             Misconfigured: A base interval that divides no hour, a bad offset, or too many names.
         """
-        check_week_hours(base_interval_s)
-        check_offset(offset_ms, base_interval_s)
-        selection = _selection(model, base_interval_s, sources, labels)
-        steps = usable_steps(base_interval_s, HOUR_S, offset_ms)
-        hours = [by_start(HOUR_MS, offset_ms)]
+        check_week_hours(query.base_interval_s)
+        check_offset(query.offset_ms, query.base_interval_s)
+        check_names(query)
+        selection = _selection(query)
+        steps = usable_steps(query.base_interval_s, HOUR_S, query.offset_ms)
+        hours = [by_start(HOUR_MS, query.offset_ms)]
         counted: list[WeekHour] = []
         covered: list[CoverageBucket] = []
         with moment(self._cluster) as now:
             there = self._catalogue(now)
-            for piece in pieces(steps, bounded(from_ms), bounded(to_ms)):
+            for piece in pieces(steps, bounded(query.from_ms), bounded(query.to_ms)):
                 runs = there.runs(selection.series, piece)
-                query = documents_of("count", selection, piece, runs)
-                for found in now.groups(query, hours, OF_COUNTS, MAX_BUCKETS):
-                    hour = _hour_of_week(found["key"]["start"], offset_ms)
+                documents = documents_of("count", selection, piece, runs)
+                for found in now.groups(documents, hours, OF_COUNTS, MAX_BUCKETS):
+                    hour = _hour_of_week(found["key"]["start"], query.offset_ms)
                     detections, peak = whole(found, "detections"), whole(found, "peak")
                     counted.append(WeekHour(hour, 0, detections, peak, objects_of(found)))
-                query = documents_of("coverage", selection, piece, runs)
-                for found in now.groups(query, hours, OF_COVERAGE, MAX_BUCKETS):
-                    since_monday_ms = _hour_of_week(found["key"]["start"], offset_ms) * HOUR_MS
+                documents = documents_of("coverage", selection, piece, runs)
+                for found in now.groups(documents, hours, OF_COVERAGE, MAX_BUCKETS):
+                    since_monday_ms = _hour_of_week(found["key"]["start"], query.offset_ms) * HOUR_MS
                     covered.append(_coverage_bucket(found)._replace(start_ms=since_monday_ms))
         return merge_week(counted, covered)
 
-    def evidence(
-        self,
-        *,
-        model: str,
-        base_interval_s: int,
-        sources: Sequence[str] | None = None,
-        labels: Sequence[str] | None = None,
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-        limit_per_label: int = 1,
-    ) -> list[IndexedEvidence]:
+    def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
         """The busiest evidence frames per label, by label, then count (most first), then time, then path.
 
         None of a bar's frames can be among the n busiest unless its best frame is: so n bars are enough.
@@ -246,22 +212,23 @@ class ElasticsearchIndex:
         Raises:
             Misconfigured: Too many sources or labels.
         """
+        check_names(query)
         limit = min(limit_per_label, _MAX_EVIDENCE_PER_LABEL)
-        selection = _selection(model, base_interval_s, sources, labels)
+        selection = _selection(query)
         if limit < 1:
             return []
-        few = limit <= MOST_EVIDENCE and DAY_S in rolled_steps(base_interval_s)
-        steps = [base_interval_s, DAY_S] if few else [base_interval_s]
+        few = limit <= MOST_EVIDENCE and DAY_S in rolled_steps(query.base_interval_s)
+        steps = [query.base_interval_s, DAY_S] if few else [query.base_interval_s]
         order = [{"peak": "desc"}, {"peak_at_ms": "asc"}, {"peak_image_path": "asc"}]
         shown = {"size": limit, "sort": order, "_source": ["source", "evidence"]}
-        interval_ms = base_interval_s * 1000
+        interval_ms = query.base_interval_s * 1000
         found = []
         with moment(self._cluster) as now:
             there = self._catalogue(now)
-            for piece in pieces(steps, bounded(from_ms), bounded(to_ms)):
-                query = _query(there, "count", selection, piece)
+            for piece in pieces(steps, bounded(query.from_ms), bounded(query.to_ms)):
+                documents = _query(there, "count", selection, piece)
                 for group in now.groups(
-                    query, [by_value("label")], {"best": {"top_hits": shown}}, _MAX_LISTED
+                    documents, [by_value("label")], {"best": {"top_hits": shown}}, _MAX_LISTED
                 ):
                     for hit in group["best"]["hits"]["hits"]:
                         for item in msgspec.convert(hit["_source"]["evidence"], list[Evidence]):
@@ -322,11 +289,9 @@ def _query(
     return documents_of(kind, selection, piece, there.runs(selection.series, piece))
 
 
-def _selection(
-    model: str, base_interval_s: int, sources: Sequence[str] | None, labels: Sequence[str] | None
-) -> DocumentSelection:
-    check_names(sources, labels)
-    return DocumentSelection(Series(model, base_interval_s), tuple(sources or ()), tuple(labels or ()))
+def _selection(query: CountQuery) -> DocumentSelection:
+    series = Series(query.model, query.base_interval_s)
+    return DocumentSelection(series, tuple(query.sources), tuple(query.labels))
 
 
 def _bucket(group: dict[str, Any]) -> Bucket:

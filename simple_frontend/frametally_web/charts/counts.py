@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from frametally.ports.count_index import CountIndex, WeekHour
+from frametally.ports.count_index import CountIndex, CountQuery, WeekHour
 from frametally.ports.count_questions import up_to_date
 from frametally.ports.merging import add_week_hours
 from frametally.rules.times import DAY_MS, HOUR_S
@@ -199,15 +199,16 @@ def heatmap(index: CountIndex, settings: Settings, selection: Selection) -> answ
     base_s = asked.base_of(selection, HOUR_S)
     hours: dict[int, WeekHour] = {}
     for span in asked.spans:
-        for cell in index.week_hours(
-            model=choice.model,
-            base_interval_s=base_s,
-            sources=selection.sources or None,
-            labels=selection.labels or None,
+        query = CountQuery(
+            choice.model,
+            base_s,
+            sources=selection.sources,
+            labels=selection.labels,
             from_ms=span.from_ms,
             to_ms=span.to_ms,
             offset_ms=span.offset_ms,
-        ):
+        )
+        for cell in index.week_hours(query):
             hours[cell.hour] = add_week_hours(hours[cell.hour], cell) if cell.hour in hours else cell
     return answers.Heatmap(
         model=choice.model,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from frametally.ports.count_index import Bucket, CountIndex, CoverageBucket
+from frametally.ports.count_index import Bucket, CountIndex, CountQuery, CoverageBucket
 from frametally.ports.merging import merge_bars, merge_coverage
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
@@ -38,15 +38,17 @@ def read_chart(
     ends: dict[int, int] = {}
     for number, span in enumerate(over):
         histogram = index.histogram(
-            model=model,
-            base_interval_s=base_interval_s,
-            interval_s=interval_s,
-            sources=query.selection.sources or None,
-            labels=query.selection.labels or None,
-            from_ms=span.from_ms,
-            to_ms=span.to_ms,
-            offset_ms=bars.offset_ms(span),
-            by_source=query.by_source,
+            CountQuery(
+                model,
+                base_interval_s,
+                interval_s,
+                sources=query.selection.sources,
+                labels=query.selection.labels,
+                from_ms=span.from_ms,
+                to_ms=span.to_ms,
+                offset_ms=bars.offset_ms(span),
+                by_source=query.by_source,
+            )
         )
         seen = {one.start_ms for one in histogram.buckets} | {one.start_ms for one in histogram.coverage}
         of_start = bars.bars_of(seen, span, is_first=number == 0, is_last=number == len(over) - 1)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from frametally.books.evidence import CountedBoxes, find_line
 from frametally.errors import Poison
-from frametally.ports.count_index import IndexedEvidence
+from frametally.ports.count_index import CountQuery, IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Detection, FrameDetections
 from frametally.settings.stages import Settings
@@ -41,13 +41,14 @@ def find_evidence(
     if choice is None or asked is None:
         return answers.EvidenceFrames(model=choice.model if choice else None, frames=[], labels_left_out=0)
     found = ports.index.evidence(
-        model=choice.model,
-        base_interval_s=asked.base_of(selection, None),
-        sources=selection.sources or None,
-        labels=selection.labels or None,
-        from_ms=selection.from_ms,
-        to_ms=selection.to_ms,
-        limit_per_label=1,
+        CountQuery(
+            choice.model,
+            asked.base_of(selection, None),
+            sources=selection.sources,
+            labels=selection.labels,
+            from_ms=selection.from_ms,
+            to_ms=selection.to_ms,
+        )
     )
     rank = {label: position for position, (label, _) in enumerate(ports.index.labels(choice.model))}
     found.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from frametally.ports.count_index import CountIndex, Histogram
+from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.ports.steps import rolled_steps
 from frametally.rules.times import DAY_S
 from frametally.settings.stages import Settings
@@ -111,11 +111,5 @@ def _starts(histogram: Histogram) -> list[int]:
 
 def _histogram(index: CountIndex, bar: Bar, interval_s: int, from_ms: int, to_ms: int) -> Histogram:
     return index.histogram(
-        model=bar.model,
-        base_interval_s=bar.base_interval_s,
-        interval_s=interval_s,
-        sources=bar.sources,
-        labels=bar.labels or None,
-        from_ms=from_ms,
-        to_ms=to_ms,
+        CountQuery(bar.model, bar.base_interval_s, interval_s, bar.sources, bar.labels, from_ms, to_ms)
     )

@@ -6,7 +6,7 @@ A query is one transaction, so that what it reads from several tables belongs to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby, islice
 from typing import Any
@@ -26,6 +26,7 @@ from frametally.adapters.sql.limits import limited
 from frametally.ports.count_index import (
     Bucket,
     CountedDay,
+    CountQuery,
     CoverageBucket,
     Histogram,
     IndexedEvidence,
@@ -158,101 +159,64 @@ class SqlIndex:
                 there.sources[model] = [found[source] for source in sorted(found)]
             return [*there.sources[model]]
 
-    def histogram(
-        self,
-        *,
-        model: str,
-        base_interval_s: int,
-        interval_s: int,
-        sources: Sequence[str] | None = None,
-        labels: Sequence[str] | None = None,
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-        offset_ms: int = 0,
-        by_source: bool = False,
-    ) -> Histogram:
-        """Counts per `interval_s` (a multiple of `base_interval_s`) and label; see `CountIndex.histogram`.
+    def histogram(self, query: CountQuery) -> Histogram:
+        """Counts per interval and label; see `CountIndex.histogram`.
 
         Raises:
             Misconfigured: No such interval or offset, too many names, or more bars than an answer holds.
         """
-        check_interval(interval_s, base_interval_s)
-        check_offset(offset_ms, base_interval_s)
-        selection = _selection(model, base_interval_s, sources, labels)
+        check_interval(query.bar_s, query.base_interval_s)
+        check_offset(query.offset_ms, query.base_interval_s)
+        check_names(query)
+        bar_ms = query.bar_s * 1000
         asked: dict[str, Any] = {
-            "interval_ms": interval_s * 1000,
-            "offset_ms": offset_ms % (interval_s * 1000),
-            "by_source": by_source,
+            "interval_ms": bar_ms,
+            "offset_ms": query.offset_ms % bar_ms,
+            "by_source": query.by_source,
             "limit": MAX_BUCKETS + 1,
         }
         bars: list[list[Bucket]] = []
         covered: list[list[CoverageBucket]] = []
         with self._reading() as connection:
-            for part in self._parts(connection, selection, interval_s, offset_ms, from_ms, to_ms):
+            for part in self._parts(connection, query):
                 bars.append(part.buckets(**asked))
                 covered.append(part.coverage(**asked))
-        return histogram_of(
-            merge_bars(bars),
-            merge_coverage(covered),
-            model=model,
-            base_interval_s=base_interval_s,
-            interval_s=interval_s,
-        )
+        return histogram_of(merge_bars(bars), merge_coverage(covered), query)
 
-    def week_hours(
-        self,
-        *,
-        model: str,
-        base_interval_s: int,
-        sources: Sequence[str] | None = None,
-        labels: Sequence[str] | None = None,
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-        offset_ms: int = 0,
-    ) -> list[WeekHour]:
+    def week_hours(self, query: CountQuery) -> list[WeekHour]:
         """Counts per hour of the week of local time; see `CountIndex.week_hours`.
 
         Raises:
             Misconfigured: A base interval that divides no hour, a bad offset, or too many names.
         """
-        check_week_hours(base_interval_s)
-        check_offset(offset_ms, base_interval_s)
-        selection = _selection(model, base_interval_s, sources, labels)
+        check_week_hours(query.base_interval_s)
+        check_offset(query.offset_ms, query.base_interval_s)
+        check_names(query)
         counted: list[WeekHour] = []
         covered: list[CoverageBucket] = []
         with self._reading() as connection:
-            for part in self._parts(connection, selection, HOUR_S, offset_ms, from_ms, to_ms):
-                counted += part.week_hours(offset_ms=offset_ms % WEEK_MS)
-                covered += part.week_coverage(offset_ms=offset_ms % WEEK_MS)
+            for part in self._parts(connection, query._replace(interval_s=HOUR_S)):
+                counted += part.week_hours(offset_ms=query.offset_ms % WEEK_MS)
+                covered += part.week_coverage(offset_ms=query.offset_ms % WEEK_MS)
         return merge_week(counted, covered)
 
-    def evidence(
-        self,
-        *,
-        model: str,
-        base_interval_s: int,
-        sources: Sequence[str] | None = None,
-        labels: Sequence[str] | None = None,
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-        limit_per_label: int = 1,
-    ) -> list[IndexedEvidence]:
+    def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
         """The busiest evidence frames per label, by label, then count (most first), then time, then path.
 
         Raises:
             Misconfigured: Too many sources or labels.
         """
+        check_names(query)
         limit = max(0, min(limit_per_label, _MAX_EVIDENCE_PER_LABEL))
-        selection = _selection(model, base_interval_s, sources, labels)
-        few = limit <= tables.MOST_EVIDENCE and base_interval_s < DAY_S
-        steps = [base_interval_s, DAY_S] if few else [base_interval_s]
+        base_s = query.base_interval_s
+        steps = [base_s, DAY_S] if limit <= tables.MOST_EVIDENCE and base_s < DAY_S else [base_s]
         found = []
         with self._reading() as connection:
-            for piece in pieces(steps, _bounded(from_ms), _bounded(to_ms)):
-                query = select_evidence(selection, piece, limit_per_label=limit, limit=_MAX_LISTED)
-                for source, label, frames in connection.execute(*query).all():
+            for piece in pieces(steps, _bounded(query.from_ms), _bounded(query.to_ms)):
+                chosen = select_evidence(_selection(query), piece, limit_per_label=limit, limit=_MAX_LISTED)
+                for source, label, frames in connection.execute(*chosen).all():
                     for item in _evidence_decoder.decode(frames):
-                        start_ms = item.captured_at_ms // (base_interval_s * 1000) * (base_interval_s * 1000)
+                        start_ms = item.captured_at_ms // (base_s * 1000) * (base_s * 1000)
                         found.append(IndexedEvidence(source, label, start_ms, item))
         found.sort(key=_evidence_order)
         by_label = groupby(found, key=lambda item: item.label)
@@ -278,18 +242,11 @@ class SqlIndex:
         self._known = there
         return there
 
-    def _parts(
-        self,
-        connection: Connection,
-        selection: RowSelection,
-        interval_s: int,
-        offset_ms: int,
-        from_ms: int | None,
-        to_ms: int | None,
-    ) -> Iterator[PackedHours | Rows]:
+    def _parts(self, connection: Connection, query: CountQuery) -> Iterator[PackedHours | Rows]:
         """The range in pieces, in order, each by what reads it fastest."""
-        from_ms, to_ms = _bounded(from_ms), _bounded(to_ms)
-        steps_s = usable_steps(selection.series.base_interval_s, interval_s, offset_ms)
+        selection = _selection(query)
+        from_ms, to_ms = _bounded(query.from_ms), _bounded(query.to_ms)
+        steps_s = usable_steps(query.base_interval_s, query.bar_s, query.offset_ms)
         there = self._catalogue(connection)
         runs = there.runs(selection.series, from_ms, to_ms)
         is_packed = is_served(selection, steps_s, self._hours, runs)
@@ -307,7 +264,7 @@ class SqlIndex:
         most: dict[str, int] = {}
         for series in there.of_model(model):
             if self._hours.can_hold(there.runs(series, None, None)):
-                parts = self._parts(connection, RowSelection(series), DAY_S, 0, None, None)
+                parts = self._parts(connection, CountQuery(*series, interval_s=DAY_S))
             else:  # days are fewer
                 parts = iter([Rows(connection, RowSelection(series), whole(series))])
             totals: Counter[str] = Counter()
@@ -318,11 +275,9 @@ class SqlIndex:
         return sorted(most.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _selection(
-    model: str, base_interval_s: int, sources: Sequence[str] | None, labels: Sequence[str] | None
-) -> RowSelection:
-    check_names(sources, labels)
-    return RowSelection(Series(model, base_interval_s), tuple(sources or ()), tuple(labels or ()))
+def _selection(query: CountQuery) -> RowSelection:
+    series = Series(query.model, query.base_interval_s)
+    return RowSelection(series, tuple(query.sources), tuple(query.labels))
 
 
 def _bounded(time_ms: int | None) -> int | None:
