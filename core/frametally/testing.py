@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from frametally.adapters.files.folder_store import check_key
 from frametally.adapters.sqlite.consumer_group import Owner, divide
 from frametally.errors import Misconfigured
-from frametally.ports.frame_log import LeaseLost, LogRecord
+from frametally.ports.frame_log import LeaseLost, LogRecord, NoSuchTopic
 from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
 from frametally.rules.times import DAY_S
 
@@ -231,7 +231,7 @@ class MemoryLog:
     def _topic(self, name: str) -> _Topic:
         with self.lock:
             if name not in self._topics:
-                raise Misconfigured(f"{self.url} has no topic {name!r}: produce something first")
+                raise NoSuchTopic(self.url, name)
             return self._topics[name]
 
 

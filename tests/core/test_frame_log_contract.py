@@ -26,7 +26,7 @@ from serving.needs import server
 from frametally.adapters.sqlite.file_log import SqliteLog
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.opening import open_frame_log
-from frametally.ports.frame_log import FrameLog, LeaseLost, LogConsumer, LogRecord
+from frametally.ports.frame_log import FrameLog, LeaseLost, LogConsumer, LogRecord, NoSuchTopic
 from frametally.testing import ManualClock, MemoryLog
 
 TOPIC, GROUP, PARTITIONS = "frames", "frametally-yolo", 6
@@ -89,7 +89,8 @@ class KafkaSpace:
         try:
             yield
         except FrametallyError as error:
-            raise type(error)(str(error).replace(self._space, "")) from error
+            error.args = (str(error).replace(self._space, ""),)
+            raise
 
 
 class RealClock(ManualClock):
@@ -259,7 +260,7 @@ def test_a_topic_that_is_not_there_is_named_with_the_remedy(log: FrameLog) -> No
         lambda: log.trim("nothing"),
     ]
     for call in calls:
-        with pytest.raises(Misconfigured, match="no topic 'nothing': produce something first"):
+        with pytest.raises(NoSuchTopic, match="no topic 'nothing': produce something first"):
             call()
     with pytest.raises(Misconfigured, match="at least 1"):
         log.create_topic("nothing", 0)

@@ -274,6 +274,35 @@ def test_who_may_look_and_not_read_or_write_is_told_so_instead_of_waiting_for_ev
             log.publish(topic, [(b"", b"x")])
 
 
+@pytest.mark.parametrize(
+    ("granted", "missing"),
+    [
+        ([], "look at"),
+        ([ACLOperation.DESCRIBE], "write to"),
+        ([ACLOperation.DESCRIBE, ACLOperation.WRITE], "read"),
+    ],
+)
+def test_the_doctor_calls_a_log_bad_that_refuses_a_right_on_the_topic_and_says_which(
+    kafka: Mapping[str, str],
+    admin: KafkaAdminClient,
+    topic: str,
+    tmp_path: Path,
+    granted: list[ACLOperation],
+    missing: str,
+) -> None:
+    admin.create_topics({topic: {"num_partitions": 2}}, wait_for_metadata=True)
+    grant(admin, topic, kafka["OTHER_USER"], ACLOperation.ALL)
+    for operation in granted:
+        grant(admin, topic, kafka["USER"], operation)
+    settings = settings_of(kafka, "SASL_PLAINTEXT") | {"topic": topic}
+    done = frametally("doctor", "--json", "--data-dir", tmp_path, **settings)
+    (row,) = [row for row in json.loads(done.stdout)["rows"] if row["area"] == "log"]
+    assert not row["good"], row
+    assert f"Kafka does not let user 'frametally' {missing} topic '{topic}'" in row["remedy"]
+    assert "kafka-acls" in row["remedy"]
+    assert done.returncode == 2
+
+
 # What an administrator does to a topic.
 
 

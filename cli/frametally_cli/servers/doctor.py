@@ -25,7 +25,7 @@ from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.files.downloads import KnownFile, file_sha256
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
-from frametally.ports.frame_log import FrameLog
+from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.ports.object_store import ObjectInfo
 from frametally.settings.stages import COMPONENT_FOLDERS, ENV_PREFIX, Settings, component_folder
 
@@ -258,9 +258,8 @@ def _check_log(settings: Settings, shown: str) -> Iterator[Finding]:
         _try_log_rights(log)
         try:
             ends, begin = log.end_offsets(settings.topic), log.begin_offsets(settings.topic)
-        except Misconfigured as error:
-            if "topic" not in str(error):
-                raise
+            _try_rights_on(log, settings.topic)
+        except NoSuchTopic:
             yield Finding(
                 "log",
                 shown,
@@ -289,7 +288,7 @@ def _other_topics(settings: Settings, log: FrameLog) -> list[tuple[str, int]]:
     for topic in sorted(topics - {settings.topic}):
         try:
             held = sum(log.end_offsets(topic).values()) - sum(log.begin_offsets(topic).values())
-        except Misconfigured:  # there is none
+        except Misconfigured:  # there is none, or it is not ours to see
             continue
         found.append((topic, held))
     return found
@@ -313,6 +312,17 @@ def _try_log_rights(log: FrameLog) -> None:
             raise Retryable(f"a message that was announced did not come within {_PROBE_S:.0f} s; try again")
         consumer.commit(taken[-1].partition, taken[-1].offset + 1)
     log.trim(_PROBE_TOPIC)
+
+
+def _try_rights_on(log: FrameLog, topic: str) -> None:
+    """See that the topic may be written and read, and leave it as it is: nothing is announced, nobody joins.
+
+    Raises:
+        NoSuchTopic: There is none yet.
+        Misconfigured: A right is missing.
+    """
+    log.publish(topic, [])
+    log.subscribe(topic, _PROBE_TOPIC, on_assigned=lambda _: None, on_revoked=lambda _: None).close()
 
 
 def _check_index(settings: Settings, shown: str) -> Iterator[Finding]:

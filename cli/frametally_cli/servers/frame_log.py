@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
-from frametally.errors import Misconfigured
 from frametally.opening import open_frame_log
+from frametally.ports.frame_log import NoSuchTopic
 from frametally.settings.stages import Settings
 
 
@@ -31,8 +31,8 @@ def set_up_log(settings: Settings, *, check_only: bool) -> Iterator[str]:
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
         try:
             partitions = log.partitions(settings.topic)
-        except Misconfigured as error:
-            if check_only or "no topic" not in str(error):
+        except NoSuchTopic:
+            if check_only:
                 raise
             log.create_topic(settings.topic, settings.log_partitions)
             partitions = log.partitions(settings.topic)

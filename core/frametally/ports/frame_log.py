@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
-from frametally.errors import FrametallyError
+from frametally.errors import FrametallyError, Misconfigured
 
 
 class LogRecord(NamedTuple):
@@ -15,6 +15,14 @@ class LogRecord(NamedTuple):
     offset: int
     key: bytes
     value: bytes
+
+
+class NoSuchTopic(Misconfigured):
+    """The log has no topic of that name."""
+
+    def __init__(self, url: str, topic: str) -> None:
+        """Name the log and the topic in the message."""
+        super().__init__(f"{url} has no topic {topic!r}: produce something first, or set FRAMETALLY_TOPIC")
 
 
 class LeaseLost(FrametallyError):
@@ -58,7 +66,10 @@ class LogConsumer(Protocol):
 
 
 class FrameLog(Protocol):
-    """What every log adapter does. All methods may raise `Retryable` (the log is away for now)."""
+    """What every log adapter does.
+
+    All methods may raise `Retryable` (the log is away for now), those that name a topic `NoSuchTopic`.
+    """
 
     url: str
 
@@ -66,10 +77,10 @@ class FrameLog(Protocol):
         """Make the topic if it is not there; an existing one stays as it is."""
 
     def partitions(self, topic: str) -> int:
-        """How many partitions the topic has. Raises `Misconfigured` if there is no such topic."""
+        """How many partitions the topic has. Raises `NoSuchTopic`."""
 
     def log_id(self, topic: str) -> str:
-        """Identity of this very topic: a topic made anew has another. Raises `Misconfigured` as above."""
+        """Identity of this very topic: a topic made anew has another. Raises `NoSuchTopic`."""
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
         """Append `(key, value)` messages durably; those with one key to one partition, in order."""

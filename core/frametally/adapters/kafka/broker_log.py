@@ -23,9 +23,10 @@ from kafka.errors import (
 
 from frametally.adapters.kafka.access import read_kafka_access
 from frametally.adapters.kafka.consumer_group import KafkaGroupConsumer
-from frametally.adapters.kafka.failures import NoSuchTopic, explained, no_right
+from frametally.adapters.kafka.failures import explained, no_right
 from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import Misconfigured, Retryable
+from frametally.ports.frame_log import NoSuchTopic
 from frametally.rules.times import HOUR_MS
 from frametally.settings.access import LogAccess
 

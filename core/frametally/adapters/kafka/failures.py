@@ -9,15 +9,7 @@ from kafka import errors
 
 from frametally.adapters.kafka.access import KafkaAccess
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-
-
-class NoSuchTopic(Misconfigured):
-    """There is no topic of that name."""
-
-
-def no_such_topic(url: str, topic: str) -> NoSuchTopic:
-    """The error about a topic that is not there."""
-    return NoSuchTopic(f"{url} has no topic {topic!r}: produce something first, or set FRAMETALLY_TOPIC")
+from frametally.ports.frame_log import NoSuchTopic
 
 
 def no_right(access: KafkaAccess, right: str, what: str) -> Misconfigured:
@@ -53,7 +45,7 @@ def explain(error: BaseException, access: KafkaAccess, url: str, topic: str, doi
     """The library's error as ours; see `explained`."""
     match error:
         case errors.UnknownTopicOrPartitionError() | errors.UnknownTopicIdError():
-            return no_such_topic(url, topic)
+            return NoSuchTopic(url, topic)
         case errors.TopicAuthorizationFailedError():
             return no_right(access, doing, f"topic {topic!r}")
         case errors.GroupAuthorizationFailedError():

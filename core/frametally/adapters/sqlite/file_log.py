@@ -13,6 +13,7 @@ from typing import NamedTuple
 from frametally.adapters.sqlite.consumer_group import SqliteConsumer
 from frametally.adapters.sqlite.database_file import SqliteFile
 from frametally.errors import Misconfigured
+from frametally.ports.frame_log import NoSuchTopic
 from frametally.settings.access import LogAccess
 
 _CHUNK_MESSAGES = 1000
@@ -197,8 +198,6 @@ class SqliteLog:
         if name not in self._topics:
             rows = self._file.read("SELECT topic_id, log_id, partitions FROM topic WHERE name = ?", (name,))
             if not rows:
-                raise Misconfigured(
-                    f"{self.url} has no topic {name!r}: produce something first, or set FRAMETALLY_TOPIC"
-                )
+                raise NoSuchTopic(self.url, name)
             self._topics[name] = _Topic(*rows[0])
         return self._topics[name]
