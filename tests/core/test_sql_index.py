@@ -16,13 +16,13 @@ from sqlalchemy.schema import CreateTable
 
 from frametally.adapters.sql import engine as sql_engine
 from frametally.adapters.sql import limits as sql_limits
-from frametally.adapters.sql.engine import BUSY_TIMEOUT_S
 from frametally.adapters.sql.index import counts as sql_index
 from frametally.adapters.sql.index import queries as sql_queries
 from frametally.adapters.sql.index import tables as sql_tables
 from frametally.adapters.sql.index.counts import SqlIndex
 from frametally.adapters.sql.index.queries import RowSelection
 from frametally.errors import Misconfigured, Retryable
+from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.opening import open_count_index
 from frametally.ports import count_questions
 from frametally.ports.count_index import CountQuery, Series

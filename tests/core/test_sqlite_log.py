@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from frametally.adapters.sqlite import database_file as sqlite_file
-from frametally.adapters.sqlite.database_file import SqliteFile, network_file_system
+from frametally.adapters.sqlite.database_file import SqliteFile
 from frametally.adapters.sqlite.file_log import SqliteLog
 from frametally.errors import Misconfigured, Retryable
-from frametally.opening import open_frame_log
+from frametally.files import sqlite as sqlite_opening
+from frametally.files.sqlite import network_file_system
+from frametally.opening import open_count_index, open_frame_log, open_ledger
 from frametally.ports.frame_log import LogConsumer
 from frametally.testing import ManualClock
 
@@ -418,16 +420,27 @@ def test_the_innermost_and_latest_mount_says_whether_a_folder_is_on_the_network(
     assert network_file_system(Path(folder), "") is None
 
 
+OPENED: dict[str, tuple[Callable[[str], Any], str]] = {
+    "log": (open_frame_log, "FRAMETALLY_LOG_URL"),
+    "index": (open_count_index, "FRAMETALLY_INDEX_URL"),
+    "ledger": (open_ledger, "FRAMETALLY_LEDGER_URL"),
+}
+
+
+@pytest.mark.parametrize("kind", OPENED)
 def test_a_network_file_system_is_refused_before_anything_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
+    opening, setting = OPENED[kind]
+    url = f"sqlite:///{tmp_path}/data/{kind}.sqlite"
     (tmp_path / "mounts").write_text(f"nas:/x {tmp_path.resolve()} nfs4 rw 0 0\n")
-    monkeypatch.setattr(sqlite_file, "_MOUNTS", tmp_path / "mounts")
-    refused(f"sqlite:///{tmp_path}/data/log.sqlite", r"network file system \(nfs4\).*local disk")
+    monkeypatch.setattr(sqlite_opening, "_MOUNTS", tmp_path / "mounts")
+    with pytest.raises(Misconfigured, match=rf"network file system \(nfs4\).*set {setting}.*local disk"):
+        opening(url)
     assert not (tmp_path / "data").exists()
-    monkeypatch.setattr(sqlite_file, "_MOUNTS", tmp_path / "no such file")  # as on macOS
-    with closing(SqliteLog(f"sqlite:///{tmp_path}/data/log.sqlite")):
-        assert (tmp_path / "data/log.sqlite").exists()
+    monkeypatch.setattr(sqlite_opening, "_MOUNTS", tmp_path / "no such file")  # as on macOS
+    with closing(opening(url)):
+        assert (tmp_path / f"data/{kind}.sqlite").exists()
 
 
 def test_the_lease_can_be_set_on_opening(url: str, stack: ExitStack) -> None:

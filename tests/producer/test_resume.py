@@ -239,6 +239,17 @@ def test_a_data_folder_that_cannot_be_written_is_no_cache(tmp_path: Path) -> Non
     assert not (tmp_path / "none").exists()
 
 
+def test_a_data_folder_on_a_network_file_system_is_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mounts").write_text(f"nas:/x {tmp_path.resolve()} nfs4 rw 0 0\n")
+    monkeypatch.setattr("frametally.files.sqlite._MOUNTS", tmp_path / "mounts")
+    with seen_files.SeenFiles(tmp_path / "data") as seen:
+        seen.note_rate("video", "", seen_files.Rate(1, 1.0, 1, 1))
+        assert seen.rate("video", "") is None
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_place_is_not_used_if_its_manifest_went_and_a_new_one_has_less(
     bench: Bench, make_video: Callable[..., Path], decoded: list[int]
 ) -> None:

@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from frametally.errors import Misconfigured
+from frametally.files.sqlite import SqliteOpener
 from frametally_producer.reading.places import ResumePoint
 
 FILE_NAME = "seen-files.sqlite"
@@ -199,11 +201,18 @@ class SeenFiles:
 
 
 def _open_to_write(path: Path) -> sqlite3.Connection | None:
+    opener = SqliteOpener(
+        path.absolute(), what="cache", setting="FRAMETALLY_DATA_DIR", busy_timeout_s=_BUSY_S
+    )
     for _ in range(2):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return _open(path)
-        except (OSError, sqlite3.OperationalError):  # no right, no room, locked: it may be a good file
+            opener.prepare_folder()
+            return _prepared(opener.connect())
+        except (
+            Misconfigured,
+            OSError,
+            sqlite3.OperationalError,
+        ):  # no right, no room, locked: it may be good
             return None
         except sqlite3.DatabaseError:  # damaged, or of another version: begin anew
             with contextlib.suppress(OSError):
@@ -218,8 +227,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection | None:
         return None
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, _VERSION):

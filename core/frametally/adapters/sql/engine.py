@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -32,11 +30,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.server import SqlServer
-from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.errors import Misconfigured, Retryable
+from frametally.files.sqlite import BUSY_TIMEOUT_S, SqliteOpener, sqlite_path
 from frametally.process.time_limit import seconds_left
 from frametally.settings.access import ServerAccess
-
-BUSY_TIMEOUT_S = 30.0
 
 
 class Layout(NamedTuple):
@@ -89,13 +86,12 @@ class SqlDatabase:
         self._what = layout.what
         self._another = f"set {layout.setting} to another file"
         self._server: SqlServer | None = None
-        self._busy_timeout_s = busy_timeout_s
-        self._path: Path | None = None  # of SQLite's file
+        self._file: SqliteOpener | None = None
         self._opened_file: tuple[int, int] | None = None
         self._opened_wal: tuple[int, int] | None = None
         self._reopening = threading.Lock()
         if url.startswith("sqlite:"):
-            self._engine = self._open_sqlite(url)
+            self._engine = self._open_sqlite(url, busy_timeout_s)
         else:
             self._server = SqlServer(url, access, what=layout.what, setting=layout.setting)
             self._name = self._server.name
@@ -141,32 +137,27 @@ class SqlDatabase:
         """Release connections."""
         self._engine.dispose()
 
-    def _open_sqlite(self, url: str) -> Engine:
-        path = Path(url.removeprefix("sqlite:///"))
-        if not path.is_absolute() or "\0" in url:
-            raise Misconfigured(
-                f"{self._layout.setting}={url!r}: no absolute path; use sqlite:////absolute/file.sqlite"
-            )
+    def _open_sqlite(self, url: str, busy_timeout_s: float) -> Engine:
+        layout = self._layout
+        path = sqlite_path(url, layout.setting)
         self._name = str(path)
-        self._path = path
-        self._make_folder(path)
-        # Not from the text of the URL: a path may hold what has a meaning there.
-        engine = create_engine(
-            URL.create("sqlite", database=str(path)), connect_args={"timeout": self._busy_timeout_s}
+        self._file = file = SqliteOpener(
+            path,
+            what=layout.what,
+            setting=layout.setting,
+            refill=layout.refill,
+            busy_timeout_s=busy_timeout_s,
         )
+        file.prepare_folder()
+        # A URL of parts, not of its text: a path may hold what has a meaning there.
+        engine = create_engine(URL.create("sqlite", database=str(path)), creator=file.connect)
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
         return engine
 
-    def _make_folder(self, path: Path) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unwritable(error.strerror or str(error)) from error
-
     def _follow_file(self) -> None:
         """Open SQLite's file anew if another, or none, stands in its place: the pool holds the old one."""
-        if self._path is None or self._file_now() == self._opened_file:
+        if self._file is None or self._file_now() == self._opened_file:
             return
         with self._reopening:
             if self._file_now() == self._opened_file:
@@ -176,8 +167,8 @@ class SqlDatabase:
             self._engine.dispose()
             if left_behind:  # SQLite would take the log of the old file for the new one's
                 for suffix in ("-wal", "-shm"):
-                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-            self._make_folder(self._path)
+                    self._file.beside(suffix).unlink(missing_ok=True)
+            self._file.prepare_folder()
             self._prepare()
             self._keep_identity()
 
@@ -186,22 +177,23 @@ class SqlDatabase:
 
     def _file_now(self, suffix: str = "") -> tuple[int, int] | None:
         """Identity of SQLite's file or of that beside it; None if there is none."""
-        if self._path is None:
+        if self._file is None:
             return None
         try:
-            found = self._path.with_name(self._path.name + suffix).stat()
+            found = self._file.beside(suffix).stat()
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise self._unwritable(error.strerror or str(error)) from error
+            raise self._file.unwritable(error.strerror or str(error)) from error
         return found.st_dev, found.st_ino
 
     def _prepare(self) -> None:
         layout = self._layout
         with self._translated():
-            if self._server is None:
+            if self._file is not None:
                 self._check_kind()
-                self._switch_to_wal()
+                with self._file.translated(), closing(self._file.connect()) as raw:
+                    self._file.switch_to_wal(raw)
             with self._engine.connect() as plain:
                 # Most openings find all as it should be, and so need not wait for a writer.
                 found = sql_migration.layout_of(plain, layout.about)
@@ -236,22 +228,6 @@ class SqlDatabase:
                 f"not a {self._what}; {self._another}"
             )
 
-    def _switch_to_wal(self) -> None:
-        # SQLite does not wait for its turn here, so the first openers of a new file would fail one another.
-        deadline_s = time.monotonic() + self._busy_timeout_s
-        connection = self._engine.raw_connection()
-        try:
-            while True:
-                try:
-                    connection.cursor().execute("PRAGMA journal_mode = WAL")
-                    return
-                except sqlite3.OperationalError as error:
-                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
-                        raise self._failure(error) from error
-                time.sleep(0.01)
-        finally:
-            connection.close()
-
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
@@ -259,8 +235,8 @@ class SqlDatabase:
         except PoolTimeout as error:
             raise Retryable(f"{self._what} {self._name}: too many queries at once; try again") from error
         except DBAPIError as error:
-            if isinstance(error.orig, sqlite3.Error):
-                failure = self._failure(error.orig)
+            if self._file is not None and isinstance(error.orig, sqlite3.Error):
+                failure = self._file.failure(error.orig)
                 if isinstance(failure, Misconfigured):
                     self._opened_wal = None
                     self._engine.dispose()  # what its connections have cached would hide it from the next
@@ -268,31 +244,6 @@ class SqlDatabase:
             if self._server is not None and (refusal := self._server.failure(error)) is not None:
                 raise refusal from error
             raise
-
-    def _failure(self, error: sqlite3.Error) -> FrametallyError:
-        match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
-            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-                return Retryable(
-                    f"{self._what} {self._name} was locked by another process for "
-                    f"{self._busy_timeout_s:g} s; try again, or stop the process that holds it"
-                )
-            case sqlite3.SQLITE_FULL:
-                return Retryable(f"no room left for {self._what} {self._name}: free some space on its disk")
-            case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_PROTOCOL:
-                return Retryable(f"{self._what} {self._name}: {error}; check its disk and try again")
-            case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-                return self._unwritable(str(error))
-            case _:
-                return Misconfigured(
-                    f"{self._what} {self._name} is damaged or no SQLite file ({error}); move it away and run "
-                    f"`{self._layout.refill}`, or {self._another}"
-                )
-
-    def _unwritable(self, reason: str) -> Misconfigured:
-        return Misconfigured(
-            f"{self._what} {self._name}: {reason}; give this user the right to write it and its folder, "
-            f"or set {self._layout.setting} or FRAMETALLY_DATA_DIR to another place"
-        )
 
 
 @contextmanager
@@ -308,7 +259,6 @@ def patient(connection: Any, left_s: float | None) -> Iterator[None]:
 
 
 def _configure(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # transactions begin where `_begin` says, not where pysqlite guesses
     with patient(connection, seconds_left()):
         connection.execute("PRAGMA synchronous = NORMAL")
 

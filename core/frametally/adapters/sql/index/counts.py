@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, asc, desc, select
 
-from frametally.adapters.sql.engine import BUSY_TIMEOUT_S, Layout, SqlDatabase
+from frametally.adapters.sql.engine import Layout, SqlDatabase
 from frametally.adapters.sql.index import publication as sql_publication
 from frametally.adapters.sql.index import tables
 from frametally.adapters.sql.index.catalogue import SqlCatalogue, read_catalogue, read_days, read_version
@@ -23,6 +23,7 @@ from frametally.adapters.sql.index.kept_hours import KeptHours
 from frametally.adapters.sql.index.queries import RowSelection, select_evidence
 from frametally.adapters.sql.index.rows import Rows, source_summaries, whole
 from frametally.adapters.sql.limits import limited
+from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.count_index import (
     Bucket,
     CountedDay,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select
 
-from frametally.adapters.sql.engine import BUSY_TIMEOUT_S, Layout, SqlDatabase
+from frametally.adapters.sql.engine import Layout, SqlDatabase
 from frametally.adapters.sql.ledger import intake, tables
 from frametally.books.intake import (
     FOLDER_OF_KIND,
@@ -19,6 +19,7 @@ from frametally.books.intake import (
     take_run,
     take_segment,
 )
+from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.ledger import (
     ChainLink,
     CountedRun,

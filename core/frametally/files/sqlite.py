@@ -1,0 +1,161 @@
+"""Opens SQLite files, and says what their failures mean, for the log, the index, the ledger and caches.
+
+WAL, so that readers never wait; a busy time-out, so that writers wait for their turn; no network file system,
+because SQLite's locks do not hold there.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+
+BUSY_TIMEOUT_S = 30.0
+
+_MOUNTS = Path("/proc/mounts")
+_NETWORK_FILE_SYSTEMS = re.compile(
+    r"nfs\d?|cifs|smb\w*|9p|afs|ceph|lustre|glusterfs|gpfs|beegfs|ocfs2|gfs2"
+    r"|fuse\.(sshfs|glusterfs|ceph|rclone|s3fs|smb\w*)"
+)
+
+
+class SqliteOpener:
+    """Opens connections to one file, and turns SQLite's errors into frametally's."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        what: str,
+        setting: str,
+        refill: str = "",
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: Absolute path of the file.
+            what: What people call it, such as `ledger`.
+            setting: The setting that names it.
+            refill: The command that fills it again after it was lost; empty: there is none.
+            busy_timeout_s: Seconds to wait for another process's lock.
+        """
+        self.path = path
+        self._name = f"{what} {path}"
+        self._setting = setting
+        self._refill = f" and run `{refill}`" if refill else ""
+        self._busy_timeout_s = busy_timeout_s
+
+    def prepare_folder(self) -> None:
+        """Make the file's folder if it is missing.
+
+        Raises:
+            Misconfigured: It is on a network file system, or cannot be made.
+        """
+        kind = network_file_system(self.path.parent, _MOUNTS.read_text() if _MOUNTS.exists() else "")
+        if kind:
+            raise Misconfigured(
+                f"{self._name} is on a network file system ({kind}), where SQLite's locks do not hold; "
+                f"set {self._setting} or FRAMETALLY_DATA_DIR to a folder on a local disk"
+            )
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self.unwritable(error.strerror or str(error)) from error
+
+    def beside(self, suffix: str) -> Path:
+        """Return the path of what SQLite keeps beside the file: `-wal` or `-shm`; empty: the file's own."""
+        return self.path.with_name(self.path.name + suffix)
+
+    def connect(self) -> sqlite3.Connection:
+        """Open a connection that threads may share and that begins no transaction by itself.
+
+        Raises:
+            sqlite3.Error: Whatever SQLite says; see `translated`.
+        """
+        return sqlite3.connect(
+            self.path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
+        )
+
+    def switch_to_wal(self, connection: sqlite3.Connection) -> None:
+        """Set the file's journal to WAL, which it then keeps. Raises as `connect`."""
+        # SQLite does not wait for its turn here, so the first openers of a new file would fail one another.
+        deadline_s = time.monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
+                    raise
+            time.sleep(0.01)
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Raise SQLite's errors inside as ours; see `failure`."""
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise  # our own fault, such as a use after close
+        except sqlite3.Error as error:
+            raise self.failure(error) from error
+
+    def failure(self, error: sqlite3.Error) -> FrametallyError:
+        """Return SQLite's error as ours: `Retryable` if it passes, `Misconfigured` if a person must act."""
+        match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                return Retryable(
+                    f"{self._name} was locked by another process for {self._busy_timeout_s:g} s; "
+                    "try again, or stop the process that holds it"
+                )
+            case sqlite3.SQLITE_FULL:
+                return Retryable(
+                    f"no room left for {self._name}: free some space on its disk, "
+                    f"or set {self._setting} to a file on another one"
+                )
+            case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_PROTOCOL:
+                return Retryable(f"{self._name}: {error}; check its disk and try again")
+            case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+                return self.unwritable(str(error))
+            case _:
+                return Misconfigured(
+                    f"{self._name} is damaged or no SQLite file ({error}); "
+                    f"move it away{self._refill}, or set {self._setting} to another file"
+                )
+
+    def unwritable(self, reason: str) -> Misconfigured:
+        """Return the error about a file that may not be made or written."""
+        return Misconfigured(
+            f"{self._name}: {reason}; give this user the right to write it and its folder, "
+            f"or set {self._setting} or FRAMETALLY_DATA_DIR to another place"
+        )
+
+
+def sqlite_path(url: str, setting: str) -> Path:
+    """Return the path in `sqlite:////absolute/file.sqlite`. Raises `Misconfigured` naming `setting`."""
+    path = Path(url.removeprefix("sqlite:///"))
+    if not path.is_absolute() or "\0" in url:
+        raise Misconfigured(f"{setting}={url!r}: no absolute path; use sqlite:////absolute/file.sqlite")
+    return path
+
+
+def network_file_system(folder: Path, mounts: str) -> str | None:
+    """Return the type of the network file system that `folder` is on, None if it is on a local one.
+
+    Args:
+        folder: A folder, which need not exist yet.
+        mounts: The mount table, as Linux gives it in /proc/mounts; empty where there is none.
+    """
+    folder = folder.resolve()
+    best_depth, best_kind = -1, ""
+    for line in mounts.splitlines():
+        _, point, kind = line.split(" ")[:3]
+        mount = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point))
+        if folder.is_relative_to(mount) and len(mount.parts) >= best_depth:  # a later mount hides an earlier
+            best_depth, best_kind = len(mount.parts), kind
+    return best_kind if _NETWORK_FILE_SYSTEMS.fullmatch(best_kind) else None
