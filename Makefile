@@ -112,8 +112,8 @@ test-spark: .venv-spark/ready ## Prove that Spark counts to the same bytes (need
 
 .PHONY: test-int8
 test-int8: .venv-int8/ready ## Make and judge INT8 networks (needs Linux on x86-64)
-	@FRAMETALLY_REQUIRE_INT8=1 .venv-int8/bin/python -m pytest tests/consumer/test_int8.py \
-	  tests/consumer/test_int8_graph.py tests/consumer/test_no_telemetry.py
+	@FRAMETALLY_REQUIRE_INT8=1 .venv-int8/bin/python -m pytest tests/models/test_int8.py \
+	  tests/models/test_int8_graph.py tests/consumer/test_no_telemetry.py
 
 .venv-airflow/ready: .venv/python requirements-airflow.lock
 	@echo "Installing the pinned Airflow in an environment of its own"

@@ -27,11 +27,11 @@ from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection
 from frametally.settings.stages import Settings, load_settings
-from frametally_consumer.converting.agreement import LEAST_CONFIDENCE, Agreement, agreement
-from frametally_consumer.converting.calibration_frames import evenly
 from frametally_consumer.detectors.choice import is_installed
 from frametally_consumer.detectors.protocol import Detector
-from frametally_consumer.load import load_detector
+from frametally_models.agreement import LEAST_CONFIDENCE, Agreement, agreement
+from frametally_models.calibration_frames import evenly
+from frametally_models.prepare import prepare_detector
 
 CHOICES = [
     ("opencv", "f32"),
@@ -77,7 +77,7 @@ def main() -> None:
         return
     load_before = os.getloadavg()[0]
     choices = _available()
-    detectors = {choice: load_detector(settings_of(choice)) for choice in choices}
+    detectors = {choice: prepare_detector(settings_of(choice)) for choice in choices}
     clip = _video_frames(ensure_demo_clip(load_settings().models_dir.expanduser()))
     speeds = _speeds(detectors, clip[:: max(1, len(clip) // options.frames)], options.rounds)
     memory = {choice: _peak_memory_mb(choice, options.data) for choice in choices}
@@ -100,7 +100,7 @@ def _available() -> list[str]:
             print(f"{choice}: not installed")
             continue
         try:
-            load_detector(settings_of(choice))
+            prepare_detector(settings_of(choice))
         except Misconfigured as error:
             print(f"{choice}: {error}")
         else:
@@ -133,7 +133,7 @@ def _speeds(detectors: dict[str, Detector], frames: list[Pixels], rounds: int) -
 
 
 def _own_peak_memory_mb(choice: str) -> float:
-    detector = load_detector(settings_of(choice))
+    detector = prepare_detector(settings_of(choice))
     frame = np.random.default_rng(0).integers(0, 256, (480, 854, 3), dtype=np.uint8)
     for _ in range(10):
         detector.detect([frame] * 16)
@@ -151,7 +151,7 @@ def _accuracy(choices: Sequence[str], coco128: Path) -> dict[str, Scored]:
     pictures, truths = _coco128(coco128)
     judged = []
     for choice in choices:
-        detector = load_detector(settings_of(choice, min_confidence=LEAST_CONFIDENCE_OF_AP))
+        detector = prepare_detector(settings_of(choice, min_confidence=LEAST_CONFIDENCE_OF_AP))
         judged.append(judge(truths, detector.detect(pictures)))
     values = bootstrap(judged, pictures=len(pictures), samples=BOOTSTRAP_SAMPLES)
     reference = choices.index(REFERENCE)

@@ -12,8 +12,8 @@ from frametally.errors import Misconfigured
 from frametally.process.reports import NoProgress
 from frametally.settings.stages import load_settings
 from frametally_consumer.backends.openvino_runtime import ov
-from frametally_consumer.converting.converted import int8_network
-from frametally_consumer.models.files import check_model, chosen_model_files
+from frametally_models.converted import int8_network
+from frametally_models.files import check_model, chosen_model_files
 
 SHAPES = [(128, 52, 3), (256, 26, 3), (256, 52, 3), (512, 26, 3), (1024, 26, 3), (1024, 26, 1)]
 """Channels, side of the picture and of the kernel: the network's own shapes, and larger ones."""

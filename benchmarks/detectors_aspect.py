@@ -23,7 +23,7 @@ from results import Goal, Table, save
 from frametally.files.opencv import Pixels, cv2
 from frametally.settings.stages import load_settings
 from frametally_consumer.detectors.protocol import Detector
-from frametally_consumer.load import load_detector
+from frametally_models.prepare import prepare_detector
 
 SIZES_PX = [(416, 416), (544, 416)]
 FRAMES = 400
@@ -44,7 +44,7 @@ def main() -> None:
     frames = _frames(options.data / "vtest" / "vtest.avi", options.every)
     truths = _persons(options.data / "vtest" / "tracks_first_400_frames.csv", options.every)
     detectors = {
-        size: load_detector(
+        size: prepare_detector(
             load_settings(detector="openvino", input_width_px=size[0], input_height_px=size[1])
         )
         for size in SIZES_PX

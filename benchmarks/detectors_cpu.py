@@ -27,7 +27,7 @@ from frametally_consumer.backends.network_input import fit
 from frametally_consumer.detectors import choice as backends
 from frametally_consumer.detectors.choice import is_installed
 from frametally_consumer.detectors.protocol import Detector
-from frametally_consumer.load import load_detector
+from frametally_models.prepare import prepare_detector
 
 CHOICES = [
     ("opencv", "f32"),
@@ -80,7 +80,7 @@ def main() -> None:
         if is_installed(backend):  # type: ignore[arg-type]
             try:
                 settings = load_settings(detector=backend, precision=precision)
-                detectors[f"{backend} {precision}"] = load_detector(settings)
+                detectors[f"{backend} {precision}"] = prepare_detector(settings)
             except Misconfigured as error:
                 print(f"{backend} {precision}: {error}")
     frames = _frames(ensure_demo_clip(load_settings().models_dir.expanduser()), options.frames)
@@ -107,7 +107,7 @@ def main() -> None:
 
 def _allowed(frames: list[Pixels], macs: int, resize_ms: float, *, threads: int, rounds: int) -> Allowed:
     opencv, int8 = (
-        load_detector(load_settings(detector=backend, precision=precision, detector_threads=threads))
+        prepare_detector(load_settings(detector=backend, precision=precision, detector_threads=threads))
         for backend, precision in (OPENCV.split(), INT8.split())
     )
     opencv_ms, int8_ms, rates = [], [], []

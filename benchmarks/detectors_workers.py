@@ -24,8 +24,8 @@ from frametally.opening import open_frame_log
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
 from frametally.settings.stages import Settings, load_settings
-from frametally_consumer.load import load_detector
 from frametally_consumer.supervisor import consume_with_workers
+from frametally_models.prepare import prepare_detector
 
 _WARM_FRAMES = 100
 """Frames before the clock starts: every worker is at work by then."""
@@ -55,7 +55,7 @@ def main() -> None:
         settings = load_settings(
             data_dir=Path(scratch) / "work", detector="openvino", precision=options.precision, batch_frames=20
         )
-        model = load_detector(settings).model_id
+        model = prepare_detector(settings).model_id
         for _ in range(options.rounds):
             for cores in counts:
                 os.sched_setaffinity(0, all_cores[:cores])

@@ -163,11 +163,11 @@ class _LookingAtThreads(_Looking):
 
 def _consume(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
     from frametally.opening import open_frame_log, open_object_store
-    from frametally_consumer.load import load_detector
     from frametally_consumer.worker.loop import consume
+    from frametally_models.prepare import prepare_detector
 
     looking = _LookingAtThreads()
-    detector = load_detector(settings)
+    detector = prepare_detector(settings)
     with (
         closing(open_object_store(settings.store_url)) as store,
         closing(open_frame_log(settings.log_url)) as log,

@@ -155,7 +155,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
     from frametally.segments.stored_frame import parse_announcement, read_frame
     from frametally_consumer.backends.network_input import fit
     from frametally_consumer.detectors.protocol import start
-    from frametally_consumer.load import load_detector
+    from frametally_models.prepare import prepare_detector
     from frametally_producer.reading.pixels import encode_jpeg, shrink
     from frametally_producer.reading.video_file import open_video
 
@@ -165,7 +165,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
     log = open_frame_log(f"sqlite:///{folder / 'log.sqlite'}")
     log.create_topic(settings.topic, settings.log_partitions)
     bare_store = LocalStore(folder / "bare", mkdir=True)
-    detector = load_detector(settings)
+    detector = prepare_detector(settings)
 
     with clip.open("rb") as file, open_video(file, max_pixels=max_pixels) as video:
         raw = []

@@ -32,11 +32,11 @@ from tracking_scenes import LABEL, SPEED_BOXES, SPEED_FRAMES, Seen, Shown, busy_
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import cv2
 from frametally.settings.stages import load_settings
-from frametally_consumer.load import load_detector
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks import association
 from frametally_hadoop.job.tracks.params import TrackParams
 from frametally_hadoop.job.visits import find_visits
+from frametally_models.prepare import prepare_detector
 
 FRAMES, FPS = 400, 10
 WINDOW_FRAMES = 40
@@ -144,7 +144,7 @@ def main() -> None:
 def detected(video: Path, cache: Path, number: int, label: str) -> list[list[Seen]]:
     """The boxes of the label in the first frames, from the cache if they are there."""
     if not cache.exists():
-        detector = load_detector(load_settings(detector="opencv"))
+        detector = prepare_detector(load_settings(detector="opencv"))
         capture = cv2.VideoCapture(str(video))
         frames = []
         for _ in range(number):

@@ -18,7 +18,7 @@ from frametally.files.demo_clip import ensure_demo_clip
 from frametally.settings.stages import load_settings
 
 if TYPE_CHECKING:
-    from frametally_consumer.models.files import ModelFiles
+    from frametally_models.files import ModelFiles
 
 # No test asserts how long something takes: the machine may be busy.
 hypothesis_settings.register_profile("frametally", deadline=None)
@@ -49,7 +49,7 @@ def _one_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def model_files(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
     """YOLOv4-tiny's files, from the model cache or fetched into it."""
-    from frametally_consumer.models.files import ensure_default_model
+    from frametally_models.files import ensure_default_model
 
     try:
         with _one_at_a_time(tmp_path_factory):

@@ -1,50 +1,77 @@
-"""Which detector the settings ask for."""
+"""The detector of a prepared model, on the back-end that runs it."""
 
 from __future__ import annotations
 
-from frametally.errors import Misconfigured
+from pathlib import Path
+from typing import Literal
+
 from frametally.files.opencv import cv2
-from frametally.process.reports import NoProgress, Progress
 from frametally.settings.stages import Settings
-from frametally_consumer.detectors.choice import Backend, chosen_backend
-from frametally_consumer.detectors.darknet_model import reference_detector
+from frametally_consumer.backends.network import Network
+from frametally_consumer.backends.opencv import DarknetNetwork, OpenCvNetwork
+from frametally_consumer.detectors.choice import Backend, threads
 from frametally_consumer.detectors.pixel import PixelDetector
 from frametally_consumer.detectors.protocol import Detector
-from frametally_consumer.models.files import check_model, chosen_model_files
+from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 
 
-def load_detector(settings: Settings, progress: Progress | None = None) -> Detector:
-    """The detector that the settings ask for, ready for use; fetches the default model if it is needed.
+def load_detector(settings: Settings, model: NetworkModel | None = None) -> Detector:
+    """Return the detector that the settings ask for, ready for use.
+
+    Args:
+        settings: As for `open_network`; of `pixels` the least confidence.
+        model: The prepared model; None for the detector `pixels`, which needs none.
 
     Raises:
-        Misconfigured: The model cannot be had, read, or used with these settings.
+        Misconfigured: The network cannot be run here.
     """
-    progress = progress or NoProgress()
     if settings.detector == "pixels":
         return PixelDetector(min_confidence=settings.min_confidence)
-    backend = chosen_backend(settings, progress)
-    if settings.precision != "f32" and backend != "openvino":
-        raise Misconfigured(
-            f"FRAMETALLY_PRECISION={settings.precision}: {backend} computes in f32 alone; set "
-            "FRAMETALLY_DETECTOR=openvino, or the precision to f32"
-        )
-    detector = _load(backend, settings, progress)
-    if backend != "opencv":
-        # It only resizes then, and its threads cost more than they bring. After loading: a conversion runs
-        # the reference, which sets them too.
-        cv2.setNumThreads(1)
-    return detector
+    if model is None:
+        raise ValueError(f"detector {settings.detector}: its model has to be prepared before")
+    return network_detector(model, settings)
 
 
-def _load(backend: Backend, settings: Settings, progress: Progress) -> Detector:
+def network_detector(model: NetworkModel, settings: Settings) -> YoloDetector:
+    """Return the detector of a prepared model; arguments and errors as of `open_network`."""
+    network = open_network(model.network, model.backend, settings, name=model.name, input_px=model.input_px)
+    return YoloDetector(network, model)
+
+
+def open_network(
+    network: bytes | Path | DarknetNetwork,
+    backend: Backend,
+    settings: Settings,
+    *,
+    name: str,
+    input_px: tuple[int, int],
+) -> Network:
+    """Load `network` on its back-end.
+
+    Args:
+        network: As in `NetworkModel`.
+        backend: What runs it.
+        settings: Precision, threads, execution providers.
+        name: What an error line calls the network.
+        input_px: Width and height of its input.
+
+    Raises:
+        Misconfigured: It cannot be run here.
+    """
+    if isinstance(network, DarknetNetwork):
+        return OpenCvNetwork(network, threads=threads(settings))
+    cv2.setNumThreads(1)  # it only resizes then, and its threads cost more than they bring
     # Imported here: a machine without these packages can run the reference.
-    if settings.model_onnx is not None:
-        from frametally_consumer.detectors.onnx_model import load_onnx
+    if backend == "openvino":
+        from frametally_consumer.backends.openvino import OpenVinoNetwork
 
-        return load_onnx(settings.model_onnx, backend, settings)
-    model = check_model(chosen_model_files(settings, progress))
-    if backend == "opencv":
-        return reference_detector(model, settings)
-    from frametally_consumer.converting.converted import load_converted
+        # An INT8 network says itself what is INT8; the rest of it is f32.
+        arithmetic: Literal["f32", "bf16"] = "bf16" if settings.precision == "bf16" else "f32"
+        return OpenVinoNetwork(
+            network, name=name, input_px=input_px, arithmetic=arithmetic, threads=threads(settings)
+        )
+    from frametally_consumer.backends.onnxruntime import OnnxRuntimeNetwork
 
-    return load_converted(model, backend, settings, progress)
+    data = network if isinstance(network, bytes) else network.read_bytes()
+    providers = [provider.strip() for provider in settings.execution_providers.split(",") if provider.strip()]
+    return OnnxRuntimeNetwork(data, name=name, providers=providers, threads=threads(settings))

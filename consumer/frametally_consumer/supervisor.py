@@ -20,6 +20,7 @@ from frametally.process.reports import Progress
 from frametally.process.retrying import Backoff
 from frametally.settings.stages import Settings
 from frametally_consumer.detectors.choice import cores
+from frametally_consumer.detectors.yolo import NetworkModel
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume
 from frametally_consumer.worker.report import ConsumeReport, add_up
@@ -48,6 +49,7 @@ def consume_with_workers(
     workers: int,
     *,
     settings: Settings,
+    model: NetworkModel | None = None,
     progress: Progress,
     until_caught_up: bool,
     should_stop: Callable[[], bool] = lambda: False,
@@ -61,13 +63,14 @@ def consume_with_workers(
     Args:
         workers: How many.
         settings: Of all together; each worker's are as `settings_of_each` says.
+        model: The prepared model that each loads; None for the detector `pixels`.
         progress: Told how far the group is, and what workers say.
         until_caught_up: End once the log is drained.
         should_stop: Asked several times a second; then all are told to stop, and are given 9 s.
     """
     progress.update(0, None, f"{workers} workers")
     own = settings_of_each(settings, workers)
-    team = [_Worker(number, own, until_caught_up, progress) for number in range(1, workers + 1)]
+    team = [_Worker(number, (own, model, until_caught_up), progress) for number in range(1, workers + 1)]
     told_at_s: float | None = None
     try:
         while not all(worker.ended for worker in team):
@@ -105,14 +108,13 @@ def settings_of_each(settings: Settings, workers: int) -> Settings:
 class _Worker:
     """One worker's process, and the next one in its place if it dies."""
 
-    def __init__(self, number: int, settings: Settings, until_caught_up: bool, progress: Progress) -> None:
+    def __init__(self, number: int, work: tuple[object, ...], progress: Progress) -> None:
         self.ended = False
         self.failed = False
         self.report: ConsumeReport | None = None
         self.connection: Connection | None = None
         self._number = number
-        self._settings = settings
-        self._until_caught_up = until_caught_up
+        self._work = work
         self._progress = progress
         self._process: BaseProcess | None = None
         self._stopping = False
@@ -149,7 +151,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe(duplex=False)
         self._process = context.Process(
-            target=_work, args=(self._settings, self._until_caught_up, theirs), name=f"worker-{self._number}"
+            target=_work, args=(*self._work, theirs), name=f"worker-{self._number}"
         )
         self._process.start()
         theirs.close()
@@ -220,7 +222,9 @@ class _Line:
                 self.lost = True
 
 
-def _work(settings: Settings, until_caught_up: bool, connection: Connection) -> None:
+def _work(
+    settings: Settings, model: NetworkModel | None, until_caught_up: bool, connection: Connection
+) -> None:
     """The whole life of one worker process."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -228,7 +232,7 @@ def _work(settings: Settings, until_caught_up: bool, connection: Connection) -> 
     line = _Line(connection)
     unfinished, code = False, 0
     try:
-        detector = load_detector(settings)
+        detector = load_detector(settings, model)
         with (
             closing(open_object_store(settings.store_url, settings.store_access)) as store,
             closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,

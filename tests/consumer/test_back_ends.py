@@ -20,12 +20,12 @@ from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import AutoDetector, Detection, decode, encode
 from frametally.settings.stages import load_settings
-from frametally_consumer.converting.agreement import iou
 from frametally_consumer.detectors import choice as backends
 from frametally_consumer.detectors.boxes import boxes_from_rows
 from frametally_consumer.detectors.protocol import AsyncDetector, Detector, start
-from frametally_consumer.load import load_detector
-from frametally_consumer.models.files import ModelFiles
+from frametally_models.agreement import iou
+from frametally_models.files import ModelFiles
+from frametally_models.prepare import prepare_detector
 
 WriteModel = Callable[..., ModelFiles]
 Load = Callable[..., Any]
@@ -61,7 +61,7 @@ def load(model_files: ModelFiles, tmp_path_factory: pytest.TempPathFactory) -> L
     def make_anew(detector: str, precision: str, **more: Any) -> Any:
         if precision == "bf16" and not _has_bf16():
             pytest.skip("this CPU has no bf16")
-        return load_detector(
+        return prepare_detector(
             load_settings(
                 models_dir=model_files.cfg.parent,
                 data_dir=folder,
@@ -175,7 +175,7 @@ def test_a_picture_of_the_networks_own_size_may_be_reused_too(load: Load) -> Non
 
 
 def test_a_detector_that_works_on_one_picture_at_a_time_can_be_started_too() -> None:
-    detector: Detector = load_detector(load_settings(detector="pixels"))
+    detector: Detector = prepare_detector(load_settings(detector="pixels"))
     image = np.full((40, 40, 3), 255, np.uint8)
     assert not isinstance(detector, AsyncDetector)
     assert start(detector, image).result() == detector.detect([image])[0]
@@ -242,7 +242,7 @@ def test_a_broken_answer_comes_out_of_the_future(load: Load, monkeypatch: pytest
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
 def test_a_precision_that_a_back_end_has_not_is_refused(backend: str, precision: str) -> None:
     with pytest.raises(Misconfigured, match=f"PRECISION={precision}: {backend} computes in f32 alone"):
-        load_detector(load_settings(detector=backend, precision=precision))
+        prepare_detector(load_settings(detector=backend, precision=precision))
 
 
 def test_a_cpu_without_bf16_refuses_it(
@@ -259,7 +259,7 @@ def test_a_cpu_without_bf16_refuses_it(
         data_dir=tmp_path,
     )
     with pytest.raises(Misconfigured, match="FRAMETALLY_PRECISION=bf16: this machine's CPU does not have it"):
-        load_detector(settings)
+        prepare_detector(settings)
 
 
 def test_a_provider_that_is_not_installed_is_named_with_those_that_are(load: Load) -> None:
@@ -273,7 +273,7 @@ def test_a_back_end_that_is_not_installed_is_told_with_the_remedy(
 ) -> None:
     monkeypatch.setattr(backends.importlib.util, "find_spec", lambda name: None if name == backend else name)
     with pytest.raises(Misconfigured, match=f"DETECTOR={backend}: it is not installed here; .*pip install"):
-        load_detector(load_settings(detector=backend))
+        prepare_detector(load_settings(detector=backend))
 
 
 def settings_of_auto(tmp_path: Path, model_files: ModelFiles) -> Any:
@@ -286,11 +286,11 @@ def test_auto_is_resolved_once_and_kept_in_the_store(
     settings = settings_of_auto(tmp_path, model_files)
     monkeypatch.setattr(backends, "fastest_installed", lambda: "onnxruntime")
     first = Said()
-    assert "-onnxruntime-f32-" in load_detector(settings, first).model_id
+    assert "-onnxruntime-f32-" in prepare_detector(settings, first).model_id
     assert first.lines == ["detector: onnxruntime, from now on for this store"]
     monkeypatch.setattr(backends, "fastest_installed", lambda: "opencv")
     second = Said()
-    assert "-onnxruntime-f32-" in load_detector(settings, second).model_id
+    assert "-onnxruntime-f32-" in prepare_detector(settings, second).model_id
     assert second.lines == []
 
 
@@ -305,7 +305,7 @@ def test_a_worker_that_cannot_run_the_stores_choice_says_so_in_one_line(
     with pytest.raises(
         Misconfigured, match=r"detector is openvino \(models/auto.json\), .* not installed"
     ) as error:
-        load_detector(settings)
+        prepare_detector(settings)
     assert "\n" not in str(error.value)
 
 

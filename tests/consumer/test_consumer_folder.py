@@ -14,7 +14,8 @@ from frametally.settings.__main__ import settings_table
 from frametally.settings.stages import ENV_PREFIX, Settings, load_settings
 
 FOLDER = Path(__file__).resolve().parents[2] / "consumer"
-SOURCES = [*FOLDER.glob("frametally_consumer/*.py")]
+MODELS = FOLDER.parent / "models" / "frametally_models"
+SOURCES = [*(FOLDER / "frametally_consumer").rglob("*.py"), *MODELS.glob("*.py")]
 
 
 def settings_of_the_consumer() -> set[str]:

@@ -18,10 +18,10 @@ from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection
 from frametally.settings.stages import load_settings
 from frametally_consumer.detectors.boxes import CONFIDENCE_STEPS, PIXEL_STEPS
-from frametally_consumer.detectors.darknet_model import reference_detector
 from frametally_consumer.detectors.protocol import Detector, make_model_id
-from frametally_consumer.load import load_detector
-from frametally_consumer.models.files import ModelFiles, check_model
+from frametally_models.darknet import reference_detector
+from frametally_models.files import ModelFiles, check_model
+from frametally_models.prepare import prepare_detector
 
 WriteModel = Callable[..., ModelFiles]
 
@@ -48,7 +48,7 @@ def as_bytes(found: list[list[Detection]]) -> bytes:
 
 @pytest.fixture(scope="session")
 def yolov4_tiny(model_files: ModelFiles) -> Detector:
-    return load_detector(load_settings(models_dir=model_files.cfg.parent, detector="opencv"))
+    return prepare_detector(load_settings(models_dir=model_files.cfg.parent, detector="opencv"))
 
 
 def test_the_same_model_and_settings_have_one_id_wherever_the_files_lie(write_model: WriteModel) -> None:
@@ -214,14 +214,16 @@ def test_a_network_that_opencv_cannot_run_is_refused_in_one_line(write_model: Wr
 @pytest.mark.parametrize("which", ["opencv", "pixels"])
 def test_what_is_no_image_is_refused_with_its_shape(write_model: WriteModel, which: str, image: Any) -> None:
     detector = (
-        detector_of(write_model()) if which == "opencv" else load_detector(load_settings(detector="pixels"))
+        detector_of(write_model())
+        if which == "opencv"
+        else prepare_detector(load_settings(detector="pixels"))
     )
     with pytest.raises(ValueError, match=r"expected an image \(height, width, 3\) of uint8, got \("):
         detector.detect([image])
 
 
 def test_the_pixel_detector_finds_bright_patches_by_their_colour() -> None:
-    detector = load_detector(load_settings(detector="pixels"))
+    detector = prepare_detector(load_settings(detector="pixels"))
     image = np.full((48, 64, 3), 20, dtype=np.uint8)
     image[5:20, 5:30] = (255, 0, 0)  # blue
     image[25:40, 30:60] = 250
@@ -243,7 +245,7 @@ def test_two_confidences_of_the_pixel_detector_are_two_models() -> None:
     image = np.zeros((40, 40, 3), np.uint8)
     image[10:30, 10] = image[10, 10:30] = 255
     image[10:13, 10:30] = 255
-    low, high = (load_detector(load_settings(detector="pixels", min_confidence=c)) for c in (0.1, 0.5))
+    low, high = (prepare_detector(load_settings(detector="pixels", min_confidence=c)) for c in (0.1, 0.5))
     assert low.model_id != high.model_id
     assert (len(low.detect([image])[0]), len(high.detect([image])[0])) == (1, 0)
 
@@ -252,6 +254,6 @@ def test_the_pixel_detector_survives_jpeg() -> None:
     image = np.zeros((48, 64, 3), np.uint8)
     image[8:24, 8:32] = (0, 0, 255)
     stored = cv2.imdecode(cv2.imencode(".jpg", image)[1], cv2.IMREAD_COLOR)
-    (found,) = load_detector(load_settings(detector="pixels")).detect([np.asarray(stored, np.uint8)])[0]
+    (found,) = prepare_detector(load_settings(detector="pixels")).detect([np.asarray(stored, np.uint8)])[0]
     assert found.label == "red"
     assert found.box == pytest.approx((8, 8, 24, 16), abs=2)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from frametally_consumer.models.files import ModelFiles
+from frametally_models.files import ModelFiles
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed: nothing could call home")
 
@@ -31,8 +31,8 @@ import numpy as np
 from frametally.errors import Misconfigured
 from frametally.process.reports import NoProgress
 from frametally.settings.stages import load_settings
-from frametally_consumer.converting.int8 import make_int8
-from frametally_consumer.models.files import ModelFiles, check_model
+from frametally_models.int8 import make_int8
+from frametally_models.files import ModelFiles, check_model
 files = ModelFiles(*map(Path, sys.argv[1:4]))
 settings = load_settings(detector="openvino", precision="int8", input_width_px=32, input_height_px=32)
 frames = [np.full((32, 32, 3), shade, np.uint8) for shade in range(0, 250, 20)]

@@ -9,8 +9,8 @@ import pytest
 
 from frametally.errors import Misconfigured
 from frametally_consumer.backends.onnxruntime import OnnxRuntimeNetwork
-from frametally_consumer.converting.darknet_onnx import to_onnx
-from frametally_consumer.models.files import check_model
+from frametally_models.darknet_onnx import to_onnx
+from frametally_models.files import check_model
 
 CPU, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
 

@@ -15,11 +15,11 @@ from frametally.records import Detection, FrameAnnouncement
 from frametally.segments.stored_frame import decoded_bytes, read_frame
 from frametally.settings.stages import load_settings
 from frametally.testing import MemoryStore
-from frametally_consumer.converting.agreement import agreement, iou
 from frametally_consumer.detectors.choice import is_installed
 from frametally_consumer.detectors.protocol import least_px, start
-from frametally_consumer.load import load_detector
-from frametally_consumer.models.files import ModelFiles
+from frametally_models.agreement import agreement, iou
+from frametally_models.files import ModelFiles
+from frametally_models.prepare import prepare_detector
 
 SIZE_PX = 224  # twice that is still within the clip's 854x480
 FOUND_AGAIN = 0.9
@@ -61,7 +61,7 @@ def test_on_real_frames_the_boxes_are_those_of_the_whole_frame(
 ) -> None:
     if not is_installed(backend):
         pytest.skip(f"{backend} is not installed")
-    detector = load_detector(
+    detector = prepare_detector(
         load_settings(
             models_dir=model_files.cfg.parent,
             data_dir=tmp_path,
@@ -120,6 +120,6 @@ def test_the_rule_is_part_of_the_model_id(
     model_files: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = load_settings(models_dir=model_files.cfg.parent, data_dir=tmp_path, detector="opencv")
-    before = load_detector(settings).model_id
-    monkeypatch.setattr("frametally_consumer.detectors.darknet_model.DECODE_RULE", "another")
-    assert load_detector(settings).model_id != before
+    before = prepare_detector(settings).model_id
+    monkeypatch.setattr("frametally_models.identity.DECODE_RULE", "another")
+    assert prepare_detector(settings).model_id != before

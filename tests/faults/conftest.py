@@ -31,7 +31,7 @@ PRELOAD = [
     "frametally.adapters.sqlite.file_log",
     "frametally.adapters.sql.index.counts",
     "frametally_producer.produce",
-    "frametally_consumer.load",
+    "frametally_models.prepare",
     "frametally_consumer.worker.loop",
 ]
 

@@ -19,7 +19,7 @@ def slow_down(hold_put_until: str | None, output: str) -> None:
 
     `hold_put_until` names a file: the first put of a segment waits until it is there.
     """
-    import frametally_consumer.load
+    import frametally_models.prepare
     import frametally_producer.writing.frames
     import frametally_producer.writing.manifest
     from frametally.adapters.files.folder_store import FileStore
@@ -40,7 +40,7 @@ def slow_down(hold_put_until: str | None, output: str) -> None:
         return plain_put(self, key, data, **kwargs)
 
     FileStore.put = put  # type: ignore[method-assign]
-    load = frametally_consumer.load.load_detector
+    load = frametally_models.prepare.prepare_detector
 
     def load_slow_detector(*args: object) -> object:
         detector: Any = load(*args)  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ def slow_down(hold_put_until: str | None, output: str) -> None:
         setattr(detector, name, slowed)
         return detector
 
-    frametally_consumer.load.load_detector = load_slow_detector  # type: ignore[assignment]
+    frametally_models.prepare.prepare_detector = load_slow_detector  # type: ignore[assignment]
 
 
 def run(arguments: list[str], environment: dict[str, str], output: str) -> None:

@@ -22,9 +22,9 @@ from frametally.process.reports import NoProgress
 from frametally.settings.stages import Settings, load_settings
 from frametally.testing import MemoryLog
 from frametally_consumer.detectors.choice import is_installed
-from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume
 from frametally_hadoop.driver import aggregate
+from frametally_models.prepare import prepare_detector
 from frametally_producer.produce import produce
 
 START_TIME = "2026-01-01T08:00:00Z"
@@ -108,7 +108,7 @@ def shares(settings: Settings) -> list[int]:
 def produced_at(pace_s: float, consumers: int, clip: Path, folder: Path, batch_frames: int) -> list[int]:
     """Produce at a pace with consumers running; the number of segments that each of them wrote."""
     settings = settings_in(folder)
-    detector = load_detector(settings, NoProgress())
+    detector = prepare_detector(settings, NoProgress())
     running = [start_consumer(settings, batch_frames) for _ in range(consumers)]
     try:
         wait_until(lambda: shares(settings) == [6 // consumers] * consumers, "each has its share")
@@ -187,7 +187,7 @@ def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
             settings=settings,
             store=store,
             log=again,
-            detector=load_detector(settings, NoProgress()),
+            detector=prepare_detector(settings, NoProgress()),
             progress=NoProgress(),
             until_caught_up=True,
         )
@@ -219,7 +219,7 @@ def test_on_every_back_end_any_order_and_any_batches_give_the_same_part_files(
                 settings=settings,
                 store=store,
                 log=log,
-                detector=load_detector(settings, NoProgress()),
+                detector=prepare_detector(settings, NoProgress()),
                 progress=NoProgress(),
                 until_caught_up=True,
             )

@@ -33,7 +33,7 @@ from serving.processes import ServerFailed, last_lines
 
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.settings.stages import load_settings
-from frametally_consumer.models.files import chosen_model_files
+from frametally_models.files import chosen_model_files
 
 _VENV = Path(sys.prefix)
 _NOT_PROPERTIES = {"KAFKA_OPTS", "KAFKA_HEAP_OPTS"}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @data_dir_option
 def download_models(int8: bool, **overrides: Any) -> int:
     """Fetch the model and check it; with --int8 make its INT8 network."""
-    from frametally_consumer.models.files import chosen_model_files
+    from frametally_models.files import chosen_model_files
 
     settings = read_settings("consumer", overrides)
     with console.stage_bar("model") as bar:
@@ -27,7 +27,7 @@ def download_models(int8: bool, **overrides: Any) -> int:
     for path in files:
         click.echo(path)
     if int8:
-        from frametally_consumer.converting.int8 import prepare_int8
+        from frametally_models.int8 import prepare_int8
 
         with console.stage_bar("int8") as bar:
             made = prepare_int8(files, settings, bar)
@@ -41,7 +41,7 @@ def download_models(int8: bool, **overrides: Any) -> int:
 
 def default_model_files() -> Sequence[KnownFile]:
     """The files of the network that is used when none is named."""
-    from frametally_consumer.models.files import COCO_NAMES, YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS
+    from frametally_models.files import COCO_NAMES, YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS
 
     return YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES
 

@@ -180,11 +180,11 @@ def consume_here(
     ports: Ports, *, until_caught_up: bool, should_stop: Callable[[], bool] = lambda: False
 ) -> int:
     """Detect in this process; the exit code."""
-    from frametally_consumer.load import load_detector
     from frametally_consumer.worker.loop import consume
+    from frametally_models.prepare import prepare_detector
 
     with console.stage_bar("model") as bar:
-        detector = load_detector(ports.settings, bar)
+        detector = prepare_detector(ports.settings, bar)
     with console.stage_bar("detections") as bar:
         report = consume(
             settings=ports.settings,
@@ -207,15 +207,16 @@ def consume_here(
 def _consume_in_processes(
     settings: Settings, workers: int, until_caught_up: bool, should_stop: Callable[[], bool]
 ) -> int:
-    from frametally_consumer.load import load_detector
     from frametally_consumer.supervisor import consume_with_workers
+    from frametally_models.prepare import prepare_model
 
     with console.stage_bar("model") as bar:
-        load_detector(settings, bar)  # so that the model is fetched, and what is wrong is said, once
+        model = prepare_model(settings, bar)
     with console.stage_bar("detections") as bar:
         report, failures = consume_with_workers(
             workers,
             settings=settings,
+            model=model,
             progress=bar,
             until_caught_up=until_caught_up,
             should_stop=should_stop,

@@ -17,10 +17,6 @@ Outputs = Sequence[npt.NDArray[np.float32]]
 class Network(Protocol):
     """A network, loaded and ready. `start` is not for use by several threads at once."""
 
-    @property
-    def backend(self) -> str:
-        """What runs it, as in the model id."""
-
     def start(self, picture: Pixels, then: Callable[[Outputs], None]) -> None:
         """Run the network on one picture and hand its outputs to `then`, now or later, in any thread.
 

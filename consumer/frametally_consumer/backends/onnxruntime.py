@@ -16,10 +16,8 @@ from frametally_consumer.backends.network_input import as_blob
 class OnnxRuntimeNetwork:
     """An ONNX network in 32-bit floats, one picture at a time."""
 
-    backend = "onnxruntime"
-
     def __init__(self, network: bytes, *, name: str, providers: Sequence[str], threads: int) -> None:
-        """Loads the network.
+        """Load the network.
 
         Args:
             network: The ONNX file.
@@ -65,7 +63,7 @@ class OnnxRuntimeNetwork:
         self._inputs = [node.name for node in self._session.get_inputs()]
 
     def start(self, picture: Pixels, then: Callable[[Outputs], None]) -> None:
-        """As `Network.start` says; `then` is called before the return."""
+        """Do as `Network.start` says; `then` is called before the return."""
         try:
             outputs = self._session.run(None, dict.fromkeys(self._inputs, as_blob(picture)))
         except Exception as error:  # as above

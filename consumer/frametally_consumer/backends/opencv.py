@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,7 +12,20 @@ from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels, cv2
 from frametally_consumer.backends.network import Outputs
 from frametally_consumer.backends.network_input import as_blob
-from frametally_consumer.models.files import CheckedModel
+
+
+class DarknetNetwork(NamedTuple):
+    """A Darknet network with its weights.
+
+    Attributes:
+        cfg: The network file, for error lines.
+        text: What OpenCV should read of it.
+        weights: Bytes of the weights file.
+    """
+
+    cfg: Path
+    text: str
+    weights: bytes
 
 
 class OpenCvNetwork:
@@ -20,22 +35,12 @@ class OpenCvNetwork:
     found in a picture can depend on the others.
     """
 
-    backend = "opencv"
-
-    def __init__(self, model: CheckedModel, *, threads: int) -> None:
-        """Loads the network.
-
-        Args:
-            model: The network.
-            threads: Of the computation.
-
-        Raises:
-            Misconfigured: OpenCV cannot read it.
-        """
-        self._cfg, self._threads = model.files.cfg, threads
+    def __init__(self, network: DarknetNetwork, *, threads: int) -> None:
+        """Load `network`, for `threads` threads. Raises `Misconfigured` if OpenCV cannot read it."""
+        self._cfg, self._threads = network.cfg, threads
         try:
             self._network = cv2.dnn.readNetFromDarknet(
-                np.frombuffer(model.facts.text.encode(), np.uint8), np.frombuffer(model.weights, np.uint8)
+                np.frombuffer(network.text.encode(), np.uint8), np.frombuffer(network.weights, np.uint8)
             )
             self._network.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
             self._network.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
@@ -44,7 +49,7 @@ class OpenCvNetwork:
             raise self._cannot(error) from error
 
     def start(self, picture: Pixels, then: Callable[[Outputs], None]) -> None:
-        """As `Network.start` says; `then` is called before the return."""
+        """Do as `Network.start` says; `then` is called before the return."""
         cv2.setNumThreads(self._threads)  # it is the process's: whoever else uses OpenCV may have changed it
         try:
             self._network.setInput(as_blob(picture))

@@ -27,8 +27,6 @@ class OpenVinoNetwork:
     threads, and one for the picture that is being read: no thread waits for the next picture.
     """
 
-    backend = "openvino"
-
     def __init__(
         self,
         network: bytes | Path,
@@ -38,7 +36,7 @@ class OpenVinoNetwork:
         arithmetic: Arithmetic,
         threads: int,
     ) -> None:
-        """Loads the network.
+        """Load the network.
 
         Args:
             network: An ONNX file's bytes, or the path of an ONNX or OpenVINO file.
@@ -74,7 +72,7 @@ class OpenVinoNetwork:
         weakref.finalize(self, self._queue.wait_all)
 
     def start(self, picture: Pixels, then: Callable[[Outputs], None]) -> None:
-        """As `Network.start` says; `then` is called in a thread of OpenVINO's."""
+        """Do as `Network.start` says; `then` is called in a thread of OpenVINO's."""
         try:
             self._queue.start_async({0: picture[np.newaxis]}, userdata=then)
         except Exception as error:  # as above

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,117 +15,121 @@ from frametally.files.opencv import Pixels
 from frametally.records import Detection
 from frametally_consumer.backends.network import Network, Outputs
 from frametally_consumer.backends.network_input import Fitted, Resize, as_parts_of_the_image, fit
+from frametally_consumer.backends.opencv import DarknetNetwork
 from frametally_consumer.detectors.boxes import as_detections, boxes_from_rows
+from frametally_consumer.detectors.choice import Backend
+from frametally_consumer.detectors.heads import Head
 from frametally_consumer.detectors.protocol import check_image
-from frametally_consumer.models.heads import Head
 
 Floats = npt.NDArray[np.float32]
+T = TypeVar("T")
+
+
+class NetworkModel(NamedTuple):
+    """A network, and all else that a detector is made of; worker processes are handed it.
+
+    Attributes:
+        name: What an error line calls the model.
+        backend: What runs the network.
+        network: An ONNX file's bytes; for `openvino` also an OpenVINO file's path; for `opencv` its files.
+        head: What the network's outputs mean.
+        class_names: Names of its classes, in their order.
+        input_px: Width and height of the network's input.
+        resize: How a picture comes to that size.
+        min_confidence: Boxes below it are left out.
+        nms_iou: Of two boxes of one class that overlap by more, the weaker is left out.
+        model_id: As `protocol.make_model_id` makes it, of everything that changes a detection.
+    """
+
+    name: str
+    backend: Backend
+    network: bytes | Path | DarknetNetwork
+    head: Head
+    class_names: Sequence[str]
+    input_px: tuple[int, int]
+    resize: Resize
+    min_confidence: float
+    nms_iou: float
+    model_id: str = ""
 
 
 class YoloDetector:
     """Finds objects with a YOLO network. `start` and `detect` are for one thread at a time."""
 
-    def __init__(
-        self,
-        network: Network,
-        head: Head,
-        *,
-        model_id: str,
-        name: str,
-        class_names: Sequence[str],
-        input_width_px: int,
-        input_height_px: int,
-        resize: Resize,
-        min_confidence: float,
-        nms_iou: float,
-    ) -> None:
-        """A detector that is ready.
-
-        Args:
-            network: What computes.
-            head: What its outputs mean.
-            model_id: As `detector.make_model_id` makes it, of all that is given here.
-            name: What an error line calls the model.
-            class_names: Names of its classes, in their order.
-            input_width_px: Width of the network's input.
-            input_height_px: Height of the network's input.
-            resize: How a picture comes to that size.
-            min_confidence: Boxes below it are left out.
-            nms_iou: Of two boxes of one class that overlap by more, the weaker is left out.
-        """
-        self._network, self._head = network, head
-        self._model_id, self._name = model_id, name
-        self._class_names = class_names
-        self._input_width_px, self._input_height_px, self._resize = input_width_px, input_height_px, resize
-        self._min_confidence, self._nms_iou = min_confidence, nms_iou
+    def __init__(self, network: Network, model: NetworkModel) -> None:
+        """Make the detector of `model`, whose network is loaded as `network`."""
+        self.model = model
+        self._network = network
 
     @property
     def model_id(self) -> str:
         """Name, back-end, precision and 8 hex over everything that changes a detection."""
-        return self._model_id
+        return self.model.model_id
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Detection]]:
-        """The objects in each of `images`, as `Detector.detect` says.
+        """Return the objects in each of `images`, as `Detector.detect` says.
 
         Raises:
             Misconfigured: The network's answer is not made of finite numbers, or cannot be had.
             ValueError: An image is not (height, width, 3) of uint8.
         """
-        return [found.result() for found in [self.start(image) for image in images]]
+        return [future.result() for future in [self.start(image) for image in images]]
 
     @property
     def least_px(self) -> tuple[int, int]:
         """As `AsyncDetector.least_px` says."""
-        return self._input_width_px, self._input_height_px
+        return self.model.input_px
 
     def start(self, image: Pixels, *, frame_px: tuple[int, int] | None = None) -> Future[list[Detection]]:
-        """As `AsyncDetector.start` says. Raises as `detect` does; the future may hold the same errors."""
+        """Do as `AsyncDetector.start` says. Raises as `detect` does; the future may hold the same errors."""
         check_image(image)
-        fitted = self._fit(image, self._resize)
+        model = self.model
+        fitted = self._fit(image, model.resize)
         width_px, height_px = frame_px or (image.shape[1], image.shape[0])
-        future: Future[list[Detection]] = Future()
+
+        def detections(outputs: Outputs) -> list[Detection]:
+            boxes = boxes_from_rows(
+                as_parts_of_the_image(self._read(outputs, model.min_confidence), fitted),
+                width_px=width_px,
+                height_px=height_px,
+                min_confidence=model.min_confidence,
+                nms_iou=model.nms_iou,
+            )
+            return as_detections(boxes, model.class_names)
+
+        return self._run(fitted, detections)
+
+    def all_rows(self, image: Pixels) -> Floats:
+        """Return every row that the network makes of `image`, stretched to its size: what proofs look at.
+
+        Returns:
+            (n, 5 + classes) float32 as `heads.Head.rows` makes them, boxes as parts of the network's input.
+        """
+        return self._run(
+            self._fit(image, "stretch"), lambda outputs: self._read(outputs, 0.0).copy()
+        ).result()
+
+    def _run(self, fitted: Fitted, read: Callable[[Outputs], T]) -> Future[T]:
+        """What `read` makes of the network's outputs, later."""
+        future: Future[T] = Future()
 
         def then(outputs: Outputs) -> None:
             try:
-                rows = as_parts_of_the_image(self._read(outputs, self._min_confidence), fitted)
-                boxes = boxes_from_rows(
-                    rows,
-                    width_px=width_px,
-                    height_px=height_px,
-                    min_confidence=self._min_confidence,
-                    nms_iou=self._nms_iou,
-                )
-                future.set_result(as_detections(boxes, self._class_names))
+                future.set_result(read(outputs))
             except Exception as error:
                 future.set_exception(error)
 
         self._network.start(fitted.picture, then)
         return future
 
-    def all_rows(self, image: Pixels) -> Floats:
-        """Every row that the network makes of `image`, stretched to its size: what `self_test` looks at.
-
-        Returns:
-            (n, 5 + classes) float32 as `heads.Head.rows` makes them, boxes as parts of the network's input.
-        """
-        future: Future[Floats] = Future()
-
-        def then(outputs: Outputs) -> None:
-            try:
-                future.set_result(self._read(outputs, 0.0).copy())
-            except Exception as error:
-                future.set_exception(error)
-
-        self._network.start(self._fit(image, "stretch").picture, then)
-        return future.result()
-
     def _fit(self, image: Pixels, resize: Resize) -> Fitted:
-        return fit(image, width_px=self._input_width_px, height_px=self._input_height_px, resize=resize)
+        width_px, height_px = self.model.input_px
+        return fit(image, width_px=width_px, height_px=height_px, resize=resize)
 
     def _read(self, outputs: Outputs, min_confidence: float) -> Floats:
         if not all(np.isfinite(output).all() for output in outputs):
             raise Misconfigured(
-                f"{self._name}: the network answers with numbers that are not finite: the file is "
+                f"{self.model.name}: the network answers with numbers that are not finite: the file is "
                 "broken or belongs to another network; get it again"
             )
-        return self._head.rows(outputs, min_confidence=min_confidence)
+        return self.model.head.rows(outputs, min_confidence=min_confidence)

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from frametally_consumer.models.darknet_cfg import Section, weights_header_bytes
-from frametally_consumer.models.files import CheckedModel
+from frametally_models.darknet_cfg import Section, weights_header_bytes
+from frametally_models.files import CheckedModel
 
 CONVERTER_VERSION = 2
 """Raised whenever a converted network changes; part of the cached file's name and of the model id."""

@@ -21,9 +21,11 @@ from frametally.process.reports import Progress
 from frametally.settings.stages import Settings
 from frametally_consumer.backends.network_input import as_blob, fit
 from frametally_consumer.backends.openvino_runtime import ov
-from frametally_consumer.converting.agreement import LEAST_CONFIDENCE, agreement
-from frametally_consumer.converting.calibration_frames import calibration_frames, evenly
-from frametally_consumer.converting.converted import (
+from frametally_consumer.detectors.yolo import YoloDetector
+from frametally_models import self_test
+from frametally_models.agreement import LEAST_CONFIDENCE, agreement
+from frametally_models.calibration_frames import calibration_frames, evenly
+from frametally_models.converted import (
     CARD_VERSION,
     Calibration,
     Card,
@@ -32,12 +34,10 @@ from frametally_consumer.converting.converted import (
     keep,
     onnx_network,
 )
-from frametally_consumer.converting.darknet_onnx import CONVERTER_VERSION
-from frametally_consumer.converting.int8_graph import share_quantizers
-from frametally_consumer.detectors import self_test
-from frametally_consumer.detectors.yolo import YoloDetector
-from frametally_consumer.models.files import CheckedModel, ModelFiles, check_model
-from frametally_consumer.models.heads import check_darknet_head
+from frametally_models.darknet import darknet_head
+from frametally_models.darknet_onnx import CONVERTER_VERSION
+from frametally_models.files import CheckedModel, ModelFiles, check_model
+from frametally_models.int8_graph import share_quantizers
 
 LEAST_FOUND_AGAIN = 0.95
 """Share of f32's detections on the calibration frames below which an INT8 network is not kept."""
@@ -72,7 +72,7 @@ def prepare_int8(files: ModelFiles, settings: Settings, progress: Progress) -> M
             "it empty, or quantise your network with its own tools"
         )
     model = check_model(files)
-    check_darknet_head(model.facts)
+    darknet_head(model, settings)
     _nncf()  # before frames are looked for
     return make_int8(model, calibration_frames(settings, progress), settings, progress)
 

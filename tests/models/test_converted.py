@@ -19,10 +19,9 @@ from frametally.process.reports import NoProgress
 from frametally.settings.stages import load_settings
 from frametally_consumer.backends import opencv as opencv_backend
 from frametally_consumer.backends.network_input import as_blob
-from frametally_consumer.converting import converted
-from frametally_consumer.detectors import self_test
-from frametally_consumer.load import load_detector
-from frametally_consumer.models.files import ModelFiles, check_model
+from frametally_models import converted, self_test
+from frametally_models.files import ModelFiles, check_model
+from frametally_models.prepare import prepare_detector
 
 WriteModel = Callable[..., ModelFiles]
 
@@ -57,20 +56,20 @@ def test_the_converted_network_carries_weights_cfg_size_and_version_in_its_name(
     write_model: WriteModel,
 ) -> None:
     files = write_model()
-    load_detector(settings_of(files))
+    prepare_detector(settings_of(files))
     weights = hashlib.sha256(files.weights.read_bytes()).hexdigest()
     cfg = hashlib.sha256(files.cfg.read_bytes()).hexdigest()[:8]
     assert [path.name for path in kept(files)] == [f"tiny-{weights}-{cfg}-64x64-v2.onnx"]
-    load_detector(settings_of(files, input_width_px=96))
+    prepare_detector(settings_of(files, input_width_px=96))
     assert len(kept(files)) == 2
 
 
 def test_a_kept_network_is_used_again(write_model: WriteModel, monkeypatch: pytest.MonkeyPatch) -> None:
     files = write_model()
-    model_id = load_detector(settings_of(files)).model_id
+    model_id = prepare_detector(settings_of(files)).model_id
     monkeypatch.setattr(converted, "to_onnx", None)
-    assert load_detector(settings_of(files)).model_id == model_id
-    assert load_detector(settings_of(files, detector="onnxruntime")).model_id != model_id
+    assert prepare_detector(settings_of(files)).model_id == model_id
+    assert prepare_detector(settings_of(files, detector="onnxruntime")).model_id != model_id
 
 
 def spoil_bytes(path: Path, card: Path) -> None:
@@ -107,11 +106,11 @@ def network_of_another_model(path: Path, card: Path) -> None:
 def test_what_is_not_what_it_should_be_is_made_anew(write_model: WriteModel, spoil: Any) -> None:
     files = write_model()
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    before = load_detector(settings_of(files)).detect([image])
+    before = prepare_detector(settings_of(files)).detect([image])
     (path,), (card,) = kept(files), kept(files, "*.json")
     good = path.read_bytes(), card.read_bytes()
     spoil(path, card)
-    assert load_detector(settings_of(files)).detect([image]) == before
+    assert prepare_detector(settings_of(files)).detect([image]) == before
     assert (path.read_bytes(), card.read_bytes()) == good
 
 
@@ -125,7 +124,7 @@ def test_a_folder_that_cannot_be_written_costs_time_and_a_line(
 
     monkeypatch.setattr(converted, "keep", refuse)
     said = Said()
-    load_detector(settings_of(files), said)
+    prepare_detector(settings_of(files), said)
     assert said.lines == [
         f"{files.weights.parent}: cannot be written (Permission denied); tiny.weights is converted at every "
         "start"
@@ -142,7 +141,7 @@ def test_the_self_test_sees_a_network_that_detects_something_else(
     for source, copy in zip(model_files, files, strict=True):
         copy.symlink_to(source)
     settings = settings_of(files, input_width_px=416, input_height_px=416)
-    load_detector(settings)
+    prepare_detector(settings)
     (path,), (card_path,) = kept(files), kept(files, "*.json")
     card = msgspec.json.decode(card_path.read_bytes(), type=converted.Card)
     for precision in ("f32", "bf16"):
@@ -187,7 +186,7 @@ def a_layer_of_nothing(network: onnx.ModelProto) -> None:
 def test_the_picture_is_the_same_everywhere_and_has_a_known_object(model_files: ModelFiles) -> None:
     picture = self_test.draw_picture()
     assert (picture.shape, picture.dtype) == ((480, 640, 3), np.uint8)
-    detector = load_detector(load_settings(models_dir=model_files.cfg.parent, detector="opencv"))
+    detector = prepare_detector(load_settings(models_dir=model_files.cfg.parent, detector="opencv"))
     (found,) = (one for one in detector.detect([picture])[0] if one.confidence > 0.5)
     assert found.label == "stop sign"
     assert found.confidence > 0.95
@@ -207,7 +206,7 @@ def test_the_reference_is_refused_unless_it_finds_the_stop_sign(
     )
     settings = load_settings(models_dir=model_files.cfg.parent, detector="opencv")
     with pytest.raises(Misconfigured, match=r"yolov4-tiny.weights on opencv .* the stop sign as it should"):
-        load_detector(settings)
+        prepare_detector(settings)
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
@@ -218,7 +217,7 @@ def test_opencv_has_one_thread_after_the_first_start_as_after_any_other(
     threads_before = cv2.getNumThreads()
     try:
         for _ in ("converted now", "kept"):
-            load_detector(settings)
+            prepare_detector(settings)
             assert cv2.getNumThreads() == 1
     finally:
         cv2.setNumThreads(threads_before)
@@ -227,7 +226,7 @@ def test_opencv_has_one_thread_after_the_first_start_as_after_any_other(
 def test_int8_that_has_not_been_made_is_told_with_the_command(write_model: WriteModel) -> None:
     files = write_model()
     with pytest.raises(Misconfigured, match=r"there is no INT8 network .*download-models --int8") as error:
-        load_detector(settings_of(files, precision="int8"))
+        prepare_detector(settings_of(files, precision="int8"))
     assert "\n" not in str(error.value)
 
 
@@ -237,12 +236,12 @@ def test_int8_of_another_version_or_size_is_named(write_model: WriteModel) -> No
     old = f"tiny-{digest}-00000000-64x64-v0-int8.json"
     (files.weights.parent / old).write_text("{}")
     with pytest.raises(Misconfigured, match=f"{old} is of another version, cfg or input size; make it with"):
-        load_detector(settings_of(files, precision="int8"))
+        prepare_detector(settings_of(files, precision="int8"))
 
 
 def test_int8_that_is_damaged_is_refused(write_model: WriteModel) -> None:
     files = write_model()
-    load_detector(settings_of(files))
+    prepare_detector(settings_of(files))
     (card_path,) = kept(files, "*.json")
     card = msgspec.json.decode(card_path.read_bytes(), type=converted.Card)
     xml, weights, int8_card = converted.int8_files(check_model(files), settings_of(files))
@@ -252,4 +251,4 @@ def test_int8_that_is_damaged_is_refused(write_model: WriteModel) -> None:
     converted.keep(data, int8_card, msgspec.structs.replace(card, files=digests, calibration=calibration))
     weights.write_bytes(b"2")
     with pytest.raises(Misconfigured, match=r"int8.bin: damaged: .*download-models --int8"):
-        load_detector(settings_of(files, precision="int8"))
+        prepare_detector(settings_of(files, precision="int8"))

@@ -9,8 +9,8 @@ import pytest
 
 from frametally.errors import Misconfigured
 from frametally.settings.stages import load_settings
-from frametally_consumer.models.darknet_cfg import read_network_facts
-from frametally_consumer.models.files import (
+from frametally_models.darknet_cfg import read_network_facts
+from frametally_models.files import (
     COCO_NAMES,
     YOLOV4_TINY_CFG,
     YOLOV4_TINY_WEIGHTS,

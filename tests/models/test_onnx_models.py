@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from frametally.errors import Misconfigured
 from frametally.records import Detection
 from frametally.settings.stages import load_settings
-from frametally_consumer.load import load_detector
+from frametally_models.prepare import prepare_detector
 
 SIZE = 96  # cells: 144 + 36 + 9
 CELLS = 189
@@ -74,7 +74,7 @@ def load(tmp_path: Path) -> Callable[..., Any]:
         path = outputs if isinstance(outputs, Path) else write_onnx(tmp_path / "own.onnx", outputs, **written)
         names_path = tmp_path / "own.names"
         names_path.write_text("\n".join(names))
-        return load_detector(
+        return prepare_detector(
             load_settings(
                 detector=detector, model_onnx=path, model_names=names_path, data_dir=tmp_path, **more
             )
@@ -210,7 +210,7 @@ def test_a_network_that_a_back_end_cannot_run_is_refused_in_one_line(
 def test_what_an_onnx_network_needs_is_said(tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "own.onnx", [v8()])
     with pytest.raises(Misconfigured, match="its class names are missing; set FRAMETALLY_MODEL_NAMES"):
-        load_detector(load_settings(detector="openvino", model_onnx=path))
+        prepare_detector(load_settings(detector="openvino", model_onnx=path))
 
 
 @pytest.mark.parametrize("more", [{"detector": "opencv"}, {"precision": "int8"}])

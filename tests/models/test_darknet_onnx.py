@@ -11,15 +11,15 @@ import pytest
 
 from frametally.errors import Misconfigured
 from frametally.settings.stages import load_settings
-from frametally_consumer.backends.onnxruntime import OnnxRuntimeNetwork
-from frametally_consumer.backends.openvino import OpenVinoNetwork
-from frametally_consumer.converting.darknet_onnx import to_onnx
-from frametally_consumer.detectors.darknet_model import converted_detector, reference_detector
-from frametally_consumer.models.darknet_cfg import read_network_facts
-from frametally_consumer.models.files import CheckedModel, ModelFiles, check_model
-from frametally_consumer.models.heads import check_darknet_head
+from frametally_consumer.detectors.choice import Backend
+from frametally_models.converted import detector_of
+from frametally_models.darknet import darknet_head, reference_detector
+from frametally_models.darknet_cfg import read_network_facts
+from frametally_models.darknet_onnx import to_onnx
+from frametally_models.files import CheckedModel, ModelFiles, check_model
 
 WriteModel = Callable[..., ModelFiles]
+CONVERTED_FOR: tuple[Backend, ...] = ("openvino", "onnxruntime")
 
 HEAD = "[convolutional]\nfilters=14\nsize=1\nstride=1\npad=1\nactivation=linear\n"
 YOLO = "[yolo]\nmask=1,2\nanchors=4,5, 10,14, 23,27\nclasses=2\nnum=3\nscale_x_y=1.1\n"
@@ -84,11 +84,8 @@ def test_every_layer_gives_the_references_rows(
     model = a_model(write_model, body)
     expected = reference_detector(model, settings).all_rows(picture())
     network = to_onnx(model, width_px=size[0], height_px=size[1])
-    for running in (
-        OpenVinoNetwork(network, name="x", input_px=size, arithmetic="f32", threads=1),
-        OnnxRuntimeNetwork(network, name="x", providers=["CPUExecutionProvider"], threads=1),
-    ):
-        got = converted_detector(model, running, settings, precision="f32", made_by={}).all_rows(picture())
+    for backend in CONVERTED_FOR:
+        got = detector_of(model, network, None, backend, settings).all_rows(picture())
         assert got.shape == expected.shape
         np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5)
     assert expected[:, 5:].std() > 1e-4  # not a constant
@@ -158,7 +155,7 @@ def test_an_output_layer_behind_anything_but_a_linear_1x1_convolution_is_named(
     files.weights.write_bytes(_header() + np.full(floats, 0.1, "<f4").tobytes())
     model = check_model(files)
     with pytest.raises(Misconfigured, match=r"\[yolo\] in line \d+: .* read by OpenCV alone"):
-        check_darknet_head(model.facts)
+        darknet_head(model, load_settings())
     with pytest.raises(Misconfigured, match=r"\[yolo\] in line \d+: .* cannot be converted to ONNX"):
         to_onnx(model, width_px=64, height_px=64)
 
@@ -176,4 +173,4 @@ def test_an_output_layer_behind_anything_but_a_linear_1x1_convolution_is_named(
 def test_an_output_layer_that_cannot_be_read_is_named(write_model: WriteModel, yolo: str, names: str) -> None:
     model = a_model(write_model, conv(), yolo)
     with pytest.raises(Misconfigured, match=names):
-        check_darknet_head(model.facts)
+        darknet_head(model, load_settings())

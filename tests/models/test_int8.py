@@ -23,11 +23,11 @@ from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.settings.stages import load_settings
 from frametally_consumer.backends.openvino_runtime import ov
-from frametally_consumer.converting import calibration_frames as choosing
-from frametally_consumer.converting import converted, int8
-from frametally_consumer.converting.calibration_frames import calibration_frames, evenly, thinned
-from frametally_consumer.load import load_detector
-from frametally_consumer.models.files import ModelFiles, check_model
+from frametally_models import calibration_frames as choosing
+from frametally_models import converted, int8
+from frametally_models.calibration_frames import calibration_frames, evenly, thinned
+from frametally_models.files import ModelFiles, check_model
+from frametally_models.prepare import prepare_detector
 
 WriteModel = Callable[..., ModelFiles]
 
@@ -146,9 +146,7 @@ def test_the_stores_frames_come_before_the_demo_clip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traffic_clip: Path
 ) -> None:
     settings = load_settings(data_dir=tmp_path, calibration_frames=10)
-    monkeypatch.setattr(
-        "frametally_consumer.converting.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip
-    )
+    monkeypatch.setattr("frametally_models.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip)
     of_clip = list(calibration_frames(settings, NoProgress()))
     assert (len(of_clip), of_clip[0].shape) == (10, (480, 854, 3))
     with closing(open_object_store(settings.store_url)) as store:
@@ -199,13 +197,13 @@ def test_an_int8_network_finds_what_f32_finds_and_says_what_it_was_calibrated_on
     used = load_settings(
         models_dir=own_copy.cfg.parent, data_dir=tmp_path, detector="openvino", precision="int8"
     )
-    detector: Any = load_detector(used)
+    detector: Any = prepare_detector(used)
     assert re.fullmatch(r"yolov4-tiny-openvino-int8-[0-9a-f]{8}-[0-9a-f]{8}", detector.model_id)
     images = list(clip_frames.values())[:3]
     assert detector.detect(images) == [detector.detect([image])[0] for image in images]
     again = int8.make_int8(check_model(own_copy), frames[:-1], settings, NoProgress())
     assert again.path == made.path
-    assert load_detector(used).model_id != detector.model_id
+    assert prepare_detector(used).model_id != detector.model_id
 
 
 @pytest.mark.usefixtures("nncf")
@@ -226,9 +224,7 @@ def test_an_int8_network_that_finds_too_little_is_not_kept(
 def test_an_int8_network_is_8_bit_but_for_its_heads_and_has_to_pass_its_self_test(
     own_copy: ModelFiles, traffic_clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(
-        "frametally_consumer.converting.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip
-    )
+    monkeypatch.setattr("frametally_models.calibration_frames.ensure_demo_clip", lambda *a: traffic_clip)
     settings = load_settings(
         models_dir=own_copy.cfg.parent,
         data_dir=tmp_path,
@@ -255,12 +251,12 @@ def test_an_int8_network_is_8_bit_but_for_its_heads_and_has_to_pass_its_self_tes
     card = msgspec.json.decode(card_path.read_bytes(), type=converted.Card)
     assert card.calibration is not None
     assert card.calibration.found_again == made.found_again
-    assert f"-int8-{card.calibration.sha256[:8]}-" in load_detector(settings).model_id
+    assert f"-int8-{card.calibration.sha256[:8]}-" in prepare_detector(settings).model_id
     blind = [[*values[:4], *(0.0 for _ in values[4:])] for values in card.self_test.values]
     wrong = msgspec.structs.replace(card.self_test, values=blind)
     card_path.write_bytes(msgspec.json.encode(msgspec.structs.replace(card, self_test=wrong)))
     with pytest.raises(Misconfigured, match=r"in int8: the self-test found other objects than it should"):
-        load_detector(settings)
+        prepare_detector(settings)
 
 
 def bits_of_weights(convolution: Any) -> str:

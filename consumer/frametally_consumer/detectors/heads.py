@@ -1,0 +1,137 @@
+"""What a network's raw outputs mean: from each kind of YOLO head to the rows that `boxes.py` takes.
+
+A row is one box: centre x, centre y, width and height as parts of the network's input, objectness, then a
+score for each class, as `boxes.boxes_from_rows` states. Only rows that can reach the least confidence are
+made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from frametally.errors import Misconfigured
+
+HEADS_VERSION = 2
+"""Raised whenever anything here changes a row; part of the model id of the back-ends that use it."""
+
+Floats = npt.NDArray[np.float32]
+
+
+class Head(Protocol):
+    """Reads the raw outputs of one kind of network."""
+
+    name: ClassVar[str]
+    """What is read; part of the model id."""
+
+    def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
+        """Return (n, 5 + classes) float32: at least the rows with a class of `min_confidence` or more.
+
+        Args:
+            outputs: The network's outputs for one picture, in its order; not kept, not changed.
+            min_confidence: 0 gives every row.
+
+        Raises:
+            Misconfigured: The outputs are not of this kind, or not finite.
+        """
+
+
+@dataclass(frozen=True)
+class DecodedHead:
+    """Rows that the network has made itself, as OpenCV's Darknet importer does."""
+
+    name: ClassVar[str] = "darknet-opencv"
+    classes: int
+
+    def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
+        """Return all rows, as `Head.rows` says."""
+        return np.concatenate(
+            [np.asarray(output, dtype=np.float32).reshape(-1, 5 + self.classes) for output in outputs]
+        )
+
+
+class YoloLayer(NamedTuple):
+    """A `[yolo]` section with the convolution before it.
+
+    Attributes:
+        anchors_px: (boxes, 2) float32, width and height in pixels of the network's input.
+        scale_x_y: By how much a centre can leave its cell.
+        kernel: (boxes, channels, 5 + classes) float32, of the convolution.
+        bias: (boxes, 5 + classes) float32, of the convolution.
+    """
+
+    anchors_px: Floats
+    scale_x_y: float
+    kernel: Floats
+    bias: Floats
+
+
+@dataclass(frozen=True)
+class DarknetHead:
+    """Darknet's `[yolo]` layers (`yolo_layer.c`), each with the convolution before it.
+
+    The network gives the objectness of all boxes, and what the convolution reads. The other numbers are made
+    here, of the boxes that count alone: of some thousands a few dozen do.
+
+    Attributes:
+        layers: The layers, in the network's order.
+        input_px: Width and height of the network's input.
+    """
+
+    name: ClassVar[str] = f"darknet-{HEADS_VERSION}"
+    layers: Sequence[YoloLayer]
+    input_px: tuple[int, int]
+
+    def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
+        """Return rows as `Head.rows` says: by output, then row and column of the cell, then box."""
+        if len(outputs) != 2 * len(self.layers):
+            raise Misconfigured(
+                f"the network has {len(outputs)} outputs, and {len(self.layers)} [yolo] layers; "
+                "delete the converted network beside the weights, it is made anew"
+            )
+        made = [
+            self._layer_rows(objectness, features, layer, min_confidence)
+            for objectness, features, layer in zip(outputs[::2], outputs[1::2], self.layers, strict=True)
+        ]
+        return np.concatenate(made)
+
+    def _layer_rows(
+        self, objectness: Floats, features: Floats, layer: YoloLayer, min_confidence: float
+    ) -> Floats:
+        boxes, columns = layer.bias.shape
+        rows, cells = objectness.shape[2:]
+        # (cells, boxes) first: the order of the rows is OpenCV's.
+        by_cell = objectness.reshape(boxes, rows * cells).T
+        # A class's score is no higher than the objectness, so this leaves out nothing that counts; the margin
+        # is for rounding.
+        cell, box = np.nonzero(by_cell >= _logit(min_confidence) - 1e-3)
+        read = features.reshape(rows * cells, -1)[cell]
+        found = np.empty((len(cell), columns), np.float32)
+        for number in range(boxes):
+            found[box == number] = read[box == number] @ layer.kernel[number]
+        found += layer.bias[box]
+        found[:, 4] = by_cell[cell, box]
+        made = np.empty_like(found)
+        grid = np.stack([cell % cells, cell // cells], axis=1).astype(np.float32)
+        sigmoids = _sigmoid(found[:, [0, 1, *range(4, columns)]])
+        spread = np.float32(layer.scale_x_y)
+        size = np.array([cells, rows], np.float32)
+        made[:, :2] = (sigmoids[:, :2] * spread - (spread - 1) / 2 + grid) / size
+        made[:, 2:4] = np.exp(found[:, 2:4]) * layer.anchors_px[box] / np.array(self.input_px, np.float32)
+        made[:, 4] = sigmoids[:, 2]
+        made[:, 5:] = sigmoids[:, 3:] * sigmoids[:, 2:3]
+        return made
+
+
+def _sigmoid(values: Floats) -> Floats:
+    """Return 1 / (1 + e^-x) of each value, without an overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * values)), dtype=np.float32)
+
+
+def _logit(probability: float) -> float:
+    """Return the x whose sigmoid is `probability`; minus infinity for 0."""
+    return float(np.log(probability / (1 - probability))) if probability > 0 else -np.inf

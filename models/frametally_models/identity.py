@@ -1,0 +1,37 @@
+"""What a model is called: its id has a digest of everything that changes a detection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from frametally_consumer.backends.network_input import DECODE_RULE, RESIZE_RULES
+from frametally_consumer.detectors.boxes import CONFIDENCE_STEPS, POSTPROCESSING_VERSION, to_steps
+from frametally_consumer.detectors.protocol import make_model_id
+from frametally_consumer.detectors.yolo import NetworkModel
+
+
+def identified(model: NetworkModel, *, precision: str, ingredients: Mapping[str, object]) -> NetworkModel:
+    """Return `model` with its id.
+
+    Args:
+        model: All that is known of it; the stem of its name is part of the id.
+        precision: As in the id.
+        ingredients: What else changes a detection, as JSON values: hashes of files, versions.
+    """
+    model_id = make_model_id(
+        name=Path(model.name).stem,
+        backend=model.backend,
+        precision=precision,
+        ingredients={
+            "class_names": model.class_names,
+            "input_px": model.input_px,
+            "resize": RESIZE_RULES[model.resize],
+            "decode": DECODE_RULE,
+            "min_confidence_e4": int(to_steps(model.min_confidence, CONFIDENCE_STEPS)),
+            "nms_iou": model.nms_iou,
+            "postprocessing": POSTPROCESSING_VERSION,
+            **ingredients,
+        },
+    )
+    return model._replace(model_id=model_id)

@@ -1,0 +1,53 @@
+"""From the settings to a detector that has been proven, before the consumer starts."""
+
+from __future__ import annotations
+
+from frametally.errors import Misconfigured
+from frametally.process.reports import NoProgress, Progress
+from frametally.settings.stages import Settings
+from frametally_consumer.detectors.choice import chosen_backend
+from frametally_consumer.detectors.protocol import Detector
+from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
+from frametally_consumer.load import load_detector
+from frametally_models.darknet import reference_detector
+from frametally_models.files import check_model, chosen_model_files
+
+
+def prepare_detector(settings: Settings, progress: Progress | None = None) -> Detector:
+    """Return the detector that the settings ask for, after its proof.
+
+    What is missing is made: the default model is fetched, a Darknet network converted for the back-end.
+
+    Raises:
+        Misconfigured: The model cannot be had, read, or used with these settings.
+    """
+    if settings.detector == "pixels":
+        return load_detector(settings)
+    progress = progress or NoProgress()
+    backend = chosen_backend(settings, progress)
+    if settings.precision != "f32" and backend != "openvino":
+        raise Misconfigured(
+            f"FRAMETALLY_PRECISION={settings.precision}: {backend} computes in f32 alone; set "
+            "FRAMETALLY_DETECTOR=openvino, or the precision to f32"
+        )
+    # Imported here: a machine without `onnx` can run the reference.
+    if settings.model_onnx is not None:
+        from frametally_models.own_onnx import own_detector
+
+        return own_detector(settings.model_onnx, backend, settings)
+    model = check_model(chosen_model_files(settings, progress))
+    if backend == "opencv":
+        return reference_detector(model, settings)
+    from frametally_models.converted import converted_detector
+
+    return converted_detector(model, backend, settings, progress)
+
+
+def prepare_model(settings: Settings, progress: Progress) -> NetworkModel | None:
+    """Return the model that worker processes load, once its detector is proven; None for `pixels`.
+
+    Raises:
+        Misconfigured: As `prepare_detector`.
+    """
+    detector = prepare_detector(settings, progress)
+    return detector.model if isinstance(detector, YoloDetector) else None

@@ -1,0 +1,7 @@
+"""The small network and the real frames that these tests share with those of the detectors."""
+
+from __future__ import annotations
+
+from small_network import clip_frames, nncf, write_model
+
+__all__ = ["clip_frames", "nncf", "write_model"]
