@@ -155,8 +155,8 @@ $(PAGE_TOOLS): simple_frontend/package-lock.json
 lint-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Check the style of the page's scripts (needs npm)
 	@$(if $(HAS_NPM),cd simple_frontend && npm run --silent lint,echo "No npm: the page's scripts are not checked" >&2)
 
-types-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Check the types of the page's scripts (needs npm)
-	@$(if $(HAS_NPM),cd simple_frontend && npm run --silent types,echo "No npm: the page's scripts are not checked" >&2)
+types-page: .venv/runtime $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Check the types of the page's scripts against the API's (needs npm)
+	@$(if $(HAS_NPM),cd simple_frontend && PYTHON=$(CURDIR)/$(BIN)/python npm run --silent types,echo "No npm: the page's scripts are not checked" >&2)
 
 .PHONY: format
 format: .venv/dev $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Format all code, the page's scripts too where there is an npm

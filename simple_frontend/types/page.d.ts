@@ -35,7 +35,7 @@ declare namespace Page {
     /** Exclusive. */
     end: number;
     frames: number;
-    byLabel: Map<string, Api.Bucket>;
+    byLabel: Map<string, Api.CountBucket>;
   }
 
   type Span = [start: number, end: number];

@@ -10,7 +10,7 @@ const HOUR_MS = 3_600_000;
 /** @typedef {{from: number|null, to: number|null}} Range */
 
 /** @type {Record<string, {name: string, of: (last: number) => Range}>} */
-const PRESETS = {
+export const PRESETS = {
   hour: { name: "Last hour of footage", of: (last) => ({ from: last - HOUR_MS, to: last }) },
   hours: { name: "Last 24 hours of footage", of: (last) => ({ from: last - 24 * HOUR_MS, to: last }) },
   day: { name: "Last day", of: (last) => days(last, 1) },

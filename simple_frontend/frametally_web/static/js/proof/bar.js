@@ -1,6 +1,5 @@
 // The proof of a bar: every frame behind it (or every unique object), with a running sum that ends at its value.
 
-import { get } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
 import { showMessage } from "./evidence.js";
 import { framesProof, objectsProof } from "./kinds.js";
@@ -151,7 +150,7 @@ class ProofOfBar {
   async #loadPage() {
     const query = new URLSearchParams(this.bar.query);
     if (this.next) query.set("cursor", this.next);
-    const page = this.kind.read(await get(this.kind.route, query, this.abort.signal), this.bar);
+    const page = await this.kind.page(query, this.abort.signal, this.bar);
     this.items.push(...page.items);
     this.next = page.next;
     this.ended = page.next === null;

@@ -1,5 +1,6 @@
 // The two kinds of proof: the frames behind detections, and the unique objects.
 
+import { get } from "../shared/api.js";
 import { isOneDay, mean, moment, number, plural, timeAmong } from "../shared/format.js";
 import { remarksOn } from "./evidence.js";
 
@@ -10,15 +11,16 @@ import { remarksOn } from "./evidence.js";
  */
 
 export const framesProof = {
-  route: "frames",
   nothing: "No frame behind this bar has anything that was counted: it is a zero, with footage.",
 
   /**
-   * @param {Api.Frames} answer
+   * @param {URLSearchParams} query
+   * @param {AbortSignal} signal
    * @param {Context} context
-   * @returns {import("./bar.js").Page}
+   * @returns {Promise<import("./bar.js").Page>}
    */
-  read(answer, { metric, nameOf }) {
+  async page(query, signal, { metric, nameOf }) {
+    const answer = await get("frames", query, signal);
     return {
       items: answer.frames.map((frame) => {
         const time = moment(frame.captured_at_ms);
@@ -46,15 +48,16 @@ export const framesProof = {
 };
 
 export const objectsProof = {
-  route: "objects",
   nothing: "No object was first seen in this interval, or objects were not followed in it.",
 
   /**
-   * @param {Api.Objects} answer
+   * @param {URLSearchParams} query
+   * @param {AbortSignal} signal
    * @param {Context} context
-   * @returns {import("./bar.js").Page}
+   * @returns {Promise<import("./bar.js").Page>}
    */
-  read(answer, { nameOf }) {
+  async page(query, signal, { nameOf }) {
+    const answer = await get("objects", query, signal);
     return {
       items: answer.tracks.map((track) => {
         const source = nameOf(track.source);

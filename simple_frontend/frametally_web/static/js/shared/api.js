@@ -46,10 +46,11 @@ export function selectionQuery(state, { bars = false, base = null } = {}) {
 
 /**
  * GET `route` with `query`. Throws ApiError, or the signal's AbortError.
- * @param {string} route
+ * @template {Api.Route} Route
+ * @param {Route} route
  * @param {URLSearchParams} [query]
  * @param {AbortSignal} [signal]
- * @returns {Promise<any>}
+ * @returns {Promise<Api.Answer<Route>>}
  */
 export async function get(route, query = new URLSearchParams(), signal = undefined) {
   const text = String(query);

@@ -81,7 +81,7 @@ export function runsTable({ runs, runs_left_out: left }) {
   );
 }
 
-/** @param {Api.Run} run */
+/** @param {Api.RunReport} run */
 function quality({ quality: report }) {
   if (!report) return el("span", { class: "muted", text: "no report" });
   const failed = report.checks.filter((check) => check.passed === false);
