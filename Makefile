@@ -57,8 +57,12 @@ run: setup ## Count your own footage: make run VIDEO=my.mp4 (or a folder; SERVE=
 EVERYWHERE := -m "not demo and not services and not images and not stack" --numprocesses=$(WORKERS) --dist=worksteal
 
 .PHONY: test
-test: .venv/dev setup ## Run the tests (WORKERS=0: one after the other; TESTS=<paths>: these only)
+test: .venv/dev setup test-page ## Run the tests (WORKERS=0: one after the other; TESTS=<paths>: these only)
 	@$(BIN)/python -m pytest $(EVERYWHERE) $(TESTS)
+
+.PHONY: test-page
+test-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test what of the page's scripts needs no browser (needs npm)
+	@$(if $(HAS_NPM),cd simple_frontend && npm test --silent,echo "No npm: the page's scripts are not tested" >&2)
 
 .PHONY: test-browser
 test-browser: .venv/dev setup $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test the page in Chromium (pictures go to build/screenshots)

@@ -1,0 +1,121 @@
+import "./browser.js";
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { brief, joined, METRICS } from "../frametally_web/static/js/shared/metrics.js";
+import { colorsOf } from "../frametally_web/static/js/shared/palette.js";
+import {
+  gapsOf,
+  rankedLabels,
+  rowsOf,
+  seriesOf,
+  together,
+  totalIn,
+  unmeasuredOf,
+  valueIn,
+  viewOf,
+} from "../frametally_web/static/js/shared/series.js";
+import { DEFAULT } from "../frametally_web/static/js/shared/state.js";
+import { bucket, countsWith, filmed, HOUR, MAY_1 } from "./counts.js";
+
+const { detections, mean_per_frame: mean, peak, objects } = METRICS;
+
+test("an interval that was filmed has a row, also with nothing in it", () => {
+  const rows = rowsOf(
+    countsWith({
+      coverage: [filmed(MAY_1 + HOUR), filmed(MAY_1)],
+      buckets: [bucket("car", { detections: 3 })],
+    }),
+  );
+  assert.deepEqual(
+    rows.map((row) => [row.start, totalIn(row, detections)]),
+    [
+      [MAY_1, 3],
+      [MAY_1 + HOUR, 0],
+    ],
+  );
+});
+
+test("gaps are what no row covers, the ends of the range too", () => {
+  const rows = rowsOf(countsWith({ coverage: [filmed(10, 10), filmed(20, 10), filmed(50, 10)] }));
+  assert.deepEqual(gapsOf(rows, 0, 70), [
+    [0, 10],
+    [30, 50],
+    [60, 70],
+  ]);
+  assert.deepEqual(gapsOf(rows.slice(0, 2), 15, 30), []);
+});
+
+test("labels are put together by sum, and the peak by maximum", () => {
+  const both = [
+    bucket("car", { detections: 2, peak: 2, mean_per_frame: 0.5, objects: 1 }),
+    bucket("bus", { detections: 3, peak: 1, mean_per_frame: 0.25, objects: 2 }),
+  ];
+  assert.deepEqual(
+    [detections, mean, peak, objects].map((metric) => joined(metric, both)),
+    [5, 0.75, 2, 3],
+  );
+});
+
+test("a sum with a label that was not measured is not known", () => {
+  const [row] = rowsOf(
+    countsWith({ coverage: [filmed(MAY_1)], buckets: [bucket("car"), bucket("bus", { objects: null })] }),
+  );
+  assert.equal(totalIn(row, objects), null);
+  assert.equal(valueIn(row, ["car"], objects), 0);
+  assert.equal(valueIn(row, ["tram"], objects), 0);
+  assert.deepEqual(unmeasuredOf([row], objects), [[MAY_1, MAY_1 + HOUR]]);
+});
+
+test("spans that touch or overlap become one", () => {
+  assert.deepEqual(
+    together([
+      [30, 40],
+      [0, 10],
+      [10, 20],
+      [5, 8],
+    ]),
+    [
+      [0, 20],
+      [30, 40],
+    ],
+  );
+});
+
+test("labels with most come first, and from the eighth on they share a series", () => {
+  const labels = ["a", "b", "c", "d", "e", "f", "g", "h"];
+  const totals = labels.map((label, position) => bucket(label, { detections: position }));
+  const counts = countsWith({ labels, totals });
+  assert.deepEqual(rankedLabels(counts, detections).slice(0, 3), ["h", "g", "f"]);
+  const seven = { ...counts, labels: labels.slice(1), totals: totals.slice(1) };
+  assert.equal(seriesOf(seven, detections, String).at(-1)?.name, "b");
+  const series = seriesOf(counts, detections, String);
+  assert.deepEqual(series.map(({ name, total }) => [name, total]).slice(-2), [
+    ["c", 2],
+    ["2 other labels", 1],
+  ]);
+});
+
+test("a label keeps its colour whatever is filtered", () => {
+  const ranked = ["car", "bus", "tram", "bike", "dog", "cat", "bird"];
+  assert.equal(colorsOf(ranked, ["bus"])("bus"), colorsOf(ranked, ranked.slice(0, 6))("bus"));
+  assert.equal(colorsOf(ranked, ["bird", "bus"])("bird"), "--series-0");
+  assert.equal(colorsOf(ranked, ranked)("bird"), "--series-other");
+});
+
+test("the chart reaches over bars that begin before its range", () => {
+  const counts = countsWith({
+    coverage: [filmed(MAY_1 - HOUR, 2 * HOUR)],
+    from_ms: MAY_1,
+    to_ms: MAY_1 + HOUR,
+  });
+  const view = viewOf(DEFAULT, counts, detections, String);
+  assert.deepEqual([view.from, view.to, view.gaps], [MAY_1 - HOUR, MAY_1 + HOUR, []]);
+});
+
+test("a tile is short, however large its number; a mean keeps its digits", () => {
+  assert.equal(brief(detections, 1_234_567), "1.2M");
+  assert.equal(brief(mean, 3.5), "3.50");
+  assert.equal(brief(objects, null), "not measured");
+});

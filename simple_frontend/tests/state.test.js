@@ -1,0 +1,65 @@
+import "./browser.js";
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { selectionQuery } from "../frametally_web/static/js/shared/api.js";
+import { DEFAULT, formatState, isUnfiltered, parseState } from "../frametally_web/static/js/shared/state.js";
+
+test("a link reproduces the whole state", () => {
+  const state = {
+    labels: ["car", "traffic light"],
+    sources: ["east/road"],
+    metric: /** @type {const} */ ("peak"),
+    from: Date.UTC(2024, 4, 1),
+    to: Date.UTC(2024, 4, 2, 0, 0, 0, 5),
+    interval: 900,
+    timezone: "Asia/Kolkata",
+    model: "yolo-1",
+    compare: "source:gate",
+    at: Date.UTC(2024, 4, 1, 8),
+    frame: "images/1.jpg",
+    chart: /** @type {const} */ ("lines"),
+    view: /** @type {const} */ ("table"),
+    boxes: false,
+  };
+  assert.deepEqual(parseState(formatState(state)), state);
+});
+
+test("a state at its defaults needs no query", () => {
+  assert.equal(formatState(DEFAULT), "");
+  assert.deepEqual(parseState(""), DEFAULT);
+  assert.ok(isUnfiltered(DEFAULT));
+});
+
+for (const query of [
+  "metric=weight",
+  "from=yesterday",
+  "to=9e99",
+  "interval=0",
+  "interval=-5",
+  "timezone=Mars/Olympus",
+  "timezone=%2B02:00",
+  "compare=everything",
+  "label=",
+]) {
+  test(`what cannot be read is left at its default: ${query}`, () => {
+    assert.deepEqual(parseState(query), DEFAULT);
+  });
+}
+
+test("a frame is named only where its bar is", () => {
+  assert.equal(formatState({ ...DEFAULT, frame: "images/1.jpg" }), "");
+});
+
+test("a request names the stored interval, and bars only where the route has them", () => {
+  const state = { ...DEFAULT, labels: ["car", "bus"], from: 5, interval: 60, timezone: "UTC" };
+  assert.equal(
+    String(selectionQuery(state, { base: 10 })),
+    "label=car&label=bus&from=5&timezone=UTC&base=10",
+  );
+  assert.equal(
+    String(selectionQuery(state, { bars: true })),
+    "label=car&label=bus&from=5&timezone=UTC&interval=60&metric=detections",
+  );
+});

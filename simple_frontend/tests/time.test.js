@@ -1,0 +1,121 @@
+import "./browser.js";
+
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+import { ticksFor, tickText } from "../frametally_web/static/js/chart/ticks.js";
+import { PRESETS } from "../frametally_web/static/js/filters/range.js";
+import { besides, comparisonOf, comparisonsFor } from "../frametally_web/static/js/shared/compare.js";
+import {
+  difference,
+  duration,
+  fromInput,
+  percent,
+  roughly,
+  shortSpan,
+  span,
+  toInput,
+  useZone,
+  zoneName,
+} from "../frametally_web/static/js/shared/format.js";
+import { METRICS } from "../frametally_web/static/js/shared/metrics.js";
+import { viewOf } from "../frametally_web/static/js/shared/series.js";
+import { DEFAULT } from "../frametally_web/static/js/shared/state.js";
+import { bucket, countsWith, DAY, filmed, HOUR, MAY_1, sourceCalled } from "./counts.js";
+
+beforeEach(() => useZone("UTC"));
+
+test("a duration is in the largest unit that divides it", () => {
+  assert.deepEqual([90, 300, 3600, 86_400, 1_209_600].map(duration), [
+    "90 sec",
+    "5 min",
+    "1 hr",
+    "1 day",
+    "2 weeks",
+  ]);
+  assert.deepEqual([-5, 45_000, 12.4 * 60_000, 5 * DAY].map(roughly), [
+    "0 sec",
+    "45 sec",
+    "12 min",
+    "5 days",
+  ]);
+});
+
+test("what adding up fractions leaves is no difference, and little is not nothing", () => {
+  assert.deepEqual([1e-17, 0.000046, 1234.5].map(difference), ["0", "+0.000046", "+1,234.5"]);
+  assert.equal(percent(0.001), "<1%");
+});
+
+test("whole days are written as days, and a day that is known is left out", () => {
+  assert.equal(span(MAY_1, MAY_1 + DAY), "May 1, 2024");
+  assert.match(shortSpan(MAY_1 + HOUR, MAY_1 + 2 * HOUR), /^0?1:00\s*–\s*0?2:00\sAM$/);
+});
+
+test("a date field is read and written in the zone that was chosen", () => {
+  useZone("Europe/Berlin");
+  assert.equal(toInput(MAY_1), "2024-05-01T02:00:00");
+  assert.equal(fromInput("2024-05-01T02:00:00"), MAY_1);
+  assert.equal(fromInput(""), null);
+  assert.equal(zoneName(MAY_1), "Europe/Berlin (UTC+02:00)");
+});
+
+test("the last day of footage is one of local time, though it has 23 hours", () => {
+  useZone("Europe/Berlin");
+  const noon = Date.UTC(2024, 2, 31, 10);
+  const { from, to } = PRESETS.day.of(noon);
+  assert.deepEqual([from, to], [Date.UTC(2024, 2, 30, 23), Date.UTC(2024, 2, 31, 22)]);
+  assert.equal(PRESETS.before.of(noon).to, from);
+});
+
+test("ticks stand at round moments of local time, as many as there is room for", () => {
+  useZone("Asia/Kolkata");
+  const { values, unit } = ticksFor(MAY_1, MAY_1 + DAY, 860, 60);
+  assert.equal(unit, "hour");
+  assert.ok(values.length <= 10);
+  assert.ok(values.every((ms) => (ms + 5.5 * HOUR) % (3 * HOUR) === 0));
+});
+
+test("a tick where a new day begins names it", () => {
+  const ticks = ticksFor(MAY_1 - 6 * HOUR, MAY_1 + 6 * HOUR, 860, 60);
+  const midnight = ticks.values.indexOf(MAY_1);
+  assert.match(String(tickText(ticks, midnight, false)), /^12:00\sAM,May 1$/);
+  assert.match(String(tickText(ticks, midnight + 1, false)), /^02:00\sAM$/);
+});
+
+const answers = (/** @type {Partial<Api.Counts>} */ values) => ({
+  models: [{ model: "yolo-1", base_intervals_s: [60] }],
+  sources: [sourceCalled("gate"), sourceCalled("road")],
+  counts: countsWith(values),
+});
+
+test("a day is compared with the same hours of the clock, though summer time lies between", () => {
+  useZone("Europe/Berlin");
+  const from = Date.UTC(2024, 2, 31, 10);
+  const found = comparisonOf({ ...DEFAULT, compare: "day" }, answers({ from_ms: from, to_ms: from + HOUR }));
+  assert.equal(found?.shift(from), from - 23 * HOUR);
+});
+
+test("the period before is in whole bars, so that bars lie beside bars", () => {
+  const [previous] = comparisonsFor(DEFAULT, answers({ to_ms: MAY_1 + 2.5 * HOUR }));
+  assert.equal(previous.state.from, MAY_1 - 3 * HOUR);
+});
+
+test("one is offered only what differs from the view", () => {
+  const offered = (/** @type {string[]} */ ...sources) =>
+    comparisonsFor({ ...DEFAULT, sources }, answers({})).map(({ id }) => id);
+  assert.deepEqual(offered("gate"), ["previous", "day", "week", "source:road"]);
+  assert.deepEqual(offered("gate", "road").slice(3), ["source:gate", "source:road"]);
+  assert.deepEqual(comparisonsFor(DEFAULT, answers({ interval_s: null })), []);
+});
+
+test("beside a bar stands the other side's, and nothing where it was not filmed", () => {
+  const here = countsWith({ coverage: [filmed(MAY_1), filmed(MAY_1 + HOUR)] });
+  const there = countsWith({
+    coverage: [filmed(MAY_1 - DAY + HOUR)],
+    buckets: [bucket("car", { start_ms: MAY_1 - DAY + HOUR, detections: 7 })],
+  });
+  const comparison = comparisonOf({ ...DEFAULT, compare: "day" }, answers({}));
+  assert.ok(comparison);
+  const view = viewOf(DEFAULT, here, METRICS.detections, String);
+  assert.deepEqual(besides(view, there, comparison), [null, 7]);
+});
