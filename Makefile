@@ -136,12 +136,6 @@ soak: .venv/dev setup ## Kill stages for long: FRAMES=10000 KILLS=200 REAL_KILLS
 	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/faults/test_protocol_machine.py \
 	  tests/pipeline/test_any_speed.py
 
-.PHONY: guarantees
-guarantees: .venv/dev setup ## Run the tests and write PASS or FAIL into docs/guarantees.md (TESTS=<paths>: these only)
-	@result="$$(mktemp)"; trap 'rm -f "$$result"' EXIT; \
-	  $(BIN)/python -m pytest $(EVERYWHERE) --junit-xml="$$result" $(TESTS) || test $$? -eq 1; \
-	  $(BIN)/python docs/guarantees.py "$$result" --write
-
 .PHONY: lint
 lint: .venv/dev lint-page ## Check style
 	@$(BIN)/ruff check
