@@ -1,20 +1,132 @@
-"""Writes docs/performance.md from the committed results: `python benchmarks/performance_page.py`."""
+"""Writes docs/performance.md and docs/performance-results.md: `python benchmarks/performance_page.py`.
+
+Both are made from the committed results: the first page is ten of their figures, the second all of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from results import ROOT, Cell, Goal, Result, Table, load_all
 
-PAGE = ROOT / "docs" / "performance.md"
+FRONT = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "performance-results.md"
 
-_INTRO = """\
+
+class Figure(NamedTuple):
+    """A row of the front page: a figure of a result, and another of the same run beside it.
+
+    Attributes:
+        what: What is measured, with the unit.
+        result: The name of the result.
+        table: The title of its table; empty: its goals.
+        row: The figure's row (of goals: the goal).
+        column: The figure's column.
+        beside: The row to compare with; of goals the bound.
+        beside_what: What that is.
+    """
+
+    what: str
+    result: str
+    table: str
+    row: str
+    column: str
+    beside: str
+    beside_what: str
+
+
+FIGURES = (
+    Figure(
+        "detector on a CPU with AMX, INT8 (frames/s)", "detectors-amx",
+        "Speed and memory", "openvino int8", "frames/s", "opencv f32", "OpenCV DNN, the same network in f32",
+    ),
+    Figure(
+        "detector on a CPU without AMX, INT8 (frames/s)", "detectors",
+        "Speed and memory", "openvino int8", "frames/s", "opencv f32", "OpenCV DNN, the same network in f32",
+    ),
+    Figure(
+        "video file to segments, with AMX (frames/s)", "end_to_end-amx",
+        "Frames a second", "video file to segments, OpenVINO int8", "frames/s, or part",
+        "the bound", "what the CPU time of all stages allows at most",
+    ),
+    Figure(
+        "video file to segments, with AMX (frames/s)", "end_to_end-amx",
+        "Frames a second", "video file to segments, OpenVINO int8", "frames/s, or part",
+        "one image at a time, OpenCV f32", "a loop over pictures with OpenCV",
+    ),
+    Figure(
+        "counting 2,000,000 frames (CPU s)", "aggregation-2000000",
+        "Engines", "frametally, inline", "CPU s", "plain msgspec loop", "a plain loop with the same result",
+    ),
+    Figure(
+        "counting 2,000,000 frames (wall s)", "aggregation-2000000",
+        "Engines", "frametally, inline", "wall s", "PySpark DataFrames", "PySpark DataFrames",
+    ),
+    Figure(
+        "counting 2,000,000 frames (wall s)", "aggregation-2000000",
+        "Engines", "frametally, inline", "wall s", "DuckDB", "DuckDB",
+    ),
+    Figure(
+        "tracking, 10 boxes a frame (frames/s of one core)", "tracking",
+        "Speed, 10 boxes a frame", "frametally", "frames a second",
+        "trackers 2.6.1, ByteTrack", "ByteTrack of trackers 2.6.1",
+    ),
+    Figure(
+        "slowest chart over 100 million detections, p95 (ms)", "dashboard",
+        "", "p95 of the slowest kind of chart (ms)", "", "", "the goal",
+    ),
+    Figure(
+        "click on a bar to its first frame, worst (ms)", "dashboard_page",
+        "", "click on a bar to its first frame, worst (ms)", "", "", "the goal",
+    ),
+)  # fmt: skip
+
+_FRONT_INTRO = """\
 # Performance
 
-Written by `python benchmarks/performance_page.py` from the files in `benchmarks/results/`; a test holds it
-to them. Speeds are compared within one run, in rounds that take turns; the numbers are medians. An absolute
-number says as much about the machine and what else it was doing as about frametally: read the ratios.
+Ten figures, each beside another of the same run on the same machine. Behind them stand [all
+results](performance-results.md): how each was measured, with which options, what else was, and which
+goals were missed. Both pages are written by `python benchmarks/performance_page.py` from the files in
+`benchmarks/results/`; a test holds them to these. An absolute number says as much about the machine
+(two cores) as about frametally: read the ratios.
 """
+
+_INTRO = """\
+# Performance: all results
+
+[Performance](performance.md) has ten of these in one table. Speeds are compared within one run, in
+rounds that take turns; the numbers are medians. An absolute number says as much about the machine and
+what else it was doing as about frametally: read the ratios.
+"""
+
+
+def front(results: Sequence[Result]) -> str:
+    """Return the page of ten figures.
+
+    Raises:
+        KeyError: A figure's result, table, row or column is not there.
+    """
+    by_name = {result.name: result for result in results}
+    columns = ["what", "frametally", "beside", "ratio", "command"]
+    rows = [_figure(figure, by_name[figure.result]) for figure in FIGURES]
+    return "\n".join([_FRONT_INTRO, *_table(columns, rows)])
+
+
+def _figure(figure: Figure, result: Result) -> list[Cell]:
+    if figure.table:
+        table = {table.title: table for table in result.tables}[figure.table]
+        column = table.columns.index(figure.column)
+        values = {row[0]: row[column] for row in table.rows}
+        measured, beside = values[figure.row], values[figure.beside]
+    else:
+        goal = {goal.what: goal for goal in result.goals}[figure.row]
+        measured, beside = goal.measured, goal.at_most
+    assert isinstance(measured, int | float)  # noqa: S101
+    assert isinstance(beside, int | float)  # noqa: S101
+    script = f"`{' '.join(result.command.split()[:2])}`"
+    named = f"{_cell(beside)}: {figure.beside_what}"
+    return [figure.what, measured, named, f"{measured / beside:.2f}", script]
 
 
 def page(results: Sequence[Result]) -> str:
@@ -73,5 +185,6 @@ def _yes(goal: Goal) -> str:
 
 
 if __name__ == "__main__":
+    FRONT.write_text(front(load_all()), "utf-8")
     PAGE.write_text(page(load_all()), "utf-8")
-    print(PAGE)
+    print(FRONT, PAGE)

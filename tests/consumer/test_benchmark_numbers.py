@@ -104,8 +104,14 @@ def test_the_page_is_what_the_committed_results_say() -> None:
     page = benchmark("performance_page")
     results = benchmark("results").load_all()
     assert page.page(results) == page.PAGE.read_text("utf-8"), "run: python benchmarks/performance_page.py"
+    assert page.front(results) == page.FRONT.read_text("utf-8"), "run: python benchmarks/performance_page.py"
     for result in results:
         assert result.date in page.PAGE.read_text("utf-8")
+
+
+def test_the_front_page_of_performance_is_one_table_of_ten_rows() -> None:
+    text = benchmark("performance_page").FRONT.read_text("utf-8")
+    assert text.count("\n| ") == 2 + 10  # with the head and the rule below it
 
 
 def test_the_cameras_a_core_in_the_operations_page_are_those_that_were_measured() -> None:
