@@ -11,8 +11,8 @@ do, and the record shows whether this version reads the other's data as the othe
 
 Left out of what is compared, and only this: the UUID of the embedded log (`<log>`) and the run ids and input
 hashes that follow from it (`<run>`, `<inputs>`), paths of this machine (`<data>`), the server's address, what
-a clock gives (`as_of_ms`, `newest_segment_at_ms`, `frames_per_s`, `eta_s`), the index's version counter, and
-frametally's own version.
+a clock gives (the fields of `CLOCKS`), where one page of a proof ends and the next begins (which the server's
+time decides), the index's version counter, and frametally's own version.
 """
 
 from __future__ import annotations
@@ -49,11 +49,15 @@ PICTURES = 40
 HEADERS = ("Content-Type", "Cache-Control", "Content-Disposition", "Content-Security-Policy", "Location")
 RECORDED = re.compile(r"(images|media|metadata|mapreduce-output|tracks)/")
 
+PAGED = {"frames": "frames", "objects": "tracks"}
+CLOCKS = ("as_of_ms", "newest_segment_at_ms", "newest_segment_age_s", "frames_per_s", "eta_s", "estimated_s")
+
 _NORMALISED: tuple[tuple[str, str], ...] = (
     (r"(log=|\"log_id\":\")[0-9a-f-]{32,36}", r"\1<log>"),
     (r"\b\d{6}-[0-9a-f]{16}\b", "<run>"),
     (r"(\"inputs_sha256\":\")[0-9a-f]{64}", r"\1<inputs>"),
-    (r"(\"(?:as_of_ms|newest_segment_at_ms|frames_per_s|eta_s)\":)(?:[0-9.e+-]+|null)", r"\1<clock>"),
+    (rf"(\"(?:{'|'.join(CLOCKS)})\": ?)(?:[0-9.e+-]+|null)", r"\1<clock>"),
+    (r"newest segment [^\n]* old", "newest segment <clock> old"),
     (r"(event: index\ndata: \{\"version\":)(?:\"[^\"]*\"|[0-9]+)", r"\1<version>"),
     (r"frametally-[0-9.]+(?:\.dev\d+)?\b", "frametally-<version>"),
     (r"(\"version\":\")\d+\.\d+\.\d+(?=\")", r"\1<version>"),
@@ -241,6 +245,17 @@ def read_events(address: str) -> bytes:
     return b"".join(line for line in lines if line.strip() and not line.startswith(b":"))
 
 
+def read_pages(url: str, first: bytes, name: str) -> bytes:
+    """Return a paged answer as one: how much a page holds depends on how long the server had for it."""
+    whole = page = json.loads(first)
+    while page.get("next"):
+        cursor = urlencode({"cursor": page["next"]})
+        page = json.loads(ask(f"{url}{'&' if '?' in url else '?'}{cursor}")[2])
+        whole[name] += page[name]
+    whole |= {"next": None, "note": page["note"]}
+    return json.dumps(whole).encode()
+
+
 def read_api(version: Version, models: list[str]) -> Iterator[tuple[str, bytes]]:
     """Each route's answer as text: status, headers, body; pages of proof are followed to their end."""
     with version.serving() as address:
@@ -250,19 +265,14 @@ def read_api(version: Version, models: list[str]) -> Iterator[tuple[str, bytes]]
         yield "GET /api/events", read_events(address)
         images: set[str] = set()
         for route, query in requests_for(models):
-            cursor: str | None = None
-            while True:
-                full = query | ({"cursor": cursor} if cursor else {})
-                target = f"/api/{route}" + (f"?{urlencode(full, doseq=True)}" if full else "")
-                status, headers, body = ask(address + target)
-                # Without the port, which each record has its own of.
-                body = body.replace(address.encode(), b"<address>")
-                yield f"GET {target}", f"{status} {json.dumps(headers)}\n".encode() + body
-                images |= {path.decode() for path in re.findall(rb"\"image_path\":\"([^\"]+)\"", body)}
-                is_page = status == 200 and route in ("frames", "objects")
-                cursor = json.loads(body).get("next") if is_page else None
-                if not cursor:
-                    break
+            target = f"/api/{route}" + (f"?{urlencode(query, doseq=True)}" if query else "")
+            status, headers, body = ask(address + target)
+            # Without the address, which each record has its own of.
+            body = body.replace(address.encode(), b"<address>")
+            if status == 200 and route in PAGED:
+                body = read_pages(address + target, body, PAGED[route])
+            yield f"GET {target}", f"{status} {json.dumps(headers)}\n".encode() + body
+            images |= {path.decode() for path in re.findall(rb"\"image_path\": ?\"([^\"]+)\"", body)}
         for path in sorted(images)[::20]:
             target = f"/api/frames/image?{urlencode({'path': path})}"
             status, headers, body = ask(address + target)
@@ -287,7 +297,8 @@ def read_commands(version: Version, models: list[str]) -> Iterator[tuple[str, by
         ("no-such-command",),
     ):
         done = version.call(*arguments)
-        printed = f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        errors = "".join(line for line in done.stderr.splitlines(True) if "━" not in line)  # no progress bars
+        printed = f"exit code {done.returncode}\n{done.stdout}\n{errors}"
         yield f"frametally {' '.join(arguments)}", printed.encode()
 
 
