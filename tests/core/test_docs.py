@@ -6,15 +6,24 @@ import importlib.util
 import re
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-_spec = importlib.util.spec_from_file_location("code_map", ROOT / "docs/code_map.py")
-assert _spec is not None
-assert _spec.loader is not None
-code_map = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(code_map)
+
+
+def load(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+code_map = load("docs/code_map.py")
+test_house = load("tests/core/test_house.py")
 
 PAGES = sorted(
     ROOT / name
@@ -66,3 +75,29 @@ def test_what_a_page_links_to_or_names_is_there(page: Path) -> None:
         elif anchor and linked.suffix == ".md" and anchor not in anchors_of(linked.read_text("utf-8")):
             missing.append(f"{target}#{anchor}")
     assert not missing
+
+
+def test_the_index_leads_to_every_page() -> None:
+    linked = {target for target, _ in LINK.findall((ROOT / "docs/index.md").read_text(encoding="utf-8"))}
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} - linked == {"index.md"}
+
+
+def test_the_architecture_shows_the_floors_as_they_are_held() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`frametally[^|]+) \|", page, re.MULTILINE)
+    assert [tuple(re.findall(r"`([\w.]+)`", row)) for row in rows] == list(test_house.FLOORS)
+
+
+def test_the_way_of_a_frame_names_a_file_at_each_step() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    way = page.partition("## The way of one frame")[2].partition("\n## ")[0]
+    steps = re.split(r"^\d+\. ", way, flags=re.MULTILINE)[1:]
+    assert len(steps) == 13
+    assert all(NAMED_PATH.search(step) for step in steps)
+
+
+def test_each_word_of_the_glossary_names_the_module_that_makes_it_true() -> None:
+    page = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .+ \|$", page, re.MULTILINE)[2:]
+    assert len(rows) >= 12
+    assert all(NAMED_PATH.search(row) for row in rows)
