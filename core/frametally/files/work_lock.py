@@ -1,22 +1,21 @@
-"""One at a time on one machine: a lock that a crash releases.
+"""One at a time on one machine: locks that a crash releases.
 
-It is the kernel's (`flock`), on a file in `data_dir`, and goes with the process that holds it, however that
-ends. It saves work, no more: what must be true with several machines on one store is made true by how results
-are published, and two aggregations at once do no harm.
+They are the kernel's (`flock`, by filelock), on an open file or folder, and go with the process that holds
+them, however that ends. `work_lock` saves work, no more: what must be true with several machines on one store
+is made true by how results are published, and two aggregations at once do no harm.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from frametally.errors import Misconfigured, Retryable
+from filelock import lock_descriptor
 
-_LOOK_EVERY_S = 0.2
+from frametally.errors import Misconfigured, Retryable
 
 
 @contextmanager
@@ -48,30 +47,37 @@ def work_lock(
             f"{path}: no lock can be made there ({error.strerror}); "
             "set FRAMETALLY_DATA_DIR to a folder that this user may write"
         ) from error
-    try:
-        said = False
-        while not _take(handle):
-            line = f"another `frametally {name}` is at work here (process {_holder(handle)})"
-            if not wait:
-                raise Retryable(line)
-            if not said:
-                on_wait(f"{line}; waiting for it")
-                said = True
-            time.sleep(_LOOK_EVERY_S)
+    said = False
+
+    def tell() -> None:
+        nonlocal said
+        holder = os.pread(handle, 20, 0).decode(errors="replace") or "unknown"
+        line = f"another `frametally {name}` is at work here (process {holder})"
+        if not wait:
+            raise Retryable(line)
+        if not said:
+            on_wait(f"{line}; waiting for it")
+            said = True
+
+    with locked(handle, look_every_s=0.2, on_held=tell):
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
-    finally:
-        os.close(handle)  # which releases it
 
 
-def _take(handle: int) -> bool:
+@contextmanager
+def locked(handle: int, *, look_every_s: float, on_held: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of an open file or folder, and close it at the end, which releases the lock.
+
+    Args:
+        handle: Its descriptor.
+        look_every_s: Seconds between two tries.
+        on_held: Called after each try that found the lock held by another; what it raises ends the wait.
+    """
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _holder(handle: int) -> str:
-    return os.pread(handle, 20, 0).decode(errors="replace") or "unknown"
+        while not lock_descriptor(handle, blocking=False):
+            on_held()
+            time.sleep(look_every_s)
+        yield
+    finally:
+        os.close(handle)

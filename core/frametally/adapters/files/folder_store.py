@@ -15,7 +15,6 @@ does; listings leave such names out and keys may not end so.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import secrets
@@ -30,6 +29,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.files.work_lock import locked
 from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
 from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
@@ -232,25 +232,17 @@ class FileStore:
             folder = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise Retryable(f"{self.url} cannot be opened ({error.strerror}); is its disk there?") from error
-        try:
-            self._lock(folder)
-            yield
-        finally:
-            os.close(folder)
-
-    def _lock(self, folder: int) -> None:
         until_s = time.monotonic() + _LOCK_PATIENCE_S
-        while True:
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError as error:
-                if time.monotonic() > until_s:
-                    raise Retryable(
-                        f"{self.url}: another process has held the manifests for {_LOCK_PATIENCE_S:g} s; "
-                        "is it stopped (Ctrl-Z)? then let it go on, or end it"
-                    ) from error
-            time.sleep(_LOCK_LOOK_UP_S)
+
+        def give_up() -> None:
+            if time.monotonic() > until_s:
+                raise Retryable(
+                    f"{self.url}: another process has held the manifests for {_LOCK_PATIENCE_S:g} s; "
+                    "is it stopped (Ctrl-Z)? then let it go on, or end it"
+                )
+
+        with locked(folder, look_every_s=_LOCK_LOOK_UP_S, on_held=give_up):
+            yield
 
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
         """The file's URL, percent-escaped; it works for as long as the file is there."""
