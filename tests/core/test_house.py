@@ -246,6 +246,123 @@ def test_the_ports_know_no_adapter() -> None:
             assert "frametally_search" not in text, module
 
 
+# Where a library gives words and nothing else, one function may turn them into a type or a number.
+WORDS_TURNED_INTO_TYPES = {
+    "frametally.adapters.files.folder_store._errno": "obstore has the system's number in its text",
+    "frametally.adapters.kafka.consumer_group.KafkaGroupConsumer._commit_now": "the cause is in its args",
+    "frametally.adapters.s3.failures.code_of": "obstore has the store's answer in its text",
+    "frametally.adapters.s3.failures.failure": "obstore has what a connection failed of in its text",
+    "frametally.adapters.s3.failures.status_of": "obstore has the status of an answer in its text",
+    "frametally.adapters.sql.server.SqlServer.failure": "libpq has no code for a refused connection",
+}
+LOOKS = {
+    "count",
+    "endswith",
+    "find",
+    "findall",
+    "finditer",
+    "fullmatch",
+    "index",
+    "match",
+    "search",
+    "startswith",
+}
+ERROR_NAMES = re.compile(r"err(or)?|exc|cause|failure|problem|spoken|unavailable")
+
+
+def decisions_by_words(function: ast.AST) -> Iterator[int]:
+    """The lines of a function that look into an error's words: `in`, `==`, `startswith`, a regex, `args`."""
+    errors = {node.name for node in ast.walk(function) if isinstance(node, ast.ExceptHandler) and node.name}
+    errors |= {
+        node.arg
+        for node in ast.walk(function)
+        if isinstance(node, ast.arg)
+        and (
+            ERROR_NAMES.fullmatch(node.arg)
+            or re.search(r"Error|Exception", ast.unparse(node.annotation or node))
+        )
+    }
+    words: set[str] = set()  # names of what was made of an error's text
+
+    def speaks(node: ast.AST) -> bool:
+        """Whether an expression is made of an error's text."""
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and part.id in words:
+                return True
+            if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.args:
+                root = part.args[0]
+                while isinstance(root, ast.Attribute):
+                    root = root.value
+                if part.func.id in {"str", "repr"} and isinstance(root, ast.Name) and root.id in errors:
+                    return True
+        return False
+
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            names, values = [node.targets[0]], [node.value]
+            if isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple):
+                names, values = node.targets[0].elts, node.value.elts
+            words |= {
+                n.id for n, v in zip(names, values, strict=True) if isinstance(n, ast.Name) and speaks(v)
+            }
+    for node in ast.walk(function):
+        match node:
+            case ast.Compare(ops=[ast.In() | ast.NotIn() | ast.Eq() | ast.NotEq(), *_]):
+                looked_into = [node.left, *node.comparators]
+            case ast.Match():
+                looked_into = [node.subject]
+            case ast.Call(func=ast.Attribute(attr=attr)) if attr in LOOKS:
+                looked_into = [node.func.value, *node.args]
+            case ast.Attribute(attr="args", value=ast.Name(id=name)) if name in errors:
+                yield node.lineno
+                continue
+            case _:
+                continue
+        if any(map(speaks, looked_into)):
+            yield node.lineno
+
+
+def functions_of(module: str, path: Path) -> Iterator[tuple[str, ast.AST]]:
+    """Every function with its full name; one within another counts as part of that."""
+
+    def below(prefix: str, body: list[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                yield from below(f"{prefix}.{node.name}", node.body)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{prefix}.{node.name}", node
+
+    yield from below(module, tree_of(path).body)
+
+
+def test_what_an_error_means_is_told_by_its_type_and_never_by_its_words() -> None:
+    found = {
+        name: lines
+        for module, path in MODULES.items()
+        for name, function in functions_of(module, path)
+        if (lines := sorted(decisions_by_words(function)))
+    }
+    assert {name: lines for name, lines in found.items() if name not in WORDS_TURNED_INTO_TYPES} == {}
+    assert WORDS_TURNED_INTO_TYPES.keys() - found.keys() == set()
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        'if "topic" in str(error): return',
+        'if str(error) == "gone": return',
+        'text = " ".join(str(error.orig).split()); return "gone" in text',
+        'text, code = str(error), 1; return text.startswith("no")',
+        "return PATTERN.search(str(error))",
+        "return error.args[0]",
+    ],
+)
+def test_a_decision_by_words_is_seen(decision: str) -> None:
+    assert [*decisions_by_words(ast.parse(f"def decide(error: Exception) -> object:\n    {decision}"))] == [2]
+    handler = f"def decide():\n    try: pass\n    except OSError as error:\n        {decision}"
+    assert [*decisions_by_words(ast.parse(handler))] == [4]
+
+
 def test_the_command_line_imports_components_only_when_a_command_runs() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", "import sys, frametally_cli.main; print(*sys.modules)"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -123,7 +124,7 @@ class ElasticsearchCluster:
                 f"{self.name}: {_line(error)}; correct FRAMETALLY_INDEX_CA_FILE, or the scheme in {SETTING}"
             )
         line = _line(error)
-        if "Name or service not known" in line or "No address associated" in line:
+        if _is_of_an_unknown_host(error):
             return Misconfigured(f"{self.name}: there is no such host; correct {SETTING}")
         if isinstance(error, AwayError):
             return Retryable(f"{self.name}: {line}; check the server and try again")
@@ -161,6 +162,15 @@ def _parsed(url: str) -> tuple[str, str]:
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}:{port}", alias
+
+
+def _is_of_an_unknown_host(error: BaseException | None) -> bool:
+    """Tell whether the first cause of `error` is a name that no name server knows."""
+    while error is not None:
+        if isinstance(error, socket.gaierror):
+            return error.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _line(error: object) -> str:

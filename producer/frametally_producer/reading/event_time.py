@@ -98,10 +98,10 @@ def check_time_pattern(pattern: str) -> None:
     if not pattern:
         return
     try:
-        moment = _match_name(_ANY_MOMENT.strftime(pattern), pattern)
+        moment = _moment_in(_ANY_MOMENT.strftime(pattern), pattern)
     except ValueError as error:
         raise Misconfigured(f"--time-pattern {pattern!r}: {error}") from error
-    if moment is None or moment.date() != _ANY_MOMENT.date():
+    if moment.date() != _ANY_MOMENT.date():
         raise Misconfigured(
             f"--time-pattern {pattern!r} does not name a year, month and day; use one like cam_%Y%m%d_%H%M%S"
         )
@@ -139,15 +139,17 @@ def find_event_time(
 
 
 def _match_name(stem: str, pattern: str) -> datetime.datetime | None:
-    """The time in a file's name; None if it does not match. Raises `ValueError` if no name could."""
+    """Return the time in a file's name; None if it does not match a pattern that was checked."""
+    try:
+        return _moment_in(stem, pattern)
+    except ValueError:
+        return None
+
+
+def _moment_in(text: str, pattern: str) -> datetime.datetime:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a day without a year: check_time_pattern says it better
-        try:
-            return datetime.datetime.strptime(stem, pattern)  # noqa: DTZ007 - naive unless it has %z
-        except ValueError as error:
-            if "does not match format" in str(error) or "unconverted data remains" in str(error):
-                return None
-            raise
+        return datetime.datetime.strptime(text, pattern)  # noqa: DTZ007 - naive unless it has %z
 
 
 def _in_zone(moment: datetime.datetime, time_source: TimeSource, settings: Settings) -> EventTime:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from obstore.store import LocalStore
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
@@ -279,7 +279,7 @@ class FileStore:
         if number in _NO_SUCH_NAME:
             return Poison(f"key {key[:200]!r} cannot be {done} ({os.strerror(number)}): choose another key")
         reason = os.strerror(number) if number else str(error).partition("\n")[0]
-        if "invalid path" in reason:
+        if isinstance(error, InvalidPathError):
             return Misconfigured(
                 f"store folder {self._root} holds a file that is not frametally's ({reason}): remove it"
             )

@@ -23,7 +23,7 @@ from obstore.store import S3Store as Bucket
 
 from frametally.adapters.files.folder_store import check_key
 from frametally.adapters.s3.credentials import credentials_of
-from frametally.adapters.s3.failures import code_of, failure, is_bare_refusal
+from frametally.adapters.s3.failures import code_of, failure, is_bare_refusal, status_of
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
 from frametally.process.retrying import a_few_times
@@ -125,7 +125,7 @@ class S3Store:
         try:
             obstore.put(self._store, key, data, mode=mode, use_multipart=False)
         except (AlreadyExistsError, PreconditionError) as error:
-            if "status code: 409" in str(error):  # others are at it: who wins is not decided yet
+            if status_of(error) == 409:  # others are at it: who wins is not decided yet
                 raise self._failure(error, "written", key) from error
             raise
         except _FAILED as error:
@@ -161,7 +161,7 @@ class S3Store:
             try:
                 result = obstore.get(self._store, key, options={"range": (first_byte, next_byte)})
             except BaseError as error:
-                if "status code: 416" in str(error):  # it begins behind the object's end
+                if status_of(error) == 416:  # it begins behind the object's end
                     return b""
                 raise
             data = bytes(result.bytes())

@@ -53,9 +53,15 @@ _PASSING = {408, 409, 412, 425, 429}
 
 
 def code_of(error: Exception) -> str:
-    """The store's own word for what is wrong, such as `NoSuchKey`; empty where it gave none."""
+    """Return the store's own word for what is wrong, such as `NoSuchKey`; empty where it gave none."""
     match = _CODE.search(str(error))
     return (match[1] or match[2]) if match else ""
+
+
+def status_of(error: Exception) -> int:
+    """Return the HTTP status of the store's answer; 0 where there was none."""
+    match = _STATUS.search(str(error))
+    return int(match[1]) if match else 0
 
 
 def is_bare_refusal(error: Exception) -> bool:
@@ -73,7 +79,7 @@ def failure(error: Exception, *, done: str, what: str, key: str, place: str) -> 
         key: Its key; empty for the whole store.
         place: The store's URL and its service's.
     """
-    text, code = str(error), code_of(error)
+    text, code, status = str(error), code_of(error), status_of(error)
     if code in _MISCONFIGURED:
         return Misconfigured(f"{place}: {_MISCONFIGURED[code]}")
     if code in _POISON:
@@ -96,16 +102,15 @@ def failure(error: Exception, *, done: str, what: str, key: str, place: str) -> 
         )
     if "InvalidContentType" in text or "InvalidMessage" in text:
         return Misconfigured(f"{place}: it speaks no TLS: write http:// in FRAMETALLY_STORE_ENDPOINT")
-    status = _STATUS.search(text)
-    if status and 400 <= int(status[1]) < 500 and int(status[1]) not in _PASSING and code != "RequestTimeout":
+    if 400 <= status < 500 and status not in _PASSING and code != "RequestTimeout":
         return Misconfigured(
-            f"{place}: {what} could not be {done} (answer {status[1]} {code}): is FRAMETALLY_STORE_ENDPOINT "
+            f"{place}: {what} could not be {done} (answer {status} {code}): is FRAMETALLY_STORE_ENDPOINT "
             "that of an S3 service?"
         )
     cause = _CAUSE.search(text)
     if "body error" in text:
         return Retryable(f"{place}: {what} came cut short: try again")
-    reason = code or (f"answer {status[1]}" if status else cause[0] if cause else _first_line(text))
+    reason = code or (f"answer {status}" if status else cause[0] if cause else _first_line(text))
     return Retryable(
         f"{place}: {what} could not be {done} ({reason}): is the store up, and "
         "FRAMETALLY_STORE_ENDPOINT right?"
