@@ -12,7 +12,6 @@ from frametally.process.reports import NoProgress
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, FrameGroups
 from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.planning import segment_notes
 from frametally_hadoop.running import outcome
 from frametally_hadoop.running.splits import plan_splits
 
@@ -102,14 +101,13 @@ def test_a_segment_that_was_put_again_is_read_again(filmed, watched):
     assert reads.keys == [key]
 
 
-def test_notes_of_segments_that_are_gone_do_not_pile_up(file_footage, monkeypatch):
+def test_notes_of_segments_that_are_gone_do_not_pile_up(file_footage):
     footage = file_footage
-    monkeypatch.setattr(segment_notes, "SPARE_LINES", 10)
-    for number in range(40):
+    for number in range(5):
         key = footage.segment([footage.frame(NOON_MS + number, "car", index=number)])
         footage.aggregate()
         footage.store.delete(key)
-    assert len(notes_of(footage).read_bytes().splitlines()) <= 12
+    assert len(notes_of(footage).read_bytes().splitlines()) <= 1
 
 
 def test_a_data_folder_without_room_for_notes_only_costs_time(filmed, watched):
@@ -118,6 +116,7 @@ def test_a_data_folder_without_room_for_notes_only_costs_time(filmed, watched):
     reads = Reads(filmed, watched)
     assert filmed.aggregate(store=reads.store).runs == []
     assert len(reads.keys) == 8
+    assert [path.is_dir() for path in filmed.settings.data_dir.glob("segments-*")] == [True]
 
 
 def notes_name(footage) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from frametally import keys
@@ -12,7 +12,7 @@ from frametally.books.intake import list_segment_infos
 from frametally.books.runs import CurrentDay, DayKey, current_days
 from frametally.errors import Misconfigured, Poison
 from frametally.media.manifests import forgotten_by, list_tombstones, touches
-from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.rules.times import DAY_MS
@@ -20,7 +20,12 @@ from frametally.rules.tombstones import Range
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.params import MARGIN_MS
-from frametally_hadoop.planning.segment_notes import SegmentNotes, breaks_by_model, take_note
+from frametally_hadoop.planning.segment_notes import (
+    SegmentNote,
+    SegmentNotes,
+    breaks_by_model,
+    take_note,
+)
 from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
 
 
@@ -135,76 +140,108 @@ def make_plan(
     # The runs first: whatever they were counted from is then in the listing too, so that a run that follows
     # a current one never holds less.
     current = current_days(store)
-    stones = list_tombstones(store)
-    sources: dict[DayKey, set[str]] = defaultdict(set)
-    segments: dict[DayKey, list[str]] = defaultdict(list)
-    filmed: set[DayKey] = set()
-    margin_ms = MARGIN_MS if params.tracking is not None else 0
-    skipped: list[Skipped] = [Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
+    tombstones = list_tombstones(store)
+    headers = _read_headers(store, notes, unusable, progress)
+    days = _group_by_day(headers.usable, params)
+    stale: list[DayPlan] = []
+    up_to_date: list[DayPlan] = []
+    for day in filter(lambda day: selection.has(day.day), days):
+        plan = _plan_day(day, params, days[day], current.get(day), tombstones, headers.lacking)
+        is_stale = selection.recount or plan.current_sha256 != plan.inputs_sha256()
+        (stale if is_stale else up_to_date).append(plan)
+    return CountingPlan(
+        params=params,
+        stale=stale,
+        up_to_date=up_to_date,
+        tombstones=tombstones,
+        days_of_segment=_days_of_segment(stale),
+        skipped=[Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
+        + headers.unreadable,
+        size_of={note.key: note.size_bytes for note in headers.usable},
+        with_dead_letters=[note.key for note in headers.usable if note.dead_letters],
+        chain_breaks=breaks_by_model(headers.usable),
+    )
+
+
+class _Headers(NamedTuple):
+    """The notes of usable segments, segments that cannot be read, and models and days that those lack."""
+
+    usable: list[SegmentNote]
+    unreadable: list[Skipped]
+    lacking: set[tuple[str, int | None]]
+
+
+def _read_headers(
+    store: ObjectStore, notes: SegmentNotes, unusable: Collection[str], progress: Progress
+) -> _Headers:
+    """List the segments, and read the headers of new ones."""
     listed = list(list_segment_infos(store))
-    left_out = [info.key for info in listed if info.key in unusable]
-    listed = [info for info in listed if info.key not in unusable]
-    new = [info for info in listed if notes.find(info) is None]
+    wanted = [info for info in listed if info.key not in unusable]
+    unreadable = _note_new([info for info in wanted if notes.find(info) is None], store, notes, progress)
+    notes.save(listed)
+    usable = [note for info in wanted if (note := notes.find(info)) is not None]
+    left_out = [*(info.key for info in listed if info.key in unusable), *(item.name for item in unreadable)]
+    return _Headers(usable, unreadable, {day for key in left_out for day in notes.days_of(key)})
+
+
+def _note_new(
+    new: Sequence[ObjectInfo], store: ObjectStore, notes: SegmentNotes, progress: Progress
+) -> list[Skipped]:
+    """Read the headers of new segments; return those that have none."""
+    unreadable = []
     for done, info in enumerate(new):
         progress.update(done, len(new), "headers of new segments")
         try:
             notes.add(take_note(store, info))
         except (Poison, Misconfigured) as error:
-            skipped.append(Skipped(info.key, str(error)))
-            left_out.append(info.key)
+            unreadable.append(Skipped(info.key, str(error)))
         except ObjectMissing:
             continue  # removed since it was listed
     progress.update(len(new), len(new), "headers of new segments")
-    notes.save(listed)
-    usable = [note for info in listed if (note := notes.find(info)) is not None]
-    version_of = {note.key: note.version for note in usable}
-    for note in usable:
+    return unreadable
+
+
+def _group_by_day(notes: Iterable[SegmentNote], params: CountParams) -> dict[DayKey, list[SegmentNote]]:
+    """Return the segments that each day with frames is counted from, by key; days sorted."""
+    segments: defaultdict[DayKey, list[SegmentNote]] = defaultdict(list)
+    with_frames: set[DayKey] = set()
+    for note in notes:
         for day in note.days if params.tracking is None else note.near_days:
             day_key = DayKey(note.model, params.interval_s, keys.utc_day(day * DAY_MS))
-            segments[day_key].append(note.key)
-            sources[day_key].update(note.sources)
+            segments[day_key].append(note)
             if day in note.days:
-                filmed.add(day_key)
-    lacking = {place for key in left_out for place in notes.places(key)}
-    plans = [
-        _plan_day(day, params, sorted(segments[day]), current.get(day))._replace(
-            tombstones=_touching(stones, day.day, sources[day], margin_ms),
-            versions=tuple(version_of[key] for key in sorted(segments[day])),
-            is_whole=lacking.isdisjoint({(day.model, _day_number(day.day)), (day.model, None)}),
-        )
-        for day in sorted(filmed)
-        if selection.has(day.day)
-    ]
-    stale: list[DayPlan] = []
-    up_to_date: list[DayPlan] = []
-    for plan in plans:
-        is_stale = selection.recount or plan.current_sha256 != plan.inputs_sha256()
-        (stale if is_stale else up_to_date).append(plan)
-    days_of_segment: dict[str, list[int]] = defaultdict(list)
-    for plan in stale:
-        for key in plan.segments:
-            days_of_segment[key].append(_day_number(plan.key.day))
-    return CountingPlan(
-        params=params,
-        stale=stale,
-        up_to_date=up_to_date,
-        tombstones=stones,
-        days_of_segment=dict(sorted(days_of_segment.items())),
-        skipped=skipped,
-        size_of={note.key: note.size_bytes for note in usable},
-        with_dead_letters=[note.key for note in usable if note.dead_letters],
-        chain_breaks=breaks_by_model(usable),
-    )
+                with_frames.add(day_key)
+    return {day: sorted(segments[day], key=lambda note: note.key) for day in sorted(with_frames)}
 
 
-def _plan_day(day: DayKey, params: CountParams, segments: list[str], current: CurrentDay | None) -> DayPlan:
+def _plan_day(
+    day: DayKey,
+    params: CountParams,
+    notes: Sequence[SegmentNote],
+    current: CurrentDay | None,
+    tombstones: Iterable[Tombstone],
+    lacking: Collection[tuple[str, int | None]],
+) -> DayPlan:
+    """Plan one day from its segments; `lacking` has the models and days of segments that are left out."""
+    sources = {source for note in notes for source in note.sources}
     return DayPlan(
         key=day,
         params=params,
         sequence=current.sequence + 1 if current else 1,
-        segments=segments,
+        segments=[note.key for note in notes],
         current=current.run if current else None,
+        tombstones=_touching(tombstones, day.day, sources, 0 if params.tracking is None else MARGIN_MS),
+        versions=tuple(note.version for note in notes),
+        is_whole=(day.model, _day_number(day.day)) not in lacking and (day.model, None) not in lacking,
     )
+
+
+def _days_of_segment(stale: Iterable[DayPlan]) -> dict[str, list[int]]:
+    days: defaultdict[str, list[int]] = defaultdict(list)
+    for plan in stale:
+        for key in plan.segments:
+            days[key].append(_day_number(plan.key.day))
+    return dict(sorted(days.items()))
 
 
 def _touching(

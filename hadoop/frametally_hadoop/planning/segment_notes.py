@@ -1,4 +1,4 @@
-"""What planning needs of each segment, noted beside the data of this machine so that it is read once.
+"""Notes what planning needs of each segment beside the data of this machine, so that it is read once.
 
 `<data_dir>/segments-<8 hex of the store's address>.jsonl` has a line per segment. New is what is listed and
 not noted: an aggregation with nothing new reads no segment at all. A note belongs to an object of that size
@@ -8,6 +8,7 @@ with half of it, every missing header is read once more.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 from collections import defaultdict
@@ -25,9 +26,6 @@ from frametally.records import SegmentHeader, SegmentSource
 from frametally.rules.times import DAY_MS
 from frametally.segments.contents import check_belongs, read_header
 from frametally_hadoop.job.tracks.params import MARGIN_MS
-
-SPARE_LINES = 1000
-"""Lines that the file may have beyond twice those that are needed, before it is written anew."""
 
 
 class SegmentNote(msgspec.Struct, frozen=True, array_like=True):
@@ -60,68 +58,47 @@ class SegmentNotes:
     """The notes of one store, on one machine."""
 
     def __init__(self, data_dir: Path, store_url: str) -> None:
-        """Read them."""
+        """Read them; a file that is missing or damaged holds none."""
         name = hashlib.sha256(store_url.encode()).hexdigest()[:8]
         # A store in memory is gone with its process: nothing that is noted of it would be of another.
         self._path = None if store_url.startswith("memory:") else data_dir / f"segments-{name}.jsonl"
-        self._notes: dict[str, SegmentNote] = {}
-        self._lines = 0
-        self._new: list[SegmentNote] = []
-        for line in self._read_lines():
-            self._lines += 1
-            try:
-                note = _decoder.decode(line)
-            except msgspec.DecodeError:
-                continue  # half a line, of a process that was killed
-            self._notes[note.key] = note
+        self._saved: list[SegmentNote] = []
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            self._saved = _decoder.decode_lines(self._path.read_bytes()) if self._path else []
+        self._notes = {note.key: note for note in self._saved}
 
     def find(self, info: ObjectInfo) -> SegmentNote | None:
-        """The note of an object as it is listed."""
+        """Return the note of an object as it is listed, None if it has none."""
         note = self._notes.get(info.key)
         return note if note and (note.size_bytes, note.version) == (info.size_bytes, info.version) else None
 
-    def places(self, key: str) -> list[tuple[str, int | None]]:
-        """Models and days that a segment is of, whatever has become of it; no day: any, it was never read."""
-        note = self._notes.get(key)
-        if note is not None:
-            return [(note.model, day) for day in note.near_days]
-        place = keys.parse_segment_key(key)
-        return [(place.model, None)] if place else []
+    def days_of(self, key: str) -> set[tuple[str, int | None]]:
+        """Return models and days of a segment, whatever became of it; None as day: any, it was never read."""
+        if (note := self._notes.get(key)) is not None:
+            return {(note.model, day) for day in note.near_days}
+        segment = keys.parse_segment_key(key)
+        return {(segment.model, None)} if segment else set()
 
     def add(self, note: SegmentNote) -> None:
         """Take one more, to be kept by `save`."""
         self._notes[note.key] = note
-        self._new.append(note)
 
     def save(self, listed: Iterable[ObjectInfo]) -> None:
-        """Keep what was added; forget most of what is no longer listed.
+        """Write the notes of what is listed, if the file has others.
 
-        That it could not be written is not worth an error: then it is read again.
+        That it could not be written is not worth an error: then the headers are read again.
         """
-        if self._path is None:
+        notes = [note for info in listed if (note := self.find(info)) is not None]
+        if self._path is None or notes == self._saved:
             return
-        there = [note for info in listed if (note := self.find(info)) is not None]
-        try:
-            if self._lines + len(self._new) > 2 * len(there) + SPARE_LINES:
-                staging = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
-                staging.write_bytes(_encode(there))
+        staging = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
+        with contextlib.suppress(OSError):
+            try:
+                staging.write_bytes(_encoder.encode_lines(notes))
                 staging.replace(self._path)
-                self._lines = len(there)
-            elif self._new:
-                with self._path.open("ab") as file:
-                    file.write(_encode(self._new))
-                self._lines += len(self._new)
-        except OSError:
-            return
-        self._new.clear()
-
-    def _read_lines(self) -> list[bytes]:
-        if self._path is None:
-            return []
-        try:
-            return self._path.read_bytes().splitlines()
-        except OSError:
-            return []
+                self._saved = notes
+            finally:
+                staging.unlink(missing_ok=True)
 
 
 def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
@@ -176,10 +153,7 @@ class _Time(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(SegmentNote)
-
-
-def _encode(notes: Iterable[SegmentNote]) -> bytes:
-    return b"".join(msgspec.json.encode(note) + b"\n" for note in notes)
+_encoder = msgspec.json.Encoder()
 
 
 def _times_of(store: ObjectStore, key: str, header: SegmentHeader, body_start: int) -> set[int]:
