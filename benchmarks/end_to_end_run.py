@@ -111,6 +111,7 @@ def run_producer(clip: Path, settings: Settings) -> Produced:
 def _produce(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
     from frametally.opening import open_frame_log, open_object_store
     from frametally_producer.produce import produce
+    from frametally_producer.writing.production import ProduceCall
 
     looking = _Looking()
     with (
@@ -121,13 +122,10 @@ def _produce(clip: Path, settings: Settings, go: Event, produced: Event, line: C
         go.wait()
         before_s = time.process_time()
         produce(
-            [clip],
-            settings=settings,
+            ProduceCall(paths=[clip], settings=settings, source="Traffic", start_time="2026-01-01T08:00:00Z"),
             store=store,
             log=log,
             progress=looking,
-            source="Traffic",
-            start_time="2026-01-01T08:00:00Z",
         )
         produced.set()
         line.send((time.process_time() - before_s, looking.first_mb, _rss_mb(), _peak_mb()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -13,20 +13,19 @@ from typing import NamedTuple
 from frametally.errors import Poison
 from frametally.process.reports import Progress, Skipped
 from frametally.settings.stages import Settings
-from frametally_producer.produce import left_out, start_of
 from frametally_producer.reading.event_time import (
     TimeClues,
     check_time_pattern,
     checked_ms,
     find_event_time,
 )
-from frametally_producer.reading.footage import PicturesToProduce, VideoToProduce, find_footage
-from frametally_producer.reading.media_file import open_medium, why_unreadable
+from frametally_producer.reading.footage import PicturesToProduce, VideoToProduce
+from frametally_producer.reading.media_file import open_medium, why_unusable
 from frametally_producer.reading.picture_file import read_header
 from frametally_producer.reading.probe import Speed, probe_pictures, probe_videos
 from frametally_producer.reading.sampling import ALL, estimate_frames
 from frametally_producer.reading.video_file import Video, open_video
-from frametally_producer.writing.production import asked_of, cost_of
+from frametally_producer.writing.production import ProduceCall, asked_of, cost_of
 from frametally_producer.writing.seen_files import SeenFiles, stamp_of
 
 _USUAL_STEPS = 10
@@ -97,24 +96,16 @@ class _File(NamedTuple):
     frames: int | None
 
 
-def plan(
-    paths: Sequence[Path],
-    *,
-    settings: Settings,
-    progress: Progress,
-    source: str | None = None,
-    start_time: str | None = None,
-    extracted_dir: Path | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> ProducePlan:
-    """What `produce` would do with the same arguments. Headers are read, and a few files for a moment.
+def plan(call: ProduceCall, *, progress: Progress) -> ProducePlan:
+    """Plan what `produce` would do with the same call. Headers are read, and a few files for a moment.
 
     Raises:
         Misconfigured: Settings or arguments that cannot be.
     """
+    settings = call.settings
     check_time_pattern(settings.time_pattern)
-    footage = find_footage(paths, source=source, leave_out=left_out(settings, extracted_dir))
-    start = start_of(footage, start_time)
+    footage = call.find_footage()
+    start = call.start_of(footage)
     skipped = list(footage.skipped)
     by_source: dict[str, list[_File]] = {}
     with SeenFiles(settings.data_dir, writing=False) as seen:
@@ -125,20 +116,18 @@ def plan(
             for path in _paths(medium)
         ]
         for done, (path, source_name, is_video) in enumerate(files, 1):
-            if should_stop():
+            if call.should_stop():
                 break
             progress.update(done, len(files), str(path))
             try:
                 file = look.at_video(path, source_name) if is_video else look.at_picture(path, source_name)
-            except Poison as error:
-                skipped.append(Skipped(str(path), str(error)))
-            except OSError as error:
-                skipped.append(Skipped(str(path), why_unreadable(error)))
+            except (Poison, OSError) as error:
+                skipped.append(Skipped(str(path), why_unusable(error)))
             else:
                 by_source.setdefault(source_name, []).append(file)
         new = [file for of_source in by_source.values() for file in of_source if not file.known]
         seconds, stored_bytes, measured = _estimate(new, settings, seen)
-    sources = [_source(name, found, settings) for name, found in sorted(by_source.items())]
+    sources = [_source(name, files_of, settings) for name, files_of in sorted(by_source.items())]
     return ProducePlan(sources, skipped, seconds, stored_bytes, measured)
 
 

@@ -6,10 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
 
-from frametally.errors import Misconfigured, Poison
+from frametally.errors import Poison
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -17,13 +16,12 @@ from frametally.process.backfill import Standing
 from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import MediaManifest
-from frametally.settings.stages import Settings
 from frametally_producer.media.pictures import produce_pictures
 from frametally_producer.media.videos import produce_video
-from frametally_producer.reading.event_time import check_time_pattern, parse_start_time
-from frametally_producer.reading.footage import Footage, PicturesToProduce, VideoToProduce, find_footage
-from frametally_producer.reading.media_file import why_unreadable
-from frametally_producer.writing.production import Production
+from frametally_producer.reading.event_time import check_time_pattern
+from frametally_producer.reading.footage import PicturesToProduce, VideoToProduce
+from frametally_producer.reading.media_file import why_unusable
+from frametally_producer.writing.production import ProduceCall, Production
 from frametally_producer.writing.room import Room
 from frametally_producer.writing.seen_files import SeenFiles
 from frametally_producer.writing.tally import Outcome, Tally
@@ -50,48 +48,30 @@ class ProduceReport(NamedTuple):
 
 
 def produce(
-    paths: Sequence[Path],
+    call: ProduceCall,
     *,
-    settings: Settings,
     store: ObjectStore,
     log: FrameLog,
     progress: Progress,
-    source: str | None = None,
-    start_time: str | None = None,
-    extracted_dir: Path | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
     on_standing: Callable[[Standing], None] = lambda standing: None,
 ) -> ProduceReport:
-    """Store and announce the frames of the media at `paths` that have not been announced yet.
+    """Store and announce the frames of the media at `call.paths` that have not been announced yet.
 
     A store or a log that is away is waited for, as is room on the disk; no frame is left out for it.
 
     Args:
-        paths: Video files, picture files, and folders of both (searched all through).
-        settings: Of the process.
+        call: What to produce, and how.
         store: Where frames and manifests go.
         log: Where frames are announced; the topic is made if it is missing.
         progress: Where it reports to while it works.
-        source: The source's name; None: that of the folder given, for a single file its stem.
-        start_time: ISO 8601 time at which the one video given begins.
-        extracted_dir: Folder in which stored pictures are also kept as files, below the source's name.
-        should_stop: Asked between frames: once true, what is in hand is finished and the call returns.
         on_standing: Told how the files stand, whenever that changes.
 
     Raises:
         Misconfigured: Settings or arguments that cannot be, or a store, log or folder that cannot be written.
     """
-    footage = find_footage(paths, source=source, leave_out=left_out(settings, extracted_dir))
-    start = start_of(footage, start_time)
-    with begin(
-        settings=settings,
-        store=store,
-        log=log,
-        progress=progress,
-        extracted_dir=extracted_dir,
-        should_stop=should_stop,
-        on_standing=on_standing,
-    ) as production:
+    footage = call.find_footage()
+    start = call.start_of(footage)
+    with begin(call, store=store, log=log, progress=progress, on_standing=on_standing) as production:
         production.skipped.extend(footage.skipped)
         stopped = False
         try:
@@ -103,28 +83,26 @@ def produce(
 
 @contextmanager
 def begin(
+    call: ProduceCall,
     *,
-    settings: Settings,
     store: ObjectStore,
     log: FrameLog,
     progress: Progress,
-    extracted_dir: Path | None,
-    should_stop: Callable[[], bool],
-    on_standing: Callable[[Standing], None],
+    on_standing: Callable[[Standing], None] = lambda standing: None,
 ) -> Iterator[Production]:
-    """One call of the producer, with nothing done yet; what it needs is closed at the end."""
+    """Begin one call of the producer, with nothing done yet; what it needs is closed at the end."""
     failpoints.arm()
+    settings = call.settings
     check_time_pattern(settings.time_pattern)
-    patience = Patience(progress.say, should_stop)
+    patience = Patience(progress.say, call.should_stop)
     with contextlib.suppress(GivenUp):
         patience.until_done("the log", lambda: log.create_topic(settings.topic, settings.log_partitions))
     with SeenFiles(settings.data_dir) as seen:
         yield Production(
-            settings=settings,
+            call=call,
             store=store,
             log=log,
             progress=progress,
-            extracted_dir=extracted_dir,
             patience=patience,
             room=Room(settings, patience),
             seen=seen,
@@ -159,15 +137,13 @@ def _produce_video(video: VideoToProduce, production: Production, start: datetim
     production.tally.begin(video.path)
     try:
         outcome = produce_video(video, production, start)
-    except Poison as error:
-        production.skip(str(video.path), str(error))
-    except OSError as error:
-        production.skip(str(video.path), why_unreadable(error))
+    except (Poison, OSError) as error:
+        production.skip(str(video.path), why_unusable(error))
     production.tally.end(outcome)
 
 
 def report_of(production: Production, *, stopped: bool) -> ProduceReport:
-    """What has been done."""
+    """Report what has been done."""
     return ProduceReport(
         media=list(production.media.values()),
         frames_announced=production.frames_announced,
@@ -176,20 +152,3 @@ def report_of(production: Production, *, stopped: bool) -> ProduceReport:
         notices=production.notices,
         stopped=stopped,
     )
-
-
-def left_out(settings: Settings, extracted_dir: Path | None) -> list[Path]:
-    """Folders that frametally itself writes: they are not searched for footage."""
-    return [settings.data_dir, *([extracted_dir] if extracted_dir else [])]
-
-
-def start_of(footage: Footage, start_time: str | None) -> datetime | None:
-    """The moment that `--start-time` names. Raises `Misconfigured` if it cannot be meant for this footage."""
-    start = parse_start_time(start_time) if start_time else None
-    given = len(footage.media) + len(footage.skipped)
-    if start and (given > 1 or any(isinstance(medium, PicturesToProduce) for medium in footage.media)):
-        raise Misconfigured(
-            "--start-time is for one video, and this is not one video: give one video a call, or leave it out"
-            " (then the media's own times are used, their names' by --time-pattern, or their files' dates)"
-        )
-    return start

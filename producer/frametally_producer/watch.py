@@ -13,17 +13,10 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.backfill import Standing
 from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp
-from frametally.settings.stages import Settings
-from frametally_producer.produce import ProduceReport, begin, left_out, produce_media, report_of
-from frametally_producer.reading.footage import (
-    HOLDS_NOTHING,
-    Footage,
-    PicturesToProduce,
-    VideoToProduce,
-    find_footage,
-)
-from frametally_producer.reading.media_file import why_unreadable
-from frametally_producer.writing.production import Production
+from frametally_producer.produce import ProduceReport, begin, produce_media, report_of
+from frametally_producer.reading.footage import HOLDS_NOTHING, Footage, PicturesToProduce, VideoToProduce
+from frametally_producer.reading.media_file import why_unusable
+from frametally_producer.writing.production import ProduceCall, Production
 
 _LOOK_EVERY_S = 1.0
 _REST_PART = 10
@@ -40,59 +33,37 @@ class _Sight(NamedTuple):
 
 
 def watch(
-    folders: Sequence[Path],
+    call: ProduceCall,
     *,
-    settings: Settings,
     store: ObjectStore,
     log: FrameLog,
     progress: Progress,
-    should_stop: Callable[[], bool],
-    source: str | None = None,
-    extracted_dir: Path | None = None,
     on_standing: Callable[[Standing], None] = lambda standing: None,
 ) -> ProduceReport:
-    """Produce what lies in `folders` and what comes to lie there, until a stop is asked for.
+    """Produce what lies in the folders `call.paths` and what comes to lie there, until a stop is asked for.
 
     A file is taken when its size and date have been the same for `watch_still_s`. A file that changes after
     it was taken is taken again; its bytes differ, so it is another medium, and that is said. A bad file is
-    named once, and again only when it has changed.
-
-    Args:
-        folders: Searched all through, again and again.
-        settings: Of the process.
-        store: Where frames and manifests go.
-        log: Where frames are announced; the topic is made if it is missing.
-        progress: Where it reports to while it works.
-        should_stop: Asked all the time: once true, what is in hand is finished and the call returns.
-        source: The source's name; None: that of the folder given.
-        extracted_dir: Folder in which stored pictures are also kept as files, below the source's name.
-        on_standing: Told how the files stand, whenever that changes.
+    named once, and again only when it has changed. The arguments are those of `produce`.
 
     Raises:
-        Misconfigured: As `produce`; or what is given is no folder.
+        Misconfigured: As `produce`; or what is given is no folder, or has a start time.
     """
-    for folder in folders:
+    if call.start_time:
+        raise Misconfigured("--start-time is for one video, and --watch for folders; leave one of them out")
+    for folder in call.paths:
         if not folder.is_dir():
             raise Misconfigured(
                 f"{folder} is no folder; --watch is for folders, and this one has to be there"
             )
-    with begin(
-        settings=settings,
-        store=store,
-        log=log,
-        progress=progress,
-        extracted_dir=extracted_dir,
-        should_stop=should_stop,
-        on_standing=on_standing,
-    ) as production:
+    with begin(call, store=store, log=log, progress=progress, on_standing=on_standing) as production:
         rounds = Rounds(production)
         try:
             while True:
                 began_s = time.monotonic()
-                footage = find_footage(folders, source=source, leave_out=left_out(settings, extracted_dir))
-                produce_media(rounds.ready(footage, now_s=began_s), production)
+                produce_media(rounds.ready(call.find_footage(), now_s=began_s), production)
                 rounds.name_bad_ones()
-                rest_s = min((time.monotonic() - began_s) * _REST_PART, settings.watch_still_s)
+                rest_s = min((time.monotonic() - began_s) * _REST_PART, call.settings.watch_still_s)
                 production.patience.pause(max(_LOOK_EVERY_S, rest_s))
                 production.go_on()
         except GivenUp:
@@ -140,7 +111,7 @@ class Rounds:
         except FileNotFoundError:  # it has just gone
             return False
         except OSError as error:
-            self._note_skipped([Skipped(str(path), why_unreadable(error))])
+            self._note_skipped([Skipped(str(path), why_unusable(error))])
             return False
         seen = before.get(path)
         sight = _Sight(status.st_size, status.st_mtime_ns, now_s, False)

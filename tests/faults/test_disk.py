@@ -18,6 +18,7 @@ from frametally.testing import ManualClock, MemoryLog
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume
 from frametally_producer.produce import produce
+from frametally_producer.writing.production import ProduceCall
 
 TOPIC = "frames"
 
@@ -114,7 +115,7 @@ def test_after_a_power_cut_what_is_committed_is_there_and_the_rest_is_done_again
     clock = ManualClock()
     log = MemoryLog(clock=clock)
     with closing(open_object_store(settings.store_url)) as store:
-        produce([footage], settings=settings, store=store, log=log, progress=NoProgress())
+        produce(ProduceCall(paths=[footage], settings=settings), store=store, log=log, progress=NoProgress())
     os.sync()
     model = load_detector(settings).model_id
 
@@ -168,7 +169,7 @@ def test_on_a_full_disk_the_consumer_waits_says_so_and_goes_on_when_there_is_roo
         closing(open_object_store(settings.store_url)) as store,
         closing(open_frame_log(settings.log_url)) as log,
     ):
-        produce([footage], settings=settings, store=store, log=log, progress=NoProgress())
+        produce(ProduceCall(paths=[footage], settings=settings), store=store, log=log, progress=NoProgress())
         with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
             while True:
                 file.write(bytes(512))

@@ -26,6 +26,7 @@ from frametally_consumer.worker.loop import consume
 from frametally_hadoop.driver import aggregate
 from frametally_models.prepare import prepare_detector
 from frametally_producer.produce import produce
+from frametally_producer.writing.production import ProduceCall
 
 START_TIME = "2026-01-01T08:00:00Z"
 SHUFFLES = max(1, int(os.environ.get("FAULTS_REAL_KILLS", "1")) // 2)
@@ -117,13 +118,10 @@ def produced_at(pace_s: float, consumers: int, clip: Path, folder: Path, batch_f
             closing(open_frame_log(settings.log_url)) as log,
         ):
             produce(
-                [clip],
-                settings=settings,
+                ProduceCall(paths=[clip], settings=settings, source="Traffic", start_time=START_TIME),
                 store=store,
                 log=PacedLog(log, pace_s),
                 progress=NoProgress(),
-                source="Traffic",
-                start_time=START_TIME,
             )
             group = consumer_group(detector.model_id)
             ends = log.end_offsets(settings.topic)

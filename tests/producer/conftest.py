@@ -18,6 +18,7 @@ from frametally.records import FrameAnnouncement, MediaManifest, decode
 from frametally.settings.stages import Settings, load_settings
 from frametally.testing import MemoryLog, MemoryStore
 from frametally_producer.produce import ProduceReport, produce
+from frametally_producer.writing.production import ProduceCall
 
 # 2026-03-04T05:06:07Z
 FILE_DATE_S = 1_772_600_767
@@ -111,16 +112,18 @@ class Bench:
         **overrides: object,
     ) -> ProduceReport:
         return produce(
-            paths,
-            settings=self.settings(**overrides),
-            should_stop=should_stop,
-            on_standing=self.standings.append,
+            ProduceCall(
+                paths=paths,
+                settings=self.settings(**overrides),
+                source=source,
+                start_time=start_time,
+                extracted_dir=extracted_dir,
+                should_stop=should_stop,
+            ),
             store=self.store,
             log=self.log,
             progress=self.progress,
-            source=source,
-            start_time=start_time,
-            extracted_dir=extracted_dir,
+            on_standing=self.standings.append,
         )
 
     def announced(self) -> list[int]:

@@ -12,6 +12,7 @@ from frametally_cli.main import main
 from frametally_producer.plan import find_gaps, plan
 from frametally_producer.reading.event_time import iso
 from frametally_producer.writing import seen_files
+from frametally_producer.writing.production import ProduceCall
 
 if TYPE_CHECKING:
     from conftest import Bench
@@ -39,7 +40,7 @@ def yard(bench: Bench, make_video: Callable[..., Path], make_picture: Callable[.
 
 
 def planned(bench: Bench, *paths: Path, **overrides: object):
-    return plan(paths, settings=bench.settings(**overrides), progress=bench.progress)
+    return plan(ProduceCall(paths=paths, settings=bench.settings(**overrides)), progress=bench.progress)
 
 
 def test_files_frames_bytes_time_span_and_unreadable_ones_are_told_and_nothing_is_written(

@@ -31,11 +31,11 @@ def in_fractions(
     time_base: Fraction,
     start_ticks: int | None,
     rate: Fraction | None,
-    first: Fraction | None = None,
-    ticks: Fraction = Fraction(0),
-) -> list[tuple[int, Fraction, Fraction, bool]]:
-    """Of each frame: offset in ms, position and end in seconds, and whether the time is its own."""
+) -> list[tuple[int, Fraction, Fraction]]:
+    """Of each frame: offset in ms, position and end in seconds."""
     times = []
+    first: Fraction | None = None
+    ticks = Fraction(0)
     next_ticks = Fraction(start_ticks or 0)
     for pts, duration in frames:
         ticks = Fraction(pts) if pts is not None and (first is None or pts > ticks) else next_ticks
@@ -49,7 +49,6 @@ def in_fractions(
                 math.floor((ticks - origin) * time_base * 1000),
                 (ticks - first) * time_base,
                 (next_ticks - first) * time_base,
-                pts == ticks,
             )
         )
     return times
@@ -57,11 +56,11 @@ def in_fractions(
 
 def by_whole_numbers(
     frames: list[tuple[int | None, int | None]], times: PresentationTimes
-) -> list[tuple[int, Fraction, Fraction | None, bool]]:
+) -> list[tuple[int, Fraction, Fraction | None]]:
     found = []
     for pts, duration in frames:
-        own = times.pass_over(pts, duration)
-        found.append((times.offset_ms, times.position_s, times.end_s, own))
+        times.pass_over(pts, duration)
+        found.append((times.offset_ms, times.position_s, times.end_s))
     return found
 
 
@@ -75,31 +74,4 @@ def test_whole_numbers_give_the_times_of_the_plain_formula_whatever_base_rate_an
     times = PresentationTimes(time_base=time_base, start_ticks=start_ticks, rate=rate)
     assert times.end_s is None
     expected = in_fractions(frames, time_base=time_base, start_ticks=start_ticks, rate=rate)
-    assert by_whole_numbers(frames, times) == expected
-
-
-@given(FRAMES, TIME_BASES, st.none() | TICKS, RATES, TICKS, TICKS)
-def test_times_that_go_on_in_the_middle_are_those_of_the_plain_formula_too(
-    frames: list[tuple[int | None, int | None]],
-    time_base: Fraction,
-    start_ticks: int | None,
-    rate: Fraction | None,
-    first_ticks: int,
-    before_ticks: int,
-) -> None:
-    times = PresentationTimes(
-        time_base=time_base,
-        start_ticks=start_ticks,
-        rate=rate,
-        first_ticks=first_ticks,
-        before_ticks=before_ticks,
-    )
-    expected = in_fractions(
-        frames,
-        time_base=time_base,
-        start_ticks=start_ticks,
-        rate=rate,
-        first=Fraction(first_ticks),
-        ticks=Fraction(before_ticks),
-    )
     assert by_whole_numbers(frames, times) == expected

@@ -27,6 +27,7 @@ from frametally.settings.stages import load_settings
 from frametally.testing import ManualClock, MemoryLog
 from frametally_producer.produce import produce
 from frametally_producer.writing import room
+from frametally_producer.writing.production import ProduceCall
 from frametally_producer.writing.room import Room, embedded_folders
 
 if TYPE_CHECKING:
@@ -268,12 +269,14 @@ def test_a_disk_that_runs_full_leaves_no_half_frame_and_producing_goes_on_when_t
             make_room(line)
 
     report = produce(
-        [path],
-        settings=bench.settings(sample_fps="all", jpeg_quality=100),
+        ProduceCall(
+            paths=[path],
+            settings=bench.settings(sample_fps="all", jpeg_quality=100),
+            start_time="2026-05-01T06:00:00Z",
+        ),
         store=store,
         log=log,
         progress=Progress(),
-        start_time="2026-05-01T06:00:00Z",
     )
     assert counts, "the disk did not run full"
     assert counts[0] < 120

@@ -17,6 +17,8 @@ from frametally_producer import watch as watching
 from frametally_producer.produce import begin
 from frametally_producer.reading.footage import find_footage
 from frametally_producer.watch import Rounds, watch
+from frametally_producer.writing import production
+from frametally_producer.writing.production import ProduceCall
 
 if TYPE_CHECKING:
     from conftest import Bench
@@ -27,13 +29,10 @@ def rounds(bench: Bench) -> Callable[[float], list[str]]:
     """A look at `yard` at a time in seconds: the names of the files that are to be taken."""
     (bench.folder / "yard").mkdir(exist_ok=True)
     with begin(
-        settings=bench.settings(watch_still_s=5),
+        ProduceCall(paths=[], settings=bench.settings(watch_still_s=5)),
         store=bench.store,
         log=bench.log,
         progress=bench.progress,
-        extracted_dir=None,
-        should_stop=lambda: False,
-        on_standing=lambda standing: None,
     ) as production:
         kept = Rounds(production)
 
@@ -121,14 +120,14 @@ def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Callable[
     """A watch that does one of `steps` after each look, and stops after the last."""
     monkeypatch.setattr(watching, "_LOOK_EVERY_S", 0.01)
     looks = [0]
-    whole = watching.find_footage
+    whole = production.find_footage
 
     def find(*arguments: object, **options: object) -> object:
         found = whole(*arguments, **options)
         looks[0] += 1
         return found
 
-    monkeypatch.setattr(watching, "find_footage", find)
+    monkeypatch.setattr(production, "find_footage", find)
     done = [0]
 
     def should_stop() -> bool:
@@ -138,12 +137,14 @@ def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Callable[
         return looks[0] > len(steps) * 4 + 4
 
     return watch(
-        [bench.folder / "yard"],
-        settings=bench.settings(watch_still_s=0.0001),
+        ProduceCall(
+            paths=[bench.folder / "yard"],
+            settings=bench.settings(watch_still_s=0.0001),
+            should_stop=should_stop,
+        ),
         store=bench.store,
         log=bench.log,
         progress=bench.progress,
-        should_stop=should_stop,
     )
 
 
@@ -170,12 +171,10 @@ def test_only_folders_that_are_there_are_watched(bench: Bench, make_picture: Cal
     for path in (make_picture("a.jpg"), bench.folder / "none"):
         with pytest.raises(Misconfigured, match="no folder"):
             watch(
-                [path],
-                settings=bench.settings(),
+                ProduceCall(paths=[path], settings=bench.settings(), should_stop=lambda: True),
                 store=bench.store,
                 log=bench.log,
                 progress=bench.progress,
-                should_stop=lambda: True,
             )
 
 

@@ -60,15 +60,15 @@ def produce(
     **overrides: Any,
 ) -> int:
     """Store and announce the frames of pictures and videos (default: producer/new_pics/)."""
-    from frametally_cli.stages.produce import ProduceRequest, produce_files, tell_plan, watch_folders
+    from frametally_cli.stages.produce import produce_call, produce_files, tell_plan, watch_folders
 
     settings = read_settings("producer", overrides)
     with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
-        asked = ProduceRequest(settings, paths or (_default_pictures(),), source, start_time, should_stop)
+        call = produce_call(settings, paths or (_default_pictures(),), source, start_time, should_stop)
         if dry_run:
-            return tell_plan(asked)
+            return tell_plan(call)
         with open_ports(settings) as ports:
-            return (watch_folders if watch else produce_files)(asked, ports.store, ports.log)
+            return (watch_folders if watch else produce_files)(call, ports.store, ports.log)
 
 
 @click.command()
@@ -169,11 +169,10 @@ def produce_paths(
     should_stop: Callable[[], bool],
 ) -> int:
     """Put and announce what `paths` name; the exit code."""
-    from frametally_cli.stages.produce import ProduceRequest, produce_files
+    from frametally_cli.stages.produce import produce_call, produce_files
 
-    return produce_files(
-        ProduceRequest(ports.settings, paths, source, start_time, should_stop), ports.store, ports.log
-    )
+    call = produce_call(ports.settings, paths, source, start_time, should_stop)
+    return produce_files(call, ports.store, ports.log)
 
 
 def consume_here(

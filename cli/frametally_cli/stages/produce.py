@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
-from frametally.errors import Misconfigured
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import exit_code
@@ -19,80 +17,53 @@ from frametally_cli.console.plan_table import print_plan
 from frametally_producer.plan import plan
 from frametally_producer.produce import ProduceReport, produce
 from frametally_producer.watch import watch
+from frametally_producer.writing.production import ProduceCall
 
 
-class ProduceRequest(NamedTuple):
-    """What was asked for on the command line."""
+def produce_call(
+    settings: Settings,
+    paths: Sequence[Path],
+    source: str | None,
+    start_time: str | None,
+    should_stop: Callable[[], bool],
+) -> ProduceCall:
+    """Make the producer's call; pictures that are not stored as by default are kept as files, to look at."""
+    folder = component_folder("producer")
+    usual = Settings.model_fields["jpeg_quality"].default
+    preprocessed = settings.max_side_px > 0 or settings.jpeg_quality != usual
+    return ProduceCall(
+        paths=paths,
+        settings=settings,
+        source=source,
+        start_time=start_time,
+        extracted_dir=folder / "extracted_frames" if folder and preprocessed else None,
+        should_stop=should_stop,
+    )
 
-    settings: Settings
-    paths: Sequence[Path]
-    source: str | None
-    start_time: str | None
-    should_stop: Callable[[], bool] = lambda: False
 
-    @property
-    def extracted_dir(self) -> Path | None:
-        """Where stored pictures are kept as files too: if they are not as by default, to look at."""
-        folder = component_folder("producer")
-        usual = Settings.model_fields["jpeg_quality"].default
-        preprocessed = self.settings.max_side_px > 0 or self.settings.jpeg_quality != usual
-        return folder / "extracted_frames" if folder and preprocessed else None
-
-
-def produce_files(asked: ProduceRequest, store: ObjectStore, log: FrameLog) -> int:
-    """Produce files and folders; the exit code. Raises as `produce`."""
+def produce_files(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
+    """Produce files and folders; return the exit code. Raises as `produce`."""
     with backfill_display(console.err) as display:
-        report = produce(
-            asked.paths,
-            settings=asked.settings,
-            store=store,
-            log=log,
-            progress=display,
-            source=asked.source,
-            start_time=asked.start_time,
-            extracted_dir=asked.extracted_dir,
-            should_stop=asked.should_stop,
-            on_standing=display.stand,
-        )
+        report = produce(call, store=store, log=log, progress=display, on_standing=display.stand)
     if report.stopped:
         console.err.print("stopped before the end; the same command goes on from there")
     return _tell(report, stopped=report.stopped)
 
 
-def watch_folders(asked: ProduceRequest, store: ObjectStore, log: FrameLog) -> int:
-    """Watch folders until a stop is asked for; the exit code. Raises as `watch`."""
-    if asked.start_time:
-        raise Misconfigured("--start-time is for one video, and --watch for folders; leave one of them out")
+def watch_folders(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
+    """Watch folders until a stop is asked for; return the exit code. Raises as `watch`."""
     with backfill_display(console.err) as display:
-        report = watch(
-            asked.paths,
-            settings=asked.settings,
-            store=store,
-            log=log,
-            progress=display,
-            should_stop=asked.should_stop,
-            source=asked.source,
-            extracted_dir=asked.extracted_dir,
-            on_standing=display.stand,
-        )
+        report = watch(call, store=store, log=log, progress=display, on_standing=display.stand)
     return _tell(report, stopped=True)
 
 
-def tell_plan(asked: ProduceRequest) -> int:
-    """Tell what producing would do, and how long it would take; the exit code. Raises as `plan`."""
+def tell_plan(call: ProduceCall) -> int:
+    """Tell what producing would do, and how long it would take; return the exit code. Raises as `plan`."""
     with console.stage_bar("looking") as bar:
-        found = plan(
-            asked.paths,
-            settings=asked.settings,
-            progress=bar,
-            source=asked.source,
-            start_time=asked.start_time,
-            extracted_dir=asked.extracted_dir,
-            should_stop=asked.should_stop,
-        )
-    print_skipped_files(console.err, found.skipped)
-    print_plan(console.out, found)
-    return exit_code(done=sum(source.files for source in found.sources), skipped=found.skipped)
+        planned = plan(call, progress=bar)
+    print_skipped_files(console.err, planned.skipped)
+    print_plan(console.out, planned)
+    return exit_code(done=sum(source.files for source in planned.sources), skipped=planned.skipped)
 
 
 def _tell(report: ProduceReport, *, stopped: bool) -> int:

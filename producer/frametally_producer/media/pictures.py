@@ -11,11 +11,10 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.media.manifests import media_of, next_revision, pictures_identity, weaker
-from frametally.process.retrying import GivenUp
 from frametally.records import FrameAnnouncement, MediaManifest, TimeSource
 from frametally_producer.reading.event_time import EventTime, TimeClues, find_event_time
 from frametally_producer.reading.footage import PicturesToProduce
-from frametally_producer.reading.media_file import open_medium, sha256_of, why_unreadable
+from frametally_producer.reading.media_file import open_medium, sha256_of, why_unusable
 from frametally_producer.reading.picture_file import PictureHeader, read_header, read_pixels
 from frametally_producer.reading.sampling import ALL
 from frametally_producer.writing.frames import FrameWriter, NewFrame
@@ -25,7 +24,7 @@ from frametally_producer.writing.manifest import (
     load_manifest,
     picture_name,
 )
-from frametally_producer.writing.production import Production, Remarks, cost_of
+from frametally_producer.writing.production import Production, Remarks, asked_of, cost_of
 from frametally_producer.writing.seen_files import Rate, stamp_of
 from frametally_producer.writing.tally import Outcome
 
@@ -40,28 +39,13 @@ def produce_pictures(pictures: PicturesToProduce, production: Production) -> Non
     """
     began_s = time.monotonic()
     days = _Days(pictures, production)
-    with FrameWriter(
-        settings=production.settings,
-        store=production.store,
-        log=production.log,
-        patience=production.patience,
-        on_announced=days.note,
-    ) as writer:
-        try:
-            for done, path in enumerate(pictures.paths):
-                production.go_on()
-                production.progress.update(done, len(pictures.paths), pictures.name)
-                if production.room.short():
-                    writer.flush()
-                    days.write()
-                    production.tally.doing("waiting for room on the disk")
-                    production.room.wait()
-                production.tally.begin(path)
-                production.tally.end(_produce_one(path, days, writer, production))
-        except GivenUp:
-            writer.flush()
-            days.write()
-            raise
+    with production.writer(days.note, days.write) as writer:
+        for done, path in enumerate(pictures.paths):
+            production.go_on()
+            production.progress.update(done, len(pictures.paths), pictures.name)
+            production.make_room(writer, days.write)
+            production.tally.begin(path)
+            production.tally.end(_produce_one(path, days, writer, production))
     production.progress.update(len(pictures.paths), len(pictures.paths), pictures.name)
     days.complete()
     if days.frames_new == len(pictures.paths):
@@ -74,11 +58,8 @@ def _produce_one(path: Path, days: _Days, writer: FrameWriter, production: Produ
         frame = days.new_frame(path)
     except Forgotten:
         raise
-    except Poison as error:
-        production.skip(str(path), str(error))
-        return "skipped"
-    except OSError as error:
-        production.skip(str(path), why_unreadable(error))
+    except (Poison, OSError) as error:
+        production.skip(str(path), why_unusable(error))
         return "skipped"
     if frame is None:
         return "known"
@@ -117,8 +98,8 @@ class _Days:
             Poison: No picture, a bad one, or one without a time.
             OSError: It cannot be read.
         """
-        production = self._production
-        asked = production.asked(self._pictures.source_name)
+        production, extracted_dir = self._production, self._production.call.extracted_dir
+        asked = asked_of(production.settings, self._pictures.source_name)
         seen = production.seen.find(path, stamp_of(path.stat()))
         if seen is not None and seen.asked == asked and self._is_known(seen.picture):
             production.frames_known += 1
@@ -156,7 +137,7 @@ class _Days:
             captured_at_ms=found.at_ms,
             time_source=found.time_source,
             pixels=pixels,
-            keep_in=production.extracted_dir and production.extracted_dir / self._source,
+            keep_in=extracted_dir and extracted_dir / self._source,
         )
 
     def note(self, announcements: list[FrameAnnouncement]) -> None:

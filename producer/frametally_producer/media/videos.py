@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from datetime import datetime
 from io import BufferedReader
@@ -17,11 +16,10 @@ from frametally_producer.media.video_work import VideoWork
 from frametally_producer.reading.event_time import EventTime, TimeClues, find_event_time, iso
 from frametally_producer.reading.footage import VideoToProduce
 from frametally_producer.reading.media_file import open_medium, sha256_of
-from frametally_producer.reading.places import PlaceLost, ResumePoint
 from frametally_producer.reading.sampling import denser
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_producer.writing.manifest import ManifestKeeper, load_manifest
-from frametally_producer.writing.production import Production, Remarks
+from frametally_producer.writing.production import Production, Remarks, asked_of
 from frametally_producer.writing.seen_files import stamp_of
 from frametally_producer.writing.tally import Outcome
 
@@ -30,7 +28,7 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
     """Store and announce what is new of `video`.
 
     A file that the same call has finished before is not even opened; one whose bytes are known is not read
-    for its identity again; one that was cut short is gone on with where it stopped.
+    for its identity again; of one that was cut short only what is missing is encoded and announced.
 
     Returns:
         Whether anything was new.
@@ -41,9 +39,8 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
         GivenUp: A stop was asked for; what was in hand is announced and noted.
         Misconfigured: The store or the log cannot be written.
     """
-    asked = production.asked(video.source_name, start_time.isoformat() if start_time else "")
-    before = video.path.stat()
-    seen = production.seen.find(video.path, stamp_of(before))
+    asked = asked_of(production.settings, video.source_name, start_time.isoformat() if start_time else "")
+    seen = production.seen.find(video.path, stamp_of(video.path.stat()))
     if seen is not None and seen.asked == asked:
         known = load_manifest(production.store, seen.sha256, production.patience)
         if known is not None and known.state == "complete":
@@ -51,12 +48,16 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
     with open_medium(video.path) as file:
         before = os.fstat(file.fileno())
         if seen is None:
-            sha256 = _identify(file, before.st_size, production)
+            sha256 = _identify(file, production)
             production.seen.note_file(video.path, before=before, after=os.fstat(file.fileno()), sha256=sha256)
         else:
             sha256 = seen.sha256
         said = len(production.notices)
-        outcome = _produce(video, file, sha256, production, start_time)
+        known = load_manifest(production.store, sha256, production.patience)
+        with open_video(file, max_pixels=production.max_pixels) as opened:
+            keeper = _keeper(video, opened, sha256, known, production, start_time)
+            if keeper is not None:
+                VideoWork(opened, keeper, production).run()
         after = os.fstat(file.fileno())
     if stamp_of(before) != stamp_of(after):
         production.skip(
@@ -66,10 +67,10 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
         )
     elif len(production.notices) == said:  # what there was to say is to be said again the next time
         production.seen.note_file(video.path, before=before, after=after, sha256=sha256, asked=asked)
-    return outcome
+    return "finished" if keeper is not None or known is None else _already_known(known, production)
 
 
-def _identify(file: BufferedReader, size_bytes: int, production: Production) -> str:
+def _identify(file: BufferedReader, production: Production) -> str:
     def step(read_bytes: int) -> None:
         production.go_on()
         production.tally.doing("reading it for its identity")
@@ -83,48 +84,36 @@ def _already_known(known: MediaManifest, production: Production) -> Outcome:
     return "known"
 
 
-def _produce(
+def _keeper(
     video: VideoToProduce,
-    file: BufferedReader,
+    opened: Video,
     sha256: str,
+    known: MediaManifest | None,
     production: Production,
     start_time: datetime | None,
-) -> Outcome:
+) -> ManifestKeeper | None:
+    """Take up the video's manifest, new or `known`; None if nothing of it is missing."""
     asked = production.settings.sample_fps
     store, patience = production.store, production.patience
-    known = load_manifest(store, sha256, patience)
-    place: ResumePoint | None = None
-    with open_video(file, max_pixels=production.max_pixels) as opened:
-        if known is None:
-            time = _find_time(video, opened, production, start_time)
-            revision = patience.until_done("the object store", lambda: next_revision(store, sha256))
-            manifest = _new_manifest(video, sha256, time, asked, revision)
-            samplings = {asked}
-            remarks = Remarks()
-            for remark in time.remarks:
-                remarks.add(str(video.path), remark)
-            remarks.tell(production)
-        else:
-            _tell_what_stays(video, opened, production, start_time, known)
-            sampling = denser(known.sampling, asked)
-            if known.state == "complete" and sampling == known.sampling:
-                return _already_known(known, production)
-            manifest = msgspec.structs.replace(known, sampling=sampling)
-            # What a call that was cut short had been asked for is finished, whatever is asked for now.
-            samplings = {sampling} if known.state == "complete" else {sampling, known.sampling}
-            place = production.seen.place(sha256)
-        keeper = ManifestKeeper(store, manifest, patience, samplings=samplings, is_stored=known is not None)
-        work = VideoWork(video.path, keeper, production)
-        if place is None or not work.can_go_on_at(place):
-            work.run(opened)
-            return "finished"
-        with contextlib.suppress(PlaceLost):
-            work.run(opened, place)
-            return "finished"
-    production.seen.note_place(sha256, None)
-    with open_video(file, max_pixels=production.max_pixels) as opened:
-        work.run(opened)
-    return "finished"
+    if known is None:
+        time = _find_time(video, opened, production, start_time)
+        revision = patience.until_done("the object store", lambda: next_revision(store, sha256))
+        remarks = Remarks()
+        for remark in time.remarks:
+            remarks.add(str(video.path), remark)
+        remarks.tell(production)
+        manifest = _new_manifest(video, sha256, time, asked, revision)
+        return ManifestKeeper(store, manifest, patience, samplings={asked}, is_stored=False)
+    _tell_what_stays(video, opened, production, start_time, known)
+    sampling = denser(known.sampling, asked)
+    if known.state == "complete" and sampling == known.sampling:
+        return None
+    if known.start_ms is None:
+        raise Poison("its manifest says no start; remove its object from the store to produce it anew")
+    # What a call that was cut short had been asked for is finished, whatever is asked for now.
+    samplings = {sampling} if known.state == "complete" else {sampling, known.sampling}
+    manifest = msgspec.structs.replace(known, sampling=sampling)
+    return ManifestKeeper(store, manifest, patience, samplings=samplings, is_stored=True)
 
 
 def _find_time(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from frametally.process.reports import Skipped
-from frametally_producer.reading.media_file import why_unreadable
+from frametally_producer.reading.media_file import why_unusable
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 VIDEO_SUFFIXES = frozenset(
@@ -81,7 +81,7 @@ def _add_folder(footage: Footage, folder: Path, source_name: str, leave_out: Col
     others: list[Path] = []
 
     def unreadable(error: OSError) -> None:
-        footage.skipped.append(Skipped(str(error.filename), why_unreadable(error)))
+        footage.skipped.append(Skipped(str(error.filename), why_unusable(error)))
 
     for parent, subfolders, files in os.walk(folder, onerror=unreadable):
         subfolders[:] = sorted(

@@ -48,6 +48,8 @@ def sha256_of(file: BufferedReader, step: Callable[[int], None] = lambda read_by
     return digest.hexdigest()
 
 
-def why_unreadable(error: OSError) -> str:
-    """The reason of a failure to read a file, with the remedy."""
+def why_unusable(error: Poison | OSError) -> str:
+    """Return why a file is bad or cannot be read, with the remedy."""
+    if isinstance(error, Poison):
+        return str(error)
     return f"cannot be read ({error.strerror or error}); check that it is there and that you may read it"

@@ -15,23 +15,13 @@ class PresentationTimes:
     number of them: nothing is rounded but `offset_ms`.
     """
 
-    def __init__(
-        self,
-        *,
-        time_base: Fraction,
-        start_ticks: int | None,
-        rate: Fraction | None,
-        first_ticks: int | None = None,
-        before_ticks: int | None = None,
-    ) -> None:
-        """Begin before the stream's first frame, or after another one.
+    def __init__(self, *, time_base: Fraction, start_ticks: int | None, rate: Fraction | None) -> None:
+        """Begin before the stream's first frame.
 
         Args:
             time_base: Length of a tick, seconds.
             start_ticks: Where the stream says that it begins.
             rate: Frames a second, if the stream states them.
-            first_ticks: Time of the stream's first frame, if that is passed already.
-            before_ticks: Time of the frame before the next one; goes with `first_ticks`.
         """
         length_ticks = 1 / (rate * time_base) if rate else Fraction(0)
         self._parts = parts = length_ticks.denominator
@@ -39,12 +29,12 @@ class PresentationTimes:
         self._part_s = time_base / parts
         self._part_ms = self._part_s * 1000
         self._start = None if start_ticks is None else start_ticks * parts
-        self._first = None if first_ticks is None else first_ticks * parts
-        self._now = (before_ticks or 0) * parts
+        self._first: int | None = None
+        self._now = 0
         self._next = self._start or 0
 
-    def pass_over(self, pts: int | None, duration_ticks: int | None) -> bool:
-        """The next frame came; whether its time is the one that it states.
+    def pass_over(self, pts: int | None, duration_ticks: int | None) -> None:
+        """Go on to the next frame.
 
         Args:
             pts: Its presentation time, ticks.
@@ -58,7 +48,6 @@ class PresentationTimes:
             self._first = now
         self._now = now
         self._next = now + (duration_ticks * self._parts if duration_ticks else self._usual_length)
-        return now == stated
 
     @property
     def offset_ms(self) -> int:

@@ -21,14 +21,6 @@ class Sampler:
         self._all = ALL in samplings
         self._next_slots = {} if self._all else {Fraction(sampling): 0 for sampling in samplings}
 
-    def pass_over(self, position_s: Fraction) -> None:
-        """Go on behind the frame `position_s` after the first, as if all up to it had been asked about.
-
-        The last grid time that has its frame is then the last one at or before that frame, whether that
-        frame itself was taken or not.
-        """
-        self._next_slots = {fps: math.floor(position_s * fps) + 1 for fps in self._next_slots}
-
     def takes(self, position_s: Fraction) -> bool:
         """Whether the next frame, `position_s` after the first, is taken; ask once a frame, in order."""
         taken = self._all

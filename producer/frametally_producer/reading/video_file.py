@@ -17,7 +17,6 @@ from av.video.reformatter import VideoReformatter
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
 from frametally_producer.reading.pixels import UPRIGHT, upright
-from frametally_producer.reading.places import CONTAINERS, PlaceFinder, PlaceLost, ResumePoint, check_place
 from frametally_producer.reading.presentation import PresentationTimes
 
 # A display matrix (ISO/IEC 14496-12, 6.2.2) sends a pixel (x, y) to (a x + c y, b x + d y): its signs
@@ -122,7 +121,6 @@ class Video:
         duration_s: Its length, if it states one.
         frames_stated: Its number of frames, if it states one.
         damage: After reading: what was wrong with it, one sentence each.
-        places: While reading: where it could be gone on with.
         average_fps: Frames a second, if it states them.
         size_px: Width and height, as stored.
     """
@@ -146,10 +144,8 @@ class Video:
         self.duration_s = _stated_length_s(container, stream)
         self.frames_stated = stream.frames if stream.frames > 0 else None
         self.damage: list[str] = []
-        self._bad_pieces = 0
         self.average_fps = stream.average_rate or stream.guessed_rate
         self.size_px = size
-        self.places: list[ResumePoint] = []
         self._container = container
         self._stream = stream
         self._time_base = stream.time_base or _FFMPEG_TIME_BASE
@@ -167,83 +163,35 @@ class Video:
             raise Poison(f"cannot be converted ({_reason(error)})") from error
         return upright(np.asarray(bgr, np.uint8), _orientation(frame))
 
-    def frames(self, place: ResumePoint | None = None) -> Iterator[TimedFrame]:
-        """Every frame that can be decoded, with its time; times grow.
-
-        Args:
-            place: Where to begin; the frames up to its check come too, with the rest only if they were right.
-
-        Raises:
-            PlaceLost: The place is not there; nothing behind its check has been given.
+    def frames(self) -> Iterator[TimedFrame]:
+        """Yield every frame that can be decoded, with its time; times grow.
 
         A frame without a time of its own (where recordings were joined; in AVI, which keeps no order of
         presentation) gets one as `PresentationTimes` says.
         """
         times = PresentationTimes(
-            time_base=self._time_base,
-            start_ticks=self._stream.start_time,
-            rate=self._stream.average_rate or self._stream.guessed_rate,
-            first_ticks=None if place is None else place.first_ticks,
-            before_ticks=None if place is None else place.before_ticks,
+            time_base=self._time_base, start_ticks=self._stream.start_time, rate=self.average_fps
         )
-        frame_index = 0 if place is None else place.key.frame_index
-        finder = PlaceFinder(None if place is None else place.first_ticks)
-        for frame in self._decoded() if place is None else self._decoded_from(place):
-            pts = frame.pts
-            ticks = pts if times.pass_over(pts, frame.duration) else None
-            if place is not None:
-                check_place(place, frame_index, ticks, frame)
-                if frame_index == place.check.frame_index:
-                    self._bad_pieces = 0  # those of before the place, which its key frame makes good
-            found = finder.pass_over(frame_index, ticks, frame)
-            if found is not None and self.has_places and not self._bad_pieces:
-                self.places.append(found)
+        for frame_index, frame in enumerate(self._decoded()):
+            times.pass_over(frame.pts, frame.duration)
             yield TimedFrame(frame_index, times.position_s, times.offset_ms, frame)
-            frame_index += 1
-        if place is not None and frame_index <= place.check.frame_index:
-            raise PlaceLost
         if times.end_s is not None:
             self._note_cut(times.end_s)
 
-    def position_of_check(self, place: ResumePoint) -> Fraction:
-        """Time of the place's last frame, from the video's first frame, seconds."""
-        return (place.check.ticks - place.first_ticks) * self._time_base
-
-    @property
-    def has_places(self) -> bool:
-        """Whether its container is one in which places can be found again."""
-        return self._container.format.name.partition(",")[0] in CONTAINERS
-
-    def _decoded_from(self, place: ResumePoint) -> Iterator[av.VideoFrame]:
-        """Frames from the place's key frame on. Raises `PlaceLost`."""
-        try:
-            self._container.seek(place.key.ticks, stream=self._stream)
-        except (av.FFmpegError, OSError) as error:
-            raise PlaceLost from error
-        found = False
-        for frame in self._decoded():
-            if not found and frame.pts is not None:
-                if frame.pts > place.key.ticks:
-                    break
-                found = frame.pts == place.key.ticks and bool(frame.key_frame)
-            if found:
-                yield frame
-        if not found:
-            raise PlaceLost
-
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Frames as they come; what cannot be read or decoded is left out and noted."""
+        bad_pieces = 0
         for packet in self._packets():
             try:
                 frames = self._stream.decode(packet)
             except av.FFmpegError:
-                self._bad_pieces += 1
+                bad_pieces += 1
                 continue
             for frame in frames:
-                self._bad_pieces += frame.is_corrupt
+                bad_pieces += frame.is_corrupt
                 yield frame
-        if self._bad_pieces:
-            self.damage.append(f"{self._bad_pieces} pieces of it are damaged")
+        if bad_pieces:
+            self.damage.append(f"{bad_pieces} pieces of it are damaged")
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream] | None]:
         """Packets up to the end, or to where reading fails: then None, for the decoder's last frames."""

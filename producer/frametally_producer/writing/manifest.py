@@ -67,12 +67,6 @@ class FrameBitmap:
         """The bitmap."""
         return bytes(self._bitmap)
 
-    def count_to(self, frame_index: int) -> int:
-        """How many indices up to `frame_index`, that one included, are in the set."""
-        at, bits = divmod(frame_index + 1, 8)
-        whole = int.from_bytes(self._bitmap[:at]).bit_count()
-        return whole + (int.from_bytes(self._bitmap[at : at + 1]) & ((1 << bits) - 1)).bit_count()
-
     def update(self, bitmap: bytes) -> None:
         """Put all of another set into this one."""
         if bitmap != self._bitmap:
@@ -165,12 +159,10 @@ class ManifestKeeper:
         self._is_stored = True
         self._written_at_s = time.monotonic()
 
-    def write_if_due(self, *, expected: int) -> bool:
-        """Write the manifest if the last write is some seconds ago; whether it was. Raises as `write`."""
-        if time.monotonic() - self._written_at_s < NOTE_EVERY_S:
-            return False
-        self.write(expected=expected)
-        return True
+    def write_if_due(self, *, expected: int) -> None:
+        """Write the manifest if the last write is some seconds ago. Raises as `write`."""
+        if time.monotonic() - self._written_at_s >= NOTE_EVERY_S:
+            self.write(expected=expected)
 
     def _merged(self, stored: MediaManifest | None, expected: int | None) -> MediaManifest:
         """The manifest to write, given the one that is there. May be called again if the write fails."""

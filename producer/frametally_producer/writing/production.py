@@ -3,34 +3,80 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from frametally.errors import Misconfigured
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp, Patience
-from frametally.records import MediaManifest
+from frametally.records import FrameAnnouncement, MediaManifest
 from frametally.settings.stages import Settings
-from frametally_producer.reading.event_time import Remark
+from frametally_producer.reading.event_time import Remark, parse_start_time
+from frametally_producer.reading.footage import Footage, PicturesToProduce, find_footage
+from frametally_producer.writing.frames import FrameWriter
 from frametally_producer.writing.room import Room
 from frametally_producer.writing.seen_files import SeenFiles
 from frametally_producer.writing.tally import Tally
 
 
 @dataclass(kw_only=True)
-class Production:
-    """One call of the producer.
+class ProduceCall:
+    """What a call of the producer is given.
 
     Attributes:
+        paths: Video files, picture files, and folders of both (searched all through).
         settings: Of the process.
+        source: The source's name; None: that of the folder given, for a single file its stem.
+        start_time: ISO 8601 time at which the one video given begins.
+        extracted_dir: Folder in which stored pictures are also kept as files, below the source's name.
+        should_stop: Asked between frames: once true, what is in hand is finished and the call returns.
+    """
+
+    paths: Sequence[Path]
+    settings: Settings
+    source: str | None = None
+    start_time: str | None = None
+    extracted_dir: Path | None = None
+    should_stop: Callable[[], bool] = lambda: False
+
+    def find_footage(self) -> Footage:
+        """Find the media at `paths`; folders that frametally itself writes are not searched."""
+        left_out = [self.settings.data_dir, *([self.extracted_dir] if self.extracted_dir else [])]
+        return find_footage(self.paths, source=self.source, leave_out=left_out)
+
+    def start_of(self, footage: Footage) -> datetime | None:
+        """Return the moment that `start_time` names.
+
+        Raises:
+            Misconfigured: It is no time, or cannot be meant for this footage.
+        """
+        start = parse_start_time(self.start_time) if self.start_time else None
+        given = len(footage.media) + len(footage.skipped)
+        if start and (given > 1 or any(isinstance(medium, PicturesToProduce) for medium in footage.media)):
+            raise Misconfigured(
+                "--start-time is for one video, and this is not one video: give one video a call, or leave it"
+                " out (then the media's own times are used, their names' by --time-pattern, or their files'"
+                " dates)"
+            )
+        return start
+
+
+@dataclass(kw_only=True)
+class Production:
+    """One call of the producer at work.
+
+    Attributes:
+        call: What it was given.
         store: Where frames and manifests go.
         log: Where frames are announced.
         progress: Where it reports to while it works.
-        extracted_dir: Folder in which stored pictures are also kept as files, or None.
         patience: Waits for a store or a log that is away, until a stop is asked for.
         room: Waits for room on the disk.
         seen: What is remembered of files.
@@ -42,11 +88,10 @@ class Production:
         notices: What a person should know besides.
     """
 
-    settings: Settings
+    call: ProduceCall
     store: ObjectStore
     log: FrameLog
     progress: Progress
-    extracted_dir: Path | None
     patience: Patience
     room: Room
     seen: SeenFiles
@@ -56,6 +101,11 @@ class Production:
     frames_known: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the process."""
+        return self.call.settings
 
     @property
     def max_pixels(self) -> int:
@@ -85,9 +135,41 @@ class Production:
         if self.patience.stopping:
             raise GivenUp("stopped")
 
-    def asked(self, source_name: str, start_time: str = "") -> str:
-        """All that decides what a file becomes, besides its bytes and its name, as one text."""
-        return asked_of(self.settings, source_name, start_time)
+    @contextmanager
+    def writer(
+        self, note: Callable[[list[FrameAnnouncement]], None], write: Callable[[], None]
+    ) -> Iterator[FrameWriter]:
+        """Open a writer of frames; when a stop is asked for, what is in hand is announced and noted.
+
+        Args:
+            note: Called with what has been announced.
+            write: Called to write the manifests before the stop.
+        """
+        with FrameWriter(
+            settings=self.settings,
+            store=self.store,
+            log=self.log,
+            patience=self.patience,
+            on_announced=note,
+        ) as writer:
+            try:
+                yield writer
+            except GivenUp:
+                writer.flush()
+                write()
+                raise
+
+    def make_room(self, writer: FrameWriter, write: Callable[[], None], part: float = 0.0) -> None:
+        """Wait for room on the disk, if it is short; what is in hand is announced and noted before.
+
+        Raises:
+            GivenUp: There is none, and a stop was asked for.
+        """
+        if self.room.short():
+            writer.flush()
+            write()
+            self.tally.doing("waiting for room on the disk", part)
+            self.room.wait()
 
 
 def asked_of(settings: Settings, source_name: str, start_time: str = "") -> str:

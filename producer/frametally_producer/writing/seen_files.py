@@ -12,16 +12,12 @@ import contextlib
 import os
 import sqlite3
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from frametally.errors import Misconfigured
 from frametally.files.sqlite import SqliteOpener
-from frametally_producer.reading.places import ResumePoint
 
 FILE_NAME = "seen-files.sqlite"
 _VERSION = 1
@@ -29,7 +25,6 @@ _SETTLED_NS = 2_000_000_000
 _BUSY_S, _FLUSH_EVERY_S = 5.0, 1.0
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS file (path TEXT PRIMARY KEY, stamp TEXT, sha256 TEXT, asked TEXT, picture TEXT);
-CREATE TABLE IF NOT EXISTS place (sha256 TEXT PRIMARY KEY, place BLOB, crc32 INTEGER);
 CREATE TABLE IF NOT EXISTS rate (
     kind TEXT, asked TEXT, pixels INTEGER, seconds REAL, frames INTEGER, stored_bytes INTEGER,
     PRIMARY KEY (kind, asked)
@@ -126,24 +121,6 @@ class SeenFiles:
                     self._connection.executemany(
                         "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?)", pending
                     )
-
-    def place(self, sha256: str) -> ResumePoint | None:
-        """Where a video can be gone on with."""
-        rows = self._read("SELECT place, crc32 FROM place WHERE sha256 = ?", (sha256,))
-        if not rows or zlib.crc32(rows[0][0]) != rows[0][1]:
-            return None
-        try:
-            return msgspec.json.decode(rows[0][0], type=ResumePoint)
-        except msgspec.DecodeError:
-            return None
-
-    def note_place(self, sha256: str, place: ResumePoint | None) -> None:
-        """Remember where a video can be gone on with; None: nowhere."""
-        if place is None:
-            self._write("DELETE FROM place WHERE sha256 = ?", (sha256,))
-        else:
-            data = msgspec.json.encode(place)
-            self._write("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", (sha256, data, zlib.crc32(data)))
 
     def rate(self, kind: str, asked: str) -> Rate | None:
         """How fast media of that kind, asked for in that way, have been produced here."""
