@@ -226,7 +226,7 @@ class IntervalCount(Record, frozen=True, kw_only=True):
         detections: Boxes of the label, summed over those frames.
         peak: Most boxes of the label in one frame.
         objects: Unique objects first seen in the interval; None where not measured, never 0 for that.
-        evidence: At most 5 frames, by count (most first), then time, then path.
+        evidence: The frames that `rules.evidence.busiest` keeps, in its order.
     """
 
     model: str

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frametally.media.manifests import weaker
-from frametally_producer.writing.manifest import FrameBitmap, picture_name
+from frametally.rules.frame_bitmap import FrameBitmap
+from frametally_producer.writing.manifest import picture_name
 
 
 @given(st.lists(st.integers(0, 300)), st.binary(max_size=8))

@@ -21,9 +21,10 @@ from frametally.media.manifests import find_manifest, list_manifests, media_of
 from frametally.media.undo import put_tombstone
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest, encode
+from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.testing import MemoryStore
 from frametally_producer.reading.sampling import denser
-from frametally_producer.writing.manifest import Forgotten, FrameBitmap, ManifestKeeper
+from frametally_producer.writing.manifest import Forgotten, ManifestKeeper
 
 if TYPE_CHECKING:
     from conftest import Bench

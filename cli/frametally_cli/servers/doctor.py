@@ -200,7 +200,7 @@ def disk_row(settings: Settings) -> Finding:
     folder = settings.data_dir
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    least_mb = int(getattr(settings, "min_free_disk_mb", 500))
+    least_mb = settings.min_free_disk_mb
     try:
         free_mb = shutil.disk_usage(folder).free // 1_000_000
     except OSError as error:

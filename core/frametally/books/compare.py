@@ -14,9 +14,8 @@ from frametally.books.runs import current_runs, read_run
 from frametally.errors import Misconfigured
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.rules.evidence import busiest
 from frametally.rules.times import DAY_MS
-
-_EVIDENCE_FRAMES = 5
 
 
 class Side(NamedTuple):
@@ -154,16 +153,13 @@ class _Table:
         counts = self.counts.get((source, label, start_ms), [])
         objects = [one.objects for one in counts]
         known_fps = [fps for fps in self.fps[source, start_ms] if fps is not None]
-        evidence = [frame for one in counts for frame in one.evidence]
         return Side(
             frames=self.frames[source, start_ms],
             detections=sum(one.detections for one in counts),
             peak=max((one.peak for one in counts), default=0),
             objects=None if None in objects else sum(one for one in objects if one is not None),
             analysed_fps=min(known_fps) if len(known_fps) == len(self.fps[source, start_ms]) else None,
-            evidence=sorted(evidence, key=lambda e: (-e.count, e.captured_at_ms, e.image_path))[
-                :_EVIDENCE_FRAMES
-            ],
+            evidence=busiest(frame for one in counts for frame in one.evidence),
         )
 
 

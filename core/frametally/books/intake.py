@@ -92,20 +92,6 @@ def list_segment_infos(store: ObjectStore) -> Iterator[ObjectInfo]:
     return (info for info in store.list(keys.METADATA) if keys.parse_segment_key(info.key) is not None)
 
 
-def list_current_pointers(store: ObjectStore) -> list[ObjectInfo]:
-    """The run pointer of each day's current run, as `runs.current_days` chooses it."""
-    newest: dict[tuple[str, int, str], tuple[int, str, ObjectInfo]] = {}
-    for info in store.list(keys.OUTPUT):
-        pointer = keys.parse_run_pointer_key(info.key)
-        if pointer is None:
-            continue
-        day = (pointer.model, pointer.interval_s, pointer.day)
-        other = newest.get(day)
-        if other is None or other[:2] < (pointer.sequence, pointer.params):
-            newest[day] = (pointer.sequence, pointer.params, info)
-    return [info for _, _, info in newest.values()]
-
-
 def take_object(store: ObjectStore, info: ObjectInfo, kind: str) -> TakenObject | None:
     """A manifest, a tombstone or a dropped dead letter; None if it is gone by now."""
     try:

@@ -1,9 +1,7 @@
 """Runs: what the counting job published, and how anyone reads it.
 
 A run is the result of one model, base interval and UTC day: part files, `_SUCCESS`, then the run pointer
-`_runs/<sequence>.json`. Sequences rise over all params of a day, so the highest one is the day's current run,
-whatever settings it was counted with; of two with one sequence (two deployments that raced with different
-settings) the one with the greater params is.
+`_runs/<sequence>.json`; `rules.current_run` says which is the day's current one.
 
 A line of a part file is a JSON key, a TAB, a JSON record:
 `["count", source, label, interval_start_ms]` and an `IntervalCount`, or
@@ -20,8 +18,9 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.records import Coverage, IntervalCount, RecordT, Run, Track, TrackHead, decode
+from frametally.rules.current_run import is_newer
 from frametally.rules.times import DAY_MS
 
 
@@ -53,16 +52,13 @@ class CurrentDay(NamedTuple):
 
 def current_days(store: ObjectStore) -> dict[DayKey, CurrentDay]:
     """Every day that was counted, sorted by model, interval and day."""
-    newest: dict[DayKey, tuple[keys.RunPointerKey, int]] = {}
-    for info in store.list(keys.OUTPUT):
-        pointer = keys.parse_run_pointer_key(info.key)
-        if pointer is None:
-            continue
-        day = DayKey(pointer.model, pointer.interval_s, pointer.day)
-        other, _ = newest.get(day, (None, 0))
-        if other is None or (other.sequence, other.params) < (pointer.sequence, pointer.params):
-            newest[day] = pointer, info.modified_at_ms
+    newest = _current_pointers(store)
     return {day: _read_pointer(store, *newest[day]) for day in sorted(newest)}
+
+
+def list_current_pointers(store: ObjectStore) -> list[ObjectInfo]:
+    """List the run pointer of each day's current run."""
+    return [info for _, info in _current_pointers(store).values()]
 
 
 def current_runs(store: ObjectStore) -> list[Run]:
@@ -166,8 +162,20 @@ def _track_lines(store: ObjectStore, run: Run) -> Iterator[_TrackLine]:
             yield _TrackLine(run, key, number, line)
 
 
-def _read_pointer(store: ObjectStore, pointer: keys.RunPointerKey, put_at_ms: int) -> CurrentDay:
-    key = keys.run_pointer_key(*pointer)
+def _current_pointers(store: ObjectStore) -> dict[DayKey, tuple[keys.RunPointerKey, ObjectInfo]]:
+    newest: dict[DayKey, tuple[keys.RunPointerKey, ObjectInfo]] = {}
+    for info in store.list(keys.OUTPUT):
+        pointer = keys.parse_run_pointer_key(info.key)
+        if pointer is None:
+            continue
+        day = DayKey(pointer.model, pointer.interval_s, pointer.day)
+        if is_newer(pointer, newest[day][0] if day in newest else None):
+            newest[day] = pointer, info
+    return newest
+
+
+def _read_pointer(store: ObjectStore, pointer: keys.RunPointerKey, info: ObjectInfo) -> CurrentDay:
+    key = info.key
     problem = None
     run = None
     try:
@@ -180,7 +188,7 @@ def _read_pointer(store: ObjectStore, pointer: keys.RunPointerKey, put_at_ms: in
             run = None
     if problem is not None:
         problem = f"{key}: {problem}; remove it and run `frametally aggregate` again"
-    return CurrentDay(key, pointer.sequence, run, problem, put_at_ms)
+    return CurrentDay(key, pointer.sequence, run, problem, info.modified_at_ms)
 
 
 def _decode_line(line: bytes) -> IntervalCount | Coverage:

@@ -10,6 +10,7 @@ from frametally.errors import Misconfigured
 from frametally.media.manifests import list_tombstones
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
+from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.rules.times import DAY_MS, days_of_span
 
 
@@ -42,8 +43,9 @@ def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[str]:
         if stone.source == manifest.source and keys.parse_media_id(stone.media)[0] == manifest.sha256
     }
     times_of: dict[int, set[int]] = defaultdict(set)
+    announced = FrameBitmap(manifest.announced_frames)
     for name in stored_images(store, manifest):
-        if _has(manifest.announced_frames, name.frame_index):
+        if name.frame_index in announced:
             times_of[name.frame_index].add(name.captured_at_ms)
     found = []
     for frame_index, times in times_of.items():
@@ -95,15 +97,10 @@ def is_within(image_name: str, from_ms: int | None, to_ms: int | None) -> bool:
 
 def bitmap_of(frame_indices: Collection[int]) -> bytes:
     """A set of decode indices as `MediaManifest.announced_frames` holds it."""
-    bitmap = bytearray(max(frame_indices, default=-1) // 8 + 1)
+    bitmap = FrameBitmap(b"")
     for frame_index in frame_indices:
-        bitmap[frame_index // 8] |= 1 << frame_index % 8
+        bitmap.add(frame_index)
     return bytes(bitmap)
-
-
-def _has(bitmap: bytes, frame_index: int) -> bool:
-    at = frame_index // 8
-    return at < len(bitmap) and bool(bitmap[at] >> frame_index % 8 & 1)
 
 
 def _time_and_name(name: str) -> tuple[int, str]:

@@ -33,13 +33,13 @@ from frametally.ports.count_questions import (
 from frametally.ports.merging import bar_order, coverage_order, merge_bars, merge_coverage, merge_week
 from frametally.ports.steps import Piece, pieces, rolled_steps, usable_steps
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
+from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.times import DAY_S, HOUR_MS, HOUR_S, MONDAY_TO_1970_MS
 from frametally.settings.access import ServerAccess
 from frametally_search.index import layout as elasticsearch_layout
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.access import ElasticsearchCluster
 from frametally_search.index.catalogue import ElasticsearchCatalogue, read_catalogue, read_days, read_version
-from frametally_search.index.documents import MOST_EVIDENCE
 from frametally_search.index.queries import (
     OF_COUNTS,
     OF_COVERAGE,

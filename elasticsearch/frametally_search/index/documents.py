@@ -17,9 +17,9 @@ from frametally.errors import Poison
 from frametally.ports.merging import sum_or_unknown
 from frametally.ports.steps import rolled_steps
 from frametally.records import Coverage, IntervalCount, Run, encode
+from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.times import DAY_MS, DAY_S
 
-MOST_EVIDENCE = 5
 """Evidence frames of a day that are kept per source and label."""
 
 

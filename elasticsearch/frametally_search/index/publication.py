@@ -26,6 +26,7 @@ from elasticsearch.exceptions import ConflictError, NotFoundError
 from elasticsearch import Elasticsearch, helpers
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.records import Coverage, IntervalCount, Run, decode
+from frametally.rules.current_run import is_newer
 from frametally_search.index.access import ElasticsearchCluster, reason_of
 from frametally_search.index.documents import (
     current_document,
@@ -58,7 +59,7 @@ def publish(
     """
     index = index_name(cluster.alias)
     before, condition = _current(cluster, index, run)
-    if before is not None and not _is_newer(run, before):
+    if before is not None and not is_newer(run, before):
         return False
     try:
         sent = _index_documents(cluster, index, documents(run, counts, coverage))
@@ -71,7 +72,7 @@ def publish(
         raise
     while not _flip(cluster, index, run, condition):
         before, condition = _current(cluster, index, run)
-        if before is not None and not _is_newer(run, before):
+        if before is not None and not is_newer(run, before):
             if before != run:
                 _delete(cluster, index, {"term": {"run": run_key(run)}})
             return False
@@ -79,11 +80,6 @@ def publish(
     with suppress(Retryable):
         _delete(cluster, index, _superseded(run))
     return True
-
-
-def _is_newer(run: Run, before: Run) -> bool:
-    # Sequences rise over all params of a day, so the two together tell which of two runs is the newer.
-    return (run.sequence, run.params) > (before.sequence, before.params)
 
 
 def _current(cluster: ElasticsearchCluster, index: str, run: Run) -> tuple[Run | None, dict[str, Any]]:

@@ -15,6 +15,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest
+from frametally.rules.frame_bitmap import FrameBitmap
 from frametally_producer.reading.sampling import ALL, denser
 
 NOTE_EVERY_S = 3.0
@@ -44,46 +45,6 @@ def load_manifest(store: ObjectStore, sha256: str, patience: Patience) -> MediaM
             f"its manifest {keys.media_key(sha256)} is damaged ({error}); "
             "remove that object to produce it anew"
         ) from error
-
-
-class FrameBitmap:
-    """A set of decode indices: bit `i % 8` of byte `i // 8`."""
-
-    def __init__(self, bitmap: bytes) -> None:
-        """The set that `bitmap` holds."""
-        self._bitmap = bytearray(bitmap)
-        self._count = int.from_bytes(bitmap).bit_count()
-
-    def __contains__(self, frame_index: int) -> bool:
-        """Whether `frame_index` is in the set."""
-        at = frame_index // 8
-        return at < len(self._bitmap) and bool(self._bitmap[at] >> frame_index % 8 & 1)
-
-    def __len__(self) -> int:
-        """How many indices are in the set."""
-        return self._count
-
-    def __bytes__(self) -> bytes:
-        """The bitmap."""
-        return bytes(self._bitmap)
-
-    def update(self, bitmap: bytes) -> None:
-        """Put all of another set into this one."""
-        if bitmap != self._bitmap:
-            size = max(len(bitmap), len(self._bitmap))
-            both = int.from_bytes(bitmap.ljust(size, b"\0")) | int.from_bytes(
-                bytes(self._bitmap).ljust(size, b"\0")
-            )
-            self._bitmap = bytearray(both.to_bytes(size))
-            self._count = both.bit_count()
-
-    def add(self, frame_index: int) -> None:
-        """Put `frame_index` into the set."""
-        if frame_index not in self:
-            at = frame_index // 8
-            self._bitmap.extend(bytes(max(0, at + 1 - len(self._bitmap))))
-            self._bitmap[at] |= 1 << frame_index % 8
-            self._count += 1
 
 
 class ManifestKeeper:

@@ -46,6 +46,7 @@ from frametally.ports.count_questions import (
 from frametally.ports.merging import merge_bars, merge_coverage, merge_week
 from frametally.ports.steps import pieces, usable_steps
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
+from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.times import DAY_S, HOUR_S, WEEK_MS
 from frametally.settings.access import ServerAccess
 
@@ -210,7 +211,7 @@ class SqlIndex:
         check_names(query)
         limit = max(0, min(limit_per_label, _MAX_EVIDENCE_PER_LABEL))
         base_s = query.base_interval_s
-        steps = [base_s, DAY_S] if limit <= tables.MOST_EVIDENCE and base_s < DAY_S else [base_s]
+        steps = [base_s, DAY_S] if limit <= MOST_EVIDENCE and base_s < DAY_S else [base_s]
         found = []
         with self._reading() as connection:
             for piece in pieces(steps, _bounded(query.from_ms), _bounded(query.to_ms)):

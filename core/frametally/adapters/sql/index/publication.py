@@ -25,6 +25,7 @@ from frametally.adapters.sql.index import rolling as sql_rolling
 from frametally.adapters.sql.index import tables
 from frametally.errors import Poison, Retryable
 from frametally.records import Coverage, IntervalCount, Run, encode
+from frametally.rules.current_run import is_newer
 from frametally.rules.times import DAY_MS
 
 _ROWS_PER_INSERT = 2_000
@@ -36,8 +37,6 @@ def publish(
     connection: Connection, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
 ) -> bool:
     """Make `run` the current one of its model, interval and day, in the transaction of `connection`.
-
-    Sequences rise over all params of a day, so `(sequence, params)` tells which of two runs is the newer.
 
     Returns:
         False, with nothing changed, if this run or a later one of the day is already current.
@@ -51,7 +50,7 @@ def publish(
     before = connection.execute(
         select(table.sequence, table.params, table.number).where(this_day)
     ).one_or_none()
-    if before is not None and (before.sequence, before.params) >= (run.sequence, run.params):
+    if not is_newer(run, before):
         return False
     number: int = connection.execute(select(tables.about.c.next_number)).scalar_one()
     connection.execute(update(tables.about).values(next_number=number + 1))

@@ -12,6 +12,7 @@ from frametally.adapters.sql.index import tables
 from frametally.adapters.sql.index.queries import all_or_null, floor_to
 from frametally.ports.steps import rolled_steps
 from frametally.records import Evidence, IntervalCount
+from frametally.rules.evidence import busiest
 from frametally.rules.times import HOUR_S
 
 
@@ -78,9 +79,7 @@ class DayEvidence:
         """Take in some counts, in any order."""
         for count in counts:
             place = (count.label, count.source)
-            found = [*self._best.get(place, ()), *count.evidence]
-            found.sort(key=lambda item: (-item.count, item.captured_at_ms, item.image_path))
-            self._best[place] = found[: tables.MOST_EVIDENCE]
+            self._best[place] = busiest([*self._best.get(place, ()), *count.evidence])
 
     def insert(self, connection: Connection, number: int) -> None:
         """Write those of run `number`."""

@@ -117,9 +117,6 @@ rolled_hours = Table(  # the hours of `rolled_counts` once more, as arrays: see 
     Column("cells", LargeBinary, nullable=False),
 )
 
-MOST_EVIDENCE = 5
-"""Evidence frames of a day that are kept per source and label."""
-
 ALL = _metadata
 DOCUMENTS = (counts, evidence, coverage, rolled_counts, rolled_coverage, rolled_evidence, rolled_hours)
 """Tables whose rows belong to a run."""

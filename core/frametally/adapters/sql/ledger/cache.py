@@ -13,12 +13,12 @@ from frametally.adapters.sql.ledger import intake, tables
 from frametally.books.intake import (
     FOLDER_OF_KIND,
     TakenSegment,
-    list_current_pointers,
     list_segment_infos,
     take_object,
     take_run,
     take_segment,
 )
+from frametally.books.runs import list_current_pointers
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.ledger import (
     ChainLink,

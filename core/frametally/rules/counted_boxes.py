@@ -1,0 +1,73 @@
+"""Which boxes count: the one rule of the counting job, of its tracks, and of whatever proves a bar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple, Protocol
+
+
+class DetectedBox(Protocol):
+    """One box: `confidence` 0 to 1, `box` as (left, top, width, height) in pixels."""
+
+    @property
+    def label(self) -> str: ...  # noqa: D102
+    @property
+    def confidence(self) -> float: ...  # noqa: D102
+    @property
+    def box(self) -> tuple[float, float, float, float]: ...  # noqa: D102
+
+
+class CountedBoxes(NamedTuple):
+    """Which boxes count, compared as the whole numbers that are stored.
+
+    Attributes:
+        min_confidence: Ten-thousandths of confidence from which on a box is counted.
+        min_side: Tenths of a pixel that a box's shorter side must have; 0: boxes are not looked at.
+        labels: Labels to count, sorted; empty: all.
+    """
+
+    min_confidence: int
+    min_side: int = 0
+    labels: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, *, min_confidence: float, min_side_px: float, labels: str) -> CountedBoxes:
+        """Read the limits as people write them: 0 to 1, pixels, labels separated by commas."""
+        names = {label.strip() for label in labels.split(",")} - {""}
+        return cls(_units(min_confidence, 10_000), _units(min_side_px, 10), tuple(sorted(names)))
+
+    def rule(self) -> Callable[[DetectedBox], bool]:
+        """Return the test of one box; make it once for many boxes."""
+        least_confidence = least_float(self.min_confidence, 10_000)
+        least_side = least_float(self.min_side, 10) if self.min_side else None
+        labels = frozenset(self.labels)
+
+        def counts(box: DetectedBox) -> bool:
+            return (
+                box.confidence >= least_confidence
+                and (least_side is None or min(box.box[2:]) >= least_side)
+                and (not labels or box.label in labels)
+            )
+
+        return counts
+
+
+@cache
+def least_float(least: int, units: int) -> float:
+    """Return the smallest float that is `least` or more when it is rounded to whole `units`.
+
+    Comparing a float with this one decides the same as rounding it does, and costs a third.
+    """
+    number = (least - 0.5) / units
+    while round(number * units) >= least:
+        number = math.nextafter(number, -math.inf)
+    while round(number * units) < least:
+        number = math.nextafter(number, math.inf)
+    return number
+
+
+def _units(value: float, units: int) -> int:
+    """Return the smallest whole number of units not below `value`; rounded, as 0.07 * 100 is 7.0…1."""
+    return math.ceil(round(value * units, 6))

@@ -1,0 +1,23 @@
+"""Which of a day's runs is current: whoever reads or publishes runs asks here."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class NumberedRun(Protocol):
+    """A run among those of one model, base interval and UTC day."""
+
+    @property
+    def sequence(self) -> int: ...  # noqa: D102
+    @property
+    def params(self) -> str: ...  # noqa: D102
+
+
+def is_newer(run: NumberedRun, other: NumberedRun | None) -> bool:
+    """Return whether `run` is the day's current one rather than `other`; None: there is no other.
+
+    Sequences rise over all params of a day, so the highest is current, whatever settings it was counted with;
+    of two with one sequence (two deployments that raced with different settings) the greater params are.
+    """
+    return other is None or (run.sequence, run.params) > (other.sequence, other.params)

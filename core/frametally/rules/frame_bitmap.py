@@ -1,0 +1,43 @@
+"""The set of a video's frames that were announced, as a manifest holds it."""
+
+from __future__ import annotations
+
+
+class FrameBitmap:
+    """A set of decode indices as `MediaManifest.announced_frames` holds it: bit `i % 8` of byte `i // 8`."""
+
+    def __init__(self, bitmap: bytes) -> None:
+        """Hold the set of `bitmap`."""
+        self._bitmap = bytearray(bitmap)
+        self._count = int.from_bytes(bitmap).bit_count()
+
+    def __contains__(self, frame_index: int) -> bool:
+        """Return whether `frame_index` is in the set."""
+        at = frame_index // 8
+        return at < len(self._bitmap) and bool(self._bitmap[at] >> frame_index % 8 & 1)
+
+    def __len__(self) -> int:
+        """Count the indices in the set."""
+        return self._count
+
+    def __bytes__(self) -> bytes:
+        """Return the bitmap."""
+        return bytes(self._bitmap)
+
+    def update(self, bitmap: bytes) -> None:
+        """Put all of another set into this one."""
+        if bitmap != self._bitmap:
+            size = max(len(bitmap), len(self._bitmap))
+            both = int.from_bytes(bitmap.ljust(size, b"\0")) | int.from_bytes(
+                bytes(self._bitmap).ljust(size, b"\0")
+            )
+            self._bitmap = bytearray(both.to_bytes(size))
+            self._count = both.bit_count()
+
+    def add(self, frame_index: int) -> None:
+        """Put `frame_index` into the set."""
+        if frame_index not in self:
+            at = frame_index // 8
+            self._bitmap.extend(bytes(max(0, at + 1 - len(self._bitmap))))
+            self._bitmap[at] |= 1 << frame_index % 8
+            self._count += 1
