@@ -16,7 +16,7 @@ from frametally.records import Run
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.stages import Settings
 from frametally_hadoop.job.input.reading import LinkEnded
-from frametally_hadoop.job.params import CountParams, count_params
+from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.params import TrackParams, track_params
 from frametally_hadoop.planning.pace import Aggregated, Pace
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan, make_plan
@@ -299,12 +299,8 @@ class _Aggregation:
 
 def settings_params(settings: Settings) -> CountParams:
     """What the deployment's settings say to count."""
-    return count_params(
-        interval_s=settings.interval_s,
-        min_confidence=settings.count_min_confidence,
-        min_side_px=settings.count_min_side_px,
-        labels=settings.count_labels,
-        tracking=_tracking(settings),
+    return CountParams(
+        settings.interval_s, **settings.counted_boxes()._asdict(), tracking=_tracking(settings)
     )
 
 

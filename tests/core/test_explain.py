@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frametally import keys
-from frametally.books.evidence import CountedBoxes, frames_of_bar
+from frametally.books.evidence import frames_of_bar
 from frametally.books.explain import NoSuchBar, find_bar
 from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_count_index, open_ledger
@@ -19,6 +19,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.process.reports import NoProgress
 from frametally.records import Coverage, Detection, FrameDetections, IntervalCount, Run, encode
+from frametally.rules.counted_boxes import CountedBoxes
 from frametally.segments.contents import encode_segment
 from frametally.settings.stages import load_settings
 from frametally.testing import MemoryStore
@@ -84,18 +85,9 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def explained(store: MemoryStore, ledger: Ledger, from_ms: int, to_ms: int, **options: object) -> list:
+    options = {"labels": ["car"], "limits": LIMITS} | options
     return list(
-        frames_of_bar(
-            store,
-            ledger,
-            model=MODEL,
-            source="cam",
-            labels=["car"],
-            from_ms=from_ms,
-            to_ms=to_ms,
-            limits=LIMITS,
-            **options,
-        )
+        frames_of_bar(store, ledger, model=MODEL, source="cam", from_ms=from_ms, to_ms=to_ms, **options)
     )
 
 
@@ -272,6 +264,15 @@ def test_a_bar_that_does_not_exist_says_so(
         find_bar(index, **({"source": "cam", "label": "car"} | asked))
 
 
+def test_labels_that_are_not_counted_prove_no_bar_of_all_labels(ledger: Ledger) -> None:
+    store = MemoryStore()
+    put_segments(store, [[frame(60_000, [box("car", 1, 9), box("bus", 1, 9)])]])
+    ledger.refresh(store, NoProgress())
+    limits = LIMITS._replace(labels=("bus",))
+    [found] = explained(store, ledger, 0, 120_000, labels=[], limits=limits)
+    assert [one.label for one in found.boxes] == ["bus"]
+
+
 def test_before_anything_is_counted_there_is_no_bar(tmp_path: Path) -> None:
     with (
         closing(open_count_index(f"sqlite:///{tmp_path / 'empty.sqlite'}")) as index,
@@ -281,4 +282,6 @@ def test_before_anything_is_counted_there_is_no_bar(tmp_path: Path) -> None:
 
 
 def test_the_limits_are_those_of_the_settings() -> None:
-    assert CountedBoxes.of(load_settings(count_min_confidence=0.07, count_min_side_px=2.5)) == (700, 25)
+    assert load_settings(
+        count_min_confidence=0.07, count_min_side_px=2.5, count_labels="b, a"
+    ).counted_boxes() == (700, 25, ("a", "b"))

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from frametally import keys
 from frametally.records import Coverage, Detection, Evidence, FrameDetections, IntervalCount, decode, encode
+from frametally.rules.counted_boxes import least_float
 from frametally.segments.contents import list_segments, read_segment
-from frametally_hadoop.job.counting import least_float, reduce_group
+from frametally_hadoop.job.counting import reduce_group
 from frametally_hadoop.job.params import CountParams
 
 NOON_MS = 1_767_268_800_000

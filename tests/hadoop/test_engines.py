@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from frametally.errors import Retryable
+from frametally.rules.counted_boxes import CountedBoxes
 from frametally_hadoop.job.counting import reduce_group
 from frametally_hadoop.job.mapping import FrameGroups
-from frametally_hadoop.job.params import CountParams, count_params, parse_argument
+from frametally_hadoop.job.params import CountParams, parse_argument
 from frametally_hadoop.job.tracks.params import TrackParams
 from frametally_hadoop.running import bundle, sorting
 from frametally_hadoop.running.counting_job import CountObjects
@@ -330,14 +331,14 @@ def test_params_that_cannot_be_are_one_line(argument):
     ("confidence", "least"), [(0.25, 2500), (0.07, 700), (0.29, 2900), (0.00001, 1), (0.12345, 1235), (0, 0)]
 )
 def test_a_threshold_is_the_smallest_whole_number_that_is_not_below_it(confidence, least):
-    params = count_params(interval_s=60, min_confidence=confidence, min_side_px=0, labels="")
-    assert params.min_confidence == least
+    assert CountedBoxes.of(min_confidence=confidence, min_side_px=0, labels="").min_confidence == least
 
 
 def test_the_digest_names_what_changes_counts_and_nothing_else():
     def digest(**changed: object) -> str:
-        settings = {"interval_s": 60, "min_confidence": 0.25, "min_side_px": 0.0, "labels": ""}
-        return count_params(**(settings | changed)).digest()
+        limits = {"min_confidence": 0.25, "min_side_px": 0.0, "labels": ""}
+        limits |= {name: changed.pop(name) for name in limits.keys() & changed.keys()}
+        return CountParams(**CountedBoxes.of(**limits)._asdict(), **changed).digest()
 
     assert digest() == digest(interval_s=3600) == "1f921465"
     assert digest(labels="a, b") == digest(labels=" b,a,,")

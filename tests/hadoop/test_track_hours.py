@@ -246,6 +246,14 @@ def test_an_interval_with_a_label_and_no_new_object_has_0_and_other_labels_are_a
     assert objects(footage, "bus") == {NOON_MS + 60_000: 1}
 
 
+def test_an_interval_whose_boxes_stand_just_at_the_limits_is_measured(footage):
+    sure = drive(footage, NOON_MS + 30_000, NOON_MS + 60_000)
+    at_the_limit = drive(footage, NOON_MS + 60_000, NOON_MS + 90_000, confidence=0.3)
+    footage.segment(sure + at_the_limit)
+    footage.aggregate(count_min_confidence=0.3, count_min_side_px=40)
+    assert objects(footage) == {NOON_MS: 1, NOON_MS + 60_000: 0}
+
+
 @pytest.mark.parametrize("interval_s", [1, 60, 2700, 3600, 28_800, 86_400])
 def test_the_sum_over_intervals_is_the_same_for_all_of_them(footage, interval_s):
     for number in range(12):

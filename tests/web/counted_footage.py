@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from frametally import keys
-from frametally.books.evidence import CountedBoxes
 from frametally.records import (
     Coverage,
     Detection,
@@ -80,7 +79,7 @@ def publish_lines(
 ) -> list[IntervalCount]:
     """Put the lines, each twice over and in mixed segments, and publish what they count."""
     rng = random.Random(2)  # noqa: S311
-    limits = CountedBoxes.of(place.settings)
+    counts_box = place.settings.counted_boxes().rule()
     mixed = [*lines, *lines[::3]]
     rng.shuffle(mixed)
     for number in range(0, len(mixed), in_segments_of):
@@ -109,7 +108,7 @@ def publish_lines(
         coverage.append(Coverage(**common, frames=len(of_interval), analysed_fps=analysed_fps))
         for label in ("car", "bus"):
             per_frame = [
-                (sum(one.label == label and limits.has(one) for one in line.detections), line)
+                (sum(one.label == label and counts_box(one) for one in line.detections), line)
                 for line in of_interval
             ]
             if any(number for number, _ in per_frame):

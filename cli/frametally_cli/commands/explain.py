@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from frametally import keys
-from frametally.books.evidence import CountedBoxes, ProvedFrame, frames_of_bar
+from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.explain import ExplainedBar, find_bar
 from frametally.rules.times import DAY_S
 from frametally_cli.commands.books import open_books
@@ -57,7 +57,7 @@ def explain(
             labels=[bar.label],
             from_ms=bar.start_ms,
             to_ms=bar.end_ms,
-            limits=CountedBoxes.of(ports.settings),
+            limits=ports.settings.counted_boxes(),
         )
         total, shown = 0, []
         for counted in found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -10,38 +9,12 @@ from frametally.errors import Poison, Retryable
 from frametally.media.manifests import forgotten_by
 from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.records import Detection, FrameDetections, decode
+from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.tombstones import Forgotten, is_forgotten
-from frametally.settings.stages import Settings
 
 _WINDOW_MS = 600_000
 """Event time that is read at once. Lines of one frame have one time, so the rule sees them together."""
-
-
-class CountedBoxes(NamedTuple):
-    """Which boxes count, compared as the whole numbers that are stored; the counting job has the same rule.
-
-    Attributes:
-        min_confidence: Ten-thousandths of confidence from which on a box is counted.
-        min_side: Tenths of a pixel that a box's shorter side must have.
-    """
-
-    min_confidence: int
-    min_side: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> CountedBoxes:
-        """The limits of the deployment."""
-        return cls(
-            _at_least(settings.count_min_confidence, 10_000), _at_least(settings.count_min_side_px, 10)
-        )
-
-    def has(self, detection: Detection) -> bool:
-        """Whether the box counts."""
-        return (
-            round(detection.confidence * 10_000) >= self.min_confidence
-            and round(min(detection.box[2:]) * 10) >= self.min_side
-        )
 
 
 class RangeReader(Protocol):
@@ -89,6 +62,7 @@ def frames_of_bar(
         ObjectMissing: A segment has gone since the ledger was refreshed.
         Retryable: The store or the ledger is away, or a segment came cut short.
     """
+    counts = limits.rule()
     forgotten = forgotten_by(ledger.tombstones())
     window_from = from_ms if after is None else max(from_ms, after[0])
     parts = ledger.parts(model, source, from_ms=window_from, to_ms=to_ms)
@@ -96,9 +70,7 @@ def frames_of_bar(
         window_from = max(window_from, min(part.first_ms for part in parts))
         window_to = min(to_ms, window_from - window_from % _WINDOW_MS + _WINDOW_MS)
         for frame in _frames(store, parts, (model, source), (window_from, window_to), forgotten):
-            boxes = [
-                one for one in frame.detections if (not labels or one.label in labels) and limits.has(one)
-            ]
+            boxes = [one for one in filter(counts, frame.detections) if not labels or one.label in labels]
             if boxes and (after is None or _place(frame) > after):
                 yield ProvedFrame(frame, boxes)
         window_from = window_to
@@ -162,8 +134,3 @@ def _lines(store: RangeReader, part: SegmentPart) -> list[bytes]:
 
 def _place(frame: FrameDetections) -> tuple[int, str]:
     return frame.captured_at_ms, frame.image_path
-
-
-def _at_least(value: float, units: int) -> int:
-    """The smallest whole number of units not below `value`; rounded first, as 0.07 * 100 is 7.0…1."""
-    return math.ceil(round(value * units, 6))

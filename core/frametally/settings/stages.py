@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from frametally.errors import Misconfigured
+from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.times import DAY_S
 from frametally.settings.servers import ServerSettings
 from frametally.settings.web import WebSettings
@@ -288,6 +289,14 @@ class Settings(WebSettings, ServerSettings):
     def tzinfo(self) -> datetime.tzinfo:
         """The time zone of naive times."""
         return zoneinfo.ZoneInfo(self.timezone)
+
+    def counted_boxes(self) -> CountedBoxes:
+        """Return which boxes the deployment counts."""
+        return CountedBoxes.of(
+            min_confidence=self.count_min_confidence,
+            min_side_px=self.count_min_side_px,
+            labels=self.count_labels,
+        )
 
 
 def component_folder(component: str) -> Path | None:

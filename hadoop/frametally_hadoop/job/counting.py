@@ -17,12 +17,11 @@ from __future__ import annotations
 
 import heapq
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from typing import Any
 
+from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.once import one_line_per_frame
 from frametally_hadoop.job.input.lines import (
     RECORD_VERSION,
@@ -34,8 +33,6 @@ from frametally_hadoop.job.input.lines import (
 from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, to_json
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.visits import reduce_hour
-
-EVIDENCE_FRAMES = 5
 
 
 def reduce_group(
@@ -63,7 +60,7 @@ def reduce_group(
     where = {"interval_start_ms": interval_start_ms, "interval_s": params.interval_s, "frames": len(frames)}
     hits_by_label, detections = _hits_by_label(frames, params)
     for label, hits in sorted(hits_by_label.items()):
-        best = heapq.nsmallest(EVIDENCE_FRAMES, hits)
+        best = heapq.nsmallest(MOST_EVIDENCE, hits)
         yield (
             to_json(["count", source, label, interval_start_ms]),
             to_json(
@@ -134,21 +131,14 @@ def _hits_by_label(
 
     And the boxes of all frames, summed frame by frame: whoever publishes compares the two sums.
     """
-    labels = frozenset(params.labels)
-    least_confidence = least_float(params.min_confidence, 10_000)
-    least_side = least_float(params.min_side, 10)
+    counts = params.counted_boxes.rule()
     hits: dict[str, list[tuple[int, int, str]]] = {}
     detections = 0
     for frame in frames:
         tally: dict[str, int] = {}
-        for detection in frame.detections:
-            if detection.confidence < least_confidence:
-                continue
-            if params.min_side and min(detection.box[2:]) < least_side:
-                continue
+        for detection in filter(counts, frame.detections):
             label = detection.label
-            if not labels or label in labels:
-                tally[label] = tally[label] - 1 if label in tally else -1
+            tally[label] = tally[label] - 1 if label in tally else -1
         time_ms, image_path = frame.captured_at_ms, frame.image_path
         for label, boxes in tally.items():
             detections -= boxes
@@ -157,21 +147,6 @@ def _hits_by_label(
             else:
                 hits[label] = [(boxes, time_ms, image_path)]
     return hits, detections
-
-
-@cache
-def least_float(least: int, units: int) -> float:
-    """The smallest float that is `least` or more when it is rounded to whole `units`.
-
-    Confidences and sides are compared as the whole numbers that were written. Comparing a float with this one
-    decides the same, and costs a third of rounding each.
-    """
-    number = (least - 0.5) / units
-    while round(number * units) >= least:
-        number = math.nextafter(number, -math.inf)
-    while round(number * units) < least:
-        number = math.nextafter(number, math.inf)
-    return number
 
 
 def _evidence(negative_count: int, captured_at_ms: int, image_path: str) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 from typing import NamedTuple
 
 from frametally.errors import Misconfigured
+from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.times import DAY_S
 from frametally_hadoop.job.tracks.params import TrackParams, from_fields
 
@@ -21,9 +21,9 @@ class CountParams(NamedTuple):
 
     Attributes:
         interval_s: Length of the base interval in seconds.
-        min_confidence: Ten-thousandths of confidence from which on a box is counted.
-        min_side: Tenths of a pixel that a box's shorter side must have.
-        labels: Labels to count, sorted; empty: all.
+        min_confidence: As the next two, see `CountedBoxes`.
+        min_side: See there.
+        labels: See there.
         tracking: How unique objects are told; None: they are not counted.
     """
 
@@ -32,6 +32,11 @@ class CountParams(NamedTuple):
     min_side: int = 0
     labels: tuple[str, ...] = ()
     tracking: TrackParams | None = TrackParams()
+
+    @property
+    def counted_boxes(self) -> CountedBoxes:
+        """Which boxes count."""
+        return CountedBoxes(self.min_confidence, self.min_side, self.labels)
 
     def digest(self) -> str:
         """8 hex over what changes counts, but the interval (it stands in the key beside it)."""
@@ -42,24 +47,6 @@ class CountParams(NamedTuple):
         """For a command line: URL-safe base64 of JSON, which every shell on the way leaves as it is."""
         fields = self._asdict() | {"tracking": self.tracking and self.tracking._asdict()}
         return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()
-
-
-def count_params(
-    *,
-    interval_s: int,
-    min_confidence: float,
-    min_side_px: float,
-    labels: str = "",
-    tracking: TrackParams | None = TrackParams(),  # noqa: B008  # immutable
-) -> CountParams:
-    """The params of settings as people write them: 0 to 1, pixels, labels separated by commas."""
-    return CountParams(
-        interval_s=interval_s,
-        min_confidence=_at_least(min_confidence, 10_000),
-        min_side=_at_least(min_side_px, 10),
-        labels=tuple(sorted({label.strip() for label in labels.split(",")} - {""})),
-        tracking=tracking,
-    )
 
 
 def parse_argument(argument: str) -> CountParams:
@@ -86,8 +73,3 @@ def parse_argument(argument: str) -> CountParams:
             f"--params {argument[:200]!r}: whole numbers are needed, and an interval_s that divides 86,400"
         )
     return params
-
-
-def _at_least(value: float, units: int) -> int:
-    """The smallest whole number of units that is not below `value`; rounded first, as 0.07 * 100 is 7.0…1."""
-    return math.ceil(round(value * units, 6))

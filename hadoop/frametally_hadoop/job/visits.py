@@ -93,26 +93,26 @@ def reduce_hour(
 
 def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
     """The visits in frames that are sorted by time; they are sorted by label, then by their beginning."""
-    labels = frozenset(params.labels)
+    counts = params.counted_boxes.rule()
+    continues = params.counted_boxes._replace(min_confidence=tracking.weak, min_side=0).rule()
     trackers: dict[str, Tracker] = {}
     for frame in frames:
         time_ms = frame.captured_at_ms
         seen: defaultdict[str, list[TrackedBox]] = defaultdict(list)
-        for detection in frame.detections:
-            confidence = round(detection.confidence * 10_000)
-            if confidence >= tracking.weak and (not labels or detection.label in labels):
-                left, top, width, height = detection.box
-                seen[detection.label].append(
-                    TrackedBox(
-                        time_ms,
-                        confidence,
-                        round(left * 10),
-                        round(top * 10),
-                        round(width * 10),
-                        round(height * 10),
-                        frame,
-                    )
+        for detection in filter(continues, frame.detections):
+            left, top, width, height = detection.box
+            seen[detection.label].append(
+                TrackedBox(
+                    time_ms,
+                    round(detection.confidence * 10_000),
+                    round(left * 10),
+                    round(top * 10),
+                    round(width * 10),
+                    round(height * 10),
+                    counts(detection),
+                    frame,
                 )
+            )
         for label in seen:
             if label not in trackers:
                 trackers[label] = Tracker(tracking, label)
@@ -123,7 +123,7 @@ def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackPar
         for track in stitch(trackers[label].finish(), tracking.stitch_ms):
             if label in tracking.fixed_labels and never_moves(track):
                 continue
-            first = next((n for n, sighting in enumerate(track) if _is_counted(sighting, params)), None)
+            first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
                 visits.append(Visit(label, track[first:]))
     return sorted(
@@ -131,28 +131,15 @@ def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackPar
     )
 
 
-def _is_counted(sighting: TrackedBox, params: CountParams) -> bool:
-    return (
-        sighting.confidence >= params.min_confidence
-        and min(sighting.width, sighting.height) >= params.min_side
-    )
-
-
 def _bars(frames: Iterable[Frame], params: CountParams) -> set[tuple[str, int]]:
     """`(label, interval_start_ms)` of every count that these frames are part of."""
-    labels = frozenset(params.labels)
+    counts = params.counted_boxes.rule()
     interval_ms = params.interval_s * 1000
-    bars = set()
-    for frame in frames:
-        start_ms = frame.captured_at_ms // interval_ms * interval_ms
-        for detection in frame.detections:
-            if (
-                round(detection.confidence * 10_000) >= params.min_confidence
-                and round(min(detection.box[2:]) * 10) >= params.min_side
-                and (not labels or detection.label in labels)
-            ):
-                bars.add((detection.label, start_ms))
-    return bars
+    return {
+        (detection.label, frame.captured_at_ms // interval_ms * interval_ms)
+        for frame in frames
+        for detection in filter(counts, frame.detections)
+    }
 
 
 def _track(where: dict[str, str], visit: Visit, number: int, hour_start_ms: int) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from frametally.books.evidence import CountedBoxes, find_line
+from frametally.books.evidence import find_line
 from frametally.errors import Poison
 from frametally.ports.count_index import CountQuery, IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Detection, FrameDetections
+from frametally.rules.counted_boxes import CountedBoxes
 from frametally.settings.stages import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import counts
@@ -53,7 +54,7 @@ def find_evidence(
     rank = {label: position for position, (label, _) in enumerate(ports.index.labels(choice.model))}
     found.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
     shown = found[: settings.web_max_evidence_frames]
-    limits = CountedBoxes.of(settings)
+    limits = settings.counted_boxes()
     return answers.EvidenceFrames(
         model=choice.model,
         frames=[
@@ -89,8 +90,8 @@ def _frame(
 ) -> answers.EvidenceFrame:
     boxes = [
         box(detection)
-        for detection in (line.detections if line else [])
-        if detection.label == item.label and limits.has(detection)
+        for detection in filter(limits.rule(), line.detections if line else [])
+        if detection.label == item.label
     ]
     note = None
     if line is None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from frametally.books.evidence import CountedBoxes, ProvedFrame, frames_of_bar
+from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.time_limit import seconds_left
@@ -104,7 +104,7 @@ def _look(
     ports: DashboardPorts, settings: Settings, bar: Bar, after: tuple[int, str] | None
 ) -> Iterator[ProvedFrame | _LookedUpTo]:
     """The bar's frames behind `after`, by time, then path."""
-    limits = CountedBoxes.of(settings)
+    limits = settings.counted_boxes()
     store = RecentRanges(ports.store)
     interval_ms = bar.base_interval_s * 1000
     start_ms = max(bar.from_ms, after[0] - after[0] % interval_ms) if after else bar.from_ms

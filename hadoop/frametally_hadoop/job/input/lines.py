@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Annotated, Any, NamedTuple, Protocol
 
+from frametally.rules.counted_boxes import DetectedBox
+
 try:
     import msgspec
 except ImportError:  # a cluster's Python may have nothing but the standard library
@@ -28,17 +30,6 @@ _OPENING, _CLOSING = {ord("{")}, {ord("}")}
 
 class BadLine(ValueError):
     """A line that is no frame's detections; the message says why."""
-
-
-class DetectedBox(Protocol):
-    """One box: `confidence` 0 to 1, `box` as (left, top, width, height) in pixels."""
-
-    @property
-    def label(self) -> str: ...  # noqa: D102
-    @property
-    def confidence(self) -> float: ...  # noqa: D102
-    @property
-    def box(self) -> tuple[float, float, float, float]: ...  # noqa: D102
 
 
 class Frame(Protocol):

@@ -36,6 +36,7 @@ class TrackedBox(NamedTuple):
         top: See there.
         width: See there.
         height: See there.
+        is_counted: Whether it counts; a track may begin with boxes that do not.
         frame: Where it was seen.
     """
 
@@ -45,12 +46,13 @@ class TrackedBox(NamedTuple):
     top: int
     width: int
     height: int
+    is_counted: bool
     frame: Frame
 
 
 def by_strength(sighting: TrackedBox) -> tuple[int, int, int, int, int]:
     """Sorts the boxes of a frame: the strongest first, then by their place."""
-    _, confidence, left, top, width, height, _ = sighting
+    _, confidence, left, top, width, height, _, _ = sighting
     return -confidence, left, top, width, height
 
 
@@ -62,7 +64,7 @@ class _LiveTrack:
     __slots__ = ("is_lost", "motion", "sightings")
 
     def __init__(self, sighting: TrackedBox) -> None:
-        _, _, left, top, width, height, _ = sighting
+        _, _, left, top, width, height, _, _ = sighting
         self.motion = Motion(left, top, width, height)
         self.sightings = [sighting]
         self.is_lost = False
@@ -73,7 +75,7 @@ class _LiveTrack:
         return widened(motion.x - width / 2, motion.y - height / 2, width, height)
 
     def go_on(self, sighting: TrackedBox) -> None:
-        _, _, left, top, width, height, _ = sighting
+        _, _, left, top, width, height, _, _ = sighting
         self.motion.correct(left, top, width, height)
         self.sightings.append(sighting)
         self.is_lost = False
@@ -138,7 +140,7 @@ def _go_on(
         return tracks, sightings
     pairs, tracks_left, sightings_left = pair_up(
         [track.area() for track in tracks],
-        [widened(left, top, width, height) for _, _, left, top, width, height, _ in sightings],
+        [widened(left, top, width, height) for _, _, left, top, width, height, _, _ in sightings],
         least_overlap,
     )
     for i, j in pairs:

@@ -1,0 +1,128 @@
+"""Each rule that decides a number, at the point where it changes its mind."""
+
+from __future__ import annotations
+
+import datetime
+from typing import NamedTuple
+
+import pytest
+
+from frametally.records import Detection, Evidence
+from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.current_run import is_newer
+from frametally.rules.evidence import busiest
+from frametally.rules.frame_bitmap import FrameBitmap
+from frametally.rules.times import (
+    DAY_MS,
+    DAY_S,
+    FIRST_MS,
+    HOUR_MS,
+    HOUR_S,
+    MONDAY_TO_1970_MS,
+    NEXT_MS,
+    WEEK_MS,
+    WEEK_S,
+    days_of_span,
+    is_day_in_range,
+)
+
+
+def box(confidence: float = 0.3, width: float = 9.0, height: float = 5.0, label: str = "car") -> Detection:
+    return Detection(label=label, confidence=confidence, box=(0.0, 0.0, width, height))
+
+
+@pytest.mark.parametrize(
+    ("limits", "detection", "counts"),
+    [
+        (CountedBoxes(3000), box(0.3), True),
+        (CountedBoxes(3000), box(0.29995), True),  # it was written as 0.3
+        (CountedBoxes(3000), box(0.2999), False),
+        (CountedBoxes(0), box(0.0), True),
+        (CountedBoxes(10_000), box(1.0), True),
+        (CountedBoxes(3000, 50), box(0.3, 9.0, 5.0), True),
+        (CountedBoxes(3000, 50), box(0.3, 5.0, 9.0), True),
+        (CountedBoxes(3000, 50), box(0.3, 4.95, 9.0), True),
+        (CountedBoxes(3000, 50), box(0.3, 9.0, 4.9), False),
+        (CountedBoxes(3000, 50), box(0.3, 4.9, 9.0), False),
+        (CountedBoxes(3000, 0), box(0.3, 0.0, 0.0), True),
+        (CountedBoxes(3000, 0, ("bus", "car")), box(label="car"), True),
+        (CountedBoxes(3000, 0, ("bus",)), box(label="car"), False),
+    ],
+)
+def test_a_box_counts_from_its_limits_on(limits: CountedBoxes, detection: Detection, counts: bool) -> None:
+    assert limits.rule()(detection) is counts
+
+
+class Numbered(NamedTuple):
+    sequence: int
+    params: str
+
+
+@pytest.mark.parametrize(
+    ("run", "other", "newer"),
+    [
+        (Numbered(1, "a"), None, True),
+        (Numbered(2, "a"), Numbered(1, "b"), True),
+        (Numbered(1, "b"), Numbered(2, "a"), False),
+        (Numbered(10, "a"), Numbered(9, "a"), True),
+        (Numbered(1, "b"), Numbered(1, "a"), True),
+        (Numbered(1, "a"), Numbered(1, "b"), False),
+        (Numbered(1, "a"), Numbered(1, "a"), False),
+    ],
+)
+def test_the_higher_sequence_is_current_and_of_one_sequence_the_greater_params(
+    run: Numbered, other: Numbered | None, newer: bool
+) -> None:
+    assert is_newer(run, other) is newer
+
+
+def test_evidence_is_the_five_busiest_frames_then_the_earliest_then_by_path() -> None:
+    frames = [(1, 0, "a"), (2, 9, "a"), (2, 8, "b"), (2, 8, "a"), (3, 9, "z"), (1, 0, "b"), (1, 1, "a")]
+    shown = busiest(Evidence(count=n, captured_at_ms=at_ms, image_path=path) for n, at_ms, path in frames)
+    assert [(one.count, one.captured_at_ms, one.image_path) for one in shown] == [
+        (3, 9, "z"),
+        (2, 8, "a"),
+        (2, 8, "b"),
+        (2, 9, "a"),
+        (1, 0, "a"),
+    ]
+
+
+def test_a_bitmap_holds_index_i_as_bit_i_modulo_8_of_byte_i_by_8() -> None:
+    bitmap = FrameBitmap(b"\x01\x80")
+    assert [index for index in range(24) if index in bitmap] == [0, 15]
+    bitmap.add(17)
+    assert bytes(bitmap) == b"\x01\x80\x02"
+
+
+@pytest.mark.parametrize(
+    ("from_ms", "to_ms", "has"),
+    [
+        (None, None, True),
+        (2 * DAY_MS - 1, None, True),
+        (2 * DAY_MS, None, False),
+        (None, DAY_MS + 1, True),
+        (None, DAY_MS, False),
+    ],
+)
+def test_a_day_is_in_a_range_that_has_a_millisecond_of_it(
+    from_ms: int | None, to_ms: int | None, has: bool
+) -> None:
+    assert is_day_in_range(DAY_MS, from_ms, to_ms) is has
+
+
+def test_the_days_of_a_span_are_those_of_its_first_and_last_moment_too() -> None:
+    assert [*days_of_span(-1, DAY_MS)] == [-1, 0, 1]
+    assert [*days_of_span(DAY_MS, 2 * DAY_MS - 1)] == [1]
+
+
+def test_days_hours_and_the_range_of_event_times_are_those_of_the_calendar() -> None:
+    def moment(ms: int) -> datetime.datetime:
+        return datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=ms)  # noqa: DTZ001
+
+    assert moment(DAY_MS) == datetime.datetime(1970, 1, 2)  # noqa: DTZ001
+    assert moment(HOUR_MS) == datetime.datetime(1970, 1, 1, 1)  # noqa: DTZ001
+    assert (moment(-MONDAY_TO_1970_MS).isoweekday(), moment(WEEK_MS).isoweekday()) == (1, 4)
+    assert moment(FIRST_MS) == datetime.datetime(1000, 1, 1)  # noqa: DTZ001
+    assert moment(NEXT_MS) == datetime.datetime(9999, 12, 31)  # noqa: DTZ001
+    assert (DAY_S, HOUR_S, WEEK_S) == (DAY_MS // 1000, HOUR_MS // 1000, WEEK_MS // 1000)
