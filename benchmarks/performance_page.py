@@ -130,7 +130,7 @@ def _figure(figure: Figure, result: Result) -> list[Cell]:
 
 
 def page(results: Sequence[Result]) -> str:
-    """The page that says what `results` say."""
+    """Return the page that says what `results` say."""
     return "\n".join([_INTRO, *(_section(result) for result in results)])
 
 

@@ -280,7 +280,7 @@ def read_api(version: Version, models: list[str]) -> Iterator[tuple[str, bytes]]
 
 
 def read_commands(version: Version, models: list[str]) -> Iterator[tuple[str, bytes]]:
-    """What the commands that only read print, with their exit codes."""
+    """Run the commands that only read; yield what they print, with their exit codes."""
     bar = ("--source", "traffic", "--label", "car", "--interval-start", CLIP_START)
     for arguments in (
         ("status",),

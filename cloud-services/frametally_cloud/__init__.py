@@ -1,1 +1,1 @@
-"""Writes the settings and secrets of the cloud stack."""
+"""Write the settings and secrets of the cloud stack."""

@@ -1,4 +1,4 @@
-"""Secrets of the cloud stack: made, and refused where they are examples or too easy."""
+"""Make the secrets of the cloud stack, and refuse those that are examples or easy to guess."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _WEB_ROUNDS = 8
 
 
 def checked_domain(text: str) -> str:
-    """The domain in lower case, without the dot at its end.
+    """Return the domain in lower case, without the dot at its end.
 
     Raises:
-        Misconfigured: It is none that a certificate could be had for.
+        Misconfigured: No certificate can be had for it.
     """
     name = text.strip().lower().removesuffix(".")
     labels = name.split(".")
@@ -54,7 +54,7 @@ def checked_domain(text: str) -> str:
 
 
 def checked_email(text: str) -> str:
-    """The address. Raises `Misconfigured` if it is none."""
+    """Return the e-mail address without blanks around it; raise `Misconfigured` if it is none."""
     match = _EMAIL.fullmatch(text.strip())
     try:
         checked_domain(match[1] if match else "")
@@ -66,14 +66,14 @@ def checked_email(text: str) -> str:
 
 
 def checked_secret(name: str, value: str) -> str:
-    """A secret that a person has chosen, or that a file holds.
+    """Return a secret that a person has chosen, or that a file holds, if it will do.
 
     Args:
         name: What it is called where people set it.
-        value: It; never part of a message.
+        value: The secret; it is never part of a message.
 
     Raises:
-        Misconfigured: It is the one of an example, or easily guessed, or cannot stand in the files.
+        Misconfigured: The secret is that of an example, easy to guess, or cannot stand in the files.
     """
     refuse_example(name, value)
     if len(value) < LEAST_CHARACTERS or len(set(value)) < _LEAST_DIFFERENT or _COMMON.search(value):
@@ -95,7 +95,7 @@ def refuse_example(name: str, value: str) -> None:
 
 
 def new_secret() -> str:
-    """32 characters of letters, digits, - and _: 192 bits."""
+    """Make a secret of 32 letters, digits, - and _: 192 bits."""
     while True:
         value = secrets.token_urlsafe(24)
         # One in millions holds a word that `checked_secret` refuses, or looks like an option.
@@ -104,17 +104,17 @@ def new_secret() -> str:
 
 
 def web_hash(password: str) -> str:
-    """The bcrypt hash for Traefik's users file."""
+    """Return the bcrypt hash for Traefik's users file."""
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(_WEB_ROUNDS)).decode()
 
 
 def index_hash(password: str) -> str:
-    """The bcrypt hash for Elasticsearch's users file: of the same kind, under the name that it knows."""
+    """Return the bcrypt hash for Elasticsearch's users file, under the prefix that it knows."""
     return "$2a$" + bcrypt.hashpw(password.encode(), bcrypt.gensalt(10)).decode().removeprefix("$2b$")
 
 
 def fits(password: str, hashed: str) -> bool:
-    """Whether the hash is that of the password; False for what is no hash."""
+    """Return whether the hash is that of the password; False for what is no hash."""
     try:
         return bcrypt.checkpw(password.encode(), hashed.encode())
     except ValueError:

@@ -1,4 +1,4 @@
-"""Writes what the cloud stack needs before its first start: `.env`, users, log-ins, room for certificates.
+"""Write what the cloud stack needs before its first start: `.env`, users, log-ins, room for certificates.
 
 What is there is kept, and checked: running it again makes what is missing and changes nothing else. To change
 a secret, remove it (a line of `.env`, a file) and run it again.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -118,28 +118,24 @@ def set_up(folder: Path, answers: Answers) -> SetUp:
     if "store" in values.get("COMPOSE_PROFILES", "").split(","):
         work.put("store/s3.json", lambda: _store_identities(values))
     _put_web_user(work, answers.user, answers.password)
-    work.put("traefik/acme/acme.json", lambda: "")
+    work.put("traefik/acme/acme.json", lambda: "")  # empty: Traefik fills it
     _check_agreement(folder, values)
     return SetUp(work.written, work.kept, work.give_to_containers())
 
 
 class _Work:
-    """The files, as they are made."""
+    """Writes the files of the stack's folder, and notes which."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.written: list[str] = []
         self.kept: list[str] = []
 
-    def put(self, name: str, text: object, *, again: bool = False) -> None:
+    def put(self, name: str, make_text: Callable[[], str], *, again: bool = False) -> None:
         """Write the file unless it is there; with `again` also if its text has changed."""
         path = self.folder / name
-        if path.is_file() and not again:
-            self.kept.append(name)
-            path.chmod(0o600)
-            return
-        content = str(text()) if callable(text) else str(text)
-        if path.is_file() and path.read_text(encoding="utf-8") == content:
+        text = make_text() if again or not path.is_file() else None
+        if path.is_file() and text in (None, path.read_text(encoding="utf-8")):
             self.kept.append(name)
             path.chmod(0o600)
             return
@@ -147,14 +143,14 @@ class _Work:
         fresh = path.with_name(f".{path.name}.new")
         fresh.unlink(missing_ok=True)
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(content)
+            file.write(text or "")
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
         self.written.append(name)
 
     def give_to_containers(self) -> list[str]:
-        """Make the container user the owner of what containers read; lines about what cannot be done."""
+        """Make the container user the owner of what containers read; return a line on what cannot be done."""
         for private in ("traefik/auth", "traefik/acme"):
             (self.folder / private).chmod(0o700)
         theirs = [
@@ -172,32 +168,32 @@ class _Work:
 
 
 def _values(env_file: Path, answers: Answers) -> dict[str, str]:
-    """All of `.env`: what it says, then the answers, then what is made up. Raises `Misconfigured`."""
-    there = (
+    """Return all of `.env`: what it says, then the answers, then what is made up. Raise `Misconfigured`."""
+    stored = (
         {name: value or "" for name, value in dotenv_values(env_file, interpolate=False).items()}
         if env_file.is_file()
         else {}
     )
-    told = dict(answers.store)
+    given = dict(answers.store)
     if answers.bundled_store:
-        profiles = there.get("COMPOSE_PROFILES", "")
-        told |= BUNDLED_STORE | ({"COMPOSE_PROFILES": profiles} if "store" in profiles.split(",") else {})
-        told.setdefault(
-            "FRAMETALLY_STORE_SECRET_KEY", there.get("FRAMETALLY_STORE_SECRET_KEY") or new_secret()
+        profiles = stored.get("COMPOSE_PROFILES", "")
+        given |= BUNDLED_STORE | ({"COMPOSE_PROFILES": profiles} if "store" in profiles.split(",") else {})
+        given.setdefault(
+            "FRAMETALLY_STORE_SECRET_KEY", stored.get("FRAMETALLY_STORE_SECRET_KEY") or new_secret()
         )
     if answers.domain:
-        told["FRAMETALLY_DOMAIN"] = checked_domain(answers.domain)
+        given["FRAMETALLY_DOMAIN"] = checked_domain(answers.domain)
     if answers.email:
-        told["FRAMETALLY_ACME_EMAIL"] = checked_email(answers.email)
-    for name, value in told.items():
-        if value and there.get(name) not in (None, "", value):
+        given["FRAMETALLY_ACME_EMAIL"] = checked_email(answers.email)
+    for name, value in given.items():
+        if value and stored.get(name) not in (None, "", value):
             raise Misconfigured(
                 f"{env_file} has another {name} than was given: edit it there, or remove that line first"
             )
-    values = there | {name: value for name, value in told.items() if value}
+    values = stored | {name: value for name, value in given.items() if value}
     for name in ("FRAMETALLY_DOMAIN", "FRAMETALLY_ACME_EMAIL", *_NEEDED):
         if not values.get(name):
-            raise Misconfigured(f"{name} is not known; {_HOW[name]}")
+            raise Misconfigured(f"{name} is not known; {_REMEDIES[name]}")
     checked_domain(values["FRAMETALLY_DOMAIN"])
     checked_email(values["FRAMETALLY_ACME_EMAIL"])
     if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", values["FRAMETALLY_STORE_URL"]):
@@ -212,7 +208,7 @@ def _values(env_file: Path, answers: Answers) -> dict[str, str]:
     return values
 
 
-_HOW = {
+_REMEDIES = {
     "FRAMETALLY_DOMAIN": "give --domain, such as counts.your-town.org (make cloud-setup DOMAIN=...)",
     "FRAMETALLY_ACME_EMAIL": "give --email (make cloud-setup EMAIL=...)",
     "FRAMETALLY_STORE_URL": "give --store-url s3://bucket, or --bundled-store to run a store of your own",
@@ -222,7 +218,7 @@ _HOW = {
 
 
 def _env_text(folder: Path, values: Mapping[str, str]) -> str:
-    """The lines that are there, with the values filled in; below, what has no line yet."""
+    """Return the lines of `.env` or its example with the values filled in; at the end what has no line yet."""
     env_file = folder / ".env"
     frame = env_file if env_file.is_file() else folder / ".env.example"
     lines, left = [], dict(values)
@@ -282,7 +278,7 @@ def _put_web_user(work: _Work, named: str, password: str) -> None:
     lines = users.read_text(encoding="utf-8").splitlines() if users.is_file() else []
     found = next((line for line in lines if line.startswith(f"{user}:")), "")
     if lines and (fits(password, found.partition(":")[2]) if password else found or not named):
-        work.put("traefik/auth/usersfile", "")
+        work.put("traefik/auth/usersfile", lambda: "")  # kept as it is
         return
     others = [line for line in lines if not line.startswith(f"{user}:")]
     if not password:
@@ -290,9 +286,9 @@ def _put_web_user(work: _Work, named: str, password: str) -> None:
         first = work.folder / "first-password"
         # One that nobody has noted yet stays.
         noted = first.read_text(encoding="utf-8") if others and first.is_file() else ""
-        work.put("first-password", f"{noted}{user} {password}\n", again=True)
+        work.put("first-password", lambda: f"{noted}{user} {password}\n", again=True)
     text = "".join(f"{line}\n" for line in [*others, f"{user}:{web_hash(password)}"])
-    work.put("traefik/auth/usersfile", text, again=True)
+    work.put("traefik/auth/usersfile", lambda: text, again=True)
 
 
 def _check_agreement(folder: Path, values: Mapping[str, str]) -> None:

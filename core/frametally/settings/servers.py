@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from frametally.settings.access import NO_SECRET, LogAccess, ServerAccess, StoreAccess
+
+AccessT = TypeVar("AccessT", ServerAccess, LogAccess, StoreAccess)
 
 
 class ServerSettings(BaseSettings):
@@ -70,34 +73,22 @@ class ServerSettings(BaseSettings):
     @property
     def store_access(self) -> StoreAccess:
         """How to reach the object store, beside its URL."""
-        return StoreAccess(
-            endpoint=self.store_endpoint,
-            region=self.store_region,
-            access_key=self.store_access_key,
-            secret_key=self.store_secret_key,
-            ca_file=self.store_ca_file,
-            link_endpoint=self.store_link_endpoint,
-        )
+        return self._access(StoreAccess, "store")
 
     @property
     def log_access(self) -> LogAccess:
         """How to log in to the frame log."""
-        return LogAccess(
-            user=self.log_user,
-            password=self.log_password,
-            ca_file=self.log_ca_file,
-            security=self.log_security,
-            client_properties=self.log_client_properties,
-            replication=self.log_replication,
-            retention_h=self.log_retention_h,
-        )
+        return self._access(LogAccess, "log")
 
     @property
     def index_access(self) -> ServerAccess:
         """How to log in to the count index."""
-        return ServerAccess(user=self.index_user, password=self.index_password, ca_file=self.index_ca_file)
+        return self._access(ServerAccess, "index")
 
     @property
     def ledger_access(self) -> ServerAccess:
         """How to log in to the ledger."""
-        return ServerAccess(user=self.ledger_user, password=self.ledger_password, ca_file=self.ledger_ca_file)
+        return self._access(ServerAccess, "ledger")
+
+    def _access(self, kind: type[AccessT], server: str) -> AccessT:
+        return kind(**{field.name: getattr(self, f"{server}_{field.name}") for field in fields(kind)})

@@ -274,7 +274,7 @@ class Settings(WebSettings, ServerSettings):
     )
 
     def resolved(self) -> Self:
-        """These settings with `data_dir` absolute and every empty URL filled in."""
+        """Return these settings with `data_dir` absolute and every empty URL filled in."""
         data_dir = self.data_dir.expanduser().resolve()
         return self.model_copy(
             update={
@@ -287,7 +287,7 @@ class Settings(WebSettings, ServerSettings):
         )
 
     def tzinfo(self) -> datetime.tzinfo:
-        """The time zone of naive times."""
+        """Return the time zone of naive times."""
         return zoneinfo.ZoneInfo(self.timezone)
 
     def counted_boxes(self) -> CountedBoxes:
@@ -300,7 +300,7 @@ class Settings(WebSettings, ServerSettings):
 
 
 def component_folder(component: str) -> Path | None:
-    """The component's top-level folder when frametally runs from a checkout, else None."""
+    """Return the component's top-level folder when frametally runs from a checkout, else None."""
     root = Path(__file__).resolve().parents[3]
     return root / COMPONENT_FOLDERS[component] if (root / "pyproject.toml").is_file() else None
 
@@ -311,10 +311,10 @@ def _env_files(component: str | None) -> list[Path]:
 
 
 def load_settings(component: str | None = None, **overrides: object) -> Settings:
-    """Settings of this process; `overrides` (those not None) win over everything else.
+    """Load the settings of this process; `overrides` that are not None win over everything else.
 
     Raises:
-        Misconfigured: A value that cannot be, with the name of the setting, what it was and what is allowed.
+        Misconfigured: A value is not allowed; the line names the setting, the value and what is allowed.
     """
     env_files = _env_files(component)
     given = {name: value for name, value in overrides.items() if value is not None}
@@ -328,9 +328,9 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
 
 
 def misspelt_settings(component: str | None = None) -> dict[str, str]:
-    """Names in the environment and the `.env` files that are almost a setting's, each with that setting.
+    """Return the names in the environment and the `.env` files that are almost a setting's, with that one.
 
-    Others that begin alike (Compose's, the tests') are none of ours to judge.
+    Names that belong to others (Compose, the tests) are left alone.
     """
     given = {name.upper() for name in os.environ}
     for env_file in _env_files(component):
