@@ -218,7 +218,7 @@ _REMEDIES = {
 
 
 def _env_text(folder: Path, values: Mapping[str, str]) -> str:
-    """Return the lines of `.env` or its example with the values filled in; at the end what has no line yet."""
+    """Return the lines of `.env` or its example with the values filled in, then what has no line yet."""
     env_file = folder / ".env"
     frame = env_file if env_file.is_file() else folder / ".env.example"
     lines, left = [], dict(values)
