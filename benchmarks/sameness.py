@@ -150,23 +150,22 @@ class Version:
             server.wait(30)
 
 
-def count_footage(version: Version, clip: Path, pictures: Path) -> list[str]:
-    """Take the footage from files to the index; return the model ids, in the order of `DETECTORS`."""
+def count_footage(version: Version, clip: Path, pictures: Path) -> dict[str, str]:
+    """Take the footage from files to the index; return the model id of each detector."""
     version.do("produce", str(clip), "--source", "Traffic", "--start-time", CLIP_START)
     for source in PICTURE_SOURCES:
         version.do(
             "produce", str(pictures / source), "--source", source, "--time-pattern", "cam_%Y%m%d_%H%M%S"
         )
-    models: list[str] = []
     for detector in DETECTORS:
         version.do("consume", "--until-caught-up", FRAMETALLY_DETECTOR=detector)
-        segments = version.data_dir / "store/metadata"
-        stored = {path.name.removeprefix("model=") for path in segments.glob("model=*")}
-        models += sorted(stored - set(models))
     for interval_s in INTERVALS_S:
         version.do("aggregate", "--interval", str(interval_s))
     version.do("index")
-    return models
+    stored = {path.name.removeprefix("model=") for path in version.data_dir.glob("store/metadata/model=*")}
+    models = {"pixels": model for model in stored if model.startswith("pixels-")}
+    networks = stored - set(models.values())
+    return models | {name: model for name in DETECTORS for model in networks if f"-{name}-" in model}
 
 
 def read_store(version: Version, normalise: Callable[[bytes], bytes]) -> dict[str, str]:
@@ -307,7 +306,8 @@ def record(command: Path, clip: Path, data_dir: Path, bodies: Path | None) -> Re
     pictures = data_dir.parent / f"{data_dir.name}-pictures"
     make_pictures(clip, pictures)
     version = Version(command, data_dir)
-    models = count_footage(version, clip, pictures)
+    model_of = count_footage(version, clip, pictures)
+    models = [model_of[detector] for detector in DETECTORS]
 
     def normalise(data: bytes) -> bytes:
         for place, name in ((data_dir, "<data>"), (pictures, "<pictures>"), (clip.parent, "<clip>")):
@@ -329,7 +329,7 @@ def record(command: Path, clip: Path, data_dir: Path, bodies: Path | None) -> Re
     files = [clip, *sorted(pictures.rglob("*.png"))]
     return {
         "footage": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
-        "models": dict(zip(DETECTORS, models, strict=True)),
+        "models": model_of,
         "store": read_store(version, normalise),
         "commands": hashed(read_commands(version, models)),
         "api": hashed(read_api(version, models)),
