@@ -163,9 +163,10 @@ def count_footage(version: Version, clip: Path, pictures: Path) -> dict[str, str
         version.do("aggregate", "--interval", str(interval_s))
     version.do("index")
     stored = {path.name.removeprefix("model=") for path in version.data_dir.glob("store/metadata/model=*")}
-    models = {"pixels": model for model in stored if model.startswith("pixels-")}
-    networks = stored - set(models.values())
-    return models | {name: model for name in DETECTORS for model in networks if f"-{name}-" in model}
+    return {
+        name: next(model for model in sorted(stored) if f"-{name}-" in model.removeprefix("pixels-opencv"))
+        for name in DETECTORS[:-1]
+    } | {"pixels": next(model for model in stored if model.startswith("pixels-"))}
 
 
 def read_store(version: Version, normalise: Callable[[bytes], bytes]) -> dict[str, str]:
