@@ -45,7 +45,7 @@ def slug(name: str) -> str:
 
 
 def utc_day(captured_at_ms: int) -> str:
-    """The UTC day of an event time, `YYYY-MM-DD`."""
+    """Return the UTC day of an event time, `YYYY-MM-DD`."""
     moment = datetime.datetime.fromtimestamp(captured_at_ms // 1000, datetime.UTC)
     return moment.strftime("%Y-%m-%d")
 
@@ -56,12 +56,12 @@ def day_start_ms(day: str) -> int:
 
 
 def media_key(sha256: str) -> str:
-    """Key of a medium's manifest."""
+    """Return the key of a medium's manifest."""
     return f"{MEDIA}/{sha256}.json"
 
 
 def media_id(sha256: str, revision: int) -> str:
-    """What a medium's frames carry: its identity, and from revision 1 on `.` and the revision."""
+    """Return what a medium's frames carry: its identity, and from revision 1 on `.` and the revision."""
     return f"{sha256}.{revision}" if revision else sha256
 
 
@@ -72,7 +72,7 @@ def parse_media_id(media: str) -> tuple[str, int]:
 
 
 def tombstone_key(media: str, from_ms: int | None, to_ms: int | None) -> str:
-    """Key of a tombstone: one per medium, revision and range."""
+    """Return the key of a tombstone: one per medium, revision and range."""
     sha256, revision = parse_media_id(media)
     whole = from_ms is None and to_ms is None
     bounds = "" if whole else f"-{'' if from_ms is None else from_ms}-{'' if to_ms is None else to_ms}"
@@ -80,13 +80,13 @@ def tombstone_key(media: str, from_ms: int | None, to_ms: int | None) -> str:
 
 
 def forgotten_revision(key: str) -> int | None:
-    """The revision that a tombstone's key forgets as a whole; None if it forgets only a range."""
+    """Return the revision that a tombstone's key forgets as a whole; None if it forgets only a range."""
     match = _WHOLE_TOMBSTONE.fullmatch(key)
     return int(match[1]) if match else None
 
 
 def correction_key(media: str) -> str:
-    """Key of the note that a medium is being put right."""
+    """Return the key of the note that a medium is being put right."""
     return f"{CORRECTIONS}/{media}.json"
 
 
@@ -104,18 +104,18 @@ class ImageName(NamedTuple):
 
 
 def parse_image_name(name: str) -> ImageName | None:
-    """The parts of an image key's last part, or None if `name` is something else."""
+    """Return the parts of an image key's last part, or None if `name` is something else."""
     match = _IMAGE_NAME.fullmatch(name)
     return ImageName(int(match[1]), match[2], int(match[3])) if match else None
 
 
 def frame_log_key(source: str, captured_at_ms: int) -> bytes:
-    """Key of a frame's message on the log: frames of one source and 5 s of event time share a partition."""
+    """Return a frame's key on the log: frames of one source and 5 s of event time share a partition."""
     return f"{source}/{captured_at_ms // 5000}".encode()
 
 
 def image_key(source: str, captured_at_ms: int, medium_sha256: str, frame_index: int) -> str:
-    """Key of a frame; for a picture `medium_sha256` is the picture file's own and `frame_index` 0."""
+    """Return the key of a frame; of a picture `medium_sha256` is its file's own and `frame_index` 0."""
     day = utc_day(captured_at_ms)
     return f"{IMAGES}/{source}/{day}/{captured_at_ms}-{medium_sha256[:12]}-{frame_index}.jpg"
 
@@ -156,12 +156,12 @@ def segment_folder(model: str, log_id: str) -> str:
 
 
 def segment_key(model: str, log_id: str, topic: str, partition: int, first_offset: int) -> str:
-    """Key of a segment; within a partition, keys sort as offsets do."""
+    """Return the key of a segment; within a partition, keys sort as offsets do."""
     return f"{segment_folder(model, log_id)}/{topic}-{partition}-{first_offset:020d}.jsonl"
 
 
 def parse_segment_key(key: str) -> SegmentKey | None:
-    """The parts of a segment's key, or None if `key` is something else."""
+    """Return the parts of a segment's key, or None if `key` is something else."""
     match = _SEGMENT.fullmatch(key)
     if match is None:
         return None
@@ -179,7 +179,7 @@ def run_folder(model: str, params: str, interval_s: int, day: str, run_id: str) 
 
 
 def quality_key(prefix: str) -> str:
-    """Key of the quality report of the run whose part files are in `prefix`."""
+    """Return the key of the quality report of the run whose part files are in `prefix`."""
     return f"{prefix}/_quality.json"
 
 
@@ -189,7 +189,7 @@ def tracks_folder(prefix: str) -> str:
 
 
 def run_pointer_key(model: str, params: str, interval_s: int, day: str, sequence: int) -> str:
-    """Key of the object that makes a run the day's current one."""
+    """Return the key of the object that makes a run the day's current one."""
     return f"{day_folder(model, params, interval_s, day)}/_runs/{sequence:06d}.json"
 
 
@@ -204,7 +204,7 @@ class RunPointerKey(NamedTuple):
 
 
 def parse_run_pointer_key(key: str) -> RunPointerKey | None:
-    """The parts of a run pointer's key, or None if `key` is something else."""
+    """Return the parts of a run pointer's key, or None if `key` is something else."""
     match = _RUN_POINTER.fullmatch(key)
     if match is None:
         return None
@@ -214,5 +214,5 @@ def parse_run_pointer_key(key: str) -> RunPointerKey | None:
 
 
 def redetect_topic(model: str) -> str:
-    """The log topic on which stored frames are announced again for `model`."""
+    """Return the log topic on which stored frames are announced again for `model`."""
     return f"redetect-{model}"

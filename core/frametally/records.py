@@ -350,7 +350,7 @@ def encode(record: Record) -> bytes:
 
 
 def decode(data: bytes, record_type: type[RecordT]) -> RecordT:
-    """The record in `data`.
+    """Decode the record in `data`.
 
     Raises:
         Poison: Not JSON, a field missing or of the wrong type (named), or a version that is not known.

@@ -160,7 +160,7 @@ class _Look:
         return self._file(path, "pictures", asked, at_ms, at_ms, header.width_px * header.height_px, 1)
 
     def _frames(self, video: Video) -> tuple[int | None, int | None]:
-        """How many frames are taken, and how many there are to decode; None where the video does not tell."""
+        """Return how many frames are taken, and how many decoded; None where the video does not tell."""
         stated, length_s = video.frames_stated, video.duration_s
         if stated is None and length_s is not None and video.average_fps:
             stated = math.ceil(length_s * Fraction(video.average_fps))
@@ -178,7 +178,7 @@ class _Look:
 
 
 def find_gaps(spans: Sequence[tuple[int, int]], *, gap_s: float) -> tuple[list[Gap], int]:
-    """Where `spans` of event time leave more than a bound uncovered, and that bound in milliseconds.
+    """Return where `spans` of event time leave more than a bound uncovered, and that bound in milliseconds.
 
     Args:
         spans: `(start_ms, end_ms)` of each medium.

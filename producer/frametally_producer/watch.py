@@ -75,14 +75,14 @@ class Rounds:
     """What was seen in the rounds so far."""
 
     def __init__(self, production: Production) -> None:
-        """Nothing was seen yet."""
+        """Begin with no file seen."""
         self._production = production
         self._sights: dict[Path, _Sight] = {}
         self._skipped: set[Skipped] = set()
         self._named = 0
 
     def ready(self, footage: Footage, *, now_s: float) -> list[VideoToProduce | PicturesToProduce]:
-        """The media whose files have been still for long enough and have not been taken as they are."""
+        """Return the media whose files have been still for long enough and are not taken yet as they are."""
         self._note_skipped(footage.skipped)
         still_since_s = now_s - self._production.settings.watch_still_s
         before, self._sights = self._sights, {}
@@ -105,7 +105,7 @@ class Rounds:
         self._named = len(skipped)
 
     def _look_at(self, path: Path, before: dict[Path, _Sight], now_s: float, still_since_s: float) -> bool:
-        """Note how the file is now; whether it is to be taken."""
+        """Note how the file is now; return whether it is to be taken."""
         try:
             status = path.stat()
         except FileNotFoundError:  # it has just gone

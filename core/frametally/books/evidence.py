@@ -43,7 +43,7 @@ def frames_of_bar(
     limits: CountedBoxes,
     after: tuple[int, str] | None = None,
 ) -> Iterator[ProvedFrame]:
-    """Every frame of `[from_ms, to_ms)` with boxes of `labels` that count, by event time, then image_path.
+    """Yield every frame of `[from_ms, to_ms)` with counted boxes of `labels`, by event time and image_path.
 
     Reads those bytes of those segments in which such frames can stand, some minutes of event time at once.
 
@@ -87,7 +87,7 @@ def find_line(
     captured_at_ms: int,
     image_path: str,
 ) -> FrameDetections | None:
-    """The detections of one frame as they were counted, or None if no segment of the model holds it.
+    """Return the detections of one frame as they were counted, or None if no segment of the model holds it.
 
     Raises: As `frames_of_bar`.
     """
@@ -105,7 +105,7 @@ def _frames(
     window: tuple[int, int],
     forgotten: Forgotten,
 ) -> list[FrameDetections]:
-    """Each frame of a window of event time once, by time, then image_path."""
+    """Return each frame of a window of event time once, by time, then image_path."""
     lines = []
     for part in parts:
         if part.first_ms >= window[1] or part.last_ms < window[0]:

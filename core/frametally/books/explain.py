@@ -50,7 +50,7 @@ def find_bar(
     interval_s: int | None = None,
     model: str | None = None,
 ) -> ExplainedBar:
-    """The bar of a source and a label that begins at `start_ms`.
+    """Return the bar of a source and a label that begins at `start_ms`.
 
     Args:
         index: Has the bars.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -87,13 +87,8 @@ class TakenSegment(NamedTuple):
     problem: str | None = None
 
 
-def list_segment_infos(store: ObjectStore) -> Iterator[ObjectInfo]:
-    """Every segment as it is listed."""
-    return (info for info in store.list(keys.METADATA) if keys.parse_segment_key(info.key) is not None)
-
-
 def take_object(store: ObjectStore, info: ObjectInfo, kind: str) -> TakenObject | None:
-    """A manifest, a tombstone or a dropped dead letter; None if it is gone by now."""
+    """Read a manifest, a tombstone or a dropped dead letter; None if it is gone by now."""
     try:
         record = decode(store.get(info.key), RECORD_OF_KIND[kind])
     except ObjectMissing:
@@ -106,7 +101,7 @@ def take_object(store: ObjectStore, info: ObjectInfo, kind: str) -> TakenObject 
 
 
 def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
-    """The run that a pointer names; None if the pointer is gone by now."""
+    """Read the run that a pointer names; None if the pointer is gone by now."""
     pointer = keys.parse_run_pointer_key(info.key)
     model = pointer.model if pointer else ""
     try:
@@ -125,7 +120,7 @@ def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
 
 
 def take_segment(store: ObjectStore, info: ObjectInfo) -> TakenSegment | None:
-    """A segment with the frames that it speaks of; None if it is gone by now."""
+    """Read a segment with the frames that it speaks of; None if it is gone by now."""
     parsed = keys.parse_segment_key(info.key)
     model = parsed.model if parsed else ""
     try:
@@ -170,7 +165,7 @@ def _dead_letters_of(segment: Segment, key: str, problems: list[str]) -> Iterabl
 
 
 def _frame_meant(letter: DeadLetter) -> FrameKey | None:
-    """The frame that the message announced, as far as it still tells."""
+    """Return the frame that the message announced, as far as it still tells."""
     if letter.source is None or letter.image_path is None:
         return None
     try:

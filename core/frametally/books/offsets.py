@@ -79,7 +79,7 @@ class SegmentPace(NamedTuple):
 
 
 def read_log(log: FrameLog, topic: str, model: str | None) -> LogPosition:
-    """The position of the model's group; without a topic nothing was ever announced."""
+    """Return the position of the model's group; without a topic nothing was ever announced."""
     try:
         ends, begin, log_id = log.end_offsets(topic), log.begin_offsets(topic), log.log_id(topic)
     except Misconfigured:
@@ -92,7 +92,7 @@ def read_log(log: FrameLog, topic: str, model: str | None) -> LogPosition:
 def read_logs(
     log: FrameLog, topic: str, model: str | None, chain: Sequence[ChainLink]
 ) -> tuple[list[LogPosition], bool]:
-    """The positions of the model's group on the topics that it reads.
+    """Return the positions of the model's group on the topics that it reads.
 
     These are the one that its frames are announced again on (`frametally redetect`), those that its segments
     name, and `topic`.
@@ -133,7 +133,7 @@ def chain_breaks(chain: Sequence[ChainLink]) -> list[str]:
 
 
 def lost_messages(chain: Sequence[ChainLink], logs: Sequence[LogPosition]) -> list[LostMessages]:
-    """Offsets that segments cover without a line for them, and those below a topic's oldest message."""
+    """Return offsets that segments cover without lines for them, and those below a topic's oldest message."""
     lost = []
     ends: dict[tuple[str, str, int], int] = {}
     for (log_id, topic, partition), links in _by_partition(chain):
@@ -153,7 +153,7 @@ def lost_messages(chain: Sequence[ChainLink], logs: Sequence[LogPosition]) -> li
 
 
 def pace_of(chain: Sequence[ChainLink], messages_waiting: int) -> SegmentPace:
-    """How fast segments have come lately: what came after the first one of the last minute, by its time."""
+    """Return how fast segments have come lately: by what came after the first of the last minute."""
     puts = sorted((link.put_at_ms, link.frames + link.dead_letters) for link in chain if link.put_at_ms)
     if not puts:
         return SegmentPace(None, None, None)

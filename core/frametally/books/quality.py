@@ -78,7 +78,7 @@ class QualityReport(Record, frozen=True, kw_only=True):
 
 
 def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
-    """The quality report of a run, None where an older frametally made none.
+    """Return the quality report of a run, None where an older frametally made none.
 
     Raises:
         Poison: It does not parse; the message names it.
@@ -93,7 +93,7 @@ def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
 
 
 def newest_reports(store: ObjectStore, runs: Iterable[Run], most: int = 3) -> list[QualityReport]:
-    """The reports of the newest days among `runs` that have one, by day.
+    """Return the reports of the newest days among `runs` that have one, by day.
 
     Raises:
         Poison: One does not parse; the message names it.

@@ -51,7 +51,7 @@ class CurrentDay(NamedTuple):
 
 
 def current_days(store: ObjectStore) -> dict[DayKey, CurrentDay]:
-    """Every day that was counted, sorted by model, interval and day."""
+    """Return every day that was counted, sorted by model, interval and day."""
     newest = _current_pointers(store)
     return {day: _read_pointer(store, *newest[day]) for day in sorted(newest)}
 
@@ -62,7 +62,7 @@ def list_current_pointers(store: ObjectStore) -> list[ObjectInfo]:
 
 
 def current_runs(store: ObjectStore) -> list[Run]:
-    """The current run of every day, sorted by model, interval and day.
+    """Return the current run of every day, sorted by model, interval and day.
 
     Raises:
         Poison: A run pointer that does not parse; the message names it.
@@ -76,7 +76,7 @@ def current_runs(store: ObjectStore) -> list[Run]:
 
 
 def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Coverage]]:
-    """What a run counted, checked against what its pointer says.
+    """Read what a run counted, and check it against what its pointer says.
 
     Raises:
         Poison: A part file is missing, a line does not parse, or lines are missing; the message names it.
@@ -110,7 +110,7 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
 
 
 def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:
-    """The tracks of a run, sorted by source and label.
+    """Yield the tracks of a run, sorted by source and label.
 
     Raises:
         Poison: A file is missing, or a line does not parse; the message names it.
@@ -126,7 +126,7 @@ def find_tracks(
     wanted: Callable[[TrackHead], bool],
     order: Callable[[TrackHead], tuple[object, ...]],
 ) -> Iterator[Track]:
-    """Those of a run's tracks that are `wanted`, by `order`; of what nobody reaches the head alone is read.
+    """Yield those of a run's tracks that are `wanted`, by `order`; of the others only the head is read.
 
     Raises:
         Poison: As `read_tracks`.

@@ -92,7 +92,7 @@ def read_status(
     model: str | None = None,
     progress: Progress | None = None,
 ) -> Status:
-    """The books of `model`, by default the one published last, or that with the newest segment.
+    """Read the books of `model`, by default the one published last, or that with the newest segment.
 
     The stages may work meanwhile: what looks broken is looked at once more before it is believed.
 
@@ -218,7 +218,7 @@ class _Books:
         return result
 
     def _forgotten_of(self, model: str | None, tally: FrameTally, forgotten: Forgotten) -> tuple[int, int]:
-        """Frames of a tally, detected and dead-lettered, that are forgotten."""
+        """Return frames of a tally, detected and dead-lettered, that are forgotten."""
         detected = dead_lettered = 0
         for from_ms, to_ms in merged(forgotten.get(tally.media, ())):
             if from_ms is None and to_ms is None:
@@ -247,7 +247,7 @@ class _Books:
 
 
 def _to_detect(log: LogPosition, topic: str) -> str:
-    """What waits on one topic; `topic` is the one that the commands read by themselves."""
+    """Return what waits on one topic; `topic` is the one that the commands read by themselves."""
     if log.topic == topic:
         return f"the log: {log.waiting} messages to detect; run `frametally consume`"
     return (
@@ -257,7 +257,7 @@ def _to_detect(log: LogPosition, topic: str) -> str:
 
 
 def _runs_to_compare(runs: list[CountedRun], model: str | None, settings: Settings) -> list[CountedRun]:
-    """The runs of one interval and one set of counting settings: the asked one, or that with most frames."""
+    """Return the runs of one interval and set of counting settings: the asked one, or that of most frames."""
     groups: dict[tuple[bool, int, str], list[CountedRun]] = defaultdict(list)
     for counted in runs:
         run = counted.run

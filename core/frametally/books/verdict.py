@@ -47,7 +47,7 @@ class StageLine(NamedTuple):
 
 
 def stages_behind(sources: Sequence[SourceLine], *, messages_waiting: int) -> list[StageLine]:
-    """How far each stage is behind, from the sources' lines and the messages that wait on the log."""
+    """Return how far each stage is behind, from the sources' lines and the messages that wait on the log."""
     to_announce = sum(max(books.expected - books.announced, 0) for books in sources)
     to_count = sum(abs(books.detected - books.counted) for books in sources)
     to_index = sum(abs(books.counted - books.indexed) for books in sources)
@@ -67,7 +67,7 @@ def judge(
     correcting: bool,
     detect: str = "frametally consume",
 ) -> tuple[list[str], list[str]]:
-    """What has still to be done, and what can never come right by itself, one line each.
+    """Return what has still to be done, and what can never come right by itself, one line each.
 
     Args:
         sources: The books.

@@ -9,7 +9,6 @@ that of the day's first picture: all of that day's pictures move by as much, als
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
@@ -19,7 +18,6 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
-from frametally.files.jpeg_header import jpeg_size_px
 from frametally.media.manifest_update import change_manifest, delete_manifest
 from frametally.media.manifests import (
     find_manifest,
@@ -30,7 +28,7 @@ from frametally.media.manifests import (
     pictures_identity,
     weaker,
 )
-from frametally.media.stored_images import announced_images, bitmap_of, image_path_of
+from frametally.media.stored_images import announced_images, announcement_of, bitmap_of, image_path_of
 from frametally.media.undo import put_tombstone, store_manifest
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -110,7 +108,7 @@ def rename_source(
 
 
 def pending(store: ObjectStore) -> list[Correction]:
-    """The corrections that were begun and not finished. Raises `Poison` for one that does not parse."""
+    """Return the corrections that were begun and not finished. Raises `Poison` if one does not parse."""
     return [decode(store.get(info.key), Correction) for info in store.list(keys.CORRECTIONS)]
 
 
@@ -186,7 +184,7 @@ class _Targets:
         return pictures_identity(self._correction.source, keys.utc_day(captured_at_ms))
 
     def media_at(self, captured_at_ms: int) -> str:
-        """What a frame of that new event time carries."""
+        """Return what a frame of that new event time carries."""
         sha256 = self.identity_at(captured_at_ms)
         if sha256 not in self._revisions:
             found = find_manifest(self._store, sha256)
@@ -238,7 +236,7 @@ class _Targets:
     def _pictures(
         self, sha256: str, frames: list[FrameAnnouncement], found: MediaManifest | None
     ) -> MediaManifest:
-        """The day's manifest `found` with `frames` added; one of an earlier revision is replaced."""
+        """Return the day's manifest `found` with `frames` added; one of an earlier revision is replaced."""
         correction, old = self._correction, self._correction.manifest
         before = found if found is not None and found.revision == self._revisions[sha256] else None
         names = {frame.image_path.rpartition("/")[2].removesuffix("-0.jpg") for frame in frames}
@@ -306,29 +304,20 @@ def _move(
     parsed = keys.parse_image_name(name)
     if parsed is None:
         return None
-    captured_at_ms = parsed.captured_at_ms + correction.shift_ms
-    key = keys.image_key(correction.source, captured_at_ms, parsed.medium_hex, parsed.frame_index)
+    moved = parsed._replace(captured_at_ms=parsed.captured_at_ms + correction.shift_ms)
+    key = keys.image_key(correction.source, *moved)
     data = _first_of(store, [image_path_of(correction.manifest.source, name), key])
     if data is None:
         return None
     if not store.put(key, data, if_absent=True, durable=correction.delete_images):
         data = store.get(key)
+    media = targets.media_at(moved.captured_at_ms)
     try:
-        width_px, height_px = jpeg_size_px(data)
+        return announcement_of(
+            data, moved, media=media, source=correction.source, time_source=correction.time_source
+        )
     except Poison:
         return None
-    return FrameAnnouncement(
-        image_path=key,
-        source=correction.source,
-        frame_index=parsed.frame_index,
-        captured_at_ms=captured_at_ms,
-        time_source=correction.time_source,
-        width_px=width_px,
-        height_px=height_px,
-        bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-        media=targets.media_at(captured_at_ms),
-    )
 
 
 def _first_of(store: ObjectStore, candidates: list[str]) -> bytes | None:

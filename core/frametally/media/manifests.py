@@ -17,7 +17,7 @@ _TIME_SOURCES: tuple[TimeSource, ...] = ("start_time", "exif", "container", "fil
 
 
 def list_manifests(store: ObjectStore) -> list[MediaManifest]:
-    """Every medium's manifest, sorted by source, then first event time, then identity.
+    """Return every medium's manifest, sorted by source, then first event time, then identity.
 
     Raises:
         Poison: A manifest does not parse; the message names its key.
@@ -27,7 +27,7 @@ def list_manifests(store: ObjectStore) -> list[MediaManifest]:
 
 
 def find_manifest(store: ObjectStore, sha256: str) -> MediaManifest | None:
-    """One medium's manifest, None if there is none. Raises `Poison`."""
+    """Return one medium's manifest, None if there is none. Raises `Poison`."""
     try:
         return decode(store.get(keys.media_key(sha256)), MediaManifest)
     except ObjectMissing:
@@ -35,7 +35,7 @@ def find_manifest(store: ObjectStore, sha256: str) -> MediaManifest | None:
 
 
 def media_of(manifest: MediaManifest) -> str:
-    """What the frames of this medium carry."""
+    """Return what the frames of this medium carry."""
     return keys.media_id(manifest.sha256, manifest.revision)
 
 
@@ -50,12 +50,12 @@ def sources_timed_by_file(manifests: Iterable[MediaManifest]) -> set[str]:
 
 
 def weaker(one: TimeSource, other: TimeSource) -> TimeSource:
-    """Of two sources of time, the one to trust less."""
+    """Return that of two sources of time which is to be trusted less."""
     return max(one, other, key=_TIME_SOURCES.index)
 
 
 def list_tombstones(store: ObjectStore) -> list[Tombstone]:
-    """Every tombstone, by key.
+    """Return every tombstone, by key.
 
     Raises:
         Poison: One does not parse; the message names its key.
@@ -64,12 +64,12 @@ def list_tombstones(store: ObjectStore) -> list[Tombstone]:
 
 
 def forgotten_by(tombstones: Iterable[Tombstone]) -> dict[str, list[Range]]:
-    """What `tombstones` forget, as `tombstones.is_forgotten` takes it."""
+    """Return what `tombstones` forget, as `tombstones.is_forgotten` takes it."""
     return forgotten_ranges((stone.media, stone.from_ms, stone.to_ms) for stone in tombstones)
 
 
 def touches(tombstone: Tombstone, *, source: str, from_ms: int, to_ms: int) -> bool:
-    """Whether frames of `source` in `[from_ms, to_ms)` can be among those that `tombstone` forgets."""
+    """Return whether frames of `source` in `[from_ms, to_ms)` can be among those that `tombstone` forgets."""
     starts = [ms for ms in (tombstone.from_ms, tombstone.first_captured_at_ms) if ms is not None]
     ends = [ms for ms in (tombstone.to_ms, _after(tombstone.last_captured_at_ms)) if ms is not None]
     return (
@@ -80,7 +80,7 @@ def touches(tombstone: Tombstone, *, source: str, from_ms: int, to_ms: int) -> b
 
 
 def next_revision(store: ObjectStore, sha256: str) -> int:
-    """The revision of a medium that is produced without a manifest: above all that are forgotten."""
+    """Return the revision of a medium that is produced without a manifest: above all that are forgotten."""
     revisions = (keys.forgotten_revision(info.key) for info in store.list(f"{keys.TOMBSTONES}/{sha256}"))
     return max((revision + 1 for revision in revisions if revision is not None), default=0)
 

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
 from frametally import keys
 from frametally.errors import Misconfigured
+from frametally.files.jpeg_header import jpeg_size_px
 from frametally.media.manifests import list_tombstones
 from frametally.ports.object_store import ObjectStore
-from frametally.records import MediaManifest
+from frametally.records import FrameAnnouncement, MediaManifest, TimeSource
 from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.rules.times import DAY_MS, days_of_span
 
 
+def announcement_of(
+    data: bytes, name: keys.ImageName, *, media: str, source: str, time_source: TimeSource
+) -> FrameAnnouncement:
+    """Describe the stored picture `data`, which has that name under `source`.
+
+    Raises:
+        Poison: It is no JPEG.
+    """
+    width_px, height_px = jpeg_size_px(data)
+    return FrameAnnouncement(
+        image_path=keys.image_key(source, *name),
+        source=source,
+        frame_index=name.frame_index,
+        captured_at_ms=name.captured_at_ms,
+        time_source=time_source,
+        width_px=width_px,
+        height_px=height_px,
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        media=media,
+    )
+
+
 def image_path_of(source: str, image_name: str) -> str:
-    """Key of the picture of that name, the last part of an image key, under `source`.
+    """Return the key of the picture of that name, the last part of an image key, under `source`.
 
     Raises:
         ValueError: No such name.
@@ -27,7 +52,7 @@ def image_path_of(source: str, image_name: str) -> str:
 
 
 def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[str]:
-    """Names of the stored pictures of a medium's announced frames, by event time.
+    """Return the names of the stored pictures of a medium's announced frames, by event time.
 
     Of pictures the manifest tells them. Of a video it tells decode indices, and the store is listed; earlier
     revisions of it, which began at other times, may have left pictures of the same indices.
@@ -62,7 +87,7 @@ def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[str]:
 
 
 def stored_images(store: ObjectStore, manifest: MediaManifest) -> Iterator[keys.ImageName]:
-    """What the store has of a video between its first and last announced frame, of whichever revision."""
+    """Yield the stored pictures of a video from its first to its last announced frame, of any revision."""
     first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
     if first_ms is None or last_ms is None:
         return
@@ -78,7 +103,7 @@ def stored_images(store: ObjectStore, manifest: MediaManifest) -> Iterator[keys.
 
 
 def all_images(store: ObjectStore, manifest: MediaManifest) -> Iterator[str]:
-    """Keys of all that the store has of a video under its source, of whichever revision and time."""
+    """Yield the keys of all that the store has of a video under its source, of any revision and time."""
     for info in store.list(f"{keys.IMAGES}/{manifest.source}"):
         name = keys.parse_image_name(info.key.rpartition("/")[2])
         if name is not None and name.medium_hex == manifest.sha256[:12]:
@@ -86,7 +111,7 @@ def all_images(store: ObjectStore, manifest: MediaManifest) -> Iterator[str]:
 
 
 def is_within(image_name: str, from_ms: int | None, to_ms: int | None) -> bool:
-    """Whether the picture of that name is of `[from_ms, to_ms)`; None leaves that end open."""
+    """Return whether the picture of that name is of `[from_ms, to_ms)`; None leaves that end open."""
     parsed = keys.parse_image_name(image_name)
     return (
         parsed is not None
@@ -96,7 +121,7 @@ def is_within(image_name: str, from_ms: int | None, to_ms: int | None) -> bool:
 
 
 def bitmap_of(frame_indices: Collection[int]) -> bytes:
-    """A set of decode indices as `MediaManifest.announced_frames` holds it."""
+    """Return a set of decode indices as `MediaManifest.announced_frames` holds it."""
     bitmap = FrameBitmap(b"")
     for frame_index in frame_indices:
         bitmap.add(frame_index)

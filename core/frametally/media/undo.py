@@ -49,7 +49,7 @@ class Target(NamedTuple):
 
 
 def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
-    """The media that `medium` names: a path as it was given to `produce`, or a folder of such; a file that
+    """Find the media that `medium` names: a path as it was given to `produce`, a folder of such; a file that
     was moved since; a sha256 or at least 6 characters of its beginning.
 
     Raises:
@@ -76,14 +76,14 @@ def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
 
 
 def one_medium(found: Sequence[MediaManifest], medium: str) -> MediaManifest:
-    """The only medium that was found. Raises `Misconfigured` if there are several."""
+    """Return the only medium that was found. Raises `Misconfigured` if there are several."""
     if len(found) > 1:
         raise Misconfigured(f"{medium} names {len(found)} media: {_named(found)}; give the sha256 of one")
     return found[0]
 
 
 def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
-    """The media of a source, named by its slug or as the user wrote it.
+    """Return the media of a source, named by its slug or as the user wrote it.
 
     Raises:
         Misconfigured: There are none.
@@ -99,7 +99,7 @@ def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
 def plan_forgetting(
     ledger: Ledger, manifests: Sequence[MediaManifest], *, from_ms: int | None, to_ms: int | None
 ) -> list[Target]:
-    """What of these media lies in `[from_ms, to_ms)`; a medium that lies in it as a whole is whole."""
+    """Return what of these media lies in `[from_ms, to_ms)`; a medium that lies in it as a whole is whole."""
     targets = []
     for manifest in manifests:
         first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
@@ -162,7 +162,7 @@ def put_tombstone(
 
 
 def _images_in(store: ObjectStore, target: Target) -> set[str]:
-    """Keys of the pictures to delete: of a whole video, also those that earlier revisions left."""
+    """Return the keys of the pictures to delete: of a whole video, also those that earlier revisions left."""
     manifest = store_manifest(store, target.manifest)
     if manifest.kind == "video" and target.whole:
         return set(all_images(store, manifest))
@@ -174,7 +174,7 @@ def _images_in(store: ObjectStore, target: Target) -> set[str]:
 
 
 def store_manifest(store: ObjectStore, manifest: MediaManifest) -> MediaManifest:
-    """The manifest as it stands in the store now. Raises `Misconfigured` if it has gone."""
+    """Return the manifest as it stands in the store now. Raises `Misconfigured` if it has gone."""
     found = find_manifest(store, manifest.sha256)
     if found is None:
         raise Misconfigured(f"{manifest.name} has been forgotten meanwhile: nothing was done")

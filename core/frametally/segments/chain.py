@@ -99,7 +99,7 @@ class SegmentChain:
         return keys.segment_key(self._model, self._log_id, self._topic, self._partition, first_offset)
 
     def resume(self, committed_offset: int) -> ChainEnd:
-        """Where the chain ends that leads up to, or over, `committed_offset`.
+        """Return where the chain ends that leads up to, or over, `committed_offset`.
 
         Segments that are missing between two others are not noticed here, as that would take reading the
         header of each; `frametally status` does.
@@ -129,7 +129,7 @@ class SegmentChain:
             end = further
 
     def _next_offset(self, first_offsets: Sequence[int], offset: int, committed_offset: int) -> int:
-        """Where the last segment that begins at or below `offset` ends."""
+        """Return where the last segment that begins at or below `offset` ends."""
         last = first_offsets[bisect.bisect_right(first_offsets, offset) - 1]
         return self._header(last, committed_offset).next_offset
 
@@ -199,7 +199,7 @@ class SegmentChain:
         return next_offset
 
     def _read(self, key: str) -> Segment:
-        """The segment; one that comes short is read again before it is believed."""
+        """Return the segment; one that comes short is read again before it is believed."""
         for _ in range(_READS_OF_A_SHORT_SEGMENT - 1):
             with contextlib.suppress(CutShort):
                 return read_segment(self._store, key)

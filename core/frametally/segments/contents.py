@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.ports.object_store import ObjectStore
+from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.records import (
     DeadLetter,
     FrameDetections,
@@ -38,11 +38,11 @@ class Segment(NamedTuple):
     dead_letter_lines: list[bytes]
 
     def frames(self) -> list[FrameDetections]:
-        """The frame lines, decoded. Raises `Poison` at one that is not a record."""
+        """Decode the frame lines. Raises `Poison` at one that is not a record."""
         return [decode(line, FrameDetections) for line in self.frame_lines]
 
     def dead_letters(self) -> list[DeadLetter]:
-        """The dead letters, decoded. Raises `Poison` at one that is not a record."""
+        """Decode the dead letters. Raises `Poison` at one that is not a record."""
         return [decode(line, DeadLetter) for line in self.dead_letter_lines]
 
 
@@ -57,7 +57,7 @@ def encode_segment(
     frames: Sequence[FrameDetections],
     dead_letters: Sequence[DeadLetter],
 ) -> bytes:
-    """The bytes of a segment, the same for the same messages in whatever order they are given."""
+    """Encode a segment, the same for the same messages in whatever order they are given."""
     body = bytearray()
     sources: list[SegmentSource] = []
     ordered = sorted(frames, key=lambda f: (f.source, f.captured_at_ms, f.frame_index, f.image_path))
@@ -93,7 +93,7 @@ def encode_segment(
 
 
 def decode_segment(data: bytes, key: str) -> Segment:
-    """The segment in `data`; `key` names it in errors.
+    """Decode the segment in `data`; `key` names it in errors.
 
     Raises:
         Poison: The header is no header, or does not belong under this key.
@@ -114,12 +114,12 @@ def decode_segment(data: bytes, key: str) -> Segment:
 
 
 def read_segment(store: ObjectStore, key: str) -> Segment:
-    """The segment under `key`. Raises as `decode_segment` does, and `ObjectMissing`."""
+    """Read the segment under `key`. Raises as `decode_segment` does, and `ObjectMissing`."""
     return decode_segment(store.get(key), key)
 
 
 def read_header(store: ObjectStore, key: str) -> tuple[SegmentHeader, int]:
-    """The header of the segment under `key`, and the position of the first byte after its line.
+    """Read the header of the segment under `key`, and the position of the first byte after its line.
 
     Raises:
         Poison: The object is no segment.
@@ -136,11 +136,14 @@ def read_header(store: ObjectStore, key: str) -> tuple[SegmentHeader, int]:
         size *= 8
 
 
+def list_segment_infos(store: ObjectStore) -> Iterator[ObjectInfo]:
+    """List all segments of all models and logs, sorted by key."""
+    return (info for info in store.list(keys.METADATA) if keys.parse_segment_key(info.key) is not None)
+
+
 def list_segments(store: ObjectStore) -> Iterator[str]:
-    """Keys of all segments of all models and logs, sorted."""
-    for info in store.list(keys.METADATA):
-        if keys.parse_segment_key(info.key) is not None:
-            yield info.key
+    """List the keys of all segments, sorted."""
+    return (info.key for info in list_segment_infos(store))
 
 
 def check_belongs(header: SegmentHeader, key: str) -> None:

@@ -88,7 +88,7 @@ def dropped_ids(store: ObjectStore) -> set[str]:
 
 
 def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[Entry]:
-    """All dead letters, of one model or of all, by segment and offset.
+    """Return all dead letters, of one model or of all, by segment and offset.
 
     Reads the headers of all segments, and of those that matter the lines.
 
@@ -141,7 +141,7 @@ def _detected(
 
 
 def choose(entries: Sequence[Entry], *, ids: Collection[str] = (), cause: str | None = None) -> list[Entry]:
-    """Those of `entries` with one of these ids, or beginnings of ids, and this cause; neither given: all.
+    """Return the `entries` with one of these ids, or beginnings of ids, and this cause; neither given: all.
 
     Raises:
         Misconfigured: An id that none has, or more than one.

@@ -7,7 +7,6 @@ drains the topic. The topic has chains of segments of its own; a frame that is d
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -16,9 +15,8 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.files.jpeg_header import jpeg_size_px
 from frametally.media.manifests import forgotten_by, list_manifests, list_tombstones, media_of
-from frametally.media.stored_images import announced_images, is_within
+from frametally.media.stored_images import announced_images, announcement_of, is_within
 from frametally.media.undo import media_of_source
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -66,7 +64,7 @@ class _Frame(NamedTuple):
 
 
 def redetect_topic(model: str) -> str:
-    """The topic of frames that are announced again for `model`.
+    """Return the topic of frames that are announced again for `model`.
 
     Raises:
         Misconfigured: `model` can be no model id.
@@ -184,7 +182,7 @@ def _frames(
     to_ms: int | None,
     forgotten: Forgotten,
 ) -> Iterator[_Frame]:
-    """The announced frames of `manifests` in `[from_ms, to_ms)` that are not forgotten."""
+    """Yield the announced frames of `manifests` in `[from_ms, to_ms)` that are not forgotten."""
     for manifest in manifests:
         for text in announced_images(store, manifest):
             name = keys.parse_image_name(text)
@@ -195,19 +193,12 @@ def _frames(
 
 
 def _announcement(store: ObjectStore, frame: _Frame) -> FrameAnnouncement:
-    """The announcement of a stored frame. Raises `ObjectMissing`, or `Poison` if it is no picture."""
+    """Return the announcement of a stored frame. Raises `ObjectMissing`, or `Poison` if it is no picture."""
     manifest = frame.manifest
-    data = store.get(frame.path)
-    width_px, height_px = jpeg_size_px(data)
-    return FrameAnnouncement(
-        image_path=frame.path,
-        source=manifest.source,
-        frame_index=frame.name.frame_index,
-        captured_at_ms=frame.name.captured_at_ms,
-        time_source=manifest.time_source,
-        width_px=width_px,
-        height_px=height_px,
-        bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
+    return announcement_of(
+        store.get(frame.path),
+        frame.name,
         media=media_of(manifest),
+        source=manifest.source,
+        time_source=manifest.time_source,
     )

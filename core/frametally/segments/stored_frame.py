@@ -31,7 +31,7 @@ class BadFrame(Poison):
 
 
 def parse_announcement(message: bytes) -> FrameAnnouncement:
-    """The announcement in a message.
+    """Decode the announcement in a message.
 
     Raises:
         BadFrame: It is none, or one that contradicts itself.
@@ -48,7 +48,7 @@ def parse_announcement(message: bytes) -> FrameAnnouncement:
 
 
 def _contradiction(frame: FrameAnnouncement) -> str | None:
-    """What of an announcement cannot be, though every field has its type; None if all can."""
+    """Return what of an announcement cannot be, though every field has its type; None if all can."""
     path = frame.image_path
     medium = path.rpartition("/")[2].split("-")[-2]
     try:
@@ -84,7 +84,7 @@ def _decoded_px(width_px: int, height_px: int, least_px: tuple[int, int] | None)
 def read_frame(
     store: ObjectStore, frame: FrameAnnouncement, *, max_pixels: int, least_px: tuple[int, int] | None = None
 ) -> Pixels:
-    """The picture of an announced frame, as it lies in the store.
+    """Return the picture of an announced frame, as it lies in the store.
 
     Args:
         store: Where it lies.
@@ -140,7 +140,7 @@ def _other_size(frame: FrameAnnouncement, width_px: int, height_px: int) -> BadF
 def as_dead_letter(
     *, offset: int, message: bytes, frame: FrameAnnouncement | None, error: BadFrame
 ) -> DeadLetter:
-    """The dead letter that a message becomes.
+    """Make the dead letter that a message becomes.
 
     Args:
         offset: Of the message in its partition.

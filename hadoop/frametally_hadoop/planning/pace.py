@@ -37,7 +37,7 @@ class Pace:
     """The aggregations of one machine, the newest last."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Of the deployment whose folder this is."""
+        """Read the pace of the deployment whose folder this is."""
         self._path = data_dir / "aggregations.jsonl"
 
     def note(self, done: Aggregated) -> None:
@@ -49,7 +49,7 @@ class Pace:
             return
 
     def earlier(self, runner: str) -> list[Aggregated]:
-        """The last few with this runner."""
+        """Return the last few with this runner."""
         try:
             lines = self._path.read_bytes().splitlines()[-_MOST_LINES:]
         except OSError:

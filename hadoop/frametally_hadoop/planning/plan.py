@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.intake import list_segment_infos
 from frametally.books.runs import CurrentDay, DayKey, current_days
 from frametally.errors import Misconfigured, Poison
 from frametally.media.manifests import forgotten_by, list_tombstones, touches
@@ -17,6 +16,7 @@ from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.rules.times import DAY_MS
 from frametally.rules.tombstones import Range
+from frametally.segments.contents import list_segment_infos
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.params import MARGIN_MS
@@ -109,7 +109,7 @@ class CountingPlan(NamedTuple):
     chain_breaks: dict[str, list[str]]
 
     def forgotten(self) -> dict[str, dict[str, list[Range]]]:
-        """By segment key, what is forgotten of the stale days that are counted from it."""
+        """Return, by segment key, what is forgotten of the stale days that are counted from it."""
         stones: dict[str, dict[str, Tombstone]] = defaultdict(dict)
         for day in self.stale:
             touching = {keys.tombstone_key(s.media, s.from_ms, s.to_ms): s for s in day.tombstones}
@@ -247,7 +247,7 @@ def _days_of_segment(stale: Iterable[DayPlan]) -> dict[str, list[int]]:
 def _touching(
     stones: Iterable[Tombstone], day: str, sources: Collection[str], margin_ms: int
 ) -> tuple[Tombstone, ...]:
-    """The tombstones of frames that the day can be counted from."""
+    """Return the tombstones of frames that the day can be counted from."""
     from_ms = keys.day_start_ms(day) - margin_ms
     to_ms = from_ms + DAY_MS + 2 * margin_ms
     return tuple(

@@ -129,7 +129,7 @@ def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
 
 
 def breaks_by_model(notes: Iterable[SegmentNote]) -> dict[str, list[str]]:
-    """By model, the gaps and overlaps between its segments, one line each."""
+    """Return, by model, the gaps and overlaps between its segments, one line each."""
     chains: defaultdict[str, list[ChainLink]] = defaultdict(list)
     for note in notes:
         if (place := keys.parse_segment_key(note.key)) is not None:
@@ -157,7 +157,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def _times_of(store: ObjectStore, key: str, header: SegmentHeader, body_start: int) -> set[int]:
-    """Enough times of the segment's frames to tell its days.
+    """Return enough times of the segment's frames to tell its days.
 
     The header alone tells them unless a source spans more than two days (pictures do): what lies between its
     first and last is then read from the lines.

@@ -23,7 +23,7 @@ class DaySelection(NamedTuple):
     recount: bool = False
 
     def has(self, day: str) -> bool:
-        """Whether the UTC day, `YYYY-MM-DD`, is one of them."""
+        """Return whether the UTC day, `YYYY-MM-DD`, is one of them."""
         return is_day_in_range(keys.day_start_ms(day), self.from_ms, self.to_ms)
 
 
@@ -32,7 +32,7 @@ ALL_DAYS = DaySelection()
 
 
 def select(*, from_ms: int | None, to_ms: int | None, recount: bool = False) -> DaySelection:
-    """The UTC days that `[from_ms, to_ms)` touches.
+    """Return the UTC days that `[from_ms, to_ms)` touches.
 
     Raises:
         Misconfigured: It is empty.

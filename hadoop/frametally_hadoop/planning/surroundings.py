@@ -46,7 +46,7 @@ def look_around(
     with_dead_letters: Collection[str],
     chain_breaks: Mapping[str, Sequence[str]],
 ) -> Surroundings:
-    """What there is in the store now.
+    """Look what there is in the store now.
 
     Args:
         store: Where to look.
@@ -80,7 +80,7 @@ def look_around(
 
 
 def _frames_by_day(store: ObjectStore, manifest: MediaManifest) -> Mapping[str, int] | str:
-    """From the names of its pictures, which tell medium and time; a manifest has only their sum."""
+    """Count by the names of its pictures, which tell medium and time; a manifest has only their sum."""
     first_ms, last_ms = manifest.first_captured_at_ms or 0, manifest.last_captured_at_ms or 0
     days = days_of_span(first_ms, last_ms)
     if manifest.frames_announced > _MOST_FRAMES or len(days) > _MOST_DAYS:

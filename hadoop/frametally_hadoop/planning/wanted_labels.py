@@ -15,7 +15,7 @@ _MOST_SEGMENTS = 50
 def unknown_labels(
     store: ObjectStore, *, wanted: Collection[str], segments: Iterable[str]
 ) -> tuple[list[str], list[str]]:
-    """Those of `wanted` that no box of the segments has, however weak, and the labels that boxes have.
+    """Return those of `wanted` that no box of the segments has, however weak, and the labels that boxes have.
 
     Looks at the first segments only: where one of those shows a label, it is known.
     """
@@ -36,7 +36,7 @@ def unknown_labels(
 
 
 def warning(unknown: Collection[str], known: Collection[str]) -> str:
-    """One line for a person."""
+    """Return one line for a person."""
     names = ", ".join(repr(label) for label in unknown)
     there = ", ".join(known) or "none at all"
     return (

@@ -92,7 +92,7 @@ class _Days:
         self.frames_new = self.pixels = self.stored_bytes = 0
 
     def new_frame(self, path: Path) -> NewFrame | None:
-        """The frame that the picture at `path` makes, or None if that frame is there already.
+        """Return the frame that the picture at `path` makes, or None if that frame is there already.
 
         Raises:
             Poison: No picture, a bad one, or one without a time.
@@ -141,7 +141,7 @@ class _Days:
         )
 
     def note(self, announcements: list[FrameAnnouncement]) -> None:
-        """These have been announced."""
+        """Note that these have been announced."""
         for announcement in announcements:
             self._days[keys.parse_media_id(announcement.media)[0]].keeper.note([announcement])
             self.stored_bytes += announcement.bytes
@@ -157,7 +157,7 @@ class _Days:
                 day.keeper.write(expected=day.expected)
 
     def complete(self) -> None:
-        """All pictures have been announced."""
+        """Finish the manifests: all pictures have been announced."""
         for sha256, day in self._days.items():
             if day.new or (day.keeper.pictures and day.keeper.manifest.state == "producing"):
                 day.keeper.write()
@@ -176,7 +176,7 @@ class _Days:
         return find_event_time(clues, settings=self._production.settings)
 
     def _is_known(self, picture: str) -> bool:
-        """Whether a picture that was finished, as the cache has it, is in its manifest."""
+        """Return whether a picture that was finished, as the cache has it, is in its manifest."""
         name, _, media = picture.partition(" ")
         if media not in self._days:
             manifest = load_manifest(self._production.store, media, self._production.patience)

@@ -22,7 +22,7 @@ class VideoWork:
     """One video's way into the store and the log."""
 
     def __init__(self, opened: Video, keeper: ManifestKeeper, production: Production) -> None:
-        """Nothing is done yet; `keeper` says what others did."""
+        """Do nothing yet; `keeper` says what others did."""
         self._opened = opened
         self._keeper = keeper
         self._production = production

@@ -19,7 +19,7 @@ from frametally_producer.reading.media_file import open_medium, sha256_of
 from frametally_producer.reading.sampling import denser
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_producer.writing.manifest import ManifestKeeper, load_manifest
-from frametally_producer.writing.production import Production, Remarks, asked_of
+from frametally_producer.writing.production import Production, asked_of
 from frametally_producer.writing.seen_files import stamp_of
 from frametally_producer.writing.tally import Outcome
 
@@ -98,10 +98,8 @@ def _keeper(
     if known is None:
         time = _find_time(video, opened, production, start_time)
         revision = patience.until_done("the object store", lambda: next_revision(store, sha256))
-        remarks = Remarks()
         for remark in time.remarks:
-            remarks.add(str(video.path), remark)
-        remarks.tell(production)
+            production.notice(f"{video.path}: {remark.text}")
         manifest = _new_manifest(video, sha256, time, asked, revision)
         return ManifestKeeper(store, manifest, patience, samplings={asked}, is_stored=False)
     _tell_what_stays(video, opened, production, start_time, known)

@@ -60,7 +60,7 @@ class TimeClues(NamedTuple):
 
 
 def iso(at_ms: int) -> str:
-    """An event time for people: ISO 8601, UTC, to the millisecond."""
+    """Write an event time for people: ISO 8601, UTC, to the millisecond."""
     return (EPOCH + at_ms * MILLISECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -76,7 +76,7 @@ def checked_ms(at_ms: int) -> int:
 
 
 def parse_start_time(text: str) -> datetime.datetime:
-    """The moment that `--start-time` names; naive if it has no offset.
+    """Return the moment that `--start-time` names; naive if it has no offset.
 
     Raises:
         Misconfigured: Not ISO 8601.
@@ -110,7 +110,7 @@ def check_time_pattern(pattern: str) -> None:
 def find_event_time(
     clues: TimeClues, *, settings: Settings, start_time: datetime.datetime | None = None
 ) -> EventTime:
-    """The medium's time, from the first of the sources that has one.
+    """Find the medium's time, from the first of the sources that has one.
 
     Raises:
         Poison: None has one (the file's date may be switched off), or the time is out of range.
@@ -153,7 +153,7 @@ def _moment_in(text: str, pattern: str) -> datetime.datetime:
 
 
 def _in_zone(moment: datetime.datetime, time_source: TimeSource, settings: Settings) -> EventTime:
-    """A moment as event time; a naive one is read in the deployment's zone.
+    """Turn a moment into event time; a naive one is read in the deployment's zone.
 
     An hour that comes twice is its first; one that is skipped moves on by the gap (both are what PEP 495's
     `fold=0` means).

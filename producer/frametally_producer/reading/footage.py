@@ -46,7 +46,7 @@ class Footage(NamedTuple):
 
 
 def find_footage(paths: Sequence[Path], *, source: str | None, leave_out: Collection[Path]) -> Footage:
-    """The media at `paths`: files, or folders that are searched all through, sorted, hidden ones passed over.
+    """Find the media at `paths`: files, or folders (searched all through, sorted, hidden ones passed over).
 
     Args:
         paths: As the user gave them.

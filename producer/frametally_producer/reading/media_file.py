@@ -16,7 +16,7 @@ _PIECE_BYTES = 1 << 22
 
 @contextmanager
 def open_medium(path: Path) -> Iterator[BufferedReader]:
-    """The file at `path`, for reading.
+    """Open the file at `path` for reading.
 
     Raises:
         Poison: Not a regular file (a device, a pipe), or an empty one.

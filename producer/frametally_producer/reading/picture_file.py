@@ -44,7 +44,7 @@ class PictureHeader(NamedTuple):
 
 
 def read_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
-    """The header of the picture in `file`; no pixel is decoded.
+    """Read the header of the picture in `file`; no pixel is decoded.
 
     Raises:
         Poison: No picture, or one with more than `max_pixels`.
@@ -71,7 +71,7 @@ def read_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
 
 
 def read_pixels(file: BufferedReader, header: PictureHeader) -> Pixels:
-    """The picture upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
+    """Decode the picture, upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
 
     Raises:
         Poison: The file is far larger than its pixels can be, cut short or damaged.
@@ -107,7 +107,7 @@ def _read_exif(picture: Image.Image) -> tuple[int, datetime.datetime | None]:
 
 
 def _moment(date_time: object, offset: object, fraction: object) -> datetime.datetime | None:
-    """A time as EXIF writes it: `YYYY:MM:DD HH:MM:SS`, `+HH:MM`, digits after the decimal point."""
+    """Return a time as EXIF writes it: `YYYY:MM:DD HH:MM:SS`, `+HH:MM`, digits after the decimal point."""
     match = re.fullmatch(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", _text(date_time))
     if match is None:
         return None

@@ -36,12 +36,12 @@ class Speed(NamedTuple):
 
 
 def probe_videos(paths: Sequence[Path], settings: Settings) -> Speed | None:
-    """The cost of videos like these; the first, a middle and the last one are tried, a second each."""
+    """Measure the cost of videos like these; the first, a middle and the last are tried, a second each."""
     return _probe(paths, settings, _try_video)
 
 
 def probe_pictures(paths: Sequence[Path], settings: Settings) -> Speed | None:
-    """The cost of pictures like these, tried likewise."""
+    """Measure the cost of pictures like these, tried likewise."""
     return _probe(paths, settings, _try_picture)
 
 

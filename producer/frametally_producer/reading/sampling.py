@@ -17,12 +17,12 @@ class Sampler:
     """
 
     def __init__(self, *samplings: str) -> None:
-        """A sampler for what any of `samplings` takes: frames a second as a decimal number, or `all`."""
+        """Take what any of `samplings` takes: frames a second as a decimal number, or `all`."""
         self._all = ALL in samplings
         self._next_slots = {} if self._all else {Fraction(sampling): 0 for sampling in samplings}
 
     def takes(self, position_s: Fraction) -> bool:
-        """Whether the next frame, `position_s` after the first, is taken; ask once a frame, in order."""
+        """Return whether the next frame, `position_s` after the first, is taken; call it once a frame."""
         taken = self._all
         for fps, next_slot in self._next_slots.items():
             slots = position_s * fps
@@ -33,14 +33,14 @@ class Sampler:
 
 
 def denser(one: str, other: str) -> str:
-    """Of two samplings, the one with more frames a second."""
+    """Return that of two samplings which has more frames a second."""
     if ALL in (one, other):
         return ALL
     return max(one, other, key=Fraction)
 
 
 def estimate_frames(sampling: str, *, frames: int | None, duration_s: Fraction | None) -> int | None:
-    """About how many frames `sampling` takes of a video with that many frames and that length, if known."""
+    """Estimate how many frames `sampling` takes of a video with that many frames and that length."""
     if sampling == ALL:
         return frames
     taken = math.ceil(duration_s * Fraction(sampling)) if duration_s is not None else None

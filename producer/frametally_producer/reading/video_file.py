@@ -88,7 +88,7 @@ class TimedFrame(NamedTuple):
 
 @contextmanager
 def open_video(file: BufferedReader, *, max_pixels: int) -> Iterator[Video]:
-    """The video in `file`, of which nothing but `file` is read.
+    """Open the video in `file`; nothing but `file` is read.
 
     Raises:
         Poison: No video, or one that FFmpeg cannot open, or with more pixels a frame than `max_pixels`.
@@ -152,7 +152,7 @@ class Video:
         self._reformatter = VideoReformatter()
 
     def pixels(self, frame: av.VideoFrame) -> Pixels:
-        """The frame upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
+        """Convert the frame, upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
 
         Raises:
             Poison: FFmpeg cannot convert it.
@@ -179,7 +179,7 @@ class Video:
             self._note_cut(times.end_s)
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
-        """Frames as they come; what cannot be read or decoded is left out and noted."""
+        """Yield frames as they come; what cannot be read or decoded is left out and noted."""
         bad_pieces = 0
         for packet in self._packets():
             try:
@@ -194,7 +194,7 @@ class Video:
             self.damage.append(f"{bad_pieces} pieces of it are damaged")
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream] | None]:
-        """Packets up to the end, or to where reading fails: then None, for the decoder's last frames."""
+        """Yield packets up to the end, or to where reading fails; then None, for the last frames."""
         packets = self._container.demux(self._stream)
         try:
             yield from packets
@@ -230,7 +230,7 @@ def _creation_time(metadata: dict[str, str]) -> datetime.datetime | None:
 
 
 def _orientation(frame: av.VideoFrame) -> int:
-    """The EXIF orientation that says what the frame's display matrix does; 1 for none or an oblique one."""
+    """Return the EXIF orientation of the frame's display matrix; 1 for none or an oblique one."""
     if "DISPLAYMATRIX" not in frame.side_data:
         return UPRIGHT
     side_data = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]  # PyAV's stub knows few keys

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -13,7 +12,8 @@ from typing import NamedTuple, Self
 
 from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Poison
-from frametally.files.opencv import Pixels, decode_image, jpeg_size_px
+from frametally.files.opencv import Pixels, decode_image
+from frametally.media.stored_images import announcement_of
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
@@ -76,7 +76,7 @@ class FrameWriter:
         patience: Patience,
         on_announced: Callable[[list[FrameAnnouncement]], None],
     ) -> None:
-        """A writer that nothing has been added to; use it in a `with` statement."""
+        """Make a writer that nothing has been added to; use it in a `with` statement."""
         self._patience = patience
         self._settings = settings
         self._store = store
@@ -112,7 +112,7 @@ class FrameWriter:
             self._announce()
 
     def __enter__(self) -> Self:
-        """The writer."""
+        """Return the writer."""
         return self
 
     def __exit__(
@@ -145,28 +145,16 @@ class FrameWriter:
         failpoints.passing("producer.noted")
 
     def _put(self, frame: NewFrame) -> FrameAnnouncement:
-        key = keys.image_key(frame.source, frame.captured_at_ms, frame.file_sha256, frame.frame_index)
+        name = keys.ImageName(frame.captured_at_ms, frame.file_sha256, frame.frame_index)
+        key = keys.image_key(frame.source, *name)
         image = shrink(frame.pixels, self._settings.max_side_px)
-        data = encode_jpeg(image, self._settings.jpeg_quality)
-        height_px, width_px = image.shape[:2]
-        stored = self._patience.until_done("the object store", lambda: self._put_once(key, data))
-        if stored != data:
-            data = stored
-            width_px, height_px = jpeg_size_px(stored)
+        made = encode_jpeg(image, self._settings.jpeg_quality)
+        data = self._patience.until_done("the object store", lambda: self._put_once(key, made))
         failpoints.passing("producer.put")
         if frame.keep_in is not None:
             _keep(frame.keep_in / key.rpartition("/")[2], data)
-        return FrameAnnouncement(
-            image_path=key,
-            source=frame.source,
-            frame_index=frame.frame_index,
-            captured_at_ms=frame.captured_at_ms,
-            time_source=frame.time_source,
-            width_px=width_px,
-            height_px=height_px,
-            bytes=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
-            media=frame.media,
+        return announcement_of(
+            data, name, media=frame.media, source=frame.source, time_source=frame.time_source
         )
 
     def _put_once(self, key: str, data: bytes) -> bytes:
@@ -180,7 +168,7 @@ class FrameWriter:
         return data
 
     def _stored(self, key: str) -> bytes | None:
-        """The object that is there already: the announcement has to describe that one.
+        """Return the object that is there already: the announcement has to describe that one.
 
         It differs from the new one if other settings or libraries made it. None if it is no good: a frame is
         not put durably, so a power cut may have left a torn one.

@@ -23,7 +23,7 @@ NOTE_EVERY_S = 3.0
 
 
 def picture_name(image_path: str) -> str:
-    """A picture's name in its manifest, `<captured_at_ms>-<12 hex>`, from its image key."""
+    """Return a picture's name in its manifest, `<captured_at_ms>-<12 hex>`, from its image key."""
     return image_path.rpartition("/")[2].removesuffix("-0.jpg")
 
 
@@ -32,7 +32,7 @@ class Forgotten(Poison):
 
 
 def load_manifest(store: ObjectStore, sha256: str, patience: Patience) -> MediaManifest | None:
-    """The medium's manifest, or None if the store has none.
+    """Return the medium's manifest, or None if the store has none.
 
     Raises:
         Poison: It does not parse.
@@ -70,7 +70,7 @@ class ManifestKeeper:
         samplings: Iterable[str] = (ALL,),
         is_stored: bool,
     ) -> None:
-        """Go on from `manifest`; nothing is written yet.
+        """Take up `manifest`; nothing is written yet.
 
         Args:
             store: Where it goes.
@@ -126,7 +126,7 @@ class ManifestKeeper:
             self.write(expected=expected)
 
     def _merged(self, stored: MediaManifest | None, expected: int | None) -> MediaManifest:
-        """The manifest to write, given the one that is there. May be called again if the write fails."""
+        """Return the manifest to write, given the stored one. May be called again if the write fails."""
         if stored is None:
             if self._is_stored:
                 raise Forgotten("was forgotten while it was produced; give it again if it is wanted")
@@ -159,7 +159,7 @@ class ManifestKeeper:
         )
 
     def _is_complete(self, stored: MediaManifest, merged: MediaManifest, *, done: bool) -> bool:
-        """Whether all that any producer was asked for so far is announced, once this one is `done`."""
+        """Return whether all that any producer was asked for so far is announced, once this one is `done`."""
         if stored.kind == "pictures":
             return done
         if stored.state == "complete":

@@ -122,7 +122,7 @@ class Production:
         self.progress.say(line)
 
     def count_announced(self, announcements: Sized) -> None:
-        """These have been announced."""
+        """Note that these have been announced."""
         self.frames_announced += len(announcements)
         self.tally.frames_announced = self.frames_announced
 
@@ -173,7 +173,7 @@ class Production:
 
 
 def asked_of(settings: Settings, source_name: str, start_time: str = "") -> str:
-    """All that decides what a file becomes, besides its bytes and its name, as one text."""
+    """Return all that decides what a file becomes, besides its bytes and its name, as one text."""
     parts = (
         settings.sample_fps,
         source_name,
@@ -186,7 +186,7 @@ def asked_of(settings: Settings, source_name: str, start_time: str = "") -> str:
 
 
 def cost_of(settings: Settings) -> str:
-    """The settings that decide how long a file takes, as one text."""
+    """Return the settings that decide how long a file takes, as one text."""
     return f"{settings.sample_fps} {settings.max_side_px} {settings.jpeg_quality}"
 
 
@@ -194,12 +194,12 @@ class Remarks:
     """What there is to say about the times of one medium or several, each kind of remark said once."""
 
     def __init__(self) -> None:
-        """Nothing to say yet."""
+        """Begin with nothing to say."""
         self._first: dict[str, tuple[str, Remark]] = {}
         self._count: Counter[str] = Counter()
 
     def add(self, name: str, remark: Remark) -> None:
-        """A remark about the medium `name`."""
+        """Add a remark about the medium `name`."""
         self._first.setdefault(remark.kind, (name, remark))
         self._count[remark.kind] += 1
 

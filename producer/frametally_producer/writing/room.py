@@ -15,7 +15,7 @@ _MB = 1_000_000
 
 
 def embedded_folders(settings: Settings) -> list[Path]:
-    """Folders of this machine that the store and the log are in; of those elsewhere there is none."""
+    """Return the folders of this machine that the store and the log are in; none if they are elsewhere."""
     folders = []
     if settings.store_url.startswith("file://"):
         folders.append(Path(unquote(settings.store_url.removeprefix("file://"))))
@@ -41,7 +41,7 @@ class Room:
         self._free_bytes = free_bytes
 
     def short(self) -> str:
-        """What is short of room, with the remedy; empty if there is room."""
+        """Return what is short of room, with the remedy; empty if there is room."""
         for folder in self._folders:
             try:
                 free = self._free_bytes(folder)

@@ -65,7 +65,7 @@ class Rate(NamedTuple):
 
 
 def stamp_of(status: os.stat_result) -> str:
-    """What changes when a file's bytes change."""
+    """Return what changes when a file's bytes change."""
     return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
@@ -89,7 +89,7 @@ class SeenFiles:
         self._connection = _open_to_write(path) if writing else _open_to_read(path)
 
     def find(self, path: Path, stamp: str) -> SeenFile | None:
-        """What is known of the file at `path`, if it still has that stamp."""
+        """Return what is known of the file at `path`, if it still has that stamp."""
         rows = self._read("SELECT stamp, sha256, asked, picture FROM file WHERE path = ?", (_name(path),))
         return SeenFile(*rows[0][1:]) if rows and rows[0][0] == stamp else None
 
@@ -123,7 +123,7 @@ class SeenFiles:
                     )
 
     def rate(self, kind: str, asked: str) -> Rate | None:
-        """How fast media of that kind, asked for in that way, have been produced here."""
+        """Return how fast media of that kind, asked for in that way, have been produced here."""
         rows = self._read(
             "SELECT pixels, seconds, frames, stored_bytes FROM rate WHERE kind = ? AND asked = ?",
             (kind, asked),
@@ -147,7 +147,7 @@ class SeenFiles:
             self._connection = None
 
     def __enter__(self) -> SeenFiles:
-        """The cache."""
+        """Return the cache."""
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -15,7 +15,7 @@ class Tally:
     """How a call's files stand, told to `show` whenever something changes."""
 
     def __init__(self, show: Callable[[Standing], None]) -> None:
-        """No files yet."""
+        """Begin with no files."""
         self._show = show
         self._total = 0
         self._bytes_total = 0
@@ -29,24 +29,24 @@ class Tally:
         self.frames_announced = 0
 
     def expect(self, paths: Iterable[Path]) -> None:
-        """These files are to be gone through as well."""
+        """Add files that are to be gone through."""
         for path in paths:
             self._total += 1
             self._bytes_total += _size(path)
         self._tell()
 
     def begin(self, path: Path) -> None:
-        """A file is taken in hand."""
+        """Note that a file is taken in hand."""
         self._at_hand, self._size, self._part, self._doing = str(path), _size(path), 0.0, "looking at it"
         self._tell()
 
     def doing(self, what: str, part: float = 0.0) -> None:
-        """What is being done with the file at hand, and how much of the file is done, 0 to 1."""
+        """Note what is being done with the file at hand, and how much of the file is done, 0 to 1."""
         self._doing, self._part = what, min(max(part, 0.0), 1.0)
         self._tell()
 
     def end(self, outcome: Outcome) -> None:
-        """The file at hand is done with."""
+        """Note that the file at hand is done with."""
         self._outcomes[outcome] += 1
         if outcome == "finished":
             self._bytes_worked += self._size

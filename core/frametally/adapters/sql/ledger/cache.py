@@ -13,7 +13,6 @@ from frametally.adapters.sql.ledger import intake, tables
 from frametally.books.intake import (
     FOLDER_OF_KIND,
     TakenSegment,
-    list_segment_infos,
     take_object,
     take_run,
     take_segment,
@@ -33,6 +32,7 @@ from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import DroppedDeadLetter, MediaManifest, Record, Run, decode
 from frametally.rules.times import DAY_MS
+from frametally.segments.contents import list_segment_infos
 from frametally.settings.access import ServerAccess
 from frametally.undo_records import Tombstone
 
