@@ -311,8 +311,9 @@ def record(command: Path, clip: Path, data_dir: Path, bodies: Path | None) -> Re
     models = [model_of[detector] for detector in DETECTORS]
 
     def normalise(data: bytes) -> bytes:
-        for place, name in ((data_dir, "<data>"), (pictures, "<pictures>"), (clip.parent, "<clip>")):
-            data = data.replace(str(place).encode(), name.encode())
+        data = re.sub(rb'[^"\s]*-pictures/', b"<pictures>/", data)  # of whoever filled the data directory
+        for place, name in ((data_dir, b"<data>"), (clip.parent, b"<clip>")):
+            data = data.replace(str(place).encode(), name)
         for pattern, new in _NORMALISED:
             data = re.sub(pattern.encode(), new.encode(), data)
         return data
@@ -329,7 +330,9 @@ def record(command: Path, clip: Path, data_dir: Path, bodies: Path | None) -> Re
 
     files = [clip, *sorted(pictures.rglob("*.png"))]
     return {
-        "footage": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        "footage": {
+            f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+        },
         "models": model_of,
         "store": read_store(version, normalise),
         "commands": hashed(read_commands(version, models)),
