@@ -25,17 +25,16 @@ def load(path: str) -> ModuleType:
 code_map = load("docs/code_map.py")
 test_house = load("tests/core/test_house.py")
 
-PAGES = sorted(
-    ROOT / name
-    for name in subprocess.run(
-        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-)
+FILES = subprocess.run(
+    ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+).stdout.splitlines()
+PAGES = sorted(ROOT / name for name in FILES if name.endswith(".md"))
 TOP = (
     "core|cli|producer|consumer|models/frametally_models|hadoop|elasticsearch|simple_frontend|cloud-services|docs|"
     "tests|benchmarks"
 )
 NAMED_PATH = re.compile(rf"`((?:{TOP})/[\w./-]+?\.(?:py|js|css|md|json|yml|lock))(?:::\w+)*`")
+NAMED_MODULE = re.compile(r"`((?:\w[\w.-]*/)*\w[\w-]*\.(?:py|js|css))`")
 OF_ANOTHER_LAYOUT = "docs/older-layout.md"
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
@@ -66,8 +65,16 @@ def test_each_module_says_what_it_is_for(package: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_a_page_links_to_or_names_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    named = [] if name_of(page) == OF_ANOTHER_LAYOUT else NAMED_PATH.findall(text)
-    missing = [path for path in named if not any((folder / path).exists() for folder in (ROOT, page.parent))]
+    missing = []
+    if name_of(page) != OF_ANOTHER_LAYOUT:
+        for path in NAMED_PATH.findall(text):
+            if not any((folder / path).exists() for folder in (ROOT, page.parent)):
+                missing.append(path)
+        missing += [
+            name
+            for name in NAMED_MODULE.findall(text)
+            if not any(f"/{file}".endswith(f"/{name}") for file in FILES)
+        ]
     for target, anchor in LINK.findall(text):
         linked = (page.parent / target).resolve() if target else page
         if not linked.exists():
