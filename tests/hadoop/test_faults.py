@@ -18,6 +18,7 @@ from frametally.books.runs import current_runs, read_run
 from frametally.errors import Misconfigured, Retryable
 from frametally.process.reports import NoProgress
 from frametally_hadoop.driver import aggregate
+from frametally_hadoop.job.input.reading import LinkEnded
 from frametally_hadoop.publication.audit import LINES_READABLE, SEGMENTS_WHOLE
 
 NOON_MS = 1_767_268_800_000
@@ -339,6 +340,15 @@ def test_segments_are_read_over_http_too(footage):
     key = footage.segment([footage.frame(NOON_MS, "car")])
     with served(footage.store.get(key), missing_bytes=0) as url:
         assert footage.aggregate(store=Addressed(footage.store, lambda key: url)).frames == 1
+
+
+def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_another_process(footage):
+    footage.segment([footage.frame(NOON_MS, "car")])
+    with (
+        served(b"", missing_bytes=0, status=403) as url,
+        pytest.raises(LinkEnded, match="its presigned link has ended"),
+    ):
+        footage.aggregate(runner="local", store=Addressed(footage.store, lambda key: url))
 
 
 @pytest.mark.parametrize(("missing_bytes", "status"), [(40, 200), (0, 503)])

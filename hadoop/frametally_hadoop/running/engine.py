@@ -18,18 +18,13 @@ from frametally_hadoop.running.bundle import write_bundle
 from frametally_hadoop.running.cluster import HadoopCluster
 from frametally_hadoop.running.workspace import no_room
 
-_RAISED_IN_TASK = re.compile(
-    r"frametally(?:\.errors|_hadoop\.reading)\.(Retryable|Poison|Misconfigured|LinkEnded): (.+)"
-)
 _SIGNATURE = re.compile(r"\?[^\s'\"]*X-Amz-[^\s'\"]*")
 _TRACEBACK = "Traceback (most recent call last)"
 _COMMAND = re.compile(r"Command '\[.*\]'")
 _ERRORS: dict[str, type[FrametallyError]] = {
-    "Retryable": Retryable,
-    "Poison": Poison,
-    "Misconfigured": Misconfigured,
-    "LinkEnded": LinkEnded,
+    f"{error.__module__}.{error.__name__}": error for error in (Retryable, Poison, Misconfigured, LinkEnded)
 }
+_RAISED_IN_TASK = re.compile(f"({'|'.join(map(re.escape, _ERRORS))}): (.+)")
 
 
 def run_job(
