@@ -23,6 +23,7 @@ from frametally.rules.times import (
     WEEK_MS,
     WEEK_S,
     days_of_span,
+    in_range,
     is_day_in_range,
 )
 
@@ -109,6 +110,12 @@ def test_a_day_is_in_a_range_that_has_a_millisecond_of_it(
     from_ms: int | None, to_ms: int | None, has: bool
 ) -> None:
     assert is_day_in_range(DAY_MS, from_ms, to_ms) is has
+
+
+def test_a_range_has_its_first_moment_and_not_its_end() -> None:
+    assert [ms for ms in range(5) if in_range(ms, 1, 3)] == [1, 2]
+    assert in_range(-1, None, 0)
+    assert in_range(9, 9, None)
 
 
 def test_the_days_of_a_span_are_those_of_its_first_and_last_moment_too() -> None:

@@ -12,8 +12,7 @@ import msgspec
 from frametally import keys
 from frametally.books.compare import Comparison, Side, compare_models
 from frametally.opening import open_object_store
-from frametally.rules.times import DAY_S
-from frametally_cli.console import output as console
+from frametally.rules.times import DAY_S, utc
 from frametally_cli.options.ports import data_dir_option, option, read_settings
 from frametally_cli.options.times import parse_time_ms
 
@@ -67,7 +66,7 @@ def _print(found: Comparison) -> None:
     click.echo(f"A: {found.model_a}\nB: {found.model_b}")
     for one in found.differences:
         click.echo(
-            f"{console.utc(one.interval_start_ms)}  {one.source}  {one.label}: "
+            f"{utc(one.interval_start_ms)}  {one.source}  {one.label}: "
             f"A {_figures(one.a)} | B {_figures(one.b)}"
         )
         for name, side in (("A", one.a), ("B", one.b)):

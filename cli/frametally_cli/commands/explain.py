@@ -10,7 +10,7 @@ import click
 from frametally import keys
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.explain import ExplainedBar, find_bar
-from frametally.rules.times import DAY_S
+from frametally.rules.times import DAY_S, utc
 from frametally_cli.commands.books import open_books
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings
@@ -76,7 +76,7 @@ def explain(
 
 def _print_frame(counted: ProvedFrame, total: int) -> None:
     frame = counted.frame
-    at = f"{console.utc(frame.captured_at_ms)[:-1]}.{frame.captured_at_ms % 1000:03d}Z"
+    at = f"{utc(frame.captured_at_ms)[:-1]}.{frame.captured_at_ms % 1000:03d}Z"
     click.echo(f"{at}  {frame.image_path}  {len(counted.boxes)}, {total} so far")
     for one in counted.boxes:
         left, top, width, height = one.box
@@ -97,7 +97,7 @@ def _frame_json(counted: ProvedFrame, total: int) -> dict[str, object]:
 def _print_total(bar: ExplainedBar, total: int) -> None:
     click.echo(
         f"total: {total} {bar.label} in {bar.frames_analysed} analysed frames of {bar.source}, "
-        f"{console.utc(bar.start_ms)} and the {bar.interval_s} s from there, model {bar.model}"
+        f"{utc(bar.start_ms)} and the {bar.interval_s} s from there, model {bar.model}"
     )
     if total == bar.detections:
         click.echo("the bar shows the same")

@@ -14,8 +14,8 @@ from rich.text import Text
 from frametally.books.quality import QualityReport
 from frametally.books.status import Status
 from frametally.books.verdict import SourceLine
-from frametally.rules.times import DAY_S, HOUR_S
-from frametally_cli.console.output import out, plain, utc
+from frametally.rules.times import DAY_S, HOUR_S, utc
+from frametally_cli.console.output import out, plain
 
 _FIGURES = {
     "expected": "expected",

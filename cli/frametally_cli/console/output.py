@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from rich.text import Text
 
 from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.process.reports import Skipped
-from frametally.rules.times import DAY_S, HOUR_S
+from frametally.rules.times import DAY_S, HOUR_S, utc
 
 _MOST_ROWS, _MOST_LABELS = 40, 8
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, HOUR_S, 7200, 10_800, 21_600, 43_200, DAY_S)
@@ -80,11 +79,6 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
     for item in skipped:
         err.print(Text.assemble(("skipped ", "yellow"), plain(f"{item.name}: {item.reason}")))
     err.print(Text(f"{len(skipped)} skipped in all", style="yellow"))
-
-
-def utc(ms: int) -> str:
-    """An event time for people, to the second."""
-    return datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def print_counts(index: CountIndex, model: str, base_interval_s: int) -> None:

@@ -15,7 +15,7 @@ from frametally.errors import Misconfigured
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.evidence import busiest
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, in_range
 
 
 class Side(NamedTuple):
@@ -133,11 +133,7 @@ class _Table:
         to_ms: int | None,
     ) -> None:
         def is_asked(source: str, start_ms: int) -> bool:
-            return (
-                (self._source is None or source == self._source)
-                and (from_ms is None or start_ms >= from_ms)
-                and (to_ms is None or start_ms < to_ms)
-            )
+            return (self._source is None or source == self._source) and in_range(start_ms, from_ms, to_ms)
 
         for seen in coverage:
             start_ms = seen.interval_start_ms // self._interval_ms * self._interval_ms

@@ -94,7 +94,8 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
         for number, line in enumerate(lines, start=1):
             try:
                 record = _decode_line(line)
-                _check_belongs(record, run)
+                if not belongs(record, run):
+                    raise Poison("a record of another model, interval or day")
             except Poison as error:
                 raise Poison(f"{key}, line {number}: {error}; {_remedy(run)}") from error
             if isinstance(record, Coverage):
@@ -107,6 +108,12 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
             f"{run.prefix} covers {frames} frames where its run counted {run.frames}; {_remedy(run)}"
         )
     return counts, coverage
+
+
+def belongs(record: IntervalCount | Coverage, run: Run) -> bool:
+    """Return whether a record is of the run's model, interval and day."""
+    since_ms = record.interval_start_ms - keys.day_start_ms(run.day)
+    return (record.model, record.interval_s) == (run.model, run.interval_s) and 0 <= since_ms < DAY_MS
 
 
 def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:
@@ -209,12 +216,6 @@ def _decode_line(line: bytes) -> IntervalCount | Coverage:
             raise Poison("its key and its record differ")
         return coverage
     raise Poison("not a JSON key of a count or a coverage, a TAB and its record")
-
-
-def _check_belongs(record: IntervalCount | Coverage, run: Run) -> None:
-    since_ms = record.interval_start_ms - keys.day_start_ms(run.day)
-    if (record.model, record.interval_s) != (run.model, run.interval_s) or not 0 <= since_ms < DAY_MS:
-        raise Poison("a record of another model, interval or day")
 
 
 def _remedy(run: Run) -> str:

@@ -13,7 +13,7 @@ from frametally.media.manifests import list_tombstones
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameAnnouncement, MediaManifest, TimeSource
 from frametally.rules.frame_bitmap import FrameBitmap
-from frametally.rules.times import DAY_MS, days_of_span
+from frametally.rules.times import DAY_MS, days_of_span, in_range
 
 
 def announcement_of(
@@ -113,11 +113,7 @@ def all_images(store: ObjectStore, manifest: MediaManifest) -> Iterator[str]:
 def is_within(image_name: str, from_ms: int | None, to_ms: int | None) -> bool:
     """Return whether the picture of that name is of `[from_ms, to_ms)`; None leaves that end open."""
     parsed = keys.parse_image_name(image_name)
-    return (
-        parsed is not None
-        and (from_ms is None or parsed.captured_at_ms >= from_ms)
-        and (to_ms is None or parsed.captured_at_ms < to_ms)
-    )
+    return parsed is not None and in_range(parsed.captured_at_ms, from_ms, to_ms)
 
 
 def bitmap_of(frame_indices: Collection[int]) -> bytes:

@@ -26,6 +26,16 @@ def days_of_span(first_ms: int, last_ms: int) -> range:
     return range(first_ms // DAY_MS, last_ms // DAY_MS + 1)
 
 
+def in_range(time_ms: int, from_ms: int | None, to_ms: int | None) -> bool:
+    """Return whether a time is of `[from_ms, to_ms)`; None leaves that end open."""
+    return (from_ms is None or time_ms >= from_ms) and (to_ms is None or time_ms < to_ms)
+
+
 def is_day_in_range(day_start_ms: int, from_ms: int | None, to_ms: int | None) -> bool:
-    """Return whether a UTC day has something of `[from_ms, to_ms)`; None leaves that end open."""
+    """Return whether a UTC day has something of `[from_ms, to_ms)`."""
     return (from_ms is None or day_start_ms + DAY_MS > from_ms) and (to_ms is None or day_start_ms < to_ms)
+
+
+def utc(time_ms: int) -> str:
+    """Return a time for people, UTC, to the second."""
+    return datetime.datetime.fromtimestamp(time_ms // 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")

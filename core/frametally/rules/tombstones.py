@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from frametally.rules.times import in_range
+
 Range = tuple[int | None, int | None]
 """Event times `[from_ms, to_ms)`; None leaves that end open."""
 
@@ -28,10 +30,7 @@ def forgotten_ranges(tombstones: Iterable[tuple[str, int | None, int | None]]) -
 
 def is_forgotten(media: str, captured_at_ms: int, forgotten: Forgotten) -> bool:
     """Whether a frame of that medium and event time counts no longer."""
-    return any(
-        (from_ms is None or captured_at_ms >= from_ms) and (to_ms is None or captured_at_ms < to_ms)
-        for from_ms, to_ms in forgotten.get(media, ())
-    )
+    return any(in_range(captured_at_ms, from_ms, to_ms) for from_ms, to_ms in forgotten.get(media, ()))
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:

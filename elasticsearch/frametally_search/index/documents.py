@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from frametally import keys
+from frametally.books.runs import belongs
 from frametally.errors import Poison
 from frametally.ports.merging import sum_or_unknown
 from frametally.ports.steps import rolled_steps
 from frametally.records import Coverage, IntervalCount, Run, encode
 from frametally.rules.evidence import MOST_EVIDENCE
-from frametally.rules.times import DAY_MS, DAY_S
+from frametally.rules.times import DAY_S
 
 """Evidence frames of a day that are kept per source and label."""
 
@@ -175,6 +176,5 @@ def _add_coverage(
 
 
 def _check_belongs(run: Run, record: IntervalCount | Coverage) -> None:
-    since_ms = record.interval_start_ms - keys.day_start_ms(run.day)
-    if (record.model, record.interval_s) != (run.model, run.interval_s) or not 0 <= since_ms < DAY_MS:
+    if not belongs(record, run):
         raise Poison(f"run {run.prefix} holds a record of another model, interval or day: {record!r:.200}")

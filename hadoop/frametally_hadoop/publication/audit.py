@@ -7,7 +7,6 @@ fault, and the run before stays. All other checks are said, and publication goes
 
 from __future__ import annotations
 
-import datetime
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -15,7 +14,7 @@ import msgspec
 
 from frametally import keys
 from frametally.books.quality import QualityCheck, QualityReport, SetAside
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
 
@@ -290,8 +289,3 @@ def _check(name: str, problems: list[str], unknown: list[str] | None = None) -> 
         count=len(found),
         details=found[:_MOST_DETAILS],
     )
-
-
-def utc(ms: int) -> str:
-    """A time, to the second."""
-    return datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -20,10 +20,10 @@ from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.records import Run, encode
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, utc
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.plan import DayPlan
-from frametally_hadoop.publication.audit import STOPS_PUBLICATION, DayAudit, utc
+from frametally_hadoop.publication.audit import STOPS_PUBLICATION, DayAudit
 from frametally_hadoop.publication.published import compare_frames
 
 LINES_PER_PART = 1_000_000

@@ -20,13 +20,12 @@ import msgspec
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from frametally import keys
 from frametally.adapters.sql.index import rolling as sql_rolling
 from frametally.adapters.sql.index import tables
+from frametally.books.runs import belongs
 from frametally.errors import Poison, Retryable
 from frametally.records import Coverage, IntervalCount, Run, encode
 from frametally.rules.current_run import is_newer
-from frametally.rules.times import DAY_MS
 
 _ROWS_PER_INSERT = 2_000
 
@@ -136,8 +135,7 @@ def _batches(run: Run, records: Iterable[_RecordT]) -> Iterator[list[_RecordT]]:
 
 
 def _check_belongs(run: Run, record: IntervalCount | Coverage) -> None:
-    since_ms = record.interval_start_ms - keys.day_start_ms(run.day)
-    if (record.model, record.interval_s) != (run.model, run.interval_s) or not 0 <= since_ms < DAY_MS:
+    if not belongs(record, run):
         raise Poison(f"run {run.prefix} holds a record of another model, interval or day: {record!r:.200}")
 
 
