@@ -10,8 +10,9 @@ none), and can suppress overlaps. Both are switched off, so that the settings al
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ _HEADS = {"yolo", "region"}
 _SWITCHED_OFF = {"thresh": "0", "nms_threshold": "0"}
 _VERSION = struct.Struct("<3i")
 _FLOAT_BYTES = 4
+
+Layer = TypeVar("Layer")
 
 
 class Section:
@@ -66,6 +69,19 @@ class Section:
         if len(values) != 1 or values[0] < 0:
             raise self.error(f"{key}={self.options[key]} is not one whole number")
         return values[0]
+
+    def earlier(self, key: str, layers: Sequence[Layer]) -> list[Layer]:
+        """Return those of `layers`, all before this one, that `key` names. Raises `Misconfigured`.
+
+        They are counted from the start or, when negative, back from here.
+        """
+        named = self.integers(key)
+        for layer in named:
+            if not -len(layers) <= layer < len(layers):
+                raise self.error(f"{key}={self.options[key]}: there is no layer {layer} before this one")
+        if not named:
+            raise self.error(f"{key} names no layer")
+        return [layers[layer] for layer in named]
 
 
 class HeadConvolution(NamedTuple):
@@ -229,13 +245,7 @@ def _head_classes(section: Section, channels_in: int) -> int:
 
 
 def _routed_channels(section: Section, channels: list[int]) -> int:
-    key = "layers" if section.kind == "route" else "from"
-    total = 0
-    for layer in section.integers(key):
-        place = layer if layer >= 0 else len(channels) + layer
-        if not 0 <= place < len(channels):
-            raise section.error(f"{key}={section.options[key]}: there is no layer {layer} before this one")
-        total += channels[place]
+    total = sum(section.earlier("layers" if section.kind == "route" else "from", channels))
     groups = section.integer("groups", 1)
     if not total or not groups or total % groups:
         raise section.error(f"{total} channels in {groups} groups")

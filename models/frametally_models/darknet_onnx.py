@@ -28,7 +28,7 @@ _OPSET, _IR_VERSION = 13, 8  # old enough for every reader, new enough for what 
 _BN_EPSILON = 1e-6  # OpenCV's, which is the reference
 _LEAKY_SLOPE = 0.1
 
-Floats = npt.NDArray[np.float32]
+Array = npt.NDArray[np.float32] | npt.NDArray[np.int64]
 
 
 class _Value(NamedTuple):
@@ -38,6 +38,11 @@ class _Value(NamedTuple):
     channels: int
     height_px: int
     width_px: int
+
+    def slid_over(self, name: str, channels: int, *, size: int, stride: int, padding: int) -> _Value:
+        """What windows of `size` make of it; `padding` is of both edges together."""
+        sides = ((side + padding - size) // stride + 1 for side in (self.height_px, self.width_px))
+        return _Value(name, channels, *sides)
 
 
 class _Weights:
@@ -60,7 +65,7 @@ class _Graph:
         self.weights = _Weights(model.weights)
         self.heads = model.facts.heads
         self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
+        self.constants: dict[str, Array] = {}
         self.outputs: list[onnx.ValueInfoProto] = []
         self.input = _Value(INPUT_NAME, net.integer("channels", 3), height_px, width_px)
         self.values: list[_Value] = []
@@ -78,38 +83,32 @@ class _Graph:
         self.nodes.append(helper.make_node(kind, [value], [name], name=name, **attributes))
         self.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
-    def constant(self, values: npt.NDArray[np.float32] | npt.NDArray[np.int64]) -> str:
+    def constant(self, values: Array) -> str:
         name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(values, name))
+        self.constants[name] = values
         return name
 
-    def array(self, name: str) -> Floats:
-        """The constant `name`."""
-        (found,) = (constant for constant in self.constants if constant.name == name)
-        return numpy_helper.to_array(found)
-
-    def prune(self) -> None:
-        """Leave out what no output needs."""
+    def without_what_no_output_needs(self) -> onnx.GraphProto:
         needed = {output.name for output in self.outputs}
         for node in reversed(self.nodes):
             if needed & set(node.output):
                 needed.update(node.input)
-        self.nodes = [node for node in self.nodes if needed & set(node.output)]
-        self.constants = [constant for constant in self.constants if constant.name in needed]
-
-    def earlier(self, section: Section, key: str) -> list[_Value]:
-        """The layers that `key` names, counted from the start or, when negative, back from here."""
-        found = []
-        for layer in section.integers(key):
-            place = layer if layer >= 0 else len(self.values) + layer
-            if not 0 <= place < len(self.values):
-                raise section.error(
-                    f"{key}={section.options[key]}: there is no layer {layer} before this one"
+        channels, height_px, width_px = self.input[1:]
+        return helper.make_graph(
+            [node for node in self.nodes if needed & set(node.output)],
+            "darknet",
+            [
+                helper.make_tensor_value_info(
+                    INPUT_NAME, TensorProto.FLOAT, [1, channels, height_px, width_px]
                 )
-            found.append(self.values[place])
-        if not found:
-            raise section.error(f"{key} names no layer")
-        return found
+            ],
+            self.outputs,
+            [
+                numpy_helper.from_array(array, name)
+                for name, array in self.constants.items()
+                if name in needed
+            ],
+        )
 
 
 def to_onnx(model: CheckedModel, *, width_px: int, height_px: int) -> bytes:
@@ -134,12 +133,8 @@ def to_onnx(model: CheckedModel, *, width_px: int, height_px: int) -> bytes:
         if layer is None:
             raise _unknown(section, f"a [{section.kind}] layer")
         graph.values.append(layer(graph, section))
-    graph.prune()
-    picture = helper.make_tensor_value_info(
-        INPUT_NAME, TensorProto.FLOAT, [1, graph.input.channels, height_px, width_px]
-    )
     made = helper.make_model(
-        helper.make_graph(graph.nodes, "darknet", [picture], graph.outputs, graph.constants),
+        graph.without_what_no_output_needs(),
         opset_imports=[helper.make_opsetid("", _OPSET)],
         ir_version=_IR_VERSION,
         producer_name="frametally",
@@ -164,15 +159,13 @@ def _convolution(graph: _Graph, section: Section) -> _Value:
         raise _unknown(section, "a convolution with stride_x, stride_y, antialiasing or share_index")
     if not stride:
         raise section.error("stride=0: no such convolution")
-    weights = graph.weights
-    bias = weights.take(filters)
-    if section.integer("batch_normalize", 0):
-        scale, mean, variance = weights.take(filters), weights.take(filters), weights.take(filters)
-        kernel = weights.take(filters, before.channels // groups, size, size)
+    normalised = section.integer("batch_normalize", 0)
+    bias, *of_batches = (graph.weights.take(filters) for _ in range(4 if normalised else 1))
+    kernel = graph.weights.take(filters, before.channels // groups, size, size)
+    if normalised:
+        scale, mean, variance = of_batches
         factor = scale / np.sqrt(variance + _BN_EPSILON)
         kernel, bias = kernel * factor[:, None, None, None], bias - mean * factor
-    else:
-        kernel = weights.take(filters, before.channels // groups, size, size)
     name = graph.node(
         "Conv",
         [before.name, graph.constant(kernel.astype(np.float32)), graph.constant(bias.astype(np.float32))],
@@ -181,10 +174,8 @@ def _convolution(graph: _Graph, section: Section) -> _Value:
         pads=[padding] * 4,
         group=groups,
     )
-    height_px, width_px = (
-        (side + 2 * padding - size) // stride + 1 for side in (before.height_px, before.width_px)
-    )
-    return _Value(_activation(graph, section, name), filters, height_px, width_px)
+    name = _activation(graph, section, name)
+    return before.slid_over(name, filters, size=size, stride=stride, padding=2 * padding)
 
 
 def _activation(graph: _Graph, section: Section, name: str) -> str:
@@ -221,14 +212,11 @@ def _maxpool(graph: _Graph, section: Section) -> _Value:
         strides=[stride, stride],
         pads=[near, near, far, far],
     )
-    height_px, width_px = (
-        (side + padding - size) // stride + 1 for side in (before.height_px, before.width_px)
-    )
-    return before._replace(name=name, height_px=height_px, width_px=width_px)
+    return before.slid_over(name, before.channels, size=size, stride=stride, padding=padding)
 
 
 def _route(graph: _Graph, section: Section) -> _Value:
-    parts = graph.earlier(section, "layers")
+    parts = section.earlier("layers", graph.values)
     groups, group = section.integer("groups", 1), section.integer("group_id", 0)
     if len({part[2:] for part in parts}) != 1:
         raise section.error(f"layers={section.options['layers']} differ in size")
@@ -249,7 +237,7 @@ def _route(graph: _Graph, section: Section) -> _Value:
 
 
 def _shortcut(graph: _Graph, section: Section) -> _Value:
-    before, others = graph.last, graph.earlier(section, "from")
+    before, others = graph.last, section.earlier("from", graph.values)
     if "weights_type" in section.options or any(other[1:] != before[1:] for other in others):
         raise _unknown(section, "a [shortcut] with weights, or between layers of unlike shape,")
     name = before.name
@@ -282,10 +270,10 @@ def _yolo(graph: _Graph, section: Section) -> _Value:
     columns = 5 + section.integer("classes", 20)
     found = graph.node(
         "Conv",
-        [reads, *(graph.constant(graph.array(name)[4::columns]) for name in (kernel, bias))],
+        [reads, *(graph.constant(graph.constants[name][4::columns]) for name in (kernel, bias))],
         kernel_shape=[1, 1],
     )
-    boxes, channels = before.channels // columns, graph.array(kernel).shape[1]
+    boxes, channels = before.channels // columns, graph.constants[kernel].shape[1]
     graph.output("Identity", found, f"objectness_{number}", [1, boxes, before.height_px, before.width_px])
     graph.output(
         "Transpose",
