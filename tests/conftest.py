@@ -49,11 +49,11 @@ def _one_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def model_files(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
     """YOLOv4-tiny's files, from the model cache or fetched into it."""
-    from frametally_models.files import ensure_default_model
+    from frametally_models.files import chosen_model_files
 
     try:
         with _one_at_a_time(tmp_path_factory):
-            return ensure_default_model(load_settings("consumer").models_dir)
+            return chosen_model_files(load_settings("consumer"))
     except Misconfigured as error:
         _unavailable("the model", error)
         raise

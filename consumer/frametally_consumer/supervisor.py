@@ -96,7 +96,7 @@ def consume_with_workers(
 
 
 def settings_of_each(settings: Settings, workers: int) -> Settings:
-    """The settings of one of `workers`: if its network's threads are not set, twice its part of the cores.
+    """Return the settings of one of `workers`: unless threads are set, twice its part of the cores.
 
     Its part alone leaves cores idle whenever the partitions of another worker have nothing new.
     """
@@ -132,7 +132,7 @@ class _Worker:
                 self._start()
             return
         if not self._hear():
-            self._buried()
+            self._after_its_end()
 
     def stop(self) -> None:
         """Tell it to finish what is in hand and end."""
@@ -177,7 +177,7 @@ class _Worker:
             return False
         return True
 
-    def _buried(self) -> None:
+    def _after_its_end(self) -> None:
         if self._process is None or self.connection is None:
             return
         self._process.join()
@@ -225,7 +225,7 @@ class _Line:
 def _work(
     settings: Settings, model: NetworkModel | None, until_caught_up: bool, connection: Connection
 ) -> None:
-    """The whole life of one worker process."""
+    """Live the whole life of one worker process."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

@@ -35,7 +35,7 @@ def agreement(
     *,
     least_confidence_of_other: float = 0.0,
 ) -> Agreement:
-    """What of `reference` is in `other`; each detection of `other` counts for one at most.
+    """Count what of `reference` is in `other`; each detection of `other` counts for one at most.
 
     Args:
         reference: Detections of each picture, the most confident first.
@@ -44,16 +44,13 @@ def agreement(
     """
     sought = found = 0
     for expected, got in zip(reference, other, strict=True):
-        free = [one for one in got if one.confidence >= least_confidence_of_other]
+        free = [candidate for candidate in got if candidate.confidence >= least_confidence_of_other]
         for detection in expected:
             if detection.confidence < LEAST_CONFIDENCE:
                 continue
             sought += 1
-            best = max(
-                (one for one in free if one.label == detection.label),
-                key=lambda one: iou(one.box, detection.box),
-                default=None,
-            )
+            same = [candidate for candidate in free if candidate.label == detection.label]
+            best = max(same, key=lambda candidate: iou(candidate.box, detection.box), default=None)
             if best is not None and iou(best.box, detection.box) >= LEAST_IOU:
                 found += 1
                 free.remove(best)
@@ -61,7 +58,7 @@ def agreement(
 
 
 def iou(one: Sequence[float], other: Sequence[float]) -> float:
-    """Intersection over union of two boxes, each (left, top, width, height)."""
+    """Return the intersection over union of two boxes, each (left, top, width, height)."""
     across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     common = max(across, 0.0) * max(down, 0.0)

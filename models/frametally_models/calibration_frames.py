@@ -22,7 +22,7 @@ _KEPT_PER_WANTED = 8
 
 
 def calibration_frames(settings: Settings, progress: Progress) -> Iterator[Pixels]:
-    """At most `calibration_frames` frames, evenly from all there are, each (height, width, 3) uint8 BGR.
+    """Yield at most `calibration_frames` frames, evenly from all there are, (height, width, 3) uint8 BGR.
 
     From `calibration_dir` if it is set, else from the store; from the demo clip if the store has none. Each
     is read when it is asked for: 200 frames of 4K would be 5 GB.
@@ -46,13 +46,13 @@ def calibration_frames(settings: Settings, progress: Progress) -> Iterator[Pixel
 
 
 def evenly(count: int, wanted: int) -> list[int]:
-    """`wanted` places, at most `count`, spread evenly over `range(count)`."""
+    """Return `wanted` indices, at most `count`, spread evenly over `range(count)`."""
     wanted = min(count, wanted)
     return [place * count // wanted for place in range(wanted)]
 
 
 def thinned(names: Iterable[str], wanted: int) -> list[str]:
-    """`wanted` of `names`, at most all, spread evenly; never are many more in memory.
+    """Return `wanted` of `names`, at most all, spread evenly; never are many more in memory.
 
     Every `step`-th is kept, and `step` doubles when they are too many: a camera's year has 160 million.
     """

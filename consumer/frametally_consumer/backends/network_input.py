@@ -39,7 +39,7 @@ class Fitted(NamedTuple):
 
 
 def fit(image: Pixels, *, width_px: int, height_px: int, resize: Resize) -> Fitted:
-    """`image` at the size of a network's input.
+    """Return `image` at the size of a network's input.
 
     Args:
         image: (height, width, 3) uint8, blue-green-red.
@@ -69,7 +69,7 @@ def fit(image: Pixels, *, width_px: int, height_px: int, resize: Resize) -> Fitt
 
 
 def as_parts_of_the_image(rows: npt.NDArray[np.float32], fitted: Fitted) -> npt.NDArray[np.float32]:
-    """`rows` whose boxes are parts of the network's input, with boxes that are parts of the image.
+    """Return `rows`, whose boxes are parts of the network's input, with boxes that are parts of the image.
 
     Args:
         rows: (n, 4 or more) float32: centre x, centre y, width, height, and what else there is.
@@ -85,7 +85,7 @@ def as_parts_of_the_image(rows: npt.NDArray[np.float32], fitted: Fitted) -> npt.
 
 
 def as_blob(picture: Pixels) -> npt.NDArray[np.float32]:
-    """`picture` as networks take it: (1, 3, height, width) float32, red-green-blue, 0 to 1."""
+    """Return `picture` as networks take it: (1, 3, height, width) float32, red-green-blue, 0 to 1."""
     blob = cv2.dnn.blobFromImage(picture, 1 / 255, picture.shape[1::-1], swapRB=True, crop=False)
     return np.asarray(blob, dtype=np.float32)
 

@@ -17,13 +17,9 @@ class OnnxRuntimeNetwork:
     """An ONNX network in 32-bit floats, one picture at a time."""
 
     def __init__(self, network: bytes, *, name: str, providers: Sequence[str], threads: int) -> None:
-        """Load the network.
+        """Load the ONNX file `network`, which error lines call `name`.
 
-        Args:
-            network: The ONNX file.
-            name: What an error line calls it.
-            providers: ONNX Runtime's execution providers, the first that can run an operation runs it.
-            threads: Of the computation.
+        Of ONNX Runtime's execution `providers` the first that can run an operation runs it.
 
         Raises:
             Misconfigured: A provider is not in the installed ONNX Runtime or cannot be loaded here, or it

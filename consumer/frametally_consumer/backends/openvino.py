@@ -88,7 +88,7 @@ def _hand_over(request: Any, then: Callable[[Outputs], None]) -> None:
 
 
 def _taking_pictures(model: ov.Model) -> ov.Model:
-    """The network with an input of (1, height, width, 3) uint8, blue-green-red; the rest is part of it."""
+    """Return the network with an input of (1, height, width, 3) uint8, blue-green-red."""
     steps = PrePostProcessor(model)
     picture = steps.input()
     picture.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))

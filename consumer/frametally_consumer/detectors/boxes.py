@@ -42,7 +42,7 @@ class Boxes(NamedTuple):
 
 
 def to_steps(values: npt.ArrayLike, steps: int) -> Integers:
-    """`values` as whole numbers of 1/`steps`, halves rounded up; int64 of the same shape."""
+    """Return `values` as whole numbers of 1/`steps`, halves rounded up; int64 of the same shape."""
     return np.floor(np.asarray(values, dtype=np.float64) * steps + 0.5).astype(np.int64)
 
 
@@ -54,7 +54,7 @@ def boxes_from_rows(
     min_confidence: float,
     nms_iou: float,
 ) -> Boxes:
-    """The objects that a YOLO network found in one image.
+    """Return the objects that a YOLO network found in one image.
 
     A row is one box with its best class (of equal ones the first); its confidence is compared with
     `min_confidence` in ten-thousandths, as it will be written.
@@ -87,7 +87,7 @@ def boxes_from_rows(
 
 
 def suppress_overlaps(corners: Floats, class_index: Integers, *, nms_iou: float) -> Integers:
-    """Greedy non-maximum suppression within each class.
+    """Suppress overlaps within each class, greedily.
 
     Args:
         corners: (n, 4) float64, (left, top, right, bottom), strongest box first.
@@ -116,15 +116,10 @@ def suppress_overlaps(corners: Floats, class_index: Integers, *, nms_iou: float)
 
 
 def clip_to_tenths(corners: Floats, *, width_px: int, height_px: int) -> Integers:
-    """Boxes cut at the image's edges, their edges rounded to tenths of a pixel.
+    """Cut boxes at the image's edges, and round to tenths of a pixel.
 
-    Args:
-        corners: (n, 4) float64, (left, top, right, bottom) in pixels.
-        width_px: Width of the image.
-        height_px: Height of the image.
-
-    Returns:
-        (n, 4) int64, (left, top, width, height) in tenths; a width or height of 0 where nothing is left.
+    `corners` are (n, 4) float64, (left, top, right, bottom) in pixels; what is returned is (n, 4) int64,
+    (left, top, width, height) in tenths, a width or height of 0 where nothing is left.
     """
     edges = np.array([width_px, height_px, width_px, height_px], dtype=np.float64)
     tenths = to_steps(np.clip(corners, 0.0, edges), PIXEL_STEPS)
@@ -133,7 +128,7 @@ def clip_to_tenths(corners: Floats, *, width_px: int, height_px: int) -> Integer
 
 
 def in_stated_order(class_index: Integers, confidence_e4: Integers, box_tenths: Integers) -> Boxes:
-    """`Boxes` of these arrays, without those of no area, in the order that `Detector.detect` states."""
+    """Return `Boxes` of these arrays, without those of no area, in the order of `Detector.detect`."""
     visible = (box_tenths[:, 2:] > 0).all(axis=1)
     class_index, confidence_e4, box_tenths = class_index[visible], confidence_e4[visible], box_tenths[visible]
     order = np.lexsort((*box_tenths.T[::-1], class_index, -confidence_e4))  # last key first
@@ -141,7 +136,7 @@ def in_stated_order(class_index: Integers, confidence_e4: Integers, box_tenths: 
 
 
 def as_detections(boxes: Boxes, class_names: Sequence[str]) -> list[Detection]:
-    """`boxes` as records, in the same order."""
+    """Return `boxes` as records, in the same order."""
     return [
         Detection(
             label=class_names[class_index],

@@ -26,7 +26,7 @@ _EXTRA = "install the consumer's packages: pip install 'frametally[consumer]'"
 
 
 def cores() -> int:
-    """How many cores this process may use: those it may run on, but no more than its CPU quota pays for.
+    """Return how many cores this process may use: those it may run on, as far as its CPU quota pays.
 
     The quota is that of its cgroup (v2) or of one above, as `docker run --cpus` and `CPUQuota=` set it.
     """
@@ -44,25 +44,25 @@ def cores() -> int:
 
 
 def threads(settings: Settings) -> int:
-    """How many threads a worker's network has."""
+    """Return how many threads a worker's network has."""
     return settings.detector_threads or cores()
 
 
 def is_installed(backend: Backend) -> bool:
-    """Whether `backend`, and what converts a network for it, can be imported here."""
+    """Return whether `backend`, and what converts a network for it, can be imported here."""
     needs = {"opencv": ("cv2",), "openvino": ("openvino", "onnx"), "onnxruntime": ("onnxruntime", "onnx")}
     return all(importlib.util.find_spec(name) is not None for name in needs[backend])
 
 
 def fastest_installed() -> Backend:
-    """OpenVINO on x86, ONNX Runtime elsewhere, OpenCV where neither is installed."""
+    """Return OpenVINO on x86, ONNX Runtime elsewhere, OpenCV where neither is installed."""
     if platform.machine() in _X86 and is_installed("openvino"):
         return "openvino"
     return "onnxruntime" if is_installed("onnxruntime") else "opencv"
 
 
 def chosen_backend(settings: Settings, progress: Progress) -> Backend:
-    """The back-end that the settings ask for; for `auto` the one that the store remembers.
+    """Return the back-end that the settings ask for; for `auto` the one that the store remembers.
 
     The first worker of a store that is told `auto` chooses, and the choice stays: counts of two back-ends are
     counts of two models.

@@ -51,7 +51,7 @@ class PixelDetector:
         return self._model_id
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Detection]]:
-        """The patches in each of `images`, as `Detector.detect` says.
+        """Return the patches in each of `images`, as `Detector.detect` says.
 
         Raises:
             ValueError: An image is not (height, width, 3) of uint8.

@@ -23,7 +23,7 @@ class Detector(Protocol):
         """Name, back-end, precision and 8 hex over everything that changes a detection."""
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Detection]]:
-        """The objects in each of `images`, boxes in pixels of that image.
+        """Return the objects in each of `images`, boxes in pixels of that image.
 
         What is found in an image depends on nothing but that image: not on the others in the call, not on
         the number of threads. Each list is sorted by confidence (highest first), then by the class's place
@@ -44,7 +44,7 @@ class AsyncDetector(Detector, Protocol):
         """
 
     def start(self, image: Pixels, *, frame_px: tuple[int, int] | None = None) -> Future[list[Detection]]:
-        """What `detect` would find in `image`, later.
+        """Return what `detect` would find in `image`, later.
 
         Waits while as many images are under way as the detector can work on. `image` is not used after the
         return. The future may be completed in any thread, and out of order.
@@ -56,14 +56,14 @@ class AsyncDetector(Detector, Protocol):
 
 
 def least_px(detector: Detector) -> tuple[int, int] | None:
-    """How large an image has to be for `detector`; None if it wants every pixel."""
+    """Return how large an image has to be for `detector`; None if it wants every pixel."""
     return detector.least_px if isinstance(detector, AsyncDetector) else None
 
 
 def start(
     detector: Detector, image: Pixels, *, frame_px: tuple[int, int] | None = None
 ) -> Future[list[Detection]]:
-    """What `detector` finds in `image`: later if the detector can, or else now.
+    """Return what `detector` finds in `image`: later if the detector can, or else now.
 
     Raises:
         Misconfigured: The detector cannot work; the future may hold the same.
@@ -79,7 +79,7 @@ def start(
 
 
 def make_model_id(*, name: str, backend: str, precision: str, ingredients: Mapping[str, object]) -> str:
-    """`<name>-<backend>-<precision>-<8 hex>`, of the characters a-z, 0-9, `.`, `_` and `-` only.
+    """Return `<name>-<backend>-<precision>-<8 hex>`, of the characters a-z, 0-9, `.`, `_` and `-` only.
 
     Args:
         name: What people call the model; shown, and part of the id.
@@ -94,6 +94,6 @@ def make_model_id(*, name: str, backend: str, precision: str, ingredients: Mappi
 
 
 def check_image(image: Pixels) -> None:
-    """Raises `ValueError` unless `image` has shape (height, width, 3), no side 0, and dtype uint8."""
+    """Raise `ValueError` unless `image` has shape (height, width, 3), no side 0, and dtype uint8."""
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype != np.uint8:
         raise ValueError(f"expected an image (height, width, 3) of uint8, got {image.shape} of {image.dtype}")

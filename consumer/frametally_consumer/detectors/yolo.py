@@ -110,7 +110,7 @@ class YoloDetector:
         ).result()
 
     def _run(self, fitted: Fitted, read: Callable[[Outputs], T]) -> Future[T]:
-        """What `read` makes of the network's outputs, later."""
+        """Return what `read` makes of the network's outputs, later."""
         future: Future[T] = Future()
 
         def then(outputs: Outputs) -> None:

@@ -15,8 +15,8 @@ _MOST_BATCH_BYTES = 8 * 1024 * 1024
 """A batch is written when it takes that much memory, however few messages it has."""
 
 
-def _weight(outcome: Outcome) -> int:
-    """About how many bytes of memory it takes."""
+def _weight_bytes(outcome: Outcome) -> int:
+    """Return about how many bytes of memory an outcome takes."""
     if isinstance(outcome, DeadLetter):
         return 500 + len(outcome.message)
     return 500 + 200 * len(outcome.detections)
@@ -31,12 +31,12 @@ class Batch(NamedTuple):
 
     @property
     def frames(self) -> list[FrameDetections]:
-        """Messages that became detections."""
+        """The frames of the messages that became detections."""
         return [outcome for outcome in self.outcomes.values() if isinstance(outcome, FrameDetections)]
 
     @property
     def dead_letters(self) -> list[DeadLetter]:
-        """Messages that did not."""
+        """The messages that were set aside."""
         return [outcome for outcome in self.outcomes.values() if isinstance(outcome, DeadLetter)]
 
     @property
@@ -96,7 +96,7 @@ class AssignedPartition:
             self._arrive(self.read_to if place.limit is None else min(self.read_to, place.limit))
 
     def take(self, offset: int) -> tuple[int, int] | None:
-        """A message at this offset was polled, and is wanted (ask `wants` first).
+        """Take note of a polled message at this offset, which is wanted (ask `wants` first).
 
         Returns:
             The offsets that the log has left out before it, first and next, if there are any.
@@ -106,7 +106,7 @@ class AssignedPartition:
         return lost
 
     def wants(self, offset: int) -> bool:
-        """Whether a message at this offset, just polled, is to be taken."""
+        """Return whether a message at this offset, just polled, is to be taken."""
         if self.place is None or self.seek_to is not None or offset < self.read_to:
             return False  # where the log goes on is not where this partition does
         limit = self.place.limit
@@ -122,7 +122,7 @@ class AssignedPartition:
         """Hold what became of a message; they come in order. One that a segment covers by now is left out."""
         if offset >= self.arrived_to:
             self._held[offset] = outcome
-            self._held_bytes += _weight(outcome)
+            self._held_bytes += _weight_bytes(outcome)
             self._arrive(offset + 1)
             self._skip_to_limit()
 
@@ -143,7 +143,7 @@ class AssignedPartition:
 
     @property
     def settled(self) -> bool:
-        """All that has arrived is in the chain and committed."""
+        """Whether all that has arrived is in the chain and committed."""
         return (
             self.place is not None
             and self.arrived_to == self.place.next_offset
@@ -153,11 +153,11 @@ class AssignedPartition:
         )
 
     def is_full(self, batch_frames: int) -> bool:
-        """Whether two batches wait, one perhaps on its way: no more is taken in until one is written."""
+        """Return whether two batches wait, one perhaps on its way: no more is taken until one is written."""
         return len(self._held) >= 2 * batch_frames or self._held_bytes >= 2 * _MOST_BATCH_BYTES
 
     def next_batch(self, *, batch_frames: int, batch_s: float, everything: bool) -> Batch | None:
-        """The batch that is full, old enough, at the limit, or whatever there is; None if none is due."""
+        """Return the batch that is full, old enough, at the limit, or `everything`; None if none is due."""
         if self.place is None or self.writing is not None or self._opened_at_s is None:
             return None
         full = len(self._held) >= batch_frames or self._held_bytes >= _MOST_BATCH_BYTES
@@ -170,14 +170,14 @@ class AssignedPartition:
         return self.writing
 
     def advance(self, next_offset: int) -> None:
-        """The chain ends at `next_offset` now: what it covers is dropped, what lies above stays held."""
+        """Drop what the chain covers now that it ends at `next_offset`; what lies above stays held."""
         if self.place is None:
             raise ValueError("not started")
         self.place = self.place._replace(next_offset=next_offset)
         self.writing = None
         self.uncommitted = next_offset
         self._held = {offset: outcome for offset, outcome in self._held.items() if offset >= next_offset}
-        self._held_bytes = sum(map(_weight, self._held.values()))
+        self._held_bytes = sum(map(_weight_bytes, self._held.values()))
         self.arrived_to = max(self.arrived_to, next_offset)
         self._opened_at_s = time.monotonic() if self.arrived_to > next_offset else None
         self._skip_to_limit()
@@ -186,7 +186,7 @@ class AssignedPartition:
 
     @property
     def at_limit(self) -> bool:
-        """The chain has been completed up to a segment that was there: its end is further on."""
+        """Whether the chain was completed up to a segment that was there: its end is further on."""
         return (
             self.place is not None
             and self.place.limit is not None

@@ -47,7 +47,7 @@ def _started(detector: Detector, loaded: Loaded | DeadLetter | None) -> Started 
 
 
 def collect(model: str, chunk: Sequence[Started | DeadLetter | None]) -> list[Outcome | None]:
-    """What became of each message of a chunk, once all is found; None for one that is wanted no more."""
+    """Return what became of each message of a chunk, once all are done; None for one wanted no more."""
     outcomes = [
         _detections(item.announcement, item.found.result(), model) if isinstance(item, Started) else item
         for item in chunk

@@ -22,7 +22,7 @@ class Loaded(NamedTuple):
 
 
 def parse(record: LogRecord) -> FrameAnnouncement | DeadLetter:
-    """The announcement in a message, or the dead letter instead."""
+    """Return the announcement in a message, or the dead letter instead."""
     try:
         return parse_announcement(record.value)
     except BadFrame as error:
@@ -39,16 +39,10 @@ def load(
     patience: Patience,
     give_up: Callable[[], bool],
 ) -> Loaded | DeadLetter | None:
-    """The announced frame with its picture, or the dead letter instead; None if it is wanted no more.
+    """Return the announced frame with its picture, or the dead letter; None if it is wanted no more.
 
-    Args:
-        record: The message.
-        frame: The announcement in it.
-        store: Where the picture lies; while it is away this waits.
-        max_pixels: Width times height above which a picture is refused.
-        least_px: How large the picture has to be, as `read_frame` says.
-        patience: How to wait.
-        give_up: Whether the frame is wanted no more.
+    While the store is away this waits, until `give_up` says that the frame is wanted no more; `max_pixels`
+    and `least_px` are as `read_frame` says.
     """
 
     def read() -> Pixels:

@@ -142,12 +142,12 @@ class _Worker:
             raise
         self._over.set()
         ended = self._pipeline.close(within_s=_CLOSE_WITHIN_S)
-        return self._partitions.tally.report(
-            model=self._model, stopped=list(self._partitions.stopped.values()), unfinished=not ended
-        )
+        report = self._partitions.report
+        report.stopped, report.unfinished = list(self._partitions.stopped.values()), not ended
+        return report
 
     def _join(self) -> LogConsumer | None:
-        """The group's new member, once log and store are there; None if told to stop before."""
+        """Return the group's new member, once log and store are there; None if told to stop before."""
 
         def join() -> LogConsumer:
             self._log.create_topic(self._settings.topic, self._settings.log_partitions)

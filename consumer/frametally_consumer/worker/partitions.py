@@ -14,7 +14,7 @@ from frametally.segments.chain import ChainBroken, ChainEnd, PutResult, SegmentC
 from frametally.settings.stages import Settings
 from frametally_consumer.worker.assigned import AssignedPartition, Batch, Outcome
 from frametally_consumer.worker.pipeline import Pipeline, Taken
-from frametally_consumer.worker.report import ConsumerTally
+from frametally_consumer.worker.report import ConsumeReport
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class Partitions:
 
     Attributes:
         stopped: Those that cannot go on, each with its reason.
-        tally: What was done so far.
+        report: What was done so far.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class Partitions:
         progress: Progress,
         model: str,
     ) -> None:
-        """None are held yet."""
+        """Hold no partition yet."""
         self.stopped: dict[int, Skipped] = {}
-        self.tally = ConsumerTally()
+        self.report = ConsumeReport(model)
         self._settings = settings
         self._store = store
         self._pipeline = pipeline
@@ -47,28 +47,28 @@ class Partitions:
         self._held: dict[int, AssignedPartition] = {}
 
     def __iter__(self) -> Iterator[AssignedPartition]:
-        """Those that are held now; they may be dropped meanwhile."""
+        """Go through the partitions that are held now; they may be dropped meanwhile."""
         return iter(list(self._held.values()))
 
     @property
     def settled(self) -> bool:
-        """All that was taken from the log is in a chain and committed."""
+        """Whether all that was taken from the log is in a chain and committed."""
         return all(assigned.settled for assigned in self)
 
     @property
     def full(self) -> bool:
-        """Nothing more is to be taken from the log for now: a place is not known yet, or two batches wait."""
+        """Whether no more is to be taken for now: a chain's end is not known yet, or two batches wait."""
         return any(
             assigned.place is None or assigned.is_full(self._settings.batch_frames) for assigned in self
         )
 
     @property
     def held_messages(self) -> int:
-        """Messages whose outcomes are held."""
+        """How many messages' outcomes are held."""
         return sum(assigned.held_messages for assigned in self)
 
     def assign(self, partition: int, *, log_id: str, log_begin: int, committed_offset: int) -> None:
-        """The group gave this partition to this worker: look up where its chain ends."""
+        """Look up where the chain of a partition ends that the group gave to this worker."""
         self.stopped.pop(partition, None)
         chain = SegmentChain(
             self._store,
@@ -82,13 +82,13 @@ class Partitions:
         self._look_up(assigned, committed_offset)
 
     def drop(self, partition: int) -> None:
-        """It is another worker's by now: all that is unfinished is worth nothing any more."""
+        """Drop a partition that is another worker's by now, with all that is unfinished in it."""
         assigned = self._held.pop(partition, None)
         if assigned is not None:
             assigned.dropped = True
 
     def take(self, record: LogRecord) -> Taken | None:
-        """A message was polled; None if it is not wanted."""
+        """Take a message that was polled; return None if it is not wanted."""
         assigned = self._held.get(record.partition)
         if assigned is None or not assigned.wants(record.offset):
             return None
@@ -98,7 +98,7 @@ class Partitions:
         return Taken(assigned, record)
 
     def hold(self, taken: Taken, outcome: Outcome | None) -> None:
-        """A message has its outcome; None only in a partition that was dropped."""
+        """Hold a message's outcome; it is None only in a partition that was dropped."""
         if outcome is not None and not taken.assigned.dropped:
             taken.assigned.add(taken.record.offset, outcome)
 
@@ -146,9 +146,9 @@ class Partitions:
             if put is None:
                 return
             if put.adopted:
-                self.tally.segments_adopted += 1
+                self.report.segments_adopted += 1
             else:
-                self.tally.count(assigned.partition, batch)
+                self.report.count(assigned.partition, batch)
             if not assigned.dropped:
                 assigned.advance(put.next_offset)
                 failpoints.passing("consumer.written")
@@ -156,7 +156,7 @@ class Partitions:
         self._pipeline.write(assigned, batch, written)
 
     def _outcome(self, assigned: AssignedPartition, result: Callable[[], T]) -> T | None:
-        """What a job of the chain returned; None if it was given up, or the partition has to stop."""
+        """Return what a job of the chain returned; None if it was given up, or the partition has to stop."""
         try:
             return result()
         except GivenUp:

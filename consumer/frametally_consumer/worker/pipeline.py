@@ -76,12 +76,12 @@ class Pipeline:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is under way."""
+        """Whether nothing is under way."""
         return self._jobs == 0
 
     @property
     def messages(self) -> int:
-        """Messages that are being loaded or detected."""
+        """How many messages are being loaded or detected."""
         return self._messages
 
     def submit(
@@ -160,7 +160,7 @@ class Pipeline:
         then: Callable[[Callable[[], ChainEnd]], None],
     ) -> None:
         """Find where the partition's chain ends; `then` gets a call that returns or raises that."""
-        self._insist(assigned, "look-up", lambda: assigned.chain.resume(committed_offset), then)
+        self._run_until_done(assigned, "look-up", lambda: assigned.chain.resume(committed_offset), then)
 
     def write(
         self, assigned: AssignedPartition, batch: Batch, then: Callable[[Callable[[], PutResult]], None]
@@ -174,9 +174,9 @@ class Pipeline:
             dead_letters=batch.dead_letters,
             held=batch.held,
         )
-        self._insist(assigned, "write", put, then)
+        self._run_until_done(assigned, "write", put, then)
 
-    def _insist(
+    def _run_until_done(
         self,
         assigned: AssignedPartition,
         what: str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from frametally.process.reports import Skipped
 from frametally_consumer.worker.assigned import Batch
@@ -12,7 +12,8 @@ _MOST_LISTED = 1000
 """Dead letters that a report lists; they are all in the segments."""
 
 
-class ConsumeReport(NamedTuple):
+@dataclass
+class ConsumeReport:
     """What one call of `consume` did.
 
     Attributes:
@@ -27,26 +28,16 @@ class ConsumeReport(NamedTuple):
     """
 
     model: str
-    frames: int
-    segments_written: int
-    segments_adopted: int
-    dead_letters: list[Skipped]
-    stopped: list[Skipped]
+    frames: int = 0
+    segments_written: int = 0
+    segments_adopted: int = 0
+    dead_letters: list[Skipped] = field(default_factory=list)
+    stopped: list[Skipped] = field(default_factory=list)
     dead_letters_unlisted: int = 0
     unfinished: bool = False
 
-
-class ConsumerTally:
-    """What a worker has done so far."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.frames = self.segments_written = self.segments_adopted = 0
-        self.dead_letters: list[Skipped] = []
-        self.dead_letters_unlisted = 0
-
     def count(self, partition: int, batch: Batch) -> None:
-        """A segment was written."""
+        """Add a segment that was written."""
         self.segments_written += 1
         self.frames += len(batch.frames)
         for letter in batch.dead_letters:
@@ -56,30 +47,16 @@ class ConsumerTally:
             else:
                 self.dead_letters_unlisted += 1
 
-    def report(self, *, model: str, stopped: list[Skipped], unfinished: bool) -> ConsumeReport:
-        """All of it."""
-        return ConsumeReport(
-            model,
-            self.frames,
-            self.segments_written,
-            self.segments_adopted,
-            self.dead_letters,
-            stopped,
-            self.dead_letters_unlisted,
-            unfinished,
-        )
-
 
 def add_up(reports: Sequence[ConsumeReport]) -> ConsumeReport:
-    """What several workers of one group did together."""
-    stopped = {item.name: item for report in reports for item in report.stopped}
-    return ConsumeReport(
-        model=reports[0].model if reports else "",
-        frames=sum(report.frames for report in reports),
-        segments_written=sum(report.segments_written for report in reports),
-        segments_adopted=sum(report.segments_adopted for report in reports),
-        dead_letters=[item for report in reports for item in report.dead_letters],
-        stopped=list(stopped.values()),
-        dead_letters_unlisted=sum(report.dead_letters_unlisted for report in reports),
-        unfinished=any(report.unfinished for report in reports),
-    )
+    """Return what several workers of one group did together."""
+    total = ConsumeReport(reports[0].model if reports else "")
+    for report in reports:
+        total.frames += report.frames
+        total.segments_written += report.segments_written
+        total.segments_adopted += report.segments_adopted
+        total.dead_letters += report.dead_letters
+        total.stopped = [*{item.name: item for item in total.stopped + report.stopped}.values()]
+        total.dead_letters_unlisted += report.dead_letters_unlisted
+        total.unfinished |= report.unfinished
+    return total
