@@ -18,7 +18,7 @@ from frametally_web.api.endpoints import ENDPOINTS, FORMATS, Endpoint
 from frametally_web.api.events import Streams
 from frametally_web.books import run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts
-from frametally_web.charts import counts
+from frametally_web.charts import counts, heatmap, scope
 from frametally_web.charts.export import export
 from frametally_web.charts.sources import list_sources
 from frametally_web.proof import evidence, frames, objects
@@ -79,19 +79,16 @@ class Api:
 
     def models(self, _: Args) -> answers.Answer:
         """What can be asked for."""
-        bases: dict[str, list[int]] = {}
-        for series in self._ports.index.series():
-            bases.setdefault(series.model, []).append(series.base_interval_s)
         return answers.Models(
             models=[
-                answers.ModelChoice(model=model, base_intervals_s=sorted(stored))
-                for model, stored in bases.items()
+                answers.ModelChoice(model=model, base_intervals_s=stored)
+                for model, stored in scope.stored_intervals(self._ports.index).items()
             ]
         )
 
     def labels(self, args: Args) -> answers.Answer:
         """Labels, most first."""
-        choice = counts.choose_model(self._ports.index, query.read_one(args, "model"))
+        choice = scope.choose_model(self._ports.index, query.read_one(args, "model"))
         found = self._ports.index.labels(choice.model) if choice else []
         return answers.Labels(
             model=choice.model if choice else None,
@@ -115,7 +112,7 @@ class Api:
     def heatmap(self, args: Args) -> answers.Answer:
         """Hours of the week."""
         selection = query.read_selection(args, self._settings)
-        return counts.heatmap(self._ports.index, self._settings, selection)
+        return heatmap.count_week(self._ports.index, self._settings, selection)
 
     def evidence(self, args: Args) -> answers.Answer:
         """The busiest frame per label."""

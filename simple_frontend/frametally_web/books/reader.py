@@ -63,6 +63,14 @@ class Seen(NamedTuple):
     reading: Reading | None
 
 
+class _Work(NamedTuple):
+    """What the thread does next: which of the two it reads, and whether streams wait for the index."""
+
+    media: bool
+    status: bool
+    watched: bool
+
+
 class BooksReader:
     """The background reader. Starts its thread with the first question, and ends it with `close`."""
 
@@ -184,27 +192,29 @@ class BooksReader:
             self._changed.wait_for(lambda: self._closed or done(), timeout=left_s)
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                watched = self._watchers > 0
-                if not (self._media_wanted or self._status_wanted or watched or self._closed):
-                    self._changed.wait(timeout=_IDLE_S)
-                    if not (self._media_wanted or self._status_wanted or self._watchers or self._closed):
-                        self._thread = None  # the next question starts another
-                        return
-                elif not (self._media_wanted or self._status_wanted or self._closed):
-                    self._changed.wait(timeout=_LOOK_AT_INDEX_EVERY_S)
-                if self._closed:
-                    return
-                now_s = time.monotonic()
-                wants_status = self._status_wanted or (self._watchers > 0 and now_s >= self._status_due_s)
-                wants_media = self._media_wanted
-                self._media_wanted = self._status_wanted = False
-                watched = self._watchers > 0
-            if watched and self._index_has_changed():
-                wants_media = True
-            if wants_media or wants_status:
-                self._read(with_status=wants_status)
+        while (work := self._next_work()) is not None:
+            index_changed = work.watched and self._index_has_changed()
+            if work.media or work.status or index_changed:
+                self._read(with_status=work.status)
+
+    def _next_work(self) -> _Work | None:
+        """Wait until something is to be read or looked at; None ends the thread."""
+        with self._changed:
+            watched = self._watchers > 0
+            if not self._is_wanted():
+                self._changed.wait(timeout=_LOOK_AT_INDEX_EVERY_S if watched else _IDLE_S)
+                if not (watched or self._watchers or self._is_wanted()):
+                    self._thread = None  # the next question starts another
+                    return None
+            if self._closed:
+                return None
+            is_due = self._watchers > 0 and time.monotonic() >= self._status_due_s
+            work = _Work(self._media_wanted, self._status_wanted or is_due, self._watchers > 0)
+            self._media_wanted = self._status_wanted = False
+            return work
+
+    def _is_wanted(self) -> bool:
+        return self._media_wanted or self._status_wanted or self._closed
 
     def _index_version(self) -> str | None:
         try:

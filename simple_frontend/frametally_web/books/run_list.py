@@ -9,7 +9,7 @@ from frametally.errors import Poison
 from frametally.records import Run
 from frametally_web.books import answers
 from frametally_web.books.reader import DashboardPorts
-from frametally_web.charts import counts
+from frametally_web.charts import scope
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ def list_runs(ports: DashboardPorts, *, model: str | None, limit: int) -> answer
     Raises:
         Problem: 400, if there is no such model.
     """
-    choice = counts.choose_model(ports.index, model)
+    choice = scope.choose_model(ports.index, model)
     if choice is None:
         return answers.Runs(model=None, runs=[], runs_left_out=0)
     runs = [run for run in ports.index.current_runs() if run.model == choice.model]

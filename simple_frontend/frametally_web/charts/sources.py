@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frametally.ports.count_index import CountIndex
-from frametally_web.charts import counts
+from frametally_web.charts import scope
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests import answers
 
@@ -14,7 +14,7 @@ def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> 
     Raises:
         Problem: 400, if there is no such model.
     """
-    choice = counts.choose_model(index, model)
+    choice = scope.choose_model(index, model)
     if choice is None:
         return answers.Sources(model=None, sources=[])
     return answers.Sources(

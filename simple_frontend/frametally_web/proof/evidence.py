@@ -13,7 +13,7 @@ from frametally.records import Detection, FrameDetections
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.settings.stages import Settings
 from frametally_web.books.reader import DashboardPorts
-from frametally_web.charts import counts
+from frametally_web.charts import scope
 from frametally_web.proof import answers
 from frametally_web.requests.query import Selection
 
@@ -37,8 +37,8 @@ def find_evidence(
     Raises:
         Problem: 400, if there is no such model, or too much is asked for.
     """
-    choice = counts.choose_model(ports.index, selection.model)
-    asked = counts.resolve(ports.index, settings, choice, selection) if choice else None
+    choice = scope.choose_model(ports.index, selection.model)
+    asked = scope.resolve(ports.index, settings, choice, selection) if choice else None
     if choice is None or asked is None:
         return answers.EvidenceFrames(model=choice.model if choice else None, frames=[], labels_left_out=0)
     found = ports.index.evidence(

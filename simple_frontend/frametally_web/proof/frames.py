@@ -6,8 +6,6 @@ import heapq
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import msgspec
-
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectMissing
@@ -17,14 +15,15 @@ from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts.recent_ranges import RecentRanges
 from frametally_web.proof import answers
 from frametally_web.proof.evidence import box
+from frametally_web.proof.pages import Place, read_page
 from frametally_web.proof.sums import Bar, find_bar, intervals_with_boxes
-from frametally_web.requests.query import Selection, write_cursor
+from frametally_web.requests.query import Selection
 
 MAX_INTERVALS = 60
 """Intervals that one page looks into at most; where they show less than the index says, the next goes on."""
 
 
-class FramesCursor(msgspec.Struct, frozen=True, array_like=True):
+class FramesCursor(NamedTuple):
     """Where a page ended: the place of its last frame, and the sum up to it."""
 
     captured_at_ms: int
@@ -68,19 +67,13 @@ def find_frames(
             next=None,
             note=None,
         )
-    total = cursor.running_total if cursor else 0
-    after = (cursor.captured_at_ms, cursor.image_path) if cursor else None
-    shown: list[answers.CountedFrame] = []
-    goes_on: tuple[int, str] | None = None
-    for found in _look(ports, settings, bar, after):
-        if isinstance(found, _LookedUpTo):
-            goes_on = (found.ms, "")  # before any path
-            break
-        if len(shown) == limit:
-            goes_on = (shown[-1].captured_at_ms, shown[-1].image_path)
-            break
-        total += len(found.boxes)
-        shown.append(_frame(found, total, image_url))
+    page = read_page(
+        _look(ports, settings, bar, cursor[:-1] if cursor else None),
+        limit=limit,
+        cursor=cursor,
+        adds=lambda proved: len(proved.boxes),
+        show=lambda proved, total: _frame(proved, total, image_url),
+    )
     return answers.Frames(
         model=bar.model,
         base_interval_s=bar.base_interval_s,
@@ -88,21 +81,15 @@ def find_frames(
         to_ms=bar.to_ms,
         detections=bar.detections,
         frames_analysed=bar.frames_analysed,
-        frames=shown,
-        next=write_cursor(FramesCursor(*goes_on, total)) if goes_on else None,
-        note=None if goes_on or total == bar.detections else _differs(total, bar),
+        frames=page.shown,
+        next=page.next,
+        note=None if page.next or page.total == bar.detections else _differs(page.total, bar),
     )
 
 
-class _LookedUpTo(NamedTuple):
-    """A page's worth of intervals has been looked through."""
-
-    ms: int
-
-
 def _look(
-    ports: DashboardPorts, settings: Settings, bar: Bar, after: tuple[int, str] | None
-) -> Iterator[ProvedFrame | _LookedUpTo]:
+    ports: DashboardPorts, settings: Settings, bar: Bar, after: Place | None
+) -> Iterator[tuple[Place, ProvedFrame | None]]:
     """The bar's frames behind `after`, by time, then path."""
     limits = settings.counted_boxes()
     store = RecentRanges(ports.store)
@@ -110,7 +97,7 @@ def _look(
     start_ms = max(bar.from_ms, after[0] - after[0] % interval_ms) if after else bar.from_ms
     for number, (from_ms, to_ms) in enumerate(intervals_with_boxes(ports.index, bar, start_ms)):
         if number == MAX_INTERVALS or (number and _is_late(settings)):
-            yield _LookedUpTo(from_ms)
+            yield (from_ms, ""), None  # before any path
             return
         of_sources = [
             frames_of_bar(
@@ -127,7 +114,7 @@ def _look(
             for source in bar.sources
         ]
         try:
-            yield from heapq.merge(*of_sources, key=_place)
+            yield from ((_place(proved), proved) for proved in heapq.merge(*of_sources, key=_place))
         except ObjectMissing as error:
             raise Retryable(f"{error}; the ledger is being brought up to the store") from error
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-
-import msgspec
+from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.runs import find_tracks
@@ -13,11 +12,12 @@ from frametally.records import Track, TrackHead, TrackSighting
 from frametally.settings.stages import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.proof import answers
+from frametally_web.proof.pages import Place, read_page
 from frametally_web.proof.sums import Bar, days_with_boxes, find_bar
-from frametally_web.requests.query import Selection, write_cursor
+from frametally_web.requests.query import Selection
 
 
-class ObjectsCursor(msgspec.Struct, frozen=True, array_like=True):
+class ObjectsCursor(NamedTuple):
     """Where a page ended: the place of its last object, and how many there were up to it."""
 
     first_seen_ms: int
@@ -63,18 +63,13 @@ def find_objects(
             next=None,
             note=None,
         )
-    total = cursor.running_total if cursor else 0
-    after = (cursor.first_seen_ms, cursor.source, cursor.label, cursor.id) if cursor else None
-    shown: list[answers.CountedObject] = []
-    last: Track | None = None
-    goes_on = False
-    for track in _tracks(ports, bar, after):
-        if len(shown) == limit:
-            goes_on = True
-            break
-        total += 1
-        last = track
-        shown.append(_object(track, total, image_url))
+    page = read_page(
+        _tracks(ports, bar, cursor[:-1] if cursor else None),
+        limit=limit,
+        cursor=cursor,
+        adds=lambda _: 1,
+        show=lambda track, total: _object(track, total, image_url),
+    )
     return answers.Objects(
         model=bar.model,
         base_interval_s=bar.base_interval_s,
@@ -82,13 +77,13 @@ def find_objects(
         to_ms=bar.to_ms,
         objects=bar.objects,
         objects_missing=bar.objects_missing,
-        tracks=shown,
-        next=write_cursor(ObjectsCursor(*_place(last), total)) if goes_on and last else None,
-        note=None if goes_on or bar.objects in (total, None) else _differs(total, bar),
+        tracks=page.shown,
+        next=page.next,
+        note=None if page.next or bar.objects in (page.total, None) else _differs(page.total, bar),
     )
 
 
-def _tracks(ports: DashboardPorts, bar: Bar, after: tuple[int, str, str, str] | None) -> Iterator[Track]:
+def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tuple[Place, Track]]:
     """The bar's objects behind `after`, by when they were first seen."""
     runs = {
         run.day: run
@@ -114,7 +109,8 @@ def _tracks(ports: DashboardPorts, bar: Bar, after: tuple[int, str, str, str] | 
             )
 
         try:
-            yield from find_tracks(ports.store, run, wanted=wanted, order=_place)
+            tracks = find_tracks(ports.store, run, wanted=wanted, order=_place)
+            yield from ((_place(track), track) for track in tracks)
         except Poison as error:
             # A run that was replaced while it was read; one that is damaged says so in its run's own line.
             raise Retryable(str(error)) from error

@@ -13,9 +13,9 @@ from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.ports.steps import rolled_steps
 from frametally.rules.times import DAY_S
 from frametally.settings.stages import Settings
-from frametally_web.charts import counts
+from frametally_web.charts import scope
 from frametally_web.charts.answers import ObjectsMissing
-from frametally_web.charts.drawing import why_missing
+from frametally_web.charts.measures import why_missing
 from frametally_web.requests.query import Selection
 
 
@@ -53,8 +53,8 @@ def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tup
     Raises:
         Problem: 400, if there is no such model, or too much is asked for.
     """
-    choice = counts.choose_model(index, selection.model)
-    asked = counts.resolve(index, settings, choice, selection) if choice else None
+    choice = scope.choose_model(index, selection.model)
+    asked = scope.resolve(index, settings, choice, selection) if choice else None
     if choice is None or asked is None or not asked.spans:
         return choice.model if choice else None, None
     base_s = asked.base_of(selection, None)

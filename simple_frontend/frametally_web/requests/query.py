@@ -28,7 +28,7 @@ _FIRST_MS = (datetime.datetime.min.replace(tzinfo=datetime.UTC) - EPOCH) // MILL
 _LAST_MS = (datetime.datetime.max.replace(tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
 
 ChoiceT = TypeVar("ChoiceT", bound=str)
-CursorT = TypeVar("CursorT", bound=msgspec.Struct)
+CursorT = TypeVar("CursorT")
 
 # An offset's plus sign that nobody escaped arrives as a space.
 _LOST_PLUS = re.compile(r"(?<=T)([0-9:.,]+) (?=\d\d:?\d\d$)")
@@ -237,7 +237,7 @@ def read_cursor(args: MultiDict[str, str], cursor_type: type[CursorT]) -> Cursor
         ) from error
 
 
-def write_cursor(cursor: msgspec.Struct) -> str:
+def write_cursor(cursor: tuple[object, ...]) -> str:
     """A cursor as it stands in `next`."""
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
 

@@ -1,0 +1,78 @@
+"""The answer of `/api/heatmap`: counts per hour of the week."""
+
+from __future__ import annotations
+
+from frametally.ports.count_index import CountIndex, CountQuery, WeekHour
+from frametally.ports.merging import add_week_hours
+from frametally.rules.times import HOUR_S
+from frametally.settings.stages import Settings
+from frametally_web.charts import answers
+from frametally_web.charts.measures import mean, why_missing
+from frametally_web.charts.scope import choose_model, resolve
+from frametally_web.requests.problems import bad_parameter
+from frametally_web.requests.query import Selection
+
+
+def count_week(index: CountIndex, settings: Settings, selection: Selection) -> answers.Heatmap:
+    """Return the counts per hour of the week.
+
+    Raises:
+        Problem: 400, if the model cannot be, or the stored intervals divide no hour of that time zone.
+    """
+    choice = choose_model(index, selection.model)
+    asked = resolve(index, settings, choice, selection) if choice else None
+    stored = (asked.choice if asked else choice).base_intervals_s if choice else []
+    hourly = [base for base in stored if HOUR_S % base == 0]
+    if choice is not None and not hourly:
+        raise bad_parameter(
+            "model" if selection.base_s is None else "base",
+            f"{choice.model} was counted in intervals of {', '.join(map(str, stored))} "
+            "seconds, which divide no hour.",
+            remedy="Choose another model, or count with an interval that divides an hour "
+            "(FRAMETALLY_INTERVAL_S).",
+        )
+    if choice is None or asked is None:
+        return answers.Heatmap(
+            model=choice.model if choice else None,
+            base_interval_s=None,
+            timezone=selection.zone.name,
+            from_ms=selection.from_ms,
+            to_ms=selection.to_ms,
+            frames=0,
+            cells=[],
+        )
+    base_s = asked.base_of(selection, HOUR_S)
+    hours: dict[int, WeekHour] = {}
+    for span in asked.spans:
+        query = CountQuery(
+            choice.model,
+            base_s,
+            sources=selection.sources,
+            labels=selection.labels,
+            from_ms=span.from_ms,
+            to_ms=span.to_ms,
+            offset_ms=span.offset_ms,
+        )
+        for cell in index.week_hours(query):
+            hours[cell.hour] = add_week_hours(hours[cell.hour], cell) if cell.hour in hours else cell
+    return answers.Heatmap(
+        model=choice.model,
+        base_interval_s=base_s,
+        timezone=selection.zone.name,
+        from_ms=asked.from_ms,
+        to_ms=asked.to_ms,
+        frames=sum(cell.frames for cell in hours.values()),
+        cells=[
+            answers.WeekCell(
+                weekday=hour // 24 + 1,
+                hour=hour % 24,
+                frames=cell.frames,
+                detections=cell.detections,
+                mean_per_frame=mean(cell.detections, cell.frames),
+                peak=cell.peak,
+                objects=cell.objects,
+                objects_missing=why_missing(cell.objects, cell.slowest_fps),
+            )
+            for hour, cell in sorted(hours.items())
+        ],
+    )

@@ -1,0 +1,145 @@
+"""Which model, range and stored interval a query reads: what it leaves open is filled from the index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from frametally.ports.count_index import CountIndex
+from frametally.ports.count_questions import up_to_date
+from frametally.rules.times import DAY_MS
+from frametally.settings.stages import Settings
+from frametally_web.charts import intervals
+from frametally_web.charts.bars import Span, spans
+from frametally_web.requests.problems import bad_parameter
+from frametally_web.requests.query import Selection
+
+
+class Choice(NamedTuple):
+    """The one model that a query reads.
+
+    Attributes:
+        model: Its name.
+        base_intervals_s: Its stored base intervals; once a range is asked for, those that have its footage
+            (or the one that was asked for).
+        lacking_s: Those that lack footage of it.
+    """
+
+    model: str
+    base_intervals_s: list[int]
+    lacking_s: Sequence[int] = ()
+
+
+class ResolvedQuery(NamedTuple):
+    """A query with nothing left open.
+
+    Attributes:
+        choice: The model.
+        sources: Slugs of the sources asked for, or of all.
+        from_ms: First event time asked for, or the first there is.
+        to_ms: Last event time asked for, exclusive, or the last there is.
+        spans: What of that can have data, in spans of one offset from UTC.
+    """
+
+    choice: Choice
+    sources: list[str]
+    from_ms: int
+    to_ms: int
+    spans: list[Span]
+
+    def base_of(self, selection: Selection, interval_s: int | None) -> int:
+        """Return the stored base interval to read for bars of `interval_s`; see `intervals.base_of`."""
+        return intervals.base_of(
+            self.choice.base_intervals_s,
+            interval_s,
+            selection.from_ms,
+            selection.to_ms,
+            {span.offset_ms for span in self.spans} if interval_s else (),
+            selection.zone.name,
+            lacking_s=self.choice.lacking_s,
+        )
+
+
+def stored_intervals(index: CountIndex) -> dict[str, list[int]]:
+    """Return the stored base intervals of each model, finest first; the model published last comes first."""
+    bases: dict[str, list[int]] = {}
+    for series in index.series():
+        bases.setdefault(series.model, []).append(series.base_interval_s)
+    return {model: sorted(stored) for model, stored in bases.items()}
+
+
+def choose_model(index: CountIndex, asked: str | None) -> Choice | None:
+    """Return the model asked for, or the newest; None if nothing is indexed and none was asked for.
+
+    Raises:
+        Problem: 400, if there is no such model, with those that there are.
+    """
+    bases = stored_intervals(index)
+    model = next(iter(bases), None) if asked is None else asked
+    if model is None:
+        return None
+    if model not in bases:
+        raise bad_parameter(
+            "model",
+            f"Nothing was counted with the model {model!r}.",
+            remedy=f"Choose one of these: {', '.join(bases)}." if bases else "There are no counts yet.",
+        )
+    return Choice(model, bases[model])
+
+
+def resolve(
+    index: CountIndex, settings: Settings, choice: Choice, selection: Selection
+) -> ResolvedQuery | None:
+    """Return what is asked for, open ends filled from the sources' own; None if that leaves nothing.
+
+    Raises:
+        Problem: 400, if the base is not stored, or there are more days of data than are read at once.
+    """
+    _check_base(choice, selection.base_s)
+    summaries = [
+        summary
+        for summary in index.sources(choice.model)
+        if not selection.sources or summary.source in selection.sources
+    ]
+    if not summaries:
+        return None
+    first_ms = min(summary.first_interval_ms for summary in summaries)
+    next_ms = max(summary.next_interval_ms for summary in summaries)
+    from_ms = first_ms if selection.from_ms is None else selection.from_ms
+    to_ms = next_ms if selection.to_ms is None else selection.to_ms
+    if from_ms >= to_ms:
+        return None
+    # Data cannot lie outside; the last interval reaches to its end, whatever its base.
+    readable = _spans(settings, selection, max(from_ms, first_ms), min(to_ms, next_ms))
+    up_to_date_choice = _up_to_date(index, choice, selection.base_s, from_ms, to_ms)
+    names = selection.sources or [summary.source for summary in summaries]
+    return ResolvedQuery(up_to_date_choice, names, from_ms, to_ms, readable)
+
+
+def _check_base(choice: Choice, base_s: int | None) -> None:
+    if base_s is not None and base_s not in choice.base_intervals_s:
+        raise bad_parameter(
+            "base",
+            f"{choice.model} is not stored in intervals of {base_s} seconds.",
+            remedy=f"Give one of these (seconds): {', '.join(map(str, choice.base_intervals_s))}, "
+            "or leave it out.",
+        )
+
+
+def _spans(settings: Settings, selection: Selection, from_ms: int, to_ms: int) -> list[Span]:
+    if to_ms - from_ms > settings.web_max_span_days * DAY_MS:
+        raise bad_parameter(
+            "from" if selection.from_ms is None else "to",
+            f"The range holds {(to_ms - from_ms) // DAY_MS} days of data; at most "
+            f"{settings.web_max_span_days} are read at once (FRAMETALLY_WEB_MAX_SPAN_DAYS).",
+            remedy="Give a from and a to that are nearer to each other.",
+        )
+    return spans(selection.zone.tzinfo, from_ms, to_ms) if from_ms < to_ms else []
+
+
+def _up_to_date(index: CountIndex, choice: Choice, base_s: int | None, from_ms: int, to_ms: int) -> Choice:
+    """Return the choice with the stored intervals that have the footage of the range, or with `base_s`."""
+    if base_s is not None:
+        return Choice(choice.model, [base_s])
+    usable = up_to_date(index, choice.model, choice.base_intervals_s, from_ms, to_ms)
+    return Choice(choice.model, usable, [base for base in choice.base_intervals_s if base not in usable])
