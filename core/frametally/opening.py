@@ -8,7 +8,7 @@ brackets is what must be installed for it. Another log is a package with such a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Any
 
 from frametally.errors import Misconfigured
@@ -108,16 +108,21 @@ def open_ledger(url: str, access: ServerAccess | None = None) -> Ledger:
 
 def _adapter(port: str, url: str, setting: str, kind: str, known: str) -> Callable[..., Any]:
     scheme = url.partition("://")[0]
-    found: list[EntryPoint] = list(entry_points(group=f"frametally.{port}", name=scheme))
-    if not found:
+    adapters = entry_points(group=f"frametally.{port}")
+    if not adapters:
+        raise Misconfigured(
+            "frametally is not installed here, so that none of its adapters is found: "
+            "run `pip install -e .` in its folder"
+        )
+    if scheme not in adapters.names:
         raise Misconfigured(f"{setting}={url!r}: no such kind of {kind}; use {known}")
-    adapter = found[0]
+    adapter = adapters[scheme]
     try:
         make: Callable[..., Any] = adapter.load()
     except ModuleNotFoundError as error:
         package = adapter.dist.name if adapter.dist else "frametally"
+        extras = f"[{','.join(adapter.extras)}]" if adapter.extras else ""
         raise Misconfigured(
-            f"{setting}={url!r}: {error.name} is not installed; "
-            f"pip install '{package}[{','.join(adapter.extras)}]'"
+            f"{setting}={url!r}: {error.name} is not installed; pip install '{package}{extras}'"
         ) from error
     return make
