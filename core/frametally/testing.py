@@ -9,11 +9,12 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Unpack
 
 from frametally.adapters.files.folder_store import check_key
-from frametally.adapters.sqlite.consumer_group import Owner, divide
+from frametally.adapters.sqlite.consumer_group import LeasedConsumer, Owner, divide
 from frametally.errors import Misconfigured
-from frametally.ports.frame_log import LeaseLost, LogRecord, NoSuchTopic
+from frametally.ports.frame_log import GroupCallbacks, LeaseLost, LogRecord, NoSuchTopic
 from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
 from frametally.rules.times import DAY_S
 
@@ -198,18 +199,11 @@ class MemoryLog:
         with self.lock:
             return dict(self._topic(topic).group(group).committed)
 
-    def subscribe(
-        self,
-        topic: str,
-        group: str,
-        *,
-        on_assigned: Callable[[list[int]], None],
-        on_revoked: Callable[[list[int]], None],
-    ) -> MemoryConsumer:
+    def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> MemoryConsumer:
         """A member of the group; it joins at its first poll. Raises `Misconfigured` without such a topic."""
         target = self._topic(topic)
         with self.lock:
-            return MemoryConsumer(self, target, target.group(group), on_assigned, on_revoked)
+            return MemoryConsumer(self, target, group, callbacks)
 
     def trim(self, topic: str) -> int:
         """Remove the messages that every group which ever committed has committed; how many were removed."""
@@ -235,55 +229,23 @@ class MemoryLog:
             return self._topics[name]
 
 
-class MemoryConsumer:
+class MemoryConsumer(LeasedConsumer):
     """One member of a group of a `MemoryLog`; see `LogConsumer`."""
 
-    def __init__(
-        self,
-        log: MemoryLog,
-        topic: _Topic,
-        group: _Group,
-        on_assigned: Callable[[list[int]], None],
-        on_revoked: Callable[[list[int]], None],
-    ) -> None:
+    def __init__(self, log: MemoryLog, topic: _Topic, group: str, callbacks: GroupCallbacks) -> None:
         """Made by `MemoryLog.subscribe`."""
+        super().__init__(group, callbacks)
         self._log = log
         self._topic = topic
-        self._group = group
-        self._on_assigned = on_assigned
-        self._on_revoked = on_revoked
-        self._member = uuid.uuid4().hex
-        self._held: dict[int, int] = {}  # partition -> generation
-        self._positions: dict[int, int] = {}
-        self._last_read = -1
-
-    def poll(self, *, timeout_s: float, max_records: int = 500) -> list[LogRecord]:
-        """The next messages of the assigned partitions; see `LogConsumer.poll`."""
-        deadline_s = time.monotonic() + timeout_s
-        while True:
-            self._take_part()
-            records = self._fetch(max_records)
-            if records or time.monotonic() >= deadline_s:
-                return records
-            time.sleep(0.002)
-
-    def seek(self, partition: int, offset: int) -> None:
-        """Make `offset` the next one that `poll` returns. Raises `LeaseLost` if it is not assigned."""
-        if partition not in self._held:
-            raise _lost(partition)
-        self._positions[partition] = offset
+        self._group = topic.group(group)
 
     def commit(self, partition: int, offset: int) -> None:
         """Record that all below `offset` is done. Raises `LeaseLost`."""
         with self._log.lock:
             held = self._held.get(partition)
             if held is None or self._group.owners[partition] != Owner(self._member, held):
-                raise _lost(partition)
+                raise LeaseLost(partition, self._group_name)
             self._group.committed[partition] = offset
-
-    def assignment(self) -> set[int]:
-        """Partitions assigned at the last poll."""
-        return set(self._held)
 
     def close(self) -> None:
         """Leave the group; again is no error."""
@@ -302,42 +264,19 @@ class MemoryConsumer:
             shares = divide(self._group.owners, leases, self._member, self._held)
             taken = {}
             for partition in shares.free:
-                taken[partition] = self._group.owners[partition].generation + 1
-                self._group.owners[partition] = Owner(self._member, taken[partition])
-        gone = sorted(shares.lost + shares.surplus)
-        if gone:
-            self._on_revoked(gone)
+                generation = self._group.owners[partition].generation + 1
+                self._group.owners[partition] = Owner(self._member, generation)
+                taken[partition] = generation, self._group.committed.get(partition, 0)
+        self._tell(shares, taken)
+
+    def _give_back(self, partition: int, generation: int) -> None:
         with self._log.lock:
-            for partition in gone:
-                generation = self._held.pop(partition)
-                del self._positions[partition]
-                if self._group.owners[partition] == Owner(self._member, generation):
-                    self._group.owners[partition] = Owner(None, generation)
-            for partition, generation in taken.items():
-                self._held[partition] = generation
-                self._positions[partition] = self._group.committed.get(partition, 0)
-        if taken:
-            try:
-                self._on_assigned(sorted(taken))
-            except BaseException:
-                for partition in taken:  # they are taken anew at the next poll
-                    del self._held[partition], self._positions[partition]
-                raise
+            if self._group.owners[partition] == Owner(self._member, generation):
+                self._group.owners[partition] = Owner(None, generation)
 
-    def _fetch(self, max_records: int) -> list[LogRecord]:
-        records: list[LogRecord] = []
+    def _fetch(self, partition: int, first_offset: int, max_records: int) -> list[LogRecord]:
         with self._log.lock:
-            for partition in sorted(self._positions, key=lambda p: (p <= self._last_read, p)):
-                begin = self._topic.begin[partition]
-                first = max(self._positions[partition], begin)
-                room = max_records - len(records)
-                batch = self._topic.messages[partition][first - begin : first - begin + room]
-                if batch:
-                    records += [LogRecord(partition, at, *pair) for at, pair in enumerate(batch, first)]
-                    self._positions[partition] = first + len(batch)
-                    self._last_read = partition
-        return records
-
-
-def _lost(partition: int) -> LeaseLost:
-    return LeaseLost(f"partition {partition} is no longer this consumer's: drop its unfinished work")
+            begin = self._topic.begin[partition]
+            first = max(first_offset, begin)
+            batch = self._topic.messages[partition][first - begin : first - begin + max_records]
+        return [LogRecord(partition, offset, *pair) for offset, pair in enumerate(batch, first)]

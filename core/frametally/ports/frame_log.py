@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict, Unpack
 
 from frametally.errors import FrametallyError, Misconfigured
 
@@ -27,6 +27,23 @@ class NoSuchTopic(Misconfigured):
 
 class LeaseLost(FrametallyError):
     """The partition is no longer this consumer's: its late commit was refused."""
+
+    def __init__(self, partition: int, group: str) -> None:
+        """Name the partition and the consumer's group in the message."""
+        super().__init__(
+            f"partition {partition} is no longer this consumer's in group {group!r}: "
+            "drop its unfinished work and poll again"
+        )
+
+
+class GroupCallbacks(TypedDict):
+    """What a consumer calls inside `poll` when its partitions change; both may call `seek` and `commit`.
+
+    `on_revoked` also runs for partitions that were already lost to another member.
+    """
+
+    on_assigned: Callable[[list[int]], None]
+    on_revoked: Callable[[list[int]], None]
 
 
 def consumer_group(model_id: str) -> str:
@@ -94,18 +111,8 @@ class FrameLog(Protocol):
     def committed(self, topic: str, group: str) -> dict[int, int]:
         """Per partition, the group's committed offset; partitions without one are left out."""
 
-    def subscribe(
-        self,
-        topic: str,
-        group: str,
-        *,
-        on_assigned: Callable[[list[int]], None],
-        on_revoked: Callable[[list[int]], None],
-    ) -> LogConsumer:
-        """Join the group. The callbacks run inside `poll` and may call `seek` and `commit`.
-
-        `on_revoked` also runs for partitions that were already lost to another member.
-        """
+    def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> LogConsumer:
+        """Join the group at the first poll."""
 
     def trim(self, topic: str) -> int:
         """Remove the messages that every group which ever committed has committed; how many were removed."""

@@ -7,9 +7,9 @@ import logging
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
@@ -26,7 +26,7 @@ from frametally.adapters.kafka.consumer_group import KafkaGroupConsumer
 from frametally.adapters.kafka.failures import explained, no_right
 from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import Misconfigured, Retryable
-from frametally.ports.frame_log import NoSuchTopic
+from frametally.ports.frame_log import GroupCallbacks, NoSuchTopic
 from frametally.rules.times import HOUR_MS
 from frametally.settings.access import LogAccess
 
@@ -131,14 +131,7 @@ class KafkaLog:
         """Per partition, the group's committed offset; partitions without one are left out."""
         return self._committed(topic, [group])[group]
 
-    def subscribe(
-        self,
-        topic: str,
-        group: str,
-        *,
-        on_assigned: Callable[[list[int]], None],
-        on_revoked: Callable[[list[int]], None],
-    ) -> KafkaGroupConsumer:
+    def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> KafkaGroupConsumer:
         """A member of the group, with connections of its own; it joins at its first poll.
 
         Raises:
@@ -151,8 +144,7 @@ class KafkaLog:
             url=self.url,
             topic=topic,
             group=group,
-            on_assigned=on_assigned,
-            on_revoked=on_revoked,
+            **callbacks,
             lease_s=self._lease_s,
         )
 

@@ -16,9 +16,9 @@ partition is, is checked here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Unpack
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
@@ -35,7 +35,7 @@ from kafka.structs import MemberState
 
 from frametally.adapters.kafka.access import KafkaAccess
 from frametally.adapters.kafka.failures import explain
-from frametally.ports.frame_log import LeaseLost, LogRecord
+from frametally.ports.frame_log import GroupCallbacks, LeaseLost, LogRecord
 
 _LEAST_POLL_S = 0.005
 _JOIN_S = 1.0
@@ -80,20 +80,18 @@ class KafkaGroupConsumer:
         url: str,
         topic: str,
         group: str,
-        on_assigned: Callable[[list[int]], None],
-        on_revoked: Callable[[list[int]], None],
         lease_s: float,
+        **callbacks: Unpack[GroupCallbacks],
     ) -> None:
-        """A member that joins at its first poll.
+        """Make a member that joins at its first poll.
 
         Args:
             access: Where Kafka is, and who we are.
             url: The log's URL, for messages.
             topic: What to read.
             group: The group's name.
-            on_assigned: Called with newly assigned partitions.
-            on_revoked: Called with partitions that go or went to others.
             lease_s: Seconds without a poll after which the others take the partitions.
+            callbacks: Whom to tell of changes.
 
         Raises:
             Misconfigured: Kafka refuses this member.
@@ -103,8 +101,7 @@ class KafkaGroupConsumer:
         self._url = url
         self._topic = topic
         self._group = group
-        self._on_assigned = on_assigned
-        self._on_revoked = on_revoked
+        self._callbacks = callbacks
         self._listener = _Listener()
         self._held: set[int] = set()
         self._late: dict[int, int] = {}
@@ -158,7 +155,7 @@ class KafkaGroupConsumer:
                 return
         except (AssertionError, IllegalStateError):
             pass  # it went meanwhile
-        raise self._lost(partition)
+        raise LeaseLost(partition, self._group)
 
     def commit(self, partition: int, offset: int) -> None:
         """Record that all below `offset` is done.
@@ -171,7 +168,7 @@ class KafkaGroupConsumer:
             Retryable: Kafka is away for now.
         """
         if partition not in self._held:
-            raise self._lost(partition)
+            raise LeaseLost(partition, self._group)
         if self._commit_now(partition, offset):
             self._late.pop(partition, None)
         else:
@@ -212,7 +209,7 @@ class KafkaGroupConsumer:
         self._commit_late()
         gone = self._listener.gone & self._held
         if gone:
-            self._on_revoked(sorted(gone))
+            self._callbacks["on_revoked"](sorted(gone))
             self._held -= gone
             self._late = {partition: at for partition, at in self._late.items() if partition in self._held}
         self._listener.gone.clear()
@@ -220,7 +217,7 @@ class KafkaGroupConsumer:
         if added:
             self._held |= added
             try:
-                self._on_assigned(sorted(added))
+                self._callbacks["on_assigned"](sorted(added))
             except BaseException:
                 self._held -= added  # they are assigned anew at the next poll
                 raise
@@ -234,9 +231,9 @@ class KafkaGroupConsumer:
         except CommitFailedError as error:
             if error.args and isinstance(error.args[0], RebalanceInProgressError):
                 return False
-            raise self._lost(partition) from error
+            raise LeaseLost(partition, self._group) from error
         except (FencedInstanceIdError, IllegalGenerationError, UnknownMemberIdError) as error:
-            raise self._lost(partition) from error
+            raise LeaseLost(partition, self._group) from error
         except KafkaError as error:
             raise self._explained(error) from error
         return True
@@ -248,9 +245,3 @@ class KafkaGroupConsumer:
 
     def _explained(self, error: KafkaError) -> Exception:
         return explain(error, self._access, self._url, self._topic, f"read, as group {self._group!r},")
-
-    def _lost(self, partition: int) -> LeaseLost:
-        return LeaseLost(
-            f"partition {partition} is no longer this consumer's in group {self._group!r}: "
-            "drop its unfinished work and poll again"
-        )

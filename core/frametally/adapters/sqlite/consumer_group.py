@@ -18,11 +18,12 @@ import math
 import sqlite3
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 from frametally.adapters.sqlite.database_file import SqliteFile
-from frametally.ports.frame_log import LeaseLost, LogRecord
+from frametally.ports.frame_log import GroupCallbacks, LeaseLost, LogRecord
 
 _LONGEST_PAUSE_S = 0.05
 
@@ -64,54 +65,36 @@ def divide(
     )
 
 
-class SqliteConsumer:
-    """One member of a group; see `LogConsumer`."""
+class LeasedConsumer(ABC):
+    """What members of a group share that is led by nobody: what they hold, and how they are told of changes.
 
-    def __init__(
-        self,
-        file: SqliteFile,
-        *,
-        topic_id: int,
-        partitions: int,
-        group: str,
-        on_assigned: Callable[[list[int]], None],
-        on_revoked: Callable[[list[int]], None],
-        lease_s: float,
-        clock: Callable[[], float],
-    ) -> None:
-        """A member that joins at its first poll; it closes `file`, which is its own.
+    An adapter renews the lease in `_take_part`, which calls `_tell`.
+    """
 
-        Args:
-            file: The connection to use.
-            topic_id: The topic's row.
-            partitions: How many partitions it has.
-            group: The group's name.
-            on_assigned: Called with newly assigned partitions.
-            on_revoked: Called with partitions that go or went to others.
-            lease_s: Seconds without a poll after which the others may take the partitions.
-            clock: Seconds, the same for all processes of the machine.
-        """
-        self._file = file
-        self._group = (topic_id, group)
-        self._partitions = partitions
-        self._on_assigned = on_assigned
-        self._on_revoked = on_revoked
-        self._lease_s = lease_s
-        self._clock = clock
+    def __init__(self, group: str, callbacks: GroupCallbacks) -> None:
+        """Hold nothing; the first poll joins `group`."""
+        self._group_name = group
+        self._callbacks = callbacks
         self._member = uuid.uuid4().hex
         self._held: dict[int, int] = {}  # partition -> generation
         self._positions: dict[int, int] = {}
         self._last_read = -1
-        self._epoch = -1
-        self._renew_at_s = -math.inf
 
     def poll(self, *, timeout_s: float, max_records: int = 500) -> list[LogRecord]:
-        """The next messages of the assigned partitions; see `LogConsumer.poll`."""
+        """Return the next messages of the assigned partitions; see `LogConsumer.poll`."""
         deadline_s = time.monotonic() + timeout_s
         pause_s = 0.002
         while True:
             self._take_part()
-            records = self._fetch(max_records)
+            records: list[LogRecord] = []
+            # In rotation: the poll after one that a long partition filled starts with the next partition.
+            for partition in sorted(self._positions, key=lambda p: (p <= self._last_read, p)):
+                if len(records) < max_records:
+                    batch = self._fetch(partition, self._positions[partition], max_records - len(records))
+                    if batch:
+                        records += batch
+                        self._positions[partition] = batch[-1].offset + 1
+                        self._last_read = partition
             left_s = deadline_s - time.monotonic()
             if records or left_s <= 0:
                 return records
@@ -121,8 +104,77 @@ class SqliteConsumer:
     def seek(self, partition: int, offset: int) -> None:
         """Make `offset` the next one that `poll` returns. Raises `LeaseLost` if it is not assigned."""
         if partition not in self._held:
-            raise self._lost(partition)
+            raise LeaseLost(partition, self._group_name)
         self._positions[partition] = offset
+
+    def assignment(self) -> set[int]:
+        """Return the partitions assigned at the last poll."""
+        return set(self._held)
+
+    def _tell(self, shares: Shares, taken: Mapping[int, tuple[int, int]]) -> None:
+        """Call back about what goes and comes; `taken`: partition -> (generation, first offset to read)."""
+        gone = sorted(shares.lost + shares.surplus)
+        if gone:
+            self._callbacks["on_revoked"](gone)
+            for partition in gone:
+                generation = self._held.pop(partition)
+                del self._positions[partition]
+                if partition in shares.surplus:
+                    self._give_back(partition, generation)
+        for partition, (generation, position) in taken.items():
+            self._held[partition] = generation
+            self._positions[partition] = position
+        if taken:
+            try:
+                self._callbacks["on_assigned"](sorted(taken))
+            except BaseException:
+                for partition in taken:  # they are taken anew at the next poll
+                    del self._held[partition], self._positions[partition]
+                raise
+
+    @abstractmethod
+    def _take_part(self) -> None: ...
+
+    @abstractmethod
+    def _give_back(self, partition: int, generation: int) -> None: ...
+
+    @abstractmethod
+    def _fetch(self, partition: int, first_offset: int, max_records: int) -> list[LogRecord]: ...
+
+
+class SqliteConsumer(LeasedConsumer):
+    """One member of a group; see `LogConsumer`."""
+
+    def __init__(
+        self,
+        file: SqliteFile,
+        *,
+        topic_id: int,
+        partitions: int,
+        group: str,
+        lease_s: float,
+        clock: Callable[[], float],
+        **callbacks: Unpack[GroupCallbacks],
+    ) -> None:
+        """Make a member that joins at its first poll; it closes `file`, which is its own.
+
+        Args:
+            file: The connection to use.
+            topic_id: The topic's row.
+            partitions: How many partitions it has.
+            group: The group's name.
+            lease_s: Seconds without a poll after which the others may take the partitions.
+            clock: Seconds, the same for all processes of the machine.
+            callbacks: Whom to tell of changes.
+        """
+        super().__init__(group, callbacks)
+        self._file = file
+        self._group = (topic_id, group)
+        self._partitions = partitions
+        self._lease_s = lease_s
+        self._clock = clock
+        self._epoch = -1
+        self._renew_at_s = -math.inf
 
     def commit(self, partition: int, offset: int) -> None:
         """Record that all below `offset` is done. Raises `LeaseLost`."""
@@ -133,16 +185,12 @@ class SqliteConsumer:
                 (*self._group, partition),
             ).fetchone()
             if owner is None or owner != (self._member, self._held.get(partition)):
-                raise self._lost(partition)
+                raise LeaseLost(partition, self._group_name)
             connection.execute(
                 "INSERT INTO committed VALUES (?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET offset = excluded.offset",
                 (*self._group, partition, offset),
             )
-
-    def assignment(self) -> set[int]:
-        """Partitions assigned at the last poll."""
-        return set(self._held)
 
     def close(self) -> None:
         """Leave the group and close the file; again is no error."""
@@ -159,7 +207,7 @@ class SqliteConsumer:
                     (*self._group, self._member),
                 ).rowcount
                 if left:
-                    self._tell(connection)
+                    self._announce_change(connection)
         finally:
             self._file.close()
 
@@ -171,24 +219,7 @@ class SqliteConsumer:
             return
         self._renew_at_s = -math.inf  # until all is told: a callback that fails is called again
         shares, taken, renew_at_s = self._renew()
-        gone = sorted(shares.lost + shares.surplus)
-        if gone:
-            self._on_revoked(gone)
-            for partition in gone:
-                generation = self._held.pop(partition)
-                del self._positions[partition]
-                if partition in shares.surplus:
-                    self._give_back(partition, generation)
-        for partition, (generation, position) in taken.items():
-            self._held[partition] = generation
-            self._positions[partition] = position
-        if taken:
-            try:
-                self._on_assigned(sorted(taken))
-            except BaseException:
-                for partition in taken:  # they are taken anew at the next poll
-                    del self._held[partition], self._positions[partition]
-                raise
+        self._tell(shares, taken)
         self._renew_at_s = renew_at_s
 
     def _renew(self) -> tuple[Shares, dict[int, tuple[int, int]], float]:
@@ -217,7 +248,7 @@ class SqliteConsumer:
                     "INSERT INTO member VALUES (?, ?, ?, ?, ?)", (*group, self._member, now_s, self._lease_s)
                 )
             if expired or not known:
-                self._tell(connection)
+                self._announce_change(connection)
             expiries_s = dict(
                 connection.execute(
                     "SELECT member, renewed_at_s + lease_s FROM member"
@@ -262,34 +293,18 @@ class SqliteConsumer:
                 " AND partition = ? AND member = ? AND generation = ?",
                 (*self._group, partition, self._member, generation),
             )
-            self._tell(connection)
+            self._announce_change(connection)
 
-    def _tell(self, connection: sqlite3.Connection) -> None:
+    def _announce_change(self, connection: sqlite3.Connection) -> None:
         connection.execute(
             "UPDATE consumer_group SET epoch = epoch + 1 WHERE topic_id = ? AND consumer_group = ?",
             self._group,
         )
 
-    def _fetch(self, max_records: int) -> list[LogRecord]:
-        records: list[LogRecord] = []
-        # In rotation: the poll after one that a long partition filled starts with the next partition.
-        later = sorted(p for p in self._positions if p > self._last_read)
-        for partition in later + sorted(p for p in self._positions if p <= self._last_read):
-            if len(records) >= max_records:
-                break
-            rows = self._file.read(
-                "SELECT offset, key, value FROM message WHERE topic_id = ? AND partition = ? AND offset >= ?"
-                " ORDER BY offset LIMIT ?",
-                (self._group[0], partition, self._positions[partition], max_records - len(records)),
-            )
-            if rows:
-                records += [LogRecord(partition, offset, key, value) for offset, key, value in rows]
-                self._positions[partition] = rows[-1][0] + 1
-                self._last_read = partition
-        return records
-
-    def _lost(self, partition: int) -> LeaseLost:
-        return LeaseLost(
-            f"partition {partition} is no longer this consumer's in group {self._group[1]!r}: "
-            "drop its unfinished work and poll again"
+    def _fetch(self, partition: int, first_offset: int, max_records: int) -> list[LogRecord]:
+        rows = self._file.read(
+            "SELECT offset, key, value FROM message WHERE topic_id = ? AND partition = ? AND offset >= ?"
+            " ORDER BY offset LIMIT ?",
+            (self._group[0], partition, first_offset, max_records),
         )
+        return [LogRecord(partition, offset, key, value) for offset, key, value in rows]

@@ -8,12 +8,12 @@ import uuid
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 from frametally.adapters.sqlite.consumer_group import SqliteConsumer
 from frametally.adapters.sqlite.database_file import SqliteFile
 from frametally.errors import Misconfigured
-from frametally.ports.frame_log import NoSuchTopic
+from frametally.ports.frame_log import GroupCallbacks, NoSuchTopic
 from frametally.settings.access import LogAccess
 
 _CHUNK_MESSAGES = 1000
@@ -136,14 +136,7 @@ class SqliteLog:
             )
         )
 
-    def subscribe(
-        self,
-        topic: str,
-        group: str,
-        *,
-        on_assigned: Callable[[list[int]], None],
-        on_revoked: Callable[[list[int]], None],
-    ) -> SqliteConsumer:
+    def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> SqliteConsumer:
         """A member of the group, with a connection of its own; it joins at its first poll.
 
         Raises:
@@ -155,8 +148,7 @@ class SqliteLog:
             topic_id=target.topic_id,
             partitions=target.partitions,
             group=group,
-            on_assigned=on_assigned,
-            on_revoked=on_revoked,
+            **callbacks,
             lease_s=self._lease_s,
             clock=self._clock,
         )
