@@ -15,7 +15,7 @@ from frametally.adapters.files.folder_store import check_key
 from frametally.adapters.sqlite.consumer_group import LeasedConsumer, Owner, divide
 from frametally.errors import Misconfigured
 from frametally.ports.frame_log import GroupCallbacks, LeaseLost, LogRecord, NoSuchTopic
-from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
+from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing, change_alone
 from frametally.rules.times import DAY_S
 
 
@@ -105,16 +105,7 @@ class MemoryStore:
         """Replace an object by what `make` makes of it; see `ObjectStore.change`."""
         check_key(key)
         with self._changing:
-            try:
-                found = self.get(key)
-            except ObjectMissing:
-                found = None
-            made = make(found)
-            if made is None:
-                self.delete(key)
-            elif made != found:
-                self.put(key, made)
-            return made
+            return change_alone(self, key, make)
 
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
         """A `data:` URL: it holds the object itself, so any process can read it. Raises `ObjectMissing`."""

@@ -96,3 +96,17 @@ class ObjectStore(Protocol):
 
     def close(self) -> None:
         """Release connections."""
+
+
+def change_alone(store: ObjectStore, key: str, make: Change) -> bytes | None:
+    """Do what `ObjectStore.change` does, where nobody else changes the object meanwhile."""
+    try:
+        before = store.get(key)
+    except ObjectMissing:
+        before = None
+    after = make(before)
+    if after is None:
+        store.delete(key)
+    elif after != before:
+        store.put(key, after)
+    return after

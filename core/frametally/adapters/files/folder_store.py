@@ -30,7 +30,7 @@ from obstore.store import LocalStore
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.files.work_lock import locked
-from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
+from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing, change_alone
 from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
 
@@ -214,16 +214,7 @@ class FileStore:
         """
         check_key(key)
         with self._alone():
-            try:
-                found = self.get(key)
-            except ObjectMissing:
-                found = None
-            made = make(found)
-            if made is None:
-                self.delete(key)
-            elif made != found:
-                self.put(key, made)
-            return made
+            return change_alone(self, key, make)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
