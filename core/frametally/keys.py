@@ -35,7 +35,7 @@ _RUN_POINTER = re.compile(
 
 
 def slug(name: str) -> str:
-    """`name` as it stands in keys and queries: a-z, 0-9, `-`, at most 63 characters; never empty."""
+    """Write `name` as it stands in keys and queries: a-z, 0-9, `-`, at most 63 characters; never empty."""
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     cleaned = re.sub(r"[^a-z0-9_]+", "-", ascii_name).strip("-_")[:63].strip("-_")
     if cleaned:
@@ -51,7 +51,7 @@ def utc_day(captured_at_ms: int) -> str:
 
 
 def day_start_ms(day: str) -> int:
-    """Event time at which a UTC day, `YYYY-MM-DD`, begins."""
+    """Return the event time at which a UTC day, `YYYY-MM-DD`, begins."""
     return (datetime.date.fromisoformat(day) - EPOCH.date()).days * DAY_MS
 
 
@@ -66,7 +66,7 @@ def media_id(sha256: str, revision: int) -> str:
 
 
 def parse_media_id(media: str) -> tuple[str, int]:
-    """Identity and revision of a medium, from what its frames carry."""
+    """Return the identity and revision of a medium, from what its frames carry."""
     sha256, _, revision = media.partition(".")
     return sha256, int(revision) if revision.isdecimal() else 0
 
@@ -91,7 +91,7 @@ def correction_key(media: str) -> str:
 
 
 def image_folder(source: str, day: str) -> str:
-    """Folder of one source's frames of one UTC day."""
+    """Return the folder of one source's frames of one UTC day."""
     return f"{IMAGES}/{source}/{day}"
 
 
@@ -121,7 +121,7 @@ def image_key(source: str, captured_at_ms: int, medium_sha256: str, frame_index:
 
 
 def check_image_key(key: str) -> str:
-    """`key`, if it has an image key's shape: nothing else that a message names is ever read.
+    """Return `key`, if it has an image key's shape: nothing else that a message names is ever read.
 
     Raises:
         Poison: Any other text.
@@ -151,7 +151,7 @@ class SegmentKey(NamedTuple):
 
 
 def segment_folder(model: str, log_id: str) -> str:
-    """Folder of one model's segments of one log."""
+    """Return the folder of one model's segments of one log."""
     return f"{METADATA}/model={model}/log={log_id}"
 
 
@@ -169,12 +169,12 @@ def parse_segment_key(key: str) -> SegmentKey | None:
 
 
 def day_folder(model: str, params: str, interval_s: int, day: str) -> str:
-    """Folder of one day's runs."""
+    """Return the folder of one day's runs."""
     return f"{OUTPUT}/model={model}/params={params}/interval={interval_s}s/day={day}"
 
 
 def run_folder(model: str, params: str, interval_s: int, day: str, run_id: str) -> str:
-    """Folder of one run's part files."""
+    """Return the folder of one run's part files."""
     return f"{day_folder(model, params, interval_s, day)}/run={run_id}"
 
 
@@ -184,7 +184,7 @@ def quality_key(prefix: str) -> str:
 
 
 def tracks_folder(prefix: str) -> str:
-    """Folder of the tracks of the run whose part files are in `prefix`."""
+    """Return the folder of the tracks of the run whose part files are in `prefix`."""
     return f"{TRACKS}/{prefix.removeprefix(f'{OUTPUT}/')}"
 
 

@@ -345,7 +345,7 @@ _decoders: dict[type[Record], msgspec.json.Decoder[Record]] = {}
 
 
 def encode(record: Record) -> bytes:
-    """JSON of a record, without white space, fields in the order of their declaration."""
+    """Encode a record as JSON, without white space, fields in the order of their declaration."""
     return msgspec.json.encode(record)
 
 

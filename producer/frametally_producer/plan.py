@@ -217,7 +217,7 @@ def _source(name: str, files: list[_File], settings: Settings) -> PlannedSource:
 def _estimate(
     new: list[_File], settings: Settings, seen: SeenFiles
 ) -> tuple[float | None, float | None, str]:
-    """Seconds and bytes that it takes to produce these, and where the rates come from."""
+    """Estimate the seconds and bytes of producing these, and say where the rates come from."""
     seconds = stored_bytes = 0.0
     origins: dict[str, str] = {}
     for kind, probe in (("video", probe_videos), ("pictures", probe_pictures)):

@@ -87,7 +87,7 @@ def compare_models(
 
     Args:
         store: Has the runs.
-        model_a: A model's id, or the beginning of one.
+        model_a: A model's id, or the beginning of count.
         model_b: Another.
         interval_s: Seconds of the compared intervals; default: the longest that both are stored in.
         source: Only this source's slug.
@@ -96,7 +96,7 @@ def compare_models(
         to_ms: Only intervals that begin before.
 
     Raises:
-        Misconfigured: No such model, or no stored interval that both have and that divides the asked one.
+        Misconfigured: No such model, or no stored interval that both have and that divides the asked count.
         Poison: A run cannot be read; the message names it.
     """
     runs = current_runs(store)
@@ -132,30 +132,30 @@ class _Table:
         from_ms: int | None,
         to_ms: int | None,
     ) -> None:
-        def is_asked(source: str, start_ms: int) -> bool:
+        def is_wanted(source: str, start_ms: int) -> bool:
             return (self._source is None or source == self._source) and in_range(start_ms, from_ms, to_ms)
 
         for seen in coverage:
             start_ms = seen.interval_start_ms // self._interval_ms * self._interval_ms
-            if is_asked(seen.source, start_ms):
+            if is_wanted(seen.source, start_ms):
                 self.frames[seen.source, start_ms] += seen.frames
                 self.fps[seen.source, start_ms].append(seen.analysed_fps)
-        for one in counts:
-            start_ms = one.interval_start_ms // self._interval_ms * self._interval_ms
-            if is_asked(one.source, start_ms) and (self._label is None or one.label == self._label):
-                self.counts[one.source, one.label, start_ms].append(one)
+        for count in counts:
+            start_ms = count.interval_start_ms // self._interval_ms * self._interval_ms
+            if is_wanted(count.source, start_ms) and (self._label is None or count.label == self._label):
+                self.counts[count.source, count.label, start_ms].append(count)
 
     def side(self, source: str, label: str, start_ms: int) -> Side:
         counts = self.counts.get((source, label, start_ms), [])
-        objects = [one.objects for one in counts]
+        objects = [count.objects for count in counts]
         known_fps = [fps for fps in self.fps[source, start_ms] if fps is not None]
         return Side(
             frames=self.frames[source, start_ms],
-            detections=sum(one.detections for one in counts),
-            peak=max((one.peak for one in counts), default=0),
-            objects=None if None in objects else sum(one for one in objects if one is not None),
+            detections=sum(count.detections for count in counts),
+            peak=max((count.peak for count in counts), default=0),
+            objects=None if None in objects else sum(number for number in objects if number is not None),
             analysed_fps=min(known_fps) if len(known_fps) == len(self.fps[source, start_ms]) else None,
-            evidence=busiest(frame for one in counts for frame in one.evidence),
+            evidence=busiest(frame for count in counts for frame in count.evidence),
         )
 
 

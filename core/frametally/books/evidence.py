@@ -21,7 +21,7 @@ class RangeReader(Protocol):
     """What of an object store the evidence needs."""
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Bytes `first_byte` to before `next_byte` of an object."""
+        """Return bytes `first_byte` to before `next_byte` of an object."""
 
 
 class ProvedFrame(NamedTuple):
@@ -70,7 +70,7 @@ def frames_of_bar(
         window_from = max(window_from, min(part.first_ms for part in parts))
         window_to = min(to_ms, window_from - window_from % _WINDOW_MS + _WINDOW_MS)
         for frame in _frames(store, parts, (model, source), (window_from, window_to), forgotten):
-            boxes = [one for one in filter(counts, frame.detections) if not labels or one.label in labels]
+            boxes = [box for box in filter(counts, frame.detections) if not labels or box.label in labels]
             if boxes and (after is None or _place(frame) > after):
                 yield ProvedFrame(frame, boxes)
         window_from = window_to

@@ -68,13 +68,13 @@ def find_bar(
     if not series:
         raise NoSuchBar("nothing has been counted and indexed yet: run `frametally aggregate` and `index`")
     model = model or series[0].model
-    stored = sorted((one.base_interval_s for one in series if one.model == model), reverse=True)
+    stored = sorted((entry.base_interval_s for entry in series if entry.model == model), reverse=True)
     if not stored:
         raise Misconfigured(f"no model {model!r} is indexed; there are: {', '.join(_models(index))}")
     end_ms = start_ms + (interval_s or stored[0]) * 1000
     stored = sorted(up_to_date(index, model, stored, start_ms, end_ms), reverse=True)
     interval_s = interval_s or stored[0]
-    base_s = next((one for one in stored if interval_s % one == 0), None)
+    base_s = next((step_s for step_s in stored if interval_s % step_s == 0), None)
     if base_s is None:
         raise Misconfigured(f"--interval {interval_s}: bars of {model} are multiples of {stored[-1]} s")
     interval_ms = interval_s * 1000
@@ -84,16 +84,16 @@ def find_bar(
             f"no bar of {interval_s} s begins at {start_ms} ms: those around begin at {before_ms} and "
             f"{before_ms + interval_ms} ms"
         )
-    found = index.histogram(
+    answer = index.histogram(
         CountQuery(model, base_s, interval_s, [source], [label], start_ms, start_ms + interval_ms)
     )
-    frames = sum(one.frames for one in found.coverage)
+    frames = sum(coverage.frames for coverage in answer.coverage)
     if not frames:
-        known = ", ".join(one.source for one in index.sources(model)[:20])
+        known = ", ".join(entry.source for entry in index.sources(model)[:20])
         raise NoSuchBar(
             f"there is no such bar: nothing of source {source} is counted then; sources of {model}: {known}"
         )
-    detections = sum(one.detections for one in found.buckets)
+    detections = sum(bucket.detections for bucket in answer.buckets)
     if not detections:
         raise NoSuchBar(
             f"there is no such bar: {frames} frames of {source} were analysed then, none shows {label!r}"
@@ -102,4 +102,4 @@ def find_bar(
 
 
 def _models(index: CountIndex) -> Iterator[str]:
-    return iter(dict.fromkeys(one.model for one in index.series()))
+    return iter(dict.fromkeys(entry.model for entry in index.series()))

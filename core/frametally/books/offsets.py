@@ -111,13 +111,13 @@ def read_logs(
     if model is None:
         return [here], True
     others = {keys.redetect_topic(model), *(link.topic for link in chain)} - {topic}
-    elsewhere = [one for one in (read_log(log, other, model) for other in sorted(others)) if one.log_id]
+    elsewhere = [position for other in sorted(others) if (position := read_log(log, other, model)).log_id]
     reads = here.started or any(link.topic == topic for link in chain) or not elsewhere
     return [*([here] if reads else []), *elsewhere], reads
 
 
 def chain_breaks(chain: Sequence[ChainLink]) -> list[str]:
-    """Gaps and overlaps between the segments of a partition, one line each."""
+    """Return gaps and overlaps between the segments of a partition, one line each."""
     problems = []
     for (log_id, topic, partition), links in _by_partition(chain):
         end = None

@@ -125,7 +125,7 @@ class _Books:
         manifests, runs = self._ledger.manifests(), self._ledger.runs()
         chain = self._chain(model)
         logs, reads_all = read_logs(self._log, topic, model, chain)
-        waiting = sum(one.waiting for one in logs)
+        waiting = sum(log.waiting for log in logs)
         # Only logs that were drained all the while say that every segment has been seen.
         drained = logs_before == (logs, reads_all) and reads_all and not waiting
         found = self._detected(model, manifests)
@@ -135,15 +135,15 @@ class _Books:
         behind, broken = judge(
             sources, gone=found.gone, drained=drained, correcting=bool(correcting), detect=detect
         )
-        behind = [_to_detect(one, topic) for one in logs if one.waiting] + behind
+        behind = [_to_detect(log, topic) for log in logs if log.waiting] + behind
         behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
         dead = self._dead_letters(model)
         return Status(
             model=model,
             sources=sources,
             stages=stages_behind(sources, messages_waiting=waiting),
-            log_messages=sum(one.messages for one in logs),
-            log_committed=sum(one.committed for one in logs),
+            log_messages=sum(log.messages for log in logs),
+            log_committed=sum(log.committed for log in logs),
             pace=pace_of(chain, waiting),
             lost=lost_messages(chain, logs),
             dead_letters=dict(sorted(Counter(cause for _, cause in dead).items())),
@@ -230,7 +230,7 @@ class _Books:
         return detected, dead_lettered
 
     def _dead_letters(self, model: str | None) -> list[tuple[str, str]]:
-        """Source and cause of the open dead letters, but those of frames that are forgotten."""
+        """Return source and cause of the open dead letters, but those of frames that are forgotten."""
         forgotten = forgotten_by(self._ledger.tombstones())
         dead = self._ledger.dead_frames(model) if model else []
         return [
@@ -265,4 +265,4 @@ def _runs_to_compare(runs: list[CountedRun], model: str | None, settings: Settin
             groups[run.interval_s == settings.interval_s, run.interval_s, run.params].append(counted)
     if not groups:
         return []
-    return max(groups.items(), key=lambda item: (item[0][0], sum(one.run.frames for one in item[1])))[1]
+    return max(groups.items(), key=lambda item: (item[0][0], sum(run.run.frames for run in item[1])))[1]

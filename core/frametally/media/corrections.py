@@ -300,7 +300,7 @@ def _forget_ranges_again(store: ObjectStore, correction: Correction, targets: _T
 def _move(
     store: ObjectStore, correction: Correction, targets: _Targets, name: str
 ) -> FrameAnnouncement | None:
-    """Put one picture under its new key; its announcement, or None if the store has lost it."""
+    """Put one picture under its new key; return its announcement, None if the store has lost it."""
     parsed = keys.parse_image_name(name)
     if parsed is None:
         return None

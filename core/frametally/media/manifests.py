@@ -40,12 +40,12 @@ def media_of(manifest: MediaManifest) -> str:
 
 
 def pictures_identity(source: str, day: str) -> str:
-    """Identity of one source's pictures of one UTC day: SHA-256, hex."""
+    """Return the identity of one source's pictures of one UTC day: SHA-256, hex."""
     return hashlib.sha256(f"pictures/{source}/{day}".encode()).hexdigest()
 
 
 def sources_timed_by_file(manifests: Iterable[MediaManifest]) -> set[str]:
-    """Slugs of the sources with a medium whose time is only its file's modification date."""
+    """Return the slugs of sources with a medium whose time is only its file's modification date."""
     return {manifest.source for manifest in manifests if manifest.time_source == "file_time"}
 
 

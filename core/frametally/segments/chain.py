@@ -68,7 +68,7 @@ class PutResult(NamedTuple):
 
 
 def logs_with_segments(store: ObjectStore, model: str, topic: str) -> list[str]:
-    """Ids of the logs that the model has segments of, and that were logs of `topic`.
+    """Return the ids of the logs that the model has segments of, and that were logs of `topic`.
 
     A few listings, however many segments there are: an id is one topic's, so its first segment tells which.
     """

@@ -73,17 +73,17 @@ class Replayed(NamedTuple):
 
 
 def cause_of(letter: DeadLetter) -> Cause:
-    """Why it was set aside, as a word; also of one that says only at which step."""
+    """Return why it was set aside, as a word; also where the letter says only at which step."""
     return letter.cause or _CAUSE_OF_STAGE[letter.stage]
 
 
 def entry_id(segment: str, offset: int) -> str:
-    """Id of the dead letter at `offset` in `segment`."""
+    """Return the id of the dead letter at `offset` in `segment`."""
     return hashlib.sha256(f"{segment}#{offset}".encode()).hexdigest()[:_ID_DIGITS]
 
 
 def dropped_ids(store: ObjectStore) -> set[str]:
-    """Ids of the dead letters that a person dropped."""
+    """Return the ids of the dead letters that a person dropped."""
     return {info.key.rpartition("/")[2].removesuffix(".json") for info in store.list(DROPPED)}
 
 
@@ -97,7 +97,7 @@ def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[E
         CutShort: One that is not whole.
     """
     dropped = dropped_ids(store)
-    found: list[Entry] = []
+    entries: list[Entry] = []
     headers: list[tuple[str, SegmentHeader, int]] = []
     for key in list_segments(store):
         if model is not None and not key.startswith(f"{keys.METADATA}/model={model}/"):
@@ -107,21 +107,22 @@ def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[E
         if header.dead_letters:
             segment = decode_segment(store.get(key), key)
             for letter in segment.dead_letters():
-                one = entry_id(key, letter.offset)
-                found.append(Entry(one, key, header, letter, "dropped" if one in dropped else "waiting"))
-    detected = _detected(store, headers, found)
+                letter_id = entry_id(key, letter.offset)
+                state: State = "dropped" if letter_id in dropped else "waiting"
+                entries.append(Entry(letter_id, key, header, letter, state))
+    detected = _detected(store, headers, entries)
     return [
         entry._replace(state="detected")
         if entry.state == "waiting" and (entry.header.model, entry.letter.image_path) in detected
         else entry
-        for entry in found
+        for entry in entries
     ]
 
 
 def _detected(
     store: ObjectStore, headers: Sequence[tuple[str, SegmentHeader, int]], entries: Iterable[Entry]
 ) -> set[tuple[str, str | None]]:
-    """Pairs of model and `image_path` of those entries whose frame has detections."""
+    """Return pairs of model and `image_path` of those entries whose frame has detections."""
     wanted: dict[tuple[str, str], set[str]] = defaultdict(set)
     for entry in entries:
         if entry.letter.source and entry.letter.image_path:
@@ -210,7 +211,7 @@ def replay(
 
 
 def drop(entries: Iterable[Entry], *, store: ObjectStore) -> int:
-    """Settle these dead letters for good; how many were not settled before."""
+    """Settle these dead letters for good; return how many were not settled before."""
     count = 0
     for entry in entries:
         if entry.state == "waiting":

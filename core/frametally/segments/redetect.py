@@ -127,8 +127,9 @@ def redetect(
                 known += 1
                 continue
             try:
-                one = _announcement(store, frame)
-                messages.append((keys.frame_log_key(one.source, one.captured_at_ms), encode(one)))
+                message = encode(_announcement(store, frame))
+                key = keys.frame_log_key(frame.manifest.source, frame.name.captured_at_ms)
+                messages.append((key, message))
             except (ObjectMissing, Poison) as error:
                 remedy = f"produce {frame.manifest.name} again to have it back"
                 skipped.append(Skipped(frame.path, f"{error}; {remedy}"))

@@ -71,7 +71,7 @@ def _contradiction(frame: FrameAnnouncement) -> str | None:
 def decoded_bytes(
     frame: FrameAnnouncement, *, max_pixels: int, least_px: tuple[int, int] | None = None
 ) -> int:
-    """Most bytes that `read_frame` will hold for this frame, its JPEG and its pixels together."""
+    """Return the most bytes that `read_frame` will hold for this frame, its JPEG and its pixels together."""
     width_px, height_px = _decoded_px(frame.width_px, frame.height_px, least_px)
     return min(width_px * height_px, max_pixels) * _CHANNELS + frame.bytes
 

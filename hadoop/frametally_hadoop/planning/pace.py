@@ -54,25 +54,26 @@ class Pace:
             lines = self._path.read_bytes().splitlines()[-_MOST_LINES:]
         except OSError:
             return []
-        found = []
+        aggregated = []
         for line in lines:
             try:
                 done = msgspec.json.decode(line, type=Aggregated)
             except msgspec.DecodeError:
                 continue  # half a line, of a process that was killed
             if done.runner == runner and done.bytes > 0:
-                found.append(done)
-        return found[-_LOOK_BACK:]
+                aggregated.append(done)
+        return aggregated[-_LOOK_BACK:]
 
 
 def estimate_s(earlier: Sequence[Aggregated], size_bytes: int) -> float | None:
-    """Seconds that counting `size_bytes` should take, None if there is nothing to tell it by.
+    """Estimate the seconds of counting `size_bytes`, None if there is nothing to tell them by.
 
     The median rate of the earlier ones that are nearest in size: what an aggregation costs before its first
     byte would make a rate of small ones too low for a large one.
     """
     if not earlier:
         return None
-    like = [one for one in earlier if one.bytes * 10 >= size_bytes] or [max(earlier, key=lambda o: o.bytes)]
-    least_s = min(one.seconds for one in earlier)
-    return max(least_s, size_bytes * statistics.median(one.seconds / one.bytes for one in like))
+    largest = max(earlier, key=lambda run: run.bytes)
+    like = [run for run in earlier if run.bytes * 10 >= size_bytes] or [largest]
+    least_s = min(run.seconds for run in earlier)
+    return max(least_s, size_bytes * statistics.median(run.seconds / run.bytes for run in like))

@@ -59,7 +59,7 @@ class DayPlan(NamedTuple):
         return self.current.inputs_sha256 if self.current else None
 
     def inputs_sha256(self, corrupt_lines: Mapping[str, Collection[int]] | None = None) -> str:
-        """Identity of what the day is counted from: settings, day, segments, and what of them is forgotten.
+        """Return the identity of what the day is counted from: settings, day, segments, what is forgotten.
 
         Args:
             corrupt_lines: By segment key, numbers of lines that were set aside. As they are part of the
@@ -74,7 +74,7 @@ class DayPlan(NamedTuple):
         return digest.hexdigest()
 
     def state_sha256(self) -> str:
-        """Identity of a count of the day as things are: once made, it need not be made again.
+        """Return the identity of a count of the day as things are: once made, it need not be made again.
 
         It changes with the inputs, with each run of the day, and where a segment is put again: one that was
         damaged is then restored, say, under the same `inputs_sha256`.

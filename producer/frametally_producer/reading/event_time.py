@@ -65,7 +65,7 @@ def iso(at_ms: int) -> str:
 
 
 def checked_ms(at_ms: int) -> int:
-    """`at_ms`, if it lies in the years 1000 to 9999.
+    """Return `at_ms`, if it lies in the years 1000 to 9999.
 
     Raises:
         Poison: It does not.

@@ -32,7 +32,7 @@ def open_medium(path: Path) -> Iterator[BufferedReader]:
 
 
 def sha256_of(file: BufferedReader, step: Callable[[int], None] = lambda read_bytes: None) -> str:
-    """SHA-256 of all its bytes, hex; read from the beginning, in pieces.
+    """Return the SHA-256 of all bytes of the file, hex; they are read in pieces.
 
     Args:
         file: Open for reading.

@@ -89,7 +89,7 @@ def read_pixels(file: BufferedReader, header: PictureHeader) -> Pixels:
 
 
 def _read_exif(picture: Image.Image) -> tuple[int, datetime.datetime | None]:
-    """Orientation and time of recording; damaged EXIF is none."""
+    """Read orientation and time of recording; damaged EXIF is none."""
     if picture.format == "PNG" and "exif" not in picture.info:
         return UPRIGHT, None  # Pillow would decode all pixels to look for it behind them
     try:

@@ -22,7 +22,7 @@ _STEPS: dict[int, tuple[bool, bool, bool]] = {
 
 
 def upright(image: Pixels, orientation: int) -> Pixels:
-    """`image` turned so that it stands as it is to be shown; an orientation that does not exist is 1.
+    """Turn `image` as it is to be shown; an orientation that does not exist is 1.
 
     Args:
         image: Shape (height, width, 3), dtype uint8.
@@ -41,7 +41,7 @@ def upright(image: Pixels, orientation: int) -> Pixels:
 
 
 def shrink(image: Pixels, max_side_px: int) -> Pixels:
-    """`image` with its longest side at most `max_side_px` (0: as it is), its proportions kept.
+    """Shrink `image` to a longest side of at most `max_side_px` (0: as it is), its proportions kept.
 
     Args:
         image: Shape (height, width, 3), dtype uint8.
@@ -58,6 +58,6 @@ def shrink(image: Pixels, max_side_px: int) -> Pixels:
 
 
 def encode_jpeg(image: Pixels, quality: int) -> bytes:
-    """`image` (height, width, 3; uint8; blue, green, red) as a JPEG, the same bytes every time."""
+    """Encode `image` (height, width, 3; uint8; blue, green, red) as a JPEG, the same bytes every time."""
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()

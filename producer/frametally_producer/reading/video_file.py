@@ -38,7 +38,7 @@ _MISSING_S, _MISSING_PART = Fraction(1), Fraction(1, 20)
 
 
 def container_format(head: bytes) -> str:
-    """FFmpeg's name of the container that begins with `head`.
+    """Return FFmpeg's name of the container that begins with `head`.
 
     FFmpeg is told this name, so that it never guesses: guessing would also find playlists, which read other
     files.

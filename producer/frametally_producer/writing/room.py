@@ -34,7 +34,7 @@ class Room:
     def __init__(
         self, settings: Settings, patience: Patience, *, free_bytes: Callable[[Path], int] = _free_bytes
     ) -> None:
-        """Room of at least `min_free_disk_mb`; `free_bytes` tells what is free on a folder's disk."""
+        """Look for `min_free_disk_mb` of room; `free_bytes` tells what is free on a folder's disk."""
         self._folders = embedded_folders(settings)
         self._least_bytes = settings.min_free_disk_mb * _MB
         self._patience = patience
