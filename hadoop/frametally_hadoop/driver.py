@@ -13,11 +13,12 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
+from frametally.rules.counted_boxes import label_list
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.stages import Settings
 from frametally_hadoop.job.input.reading import LinkEnded
 from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.job.tracks.params import TrackParams, track_params
+from frametally_hadoop.job.tracks.params import TrackParams, checked, label_thresholds
 from frametally_hadoop.planning.pace import Aggregated, Pace
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan, make_plan
 from frametally_hadoop.planning.segment_notes import SegmentNotes
@@ -108,12 +109,9 @@ class _Aggregation:
         runner: str,
         selection: DaySelection,
     ) -> None:
+        self._settings = settings
         self._params = settings_params(settings)
-        self._data_dir = settings.data_dir
-        self._spark_master = settings.spark_master
         self._cluster = cluster_of(settings)
-        self._link_ttl_s = settings.manifest_ttl_s
-        self._segments_expire = settings.store_metadata_days > 0
         self._links_ended = False
         self._selection = selection
         self._store = store
@@ -122,7 +120,6 @@ class _Aggregation:
         self._published: dict[DayKey, Run] = {}
         self._up_to_date: set[DayKey] = set()
         self._notes = SegmentNotes(settings.data_dir, store.url)
-        self._split_bytes = settings.split_mb * 1_000_000
         self._segments_read: dict[str, int] = {}
         self._unusable: set[str] = set()
         self._skipped: dict[str, Skipped] = {}
@@ -150,17 +147,15 @@ class _Aggregation:
         failpoints.passing("aggregate.planned")
         note = f"counting {len(plan.days_of_segment)} segments ({self._runner})"
         self._progress.update(0, len(plan.stale), note)
-        with workspace(self._data_dir) as temporary:
+        with workspace(self._settings.data_dir) as temporary:
             try:
                 outcome = count_plan(
                     store=self._store,
                     plan=plan,
+                    settings=self._settings,
                     runner=self._runner,
-                    temporary=temporary,
-                    spark_master=self._spark_master,
-                    split_bytes=self._split_bytes,
                     cluster=self._cluster,
-                    link_ttl_s=self._link_ttl_s,
+                    temporary=temporary,
                 )
             except LinkEnded:
                 if self._links_ended:
@@ -187,7 +182,7 @@ class _Aggregation:
             renew_report(self._store, day, self._surroundings)
 
     def report(self) -> AggregateReport:
-        """What came of all attempts."""
+        """Sum up what came of all attempts."""
         runs = [self._published[day] for day in sorted(self._published)]
         return AggregateReport(
             runs=runs,
@@ -204,7 +199,7 @@ class _Aggregation:
         """Keep how long it took, for estimates."""
         if not self._segments_read:
             return
-        Pace(self._data_dir).note(
+        Pace(self._settings.data_dir).note(
             Aggregated(
                 runner=self._runner,
                 days=len(self._published),
@@ -226,7 +221,7 @@ class _Aggregation:
             try:
                 won = self._publish_day(plan, day, inputs_sha256, outcome)
             except NotPublished as error:
-                if isinstance(error, OnlyLoses) and self._segments_expire:
+                if isinstance(error, OnlyLoses) and self._settings.store_metadata_days:
                     self._up_to_date.add(day.key)  # it was counted as long as they were there
                     continue
                 self._skip([Skipped(f"{day.key.model}, {day.key.day}", str(error))])
@@ -281,7 +276,7 @@ class _Aggregation:
         return [warning(unknown, known)] if unknown else []
 
     def _damaged_segments(self, plan: CountingPlan) -> tuple[list[Skipped], bool]:
-        """Those that cannot be read, and whether some were removed since they were listed."""
+        """Find the plan's segments that cannot be read, and whether some are gone since it was made."""
         damaged = []
         some_are_gone = False
         for key in plan.days_of_segment:
@@ -298,7 +293,7 @@ class _Aggregation:
 
 
 def settings_params(settings: Settings) -> CountParams:
-    """What the deployment's settings say to count."""
+    """Return what the deployment's settings say to count."""
     return CountParams(
         settings.interval_s, **settings.counted_boxes()._asdict(), tracking=_tracking(settings)
     )
@@ -307,12 +302,14 @@ def settings_params(settings: Settings) -> CountParams:
 def _tracking(settings: Settings) -> TrackParams | None:
     if not settings.count_objects:
         return None
-    return track_params(
-        min_fps=settings.min_tracking_fps,
-        strong=settings.track_confidence,
-        weak=settings.track_weak_confidence,
-        gap_s=settings.track_gap_s,
-        stitch_s=settings.track_stitch_s,
-        strong_by_label=settings.track_label_confidence,
-        fixed_labels=settings.track_fixed_labels,
+    return checked(
+        TrackParams(
+            min_fps=round(settings.min_tracking_fps * 100),
+            strong=round(settings.track_confidence * 10_000),
+            weak=round(settings.track_weak_confidence * 10_000),
+            gap_ms=round(settings.track_gap_s * 1000),
+            stitch_ms=round(settings.track_stitch_s * 1000),
+            strong_by_label=label_thresholds(settings.track_label_confidence),
+            fixed_labels=label_list(settings.track_fixed_labels),
+        )
     )

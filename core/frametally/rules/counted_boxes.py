@@ -35,8 +35,7 @@ class CountedBoxes(NamedTuple):
     @classmethod
     def of(cls, *, min_confidence: float, min_side_px: float, labels: str) -> CountedBoxes:
         """Read the limits as people write them: 0 to 1, pixels, labels separated by commas."""
-        names = {label.strip() for label in labels.split(",")} - {""}
-        return cls(_units(min_confidence, 10_000), _units(min_side_px, 10), tuple(sorted(names)))
+        return cls(_units(min_confidence, 10_000), _units(min_side_px, 10), label_list(labels))
 
     def rule(self) -> Callable[[DetectedBox], bool]:
         """Return the test of one box; make it once for many boxes."""
@@ -66,6 +65,11 @@ def least_float(least: int, units: int) -> float:
     while round(number * units) < least:
         number = math.nextafter(number, math.inf)
     return number
+
+
+def label_list(text: str) -> tuple[str, ...]:
+    """Return the labels that commas separate, each once, sorted."""
+    return tuple(sorted({label.strip() for label in text.split(",")} - {""}))
 
 
 def _units(value: float, units: int) -> int:

@@ -2,7 +2,7 @@
 
 Segments make duplicates rare (a producer that dies between announcing and noting it announces again); this
 rule makes them harmless. The counting job, the status, the evidence and whatever else reads segments all
-read through it. Standard library only: clusters run it without frametally installed.
+read through it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 
 def one_line_per_frame(lines: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
-    """The one line of each frame that counts: of several, the one with the smallest bytes.
+    """Return the one line of each frame that counts: of several, the one with the smallest bytes.
 
     The order of `lines`, and how often each comes, change nothing but the order of the result.
 

@@ -3,8 +3,7 @@
 A tombstone names one revision of one medium, with or without a range of event time. Frames carry the medium
 that they came from, so what is forgotten stays forgotten, also where it is detected later from the log; a
 medium produced anew has another revision, and counts. The counting job, the ledger, the evidence and whatever
-else reads segments drop such lines before the rule in `once`. Standard library only: clusters run it without
-frametally installed.
+else reads segments drop such lines before the rule in `once`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Forgotten = Mapping[str, Sequence[Range]]
 
 
 def forgotten_ranges(tombstones: Iterable[tuple[str, int | None, int | None]]) -> dict[str, list[Range]]:
-    """The rule's table, from tombstones as `(media, from_ms, to_ms)`."""
+    """Make the rule's table from tombstones as `(media, from_ms, to_ms)`."""
     table: dict[str, list[Range]] = {}
     for media, from_ms, to_ms in tombstones:
         table.setdefault(media, []).append((from_ms, to_ms))
@@ -29,12 +28,12 @@ def forgotten_ranges(tombstones: Iterable[tuple[str, int | None, int | None]]) -
 
 
 def is_forgotten(media: str, captured_at_ms: int, forgotten: Forgotten) -> bool:
-    """Whether a frame of that medium and event time counts no longer."""
+    """Return whether a frame of that medium and event time counts no longer."""
     return any(in_range(captured_at_ms, from_ms, to_ms) for from_ms, to_ms in forgotten.get(media, ()))
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:
-    """The same event times as ranges that do not touch, from the first to the last."""
+    """Return the same event times as ranges that do not touch, from the first to the last."""
     result: list[Range] = []
     for from_ms, to_ms in sorted(ranges, key=lambda r: (r[0] is not None, r[0] or 0)):
         if result:

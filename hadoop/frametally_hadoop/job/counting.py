@@ -38,7 +38,7 @@ from frametally_hadoop.job.visits import reduce_hour
 def reduce_group(
     key: bytes, values: Iterable[bytes], params: CountParams, count: Count
 ) -> Iterator[tuple[bytes, bytes]]:
-    """The output pairs of one key of the map side."""
+    """Yield the output pairs of one key of the map side."""
     kind, *rest = json.loads(key)
     if kind == "corrupt":
         for value in values:
@@ -99,7 +99,7 @@ def reduce_group(
 
 
 def _distinct_frames(values: Iterable[bytes], *, needs_boxes: bool) -> tuple[list[Frame], int]:
-    """The frames of a group, each once, in any order; and the number of lines that were too many."""
+    """Return a group's frames, each once, in any order, and how many lines repeated one."""
     texts = [value.replace(LINE_SEPARATOR, b"\n") for value in values]
     decode = _decode_with_boxes if needs_boxes else decode_labels
     frames = [frame for text in texts for frame in decode(text)]
@@ -127,7 +127,7 @@ def _decode_with_boxes(text: bytes) -> Sequence[Frame]:
 def _hits_by_label(
     frames: Iterable[Frame], params: CountParams
 ) -> tuple[dict[str, list[tuple[int, int, str]]], int]:
-    """By label, `(-boxes, captured_at_ms, image_path)` of each frame that has some; the best sort first.
+    """Return by label `(-boxes, captured_at_ms, image_path)` of each frame that has some, to sort best first.
 
     And the boxes of all frames, summed frame by frame: whoever publishes compares the two sums.
     """
@@ -150,5 +150,5 @@ def _hits_by_label(
 
 
 def _evidence(negative_count: int, captured_at_ms: int, image_path: str) -> dict[str, Any]:
-    """A frame among those that show most: by count, then time, then path."""
+    """Return the record of one frame of the evidence."""
     return {"image_path": image_path, "captured_at_ms": captured_at_ms, "count": -negative_count}

@@ -14,7 +14,7 @@ from frametally_hadoop.job.tracks.params import MARGIN_MS
 
 
 def hours_near(time_ms: int) -> tuple[int, ...]:
-    """Starts of the hours that a frame of `time_ms` is given to: its own, and the one that it is near to."""
+    """Return the starts of the hours that a frame is tracked in: its own, and the one that it is near to."""
     since = time_ms % HOUR_MS
     own = time_ms - since
     if since < MARGIN_MS:
@@ -25,7 +25,7 @@ def hours_near(time_ms: int) -> tuple[int, ...]:
 
 
 def analysed_fps(times_ms: Sequence[int], gap_ms: int) -> int:
-    """Hundredths of a frame a second at which footage was analysed, while there was some.
+    """Return the rate at which footage was analysed while there was some, in hundredths of a frame a second.
 
     The mean over the steps from one time to the next: a sampler takes frames off a grid, so its single steps
     jitter by a frame of the video, and their mean does not. Steps longer than `gap_ms` (no track
@@ -44,5 +44,5 @@ def analysed_fps(times_ms: Sequence[int], gap_ms: int) -> int:
 
 
 def is_enough(fps: int, least_fps: int) -> bool:
-    """Whether footage analysed at `fps` can be tracked: a tenth less than was asked for will do."""
+    """Return whether footage analysed at `fps` can be tracked: a tenth below the setting will do."""
     return fps * 10 >= least_fps * 9

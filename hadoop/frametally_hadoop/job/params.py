@@ -35,22 +35,22 @@ class CountParams(NamedTuple):
 
     @property
     def counted_boxes(self) -> CountedBoxes:
-        """Which boxes count."""
+        """Return which boxes count."""
         return CountedBoxes(self.min_confidence, self.min_side, self.labels)
 
     def digest(self) -> str:
-        """8 hex over what changes counts, but the interval (it stands in the key beside it)."""
+        """Return 8 hex over what changes counts, without the interval (it stands in the key beside it)."""
         identity = [COUNTING_VERSION, self.min_confidence, self.min_side, self.labels, self.tracking]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 
     def to_argument(self) -> str:
-        """For a command line: URL-safe base64 of JSON, which every shell on the way leaves as it is."""
+        """Return URL-safe base64 of the params as JSON, which every shell on the way leaves as it is."""
         fields = self._asdict() | {"tracking": self.tracking and self.tracking._asdict()}
         return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()
 
 
 def parse_argument(argument: str) -> CountParams:
-    """The params in a job's `--params`: a JSON object, or its URL-safe base64; empty: the defaults.
+    """Read a job's `--params`: a JSON object, or its URL-safe base64; empty: the defaults.
 
     Raises:
         Misconfigured: Anything else.

@@ -19,7 +19,7 @@ Pair = tuple[bytes, bytes]
 
 
 def map_lines(lines: Iterable[bytes], params: CountParams) -> Iterator[Pair]:
-    """The map side over manifest lines."""
+    """Run the map side over manifest lines."""
     groups = FrameGroups(params, report_counter)
     for line in lines:
         yield from groups.add(line.decode())
@@ -27,7 +27,7 @@ def map_lines(lines: Iterable[bytes], params: CountParams) -> Iterator[Pair]:
 
 
 def reduce_lines(lines: Iterable[bytes], params: CountParams) -> Iterator[Pair]:
-    """The reduce side over `key TAB value` lines, sorted by key."""
+    """Run the reduce side over `key TAB value` lines, sorted by key."""
     pairs = (line.rstrip(b"\n").partition(b"\t") for line in lines)
     for key, group in groupby(pairs, key=lambda pair: pair[0]):
         yield from reduce_group(key, (value for _, _, value in group), params, report_counter)

@@ -40,7 +40,7 @@ class Visit(NamedTuple):
 def reduce_hour(
     *, model: str, source: str, hour_start_ms: int, frames: Iterable[Frame], params: CountParams
 ) -> Iterator[tuple[bytes, bytes]]:
-    """The output pairs of one model, source and UTC hour.
+    """Yield the output pairs of one model, source and UTC hour.
 
     Args:
         model: Whose boxes.
@@ -92,7 +92,7 @@ def reduce_hour(
 
 
 def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
-    """The visits in frames that are sorted by time; they are sorted by label, then by their beginning."""
+    """Find the visits in frames that are sorted by time. They come by label, then by their beginning."""
     counts = params.counted_boxes.rule()
     continues = params.counted_boxes._replace(min_confidence=tracking.weak, min_side=0).rule()
     trackers: dict[str, Tracker] = {}
@@ -132,7 +132,7 @@ def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackPar
 
 
 def _bars(frames: Iterable[Frame], params: CountParams) -> set[tuple[str, int]]:
-    """`(label, interval_start_ms)` of every count that these frames are part of."""
+    """Return `(label, interval_start_ms)` of every count that these frames are part of."""
     counts = params.counted_boxes.rule()
     interval_ms = params.interval_s * 1000
     return {
@@ -171,7 +171,7 @@ def _seen(sighting: TrackedBox) -> dict[str, Any]:
 
 
 def _within(sightings: Sequence[TrackedBox], hour_start_ms: int) -> Sequence[TrackedBox]:
-    """The hour's own, with the last one before and the first one after: the paths of two hours meet."""
+    """Return the hour's sightings, with one before and one after them: so the paths of two hours meet."""
     hour_end_ms = hour_start_ms + HOUR_MS
     before = sum(sighting.time_ms < hour_start_ms for sighting in sightings)
     after = sum(sighting.time_ms >= hour_end_ms for sighting in sightings)
@@ -179,7 +179,7 @@ def _within(sightings: Sequence[TrackedBox], hour_start_ms: int) -> Sequence[Tra
 
 
 def _path(sightings: Sequence[TrackedBox]) -> list[list[float]]:
-    """Where the centre was first, last, and whenever it had moved by a quarter of the box's height."""
+    """Return where the centre was first, last, and whenever it had moved by a quarter of the box's height."""
     path: list[list[float]] = []
     last = sightings[-1]
     for sighting in sightings:

@@ -87,7 +87,7 @@ class DayAudit:
         self.labels: set[str] = set()
 
     def watch(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """The same lines, each looked at."""
+        """Pass on the lines, having looked at each."""
         for line in lines:
             found = _decoder.decode(line.partition(b"\t")[2])
             where = found.source, found.interval_start_ms
@@ -101,11 +101,11 @@ class DayAudit:
 
     @property
     def is_all_there(self) -> bool:
-        """Whether no line of its segments was set aside, nor any segment with frames of it."""
+        """Return whether no line was set aside, nor any segment with frames of the day."""
         return not self._set_aside and self._plan.is_whole
 
     def report(self, run_id: str) -> QualityReport:
-        """What came of it, after the last line."""
+        """Make the report, after the last line."""
         model, interval_s, day = self._plan.key
         return QualityReport(
             run_id=run_id,
@@ -133,7 +133,7 @@ class DayAudit:
         )
 
     def is_outdated(self, report: QualityReport) -> bool:
-        """Whether checks of the day's report that did not pass would say something else now.
+        """Return whether checks of the day's report that did not pass would say something else now.
 
         It needs no lines: it looks at the checks that others' doings can change.
         """
@@ -189,7 +189,7 @@ class DayAudit:
 
     @property
     def frames_by_source(self) -> dict[str, int]:
-        """Frames covered, by source."""
+        """Count the frames covered, by source."""
         by_source: defaultdict[str, int] = defaultdict(int)
         for (source, _), frames in sorted(self.frames_by_interval.items()):
             by_source[source] += frames
@@ -197,11 +197,11 @@ class DayAudit:
 
     @property
     def frames_by_interval(self) -> dict[tuple[str, int], int]:
-        """Frames covered, by source and start of the interval."""
+        """Count the frames covered, by source and start of the interval."""
         return {where: frames for where, (frames, _) in self._coverage.items()}
 
     def _announced(self, source: str) -> int | str:
-        """Frames of the source announced for this day, or why that cannot be told."""
+        """Count the source's frames that were announced for this day, or say why that cannot be told."""
         if self._surroundings.manifests is None:
             return "a manifest cannot be read"
         start_ms = keys.day_start_ms(self._plan.key.day)
@@ -236,13 +236,14 @@ class DayAudit:
         problems, unknown = [], []
         interval_ms = self._plan.key.interval_s * 1000
         for source in self.frames_by_source:
+            media = [item for item in self._surroundings.manifests or () if item.source == source]
             times = [
-                (manifest.first_captured_at_ms, manifest.last_captured_at_ms)
-                for manifest in self._surroundings.manifests or ()
-                if manifest.source == source and manifest.state == "complete"
+                (one.first_captured_at_ms, one.last_captured_at_ms)
+                for one in media
+                if one.state == "complete"
             ]
             spans = [(first, last) for first, last in times if first is not None and last is not None]
-            if not spans or len(spans) < self._media_of(source):
+            if not spans or len(spans) < len(media):
                 unknown.append(f"{source}: no manifest, or one that is not complete")
                 continue
             problems += [
@@ -252,9 +253,6 @@ class DayAudit:
                 and not any(first < start_ms + interval_ms and last >= start_ms for first, last in spans)
             ]
         return _check(WITHIN_MEDIA_TIME, problems, unknown)
-
-    def _media_of(self, source: str) -> int:
-        return sum(manifest.source == source for manifest in self._surroundings.manifests or ())
 
     def _times_plausible(self) -> QualityCheck:
         day = self._plan.key.day
@@ -276,7 +274,7 @@ class DayAudit:
         return _check(CHAIN_UNBROKEN, list(self._surroundings.chain_breaks.get(self._plan.key.model, ())))
 
     def _labels_seen(self) -> QualityCheck:
-        """A label that was asked for and is nowhere may be misspelt, or was just not there."""
+        """Name labels that were asked for and are nowhere: misspelt, or just not there."""
         unseen = [label for label in self._plan.params.labels if label not in self.labels]
         return _check(LABELS_SEEN, [], [f"{label}: in no frame of the day" for label in unseen])
 

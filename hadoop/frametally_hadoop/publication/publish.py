@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from frametally import keys
 from frametally.books.quality import QualityReport
@@ -142,13 +143,8 @@ def _check_nothing_lost(
 
 
 def _cut(lines: Iterable[bytes], lines_per_part: int) -> Iterator[list[bytes]]:
-    part: list[bytes] = []
-    for line in lines:
-        part.append(line)
-        if len(part) == lines_per_part:
-            yield part
-            part = []
-    if part:
+    iterator = iter(lines)
+    while part := list(islice(iterator, lines_per_part)):
         yield part
 
 

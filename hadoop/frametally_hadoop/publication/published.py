@@ -65,7 +65,7 @@ def compare_frames(
     frames: Mapping[tuple[str, int], int],
     forgotten: Sequence[Tombstone],
 ) -> tuple[list[Loss], bool]:
-    """Frames that the day would lose where nothing was forgotten, and whether that is all that is new of it.
+    """Find the frames that the day would lose where nothing was forgotten, and whether nothing else is new.
 
     Args:
         store: Where that run is.

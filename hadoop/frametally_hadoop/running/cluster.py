@@ -39,7 +39,7 @@ class HadoopCluster:
     jobconf: tuple[str, ...] = ()
 
     def job_options(self, *, splits: int) -> list[str]:
-        """Mrjob's options for its `hadoop` runner; `splits` is the number of lines of the manifest."""
+        """Return mrjob's options for its `hadoop` runner; `splits` is the number of lines of the manifest."""
         options = ["--hadoop-bin", self.hadoop, "--python-bin", self.python]
         if self.streaming_jar:
             options += ["--hadoop-streaming-jar", self.streaming_jar]
@@ -52,7 +52,7 @@ class HadoopCluster:
 
     @contextmanager
     def private_file(self, path: Path) -> Iterator[str]:
-        """A copy of a file on HDFS, for our user only and only in here; its URI.
+        """Copy a file to HDFS, for our user only and only in here; gives its URI.
 
         Raises:
             Misconfigured: There is no `hadoop` command.
@@ -83,7 +83,7 @@ class HadoopCluster:
 
 
 def cluster_of(settings: Settings) -> HadoopCluster:
-    """The cluster that the settings name.
+    """Return the cluster that the settings name.
 
     Raises:
         Misconfigured: A property of the job that is none.

@@ -36,7 +36,7 @@ def run_job(
     spark_master: str = "local[*]",
     cluster: HadoopCluster | None = None,
 ) -> Iterator[bytes]:
-    """The job's output lines, in whatever order the runner leaves them, each with its line end.
+    """Run the job; yields its output lines in whatever order the runner leaves them, each with its line end.
 
     Args:
         manifest: Input lines, see `mapping`.
@@ -163,7 +163,7 @@ def _failure(error: Exception, runner: str, log: _KeptLog) -> FrametallyError:
 
 
 def _raised(traceback: str) -> str:
-    """The line of a traceback that names the error: the first that is not indented."""
+    """Return the line of a traceback that names the error: the first that is not indented."""
     lines = traceback.splitlines()[1:]
     return next((line.strip() for line in lines if line and not line.startswith(" ")), "")
 

@@ -15,7 +15,7 @@ from frametally_hadoop.job.mapping import to_json
 
 
 def join_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """One line per record.
+    """Yield one line per record.
 
     Args:
         lines: Output lines of the job's counts and coverage, sorted bytewise, each with its line end.
@@ -30,7 +30,7 @@ def join_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Objects are summed where every hour was measured; the rate is that of the slowest hour."""
+    """Sum the objects where every hour was measured; the rate is that of the slowest hour."""
     if "analysed_fps" in parts[0]:
         return {"analysed_fps": min(part["analysed_fps"] for part in parts)}
     objects = [part["objects"] for part in parts]

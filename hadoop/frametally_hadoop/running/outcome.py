@@ -14,8 +14,8 @@ from frametally import keys
 from frametally.books.runs import DayKey
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
-from frametally.rules.times import DAY_S
 from frametally.rules.tombstones import Range
+from frametally.settings.stages import Settings
 from frametally_hadoop.job.mapping import ENTRY_SEPARATOR
 from frametally_hadoop.planning.plan import CountingPlan
 from frametally_hadoop.running.cluster import HadoopCluster
@@ -46,15 +46,15 @@ class Outcome:
     corrupt_lines: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
 
     def day_lines(self, day: DayKey) -> Iterator[bytes]:
-        """The lines of the day's part files, sorted."""
+        """Yield the lines of the day's part files, sorted."""
         return join_lines(self.lines.sorted_lines(day))
 
     def day_tracks(self, day: DayKey) -> Iterator[bytes]:
-        """The day's tracks as JSON Lines: by source, label and hour."""
+        """Yield the day's tracks as JSON Lines, by source, label and hour."""
         return (line.partition(b"\t")[2] for line in self.tracks.sorted_lines(day))
 
     def skipped(self) -> list[Skipped]:
-        """The corrupt lines, for the report."""
+        """List the corrupt lines for the report."""
         return [
             Skipped(f"{segment}, line {number}", f"{reason}; the rest is counted; restore the segment")
             for segment, lines in sorted(self.corrupt_lines.items())
@@ -72,24 +72,20 @@ def count_plan(
     *,
     store: ObjectStore,
     plan: CountingPlan,
+    settings: Settings,
     runner: str,
+    cluster: HadoopCluster,
     temporary: Path,
-    split_bytes: int,
-    spark_master: str = "local[*]",
-    cluster: HadoopCluster | None = None,
-    link_ttl_s: int = DAY_S,
 ) -> Outcome:
     """Count the stale days of `plan`; the outcome's lines lie in `temporary`.
 
     Args:
         store: Where the segments are.
         plan: What to count.
+        settings: `spark_master`, `split_mb` and `manifest_ttl_s`.
         runner: What runs the job.
-        temporary: An empty folder.
-        split_bytes: Bytes of segments that one map task reads.
-        spark_master: Where the `spark` runner runs it.
         cluster: Where the `hadoop` runner runs it.
-        link_ttl_s: Seconds for which the tasks can read the segments.
+        temporary: An empty folder.
 
     Raises:
         Retryable, Poison, Misconfigured: As `engine.run_job`.
@@ -101,8 +97,8 @@ def count_plan(
     forgotten = plan.forgotten()
     sizes = [(key, plan.size_of[key]) for key in plan.days_of_segment]
     manifest = [
-        ENTRY_SEPARATOR.join(_entry(store, plan, key, forgotten, link_ttl_s) for key in split)
-        for split in plan_splits(sizes, split_bytes=split_bytes)
+        ENTRY_SEPARATOR.join(_entry(store, plan, key, forgotten, settings.manifest_ttl_s) for key in split)
+        for split in plan_splits(sizes, split_bytes=settings.split_mb * 1_000_000)
     ]
     decoder = msgspec.json.Decoder(_OfModel)
     for line in run_job(
@@ -110,7 +106,7 @@ def count_plan(
         params=plan.params,
         runner=runner,
         temporary=job_folder,
-        spark_master=spark_master,
+        spark_master=settings.spark_master,
         cluster=cluster,
     ):
         key_json, _, value = line.partition(b"\t")
@@ -139,7 +135,7 @@ def _entry(
     forgotten: dict[str, dict[str, list[Range]]],
     link_ttl_s: int,
 ) -> str:
-    """What a manifest says of one segment; see `mapping`."""
+    """Return what a manifest says of one segment; see `mapping`."""
     fields = [
         store.address(key, ttl_s=link_ttl_s),
         ",".join(str(day) for day in plan.days_of_segment[key]),

@@ -26,7 +26,7 @@ def sort_in_files(engine: Any, temporary: Path, *, in_memory_bytes: int) -> None
 
 
 def _sort(input_paths: list[str], output_path: str, *, temporary: Path, in_memory_bytes: int) -> None:
-    """Raises `Retryable` if `sort` fails, `OSError` if it has no room."""
+    """Sort the lines of some files. Raises `Retryable` if `sort` fails, `OSError` if it has no room."""
     if sum(Path(path).stat().st_size for path in input_paths) > in_memory_bytes:
         environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(temporary)}
         try:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def plan_splits(sizes: Iterable[tuple[str, int]], *, split_bytes: int) -> list[list[str]]:
-    """Segments in the order given, cut where a split would grow beyond `split_bytes`.
+    """Cut segments, in the order given, where a split would grow beyond `split_bytes`.
 
     Neighbours stay together: they share intervals, which a task then passes on as one.
 

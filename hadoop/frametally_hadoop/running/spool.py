@@ -31,7 +31,7 @@ class DaySpool:
             self._write_held()
 
     def sorted_lines(self, day: Hashable) -> Iterator[bytes]:
-        """The day's lines, sorted bytewise."""
+        """Yield the day's lines, sorted bytewise."""
         with ExitStack() as stack:
             files = [stack.enter_context(path.open("rb")) for path in self._files.get(day, [])]
             yield from heapq.merge(*files, sorted(self._held.get(day, [])))

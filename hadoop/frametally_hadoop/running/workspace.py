@@ -18,7 +18,7 @@ _ROOM_FOR_WORDS_BYTES = 100_000
 
 
 def no_room(said: str, folder: Path) -> OSError | None:
-    """The error of a disk without room, if a program says so, or `folder` has no room for words."""
+    """Return the error of a full disk, if a program says so or `folder` has no room for its words."""
     codes = [code for code in _NO_ROOM if os.strerror(code) in said]
     if not codes and shutil.disk_usage(folder).free < _ROOM_FOR_WORDS_BYTES:
         codes = [errno.ENOSPC]
@@ -33,7 +33,7 @@ def clear_workspaces(data_dir: Path) -> None:
 
 @contextmanager
 def workspace(data_dir: Path) -> Iterator[Path]:
-    """An empty folder in `data_dir`, removed at the end.
+    """Make an empty folder in `data_dir`, removed at the end.
 
     Raises:
         Misconfigured: None can be made there.

@@ -71,7 +71,7 @@ class _PlainFrame(NamedTuple):
 
 
 def decode_with_standard_library(line: bytes) -> Frame:
-    """The frame in `line`, by `json`. Raises `BadLine`."""
+    """Decode the frame in `line` by `json`. Raises `BadLine`."""
     try:
         fields = json.loads(line.decode(), parse_constant=_refuse_constant)
         if b"\\u" in line:  # half a surrogate pair is a string to json, but no text
@@ -190,7 +190,7 @@ def _make_msgspec_decoders() -> _Decoders:
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(fast_frame)
 
     def decode_with_msgspec(line: bytes) -> Frame:
-        """The frame in `line`, by msgspec. Raises `BadLine`."""
+        """Decode the frame in `line` by msgspec. Raises `BadLine`."""
         try:
             if not line.isascii():  # msgspec does not look into the fields that it skips
                 line.decode()

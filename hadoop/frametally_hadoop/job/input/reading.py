@@ -57,7 +57,7 @@ class Block(NamedTuple):
 
 
 def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[Block]:
-    """The frame lines of the segment at `url`, block by block.
+    """Yield the frame lines of the segment at `url`, block by block.
 
     Whether it is whole is known after the last block: until then, what was read must not be published.
 
@@ -115,7 +115,7 @@ def _checked_block(lines: list[bytes], header: Header, *, first_number: int, has
 
 
 def _all_belong(frames: Sequence[Frame], header: Header) -> bool:
-    """Whether each is as `_checked_frame` wants it. Every frame goes through this loop."""
+    """Return whether each frame is as `_checked_frame` wants it. Every frame goes through this loop."""
     model, times = header.model, header.times
     source, folder, first_ms, last_ms = "", "", 0, -1
     for frame in frames:
@@ -135,7 +135,7 @@ def _all_belong(frames: Sequence[Frame], header: Header) -> bool:
 
 
 def _checked_frame(line: bytes, header: Header) -> Frame:
-    """The frame in `line`, if it is one that its segment's header announces.
+    """Decode the frame in `line`, if it is one that its segment's header announces.
 
     A frame's source and time must be those in its image path: only then do all lines of one frame meet in one
     group, where it is counted once. And they must be within what the header says, as days are planned by it.
@@ -195,7 +195,7 @@ def _read(url: str, name: str, block_bytes: int) -> Iterator[bytes]:
 
 
 def _read_hdfs(url: str, name: str, block_bytes: int) -> Iterator[bytes]:
-    """By the `hadoop` command, which every node of a cluster has."""
+    """Read by the `hadoop` command, which every node of a cluster has."""
     home = os.environ.get("HADOOP_HOME")
     command = os.environ.get("FRAMETALLY_HADOOP_BIN") or (f"{home}/bin/hadoop" if home else "hadoop")
     try:
@@ -225,18 +225,18 @@ def _open(url: str, first_byte: int) -> IO[bytes]:
 
 
 def _left_bytes(response: IO[bytes]) -> int:
-    """How many bytes the response still has; 0 where it does not say."""
+    """Return how many bytes the response still has; 0 where it does not say."""
     return int(getattr(response, "length", 0) or 0)
 
 
 def _reason(url: str, error: Exception) -> str:
-    """What went wrong, without what is secret in the address."""
+    """Say what went wrong, without what is secret in the address."""
     query = url.partition("?")[2]  # the signature of a presigned address
     return str(error).replace(query, "...") if query else str(error)
 
 
 def _close(error: Exception) -> int:
-    """The status of an answer that was an error, 0 if it was none; the answer is closed."""
+    """Close an answer that was an error and return its status; 0 if it was none."""
     if not isinstance(error, urllib.error.HTTPError):
         return 0
     error.close()

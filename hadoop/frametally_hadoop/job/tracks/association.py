@@ -22,7 +22,7 @@ own boxes hardly overlap (`docs/tracking.md` has the numbers).
 
 
 def widened(left: float, top: float, width: float, height: float) -> Area:
-    """The area by which a box is compared."""
+    """Return the area by which a box is compared."""
     by_x, by_y = WIDENED_X * width, WIDENED_Y * height
     right, bottom = left + width + by_x, top + height + by_y
     left, top = left - by_x, top - by_y
@@ -32,7 +32,7 @@ def widened(left: float, top: float, width: float, height: float) -> Area:
 def pair_up(
     tracks: Sequence[Area], boxes: Sequence[Area], least_overlap: float
 ) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-    """One box at most for each track, one track at most for each box.
+    """Pair each track with one box at most, and each box with one track at most.
 
     The greatest overlap is taken first; of equal ones the earlier track's, then the earlier box's.
     Both sequences stand in an order that the footage alone decides, so the result is decided by it too.

@@ -51,7 +51,7 @@ class TrackedBox(NamedTuple):
 
 
 def by_strength(sighting: TrackedBox) -> tuple[int, int, int, int, int]:
-    """Sorts the boxes of a frame: the strongest first, then by their place."""
+    """Return the key that sorts a frame's boxes: the strongest first, then by where they lie."""
     _, confidence, left, top, width, height, _, _ = sighting
     return -confidence, left, top, width, height
 

@@ -39,44 +39,16 @@ class TrackParams(NamedTuple):
     fixed_labels: tuple[str, ...] = ()
 
     def strong_of(self, label: str) -> int:
-        """Ten-thousandths of confidence from which on a box of `label` is strong."""
+        """Return the ten-thousandths of confidence from which on a box of `label` is strong."""
         return dict(self.strong_by_label).get(label, self.strong)
 
 
-def track_params(
-    *,
-    min_fps: float,
-    strong: float,
-    weak: float,
-    gap_s: float,
-    stitch_s: float,
-    strong_by_label: str = "",
-    fixed_labels: str = "",
-) -> TrackParams:
-    """The params of settings as people write them: frames a second, 0 to 1, seconds, `car=0.4, bus=0.5`.
-
-    Raises:
-        Misconfigured: A label without a threshold from 0 to 1, or a gap and a stitch longer than the margin.
-    """
-    return checked(
-        TrackParams(
-            min_fps=round(min_fps * 100),
-            strong=round(strong * 10_000),
-            weak=round(weak * 10_000),
-            gap_ms=round(gap_s * 1000),
-            stitch_ms=round(stitch_s * 1000),
-            strong_by_label=tuple(sorted(_thresholds(strong_by_label).items())),
-            fixed_labels=tuple(sorted({label.strip() for label in fixed_labels.split(",")} - {""})),
-        )
-    )
-
-
 def from_fields(fields: dict[str, Any]) -> TrackParams:
-    """The params of a JSON object with their names; what it leaves out is as by default.
+    """Read a JSON object with the params' names; what it leaves out is as by default.
 
     Raises:
         TypeError: An unknown name, or a value of another type.
-        Misconfigured: As `track_params`.
+        Misconfigured: As `checked`.
     """
     default = TrackParams()
     pairs = [(label, strong) for label, strong in fields.get("strong_by_label", default.strong_by_label)]
@@ -92,7 +64,7 @@ def from_fields(fields: dict[str, Any]) -> TrackParams:
 
 
 def checked(params: TrackParams) -> TrackParams:
-    """`params`, if a track and its continuation fit into the margin.
+    """Return `params`, if a track and its continuation fit into the margin.
 
     Raises:
         Misconfigured: They do not, so that a track could be lost over a full hour.
@@ -105,7 +77,12 @@ def checked(params: TrackParams) -> TrackParams:
     return params
 
 
-def _thresholds(text: str) -> dict[str, int]:
+def label_thresholds(text: str) -> tuple[tuple[str, int], ...]:
+    """Read labels with a threshold of their own, such as `car=0.4, bus=0.5`; they come sorted.
+
+    Raises:
+        Misconfigured: A label without a threshold from 0 to 1.
+    """
     thresholds = {}
     for item in text.split(","):
         if not item.strip():
@@ -121,4 +98,4 @@ def _thresholds(text: str) -> dict[str, int]:
                 "from 0 to 1; an example is car=0.4,truck=0.4"
             )
         thresholds[label.strip()] = round(confidence * 10_000)
-    return thresholds
+    return tuple(sorted(thresholds.items()))

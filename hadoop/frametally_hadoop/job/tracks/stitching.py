@@ -57,7 +57,7 @@ def stitch(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
 
 
 def never_moves(track: Track) -> bool:
-    """Whether, for 2 s or more, 90 % of the centres lie within half the height of the box, both ways."""
+    """Return whether, for 2 s or more, 90 % of the centres lie within half the box's height, both ways."""
     if track[-1].time_ms - track[0].time_ms < _LEAST_FOR_FIXED_MS:
         return False
     height = sorted(sighting.height for sighting in track)[len(track) // 2]
@@ -76,7 +76,7 @@ def _inner_span(ordered: Sequence[float]) -> float:
 
 
 def _distance(track: Track, start: TrackedBox) -> float | None:
-    """How near `start` is to where `track` goes, as heights squared; None if it cannot go on with it."""
+    """Return how near `start` is to where `track` goes, in heights squared; None: they cannot be one."""
     end = track[-1]
     if end.height > _HEIGHT_RATIO * start.height or start.height > _HEIGHT_RATIO * end.height:
         return None
