@@ -11,8 +11,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from frametally.errors import Poison
-
-RECORD_VERSION = 1
+from frametally.rules.record_limits import RECORD_VERSION
 
 TimeSource = Literal["start_time", "exif", "container", "file_name", "file_time"]
 """Where a medium's event time came from; `file_time` (a file's modification date) is the weakest."""

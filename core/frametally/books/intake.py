@@ -25,12 +25,12 @@ from frametally.records import (
     decode,
     encode,
 )
+from frametally.rules.record_limits import MOST_TIME_MS
 from frametally.segments.contents import CutShort, Segment, check_belongs, decode_segment
 from frametally.segments.dead_letters import DROPPED, cause_of
 from frametally.undo_records import Tombstone
 
 _MOST = 2**62
-_MOST_TIME_MS = 10**15
 
 RECORD_OF_KIND: dict[str, type[Record]] = {
     "manifest": MediaManifest,
@@ -187,7 +187,7 @@ def _check_numbers(header: SegmentHeader, key: str) -> None:
 
 
 def _is_time(captured_at_ms: int) -> bool:
-    return abs(captured_at_ms) < _MOST_TIME_MS
+    return abs(captured_at_ms) <= MOST_TIME_MS
 
 
 def _hash(image_path: str) -> int:

@@ -23,8 +23,8 @@ from typing import Any
 
 from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.once import one_line_per_frame
+from frametally.rules.record_limits import RECORD_VERSION
 from frametally_hadoop.job.input.lines import (
-    RECORD_VERSION,
     Frame,
     decode_frame,
     decode_frames,

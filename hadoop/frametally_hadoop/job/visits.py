@@ -18,9 +18,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from frametally.rules.record_limits import RECORD_VERSION
 from frametally.rules.times import HOUR_MS
 from frametally_hadoop.job.hours import analysed_fps, is_enough
-from frametally_hadoop.job.input.lines import RECORD_VERSION, Frame
+from frametally_hadoop.job.input.lines import Frame
 from frametally_hadoop.job.mapping import to_json
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.following import TrackedBox, Tracker, by_strength

@@ -15,14 +15,13 @@ from operator import itemgetter
 from typing import Annotated, Any, NamedTuple, Protocol
 
 from frametally.rules.counted_boxes import DetectedBox
+from frametally.rules.record_limits import MOST_TIME_MS, RECORD_VERSION
 
 try:
     import msgspec
 except ImportError:  # a cluster's Python may have nothing but the standard library
     msgspec = None  # type: ignore[assignment]
 
-RECORD_VERSION = 1
-_MAX_TIME_MS = 10**15
 _MAX_SIDE_PX = 1e6
 _FIRST, _LAST = itemgetter(0), itemgetter(-1)
 _OPENING, _CLOSING = {ord("{")}, {ord("}")}
@@ -80,7 +79,7 @@ def decode_with_standard_library(line: bytes) -> Frame:
             raise BadLine("not a JSON object")
         _check_version(_typed(fields.get("v", RECORD_VERSION), int, "v"))
         time_ms = _typed(fields["captured_at_ms"], int, "captured_at_ms")
-        if not -_MAX_TIME_MS <= time_ms <= _MAX_TIME_MS:
+        if not -MOST_TIME_MS <= time_ms <= MOST_TIME_MS:
             raise BadLine("captured_at_ms is out of range")
         return _PlainFrame(
             image_path=_typed(fields["image_path"], str, "image_path"),
@@ -177,7 +176,7 @@ def _make_msgspec_decoders() -> _Decoders:
         [
             ("image_path", str),
             ("source", str),
-            ("captured_at_ms", Annotated[int, msgspec.Meta(ge=-_MAX_TIME_MS, le=_MAX_TIME_MS)]),
+            ("captured_at_ms", Annotated[int, msgspec.Meta(ge=-MOST_TIME_MS, le=MOST_TIME_MS)]),
             ("model", str),
             ("detections", list[fast_detection]),  # type: ignore[valid-type]
             ("width_px", pixels, 0),  # 0: the line does not say

@@ -19,7 +19,8 @@ from typing import IO, Any, NamedTuple
 
 from frametally.errors import Poison, Retryable
 from frametally.process.retrying import Backoff
-from frametally_hadoop.job.input.lines import RECORD_VERSION, BadLine, Frame, decode_frame, decode_frames
+from frametally.rules.record_limits import RECORD_VERSION
+from frametally_hadoop.job.input.lines import BadLine, Frame, decode_frame, decode_frames
 
 _READ_TIMEOUT_S = 60
 _TRIES = 8
