@@ -146,7 +146,7 @@ def report_of(production: Production, *, stopped: bool) -> ProduceReport:
     """Report what has been done."""
     return ProduceReport(
         media=list(production.media.values()),
-        frames_announced=production.frames_announced,
+        frames_announced=production.tally.frames_announced,
         frames_known=production.frames_known,
         skipped=production.skipped,
         notices=production.notices,

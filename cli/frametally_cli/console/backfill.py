@@ -19,7 +19,7 @@ from frametally_cli.console.output import plain
 
 _LINE_EVERY_S = 30.0
 _DRAW_EVERY_S = 0.1
-_NO_FILES = Standing(0, 0, 0, 0, 0, 0, 0.0, 0, "", "")
+_NO_FILES = Standing()
 
 
 def duration(seconds: float) -> str:

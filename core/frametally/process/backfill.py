@@ -21,13 +21,13 @@ class Standing(NamedTuple):
         doing: What is being done with it, a word or two.
     """
 
-    files_total: int
-    files_finished: int
-    files_known: int
-    files_skipped: int
-    bytes_total: int
-    bytes_passed: int
-    bytes_worked: float
-    frames_announced: int
-    at_hand: str
-    doing: str
+    files_total: int = 0
+    files_finished: int = 0
+    files_known: int = 0
+    files_skipped: int = 0
+    bytes_total: int = 0
+    bytes_passed: int = 0
+    bytes_worked: float = 0.0
+    frames_announced: int = 0
+    at_hand: str = ""
+    doing: str = ""

@@ -15,7 +15,7 @@ from frametally.records import FrameAnnouncement, MediaManifest, TimeSource
 from frametally_producer.reading.event_time import EventTime, TimeClues, find_event_time
 from frametally_producer.reading.footage import PicturesToProduce
 from frametally_producer.reading.media_file import open_medium, sha256_of, why_unusable
-from frametally_producer.reading.picture_file import PictureHeader, read_header, read_pixels
+from frametally_producer.reading.picture_file import read_header, read_pixels
 from frametally_producer.reading.sampling import ALL
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_producer.writing.manifest import (
@@ -107,7 +107,8 @@ class _Days:
         with open_medium(path) as file:
             before = os.fstat(file.fileno())
             header = read_header(file, max_pixels=production.max_pixels)
-            found = self._find_time(path, header)
+            clues = TimeClues(path, header.recorded, "exif", before.st_mtime_ns, 0)
+            found = find_event_time(clues, settings=production.settings)
             file_sha256 = sha256_of(file)
             name = picture_name(keys.image_key(self._source, found.at_ms, file_sha256, 0))
             day = self._day(found)
@@ -145,7 +146,7 @@ class _Days:
         for announcement in announcements:
             self._days[keys.parse_media_id(announcement.media)[0]].keeper.note([announcement])
             self.stored_bytes += announcement.bytes
-        self._production.count_announced(announcements)
+        self._production.tally.count_announced(len(announcements))
         for day in self._days.values():
             if day.new:
                 day.keeper.write_if_due(expected=day.expected)
@@ -164,16 +165,6 @@ class _Days:
             if day.keeper.pictures:
                 self._production.media[sha256] = day.keeper.manifest
         self._remarks.tell(self._production)
-
-    def _find_time(self, path: Path, header: PictureHeader) -> EventTime:
-        clues = TimeClues(
-            path=path,
-            recorded=header.recorded,
-            recorded_in="exif",
-            modified_ns=path.stat().st_mtime_ns,
-            duration_ms=0,
-        )
-        return find_event_time(clues, settings=self._production.settings)
 
     def _is_known(self, picture: str) -> bool:
         """Return whether a picture that was finished, as the cache has it, is in its manifest."""

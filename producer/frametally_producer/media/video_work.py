@@ -111,7 +111,7 @@ class VideoWork:
 
     def _note(self, announcements: list[FrameAnnouncement]) -> None:
         self._keeper.note(announcements)
-        self._production.count_announced(announcements)
+        self._production.tally.count_announced(len(announcements))
         self._announced += len(announcements)
         self._stored_bytes += sum(announcement.bytes for announcement in announcements)
         self._keeper.write_if_due(expected=self._expected)

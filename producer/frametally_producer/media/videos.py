@@ -117,13 +117,9 @@ def _keeper(
 def _find_time(
     video: VideoToProduce, opened: Video, production: Production, start_time: datetime | None
 ) -> EventTime:
-    clues = TimeClues(
-        path=video.path,
-        recorded=opened.recorded,
-        recorded_in="container",
-        modified_ns=video.path.stat().st_mtime_ns,
-        duration_ms=int((opened.duration_s or 0) * 1000),
-    )
+    length_ms = int((opened.duration_s or 0) * 1000)
+    modified_ns = video.path.stat().st_mtime_ns
+    clues = TimeClues(video.path, opened.recorded, "container", modified_ns, length_ms)
     return find_event_time(clues, settings=production.settings, start_time=start_time)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -82,7 +82,6 @@ class Production:
         seen: What is remembered of files.
         tally: How far this call has come.
         media: Manifests of the media met, by identity.
-        frames_announced: Frames that this call announced.
         frames_known: Frames asked for that an earlier call had announced.
         skipped: What was set aside.
         notices: What a person should know besides.
@@ -97,7 +96,6 @@ class Production:
     seen: SeenFiles
     tally: Tally
     media: dict[str, MediaManifest] = field(default_factory=dict)
-    frames_announced: int = 0
     frames_known: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -120,11 +118,6 @@ class Production:
         """Say what a person should know, and note it for the report."""
         self.notices.append(line)
         self.progress.say(line)
-
-    def count_announced(self, announcements: Sized) -> None:
-        """Note that these have been announced."""
-        self.frames_announced += len(announcements)
-        self.tally.frames_announced = self.frames_announced
 
     def go_on(self) -> None:
         """Return if there is more to be done.
