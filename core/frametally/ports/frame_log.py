@@ -47,7 +47,7 @@ class GroupCallbacks(TypedDict):
 
 
 def consumer_group(model_id: str) -> str:
-    """The consumer group of a model: each model sees all frames."""
+    """Return the consumer group of a model: each model sees all frames."""
     return f"frametally-{model_id}"
 
 
@@ -55,7 +55,7 @@ class LogConsumer(Protocol):
     """One member of a consumer group. Not for use by several threads at once."""
 
     def poll(self, *, timeout_s: float, max_records: int = 500) -> list[LogRecord]:
-        """The next messages of the assigned partitions, in order within each; [] after `timeout_s`.
+        """Return the next messages of the assigned partitions, in order within each; [] after `timeout_s`.
 
         Takes part in the group: keeps its leases, and calls `on_revoked` and `on_assigned` when the group
         has changed, before any message of a newly assigned partition is returned. A new assignment starts
@@ -76,7 +76,7 @@ class LogConsumer(Protocol):
         """
 
     def assignment(self) -> set[int]:
-        """Partitions assigned at the last poll."""
+        """Return the partitions assigned at the last poll."""
 
     def close(self) -> None:
         """Leave the group, so that the others take over at once."""
@@ -94,28 +94,28 @@ class FrameLog(Protocol):
         """Make the topic if it is not there; an existing one stays as it is."""
 
     def partitions(self, topic: str) -> int:
-        """How many partitions the topic has. Raises `NoSuchTopic`."""
+        """Return how many partitions the topic has. Raises `NoSuchTopic`."""
 
     def log_id(self, topic: str) -> str:
-        """Identity of this very topic: a topic made anew has another. Raises `NoSuchTopic`."""
+        """Return the identity of this very topic: one made anew has another. Raises `NoSuchTopic`."""
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
         """Append `(key, value)` messages durably; those with one key to one partition, in order."""
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
-        """Per partition, the offset of the oldest message still there (the end offset if there is none)."""
+        """Return the offset of each partition's oldest message, or its end offset if it has none."""
 
     def end_offsets(self, topic: str) -> dict[int, int]:
-        """Per partition, the offset that the next message will get."""
+        """Return the offset that each partition's next message will get."""
 
     def committed(self, topic: str, group: str) -> dict[int, int]:
-        """Per partition, the group's committed offset; partitions without one are left out."""
+        """Return the group's committed offset of each partition that has one."""
 
     def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> LogConsumer:
         """Join the group at the first poll."""
 
     def trim(self, topic: str) -> int:
-        """Remove the messages that every group which ever committed has committed; how many were removed."""
+        """Remove what every group that ever committed has committed; return how many messages that was."""
 
     def close(self) -> None:
         """Release connections."""

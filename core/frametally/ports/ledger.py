@@ -108,42 +108,42 @@ class Ledger(Protocol):
         """Forget everything; the next refresh reads the whole store."""
 
     def manifests(self) -> list[MediaManifest]:
-        """Every medium's manifest, sorted by source, without `announced_frames` and `announced_pictures`."""
+        """Return every manifest, sorted by source, without `announced_frames` and `announced_pictures`."""
 
     def tombstones(self) -> list[Tombstone]:
-        """Every tombstone, by key."""
+        """Return every tombstone, by key."""
 
     def runs(self) -> list[CountedRun]:
-        """Every day's current run, by model, interval and day; those that cannot be read are problems."""
+        """Return the current runs, by model, interval and day; those that cannot be read are problems."""
 
     def models(self) -> list[str]:
-        """Models that have segments, that with the newest segment first."""
+        """Return the models that have segments, that with the newest segment first."""
 
     def tallies(self, model: str) -> list[FrameTally]:
-        """Distinct frames in the model's segments, by source and medium; nothing is forgotten here yet."""
+        """Count the distinct frames in the model's segments, by source and medium, forgotten ones too."""
 
     def tally_between(
         self, model: str, source: str, media: str, *, from_ms: int | None, to_ms: int | None
     ) -> tuple[int, int]:
-        """Of a tally, the frames `(detected, dead_lettered)` of event times `[from_ms, to_ms)`."""
+        """Return a tally's frames `(detected, dead_lettered)` of event times `[from_ms, to_ms)`."""
 
     def extent(self, media: str, *, from_ms: int | None, to_ms: int | None) -> Extent:
-        """How much of a medium was detected in `[from_ms, to_ms)`, whichever the model."""
+        """Return how much of a medium was detected in `[from_ms, to_ms)`, whichever the model."""
 
     def chain(self, model: str) -> list[ChainLink]:
-        """The model's segments, by log, topic, partition and first offset."""
+        """Return the model's segments, by log, topic, partition and first offset."""
 
     def newest_frames(self, model: str) -> dict[str, int]:
-        """By source, the latest captured_at_ms in the model's segments."""
+        """Return the latest captured_at_ms of each source in the model's segments."""
 
     def dead_frames(self, model: str) -> list[DeadFrame]:
-        """The model's open dead letters."""
+        """Return the model's open dead letters."""
 
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
-        """Where in the model's segments lines of the source of `[from_ms, to_ms)` can stand, by key."""
+        """Return where lines of the source of `[from_ms, to_ms)` can stand in the segments, by key."""
 
     def problems(self, model: str | None) -> list[str]:
-        """What of the store cannot be read, one line each; of segments and runs, the model's only."""
+        """Return what of the store cannot be read, a line each; of segments and runs, the model's only."""
 
     def close(self) -> None:
         """Release connections."""

@@ -55,16 +55,16 @@ class ObjectStore(Protocol):
         """
 
     def get(self, key: str) -> bytes:
-        """The object's bytes. Raises `ObjectMissing`."""
+        """Return the object's bytes. Raises `ObjectMissing`."""
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Bytes `first_byte` to `next_byte` (exclusive, cut at the object's end). Raises `ObjectMissing`."""
+        """Return bytes `first_byte` to `next_byte` (exclusive, cut at the end). Raises `ObjectMissing`."""
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Size of the object, or None."""
+        """Return what is known of the object; None if there is none."""
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
-        """Every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
+        """Yield every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
 
     def delete(self, key: str) -> None:
         """Remove the object; removing one that is not there is no error."""
@@ -83,7 +83,7 @@ class ObjectStore(Protocol):
         """
 
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
-        """A URL by which another process or machine can read the object without credentials.
+        """Return a URL by which another process or machine can read the object without credentials.
 
         Args:
             key: The object.

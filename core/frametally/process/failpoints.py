@@ -75,7 +75,7 @@ def arm(environment: Mapping[str, str] = os.environ) -> None:
 
 
 def passing(name: str) -> None:
-    """The process passes the failpoint `name`: it dies here if it was asked to."""
+    """Pass the failpoint `name`: the process dies here if it was asked to."""
     if _armed is not None and name == _armed.name:
         _count()
 

@@ -16,7 +16,7 @@ _LOOK_EVERY_S = 0.2
 
 
 def parse_period_s(option: str, text: str) -> int:
-    """Seconds of a period such as `15s`, `15m` or `1h`.
+    """Return the seconds of a period such as `15s`, `15m` or `1h`.
 
     Raises:
         Misconfigured: Anything else, or nothing at all.

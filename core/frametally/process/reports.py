@@ -17,20 +17,20 @@ class Progress(Protocol):
     """Where a stage reports to while it works; the command line draws bars from it."""
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
-        """`done` of `total` (None: not known) units of work are done; `note` names what is at hand."""
+        """Show that `done` of `total` (None: not known) units are done; `note` names what is at hand."""
 
     def say(self, line: str) -> None:
-        """One line that a person should read, now."""
+        """Show one line that a person should read, now."""
 
 
 class NoProgress:
     """Says nothing."""
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def say(self, line: str) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
 
 def exit_code(*, done: int, skipped: Sized) -> int:

@@ -47,24 +47,24 @@ class Backoff:
     """Pauses in seconds that double up to a bound, each with jitter."""
 
     def __init__(self, first_s: float | None = None, longest_s: float | None = None) -> None:
-        """The first pause is at most `first_s` (0.2), the longest at most `longest_s` (10)."""
+        """Pause at first for at most `first_s` (0.2), later for at most `longest_s` (10)."""
         self._first_s = self._pause_s = _FIRST_PAUSE_S if first_s is None else first_s
         self._longest_s = _LONGEST_PAUSE_S if longest_s is None else longest_s
 
     def next_s(self) -> float:
-        """The next pause."""
+        """Return the next pause."""
         pause_s = self._pause_s
         self._pause_s = min(pause_s * 2, self._longest_s)
         # Jitter keeps processes that failed together from coming back together.
         return pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
     def reset(self) -> None:
-        """It worked: begin with the first pause again."""
+        """Begin with the first pause again: it worked."""
         self._pause_s = self._first_s
 
 
 def a_few_times(action: Callable[[], T], *, tries: int = 8) -> T:
-    """What `action` returns, tried again at once and a few times for as long as it raises `Retryable`.
+    """Return what `action` returns, tried again at once and a few times while it raises `Retryable`.
 
     For single calls over a network: this takes the hiccups of some seconds, `Patience` all that is longer.
 
@@ -97,7 +97,7 @@ class Patience:
         self._ended = threading.Event()
 
     def until_done(self, what: str, action: Callable[[], T], give_up: Callable[[], bool] | None = None) -> T:
-        """What `action` returns, tried again for as long as it raises `Retryable`.
+        """Return what `action` returns, tried again for as long as it raises `Retryable`.
 
         Args:
             what: Names what is waited for; one line a minute is said about it.
@@ -127,7 +127,7 @@ class Patience:
 
     @property
     def stopping(self) -> bool:
-        """Whether a stop was asked for."""
+        """Tell whether a stop was asked for."""
         return self._ended.is_set() or self._should_stop()
 
     def end(self) -> None:

@@ -32,7 +32,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def seconds_left() -> float | None:
-    """Seconds until the limit; None if there is none.
+    """Return the seconds until the limit; None if there is none.
 
     Raises:
         TookTooLong: None are left.
@@ -47,6 +47,6 @@ def seconds_left() -> float | None:
 
 
 def is_time_for(seconds: float) -> bool:
-    """Whether so much is left until the limit, if there is one."""
+    """Tell whether so much is left until the limit, if there is one."""
     deadline_s = _deadline_s.get()
     return deadline_s is None or time.monotonic() + seconds < deadline_s

@@ -139,7 +139,7 @@ class FileStore:
         self._folders_on_disk.update(fresh)  # only now: another thread relies on the whole chain
 
     def get(self, key: str) -> bytes:
-        """The object's bytes. Raises `ObjectMissing`."""
+        """Return the object's bytes. Raises `ObjectMissing`."""
         check_key(key)
         try:
             return bytes(self._store.get(key).bytes())
@@ -147,7 +147,7 @@ class FileStore:
             raise self._failure(error, "read", key) from error
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Bytes `first_byte` to `next_byte` (exclusive, cut at the object's end). Raises `ObjectMissing`."""
+        """Return bytes `first_byte` to `next_byte` (exclusive, cut at the end). Raises `ObjectMissing`."""
         check_key(key)
         failure: Exception | None = None
         if first_byte < next_byte:
@@ -163,7 +163,7 @@ class FileStore:
         return b""
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Size of the object, or None."""
+        """Return what is known of the object; None if there is none."""
         check_key(key)
         try:
             return _info(self._store.head(key))
@@ -174,7 +174,7 @@ class FileStore:
             raise failure from error
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
-        """Every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
+        """Yield every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
         folder = prefix.removesuffix("/")
         if folder:
             check_key(folder)
@@ -183,11 +183,11 @@ class FileStore:
     def _walk(self, folder: str, after: str | None) -> Iterator[ObjectInfo]:
         # Folder by folder: memory for one at a time, and those wholly below `after` are never opened.
         try:
-            found = self._store.list_with_delimiter(folder or None)
+            listed = self._store.list_with_delimiter(folder or None)
         except (OSError, BaseError) as error:
             raise self._failure(error, "listed", folder) from error
-        infos: dict[str, ObjectInfo | None] = {meta["path"]: _info(meta) for meta in found["objects"]}
-        infos.update((f"{below}/", None) for below in found["common_prefixes"])
+        infos: dict[str, ObjectInfo | None] = {meta["path"]: _info(meta) for meta in listed["objects"]}
+        infos.update((f"{below}/", None) for below in listed["common_prefixes"])
         for name in sorted(infos):
             info = infos[name]
             if info is not None:
@@ -218,7 +218,7 @@ class FileStore:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """One holder at a time, by a lock on the folder, which ends with its process."""
+        """Be alone in the folder, by a lock on it, which ends with its process."""
         try:
             folder = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -236,13 +236,13 @@ class FileStore:
             yield
 
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
-        """The file's URL, percent-escaped; it works for as long as the file is there."""
+        """Return the file's URL, percent-escaped; it works for as long as the file is there."""
         del ttl_s
         check_key(key)
         return (self._root / key).as_uri()
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: nothing is held open."""
 
     def _unusable(self, reason: str) -> Misconfigured:
         return Misconfigured(
@@ -298,7 +298,7 @@ def _info(meta: ObjectMeta) -> ObjectInfo:
 
 
 def _errno(error: Exception) -> int:
-    """The operating system's number for what obstore or Python raised, 0 if there is none."""
+    """Return the operating system's number for what obstore or Python raised, 0 if there is none."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
     if isinstance(error, FileNotFoundError):  # obstore's, also for a folder where a file was meant

@@ -66,16 +66,16 @@ class KafkaAccess:
 
     @property
     def with_tls(self) -> bool:
-        """Whether connections are encrypted."""
+        """Tell whether connections are encrypted."""
         return self.security in ("SSL", "SASL_SSL")
 
     @property
     def with_login(self) -> bool:
-        """Whether a name and a password are asked for."""
+        """Tell whether a name and a password are asked for."""
         return self.security.startswith("SASL_")
 
     def tls_context(self) -> ssl.SSLContext:
-        """What certificates are checked with.
+        """Return what certificates are checked with.
 
         Raises:
             Misconfigured: The CA file cannot be read, or holds no certificate.
@@ -89,7 +89,7 @@ class KafkaAccess:
             ) from error
 
     def client_options(self) -> dict[str, Any]:
-        """What every client of `kafka` is made with."""
+        """Return the options that every client of `kafka` is made with."""
         options: dict[str, Any] = {
             "bootstrap_servers": [_shown(host, port) for host, port in self.servers],
             "client_id": self.client_id,
@@ -130,7 +130,7 @@ def read_kafka_access(url: str, access: LogAccess | None = None) -> KafkaAccess:
     password = access.password
     if not password.get_secret_value():
         password = SecretStr(given.get("sasl.password", ""))
-    found = KafkaAccess(
+    login = KafkaAccess(
         servers=_parse_servers(url, servers),
         security=_one_of("security.protocol", security, _SECURITIES),
         mechanism=_one_of(
@@ -146,13 +146,13 @@ def read_kafka_access(url: str, access: LogAccess | None = None) -> KafkaAccess:
         session_timeout_s=_milliseconds(given, "session.timeout.ms", 0) / 1000 or None,
         idempotent=given.get("enable.idempotence", "true").lower() != "false",
     )
-    if found.with_login and not (found.user and found.password.get_secret_value()):
+    if login.with_login and not (login.user and login.password.get_secret_value()):
         raise Misconfigured(
-            f"Kafka by {found.security} needs a name and a password: set FRAMETALLY_LOG_USER and "
+            f"Kafka by {login.security} needs a name and a password: set FRAMETALLY_LOG_USER and "
             "FRAMETALLY_LOG_PASSWORD, or sasl.username and sasl.password in the file that "
             "FRAMETALLY_LOG_CLIENT_PROPERTIES names"
         )
-    return found
+    return login
 
 
 def _parse_servers(url: str, servers: str) -> tuple[tuple[str, int], ...]:
@@ -187,9 +187,9 @@ def _read_properties(path: Path) -> dict[str, str]:
     for line in map(str.strip, text.splitlines()):
         if not line or line[0] in "#!":
             continue
-        key, found, value = line.partition("=")
+        key, equals, value = line.partition("=")
         key = key.strip()
-        if not found:
+        if not equals:
             _warnings.warning("%s: a line without '=' is ignored", path)
         elif key not in _KNOWN_KEYS:
             _warnings.warning("%s: %s is not a key that frametally knows; it is ignored", path, key)

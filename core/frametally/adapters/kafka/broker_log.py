@@ -49,7 +49,7 @@ class KafkaLog:
     """A frame log in `kafka://host:port,host:port`. Threads may share it."""
 
     def __init__(self, url: str, access: LogAccess | None = None, *, lease_s: float = 10.0) -> None:
-        """Nothing is asked of Kafka yet.
+        """Read the settings; nothing is asked of Kafka yet.
 
         Args:
             url: `kafka://host:port,host:port`, or `kafka://` where a `client.properties` names the servers.
@@ -93,11 +93,11 @@ class KafkaLog:
             self._wait_for(topic)
 
     def partitions(self, topic: str) -> int:
-        """How many partitions the topic has. Raises `Misconfigured` if there is no such topic."""
+        """Return how many partitions the topic has. Raises `NoSuchTopic`."""
         return self._describe(topic).partitions
 
     def log_id(self, topic: str) -> str:
-        """Kafka's id of the topic: one made anew has another. Raises `Misconfigured` as above."""
+        """Return Kafka's id of the topic: one made anew has another. Raises `NoSuchTopic`."""
         return self._describe(topic).log_id
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
@@ -120,19 +120,19 @@ class KafkaLog:
                     future.get(timeout=None)
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
-        """Per partition, the offset of the oldest message still there (the end offset if there is none)."""
+        """Return the offset of each partition's oldest message, or its end offset if it has none."""
         return self._offsets(topic, OffsetSpec.EARLIEST)
 
     def end_offsets(self, topic: str) -> dict[int, int]:
-        """Per partition, the offset that the next message will get."""
+        """Return the offset that each partition's next message will get."""
         return self._offsets(topic, OffsetSpec.LATEST)
 
     def committed(self, topic: str, group: str) -> dict[int, int]:
-        """Per partition, the group's committed offset; partitions without one are left out."""
+        """Return the group's committed offset of each partition that has one."""
         return self._committed(topic, [group])[group]
 
     def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> KafkaGroupConsumer:
-        """A member of the group, with connections of its own; it joins at its first poll.
+        """Return a member of the group, with connections of its own; it joins at its first poll.
 
         Raises:
             Misconfigured: There is no such topic, or no right to read it.
@@ -149,7 +149,7 @@ class KafkaLog:
         )
 
     def trim(self, topic: str) -> int:
-        """Remove the messages that every group which ever committed has committed; how many were removed.
+        """Remove what every group that ever committed has committed; return how many messages that was.
 
         Kafka forgets what a group committed once it had no member for `offsets.retention.minutes` (a week).
         """
@@ -198,28 +198,28 @@ class KafkaLog:
             self._producer = self._admin = None
 
     def _offsets(self, topic: str, which: OffsetSpec) -> dict[int, int]:
-        asked = {TopicPartition(topic, p): which for p in range(self._describe(topic).partitions)}
+        wanted = {TopicPartition(topic, p): which for p in range(self._describe(topic).partitions)}
         with explained(self._access, self.url, topic, "look at"):
-            found = self._connected().list_partition_offsets(asked)
-        return {at.partition: found[at].offset for at in sorted(found)}
+            offsets = self._connected().list_partition_offsets(wanted)
+        return {at.partition: offsets[at].offset for at in sorted(offsets)}
 
     def _committed(self, topic: str, groups: list[str]) -> dict[str, dict[int, int]]:
         target = self._describe(topic)
-        asked = [TopicPartition(topic, partition) for partition in range(target.partitions)]
+        everywhere = [TopicPartition(topic, partition) for partition in range(target.partitions)]
         if not groups:
             return {}
         with explained(self._access, self.url, topic, "look at"):
-            found = self._group_offsets(dict.fromkeys(groups, asked))
+            by_group = self._group_offsets(dict.fromkeys(groups, everywhere))
         return {
             group: {at.partition: row.offset for at, row in sorted(offsets.items()) if row.offset >= 0}
-            for group, offsets in found.items()
+            for group, offsets in by_group.items()
         }
 
-    def _group_offsets(self, asked: dict[str, list[TopicPartition]]) -> Any:
+    def _group_offsets(self, wanted: dict[str, list[TopicPartition]]) -> Any:
         by_s = time.monotonic() + _COORDINATOR_S
         while True:
             try:
-                return self._connected().list_group_offsets(asked)
+                return self._connected().list_group_offsets(wanted)
             except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
                 # Kafka makes its books of groups when the first one asks, and moves them between brokers.
                 if time.monotonic() > by_s:
@@ -227,7 +227,7 @@ class KafkaLog:
                 time.sleep(0.1)
 
     def _describe(self, topic: str, *, right: str | None = None) -> _Topic:
-        """The topic as it is now.
+        """Return the topic as it is now.
 
         Raises:
             Misconfigured: There is none, the right is missing, or it was made anew since it was first seen
@@ -238,19 +238,19 @@ class KafkaLog:
             if row["error_code"]:
                 raise for_code(row["error_code"])(topic)
         rights = frozenset(map(str, row.get("authorized_operations") or ()))
-        found = _Topic(str(row["topic_id"]), len(row["partitions"]), rights)
-        known = self._log_ids.setdefault(topic, found.log_id)
-        if known != found.log_id:
+        current = _Topic(str(row["topic_id"]), len(row["partitions"]), rights)
+        known = self._log_ids.setdefault(topic, current.log_id)
+        if known != current.log_id:
             raise Misconfigured(
-                f"topic {topic!r} was deleted and made again meanwhile ({known}, now {found.log_id}): "
+                f"topic {topic!r} was deleted and made again meanwhile ({known}, now {current.log_id}): "
                 "what it held is gone; start this again, to go on with the new one"
             )
         if right is not None and rights and right not in rights:
             raise no_right(self._access, {"READ": "read", "WRITE": "write to"}[right], f"topic {topic!r}")
-        return found
+        return current
 
     def _wait_for(self, topic: str) -> None:
-        """A topic that was made is seen a little later."""
+        """Wait until a topic that was made is seen, which takes a little."""
         by_s = time.monotonic() + _CREATE_S
         while True:
             try:

@@ -126,7 +126,7 @@ class KafkaGroupConsumer:
             raise self._explained(error) from error
 
     def poll(self, *, timeout_s: float, max_records: int = 500) -> list[LogRecord]:
-        """The next messages of the assigned partitions; see `LogConsumer.poll`."""
+        """Return the next messages of the assigned partitions; see `LogConsumer.poll`."""
         began_s = time.monotonic()
         while True:
             self._tell()
@@ -134,15 +134,15 @@ class KafkaGroupConsumer:
             within_s = timeout_s if self._is_member else max(timeout_s, _JOIN_S)
             left_s = began_s + within_s - time.monotonic()
             try:
-                found = self._take(max(left_s, _LEAST_POLL_S), max_records)
+                taken = self._take(max(left_s, _LEAST_POLL_S), max_records)
             except KafkaError as error:
                 if not isinstance(error.__cause__, _Changed):
                     raise self._explained(error) from error
                 continue
-            if found or left_s <= 0 or (self._is_member and began_s + timeout_s <= time.monotonic()):
+            if taken or left_s <= 0 or (self._is_member and began_s + timeout_s <= time.monotonic()):
                 return [
                     LogRecord(at.partition, record.offset, record.key or b"", record.value or b"")
-                    for at, records in found.items()
+                    for at, records in taken.items()
                     for record in records
                     if at.partition in self._held
                 ]
@@ -175,7 +175,7 @@ class KafkaGroupConsumer:
             self._late[partition] = offset
 
     def assignment(self) -> set[int]:
-        """Partitions assigned at the last poll."""
+        """Return the partitions assigned at the last poll."""
         return set(self._held)
 
     def close(self) -> None:
@@ -186,16 +186,16 @@ class KafkaGroupConsumer:
 
     @property
     def _is_member(self) -> bool:
-        """Whether the group has its partitions shared out, as far as this member knows."""
+        """Tell whether the group has its partitions shared out, as far as this member knows."""
         return bool(self._kafka.group_metadata().state == MemberState.STABLE)
 
     def _take(self, timeout_s: float, max_records: int) -> dict[TopicPartition, list[Any]]:
         timeout_ms = round(timeout_s * 1000)
         if max_records > 0:
-            found: dict[TopicPartition, list[Any]] = self._kafka.poll(
+            taken: dict[TopicPartition, list[Any]] = self._kafka.poll(
                 timeout_ms=timeout_ms, max_records=max_records
             )
-            return found
+            return taken
         paused = self._kafka.assignment()
         self._kafka.pause(*paused)
         try:
@@ -223,7 +223,7 @@ class KafkaGroupConsumer:
                 raise
 
     def _commit_now(self, partition: int, offset: int) -> bool:
-        """Whether it was taken; not while the group shares its partitions anew."""
+        """Commit, and tell whether Kafka took it; it does not while the group shares its partitions anew."""
         try:
             self._kafka.commit({TopicPartition(self._topic, partition): OffsetAndMetadata(offset, "", -1)})
         except RebalanceInProgressError:

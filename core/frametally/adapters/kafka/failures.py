@@ -13,7 +13,7 @@ from frametally.ports.frame_log import NoSuchTopic
 
 
 def no_right(access: KafkaAccess, right: str, what: str) -> Misconfigured:
-    """The error about a right that is missing."""
+    """Return the error about a right that is missing."""
     who = f"user {access.user!r}" if access.user else "whoever gives no name"
     return Misconfigured(
         f"Kafka does not let {who} {right} {what}: have an administrator add that right (kafka-acls), "
@@ -42,7 +42,7 @@ def explained(access: KafkaAccess, url: str, topic: str, doing: str) -> Iterator
 
 
 def explain(error: BaseException, access: KafkaAccess, url: str, topic: str, doing: str) -> FrametallyError:
-    """The library's error as ours; see `explained`."""
+    """Return the library's error as ours; see `explained`."""
     match error:
         case errors.UnknownTopicOrPartitionError() | errors.UnknownTopicIdError():
             return NoSuchTopic(url, topic)

@@ -117,7 +117,7 @@ def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.
 def _ask(
     connection: socket.socket, where: str, access: KafkaAccess, api: int, version: int, body: bytes
 ) -> bytes:
-    """The answer's bytes, from behind its correlation id."""
+    """Send a request, and return the answer's bytes from behind its correlation id."""
     request = struct.pack(">hhi", api, version, 1) + _text(access.client_id) + body
     try:
         connection.sendall(struct.pack(">i", len(request)) + request)
@@ -138,7 +138,7 @@ def _ask(
 
 
 def _speaks_tls(connection: socket.socket) -> bool:
-    """Whether the other end of the connection takes an encrypted one; nothing is sent by it."""
+    """Tell whether the other end of the connection takes an encrypted one; nothing is sent by it."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
@@ -150,13 +150,13 @@ def _speaks_tls(connection: socket.socket) -> bool:
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:
-    found = b""
-    while len(found) < count:
-        more = connection.recv(count - len(found))
+    received = b""
+    while len(received) < count:
+        more = connection.recv(count - len(received))
         if not more:
             raise ConnectionResetError("the connection was closed")
-        found += more
-    return found
+        received += more
+    return received
 
 
 def _text(text: str) -> bytes:
@@ -166,9 +166,9 @@ def _text(text: str) -> bytes:
 
 def _texts(data: bytes) -> list[str]:
     (count,) = struct.unpack_from(">i", data)
-    found, at = [], 4
+    texts, at = [], 4
     for _ in range(count):
         (size,) = struct.unpack_from(">h", data, at)
-        found.append(data[at + 2 : at + 2 + size].decode(errors="replace"))
+        texts.append(data[at + 2 : at + 2 + size].decode(errors="replace"))
         at += 2 + size
-    return found
+    return texts

@@ -132,7 +132,7 @@ class S3Store:
             raise self._failure(error, "written", key) from error
 
     def get(self, key: str) -> bytes:
-        """The object's bytes.
+        """Return the object's bytes.
 
         Raises:
             ObjectMissing: There is none.
@@ -142,7 +142,7 @@ class S3Store:
         return self._call("read", key, lambda: self._read(key)[0])
 
     def _read(self, key: str) -> tuple[bytes, str]:
-        """The object's bytes and version."""
+        """Return the object's bytes and version."""
         result = obstore.get(self._store, key)
         data = bytes(result.bytes())
         meta = result.meta  # made anew at each look
@@ -150,7 +150,7 @@ class S3Store:
         return data, meta["e_tag"] or ""
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Bytes `first_byte` to `next_byte` (exclusive, cut at the object's end). Raises as `get`."""
+        """Return bytes `first_byte` to `next_byte` (exclusive, cut at the object's end). Raises as `get`."""
         _check(key)
         if next_byte <= first_byte:
             if self.head(key) is None:
@@ -171,7 +171,7 @@ class S3Store:
         return self._call("read", key, once)
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Size of the object, or None."""
+        """Return what is known of the object; None if there is none."""
         _check(key)
         try:
             return self._call("read", key, lambda: _info(obstore.head(self._store, key)))
@@ -179,7 +179,7 @@ class S3Store:
             return None
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
-        """Every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
+        """Yield every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
         folder = prefix.removesuffix("/")
         if folder:
             _check(folder)
@@ -202,10 +202,10 @@ class S3Store:
         listed = self._call(
             "listed", folder, lambda: obstore.list_with_delimiter(self._store, folder or None)
         )
-        found: dict[str, ObjectInfo | None] = {meta["path"]: _info(meta) for meta in listed["objects"]}
-        found.update((f"{below}/", None) for below in listed["common_prefixes"])
-        for name in sorted(found):
-            info = found[name]
+        entries: dict[str, ObjectInfo | None] = {meta["path"]: _info(meta) for meta in listed["objects"]}
+        entries.update((f"{below}/", None) for below in listed["common_prefixes"])
+        for name in sorted(entries):
+            info = entries[name]
             if info is not None:
                 if after is None or name > after:
                     yield info
@@ -213,7 +213,7 @@ class S3Store:
                 yield from self._walk(name.removesuffix("/"), after)
 
     def _pages(self, folder: str) -> Iterator[Sequence[ObjectInfo]]:
-        """What is in a folder and below it, in the service's own order; each page is tried a few times."""
+        """Yield what is in a folder and below it, in the service's own order; a page is tried a few times."""
         last = None
         while True:
             page = self._call("listed", folder, partial(self._page, folder, last))
@@ -224,8 +224,8 @@ class S3Store:
 
     def _page(self, folder: str, after: str | None) -> Sequence[ObjectInfo]:
         prefix = f"{folder}/" if folder else None
-        found = obstore.list(self._store, prefix, offset=after, chunk_size=_PAGE_KEYS)
-        return [_info(meta) for meta in next(iter(found), [])]
+        pages = obstore.list(self._store, prefix, offset=after, chunk_size=_PAGE_KEYS)
+        return [_info(meta) for meta in next(iter(pages), [])]
 
     def delete(self, key: str) -> None:
         """Remove the object; removing one that is not there is no error."""
@@ -248,10 +248,10 @@ class S3Store:
         _check(key)
         until_s = time.monotonic() + _CHANGE_PATIENCE_S
         while True:
-            found, version = self._find(key)
-            made = make(found)
-            if made == found or self._swap(key, version, made):
-                return made
+            before, version = self._find(key)
+            after = make(before)
+            if after == before or self._swap(key, version, after):
+                return after
             if time.monotonic() > until_s:
                 raise Retryable(
                     f"{self._place}: others have changed {key} for {_CHANGE_PATIENCE_S:g} s; try again"
@@ -283,7 +283,7 @@ class S3Store:
         return True
 
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
-        """A presigned link to the object; see `ObjectStore.address`. Nothing is asked of the store."""
+        """Return a presigned link to the object; see `ObjectStore.address`. Nothing is asked of the store."""
         _check(key)
         if ttl_s > _LONGEST_LINK_S:
             raise Misconfigured(f"a link to {self.url} can last {_LONGEST_LINK_S} s at most, not {ttl_s} s")
@@ -298,7 +298,7 @@ class S3Store:
         return obstore.sign(self._signer, "GET", key, datetime.timedelta(seconds=ttl_s))
 
     def close(self) -> None:
-        """Nothing is held that must be given back."""
+        """Do nothing: nothing is held that must be given back."""
 
     def _whole_key(self, key: str) -> str:
         return f"{self._prefix}/{key}" if self._prefix else key
@@ -353,7 +353,7 @@ def check_endpoint(endpoint: str, setting: str) -> None:
 
 
 def read_ca_file(access: StoreAccess) -> bytes:
-    """The authorities' certificates. Raises `Misconfigured`."""
+    """Return the authorities' certificates. Raises `Misconfigured`."""
     assert access.ca_file is not None  # noqa: S101 - for the type checker
     try:
         return access.ca_file.read_bytes()

@@ -29,7 +29,7 @@ class S3Credentials(NamedTuple):
 
 
 def credentials_of(access: StoreAccess) -> S3Credentials:
-    """The key that `access` names, or AWS's own.
+    """Return the key that `access` names, or AWS's own.
 
     Raises:
         Misconfigured: There is none, or only half of one.
@@ -59,17 +59,17 @@ def _of_aws() -> S3Credentials:
             "set FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY"
         ) from error
     try:
-        found = boto3.Session().get_credentials()
+        credentials = boto3.Session().get_credentials()
     except BotoCoreError as error:
         raise Misconfigured(f"AWS's own variables and files give no S3 key: {error}") from error
-    if found is None:
+    if credentials is None:
         raise Misconfigured(
             "no S3 key is set: set FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY "
             "(or what AWS's own clients read, such as AWS_PROFILE)"
         )
 
     def current() -> S3Credential:
-        frozen = found.get_frozen_credentials()
+        frozen = credentials.get_frozen_credentials()
         return {
             "access_key_id": frozen.access_key,
             "secret_access_key": frozen.secret_key,
@@ -77,7 +77,7 @@ def _of_aws() -> S3Credentials:
             "expires_at": datetime.datetime.now(datetime.UTC) + _ASK_AGAIN,
         }
 
-    return S3Credentials(current, lambda: _end_of(found))
+    return S3Credentials(current, lambda: _end_of(credentials))
 
 
 def _end_of(credentials: Any) -> datetime.datetime | None:

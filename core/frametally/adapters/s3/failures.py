@@ -65,12 +65,12 @@ def status_of(error: Exception) -> int:
 
 
 def is_bare_refusal(error: Exception) -> bool:
-    """Whether the store refused without a word, as it does to HEAD requests."""
+    """Tell whether the store refused without a word, as it does to HEAD requests."""
     return isinstance(error, PermissionDeniedError | UnauthenticatedError) and not code_of(error)
 
 
 def failure(error: Exception, *, done: str, what: str, key: str, place: str) -> FrametallyError:
-    """What `error` means to whoever called.
+    """Return what `error` means to whoever called.
 
     Args:
         error: What obstore raised.

@@ -63,13 +63,13 @@ def remove_version(access: StoreAccess, *, bucket: str, key: str, version: str) 
 
 
 def error_code(error: Exception) -> str:
-    """The service's own word for what is wrong; empty where it gave none."""
+    """Return the service's own word for what is wrong; empty where it gave none."""
     response = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Code", ""))
 
 
 def service_failure(error: Exception, what: str, right: str) -> Misconfigured | Retryable:
-    """What boto3's error means: a right that is missing, or a service that is away."""
+    """Return boto3's error as ours: a right that is missing, or a service that is away."""
     status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status == 403:
         return Misconfigured(f"{what} ({error_code(error)}): give this key the right {right}")

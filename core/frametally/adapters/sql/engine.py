@@ -106,7 +106,7 @@ class SqlDatabase:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One transaction that sees one state of the database, whatever is published meanwhile."""
+        """Hold a transaction that sees one state of the database, whatever is published meanwhile."""
         self._follow_file()
         with self._translated(), self._engine.connect() as connection:
             if self._server is not None:
@@ -116,7 +116,7 @@ class SqlDatabase:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction of the only writer: committed at the end, rolled back if the block raises."""
+        """Hold the only writer's transaction: committed at the end, rolled back if the block raises."""
         self._follow_file()
         with self._translated(), self._engine.connect() as plain:
             connection = plain.execution_options(frametally_writes=True)
@@ -125,10 +125,10 @@ class SqlDatabase:
                     self._server.bound_waiting(connection)
                 # PostgreSQL's way of letting one writer in; in SQLite BEGIN IMMEDIATE has done so.
                 about = select(self._layout.about.c.schema_version).with_for_update()
-                found = connection.execute(about).scalar()
-                if found != self._layout.schema_version:
+                layout = connection.execute(about).scalar()
+                if layout != self._layout.schema_version:
                     raise Misconfigured(
-                        f"{self._what} {self._name} was changed to layout {found} by another frametally "
+                        f"{self._what} {self._name} was changed to layout {layout} by another frametally "
                         "while this one was at work: restart this one, with the same version"
                     )
                 yield connection
@@ -176,16 +176,16 @@ class SqlDatabase:
         self._opened_file, self._opened_wal = self._file_now(), self._file_now("-wal")
 
     def _file_now(self, suffix: str = "") -> tuple[int, int] | None:
-        """Identity of SQLite's file or of that beside it; None if there is none."""
+        """Return the identity of SQLite's file or of that beside it; None if there is none."""
         if self._file is None:
             return None
         try:
-            found = self._file.beside(suffix).stat()
+            status = self._file.beside(suffix).stat()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._file.unwritable(error.strerror or str(error)) from error
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
     def _prepare(self) -> None:
         layout = self._layout
@@ -196,9 +196,9 @@ class SqlDatabase:
                     self._file.switch_to_wal(raw)
             with self._engine.connect() as plain:
                 # Most openings find all as it should be, and so need not wait for a writer.
-                found = sql_migration.layout_of(plain, layout.about)
+                present = sql_migration.layout_of(plain, layout.about)
                 plain.rollback()
-                if found == layout.schema_version:
+                if present == layout.schema_version:
                     return
                 connection = plain.execution_options(frametally_writes=True)
                 try:
@@ -248,7 +248,7 @@ class SqlDatabase:
 
 @contextmanager
 def patient(connection: Any, left_s: float | None) -> Iterator[None]:
-    """SQLite's `connection` waits for others' locks for `left_s` at most; None: as it did."""
+    """Have SQLite's `connection` wait for others' locks for `left_s` at most; None: as it did."""
     (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
     if left_s is not None:
         connection.execute(f"PRAGMA busy_timeout = {min(max(1, int(left_s * 1000)), patience_ms)}")

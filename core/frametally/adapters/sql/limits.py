@@ -19,7 +19,7 @@ _QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
 
 @contextmanager
 def limited(connection: Connection) -> Iterator[None]:
-    """Queries of `connection` inside end with `TookTooLong` at the time limit, if there is one."""
+    """End queries of `connection` inside with `TookTooLong` at the time limit, if there is one."""
     left_s = seconds_left()
     if left_s is None:
         yield

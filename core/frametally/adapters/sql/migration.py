@@ -23,13 +23,13 @@ class NewerLayout(FrametallyError):
     """The database was made by a newer frametally."""
 
     def __init__(self, found: int) -> None:
-        """`found` is the number of its layout."""
+        """Keep the number of its layout."""
         super().__init__(f"layout {found} is of a newer frametally")
         self.found = found
 
 
 def layout_of(connection: Connection, about: Table) -> int | None:
-    """The number of the database's layout; None if there are no tables yet."""
+    """Return the number of the database's layout; None if there are no tables yet."""
     if not inspect(connection).has_table(about.name):
         return None
     # None: its tables were made and its row was not, which no transaction of ours leaves behind.
@@ -50,15 +50,15 @@ def bring_up(connection: Connection, *, tables: MetaData, about: Table, head: in
     Raises:
         NewerLayout: The database is beyond `head`.
     """
-    found = layout_of(connection, about)
-    if found is None:
+    present = layout_of(connection, about)
+    if present is None:
         tables.create_all(connection)
         connection.execute(insert(about).values(schema_version=head, next_number=1))
-        found = head
-    if found > head:
-        raise NewerLayout(found)
-    if found < head:
-        upgrade(connection, folder=folder, since=found, to=head)
+        present = head
+    if present > head:
+        raise NewerLayout(present)
+    if present < head:
+        upgrade(connection, folder=folder, since=present, to=head)
         connection.execute(update(about).values(schema_version=head))
 
 

@@ -87,7 +87,7 @@ class SqlServer:
         self.name = where.render_as_string()
 
     def open(self) -> Engine:
-        """An engine that tries connections before it uses them: a server that was restarted is no error.
+        """Return an engine that tries connections before it uses them: a restarted server is no error.
 
         Raises:
             Misconfigured: The driver is not installed.
@@ -117,7 +117,7 @@ class SqlServer:
         connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_S}s'"))
 
     def failure(self, error: DBAPIError) -> FrametallyError | None:
-        """What a failure means; None if it is none of the server's."""
+        """Return what a failure means; None if it is none of the server's."""
         said = " ".join(str(error.orig).split())
         code = str(getattr(error.orig, "sqlstate", None) or "")
         name = f"{self._what} {self.name}"
@@ -168,7 +168,7 @@ class SqlServer:
 
 
 def _connect_in_time(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:
-    """A new connection is waited for no longer than whoever asks waits: whole seconds, two at the least."""
+    """Wait for a new connection no longer than whoever asks waits: whole seconds, two at the least."""
     left_s = seconds_left()
     if left_s is not None:
         options["connect_timeout"] = max(2, min(int(left_s), _CONNECT_TIMEOUT_S))

@@ -46,7 +46,7 @@ class Shares(NamedTuple):
 def divide(
     owners: Mapping[int, Owner], live: Collection[str], member: str, held: Mapping[int, int]
 ) -> Shares:
-    """What `member` lost, must give back and may take.
+    """Return what `member` lost, must give back and may take.
 
     Args:
         owners: Every partition's owner, as the group knows it.

@@ -80,13 +80,13 @@ class SqliteFile:
                 raise
 
     def read(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """All rows of one SELECT."""
+        """Return all rows of one SELECT."""
         with self._lock, self._opener.translated():
             return self._connection.execute(sql, parameters).fetchall()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """One write transaction: committed at the end of the block, rolled back if it raises."""
+        """Hold a write transaction: committed at the end of the block, rolled back if the block raises."""
         with self._lock, self._opener.translated():
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -73,11 +73,11 @@ class SqliteLog:
                 )
 
     def partitions(self, topic: str) -> int:
-        """How many partitions the topic has. Raises `Misconfigured` if there is no such topic."""
+        """Return how many partitions the topic has. Raises `NoSuchTopic`."""
         return self._topic(topic).partitions
 
     def log_id(self, topic: str) -> str:
-        """A UUID made with the topic. Raises `Misconfigured` if there is no such topic."""
+        """Return the UUID that was made with the topic. Raises `NoSuchTopic`."""
         return self._topic(topic).log_id
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
@@ -112,7 +112,7 @@ class SqliteLog:
                 )
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
-        """Per partition, the offset of the oldest message still there (the end offset if there is none)."""
+        """Return the offset of each partition's oldest message, or its end offset if it has none."""
         return dict(
             self._file.read(
                 "SELECT partition, begin_offset FROM span WHERE topic_id = ?", (self._topic(topic).topic_id,)
@@ -120,7 +120,7 @@ class SqliteLog:
         )
 
     def end_offsets(self, topic: str) -> dict[int, int]:
-        """Per partition, the offset that the next message will get."""
+        """Return the offset that each partition's next message will get."""
         return dict(
             self._file.read(
                 "SELECT partition, end_offset FROM span WHERE topic_id = ?", (self._topic(topic).topic_id,)
@@ -128,7 +128,7 @@ class SqliteLog:
         )
 
     def committed(self, topic: str, group: str) -> dict[int, int]:
-        """Per partition, the group's committed offset; partitions without one are left out."""
+        """Return the group's committed offset of each partition that has one."""
         return dict(
             self._file.read(
                 "SELECT partition, offset FROM committed WHERE topic_id = ? AND consumer_group = ?",
@@ -137,7 +137,7 @@ class SqliteLog:
         )
 
     def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> SqliteConsumer:
-        """A member of the group, with a connection of its own; it joins at its first poll.
+        """Return a member of the group, with a connection of its own; it joins at its first poll.
 
         Raises:
             Misconfigured: There is no such topic.
@@ -154,7 +154,7 @@ class SqliteLog:
         )
 
     def trim(self, topic: str) -> int:
-        """Remove the messages that every group which ever committed has committed; how many were removed."""
+        """Remove what every group that ever committed has committed; return how many messages that was."""
         topic_id = self._topic(topic).topic_id
         removed = 0
         with self._file.write() as connection:

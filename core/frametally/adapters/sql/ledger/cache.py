@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete, func, or_, select
 
 from frametally.adapters.sql.engine import Layout, SqlDatabase
 from frametally.adapters.sql.ledger import intake, tables
@@ -92,16 +92,16 @@ class SqlLedger:
                 connection.execute(delete(table))
 
     def manifests(self) -> list[MediaManifest]:
-        """Every medium's manifest, without what can be long; see `Ledger.manifests`."""
+        """Return every medium's manifest, without what can be long; see `Ledger.manifests`."""
         manifests = self._records("manifest", MediaManifest)
         return sorted(manifests, key=lambda m: (m.source, m.first_captured_at_ms or 0, m.sha256))
 
     def tombstones(self) -> list[Tombstone]:
-        """Every tombstone, by key."""
+        """Return every tombstone, by key."""
         return self._records("tombstone", Tombstone)
 
     def runs(self) -> list[CountedRun]:
-        """Every day's current run, by model, interval and day."""
+        """Return every day's current run, by model, interval and day."""
         objects, run_frames = tables.objects.c, tables.run_frames.c
         frames: dict[str, dict[str, int]] = defaultdict(dict)
         with self._database.reading() as connection:
@@ -117,16 +117,15 @@ class SqlLedger:
         return sorted(runs, key=lambda counted: (counted.run.model, counted.run.interval_s, counted.run.day))
 
     def models(self) -> list[str]:
-        """Models that have segments, that with the newest segment first."""
+        """Return the models that have segments, that with the newest segment first."""
         objects = tables.objects.c
         newest = func.max(objects.put_at_ms)
         query = select(objects.model).where(objects.kind == "segment").group_by(objects.model)
-        with self._database.reading() as connection:
-            rows = connection.execute(query.add_columns(newest)).all()
+        rows = self._rows(query.add_columns(newest))
         return [model for model, _ in sorted(rows, key=lambda row: (-row[1], row[0]))]
 
     def tallies(self, model: str) -> list[FrameTally]:
-        """Distinct frames in the model's segments, by source and medium."""
+        """Return the distinct frames in the model's segments, by source and medium."""
         table = tables.tallies.c
         source, media = tables.names.alias(), tables.names.alias()
         query = (
@@ -135,13 +134,12 @@ class SqlLedger:
             .join(media, media.c.number == table.media)
             .where(table.model == _number(model))
         )
-        with self._database.reading() as connection:
-            return sorted(FrameTally(*row) for row in connection.execute(query))
+        return sorted(FrameTally(*row) for row in self._rows(query))
 
     def tally_between(
         self, model: str, source: str, media: str, *, from_ms: int | None, to_ms: int | None
     ) -> tuple[int, int]:
-        """Of a tally, the frames `(detected, dead_lettered)` of event times `[from_ms, to_ms)`."""
+        """Return a tally's frames `(detected, dead_lettered)` of event times `[from_ms, to_ms)`."""
         table = tables.frames.c
         dead = func.coalesce(func.sum(case((table.dead != 0, 1), else_=0)), 0)
         query = select(func.count(), dead).where(
@@ -150,12 +148,11 @@ class SqlLedger:
             table.media == _number(media),
             _within(table.captured_at_ms, from_ms, to_ms),
         )
-        with self._database.reading() as connection:
-            frames, dead_lettered = connection.execute(query).one()
+        ((frames, dead_lettered),) = self._rows(query)
         return int(frames) - int(dead_lettered), int(dead_lettered)
 
     def extent(self, media: str, *, from_ms: int | None, to_ms: int | None) -> Extent:
-        """How much of a medium was detected in `[from_ms, to_ms)`, whichever the model."""
+        """Return how much of a medium was detected in `[from_ms, to_ms)`, whichever the model."""
         table, tallies = tables.frames.c, tables.tallies.c
         time_ms = table.captured_at_ms
         day = time_ms - (time_ms % DAY_MS + DAY_MS) % DAY_MS
@@ -173,7 +170,7 @@ class SqlLedger:
         return Extent(max(frames_of.values(), default=0), len(days))
 
     def chain(self, model: str) -> list[ChainLink]:
-        """The model's segments, by log, topic, partition and first offset."""
+        """Return the model's segments, by log, topic, partition and first offset."""
         segments, objects = tables.segments.c, tables.objects.c
         order = (segments.log_id, segments.topic, segments.partition, segments.first_offset)
         query = (
@@ -188,24 +185,20 @@ class SqlLedger:
             .join(tables.objects, objects.key == segments.key)
             .where(segments.model == _number(model))
         )
-        with self._database.reading() as connection:
-            found = [ChainLink(*row) for row in connection.execute(query)]
-        return sorted(found, key=lambda link: link[1:5])
+        return sorted((ChainLink(*row) for row in self._rows(query)), key=lambda link: link[1:5])
 
     def newest_frames(self, model: str) -> dict[str, int]:
-        """By source, the latest captured_at_ms in the model's segments."""
+        """Return the latest captured_at_ms of each source in the model's segments."""
         parts, names = tables.parts.c, tables.names.c
         # The last of each name is found at once; grouped, all parts would be gone through.
         newest = select(func.max(parts.last_ms)).where(
             parts.model == _number(model), parts.source == names.number
         )
         query = select(names.name, newest.correlate(tables.names).scalar_subquery())
-        with self._database.reading() as connection:
-            rows = connection.execute(query).all()
-        return {source: int(last_ms) for source, last_ms in rows if last_ms is not None}
+        return {source: int(last_ms) for source, last_ms in self._rows(query) if last_ms is not None}
 
     def dead_frames(self, model: str) -> list[DeadFrame]:
-        """The model's open dead letters."""
+        """Return the model's open dead letters."""
         letters, frames = tables.dead_letters.c, tables.frames.c
         source, media = tables.names.alias(), tables.names.alias()
         mended = and_(
@@ -231,19 +224,18 @@ class SqlLedger:
             .where(letters.model == _number(model), or_(letters.frame.is_(None), frames.dead != 0))
         )
         dropped = {(record.segment, record.offset) for record in self._records("dropped", DroppedDeadLetter)}
-        found: dict[object, DeadFrame] = {}
-        with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(letters.segment, letters.at_offset)).all()
+        still_open: dict[object, DeadFrame] = {}
+        rows = self._rows(query.order_by(letters.segment, letters.at_offset))
         for key, offset, of_source, of_media, captured_at_ms, frame, cause in rows:
             # Of several dead letters for one frame the last one counts: it was tried again.
             identity = (key, offset) if frame is None else (of_source, of_media, captured_at_ms, frame)
-            found.pop(identity, None)
+            still_open.pop(identity, None)
             if (key, offset) not in dropped:
-                found[identity] = DeadFrame(of_source or "", of_media or "", captured_at_ms, cause)
-        return list(found.values())
+                still_open[identity] = DeadFrame(of_source or "", of_media or "", captured_at_ms, cause)
+        return list(still_open.values())
 
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
-        """Where in the model's segments lines of the source of `[from_ms, to_ms)` can stand, by key."""
+        """Return where lines of the source of `[from_ms, to_ms)` can stand in the segments, by key."""
         parts, segments = tables.parts.c, tables.segments.c
         spans = tables.parts.alias().c
         of_source = and_(spans.model == _number(model), spans.source == _number(source))
@@ -259,18 +251,15 @@ class SqlLedger:
                 parts.first_ms < to_ms,
             )
         )
-        with self._database.reading() as connection:
-            return sorted(SegmentPart(*row) for row in connection.execute(query))
+        return sorted(SegmentPart(*row) for row in self._rows(query))
 
     def problems(self, model: str | None) -> list[str]:
-        """What of the store cannot be read, one line each; of segments and runs, the model's only."""
+        """Return what of the store cannot be read, a line each; of segments and runs, the model's only."""
         objects = tables.objects.c
         query = select(objects.key, objects.problem).where(
             objects.problem.is_not(None), or_(objects.model.is_(None), objects.model == model)
         )
-        with self._database.reading() as connection:
-            found = {key: str(problem) for key, problem in connection.execute(query)}
-        return [found[key] for key in sorted(found)]
+        return [str(problem) for _, problem in sorted(map(tuple, self._rows(query)))]
 
     def close(self) -> None:
         """Release connections."""
@@ -279,10 +268,12 @@ class SqlLedger:
     def _records(self, kind: str, record_type: type[RecordT]) -> list[RecordT]:
         objects = tables.objects.c
         query = select(objects.key, objects.record).where(objects.kind == kind, objects.record.is_not(None))
-        with self._database.reading() as connection:
-            found = {key: str(text) for key, text in connection.execute(query)}
         # The order of keys is Python's, whatever the server's order of texts is.
-        return [decode(found[key].encode(), record_type) for key in sorted(found)]
+        return [decode(text.encode(), record_type) for _, text in sorted(map(tuple, self._rows(query)))]
+
+    def _rows(self, query: Executable) -> Sequence[Any]:
+        with self._database.reading() as connection:
+            return connection.execute(query).all()
 
     def _known(self, kind: str) -> dict[str, tuple[int, str, bool]]:
         with self._database.reading() as connection:
@@ -312,15 +303,14 @@ class SqlLedger:
         put: Callable[[Connection, _TakenT], None],
     ) -> tuple[int, int]:
         """Read what is not known as it is listed, and write it in one transaction."""
-        taken = [
-            found for info in listed.values() if _is_new(info, known) and (found := take(info)) is not None
-        ]
+        new = [info for info in listed.values() if _is_new(info, known)]
+        taken = [record for info in new if (record := take(info)) is not None]
         gone = known.keys() - listed.keys()
         if taken or gone:
             with self._database.writing() as connection:
                 intake.remove_objects(connection, gone)
-                for one in taken:
-                    put(connection, one)
+                for record in taken:
+                    put(connection, record)
         return len(taken), len(gone)
 
     def _refresh_segments(self, store: ObjectStore, progress: Progress) -> tuple[int, int]:
@@ -378,7 +368,7 @@ def _is_changed(info: ObjectInfo, known: Mapping[str, tuple[int, str, bool]]) ->
 
 
 def _is_new(info: ObjectInfo, known: Mapping[str, tuple[int, str, bool]]) -> bool:
-    """Whether to read it: unknown, changed, or one that could not be read the last time."""
+    """Tell whether to read it: unknown, changed, or one that could not be read the last time."""
     return info.key not in known or _is_changed(info, known) or known[info.key][2]
 
 

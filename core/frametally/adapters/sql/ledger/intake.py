@@ -23,12 +23,12 @@ class Numbers:
     """Numbers of names within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
-        """Nothing is known yet."""
+        """Know nothing yet."""
         self._connection = connection
         self._known: dict[str, int] = {}
 
     def of(self, name: str) -> int:
-        """The name's number, given to it now if it has none."""
+        """Return the name's number, given to it now if it has none."""
         if name not in self._known:
             query = select(tables.names.c.number).where(tables.names.c.name == name)
             number = self._connection.execute(query).scalar()
@@ -39,14 +39,14 @@ class Numbers:
         return self._known[name]
 
     def new(self) -> int:
-        """A number that nothing has."""
+        """Return a number that nothing has."""
         number: int = self._connection.execute(select(tables.about.c.next_number)).scalar_one()
         self._connection.execute(update(tables.about).values(next_number=number + 1))
         return number
 
 
 def known_objects(connection: Connection, kind: str) -> dict[str, tuple[int, str, bool]]:
-    """By key, size, version and whether there was a problem, of everything of that kind."""
+    """Return size, version and whether there was a problem, by key, of everything of that kind."""
     table = tables.objects.c
     query = select(table.key, table.size_bytes, table.version, table.problem.is_not(None))
     rows = connection.execute(query.where(table.kind == kind))
