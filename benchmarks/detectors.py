@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from average_precision import Truth, ap50, bootstrap, judge
@@ -110,7 +110,7 @@ def _available() -> list[str]:
 
 def _video_frames(path: Path) -> list[Pixels]:
     capture = cv2.VideoCapture(str(path))
-    frames = []
+    frames: list[Any] = []
     while True:
         there, frame = capture.read()
         if not there:

@@ -61,7 +61,7 @@ def produce_s(video: Path, data_dir: Path, stop_at_frames: int | None = None) ->
     done = [0]
 
     class Counting(NoProgress):
-        def update(self, at: int, total: int, note: str = "") -> None:
+        def update(self, at: int, total: int | None, note: str = "") -> None:
             done[0] = at
 
     began_s = time.perf_counter()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -191,7 +192,7 @@ def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
         yield made
 
 
-def test_the_dags_can_be_read_and_none_waits_to_be_switched_on(airflow):
+def test_the_dags_can_be_read_and_none_waits_to_be_switched_on(airflow: Airflow) -> None:
     assert airflow.run("dags", "list-import-errors").strip().endswith("No data found")
     said = airflow.run("dags", "list", "-o", "json")
     listed = {
@@ -200,7 +201,7 @@ def test_the_dags_can_be_read_and_none_waits_to_be_switched_on(airflow):
     assert listed == {"frametally_count": "False", "frametally_new_footage": "False"}
 
 
-def test_a_run_counts_checks_and_indexes_its_data_interval_and_no_other_day(airflow):
+def test_a_run_counts_checks_and_indexes_its_data_interval_and_no_other_day(airflow: Airflow) -> None:
     airflow.film(0)
     airflow.film(1)
     airflow.run("dags", "test", "frametally_count", "2026-01-02")  # the moment at which the day has ended
@@ -209,13 +210,13 @@ def test_a_run_counts_checks_and_indexes_its_data_interval_and_no_other_day(airf
     assert airflow.notified()[-1].startswith("frametally, 2026-01-01: aggregate done, ")
 
 
-def test_a_run_of_a_day_that_is_counted_changes_nothing(airflow):
+def test_a_run_of_a_day_that_is_counted_changes_nothing(airflow: Airflow) -> None:
     before = list(airflow.store.list("mapreduce-output"))
     airflow.run("dags", "test", "frametally_count", "-c", '{"day": "2026-01-01"}')
     assert list(airflow.store.list("mapreduce-output")) == before != []
 
 
-def test_a_task_that_fails_fails_the_run_and_says_so(airflow):
+def test_a_task_that_fails_fails_the_run_and_says_so(airflow: Airflow) -> None:
     airflow.film(2)
     env = airflow.env
     airflow.env = env | {"FRAMETALLY_RUNNER": "no such runner"}
@@ -254,7 +255,9 @@ def starts(seen: list[list[object]]) -> list[object]:
     return [what for kind, what in seen if kind == "start"]
 
 
-def test_the_same_footage_starts_one_run_however_often_it_is_seen_and_more_of_it_another(watch):
+def test_the_same_footage_starts_one_run_however_often_it_is_seen_and_more_of_it_another(
+    watch: Callable[..., Any],
+) -> None:
     states = "queued", "success", "success", "success"
     seen = watch({"days": FIRST}, *({"days": FIRST, "runs": state} for state in states), {"days": LATER})
     [[first], [later]] = starts(seen)
@@ -263,7 +266,7 @@ def test_the_same_footage_starts_one_run_however_often_it_is_seen_and_more_of_it
     assert first["trigger_run_id"] != later["trigger_run_id"]
 
 
-def test_there_is_a_wait_before_each_look(watch):
+def test_there_is_a_wait_before_each_look(watch: Callable[..., Any]) -> None:
     seen = watch({"days": FIRST}, {"days": FIRST}, {"days": LATER})
     assert [kind for kind, _ in seen] == [
         "wait",
@@ -278,12 +281,14 @@ def test_there_is_a_wait_before_each_look(watch):
     ]
 
 
-def test_footage_that_comes_while_a_run_counts_waits_for_its_end(watch):
+def test_footage_that_comes_while_a_run_counts_waits_for_its_end(watch: Callable[..., Any]) -> None:
     seen = watch({"days": FIRST}, {"days": LATER, "runs": "running"}, {"days": LATER, "runs": "success"})
     assert [kind for kind, _ in seen] == ["wait", "look", "start", "wait", "wait", "look", "start", "wait"]
 
 
-def test_a_run_that_failed_is_followed_by_others_which_wait_for_longer_each_time_up_to_an_hour(watch):
+def test_a_run_that_failed_is_followed_by_others_which_wait_for_longer_each_time_up_to_an_hour(
+    watch: Callable[..., Any],
+) -> None:
     seen = watch({"days": FIRST}, *[{"days": FIRST, "runs": "failed"}] * 10)
     runs = [run for [run] in starts(seen)]
     first = runs[0]["trigger_run_id"]
@@ -291,20 +296,20 @@ def test_a_run_that_failed_is_followed_by_others_which_wait_for_longer_each_time
     assert [run.get("wait_s") for run in runs] == [None, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
 
 
-def test_a_failed_run_is_followed_by_no_other_while_the_next_attempt_waits(watch):
+def test_a_failed_run_is_followed_by_no_other_while_the_next_attempt_waits(watch: Callable[..., Any]) -> None:
     waits = {"days": FIRST, "runs": "queued"}
     seen = watch({"days": FIRST}, {"days": FIRST, "runs": "failed"}, waits, waits)
     assert len(starts(seen)) == 2
 
 
-def test_footage_is_counted_and_indexed_with_no_hand_on_it(working):
+def test_footage_is_counted_and_indexed_with_no_hand_on_it(working: Airflow) -> None:
     working.film(0)
     until(lambda: said_of(working, "2026-01-01", "aggregate done"))
     assert working.counted() == {"2026-01-01": 3}
     assert working.indexed() == 3
 
 
-def test_footage_whose_count_failed_is_counted_once_it_can_be(working):
+def test_footage_whose_count_failed_is_counted_once_it_can_be(working: Airflow) -> None:
     working.broken.touch()
     working.film(1)
     until(lambda: said_of(working, "2026-01-02", "aggregate failed"))
@@ -313,7 +318,9 @@ def test_footage_whose_count_failed_is_counted_once_it_can_be(working):
     assert working.counted()["2026-01-02"] == 3
 
 
-def test_a_day_with_a_corrupt_line_is_counted_without_it_and_whole_once_the_segment_is_restored(working):
+def test_a_day_with_a_corrupt_line_is_counted_without_it_and_whole_once_the_segment_is_restored(
+    working: Airflow,
+) -> None:
     key, whole = working.film(2)
     working.store.put(key, whole[: whole[:-1].rindex(b"\n")] + b"\n{}\n")
     until(lambda: working.counted().get("2026-01-03") == 2)

@@ -12,6 +12,7 @@ import datetime
 import json
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import frametally_footage
 
@@ -21,7 +22,7 @@ NOON = datetime.datetime(2026, 1, 3, 12, tzinfo=datetime.UTC)
 class Made:
     """Footage, runs and time, all made up."""
 
-    def __init__(self, looks: list[dict]) -> None:
+    def __init__(self, looks: list[dict[str, Any]]) -> None:
         self.looks = looks
         self.days: dict[str, str] = {}
         self.runs: dict[str, str] = {}

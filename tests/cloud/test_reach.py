@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +43,9 @@ def test_every_server_that_a_setting_names_is_asked() -> None:
     ]
 
 
-def test_embedded_parts_have_no_server(monkeypatch: pytest.MonkeyPatch, capsys, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_embedded_parts_have_no_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["reach"]) == 0
     assert capsys.readouterr().out == ""
@@ -62,8 +65,8 @@ def test_one_line_names_the_server_and_the_setting(host: str) -> None:
 
 
 def test_one_that_is_away_makes_the_whole_unwell(
-    listening: int, monkeypatch: pytest.MonkeyPatch, capsys, tmp_path
-) -> None:  # type: ignore[no-untyped-def]
+    listening: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FRAMETALLY_LOG_URL", f"kafka://127.0.0.1:{listening}")
     monkeypatch.setenv("FRAMETALLY_INDEX_URL", f"postgresql://127.0.0.1:{closed_port()}/counts")

@@ -68,7 +68,7 @@ def put_frame(store: MemoryStore, key: str) -> None:
 
 
 def manifest(**changes: Any) -> MediaManifest:
-    fields = {
+    fields: dict[str, Any] = {
         "sha256": VIDEO,
         "name": "film.mp4",
         "source": "cam",
@@ -174,7 +174,7 @@ def test_frames_of_several_days_are_known_whichever_segments_have_them(settings:
     for number, ms in enumerate(times):
         put_frame(store, keys.image_key("cam", ms, VIDEO, number))
     spans = {"first_captured_at_ms": times[0], "last_captured_at_ms": times[-1], "start_ms": times[0]}
-    changes = {"announced_frames": bitmap_of(range(len(times)))}
+    changes: dict[str, Any] = {"announced_frames": bitmap_of(range(len(times)))}
     store.put(keys.media_key(VIDEO), encode(manifest(**spans, **changes)))
     model = load_detector(settings).model_id
     put_segment(store, model, 0, [(times[2], 2), (times[5], 5)])

@@ -1,6 +1,9 @@
 """Single calls over a network are tried a few times, and no more."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -16,7 +19,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     yield slept
 
 
-def failing(*errors: FrametallyError):
+def failing(*errors: FrametallyError) -> Any:
     left = list(errors)
 
     def action() -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import defaultdict
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +19,7 @@ from frametally.opening import open_count_index
 from frametally.ports.count_index import (
     Bucket,
     CountedDay,
+    CountIndex,
     CountQuery,
     CoverageBucket,
     IndexedEvidence,
@@ -32,18 +35,18 @@ MINUTE_MS = 60_000
 
 
 @contextmanager
-def sqlite():
+def sqlite() -> Iterator[tuple[str, None]]:
     with tempfile.TemporaryDirectory() as folder:
         yield f"sqlite:///{folder}/index.sqlite", None
 
 
-def postgres():
+def postgres() -> AbstractContextManager[Any]:
     from postgres_schemas import fresh_schema
 
     return fresh_schema()
 
 
-def elasticsearch():
+def elasticsearch() -> AbstractContextManager[Any]:
     from elasticsearch_indices import fresh_alias
 
     return fresh_alias()
@@ -54,12 +57,12 @@ ADAPTERS = [sqlite, *(pytest.param(real, marks=pytest.mark.services) for real in
 
 
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__)
-def new_index(request):
+def new_index(request: pytest.FixtureRequest) -> Iterator[Callable[[], CountIndex]]:
     """Opens one index, as often as it is called: each call as another process would."""
     with ExitStack() as stack:
         url, access = stack.enter_context(request.param())
 
-        def make():
+        def make() -> CountIndex:
             index = open_count_index(url, access)
             stack.callback(index.close)
             return index
@@ -68,11 +71,13 @@ def new_index(request):
 
 
 @pytest.fixture
-def index(new_index):
+def index(new_index: Callable[[], CountIndex]) -> CountIndex:
     return new_index()
 
 
-def run(sequence: int = 1, *, model: str = "m", interval_s: int = 60, day: str = DAY, params: str = "0" * 8):
+def run(
+    sequence: int = 1, *, model: str = "m", interval_s: int = 60, day: str = DAY, params: str = "0" * 8
+) -> Run:
     run_id = f"{sequence:06d}-{'5' * 16}"
     return Run(
         run_id=run_id,
@@ -89,9 +94,15 @@ def run(sequence: int = 1, *, model: str = "m", interval_s: int = 60, day: str =
     )
 
 
-def count(start_ms: int = DAY_MS, label: str = "car", detections: int = 1, **changed: object):
+def count(start_ms: int = DAY_MS, label: str = "car", detections: int = 1, **changed: Any) -> IntervalCount:
     shown = [Evidence(image_path=f"images/{start_ms}", captured_at_ms=start_ms, count=detections)]
-    fields = {"model": "m", "source": "gate", "interval_s": 60, "frames": 1, "peak": detections}
+    fields: dict[str, Any] = {
+        "model": "m",
+        "source": "gate",
+        "interval_s": 60,
+        "frames": 1,
+        "peak": detections,
+    }
     return IntervalCount(
         **(
             fields
@@ -101,12 +112,12 @@ def count(start_ms: int = DAY_MS, label: str = "car", detections: int = 1, **cha
     )
 
 
-def coverage(start_ms: int = DAY_MS, frames: int = 1, **changed: object) -> Coverage:
-    fields = {"model": "m", "source": "gate", "interval_s": 60}
+def coverage(start_ms: int = DAY_MS, frames: int = 1, **changed: Any) -> Coverage:
+    fields: dict[str, Any] = {"model": "m", "source": "gate", "interval_s": 60}
     return Coverage(**(fields | {"frames": frames, "interval_start_ms": start_ms} | changed))
 
 
-def everything(index) -> tuple:
+def everything(index: CountIndex) -> tuple[Any, ...]:
     """All that a reader can see."""
     return (
         index.current_runs(),
@@ -131,18 +142,18 @@ def everything(index) -> tuple:
     )
 
 
-def total(index, **options: object) -> int:
+def total(index: CountIndex, **options: Any) -> int:
     histogram = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=86_400, **options))
     return sum(bucket.detections for bucket in histogram.buckets)
 
 
-def test_an_index_without_a_run_is_empty_and_answers(index):
+def test_an_index_without_a_run_is_empty_and_answers(index: CountIndex) -> None:
     assert (index.current_runs(), index.series(), index.labels("m"), index.sources("m")) == ([], [], [], [])
     assert index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60))[2:] == ([], [])
     assert index.evidence(CountQuery(model="m", base_interval_s=60)) == []
 
 
-def test_a_published_run_is_what_is_read(index, new_index):
+def test_a_published_run_is_what_is_read(index: CountIndex, new_index: Callable[[], CountIndex]) -> None:
     published = run()
     counts = [count(detections=2), count(label="bus"), count(DAY_MS + MINUTE_MS, source="yard")]
     assert index.publish(published, counts, [coverage(frames=5), coverage(DAY_MS + MINUTE_MS, source="yard")])
@@ -172,7 +183,7 @@ def test_a_published_run_is_what_is_read(index, new_index):
     [run(2), run(1), run(1, params="f" * 8), run(2, params="0" * 7 + "1")],
     ids=["the same", "an older one", "an older one of other params", "the lesser params of a tie"],
 )
-def test_publishing_what_is_current_or_older_changes_nothing(index, older):
+def test_publishing_what_is_current_or_older_changes_nothing(index: CountIndex, older: Any) -> None:
     current = run(2, params="8" * 8) if "1" in older.params else run(2)
     assert index.publish(current, [count(detections=2)], [coverage(frames=2)])
     before = everything(index)
@@ -181,7 +192,7 @@ def test_publishing_what_is_current_or_older_changes_nothing(index, older):
 
 
 @pytest.mark.parametrize("params", ["0" * 8, "f" * 8])
-def test_a_newer_run_replaces_all_of_its_day_and_nothing_else(index, params):
+def test_a_newer_run_replaces_all_of_its_day_and_nothing_else(index: CountIndex, params: str) -> None:
     other = run(day="2026-01-02")
     index.publish(other, [count(DAY_MS + 86_400_000)], [coverage(DAY_MS + 86_400_000)])
     index.publish(run(1), [count(detections=2), count(label="bus")], [coverage(frames=2)])
@@ -195,13 +206,13 @@ def test_a_newer_run_replaces_all_of_its_day_and_nothing_else(index, params):
     }
 
 
-def test_a_day_that_has_nothing_left_is_empty(index):
+def test_a_day_that_has_nothing_left_is_empty(index: CountIndex) -> None:
     index.publish(run(1), [count()], [coverage()])
     assert index.publish(run(2), [], [])
     assert (index.current_runs(), index.labels("m"), index.sources("m")) == ([run(2)], [], [])
 
 
-def test_models_and_base_intervals_are_never_summed(index):
+def test_models_and_base_intervals_are_never_summed(index: CountIndex) -> None:
     index.publish(run(), [count(detections=2)], [coverage(frames=4)])
     index.publish(
         run(interval_s=300), [count(detections=2, interval_s=300)], [coverage(frames=4, interval_s=300)]
@@ -216,7 +227,7 @@ def test_models_and_base_intervals_are_never_summed(index):
         assert len(index.evidence(CountQuery(model="m", base_interval_s=base_interval_s))) == 1
 
 
-def test_the_model_published_last_comes_first_and_its_coarsest_interval(index):
+def test_the_model_published_last_comes_first_and_its_coarsest_interval(index: CountIndex) -> None:
     index.publish(run(model="a", interval_s=3600), [], [])
     index.publish(run(model="b"), [], [])
     index.publish(run(model="b", interval_s=5), [], [])
@@ -233,7 +244,7 @@ def test_the_model_published_last_comes_first_and_its_coarsest_interval(index):
     assert index.series()[0] == Series("a", 3600)
 
 
-def test_the_order_of_texts_is_that_of_their_code_points_wherever_they_are_kept(index):
+def test_the_order_of_texts_is_that_of_their_code_points_wherever_they_are_kept(index: CountIndex) -> None:
     models = ["a", "B", "ä", "A", "b-1", "b1", "_"]
     for model in models:
         index.publish(run(model=model), [count(model=model, label=m) for m in models], [])
@@ -244,7 +255,7 @@ def test_the_order_of_texts_is_that_of_their_code_points_wherever_they_are_kept(
 
 
 @pytest.mark.parametrize("hours", [1, -5])
-def test_bars_of_local_days_begin_at_local_midnight(index, hours):
+def test_bars_of_local_days_begin_at_local_midnight(index: CountIndex, hours: int) -> None:
     hour_ms = 60 * MINUTE_MS
     at_ms = [DAY_MS + number * hour_ms for number in range(24)]
     index.publish(run(), [count(start) for start in at_ms], [coverage(start) for start in at_ms])
@@ -259,7 +270,7 @@ def test_bars_of_local_days_begin_at_local_midnight(index, hours):
     ]
 
 
-def test_objects_are_summed_where_all_are_measured_and_unknown_where_one_is_not(index):
+def test_objects_are_summed_where_all_are_measured_and_unknown_where_one_is_not(index: CountIndex) -> None:
     index.publish(
         run(),
         [
@@ -280,12 +291,14 @@ def test_objects_are_summed_where_all_are_measured_and_unknown_where_one_is_not(
 
 
 @pytest.mark.parametrize("interval_s", [30, 90, 61, 0, -60])
-def test_an_interval_that_is_no_multiple_of_the_base_is_refused_with_those_that_are(index, interval_s):
+def test_an_interval_that_is_no_multiple_of_the_base_is_refused_with_those_that_are(
+    index: CountIndex, interval_s: int
+) -> None:
     with pytest.raises(Misconfigured, match="use 60, 120, 180 or another multiple"):
         index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=interval_s))
 
 
-def test_frames_that_are_level_in_count_and_time_are_told_apart_by_path(index):
+def test_frames_that_are_level_in_count_and_time_are_told_apart_by_path(index: CountIndex) -> None:
     def level(source: str, path: str) -> IntervalCount:
         shown = [Evidence(image_path=path, captured_at_ms=DAY_MS, count=1)]
         return count(source=source, evidence=shown)
@@ -296,7 +309,7 @@ def test_frames_that_are_level_in_count_and_time_are_told_apart_by_path(index):
 
 
 class Failing(list):
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         yield from super().__iter__()
         raise OSError("the disk is gone")
 
@@ -315,7 +328,9 @@ class Failing(list):
     ],
     ids=lambda value: "",
 )
-def test_a_publication_that_fails_leaves_everything_as_it_was(index, counts, covered, error):
+def test_a_publication_that_fails_leaves_everything_as_it_was(
+    index: CountIndex, counts: Any, covered: Any, error: Any
+) -> None:
     index.publish(run(1), [count(detections=5)], [coverage(frames=5)])
     before = everything(index)
     with pytest.raises(error):
@@ -324,7 +339,9 @@ def test_a_publication_that_fails_leaves_everything_as_it_was(index, counts, cov
     assert index.publish(run(2), [count(detections=6)], [coverage()])
 
 
-def test_readers_see_the_old_sums_or_the_new_ones_while_a_run_is_published(index, new_index):
+def test_readers_see_the_old_sums_or_the_new_ones_while_a_run_is_published(
+    index: CountIndex, new_index: Callable[[], CountIndex]
+) -> None:
     def documents(size: int) -> tuple[list[IntervalCount], list[Coverage]]:
         starts = [DAY_MS + n * MINUTE_MS for n in range(400)]
         return [count(s, detections=size) for s in starts], [coverage(s, frames=size) for s in starts]
@@ -351,7 +368,9 @@ def test_readers_see_the_old_sums_or_the_new_ones_while_a_run_is_published(index
     assert seen <= {(400 * size, 400 * size) for size in range(1, 12)}
 
 
-def test_what_another_publishes_is_in_every_answer_at_once(index, new_index):
+def test_what_another_publishes_is_in_every_answer_at_once(
+    index: CountIndex, new_index: Callable[[], CountIndex]
+) -> None:
     writer = new_index()
     assert (index.series(), index.labels("m"), index.sources("m")) == ([], [], [])
     for sequence, source in enumerate(("gate", "yard"), start=1):
@@ -363,11 +382,11 @@ def test_what_another_publishes_is_in_every_answer_at_once(index, new_index):
         assert total(index) == sequence
 
 
-def test_of_two_writers_of_one_run_exactly_one_publishes_it(new_index):
+def test_of_two_writers_of_one_run_exactly_one_publishes_it(new_index: Callable[[], CountIndex]) -> None:
     writers = [new_index() for _ in range(4)]
     start, published = threading.Barrier(4), []
 
-    def publish(writer) -> None:
+    def publish(writer: Any) -> None:
         start.wait()
         published.append(writer.publish(run(), [count()], [coverage()]))
 
@@ -384,7 +403,7 @@ HOSTILE = ["a'b", 'a"; DROP TABLE x; --', "100%", "größer 日本", "a_b", "NUL
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_are_only_names(index, name):
+def test_names_are_only_names(index: CountIndex, name: Any) -> None:
     index.publish(run(), [count(label=name, source=name), count(label="other")], [coverage(source=name)])
     assert total(index, labels=[name]) == 1
     assert total(index, sources=[name]) == 1
@@ -393,12 +412,14 @@ def test_names_are_only_names(index, name):
     assert dict(index.labels("m")) == {name: 1, "other": 1}
 
 
-def test_no_sources_and_no_labels_mean_all_of_them(index):
+def test_no_sources_and_no_labels_mean_all_of_them(index: CountIndex) -> None:
     index.publish(run(), [count(), count(label="bus", source="yard")], [])
     assert total(index, labels=[], sources=[]) == total(index) == 2
 
 
-def test_every_publication_that_changes_something_changes_the_version(index, new_index):
+def test_every_publication_that_changes_something_changes_the_version(
+    index: CountIndex, new_index: Callable[[], CountIndex]
+) -> None:
     seen = [index.version()]
     index.publish(run(1), [count()], [coverage()])
     seen.append(index.version())
@@ -411,7 +432,7 @@ def test_every_publication_that_changes_something_changes_the_version(index, new
     assert len(set(seen)) == 4
 
 
-def test_the_rate_of_analysis_is_the_slowest_and_unknown_where_one_is(index):
+def test_the_rate_of_analysis_is_the_slowest_and_unknown_where_one_is(index: CountIndex) -> None:
     index.publish(
         run(),
         [],
@@ -427,7 +448,7 @@ def test_the_rate_of_analysis_is_the_slowest_and_unknown_where_one_is(index):
         assert [one.slowest_fps for one in found.coverage] == rates
 
 
-def test_hours_of_the_week_have_the_slowest_rate_of_their_weeks_or_none(index):
+def test_hours_of_the_week_have_the_slowest_rate_of_their_weeks_or_none(index: CountIndex) -> None:
     rates = {0: 5.0, 1: 1.5, 60: 4.0, 61: None, 7 * 1440: 0.0}  # by minutes: DAY is a Thursday
     for week in (0, 7):
         of_week = {at: fps for at, fps in rates.items() if at // 1440 == week}
@@ -436,7 +457,7 @@ def test_hours_of_the_week_have_the_slowest_rate_of_their_weeks_or_none(index):
             [count(DAY_MS + at * MINUTE_MS, objects=1) for at in of_week],
             [coverage(DAY_MS + at * MINUTE_MS, analysed_fps=fps) for at, fps in of_week.items()],
         )
-    asked = {"model": "m", "base_interval_s": 60}
+    asked: dict[str, Any] = {"model": "m", "base_interval_s": 60}
     found = index.week_hours(CountQuery(**asked))
     assert found == [WeekHour(72, 3, 3, 1, 3, 0.0), WeekHour(73, 2, 2, 1, 2, None)]
     assert index.week_hours(CountQuery(**asked, labels=["none"])) == [
@@ -445,7 +466,9 @@ def test_hours_of_the_week_have_the_slowest_rate_of_their_weeks_or_none(index):
     ]
 
 
-def test_counted_days_tell_which_run_of_a_day_was_published_last(index, new_index):
+def test_counted_days_tell_which_run_of_a_day_was_published_last(
+    index: CountIndex, new_index: Callable[[], CountIndex]
+) -> None:
     def frames_in_order() -> list[tuple[int, int, int]]:
         days = sorted(index.counted_days("m"), key=lambda one: one.published)
         assert [*map(type, days)] == [CountedDay] * len(days)
@@ -462,7 +485,7 @@ def test_counted_days_tell_which_run_of_a_day_was_published_last(index, new_inde
     assert frames_in_order() == [(5, DAY_MS, 1), (60, DAY_MS, 1), (60, DAY_MS + 86_400_000, 1)]
 
 
-def test_each_source_has_bars_of_its_own_where_they_are_asked_for(index):
+def test_each_source_has_bars_of_its_own_where_they_are_asked_for(index: CountIndex) -> None:
     index.publish(
         run(),
         [count(detections=2), count(source="yard", detections=3), count(label="bus", source="yard")],
@@ -481,19 +504,19 @@ def test_each_source_has_bars_of_its_own_where_they_are_asked_for(index):
 
 
 @pytest.mark.parametrize("offset_s", [1, 61, -59])
-def test_an_offset_that_is_no_multiple_of_the_base_is_refused(index, offset_s):
+def test_an_offset_that_is_no_multiple_of_the_base_is_refused(index: CountIndex, offset_s: int) -> None:
     with pytest.raises(Misconfigured, match="no multiple of the stored 60 s"):
         index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=3600, offset_ms=offset_s * 1000))
     with pytest.raises(Misconfigured, match="no multiple of the stored 60 s"):
         index.week_hours(CountQuery(model="m", base_interval_s=60, offset_ms=offset_s * 1000))
 
 
-def test_hours_of_the_week_need_an_interval_that_divides_an_hour(index):
+def test_hours_of_the_week_need_an_interval_that_divides_an_hour(index: CountIndex) -> None:
     with pytest.raises(Misconfigured, match="divide no hour"):
         index.week_hours(CountQuery(model="m", base_interval_s=86_400))
 
 
-def test_a_query_that_takes_longer_than_its_limit_is_ended_and_the_next_is_not(index):
+def test_a_query_that_takes_longer_than_its_limit_is_ended_and_the_next_is_not(index: CountIndex) -> None:
     index.publish(run(), [count()], [coverage()])
     with pytest.raises(TookTooLong), time_limit(0.0):
         index.labels("m")
@@ -502,18 +525,18 @@ def test_a_query_that_takes_longer_than_its_limit_is_ended_and_the_next_is_not(i
     assert index.labels("m") == [("car", 1)]
 
 
-def test_any_whole_number_may_be_asked_for_as_a_time(index):
+def test_any_whole_number_may_be_asked_for_as_a_time(index: CountIndex) -> None:
     index.publish(run(), [count()], [coverage()])
     assert total(index, from_ms=-(10**30), to_ms=10**30) == 1
     assert total(index, from_ms=10**30) == total(index, to_ms=-(10**30)) == 0
 
 
-def test_too_many_names_in_one_query_are_refused(index):
+def test_too_many_names_in_one_query_are_refused(index: CountIndex) -> None:
     with pytest.raises(Misconfigured, match="name at most"):
         total(index, labels=[str(number) for number in range(100_000)])
 
 
-def test_closing_twice_is_no_error(new_index):
+def test_closing_twice_is_no_error(new_index: Callable[[], CountIndex]) -> None:
     index = new_index()
     index.close()
     index.close()
@@ -524,7 +547,7 @@ EPOCH_DAYS = {"1969-12-31": -1, "1970-01-01": 0, "1970-01-02": 1}
 
 
 @st.composite
-def published_counts(draw):
+def published_counts(draw: st.DrawFn) -> list[IntervalCount]:
     made: dict[tuple[int, str, str], IntervalCount] = {}
     for number in range(draw(st.integers(0, 25))):
         start_ms = draw(st.integers(-1440, 2879)) * MINUTE_MS
@@ -564,14 +587,28 @@ def published_counts(draw):
     limit=st.integers(1, 4),
 )
 def test_answers_are_those_of_a_plain_count(
-    tmp_path_factory, counts, minutes, offset_minutes, by_source, sources, labels, from_ms, to_ms, limit
-):
+    tmp_path_factory: pytest.TempPathFactory,
+    counts: Any,
+    minutes: Any,
+    offset_minutes: Any,
+    by_source: bool,
+    sources: Any,
+    labels: Any,
+    from_ms: Any,
+    to_ms: Any,
+    limit: int,
+) -> None:
     index = open_count_index(f"sqlite:///{tmp_path_factory.mktemp('plain') / 'index.sqlite'}")
     for day, number in EPOCH_DAYS.items():
         of_day = [c for c in counts if c.interval_start_ms // 86_400_000 == number]
         seen = sorted({(c.interval_start_ms, c.source) for c in of_day})
         index.publish(run(day=day), of_day, [coverage(at_ms, 2, source=source) for at_ms, source in seen])
-    asked = {"sources": sources or [], "labels": labels or [], "from_ms": from_ms, "to_ms": to_ms}
+    asked: dict[str, Any] = {
+        "sources": sources or [],
+        "labels": labels or [],
+        "from_ms": from_ms,
+        "to_ms": to_ms,
+    }
     offset_ms = offset_minutes * MINUTE_MS
     histogram = index.histogram(
         CountQuery(
@@ -607,7 +644,7 @@ def test_answers_are_those_of_a_plain_count(
         for (start_ms, source), frames in sorted(covered.items())
     ]
 
-    def sums(of_bar):
+    def sums(of_bar: Any) -> tuple[int, int, int | None]:
         return (
             sum(c.detections for c in of_bar),
             max((c.peak for c in of_bar), default=0),

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,7 +143,7 @@ def fill_with_another_database(settings: Settings) -> None:
     ],
 )
 def test_a_port_that_is_broken_is_one_bad_row_with_its_remedy(
-    settings: Settings, break_it, area: str, says: str
+    settings: Settings, break_it: Any, area: str, says: str
 ) -> None:
     break_it(settings)
     found = bad(port_rows(settings))

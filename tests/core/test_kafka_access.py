@@ -1,11 +1,14 @@
 """Where Kafka is and how one logs in there; and what a strange server in its place is taken for."""
 
+from __future__ import annotations
+
 import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -17,7 +20,7 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_frame_log
 from frametally.settings.access import LogAccess
 
-ME = {"user": "me", "password": SecretStr("hush")}
+ME: dict[str, Any] = {"user": "me", "password": SecretStr("hush")}
 
 
 @pytest.mark.parametrize(

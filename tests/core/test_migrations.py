@@ -60,7 +60,7 @@ def postgres() -> Iterator[Place]:
 
 
 DATABASES = [sqlite, pytest.param(postgres, marks=pytest.mark.services)]
-NAMES = {"ids": lambda value: value.__name__ if callable(value) else value.migrations}
+NAMES: dict[str, Any] = {"ids": lambda value: value.__name__ if callable(value) else value.migrations}
 
 
 @pytest.fixture(params=DATABASES, **NAMES)
@@ -281,7 +281,7 @@ def test_an_index_of_the_first_release_answers_as_one_made_today(place: Place, o
     for url, access in (place, other_place):
         with closing(open_count_index(url, access)) as index:
             published = index.publish(RUN, COUNTS, COVERAGE)
-            asked = {"model": "m", "base_interval_s": 60}
+            asked: dict[str, Any] = {"model": "m", "base_interval_s": 60}
             answers.append(
                 [
                     index.current_runs(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from frametally.rules.once import one_line_per_frame
 lines = st.lists(st.tuples(st.sampled_from(["a.jpg", "b.jpg", "c.jpg"]), st.binary(max_size=3)), max_size=12)
 
 
-def test_of_several_lines_the_smallest_bytes_win():
+def test_of_several_lines_the_smallest_bytes_win() -> None:
     assert one_line_per_frame([("a.jpg", b"2"), ("b.jpg", b"9"), ("a.jpg", b"10"), ("a.jpg", b"2")]) == {
         "a.jpg": b"10",
         "b.jpg": b"9",
@@ -23,25 +24,25 @@ def test_of_several_lines_the_smallest_bytes_win():
 
 
 @given(lines=lines, repeats=st.integers(1, 3), data=st.data())
-def test_order_and_repeats_change_nothing(lines, repeats, data):
+def test_order_and_repeats_change_nothing(lines: Any, repeats: int, data: Any) -> None:
     again = data.draw(st.permutations(lines * repeats))
     assert one_line_per_frame(again) == one_line_per_frame(lines)
 
 
 @given(lines=lines, cut=st.integers(0, 12))
-def test_it_may_be_applied_in_parts(lines, cut):
+def test_it_may_be_applied_in_parts(lines: Any, cut: int) -> None:
     first, second = one_line_per_frame(lines[:cut]), one_line_per_frame(lines[cut:])
     assert one_line_per_frame([*first.items(), *second.items()]) == one_line_per_frame(lines)
 
 
 @given(lines=lines)
-def test_every_frame_keeps_a_line_of_its_own(lines):
+def test_every_frame_keeps_a_line_of_its_own(lines: Any) -> None:
     kept = one_line_per_frame(lines)
     assert set(kept) == {image_path for image_path, _ in lines}
     assert set(kept.items()) <= set(lines)
 
 
-def test_the_rule_needs_the_standard_library_only():
+def test_the_rule_needs_the_standard_library_only() -> None:
     finished = subprocess.run(
         [
             sys.executable,

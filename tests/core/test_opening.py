@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,7 +130,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("opening", "line"), UNKNOWN, ids=[opening.__name__ for opening, _ in UNKNOWN])
-def test_an_unknown_kind_is_named_with_those_that_there_are(opening, line: str) -> None:
+def test_an_unknown_kind_is_named_with_those_that_there_are(opening: Any, line: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         opening("carrier-pigeon://x")
     assert str(caught.value) == line

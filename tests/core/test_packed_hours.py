@@ -221,7 +221,7 @@ def test_what_is_answered_may_be_changed_by_who_asked(opened: list[SqlIndex]) ->
     index.publish(run_of(FIRST_MS), [count(FIRST_MS, "car", "gate")], [cover(FIRST_MS, "gate")])
     before = copy.deepcopy(whole(index))
     for answer in (index.series(), index.labels("m"), index.sources("m")):
-        answer.clear()  # type: ignore[attr-defined]
+        answer.clear()
     assert whole(index) == before
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from frametally import keys
@@ -14,8 +16,8 @@ DAY = "2026-01-01"
 DAY_MS = 1_767_225_600_000
 
 
-def coverage(**changed: object) -> Coverage:
-    fields = {
+def coverage(**changed: Any) -> Coverage:
+    fields: dict[str, Any] = {
         "model": "m",
         "source": "gate",
         "interval_start_ms": DAY_MS,
@@ -25,10 +27,16 @@ def coverage(**changed: object) -> Coverage:
     return Coverage(**(fields | changed))
 
 
-def count(**changed: object) -> IntervalCount:
+def count(**changed: Any) -> IntervalCount:
     evidence = [Evidence(image_path="images/x.jpg", captured_at_ms=DAY_MS, count=2)]
-    fields = {"label": "car", "detections": 4, "peak": 2, "evidence": evidence}
-    of_interval = {"model": "m", "source": "gate", "interval_start_ms": DAY_MS, "interval_s": 60, "frames": 3}
+    fields: dict[str, Any] = {"label": "car", "detections": 4, "peak": 2, "evidence": evidence}
+    of_interval: dict[str, Any] = {
+        "model": "m",
+        "source": "gate",
+        "interval_start_ms": DAY_MS,
+        "interval_s": 60,
+        "frames": 3,
+    }
     return IntervalCount(**(of_interval | fields | changed))
 
 
@@ -40,9 +48,11 @@ def part_line(record: Coverage | IntervalCount) -> bytes:
     return key.encode() + b"\t" + encode(record) + b"\n"
 
 
-def put_run(store, parts: list[bytes], *, sequence: int = 1, params: str = "0" * 8, **changed: object) -> Run:
+def put_run(
+    store: MemoryStore, parts: list[bytes], *, sequence: int = 1, params: str = "0" * 8, **changed: Any
+) -> Run:
     run_id = f"{sequence:06d}-{'5' * 16}"
-    fields = {
+    fields: dict[str, Any] = {
         "run_id": run_id,
         "sequence": sequence,
         "model": "m",
@@ -73,13 +83,13 @@ def store() -> MemoryStore:
 GOOD = part_line(count()) + part_line(coverage())
 
 
-def test_what_was_counted_is_read_back_from_all_parts(store):
+def test_what_was_counted_is_read_back_from_all_parts(store: MemoryStore) -> None:
     later = coverage(interval_start_ms=DAY_MS + 60_000, frames=2)
     run = put_run(store, [GOOD, part_line(later)], frames=5)
     assert read_run(store, run) == ([count()], [coverage(), later])
 
 
-def test_the_highest_sequence_is_current_over_all_params(store):
+def test_the_highest_sequence_is_current_over_all_params(store: MemoryStore) -> None:
     put_run(store, [GOOD], sequence=1)
     newest = put_run(store, [GOOD], sequence=10, params="0" * 8)
     put_run(store, [GOOD], sequence=9, params="f" * 8)
@@ -88,7 +98,7 @@ def test_the_highest_sequence_is_current_over_all_params(store):
     assert current_runs(store) == [tied]
 
 
-def test_each_model_interval_and_day_has_its_own_run_in_this_order(store):
+def test_each_model_interval_and_day_has_its_own_run_in_this_order(store: MemoryStore) -> None:
     for model, interval_s, day in [("m", 60, "2026-01-02"), ("m", 60, DAY), ("a", 60, DAY), ("m", 5, DAY)]:
         put_run(store, [], model=model, interval_s=interval_s, day=day, frames=0)
     assert [(run.model, run.interval_s, run.day) for run in current_runs(store)] == [
@@ -99,14 +109,14 @@ def test_each_model_interval_and_day_has_its_own_run_in_this_order(store):
     ]
 
 
-def test_part_files_without_a_pointer_are_no_run(store):
+def test_part_files_without_a_pointer_are_no_run(store: MemoryStore) -> None:
     run = put_run(store, [GOOD])
     store.delete(keys.run_pointer_key("m", run.params, 60, DAY, 1))
     assert current_runs(store) == []
 
 
 @pytest.mark.parametrize("what", ["not JSON", "of another day", "of another version"])
-def test_a_pointer_that_cannot_be_trusted_is_named_with_the_remedy(store, what):
+def test_a_pointer_that_cannot_be_trusted_is_named_with_the_remedy(store: MemoryStore, what: str) -> None:
     run = put_run(store, [GOOD])
     pointer = keys.run_pointer_key("m", run.params, 60, DAY, 1)
     data = {
@@ -144,7 +154,9 @@ def test_a_pointer_that_cannot_be_trusted_is_named_with_the_remedy(store, what):
         (GOOD.replace(b'"v":1', b'"v":2', 1), "version 2"),
     ],
 )
-def test_a_damaged_part_is_named_with_its_line_and_the_remedy(store, part, reason):
+def test_a_damaged_part_is_named_with_its_line_and_the_remedy(
+    store: MemoryStore, part: Any, reason: str
+) -> None:
     run = put_run(store, [part])
     with pytest.raises(Poison) as raised:
         read_run(store, run)
@@ -154,7 +166,7 @@ def test_a_damaged_part_is_named_with_its_line_and_the_remedy(store, part, reaso
     assert "\n" not in str(raised.value)
 
 
-def test_a_missing_part_is_named(store):
+def test_a_missing_part_is_named(store: MemoryStore) -> None:
     run = put_run(store, [GOOD])
     store.delete(f"{run.prefix}/part-00000")
     with pytest.raises(Poison, match="part-00000 is missing"):

@@ -6,7 +6,10 @@ import itertools
 import shutil
 import sqlite3
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -47,15 +50,15 @@ COVERAGE = Coverage(model="m", source="gate", interval_start_ms=0, interval_s=60
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "index.sqlite"
 
 
 @pytest.fixture
-def opened():
+def opened() -> Iterator[Callable[..., SqlIndex]]:
     indexes = []
 
-    def make(path, **options) -> SqlIndex:
+    def make(path: Path, **options: Any) -> SqlIndex:
         indexes.append(SqlIndex(f"sqlite:///{path}", **options))
         return indexes[-1]
 
@@ -64,7 +67,7 @@ def opened():
         index.close()
 
 
-def test_the_file_and_its_folder_are_made(tmp_path):
+def test_the_file_and_its_folder_are_made(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b c%20?#" / "index.sqlite"
     index = open_count_index(f"sqlite:///{path}")
     assert index.publish(RUN, [], [COVERAGE])
@@ -73,7 +76,7 @@ def test_the_file_and_its_folder_are_made(tmp_path):
 
 
 @pytest.mark.parametrize("url", ["sqlite:///index.sqlite", "sqlite://", "sqlite:///:memory:", "mongodb://x"])
-def test_a_url_that_names_no_file_is_refused_with_one_that_does(url):
+def test_a_url_that_names_no_file_is_refused_with_one_that_does(url: str) -> None:
     with pytest.raises(Misconfigured, match=r"sqlite:////absolute/file\.sqlite"):
         open_count_index(url)
 
@@ -81,7 +84,9 @@ def test_a_url_that_names_no_file_is_refused_with_one_that_does(url):
 @pytest.mark.parametrize(
     "data", [b"not a database, but a long text " * 99, b"SQLite format 3\0" + b"\xff" * 4096]
 )
-def test_a_file_that_is_no_database_is_named_and_left_as_it_is(path, data, opened):
+def test_a_file_that_is_no_database_is_named_and_left_as_it_is(
+    path: Path, data: bytes, opened: Callable[..., SqlIndex]
+) -> None:
     path.write_bytes(data)
     with pytest.raises(Misconfigured) as raised:
         opened(path)
@@ -90,7 +95,9 @@ def test_a_file_that_is_no_database_is_named_and_left_as_it_is(path, data, opene
     assert path.read_bytes() == data
 
 
-def test_another_programs_database_is_named_and_left_as_it_is(path, opened):
+def test_another_programs_database_is_named_and_left_as_it_is(
+    path: Path, opened: Callable[..., SqlIndex]
+) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE message (x)")
     connection.close()
@@ -100,7 +107,9 @@ def test_another_programs_database_is_named_and_left_as_it_is(path, opened):
     assert path.read_bytes() == before
 
 
-def test_an_index_that_is_damaged_while_it_is_in_use_is_one_line(path, opened):
+def test_an_index_that_is_damaged_while_it_is_in_use_is_one_line(
+    path: Path, opened: Callable[..., SqlIndex]
+) -> None:
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
     index.close()
@@ -112,7 +121,9 @@ def test_an_index_that_is_damaged_while_it_is_in_use_is_one_line(path, opened):
 
 
 @pytest.mark.parametrize("others", [("",), ("", "-wal", "-shm")])
-def test_an_index_that_is_removed_and_built_again_is_followed(path, opened, others):
+def test_an_index_that_is_removed_and_built_again_is_followed(
+    path: Path, opened: Callable[..., SqlIndex], others: Any
+) -> None:
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
     assert index.current_runs() == [RUN]
@@ -124,7 +135,7 @@ def test_an_index_that_is_removed_and_built_again_is_followed(path, opened, othe
     assert not index.publish(RUN, [], [COVERAGE])
 
 
-def test_an_index_that_another_file_replaces_is_followed(path, opened):
+def test_an_index_that_another_file_replaces_is_followed(path: Path, opened: Callable[..., SqlIndex]) -> None:
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
     built = opened(path.with_name("built.sqlite"))
@@ -133,7 +144,9 @@ def test_an_index_that_another_file_replaces_is_followed(path, opened):
     assert index.current_runs() == []
 
 
-def test_an_index_that_is_gone_is_made_anew_and_empty(tmp_path, opened):
+def test_an_index_that_is_gone_is_made_anew_and_empty(
+    tmp_path: Path, opened: Callable[..., SqlIndex]
+) -> None:
     path = tmp_path / "folder" / "index.sqlite"
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
@@ -145,7 +158,9 @@ def test_an_index_that_is_gone_is_made_anew_and_empty(tmp_path, opened):
     assert index.current_runs() == [RUN]
 
 
-def test_another_kind_of_file_in_its_place_is_named_until_it_is_gone(path, opened):
+def test_another_kind_of_file_in_its_place_is_named_until_it_is_gone(
+    path: Path, opened: Callable[..., SqlIndex]
+) -> None:
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
     path.with_name("other").write_bytes(b"not a database, but a long text " * 99)
@@ -157,7 +172,7 @@ def test_another_kind_of_file_in_its_place_is_named_until_it_is_gone(path, opene
     assert index.series() == []
 
 
-def test_an_index_of_another_layout_is_refused(path, opened):
+def test_an_index_of_another_layout_is_refused(path: Path, opened: Callable[..., SqlIndex]) -> None:
     opened(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE frametally_index SET schema_version = 7")
@@ -166,7 +181,7 @@ def test_an_index_of_another_layout_is_refused(path, opened):
         opened(path)
 
 
-def test_a_place_that_cannot_be_written_is_one_line(tmp_path, opened):
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, opened: Callable[..., SqlIndex]) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Misconfigured, match="FRAMETALLY_INDEX_URL"):
         opened(tmp_path / "file" / "index.sqlite")
@@ -175,7 +190,9 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path, opened):
         opened(tmp_path / "folder")
 
 
-def test_a_locked_index_can_be_read_and_is_retryable_for_writers(path, opened):
+def test_a_locked_index_can_be_read_and_is_retryable_for_writers(
+    path: Path, opened: Callable[..., SqlIndex]
+) -> None:
     index = opened(path, busy_timeout_s=0.05)
     index.publish(RUN, [], [COVERAGE])
     other = sqlite3.connect(path, isolation_level=None)
@@ -188,7 +205,7 @@ def test_a_locked_index_can_be_read_and_is_retryable_for_writers(path, opened):
     assert not index.publish(RUN, [], [COVERAGE])
 
 
-def test_many_processes_may_open_a_new_index_at_once(path, opened):
+def test_many_processes_may_open_a_new_index_at_once(path: Path, opened: Callable[..., SqlIndex]) -> None:
     start, indexes, errors = threading.Barrier(8), [], []
 
     def open_it() -> None:
@@ -208,7 +225,9 @@ def test_many_processes_may_open_a_new_index_at_once(path, opened):
     assert all(index.current_runs() == [RUN] for index in indexes)
 
 
-def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(path, monkeypatch, opened):
+def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(
+    path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[..., SqlIndex]
+) -> None:
     for module in (count_questions, sql_index):
         monkeypatch.setattr(module, "MAX_BUCKETS", 2)
     index = opened(path)
@@ -223,7 +242,7 @@ def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(path, monkeypat
     assert [(one.start_ms, one.frames) for one in coverage] == [(0, 2), (120_000, 1)]
 
 
-def test_a_run_that_is_replaced_leaves_no_row_behind(path, opened):
+def test_a_run_that_is_replaced_leaves_no_row_behind(path: Path, opened: Callable[..., SqlIndex]) -> None:
     index = opened(path)
     shown = [Evidence(image_path="images/x.jpg", captured_at_ms=0, count=1)]
     bar = IntervalCount(
@@ -250,7 +269,9 @@ def test_a_run_that_is_replaced_leaves_no_row_behind(path, opened):
     assert {number for name, number in rows.items() if name not in rolled} == {1}
 
 
-def test_readers_and_the_writer_never_wait_for_each_other(path, opened):
+def test_readers_and_the_writer_never_wait_for_each_other(
+    path: Path, opened: Callable[..., SqlIndex]
+) -> None:
     opened(path)
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -259,7 +280,7 @@ def test_readers_and_the_writer_never_wait_for_each_other(path, opened):
 
 SELECTION = RowSelection(Series("m", 60), sources=("gate",), labels=("car",))
 BASE, ROLLED = Piece(60, 0, 1), Piece(3600, 0, 1)
-BARS = {"interval_ms": 3_600_000, "offset_ms": 0, "by_source": True, "limit": 9}
+BARS: dict[str, Any] = {"interval_ms": 3_600_000, "offset_ms": 0, "by_source": True, "limit": 9}
 
 
 @pytest.mark.parametrize(
@@ -275,7 +296,7 @@ BARS = {"interval_ms": 3_600_000, "offset_ms": 0, "by_source": True, "limit": 9}
     ],
     ids=lambda statement: str(statement).split("FROM", maxsplit=1)[0].replace("\n", " ")[:60],
 )
-def test_postgresql_would_take_the_same_statement(statement):
+def test_postgresql_would_take_the_same_statement(statement: Any) -> None:
     assert "ROWID" not in str(statement.compile(dialect=postgresql.dialect()))
 
 
@@ -292,7 +313,9 @@ def test_postgresql_would_take_the_same_statement(statement):
         ("select_coverage", ROLLED, "run=? AND step_s=? AND source=? AND interval_start_ms>? AND "),
     ],
 )
-def test_sums_read_only_the_asked_part_of_a_table(path, query, piece, search, opened):
+def test_sums_read_only_the_asked_part_of_a_table(
+    path: Path, query: str, piece: Any, search: str, opened: Callable[..., SqlIndex]
+) -> None:
     opened(path).close()
     statement, parameters = getattr(sql_queries, query)(SELECTION, piece, **BARS)
     engine = create_engine(f"sqlite:///{path}")
@@ -303,7 +326,9 @@ def test_sums_read_only_the_asked_part_of_a_table(path, query, piece, search, op
     assert f"USING PRIMARY KEY ({search}" in plan
 
 
-def test_a_query_is_ended_at_its_limit_and_its_connection_serves_on(path, monkeypatch, opened):
+def test_a_query_is_ended_at_its_limit_and_its_connection_serves_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[..., SqlIndex]
+) -> None:
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
     clock = itertools.count(step=1000)
@@ -318,7 +343,7 @@ def test_a_query_is_ended_at_its_limit_and_its_connection_serves_on(path, monkey
 
 
 @contextmanager
-def limited_for(left_s):
+def limited_for(left_s: Any) -> Iterator[None]:
     """Under a limit, whatever the clock says."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sql_limits, "seconds_left", lambda: left_s)
@@ -326,7 +351,9 @@ def limited_for(left_s):
         yield
 
 
-def test_a_locked_index_is_given_up_within_the_limit_of_who_asks(path, opened):
+def test_a_locked_index_is_given_up_within_the_limit_of_who_asks(
+    path: Path, opened: Callable[..., SqlIndex]
+) -> None:
     index = opened(path, busy_timeout_s=30.0)
     index.publish(RUN, [], [COVERAGE])
     index.close()

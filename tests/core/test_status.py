@@ -1,11 +1,15 @@
 """The books: who is behind, who is broken, and the exit code that says so."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,7 +149,7 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path):
+def house(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path)
     yield made
     made.index.close()
@@ -178,7 +182,9 @@ def test_all_frames_everywhere_is_settled(house: House) -> None:
         (lambda house: house.run(5, indexed=False), "5 frames to index"),
     ],
 )
-def test_what_is_not_done_yet_is_behind_with_its_number(house: House, fill, says: str) -> None:
+def test_what_is_not_done_yet_is_behind_with_its_number(
+    house: House, fill: Callable[..., Any], says: str
+) -> None:
     house.manifest(5, 5)
     house.segment(0, 5)
     fill(house)
@@ -278,7 +284,7 @@ def test_what_looks_broken_is_looked_at_once_more_before_it_is_believed(
     house.manifest(5, 5)
     house.segment(0, 5)
     house.run(6, indexed=True)
-    looks = []
+    looks: list[Any] = []
     refresh = house.ledger.refresh
 
     def refresh_and_then_it_comes_right(store: MemoryStore, progress: object) -> object:

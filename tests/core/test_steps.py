@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import sqlite3
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -79,7 +81,9 @@ START_MS = 1_767_225_600_000
 
 
 @pytest.mark.parametrize("labels", [None, ["l3"], [f"l{n}" for n in range(20)]])
-def test_packed_hours_say_what_the_rows_say(tmp_path, monkeypatch, labels):
+def test_packed_hours_say_what_the_rows_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: Any
+) -> None:
     index = open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")
     counts = [
         IntervalCount(
@@ -113,7 +117,12 @@ def test_packed_hours_say_what_the_rows_say(tmp_path, monkeypatch, labels):
         elif cells == "many":
             monkeypatch.undo()
             monkeypatch.setattr(sql_hours, "_MOST_CELLS", 2)
-        asked = {"model": "m", "base_interval_s": 60, "labels": labels or [], "from_ms": START_MS + 420_000}
+        asked: dict[str, Any] = {
+            "model": "m",
+            "base_interval_s": 60,
+            "labels": labels or [],
+            "from_ms": START_MS + 420_000,
+        }
         answers.append(
             [
                 *(
@@ -132,11 +141,11 @@ def test_packed_hours_say_what_the_rows_say(tmp_path, monkeypatch, labels):
     assert answers[0] == answers[1] == answers[2]
 
 
-def test_an_index_of_the_first_layout_answers_the_same_after_its_upgrade(tmp_path):
+def test_an_index_of_the_first_layout_answers_the_same_after_its_upgrade(tmp_path: Path) -> None:
     path = tmp_path / "index.sqlite"
-    asked = {"model": "m", "base_interval_s": 60}
+    asked: dict[str, Any] = {"model": "m", "base_interval_s": 60}
 
-    def answers():
+    def answers() -> Any:
         index = open_count_index(f"sqlite:///{path}")
         found = [
             index.histogram(CountQuery(interval_s=86_400, offset_ms=7_200_000, **asked)),

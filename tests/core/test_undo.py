@@ -7,6 +7,7 @@ import zoneinfo
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import cv2
 import msgspec
@@ -181,7 +182,12 @@ class World:
                 FrameDetections(model=MODEL, detections=[], **{name: getattr(frame, name) for name in names})
                 for _, frame in messages
             ]
-            where = {"model": MODEL, "log_id": self.log.log_id(TOPIC), "topic": TOPIC, "partition": partition}
+            where: dict[str, Any] = {
+                "model": MODEL,
+                "log_id": self.log.log_id(TOPIC),
+                "topic": TOPIC,
+                "partition": partition,
+            }
             data = encode_segment(
                 **where, first_offset=first, next_offset=last + 1, frames=frames, dead_letters=[]
             )

@@ -39,7 +39,7 @@ def slow_down(hold_put_until: str | None, output: str) -> None:
                 time.sleep(0.01)
         return plain_put(self, key, data, **kwargs)
 
-    FileStore.put = put  # type: ignore[method-assign]
+    FileStore.put = put
     load = frametally_models.prepare.prepare_detector
 
     def load_slow_detector(*args: object) -> object:

@@ -1,7 +1,10 @@
 """A disk that is full, and one that loses what was not synced: a committed offset always has its segment."""
 
+from __future__ import annotations
+
 import os
 import stat
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -77,7 +80,7 @@ class SyncedDisk:
 
 
 @pytest.fixture
-def footage(tmp_path: Path, write_pictures) -> Path:
+def footage(tmp_path: Path, write_pictures: Callable[[Path, range], None]) -> Path:
     write_pictures(tmp_path / "gate", range(24))
     return tmp_path / "gate"
 

@@ -4,19 +4,28 @@ The figures can be set by the environment: FAULTS_FRAMES, FAULTS_KILLS, FAULTS_R
 `make soak`). The seed is printed; the same seed makes the same choices, though not the same interleaving.
 """
 
+from __future__ import annotations
+
 import itertools
 import os
 import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally_consumer.detectors.choice import is_installed
+from frametally_models.files import ModelFiles
+
+if TYPE_CHECKING:
+    from tests.faults.conftest import Deployment
 
 FRAMES = int(os.environ.get("FAULTS_FRAMES", "600"))
 KILLS = int(os.environ.get("FAULTS_KILLS", "26"))
@@ -38,12 +47,18 @@ SETTINGS = {
 class KillLoop:
     """A producer and two consumers, started again whenever they end, and killed again and again."""
 
-    def __init__(self, deployment, footage: tuple[object, ...], rng: random.Random, wait_until) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        footage: tuple[object, ...],
+        rng: random.Random,
+        wait_until: Callable[..., None],
+    ) -> None:
         self.deployment, self.footage, self.rng, self.wait_until = deployment, footage, rng, wait_until
         self.running = {}
         self.kills: Counter[str] = Counter()
 
-    def start(self, role: str, **environment: str):
+    def start(self, role: str, **environment: str) -> Any:
         arguments = ("consume",) if role != "producer" else ("produce", *self.footage)
         self.running[role] = self.deployment.start(*arguments, **environment)
         return self.running[role]
@@ -121,7 +136,14 @@ class KillLoop:
                 self.start(role)
 
 
-def assert_the_same(quiet, shaken, detected, assert_chains, part_files, frames: int) -> None:
+def assert_the_same(
+    quiet: Deployment,
+    shaken: Deployment,
+    detected: Callable[[ObjectStore], set[str]],
+    assert_chains: Callable[..., None],
+    part_files: Callable[[ObjectStore], dict[str, bytes]],
+    frames: int,
+) -> None:
     """What the shaken run counted is what the quiet one did: the expected set is not the log's."""
     shaken.run("aggregate")
     with closing(quiet.store()) as expected, closing(shaken.store()) as found, closing(shaken.log()) as log:
@@ -136,7 +158,13 @@ def assert_the_same(quiet, shaken, detected, assert_chains, part_files, frames: 
 
 @pytest.mark.timeout(120 + 10 * KILLS + FRAMES // 10)
 def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
-    deploy, write_pictures, wait_until, detected, assert_chains, part_files, tmp_path: Path
+    deploy: Callable[..., Deployment],
+    write_pictures: Callable[[Path, range], None],
+    wait_until: Callable[..., None],
+    detected: Callable[[ObjectStore], set[str]],
+    assert_chains: Callable[..., None],
+    part_files: Callable[[ObjectStore], dict[str, bytes]],
+    tmp_path: Path,
 ) -> None:
     print(f"FAULTS_SEED={SEED}")
     rng = random.Random(SEED)  # noqa: S311
@@ -177,7 +205,14 @@ def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
 @pytest.mark.timeout(180 + 15 * REAL_KILLS)
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_killed_with_the_real_detector_it_counts_what_a_quiet_run_counts(
-    deploy, wait_until, detected, assert_chains, part_files, traffic_clip: Path, model_files, backend: str
+    deploy: Callable[..., Deployment],
+    wait_until: Callable[..., None],
+    detected: Callable[[ObjectStore], set[str]],
+    assert_chains: Callable[..., None],
+    part_files: Callable[[ObjectStore], dict[str, bytes]],
+    traffic_clip: Path,
+    model_files: ModelFiles,
+    backend: str,
 ) -> None:
     if not is_installed(backend):
         pytest.skip(f"{backend} is not installed")

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,7 +125,7 @@ class Listener:
 
 
 @pytest.fixture(scope="module")
-def produced(tmp_path_factory: pytest.TempPathFactory):
+def produced(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Every file's outcome, the system calls that opened something if they could be watched, connections."""
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("memory is measured by /proc, and there is none")
@@ -154,7 +155,7 @@ def produced(tmp_path_factory: pytest.TempPathFactory):
     return finished, results, trace, folder, listener.connections - 1
 
 
-def test_nothing_crashes_and_every_file_has_its_one_outcome(produced) -> None:
+def test_nothing_crashes_and_every_file_has_its_one_outcome(produced: Any) -> None:
     finished, results, _, _, _ = produced
     last = results[-1]["name"] if results else None
     assert finished.returncode == 0, f"after {last}: {finished.stderr[-3000:]}"
@@ -171,7 +172,7 @@ def test_the_corpus_is_as_large_as_promised(tmp_path: Path) -> None:
     assert kinds.count("videos") >= 12
 
 
-def test_no_file_takes_much_memory(produced) -> None:
+def test_no_file_takes_much_memory(produced: Any) -> None:
     _, results, _, _, _ = produced
     large = {
         r["name"]: (r["peak_mb"], r.get("decode", {}).get("peak_mb", 0))
@@ -181,7 +182,9 @@ def test_no_file_takes_much_memory(produced) -> None:
     assert large == {}
 
 
-def test_the_consumers_decoder_takes_jpegs_only_and_names_what_is_wrong_with_the_others(produced) -> None:
+def test_the_consumers_decoder_takes_jpegs_only_and_names_what_is_wrong_with_the_others(
+    produced: Any,
+) -> None:
     _, results, _, _, _ = produced
     decoded = {r["name"]: r["decode"]["decoded"] for r in results if "decode" in r}
     assert len(decoded) >= 40
@@ -196,7 +199,7 @@ def test_the_consumers_decoder_takes_jpegs_only_and_names_what_is_wrong_with_the
             assert "\n" not in decoded[name]
 
 
-def test_nothing_but_the_given_file_is_read(produced) -> None:
+def test_nothing_but_the_given_file_is_read(produced: Any) -> None:
     _, results, trace, folder, _ = produced
     assert len(results) > 52
     if not trace.exists():
@@ -216,7 +219,7 @@ def test_nothing_but_the_given_file_is_read(produced) -> None:
     assert strangers == set()
 
 
-def test_no_connection_is_opened(produced) -> None:
+def test_no_connection_is_opened(produced: Any) -> None:
     _, results, trace, _, connections = produced
     assert len(results) > 52
     assert connections == 0

@@ -170,7 +170,7 @@ class SteppedWorker:
             log,
             Detector(),
             NoProgress(),
-            lambda: False,  # type: ignore[arg-type]
+            lambda: False,
         )
         self.worker._pipeline.close(within_s=0)
         self.pipeline = SteppedPipeline()

@@ -1,8 +1,11 @@
 """4 producers, 4 consumers and a reader on one SQLite log: what went in comes out."""
 
+from __future__ import annotations
+
 import multiprocessing
 import os
 import runpy
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -24,7 +27,9 @@ def start(role: str, *arguments: object) -> multiprocessing.process.BaseProcess:
     return process
 
 
-def test_four_producers_four_consumers_and_a_reader_lose_nothing(tmp_path: Path, wait_until) -> None:
+def test_four_producers_four_consumers_and_a_reader_lose_nothing(
+    tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
     url = f"sqlite:///{tmp_path}/log.sqlite"
     stop = tmp_path / "stop"
     with closing(open_frame_log(url)) as log:

@@ -1,35 +1,47 @@
 """Processes that are told to stop, that hang, that die: each ends as promised, and nothing is lost."""
 
+from __future__ import annotations
+
 import re
 import signal
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments, read_segment
+
+if TYPE_CHECKING:
+    from tests.faults.conftest import Deployment, Stage
 
 PICTURES = ("--time-pattern", "cam_%Y%m%d_%H%M%S")
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, write_pictures) -> Path:
+def pictures(tmp_path: Path, write_pictures: Callable[[Path, range], None]) -> Path:
     write_pictures(tmp_path / "gate", range(120))
     return tmp_path / "gate"
 
 
-def segments(deployment) -> dict[str, bytes]:
+def segments(deployment: Deployment) -> dict[str, bytes]:
     with closing(deployment.store()) as store:
         return {key: store.get(key) for key in list_segments(store)}
 
 
-def frames_found(stage) -> int:
+def frames_found(stage: Stage) -> int:
     return int(re.search(r"detections: (\d+) frames", stage.output.read_text())[1])
 
 
 def test_sigterm_ends_with_0_and_a_second_start_does_nothing_again(
-    deploy, pictures, wait_until, detected, assert_chains
+    deploy: Callable[..., Deployment],
+    pictures: Path,
+    wait_until: Callable[..., None],
+    detected: Callable[[ObjectStore], set[str]],
+    assert_chains: Callable[..., None],
 ) -> None:
     deployment = deploy("one", FRAMETALLY_BATCH_FRAMES="5", FAULTS_JITTER_S="0.05")
     deployment.run("produce", *PICTURES, pictures)
@@ -49,7 +61,10 @@ def test_sigterm_ends_with_0_and_a_second_start_does_nothing_again(
 
 
 def test_sigterm_in_the_middle_of_a_detection_that_takes_too_long_ends_with_0_within_10_s(
-    deploy, pictures, wait_until, detected
+    deploy: Callable[..., Deployment],
+    pictures: Path,
+    wait_until: Callable[..., None],
+    detected: Callable[[ObjectStore], set[str]],
 ) -> None:
     deployment = deploy("slow", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
@@ -64,7 +79,11 @@ def test_sigterm_in_the_middle_of_a_detection_that_takes_too_long_ends_with_0_wi
 
 
 def test_a_consumer_stopped_past_its_lease_wakes_up_and_does_no_harm(
-    deploy, pictures, wait_until, detected, assert_chains
+    deploy: Callable[..., Deployment],
+    pictures: Path,
+    wait_until: Callable[..., None],
+    detected: Callable[[ObjectStore], set[str]],
+    assert_chains: Callable[..., None],
 ) -> None:
     lease_s = 1.0
     deployment = deploy(
@@ -93,7 +112,11 @@ def test_a_consumer_stopped_past_its_lease_wakes_up_and_does_no_harm(
 
 
 def test_workers_share_the_partitions_and_one_that_dies_is_started_again(
-    deploy, pictures, wait_until, detected, assert_chains
+    deploy: Callable[..., Deployment],
+    pictures: Path,
+    wait_until: Callable[..., None],
+    detected: Callable[[ObjectStore], set[str]],
+    assert_chains: Callable[..., None],
 ) -> None:
     deployment = deploy("team", FRAMETALLY_BATCH_FRAMES="4", FRAMETALLY_LEASE_S="1")
     deployment.run("produce", *PICTURES, pictures)
@@ -111,7 +134,9 @@ def test_workers_share_the_partitions_and_one_that_dies_is_started_again(
         assert len({read_segment(store, key).header.partition for key in list_segments(store)}) > 1
 
 
-def test_workers_that_lose_their_supervisor_end(deploy, pictures, wait_until, tmp_path: Path) -> None:
+def test_workers_that_lose_their_supervisor_end(
+    deploy: Callable[..., Deployment], pictures: Path, wait_until: Callable[..., None], tmp_path: Path
+) -> None:
     deployment = deploy("orphans", FRAMETALLY_LEASE_S="1")
     deployment.run("produce", *PICTURES, pictures)
     team = deployment.start("consume", "--workers", 2)
@@ -130,7 +155,7 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-def test_workers_that_can_do_nothing_say_so_once_and_end(deploy) -> None:
+def test_workers_that_can_do_nothing_say_so_once_and_end(deploy: Callable[..., Deployment]) -> None:
     deployment = deploy("bad", FRAMETALLY_MIN_CONFIDENCE="0.2")
     team = deployment.start("consume", "--workers", 2, "--until-caught-up", FRAMETALLY_FAILPOINT="nowhere")
     assert team.wait(30) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,7 +96,7 @@ class Footage:
         runner: str | None = None,
         selection: DaySelection = ALL_DAYS,
         **settings: object,
-    ):
+    ) -> Any:
         """Count what is new; `settings` are those that differ."""
         return aggregate(
             settings=self.settings.model_copy(update=settings),

@@ -10,16 +10,21 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from frametally.books.runs import current_runs, read_run
 from frametally.errors import Poison
 from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
 from frametally.process.failpoints import FAILPOINTS
 from frametally.process.reports import NoProgress
 from frametally.settings.stages import Settings
 from frametally_hadoop.driver import aggregate
+
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -27,7 +32,7 @@ POINTS = [name for name in FAILPOINTS if name.startswith("aggregate.")]
 
 
 @pytest.fixture
-def ready(file_footage):
+def ready(file_footage: Footage) -> Footage:
     """One day counted; then late footage of it, and another day."""
     footage = file_footage
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(3)])
@@ -67,12 +72,14 @@ def published(folder: Path) -> dict[str, bytes]:
     }
 
 
-def sums_seen(store) -> dict[str, int]:
+def sums_seen(store: ObjectStore) -> dict[str, int]:
     """What a reader sees, every run read and checked whole."""
     return {run.day: sum(one.frames for one in read_run(store, run)[1]) for run in current_runs(store)}
 
 
-def test_killed_at_every_failpoint_a_rerun_gives_the_bytes_of_a_quiet_run(ready, tmp_path):
+def test_killed_at_every_failpoint_a_rerun_gives_the_bytes_of_a_quiet_run(
+    ready: Footage, tmp_path: Path
+) -> None:
     source = tmp_path / "store with space"
 
     def copy(name: str) -> Path:
@@ -92,7 +99,9 @@ def test_killed_at_every_failpoint_a_rerun_gives_the_bytes_of_a_quiet_run(ready,
         assert list((folder / "data" / "tmp").iterdir()) == [], point
 
 
-def test_what_a_killed_aggregation_left_is_removed_before_the_next_one_takes_room(ready, tmp_path):
+def test_what_a_killed_aggregation_left_is_removed_before_the_next_one_takes_room(
+    ready: Footage, tmp_path: Path
+) -> None:
     left = tmp_path / "data" / "tmp" / "count-left"
     left.mkdir(parents=True)
     (left / "lines").write_bytes(bytes(1000))
@@ -106,7 +115,9 @@ def test_what_a_killed_aggregation_left_is_removed_before_the_next_one_takes_roo
     assert names[1] == "of-somebody-else"
 
 
-def test_sigterm_ends_an_aggregation_without_leftovers_and_the_next_one_counts(ready, tmp_path):
+def test_sigterm_ends_an_aggregation_without_leftovers_and_the_next_one_counts(
+    ready: Footage, tmp_path: Path
+) -> None:
     shutil.copytree(tmp_path / "store with space", tmp_path / "store")
     begun = tmp_path / "begun"
     sort = tmp_path / "bin" / "sort"  # as a sort that takes hours
@@ -125,7 +136,7 @@ def test_sigterm_ends_an_aggregation_without_leftovers_and_the_next_one_counts(r
     assert sums_seen(open_object_store((tmp_path / "store").as_uri())) == {"2026-01-01": 6, "2026-01-02": 1}
 
 
-def test_a_reader_in_a_loop_sees_the_old_sum_or_the_new_one_and_nothing_else(file_footage):
+def test_a_reader_in_a_loop_sees_the_old_sum_or_the_new_one_and_nothing_else(file_footage: Footage) -> None:
     footage = file_footage
     seen: set[int] = set()
     done = threading.Event()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from frametally import keys
-from frametally.books.quality import read_quality
+from frametally.books.quality import QualityReport, read_quality
 from frametally.books.runs import current_runs
 from frametally.records import DeadLetter, MediaManifest, encode
 from frametally.segments.contents import encode_segment
@@ -22,6 +24,9 @@ from frametally_hadoop.publication.audit import (
     TIMES_PLAUSIBLE,
     WITHIN_MEDIA_TIME,
 )
+
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -38,8 +43,10 @@ NAMES = [
 ]
 
 
-def put_manifest(footage, *, frames: int, first_ms: int = NOON_MS, last_ms: int = NOON_MS + 999, **changed):
-    fields = {
+def put_manifest(
+    footage: Footage, *, frames: int, first_ms: int = NOON_MS, last_ms: int = NOON_MS + 999, **changed: Any
+) -> None:
+    fields: dict[str, Any] = {
         "sha256": "ab" * 32,
         "name": "gate.mp4",
         "source": "gate",
@@ -57,7 +64,7 @@ def put_manifest(footage, *, frames: int, first_ms: int = NOON_MS, last_ms: int 
     footage.store.put(keys.media_key("ab" * 32), encode(MediaManifest(**(fields | changed))))
 
 
-def only_report(footage):
+def only_report(footage: Footage) -> QualityReport:
     [run] = current_runs(footage.store)
     report = read_quality(footage.store, run)
     assert report is not None
@@ -66,12 +73,12 @@ def only_report(footage):
     return report
 
 
-def verdicts(report) -> dict[str, bool | None]:
+def verdicts(report: Any) -> dict[str, bool | None]:
     """The checks that are not simply passed."""
     return {check.name: check.passed for check in report.checks if check.passed is not True}
 
 
-def test_footage_that_is_all_there_passes_every_check(footage):
+def test_footage_that_is_all_there_passes_every_check(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", "bus", index=n) for n in range(5)])
     put_manifest(footage, frames=5)
     assert footage.aggregate().failed_checks == {}
@@ -80,7 +87,7 @@ def test_footage_that_is_all_there_passes_every_check(footage):
     assert (report.frames, report.detections, report.lines_dead) == (5, 10, 0)
 
 
-def test_without_manifests_what_needs_them_cannot_be_told(footage):
+def test_without_manifests_what_needs_them_cannot_be_told(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     footage.aggregate()
     assert verdicts(only_report(footage)) == {COVERAGE_EQUALS_MANIFESTS: None, WITHIN_MEDIA_TIME: None}
@@ -97,7 +104,9 @@ def test_without_manifests_what_needs_them_cannot_be_told(footage):
         ({"frames": 9, "revision": 1}, False),
     ],
 )
-def test_coverage_is_compared_with_the_manifests_of_the_day(footage, changed, verdict):
+def test_coverage_is_compared_with_the_manifests_of_the_day(
+    footage: Footage, changed: dict[str, Any], verdict: bool | None
+) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
     put_manifest(footage, **({"frames": 5} | changed))
     footage.aggregate()
@@ -105,7 +114,7 @@ def test_coverage_is_compared_with_the_manifests_of_the_day(footage, changed, ve
     assert verdicts(report).get(COVERAGE_EQUALS_MANIFESTS, True) is verdict
 
 
-def over_midnight(footage) -> list:
+def over_midnight(footage: Footage) -> list[Any]:
     """Frames of one medium on both sides of midnight, with their pictures in the store."""
     midnight_ms = NOON_MS + DAY_MS // 2
     frames = [footage.frame(midnight_ms + n * 1000, "car", index=n + 9) for n in range(-3, 5)]
@@ -115,7 +124,7 @@ def over_midnight(footage) -> list:
     return frames
 
 
-def coverage_of_days(footage):
+def coverage_of_days(footage: Footage) -> dict[str, Any]:
     found = {}
     for run in current_runs(footage.store):
         report = read_quality(footage.store, run)
@@ -124,13 +133,13 @@ def coverage_of_days(footage):
     return found
 
 
-def test_coverage_of_a_medium_of_two_days_is_told_day_by_day(footage):
+def test_coverage_of_a_medium_of_two_days_is_told_day_by_day(footage: Footage) -> None:
     footage.segment(over_midnight(footage))
     footage.aggregate()
     assert coverage_of_days(footage) == {"2026-01-01": (True, []), "2026-01-02": (True, [])}
 
 
-def test_a_frame_that_is_missing_of_a_medium_of_two_days_is_missed_on_its_day_only(footage):
+def test_a_frame_that_is_missing_of_a_medium_of_two_days_is_missed_on_its_day_only(footage: Footage) -> None:
     footage.segment(over_midnight(footage)[:-1])
     footage.aggregate()
     found = coverage_of_days(footage)
@@ -139,7 +148,7 @@ def test_a_frame_that_is_missing_of_a_medium_of_two_days_is_missed_on_its_day_on
     assert found["2026-01-02"][1][0].startswith("gate: 4 frames counted, 5 announced, 0 dead letters")
 
 
-def test_other_media_and_other_times_are_not_taken_for_a_medium_of_two_days(footage):
+def test_other_media_and_other_times_are_not_taken_for_a_medium_of_two_days(footage: Footage) -> None:
     frames = over_midnight(footage)
     midnight_ms = frames[3].captured_at_ms
     for at_ms, medium in (
@@ -153,7 +162,9 @@ def test_other_media_and_other_times_are_not_taken_for_a_medium_of_two_days(foot
     assert {verdict for verdict, _ in coverage_of_days(footage).values()} == {True}
 
 
-def test_where_pictures_of_a_medium_of_two_days_are_gone_its_days_cannot_be_told_and_it_says_why(footage):
+def test_where_pictures_of_a_medium_of_two_days_are_gone_its_days_cannot_be_told_and_it_says_why(
+    footage: Footage,
+) -> None:
     frames = over_midnight(footage)
     footage.store.delete(frames[0].image_path)
     footage.segment(frames)
@@ -163,7 +174,7 @@ def test_where_pictures_of_a_medium_of_two_days_are_gone_its_days_cannot_be_told
         assert "is of 2 days, and 7 of its 8 frames are in the store" in detail
 
 
-def test_a_gap_between_segments_is_said_with_the_runs_of_its_model(footage):
+def test_a_gap_between_segments_is_said_with_the_runs_of_its_model(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
     gone = footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5, 9)])
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(9, 12)])
@@ -181,7 +192,7 @@ def test_a_gap_between_segments_is_said_with_the_runs_of_its_model(footage):
     assert gap == ("gap in the chain of frames-0 (log log-1): a segment ends at 5, the next begins at 9")
 
 
-def test_a_frame_that_is_a_dead_letter_is_not_missed(footage):
+def test_a_frame_that_is_a_dead_letter_is_not_missed(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
     dead = DeadLetter(
         offset=5,
@@ -207,7 +218,7 @@ def test_a_frame_that_is_a_dead_letter_is_not_missed(footage):
     assert verdicts(only_report(footage)) == {}
 
 
-def test_a_dead_line_is_counted_and_named_and_the_rest_is_published(footage):
+def test_a_dead_line_is_counted_and_named_and_the_rest_is_published(footage: Footage) -> None:
     key = footage.segment(
         [footage.frame(NOON_MS + n, "car", index=n) for n in range(5)],
         spoil=lambda data: data.replace(b'"frame_index":2', b'"frame_index":'),
@@ -220,7 +231,7 @@ def test_a_dead_line_is_counted_and_named_and_the_rest_is_published(footage):
     assert [check.count for check in quality.failed] == [1]
 
 
-def test_a_short_segment_is_named_in_the_report_of_every_day_of_its_model(footage):
+def test_a_short_segment_is_named_in_the_report_of_every_day_of_its_model(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     bad = footage.segment([footage.frame(NOON_MS + DAY_MS, "car")], spoil=lambda data: data[:-9])
     footage.aggregate()
@@ -229,7 +240,9 @@ def test_a_short_segment_is_named_in_the_report_of_every_day_of_its_model(footag
 
 
 @pytest.mark.parametrize(("captured_at_ms", "day"), [(0, "1970-01-01"), (7_258_118_400_000, "2200-01-01")])
-def test_footage_of_1970_or_2200_is_counted_in_its_day_and_doubted(footage, captured_at_ms, day):
+def test_footage_of_1970_or_2200_is_counted_in_its_day_and_doubted(
+    footage: Footage, captured_at_ms: int, day: str
+) -> None:
     footage.segment([footage.frame(captured_at_ms, "car")])
     assert [run.day for run in footage.aggregate().runs] == [day]
     report = only_report(footage)
@@ -238,7 +251,7 @@ def test_footage_of_1970_or_2200_is_counted_in_its_day_and_doubted(footage, capt
     assert "was the camera's clock set?" in check.details[0]
 
 
-def test_an_interval_outside_all_media_is_said(footage):
+def test_an_interval_outside_all_media_is_said(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car"), footage.frame(NOON_MS + 600_000, "car", index=1)])
     put_manifest(footage, frames=2)
     footage.aggregate()
@@ -247,7 +260,7 @@ def test_an_interval_outside_all_media_is_said(footage):
     assert "2026-01-01 12:10:00Z" in check.details[0]
 
 
-def test_a_label_that_nothing_shows_is_a_warning_with_those_that_are_there(footage):
+def test_a_label_that_nothing_shows_is_a_warning_with_those_that_are_there(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car", "bus"), footage.frame(NOON_MS + 1, "car", index=1)])
     report = footage.aggregate(count_labels="car, bycicle")
     assert report.warnings == [
@@ -258,10 +271,10 @@ def test_a_label_that_nothing_shows_is_a_warning_with_those_that_are_there(foota
     assert footage.aggregate(count_labels="car,bus").warnings == []
 
 
-def lose_a_count(job):
+def lose_a_count(job: Callable[..., Any]) -> Any:
     """A runner that loses one line of its output."""
 
-    def run(**arguments):
+    def run(**arguments: Any) -> Iterator[Any]:
         lost = False
         for line in job(**arguments):
             if line.startswith(b'["count"') and not lost:
@@ -272,7 +285,7 @@ def lose_a_count(job):
     return run
 
 
-def lose_coverage(job):
+def lose_coverage(job: Callable[..., Any]) -> Any:
     """A runner that loses an interval."""
     return lambda **arguments: (line for line in job(**arguments) if not line.startswith(b'["coverage"'))
 
@@ -281,7 +294,9 @@ def lose_coverage(job):
     ("broken", "reason"),
     [(lose_a_count, "counts hold 0 detections, its frames 2"), (lose_coverage, "are not the 2 lines")],
 )
-def test_sums_that_differ_stop_the_publication_and_say_why(footage, monkeypatch, broken, reason):
+def test_sums_that_differ_stop_the_publication_and_say_why(
+    footage: Footage, monkeypatch: pytest.MonkeyPatch, broken: Any, reason: str
+) -> None:
     from frametally_hadoop.running import outcome
 
     footage.segment([footage.frame(NOON_MS, "car")])
@@ -302,7 +317,9 @@ def test_sums_that_differ_stop_the_publication_and_say_why(footage, monkeypatch,
     assert footage.aggregate(count_objects=False).frames == 2
 
 
-def test_the_report_is_the_same_bytes_every_time_and_no_part_of_the_run(footage, twin):
+def test_the_report_is_the_same_bytes_every_time_and_no_part_of_the_run(
+    footage: Footage, twin: Callable[[Footage], Footage]
+) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
     other = twin(footage)
     put_manifest(other, frames=9)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,11 +14,14 @@ from frametally.books.compare import compare_models
 from frametally.errors import Misconfigured
 from frametally_cli.commands.compare import _figures
 
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
+
 NOON_MS = 1_767_268_800_000
 
 
 @pytest.fixture
-def two_models(file_footage):
+def two_models(file_footage: Footage) -> Footage:
     """In the first minute they agree; in the second B sees a bus more; the third only A has seen."""
     footage = file_footage
     for model, minutes in (("tiny-a", 3), ("tiny-b", 2)):
@@ -34,7 +38,7 @@ def two_models(file_footage):
     return footage
 
 
-def test_only_what_differs_is_named_with_the_frames_of_both(two_models):
+def test_only_what_differs_is_named_with_the_frames_of_both(two_models: Footage) -> None:
     found = compare_models(two_models.store, "tiny-a", "tiny-b")
     [one] = found.differences
     assert (one.source, one.label, one.interval_start_ms) == ("gate", "bus", NOON_MS + 60_000)
@@ -48,7 +52,7 @@ def test_only_what_differs_is_named_with_the_frames_of_both(two_models):
     assert found.totals == {"bus": (0, 2), "car": (4, 4)}
 
 
-def test_the_other_way_round_it_is_the_same_with_the_sides_changed(two_models):
+def test_the_other_way_round_it_is_the_same_with_the_sides_changed(two_models: Footage) -> None:
     one = compare_models(two_models.store, "tiny-a", "tiny-b")
     other = compare_models(two_models.store, "tiny-b", "tiny-a")
     assert [(d.a, d.b) for d in one.differences] == [(d.b, d.a) for d in other.differences]
@@ -65,7 +69,7 @@ def test_the_other_way_round_it_is_the_same_with_the_sides_changed(two_models):
         ({"interval_s": 3600}, 2),  # the hour holds the third minute too, which only A has seen
     ],
 )
-def test_it_can_be_narrowed(two_models, asked, differences):
+def test_it_can_be_narrowed(two_models: Footage, asked: dict[str, Any], differences: int) -> None:
     assert len(compare_models(two_models.store, "tiny-a", "tiny-b", **asked).differences) == differences
 
 
@@ -79,12 +83,14 @@ def test_it_can_be_narrowed(two_models, asked, differences):
         (("tiny-a", "tiny-b"), {"interval_s": 30}, "no interval is stored for both"),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(two_models, models, asked, reason):
+def test_what_cannot_be_compared_is_one_line(
+    two_models: Footage, models: Any, asked: dict[str, Any], reason: str
+) -> None:
     with pytest.raises(Misconfigured, match=reason):
         compare_models(two_models.store, *models, **asked)
 
 
-def test_the_command_prints_the_frames_and_json(two_models):
+def test_the_command_prints_the_frames_and_json(two_models: Footage) -> None:
     def run(*arguments: str) -> str:
         finished = subprocess.run(
             [sys.executable, "-m", "frametally", "compare", *arguments],
@@ -112,7 +118,9 @@ def test_the_command_prints_the_frames_and_json(two_models):
         ({}, 1000, "only 1 frames a second were analysed"),
     ],
 )
-def test_objects_that_were_not_measured_are_said_with_the_reason(file_footage, settings, step_ms, why):
+def test_objects_that_were_not_measured_are_said_with_the_reason(
+    file_footage: Footage, settings: dict[str, Any], step_ms: int, why: str
+) -> None:
     footage = file_footage
     for model, labels in (("tiny-a", ["car"]), ("tiny-b", ["car", "car"])):
         footage.segment(

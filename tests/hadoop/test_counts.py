@@ -7,6 +7,8 @@ import json
 import math
 import random
 from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -14,18 +16,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frametally import keys
+from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Detection, Evidence, FrameDetections, IntervalCount, decode, encode
 from frametally.rules.counted_boxes import least_float
 from frametally.segments.contents import list_segments, read_segment
 from frametally_hadoop.job.counting import reduce_group
 from frametally_hadoop.job.params import CountParams
 
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
+
 NOON_MS = 1_767_268_800_000
 MIDNIGHT_MS = 1_767_312_000_000  # 2026-01-02T00:00:00Z
 HOUR_MS = 3_600_000
 
 
-def oracle_fps(frames, model, source, start_ms, interval_s) -> float:
+def oracle_fps(frames: Any, model: Any, source: Any, start_ms: Any, interval_s: Any) -> float:
     """The slowest of the interval's hours: steps of at most 3 s, those a minute round the hour too."""
     rates = []
     for hour_ms in range(start_ms // HOUR_MS * HOUR_MS, start_ms + interval_s * 1000, HOUR_MS):
@@ -45,7 +51,11 @@ def oracle_fps(frames, model, source, start_ms, interval_s) -> float:
 
 
 def oracle(
-    store, *, interval_s: int = 60, threshold: int = 2500, objects: dict[tuple[str, int], int] | None = None
+    store: ObjectStore,
+    *,
+    interval_s: int = 60,
+    threshold: int = 2500,
+    objects: dict[tuple[str, int], int] | None = None,
 ) -> dict[tuple[str, int, str], bytes]:
     """The part files, counted once more in the plainest way; `objects` as (label, interval start): number."""
     lines: dict[tuple[str, str], bytes] = {}
@@ -121,7 +131,7 @@ detections = st.lists(
 
 
 @st.composite
-def frame_lines(draw):
+def frame_lines(draw: st.DrawFn) -> Any:
     """Frames round midnight of two sources, some of them twice, with other detections the second time."""
     made = []
     for number in range(draw(st.integers(1, 12))):
@@ -148,8 +158,8 @@ def frame_lines(draw):
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(frames=frame_lines(), seed=st.integers(0, 2**32), cuts=st.lists(st.integers(1, 5), max_size=8))
 def test_order_repeats_and_batch_borders_change_nothing_and_all_is_as_the_oracle_counts(
-    tmp_path_factory, footage, frames, seed, cuts
-):
+    tmp_path_factory: pytest.TempPathFactory, footage: Footage, frames: Any, seed: int, cuts: Any
+) -> None:
     plain = type(footage)(tmp_path_factory.mktemp("plain"))
     plain.segment(frames)
     plain.aggregate()
@@ -170,7 +180,9 @@ def test_order_repeats_and_batch_borders_change_nothing_and_all_is_as_the_oracle
     assert report.skipped == []
 
 
-def test_late_footage_gives_the_same_bytes_as_if_it_had_been_there_at_once(footage, twin):
+def test_late_footage_gives_the_same_bytes_as_if_it_had_been_there_at_once(
+    footage: Footage, twin: Callable[[Footage], Footage]
+) -> None:
     days = [
         [footage.frame(NOON_MS + day * 86_400_000 + n * 500, "car", index=n) for n in range(4)]
         for day in range(3)
@@ -186,7 +198,7 @@ def test_late_footage_gives_the_same_bytes_as_if_it_had_been_there_at_once(foota
     assert footage.parts() == at_once.parts() == oracle(footage.store)
 
 
-def test_a_run_only_counts_the_days_that_new_segments_touch(footage):
+def test_a_run_only_counts_the_days_that_new_segments_touch(footage: Footage) -> None:
     for day in range(3):
         footage.segment([footage.frame(NOON_MS + day * 86_400_000, "car")])
     first = footage.aggregate()
@@ -203,27 +215,27 @@ def test_a_run_only_counts_the_days_that_new_segments_touch(footage):
     assert {key: data for key, data in footage.objects("mapreduce-output").items() if key in before} == before
 
 
-def test_a_segment_over_midnight_counts_in_both_days(footage):
+def test_a_segment_over_midnight_counts_in_both_days(footage: Footage) -> None:
     footage.segment([footage.frame(MIDNIGHT_MS + n, "car", index=n + 5) for n in (-1, 0)])
     report = footage.aggregate()
     assert [(run.day, run.frames) for run in report.runs] == [("2026-01-01", 1), ("2026-01-02", 1)]
     assert footage.parts() == oracle(footage.store, objects={("car", MIDNIGHT_MS - 60_000): 1})
 
 
-def test_pictures_of_many_years_in_one_segment_make_runs_of_their_own_days_only(footage):
+def test_pictures_of_many_years_in_one_segment_make_runs_of_their_own_days_only(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + years * 365 * 86_400_000, "car") for years in (-20, -5, 0)])
     assert [run.day for run in footage.aggregate().runs] == ["2006-01-06", "2021-01-02", "2026-01-01"]
     assert footage.parts() == oracle(footage.store)
 
 
-def test_footage_from_before_1970_is_counted_in_its_own_interval(footage):
+def test_footage_from_before_1970_is_counted_in_its_own_interval(footage: Footage) -> None:
     footage.segment([footage.frame(ms, "car", index=n) for n, ms in enumerate([-1, -60_001, -86_400_000, 0])])
     report = footage.aggregate()
     assert [(run.day, run.frames) for run in report.runs] == [("1969-12-31", 3), ("1970-01-01", 1)]
     assert footage.parts() == oracle(footage.store, objects={("car", -60_000): 1})
 
 
-def test_a_frame_with_nothing_in_it_is_covered_and_counted_as_a_frame(footage):
+def test_a_frame_with_nothing_in_it_is_covered_and_counted_as_a_frame(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car"), footage.frame(NOON_MS + 1, index=1)])
     footage.aggregate()
     [part] = footage.parts().values()
@@ -243,7 +255,9 @@ def test_a_frame_with_nothing_in_it_is_covered_and_counted_as_a_frame(footage):
         ({"count_min_confidence": 0.0}, 4),
     ],
 )
-def test_threshold_smallest_side_and_labels_decide_what_is_counted(footage, changed, counted):
+def test_threshold_smallest_side_and_labels_decide_what_is_counted(
+    footage: Footage, changed: dict[str, Any], counted: int
+) -> None:
     footage.segment(
         [
             footage.frame(NOON_MS, "car", confidence=0.25, box=(0.0, 0.0, 90.0, 90.0)),
@@ -260,8 +274,8 @@ def test_threshold_smallest_side_and_labels_decide_what_is_counted(footage, chan
 
 
 def test_days_counted_with_other_settings_are_stale_and_so_they_are_after_the_way_back(
-    footage,
-):
+    footage: Footage,
+) -> None:
     footage.segment([footage.frame(NOON_MS, "car", confidence=0.4)])
     [first] = footage.aggregate().runs
     [second] = footage.aggregate(count_min_confidence=0.5).runs
@@ -272,7 +286,7 @@ def test_days_counted_with_other_settings_are_stale_and_so_they_are_after_the_wa
     assert footage.aggregate().runs == []
 
 
-def test_models_and_intervals_stand_side_by_side(footage):
+def test_models_and_intervals_stand_side_by_side(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     footage.segment([footage.frame(NOON_MS, "bus", model="big-2")], model="big-2")
     footage.aggregate()
@@ -286,7 +300,7 @@ def test_models_and_intervals_stand_side_by_side(footage):
     assert footage.parts() == oracle(footage.store) | oracle(footage.store, interval_s=3600)
 
 
-def test_evidence_is_the_five_busiest_frames_then_the_earliest_then_by_path(footage):
+def test_evidence_is_the_five_busiest_frames_then_the_earliest_then_by_path(footage: Footage) -> None:
     busy = [footage.frame(NOON_MS + n, *["car"] * (1 + n % 3), index=n) for n in range(9)]
     same_time = [footage.frame(NOON_MS, "car", "car", "car", index=n) for n in (70, 7)]
     footage.segment(busy + same_time)
@@ -298,13 +312,15 @@ def test_evidence_is_the_five_busiest_frames_then_the_earliest_then_by_path(foot
 
 
 @given(units=st.integers(0, 10_000), scale=st.sampled_from([10, 10_000]), confidence=st.floats(0, 1))
-def test_comparing_with_the_least_float_decides_as_rounding_to_whole_units_does(units, scale, confidence):
+def test_comparing_with_the_least_float_decides_as_rounding_to_whole_units_does(
+    units: int, scale: Any, confidence: float
+) -> None:
     least = least_float(units, scale)
     for number in (least, math.nextafter(least, -math.inf), confidence, units / scale, (units - 0.5) / scale):
         assert (number >= least) == (round(number * scale) >= units)
 
 
-def test_of_different_lines_of_one_frame_the_smallest_bytes_count_wherever_they_stand():
+def test_of_different_lines_of_one_frame_the_smallest_bytes_count_wherever_they_stand() -> None:
     """Also where each is in a value of its own, and beside frames that come once."""
     lines = [
         encode(frame)

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -24,6 +25,9 @@ from frametally_hadoop.job.tracks.params import TrackParams
 from frametally_hadoop.running import bundle, sorting
 from frametally_hadoop.running.counting_job import CountObjects
 from frametally_hadoop.running.engine import run_job
+
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
 
 HADOOP = Path(__file__).resolve().parents[2] / "hadoop"
 NOON_MS = 1_767_268_800_000
@@ -40,7 +44,7 @@ TRACKING = [
 
 
 @pytest.fixture
-def manifest(file_footage) -> list[str]:
+def manifest(file_footage: Footage) -> list[str]:
     """Segments of two sources and hours, with repeats, odd labels, and one corrupt line."""
     footage = file_footage
     for number in range(6):
@@ -78,7 +82,7 @@ def manifest(file_footage) -> list[str]:
 
 
 @pytest.fixture
-def expected(manifest, tmp_path) -> list[bytes]:
+def expected(manifest: list[str], tmp_path: Path) -> list[bytes]:
     lines = count(manifest, "inline", tmp_path / "expected")
     assert {line.split(b'"')[1] for line in lines} == {
         b"count",
@@ -120,14 +124,14 @@ def streamed(mapper: list[object], reducer: list[object], manifest: list[str]) -
 
 
 def test_the_local_runner_gives_the_bytes_of_the_inline_runner_and_leaves_nothing_behind(
-    manifest, expected, tmp_path, monkeypatch
-):
+    manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
     job_keys = []
     make_runner = CountObjects.make_runner
 
-    def noted(job):
+    def noted(job: Callable[..., Any]) -> Any:
         engine = make_runner(job)
         job_keys.append(engine.get_job_key())
         return engine
@@ -139,12 +143,14 @@ def test_the_local_runner_gives_the_bytes_of_the_inline_runner_and_leaves_nothin
     assert list(Path("/tmp").glob(f"*{job_key}*")) == []  # noqa: S108
 
 
-def test_plain_streaming_gives_the_bytes_of_the_inline_runner(manifest, expected):
+def test_plain_streaming_gives_the_bytes_of_the_inline_runner(manifest: list[str], expected: Any) -> None:
     scripts = ([sys.executable, HADOOP / "mapper.py"], [sys.executable, HADOOP / "reducer.py"])
     assert streamed(*scripts, manifest) == expected
 
 
-def test_a_python_with_nothing_installed_gives_the_same_bytes_from_the_bundle(manifest, expected, tmp_path):
+def test_a_python_with_nothing_installed_gives_the_same_bytes_from_the_bundle(
+    manifest: list[str], expected: Any, tmp_path: Path
+) -> None:
     archive = bundle.write_bundle(tmp_path / "job.zip")
     sides = []
     for side in ("mapper", "reducer"):
@@ -157,7 +163,7 @@ def test_a_python_with_nothing_installed_gives_the_same_bytes_from_the_bundle(ma
     assert streamed(*sides, manifest) == expected
 
 
-def test_the_scripts_find_the_bundle_beside_them(manifest, expected, tmp_path):
+def test_the_scripts_find_the_bundle_beside_them(manifest: list[str], expected: Any, tmp_path: Path) -> None:
     bundle.write_bundle(tmp_path / "frametally_job.zip")
     sides = []
     for side in ("mapper", "reducer"):
@@ -166,14 +172,16 @@ def test_the_scripts_find_the_bundle_beside_them(manifest, expected, tmp_path):
     assert streamed(*sides, manifest) == expected
 
 
-def test_the_script_people_know_runs_the_job_over_a_manifest(manifest, expected, tmp_path):
+def test_the_script_people_know_runs_the_job_over_a_manifest(
+    manifest: list[str], expected: Any, tmp_path: Path
+) -> None:
     (tmp_path / "manifest.txt").write_text("\n".join(manifest))
     command = [sys.executable, HADOOP / "object_counts.py", "--no-conf", tmp_path / "manifest.txt"]
     assert comparable(run(command, b"").splitlines(keepends=True)) == expected
 
 
 @pytest.mark.parametrize("tracking", [None, TrackParams(weak=3000, stitch_ms=0, fixed_labels=("größer",))])
-def test_params_reach_the_tasks_of_every_engine(manifest, tmp_path, tracking):
+def test_params_reach_the_tasks_of_every_engine(manifest: list[str], tmp_path: Path, tracking: Any) -> None:
     params = CountParams(
         interval_s=3600, min_confidence=2600, min_side=5, labels=("car", "größer"), tracking=tracking
     )
@@ -186,7 +194,7 @@ def test_params_reach_the_tasks_of_every_engine(manifest, tmp_path, tracking):
     assert streamed(*sides, manifest) == inline
 
 
-def test_the_job_keeps_clear_of_what_differs_between_engines(expected):
+def test_the_job_keeps_clear_of_what_differs_between_engines(expected: Any) -> None:
     job = CountObjects([])
     for step in job.steps():
         described = step.description(0)
@@ -201,7 +209,7 @@ def ignore(*_: object) -> None:
     """Counts nothing."""
 
 
-def test_a_buffer_that_is_always_full_changes_nothing(manifest, expected):
+def test_a_buffer_that_is_always_full_changes_nothing(manifest: list[str], expected: Any) -> None:
     groups = FrameGroups(CountParams(), ignore, buffer_bytes=1)
     pairs = [pair for line in manifest for pair in groups.add(line)]
     assert list(groups.drain()) == []
@@ -214,7 +222,7 @@ def test_a_buffer_that_is_always_full_changes_nothing(manifest, expected):
     assert comparable(lines) == expected
 
 
-def test_of_a_segment_only_the_days_that_the_manifest_names_are_passed_on(footage):
+def test_of_a_segment_only_the_days_that_the_manifest_names_are_passed_on(footage: Footage) -> None:
     day_ms = 86_400_000
     key = footage.segment([footage.frame(NOON_MS + day * day_ms, "car") for day in range(4)])
     days = [(NOON_MS + day * day_ms) // day_ms for day in (1, 3)]
@@ -224,14 +232,16 @@ def test_of_a_segment_only_the_days_that_the_manifest_names_are_passed_on(footag
     assert sorted(set(passed_on)) == days
 
 
-def test_a_segment_without_a_name_is_named_by_its_address_without_the_signature():
+def test_a_segment_without_a_name_is_named_by_its_address_without_the_signature() -> None:
     with pytest.raises(Retryable) as raised:
         list(FrameGroups(CountParams(), ignore).add("file:///nowhere/a.jsonl?signature=secret"))
     assert "file:///nowhere/a.jsonl " in str(raised.value)
     assert "secret" not in str(raised.value)
 
 
-def test_the_users_mrjob_conf_is_not_read(manifest, expected, tmp_path, monkeypatch):
+def test_the_users_mrjob_conf_is_not_read(
+    manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / ".mrjob.conf").write_text("runners: {inline: {owner: [unbalanced")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("MRJOB_CONF", str(tmp_path / ".mrjob.conf"))
@@ -239,14 +249,14 @@ def test_the_users_mrjob_conf_is_not_read(manifest, expected, tmp_path, monkeypa
 
 
 def test_the_spark_runner_gets_this_python_the_bundle_and_a_folder_for_its_counters(
-    manifest, tmp_path, monkeypatch
-):
+    manifest: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = {}
 
     class Engine:
         _spark_tmp_dir = str(tmp_path / "made" / "by the driver")
 
-        def __enter__(self):
+        def __enter__(self) -> Self:
             return self
 
         def __exit__(self, *_: object) -> None:
@@ -255,7 +265,7 @@ def test_the_spark_runner_gets_this_python_the_bundle_and_a_folder_for_its_count
         def run(self) -> None:
             seen["folder"] = Path(self._spark_tmp_dir).is_dir()
 
-        def cat_output(self):
+        def cat_output(self) -> Any:
             return iter([b"a\t1\nb", b"\t2\n", b"", b"c\t3\n"])
 
     def make_runner(job: CountObjects) -> Engine:
@@ -270,7 +280,7 @@ def test_the_spark_runner_gets_this_python_the_bundle_and_a_folder_for_its_count
     assert "frametally/rules/once.py" in zipfile.ZipFile(archive).namelist()
 
 
-def test_what_a_cluster_runs_imports_the_standard_library_and_itself_only(tmp_path):
+def test_what_a_cluster_runs_imports_the_standard_library_and_itself_only(tmp_path: Path) -> None:
     archive = zipfile.ZipFile(bundle.write_bundle(tmp_path / "job.zip"))
     shipped = {name.removesuffix(".py").replace("/", ".") for name in archive.namelist()}
     for name in archive.namelist():
@@ -285,12 +295,12 @@ def test_what_a_cluster_runs_imports_the_standard_library_and_itself_only(tmp_pa
                 assert module in shipped | {"msgspec"} or module.split(".")[0] in sys.stdlib_module_names
 
 
-def test_the_bundle_is_the_same_bytes_every_time(tmp_path):
+def test_the_bundle_is_the_same_bytes_every_time(tmp_path: Path) -> None:
     first, second = (bundle.write_bundle(tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
     assert first == second
 
 
-def test_params_come_back_from_their_argument_and_from_json():
+def test_params_come_back_from_their_argument_and_from_json() -> None:
     params = CountParams(interval_s=1, min_confidence=1234, min_side=7, labels=("'\"", "a b", "größer"))
     assert parse_argument(params.to_argument()) == params
     for tracking in (None, *(TrackParams()._replace(**changed) for changed in TRACKING)):
@@ -321,7 +331,7 @@ def test_params_come_back_from_their_argument_and_from_json():
         "[1]",
     ],
 )
-def test_params_that_cannot_be_are_one_line(argument):
+def test_params_that_cannot_be_are_one_line(argument: str) -> None:
     with pytest.raises(Exception, match="--params") as raised:
         parse_argument(argument)
     assert type(raised.value).__name__ == "Misconfigured"
@@ -330,11 +340,11 @@ def test_params_that_cannot_be_are_one_line(argument):
 @pytest.mark.parametrize(
     ("confidence", "least"), [(0.25, 2500), (0.07, 700), (0.29, 2900), (0.00001, 1), (0.12345, 1235), (0, 0)]
 )
-def test_a_threshold_is_the_smallest_whole_number_that_is_not_below_it(confidence, least):
+def test_a_threshold_is_the_smallest_whole_number_that_is_not_below_it(confidence: float, least: int) -> None:
     assert CountedBoxes.of(min_confidence=confidence, min_side_px=0, labels="").min_confidence == least
 
 
-def test_the_digest_names_what_changes_counts_and_nothing_else():
+def test_the_digest_names_what_changes_counts_and_nothing_else() -> None:
     def digest(**changed: object) -> str:
         limits = {"min_confidence": 0.25, "min_side_px": 0.0, "labels": ""}
         limits |= {name: changed.pop(name) for name in limits.keys() & changed.keys()}
@@ -352,7 +362,9 @@ def test_the_digest_names_what_changes_counts_and_nothing_else():
     assert len({digest(), *(digest(**changed) for changed in others)}) == 1 + len(others)
 
 
-def test_a_task_that_fails_on_the_local_runner_is_one_line_with_its_segment(file_footage, tmp_path, caplog):
+def test_a_task_that_fails_on_the_local_runner_is_one_line_with_its_segment(
+    file_footage: Footage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     key = file_footage.segment([file_footage.frame(NOON_MS, "car")], spoil=lambda data: data[:-9])
     with pytest.raises(Exception, match="was cut short: 0 lines of 1") as raised:
         count([file_footage.store.address(key)], "local", tmp_path / "local")
@@ -361,7 +373,7 @@ def test_a_task_that_fails_on_the_local_runner_is_one_line_with_its_segment(file
     assert caplog.text == ""  # mrjob's own pages about it are not for people
 
 
-def test_a_failing_streaming_task_ends_with_1_and_one_line(file_footage):
+def test_a_failing_streaming_task_ends_with_1_and_one_line(file_footage: Footage) -> None:
     key = file_footage.segment([file_footage.frame(NOON_MS, "car")], spoil=lambda data: data[:-9])
     finished = subprocess.run(
         [sys.executable, HADOOP / "mapper.py"],
@@ -375,7 +387,7 @@ def test_a_failing_streaming_task_ends_with_1_and_one_line(file_footage):
     assert "was cut short" in line
 
 
-def test_mrjob_is_imported_without_setuptools_and_leaves_no_stand_in_behind():
+def test_mrjob_is_imported_without_setuptools_and_leaves_no_stand_in_behind() -> None:
     script = (
         "import sys, frametally_hadoop.running.counting_job, mrjob.compat, mrjob.util\n"
         "assert not {'setuptools', 'distutils', 'pipes', 'pkg_resources'} & set(sys.modules)\n"
@@ -389,11 +401,11 @@ def test_mrjob_is_imported_without_setuptools_and_leaves_no_stand_in_behind():
 BOUNDED_SORT = ["sort", "-S", "256M"]
 
 
-def noted_sorts(monkeypatch) -> list[list[str]]:
+def noted_sorts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """How each `sort` begins, from now on."""
     calls = []
 
-    def noted(command, **options):
+    def noted(command: Any, **options: Any) -> Any:
         calls.append(command[:3])
         return start(command, **options)
 
@@ -402,14 +414,18 @@ def noted_sorts(monkeypatch) -> list[list[str]]:
     return calls
 
 
-def test_what_is_sorted_in_files_is_the_same_bytes(manifest, expected, tmp_path, monkeypatch):
+def test_what_is_sorted_in_files_is_the_same_bytes(
+    manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = noted_sorts(monkeypatch)
     monkeypatch.setattr(sorting, "IN_MEMORY_BYTES", 0)
     assert count(manifest, "inline", tmp_path / "inline") == expected
     assert calls == [BOUNDED_SORT]
 
 
-def test_the_local_runner_sorts_within_a_bound_of_memory(manifest, expected, tmp_path, monkeypatch):
+def test_the_local_runner_sorts_within_a_bound_of_memory(
+    manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = noted_sorts(monkeypatch)
     assert count(manifest, "local", tmp_path / "local") == expected
     assert calls == [BOUNDED_SORT]
@@ -424,15 +440,23 @@ def test_the_local_runner_sorts_within_a_bound_of_memory(manifest, expected, tmp
     ],
 )
 def test_a_sort_that_fails_ends_the_job_and_is_not_done_again_in_memory(
-    manifest, tmp_path, monkeypatch, runner, said, kind, reason
-):
+    manifest: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    runner: str,
+    said: str,
+    kind: Any,
+    reason: str,
+) -> None:
     monkeypatch.setattr(sorting, "_SORT", ("sh", "-c", f"echo 'sort: {said}' >&2; exit 2"))
     monkeypatch.setattr(sorting, "IN_MEMORY_BYTES", 0)
     with pytest.raises(kind, match=reason):
         count(manifest, runner, tmp_path / "job")
 
 
-def test_without_a_sort_command_it_is_done_in_memory(manifest, expected, tmp_path, monkeypatch):
+def test_without_a_sort_command_it_is_done_in_memory(
+    manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sorting, "_SORT", ("no-such-command",))
     monkeypatch.setattr(sorting, "IN_MEMORY_BYTES", 0)
     assert count(manifest, "inline", tmp_path / "inline") == expected

@@ -9,17 +9,24 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from frametally.books.quality import read_quality
 from frametally.books.runs import current_runs, read_run
 from frametally.errors import Misconfigured, Retryable
+from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.job.input.reading import LinkEnded
 from frametally_hadoop.publication.audit import LINES_READABLE, SEGMENTS_WHOLE
+
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -29,7 +36,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-def kill_at(call_to_die_at: int):
+def kill_at(call_to_die_at: int) -> Callable[[str, str], None]:
     calls = 0
 
     def watch(call: str, key: str) -> None:
@@ -41,16 +48,16 @@ def kill_at(call_to_die_at: int):
     return watch
 
 
-def frames_seen(store) -> list[int]:
+def frames_seen(store: ObjectStore) -> list[int]:
     """What a reader of the store sees: frames per day, every run read and checked whole."""
     return [sum(record.frames for record in read_run(store, run)[1]) for run in current_runs(store)]
 
 
-def reports_of(footage) -> list:
+def reports_of(footage: Footage) -> list[Any]:
     return [read_quality(footage.store, run) for run in current_runs(footage.store)]
 
 
-def two_days(footage) -> None:
+def two_days(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(3)])
     footage.aggregate()
     footage.segment([footage.frame(NOON_MS + n, "car", "bus", index=n) for n in range(2, 6)])
@@ -58,8 +65,8 @@ def two_days(footage) -> None:
 
 
 def test_killed_at_any_call_to_the_store_readers_see_the_old_or_the_new_and_a_rerun_gives_the_same_bytes(
-    footage, twin, watched
-):
+    footage: Footage, twin: Callable[[Footage], Footage], watched: Callable[..., ObjectStore]
+) -> None:
     two_days(footage)
     undisturbed = twin(footage)
     undisturbed.aggregate()
@@ -81,8 +88,8 @@ def test_killed_at_any_call_to_the_store_readers_see_the_old_or_the_new_and_a_re
 
 @pytest.mark.parametrize("call", ["put", "list", "get", "get_range"])
 def test_a_store_that_is_away_for_now_stops_the_aggregation_and_nothing_is_half_published(
-    footage, watched, call
-):
+    footage: Footage, watched: Callable[..., ObjectStore], call: str
+) -> None:
     two_days(footage)
 
     def away(at: str, key: str) -> None:
@@ -94,11 +101,13 @@ def test_a_store_that_is_away_for_now_stops_the_aggregation_and_nothing_is_half_
     assert frames_seen(footage.store) == [3]
 
 
-def test_an_aggregation_that_loses_the_race_adopts_the_winners_run(footage, twin, watched):
+def test_an_aggregation_that_loses_the_race_adopts_the_winners_run(
+    footage: Footage, twin: Callable[[Footage], Footage], watched: Callable[..., ObjectStore]
+) -> None:
     two_days(footage)
     alone = twin(footage)
     alone.aggregate()
-    won = []
+    won: list[Any] = []
 
     def publish_first(call: str, key: str) -> None:
         if call == "before put" and "/_runs/" in key and not won:
@@ -111,9 +120,11 @@ def test_an_aggregation_that_loses_the_race_adopts_the_winners_run(footage, twin
 
 
 @pytest.mark.parametrize("listing", ["mapreduce-output", "metadata"])
-def test_an_aggregation_with_an_older_view_never_replaces_one_with_a_newer(footage, watched, listing):
+def test_an_aggregation_with_an_older_view_never_replaces_one_with_a_newer(
+    footage: Footage, watched: Callable[..., ObjectStore], listing: str
+) -> None:
     two_days(footage)
-    meanwhile = []
+    meanwhile: list[Any] = []
 
     def more_footage_is_counted(call: str, key: str) -> None:
         if call == "before list" and key == listing and not meanwhile:
@@ -125,7 +136,9 @@ def test_an_aggregation_with_an_older_view_never_replaces_one_with_a_newer(foota
     assert footage.aggregate().runs == []
 
 
-def test_aggregations_that_always_lose_give_up_with_one_line(footage, watched):
+def test_aggregations_that_always_lose_give_up_with_one_line(
+    footage: Footage, watched: Callable[..., ObjectStore]
+) -> None:
     two_days(footage)
     count = 0
 
@@ -140,7 +153,7 @@ def test_aggregations_that_always_lose_give_up_with_one_line(footage, watched):
         footage.aggregate(store=watched(footage.store, always_first))
 
 
-def test_two_aggregations_at_once_publish_every_day_once(file_footage):
+def test_two_aggregations_at_once_publish_every_day_once(file_footage: Footage) -> None:
     for day in range(6):
         file_footage.segment(
             [file_footage.frame(NOON_MS + day * DAY_MS + n, "car", index=n) for n in range(9)]
@@ -181,7 +194,7 @@ def test_two_aggregations_at_once_publish_every_day_once(file_footage):
     assert len([key for key in file_footage.objects("mapreduce-output") if "/_runs/" in key]) == 6
 
 
-def with_line(number: int, change):
+def with_line(number: int, change: Any) -> Callable[[bytes], bytes]:
     """Change one line (1 is the header) of a segment."""
 
     def spoil(data: bytes) -> bytes:
@@ -192,7 +205,7 @@ def with_line(number: int, change):
     return spoil
 
 
-def with_field(name: str, value: object):
+def with_field(name: str, value: object) -> Callable[[bytes], bytes]:
     return lambda line: json.dumps({**json.loads(line), name: value}).encode()
 
 
@@ -218,7 +231,9 @@ def with_field(name: str, value: object):
         ),
     ],
 )
-def test_a_corrupt_line_is_named_and_left_out_and_the_rest_is_counted(footage, change, reason):
+def test_a_corrupt_line_is_named_and_left_out_and_the_rest_is_counted(
+    footage: Footage, change: Any, reason: str
+) -> None:
     good = footage.segment([footage.frame(NOON_MS + 60_000, "car")])
     bad = footage.segment(
         [footage.frame(NOON_MS + n, "car", index=n) for n in range(5)], spoil=with_line(4, change)
@@ -235,7 +250,9 @@ def test_a_corrupt_line_is_named_and_left_out_and_the_rest_is_counted(footage, c
     assert {check.name: check.count for check in quality.failed} == {LINES_READABLE: 1}
 
 
-def test_a_day_with_a_corrupt_line_is_reported_every_time_and_heals_with_the_segment(footage, twin):
+def test_a_day_with_a_corrupt_line_is_reported_every_time_and_heals_with_the_segment(
+    footage: Footage, twin: Callable[[Footage], Footage]
+) -> None:
     whole = [footage.frame(NOON_MS + n, "car", index=n) for n in range(5)]
     healthy = twin(footage)
     key = healthy.segment(whole)
@@ -270,8 +287,8 @@ def test_a_day_with_a_corrupt_line_is_reported_every_time_and_heals_with_the_seg
     ],
 )
 def test_a_segment_that_is_damaged_in_the_store_is_named_and_left_out_and_the_rest_is_counted(
-    footage, spoil, reason
-):
+    footage: Footage, spoil: Any, reason: str
+) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(4)])
     bad = footage.segment([footage.frame(NOON_MS, "bus", index=n + 9) for n in range(3)], spoil=spoil)
     for _ in range(2):
@@ -289,18 +306,18 @@ def test_a_segment_that_is_damaged_in_the_store_is_named_and_left_out_and_the_re
 class Addressed:
     """A store whose tasks read something else than what is in it."""
 
-    def __init__(self, store, address) -> None:
+    def __init__(self, store: ObjectStore, address: Any) -> None:
         self._store = store
         self.address = lambda key, ttl_s: address(key)
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
 
 @pytest.mark.parametrize("runner", ["inline", "local"])
 def test_a_body_cut_short_on_its_way_is_never_counted_and_is_tried_again_later(
-    footage, tmp_path, runner, capfd
-):
+    footage: Footage, tmp_path: Path, runner: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     key = footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(4)])
     (tmp_path / "short").write_bytes(footage.store.get(key)[:-30])
     short = Addressed(footage.store, lambda key: (tmp_path / "short").as_uri())
@@ -314,7 +331,7 @@ def test_a_body_cut_short_on_its_way_is_never_counted_and_is_tried_again_later(
 
 
 @contextlib.contextmanager
-def served(body: bytes, *, missing_bytes: int, status: int = 200):
+def served(body: bytes, *, missing_bytes: int, status: int = 200) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
@@ -336,13 +353,15 @@ def served(body: bytes, *, missing_bytes: int, status: int = 200):
         server.server_close()
 
 
-def test_segments_are_read_over_http_too(footage):
+def test_segments_are_read_over_http_too(footage: Footage) -> None:
     key = footage.segment([footage.frame(NOON_MS, "car")])
     with served(footage.store.get(key), missing_bytes=0) as url:
         assert footage.aggregate(store=Addressed(footage.store, lambda key: url)).frames == 1
 
 
-def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_another_process(footage):
+def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_another_process(
+    footage: Footage,
+) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     with (
         served(b"", missing_bytes=0, status=403) as url,
@@ -353,8 +372,8 @@ def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_ano
 
 @pytest.mark.parametrize(("missing_bytes", "status"), [(40, 200), (0, 503)])
 def test_a_failed_download_is_one_line_with_the_segment_and_without_the_signature(
-    footage, missing_bytes, status
-):
+    footage: Footage, missing_bytes: int, status: int
+) -> None:
     key = footage.segment([footage.frame(NOON_MS, "car")])
     with (
         served(footage.store.get(key), missing_bytes=missing_bytes, status=status) as url,
@@ -366,13 +385,13 @@ def test_a_failed_download_is_one_line_with_the_segment_and_without_the_signatur
     assert "secret" not in str(raised.value)
 
 
-def test_an_address_that_is_no_url_is_refused(footage):
+def test_an_address_that_is_no_url_is_refused(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     with pytest.raises(Exception, match="neither with file:// nor"):
         footage.aggregate(store=Addressed(footage.store, lambda key: "/etc/passwd"))
 
 
-def test_a_broken_run_pointer_is_named_and_its_day_counted_anew(footage):
+def test_a_broken_run_pointer_is_named_and_its_day_counted_anew(footage: Footage) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     [run] = footage.aggregate().runs
     pointer = next(key for key in footage.objects("mapreduce-output") if "/_runs/" in key)
@@ -383,7 +402,7 @@ def test_a_broken_run_pointer_is_named_and_its_day_counted_anew(footage):
     assert footage.aggregate().skipped == []
 
 
-def test_a_data_folder_that_cannot_be_written_is_one_line(footage, tmp_path):
+def test_a_data_folder_that_cannot_be_written_is_one_line(footage: Footage, tmp_path: Path) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     (tmp_path / "file").touch()
     with pytest.raises(Misconfigured, match="FRAMETALLY_DATA_DIR"):
@@ -394,7 +413,9 @@ def test_a_data_folder_that_cannot_be_written_is_one_line(footage, tmp_path):
         )
 
 
-def test_a_runner_that_is_not_there_is_one_line_with_what_to_install(footage, tmp_path, monkeypatch):
+def test_a_runner_that_is_not_there_is_one_line_with_what_to_install(
+    footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("HADOOP_HOME", raising=False)
@@ -406,6 +427,6 @@ def test_a_runner_that_is_not_there_is_one_line_with_what_to_install(footage, tm
     assert footage.temporary_files() == []
 
 
-def test_an_empty_store_is_no_error_and_has_no_runs(footage):
+def test_an_empty_store_is_no_error_and_has_no_runs(footage: Footage) -> None:
     report = footage.aggregate()
     assert (report.runs, report.skipped, report.days_up_to_date) == ([], [], 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -15,29 +16,32 @@ from frametally.books.runs import current_runs
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
-from frametally.records import encode
+from frametally.records import FrameDetections, encode
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.input import lines
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_search.indexer import index_runs
 
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
+
 MEDIUM, OTHER = "ab" * 32, "cd" * 32
 NOON_MS, DAY_MS = 1_767_268_800_000, 86_400_000
 
 
-def put_tombstone(footage, media: str = MEDIUM, *, source: str = "gate", **bounds: int) -> None:
+def put_tombstone(footage: Footage, media: str = MEDIUM, *, source: str = "gate", **bounds: int) -> None:
     stone = Tombstone(media=media, source=source, name="cam.mp4", why="forget", **bounds)
     key = keys.tombstone_key(media, stone.from_ms, stone.to_ms)
     footage.store.put(key, encode(stone))
 
 
-def of(frame, media: str):
+def of(frame: FrameDetections, media: str) -> FrameDetections:
     """The frame as one of another medium, at a path of its own."""
     path = keys.image_key(frame.source, frame.captured_at_ms, media, frame.frame_index)
     return msgspec.structs.replace(frame, media=media, image_path=path)
 
 
-def batches(footage, media: tuple[str, ...], days: range) -> list[list]:
+def batches(footage: Footage, media: tuple[str, ...], days: range) -> list[list[Any]]:
     return [
         [
             of(footage.frame(NOON_MS + day * DAY_MS + n * 1_000, "car", index=n), one)
@@ -50,7 +54,7 @@ def batches(footage, media: tuple[str, ...], days: range) -> list[list]:
 
 @pytest.mark.parametrize("runner", ["inline", "local"])
 def test_counts_without_a_forgotten_medium_are_those_of_never_having_had_it(
-    file_footage, tmp_path: Path, runner: str
+    file_footage: Footage, tmp_path: Path, runner: str
 ) -> None:
     footage = file_footage
     footage.segments(batches(footage, (MEDIUM, OTHER), range(2)))
@@ -64,7 +68,7 @@ def test_counts_without_a_forgotten_medium_are_those_of_never_having_had_it(
     assert footage.parts() == right.parts()
 
 
-def test_only_days_that_a_tombstone_touches_are_counted_again(footage) -> None:
+def test_only_days_that_a_tombstone_touches_are_counted_again(footage: Footage) -> None:
     footage.segments(batches(footage, (MEDIUM,), range(5)))
     footage.aggregate()
     last_of_day_2 = NOON_MS + 2 * DAY_MS + 2_000
@@ -80,7 +84,7 @@ def test_only_days_that_a_tombstone_touches_are_counted_again(footage) -> None:
     assert footage.aggregate().runs == []
 
 
-def test_a_range_is_dropped_and_the_rest_stays(footage) -> None:
+def test_a_range_is_dropped_and_the_rest_stays(footage: Footage) -> None:
     footage.segments(batches(footage, (MEDIUM,), range(1)))
     put_tombstone(footage, from_ms=NOON_MS + 1_000, to_ms=NOON_MS + 2_000)
     assert footage.aggregate().frames == 2
@@ -88,13 +92,13 @@ def test_a_range_is_dropped_and_the_rest_stays(footage) -> None:
     assert footage.aggregate().frames == 1
 
 
-def test_a_day_left_with_no_frame_is_empty_in_the_index_too(footage, tmp_path: Path) -> None:
+def test_a_day_left_with_no_frame_is_empty_in_the_index_too(footage: Footage, tmp_path: Path) -> None:
     footage.segments(batches(footage, (MEDIUM,), range(1)))
     footage.aggregate()
     with closing(open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")) as index:
         index_runs(store=footage.store, index=index, progress=NoProgress())
         [series] = index.series()
-        asked = {"model": series.model, "base_interval_s": 60, "interval_s": 60}
+        asked: dict[str, Any] = {"model": series.model, "base_interval_s": 60, "interval_s": 60}
         assert index.histogram(CountQuery(**asked)).buckets
         put_tombstone(footage)
         [run] = footage.aggregate().runs
@@ -107,7 +111,7 @@ def test_a_day_left_with_no_frame_is_empty_in_the_index_too(footage, tmp_path: P
         assert index.evidence(CountQuery(model=series.model, base_interval_s=60)) == []
 
 
-def test_a_medium_of_the_next_revision_counts_though_its_frames_have_the_same_paths(footage) -> None:
+def test_a_medium_of_the_next_revision_counts_though_its_frames_have_the_same_paths(footage: Footage) -> None:
     frames = [footage.frame(NOON_MS + n * 1_000, "car", index=n) for n in range(3)]
     footage.segment(frames)
     footage.segment(
@@ -140,7 +144,7 @@ def test_both_decoders_read_the_medium_alike(media: object) -> None:
         assert read[0] == read[1]
 
 
-def test_a_plan_with_many_tombstones_gives_each_segment_its_own(footage) -> None:
+def test_a_plan_with_many_tombstones_gives_each_segment_its_own(footage: Footage) -> None:
     footage.segments(batches(footage, (MEDIUM,), range(2)))
     first, second = (info.key for info in footage.store.list(keys.METADATA))
     day = footage.aggregate().runs[0]

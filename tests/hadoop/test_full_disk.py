@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from frametally.errors import Retryable
+from frametally.ports.object_store import ObjectStore
 from frametally_hadoop.running.counting_job import CountObjects
+
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
 
 NOON_MS = 1_767_268_800_000
 
 
 @pytest.fixture
-def much_footage(file_footage):
+def much_footage(file_footage: Footage) -> Footage:
     """Some 3 MB of segments."""
     for minute in range(8):
         file_footage.segment(
@@ -27,7 +34,9 @@ def much_footage(file_footage):
 
 
 @pytest.mark.parametrize("runner", ["inline", "local"])
-def test_a_disk_that_fills_up_while_the_job_runs_is_one_line(much_footage, tiny_disk, watched, runner):
+def test_a_disk_that_fills_up_while_the_job_runs_is_one_line(
+    much_footage: Footage, tiny_disk: Path, watched: Callable[..., ObjectStore], runner: str
+) -> None:
     bodies = []
     store = watched(
         much_footage.store,
@@ -48,15 +57,17 @@ def test_a_disk_that_fills_up_while_the_job_runs_is_one_line(much_footage, tiny_
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_whatever_says_that_there_is_no_room_is_told_as_that(footage, monkeypatch, code):
+def test_whatever_says_that_there_is_no_room_is_told_as_that(
+    footage: Footage, monkeypatch: pytest.MonkeyPatch, code: Any
+) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
 
-    def full(self) -> None:
+    def full(self: CountObjects) -> None:
         raise OSError(code, os.strerror(code))
 
     make_runner = CountObjects.make_runner
 
-    def make(job):
+    def make(job: CountObjects) -> Any:
         engine = make_runner(job)
         engine._run = full.__get__(engine)
         return engine

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from frametally.settings.__main__ import settings_table
 from frametally.settings.stages import ENV_PREFIX, Settings, load_settings
+
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {
@@ -44,21 +48,23 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("folder", SETTINGS)
-def test_no_setting_that_the_code_reads_is_missing_here(folder):
+def test_no_setting_that_the_code_reads_is_missing_here(folder: Any) -> None:
     sources = (ROOT / folder).glob("frametally_*/*.py")
     read = {name for path in sources for name in re.findall(r"settings\.([a-z_]+)", path.read_text())}
     assert read & set(Settings.model_fields) <= set(SETTINGS[folder])
 
 
 @pytest.mark.parametrize(("folder", "name"), [(f, n) for f, names in SETTINGS.items() for n in names])
-def test_each_setting_stands_in_the_readme_as_in_the_code_and_in_the_example(folder, name):
+def test_each_setting_stands_in_the_readme_as_in_the_code_and_in_the_example(folder: Any, name: Any) -> None:
     (row,) = (line for line in settings_table().splitlines() if f"`{ENV_PREFIX}{name.upper()}`" in line)
     assert row in (ROOT / folder / "README.md").read_text(encoding="utf-8").splitlines()
     assert f"#{ENV_PREFIX}{name.upper()}=" in (ROOT / folder / ".env.example").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("folder", SETTINGS)
-def test_the_example_is_what_is_so_without_it(folder, tmp_path, monkeypatch):
+def test_the_example_is_what_is_so_without_it(
+    folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in list(os.environ):
         if name.startswith(ENV_PREFIX):
             monkeypatch.delenv(name)
@@ -69,7 +75,7 @@ def test_the_example_is_what_is_so_without_it(folder, tmp_path, monkeypatch):
     assert load_settings() == plain
 
 
-def test_the_line_of_a_part_file_in_the_readme_is_one_of_a_run(footage):
+def test_the_line_of_a_part_file_in_the_readme_is_one_of_a_run(footage: Footage) -> None:
     noon_ms = 1_767_268_800_000
     footage.segment([footage.frame(noon_ms, "car")])
     footage.aggregate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -35,7 +36,7 @@ FRAME = FrameDetections(
 LINE = encode(FRAME)
 
 
-def decoded(decode, line: bytes):
+def decoded(decode: Any, line: bytes) -> Any:
     try:
         frame = decode(line)
     except BadLine:
@@ -56,7 +57,7 @@ def without(field: str) -> bytes:
     return json.dumps({name: value for name, value in json.loads(LINE).items() if name != field}).encode()
 
 
-def test_a_line_as_it_is_written_is_read():
+def test_a_line_as_it_is_written_is_read() -> None:
     assert decoded(decode_frame, LINE) == decoded(decode_with_standard_library, LINE)
     assert decoded(decode_frame, LINE)[3:] == (
         "tiny-1",
@@ -78,7 +79,7 @@ def test_a_line_as_it_is_written_is_read():
         LINE.replace(b'"gate"', b'"\\ud83d\\ude97"'),
     ],
 )
-def test_what_a_newer_writer_may_add_or_write_otherwise_is_read_by_both(line):
+def test_what_a_newer_writer_may_add_or_write_otherwise_is_read_by_both(line: Any) -> None:
     assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line) is not None
 
 
@@ -139,7 +140,7 @@ def test_what_a_newer_writer_may_add_or_write_otherwise_is_read_by_both(line):
         LINE.replace(b"0.25", b"1e999"),
     ],
 )
-def test_what_is_no_frame_is_refused_by_both(line):
+def test_what_is_no_frame_is_refused_by_both(line: Any) -> None:
     assert decoded(decode_frame, line) is None
     assert decoded(decode_with_standard_library, line) is None
 
@@ -153,7 +154,7 @@ def test_what_is_no_frame_is_refused_by_both(line):
     ),
 )
 @example(at=0, length=0, put=b" ")
-def test_a_line_with_any_bytes_changed_is_the_same_to_both(at, length, put):
+def test_a_line_with_any_bytes_changed_is_the_same_to_both(at: int, length: int, put: Any) -> None:
     line = LINE[:at] + put + LINE[at + length :]
     assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line)
 
@@ -169,29 +170,29 @@ json_values = st.recursive(
     name=st.sampled_from(["v", "image_path", "source", "captured_at_ms", "model", "detections", "other"]),
     value=json_values,
 )
-def test_a_field_with_any_value_is_the_same_to_both(name, value):
+def test_a_field_with_any_value_is_the_same_to_both(name: Any, value: Any) -> None:
     line = with_fields(**{name: value})
     assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line)
 
 
 @given(name=st.sampled_from(["label", "confidence", "box", "other"]), value=json_values)
-def test_a_detections_field_with_any_value_is_the_same_to_both(name, value):
+def test_a_detections_field_with_any_value_is_the_same_to_both(name: Any, value: Any) -> None:
     line = with_detection(**{name: value})
     assert decoded(decode_frame, line) == decoded(decode_with_standard_library, line)
 
 
-def one_by_one(lines: list[bytes]):
+def one_by_one(lines: list[bytes]) -> Any:
     """What `decode_frame` makes of each; None if it refuses one."""
     found = [decoded(decode_frame, line) for line in lines]
     return None if None in found else found
 
 
-def together(lines: list[bytes]):
+def together(lines: list[bytes]) -> Any:
     frames = decode_frames(lines)
     return None if frames is None else [decoded(lambda _, frame=frame: frame, b"") for frame in frames]
 
 
-def test_many_good_lines_are_read_together_to_what_they_are_one_by_one():
+def test_many_good_lines_are_read_together_to_what_they_are_one_by_one() -> None:
     lines = [LINE, with_detection(label="größer"), with_fields(detections=[]), LINE]
     assert together(lines) == one_by_one(lines) is not None
     labels = decode_labels(b"\n".join(lines))
@@ -216,7 +217,7 @@ def test_many_good_lines_are_read_together_to_what_they_are_one_by_one():
         [b"[" + LINE, LINE + b"]"],
     ],
 )
-def test_of_many_lines_with_a_bad_one_none_is_read_together(lines):
+def test_of_many_lines_with_a_bad_one_none_is_read_together(lines: list[Any]) -> None:
     assert one_by_one(lines) is None
     assert together(lines) is None
 
@@ -229,7 +230,9 @@ def test_of_many_lines_with_a_bad_one_none_is_read_together(lines):
         max_size=4,
     ),
 )
-def test_lines_with_any_bytes_changed_are_never_read_together_to_something_else(at, length, put):
+def test_lines_with_any_bytes_changed_are_never_read_together_to_something_else(
+    at: int, length: int, put: Any
+) -> None:
     text = b"\n".join([LINE] * 3)
     lines = (text[:at] + b"".join(put) + text[at + length :]).split(b"\n")
     assert together(lines) in (None, one_by_one(lines))

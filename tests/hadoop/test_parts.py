@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from frametally.books.runs import DayKey
+from frametally.ports.object_store import ObjectStore
 from frametally_hadoop import driver
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.publication.publish import publish_day
 from frametally_hadoop.running.spool import DaySpool
 
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
+
 NOON_MS = 1_767_268_800_000
 DAY = DayKey("tiny-1", 60, "2026-01-01")
 
 
 @pytest.mark.parametrize("held_lines", [1, 3, 1000])
-def test_lines_of_many_days_come_back_sorted_day_by_day_whatever_fits_in_memory(tmp_path, held_lines):
+def test_lines_of_many_days_come_back_sorted_day_by_day_whatever_fits_in_memory(
+    tmp_path: Path, held_lines: int
+) -> None:
     lines = [(number % 3, b"%d\tx\n" % number) for number in range(50)]
     random.Random(1).shuffle(lines)  # noqa: S311
     spool = DaySpool(tmp_path, held_lines=held_lines)
@@ -29,7 +38,7 @@ def test_lines_of_many_days_come_back_sorted_day_by_day_whatever_fits_in_memory(
     assert list(spool.sorted_lines("no such day")) == []
 
 
-def publish(store, lines, **options):
+def publish(store: ObjectStore, lines: Any, **options: Any) -> Any:
     plan = DayPlan(DAY, CountParams(), 1, ["a segment"], None)
     return publish_day(
         store=store, plan=plan, inputs_sha256="5" * 64, lines=lines, duplicates_dropped=2, **options
@@ -40,7 +49,7 @@ def coverage(number: int) -> bytes:
     return b'["coverage","gate",%d]\t{"v":1,"frames":%d}\n' % (number, number)
 
 
-def test_parts_are_cut_at_their_number_of_lines_and_named_in_order(footage):
+def test_parts_are_cut_at_their_number_of_lines_and_named_in_order(footage: Footage) -> None:
     lines = [b'["count","gate","car",0]\t{}\n', *(coverage(number) for number in range(1, 5))]
     run = publish(footage.store, lines, lines_per_part=2)
     assert run.parts == ["part-00000", "part-00001", "part-00002"]
@@ -50,12 +59,12 @@ def test_parts_are_cut_at_their_number_of_lines_and_named_in_order(footage):
     assert footage.store.head(f"{run.prefix}/_SUCCESS") is not None
 
 
-def test_a_run_without_a_line_has_no_part(footage):
+def test_a_run_without_a_line_has_no_part(footage: Footage) -> None:
     run = publish(footage.store, [])
     assert (run.parts, run.frames) == ([], 0)
 
 
-def test_a_pointer_that_is_there_is_left_as_it_is(footage):
+def test_a_pointer_that_is_there_is_left_as_it_is(footage: Footage) -> None:
     first = publish(footage.store, [coverage(1)])
     objects = footage.objects("mapreduce-output")
     assert first is not None
@@ -63,7 +72,7 @@ def test_a_pointer_that_is_there_is_left_as_it_is(footage):
     assert footage.objects("mapreduce-output") == objects
 
 
-def test_the_pointer_is_put_last(footage, watched):
+def test_the_pointer_is_put_last(footage: Footage, watched: Callable[..., ObjectStore]) -> None:
     puts = []
     footage.segment([footage.frame(NOON_MS, "car")])
     store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
@@ -77,7 +86,7 @@ def test_the_pointer_is_put_last(footage, watched):
     ]
 
 
-def test_a_run_names_its_settings_its_day_and_its_segments(footage):
+def test_a_run_names_its_settings_its_day_and_its_segments(footage: Footage) -> None:
     key = footage.segment([footage.frame(NOON_MS, "car"), footage.frame(NOON_MS + 86_400_000, "car")])
     first, second = footage.aggregate().runs
     assert first.run_id == f"000001-{first.inputs_sha256[:16]}"
@@ -91,14 +100,14 @@ def test_a_run_names_its_settings_its_day_and_its_segments(footage):
     assert plan.inputs_sha256({"another": [3]}) == first.inputs_sha256
 
 
-def test_progress_says_what_is_at_hand(footage):
+def test_progress_says_what_is_at_hand(footage: Footage) -> None:
     said = []
 
     class Progress:
-        def update(self, done, total, note=""):
+        def update(self, done: Any, total: Any, note: str = "") -> None:
             said.append((done, total, note))
 
-        def say(self, line):
+        def say(self, line: Any) -> None:
             raise AssertionError(line)
 
     footage.segment([footage.frame(NOON_MS, "car")])

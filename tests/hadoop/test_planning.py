@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, FrameGroups
@@ -15,12 +19,15 @@ from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.running import outcome
 from frametally_hadoop.running.splits import plan_splits
 
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
+
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
 
 
 @pytest.fixture
-def filmed(file_footage):
+def filmed(file_footage: Footage) -> Footage:
     """Two days in six segments, and a picture archive of five years in one."""
     for number in range(6):
         at_ms = NOON_MS + number % 2 * DAY_MS + number * 1000
@@ -32,7 +39,7 @@ def filmed(file_footage):
 class Reads:
     """The keys of segments that were read from a store, by whatever method."""
 
-    def __init__(self, footage, watched) -> None:
+    def __init__(self, footage: Footage, watched: Callable[..., ObjectStore]) -> None:
         self.keys: list[str] = []
         self.store = watched(footage.store, self._watch)
 
@@ -41,12 +48,14 @@ class Reads:
             self.keys.append(key)
 
 
-def notes_of(footage):
+def notes_of(footage: Footage) -> Any:
     [path] = footage.settings.data_dir.glob("segments-*.jsonl")
     return path
 
 
-def test_an_aggregation_with_nothing_new_reads_no_segment(filmed, watched):
+def test_an_aggregation_with_nothing_new_reads_no_segment(
+    filmed: Footage, watched: Callable[..., ObjectStore]
+) -> None:
     assert len(filmed.aggregate().runs) == 6
     reads = Reads(filmed, watched)
     report = filmed.aggregate(store=reads.store)
@@ -55,7 +64,9 @@ def test_an_aggregation_with_nothing_new_reads_no_segment(filmed, watched):
     assert reads.keys == []
 
 
-def test_of_many_segments_only_the_header_of_a_new_one_is_read(filmed, watched):
+def test_of_many_segments_only_the_header_of_a_new_one_is_read(
+    filmed: Footage, watched: Callable[..., ObjectStore]
+) -> None:
     filmed.aggregate()
     new = filmed.segment([filmed.frame(NOON_MS + 30 * DAY_MS, "car")])
     reads = Reads(filmed, watched)
@@ -63,7 +74,9 @@ def test_of_many_segments_only_the_header_of_a_new_one_is_read(filmed, watched):
     assert reads.keys == [new, new]  # its header; its address for the job
 
 
-def test_a_dry_run_of_much_new_footage_reads_headers_and_the_aggregation_none_of_them_again(filmed, watched):
+def test_a_dry_run_of_much_new_footage_reads_headers_and_the_aggregation_none_of_them_again(
+    filmed: Footage, watched: Callable[..., ObjectStore]
+) -> None:
     reads = Reads(filmed, watched)
     dry_run(settings=filmed.settings, store=reads.store, progress=NoProgress())
     headers = len(reads.keys)
@@ -71,20 +84,20 @@ def test_a_dry_run_of_much_new_footage_reads_headers_and_the_aggregation_none_of
     assert (headers, len(reads.keys)) == (8, 8 + 7)  # of the archive also its lines; then all addresses
 
 
-def lose(path) -> None:
+def lose(path: Path) -> None:
     path.unlink()
 
 
-def tear(path) -> None:
+def tear(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 
 
-def spoil(path) -> None:
+def spoil(path: Path) -> None:
     path.write_bytes(b'\xff\xfe{"no": "note"}\n["metadata/x"]\n' + path.read_bytes()[300:])
 
 
 @pytest.mark.parametrize("harm", [lose, tear, spoil])
-def test_notes_that_are_lost_or_damaged_change_nothing(filmed, harm):
+def test_notes_that_are_lost_or_damaged_change_nothing(filmed: Footage, harm: Any) -> None:
     filmed.aggregate()
     published = filmed.objects("mapreduce-output")
     harm(notes_of(filmed))
@@ -92,7 +105,9 @@ def test_notes_that_are_lost_or_damaged_change_nothing(filmed, harm):
     assert filmed.objects("mapreduce-output") == published
 
 
-def test_a_segment_that_was_put_again_is_read_again(filmed, watched):
+def test_a_segment_that_was_put_again_is_read_again(
+    filmed: Footage, watched: Callable[..., ObjectStore]
+) -> None:
     filmed.aggregate()
     key = next(iter(filmed.objects("metadata")))
     filmed.store.put(key, filmed.store.get(key))
@@ -101,7 +116,7 @@ def test_a_segment_that_was_put_again_is_read_again(filmed, watched):
     assert reads.keys == [key]
 
 
-def test_notes_of_segments_that_are_gone_do_not_pile_up(file_footage):
+def test_notes_of_segments_that_are_gone_do_not_pile_up(file_footage: Footage) -> None:
     footage = file_footage
     for number in range(5):
         key = footage.segment([footage.frame(NOON_MS + number, "car", index=number)])
@@ -110,7 +125,9 @@ def test_notes_of_segments_that_are_gone_do_not_pile_up(file_footage):
     assert len(notes_of(footage).read_bytes().splitlines()) <= 1
 
 
-def test_a_data_folder_without_room_for_notes_only_costs_time(filmed, watched):
+def test_a_data_folder_without_room_for_notes_only_costs_time(
+    filmed: Footage, watched: Callable[..., ObjectStore]
+) -> None:
     (filmed.settings.data_dir / notes_name(filmed)).mkdir()
     assert len(filmed.aggregate().runs) == 6
     reads = Reads(filmed, watched)
@@ -119,18 +136,20 @@ def test_a_data_folder_without_room_for_notes_only_costs_time(filmed, watched):
     assert [path.is_dir() for path in filmed.settings.data_dir.glob("segments-*")] == [True]
 
 
-def notes_name(footage) -> str:
+def notes_name(footage: Footage) -> str:
     dry_run(settings=footage.settings, store=footage.store, progress=NoProgress())
     path = notes_of(footage)
     path.unlink()
     return path.name
 
 
-def test_a_task_reads_many_small_segments_and_the_split_size_changes_no_byte(filmed, monkeypatch):
+def test_a_task_reads_many_small_segments_and_the_split_size_changes_no_byte(
+    filmed: Footage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     manifests = []
     run_job = outcome.run_job
 
-    def noted(**options):
+    def noted(**options: Any) -> Any:
         manifests.append(options["manifest"])
         return run_job(**options)
 
@@ -146,7 +165,9 @@ def test_a_task_reads_many_small_segments_and_the_split_size_changes_no_byte(fil
 
 
 @given(st.lists(st.integers(0, 100)), st.integers(1, 100))
-def test_splits_hold_every_segment_once_in_order_and_no_more_than_their_size(sizes, split_bytes):
+def test_splits_hold_every_segment_once_in_order_and_no_more_than_their_size(
+    sizes: Any, split_bytes: int
+) -> None:
     splits = plan_splits(((str(n), size) for n, size in enumerate(sizes)), split_bytes=split_bytes)
     assert [key for split in splits for key in split] == [str(n) for n in range(len(sizes))]
     held = [[sizes[int(key)] for key in split] for split in splits]
@@ -159,7 +180,7 @@ def ignore(*_: object) -> None:
 
 
 @pytest.mark.parametrize("segments", [40, 400])
-def test_the_memory_of_a_mapper_does_not_grow_with_its_input(file_footage, segments):
+def test_the_memory_of_a_mapper_does_not_grow_with_its_input(file_footage: Footage, segments: int) -> None:
     """What it holds and what it passes on at a time, in bytes: the same for ten times the segments."""
     footage = file_footage
     frames = [footage.frame(NOON_MS + n * 200, *["car"] * 4, index=n) for n in range(50)]
@@ -176,7 +197,7 @@ def test_the_memory_of_a_mapper_does_not_grow_with_its_input(file_footage, segme
     assert most <= 11 * segment_bytes
 
 
-def test_a_segment_larger_than_the_buffer_is_passed_on_while_it_is_read(file_footage):
+def test_a_segment_larger_than_the_buffer_is_passed_on_while_it_is_read(file_footage: Footage) -> None:
     footage = file_footage
     frames = [footage.frame(NOON_MS + n * 200, *["car"] * 4, index=n) for n in range(5000)]
     key = footage.segment(frames)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from frametally import keys
 from frametally.books.quality import read_quality
 from frametally.books.runs import current_runs
 from frametally.errors import Retryable
+from frametally.ports.object_store import ObjectStore
 from frametally.records import DeadLetter, MediaManifest, encode
 from frametally.segments.contents import encode_segment
 from frametally.undo_records import Tombstone
@@ -15,12 +19,15 @@ from frametally_hadoop import driver
 from frametally_hadoop.planning.selection import DaySelection
 from frametally_hadoop.publication.audit import CHAIN_UNBROKEN, COVERAGE_EQUALS_MANIFESTS, SEGMENTS_WHOLE
 
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
+
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
 MEDIUM = "ab" * 32
 
 
-def put_manifest(footage, *, frames: int, state: str = "complete"):
+def put_manifest(footage: Footage, *, frames: int, state: str = "complete") -> None:
     manifest = MediaManifest(
         sha256=MEDIUM,
         name="gate.mp4",
@@ -39,7 +46,7 @@ def put_manifest(footage, *, frames: int, state: str = "complete"):
     footage.store.put(keys.media_key(MEDIUM), encode(manifest))
 
 
-def put_dead_letter(footage, index: int) -> None:
+def put_dead_letter(footage: Footage, index: int) -> None:
     """The next segment of the chain: no frame, and a dead letter."""
     letter = DeadLetter(
         offset=index,
@@ -62,7 +69,7 @@ def put_dead_letter(footage, index: int) -> None:
     footage.store.put(keys.segment_key("tiny-1", "log-1", "frames", 0, index), data)
 
 
-def verdicts(footage, day: str = "2026-01-01") -> dict[str, bool | None]:
+def verdicts(footage: Footage, day: str = "2026-01-01") -> dict[str, bool | None]:
     """The checks of the day's current run that are not simply passed."""
     [run] = [run for run in current_runs(footage.store) if run.day == day]
     report = read_quality(footage.store, run)
@@ -70,12 +77,12 @@ def verdicts(footage, day: str = "2026-01-01") -> dict[str, bool | None]:
     return {check.name: check.passed for check in report.checks if not check.passed}
 
 
-def film(footage, count: int, first: int = 0, start_ms: int = NOON_MS, **options) -> str:
+def film(footage: Footage, count: int, first: int = 0, start_ms: int = NOON_MS, **options: Any) -> str:
     numbers = range(first, first + count)
     return footage.segment([footage.frame(start_ms + n, "car", index=n) for n in numbers], **options)
 
 
-def test_a_dead_letter_that_comes_after_the_counts_puts_their_report_right(footage):
+def test_a_dead_letter_that_comes_after_the_counts_puts_their_report_right(footage: Footage) -> None:
     film(footage, 5)
     put_manifest(footage, frames=6)
     footage.aggregate()
@@ -88,7 +95,7 @@ def test_a_dead_letter_that_comes_after_the_counts_puts_their_report_right(foota
     assert verdicts(footage) == {}
 
 
-def test_a_medium_that_is_complete_after_the_counts_puts_their_report_right(footage):
+def test_a_medium_that_is_complete_after_the_counts_puts_their_report_right(footage: Footage) -> None:
     film(footage, 5)
     put_manifest(footage, frames=5, state="producing")
     footage.aggregate()
@@ -98,7 +105,9 @@ def test_a_medium_that_is_complete_after_the_counts_puts_their_report_right(foot
     assert verdicts(footage) == {}
 
 
-def test_a_segment_of_another_day_that_is_restored_puts_the_reports_of_its_model_right(footage):
+def test_a_segment_of_another_day_that_is_restored_puts_the_reports_of_its_model_right(
+    footage: Footage,
+) -> None:
     film(footage, 5)
     put_manifest(footage, frames=5)
     gone = film(footage, 1, first=5, start_ms=NOON_MS + DAY_MS)
@@ -112,7 +121,9 @@ def test_a_segment_of_another_day_that_is_restored_puts_the_reports_of_its_model
     assert verdicts(footage) == {}
 
 
-def test_a_report_that_is_made_anew_is_that_of_a_count_from_the_beginning(footage, twin):
+def test_a_report_that_is_made_anew_is_that_of_a_count_from_the_beginning(
+    footage: Footage, twin: Callable[[Footage], Footage]
+) -> None:
     film(footage, 5)
     put_manifest(footage, frames=6)
     footage.aggregate()
@@ -126,7 +137,9 @@ def test_a_report_that_is_made_anew_is_that_of_a_count_from_the_beginning(footag
     assert footage.objects("mapreduce-output") == late.objects("mapreduce-output")
 
 
-def test_a_report_that_would_say_the_same_is_not_written_and_no_part_file_is_read(footage, watched):
+def test_a_report_that_would_say_the_same_is_not_written_and_no_part_file_is_read(
+    footage: Footage, watched: Callable[..., ObjectStore]
+) -> None:
     film(footage, 5)
     put_manifest(footage, frames=6)
     footage.aggregate()
@@ -136,7 +149,7 @@ def test_a_report_that_would_say_the_same_is_not_written_and_no_part_file_is_rea
 
 
 @pytest.mark.parametrize("harm", ["part", "report"])
-def test_what_is_damaged_of_a_published_day_does_not_stop_an_aggregation(footage, harm):
+def test_what_is_damaged_of_a_published_day_does_not_stop_an_aggregation(footage: Footage, harm: str) -> None:
     film(footage, 5)
     put_manifest(footage, frames=6)
     [run] = footage.aggregate().runs
@@ -147,7 +160,7 @@ def test_what_is_damaged_of_a_published_day_does_not_stop_an_aggregation(footage
 
 
 @pytest.fixture
-def expired(footage):
+def expired(footage: Footage) -> Footage:
     """A day of two segments that was counted, and is stale, as the first one is gone."""
     gone = film(footage, 5)
     film(footage, 5, first=5, start_ms=NOON_MS + 120_000)
@@ -156,11 +169,13 @@ def expired(footage):
     return footage
 
 
-def late_footage(footage) -> None:
+def late_footage(footage: Footage) -> None:
     film(footage, 50, first=100, start_ms=NOON_MS + 600_000)
 
 
-def test_late_footage_of_a_day_whose_segments_are_gone_is_not_published_and_it_says_why(expired):
+def test_late_footage_of_a_day_whose_segments_are_gone_is_not_published_and_it_says_why(
+    expired: Footage,
+) -> None:
     before = expired.parts()
     late_footage(expired)
     film(expired, 1, first=900, start_ms=NOON_MS + DAY_MS)
@@ -177,7 +192,7 @@ def test_late_footage_of_a_day_whose_segments_are_gone_is_not_published_and_it_s
     assert expired.parts().items() >= before.items()
 
 
-def test_what_is_left_of_a_day_is_published_if_it_is_asked_for(expired):
+def test_what_is_left_of_a_day_is_published_if_it_is_asked_for(expired: Footage) -> None:
     late_footage(expired)
     of_the_day = DaySelection(NOON_MS // DAY_MS * DAY_MS, (NOON_MS // DAY_MS + 1) * DAY_MS, recount=True)
     report = expired.aggregate(selection=of_the_day)
@@ -186,14 +201,16 @@ def test_what_is_left_of_a_day_is_published_if_it_is_asked_for(expired):
 
 
 @pytest.mark.parametrize(("days", "said"), [(30, 0), (0, 1)])
-def test_a_day_that_only_loses_segments_stays_and_is_named_only_if_they_were_to_be_kept(expired, days, said):
+def test_a_day_that_only_loses_segments_stays_and_is_named_only_if_they_were_to_be_kept(
+    expired: Footage, days: int, said: int
+) -> None:
     before = expired.parts()
     report = expired.aggregate(store_metadata_days=days)
     assert (report.runs, len(report.skipped), report.days_up_to_date) == ([], said, 1 - said)
     assert expired.parts() == before
 
 
-def forget(footage, *, source: str = "gate", from_ms: int | None = None) -> None:
+def forget(footage: Footage, *, source: str = "gate", from_ms: int | None = None) -> None:
     stone = Tombstone(
         media=keys.media_id(MEDIUM, 0),
         source=source,
@@ -205,7 +222,7 @@ def forget(footage, *, source: str = "gate", from_ms: int | None = None) -> None
     footage.store.put(keys.tombstone_key(stone.media, stone.from_ms, stone.to_ms), encode(stone))
 
 
-def test_what_was_forgotten_is_not_taken_for_lost(footage):
+def test_what_was_forgotten_is_not_taken_for_lost(footage: Footage) -> None:
     film(footage, 5)
     footage.aggregate()
     forget(footage, from_ms=NOON_MS + 3)
@@ -214,7 +231,7 @@ def test_what_was_forgotten_is_not_taken_for_lost(footage):
 
 
 @pytest.mark.parametrize("days", [0, 30])
-def test_a_forget_that_a_day_of_expired_segments_cannot_follow_is_named(expired, days):
+def test_a_forget_that_a_day_of_expired_segments_cannot_follow_is_named(expired: Footage, days: int) -> None:
     before = expired.parts()
     forget(expired, from_ms=NOON_MS + 120_007)
     report = expired.aggregate(store_metadata_days=days)
@@ -222,12 +239,12 @@ def test_a_forget_that_a_day_of_expired_segments_cannot_follow_is_named(expired,
     assert expired.parts() == before
 
 
-def test_a_setting_that_a_day_of_expired_segments_cannot_follow_is_named(expired):
+def test_a_setting_that_a_day_of_expired_segments_cannot_follow_is_named(expired: Footage) -> None:
     report = expired.aggregate(store_metadata_days=30, count_labels="car")
     assert (report.runs, [skipped.name for skipped in report.skipped]) == ([], ["tiny-1, 2026-01-01"])
 
 
-def test_a_source_whose_segments_are_gone_can_still_be_forgotten(footage):
+def test_a_source_whose_segments_are_gone_can_still_be_forgotten(footage: Footage) -> None:
     gone = footage.segment([footage.frame(NOON_MS + n, "car", index=n, source="yard") for n in range(4)])
     film(footage, 5)
     footage.aggregate()
@@ -237,13 +254,15 @@ def test_a_source_whose_segments_are_gone_can_still_be_forgotten(footage):
     assert (report.frames, report.skipped) == (5, [])
 
 
-def test_a_segment_that_goes_while_it_is_counted_shrinks_nothing(footage, monkeypatch):
+def test_a_segment_that_goes_while_it_is_counted_shrinks_nothing(
+    footage: Footage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gone = film(footage, 5)
     footage.aggregate()
     before = footage.parts()
     film(footage, 5, first=5, start_ms=NOON_MS + 120_000)
 
-    def one_goes_first(**arguments):
+    def one_goes_first(**arguments: Any) -> None:
         monkeypatch.undo()
         footage.store.delete(gone)
         raise Retryable("the counting job failed")
@@ -254,7 +273,7 @@ def test_a_segment_that_goes_while_it_is_counted_shrinks_nothing(footage, monkey
     assert footage.parts() == before
 
 
-def test_a_damaged_segment_of_another_day_takes_the_guard_from_no_other(expired):
+def test_a_damaged_segment_of_another_day_takes_the_guard_from_no_other(expired: Footage) -> None:
     film(expired, 3, first=900, start_ms=NOON_MS + DAY_MS, spoil=lambda data: data[:-30])
     before = expired.parts()
     late_footage(expired)

@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,21 +22,24 @@ from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.planning.pace import Aggregated, Pace, estimate_s
 from frametally_hadoop.planning.selection import select
 
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
+
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
 MIDNIGHT_MS = NOON_MS - DAY_MS // 2
 
 
-def three_days(footage) -> None:
+def three_days(footage: Footage) -> None:
     for day in range(3):
         footage.segment([footage.frame(NOON_MS + day * DAY_MS + n, "car", index=n) for n in range(day + 1)])
 
 
-def days(report) -> list[str]:
+def days(report: Any) -> list[str]:
     return [run.day for run in report.runs]
 
 
-def plan(footage, **changed):
+def plan(footage: Footage, **changed: Any) -> Any:
     return dry_run(
         settings=footage.settings.model_copy(update=changed), store=footage.store, progress=NoProgress()
     )
@@ -49,14 +55,18 @@ def plan(footage, **changed):
         ({}, ["2026-01-01", "2026-01-02", "2026-01-03"]),
     ],
 )
-def test_only_the_days_that_the_range_touches_are_counted(footage, bounds, counted):
+def test_only_the_days_that_the_range_touches_are_counted(
+    footage: Footage, bounds: dict[str, Any], counted: list[str]
+) -> None:
     three_days(footage)
     asked = select(from_ms=bounds.get("from_ms"), to_ms=bounds.get("to_ms"))
     assert days(footage.aggregate(selection=asked)) == counted
     assert len(footage.aggregate().runs) == 3 - len(counted)
 
 
-def test_days_counted_one_by_one_have_the_bytes_of_those_counted_at_once(footage, twin):
+def test_days_counted_one_by_one_have_the_bytes_of_those_counted_at_once(
+    footage: Footage, twin: Callable[[Footage], Footage]
+) -> None:
     three_days(footage)
     at_once = twin(footage)
     at_once.aggregate()
@@ -66,7 +76,7 @@ def test_days_counted_one_by_one_have_the_bytes_of_those_counted_at_once(footage
     assert footage.objects("mapreduce-output") == at_once.objects("mapreduce-output")
 
 
-def test_all_counts_again_what_is_up_to_date_to_the_same_bytes(footage):
+def test_all_counts_again_what_is_up_to_date_to_the_same_bytes(footage: Footage) -> None:
     three_days(footage)
     footage.aggregate()
     before = footage.parts()
@@ -81,12 +91,12 @@ def test_all_counts_again_what_is_up_to_date_to_the_same_bytes(footage):
     assert footage.aggregate().runs == []
 
 
-def test_a_range_without_a_day_is_refused():
+def test_a_range_without_a_day_is_refused() -> None:
     with pytest.raises(Misconfigured, match="--from is not before --to"):
         select(from_ms=5, to_ms=5)
 
 
-def test_a_dry_run_names_what_an_aggregation_then_does_and_does_nothing_itself(footage):
+def test_a_dry_run_names_what_an_aggregation_then_does_and_does_nothing_itself(footage: Footage) -> None:
     three_days(footage)
     footage.aggregate(selection=select(from_ms=None, to_ms=MIDNIGHT_MS + DAY_MS))
     before = footage.objects("")
@@ -102,7 +112,9 @@ def test_a_dry_run_names_what_an_aggregation_then_does_and_does_nothing_itself(f
 
 
 @pytest.mark.parametrize("cut", [0, 20])
-def test_a_day_with_a_damaged_segment_stays_listed_in_one_state_until_the_segment_is_restored(footage, cut):
+def test_a_day_with_a_damaged_segment_stays_listed_in_one_state_until_the_segment_is_restored(
+    footage: Footage, cut: int
+) -> None:
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(3)])
     key = footage.segment(
         [footage.frame(NOON_MS + 5, "car", index=5), footage.frame(NOON_MS + 6, "car", index=6)]
@@ -123,7 +135,9 @@ def test_a_day_with_a_damaged_segment_stays_listed_in_one_state_until_the_segmen
     assert plan(footage).days == []
 
 
-def test_a_day_that_is_counted_by_other_settings_and_by_these_again_is_listed_in_another_state(footage):
+def test_a_day_that_is_counted_by_other_settings_and_by_these_again_is_listed_in_another_state(
+    footage: Footage,
+) -> None:
     three_days(footage)
     before = {day.state for day in plan(footage).days}
     footage.aggregate()
@@ -132,7 +146,7 @@ def test_a_day_that_is_counted_by_other_settings_and_by_these_again_is_listed_in
     assert len(plan(footage).days) == 3
 
 
-def test_the_time_is_estimated_from_earlier_aggregations_with_the_same_runner(footage):
+def test_the_time_is_estimated_from_earlier_aggregations_with_the_same_runner(footage: Footage) -> None:
     three_days(footage)
     assert (plan(footage).estimated_s, plan(footage).estimated_from) == (None, 0)
     pace = Pace(footage.settings.data_dir)
@@ -145,7 +159,7 @@ def test_the_time_is_estimated_from_earlier_aggregations_with_the_same_runner(fo
     assert plan(footage, runner="spark").estimated_s is None
 
 
-def test_what_was_counted_is_noted_beside_the_data_and_not_in_the_store(footage):
+def test_what_was_counted_is_noted_beside_the_data_and_not_in_the_store(footage: Footage) -> None:
     three_days(footage)
     footage.aggregate()
     [noted] = Pace(footage.settings.data_dir).earlier("inline")
@@ -155,7 +169,7 @@ def test_what_was_counted_is_noted_beside_the_data_and_not_in_the_store(footage)
     assert len(Pace(footage.settings.data_dir).earlier("inline")) == 1
 
 
-def test_half_a_note_of_a_killed_process_is_passed_over(tmp_path):
+def test_half_a_note_of_a_killed_process_is_passed_over(tmp_path: Path) -> None:
     pace = Pace(tmp_path)
     pace.note(Aggregated(runner="inline", days=1, segments=1, bytes=10, seconds=1))
     with (tmp_path / "aggregations.jsonl").open("ab") as file:
@@ -165,12 +179,12 @@ def test_half_a_note_of_a_killed_process_is_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("15s", 15), ("15m", 900), ("1h", 3600), ("24h", 86_400)])
-def test_a_period_is_a_number_and_a_unit(text, seconds):
+def test_a_period_is_a_number_and_a_unit(text: str, seconds: int) -> None:
     assert parse_period_s("--every", text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "0s", "15", "m", "-1m", "1.5h", "25h", "15 m", "٣s"])
-def test_a_period_that_is_none_is_one_line(text):
+def test_a_period_that_is_none_is_one_line(text: str) -> None:
     with pytest.raises(Misconfigured, match="examples are 15s, 15m and 1h"):
         parse_period_s("--every", text)
 
@@ -188,7 +202,7 @@ class Clock:
         self.now_s += seconds
 
 
-def test_rounds_begin_at_the_period_and_a_long_one_makes_the_next_late_never_parallel():
+def test_rounds_begin_at_the_period_and_a_long_one_makes_the_next_late_never_parallel() -> None:
     clock, began = Clock(), []
     takes_s = iter([1, 25, 1, 1])
 
@@ -207,7 +221,7 @@ def test_rounds_begin_at_the_period_and_a_long_one_makes_the_next_late_never_par
     assert (rounds, began) == (4, [0, 10, 35, 45])
 
 
-def test_a_round_that_fails_for_now_is_said_and_tried_again():
+def test_a_round_that_fails_for_now_is_said_and_tried_again() -> None:
     clock, said = Clock(), []
 
     class Said(NoProgress):
@@ -228,7 +242,7 @@ def test_a_round_that_fails_for_now_is_said_and_tried_again():
     assert said == ["the store is away; the next try is in 10 s"] * 3
 
 
-def test_what_a_person_must_change_ends_the_rounds():
+def test_what_a_person_must_change_ends_the_rounds() -> None:
     def work() -> None:
         raise Misconfigured("no mrjob")
 
@@ -236,7 +250,7 @@ def test_what_a_person_must_change_ends_the_rounds():
         repeat(work, period_s=10, should_stop=lambda: False, progress=NoProgress())
 
 
-def test_the_lock_lets_one_in_at_a_time(tmp_path):
+def test_the_lock_lets_one_in_at_a_time(tmp_path: Path) -> None:
     said, inside = [], []
 
     def second() -> None:
@@ -259,7 +273,7 @@ def test_the_lock_lets_one_in_at_a_time(tmp_path):
     assert said == [f"another `frametally aggregate` is at work here (process {os.getpid()}); waiting for it"]
 
 
-def test_a_crash_releases_the_lock(tmp_path):
+def test_a_crash_releases_the_lock(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path; from frametally.files.work_lock import work_lock\n"
         "with work_lock(Path(sys.argv[1]), 'aggregate'): os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -280,7 +294,7 @@ def frametally(*arguments: object, **env: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_footage):
+def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_footage: Footage) -> None:
     footage = file_footage
     three_days(footage)
     place = {
@@ -315,7 +329,7 @@ def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_foot
     assert "7 s does not divide a day" in odd.stderr
 
 
-def test_a_day_that_was_set_aside_whole_is_an_outcome_and_not_a_failure(file_footage):
+def test_a_day_that_was_set_aside_whole_is_an_outcome_and_not_a_failure(file_footage: Footage) -> None:
     file_footage.segment([file_footage.frame()], spoil=lambda data: data[:-30])
     place = {
         "FRAMETALLY_DATA_DIR": str(file_footage.settings.data_dir),

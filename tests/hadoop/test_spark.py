@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
 
@@ -20,7 +24,7 @@ def _pyspark() -> None:
 
 
 @pytest.fixture
-def segments(file_footage):
+def segments(file_footage: Footage) -> Footage:
     """Two cameras over an hour's and a day's border, with cars that pass, repeats, and a corrupt line."""
     footage = file_footage
     for source in ("gate", "größer"):
@@ -48,12 +52,12 @@ def segments(file_footage):
     return footage
 
 
-def published(footage) -> dict[str, bytes]:
+def published(footage: Footage) -> dict[str, bytes]:
     """Everything that an aggregation put."""
     return footage.objects("mapreduce-output") | footage.objects("tracks")
 
 
-def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(segments):
+def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(segments: Footage) -> None:
     report = segments.aggregate(runner="inline")
     assert (len(report.runs), len(report.skipped)) == (2, 1)
     assert report.duplicates_dropped > 0

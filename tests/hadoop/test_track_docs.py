@@ -7,6 +7,7 @@ import itertools
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/tracking.md").read_text(encoding="utf-8")
 
 
-def load(name: str):
+def load(name: str) -> Any:
     """A module of the benchmarks, which are scripts and no package."""
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
@@ -31,14 +32,14 @@ measure = load("idf1")
 AT, ASIDE = (10.0, 10.0, 20.0, 40.0), (200.0, 10.0, 20.0, 40.0)
 
 
-def test_idf1_is_1_for_the_truth_whatever_the_identities_are_called():
+def test_idf1_is_1_for_the_truth_whatever_the_identities_are_called() -> None:
     truth = {n: [(1, AT), (2, ASIDE)] for n in range(4)}
     assert measure.idf1(truth, {n: [(70, AT), (8, ASIDE)] for n in range(4)}) == 1
     assert measure.idf1(truth, {}) == 0
     assert measure.idf1({}, {}) == 1
 
 
-def test_idf1_of_a_track_broken_in_two_and_of_two_that_are_swapped():
+def test_idf1_of_a_track_broken_in_two_and_of_two_that_are_swapped() -> None:
     truth = {n: [(1, AT), (2, ASIDE)] for n in range(4)}
     broken = {n: [(n // 3, AT), (9, ASIDE)] for n in range(4)}
     assert measure.idf1(truth, broken) == 2 * (3 + 4) / 16
@@ -46,7 +47,7 @@ def test_idf1_of_a_track_broken_in_two_and_of_two_that_are_swapped():
     assert measure.idf1(truth, swapped) == 2 * (3 + 3) / 16
 
 
-def test_idf1_counts_what_was_missed_and_what_was_not_there():
+def test_idf1_counts_what_was_missed_and_what_was_not_there() -> None:
     truth = {n: [(1, AT)] for n in range(4)}
     assert measure.idf1(truth, {0: [(5, AT)], 1: [(5, AT)]}) == 2 * 2 / (4 + 2)
     assert measure.idf1(truth, {n: [(5, AT), (6, ASIDE)] for n in range(4)}) == 2 * 4 / (4 + 8)
@@ -59,7 +60,7 @@ def test_idf1_counts_what_was_missed_and_what_was_not_there():
         lambda n: st.lists(st.lists(st.integers(0, 9), min_size=n, max_size=n), max_size=5)
     )
 )
-def test_the_pairing_of_identities_is_the_best_there_is(gains):
+def test_the_pairing_of_identities_is_the_best_there_is(gains: Any) -> None:
     rows, columns = len(gains), len(gains[0]) if gains else 0
     padded = [row + [0] * rows for row in gains]
     best = max(
@@ -69,7 +70,7 @@ def test_the_pairing_of_identities_is_the_best_there_is(gains):
     assert measure.greatest_sum(gains) == best
 
 
-def test_the_page_shows_the_numbers_that_were_measured():
+def test_the_page_shows_the_numbers_that_were_measured() -> None:
     result = json.loads((ROOT / "benchmarks/results/tracking.json").read_bytes())
     assert result["command"] in PAGE
     for table in result["tables"]:
@@ -77,7 +78,7 @@ def test_the_page_shows_the_numbers_that_were_measured():
             assert f"| {' | '.join(str(cell) for cell in row)} |" in PAGE
 
 
-def test_what_was_to_be_reached_was_reached():
+def test_what_was_to_be_reached_was_reached() -> None:
     result = json.loads((ROOT / "benchmarks/results/tracking.json").read_bytes())
     for goal in result["goals"]:
         assert goal["at_least"] is None or goal["measured"] >= goal["at_least"], goal["what"]
@@ -85,7 +86,7 @@ def test_what_was_to_be_reached_was_reached():
 
 
 @pytest.mark.parametrize("name", [n for n in Settings.model_fields if "track" in n or n == "count_objects"])
-def test_each_setting_of_the_tracker_is_on_the_page_with_its_default(name):
+def test_each_setting_of_the_tracker_is_on_the_page_with_its_default(name: Any) -> None:
     default = Settings.model_fields[name].default
     shown = f"`{default}`" if default != "" else "empty"
     assert f"| `{ENV_PREFIX}{name.upper()}` | {shown} |" in PAGE

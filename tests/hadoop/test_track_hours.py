@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frametally.books.runs import current_runs, read_run, read_tracks
+from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, FrameDetections, IntervalCount
 from frametally.rules.times import HOUR_MS
 from frametally_hadoop.job.hours import analysed_fps, hours_near, is_enough
+
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
 MIDNIGHT_MS = 1_767_312_000_000  # 2026-01-02T00:00:00Z
 
 
-def counted(footage) -> tuple[list[IntervalCount], list[Coverage]]:
+def counted(footage: Footage) -> tuple[list[IntervalCount], list[Coverage]]:
     counts, coverage = [], []
     for run in current_runs(footage.store):
         of_run = read_run(footage.store, run)
@@ -30,16 +35,18 @@ def counted(footage) -> tuple[list[IntervalCount], list[Coverage]]:
     return counts, coverage
 
 
-def objects(footage, label: str = "car") -> dict[int, int | None]:
+def objects(footage: Footage, label: str = "car") -> dict[int, int | None]:
     """By interval start."""
     return {count.interval_start_ms: count.objects for count in counted(footage)[0] if count.label == label}
 
 
-def tracks(footage) -> list:
+def tracks(footage: Footage) -> list[Any]:
     return [track for run in current_runs(footage.store) for track in read_tracks(footage.store, run)]
 
 
-def drive(footage, first_ms: int, last_ms: int, *, step_ms: int = 200, speed: float = 0.0, **options) -> list:
+def drive(
+    footage: Footage, first_ms: int, last_ms: int, *, step_ms: int = 200, speed: float = 0.0, **options: Any
+) -> list[Any]:
     """Frames of a car that is there from `first_ms` to `last_ms`, moving by `speed` pixels a frame."""
     return [
         footage.frame(time_ms, "car", index=n, box=(100.0 + n * speed, 200.0, 60.0, 40.0), **options)
@@ -47,7 +54,7 @@ def drive(footage, first_ms: int, last_ms: int, *, step_ms: int = 200, speed: fl
     ]
 
 
-def published(footage) -> dict[str, bytes]:
+def published(footage: Footage) -> dict[str, bytes]:
     """Current part files and tracks, without the sequence that tells how often a day was counted."""
     found = {}
     for run in current_runs(footage.store):
@@ -59,7 +66,9 @@ def published(footage) -> dict[str, bytes]:
     return found
 
 
-def test_a_car_that_passes_the_hour_is_counted_once_in_the_interval_where_it_is_first_seen(footage):
+def test_a_car_that_passes_the_hour_is_counted_once_in_the_interval_where_it_is_first_seen(
+    footage: Footage,
+) -> None:
     footage.segment(drive(footage, NOON_MS + HOUR_MS - 70_000, NOON_MS + HOUR_MS + 70_000))
     footage.aggregate()
     assert objects(footage) == {
@@ -71,7 +80,7 @@ def test_a_car_that_passes_the_hour_is_counted_once_in_the_interval_where_it_is_
 
 
 @pytest.mark.parametrize("off_ms", [-200, 0, 200, 400])
-def test_a_car_that_comes_about_the_full_hour_is_counted_once(footage, off_ms):
+def test_a_car_that_comes_about_the_full_hour_is_counted_once(footage: Footage, off_ms: int) -> None:
     footage.segment(
         [footage.frame(NOON_MS + n * 200, index=500 + n) for n in range(-100, off_ms // 200)]
         + drive(footage, NOON_MS + off_ms, NOON_MS + 20_000, speed=3)
@@ -81,7 +90,7 @@ def test_a_car_that_comes_about_the_full_hour_is_counted_once(footage, off_ms):
     assert objects(footage)[(NOON_MS + off_ms) // 60_000 * 60_000] == 1
 
 
-def test_a_car_that_is_hidden_while_the_hour_begins_is_not_counted_again(footage):
+def test_a_car_that_is_hidden_while_the_hour_begins_is_not_counted_again(footage: Footage) -> None:
     before = drive(footage, NOON_MS - 30_000, NOON_MS - 2_000)
     empty = [footage.frame(time_ms, index=900) for time_ms in range(NOON_MS - 2_000, NOON_MS + 2_400, 200)]
     after = drive(footage, NOON_MS + 2_400, NOON_MS + 30_000)
@@ -91,7 +100,7 @@ def test_a_car_that_is_hidden_while_the_hour_begins_is_not_counted_again(footage
 
 
 @pytest.mark.parametrize("interval_s", [60, 3600, 5400, 86_400])
-def test_a_car_that_stands_for_26_hours_is_one(footage, interval_s):
+def test_a_car_that_stands_for_26_hours_is_one(footage: Footage, interval_s: int) -> None:
     start_ms = NOON_MS - 7_200_000 - 12_345
     frames = drive(footage, start_ms, start_ms + 26 * HOUR_MS, step_ms=10_000)
     footage.segments(frames[n : n + 500] for n in range(0, len(frames), 500))
@@ -105,7 +114,9 @@ def test_a_car_that_stands_for_26_hours_is_one(footage, interval_s):
         assert later.path[0][0] < later.hour_start_ms <= earlier.path[-1][0]  # the paths of two hours meet
 
 
-def test_an_object_is_counted_on_one_side_of_midnight_whichever_side_came_first(footage, twin):
+def test_an_object_is_counted_on_one_side_of_midnight_whichever_side_came_first(
+    footage: Footage, twin: Callable[[Footage], Footage]
+) -> None:
     frames = drive(footage, MIDNIGHT_MS - 20_000, MIDNIGHT_MS + 20_000, speed=2)
     evening, morning = frames[:100], frames[100:]
     for first, second in ((evening, morning), (morning, evening)):
@@ -120,7 +131,9 @@ def test_an_object_is_counted_on_one_side_of_midnight_whichever_side_came_first(
         assert ordered.aggregate().runs == []
 
 
-def test_a_neighbours_day_is_stale_within_the_margin_only_and_a_day_without_footage_has_no_run(footage):
+def test_a_neighbours_day_is_stale_within_the_margin_only_and_a_day_without_footage_has_no_run(
+    footage: Footage,
+) -> None:
     footage.segment(drive(footage, MIDNIGHT_MS - 90_000, MIDNIGHT_MS - 61_000))
     assert [run.day for run in footage.aggregate().runs] == ["2026-01-01"]
     footage.segment(drive(footage, MIDNIGHT_MS + 61_000, MIDNIGHT_MS + 62_000))
@@ -131,7 +144,7 @@ def test_a_neighbours_day_is_stale_within_the_margin_only_and_a_day_without_foot
     assert [run.day for run in footage.aggregate().runs] == ["2026-01-02"]
 
 
-def test_without_tracking_no_neighbour_is_stale(footage):
+def test_without_tracking_no_neighbour_is_stale(footage: Footage) -> None:
     footage.segment(drive(footage, MIDNIGHT_MS - 90_000, MIDNIGHT_MS - 61_000))
     footage.aggregate(count_objects=False)
     footage.segment(drive(footage, MIDNIGHT_MS, MIDNIGHT_MS + 1_000))
@@ -139,7 +152,7 @@ def test_without_tracking_no_neighbour_is_stale(footage):
 
 
 @st.composite
-def footage_about_midnight(draw) -> list[tuple[int, Sequence[tuple[float, float]]]]:
+def footage_about_midnight(draw: st.DrawFn) -> list[tuple[int, Sequence[tuple[float, float]]]]:
     """Times in ms from midnight, and where the cars are."""
     shown = []
     for first_s in draw(
@@ -154,8 +167,8 @@ def footage_about_midnight(draw) -> list[tuple[int, Sequence[tuple[float, float]
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shown=footage_about_midnight(), seed=st.integers(0, 2**32), files=st.integers(1, 6))
 def test_splitting_shuffling_and_any_order_of_increments_change_not_a_byte(
-    tmp_path_factory, footage, shown, seed, files
-):
+    tmp_path_factory: pytest.TempPathFactory, footage: Footage, shown: Any, seed: int, files: int
+) -> None:
     frames: list[FrameDetections] = [
         footage.frame(
             MIDNIGHT_MS + time_ms,
@@ -185,7 +198,9 @@ def test_splitting_shuffling_and_any_order_of_increments_change_not_a_byte(
     ("step_ms", "measured"),
     [(100, True), (200, True), (222, True), (230, False), (1000, False), (5000, False)],
 )
-def test_objects_are_unknown_and_never_0_where_too_few_frames_were_analysed(footage, step_ms, measured):
+def test_objects_are_unknown_and_never_0_where_too_few_frames_were_analysed(
+    footage: Footage, step_ms: int, measured: bool
+) -> None:
     footage.segment(drive(footage, NOON_MS, NOON_MS + 30 * step_ms, step_ms=step_ms))
     footage.aggregate(interval_s=3600)
     assert objects(footage) == {NOON_MS: 1 if measured else None}
@@ -194,7 +209,7 @@ def test_objects_are_unknown_and_never_0_where_too_few_frames_were_analysed(foot
     assert len(tracks(footage)) == measured
 
 
-def test_the_jitter_of_a_sampler_is_no_lack_of_frames():
+def test_the_jitter_of_a_sampler_is_no_lack_of_frames() -> None:
     for video_fps in (7, 8, 12, 24, 25, 29.97, 30):
         times, slot = [], 0
         for n in range(int(video_fps * 8)):
@@ -205,13 +220,13 @@ def test_the_jitter_of_a_sampler_is_no_lack_of_frames():
         assert not is_enough(analysed_fps(times[::2], 3000), 500)
 
 
-def test_gaps_in_the_footage_do_not_count_against_its_rate():
+def test_gaps_in_the_footage_do_not_count_against_its_rate() -> None:
     assert analysed_fps([0, 200, 400, 60_000, 60_200], 3000) == 500
     assert analysed_fps([0, 60_000], 3000) == analysed_fps([5], 3000) == analysed_fps([], 3000) == 0
     assert analysed_fps([0, 0, 200], 3000) == 500
 
 
-def test_an_interval_of_several_hours_is_known_only_if_each_of_them_is(footage):
+def test_an_interval_of_several_hours_is_known_only_if_each_of_them_is(footage: Footage) -> None:
     footage.segment(drive(footage, NOON_MS, NOON_MS + 5_000))
     footage.segment(drive(footage, NOON_MS + HOUR_MS, NOON_MS + HOUR_MS + 5_000))
     footage.aggregate(interval_s=7200)
@@ -222,7 +237,7 @@ def test_an_interval_of_several_hours_is_known_only_if_each_of_them_is(footage):
     assert 1 < counted(footage)[1][0].analysed_fps < 4.5
 
 
-def test_with_tracking_off_objects_are_unknown_and_the_coverage_says_so(footage):
+def test_with_tracking_off_objects_are_unknown_and_the_coverage_says_so(footage: Footage) -> None:
     footage.segment(drive(footage, NOON_MS, NOON_MS + 5_000))
     [run] = footage.aggregate(count_objects=False).runs
     assert objects(footage) == {NOON_MS: None}
@@ -230,7 +245,9 @@ def test_with_tracking_off_objects_are_unknown_and_the_coverage_says_so(footage)
     assert run.track_parts == []
 
 
-def test_an_interval_with_a_label_and_no_new_object_has_0_and_other_labels_are_apart(footage):
+def test_an_interval_with_a_label_and_no_new_object_has_0_and_other_labels_are_apart(
+    footage: Footage,
+) -> None:
     cars = drive(footage, NOON_MS + 30_000, NOON_MS + 90_000)
     with_bus = [
         footage.frame(
@@ -246,7 +263,7 @@ def test_an_interval_with_a_label_and_no_new_object_has_0_and_other_labels_are_a
     assert objects(footage, "bus") == {NOON_MS + 60_000: 1}
 
 
-def test_an_interval_whose_boxes_stand_just_at_the_limits_is_measured(footage):
+def test_an_interval_whose_boxes_stand_just_at_the_limits_is_measured(footage: Footage) -> None:
     sure = drive(footage, NOON_MS + 30_000, NOON_MS + 60_000)
     at_the_limit = drive(footage, NOON_MS + 60_000, NOON_MS + 90_000, confidence=0.3)
     footage.segment(sure + at_the_limit)
@@ -255,7 +272,7 @@ def test_an_interval_whose_boxes_stand_just_at_the_limits_is_measured(footage):
 
 
 @pytest.mark.parametrize("interval_s", [1, 60, 2700, 3600, 28_800, 86_400])
-def test_the_sum_over_intervals_is_the_same_for_all_of_them(footage, interval_s):
+def test_the_sum_over_intervals_is_the_same_for_all_of_them(footage: Footage, interval_s: int) -> None:
     for number in range(12):
         start_ms = NOON_MS - 3 * HOUR_MS + number * 1_753_000
         footage.segment(drive(footage, start_ms, start_ms + 4_000, speed=number % 4))
@@ -264,7 +281,7 @@ def test_the_sum_over_intervals_is_the_same_for_all_of_them(footage, interval_s)
     assert Counter(track.is_counted for track in tracks(footage)) == {True: 12}
 
 
-def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(footage):
+def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(footage: Footage) -> None:
     frames = drive(footage, NOON_MS, NOON_MS + 4_000, speed=2)
     frames[7] = footage.frame(
         NOON_MS + 1_400, "car", index=7, confidence=0.95, box=(114.0, 200.0, 60.0, 40.0)
@@ -283,7 +300,9 @@ def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(foot
     assert list(footage.objects("tracks")) == [f"{folder}/part-00000"]
 
 
-def test_tracks_are_there_before_a_reader_can_see_their_run(footage, watched):
+def test_tracks_are_there_before_a_reader_can_see_their_run(
+    footage: Footage, watched: Callable[..., ObjectStore]
+) -> None:
     puts = []
     footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
     store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
@@ -292,7 +311,7 @@ def test_tracks_are_there_before_a_reader_can_see_their_run(footage, watched):
     assert puts[-1].endswith("_runs/000001.json")
 
 
-def test_settings_of_the_tracker_make_days_stale_and_change_what_is_counted(footage):
+def test_settings_of_the_tracker_make_days_stale_and_change_what_is_counted(footage: Footage) -> None:
     footage.segment(drive(footage, NOON_MS, NOON_MS + 10_000, confidence=0.35))
     [first] = footage.aggregate().runs
     assert objects(footage) == {NOON_MS: 0}
@@ -312,13 +331,13 @@ def test_settings_of_the_tracker_make_days_stale_and_change_what_is_counted(foot
         ({"track_label_confidence": "=0.5"}, "'=0.5' is no label with a confidence"),
     ],
 )
-def test_settings_that_cannot_be_are_one_line(footage, setting, named):
+def test_settings_that_cannot_be_are_one_line(footage: Footage, setting: dict[str, Any], named: str) -> None:
     with pytest.raises(Exception, match=named) as raised:
         footage.aggregate(**setting)
     assert type(raised.value).__name__ == "Misconfigured"
 
 
-def test_a_frame_belongs_to_its_hour_and_to_the_one_within_a_minute():
+def test_a_frame_belongs_to_its_hour_and_to_the_one_within_a_minute() -> None:
     assert hours_near(NOON_MS) == hours_near(NOON_MS + 59_999) == (NOON_MS, NOON_MS - HOUR_MS)
     assert hours_near(NOON_MS + 60_000) == hours_near(NOON_MS + HOUR_MS - 60_001) == (NOON_MS,)
     assert hours_near(NOON_MS - 60_000) == hours_near(NOON_MS - 1) == (NOON_MS - HOUR_MS, NOON_MS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -86,7 +86,7 @@ def scene(
     return frames, owners
 
 
-def visits_of(frames: Sequence[Seen], **params: object) -> list[Visit]:
+def visits_of(frames: Sequence[Seen], **params: Any) -> list[Visit]:
     tracking = TrackParams()._replace(**params)
     return find_visits(frames, CountParams(tracking=tracking), tracking)
 
@@ -103,7 +103,7 @@ def owners_of(visits: Iterable[Visit], owners: dict[tuple[int, Box], int]) -> li
     return sorted(found, key=min)
 
 
-def assert_each_is_one_visit(walkers: Sequence[Walker], fps: float, **options: object) -> None:
+def assert_each_is_one_visit(walkers: Sequence[Walker], fps: float, **options: Any) -> None:
     frames, owners = scene(walkers, fps=fps, **options)
     assert owners_of(visits_of(frames), owners) == [{n} for n in range(len(walkers))]
 
@@ -113,7 +113,7 @@ def hidden(*spans: tuple[float, float]) -> Callable[[float], float]:
 
 
 @pytest.mark.parametrize("fps", [30, 10, 5, 4.5])
-def test_walkers_whose_paths_cross_stay_who_they_are(fps):
+def test_walkers_whose_paths_cross_stay_who_they_are(fps: float) -> None:
     assert_each_is_one_visit(
         [
             Walker(start=(200, 200), velocity=(60, 20)),
@@ -125,26 +125,28 @@ def test_walkers_whose_paths_cross_stay_who_they_are(fps):
 
 
 @pytest.mark.parametrize("fps", [10, 5])
-def test_a_walker_hidden_behind_another_is_the_same_afterwards(fps):
+def test_a_walker_hidden_behind_another_is_the_same_afterwards(fps: int) -> None:
     in_front = Walker(start=(300, 300), velocity=(40, 0), size=(60, 120))
     behind = Walker(start=(900, 290), velocity=(-40, 0), sight=hidden((6.9, 8.3)))
     assert_each_is_one_visit([in_front, behind], fps)
 
 
 @pytest.mark.parametrize(("hidden_s", "visits"), [(0.8, 1), (2.5, 1), (4.5, 1), (9.0, 2)])
-def test_whoever_is_hidden_for_longer_than_gap_and_stitch_is_a_new_visit(hidden_s, visits):
+def test_whoever_is_hidden_for_longer_than_gap_and_stitch_is_a_new_visit(
+    hidden_s: float, visits: int
+) -> None:
     walker = Walker(start=(300, 300), velocity=(45, 0), sight=hidden((5, 5 + hidden_s)))
     frames, _ = scene([walker], fps=5)
     assert len(visits_of(frames)) == visits
 
 
-def test_without_stitching_a_long_gap_breaks_a_visit_in_two():
+def test_without_stitching_a_long_gap_breaks_a_visit_in_two() -> None:
     frames, _ = scene([Walker(start=(300, 300), velocity=(20, 0), sight=hidden((5, 9.5)))], fps=5)
     assert len(visits_of(frames, stitch_ms=0)) == 2
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_fifth_of_all_boxes_missing_and_single_false_alarms_change_no_count(seed):
+def test_a_fifth_of_all_boxes_missing_and_single_false_alarms_change_no_count(seed: Any) -> None:
     rng = random.Random(seed)  # noqa: S311
     walkers = [
         Walker(
@@ -165,7 +167,7 @@ def test_a_fifth_of_all_boxes_missing_and_single_false_alarms_change_no_count(se
     assert owners_of(visits_of(frames), owners) == [{n} for n in range(7)]
 
 
-def test_weak_boxes_go_on_with_a_visit_and_never_begin_one():
+def test_weak_boxes_go_on_with_a_visit_and_never_begin_one() -> None:
     walker = Walker(start=(300, 300), velocity=(30, 0), sight=lambda now_s: 0.15 if 2 < now_s < 12 else 0.9)
     shadow = Walker(start=(900, 300), sight=lambda _: 0.59)
     frames, owners = scene([walker, shadow], fps=5)
@@ -174,7 +176,7 @@ def test_weak_boxes_go_on_with_a_visit_and_never_begin_one():
     assert len(visit.sightings) == len(frames)
 
 
-def test_a_label_may_have_a_threshold_of_its_own():
+def test_a_label_may_have_a_threshold_of_its_own() -> None:
     walkers = [
         Walker(start=(900, 300 + 200 * n), sight=lambda _: 0.55, label=label) for n, label in enumerate("ab")
     ]
@@ -182,39 +184,39 @@ def test_a_label_may_have_a_threshold_of_its_own():
     assert [visit.label for visit in visits_of(frames, strong_by_label=(("b", 4000),))] == ["b"]
 
 
-def test_one_who_leaves_at_the_border_and_another_who_comes_in_there_are_two():
+def test_one_who_leaves_at_the_border_and_another_who_comes_in_there_are_two() -> None:
     leaves = Walker(start=(1180, 300), velocity=(30, 0), until_s=4)
     comes = Walker(start=(1270, 310), velocity=(-30, 0), since_s=6)
     assert_each_is_one_visit([leaves, comes], 5)
 
 
 @pytest.mark.parametrize(("end_x", "start_x"), [(1190, 1262), (1262, 1190)])
-def test_one_end_at_the_border_is_enough_to_tell_two_visits(end_x, start_x):
+def test_one_end_at_the_border_is_enough_to_tell_two_visits(end_x: int, start_x: int) -> None:
     goes = Walker(start=(end_x, 300), until_s=4)
     comes = Walker(start=(start_x, 310), since_s=7.5)
     assert_each_is_one_visit([goes, comes], 5)
 
 
-def test_away_from_the_border_the_same_would_be_one_that_was_hidden():
+def test_away_from_the_border_the_same_would_be_one_that_was_hidden() -> None:
     leaves = Walker(start=(580, 300), velocity=(10, 0), until_s=4)
     comes = Walker(start=(640, 310), velocity=(10, 0), since_s=7.5)
     frames, _ = scene([leaves, comes], fps=5)
     assert len(visits_of(frames)) == 1
 
 
-def test_who_comes_back_is_a_new_visit():
+def test_who_comes_back_is_a_new_visit() -> None:
     walkers = [Walker(start=(20, 300), velocity=(60, 0), since_s=s, until_s=s + 10) for s in (0, 40)]
     assert_each_is_one_visit(walkers, 5, seconds=60)
 
 
-def test_labels_are_tracked_each_by_itself():
+def test_labels_are_tracked_each_by_itself() -> None:
     frames, owners = scene(
         [Walker(start=(300, 300), label="car"), Walker(start=(300, 300), label="truck")], fps=5
     )
     assert owners_of(visits_of(frames), owners) == [{0}, {1}]
 
 
-def test_a_thing_that_never_moves_is_an_object_unless_its_label_says_otherwise():
+def test_a_thing_that_never_moves_is_an_object_unless_its_label_says_otherwise() -> None:
     parked = [Walker(start=(300, 300), label=label) for label in ("car", "person")]
     walks = Walker(start=(600, 300), velocity=(10, 0))
     frames, owners = scene([*parked, walks], fps=5)
@@ -222,7 +224,7 @@ def test_a_thing_that_never_moves_is_an_object_unless_its_label_says_otherwise()
     assert owners_of(visits_of(frames, fixed_labels=("person",)), owners) == [{0}, {2}]
 
 
-def test_the_true_time_between_frames_is_what_moves_a_track():
+def test_the_true_time_between_frames_is_what_moves_a_track() -> None:
     """At a steady 10 frames a second, then with most of them missing, as a slow machine drops them."""
     runner = Walker(start=(30, 300), velocity=(250, 0), until_s=4.8)
     frames, owners = scene([runner], fps=10, seconds=4.8)
@@ -232,17 +234,17 @@ def test_the_true_time_between_frames_is_what_moves_a_track():
     assert len(visit.sightings) == len(kept)
 
 
-def test_who_moves_by_more_than_a_width_between_two_frames_is_one_visit():
+def test_who_moves_by_more_than_a_width_between_two_frames_is_one_visit() -> None:
     assert_each_is_one_visit([Walker(start=(30, 300), velocity=(230, 0), until_s=5)], 5, seconds=5)
 
 
-def test_the_surest_box_begins_a_track_however_high_the_threshold_is():
+def test_the_surest_box_begins_a_track_however_high_the_threshold_is() -> None:
     frames, _ = scene([Walker(start=(300, 300), sight=lambda _: 1.0)], fps=5)
     assert len(visits_of(frames, strong=10_000)) == 1
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_neither_the_order_of_boxes_nor_equal_overlaps_leave_anything_to_chance(seed):
+def test_neither_the_order_of_boxes_nor_equal_overlaps_leave_anything_to_chance(seed: Any) -> None:
     """One stands still, then two step out of it, to the left and to the right: either is as near."""
     walkers = [Walker(start=(300, 300), until_s=4)]
     walkers += [Walker(start=(300 + off, 300), since_s=4) for off in (-10, 10)]
@@ -259,7 +261,7 @@ def test_neither_the_order_of_boxes_nor_equal_overlaps_leave_anything_to_chance(
     assert boxes(visits_of(frames))[0][-1][2] == 2700  # the left one, by rule
 
 
-def test_only_what_is_counted_makes_a_visit_and_its_first_counted_box_begins_it():
+def test_only_what_is_counted_makes_a_visit_and_its_first_counted_box_begins_it() -> None:
     grows = Walker(start=(300, 300), sight=lambda now_s: 0.65 if 1 < now_s < 3 else 0.9)
     frames, _ = scene([grows], fps=5, seconds=5)
     tracking = TrackParams()
@@ -280,7 +282,9 @@ areas = st.lists(
 
 
 @given(tracks=areas, boxes=areas, least=st.sampled_from([0.01, 0.2, 0.5]))
-def test_pairs_are_one_to_one_overlap_enough_and_the_best_free_one_is_taken(tracks, boxes, least):
+def test_pairs_are_one_to_one_overlap_enough_and_the_best_free_one_is_taken(
+    tracks: Any, boxes: Any, least: Any
+) -> None:
     def overlap(i: int, j: int) -> float:
         a, b = tracks[i], boxes[j]
         across, down = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])

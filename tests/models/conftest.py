@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from small_network import clip_frames, nncf, write_model
+from tests.models.small_network import clip_frames, nncf, write_model
 
 __all__ = ["clip_frames", "nncf", "write_model"]

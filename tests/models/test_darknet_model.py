@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -201,7 +202,7 @@ def test_with_three_own_files_nothing_is_fetched(write_model: WriteModel) -> Non
 @pytest.mark.parametrize("which", ["model_cfg", "model_weights", "model_names"])
 def test_an_own_file_that_is_not_there_is_named_with_its_setting(write_model: WriteModel, which: str) -> None:
     own = write_model()
-    given = {"model_cfg": own.cfg, "model_weights": own.weights, "model_names": own.names}
+    given: dict[str, Any] = {"model_cfg": own.cfg, "model_weights": own.weights, "model_names": own.names}
     missing = own.cfg.parent / "missing"
     with pytest.raises(Misconfigured) as error:
         chosen_model_files(load_settings(**given | {which: missing}))

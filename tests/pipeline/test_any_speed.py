@@ -1,5 +1,7 @@
 """However fast footage comes in, whoever detects it, however often it is announced: the same part files."""
 
+from __future__ import annotations
+
 import os
 import random
 import re
@@ -9,9 +11,11 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import av
 import pytest
@@ -27,6 +31,9 @@ from frametally_hadoop.driver import aggregate
 from frametally_models.prepare import prepare_detector
 from frametally_producer.produce import produce
 from frametally_producer.writing.production import ProduceCall
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Counted
 
 START_TIME = "2026-01-01T08:00:00Z"
 SHUFFLES = max(1, int(os.environ.get("FAULTS_REAL_KILLS", "1")) // 2)
@@ -52,28 +59,32 @@ def long_clip(traffic_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return path
 
 
-def settings_in(folder: Path, **changes: object) -> Settings:
+def settings_in(folder: Path, **changes: Any) -> Settings:
     """Every tenth frame of the clip, a small network: 120 frames in a second or two."""
-    fixed = {"sample_fps": str(float(Fraction(1, 3))), "input_width_px": 224, "input_height_px": 224}
+    fixed: dict[str, Any] = {
+        "sample_fps": str(float(Fraction(1, 3))),
+        "input_width_px": 224,
+        "input_height_px": 224,
+    }
     return load_settings(data_dir=folder, **(fixed | {"interval_s": 60, "batch_s": 0.5} | changes))
 
 
 class PacedLog:
     """The log, published to at a pace: an option of this test, not of the product."""
 
-    def __init__(self, log, pause_s: float) -> None:
+    def __init__(self, log: Any, pause_s: float) -> None:
         self._log, self._pause_s = log, pause_s
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
 
-    def publish(self, topic: str, messages) -> None:
+    def publish(self, topic: str, messages: Any) -> None:
         for message in messages:
             self._log.publish(topic, [message])
             time.sleep(self._pause_s)
 
 
-def start_consumer(settings: Settings, batch_frames: int) -> subprocess.Popen:
+def start_consumer(settings: Settings, batch_frames: int) -> subprocess.Popen[str]:
     env = os.environ | {
         "FRAMETALLY_INPUT_WIDTH_PX": str(settings.input_width_px),
         "FRAMETALLY_INPUT_HEIGHT_PX": str(settings.input_height_px),
@@ -89,7 +100,7 @@ def start_consumer(settings: Settings, batch_frames: int) -> subprocess.Popen:
     )
 
 
-def wait_until(condition, what: str, timeout_s: float = 90) -> None:
+def wait_until(condition: Any, what: str, timeout_s: float = 90) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"still waiting: {what}"
@@ -144,7 +155,7 @@ def produced_at(pace_s: float, consumers: int, clip: Path, folder: Path, batch_f
 
 
 def test_three_speeds_and_two_consumers_give_the_same_part_files(
-    long_clip: Path, model_files, tmp_path: Path, part_files
+    long_clip: Path, model_files: object, tmp_path: Path, part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
     produced_at(0.0, 1, long_clip, tmp_path / "at-once", batch_frames=500)
     produced_at(0.02, 1, long_clip, tmp_path / "paced", batch_frames=7)
@@ -157,7 +168,7 @@ def test_three_speeds_and_two_consumers_give_the_same_part_files(
     assert part_files(tmp_path / "slow-and-shared") == expected
 
 
-def messages_on(log, topic: str) -> list[tuple[bytes, bytes]]:
+def messages_on(log: Any, topic: str) -> list[tuple[bytes, bytes]]:
     consumer = log.subscribe(topic, "reader", on_assigned=lambda _: None, on_revoked=lambda _: None)
     with closing(consumer):
         messages: list[tuple[bytes, bytes]] = []
@@ -169,7 +180,11 @@ def messages_on(log, topic: str) -> list[tuple[bytes, bytes]]:
 
 @pytest.mark.parametrize(("batch_frames", "seed"), [(1, 1), (13, 2)])
 def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
-    counted_clip, part_files, tmp_path: Path, batch_frames: int, seed: int
+    counted_clip: Counted,
+    part_files: Callable[[Path], dict[str, bytes]],
+    tmp_path: Path,
+    batch_frames: int,
+    seed: int,
 ) -> None:
     settings = load_settings(data_dir=tmp_path / "again", interval_s=1, batch_frames=batch_frames)
     shutil.copytree(counted_clip.data_dir / "store/images", settings.data_dir / "store/images")
@@ -197,7 +212,7 @@ def test_every_announcement_twice_and_shuffled_gives_the_same_part_files(
 @pytest.mark.timeout(120 + 30 * SHUFFLES)
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_on_every_back_end_any_order_and_any_batches_give_the_same_part_files(
-    counted_clip, part_files, tmp_path: Path, backend: str
+    counted_clip: Counted, part_files: Callable[[Path], dict[str, bytes]], tmp_path: Path, backend: str
 ) -> None:
     if not is_installed(backend):
         pytest.skip(f"{backend} is not installed")
@@ -206,7 +221,7 @@ def test_on_every_back_end_any_order_and_any_batches_give_the_same_part_files(
     with closing(open_frame_log(f"sqlite:///{counted_clip.data_dir}/log.sqlite")) as log:
         messages = messages_on(log, "frames")
 
-    def counted(name: str, messages: list[tuple[bytes, bytes]], **changes: object) -> dict[str, bytes]:
+    def counted(name: str, messages: list[tuple[bytes, bytes]], **changes: Any) -> dict[str, bytes]:
         settings = settings_in(tmp_path / name, interval_s=1, detector=backend, **changes)
         shutil.copytree(counted_clip.data_dir / "store/images", settings.data_dir / "store/images")
         log = MemoryLog()
@@ -230,7 +245,7 @@ def test_on_every_back_end_any_order_and_any_batches_give_the_same_part_files(
     for number in range(SHUFFLES):
         shuffled = messages * 2
         rng.shuffle(shuffled)
-        changes = {
+        changes: dict[str, Any] = {
             "log_partitions": rng.randint(2, 5),
             "batch_frames": rng.randint(1, 20),
             "detector_threads": rng.randint(1, 3),

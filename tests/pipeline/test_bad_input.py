@@ -1,16 +1,22 @@
 """Each bad input gets one clear line with the thing and the remedy; the rest goes on; the exit code tells."""
 
+from __future__ import annotations
+
 import shutil
 import socket
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from frametally.files.opencv import cv2
 from frametally.opening import open_frame_log
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Finished
 
 ROOT = Path(__file__).resolve().parents[2]
 NOON = "Noon_20260501_120000"
@@ -33,10 +39,10 @@ def footage(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(frametally, tmp_path: Path) -> Callable:
+def run(frametally: Callable[..., Finished], tmp_path: Path) -> Callable[..., Any]:
     """A command with the detector that needs no weights."""
 
-    def call(*arguments: object, **env: str):
+    def call(*arguments: object, **env: str) -> Any:
         finished = frametally(
             *arguments, cwd=tmp_path, **({"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_LEASE_S": "2"} | env)
         )
@@ -78,7 +84,9 @@ def spoil(folder: Path, kind: str) -> Path:
         "m3u8 named .mp4",
     ],
 )
-def test_a_bad_file_is_named_and_counted_and_the_good_ones_go_on(run, footage: Path, kind: str) -> None:
+def test_a_bad_file_is_named_and_counted_and_the_good_ones_go_on(
+    run: Callable[..., Finished], footage: Path, kind: str
+) -> None:
     bad = spoil(footage, kind)
     finished = run("run", footage, *PATTERN, "--no-serve")
     assert finished.code == 1
@@ -88,28 +96,32 @@ def test_a_bad_file_is_named_and_counted_and_the_good_ones_go_on(run, footage: P
     assert "frames: 1 announced" in finished.out
 
 
-def test_nothing_but_bad_files_is_exit_code_2(run, tmp_path: Path) -> None:
+def test_nothing_but_bad_files_is_exit_code_2(run: Callable[..., Finished], tmp_path: Path) -> None:
     folder = tmp_path / "bad"
     folder.mkdir()
     spoil(folder, "text named .jpg")
     assert run("run", folder, "--no-serve").code == 2
 
 
-def test_a_missing_path_is_named_and_the_others_go_on(run, footage: Path) -> None:
+def test_a_missing_path_is_named_and_the_others_go_on(run: Callable[..., Finished], footage: Path) -> None:
     finished = run("produce", footage, "no-such-folder", *PATTERN)
     assert finished.code == 1
     assert "no-such-folder" in finished.err
     assert run("produce", "no-such-folder").code == 2
 
 
-def test_all_good_is_exit_code_0_and_the_books_are_settled(run, footage: Path) -> None:
+def test_all_good_is_exit_code_0_and_the_books_are_settled(
+    run: Callable[..., Finished], footage: Path
+) -> None:
     assert run("run", footage, *PATTERN, "--no-serve").code == 0
     status = run("status")
     assert status.code == 0
     assert "settled" in status.out
 
 
-def test_a_malformed_message_becomes_a_dead_letter(run, footage: Path, tmp_path: Path) -> None:
+def test_a_malformed_message_becomes_a_dead_letter(
+    run: Callable[..., Finished], footage: Path, tmp_path: Path
+) -> None:
     run("produce", footage, *PATTERN)
     with closing(open_frame_log(f"sqlite:///{tmp_path}/frametally-data/log.sqlite")) as log:
         log.publish("frames", [(b"cam/1", b"\xff not an announcement")])
@@ -121,7 +133,7 @@ def test_a_malformed_message_becomes_a_dead_letter(run, footage: Path, tmp_path:
 
 
 def test_a_corrupt_metadata_line_is_named_and_the_others_are_counted(
-    run, footage: Path, tmp_path: Path
+    run: Callable[..., Finished], footage: Path, tmp_path: Path
 ) -> None:
     write_picture(footage / "Noon_20260501_120001.jpg")
     run("produce", footage, *PATTERN)
@@ -141,7 +153,7 @@ def test_a_corrupt_metadata_line_is_named_and_the_others_are_counted(
     assert run("status").code == 3
 
 
-def test_a_taken_port_is_told_with_the_way_out(run, footage: Path) -> None:
+def test_a_taken_port_is_told_with_the_way_out(run: Callable[..., Finished], footage: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -154,7 +166,7 @@ def test_a_taken_port_is_told_with_the_way_out(run, footage: Path) -> None:
 
 
 def test_a_data_folder_that_cannot_be_written_is_told_with_the_way_out(
-    run, footage: Path, tmp_path: Path
+    run: Callable[..., Finished], footage: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     finished = run("produce", footage, "--data-dir", "file/data")
@@ -165,7 +177,7 @@ def test_a_data_folder_that_cannot_be_written_is_told_with_the_way_out(
 
 
 def test_a_weights_file_that_cannot_be_read_is_told_with_the_way_out(
-    run, footage: Path, tmp_path: Path
+    run: Callable[..., Finished], footage: Path, tmp_path: Path
 ) -> None:
     finished = run(
         "consume",
@@ -179,14 +191,18 @@ def test_a_weights_file_that_cannot_be_read_is_told_with_the_way_out(
     assert "no.cfg" in finished.err or "no.weights" in finished.err
 
 
-def test_an_unknown_option_and_a_wrong_value_are_told_in_one_line(run, footage: Path) -> None:
+def test_an_unknown_option_and_a_wrong_value_are_told_in_one_line(
+    run: Callable[..., Finished], footage: Path
+) -> None:
     assert run("produce", "--colour", "red").code == 2
     wrong = run("produce", footage, "--timezone", "Mars/Olympus")
     assert wrong.code == 2
     assert "FRAMETALLY_TIMEZONE=Mars/Olympus" in wrong.err
 
 
-def test_preprocessed_pictures_are_kept_where_they_can_be_looked_at(run, footage: Path) -> None:
+def test_preprocessed_pictures_are_kept_where_they_can_be_looked_at(
+    run: Callable[..., Finished], footage: Path
+) -> None:
     kept = ROOT / "producer/extracted_frames/preprocessed-by-a-test"
     try:
         finished = run("produce", footage, *PATTERN, "--source", kept.name, "--max-side-px", "32")
@@ -197,14 +213,14 @@ def test_preprocessed_pictures_are_kept_where_they_can_be_looked_at(run, footage
         shutil.rmtree(kept, ignore_errors=True)
 
 
-def test_a_misspelt_data_folder_is_told_and_not_made(run, tmp_path: Path) -> None:
+def test_a_misspelt_data_folder_is_told_and_not_made(run: Callable[..., Finished], tmp_path: Path) -> None:
     finished = run("status", "--data-dir", "typo")
     assert finished.code == 2
     assert "nothing has been produced there" in finished.err
     assert not (tmp_path / "typo").exists()
 
 
-def test_a_taken_port_is_found_before_the_work(run, footage: Path) -> None:
+def test_a_taken_port_is_found_before_the_work(run: Callable[..., Finished], footage: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -214,7 +230,7 @@ def test_a_taken_port_is_found_before_the_work(run, footage: Path) -> None:
     assert "announced" not in finished.out
 
 
-def test_a_terminal_is_never_told_what_to_do_by_a_name(run, tmp_path: Path) -> None:
+def test_a_terminal_is_never_told_what_to_do_by_a_name(run: Callable[..., Finished], tmp_path: Path) -> None:
     hostile = "bad\n\x1b[31m<b>.jpg"
     (tmp_path / hostile).write_bytes(b"no picture")
     finished = run("produce", hostile)
@@ -222,14 +238,18 @@ def test_a_terminal_is_never_told_what_to_do_by_a_name(run, tmp_path: Path) -> N
     assert "skipped bad\\n\\x1b[31m<b>.jpg" in finished.err
 
 
-def test_a_question_that_nobody_can_answer_names_the_way_out(run, footage: Path) -> None:
+def test_a_question_that_nobody_can_answer_names_the_way_out(
+    run: Callable[..., Finished], footage: Path
+) -> None:
     run("run", footage, *PATTERN, "--no-serve")
     finished = run("forget", "--source", "gate")
     assert finished.code == 2
     assert "--yes" in finished.err
 
 
-def test_another_start_time_for_a_known_video_is_told(run, traffic_clip: Path) -> None:
+def test_another_start_time_for_a_known_video_is_told(
+    run: Callable[..., Finished], traffic_clip: Path
+) -> None:
     first = run("produce", traffic_clip, "--sample-fps", "1", "--start-time", "2026-01-01T08:00:00Z")
     assert first.code == 0
     again = run("produce", traffic_clip, "--sample-fps", "1", "--start-time", "2026-02-02T08:00:00Z")

@@ -1,11 +1,18 @@
 """What `SERVE=no make demo` printed is what its part files and its API say (run after it, by .ci/run)."""
 
+from __future__ import annotations
+
 import datetime
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Finished, Tables
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKOUT = Path(os.environ.get("FRAMETALLY_DEMO_CHECKOUT", ROOT))
@@ -37,7 +44,7 @@ def printed_table(text: str) -> dict[tuple[str, int], int]:
     return table
 
 
-def test_the_printed_table_is_that_of_the_part_files_and_the_api(printed: str, tables) -> None:
+def test_the_printed_table_is_that_of_the_part_files_and_the_api(printed: str, tables: Tables) -> None:
     table = printed_table(printed)
     assert sum(count for (label, _), count in table.items() if label == "car") > 100
     printed_labels = {label for label, _ in table}
@@ -45,7 +52,7 @@ def test_the_printed_table_is_that_of_the_part_files_and_the_api(printed: str, t
         assert {key: count for key, count in stored.items() if key[0] in printed_labels} == table
 
 
-def test_the_books_of_the_demo_are_settled(printed: str, frametally) -> None:
+def test_the_books_of_the_demo_are_settled(printed: str, frametally: Callable[..., Finished]) -> None:
     status = frametally("status", "--data-dir", DATA_DIR, cwd=CHECKOUT)
     assert status.code == 0, status.out
     assert re.search(r"Traffic\s+60\s+60\s+60\s+0\s+60\s+60", status.out)
@@ -59,7 +66,9 @@ def test_the_demo_leaves_nothing_in_the_home_but_caches(printed: str) -> None:
     assert {path.name for path in (CHECKOUT.parent / "home/.cache").iterdir()} <= {"pip", "frametally"}
 
 
-def test_the_second_demo_does_nothing_again_and_prints_the_same_table(printed: str, frametally) -> None:
+def test_the_second_demo_does_nothing_again_and_prints_the_same_table(
+    printed: str, frametally: Callable[..., Finished]
+) -> None:
     again = frametally("demo", "--no-serve", cwd=CHECKOUT)
     assert again.code == 0, again.err
     assert printed_table(again.out) == printed_table(printed)

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.timeout(300)
 PATIENCE_S = 240  # for a busy machine; nothing depends on how long it takes
 
 
-def test_frames_on_the_log_come_into_the_index_by_themselves_and_sigterm_ends_it_cleanly(tmp_path: Path):
+def test_frames_on_the_log_come_into_the_index_by_themselves_and_sigterm_ends_it_cleanly(
+    tmp_path: Path,
+) -> None:
     env = os.environ | {
         "FRAMETALLY_DATA_DIR": str(tmp_path / "data"),
         "FRAMETALLY_DETECTOR": "pixels",

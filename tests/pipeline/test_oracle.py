@@ -1,16 +1,22 @@
 """The counts of a real clip are those of an independent count of 20 lines."""
 
+from __future__ import annotations
+
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from frametally.files.opencv import cv2
 
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Counted, Tables
+
 LEAST_CONFIDENCE, NMS_IOU, INTERVAL_MS = 0.25, 0.45, 1000
 
 
-def independent_count(data_dir: Path, cfg: Path, weights: Path, names: Path):
+def independent_count(data_dir: Path, cfg: Path, weights: Path, names: Path) -> dict[tuple[str, int], int]:
     net = cv2.dnn.readNetFromDarknet(str(cfg), str(weights))
     labels = names.read_text(encoding="utf-8").splitlines()
     counter: Counter[tuple[str, int]] = Counter()
@@ -31,7 +37,7 @@ def independent_count(data_dir: Path, cfg: Path, weights: Path, names: Path):
 
 
 def test_an_independent_count_gives_the_same_table_as_chart_part_files_and_detections(
-    counted_clip, model_files, tables
+    counted_clip: Counted, model_files: object, tables: Tables
 ) -> None:
     assert counted_clip.finished.code == 0, counted_clip.finished.err
     expected, labels_by_frame = independent_count(counted_clip.data_dir, *model_files[:3])

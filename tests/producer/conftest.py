@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -74,7 +75,7 @@ class FailingLog(MemoryLog):
         self.keys: list[bytes] = []
         self.effects = effects
 
-    def publish(self, topic: str, messages) -> None:
+    def publish(self, topic: str, messages: Any) -> None:
         messages = list(messages)
         self.batches += 1
         failing = self.batches == self.fail_at
@@ -99,7 +100,7 @@ class Bench:
         self.overrides: dict[str, object] = {"min_free_disk_mb": 0}
         self.standings: list[Standing] = []
 
-    def settings(self, **overrides: object) -> Settings:
+    def settings(self, **overrides: Any) -> Settings:
         return load_settings(data_dir=self.folder / "data", **(self.overrides | overrides))
 
     def produce(
@@ -109,7 +110,7 @@ class Bench:
         start_time: str | None = None,
         extracted_dir: Path | None = None,
         should_stop: Callable[[], bool] = lambda: False,
-        **overrides: object,
+        **overrides: Any,
     ) -> ProduceReport:
         return produce(
             ProduceCall(
@@ -190,7 +191,7 @@ def encode_video(
 
 @pytest.fixture
 def make_video(tmp_path: Path) -> Callable[..., Path]:
-    def make(name: str = "clip.mp4", *arguments: object, **options: object) -> Path:
+    def make(name: str = "clip.mp4", *arguments: object, **options: Any) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         return encode_video(tmp_path / name, *arguments, **options)
 
@@ -225,7 +226,7 @@ def encode_picture(
 
 @pytest.fixture
 def make_picture(tmp_path: Path) -> Callable[..., Path]:
-    def make(name: str = "picture.jpg", **options: object) -> Path:
+    def make(name: str = "picture.jpg", **options: Any) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encode_picture(**options))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def find(
     recorded_in: str = "exif",
     name: str = f"{NAMED}.mp4",
     duration_ms: int = 0,
-    **settings: object,
+    **settings: Any,
 ) -> EventTime:
     clues = TimeClues(
         path=Path("footage") / name,
@@ -49,7 +50,7 @@ def kinds(time: EventTime) -> list[str]:
 
 
 def test_each_rung_of_the_ladder_is_used_when_those_above_have_nothing() -> None:
-    every = {
+    every: dict[str, Any] = {
         "start_time": "2026-01-01T00:00:00Z",
         "recorded": "2026-02-02T00:00:00Z",
         "time_pattern": PATTERN,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from frametally_producer.writing import frames
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 
 if TYPE_CHECKING:
-    from conftest import Bench
+    from tests.producer.conftest import Bench
 
 SHA256 = "ab" * 32
 
@@ -114,7 +114,9 @@ def test_frames_need_not_be_durable_manifests_must(bench: Bench, tmp_path: Path)
     durable: dict[str, bool] = {}
     whole_put = bench.store.put
 
-    def put(key: str, data: bytes, *, if_absent: bool = False, durable: bool = True, seen=durable) -> bool:
+    def put(
+        key: str, data: bytes, *, if_absent: bool = False, durable: bool = True, seen: Any = durable
+    ) -> bool:
         seen[key.partition("/")[0]] = durable
         return whole_put(key, data, if_absent=if_absent)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,7 +15,7 @@ from frametally_producer.writing import seen_files
 from frametally_producer.writing.production import ProduceCall
 
 if TYPE_CHECKING:
-    from conftest import Bench
+    from tests.producer.conftest import Bench
 
 MIN_MS = 60_000
 
@@ -39,7 +39,7 @@ def yard(bench: Bench, make_video: Callable[..., Path], make_picture: Callable[.
     return bench.folder / "yard"
 
 
-def planned(bench: Bench, *paths: Path, **overrides: object):
+def planned(bench: Bench, *paths: Path, **overrides: object) -> Any:
     return plan(ProduceCall(paths=paths, settings=bench.settings(**overrides)), progress=bench.progress)
 
 

@@ -18,7 +18,7 @@ from frametally.files.opencv import decode_image
 from frametally.media.manifests import pictures_identity
 
 if TYPE_CHECKING:
-    from conftest import Bench
+    from tests.producer.conftest import Bench
 
 NOON_MS = 1_777_636_800_000  # 2026-05-01T12:00:00Z
 NOON = {"taken": "2026:05:01 12:00:00", "offset": "+00:00"}

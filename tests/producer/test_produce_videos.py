@@ -16,7 +16,7 @@ from frametally.files.opencv import decode_image
 from frametally.records import MediaManifest, encode
 
 if TYPE_CHECKING:
-    from conftest import Bench
+    from tests.producer.conftest import Bench
 
 START = "2026-05-01T08:00:00+02:00"
 START_MS = 1_777_615_200_000

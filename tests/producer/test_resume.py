@@ -12,7 +12,7 @@ import pytest
 from frametally_producer.writing import frames, manifest, seen_files
 
 if TYPE_CHECKING:
-    from conftest import Bench
+    from tests.producer.conftest import Bench
 
 VIDEOS = {
     "B-frames, open groups": (

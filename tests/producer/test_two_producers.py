@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,7 @@ from frametally_producer.reading.sampling import denser
 from frametally_producer.writing.manifest import Forgotten, ManifestKeeper
 
 if TYPE_CHECKING:
-    from conftest import Bench
+    from tests.producer.conftest import Bench
 
 SHA256 = "ab" * 32
 
@@ -65,7 +65,7 @@ def announcement(index: int, media: str = SHA256) -> FrameAnnouncement:
     )
 
 
-def keeper(store: MemoryStore, *samplings: str, known: MediaManifest | None = None, **fields: object):
+def keeper(store: MemoryStore, *samplings: str, known: MediaManifest | None = None, **fields: object) -> Any:
     patience = Patience(lambda line: None, lambda: False)
     manifest = known or new_manifest(**fields)
     return ManifestKeeper(

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,7 +31,7 @@ from frametally_producer.writing.production import ProduceCall
 from frametally_producer.writing.room import Room, embedded_folders
 
 if TYPE_CHECKING:
-    from conftest import Bench
+    from tests.producer.conftest import Bench
 
 MB = 1_000_000
 
@@ -46,7 +46,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 class Fails:
     """An action that fails `times` times, each with one of `errors`, before it does what it does."""
 
-    def __init__(self, action: Callable, errors: list[Exception], times: int) -> None:
+    def __init__(self, action: Callable[..., Any], errors: list[Exception], times: int) -> None:
         self.action, self.errors, self.left = action, errors, times
         self.failed = 0
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,7 +21,7 @@ from frametally_producer.writing import production
 from frametally_producer.writing.production import ProduceCall
 
 if TYPE_CHECKING:
-    from conftest import Bench
+    from tests.producer.conftest import Bench
 
 
 @pytest.fixture
@@ -47,7 +47,10 @@ def rounds(bench: Bench) -> Callable[[float], list[str]]:
 
 
 def test_a_file_is_taken_once_it_has_been_still_and_not_again(
-    bench: Bench, rounds: Callable, make_video: Callable[..., Path], make_picture: Callable[..., Path]
+    bench: Bench,
+    rounds: Callable[..., Any],
+    make_video: Callable[..., Path],
+    make_picture: Callable[..., Path],
 ) -> None:
     assert rounds(0) == []
     make_picture("yard/a.jpg")
@@ -58,7 +61,7 @@ def test_a_file_is_taken_once_it_has_been_still_and_not_again(
     assert rounds(7) == rounds(100) == []
 
 
-def test_a_file_that_grows_is_left_until_it_is_still(bench: Bench, rounds: Callable) -> None:
+def test_a_file_that_grows_is_left_until_it_is_still(bench: Bench, rounds: Callable[..., Any]) -> None:
     path = bench.folder / "yard" / "a.jpg"
     path.write_bytes(b"1")
     assert rounds(0) == []
@@ -68,7 +71,9 @@ def test_a_file_that_grows_is_left_until_it_is_still(bench: Bench, rounds: Calla
     assert rounds(9) == ["a.jpg"]
 
 
-def test_a_file_that_is_written_over_without_growing_is_left_too(bench: Bench, rounds: Callable) -> None:
+def test_a_file_that_is_written_over_without_growing_is_left_too(
+    bench: Bench, rounds: Callable[..., Any]
+) -> None:
     path = bench.folder / "yard" / "a.jpg"
     path.write_bytes(b"1")
     os.utime(path, (1, 1))
@@ -79,7 +84,7 @@ def test_a_file_that_is_written_over_without_growing_is_left_too(bench: Bench, r
 
 
 def test_a_file_that_grows_after_it_was_taken_is_taken_again_and_that_is_said(
-    bench: Bench, rounds: Callable
+    bench: Bench, rounds: Callable[..., Any]
 ) -> None:
     path = bench.folder / "yard" / "a.jpg"
     path.write_bytes(b"1")
@@ -95,7 +100,9 @@ def test_a_file_that_grows_after_it_was_taken_is_taken_again_and_that_is_said(
     assert bench.progress.lines == [line]
 
 
-def test_a_file_that_goes_and_comes_back_has_to_be_still_anew(bench: Bench, rounds: Callable) -> None:
+def test_a_file_that_goes_and_comes_back_has_to_be_still_anew(
+    bench: Bench, rounds: Callable[..., Any]
+) -> None:
     path = bench.folder / "yard" / "a.jpg"
     path.write_bytes(b"1")
     rounds(0)
@@ -107,7 +114,7 @@ def test_a_file_that_goes_and_comes_back_has_to_be_still_anew(bench: Bench, roun
     assert rounds(12) == ["a.jpg"]
 
 
-def test_a_file_that_is_not_read_is_named_once(bench: Bench, rounds: Callable) -> None:
+def test_a_file_that_is_not_read_is_named_once(bench: Bench, rounds: Callable[..., Any]) -> None:
     (bench.folder / "yard" / "a.heic").write_bytes(b"1")
     (bench.folder / "yard" / "gone.jpg").symlink_to(bench.folder / "nowhere.jpg")
     for now_s in range(0, 30, 3):
@@ -116,13 +123,13 @@ def test_a_file_that_is_not_read_is_named_once(bench: Bench, rounds: Callable) -
     assert "a.heic" in line
 
 
-def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Callable[[], None]]):
+def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Callable[[], None]]) -> Any:
     """A watch that does one of `steps` after each look, and stops after the last."""
     monkeypatch.setattr(watching, "_LOOK_EVERY_S", 0.01)
     looks = [0]
     whole = production.find_footage
 
-    def find(*arguments: object, **options: object) -> object:
+    def find(*arguments: object, **options: Any) -> object:
         found = whole(*arguments, **options)
         looks[0] += 1
         return found

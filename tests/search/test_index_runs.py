@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from frametally import keys
 from frametally.errors import Retryable
 from frametally.opening import open_count_index
-from frametally.ports.count_index import CountQuery
+from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.count_questions import up_to_date
 from frametally.process.reports import NoProgress
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
@@ -26,14 +29,14 @@ def store() -> MemoryStore:
 
 
 @pytest.fixture
-def index(tmp_path):
+def index(tmp_path: Path) -> Iterator[CountIndex]:
     opened = open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")
     yield opened
     opened.close()
 
 
 def put_run(
-    store,
+    store: MemoryStore,
     day: str = "2026-01-01",
     *,
     sequence: int = 1,
@@ -44,7 +47,12 @@ def put_run(
 ) -> Run:
     """A run of one bar, as the counting job leaves it."""
     start_ms = DAYS_MS[day]
-    where = {"model": "m", "source": "gate", "interval_start_ms": start_ms, "interval_s": interval_s}
+    where: dict[str, Any] = {
+        "model": "m",
+        "source": "gate",
+        "interval_start_ms": start_ms,
+        "interval_s": interval_s,
+    }
     where["frames"] = frames
     shown = [Evidence(image_path="images/x.jpg", captured_at_ms=start_ms, count=detections)]
     bar = IntervalCount(**where, label="car", detections=detections, peak=detections, evidence=shown)
@@ -73,17 +81,17 @@ def put_run(
     return run
 
 
-def index_all(store, index):
+def index_all(store: MemoryStore, index: CountIndex) -> Any:
     return index_runs(store=store, index=index, progress=NoProgress())
 
 
-def seen(index) -> list[int]:
+def seen(index: CountIndex) -> list[int]:
     """What a reader sees: detections per day."""
     histogram = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=86_400))
     return [bucket.detections for bucket in histogram.buckets]
 
 
-def test_every_current_run_is_published(store, index):
+def test_every_current_run_is_published(store: MemoryStore, index: CountIndex) -> None:
     runs = [put_run(store, day, detections=number) for number, day in enumerate(DAYS_MS, start=1)]
     report = index_all(store, index)
     assert (report.published, report.unchanged, report.documents, report.skipped) == (runs, 0, 4, [])
@@ -91,7 +99,9 @@ def test_every_current_run_is_published(store, index):
     assert seen(index) == [1, 2]
 
 
-def test_indexing_twice_changes_nothing_and_reads_no_part_again(store, index, monkeypatch):
+def test_indexing_twice_changes_nothing_and_reads_no_part_again(
+    store: MemoryStore, index: CountIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_run(store)
     index_all(store, index)
     before = (index.current_runs(), seen(index))
@@ -107,7 +117,7 @@ def test_indexing_twice_changes_nothing_and_reads_no_part_again(store, index, mo
     assert (index.current_runs(), seen(index)) == before
 
 
-def test_a_newer_run_replaces_its_day_only(store, index):
+def test_a_newer_run_replaces_its_day_only(store: MemoryStore, index: CountIndex) -> None:
     put_run(store, "2026-01-01", detections=1)
     put_run(store, "2026-01-02", detections=2)
     index_all(store, index)
@@ -117,7 +127,7 @@ def test_a_newer_run_replaces_its_day_only(store, index):
     assert seen(index) == [1, 7]
 
 
-def test_runs_of_other_settings_do_not_take_turns(store, index):
+def test_runs_of_other_settings_do_not_take_turns(store: MemoryStore, index: CountIndex) -> None:
     put_run(store, sequence=1, detections=1, params="a" * 8)
     put_run(store, sequence=2, detections=2, params="0" * 8)
     for published in (1, 0, 0):
@@ -134,8 +144,8 @@ def test_runs_of_other_settings_do_not_take_turns(store, index):
     ],
 )
 def test_a_run_that_cannot_be_read_is_named_and_the_index_keeps_what_it_had_of_that_day(
-    store, index, spoil, says
-):
+    store: MemoryStore, index: CountIndex, spoil: Callable[..., Any], says: str
+) -> None:
     old = put_run(store, "2026-01-01", detections=1)
     index_all(store, index)
     bad = put_run(store, "2026-01-01", sequence=2, detections=5)
@@ -152,7 +162,9 @@ def test_a_run_that_cannot_be_read_is_named_and_the_index_keeps_what_it_had_of_t
         assert seen(index) == [1, 2]
 
 
-def test_a_pointer_that_does_not_parse_is_named_and_the_rest_goes_on(store, index):
+def test_a_pointer_that_does_not_parse_is_named_and_the_rest_goes_on(
+    store: MemoryStore, index: CountIndex
+) -> None:
     bad = put_run(store, "2026-01-01")
     put_run(store, "2026-01-02", detections=2)
     pointer = keys.run_pointer_key("m", bad.params, 60, bad.day, 1)
@@ -162,7 +174,7 @@ def test_a_pointer_that_does_not_parse_is_named_and_the_rest_goes_on(store, inde
     assert seen(index) == [2]
 
 
-def test_a_count_that_comes_twice_is_not_published(store, index):
+def test_a_count_that_comes_twice_is_not_published(store: MemoryStore, index: CountIndex) -> None:
     run = put_run(store)
     line = store.get(f"{run.prefix}/part-00000")
     store.put(f"{run.prefix}/part-00000", line + line)
@@ -171,12 +183,14 @@ def test_a_count_that_comes_twice_is_not_published(store, index):
     assert index.current_runs() == []
 
 
-def test_stopped_between_two_runs_the_next_time_goes_on(store, index, monkeypatch):
+def test_stopped_between_two_runs_the_next_time_goes_on(
+    store: MemoryStore, index: CountIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_run(store, "2026-01-01", detections=1)
     put_run(store, "2026-01-02", detections=2)
     publish = index.publish
 
-    def away_for_the_second(run, counts, coverage):
+    def away_for_the_second(run: Any, counts: Any, coverage: Any) -> Any:
         if run.day == "2026-01-02":
             raise Retryable("the index is away")
         return publish(run, counts, coverage)
@@ -190,12 +204,12 @@ def test_stopped_between_two_runs_the_next_time_goes_on(store, index, monkeypatc
     assert seen(index) == [1, 2]
 
 
-def test_an_empty_store_is_no_error(store, index):
+def test_an_empty_store_is_no_error(store: MemoryStore, index: CountIndex) -> None:
     report = index_all(store, index)
     assert (report.published, report.unchanged, report.skipped) == ([], 0, [])
 
 
-def test_a_rebuilt_index_does_not_bring_back_what_was_forgotten(index, tmp_path):
+def test_a_rebuilt_index_does_not_bring_back_what_was_forgotten(index: CountIndex, tmp_path: Path) -> None:
     store = MemoryStore(clock=itertools.count(1_767_400_000).__next__)
     counted = [put_run(store, interval_s=3600, frames=100)]
     index_all(store, index)
@@ -207,7 +221,9 @@ def test_a_rebuilt_index_does_not_bring_back_what_was_forgotten(index, tmp_path)
             assert up_to_date(one, "m", [60, 3600], None, None) == [60]
 
 
-def test_of_intervals_counted_at_the_same_time_the_one_with_most_frames_is_published_last(index):
+def test_of_intervals_counted_at_the_same_time_the_one_with_most_frames_is_published_last(
+    index: CountIndex,
+) -> None:
     store = MemoryStore(clock=lambda: 1_767_400_000)
     for day, frames_of in zip(DAYS_MS, ({60: 2, 5: 3, 900: 1}, {5: 2, 60: 9}), strict=True):
         for interval_s, frames in frames_of.items():

@@ -1,5 +1,7 @@
 """The counting job on real HDFS and YARN: the same bytes as `inline`, whatever dies on the way."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal
@@ -13,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -216,7 +219,7 @@ def test_the_parts_are_those_of_inline_though_the_first_links_had_ended(
             return address(key, ttl_s=1 if len(given) <= len(segments) else ttl_s)
 
         segments = [key for key in rig.segments if key.startswith("metadata/")]
-        store.address = short_at_first  # type: ignore[method-assign]
+        store.address = short_at_first
         assert rig.aggregate(store, hadoop_jobconf="mapreduce.map.maxattempts=1") == rig.parts
     assert given == [rig.settings.manifest_ttl_s] * 2 * len(segments)
     # No link is left or was shown: neither on HDFS, nor here, nor in the logs of the tasks.
@@ -232,8 +235,8 @@ def test_the_parts_are_those_of_inline_though_the_first_links_had_ended(
 def test_links_that_always_end_too_early_are_one_line_with_the_setting(rig: Rig) -> None:
     with rig.new_store() as store:
         address = store.address
-        store.address = lambda key, *, ttl_s: address(key, ttl_s=1)  # type: ignore[method-assign]
-        time_out = {"runner": "inline"}
+        store.address = lambda key, *, ttl_s: address(key, ttl_s=1)
+        time_out: dict[str, Any] = {"runner": "inline"}
         with pytest.raises(
             LinkEnded, match=r"its presigned link has ended.*FRAMETALLY_MANIFEST_TTL_S"
         ) as raised:

@@ -130,11 +130,11 @@ def replaced(record: Any, model: str) -> Any:
 
 def answers(index: CountIndex, model: str, base_interval_s: int, asked: dict[str, Any]) -> dict[str, object]:
     """What the index says to everything that can be asked."""
-    of_model = {"model": model, "base_interval_s": base_interval_s}
-    selected = {name: asked[name] for name in ("from_ms", "to_ms")}
+    of_model: dict[str, Any] = {"model": model, "base_interval_s": base_interval_s}
+    selected: dict[str, Any] = {name: asked[name] for name in ("from_ms", "to_ms")}
     selected |= {name: asked[name] or [] for name in ("sources", "labels")}
-    bars = {name: asked[name] for name in ("interval_s", "offset_ms", "by_source")}
-    offset = {"offset_ms": asked["offset_ms"]}
+    bars: dict[str, Any] = {name: asked[name] for name in ("interval_s", "offset_ms", "by_source")}
+    offset: dict[str, Any] = {"offset_ms": asked["offset_ms"]}
     return {
         "histogram": index.histogram(CountQuery(**of_model, **selected, **bars))._replace(model=""),
         "week": index.week_hours(CountQuery(**of_model, **selected, **offset)),

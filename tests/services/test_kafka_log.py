@@ -1,5 +1,7 @@
 """The frame log on a real Kafka: how one logs in, what is refused, what an administrator may do to it."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -9,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -54,7 +57,7 @@ def topic(admin: KafkaAdminClient) -> Iterator[str]:
 
 
 def frametally(
-    *arguments: object, within_s: float = 60.0, **settings: object
+    *arguments: object, within_s: float = 60.0, **settings: Any
 ) -> subprocess.CompletedProcess[str]:
     """What a user sees who types this, with these settings."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FRAMETALLY_")}
@@ -103,7 +106,11 @@ def settings_of(kafka: Mapping[str, str], security: str) -> dict[str, str]:
     """The settings that log in so; SASL_PLAINTEXT follows from the name, SASL_SSL from the CA file."""
     if security == "PLAINTEXT":
         return {"log_url": kafka["URL"]}
-    settings = {"log_user": kafka["USER"], "log_password": kafka["PASSWORD"], "log_url": kafka["SASL_URL"]}
+    settings: dict[str, Any] = {
+        "log_user": kafka["USER"],
+        "log_password": kafka["PASSWORD"],
+        "log_url": kafka["SASL_URL"],
+    }
     if security == "SASL_SSL":
         settings |= {"log_url": kafka["SASL_SSL_URL"], "log_ca_file": kafka["CA_FILE"]}
     return settings
@@ -309,9 +316,14 @@ def test_the_doctor_calls_a_log_bad_that_refuses_a_right_on_the_topic_and_says_w
 def test_setup_makes_the_topic_once_and_keeps_what_is_set_about_it(
     kafka: Mapping[str, str], admin: KafkaAdminClient, topic: str, tmp_path: Path
 ) -> None:
-    settings = {"log_url": kafka["URL"], "topic": topic, "log_replication": 1, "log_retention_h": 48}
+    settings: dict[str, Any] = {
+        "log_url": kafka["URL"],
+        "topic": topic,
+        "log_replication": 1,
+        "log_retention_h": 48,
+    }
 
-    def set_up(**changed: object) -> list[str]:
+    def set_up(**changed: Any) -> list[str]:
         done = frametally("setup", "--data-dir", tmp_path, **settings | {"log_partitions": 4} | changed)
         assert done.returncode == 0, done.stderr
         return [line for line in done.stdout.splitlines() if line.startswith("log:")]
@@ -336,7 +348,7 @@ def test_setup_makes_the_topic_once_and_keeps_what_is_set_about_it(
 def test_more_copies_than_there_are_brokers_are_refused_with_the_remedy(
     kafka: Mapping[str, str], topic: str, tmp_path: Path
 ) -> None:
-    settings = {"log_url": kafka["URL"], "topic": topic, "log_replication": 3}
+    settings: dict[str, Any] = {"log_url": kafka["URL"], "topic": topic, "log_replication": 3}
     line = only_error(frametally("setup", "--data-dir", tmp_path, **settings))
     assert "too few brokers for FRAMETALLY_LOG_REPLICATION" in line
 

@@ -1,9 +1,12 @@
 """The whole small pipeline over the real S3 server: what it gives over files, whatever stands between."""
 
+from __future__ import annotations
+
 import contextlib
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -64,11 +67,11 @@ class Pipeline:
         folder.mkdir()
         self._folder, self._footage, self._capsys = folder, footage, capsys
 
-    def stage(self, name: str, **environment: str) -> None:
+    def stage(self, name: str, **environment: Any) -> None:
         arguments = STAGES[name] + ([str(self._footage)] if name == "producer" else [])
         self("", *arguments, **environment)
 
-    def __call__(self, said: str, *arguments: str, code: int = 0, **environment: str) -> None:
+    def __call__(self, said: str, *arguments: str, code: int = 0, **environment: Any) -> None:
         with pytest.MonkeyPatch.context() as patched, contextlib.chdir(self._folder):
             for variable, value in (ENV | environment).items():
                 patched.setenv(variable, value)
@@ -187,7 +190,7 @@ def test_every_stage_works_with_the_rights_of_its_policy_alone(
     name = new_bucket_name()
     root = S3Place(f"s3://{name}", root_access())
     set_up_store(root.url, root.access)
-    places = {
+    places: dict[str, Any] = {
         stage: S3Place(
             root.url, key_with_policy(root.access, known_to_the_test_server(policy(name, stage)))
         ).environment()

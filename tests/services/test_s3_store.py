@@ -1,11 +1,14 @@
 """The S3 adapter against the real server, and what stands between them. The contract: tests/core."""
 
+from __future__ import annotations
+
 import datetime
 import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -177,7 +180,7 @@ def test_what_is_wrong_is_said_in_one_line_with_exit_code_2(
     monkeypatch.setattr("frametally.process.retrying.time.sleep", lambda seconds: None)
     changed, line = WRONG[wrong]
     if changed.get("endpoint") == "https://":
-        changed = {"endpoint": place.access.endpoint.replace("http://", "https://")}
+        changed: dict[str, Any] = {"endpoint": place.access.endpoint.replace("http://", "https://")}
     with pytest.raises(FrametallyError, match=line) as raised:
         place.open(**changed)
     assert "\n" not in str(raised.value)

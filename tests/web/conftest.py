@@ -75,7 +75,8 @@ class Place:
         self.store: ObjectStore = MemoryStore()
         self.real_index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
         self.index = SwitchedIndex(self.real_index)
-        self.settings = Settings(_env_file=None, data_dir=folder)
+        # No test depends on how long a query takes, unless it sets the limit itself.
+        self.settings = Settings(_env_file=None, data_dir=folder, web_query_timeout_s=120)
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
         self.log = MemoryLog()
         self._apps: list[Flask] = []
@@ -87,7 +88,7 @@ class Place:
         app = create_app(
             settings=chosen,
             store=self.store,
-            index=self.index,  # type: ignore[arg-type]
+            index=self.index,
             ledger=self.ledger,
             log=self.log,
         )
@@ -413,7 +414,7 @@ def visit(browser: Browser, serving: Callable[[Flask], str]) -> Iterator[Callabl
     visits: list[Visit] = []
 
     def make(place: Place | None, *, url: str | None = None, **context: Any) -> Visit:
-        visits.append(Visit(browser, url or serving(place.app()), **context))  # type: ignore[union-attr]
+        visits.append(Visit(browser, url or serving(place.app()), **context))
         return visits[-1]
 
     yield make

@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from frametally import keys
 from frametally.records import (
@@ -104,7 +104,12 @@ def publish_lines(
         place.store.put(line.image_path, b"\xff\xd8 not a picture, but what is stored")
     counts, coverage = [], []
     for (source, at_ms), of_interval in by_interval.items():
-        common = {"model": MODEL, "source": source, "interval_start_ms": at_ms, "interval_s": interval_s}
+        common: dict[str, Any] = {
+            "model": MODEL,
+            "source": source,
+            "interval_start_ms": at_ms,
+            "interval_s": interval_s,
+        }
         coverage.append(Coverage(**common, frames=len(of_interval), analysed_fps=analysed_fps))
         for label in ("car", "bus"):
             per_frame = [

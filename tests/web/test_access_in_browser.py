@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from counted_footage import make_lines, publish_lines, put_manifest
+from tests.web.counted_footage import make_lines, publish_lines, put_manifest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from counted_footage import make_lines, publish_lines, put_manifest
+from tests.web.counted_footage import make_lines, publish_lines, put_manifest
 
 from frametally.records import Coverage, IntervalCount
 
@@ -91,7 +91,7 @@ def test_objects_that_were_not_followed_are_not_measured_and_the_page_says_why(
 
 def publish_minutes(place: Place, minutes: list[tuple[int, float | None, int | None]]) -> None:
     """A minute each: its number, the frames a second that it was analysed at, and its unique cars."""
-    shared = {"model": "m", "source": "gate", "interval_s": 60}
+    shared: dict[str, Any] = {"model": "m", "source": "gate", "interval_s": 60}
     counts, coverage = [], []
     for minute, fps, objects in minutes:
         at_ms = START_MS + minute * 60_000
@@ -231,7 +231,7 @@ def test_a_comparison_with_a_time_without_footage_says_so(place: Place, visit: C
 def test_a_mean_however_small_is_shown_with_its_digits_and_so_is_a_difference(
     place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
 ) -> None:
-    shared = {"model": "m", "source": "gate", "interval_s": HOUR_S, "frames": 1_000_000}
+    shared: dict[str, Any] = {"model": "m", "source": "gate", "interval_s": HOUR_S, "frames": 1_000_000}
     found = {START_MS: 100, START_MS + HOUR_S * 1000: 46}
     counts = [
         IntervalCount(

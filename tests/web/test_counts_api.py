@@ -199,7 +199,7 @@ def test_the_two_sides_of_any_cut_sum_to_the_whole(cut_place: Place, cut_ms: int
     app = cut_place.app().test_client()
     border = START_MS + cut_ms
     totals = [
-        sum(total["detections"] for total in app.get(f"/api/counts?{query}").json["totals"])  # type: ignore[index]
+        sum(total["detections"] for total in app.get(f"/api/counts?{query}").json["totals"])
         for query in ("interval=60", f"interval=60&to={border}", f"interval=60&from={border}")
     ]
     assert totals[0] == totals[1] + totals[2] > 0

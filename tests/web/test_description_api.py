@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import schemathesis
-from counted_footage import make_lines, publish_lines
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
@@ -20,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from tests.web.counted_footage import make_lines, publish_lines
 
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.openapi import describe

@@ -23,15 +23,15 @@ INSIDE = "postgresql://user@db.internal/counts"
 
 
 def check_headers(headers: object) -> None:
-    policy = headers["Content-Security-Policy"]  # type: ignore[index]
+    policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert "http" not in policy
     assert "*" not in policy
-    assert headers["X-Content-Type-Options"] == "nosniff"  # type: ignore[index]
-    assert headers["Referrer-Policy"] == "no-referrer"  # type: ignore[index]
-    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"  # type: ignore[index]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("away", [False, True])

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 from flask import Flask
+from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 
 from frametally import keys
 from frametally.books.quality import QualityCheck, QualityReport
@@ -95,7 +95,7 @@ class HeldLedger:
 
 def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(place: Place) -> None:
     held = HeldLedger(place.ledger)
-    place.ledger = held  # type: ignore[assignment]
+    place.ledger = held
     app = place.app(web_stream_s=20, web_status_s=3600)
     client = app.test_client()
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as parquet
 import pytest
-from counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 from pydantic import ValidationError
+from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 
 from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_questions import MAX_BUCKETS

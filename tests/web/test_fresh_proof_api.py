@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines
+from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
@@ -14,7 +14,7 @@ def test_the_frames_of_what_was_counted_a_moment_ago_are_found(place: Place) -> 
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines[:24])
     client = place.app(web_status_s=3600).test_client()
-    assert client.get("/api/frames").json["note"] is None  # type: ignore[index]
+    assert client.get("/api/frames").json["note"] is None
     publish_lines(place, lines)
     since = f"from={START_MS + 3 * MINUTE_MS}"
     page = client.get(f"/api/frames?{since}&limit=100").json

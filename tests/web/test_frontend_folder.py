@@ -10,8 +10,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -170,7 +171,7 @@ for entry in {entries} if sys.argv[1] == "ci" else []:
 
 
 @pytest.fixture
-def fake_npm(tmp_path: Path, folder: Path):  # type: ignore[no-untyped-def]
+def fake_npm(tmp_path: Path, folder: Path) -> Any:
     """A stand-in for npm: what it installs are small files whose hashes the copied folder expects."""
 
     def make(*, works: bool = True, version: str = "10.8.0", changed: bool = False) -> str:
@@ -194,7 +195,9 @@ def fake_npm(tmp_path: Path, folder: Path):  # type: ignore[no-untyped-def]
     return make
 
 
-def test_fetching_takes_the_files_that_are_needed_and_nothing_stays_behind(folder: Path, fake_npm) -> None:  # type: ignore[no-untyped-def]
+def test_fetching_takes_the_files_that_are_needed_and_nothing_stays_behind(
+    folder: Path, fake_npm: Callable[..., Any]
+) -> None:
     done = fetch(folder, fake_npm())
     assert (done.returncode, done.stderr) == (0, "")
     vendor = folder / "frametally_web" / "static" / "vendor"
@@ -203,8 +206,8 @@ def test_fetching_takes_the_files_that_are_needed_and_nothing_stays_behind(folde
 
 
 def test_with_all_files_there_nothing_is_fetched_and_a_damaged_one_is_replaced(
-    folder: Path, fake_npm
-) -> None:  # type: ignore[no-untyped-def]
+    folder: Path, fake_npm: Callable[..., Any]
+) -> None:
     path = fake_npm()
     assert fetch(folder, path).returncode == 0
     again = fetch(folder, "/nonexistent")  # no npm to ask
@@ -216,7 +219,7 @@ def test_with_all_files_there_nothing_is_fetched_and_a_damaged_one_is_replaced(
     assert damaged.read_bytes() == whole
 
 
-def test_a_registry_that_cannot_be_reached_is_one_line(folder: Path, fake_npm) -> None:  # type: ignore[no-untyped-def]
+def test_a_registry_that_cannot_be_reached_is_one_line(folder: Path, fake_npm: Callable[..., Any]) -> None:
     done = fetch(folder, fake_npm(works=False))
     assert done.returncode == 2
     assert done.stdout == ""
@@ -225,7 +228,9 @@ def test_a_registry_that_cannot_be_reached_is_one_line(folder: Path, fake_npm) -
     assert "Check the network" in done.stderr
 
 
-def test_a_file_with_another_hash_is_refused_in_one_line_and_not_kept(folder: Path, fake_npm) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_with_another_hash_is_refused_in_one_line_and_not_kept(
+    folder: Path, fake_npm: Callable[..., Any]
+) -> None:
     done = fetch(folder, fake_npm(changed=True))
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from counted_footage import MINUTE_MS, MODEL, START_MS, make_lines, publish_lines, track
+from tests.web.counted_footage import MINUTE_MS, MODEL, START_MS, make_lines, publish_lines, track
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
@@ -118,7 +118,7 @@ def test_a_page_reads_the_segments_of_its_own_minutes_and_no_others(place: Place
     client = place.app().test_client()
     client.get("/api/frames?label=car&limit=1")  # the ledger is brought up once
     counting = CountingStore(place.store)
-    place.store = counting  # type: ignore[assignment]
+    place.store = counting
     client = place.app().test_client()
     found = client.get("/api/frames?label=bus").json
     assert found is not None

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import cv2
 import numpy as np
 import pytest
-from counted_footage import MODEL, START_MS, make_lines, publish_lines, track
+from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, track
 
 from frametally import keys
 from frametally.records import Coverage, IntervalCount, Run, encode
@@ -278,7 +278,7 @@ def test_a_zero_with_footage_says_that_it_is_one(place: Place, visit: Callable[.
 
 def test_an_object_shows_its_first_and_its_best_frame(place: Place, visit: Callable[..., Visit]) -> None:
     tracks = [track(number, START_MS + number * 1000, "gate") for number in range(30)]
-    shared = {
+    shared: dict[str, Any] = {
         "model": MODEL,
         "source": "gate",
         "interval_start_ms": START_MS,

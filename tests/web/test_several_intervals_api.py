@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from counted_footage import START_MS, make_lines, publish_lines
+from tests.web.counted_footage import START_MS, make_lines, publish_lines
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

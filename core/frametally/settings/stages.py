@@ -319,7 +319,7 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
     env_files = _env_files(component)
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(_env_file=env_files, **given).resolved()  # type: ignore[call-arg, arg-type]
+        return Settings(_env_file=env_files, **given).resolved()  # type: ignore[arg-type]
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         name = str(problem["loc"][0]) if problem["loc"] else "settings"
