@@ -1,6 +1,6 @@
 // Choosing several of many: a button that opens a list of check boxes. Nothing ticked means all.
 
-import { el, swatch } from "../shared/dom.js";
+import { closeFromOutside, el, swatch } from "../shared/dom.js";
 
 const SEARCH_FROM = 9;
 
@@ -32,28 +32,16 @@ export class Picker {
       oninput: () => this.#filter(),
     });
     this.search.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
-    this.summary = el("summary", { "aria-labelledby": `${id} ${this.text.id}` }, this.text);
     this.details = el(
       "details",
       { class: "picker" },
-      this.summary,
+      el("summary", { "aria-labelledby": `${id} ${this.text.id}` }, this.text),
       el("div", { class: "picker-panel", role: "group", "aria-labelledby": id }, this.search, this.list),
     );
     const name = el("span", { class: "field-name", id, text: noun[0].toUpperCase() + noun.slice(1) });
     field.replaceChildren(name, this.details);
-    this.#closeOutside();
-  }
-
-  #closeOutside() {
     const { details } = this;
-    document.addEventListener("click", (event) => {
-      if (event.target instanceof Node && !details.contains(event.target)) details.open = false;
-    });
-    details.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !details.open) return;
-      details.open = false;
-      this.summary.focus();
-    });
+    closeFromOutside(details);
     details.addEventListener("focusout", (event) => {
       if (event.relatedTarget instanceof Node && !details.contains(event.relatedTarget)) details.open = false;
     });

@@ -1,7 +1,7 @@
 // The proof of a bar: every frame behind it (or every unique object), with a running sum that ends at its value.
 
 import { byId, el } from "../shared/dom.js";
-import { showMessage } from "./evidence.js";
+import { showFailure, showMessage } from "./evidence.js";
 import { framesProof, objectsProof } from "./kinds.js";
 import { ProofList } from "./list.js";
 import { ProofViewer } from "./viewer.js";
@@ -141,7 +141,8 @@ class ProofOfBar {
       if (this.position < 0) this.#choose(Math.max(first, 0), first > 0);
       if (!this.items.length) showMessage(this.area, this.kind.nothing);
     } catch (error) {
-      this.#fail(error);
+      if (/** @type {any} */ (error).name !== "AbortError")
+        showFailure(this.area, /** @type {any} */ (error), this.again);
     }
     this.loading = false;
     this.area.setAttribute("aria-busy", "false");
@@ -155,13 +156,6 @@ class ProofOfBar {
     this.next = page.next;
     this.ended = page.next === null;
     this.list.append(page, this.ended);
-  }
-
-  /** @param {any} error */
-  #fail(error) {
-    if (error.name === "AbortError") return;
-    const retry = el("button", { type: "button", class: "button", text: "Try again", onclick: this.again });
-    showMessage(this.area, `The frames cannot be shown. ${error.message} ${error.remedy ?? ""}`, retry);
   }
 
   /** @param {number} by */

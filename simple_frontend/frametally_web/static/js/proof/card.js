@@ -1,12 +1,17 @@
 // The card below the chart: the busiest frame per label, or all that stands behind the bar that was chosen.
 
 import { ApiError, get, selectionQuery } from "../shared/api.js";
-import { byId, control, el } from "../shared/dom.js";
+import { byId, control } from "../shared/dom.js";
 import { plural, span } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
 import { totalIn } from "../shared/series.js";
 import { Proof } from "./bar.js";
-import { showEvidence, showEvidenceSkeletons, showMessage } from "./evidence.js";
+import { showEvidence, showEvidenceSkeletons, showFailure, showMessage } from "./evidence.js";
+
+/**
+ * @typedef {{state: Page.State, counts: Api.Counts, names: string[], colorOf: Page.ColorOf,
+ *   nameOf: (source: string) => string}} Asked  names: of the sources
+ */
 
 export class FramesCard {
   /**
@@ -105,20 +110,14 @@ export class FramesCard {
   async load(state, { counts, sources }, colorOf, nameOf, signal) {
     const bar = barOf(state, counts);
     // A new source has its name a moment after its counts.
-    const names = sources.map((one) => one.name);
+    const asked = { state, counts, names: sources.map((one) => one.name), colorOf, nameOf };
     try {
-      if (bar) await this.#prove(state, counts, names, bar, colorOf, nameOf);
-      else await this.#showEvidence(state, counts, names, colorOf, nameOf, signal);
+      if (bar) await this.#prove(asked, bar);
+      else await this.#showEvidence(asked, signal);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.shown = "";
-      const retry = el("button", {
-        type: "button",
-        class: "button",
-        text: "Try again",
-        onclick: this.on.load,
-      });
-      showMessage(this.area, `The frames cannot be shown. ${error.message} ${error.remedy}`, retry);
+      showFailure(this.area, error, this.on.load);
     }
     if (!this.goesThere || !bar) return;
     this.goesThere = false;
@@ -126,14 +125,10 @@ export class FramesCard {
   }
 
   /**
-   * @param {Page.State} state
-   * @param {Api.Counts} counts
-   * @param {string[]} names  of the sources
+   * @param {Asked} asked
    * @param {Page.Span} bar
-   * @param {Page.ColorOf} colorOf
-   * @param {(source: string) => string} nameOf
    */
-  async #prove(state, counts, names, [from, to], colorOf, nameOf) {
+  async #prove({ state, counts, names, colorOf, nameOf }, [from, to]) {
     this.shown = "";
     const { model, buckets, coverage, base_interval_s: base } = counts;
     const version = JSON.stringify([
@@ -147,14 +142,10 @@ export class FramesCard {
   }
 
   /**
-   * @param {Page.State} state
-   * @param {Api.Counts} counts
-   * @param {string[]} names  of the sources
-   * @param {Page.ColorOf} colorOf
-   * @param {(source: string) => string} nameOf
+   * @param {Asked} asked
    * @param {AbortSignal} signal
    */
-  async #showEvidence(state, counts, names, colorOf, nameOf, signal) {
+  async #showEvidence({ state, counts, names, colorOf, nameOf }, signal) {
     this.proof.close();
     if (!counts.coverage.length) {
       showMessage(this.area, "There is no footage here, so there are no frames.");

@@ -65,6 +65,17 @@ export function showMessage(area, text, button = null) {
 }
 
 /**
+ * Says why the frames cannot be had, with a button that asks again.
+ * @param {HTMLElement} area
+ * @param {{message: string, remedy?: string}} error
+ * @param {() => void} again
+ */
+export function showFailure(area, { message, remedy = "" }, again) {
+  const retry = el("button", { type: "button", class: "button", text: "Try again", onclick: again });
+  showMessage(area, `The frames cannot be shown. ${message} ${remedy}`, retry);
+}
+
+/**
  * Grey shapes where the frames will be.
  * @param {HTMLElement} area
  */

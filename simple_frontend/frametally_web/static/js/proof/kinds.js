@@ -4,19 +4,13 @@ import { get } from "../shared/api.js";
 import { isOneDay, mean, moment, number, plural, timeAmong } from "../shared/format.js";
 import { remarksOn } from "./evidence.js";
 
-/**
- * @typedef {Object} Context
- * @property {Page.Metric} metric
- * @property {(source: string) => string} nameOf
- */
-
 export const framesProof = {
   nothing: "No frame behind this bar has anything that was counted: it is a zero, with footage.",
 
   /**
    * @param {URLSearchParams} query
    * @param {AbortSignal} signal
-   * @param {Context} context
+   * @param {import("./bar.js").Bar} bar
    * @returns {Promise<import("./bar.js").Page>}
    */
   async page(query, signal, { metric, nameOf }) {
@@ -53,7 +47,7 @@ export const objectsProof = {
   /**
    * @param {URLSearchParams} query
    * @param {AbortSignal} signal
-   * @param {Context} context
+   * @param {import("./bar.js").Bar} bar
    * @returns {Promise<import("./bar.js").Page>}
    */
   async page(query, signal, { nameOf }) {

@@ -1,6 +1,6 @@
 // One frame, large, with its boxes, labels and confidences; arrow keys go to the next.
 
-import { byId, el } from "../shared/dom.js";
+import { byId, el, iconButton } from "../shared/dom.js";
 import { pictureWithBoxes } from "./overlay.js";
 
 /** @typedef {import("./overlay.js").Picture & {title: string, caption: string, remarks: string[]}} LargeFrame */
@@ -53,14 +53,9 @@ function content(frames, position, colorOf, dialog, show) {
    * @param {string} sign
    */
   const step = (by, name, sign) =>
-    el("button", {
-      type: "button",
-      class: "button icon",
+    iconButton(name, sign, () => show(position + by, String(by)), {
       "data-step": by,
-      "aria-label": name,
-      text: sign,
       disabled: frames[position + by] === undefined,
-      onclick: () => show(position + by, String(by)),
     });
   return el(
     "div",
@@ -74,13 +69,7 @@ function content(frames, position, colorOf, dialog, show) {
         { class: "lightbox-tools" },
         step(-1, "Previous frame", "‹"),
         step(1, "Next frame", "›"),
-        el("button", {
-          type: "button",
-          class: "button icon close",
-          "aria-label": "Close",
-          text: "×",
-          onclick: () => dialog.close(),
-        }),
+        iconButton("Close", "×", () => dialog.close(), { class: "button icon close" }),
       ),
     ),
     pictureWithBoxes(frame, colorOf, { captions: "label", alt }),

@@ -1,6 +1,6 @@
 // The frame of a proof that is looked at; arrow keys go to the next.
 
-import { el } from "../shared/dom.js";
+import { el, iconButton } from "../shared/dom.js";
 import { number } from "../shared/format.js";
 import { openLightbox } from "./lightbox.js";
 import { pictureWithBoxes } from "./overlay.js";
@@ -18,8 +18,8 @@ export class ProofViewer {
     this.on = on;
     this.stage = el("div", { class: "proof-stage" }, el("div", { class: "picture skeleton" }));
     this.caption = el("p", { class: "proof-caption" });
-    this.previous = step("Previous frame", "‹", () => on.step(-1));
-    this.following = step("Next frame", "›", () => on.step(1));
+    this.previous = iconButton("Previous frame", "‹", () => on.step(-1));
+    this.following = iconButton("Next frame", "›", () => on.step(1));
     this.element = el(
       "div",
       {
@@ -82,13 +82,4 @@ export class ProofViewer {
       each > 1 ? el("span", { class: "muted small", text: `${picture.title}, ${picture.caption}` }) : null,
     );
   }
-}
-
-/**
- * @param {string} name
- * @param {string} sign
- * @param {() => void} onclick
- */
-function step(name, sign, onclick) {
-  return el("button", { type: "button", class: "button icon", "aria-label": name, text: sign, onclick });
 }

@@ -3,6 +3,7 @@
 import { el, swatch } from "../shared/dom.js";
 import { number, percent } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
+import { numberCell, onlyButton, rowOf, tableOf } from "../shared/tables.js";
 
 const SHOWN = 12;
 
@@ -23,41 +24,18 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
     bar.style.width = `${most ? (100 * (value ?? 0)) / most : 0}%`;
     bar.style.background = colorOf(total.label);
     const share = metric.stacks && value !== null && all ? percent(value / all) : "";
-    return el(
-      "tr",
-      {},
-      el(
-        "th",
-        { scope: "row" },
-        el(
-          "button",
-          { type: "button", class: "link plain", title: `Show only ${total.label}`, onclick: () => onLabel(total.label) },
-          swatch(colorOf(total.label)),
-          el("span", { class: "name", text: total.label }),
-        ),
-      ),
+    return rowOf(
+      onlyButton(total.label, () => onLabel(total.label), swatch(colorOf(total.label))),
       el("td", { class: "bar-cell" }, bar),
-      el("td", { class: "number", text: metric.format(value) }),
-      el("td", { class: "number muted", text: share }),
-    ); // prettier-ignore
+      numberCell(metric.format(value)),
+      numberCell(share, "number muted"),
+    );
   });
+  const headings = ["Label", "Bar", metric.name, "Share"].map((text) => el("th", { scope: "col", text }));
   const left = found.length - rows.length;
   area.replaceChildren(
     rows.length
-      ? el(
-          "table",
-          { class: "bars" },
-          el(
-            "thead",
-            { class: "visually-hidden" },
-            el(
-              "tr",
-              {},
-              ...["Label", "Bar", metric.name, "Share"].map((text) => el("th", { scope: "col", text })),
-            ),
-          ),
-          el("tbody", {}, ...rows),
-        )
+      ? tableOf({ kind: "bars", headKind: "visually-hidden", headings, rows })
       : el("p", { class: "muted", text: "Nothing was found." }),
     left > 0 ? el("p", { class: "muted small", text: `and ${number(left)} more labels` }) : "",
   );

@@ -3,6 +3,7 @@
 import { el, swatch } from "../shared/dom.js";
 import { change, difference, number, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
+import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
 
 /**
  * @param {HTMLElement} area
@@ -29,16 +30,13 @@ export function showComparison(area, view, here, { counts: there, comparison }) 
   area.replaceChildren(
     el("h3", { text: `Compared with ${comparison.name}` }),
     el("p", { class: "muted small", text: rangesOf(here, there) }),
-    el(
-      "div",
-      { class: "table-area", tabindex: 0, role: "region", "aria-label": "Differences in numbers" },
-      el(
-        "table",
-        {},
-        el("thead", {}, headings(metric.name, comparison.name)),
-        el("tbody", {}, ...lines.map((line) => lineElement(line, metric, filmed))),
-        el("tfoot", {}, framesLine(here, there)),
-      ),
+    scrollable(
+      "Differences in numbers",
+      tableOf({
+        headings: headingsOf([metric.name, "Shown", comparison.name, "Difference", "Change"], Boolean),
+        rows: lines.map((line) => lineElement(line, metric, filmed)),
+        total: framesLine(here, there),
+      }),
     ),
     ...(filmed ? [] : [el("p", { class: "muted", text: "Nothing was filmed on the other side." })]),
   );
@@ -55,21 +53,6 @@ function rangesOf(here, there) {
 }
 
 /**
- * @param {string} metric
- * @param {string} other
- */
-function headings(metric, other) {
-  const names = [metric, "Shown", other, "Difference", "Change"];
-  return el(
-    "tr",
-    {},
-    ...names.map((text, position) =>
-      el("th", { scope: "col", class: position ? "number" : null, title: text, text }),
-    ),
-  );
-}
-
-/**
  * @param {{name: string, color: string, a: number|null, b: number|null}} line
  * @param {Page.Metric} metric
  * @param {boolean} filmed
@@ -77,14 +60,12 @@ function headings(metric, other) {
 function lineElement({ name, color, a, b }, metric, filmed) {
   const known = a !== null && b !== null;
   const absent = filmed ? "not measured" : "no footage";
-  return el(
-    "tr",
-    {},
-    el("th", { scope: "row" }, color ? swatch(color) : null, el("span", { class: "name", text: name })),
-    cell(metric.format(a)),
-    cell(b === null ? absent : metric.format(b)),
-    cell(known ? difference(a - b) : "–"),
-    cell(known && b ? change(a / b - 1) : "–"),
+  return rowOf(
+    [color ? swatch(color) : null, el("span", { class: "name", text: name })],
+    numberCell(metric.format(a)),
+    numberCell(b === null ? absent : metric.format(b)),
+    numberCell(known ? difference(a - b) : "–"),
+    numberCell(known && b ? change(a / b - 1) : "–"),
   );
 }
 
@@ -93,16 +74,11 @@ function lineElement({ name, color, a, b }, metric, filmed) {
  * @param {Api.Counts} there
  */
 function framesLine(here, there) {
-  return el(
-    "tr",
-    {},
-    el("th", { scope: "row", text: "Frames analysed" }),
-    cell(number(here.frames)),
-    cell(number(there.frames)),
-    cell(difference(here.frames - there.frames)),
-    cell(there.frames ? change(here.frames / there.frames - 1) : "–"),
+  return rowOf(
+    "Frames analysed",
+    numberCell(number(here.frames)),
+    numberCell(number(there.frames)),
+    numberCell(difference(here.frames - there.frames)),
+    numberCell(there.frames ? change(here.frames / there.frames - 1) : "–"),
   );
 }
-
-/** @param {string} text */
-const cell = (text) => el("td", { class: "number", text });

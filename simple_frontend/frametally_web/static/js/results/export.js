@@ -2,7 +2,7 @@
 
 import { chartPicture } from "../chart/picture.js";
 import { BASE, selectionQuery } from "../shared/api.js";
-import { byId, control, el } from "../shared/dom.js";
+import { byId, closeFromOutside, control, el } from "../shared/dom.js";
 import { formatState, zoneOf } from "../shared/state.js";
 
 const FORMATS = { csv: "CSV", json: "JSON", parquet: "Parquet" };
@@ -23,15 +23,7 @@ export class Exports {
     picture.addEventListener("click", () => this.#savePicture());
     byId("export-links").replaceChildren(...this.links.map(({ link }) => link), picture);
     byId("copy-link").addEventListener("click", () => this.#copyLink());
-    const menu = control("export", HTMLDetailsElement);
-    document.addEventListener("click", (event) => {
-      if (event.target instanceof Node && !menu.contains(event.target)) menu.open = false;
-    });
-    menu.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      menu.open = false;
-      menu.querySelector("summary")?.focus();
-    });
+    closeFromOutside(control("export", HTMLDetailsElement));
   }
 
   /**

@@ -3,6 +3,7 @@
 import { el } from "../shared/dom.js";
 import { LOCALE, plural } from "../shared/format.js";
 import { WHY_NOT } from "../shared/metrics.js";
+import { rowOf, spokenCaption, tableOf } from "../shared/tables.js";
 
 const HOURS = [...Array(24).keys()];
 const DAYS = [1, 2, 3, 4, 5, 6, 7];
@@ -21,34 +22,22 @@ const hourName = (/** @type {number} */ hour) =>
 export function showHeatmap(area, answer, metric) {
   const cells = new Map(answer.cells.map((cell) => [cell.weekday * 24 + cell.hour, cell]));
   const most = Math.max(0, ...answer.cells.map((cell) => metric.of(cell) ?? 0));
-  const head = el(
-    "tr",
-    {},
-    el("td"),
-    ...HOURS.map((hour) =>
-      el(
-        "th",
-        { scope: "col", title: hourName(hour) },
-        el("span", { class: hour % 3 ? "visually-hidden" : null, text: String(hour).padStart(2, "0") }),
-      ),
+  const headings = HOURS.map((hour) =>
+    el(
+      "th",
+      { scope: "col", title: hourName(hour) },
+      el("span", { class: hour % 3 ? "visually-hidden" : null, text: String(hour).padStart(2, "0") }),
     ),
   );
   const rows = DAYS.map((day) =>
-    el(
-      "tr",
-      {},
-      el("th", { scope: "row", text: weekday(day, "short") }),
+    rowOf(
+      weekday(day, "short"),
       ...HOURS.map((hour) => cellElement(cells.get(day * 24 + hour), day, hour, metric, most)),
     ),
   );
+  const caption = spokenCaption(`${metric.name} by weekday and hour`);
   area.replaceChildren(
-    el(
-      "table",
-      { class: "heatmap" },
-      el("caption", { class: "visually-hidden", text: `${metric.name} by weekday and hour` }),
-      el("thead", {}, head),
-      el("tbody", {}, ...rows),
-    ),
+    tableOf({ kind: "heatmap", caption, headings: [el("td"), ...headings], rows }),
     scale(metric, most),
   );
 }

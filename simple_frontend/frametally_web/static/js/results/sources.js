@@ -1,10 +1,19 @@
-// Small multiples: each source by itself, on one scale, with its numbers.
+// Small multiples: each source by itself, on one scale, with its numbers; per interval in a table below.
 
 import { el, svg } from "../shared/dom.js";
-import { number } from "../shared/format.js";
+import { moment, number, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
 import { gapsOf, totalIn } from "../shared/series.js";
-import { sourcesNumbers } from "./sources-numbers.js";
+import {
+  growing,
+  headingsOf,
+  numberCell,
+  onlyButton,
+  rowOf,
+  spokenCaption,
+  tableOf,
+  valueCell,
+} from "../shared/tables.js";
 
 const WIDTH = 600;
 const HEIGHT = 56;
@@ -22,46 +31,26 @@ export function showSources(area, counts, metric, nameOf, onSource) {
   const lines = parts.map(({ source, rows }) => {
     const totals = counts.totals.filter((total) => total.source === source);
     const name = nameOf(source);
-    return el(
-      "tr",
-      {},
-      el(
-        "th",
-        { scope: "row" },
-        el(
-          "button",
-          { type: "button", class: "link plain", title: `Show only ${name}`, onclick: () => onSource(source) },
-          el("span", { class: "name", text: name }),
-        ),
-      ),
+    return rowOf(
+      onlyButton(name, () => onSource(source)),
       el("td", { class: "spark" }, sparkline(counts, rows, metric, most)),
-      el("td", { class: "number", text: rows.length ? metric.format(joined(metric, totals)) : "no footage" }),
-      el("td", {
-        class: "number muted",
-        text: number(rows.reduce((sum, row) => sum + row.frames, 0)),
-      }),
-    ); // prettier-ignore
+      numberCell(rows.length ? metric.format(joined(metric, totals)) : "no footage"),
+      numberCell(number(rows.reduce((sum, row) => sum + row.frames, 0)), "number muted"),
+    );
   });
   const isOpen = area.querySelector("details")?.open ?? false;
   const named = parts.map(({ source, rows }) => ({ name: nameOf(source), rows }));
   area.replaceChildren(
-    el(
-      "table",
-      { class: "multiples" },
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          el("th", { scope: "col", text: "Source" }),
-          el("th", { scope: "col", text: `Over time, up to ${metric.format(most)}` }),
-          el("th", { scope: "col", class: "number", text: metric.name }),
-          el("th", { scope: "col", class: "number", text: "Frames" }),
-        ),
-      ),
-      el("tbody", {}, ...lines),
-    ),
+    tableOf({
+      kind: "multiples",
+      headings: [
+        el("th", { scope: "col", text: "Source" }),
+        el("th", { scope: "col", text: `Over time, up to ${metric.format(most)}` }),
+        el("th", { scope: "col", class: "number", text: metric.name }),
+        el("th", { scope: "col", class: "number", text: "Frames" }),
+      ],
+      rows: lines,
+    }),
     sourcesNumbers(named, metric, isOpen),
   );
 }
@@ -76,7 +65,12 @@ function rowsOfSource({ coverage, buckets }, source) {
   const rows = new Map();
   for (const one of coverage) {
     if (one.source !== source) continue;
-    rows.set(one.start_ms, { start: one.start_ms, end: one.end_ms, frames: one.frames, byLabel: new Map() });
+    rows.set(one.start_ms, {
+      start: one.start_ms,
+      end: one.end_ms,
+      frames: one.frames,
+      byLabel: new Map(),
+    });
   }
   for (const one of buckets) if (one.source === source) rows.get(one.start_ms)?.byLabel.set(one.label, one);
   return [...rows.values()].sort((a, b) => a.start - b.start);
@@ -97,7 +91,12 @@ function sparkline({ from_ms, to_ms }, rows, metric, most) {
     const value = totalIn(row, metric) ?? 0;
     const high = most ? (HEIGHT * value) / most : 0;
     const left = x(row.start);
-    return svg("rect", { x: left, y: HEIGHT - high, width: Math.max(x(row.end) - left, 0.5), height: high });
+    return svg("rect", {
+      x: left,
+      y: HEIGHT - high,
+      width: Math.max(x(row.end) - left, 0.5),
+      height: high,
+    });
   });
   const gaps = gapsOf(rows, from, to).map(([start, end]) =>
     svg("rect", {
@@ -119,4 +118,47 @@ function sparkline({ from_ms, to_ms }, rows, metric, most) {
     ...gaps,
     ...bars,
   );
+}
+
+/** @typedef {{name: string, rows: Page.Row[]}} SourceRows  a source's intervals with footage, by time */
+
+/**
+ * Closed until somebody wants it: it can be long.
+ * @param {SourceRows[]} sources
+ * @param {Page.Metric} metric
+ * @param {boolean} isOpen
+ */
+function sourcesNumbers(sources, metric, isOpen) {
+  const details = el("details", {}, el("summary", { text: "Numbers per interval" }));
+  const fill = () => {
+    if (details.open && details.childElementCount === 1) details.append(...numbersOf(sources, metric));
+  };
+  details.addEventListener("toggle", fill);
+  details.open = isOpen;
+  fill();
+  return details;
+}
+
+/**
+ * @param {SourceRows[]} sources
+ * @param {Page.Metric} metric
+ */
+function numbersOf(sources, metric) {
+  const columns = sources.map(({ rows }) => new Map(rows.map((row) => [row.start, row])));
+  const ends = new Map(sources.flatMap(({ rows }) => rows.map((row) => [row.start, row.end])));
+  const starts = [...ends.keys()].sort((a, b) => a - b);
+  const { body, more } = growing(starts, (start) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row", text: moment(start), title: span(start, ends.get(start) ?? start) }),
+      ...columns.map((rows) => {
+        const row = rows.get(start);
+        return valueCell(metric, row ? totalIn(row, metric) : null, row ? "not measured" : "no footage");
+      }),
+    ),
+  );
+  const caption = spokenCaption(`${metric.name} per interval and source`);
+  const headings = headingsOf(["Interval", ...sources.map(({ name }) => name)], Boolean);
+  return [tableOf({ caption, headings, rows: body }), more];
 }

@@ -4,8 +4,7 @@ import { el } from "../shared/dom.js";
 import { moment, number, plural, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
 import { totalIn, valueIn } from "../shared/series.js";
-
-const ROWS_AT_ONCE = 200;
+import { growing, headingsOf, spokenCaption, tableOf, valueCell } from "../shared/tables.js";
 
 /** @typedef {{row: Page.Row, position: number}|{gap: Page.Span}} Line */
 
@@ -16,40 +15,22 @@ const ROWS_AT_ONCE = 200;
  * @param {(start: number) => void} onBar
  */
 export function showTable(area, view, counts, onBar) {
-  const lines = linesOf(view);
-  const body = el("tbody");
-  const more = el("button", { type: "button", class: "button" });
-  let shown = 0;
-  const showMore = () => {
-    const next = lines.slice(shown, shown + ROWS_AT_ONCE);
-    body.append(...next.map((line) => lineElement(line, view, onBar)));
-    shown += next.length;
-    more.hidden = shown >= lines.length;
-    more.textContent = `Show ${number(Math.min(ROWS_AT_ONCE, lines.length - shown))} more of ${number(lines.length)}`;
-  };
-  more.addEventListener("click", showMore);
-  showMore();
-  const caption = `${view.metric.name} per interval and label`;
-  area.replaceChildren(
-    el(
-      "table",
-      {},
-      el("caption", { class: "visually-hidden", text: caption }),
-      el("thead", {}, el("tr", {}, ...headings(view))),
-      body,
-      el("tfoot", {}, totalsElement(view, counts)),
-    ),
-    more,
-  );
+  const { body, more } = growing(linesOf(view), (line) => lineElement(line, view, onBar));
+  const caption = spokenCaption(`${view.metric.name} per interval and label`);
+  const table = tableOf({
+    caption,
+    headings: headings(view),
+    rows: body,
+    total: totalsElement(view, counts),
+  });
+  area.replaceChildren(table, more);
 }
 
 /** @param {Page.View} view */
 function headings({ series, other }) {
   const beside = other ? [other.name] : [];
   const names = ["Interval", ...series.map((one) => one.name), "All", ...beside, "Frames analysed", ""];
-  return names.map((name, position) =>
-    name ? el("th", { scope: "col", class: position ? "number" : null, title: name, text: name }) : el("td"),
-  );
+  return headingsOf(names, Boolean);
 }
 
 /**
@@ -96,9 +77,9 @@ function lineElement(line, view, onBar) {
       el("span", { text: moment(row.start), title: span(row.start, row.end) }),
       byFile ? el("span", { class: "remark", text: "file date" }) : null,
     ),
-    ...series.map((one) => cell(metric, valueIn(row, one.labels, metric))),
-    cell(metric, totalIn(row, metric)),
-    other ? cell(metric, other.values[position], "no footage") : null,
+    ...series.map((one) => valueCell(metric, valueIn(row, one.labels, metric))),
+    valueCell(metric, totalIn(row, metric)),
+    other ? valueCell(metric, other.values[position], "no footage") : null,
     el("td", { class: "number", text: number(row.frames) }),
     el("td", {}, open),
   );
@@ -114,20 +95,10 @@ function totalsElement({ rows, series, metric, other }, counts) {
     "tr",
     {},
     el("th", { scope: "row", text: `${name}, ${plural(rows.length, "interval")}` }),
-    ...series.map((one) => cell(metric, one.total)),
-    cell(metric, joined(metric, counts.totals)),
+    ...series.map((one) => valueCell(metric, one.total)),
+    valueCell(metric, joined(metric, counts.totals)),
     other ? el("td") : null,
     el("td", { class: "number", text: number(counts.frames) }),
     el("td"),
   );
-}
-
-/**
- * @param {Page.Metric} metric
- * @param {number|null} value
- * @param {string} [absent]
- */
-function cell(metric, value, absent = "not measured") {
-  const text = value === null ? absent : metric.format(value);
-  return el("td", { class: value ? "number" : "number zero", text });
 }

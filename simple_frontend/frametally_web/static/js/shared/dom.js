@@ -79,6 +79,38 @@ export function swatch(color) {
 }
 
 /**
+ * A small button with a sign, such as an arrow.
+ * @param {string} name
+ * @param {string} sign
+ * @param {() => void} onclick
+ * @param {Record<string, any>} [attributes]
+ */
+export const iconButton = (name, sign, onclick, attributes = {}) =>
+  el("button", {
+    type: "button",
+    class: "button icon",
+    "aria-label": name,
+    text: sign,
+    onclick,
+    ...attributes,
+  });
+
+/**
+ * Lets a click beside an open list, or Escape, close it.
+ * @param {HTMLDetailsElement} details
+ */
+export function closeFromOutside(details) {
+  document.addEventListener("click", (event) => {
+    if (event.target instanceof Node && !details.contains(event.target)) details.open = false;
+  });
+  details.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !details.open) return;
+    details.open = false;
+    details.querySelector("summary")?.focus();
+  });
+}
+
+/**
  * Options of a select, exchanged only if they differ, so that an open list stays open.
  * @param {HTMLSelectElement} select
  * @param {[value: string, text: string][]} options

@@ -2,6 +2,7 @@
 
 import { el } from "../shared/dom.js";
 import { moment, number, plural } from "../shared/format.js";
+import { numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
 
 const COLUMNS = /** @type {const} */ ([
   ["expected", "Expected"],
@@ -23,11 +24,9 @@ export function booksTable({ sources }) {
       one.announced === out &&
       one.detected === one.counted &&
       one.counted === one.indexed;
-    return el(
-      "tr",
-      {},
-      el("th", { scope: "row" }, el("span", { class: "name", text: one.name })),
-      ...COLUMNS.map(([key]) => el("td", { class: one[key] ? "number" : "number zero", text: number(one[key]) })),
+    return rowOf(
+      el("span", { class: "name", text: one.name }),
+      ...COLUMNS.map(([key]) => numberCell(number(one[key]), one[key] ? "number" : "number zero")),
       el("td", { text: one.newest_captured_at_ms === null ? "–" : moment(one.newest_captured_at_ms) }),
       el("td", { class: right ? "ok" : "open", text: right ? "✓ settled" : one.producing ? "… producing" : "… not yet" }),
     ); // prettier-ignore
@@ -43,11 +42,9 @@ export function booksTable({ sources }) {
 /** @param {Api.Books} books */
 export function deadLetters({ dead_letters: letters }) {
   const rows = letters.map(({ cause, frames, reason, command }) =>
-    el(
-      "tr",
-      {},
-      el("th", { scope: "row", text: cause }),
-      el("td", { class: "number", text: number(frames) }),
+    rowOf(
+      cause,
+      numberCell(number(frames)),
       el("td", { class: "words", text: reason }),
       el("td", {}, el("code", { text: command })),
     ),
@@ -62,13 +59,11 @@ export function deadLetters({ dead_letters: letters }) {
 /** @param {Api.Runs} answer */
 export function runsTable({ runs, runs_left_out: left }) {
   const rows = runs.map((run) =>
-    el(
-      "tr",
-      {},
-      el("th", { scope: "row", text: run.day }),
-      el("td", { class: "number", text: number(run.frames) }),
-      el("td", { class: "number", text: run.quality ? number(run.quality.detections) : "–" }),
-      el("td", { class: "number", text: number(run.duplicates_dropped) }),
+    rowOf(
+      run.day,
+      numberCell(number(run.frames)),
+      numberCell(run.quality ? number(run.quality.detections) : "–"),
+      numberCell(number(run.duplicates_dropped)),
       el("td", { class: "words" }, quality(run)),
       el("td", {}, el("code", { text: run.run_id })),
     ),
@@ -117,25 +112,8 @@ function quality({ quality: report }) {
  */
 function table(caption, names, rows) {
   const numbers = new Set([...COLUMNS.map(([, name]) => name), "Frames", "Detections", "Duplicates dropped"]);
-  return el(
-    "div",
-    { class: "table-area", tabindex: 0, role: "region", "aria-label": caption },
-    el(
-      "table",
-      {},
-      el("caption", { text: caption }),
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          ...names.map((text) =>
-            el("th", { scope: "col", class: numbers.has(/** @type {any} */ (text)) ? "number" : null, text }),
-          ),
-        ),
-      ),
-      el("tbody", {}, ...rows),
-    ),
+  const headings = names.map((text) =>
+    el("th", { scope: "col", class: numbers.has(/** @type {any} */ (text)) ? "number" : null, text }),
   );
+  return scrollable(caption, tableOf({ caption: el("caption", { text: caption }), headings, rows }));
 }
