@@ -32,12 +32,12 @@ class CannotFetchError(Exception):
 
 
 def integrity(data: bytes) -> str:
-    """The hash of a file as browsers check it."""
+    """Return the hash of a file as browsers check it."""
     return "sha256-" + base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
 def is_complete(entries: list[dict[str, str]], vendor: Path) -> bool:
-    """Whether every file is there with its hash."""
+    """Return whether every file is there with its hash."""
     for entry in entries:
         path = vendor / entry["name"]
         if not path.is_file() or integrity(path.read_bytes()) != entry["integrity"]:
@@ -46,7 +46,7 @@ def is_complete(entries: list[dict[str, str]], vendor: Path) -> bool:
 
 
 def npm_on_path() -> list[str] | None:
-    """The command of an npm that runs and is new enough, if there is one."""
+    """Return the command of an npm that runs and is new enough, if there is one."""
     npm = shutil.which("npm")
     if npm is None:
         return None
@@ -60,7 +60,7 @@ def npm_on_path() -> list[str] | None:
 
 
 def npm_from_python_index(folder: Path) -> list[str]:
-    """The command of the npm of node-requirements.txt, installed into `folder`.
+    """Return the command of the npm of node-requirements.txt, installed into `folder`.
 
     Raises:
         CannotFetchError: pip could not install it.

@@ -15,7 +15,7 @@ _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 
 
 def collection() -> dict[str, Any]:
-    """The collection: a request for each route, its parameters there and switched off."""
+    """Return the collection: a request for each route, its parameters there and switched off."""
     info = describe()["info"]
     return {
         "info": {"name": info["title"], "description": info["summary"], "schema": _SCHEMA},
@@ -50,7 +50,7 @@ def _request(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def text() -> str:
-    """The collection as it is written."""
+    """Return the collection as it is written."""
     return json.dumps(collection(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -23,7 +23,7 @@ _BOOKS = "frametally_books"
 def create_app(
     *, settings: Settings, store: ObjectStore, index: CountIndex, ledger: Ledger, log: FrameLog
 ) -> Flask:
-    """The dashboard over an index (the counts), a store (the frames behind them), and the books.
+    """Put together the dashboard over an index (the counts), a store (the frames behind them), and the books.
 
     The caller keeps them, and closes them after the server has stopped and `close_app` has been called.
     """

@@ -31,7 +31,7 @@ class _Manifest(msgspec.Struct, frozen=True):
 
 
 def load_scripts(static: Path = STATIC) -> list[Script] | None:
-    """The scripts that the page loads, in order; None if a file of `vendor.json` has not been fetched."""
+    """Return the scripts that the page loads, in order; None if a file of `vendor.json` is not here."""
     manifest = msgspec.json.decode((static / "vendor.json").read_bytes(), type=_Manifest)
     if not all((static / "vendor" / file.name).is_file() for file in manifest.files):
         return None
@@ -39,5 +39,5 @@ def load_scripts(static: Path = STATIC) -> list[Script] | None:
 
 
 def list_modules(static: Path = STATIC) -> list[str]:
-    """The page's own modules, as paths under `static/`: a browser that is told fetches them all at once."""
+    """Return the page's own modules by their paths under `static/`, for a browser to fetch all at once."""
     return sorted(path.relative_to(static).as_posix() for path in (static / "js").rglob("*.js"))

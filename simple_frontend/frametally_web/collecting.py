@@ -12,7 +12,7 @@ _NEW_OBJECTS = 50_000
 
 
 def look_for_garbage_seldom() -> None:
-    """For the process, when all is loaded: what there is now is not looked through again."""
+    """Make the process look for garbage seldom, and never through what is loaded by now."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])

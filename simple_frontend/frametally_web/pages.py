@@ -11,7 +11,7 @@ from frametally_web.assets import list_modules, load_scripts
 
 
 def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
-    """`/` and `/healthz`."""
+    """Return the routes `/` and `/healthz`."""
     pages = Blueprint("pages", __name__)
 
     @pages.get("/")

@@ -48,7 +48,7 @@ class DashboardServer:
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds the dashboard."""
+        """Return where a browser on this machine finds the dashboard."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 

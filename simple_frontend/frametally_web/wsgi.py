@@ -18,7 +18,7 @@ from frametally_web.collecting import look_for_garbage_seldom
 
 
 def create_app() -> Flask:
-    """The application over the ports that the settings name; they are closed when the process ends.
+    """Create the application over the ports that the settings name; they are closed at the process's end.
 
     Raises:
         FrametallyError: A setting that cannot be, or a port that cannot be opened.

@@ -10,7 +10,7 @@ from frametally_web.api.openapi import describe
 
 
 def create_blueprint() -> Blueprint:
-    """`/api/docs` and `openapi.json`."""
+    """Return the routes `/api/docs` and `openapi.json`."""
     description = Blueprint("description", __name__)
 
     @description.get("/api/openapi.json")

@@ -35,7 +35,7 @@ class Streams:
         self._free = threading.Semaphore(max(0, self._most))
 
     def open(self) -> Response:
-        """A stream.
+        """Open a stream.
 
         Raises:
             Problem: 503, if there are as many as are allowed.

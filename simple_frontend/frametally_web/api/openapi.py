@@ -32,7 +32,7 @@ class ProblemDocument(Answer, frozen=True, kw_only=True):
 
 @functools.cache
 def describe() -> dict[str, Any]:
-    """The document, ready to be written as JSON."""
+    """Return the OpenAPI document, ready to be written as JSON."""
     records = [endpoint.answer for endpoint in ENDPOINTS if endpoint.answer is not None]
     _, components = msgspec.json.schema_components([*records, ProblemDocument], ref_template=_REFERENCE)
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import cast
 
 import msgspec
 from flask import Blueprint, Response, request, url_for
@@ -39,10 +40,10 @@ _KEPT = ("labels", "sources", "counts", "heatmap")
 
 
 class Api:
-    """The handlers, over the ports and what is read of them in the background."""
+    """The handlers, each by its endpoint's name, over the ports and what is read in the background."""
 
     def __init__(self, *, settings: Settings, ports: DashboardPorts, books: BooksReader) -> None:
-        """One for each application."""
+        """Make the handlers of one application."""
         self._settings = settings
         self._ports = ports
         self._books = books
@@ -50,7 +51,7 @@ class Api:
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
 
     def blueprint(self) -> Blueprint:
-        """The routes; the caller chooses under which prefixes."""
+        """Return the routes; the caller chooses under which prefixes."""
         api = Blueprint("api", __name__)
         for endpoint in ENDPOINTS:
             api.add_url_rule(f"/{endpoint.path}", endpoint.name, self._view(endpoint))
@@ -67,18 +68,18 @@ class Api:
         return view
 
     def _answer(self, endpoint: Endpoint, args: Args) -> Response:
-        if endpoint.name in _FILES:
-            return _FILES[endpoint.name](self, args)
-        make = _RECORDS[endpoint.name]
+        make = getattr(self, endpoint.name)
+        if endpoint.answer is None:
+            return cast(Response, make(args))
         if endpoint.name not in _KEPT:
-            return _json(msgspec.json.encode(make(self, args)))
+            return _json(msgspec.json.encode(make(args)))
         self._books.media()  # sees to it that they are read
         state = (self._ports.index.version(), self._books.generation)
         question = (endpoint.name, request.query_string)
-        return _json(self._cache.get(state, question, lambda: msgspec.json.encode(make(self, args))))
+        return _json(self._cache.get(state, question, lambda: msgspec.json.encode(make(args))))
 
     def models(self, _: Args) -> answers.Answer:
-        """What can be asked for."""
+        """List what can be asked for."""
         return answers.Models(
             models=[
                 answers.ModelChoice(model=model, base_intervals_s=stored)
@@ -87,7 +88,7 @@ class Api:
         )
 
     def labels(self, args: Args) -> answers.Answer:
-        """Labels, most first."""
+        """List the labels, most first."""
         choice = scope.choose_model(self._ports.index, query.read_one(args, "model"))
         found = self._ports.index.labels(choice.model) if choice else []
         return answers.Labels(
@@ -96,11 +97,11 @@ class Api:
         )
 
     def sources(self, args: Args) -> answers.Answer:
-        """Sources, by name."""
+        """List the sources, by name."""
         return list_sources(self._ports.index, self._books.media(), model=query.read_one(args, "model"))
 
     def counts(self, args: Args) -> answers.Answer:
-        """The chart."""
+        """Answer with the chart's numbers."""
         return counts.count(
             self._ports.index,
             self._settings,
@@ -110,18 +111,18 @@ class Api:
         )
 
     def heatmap(self, args: Args) -> answers.Answer:
-        """Hours of the week."""
+        """Answer with the hours of the week."""
         selection = query.read_selection(args, self._settings)
         return heatmap.count_week(self._ports.index, self._settings, selection)
 
     def evidence(self, args: Args) -> answers.Answer:
-        """The busiest frame per label."""
+        """Find the busiest frame per label."""
         selection = query.read_selection(args, self._settings)
         self._books.ensure_ledger()
         return evidence.find_evidence(self._ports, self._settings, selection, image_url=_image_url)
 
     def frames(self, args: Args) -> answers.Answer:
-        """Every frame behind a bar."""
+        """Find every frame behind a bar."""
         selection = query.read_selection(args, self._settings)
         limit = query.read_limit(args, default=_PAGE_FRAMES, most=self._settings.web_max_page_frames)
         cursor = query.read_cursor(args, frames.FramesCursor)
@@ -131,7 +132,7 @@ class Api:
         )
 
     def objects(self, args: Args) -> answers.Answer:
-        """Every unique object behind a bar."""
+        """Find every unique object behind a bar."""
         limit = query.read_limit(args, default=_PAGE_FRAMES, most=self._settings.web_max_page_frames)
         return objects.find_objects(
             self._ports,
@@ -143,24 +144,24 @@ class Api:
         )
 
     def runs(self, args: Args) -> answers.Answer:
-        """The last runs."""
+        """List the last runs."""
         limit = query.read_limit(args, default=_PAGE_RUNS, most=_MOST_RUNS)
         return run_list.list_runs(self._ports, model=query.read_one(args, "model"), limit=limit)
 
     def status(self, _: Args) -> answers.Answer:
-        """The books."""
+        """Answer with the books."""
         return status.answer(self._books.reading())
 
-    def image(self, args: Args) -> Response:
-        """A frame's JPEG."""
+    def frames_image(self, args: Args) -> Response:
+        """Answer with a frame's JPEG."""
         return _image(self._ports.store, self._settings, query.read_one(args, "path") or "")
 
     def events(self, _: Args) -> Response:
-        """What changed, as it changes."""
+        """Tell what changed, as it changes."""
         return self._streams.open()
 
     def export(self, args: Args) -> Response:
-        """A chart's numbers as a file."""
+        """Answer with a chart's numbers as a file."""
         chosen = query.read_choice(args, "format", tuple(FORMATS))
         asked = query.read_chart(args, self._settings)
         body = export(self._ports.index, self._settings, self._books.media(), asked, chosen)
@@ -170,25 +171,6 @@ class Api:
         answer.headers["Content-Disposition"] = f'attachment; filename="frametally-counts.{chosen}"'
         answer.headers["Cache-Control"] = "no-store"
         return answer
-
-
-_RECORDS: dict[str, Callable[[Api, Args], answers.Answer]] = {
-    "models": Api.models,
-    "labels": Api.labels,
-    "sources": Api.sources,
-    "counts": Api.counts,
-    "heatmap": Api.heatmap,
-    "evidence": Api.evidence,
-    "frames": Api.frames,
-    "objects": Api.objects,
-    "runs": Api.runs,
-    "status": Api.status,
-}
-_FILES: dict[str, Callable[[Api, Args], Response]] = {
-    "frames_image": Api.image,
-    "events": Api.events,
-    "export": Api.export,
-}
 
 
 def _image_url(path: str) -> str:

@@ -96,7 +96,7 @@ class BooksReader:
         self.generation = 0
 
     def media(self) -> MediaTimes:
-        """What the store said of its media when the ledger was last refreshed; that is seen to, too."""
+        """Return what the store said of its media at the ledger's last refresh, and have it refreshed."""
         with self._changed:
             if time.monotonic() >= self._media_due_s:
                 self._media_wanted = True
@@ -106,7 +106,7 @@ class BooksReader:
             return self._media
 
     def ensure_ledger(self) -> None:
-        """See to it that the ledger knows the segments of all that the index has.
+        """Wait until the ledger knows the segments of all that the index has.
 
         Raises:
             FrametallyError: That failed, and has not been done before; or the index is away.
@@ -124,7 +124,7 @@ class BooksReader:
                 )
 
     def reading(self) -> Reading:
-        """The books as they were last read; if that was long ago they are read again meanwhile.
+        """Return the books as they were last read; if that was long ago they are read again meanwhile.
 
         Raises:
             FrametallyError: They could not be read, or are being read for the first time.
@@ -142,7 +142,7 @@ class BooksReader:
             return self._reading
 
     def watch(self, told: Seen, timeout_s: float) -> Seen:
-        """What there is to tell after `told`: at once if it has changed, else after `timeout_s` at most."""
+        """Return what there is to tell after `told`: at once if it has changed, else after `timeout_s`."""
         with self._changed:
             self._watchers += 1
             self._wake()
@@ -154,7 +154,7 @@ class BooksReader:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the server is going down."""
+        """Return whether the server is going down."""
         return self._closed
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 def list_runs(ports: DashboardPorts, *, model: str | None, limit: int) -> answers.Runs:
-    """The runs of a model that queries read, the newest day first.
+    """Return the runs of a model that queries read, the newest day first.
 
     Raises:
         Problem: 400, if there is no such model.

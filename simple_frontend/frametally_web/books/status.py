@@ -24,7 +24,7 @@ _REASONS = {
 
 
 def answer(reading: Reading) -> answers.Books:
-    """The books as they are answered."""
+    """Return the books as they are answered."""
     status = reading.status
     newest = [one.newest_captured_at_ms for one in status.sources if one.newest_captured_at_ms is not None]
     return answers.Books(

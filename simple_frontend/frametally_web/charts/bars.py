@@ -27,7 +27,7 @@ class Span(NamedTuple):
 
 
 def spans(zone: datetime.tzinfo, from_ms: int, to_ms: int) -> list[Span]:
-    """`[from_ms, to_ms)` as spans of one offset each, in order."""
+    """Return `[from_ms, to_ms)` as spans of one offset each, in order."""
     found: list[Span] = []
     start_ms = probe_ms = from_ms
     offset_ms = offset_at(zone, from_ms)
@@ -46,7 +46,7 @@ def spans(zone: datetime.tzinfo, from_ms: int, to_ms: int) -> list[Span]:
 
 
 def offset_at(zone: datetime.tzinfo, ms: int) -> int:
-    """Milliseconds by which local time is ahead of UTC."""
+    """Return the milliseconds by which local time is ahead of UTC."""
     if zone is datetime.UTC:
         return 0
     moment = datetime.datetime.fromtimestamp(max(_FIRST_MS, min(ms, _LAST_MS)) // 1000, zone)
@@ -59,7 +59,7 @@ def _has_left(zone: datetime.tzinfo, offset_ms: int, ms: int) -> bool:
 
 
 def _shows(zone: datetime.tzinfo, wall_ms: int, ms: int) -> bool:
-    """Whether the clocks show `wall_ms` or later."""
+    """Return whether the clocks show `wall_ms` or later."""
     return ms + offset_at(zone, ms) >= wall_ms
 
 
@@ -75,11 +75,11 @@ class Bars:
         self._instants: dict[int, int] = {}
 
     def offset_ms(self, span: Span) -> int:
-        """What the index is told: bars start where the time plus this is a multiple of their length."""
+        """Return what the index is told: bars start where time plus this is a multiple of their length."""
         return span.offset_ms + self._shift_ms
 
     def bar_of(self, ms: int, span: Span, *, is_first: bool, is_last: bool) -> tuple[int, int]:
-        """Start and end of the bar that holds `ms`, a moment of `span`.
+        """Return start and end of the bar that holds `ms`, a moment of `span`.
 
         Args:
             ms: The moment; the start of a bar that the index made, which may lie before the span, is one too.
@@ -104,7 +104,7 @@ class Bars:
     def bars_of(
         self, starts_ms: Iterable[int], span: Span, *, is_first: bool, is_last: bool
     ) -> dict[int, tuple[int, int]]:
-        """`bar_of` for each of some starts that the index has made with the offset of `span`."""
+        """Return `bar_of` for each of some starts that the index has made with the offset of `span`."""
         length_ms = self._interval_ms
         # With no change of clocks within a day before it, a bar is where the index has it.
         first_ms, last_ms = span.from_ms + DAY_MS, span.to_ms - length_ms
@@ -116,7 +116,7 @@ class Bars:
         }
 
     def over(self, over: Sequence[Span]) -> Iterator[tuple[int, int]]:
-        """Start and end of every bar of some spans that follow each other, in order."""
+        """Yield start and end of every bar of some spans that follow each other, in order."""
         ms = over[0].from_ms
         for number, span in enumerate(over):
             ms = max(ms, span.from_ms)  # beyond it, if a bar of local time reached over the change of clocks
@@ -126,7 +126,7 @@ class Bars:
                 ms = bar[1]
 
     def _instant(self, local_ms: int) -> int:
-        """The first moment at which local clocks show `local_ms` (plus the shift) or later."""
+        """Return the first moment at which local clocks show `local_ms` (plus the shift) or later."""
         found = self._instants.get(local_ms)
         if found is None:
             wall_ms = local_ms - self._shift_ms
@@ -140,7 +140,7 @@ class Bars:
 
 
 def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """The first whole second, in milliseconds, in `(low, high]` from which on `holds`."""
+    """Return the first whole second, in milliseconds, in `(low, high]` from which on `holds`."""
     while high - low > 1000:
         middle = (low + high) // 2
         if holds(middle):

@@ -36,7 +36,7 @@ def count(
     asked = resolve(index, settings, choice, selection)
     if asked is None:
         return _nothing(choice.model, query)
-    labels = selection.labels or [label for label, _ in index.labels(choice.model)]
+    labels = selection.labels or index.labels(choice.model)
     series = max(len(labels), 1) * (len(asked.sources) if query.by_source else 1)
     max_bars = most_rows // series
     bases = asked.choice.base_intervals_s
@@ -46,8 +46,25 @@ def count(
     _check_size(interval_s, asked, series, most_rows)
     base_s = asked.base_of(selection, interval_s)
     chart = read_chart(index, choice.model, base_s, interval_s, query, asked.spans)
-    choices_s = intervals.choices(bases, asked.from_ms, asked.to_ms, max_bars=max_bars)
-    return _answer(chart, query, asked, interval_s, choices_s, settings, media)
+    ordered_labels, totals = summarise(chart, query)
+    return answers.Counts(
+        model=choice.model,
+        base_interval_s=chart.base_interval_s,
+        interval_s=interval_s,
+        timezone=selection.zone.name,
+        metric=query.metric,
+        interval_choices_s=intervals.choices(bases, asked.from_ms, asked.to_ms, max_bars=max_bars),
+        from_ms=asked.from_ms,
+        to_ms=asked.to_ms,
+        frames=sum(one.frames for one in chart.coverage),
+        sources=asked.sources,
+        labels=ordered_labels,
+        buckets=chart.buckets,
+        coverage=chart.coverage,
+        totals=totals,
+        file_times=media.file_times(asked.sources, asked.from_ms, asked.to_ms),
+        objects_note=_objects_note(chart, settings),
+    )
 
 
 def _check_size(interval_s: int, asked: ResolvedQuery, series: int, most_rows: int) -> None:
@@ -59,36 +76,6 @@ def _check_size(interval_s: int, asked: ResolvedQuery, series: int, most_rows: i
             f"{most_rows} (FRAMETALLY_WEB_MAX_BUCKETS; of an export FRAMETALLY_WEB_MAX_EXPORT_ROWS).",
             remedy="Ask for a longer interval, a shorter range or fewer labels.",
         )
-
-
-def _answer(
-    chart: Chart,
-    query: ChartQuery,
-    asked: ResolvedQuery,
-    interval_s: int,
-    choices_s: list[int],
-    settings: Settings,
-    media: MediaTimes,
-) -> answers.Counts:
-    labels, totals = summarise(chart, query)
-    return answers.Counts(
-        model=asked.choice.model,
-        base_interval_s=chart.base_interval_s,
-        interval_s=interval_s,
-        timezone=query.selection.zone.name,
-        metric=query.metric,
-        interval_choices_s=choices_s,
-        from_ms=asked.from_ms,
-        to_ms=asked.to_ms,
-        frames=sum(one.frames for one in chart.coverage),
-        sources=asked.sources,
-        labels=labels,
-        buckets=chart.buckets,
-        coverage=chart.coverage,
-        totals=totals,
-        file_times=media.file_times(asked.sources, asked.from_ms, asked.to_ms),
-        objects_note=_objects_note(chart, settings),
-    )
 
 
 def _objects_note(chart: Chart, settings: Settings) -> str | None:

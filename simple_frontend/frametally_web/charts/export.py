@@ -17,6 +17,17 @@ from frametally_web.charts.bars import Bars, spans
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.query import ChartQuery
 
+_ABOUT = [
+    "model",
+    "base_interval_s",
+    "interval_s",
+    "timezone",
+    "metric",
+    "from_ms",
+    "to_ms",
+    "sources",
+    "labels",
+]
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -40,7 +51,7 @@ class Row(NamedTuple):
 def export(
     index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery, file_format: str
 ) -> bytes:
-    """The file; the same bytes for the same counts.
+    """Return the file; the same bytes for the same counts.
 
     Args:
         index: Has the counts.
@@ -54,17 +65,7 @@ def export(
     """
     found = counts.count(index, settings, media, query, most_rows=settings.web_max_export_rows)
     rows = _rows(found, query)
-    about = {
-        "model": found.model,
-        "base_interval_s": found.base_interval_s,
-        "interval_s": found.interval_s,
-        "timezone": found.timezone,
-        "metric": found.metric,
-        "from_ms": found.from_ms,
-        "to_ms": found.to_ms,
-        "sources": found.sources,
-        "labels": found.labels,
-    }
+    about = {name: getattr(found, name) for name in _ABOUT}
     if file_format == "json":
         return msgspec.json.encode({"query": about, "rows": [row._asdict() for row in rows]}) + b"\n"
     if file_format == "parquet":
@@ -113,7 +114,7 @@ def _zero(filmed: bool) -> int | None:
 
 
 def _bars(found: answers.Counts, query: ChartQuery) -> Iterator[tuple[int, int]]:
-    """Every bar of the range asked for; where it is open, from the first that was filmed and to the last."""
+    """Yield every bar of the range; where it is open, from the first that was filmed and to the last."""
     if found.interval_s is None or found.from_ms is None or found.to_ms is None:
         return
     zone, from_ms, to_ms = query.selection.zone.tzinfo, query.selection.from_ms, query.selection.to_ms

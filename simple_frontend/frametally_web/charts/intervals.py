@@ -16,13 +16,13 @@ _COMMON_S = (
 
 
 def bars(from_ms: int, to_ms: int, interval_s: int) -> int:
-    """How many intervals `[from_ms, to_ms)` touches; intervals start at multiples since the epoch."""
+    """Return how many intervals `[from_ms, to_ms)` touches; intervals start at multiples since the epoch."""
     interval_ms = interval_s * 1000
     return -(-to_ms // interval_ms) - from_ms // interval_ms
 
 
 def choices(base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, max_bars: int) -> list[int]:
-    """Sensible bar lengths in seconds, shortest first: multiples of a stored base, at most `max_bars`.
+    """Return sensible bar lengths in seconds, shortest first: multiples of a stored base, at most `max_bars`.
 
     They end with the first that is as long as the range, which is there whatever `max_bars` says.
     """
@@ -37,7 +37,7 @@ def choices(base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, max_ba
 
 
 def default_interval(base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, max_bars: int) -> int:
-    """The shortest sensible bar length in seconds that gives at most `DEFAULT_BARS` bars."""
+    """Return the shortest sensible bar length in seconds that gives at most `DEFAULT_BARS` bars."""
     return choices(base_intervals_s, from_ms, to_ms, max_bars=min(DEFAULT_BARS, max_bars))[0]
 
 
@@ -51,7 +51,7 @@ def base_of(
     *,
     lacking_s: Sequence[int] = (),
 ) -> int:
-    """The stored base interval to read: the coarsest that divides what is asked for.
+    """Return the stored base interval to read: the coarsest that divides what is asked for.
 
     That is the interval and the zone's offsets, and the borders too. Where no base lies on the borders it is
     the finest that divides the rest: then the range ends where the caller says, as nearly as the index can.

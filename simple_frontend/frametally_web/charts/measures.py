@@ -31,7 +31,7 @@ def read_chart(
     query: ChartQuery,
     over: Sequence[Span],
 ) -> Chart:
-    """Bars of `interval_s` over some spans, which follow each other."""
+    """Read bars of `interval_s` over some spans, which follow each other."""
     bars = Bars(interval_s, query.selection.zone.tzinfo)
     found: list[list[Bucket]] = []
     covered: list[list[CoverageBucket]] = []
@@ -73,7 +73,7 @@ def read_chart(
 
 
 def summarise(chart: Chart, query: ChartQuery) -> tuple[list[str], list[answers.Total]]:
-    """The labels in their order, and what each adds up to (by source, where sources are apart)."""
+    """Return the labels in their order, and what each adds up to (by source, where sources are apart)."""
     frames: dict[str | None, int] = defaultdict(int)
     for one in chart.coverage:
         frames[one.source] += one.frames
@@ -97,19 +97,19 @@ def summarise(chart: Chart, query: ChartQuery) -> tuple[list[str], list[answers.
 
 
 def mean(detections: int, frames: int) -> float | None:
-    """Boxes per frame analysed; None without frames. Not rounded: of a year's frames few show anything."""
+    """Return boxes per frame analysed, not rounded: few of a year's frames show any; None without frames."""
     return detections / frames if frames else None
 
 
 def why_missing(objects: int | None, slowest_fps: float | None) -> answers.ObjectsMissing | None:
-    """Why unique objects are not known; None where they are."""
+    """Return why unique objects are not known; None where they are."""
     if objects is not None:
         return None
     return "not_tracked" if slowest_fps is None else "too_slow"
 
 
 def _moved(parts: list[_PartT], of_start: Mapping[int, tuple[int, int]]) -> list[list[_PartT]]:
-    """These with the starts of their bars, as parts that can be merged."""
+    """Return rows with the starts of their bars, as parts that can be merged."""
     starts = {old_ms: bar[0] for old_ms, bar in of_start.items() if old_ms != bar[0]}
     if not starts:
         return [parts]

@@ -15,21 +15,21 @@ class MediaTimes:
     """The media as they were last read; None where the store does not say for now."""
 
     def __init__(self, manifests: Sequence[MediaManifest] | None) -> None:
-        """From every medium's manifest."""
+        """Take every medium's manifest."""
         self._manifests = manifests
         self._by_file = sources_timed_by_file(manifests or [])
         self._names = {one.source: one.source_name for one in reversed(manifests or [])}
 
     def name(self, source: str) -> str:
-        """The source as its owner wrote it; its slug where the store does not say."""
+        """Return the source as its owner wrote it; its slug where the store does not say."""
         return self._names.get(source, source)
 
     def is_timed_by_file(self, source: str) -> bool | None:
-        """Whether some of its times are only files' modification dates; None where the store does not say."""
+        """Return whether some of its times are only files' dates; None where the store does not say."""
         return None if self._manifests is None else source in self._by_file
 
     def ranges(self, source: str) -> list[TimeRange] | None:
-        """The ranges of which that is so, by time; None where the store does not say."""
+        """Return a source's ranges that are timed by files, in order; None where the store does not say."""
         if self._manifests is None:
             return None
         found = [
@@ -47,7 +47,7 @@ class MediaTimes:
         ]
 
     def file_times(self, sources: Collection[str], from_ms: int, to_ms: int) -> list[FileTime] | None:
-        """Those ranges of some sources, as far as they lie in `[from_ms, to_ms)`."""
+        """Return those ranges of some sources, as far as they lie in `[from_ms, to_ms)`."""
         if self._manifests is None:
             return None
         return [

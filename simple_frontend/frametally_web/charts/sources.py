@@ -9,7 +9,7 @@ from frametally_web.requests import answers
 
 
 def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> answers.Sources:
-    """The sources of a model, by slug.
+    """Return the sources of a model, by slug.
 
     Raises:
         Problem: 400, if there is no such model.

@@ -26,7 +26,7 @@ _OTHER_SETTINGS = "Counted with another confidence or size limit than this serve
 def find_evidence(
     ports: DashboardPorts, settings: Settings, selection: Selection, *, image_url: Callable[[str], str]
 ) -> answers.EvidenceFrames:
-    """The busiest frame per label in the range.
+    """Return the busiest frame per label in the range.
 
     Args:
         ports: The index knows the frames, the store holds their detections, the ledger knows where.
@@ -66,7 +66,7 @@ def find_evidence(
 
 
 def box(detection: Detection) -> answers.Box:
-    """A box as it is answered."""
+    """Return a box as it is answered."""
     return answers.Box(label=detection.label, confidence=detection.confidence, box=detection.box)
 
 

@@ -12,10 +12,10 @@ from frametally.ports.object_store import ObjectMissing
 from frametally.process.time_limit import seconds_left
 from frametally.settings.stages import Settings
 from frametally_web.books.reader import DashboardPorts
-from frametally_web.charts.recent_ranges import RecentRanges
 from frametally_web.proof import answers
 from frametally_web.proof.evidence import box
 from frametally_web.proof.pages import Place, read_page
+from frametally_web.proof.recent_ranges import RecentRanges
 from frametally_web.proof.sums import Bar, find_bar, intervals_with_boxes
 from frametally_web.requests.query import Selection
 
@@ -40,7 +40,7 @@ def find_frames(
     cursor: FramesCursor | None,
     image_url: Callable[[str], str],
 ) -> answers.Frames:
-    """A page of the frames behind a bar.
+    """Return a page of the frames behind a bar.
 
     Args:
         ports: The index knows the bar, the ledger where its frames are, the store has their lines.
@@ -90,7 +90,7 @@ def find_frames(
 def _look(
     ports: DashboardPorts, settings: Settings, bar: Bar, after: Place | None
 ) -> Iterator[tuple[Place, ProvedFrame | None]]:
-    """The bar's frames behind `after`, by time, then path."""
+    """Yield the bar's frames behind `after`, by time, then path."""
     limits = settings.counted_boxes()
     store = RecentRanges(ports.store)
     interval_ms = bar.base_interval_s * 1000
@@ -120,7 +120,7 @@ def _look(
 
 
 def _is_late(settings: Settings) -> bool:
-    """Whether half of the request's time is gone: what has been found is answered, the next page goes on."""
+    """Return whether half of the request's time is gone: the page ends with what has been found."""
     left_s = seconds_left()
     return left_s is not None and left_s < settings.web_query_timeout_s / 2
 

@@ -36,15 +36,9 @@ def find_objects(
     cursor: ObjectsCursor | None,
     image_url: Callable[[str], str],
 ) -> answers.Objects:
-    """A page of the unique objects behind a bar.
+    """Return a page of the unique objects behind a bar.
 
-    Args:
-        ports: The index knows the bar and the runs, the store has their tracks.
-        settings: Limits.
-        selection: The bar.
-        limit: Objects of a page.
-        cursor: Where the page before ended.
-        image_url: Gives the address of a frame's picture from its key.
+    The arguments are those of `frames.find_frames`; the store has the tracks of the index's runs.
 
     Raises:
         Problem: 400, if there is no such model, or too much is asked for.
@@ -84,7 +78,7 @@ def find_objects(
 
 
 def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tuple[Place, Track]]:
-    """The bar's objects behind `after`, by when they were first seen."""
+    """Yield the bar's objects behind `after`, by when they were first seen."""
     runs = {
         run.day: run
         for run in ports.index.current_runs()

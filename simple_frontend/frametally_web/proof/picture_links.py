@@ -11,7 +11,7 @@ _ANY_KEY = "images/any.jpg"
 
 
 def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None:
-    """A link by which a browser gets the frame from the store itself; None: it must come from here.
+    """Return a link by which a browser gets the frame from the store itself; None: it must come from here.
 
     Raises:
         Misconfigured: The store's credentials end before the link would.
@@ -23,7 +23,7 @@ def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None
 
 
 def picture_origin(store: ObjectStore, settings: Settings) -> str:
-    """The origin of such links, such as `https://s3.example.org`; empty: there are none.
+    """Return the origin of such links, such as `https://s3.example.org`; empty: there are none.
 
     Raises:
         Misconfigured: As `picture_link`.

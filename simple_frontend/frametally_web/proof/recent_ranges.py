@@ -19,7 +19,7 @@ class RecentRanges:
         self._bytes = 0
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """As `ObjectStore.get_range`."""
+        """Read as `ObjectStore.get_range` does."""
         place = (key, first_byte, next_byte)
         data = self._kept.pop(place, None)
         if data is None:

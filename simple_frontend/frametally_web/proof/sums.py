@@ -48,7 +48,7 @@ class Bar(NamedTuple):
 
 
 def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tuple[str | None, Bar | None]:
-    """The model, and the bar that the selection is, if there is any.
+    """Return the model, and the bar that the selection is, if there is any.
 
     Raises:
         Problem: 400, if there is no such model, or too much is asked for.
@@ -78,13 +78,13 @@ def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tup
 
 
 def intervals_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple[int, int]]:
-    """The base intervals of the bar, from `from_ms` on, in which the index has boxes; in order, as ranges."""
+    """Yield the bar's base intervals from `from_ms` on in which the index has boxes; in order, as ranges."""
     steps_s = [*reversed(rolled_steps(bar.base_interval_s)), bar.base_interval_s]
     yield from _with_boxes(index, bar, from_ms, bar.to_ms, steps_s)
 
 
 def days_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple[int, int]]:
-    """The UTC days of the bar, from `from_ms` on, in which the index has boxes; cut to the bar."""
+    """Yield the UTC days of the bar, from `from_ms` on, in which the index has boxes; cut to the bar."""
     for bucket in _starts(_histogram(index, bar, DAY_S, from_ms, bar.to_ms)):
         yield max(bucket, from_ms), min(bucket + DAY_S * 1000, bar.to_ms)
 

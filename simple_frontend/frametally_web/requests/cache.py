@@ -19,7 +19,7 @@ class AnswerCache:
         self._bytes = 0
 
     def get(self, state: Hashable, question: Hashable, make: Callable[[], bytes]) -> bytes:
-        """The answer to `question`, made if it is not kept since `state` was what it is now."""
+        """Return the answer to `question`, made if it is not kept since `state` was what it is now."""
         with self._lock:
             if state != self._state:
                 self._kept.clear()

@@ -43,7 +43,7 @@ class Problem(Exception):
 
 
 def bad_parameter(name: str, detail: str, *, remedy: str) -> Problem:
-    """A 400 that names the parameter and the remedy."""
+    """Return a 400 that names the parameter and the remedy."""
     return Problem(400, detail, remedy=remedy, parameter=name)
 
 
@@ -61,7 +61,9 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     def on_http_error(error: HTTPException) -> Response:
         status = error.code or 500
         if status >= 500:  # Flask makes one of any exception that nobody handles, and logs it
-            answer = _unexpected()
+            answer = _document(
+                500, "The dashboard met an error of its own.", "The server's log has the reason."
+            )
         elif status == 404:
             answer = _not_found(routes)
         else:
@@ -98,10 +100,6 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
         app.logger.error("%s: %s", request.path, error)
         detail = _FOLDERS.sub("", str(error))
         return _document(503, detail, "Do what the line says, then load the page again.")
-
-
-def _unexpected() -> Response:
-    return _document(500, "The dashboard met an error of its own.", "The server's log has the reason.")
 
 
 def _not_found(routes: Sequence[str]) -> Response:

@@ -95,7 +95,7 @@ def check_known(args: MultiDict[str, str], known: Collection[str]) -> None:
 
 
 def read_one(args: MultiDict[str, str], name: str) -> str | None:
-    """The value of a parameter that stands once; None where it is absent or empty.
+    """Return the value of a parameter that stands once; None where it is absent or empty.
 
     Raises:
         Problem: 400, if it stands more than once, is too long or holds a NUL.
@@ -105,7 +105,7 @@ def read_one(args: MultiDict[str, str], name: str) -> str | None:
 
 
 def read_many(args: MultiDict[str, str], name: str, *, limit: int) -> list[str]:
-    """The distinct values of a parameter that may stand several times, empty ones left out.
+    """Return the distinct values of a parameter that may stand several times, empty ones left out.
 
     Raises:
         Problem: 400, if there are more than `limit`, or one is too long or holds a NUL.
@@ -128,7 +128,7 @@ def read_many(args: MultiDict[str, str], name: str, *, limit: int) -> list[str]:
 
 
 def read_selection(args: MultiDict[str, str], settings: Settings) -> Selection:
-    """Model, labels, sources, range and time zone of a query.
+    """Read model, labels, sources, range and time zone of a query.
 
     Raises:
         Problem: 400, by the rules of the other readers, or if the range is empty.
@@ -152,7 +152,7 @@ def read_selection(args: MultiDict[str, str], settings: Settings) -> Selection:
 
 
 def read_chart(args: MultiDict[str, str], settings: Settings) -> ChartQuery:
-    """What a chart shows. Raises as the other readers do."""
+    """Read what a chart shows. Raises as the other readers do."""
     return ChartQuery(
         read_selection(args, settings),
         read_interval(args),
@@ -162,7 +162,7 @@ def read_chart(args: MultiDict[str, str], settings: Settings) -> ChartQuery:
 
 
 def read_zone(args: MultiDict[str, str], settings: Settings) -> Zone:
-    """The time zone asked for, or the deployment's.
+    """Read the time zone asked for, or the deployment's.
 
     Raises:
         Problem: 400, if there is no such zone.
@@ -183,7 +183,7 @@ def read_zone(args: MultiDict[str, str], settings: Settings) -> Zone:
 
 
 def read_choice(args: MultiDict[str, str], name: str, choices: Sequence[ChoiceT]) -> ChoiceT:
-    """One of `choices`; the first where the parameter is absent.
+    """Read one of `choices`; the first where the parameter is absent.
 
     Raises:
         Problem: 400, with the choices.
@@ -200,25 +200,17 @@ def read_choice(args: MultiDict[str, str], name: str, choices: Sequence[ChoiceT]
 
 
 def read_limit(args: MultiDict[str, str], *, default: int, most: int) -> int:
-    """How many things a page holds.
+    """Read how many things a page holds.
 
     Raises:
         Problem: 400, if that is no whole number from 1 to `most`.
     """
-    text = read_one(args, "limit")
-    if text is None:
-        return min(default, most)
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
-        raise bad_parameter(
-            "limit",
-            f"limit={_shown(text)!r} is no whole number from 1 to {most}.",
-            remedy=f"Give at most {most}, or leave it out.",
-        )
-    return int(text)
+    limit = _read_whole_number(args, "limit", most, "", f"Give at most {most}, or leave it out.")
+    return min(default, most) if limit is None else limit
 
 
 def read_cursor(args: MultiDict[str, str], cursor_type: type[CursorT]) -> CursorT | None:
-    """Where the page before ended, as `write_cursor` wrote it; None for the first page.
+    """Read where the page before ended, as `write_cursor` wrote it; None for the first page.
 
     Raises:
         Problem: 400, if it is none.
@@ -238,12 +230,12 @@ def read_cursor(args: MultiDict[str, str], cursor_type: type[CursorT]) -> Cursor
 
 
 def write_cursor(cursor: tuple[object, ...]) -> str:
-    """A cursor as it stands in `next`."""
+    """Return a cursor as it stands in `next`."""
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
 
 
 def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> int | None:
-    """An event time in milliseconds: digits alone are milliseconds, anything else is ISO 8601.
+    """Read an event time in milliseconds: digits alone are milliseconds, anything else is ISO 8601.
 
     A time without an offset is one of `zone`.
 
@@ -273,20 +265,22 @@ def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> 
 
 
 def read_interval(args: MultiDict[str, str], name: str = "interval") -> int | None:
-    """Seconds of one bar (`interval`) or of a stored interval (`base`); None where they are to be chosen.
+    """Read the seconds of a bar (`interval`) or a stored interval (`base`); None where they are to be chosen.
 
     Raises:
         Problem: 400, if it is no whole number of seconds from 1 on.
     """
+    remedy = f"Give seconds, such as {name}=60, or leave it out to have it chosen."
+    return _read_whole_number(args, name, MAX_INTERVAL_S, " of seconds", remedy)
+
+
+def _read_whole_number(args: MultiDict[str, str], name: str, most: int, unit: str, remedy: str) -> int | None:
     text = read_one(args, name)
     if text is None:
         return None
-    if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= MAX_INTERVAL_S:
-        raise bad_parameter(
-            name,
-            f"{name}={_shown(text)!r} is no whole number of seconds from 1 to {MAX_INTERVAL_S}.",
-            remedy=f"Give seconds, such as {name}=60, or leave it out to have it chosen.",
-        )
+    if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= most:
+        detail = f"{name}={_shown(text)!r} is no whole number{unit} from 1 to {most}."
+        raise bad_parameter(name, detail, remedy=remedy)
     return int(text)
 
 
