@@ -12,6 +12,7 @@ from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.current_run import is_newer
 from frametally.rules.evidence import busiest
 from frametally.rules.frame_bitmap import FrameBitmap
+from frametally.rules.record_limits import MOST_TIME_MS, RECORD_VERSION
 from frametally.rules.times import (
     DAY_MS,
     DAY_S,
@@ -133,3 +134,7 @@ def test_days_hours_and_the_range_of_event_times_are_those_of_the_calendar() -> 
     assert moment(FIRST_MS) == datetime.datetime(1000, 1, 1)  # noqa: DTZ001
     assert moment(NEXT_MS) == datetime.datetime(9999, 12, 31)  # noqa: DTZ001
     assert (DAY_S, HOUR_S, WEEK_S) == (DAY_MS // 1000, HOUR_MS // 1000, WEEK_MS // 1000)
+
+
+def test_what_is_stored_says_version_1_and_times_up_to_a_million_billion_milliseconds() -> None:
+    assert (RECORD_VERSION, MOST_TIME_MS) == (1, 1_000_000_000_000_000)
