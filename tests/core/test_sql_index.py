@@ -20,16 +20,14 @@ from sqlalchemy.schema import CreateTable
 from frametally.adapters.sql import engine as sql_engine
 from frametally.adapters.sql import limits as sql_limits
 from frametally.adapters.sql.index import counts as sql_index
-from frametally.adapters.sql.index import queries as sql_queries
+from frametally.adapters.sql.index import sums as sql_sums
 from frametally.adapters.sql.index import tables as sql_tables
 from frametally.adapters.sql.index.counts import SqlIndex
-from frametally.adapters.sql.index.queries import RowSelection
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.opening import open_count_index
-from frametally.ports import count_questions
-from frametally.ports.count_index import CountQuery, Series
-from frametally.ports.steps import Piece
+from frametally.ports import base_index
+from frametally.ports.count_index import CountQuery
 from frametally.process.time_limit import TookTooLong
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 
@@ -228,7 +226,7 @@ def test_many_processes_may_open_a_new_index_at_once(path: Path, opened: Callabl
 def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(
     path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[..., SqlIndex]
 ) -> None:
-    for module in (count_questions, sql_index):
+    for module in (base_index, sql_sums):
         monkeypatch.setattr(module, "MAX_BUCKETS", 2)
     index = opened(path)
     records = [
@@ -264,9 +262,8 @@ def test_a_run_that_is_replaced_leaves_no_row_behind(path: Path, opened: Callabl
             for table in (*sql_tables.DOCUMENTS, sql_tables.runs)
         }
     connection.close()
-    rolled = {sql_tables.rolled_counts.name, sql_tables.rolled_coverage.name}
-    assert {name for name, number in rows.items() if number == 3} == rolled  # quarter, hour and day
-    assert {number for name, number in rows.items() if name not in rolled} == {1}
+    assert rows.pop(sql_tables.cells.name) == 4  # minute, quarter, hour and day
+    assert set(rows.values()) == {1}
 
 
 def test_readers_and_the_writer_never_wait_for_each_other(
@@ -278,52 +275,23 @@ def test_readers_and_the_writer_never_wait_for_each_other(
     connection.close()
 
 
-SELECTION = RowSelection(Series("m", 60), sources=("gate",), labels=("car",))
-BASE, ROLLED = Piece(60, 0, 1), Piece(3600, 0, 1)
-BARS: dict[str, Any] = {"interval_ms": 3_600_000, "offset_ms": 0, "by_source": True, "limit": 9}
+@pytest.mark.parametrize("table", sql_tables.ALL.sorted_tables, ids=lambda table: table.name)
+def test_postgresql_would_take_the_same_table(table: Any) -> None:
+    assert "ROWID" not in str(CreateTable(table).compile(dialect=postgresql.dialect()))
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        *(CreateTable(table) for table in sql_tables.ALL.sorted_tables),
-        sql_queries.select_buckets(SELECTION, BASE, **BARS)[0],
-        sql_queries.select_coverage(SELECTION, ROLLED, **BARS)[0],
-        sql_queries.select_week_counts(SELECTION, ROLLED, offset_ms=0)[0],
-        sql_queries.select_week_coverage(SELECTION, BASE, offset_ms=0)[0],
-        sql_queries.select_evidence(SELECTION, BASE, limit_per_label=1, limit=9)[0],
-        sql_queries.select_evidence(SELECTION, Piece(86_400, None, None), limit_per_label=1, limit=9)[0],
-    ],
-    ids=lambda statement: str(statement).split("FROM", maxsplit=1)[0].replace("\n", " ")[:60],
-)
-def test_postgresql_would_take_the_same_statement(statement: Any) -> None:
-    assert "ROWID" not in str(statement.compile(dialect=postgresql.dialect()))
-
-
-@pytest.mark.parametrize(
-    ("query", "piece", "search"),
-    [
-        ("select_buckets", BASE, "run=? AND interval_start_ms>? AND interval_start_ms<?"),
-        ("select_coverage", BASE, "run=? AND interval_start_ms>? AND interval_start_ms<?"),
-        (
-            "select_buckets",
-            ROLLED,
-            "run=? AND step_s=? AND label=? AND source=? AND interval_start_ms>? AND interval_start_ms<?",
-        ),
-        ("select_coverage", ROLLED, "run=? AND step_s=? AND source=? AND interval_start_ms>? AND "),
-    ],
-)
-def test_sums_read_only_the_asked_part_of_a_table(
-    path: Path, query: str, piece: Any, search: str, opened: Callable[..., SqlIndex]
-) -> None:
+@pytest.mark.parametrize("query", [sql_index._OF_BAR, sql_index._OF_DAY])
+def test_evidence_is_found_by_its_key(path: Path, query: Any, opened: Callable[..., SqlIndex]) -> None:
     opened(path).close()
-    statement, parameters = getattr(sql_queries, query)(SELECTION, piece, **BARS)
     engine = create_engine(f"sqlite:///{path}")
-    text = str(statement.params(parameters).compile(engine, compile_kwargs={"literal_binds": True}))
+    key = {"of_run": 7, "of_start_ms": 0, "of_source": "gate", "of_label": "car"}
+    text = str(query.params(key).compile(engine, compile_kwargs={"literal_binds": True}))
     with engine.connect() as connection:
         plan = " / ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
     engine.dispose()
-    assert f"USING PRIMARY KEY ({search}" in plan
+    assert "USING PRIMARY KEY (run=? AND" in plan
+    assert "label=?" in plan
+    assert "source=?" in plan
 
 
 def test_a_query_is_ended_at_its_limit_and_its_connection_serves_on(

@@ -116,6 +116,12 @@ def belongs(record: IntervalCount | Coverage, run: Run) -> bool:
     return (record.model, record.interval_s) == (run.model, run.interval_s) and 0 <= since_ms < DAY_MS
 
 
+def check_record(record: IntervalCount | Coverage, run: Run) -> None:
+    """Raise `Poison` if a record is of another model, interval or day than its run."""
+    if not belongs(record, run):
+        raise Poison(f"run {run.prefix} holds a record of another model, interval or day: {record!r:.200}")
+
+
 def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:
     """Yield the tracks of a run, sorted by source and label.
 

@@ -114,6 +114,7 @@ class CountQuery(NamedTuple):
         offset_ms: Bars start where the time plus this is a multiple of their length (as local time is UTC
             plus its offset); a multiple of the base interval, of either sign.
         by_source: Whether each source has bars of its own.
+        of_week: Whether bars are the hours of the week, all labels together: `week_hours` sets it.
     """
 
     model: str
@@ -125,6 +126,12 @@ class CountQuery(NamedTuple):
     to_ms: int | None = None
     offset_ms: int = 0
     by_source: bool = False
+    of_week: bool = False
+
+    @property
+    def series(self) -> Series:
+        """What is read."""
+        return Series(self.model, self.base_interval_s)
 
     @property
     def bar_s(self) -> int:

@@ -1,4 +1,4 @@
-"""What every count index refuses to be asked, and how it puts an answer together.
+"""What every count index refuses to be asked, and which of its intervals are up to date.
 
 The page and its users get the same bounds and the same words, whichever index answers.
 """
@@ -9,43 +9,33 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from frametally.errors import Misconfigured
-from frametally.ports.count_index import (
-    Bucket,
-    CountedDay,
-    CountIndex,
-    CountQuery,
-    CoverageBucket,
-    Histogram,
-)
-from frametally.rules.times import HOUR_S, is_day_in_range
+from frametally.ports.count_index import CountedDay, CountIndex, CountQuery
+from frametally.rules.times import is_day_in_range
 
 MAX_BUCKETS = 200_000
 _MAX_NAMES = 1_000
 
 
-def check_interval(interval_s: int, base_interval_s: int) -> None:
-    """Raises `Misconfigured` if the interval (seconds) is no multiple of the stored one."""
-    if interval_s < 1 or base_interval_s < 1 or interval_s % base_interval_s:
+def check_interval(query: CountQuery) -> None:
+    """Raise `Misconfigured` if the bars are no multiple of the stored interval."""
+    base_s = query.base_interval_s
+    if query.bar_s < 1 or base_s < 1 or query.bar_s % base_s:
         raise Misconfigured(
-            f"interval {interval_s} s is no multiple of the stored {base_interval_s} s; use "
-            f"{base_interval_s}, {2 * base_interval_s}, {3 * base_interval_s} or another multiple of it"
+            f"interval {query.bar_s} s is no multiple of the stored {base_s} s; use "
+            f"{base_s}, {2 * base_s}, {3 * base_s} or another multiple of it"
         )
 
 
-def check_week_hours(base_interval_s: int) -> None:
-    """Raises `Misconfigured` if the stored interval (seconds) divides no hour."""
-    if base_interval_s < 1 or HOUR_S % base_interval_s:
-        raise Misconfigured(f"the stored {base_interval_s} s divide no hour: hours of the week are unknown")
-
-
-def check_offset(offset_ms: int, base_interval_s: int) -> None:
-    """Raises `Misconfigured` if the offset (milliseconds) is no multiple of the stored interval."""
-    if offset_ms % (base_interval_s * 1000):
-        raise Misconfigured(f"an offset of {offset_ms} ms is no multiple of the stored {base_interval_s} s")
+def check_offset(query: CountQuery) -> None:
+    """Raise `Misconfigured` if the offset is no multiple of the stored interval."""
+    if query.offset_ms % (query.base_interval_s * 1000):
+        raise Misconfigured(
+            f"an offset of {query.offset_ms} ms is no multiple of the stored {query.base_interval_s} s"
+        )
 
 
 def check_names(query: CountQuery) -> None:
-    """Raises `Misconfigured` if one query names too many."""
+    """Raise `Misconfigured` if one query names too many."""
     for kind, names in (("sources", query.sources), ("labels", query.labels)):
         if len(names) > _MAX_NAMES:
             raise Misconfigured(
@@ -56,7 +46,7 @@ def check_names(query: CountQuery) -> None:
 def up_to_date(
     index: CountIndex, model: str, base_intervals_s: Sequence[int], from_ms: int | None, to_ms: int | None
 ) -> list[int]:
-    """Those of a model's base intervals that have all the footage of the UTC days that a range touches.
+    """Return those of a model's base intervals that have all the footage of the UTC days of a range.
 
     Footage is counted with one interval at a time; what was counted with another stays as it was. So of each
     day the run that was published last says what there is, and those with as many frames have it, too. Where
@@ -79,13 +69,3 @@ def up_to_date(
                 lacking.add(base_s)
     found = [base_s for base_s in base_intervals_s if base_s not in lacking]
     return found or [max(base_intervals_s, key=lambda base_s: (frames[base_s], base_s))]
-
-
-def histogram_of(bars: list[Bucket], covered: list[CoverageBucket], query: CountQuery) -> Histogram:
-    """The answer of what `merging` has merged. Raises `Misconfigured` for more bars than one holds."""
-    if max(len(bars), len(covered)) > MAX_BUCKETS:
-        raise Misconfigured(
-            f"interval {query.bar_s} s makes more than {MAX_BUCKETS} bars; "
-            "ask for a longer interval or a shorter range"
-        )
-    return Histogram(query.model, query.base_interval_s, bars, covered)

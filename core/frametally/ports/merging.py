@@ -56,28 +56,23 @@ def add_week_hours(one: WeekHour, other: WeekHour) -> WeekHour:
     )
 
 
-def merge_week(counted: Iterable[WeekHour], covered: Iterable[CoverageBucket]) -> list[WeekHour]:
-    """Hours of the week, by hour, from parts in any order.
+def merge_week(bars: Iterable[list[Bucket]], covered: Iterable[list[CoverageBucket]]) -> list[WeekHour]:
+    """Return the hours of the week that were filmed or have counts, by hour, from parts in any order.
 
     Args:
-        counted: Counts, without what was filmed.
-        covered: What was filmed; `start_ms` is that of the hour since Monday 00:00.
+        bars: Counts; `start_ms` is that of the hour since Monday 00:00.
+        covered: What was filmed, alike.
     """
-    sums: dict[int, WeekHour] = {}
-    for cell in counted:
-        sums[cell.hour] = add_week_hours(sums[cell.hour], cell) if cell.hour in sums else cell
-    filmed: dict[int, CoverageBucket] = {}
-    for one in covered:
-        hour = one.start_ms // HOUR_MS
-        filmed[hour] = _both_coverages(filmed[hour], one) if hour in filmed else one
-    nothing, nowhere = WeekHour(0, 0, 0, 0, 0), CoverageBucket(0, 0)
-    found = []
-    for hour in sorted(filmed.keys() | sums.keys()):
-        here = filmed.get(hour, nowhere)
-        found.append(
-            sums.get(hour, nothing)._replace(hour=hour, frames=here.frames, slowest_fps=here.slowest_fps)
-        )
-    return found
+    counted = _added_up(bars, bar_order, _both_bars)
+    filmed = _added_up(covered, coverage_order, _both_coverages)
+    hours = {
+        one.start_ms: WeekHour(one.start_ms // HOUR_MS, one.frames, 0, 0, 0, one.slowest_fps)
+        for one in filmed
+    }
+    for bar in counted:
+        hour = hours.get(bar.start_ms) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0)
+        hours[bar.start_ms] = hour._replace(detections=bar.detections, peak=bar.peak, objects=bar.objects)
+    return [hours[start_ms] for start_ms in sorted(hours)]
 
 
 def _joined(
@@ -106,12 +101,22 @@ def _over_border(
         first -= 1
     while end < len(after) and after[end].start_ms <= last_ms:
         end += 1
-    merged: dict[tuple[int, str, str], _PartT] = {}
-    for one in (*before[first:], *after[:end]):
-        key = place(one)
-        merged[key] = both(merged[key], one) if key in merged else one
+    border = _added_up([before[first:], after[:end]], place, both)
     del before[first:]
-    return [*(merged[key] for key in sorted(merged)), *after[end:]]
+    return [*border, *after[end:]]
+
+
+def _added_up(
+    parts: Iterable[list[_PartT]],
+    place: Callable[[_PartT], tuple[int, str, str]],
+    both: Callable[[_PartT, _PartT], _PartT],
+) -> list[_PartT]:
+    merged: dict[tuple[int, str, str], _PartT] = {}
+    for part in parts:
+        for one in part:
+            key = place(one)
+            merged[key] = both(merged[key], one) if key in merged else one
+    return [merged[key] for key in sorted(merged)]
 
 
 def _both_bars(one: Bucket, other: Bucket) -> Bucket:

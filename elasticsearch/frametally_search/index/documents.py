@@ -13,15 +13,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.books.runs import belongs
+from frametally.books.runs import check_record
 from frametally.errors import Poison
 from frametally.ports.merging import sum_or_unknown
 from frametally.ports.steps import rolled_steps
 from frametally.records import Coverage, IntervalCount, Run, encode
 from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.times import DAY_S
-
-"""Evidence frames of a day that are kept per source and label."""
 
 
 class Document(NamedTuple):
@@ -69,14 +67,14 @@ def documents(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Cove
         return Document(f"{of_run['run']}#{digest}", {"kind": kind, **of_run, **fields})
 
     for count in counts:
-        _check_belongs(run, count)
+        check_record(count, run)
         fields = _count_fields(count)
         yield made("count", fields, run.interval_s, count.label, count.source, count.interval_start_ms)
         for step_s in steps:
             start_ms = count.interval_start_ms // (step_s * 1000) * (step_s * 1000)
             _add_count(rolled_counts, (step_s, start_ms, count.label, count.source), fields)
     for record in coverage:
-        _check_belongs(run, record)
+        check_record(record, run)
         fields = _coverage_fields(record)
         yield made("coverage", fields, run.interval_s, record.source, record.interval_start_ms)
         for step_s in steps:
@@ -173,8 +171,3 @@ def _add_coverage(
     other["last_interval_ms"] = max(other["last_interval_ms"], part["last_interval_ms"])
     rates = [rate for rate in (other["analysed_fps"], part["analysed_fps"]) if rate is not None]
     other["analysed_fps"] = min(rates) if len(rates) == 2 else None
-
-
-def _check_belongs(run: Run, record: IntervalCount | Coverage) -> None:
-    if not belongs(record, run):
-        raise Poison(f"run {run.prefix} holds a record of another model, interval or day: {record!r:.200}")

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from elastic_transport import TransportError
 
 from elasticsearch import ApiError, Elasticsearch
 from frametally.errors import Retryable
-from frametally.ports.count_index import Series
+from frametally.ports.count_index import CountQuery
 from frametally.ports.steps import Piece
 from frametally.process.time_limit import TookTooLong, seconds_left
-from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally_search.index.access import ElasticsearchCluster
 from frametally_search.index.layout import index_name
 
 _KEPT_ALIVE = "1m"
 _RUNS_AT_ONCE = 5_000
 _BUCKETS_AT_ONCE = 10_000
-# Times that have a day of four digits, as runs do: nothing is counted outside.
-
-
-class DocumentSelection(NamedTuple):
-    """What a query selects: one model, one base interval, some sources and labels; empty means all."""
-
-    series: Series
-    sources: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
 
 
 class Moment:
@@ -126,18 +116,8 @@ def _forget(client: Elasticsearch, opened: str) -> None:
         client.close_point_in_time(id=opened)
 
 
-def bounded(time_ms: int | None) -> int | None:
-    """Any whole number may be asked for as a time; the index knows those that have a day of four digits."""
-    return None if time_ms is None else max(FIRST_MS, min(time_ms, NEXT_MS))
-
-
-def of_series(series: Series) -> list[dict[str, Any]]:
-    """Conditions on a model and its base interval."""
-    return [{"term": {"model": series.model}}, {"term": {"interval_s": series.base_interval_s}}]
-
-
-def documents_of(kind: str, selection: DocumentSelection, piece: Piece, runs: list[str]) -> dict[str, Any]:
-    """The counts or the coverage of a selection, in one piece, of current runs."""
+def documents_of(kind: str, query: CountQuery, piece: Piece, runs: list[str]) -> dict[str, Any]:
+    """Return the condition on the counts or the coverage of a query in one piece, of current runs."""
     filters: list[dict[str, Any]] = [
         {"term": {"kind": kind}},
         {"terms": {"run": runs}},
@@ -146,18 +126,19 @@ def documents_of(kind: str, selection: DocumentSelection, piece: Piece, runs: li
     bounds = {name: at for name, at in (("gte", piece.from_ms), ("lt", piece.to_ms)) if at is not None}
     if bounds:
         filters.append({"range": {"interval_start_ms": {**bounds, "format": "epoch_millis"}}})
-    if selection.sources:
-        filters.append({"terms": {"source": list(selection.sources)}})
-    if selection.labels and kind == "count":
-        filters.append({"terms": {"label": list(selection.labels)}})
+    if query.sources:
+        filters.append({"terms": {"source": list(query.sources)}})
+    if query.labels and kind == "count":
+        filters.append({"terms": {"label": list(query.labels)}})
     return {"bool": {"filter": filters}}
 
 
-def by_start(interval_ms: int, offset_ms: int) -> dict[str, Any]:
-    """Groups by bars of that length that start where the time plus `offset_ms` is a multiple of it."""
-    bars = {"field": "interval_start_ms", "fixed_interval": f"{interval_ms}ms"}
+def by_start(query: CountQuery) -> dict[str, Any]:
+    """Return groups by the starts of a query's bars."""
+    bar_ms = query.bar_s * 1000
     # Elasticsearch adds its offset to the starts: the other way round.
-    return {"start": {"date_histogram": {**bars, "offset": f"{-offset_ms % interval_ms}ms"}}}
+    bars = {"fixed_interval": f"{bar_ms}ms", "offset": f"{-query.offset_ms % bar_ms}ms"}
+    return {"start": {"date_histogram": {"field": "interval_start_ms", **bars}}}
 
 
 def by_value(field: str) -> dict[str, Any]:
@@ -175,6 +156,13 @@ OF_COVERAGE: dict[str, Any] = {
     "frames": {"sum": {"field": "frames"}},
     "slowest_fps": {"min": {"field": "analysed_fps"}},
     "timed": {"value_count": {"field": "analysed_fps"}},
+}
+
+
+OF_SOURCES: dict[str, Any] = {
+    "frames": {"sum": {"field": "frames"}},
+    "first_ms": {"min": {"field": "first_interval_ms"}},
+    "last_ms": {"max": {"field": "last_interval_ms"}},
 }
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import zlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from frametally import keys
 from frametally.adapters.sql.index import tables
 from frametally.ports.count_index import CountedDay, Series
 from frametally.ports.run_catalogue import BaseCatalogue
 from frametally.records import Run, decode
-from frametally.rules.times import is_day_in_range
+from frametally.rules.times import DAY_MS
 
 
 class CurrentRun(NamedTuple):
@@ -23,39 +24,39 @@ class CurrentRun(NamedTuple):
         number: What its rows in the other tables are tied to.
         mark: Of its record: a database made anew gives the same numbers to other runs.
         day_ms: When its day begins.
-        packed_bytes: Size of its packed hours.
     """
 
     number: int
     mark: int
     day_ms: int
-    packed_bytes: int
 
 
 class SqlCatalogue(BaseCatalogue[CurrentRun]):
     """What there is at one version; the runs of each series by day."""
 
     def runs(self, series: Series, from_ms: int | None, to_ms: int | None) -> Sequence[CurrentRun]:
-        """The runs of a series whose days have something of `[from_ms, to_ms)`, by day."""
-        return [run for run in self._runs.get(series, ()) if is_day_in_range(run.day_ms, from_ms, to_ms)]
+        """Return the runs of a series whose days have something of `[from_ms, to_ms)`, by day."""
+        runs = self._runs.get(series, ())
+        first = 0 if from_ms is None else bisect_right(runs, from_ms - DAY_MS, key=_day_ms)
+        return runs[first : len(runs) if to_ms is None else bisect_left(runs, to_ms, key=_day_ms)]
 
     def all_runs(self) -> list[CurrentRun]:
-        """The runs of all series."""
+        """Return the runs of all series."""
         return [run for of_series in self._runs.values() for run in of_series]
 
 
 def read_version(connection: Connection) -> str:
-    """The next number and the run that has the last one: a database made anew differs too."""
+    """Return the next number and the run that has the last one: a database made anew differs too."""
     number, record = connection.execute(_VERSION).one()
     return f"{number}-{_mark(record or ''):08x}"
 
 
 def read_catalogue(connection: Connection, version: str) -> SqlCatalogue:
-    """What there is at `version`, which is that of the transaction of `connection`."""
+    """Read what there is at `version`, which is that of the transaction of `connection`."""
     found: dict[Series, list[CurrentRun]] = {}
     newest: dict[str, int] = {}
-    for model, interval_s, day, number, record, packed_bytes in connection.execute(_RUNS).all():
-        run = CurrentRun(number, _mark(record), keys.day_start_ms(day), packed_bytes or 0)
+    for model, interval_s, day, number, record in connection.execute(_RUNS).all():
+        run = CurrentRun(number, _mark(record), keys.day_start_ms(day))
         found.setdefault(Series(model, interval_s), []).append(run)
         newest[model] = max(number, newest.get(model, 0))
     for of_series in found.values():
@@ -64,7 +65,7 @@ def read_catalogue(connection: Connection, version: str) -> SqlCatalogue:
 
 
 def read_days(connection: Connection, model: str) -> list[CountedDay]:
-    """The current runs of a model; see `CountIndex.counted_days`."""
+    """Read the current runs of a model; see `CountIndex.counted_days`."""
     of_model = select(_runs.c.number, _runs.c.record).where(_runs.c.model == model)
     found = []
     for number, record in connection.execute(of_model).all():
@@ -73,19 +74,16 @@ def read_days(connection: Connection, model: str) -> list[CountedDay]:
     return found
 
 
+def _day_ms(run: CurrentRun) -> int:
+    return run.day_ms
+
+
 def _mark(record: str) -> int:
     return zlib.crc32(record.encode())
 
 
-_runs, _hours = tables.runs, tables.rolled_hours
+_runs = tables.runs
 _VERSION = select(tables.about.c.next_number, _runs.c.record).select_from(
     tables.about.outerjoin(_runs, _runs.c.number == tables.about.c.next_number - 1)
 )
-_RUNS = select(
-    _runs.c.model,
-    _runs.c.interval_s,
-    _runs.c.day,
-    _runs.c.number,
-    _runs.c.record,
-    func.length(_hours.c.cells),
-).select_from(_runs.outerjoin(_hours, _hours.c.run == _runs.c.number))
+_RUNS = select(_runs.c.model, _runs.c.interval_s, _runs.c.day, _runs.c.number, _runs.c.record)

@@ -3,7 +3,7 @@
 The order of effects that makes it atomic, all in one transaction:
 
 1. the writer's lock is taken, and the day's current run read: this one or a later one there, nothing is done;
-2. the run's rows are inserted under a number of its own, counted, and rolled up to longer steps;
+2. the run's evidence and cells are inserted under a number of its own, counted, and packed by each step;
 3. the day's row in the small table of current runs is replaced;
 4. the rows of the run before are deleted.
 
@@ -14,18 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from frametally.adapters.sql.index import rolling as sql_rolling
+from frametally import keys
 from frametally.adapters.sql.index import tables
-from frametally.books.runs import belongs
+from frametally.adapters.sql.index.cells import CellPacker, CountedTwice
+from frametally.books.runs import check_record
 from frametally.errors import Poison, Retryable
-from frametally.records import Coverage, IntervalCount, Run, encode
+from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
 from frametally.rules.current_run import is_newer
+from frametally.rules.evidence import busiest
 
 _ROWS_PER_INSERT = 2_000
 
@@ -54,12 +56,9 @@ def publish(
     number: int = connection.execute(select(tables.about.c.next_number)).scalar_one()
     connection.execute(update(tables.about).values(next_number=number + 1))
     try:
-        _insert_counts(connection, run, number, counts)
-        _insert_coverage(connection, run, number, coverage)
-        sql_rolling.roll_up(connection, number, base_interval_s=run.interval_s)
-        sql_rolling.pack_hours(connection, number)
-    except IntegrityError as error:
-        raise Poison(f"run {run.prefix} counts something twice ({error.orig}); it is not indexed") from error
+        _insert(connection, run, number, counts, coverage)
+    except (IntegrityError, CountedTwice) as error:
+        raise Poison(f"run {run.prefix} counts something twice; it is not indexed") from error
     connection.execute(delete(tables.runs).where(this_day))
     connection.execute(
         insert(tables.runs).values(
@@ -78,65 +77,47 @@ def publish(
     return True
 
 
-def _insert_counts(connection: Connection, run: Run, number: int, counts: Iterable[IntervalCount]) -> None:
+def _insert(
+    connection: Connection,
+    run: Run,
+    number: int,
+    counts: Iterable[IntervalCount],
+    coverage: Iterable[Coverage],
+) -> None:
+    packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
+    of_day: dict[tuple[str, str], list[Evidence]] = {}
     inserted = 0
-    of_day = sql_rolling.DayEvidence()
     for batch in _batches(run, counts):
-        rows = [
-            {
-                **_place(number, count),
-                "label": count.label,
-                "detections": count.detections,
-                "peak": count.peak,
-                "peak_at_ms": count.evidence[0].captured_at_ms if count.evidence else count.interval_start_ms,
-                "objects": count.objects,
-            }
-            for count in batch
-        ]
-        shown = [
-            {
-                **_place(number, count),
-                "label": count.label,
-                "frames": msgspec.json.encode(count.evidence).decode(),
-            }
-            for count in batch
-        ]
-        connection.execute(insert(tables.counts), rows)
-        connection.execute(insert(tables.evidence), shown)
-        inserted += len(batch)
-        of_day.add(batch)
-    _check_inserted(connection, tables.counts, number, inserted)
+        rows = []
+        for count in batch:
+            shown = msgspec.json.encode(count.evidence).decode()
+            key = {"run": number, "source": count.source, "label": count.label}
+            rows.append({**key, "interval_start_ms": count.interval_start_ms, "frames": shown})
+            place = (count.source, count.label)
+            of_day[place] = busiest([*of_day.get(place, ()), *count.evidence])
+        connection.execute(insert(tables.evidence), rows)
+        packer.add_counts(batch)
+        inserted += len(rows)
     _check_inserted(connection, tables.evidence, number, inserted)
-    of_day.insert(connection, number)
-
-
-def _insert_coverage(connection: Connection, run: Run, number: int, coverage: Iterable[Coverage]) -> None:
-    inserted = 0
-    for batch in _batches(run, coverage):
-        rows = [
-            {**_place(number, record), "frames": record.frames, "slowest_fps": record.analysed_fps}
-            for record in batch
-        ]
-        connection.execute(insert(tables.coverage), rows)
-        inserted += len(batch)
-    _check_inserted(connection, tables.coverage, number, inserted)
-
-
-def _place(number: int, record: IntervalCount | Coverage) -> dict[str, Any]:
-    return {"run": number, "interval_start_ms": record.interval_start_ms, "source": record.source}
+    days = [
+        {"run": number, "source": source, "label": label, "frames": msgspec.json.encode(frames).decode()}
+        for (source, label), frames in of_day.items()
+    ]
+    if days:
+        connection.execute(insert(tables.rolled_evidence), days)
+    for some in _batches(run, coverage):
+        packer.add_coverage(some)
+    cells = [{"run": number, "step_s": step_s, "packed": packed} for step_s, packed in packer.pack()]
+    connection.execute(insert(tables.cells), cells)
+    _check_inserted(connection, tables.cells, number, len(cells))
 
 
 def _batches(run: Run, records: Iterable[_RecordT]) -> Iterator[list[_RecordT]]:
     iterator = iter(records)
     while batch := list(islice(iterator, _ROWS_PER_INSERT)):
         for record in batch:
-            _check_belongs(run, record)
+            check_record(record, run)
         yield batch
-
-
-def _check_belongs(run: Run, record: IntervalCount | Coverage) -> None:
-    if not belongs(record, run):
-        raise Poison(f"run {run.prefix} holds a record of another model, interval or day: {record!r:.200}")
 
 
 def _check_inserted(connection: Connection, table: Table, number: int, inserted: int) -> None:

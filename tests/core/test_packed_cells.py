@@ -1,4 +1,4 @@
-"""Packed hours say what the rows say, kept or not, in one batch or many; what is kept is never of before."""
+"""Each stored step says the same, kept or not, in one batch or many; what is kept is never of before."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frametally import keys
-from frametally.adapters.sql.index import counts as sql_index
-from frametally.adapters.sql.index import hours as sql_hours
-from frametally.adapters.sql.index import kept_hours as sql_kept_hours
+from frametally.adapters.sql.index import cells as sql_cells
+from frametally.adapters.sql.index import kept_cells as sql_kept_cells
 from frametally.adapters.sql.index.catalogue import CurrentRun
 from frametally.adapters.sql.index.counts import SqlIndex
-from frametally.adapters.sql.index.kept_hours import KeptHours
+from frametally.adapters.sql.index.kept_cells import KeptCells
+from frametally.ports import base_index
 from frametally.ports.count_index import CountQuery
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
@@ -110,7 +110,7 @@ borders = st.none() | st.integers(-9, DAYS * 96 + 9).map(lambda n: FIRST_MS + n 
     st.booleans(),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_packed_hours_and_rows_are_one_answer(
+def test_every_step_kept_or_not_in_one_batch_or_many_gives_one_answer(
     tmp_path_factory: pytest.TempPathFactory,
     of_cells: dict[Any, Any],
     of_coverage: dict[Any, Any],
@@ -152,20 +152,22 @@ def test_packed_hours_and_rows_are_one_answer(
         return [
             index.histogram(CountQuery(**asked, interval_s=hours * 3600, by_source=by_source)),
             index.week_hours(CountQuery(**asked)),
-            sql_index.SqlIndex(f"sqlite:///{path}").labels("m"),
+            SqlIndex(f"sqlite:///{path}").labels("m"),
         ]
 
     packed = answers()
     kept = answers()
-    index._hours = KeptHours(most_bytes=400)  # about a run: batches, and nothing stays for long
+    index._kept = KeptCells(most_bytes=400)  # about a run: batches, and nothing stays for long
     in_batches = answers()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sql_hours, "_MOST_CELLS", 2)
+        patch.setattr(sql_kept_cells, "_SLOTS_AT_ONCE", 1)
+        by_days = answers()
+        patch.setattr(sql_cells, "_MOST_GROUPS", 2)
         sparse = answers()
-        patch.setattr(sql_index, "is_served", lambda *_: False)
-        rows = answers()
+        patch.setattr(base_index, "usable_steps", lambda base_interval_s, *_: [base_interval_s])
+        of_base = answers()
     index.close()
-    assert packed == kept == in_batches == sparse == rows
+    assert packed == kept == in_batches == by_days == sparse == of_base
 
 
 @pytest.fixture
@@ -199,7 +201,7 @@ def test_what_another_process_publishes_is_seen_at_once(opened: list[SqlIndex]) 
         assert [one.source for one in reader.sources("m")] == ["gate"]
         assert [bar.detections for bar in whole(reader)[3]] == [number]
     assert whole(reader) == whole(writer)
-    assert len(reader._hours._kept) == 1  # the run that was replaced is given up
+    assert len({key[:2] for key in reader._kept._kept}) == 1
 
 
 def test_a_database_made_anew_with_the_same_numbers_is_not_taken_for_the_one_before(
@@ -232,7 +234,7 @@ def test_no_more_is_kept_than_was_said_and_the_least_lately_asked_for_goes_first
     for day in range(3):
         start_ms = FIRST_MS + day * DAY_MS
         index.publish(run_of(start_ms), [count(start_ms, "car", "gate")], [cover(start_ms, "gate")])
-    one = index._hours
+    one = index._kept
 
     def ask(day: int) -> None:
         start_ms = FIRST_MS + day * DAY_MS
@@ -243,12 +245,12 @@ def test_no_more_is_kept_than_was_said_and_the_least_lately_asked_for_goes_first
         )
 
     ask(0)
-    index._hours = kept = KeptHours(most_bytes=2 * one._bytes)
+    index._kept = kept = KeptCells(most_bytes=2 * one._bytes)
     for day in (0, 1, 0, 2):
         ask(day)
         assert kept._bytes <= 2 * one._bytes
         assert kept._bytes == sum(hours.bytes for hours in kept._kept.values())
-    assert sorted(number for number, _ in kept._kept) == [1, 3]
+    assert sorted(number for number, *_ in kept._kept) == [1, 3]
 
 
 def test_a_read_that_is_ended_at_its_limit_goes_on_where_it_was_the_next_time(
@@ -258,26 +260,27 @@ def test_a_read_that_is_ended_at_its_limit_goes_on_where_it_was_the_next_time(
     for day in range(3):
         start_ms = FIRST_MS + day * DAY_MS
         index.publish(run_of(start_ms), [count(start_ms, "car", "gate")], [cover(start_ms, "gate")])
-    monkeypatch.setattr(sql_kept_hours, "_RUNS_AT_ONCE", 1)
-    load, loaded = KeptHours._load, []
+    monkeypatch.setattr(sql_kept_cells, "_RUNS_AT_ONCE", 1)
+    load = KeptCells._load
+    loaded: list[Any] = []
 
-    def slow(self: KeptHours, connection: Any, runs: Any) -> Any:
+    def slow(self: KeptCells, connection: Any, runs: Any, step_s: int) -> Any:
         if len(loaded) == 2:
             loaded.append(None)
             raise TookTooLong("too long")
         loaded.append(runs)
-        return load(self, connection, runs)
+        return load(self, connection, runs, step_s)
 
-    monkeypatch.setattr(KeptHours, "_load", slow)
+    monkeypatch.setattr(KeptCells, "_load", slow)
     with pytest.raises(TookTooLong):
-        whole(index)
-    assert len(index._hours._kept) == 2
-    assert whole(index)[1] == [("car", 9)]
+        index.labels("m")
+    assert len(index._kept._kept) == 2
+    assert index.labels("m") == [("car", 9)]
     assert len(loaded) == 4
 
 
 def test_who_waits_for_another_readers_hours_waits_no_longer_than_its_limit() -> None:
-    kept = KeptHours()
-    run = CurrentRun(1, 2, FIRST_MS, 10)
+    kept = KeptCells()
+    run = CurrentRun(1, 2, FIRST_MS)
     with kept._lock, pytest.raises(TookTooLong), time_limit(0.05):
-        kept.read(None, [run])  # type: ignore[arg-type]
+        kept.read(None, [run], 60)  # type: ignore[arg-type]

@@ -1,0 +1,212 @@
+"""A run's counts and coverage of one step as arrays, and how they are put together.
+
+Arrays, as a database reads them, and numpy adds them up, ten times as fast as rows.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from frametally.ports.steps import rolled_steps
+from frametally.records import Coverage, IntervalCount
+
+Cells = NDArray[np.integer[Any]]
+"""Shape (6, n): slot (start over step), label, source, detections, peak and objects of each bar.
+
+Label and source are numbers of names; objects are -1 where unknown. Coverage has the same shape, so that the
+same sums serve it: label 0, frames for detections, objects 0, and for the peak the rate of analysis as
+`from_rate` says it, as the slowest rate counts and an unknown one hides all others.
+"""
+SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS = range(6)
+
+_MOST_GROUPS = 20_000_000
+"""Of a grid of bars, labels and sources that is counted through at once."""
+_UNKNOWN_RATE = 1
+
+
+class Packed(msgspec.Struct, frozen=True, array_like=True):
+    """Counts and coverage as they are stored: machine integers, little-endian; slots count from the day on.
+
+    Attributes:
+        labels: What `LABEL` numbers.
+        sources: What `SOURCE` numbers.
+        counts: Cells, by label; of 4 bytes or, where one needs it, of 8.
+        counts_dtype: Which of the two.
+        coverage: Cells, of 8 bytes.
+    """
+
+    labels: list[str]
+    sources: list[str]
+    counts: bytes
+    counts_dtype: str
+    coverage: bytes
+
+
+class RunCells(NamedTuple):
+    """A run's cells of one step, by label.
+
+    Attributes:
+        counts: Counts.
+        together: The same, with all sources added up (their number is 0) where a long range reads them.
+        coverage: Coverage.
+    """
+
+    counts: Cells
+    together: Cells
+    coverage: Cells
+
+    @property
+    def bytes(self) -> int:
+        """Size of its arrays."""
+        return sum(one.nbytes for one in self)
+
+
+class CountedTwice(Exception):
+    """Two records say what is in the same bar."""
+
+
+class CellPacker:
+    """Takes in the counts and the coverage of a run, and packs them by each step."""
+
+    def __init__(self, day_ms: int, base_interval_s: int) -> None:
+        """Begin a run of a UTC day without any."""
+        self._day_ms = day_ms
+        self._base_s = base_interval_s
+        self._labels: dict[str, int] = {}
+        self._sources: dict[str, int] = {}
+        self._counts, self._coverage = array("q"), array("q")
+
+    def add_counts(self, counts: Iterable[IntervalCount]) -> None:
+        """Take in some counts."""
+        for count in counts:
+            label = self._labels.setdefault(count.label, len(self._labels))
+            objects = -1 if count.objects is None else count.objects
+            self._counts.extend((*self._place(count, label), count.detections, count.peak, objects))
+
+    def add_coverage(self, coverage: Iterable[Coverage]) -> None:
+        """Take in some coverage."""
+        for record in coverage:
+            self._coverage.extend((*self._place(record, 0), record.frames, from_rate(record.analysed_fps), 0))
+
+    def pack(self) -> Iterator[tuple[int, bytes]]:
+        """Give each step, the base interval first, and what is stored of it.
+
+        Raises:
+            CountedTwice: A bar is.
+        """
+        counts, coverage = (np.array(column).reshape(-1, 6).T for column in (self._counts, self._coverage))
+        labels = sorted(self._labels)  # those of all runs then mostly have the same order
+        ranks = np.empty(len(labels), np.int64)
+        ranks[[self._labels[name] for name in labels]] = np.arange(len(labels))
+        counts[LABEL] = ranks[counts[LABEL]]
+        for step_s in (self._base_s, *rolled_steps(self._base_s)):
+            of_step = [
+                add_up(cells, cells[LABEL], cells[SLOT] * self._base_s // step_s, cells[SOURCE])
+                for cells in (counts, coverage)
+            ]
+            if step_s == self._base_s and of_step[0].shape[1] + of_step[1].shape[1] < (
+                counts.shape[1] + coverage.shape[1]
+            ):
+                raise CountedTwice
+            kind = "<i4" if of_step[0].max(initial=0) < 2**31 else "<i8"
+            packed = Packed(
+                labels,
+                [*self._sources],
+                of_step[0].astype(kind).tobytes(),
+                kind,
+                of_step[1].astype("<i8").tobytes(),
+            )
+            yield step_s, msgspec.msgpack.encode(packed)
+
+    def _place(self, record: IntervalCount | Coverage, label: int) -> tuple[int, int, int]:
+        slot = (record.interval_start_ms - self._day_ms) // (self._base_s * 1000)
+        return slot, label, self._sources.setdefault(record.source, len(self._sources))
+
+
+def unpack(
+    packed: Packed, first_slot: int, labels: dict[str, int], sources: dict[str, int], *, is_long: bool
+) -> RunCells:
+    """Return what is packed, by numbers of all runs; names that have none yet are given one.
+
+    Args:
+        packed: Of one run and step.
+        first_slot: That of its day.
+        labels: Numbers of labels.
+        sources: Numbers of sources.
+        is_long: Whether the step is one that long ranges are read by.
+    """
+    of_label = np.array([labels.setdefault(name, len(labels)) for name in packed.labels], np.int64)
+    of_source = np.array([sources.setdefault(name, len(sources)) for name in packed.sources], np.int64)
+    found = []
+    for body, kind in ((packed.counts, packed.counts_dtype), (packed.coverage, "<i8")):
+        cells = np.frombuffer(body, kind).reshape(6, -1).astype(kind if first_slot < 2**30 else "<i8")
+        cells[SLOT] += first_slot
+        if cells.shape[1]:
+            cells[SOURCE] = of_source[cells[SOURCE]]
+        found.append(cells)
+    counts, coverage = found
+    if counts.shape[1]:
+        counts[LABEL] = of_label[counts[LABEL]]
+        if (counts[LABEL, 1:] < counts[LABEL, :-1]).any():
+            counts = np.ascontiguousarray(counts[:, np.argsort(counts[LABEL], kind="stable")])
+    if not is_long:
+        return RunCells(counts, counts, coverage)
+    return RunCells(counts, add_up(counts, counts[LABEL], counts[SLOT], 0).astype(counts.dtype), coverage)
+
+
+def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64]:
+    """Return cells of the same label, slot and source added up, by these three.
+
+    Args:
+        cells: Shape (6, n); their own labels, slots and sources are not looked at.
+        label: Of each cell, or one for all.
+        slot: The same.
+        source: The same.
+    """
+    if not cells.shape[1]:
+        return np.empty((6, 0), np.int64)
+    group: Any = 0
+    lows, sizes = [], []
+    for number in (label, slot, source):
+        low = int(np.min(number))
+        lows.append(low)
+        sizes.append(int(np.max(number)) - low + 1)
+        if sizes[-1] > 1:
+            group = group * sizes[-1] + (np.asarray(number, np.int64) - low)
+    group = np.broadcast_to(group, cells.shape[1:])
+    if sizes[0] * sizes[1] * sizes[2] > _MOST_GROUPS:  # many short bars of many names
+        found, index = np.unique(group, return_inverse=True)
+    else:
+        found = np.flatnonzero(np.bincount(group))
+        index = np.empty(int(found[-1]) + 1, np.int64)
+        index[found] = np.arange(len(found))
+        index = index[group]
+    peak = np.full(len(found), np.iinfo(np.int64).min)
+    np.maximum.at(peak, index, cells[PEAK].astype(np.int64))
+    objects = np.bincount(index, cells[OBJECTS])
+    objects[index[cells[OBJECTS] < 0]] = -1
+    rest, source = np.divmod(found, sizes[2])
+    label, slot = np.divmod(rest, sizes[1])
+    # Sums as floats are exact up to 2**53.
+    sums = (np.bincount(index, cells[DETECTIONS]).astype(np.int64), peak, objects.astype(np.int64))
+    return np.stack([slot + lows[1], label + lows[0], source + lows[2], *sums])
+
+
+def from_rate(fps: float | None) -> int:
+    """Return a number that is the greater the slower the rate is, and the greatest for None."""
+    # The bits of floating-point numbers that are not negative are in the order of the numbers.
+    return _UNKNOWN_RATE if fps is None else -int(np.float64(fps).view(np.int64))
+
+
+def to_rates(numbers: NDArray[np.int64]) -> list[float | None]:
+    """Return the rates that `from_rate` made numbers of."""
+    rates: list[float | None] = (-numbers).view(np.float64).tolist()
+    for place in np.flatnonzero(numbers == _UNKNOWN_RATE).tolist():
+        rates[place] = None
+    return rates

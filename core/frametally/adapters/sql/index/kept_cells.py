@@ -1,0 +1,112 @@
+"""The cells of runs, read once and kept in memory: a run's cells never change.
+
+A query of a year sums up some hundred thousand cells; to read and unpack them takes longer than to add them
+up. So they are kept, up to a size, the least lately asked for given up first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from frametally.adapters.sql.index import tables
+from frametally.adapters.sql.index.catalogue import CurrentRun
+from frametally.adapters.sql.index.cells import Packed, RunCells, unpack
+from frametally.process.time_limit import TookTooLong, seconds_left
+from frametally.rules.times import DAY_S, HOUR_S
+
+MOST_BYTES = 256_000_000
+"""Of arrays that are kept: some years of three busy sources."""
+
+_RUNS_AT_ONCE = 50
+_SLOTS_AT_ONCE = 10_000
+_decoder = msgspec.msgpack.Decoder(Packed)
+_Key = tuple[int, int, int]
+
+
+class KeptCells:
+    """The cells of the runs of one index. Threads may share it.
+
+    Attributes:
+        labels: Numbers of labels: of those that have been read, at least.
+        sources: Numbers of sources, alike.
+    """
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        """Keep nothing yet."""
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[_Key, RunCells] = OrderedDict()
+        self._bytes = 0
+        # They only grow: what has a number keeps it, whoever is reading.
+        self.labels: dict[str, int] = {}
+        self.sources: dict[str, int] = {}
+
+    def read_in_batches(
+        self, connection: Connection, runs: Sequence[CurrentRun], step_s: int
+    ) -> Iterator[list[tuple[CurrentRun, RunCells]]]:
+        """Read some runs, in their order, a number of slots at a time: a year of hours, a week of minutes."""
+        runs_at_once = max(1, _SLOTS_AT_ONCE * step_s // DAY_S)
+        for first in range(0, len(runs), runs_at_once):
+            batch = runs[first : first + runs_at_once]
+            yield [*zip(batch, self.read(connection, batch, step_s), strict=True)]
+
+    def read(self, connection: Connection, runs: Sequence[CurrentRun], step_s: int) -> list[RunCells]:
+        """Read the cells of some runs, in their order, from the database as far as they are not kept.
+
+        Raises:
+            TookTooLong: At the time limit of whoever asks; what has been read is kept for the next one.
+        """
+        with self._held():
+            cells: dict[_Key, RunCells] = {}
+            missing = []
+            for run in runs:
+                key = (run.number, run.mark, step_s)
+                if key in self._kept:
+                    cells[key] = self._kept[key]
+                    self._kept.move_to_end(key)
+                else:
+                    missing.append(run)
+            for first in range(0, len(missing), _RUNS_AT_ONCE):
+                for key, of_run in self._load(connection, missing[first : first + _RUNS_AT_ONCE], step_s):
+                    cells[key] = self._kept[key] = of_run
+                    self._bytes += of_run.bytes
+                    while self._bytes > self._most_bytes:
+                        self._bytes -= self._kept.popitem(last=False)[1].bytes
+        return [cells[run.number, run.mark, step_s] for run in runs]
+
+    def keep_only(self, runs: Iterable[CurrentRun]) -> None:
+        """Give up all others."""
+        current = {(run.number, run.mark) for run in runs}
+        with self._held():
+            for key in [key for key in self._kept if key[:2] not in current]:
+                self._bytes -= self._kept.pop(key).bytes
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        # One reads while the others wait: they mostly want the same.
+        left_s = seconds_left()
+        if not self._lock.acquire(timeout=-1 if left_s is None else left_s):
+            raise TookTooLong("the count index took longer than the query's time limit")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _load(
+        self, connection: Connection, runs: Sequence[CurrentRun], step_s: int
+    ) -> Iterator[tuple[_Key, RunCells]]:
+        of_runs = select(tables.cells.c.run, tables.cells.c.packed).where(
+            tables.cells.c.run.in_([run.number for run in runs]), tables.cells.c.step_s == step_s
+        )
+        packed = {number: _decoder.decode(body) for number, body in connection.execute(of_runs).all()}
+        for run in runs:
+            first_slot = run.day_ms // (step_s * 1000)
+            is_long = step_s >= HOUR_S
+            cells = unpack(packed[run.number], first_slot, self.labels, self.sources, is_long=is_long)
+            yield (run.number, run.mark, step_s), cells

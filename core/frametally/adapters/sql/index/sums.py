@@ -1,0 +1,146 @@
+"""Answers from the cells of runs, as far as a query and a piece of its range have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frametally.adapters.sql.index.catalogue import CurrentRun
+from frametally.adapters.sql.index.cells import (
+    DETECTIONS,
+    LABEL,
+    OBJECTS,
+    PEAK,
+    SLOT,
+    SOURCE,
+    Cells,
+    RunCells,
+    add_up,
+    to_rates,
+)
+from frametally.adapters.sql.index.kept_cells import KeptCells
+from frametally.ports.count_index import Bucket, CountQuery, CoverageBucket
+from frametally.ports.count_questions import MAX_BUCKETS
+from frametally.ports.steps import Piece
+from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
+
+Batch = Sequence[tuple[CurrentRun, RunCells]]
+
+
+def bars_of(batch: Batch, kept: KeptCells, query: CountQuery, piece: Piece) -> list[Bucket]:
+    """Return bars by start, label and source, no more than one over what an answer holds."""
+    parts = [
+        (run, cells.counts if query.by_source or query.sources else cells.together) for run, cells in batch
+    ]
+    cells = _put_together(_selected(parts, kept, query, piece), kept, query, piece)
+    labels, sources = [*kept.labels], [*kept.sources]
+    return _tuples(
+        Bucket,
+        cells[SLOT].tolist(),
+        repeat("") if query.of_week else [labels[number] for number in cells[LABEL].tolist()],
+        cells[DETECTIONS].tolist(),
+        cells[PEAK].tolist(),
+        [None if number < 0 else number for number in cells[OBJECTS].tolist()],
+        [sources[number] for number in cells[SOURCE].tolist()] if query.by_source else repeat(None),
+    )
+
+
+def coverage_of(batch: Batch, kept: KeptCells, query: CountQuery, piece: Piece) -> list[CoverageBucket]:
+    """Return what was filmed by start and source, no more than one over what an answer holds."""
+    parts = [(run, cells.coverage) for run, cells in batch]
+    query = query._replace(labels=())
+    cells = _put_together(_selected(parts, kept, query, piece), kept, query, piece)
+    sources = [*kept.sources]
+    return _tuples(
+        CoverageBucket,
+        cells[SLOT].tolist(),
+        cells[DETECTIONS].tolist(),
+        to_rates(cells[PEAK]),
+        [sources[number] for number in cells[SOURCE].tolist()] if query.by_source else repeat(None),
+    )
+
+
+def busiest(
+    batch: Batch, kept: KeptCells, query: CountQuery, piece: Piece, limit: int
+) -> Iterator[tuple[int, str, str]]:
+    """Give start, source and label of the `limit` bars of each label with the greatest peaks.
+
+    Of equal peaks the earlier are taken; with the last that is taken go those of its start and peak.
+    """
+    cells = _selected([(run, cells.counts) for run, cells in batch], kept, query, piece)
+    cells = cells[:, np.lexsort((cells[SLOT], -cells[PEAK], cells[LABEL]))]
+    first, end = (cells[LABEL].searchsorted(cells[LABEL], side) for side in _SIDES)
+    last = cells[:, np.minimum(first + limit, end) - 1]
+    is_level = (cells[PEAK] == last[PEAK]) & (cells[SLOT] == last[SLOT])
+    labels, sources = [*kept.labels], [*kept.sources]
+    for slot, label, source in cells[:3, (np.arange(len(first)) - first < limit) | is_level].T.tolist():
+        yield slot * piece.step_s * 1000, sources[source], labels[label]
+
+
+def _selected(
+    parts: Sequence[tuple[CurrentRun, Cells]], kept: KeptCells, query: CountQuery, piece: Piece
+) -> Cells:
+    """Return the cells that a query selects in a piece."""
+    step_ms = piece.step_s * 1000
+    labels = _numbers(kept.labels, query.labels)
+    chosen: list[Cells] = []
+    for run, cells in parts:
+        of_labels = [cells]
+        if query.labels:
+            firsts, ends = (cells[LABEL].searchsorted(labels, side) for side in _SIDES)
+            of_labels = [cells[:, first:end] for first, end in zip(firsts, ends, strict=True) if first < end]
+        for one in of_labels:
+            if piece.from_ms is not None and run.day_ms < piece.from_ms:
+                one = one[:, one[SLOT] >= -(-piece.from_ms // step_ms)]
+            if piece.to_ms is not None and run.day_ms + DAY_MS > piece.to_ms:
+                one = one[:, one[SLOT] < -(-piece.to_ms // step_ms)]
+            chosen.append(one)
+    cells = np.concatenate(chosen, axis=1) if chosen else np.empty((6, 0), np.int64)
+    return cells[:, np.isin(cells[SOURCE], _numbers(kept.sources, query.sources))] if query.sources else cells
+
+
+_SIDES: tuple[Any, Any] = ("left", "right")
+
+
+def _put_together(cells: Cells, kept: KeptCells, query: CountQuery, piece: Piece) -> NDArray[np.int64]:
+    """Return cells added up by bars, with the start of the bar for the slot; by start, label and source."""
+    if not cells.shape[1]:
+        return np.empty((6, 0), np.int64)
+    # A step divides the bars that it serves, and their offset.
+    step_ms, bar_ms, offset_ms = piece.step_s * 1000, query.bar_s * 1000, query.offset_ms
+    if query.of_week:
+        offset_ms += MONDAY_TO_1970_MS
+    first = int(cells[SLOT].min())  # divided once per slot, not per cell
+    of_slot = (np.arange(first, cells[SLOT].max() + 1) + offset_ms // step_ms) // (bar_ms // step_ms)
+    if query.of_week:
+        of_slot %= WEEK_MS // HOUR_MS
+    bar = of_slot[cells[SLOT] - first]
+    label = 0 if query.of_week else cells[LABEL]
+    sums = add_up(cells, label, bar, cells[SOURCE] if query.by_source else 0)
+    sums[SLOT] = sums[SLOT] * bar_ms - (0 if query.of_week else offset_ms)
+    of_source = _ranks(kept.sources)[sums[SOURCE]] if query.by_source else sums[SOURCE]
+    of_label = sums[LABEL] if query.of_week or not kept.labels else _ranks(kept.labels)[sums[LABEL]]
+    return sums[:, np.lexsort((of_source, of_label, sums[SLOT]))[: MAX_BUCKETS + 1]]
+
+
+def _numbers(numbers: Mapping[str, int], names: Sequence[str]) -> NDArray[np.int32]:
+    """Return the numbers of some names, of those that have any."""
+    return np.array(sorted({numbers[name] for name in names if name in numbers}), np.int32)
+
+
+def _ranks(names: Mapping[str, int]) -> NDArray[np.int64]:
+    """Return by number of a name its place in the order of names."""
+    listed = [*names]
+    ranks = np.empty(len(listed), np.int64)
+    ranks[sorted(range(len(listed)), key=listed.__getitem__)] = np.arange(len(listed))
+    return ranks
+
+
+def _tuples(kind: type[Any], *columns: Any) -> list[Any]:
+    """Return named tuples of some columns; as many as the first has."""
+    return [*map(partial(tuple.__new__, kind), zip(*columns, strict=False))]

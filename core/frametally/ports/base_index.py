@@ -1,0 +1,243 @@
+"""What every kind of count index does alike: the checks, the catalogue, the pieces of a range, the answer.
+
+An adapter gives one moment of itself, and what it has in one piece of a range, read by one stored step.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from itertools import groupby, islice
+from typing import Any, Generic, TypeVar
+
+from frametally.errors import Misconfigured
+from frametally.ports.count_index import (
+    Bucket,
+    CountedDay,
+    CountQuery,
+    CoverageBucket,
+    Histogram,
+    IndexedEvidence,
+    Series,
+    SourceSummary,
+    WeekHour,
+)
+from frametally.ports.count_questions import MAX_BUCKETS, check_interval, check_names, check_offset
+from frametally.ports.merging import merge_bars, merge_coverage, merge_week
+from frametally.ports.run_catalogue import BaseCatalogue
+from frametally.ports.steps import Piece, pieces, usable_steps
+from frametally.records import Evidence
+from frametally.rules.evidence import MOST_EVIDENCE
+from frametally.rules.times import DAY_S, FIRST_MS, HOUR_S, NEXT_MS
+
+_MAX_EVIDENCE_PER_LABEL = 100
+_AGES_S = 146_097 * DAY_S
+"""Days of 400 years: a bar of all times."""
+
+MomentT = TypeVar("MomentT")
+CatalogueT = TypeVar("CatalogueT", bound=BaseCatalogue[Any])
+_PartT = TypeVar("_PartT")
+
+
+class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
+    """A count index that answers from one moment of what an adapter reads."""
+
+    _known: CatalogueT | None = None
+
+    def version(self) -> str:
+        """Return a text that every publication changes; see `CountIndex.version`."""
+        with self._moment() as now:
+            return self._read_version(now)
+
+    def series(self) -> list[Series]:
+        """Return what can be asked for: the newest published model first, in it the coarsest interval."""
+        with self._moment() as now:
+            return [*self._catalogue(now).series]
+
+    def counted_days(self, model: str) -> list[CountedDay]:
+        """Return the current runs of the model, in no order."""
+        with self._moment() as now:
+            there = self._catalogue(now)
+            if model not in there.days:
+                there.days[model] = self._read_days(now, model)
+            return [*there.days[model]]
+
+    def labels(self, model: str) -> list[tuple[str, int]]:
+        """Return labels of the model with their detections, most first, then by name.
+
+        Never summed over base intervals: of several, the one that holds most of the label counts.
+        """
+        with self._moment() as now:
+            there = self._catalogue(now)
+            if model not in there.labels:
+                most: dict[str, int] = {}
+                for series in there.of_model(model):
+                    query = CountQuery(*series, interval_s=_AGES_S)
+                    totals: dict[str, int] = {}
+                    for bar in merge_bars(self._in_pieces(now, there, query, self._read_bars)):
+                        totals[bar.label] = totals.get(bar.label, 0) + bar.detections
+                    for label, total in totals.items():
+                        most[label] = max(total, most.get(label, 0))
+                there.labels[model] = sorted(most.items(), key=lambda item: (-item[1], item[0]))
+            return [*there.labels[model]]
+
+    def sources(self, model: str) -> list[SourceSummary]:
+        """Return sources of the model, by name; of several base intervals, that with most frames counts."""
+        with self._moment() as now:
+            there = self._catalogue(now)
+            if model not in there.sources:
+                most: dict[str, SourceSummary] = {}
+                for series in there.of_model(model):
+                    for summary in self._read_sources(now, there, series):
+                        if summary.source not in most or most[summary.source].frames < summary.frames:
+                            most[summary.source] = summary
+                there.sources[model] = [most[source] for source in sorted(most)]
+            return [*there.sources[model]]
+
+    def histogram(self, query: CountQuery) -> Histogram:
+        """Return counts per interval and label; see `CountIndex.histogram`.
+
+        Raises:
+            Misconfigured: No such interval or offset, too many names, or more bars than an answer holds.
+        """
+        check_interval(query)
+        check_offset(query)
+        check_names(query)
+        with self._moment() as now:
+            there = self._catalogue(now)
+            bars = merge_bars(self._in_pieces(now, there, query, self._read_bars))
+            covered = merge_coverage(self._in_pieces(now, there, query, self._read_coverage))
+        if max(len(bars), len(covered)) > MAX_BUCKETS:
+            raise Misconfigured(
+                f"interval {query.bar_s} s makes more than {MAX_BUCKETS} bars; "
+                "ask for a longer interval or a shorter range"
+            )
+        return Histogram(query.model, query.base_interval_s, bars, covered)
+
+    def week_hours(self, query: CountQuery) -> list[WeekHour]:
+        """Return counts per hour of the week of local time; see `CountIndex.week_hours`.
+
+        Raises:
+            Misconfigured: A base interval that divides no hour, a bad offset, or too many names.
+        """
+        if query.base_interval_s < 1 or HOUR_S % query.base_interval_s:
+            raise Misconfigured(
+                f"the stored {query.base_interval_s} s divide no hour: hours of the week are unknown"
+            )
+        check_offset(query)
+        check_names(query)
+        query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True)
+        with self._moment() as now:
+            there = self._catalogue(now)
+            return merge_week(
+                self._in_pieces(now, there, query, self._read_bars),
+                self._in_pieces(now, there, query, self._read_coverage),
+            )
+
+    def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
+        """Return the busiest evidence frames per label, by label, then as `CountIndex.evidence` says.
+
+        Raises:
+            Misconfigured: Too many sources or labels.
+        """
+        check_names(query)
+        limit = min(limit_per_label, _MAX_EVIDENCE_PER_LABEL)
+        if limit < 1:
+            return []
+        base_s = query.base_interval_s
+        is_of_days = limit <= MOST_EVIDENCE and base_s < DAY_S
+        base_ms = base_s * 1000
+        items = []
+        with self._moment() as now:
+            there = self._catalogue(now)
+            for piece in pieces([base_s, DAY_S] if is_of_days else [base_s], *_range(query)):
+                for source, label, frames in self._read_evidence(now, there, query, piece, limit):
+                    for frame in frames:
+                        start_ms = frame.captured_at_ms // base_ms * base_ms
+                        items.append(IndexedEvidence(source, label, start_ms, frame))
+        items.sort(key=_evidence_order)
+        by_label = groupby(items, key=lambda item: item.label)
+        return [item for _, of_label in by_label for item in islice(of_label, limit)]
+
+    @abstractmethod
+    def _moment(self) -> AbstractContextManager[MomentT]:
+        """Open one state of the index, for all reads in the block."""
+
+    @abstractmethod
+    def _read_version(self, now: MomentT) -> str:
+        """Read the version of the moment."""
+
+    @abstractmethod
+    def _read_catalogue(self, now: MomentT, version: str) -> CatalogueT:
+        """Read what there is at that version, which is that of the moment."""
+
+    @abstractmethod
+    def _read_days(self, now: MomentT, model: str) -> list[CountedDay]:
+        """Read the current runs of the model."""
+
+    @abstractmethod
+    def _read_sources(self, now: MomentT, there: CatalogueT, series: Series) -> Iterable[SourceSummary]:
+        """Read what there is of each source of a series, in no order."""
+
+    @abstractmethod
+    def _read_bars(
+        self, now: MomentT, there: CatalogueT, query: CountQuery, piece: Piece
+    ) -> Iterable[list[Bucket]]:
+        """Read bars of a piece, in parts as `merge_bars` takes them.
+
+        Of a query that is `of_week`, `start_ms` is that of the hour since Monday, and the label "".
+        """
+
+    @abstractmethod
+    def _read_coverage(
+        self, now: MomentT, there: CatalogueT, query: CountQuery, piece: Piece
+    ) -> Iterable[list[CoverageBucket]]:
+        """Read what was filmed in a piece, in parts as those of `_read_bars`."""
+
+    @abstractmethod
+    def _read_evidence(
+        self, now: MomentT, there: CatalogueT, query: CountQuery, piece: Piece, limit: int
+    ) -> Iterable[tuple[str, str, list[Evidence]]]:
+        """Read source, label and evidence frames, the `limit` busiest of each label among them.
+
+        The piece is read by the base interval or by days. A bar's best frame has its peak count, and none of
+        a bar's frames can be among the n busiest unless its best frame is: so n bars per label are enough,
+        and those that are level with the n-th.
+        """
+
+    def _catalogue(self, now: MomentT) -> CatalogueT:
+        """Return what there is at that moment, read once per version."""
+        version, known = self._read_version(now), self._known
+        if known is None or known.version != version:
+            self._known = known = self._read_catalogue(now, version)
+        return known
+
+    def _in_pieces(
+        self,
+        now: MomentT,
+        there: CatalogueT,
+        query: CountQuery,
+        read: Callable[[MomentT, CatalogueT, CountQuery, Piece], Iterable[list[_PartT]]],
+    ) -> Iterator[list[_PartT]]:
+        """Read the range of a query by as few and as long stored steps as it allows, in order."""
+        for piece in pieces(self._steps_s(query), *_range(query)):
+            yield from read(now, there, query, piece)
+
+    def _steps_s(self, query: CountQuery) -> list[int]:
+        """Return the stored steps that a query is read by, shortest first."""
+        return usable_steps(query.base_interval_s, query.bar_s, query.offset_ms)
+
+
+def _range(query: CountQuery) -> tuple[int | None, int | None]:
+    """Return the ends of the range; any whole number may be asked for, nothing is counted beyond these."""
+    from_ms, to_ms = (
+        None if time_ms is None else max(FIRST_MS, min(time_ms, NEXT_MS))
+        for time_ms in (query.from_ms, query.to_ms)
+    )
+    return from_ms, to_ms
+
+
+def _evidence_order(item: IndexedEvidence) -> tuple[str, int, int, str]:
+    frame = item.evidence
+    return (item.label, -frame.count, frame.captured_at_ms, frame.image_path)
