@@ -46,14 +46,9 @@ def open_network(
     name: str,
     input_px: tuple[int, int],
 ) -> Network:
-    """Load `network` on its back-end.
+    """Load `network` on its back-end; the arguments are as in `NetworkModel`.
 
-    Args:
-        network: As in `NetworkModel`.
-        backend: What runs it.
-        settings: Precision, threads, execution providers.
-        name: What an error line calls the network.
-        input_px: Width and height of its input.
+    Of the settings count precision, threads and execution providers.
 
     Raises:
         Misconfigured: It cannot be run here.

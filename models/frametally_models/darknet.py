@@ -54,16 +54,10 @@ def network_model(
     precision: str = "f32",
     ingredients: Mapping[str, object] | None = None,
 ) -> NetworkModel:
-    """Return what the consumer needs of the Darknet model `model`.
+    """Return what the consumer needs of the Darknet model `model`, as `network` on `backend`.
 
-    Args:
-        model: The model.
-        network: It, as `backend` takes it.
-        backend: What runs it.
-        head: What its outputs mean.
-        settings: Input size, resize rule, thresholds.
-        precision: As in the model id.
-        ingredients: As for `identified`, beside the model's own files.
+    Of the settings count input size, resize rule and thresholds; `precision` and `ingredients`, beside the
+    model's own files, are as for `identified`.
     """
     return identified(
         NetworkModel(

@@ -12,13 +12,7 @@ from frametally_consumer.detectors.yolo import NetworkModel
 
 
 def identified(model: NetworkModel, *, precision: str, ingredients: Mapping[str, object]) -> NetworkModel:
-    """Return `model` with its id.
-
-    Args:
-        model: All that is known of it; the stem of its name is part of the id.
-        precision: As in the id.
-        ingredients: What else changes a detection, as JSON values: hashes of files, versions.
-    """
+    """Return `model` with its id; `ingredients` are JSON values: hashes of files, versions."""
     model_id = make_model_id(
         name=Path(model.name).stem,
         backend=model.backend,

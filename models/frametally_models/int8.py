@@ -82,11 +82,7 @@ def make_int8(
 ) -> MadeInt8:
     """Calibrate the model on `frames`, compare it with f32, and keep it beside the weights.
 
-    Args:
-        model: The model.
-        frames: Each (height, width, 3) uint8 BGR; what is kept of one has the size of the network's input.
-        settings: Input size, resize rule, thresholds.
-        progress: Hears how far it is.
+    Of a frame, (height, width, 3) uint8 BGR, only the picture at the network's size stays in memory.
 
     Raises:
         Misconfigured: NNCF is not installed, the folder cannot be written, or the INT8 network finds too

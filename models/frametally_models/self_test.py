@@ -104,14 +104,7 @@ def expect(rows: Floats) -> Expected:
 
 
 def check(rows: Floats, expected: Expected, tolerance: Tolerance, *, name: str, remedy: str) -> None:
-    """Do nothing if `rows`, which a back-end makes of the picture, are what is expected.
-
-    Args:
-        rows: (n, 5 + classes) float32.
-        expected: What they should be.
-        tolerance: How far they may be from that.
-        name: What the error line calls the model on its back-end.
-        remedy: What a person can do.
+    """Do nothing if `rows`, (n, 5 + classes), which a back-end makes of the picture, are as expected.
 
     Raises:
         Misconfigured: It detects something else than it should.

@@ -36,15 +36,10 @@ class OpenVinoNetwork:
         arithmetic: Arithmetic,
         threads: int,
     ) -> None:
-        """Load the network.
+        """Load `network`, an ONNX file's bytes or the path of an ONNX or OpenVINO file.
 
-        Args:
-            network: An ONNX file's bytes, or the path of an ONNX or OpenVINO file.
-            name: What an error line calls it.
-            input_px: Width and height of its input.
-            arithmetic: Of what the network does not say itself. It is always stated: OpenVINO's own choice
-                depends on the CPU.
-            threads: How many pictures are computed at once, each by one thread.
+        `arithmetic` is of what the network does not say itself; it is always stated, as OpenVINO's own choice
+        depends on the CPU. As many pictures are computed at once as there are `threads`.
 
         Raises:
             Misconfigured: OpenVINO cannot read the network, or the CPU has no such arithmetic.
