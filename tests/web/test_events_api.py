@@ -213,7 +213,8 @@ def test_every_query_of_the_index_has_its_time_limit_of_under_three_seconds(plac
     publish_lines(place, make_lines("gate", frames=6))
     hanging = Hanging(place.real_index)
     place.index = hanging  # type: ignore[assignment]
-    client = place.app().test_client()
+    unset = type(place.settings).model_fields["web_query_timeout_s"].default
+    client = place.app(web_query_timeout_s=unset).test_client()
     assert client.get(f"/api/v1/{route}").status_code == 503
     assert client.get("/healthz").status_code == 503
     hanging.gone = False
