@@ -282,5 +282,5 @@ def test_a_read_that_is_ended_at_its_limit_goes_on_where_it_was_the_next_time(
 def test_who_waits_for_another_readers_hours_waits_no_longer_than_its_limit() -> None:
     kept = KeptCells()
     run = CurrentRun(1, 2, FIRST_MS)
-    with kept._lock, pytest.raises(TookTooLong), time_limit(0.05):
+    with kept._loading[60], pytest.raises(TookTooLong), time_limit(0.05):
         kept.read(None, [run], 60)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ up. So they are kept, up to a size, the least lately asked for given up first.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -40,7 +40,8 @@ class KeptCells:
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         """Keep nothing yet."""
         self._most_bytes = most_bytes
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held for moments
+        self._loading: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)  # by step
         self._kept: OrderedDict[_Key, RunCells] = OrderedDict()
         self._bytes = 0
         # They only grow: what has a number keeps it, whoever is reading.
@@ -62,41 +63,38 @@ class KeptCells:
         Raises:
             TookTooLong: At the time limit of whoever asks; what has been read is kept for the next one.
         """
-        with self._held():
-            cells: dict[_Key, RunCells] = {}
-            missing = []
-            for run in runs:
-                key = (run.number, run.mark, step_s)
-                if key in self._kept:
-                    cells[key] = self._kept[key]
-                    self._kept.move_to_end(key)
-                else:
-                    missing.append(run)
-            for first in range(0, len(missing), _RUNS_AT_ONCE):
-                for key, of_run in self._load(connection, missing[first : first + _RUNS_AT_ONCE], step_s):
-                    cells[key] = self._kept[key] = of_run
-                    self._bytes += of_run.bytes
-                    while self._bytes > self._most_bytes:
-                        self._bytes -= self._kept.popitem(last=False)[1].bytes
-        return [cells[run.number, run.mark, step_s] for run in runs]
+        cells = self._kept_of(runs, step_s)
+        if len(cells) < len(runs):
+            # One loads while the others wait: they mostly want the same. Who has all waits for nobody.
+            with _held(self._loading[step_s]):
+                cells |= self._kept_of(runs, step_s)
+                missing = [run for run in runs if _key(run, step_s) not in cells]
+                for first in range(0, len(missing), _RUNS_AT_ONCE):
+                    for key, of_run in self._load(connection, missing[first : first + _RUNS_AT_ONCE], step_s):
+                        cells[key] = of_run
+                        self._keep(key, of_run)
+        return [cells[_key(run, step_s)] for run in runs]
 
     def keep_only(self, runs: Iterable[CurrentRun]) -> None:
         """Give up all others."""
         current = {(run.number, run.mark) for run in runs}
-        with self._held():
+        with self._lock:
             for key in [key for key in self._kept if key[:2] not in current]:
                 self._bytes -= self._kept.pop(key).bytes
 
-    @contextmanager
-    def _held(self) -> Iterator[None]:
-        # One reads while the others wait: they mostly want the same.
-        left_s = seconds_left()
-        if not self._lock.acquire(timeout=-1 if left_s is None else left_s):
-            raise TookTooLong("the count index took longer than the query's time limit")
-        try:
-            yield
-        finally:
-            self._lock.release()
+    def _kept_of(self, runs: Iterable[CurrentRun], step_s: int) -> dict[_Key, RunCells]:
+        with self._lock:
+            keys = [key for run in runs if (key := _key(run, step_s)) in self._kept]
+            for key in keys:
+                self._kept.move_to_end(key)
+            return {key: self._kept[key] for key in keys}
+
+    def _keep(self, key: _Key, cells: RunCells) -> None:
+        with self._lock:
+            self._kept[key] = cells
+            self._bytes += cells.bytes
+            while self._bytes > self._most_bytes:
+                self._bytes -= self._kept.popitem(last=False)[1].bytes
 
     def _load(
         self, connection: Connection, runs: Sequence[CurrentRun], step_s: int
@@ -109,4 +107,19 @@ class KeptCells:
             first_slot = run.day_ms // (step_s * 1000)
             is_long = step_s >= HOUR_S
             cells = unpack(packed[run.number], first_slot, self.labels, self.sources, is_long=is_long)
-            yield (run.number, run.mark, step_s), cells
+            yield _key(run, step_s), cells
+
+
+def _key(run: CurrentRun, step_s: int) -> _Key:
+    return run.number, run.mark, step_s
+
+
+@contextmanager
+def _held(lock: threading.Lock) -> Iterator[None]:
+    left_s = seconds_left()
+    if not lock.acquire(timeout=-1 if left_s is None else left_s):
+        raise TookTooLong("the count index took longer than the query's time limit")
+    try:
+        yield
+    finally:
+        lock.release()
