@@ -1,10 +1,10 @@
 """A partition whose chain lacks a piece: it is completed up to the segment that is there, and no further."""
 
 import pytest
+from tests.fakes.memory import MemoryStore
 
 from frametally.records import DeadLetter
 from frametally.segments.chain import ChainEnd, SegmentChain
-from frametally.testing import MemoryStore
 from frametally_consumer.worker.assigned import AssignedPartition
 
 

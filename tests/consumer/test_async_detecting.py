@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -20,7 +21,6 @@ from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.stages import Settings, load_settings
-from frametally.testing import MemoryLog, MemoryStore
 from frametally_consumer.detectors.protocol import AsyncDetector
 from frametally_consumer.supervisor import settings_of_each
 from frametally_consumer.worker.loop import ConsumeReport, consume

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -18,7 +19,6 @@ from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest
 from frametally.segments.contents import encode_segment, list_segments, read_segment
 from frametally.segments.redetect import redetect
 from frametally.settings.stages import Settings, load_settings
-from frametally.testing import MemoryLog, MemoryStore
 from frametally.undo_records import Tombstone
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume

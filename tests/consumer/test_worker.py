@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
 from frametally.errors import Retryable
@@ -18,7 +19,6 @@ from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.stages import Settings, load_settings
-from frametally.testing import MemoryLog, MemoryStore
 from frametally_consumer.worker.loop import ConsumeReport, consume
 
 TOPIC = "frames"

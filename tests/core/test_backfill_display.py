@@ -6,10 +6,10 @@ import io
 
 import pytest
 from rich.console import Console
+from tests.fakes.memory import ManualClock
 
 from frametally.process.backfill import Standing
 from frametally.process.reports import Skipped
-from frametally.testing import ManualClock
 from frametally_cli.console import backfill as display
 
 HALF = Standing(

@@ -1,12 +1,12 @@
 """The segments of a partition are one chain, whoever writes them."""
 
 import pytest
+from tests.fakes.memory import MemoryStore
 
 from frametally import keys
 from frametally.records import DeadLetter, FrameDetections
 from frametally.segments.chain import ChainBroken, ChainEnd, SegmentChain, logs_with_segments
 from frametally.segments.contents import encode_segment, list_segments, read_segment
-from frametally.testing import MemoryStore
 
 MODEL, LOG, TOPIC = "pixels-1", "log-1", "frames"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -18,7 +19,6 @@ from frametally.records import FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.segments.dead_letters import choose, drop, list_dead_letters, replay
 from frametally.settings.stages import Settings, load_settings
-from frametally.testing import MemoryLog, MemoryStore
 from frametally_cli.main import cli
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume

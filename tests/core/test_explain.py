@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fakes.memory import MemoryStore
 
 from frametally import keys
 from frametally.books.evidence import frames_of_bar
@@ -22,7 +23,6 @@ from frametally.records import Coverage, Detection, FrameDetections, IntervalCou
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.segments.contents import encode_segment
 from frametally.settings.stages import load_settings
-from frametally.testing import MemoryStore
 from frametally.undo_records import Tombstone
 
 MODEL, MEDIA = "pixels-1", "ab" * 32

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 from kafka.admin import KafkaAdminClient
 from kafka.errors import UnknownTopicOrPartitionError
 from serving.needs import server
+from tests.fakes.memory import ManualClock, MemoryLog
 
 from frametally.adapters.sqlite.file_log import SqliteLog
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog, LeaseLost, LogConsumer, LogRecord, NoSuchTopic
-from frametally.testing import ManualClock, MemoryLog
 
 TOPIC, GROUP, PARTITIONS = "frames", "frametally-yolo", 6
 ResultT = TypeVar("ResultT")

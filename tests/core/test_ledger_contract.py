@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
+from tests.fakes.memory import MemoryStore
 
 from frametally import keys
 from frametally.adapters.sql.ledger import tables
@@ -33,7 +34,6 @@ from frametally.records import (
 )
 from frametally.segments.contents import encode_segment
 from frametally.settings.access import ServerAccess
-from frametally.testing import MemoryStore
 from frametally.undo_records import Tombstone
 
 MODEL, TOPIC, LOG = "pixels-1", "frames", "log-1"

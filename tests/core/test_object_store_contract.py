@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from serving.needs import server
+from tests.fakes.memory import MemoryStore
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.settings.access import StoreAccess
-from frametally.testing import MemoryStore
 from frametally_cli.servers.bucket import set_up_store
 
 RACERS = 8

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.fakes.memory import MemoryStore
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days, current_runs, read_run
 from frametally.errors import Poison
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
-from frametally.testing import MemoryStore
 
 DAY = "2026-01-01"
 DAY_MS = 1_767_225_600_000

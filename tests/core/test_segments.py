@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.memory import MemoryStore
 
 from frametally import keys
 from frametally.books.evidence import find_line
@@ -26,7 +27,6 @@ from frametally.segments.contents import (
     read_header,
     read_segment,
 )
-from frametally.testing import MemoryStore
 from frametally.undo_records import Tombstone
 
 MODEL, LOG, TOPIC = "pixels-1", "log-1", "frames"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.memory import ManualClock
 
 from frametally.adapters.sqlite import database_file as sqlite_file
 from frametally.adapters.sqlite.database_file import SqliteFile
@@ -22,7 +23,6 @@ from frametally.files import sqlite as sqlite_opening
 from frametally.files.sqlite import network_file_system
 from frametally.opening import open_count_index, open_frame_log, open_ledger
 from frametally.ports.frame_log import LogConsumer
-from frametally.testing import ManualClock
 
 TOPIC, GROUP, PARTITIONS = "frames", "frametally-yolo", 6
 

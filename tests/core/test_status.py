@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
 from frametally.books.status import BEHIND, BROKEN, SETTLED, Status, read_status
@@ -27,7 +28,6 @@ from frametally.records import (
 )
 from frametally.segments.contents import encode_segment
 from frametally.settings.stages import Settings, load_settings
-from frametally.testing import MemoryLog, MemoryStore
 from frametally_cli import main as cli
 
 MODEL, TOPIC, MEDIUM = "pixels-1", "frames", "ab" * 32

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
 from frametally.books.status import Status, read_status
@@ -40,7 +41,6 @@ from frametally.rules.once import one_line_per_frame
 from frametally.rules.tombstones import forgotten_ranges, is_forgotten, merged
 from frametally.segments.contents import encode_segment, list_segments, read_segment
 from frametally.settings.stages import load_settings
-from frametally.testing import MemoryLog, MemoryStore
 from frametally.undo_records import Tombstone
 from frametally_cli.options.times import parse_time_ms
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
 from frametally.errors import Poison
@@ -17,7 +18,6 @@ from frametally.records import FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.segments.stored_frame import BadFrame, parse_announcement
 from frametally.settings.stages import load_settings
-from frametally.testing import MemoryLog, MemoryStore
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume
 

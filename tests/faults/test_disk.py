@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.fakes.memory import ManualClock, MemoryLog
 
 from frametally.adapters.files import folder_store as file_store
 from frametally.opening import open_frame_log, open_object_store
@@ -17,7 +18,6 @@ from frametally.process.reports import NoProgress
 from frametally.segments.chain import SegmentChain
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.stages import Settings, load_settings
-from frametally.testing import ManualClock, MemoryLog
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume
 from frametally_producer.produce import produce

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.fakes.memory import ManualClock, MemoryLog, MemoryStore
 
 import frametally_consumer.worker.loop as worker_module
 from frametally import keys
@@ -26,7 +27,6 @@ from frametally.process.retrying import GivenUp
 from frametally.records import DeadLetter, FrameAnnouncement, FrameDetections, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.stages import Settings
-from frametally.testing import ManualClock, MemoryLog, MemoryStore
 from frametally_consumer.worker.loading import parse
 
 TOPIC, MODEL, PARTITIONS, LEASE_S = "frames", "model-1", 2, 10.0

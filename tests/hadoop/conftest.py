@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.memory import MemoryStore
 
 from frametally import keys
 from frametally.books.runs import current_runs
@@ -17,7 +18,6 @@ from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
 from frametally.settings.stages import Settings
-from frametally.testing import MemoryStore
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
 

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import pytest
+from tests.fakes.memory import MemoryLog
 
 from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
 from frametally.settings.stages import Settings, load_settings
-from frametally.testing import MemoryLog
 from frametally_consumer.detectors.choice import is_installed
 from frametally_consumer.worker.loop import consume
 from frametally_hadoop.driver import aggregate

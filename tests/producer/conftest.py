@@ -13,11 +13,11 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally.process.backfill import Standing
 from frametally.records import FrameAnnouncement, MediaManifest, decode
 from frametally.settings.stages import Settings, load_settings
-from frametally.testing import MemoryLog, MemoryStore
 from frametally_producer.produce import ProduceReport, produce
 from frametally_producer.writing.production import ProduceCall
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.memory import MemoryStore
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Retryable
@@ -22,7 +23,6 @@ from frametally.media.undo import put_tombstone
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest, encode
 from frametally.rules.frame_bitmap import FrameBitmap
-from frametally.testing import MemoryStore
 from frametally_producer.reading.sampling import denser
 from frametally_producer.writing.manifest import Forgotten, ManifestKeeper
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.fakes.memory import ManualClock, MemoryLog
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured, Retryable
@@ -24,7 +25,6 @@ from frametally.process import retrying
 from frametally.process.retrying import GivenUp, OnceAMinute, Patience
 from frametally.records import FrameAnnouncement, decode
 from frametally.settings.stages import load_settings
-from frametally.testing import ManualClock, MemoryLog
 from frametally_producer.produce import produce
 from frametally_producer.writing import room
 from frametally_producer.writing.production import ProduceCall

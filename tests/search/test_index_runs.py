@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.memory import MemoryStore
 
 from frametally import keys
 from frametally.errors import Retryable
@@ -17,7 +18,6 @@ from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.count_questions import up_to_date
 from frametally.process.reports import NoProgress
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
-from frametally.testing import MemoryStore
 from frametally_search.indexer import index_runs
 
 DAYS_MS = {"2026-01-01": 1_767_225_600_000, "2026-01-02": 1_767_312_000_000}

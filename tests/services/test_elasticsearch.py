@@ -20,6 +20,7 @@ from elasticsearch_indices import access_of, administration, fresh_alias
 from pydantic import SecretStr
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
+from tests.fakes.memory import MemoryStore
 
 from elasticsearch import Elasticsearch
 from frametally import keys
@@ -30,7 +31,6 @@ from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, IntervalCount, Run, encode
 from frametally.settings.access import ServerAccess
-from frametally.testing import MemoryStore
 from frametally_cli.main import main
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.catalogue import ElasticsearchCatalogue

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import pytest
 from flask.testing import FlaskClient
 from s3_bucket import S3Place, new_bucket_name, root_access
+from tests.fakes.memory import MemoryLog
 
 from frametally import keys
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.stages import Settings
-from frametally.testing import MemoryLog
 from frametally_cli.servers.bucket import set_up_store
 from frametally_cli.servers.doctor import port_rows
 from frametally_web.app import close_app, create_app

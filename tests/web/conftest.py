@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from flask import Flask
+from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
 from frametally.errors import Retryable
@@ -34,7 +35,6 @@ from frametally.records import (
 )
 from frametally.segments.contents import encode_segment
 from frametally.settings.stages import Settings
-from frametally.testing import MemoryLog, MemoryStore
 from frametally_web.app import close_app, create_app
 from frametally_web.assets import load_scripts
 from frametally_web.serving import DashboardServer

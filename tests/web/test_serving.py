@@ -28,7 +28,7 @@ from frametally.opening import open_count_index
 from frametally.opening import open_ledger
 from frametally.opening import open_object_store
 from frametally.settings.stages import Settings
-from frametally.testing import MemoryLog
+from tests.fakes.memory import MemoryLog
 from frametally_web.app import create_app
 from frametally_web.serving import serve
 folder = Path(sys.argv[1])

@@ -21,17 +21,15 @@ SERVED = """
 import json, sys
 from pathlib import Path
 import frametally_web
-from frametally.opening import open_count_index
-from frametally.opening import open_ledger
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.settings.stages import Settings
-from frametally.testing import MemoryLog, MemoryStore
 from frametally_web.app import create_app
 folder = Path(sys.argv[1])
 index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
 ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
-client = create_app(
-    settings=Settings(), store=MemoryStore(), index=index, ledger=ledger, log=MemoryLog()
-).test_client()
+store = open_object_store(f"file://{folder / 'store'}")
+log = open_frame_log(f"sqlite:///{folder / 'log.sqlite'}")
+client = create_app(settings=Settings(), store=store, index=index, ledger=ledger, log=log).test_client()
 page = client.get("/")
 found = {"file": frametally_web.__file__, "/": page.status_code, "page": page.text}
 for path in sys.argv[2:]:
