@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from frametally.settings.access import NO_SECRET
+from frametally.settings.consumer import ConsumerSettings
+from frametally.settings.counting import CountingSettings
+from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
 from frametally.settings.stages import ENV_PREFIX, Settings
 from frametally.settings.web import WebSettings
 
+PARTS = (ProducerSettings, ConsumerSettings, CountingSettings, WebSettings, ServerSettings)
+
 
 def settings_table() -> str:
-    """Return every setting as a Markdown table: the stages', the dashboard's, the servers'."""
+    """Return every setting as a Markdown table: what all share, then by stage, then the servers'."""
     rows = ["| setting | default | what it is |", "| --- | --- | --- |"]
-    apart = WebSettings.model_fields | ServerSettings.model_fields
-    stages = {name: field for name, field in Settings.model_fields.items() if name not in apart}
-    for name, field in (stages | apart).items():
+    by_stage = {name: field for part in PARTS for name, field in part.model_fields.items()}
+    shared = {name: field for name, field in Settings.model_fields.items() if name not in by_stage}
+    for name, field in (shared | by_stage).items():
         default = "`~/.cache/frametally/models`" if name == "models_dir" else f"`{field.default}`"
         if field.default in ("", None, NO_SECRET):
             default = ""

@@ -1,0 +1,95 @@
+"""Settings of the counting job: what counts, tracking, and the engines that run it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings
+
+from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.times import DAY_S
+
+
+def _divides_a_day(interval_s: int) -> int:
+    if DAY_S % interval_s:
+        raise ValueError(f"{interval_s} s does not divide a day (86,400 s); 1, 5, 60, 300, 900 and 3600 do")
+    return interval_s
+
+
+class CountingSettings(BaseSettings):
+    """The counting job's settings."""
+
+    interval_s: Annotated[int, AfterValidator(_divides_a_day)] = Field(
+        60, ge=1, le=DAY_S, description="Seconds of the stored base interval; divides a day."
+    )
+    count_min_confidence: float = Field(
+        0.25, ge=0, lt=1, description="Confidence from which on a box is counted."
+    )
+    count_min_side_px: float = Field(
+        0.0, ge=0, description="Pixels that a box's shorter side must have to be counted."
+    )
+    count_labels: str = Field("", description="Labels to count, separated by commas; empty: all.")
+    count_objects: bool = Field(
+        True, description="Whether unique objects (visits) are counted too, by tracking boxes through time."
+    )
+    min_tracking_fps: float = Field(
+        5.0,
+        ge=0,
+        le=1000,
+        description="Analysed frames a second under which unique objects are not counted; 10 % less will do.",
+    )
+    track_confidence: float = Field(
+        0.6, ge=0, le=1, description="Confidence of a strong box; one 0.1 above it begins a track."
+    )
+    track_weak_confidence: float = Field(
+        0.1, ge=0, le=1, description="Confidence from which on a box may continue a track."
+    )
+    track_label_confidence: str = Field(
+        "bus=0.4,car=0.4,truck=0.4", description="Labels with another confidence of strong boxes."
+    )
+    track_gap_s: float = Field(3.0, gt=0, le=60, description="Seconds that a track lives on without a box.")
+    track_stitch_s: float = Field(
+        5.0,
+        ge=0,
+        le=60,
+        description="Longest seconds between two pieces of one broken track; with the gap 60 at most.",
+    )
+    track_fixed_labels: str = Field(
+        "", description="Labels of which what never moves is no object, separated by commas; empty: none."
+    )
+    runner: Literal["inline", "local", "hadoop", "spark"] = Field(
+        "inline", description="Engine of the counting job."
+    )
+    split_mb: int = Field(
+        64, ge=1, le=100_000, description="Megabytes of segments that one task of the counting job reads."
+    )
+    hadoop_bin: str = Field("hadoop", description="Command of the Hadoop client, for the `hadoop` engine.")
+    hadoop_streaming_jar: str = Field(
+        "", description="Hadoop's streaming jar; empty: looked for where Hadoop is installed."
+    )
+    hadoop_python: str = Field("python3", description="Command by which the cluster's nodes run Python.")
+    hadoop_log_dirs: str = Field(
+        "",
+        description="Folders (HDFS, too) with the logs of tasks, separated by commas; empty: the usual ones.",
+    )
+    hadoop_jobconf: str = Field(
+        "", description="Properties of the job, such as `mapreduce.map.memory.mb=1024`, separated by commas."
+    )
+    manifest_ttl_s: int = Field(
+        DAY_S,
+        ge=60,
+        le=604_800,
+        description="Seconds for which the tasks of a job may read segments from the S3 store, by links.",
+    )
+    spark_master: str = Field(
+        "local[*]", description="Spark's master, for the `spark` engine; `local[*]`: this machine's cores."
+    )
+
+    def counted_boxes(self) -> CountedBoxes:
+        """Return which boxes the deployment counts."""
+        return CountedBoxes.of(
+            min_confidence=self.count_min_confidence,
+            min_side_px=self.count_min_side_px,
+            labels=self.count_labels,
+        )
