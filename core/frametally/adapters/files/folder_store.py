@@ -19,7 +19,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore import ListResult, ObjectMeta
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _RESERVED_NAME = re.compile(r"[^#]*#[0-9]+|.*[A-Za-z][:|]")  # staging files; what obstore takes for a drive
@@ -53,11 +53,7 @@ class FileStore:
     """An object store of plain files, for one machine; safe for several threads and processes at once."""
 
     def __init__(self, url: str, access: StoreAccess | None = None) -> None:
-        """Open the folder, making it if it is missing.
-
-        Args:
-            url: `file:///absolute/folder`; percent-escapes are decoded.
-            access: Nothing of it: a folder asks nobody who he is.
+        """Open the folder, making it if it is missing; percent-escapes in `url` are decoded.
 
         Raises:
             Misconfigured: The URL names no absolute folder, or one that cannot be made or written.
@@ -79,13 +75,7 @@ class FileStore:
         self._folders_on_disk: set[Path] = set()
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
-        """Store `data` under `key`; see `ObjectStore.put`.
-
-        Raises:
-            Poison: No object can have that key here.
-            Retryable: No room left, or the disk failed.
-            Misconfigured: This user may not write there.
-        """
+        """Store `data` under `key`; see `ObjectStore.put`."""
         check_key(key)
         try:
             if durable:
@@ -109,7 +99,7 @@ class FileStore:
         staging = final.with_name(f"put#{secrets.randbelow(10**18)}")
         try:
             self._write_synced(staging, data)
-            stored = _link(staging, final) if if_absent else _replace(staging, final)
+            stored = _give_name(staging, final, if_absent=if_absent)
         finally:
             staging.unlink(missing_ok=True)
         # The loser syncs too: its caller builds on the winner's object, whose writer may not be that far yet.
@@ -166,7 +156,7 @@ class FileStore:
         """Return what is known of the object; None if there is none."""
         check_key(key)
         try:
-            return _info(self._store.head(key))
+            return info_of(self._store.head(key))
         except (OSError, BaseError) as error:
             failure = self._failure(error, "read", key)
             if isinstance(failure, ObjectMissing):
@@ -186,15 +176,7 @@ class FileStore:
             listed = self._store.list_with_delimiter(folder or None)
         except (OSError, BaseError) as error:
             raise self._failure(error, "listed", folder) from error
-        infos: dict[str, ObjectInfo | None] = {meta["path"]: _info(meta) for meta in listed["objects"]}
-        infos.update((f"{below}/", None) for below in listed["common_prefixes"])
-        for name in sorted(infos):
-            info = infos[name]
-            if info is not None:
-                if after is None or name > after:
-                    yield info
-            elif after is None or name > after or after.startswith(name):
-                yield from self._walk(name.removesuffix("/"), after)
+        yield from in_key_order(listed, after, self._walk)
 
     def delete(self, key: str) -> None:
         """Remove the object; removing one that is not there is no error."""
@@ -207,11 +189,7 @@ class FileStore:
                 raise failure from error
 
     def change(self, key: str, make: Change) -> bytes | None:
-        """Replace an object by what `make` makes of it; see `ObjectStore.change`.
-
-        Raises:
-            Retryable: Another process has kept the folder's lock for too long; or as `put`.
-        """
+        """Replace an object by what `make` makes of it; see `ObjectStore.change`."""
         check_key(key)
         with self._alone():
             return change_alone(self, key, make)
@@ -292,9 +270,27 @@ def check_key(key: str) -> None:
         )
 
 
-def _info(meta: ObjectMeta) -> ObjectInfo:
+def info_of(meta: ObjectMeta) -> ObjectInfo:
+    """Return what obstore says of an object as the port says it."""
     modified_at_ms = int(meta["last_modified"].timestamp() * 1000)
     return ObjectInfo(meta["path"], meta["size"], meta["e_tag"] or "", modified_at_ms)
+
+
+def in_key_order(
+    listed: ListResult[Sequence[ObjectMeta]],
+    after: str | None,
+    walk: Callable[[str, str | None], Iterator[ObjectInfo]],
+) -> Iterator[ObjectInfo]:
+    """Yield the objects of one folder's listing above `after`, and by `walk` those of its folders, by key."""
+    infos: dict[str, ObjectInfo | None] = {meta["path"]: info_of(meta) for meta in listed["objects"]}
+    infos.update((f"{below}/", None) for below in listed["common_prefixes"])
+    for name in sorted(infos):
+        info = infos[name]
+        if info is not None:
+            if after is None or name > after:
+                yield info
+        elif after is None or name > after or after.startswith(name):
+            yield from walk(name.removesuffix("/"), after)
 
 
 def _errno(error: Exception) -> int:
@@ -307,16 +303,15 @@ def _errno(error: Exception) -> int:
     return int(match[1]) if match else 0
 
 
-def _link(staging: Path, final: Path) -> bool:
+def _give_name(staging: Path, final: Path, *, if_absent: bool) -> bool:
+    """Give the staging file its final name; return False if `if_absent` and there is an object."""
+    if not if_absent:
+        staging.replace(final)
+        return True
     try:
         os.link(staging, final)
     except FileExistsError:
         return False
-    return True
-
-
-def _replace(staging: Path, final: Path) -> bool:
-    staging.replace(final)
     return True
 
 

@@ -21,7 +21,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store as Bucket
 
-from frametally.adapters.files.folder_store import check_key
+from frametally.adapters.files.folder_store import check_key, in_key_order, info_of
 from frametally.adapters.s3.credentials import credentials_of
 from frametally.adapters.s3.failures import code_of, failure, is_bare_refusal, status_of
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
@@ -31,7 +31,7 @@ from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta, PutMode
+    from obstore import PutMode
 
 T = TypeVar("T")
 
@@ -48,11 +48,7 @@ class S3Store:
     """An object store in an S3 bucket; safe for several threads, processes and machines at once."""
 
     def __init__(self, url: str, access: StoreAccess | None = None) -> None:
-        """Open the bucket, and see that it is there and lets us in.
-
-        Args:
-            url: `s3://bucket` or `s3://bucket/prefix`.
-            access: The service and our key; None: as AWS's own variables and files say.
+        """Open the bucket, and see that it is there and lets us in; see `open_object_store`.
 
         Raises:
             Misconfigured: The URL, the key, the secret, the clock, the region or the certificate is wrong, or
@@ -95,13 +91,7 @@ class S3Store:
             ) from error
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
-        """Store `data` under `key`; see `ObjectStore.put`. What an S3 store has taken is durable.
-
-        Raises:
-            Poison: No object can have that key.
-            Retryable: The store is away.
-            Misconfigured: We may not write there.
-        """
+        """Store `data` under `key`; see `ObjectStore.put`. What an S3 store has taken is durable."""
         del durable
         _check(key)
         in_doubt = False
@@ -132,12 +122,7 @@ class S3Store:
             raise self._failure(error, "written", key) from error
 
     def get(self, key: str) -> bytes:
-        """Return the object's bytes.
-
-        Raises:
-            ObjectMissing: There is none.
-            Retryable: The store is away, or the body came cut short.
-        """
+        """Return the object's bytes. Raises `ObjectMissing`, or `Retryable` if the body came cut short."""
         _check(key)
         return self._call("read", key, lambda: self._read(key)[0])
 
@@ -174,7 +159,7 @@ class S3Store:
         """Return what is known of the object; None if there is none."""
         _check(key)
         try:
-            return self._call("read", key, lambda: _info(obstore.head(self._store, key)))
+            return self._call("read", key, lambda: info_of(obstore.head(self._store, key)))
         except ObjectMissing:
             return None
 
@@ -202,15 +187,7 @@ class S3Store:
         listed = self._call(
             "listed", folder, lambda: obstore.list_with_delimiter(self._store, folder or None)
         )
-        entries: dict[str, ObjectInfo | None] = {meta["path"]: _info(meta) for meta in listed["objects"]}
-        entries.update((f"{below}/", None) for below in listed["common_prefixes"])
-        for name in sorted(entries):
-            info = entries[name]
-            if info is not None:
-                if after is None or name > after:
-                    yield info
-            elif after is None or name > after or after.startswith(name):
-                yield from self._walk(name.removesuffix("/"), after)
+        yield from in_key_order(listed, after, self._walk)
 
     def _pages(self, folder: str) -> Iterator[Sequence[ObjectInfo]]:
         """Yield what is in a folder and below it, in the service's own order; a page is tried a few times."""
@@ -225,7 +202,7 @@ class S3Store:
     def _page(self, folder: str, after: str | None) -> Sequence[ObjectInfo]:
         prefix = f"{folder}/" if folder else None
         pages = obstore.list(self._store, prefix, offset=after, chunk_size=_PAGE_KEYS)
-        return [_info(meta) for meta in next(iter(pages), [])]
+        return [info_of(meta) for meta in next(iter(pages), [])]
 
     def delete(self, key: str) -> None:
         """Remove the object; removing one that is not there is no error."""
@@ -241,9 +218,6 @@ class S3Store:
         It is put, or removed, only if it is still the version that `make` was given; else all begins anew. A
         service that removes regardless of the version (AWS, MinIO and SeaweedFS do not) leaves some
         milliseconds in which a change that comes between is removed with it.
-
-        Raises:
-            Retryable: The store is away, or others changed it all the time.
         """
         _check(key)
         until_s = time.monotonic() + _CHANGE_PATIENCE_S
@@ -265,14 +239,13 @@ class S3Store:
             return None, ""
 
     def _swap(self, key: str, version: str, made: bytes | None) -> bool:
-        """Put `made`, or remove the object, if it is still of that version (empty: none); whether it was."""
+        """Put `made`, or remove the object, if it still has that version (empty: none); tell if it had."""
         if made is None:
             from frametally.adapters.s3.service import remove_version
 
+            whole_key = f"{self._prefix}/{key}" if self._prefix else key
             return a_few_times(
-                lambda: remove_version(
-                    self._access, bucket=self._bucket, key=self._whole_key(key), version=version
-                )
+                lambda: remove_version(self._access, bucket=self._bucket, key=whole_key, version=version)
             )
         if not version:
             return self.put(key, made, if_absent=True)
@@ -300,9 +273,6 @@ class S3Store:
     def close(self) -> None:
         """Do nothing: nothing is held that must be given back."""
 
-    def _whole_key(self, key: str) -> str:
-        return f"{self._prefix}/{key}" if self._prefix else key
-
     def _check_whole(self, key: str, size_bytes: int, expected_bytes: int) -> None:
         if size_bytes != expected_bytes:
             raise Retryable(
@@ -329,7 +299,7 @@ class S3Store:
 
 
 def parse_url(url: str) -> tuple[str, str]:
-    """Bucket and prefix of `s3://bucket[/prefix]`. Raises `Misconfigured`."""
+    """Return bucket and prefix of `s3://bucket[/prefix]`. Raises `Misconfigured`."""
     match = _URL.fullmatch(url)
     prefix = (match["prefix"] or "").strip("/") if match else ""
     try:
@@ -367,8 +337,3 @@ def _check(key: str) -> None:
         raise Poison(
             f"key {key[:200]!r} is no relative path of plain names: it has a backslash; choose another key"
         )
-
-
-def _info(meta: ObjectMeta) -> ObjectInfo:
-    modified_at_ms = int(meta["last_modified"].timestamp() * 1000)
-    return ObjectInfo(meta["path"], meta["size"], meta["e_tag"] or "", modified_at_ms)

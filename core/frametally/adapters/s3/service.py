@@ -18,11 +18,7 @@ except ImportError as missing:  # this module is imported only where it is neede
 
 
 def service_client(access: StoreAccess) -> Any:
-    """boto3's client for the service, without retries of its own.
-
-    Raises:
-        Misconfigured: There is no key.
-    """
+    """Return boto3's client for the service, without retries of its own."""
     secret = access.secret_key.get_secret_value()
     own_key = {"aws_access_key_id": access.access_key, "aws_secret_access_key": secret} if secret else {}
     return boto3.client(
@@ -44,7 +40,7 @@ def service_client(access: StoreAccess) -> Any:
 
 
 def remove_version(access: StoreAccess, *, bucket: str, key: str, version: str) -> bool:
-    """Remove an object if it is still of that version (an ETag); whether it was, or was gone.
+    """Remove an object if it is still of that version (an ETag); tell whether it was, or was gone.
 
     Raises:
         Retryable: The service does not answer.
