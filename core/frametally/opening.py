@@ -18,23 +18,31 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.access import LogAccess, ServerAccess, StoreAccess
 
+_FILE = "sqlite:////absolute/file.sqlite"
+_PORTS = {
+    "object_store": ("FRAMETALLY_STORE_URL", "object store", "file:///absolute/folder or s3://bucket"),
+    "frame_log": ("FRAMETALLY_LOG_URL", "log", f"{_FILE} or kafka://host:port"),
+    "count_index": (
+        "FRAMETALLY_INDEX_URL",
+        "index",
+        f"{_FILE}, postgresql://host/database or elasticsearch+https://host:9200",
+    ),
+    "ledger": ("FRAMETALLY_LEDGER_URL", "ledger", f"{_FILE} or postgresql://host/database"),
+}
+"""By port: the setting that names its URL, what people call it, and the kinds of URL that are known."""
+
 
 def open_object_store(url: str, access: StoreAccess | None = None) -> ObjectStore:
     """Open the store that `url` names: `file://<absolute folder>`, made if missing, or `s3://<bucket>[/<prefix>]`.
 
-    Args:
-        url: Which store.
-        access: How to reach a store that is a server; None: as AWS's own variables and files say.
+    Without `access` an S3 store is reached as AWS's own variables and files say.
 
     Raises:
         Misconfigured: An unknown kind of URL, a folder that cannot be written, or an S3 store that refuses
             us or has no such bucket.
         Retryable: The S3 store does not answer.
     """
-    make = _adapter(
-        "object_store", url, "FRAMETALLY_STORE_URL", "object store", "file:///absolute/folder or s3://bucket"
-    )
-    store: ObjectStore = make(url, access=access)
+    store: ObjectStore = _adapter("object_store", url)(url, access=access)
     return store
 
 
@@ -44,18 +52,12 @@ def open_frame_log(url: str, access: LogAccess | None = None, *, lease_s: float 
     `sqlite:///<absolute file>` is a file, made if missing; `kafka://host:port,host:port` a Kafka cluster, of
     which nothing is asked before the first call.
 
-    Args:
-        url: Which log.
-        access: How to log in to a log that is a server.
-        lease_s: Seconds without a poll after which a consumer's partitions go to others.
+    After `lease_s` seconds without a poll a consumer's partitions go to others.
 
     Raises:
         Misconfigured: An unknown kind of URL, a file that cannot be written, or a setting that is missing.
     """
-    make = _adapter(
-        "frame_log", url, "FRAMETALLY_LOG_URL", "log", "sqlite:////absolute/file.sqlite or kafka://host:port"
-    )
-    log: FrameLog = make(url, access=access, lease_s=lease_s)
+    log: FrameLog = _adapter("frame_log", url)(url, access=access, lease_s=lease_s)
     return log
 
 
@@ -65,21 +67,10 @@ def open_count_index(url: str, access: ServerAccess | None = None) -> CountIndex
     `sqlite:///<absolute file>`, `postgresql://host/database` or `elasticsearch+https://host:9200` (also with
     `/alias` behind it); made if it is missing.
 
-    Args:
-        url: Which index.
-        access: How to log in to an index that is a server.
-
     Raises:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.
     """
-    make = _adapter(
-        "count_index",
-        url,
-        "FRAMETALLY_INDEX_URL",
-        "index",
-        "sqlite:////absolute/file.sqlite, postgresql://host/database or elasticsearch+https://host:9200",
-    )
-    index: CountIndex = make(url, access=access)
+    index: CountIndex = _adapter("count_index", url)(url, access=access)
     return index
 
 
@@ -88,25 +79,15 @@ def open_ledger(url: str, access: ServerAccess | None = None) -> Ledger:
 
     Its tables are made if they are missing, as is SQLite's file.
 
-    Args:
-        url: Which ledger.
-        access: How to log in to a ledger that is a server.
-
     Raises:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.
     """
-    make = _adapter(
-        "ledger",
-        url,
-        "FRAMETALLY_LEDGER_URL",
-        "ledger",
-        "sqlite:////absolute/file.sqlite or postgresql://host/database",
-    )
-    ledger: Ledger = make(url, access=access)
+    ledger: Ledger = _adapter("ledger", url)(url, access=access)
     return ledger
 
 
-def _adapter(port: str, url: str, setting: str, kind: str, known: str) -> Callable[..., Any]:
+def _adapter(port: str, url: str) -> Callable[..., Any]:
+    setting, kind, known = _PORTS[port]
     scheme = url.partition("://")[0]
     adapters = entry_points(group=f"frametally.{port}")
     if not adapters:
