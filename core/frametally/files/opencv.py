@@ -63,12 +63,9 @@ def decode_image(data: bytes, max_pixels: int) -> Pixels:
 
 
 def reduction_for(width_px: int, height_px: int, least_px: tuple[int, int] | None) -> Reduction:
-    """Return the largest reduction of a JPEG that leaves both of its sides at least at `least_px`.
+    """Return the largest reduction of a JPEG that leaves its width and height at least at `least_px`.
 
-    Args:
-        width_px: Of the JPEG.
-        height_px: Of the JPEG.
-        least_px: Width and height that suffice; None: every pixel is wanted.
+    None for `least_px` means that every pixel is wanted.
     """
     if least_px is None:
         return 1

@@ -26,13 +26,9 @@ def work_lock(
     wait: bool = True,
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> Iterator[None]:
-    """Hold the lock `name` of a deployment's `data_dir`.
+    """Hold the lock of what is done one at a time in a deployment's `data_dir`, such as `aggregate`.
 
-    Args:
-        data_dir: Its folder; made if missing.
-        name: What is done one at a time, such as `aggregate`.
-        wait: Wait for another process to finish; else raise.
-        on_wait: Told once, in one line, that somebody else is at work.
+    Unless `wait` is False, another process is waited for, of which `on_wait` is told once, in one line.
 
     Raises:
         Retryable: Another process holds it, and `wait` is False.
@@ -69,10 +65,7 @@ def work_lock(
 def locked(handle: int, *, look_every_s: float, on_held: Callable[[], None]) -> Iterator[None]:
     """Hold the lock of an open file or folder, and close it at the end, which releases the lock.
 
-    Args:
-        handle: Its descriptor.
-        look_every_s: Seconds between two tries.
-        on_held: Called after each try that found the lock held by another; what it raises ends the wait.
+    `on_held` is called after each try that found the lock held by another; what it raises ends the wait.
     """
     try:
         while not lock_descriptor(handle, blocking=False):

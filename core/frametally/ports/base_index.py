@@ -96,11 +96,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
             return [*there.sources[model]]
 
     def histogram(self, query: CountQuery) -> Histogram:
-        """Return counts per interval and label; see `CountIndex.histogram`.
-
-        Raises:
-            Misconfigured: No such interval or offset, too many names, or more bars than an answer holds.
-        """
+        """Return counts per interval and label; see `CountIndex.histogram`."""
         check_interval(query)
         check_offset(query)
         check_names(query)
@@ -116,11 +112,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         return Histogram(query.model, query.base_interval_s, bars, covered)
 
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
-        """Return counts per hour of the week of local time; see `CountIndex.week_hours`.
-
-        Raises:
-            Misconfigured: A base interval that divides no hour, a bad offset, or too many names.
-        """
+        """Return counts per hour of the week of local time; see `CountIndex.week_hours`."""
         if query.base_interval_s < 1 or HOUR_S % query.base_interval_s:
             raise Misconfigured(
                 f"the stored {query.base_interval_s} s divide no hour: hours of the week are unknown"
@@ -136,11 +128,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
             )
 
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
-        """Return the busiest evidence frames per label, by label, then as `CountIndex.evidence` says.
-
-        Raises:
-            Misconfigured: Too many sources or labels.
-        """
+        """Return the busiest evidence frames per label, by label, then as `CountIndex.evidence` says."""
         check_names(query)
         limit = min(limit_per_label, _MAX_EVIDENCE_PER_LABEL)
         if limit < 1:

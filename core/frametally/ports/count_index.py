@@ -170,10 +170,14 @@ class CountIndex(Protocol):
 
         Returns:
             False, with nothing changed, if this run or a later one of the day is already current.
+
+        Raises:
+            Poison: A record of another model, interval or day, one that comes twice, or one that is refused.
+            Misconfigured: This user may not write.
         """
 
     def current_runs(self) -> list[Run]:
-        """The runs that queries read."""
+        """Return the runs that queries read, by model, interval and day."""
 
     def check(self) -> None:
         """Look whether the index answers and is whole, as far as a short look tells; not from memory.
@@ -183,19 +187,19 @@ class CountIndex(Protocol):
         """
 
     def version(self) -> str:
-        """A short text that every publication changes: what was read under the same one is still so."""
+        """Return text that every publication changes: what was read under the same one still holds."""
 
     def series(self) -> list[Series]:
-        """What can be asked for: the newest published model first, within a model the coarsest interval."""
+        """Return what can be asked for: the newest published model first, in it the coarsest interval."""
 
     def counted_days(self, model: str) -> list[CountedDay]:
-        """The current runs of the model, in no order."""
+        """Return the current runs of the model, in no order."""
 
     def labels(self, model: str) -> list[tuple[str, int]]:
-        """Labels of the model with their detections, most first, then by name."""
+        """Return labels of the model with their detections, most first, then by name."""
 
     def sources(self, model: str) -> list[SourceSummary]:
-        """Sources of the model, by name."""
+        """Return sources of the model, by name."""
 
     def histogram(self, query: CountQuery) -> Histogram:
         """Return counts per interval and label.

@@ -91,7 +91,11 @@ class FrameLog(Protocol):
     url: str
 
     def create_topic(self, topic: str, partitions: int) -> None:
-        """Make the topic if it is not there; an existing one stays as it is."""
+        """Make the topic if it is not there; an existing one stays as it is.
+
+        Raises:
+            Misconfigured: Fewer than one partition, or no right to do it.
+        """
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions the topic has. Raises `NoSuchTopic`."""
@@ -100,7 +104,12 @@ class FrameLog(Protocol):
         """Return the identity of this very topic: one made anew has another. Raises `NoSuchTopic`."""
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
-        """Append `(key, value)` messages durably; those with one key to one partition, in order."""
+        """Append `(key, value)` messages durably; those with one key to one partition, in order.
+
+        Raises:
+            Misconfigured: No right to write, or too large a message.
+            Retryable: The log is away, or has no room; earlier messages of this call may be in.
+        """
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
         """Return the offset of each partition's oldest message, or its end offset if it has none."""

@@ -12,22 +12,22 @@ _PartT = TypeVar("_PartT", bound=Bucket | CoverageBucket)
 
 
 def sum_or_unknown(one: int | None, other: int | None) -> int | None:
-    """The sum; None where either is not known."""
+    """Return the sum; None where either is not known."""
     return None if one is None or other is None else one + other
 
 
 def bar_order(bar: Bucket) -> tuple[int, str, str]:
-    """By start, label and source."""
+    """Order bars by start, label and source."""
     return bar.start_ms, bar.label, bar.source or ""
 
 
 def coverage_order(covered: CoverageBucket) -> tuple[int, str, str]:
-    """By start and source."""
+    """Order coverage by start and source."""
     return covered.start_ms, covered.source or "", ""
 
 
 def merge_bars(parts: Iterable[list[Bucket]]) -> list[Bucket]:
-    """Bars by start, label and source, from parts that are in this order each, and follow each other in time.
+    """Merge bars from parts that are in the order of `bar_order` each, and follow each other in time.
 
     The last start of a part can be the first of the next one, and be cut in two by that: it is made whole.
     """
@@ -35,17 +35,17 @@ def merge_bars(parts: Iterable[list[Bucket]]) -> list[Bucket]:
 
 
 def merge_coverage(parts: Iterable[list[CoverageBucket]]) -> list[CoverageBucket]:
-    """Coverage by start and source, from parts as those of `merge_bars`."""
+    """Merge coverage from parts as those of `merge_bars`."""
     return _joined(parts, coverage_order, _both_coverages)
 
 
 def slowest_or_unknown(one: float | None, other: float | None) -> float | None:
-    """The slower rate; None where either is not known."""
+    """Return the slower rate; None where either is not known."""
     return None if one is None or other is None else min(one, other)
 
 
 def add_week_hours(one: WeekHour, other: WeekHour) -> WeekHour:
-    """Two parts of the same hour of the week."""
+    """Add up two parts of the same hour of the week."""
     return WeekHour(
         one.hour,
         one.frames + other.frames,
@@ -59,9 +59,7 @@ def add_week_hours(one: WeekHour, other: WeekHour) -> WeekHour:
 def merge_week(bars: Iterable[list[Bucket]], covered: Iterable[list[CoverageBucket]]) -> list[WeekHour]:
     """Return the hours of the week that were filmed or have counts, by hour, from parts in any order.
 
-    Args:
-        bars: Counts; `start_ms` is that of the hour since Monday 00:00.
-        covered: What was filmed, alike.
+    Each `start_ms` is that of the hour since Monday 00:00.
     """
     counted = _added_up(bars, bar_order, _both_bars)
     filmed = _added_up(covered, coverage_order, _both_coverages)
@@ -95,7 +93,7 @@ def _over_border(
     place: Callable[[_PartT], tuple[int, str, str]],
     both: Callable[[_PartT, _PartT], _PartT],
 ) -> list[_PartT]:
-    """What follows `before` with `after`; what of `before` reaches over their border is taken out of it."""
+    """Return what follows `before` with `after`; what of `before` reaches over the border is taken out."""
     first, end, last_ms = len(before), 0, before[-1].start_ms
     while first and before[first - 1].start_ms >= after[0].start_ms:
         first -= 1

@@ -44,14 +44,15 @@ class ObjectStore(Protocol):
     def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
         """Store `data` under `key`, whole or not at all.
 
-        Args:
-            key: Where to.
-            data: The object's bytes.
-            if_absent: Leave an existing object as it is; of racing writers exactly one wins.
-            durable: Survive power loss once this returns (False for what can be made again: images).
+        With `if_absent` an existing object stays as it is, and of racing writers exactly one wins. With
+        `durable` the object survives power loss once this returns (False for what can be made again: images).
 
         Returns:
             True if this call stored it, False if `if_absent` found an object there.
+
+        Raises:
+            Poison: No object can have that key.
+            Misconfigured: This user may not write there.
         """
 
     def get(self, key: str) -> bytes:
@@ -72,23 +73,22 @@ class ObjectStore(Protocol):
     def change(self, key: str, make: Change) -> bytes | None:
         """Replace an object by what `make` makes of it; no other `change` of it comes in between.
 
-        Args:
-            key: The object.
-            make: Given its bytes as they stand, returns the new ones; what was given leaves it as it is, None
-                removes it. It may be called several times, so calling it on its own result must be harmless.
-                It must not call `change` itself.
+        `make` is given the bytes as they stand, and returns the new ones; what was given leaves the object as
+        it is, None removes it. It may be called several times, so calling it on its own result must be
+        harmless, and it must not call `change` itself.
 
         Returns:
             What `make` returned in the end.
+
+        Raises:
+            Retryable: Others have changed it, or kept it locked, for too long.
         """
 
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
         """Return a URL by which another process or machine can read the object without credentials.
 
-        Args:
-            key: The object.
-            ttl_s: Seconds for which the URL must work at least. A store's link works no longer than that, and
-                whoever has it can read the object until then: it is a secret.
+        The URL works for `ttl_s` seconds at least. A store's link works no longer than that, and whoever has
+        it can read the object until then: it is a secret.
 
         Raises:
             Misconfigured: Our credentials end earlier, or the store gives no link for so long.

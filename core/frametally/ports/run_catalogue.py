@@ -15,16 +15,14 @@ class BaseCatalogue(Generic[RunT]):
 
     Attributes:
         version: As `CountIndex.version`.
-        series: What can be asked for, as `CountIndex.series`.
-        labels: As `CountIndex.labels`, by model; those that have been asked for.
-        sources: As `CountIndex.sources`, by model; those that have been asked for.
-        days: As `CountIndex.counted_days`, by model; those that have been asked for.
+        series: As `CountIndex.series`.
+        labels: As `CountIndex.labels`, by model; so are `sources` and `days` (`CountIndex.counted_days`).
     """
 
     def __init__(
         self, version: str, runs: Mapping[Series, Sequence[RunT]], newest: Mapping[str, int]
     ) -> None:
-        """Of the runs of each series, and the number of each model's last publication."""
+        """Order the series by each model's last publication, whose number is in `newest`."""
         self.version = version
         self.series = sorted(runs, key=lambda one: (-newest[one.model], -one.base_interval_s))
         self.labels: dict[str, list[tuple[str, int]]] = {}
@@ -33,5 +31,5 @@ class BaseCatalogue(Generic[RunT]):
         self._runs = runs
 
     def of_model(self, model: str) -> list[Series]:
-        """Its series, as in `series`."""
+        """Return the model's series, in the order of `series`."""
         return [one for one in self.series if one.model == model]

@@ -24,12 +24,12 @@ class Piece(NamedTuple):
 
 
 def rolled_steps(base_interval_s: int) -> list[int]:
-    """The steps that are kept beside a base interval, shortest first, in seconds."""
+    """Return the steps that are kept beside a base interval, shortest first, in seconds."""
     return [step for step in ROLLED_STEPS_S if step > base_interval_s and step % base_interval_s == 0]
 
 
 def usable_steps(base_interval_s: int, interval_s: int, offset_ms: int = 0) -> list[int]:
-    """The base interval and those of its rolled steps that divide bars of `interval_s` at this offset."""
+    """Return the base interval and those of its steps that divide bars of `interval_s` at this offset."""
     rolled = [
         step
         for step in rolled_steps(base_interval_s)
@@ -39,12 +39,9 @@ def usable_steps(base_interval_s: int, interval_s: int, offset_ms: int = 0) -> l
 
 
 def pieces(steps_s: Sequence[int], from_ms: int | None, to_ms: int | None) -> list[Piece]:
-    """`[from_ms, to_ms)` cut into pieces, in order, together the whole of it and nothing twice.
+    """Cut `[from_ms, to_ms)` into pieces, in order, together the whole of it and nothing twice.
 
-    Args:
-        steps_s: Steps, shortest first, each a multiple of the one before; the first reads any range.
-        from_ms: Start; None: from the beginning.
-        to_ms: End, exclusive; None: to the end.
+    The steps are given shortest first, each a multiple of the one before; the first reads any range.
     """
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         return []

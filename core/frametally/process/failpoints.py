@@ -76,13 +76,11 @@ def arm(environment: Mapping[str, str] = os.environ) -> None:
 
 def passing(name: str) -> None:
     """Pass the failpoint `name`: the process dies here if it was asked to."""
-    if _armed is not None and name == _armed.name:
-        _count()
-
-
-def _count() -> None:
     global _passed
+    armed = _armed
+    if armed is None or name != armed.name:
+        return
     with _lock:
         _passed += 1
-        if _armed is not None and _passed == _armed.passing:
+        if _passed == armed.passing:
             os.kill(os.getpid(), signal.SIGKILL)

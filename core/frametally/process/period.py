@@ -37,18 +37,12 @@ def repeat(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Do `work` every `period_s` seconds until `should_stop`.
+    """Do `work` every `period_s` seconds, from beginning to beginning, until `should_stop`.
 
     A round that takes longer than the period makes the next one late, never parallel; what was missed is not
     made up for. A round that is under way when it is time to stop is finished.
 
-    Args:
-        work: One round; one that raises `Retryable` is said and tried again at the next turn.
-        period_s: From the beginning of a round to that of the next.
-        should_stop: Asked several times a second.
-        progress: Told why a round failed.
-        clock: Seconds from any beginning; never goes back.
-        sleep: Waits that many seconds.
+    A round that raises `Retryable` is told to `progress` and tried again at the next turn.
 
     Returns:
         The number of rounds.

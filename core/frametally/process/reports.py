@@ -34,7 +34,7 @@ class NoProgress:
 
 
 def exit_code(*, done: int, skipped: Sized) -> int:
-    """0 all good, 1 something was skipped, 2 nothing could be done."""
+    """Return 0 if all went well, 1 if something was skipped, 2 if nothing could be done."""
     if not skipped:
         return 0
     return 1 if done else 2

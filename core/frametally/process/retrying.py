@@ -66,11 +66,8 @@ class Backoff:
 def a_few_times(action: Callable[[], T], *, tries: int = 8) -> T:
     """Return what `action` returns, tried again at once and a few times while it raises `Retryable`.
 
-    For single calls over a network: this takes the hiccups of some seconds, `Patience` all that is longer.
-
-    Args:
-        action: What to do; repeating it must be harmless.
-        tries: How often at most; eight take up to 4 s of pauses.
+    For single calls over a network, of which repeating is harmless: this takes the hiccups of some seconds
+    (eight tries take up to 4 s of pauses), `Patience` all that is longer.
 
     Raises:
         Retryable: As it did the last time, or the last before the time limit of whoever asks.

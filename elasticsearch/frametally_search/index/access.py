@@ -73,7 +73,7 @@ class ElasticsearchCluster:
 
     @contextmanager
     def asked(self) -> Iterator[Elasticsearch]:
-        """The client, within the time limit of whoever asks; what it raises is translated.
+        """Give the client, within the time limit of whoever asks; what it raises is translated.
 
         Raises:
             Misconfigured: The name, the password, a right or the index is wrong or missing.
@@ -96,7 +96,7 @@ class ElasticsearchCluster:
         self._client.close()
 
     def failure_of(self, status: int, reason: str) -> FrametallyError | None:
-        """What a refusal means by its status and its reason; None if the document itself is wrong."""
+        """Return what a refusal means by its status and reason; None if the document itself is wrong."""
         told = f"{self.name}: {reason}"
         if status == 401:
             return Misconfigured(f"{told}; correct FRAMETALLY_INDEX_USER and FRAMETALLY_INDEX_PASSWORD")
@@ -132,7 +132,7 @@ class ElasticsearchCluster:
 
 
 def reason_of(body: Mapping[str, Any]) -> str:
-    """Kind and words of the error in an answer, on one line; the innermost cause is what tells most."""
+    """Return kind and words of the error in an answer, on one line; the innermost cause tells most."""
     error = body.get("error", body)
     if not isinstance(error, Mapping):
         return " ".join(str(error).split())

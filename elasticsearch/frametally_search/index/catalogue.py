@@ -25,14 +25,14 @@ class ElasticsearchCatalogue(BaseCatalogue[IndexedDay]):
     """What there is at one version."""
 
     def runs(self, series: Series, piece: Piece) -> list[str]:
-        """The runs of a series that can have documents in `piece`."""
+        """Return the runs of a series that can have documents in `piece`."""
         first = "" if piece.from_ms is None else keys.utc_day(piece.from_ms)
         last = "9999-12-31" if piece.to_ms is None else keys.utc_day(max(piece.to_ms - 1, FIRST_MS))
         return [run.run for run in self._runs.get(series, ()) if first <= run.day <= last]
 
 
 def read_version(now: Moment) -> str:
-    """The number of the last change of a current run, and which it was."""
+    """Return the number of the last change of a current run, and which it was."""
     hits = now.search(
         {"term": {"kind": "run"}},
         size=1,
@@ -46,7 +46,7 @@ def read_version(now: Moment) -> str:
 
 
 def read_catalogue(now: Moment, version: str) -> ElasticsearchCatalogue:
-    """What there is at `version`, which is that of the moment."""
+    """Read what there is at `version`, which is that of the moment."""
     runs: dict[Series, list[IndexedDay]] = {}
     newest: dict[str, int] = {}
     fields = ["model", "interval_s", "day", "run"]
@@ -59,7 +59,7 @@ def read_catalogue(now: Moment, version: str) -> ElasticsearchCatalogue:
 
 
 def read_days(now: Moment, model: str) -> list[CountedDay]:
-    """The current runs of a model; see `CountIndex.counted_days`."""
+    """Read the current runs of a model; see `CountIndex.counted_days`."""
     found = []
     for hit in now.runs({"term": {"model": model}}, source=["record"], seq_no_primary_term=True):
         run = decode(hit["_source"]["record"].encode(), Run)

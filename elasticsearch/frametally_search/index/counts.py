@@ -51,11 +51,7 @@ class ElasticsearchIndex(BaseCountIndex[Moment, ElasticsearchCatalogue]):
     """A count index in the Elasticsearch that a URL names. Threads and processes may share it."""
 
     def __init__(self, url: str, *, access: ServerAccess | None = None) -> None:
-        """Have the index, making it if it is missing.
-
-        Args:
-            url: `elasticsearch+https://host:9200`, or with `/alias` behind it.
-            access: How to log in.
+        """Open the index, making it if it is missing; see `open_elasticsearch`.
 
         Raises:
             Misconfigured: No such URL, a name or a right is wrong, or the index is another program's.
@@ -70,13 +66,7 @@ class ElasticsearchIndex(BaseCountIndex[Moment, ElasticsearchCatalogue]):
             raise
 
     def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
-        """Make `run` the current one of its model, interval and day; see `CountIndex.publish`.
-
-        Raises:
-            Poison: A record of another model, interval or day, one that comes twice, or that is refused.
-            Misconfigured: This user may not write.
-            Retryable: The server is away or busy for now; readers see what they saw before.
-        """
+        """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
         return elasticsearch_publication.publish(self._cluster, run, counts, coverage)
 
     def current_runs(self) -> list[Run]:

@@ -15,7 +15,7 @@ import msgspec
 from frametally import keys
 from frametally.books.runs import check_record
 from frametally.errors import Poison
-from frametally.ports.merging import sum_or_unknown
+from frametally.ports.merging import slowest_or_unknown, sum_or_unknown
 from frametally.ports.steps import rolled_steps
 from frametally.records import Coverage, IntervalCount, Run, encode
 from frametally.rules.evidence import MOST_EVIDENCE
@@ -30,23 +30,23 @@ class Document(NamedTuple):
 
 
 def run_key(run: Run) -> str:
-    """What a run's documents carry: all that tells it from other runs, as its folder in the store does."""
+    """Return what a run's documents carry: all that tells it from others, as its folder in the store."""
     folder = keys.run_folder(run.model, run.params, run.interval_s, run.day, run.run_id)
     return folder.removeprefix(f"{keys.OUTPUT}/")
 
 
 def current_id(run: Run) -> str:
-    """The `_id` of the document that says which run of a day is current: one per model, interval and day."""
+    """Return the `_id` of the document that names a day's current run: one per model, interval and day."""
     return f"current/{run.model}/{run.interval_s}/{run.day}"
 
 
 def current_document(run: Run) -> dict[str, Any]:
-    """What says that this run is current."""
+    """Return what says that this run is current."""
     return {"kind": "run", **_of_run(run), "record": encode(run).decode()}
 
 
 def documents(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> Iterator[Document]:
-    """All documents of a run but the one that makes it current.
+    """Give all documents of a run but the one that makes it current.
 
     Raises:
         Poison: A record of another model, interval or day, or one that comes twice.
@@ -169,5 +169,4 @@ def _add_coverage(
     other["frames"] += part["frames"]
     other["first_interval_ms"] = min(other["first_interval_ms"], part["first_interval_ms"])
     other["last_interval_ms"] = max(other["last_interval_ms"], part["last_interval_ms"])
-    rates = [rate for rate in (other["analysed_fps"], part["analysed_fps"]) if rate is not None]
-    other["analysed_fps"] = min(rates) if len(rates) == 2 else None
+    other["analysed_fps"] = slowest_or_unknown(other["analysed_fps"], part["analysed_fps"])

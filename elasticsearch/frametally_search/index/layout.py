@@ -63,12 +63,12 @@ SETTINGS: dict[str, Any] = {"number_of_shards": 1, "auto_expand_replicas": "0-1"
 
 
 def index_name(alias: str) -> str:
-    """The index that holds the alias's documents in this layout."""
+    """Return the name of the index that holds the alias's documents in this layout."""
     return f"{alias}-v{LAYOUT_VERSION}"
 
 
 def template(alias: str) -> dict[str, Any]:
-    """The body of the index template: whoever makes the index, it is made like this."""
+    """Return the body of the index template: whoever makes the index, it is made like this."""
     # Who looks by the alias sees each box once: runs and sums over longer steps are the adapter's own.
     seen = {"bool": {"filter": [{"terms": {"kind": ["count", "coverage"]}}, {"term": {"rolled": False}}]}}
     return {
@@ -83,11 +83,8 @@ def template(alias: str) -> dict[str, Any]:
     }
 
 
-def ensure(cluster: ElasticsearchCluster) -> bool:
+def ensure(cluster: ElasticsearchCluster) -> None:
     """Have the index: template, index and alias are made if it is missing.
-
-    Returns:
-        Whether it was made now.
 
     Raises:
         Misconfigured: It is missing and this user may not make it, or it is another's.
@@ -95,9 +92,8 @@ def ensure(cluster: ElasticsearchCluster) -> bool:
     """
     with cluster.asked() as client:
         if _is_there(client, cluster):
-            return False
+            return
     set_up(cluster)
-    return True
 
 
 def check(cluster: ElasticsearchCluster) -> None:

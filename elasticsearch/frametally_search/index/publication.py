@@ -28,12 +28,7 @@ from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.records import Coverage, IntervalCount, Run, decode
 from frametally.rules.current_run import is_newer
 from frametally_search.index.access import ElasticsearchCluster, reason_of
-from frametally_search.index.documents import (
-    current_document,
-    current_id,
-    documents,
-    run_key,
-)
+from frametally_search.index.documents import current_document, current_id, documents, run_key
 from frametally_search.index.layout import index_name
 
 _ACTIONS_PER_REQUEST = 2_000
@@ -47,16 +42,7 @@ _FOUND_AT_ONCE = 5_000
 def publish(
     cluster: ElasticsearchCluster, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
 ) -> bool:
-    """Make `run` the current one of its model, interval and day.
-
-    Returns:
-        False, with nothing changed for readers, if this run or a later one of the day is already current.
-
-    Raises:
-        Poison: A record of another model, interval or day, one that comes twice, or one that is refused.
-        Misconfigured: This user may not.
-        Retryable: The server is away or busy for now; readers see what they saw before.
-    """
+    """Make `run` the current one, as `CountIndex.publish` says; if it raises, readers see what they saw."""
     index = index_name(cluster.alias)
     before, condition = _current(cluster, index, run)
     if before is not None and not is_newer(run, before):
@@ -83,7 +69,7 @@ def publish(
 
 
 def _current(cluster: ElasticsearchCluster, index: str, run: Run) -> tuple[Run | None, dict[str, Any]]:
-    """The day's current run, and the condition by which a write replaces just that."""
+    """Read the day's current run, and the condition by which a write replaces just that."""
     with cluster.asked() as client:
         try:
             found = client.get(index=index, id=current_id(run))
@@ -96,7 +82,7 @@ def _current(cluster: ElasticsearchCluster, index: str, run: Run) -> tuple[Run |
 
 
 def _index_documents(cluster: ElasticsearchCluster, index: str, made: Iterable[Any]) -> set[str]:
-    """Index them; their `_id`s. Every action is accounted for."""
+    """Index the documents, account for every action, and return the `_id`s."""
     sent: set[str] = set()
 
     def actions() -> Iterator[dict[str, Any]]:
@@ -114,7 +100,7 @@ def _index_documents(cluster: ElasticsearchCluster, index: str, made: Iterable[A
 
 
 def _bulk(cluster: ElasticsearchCluster, client: Elasticsearch, actions: Iterable[dict[str, Any]]) -> int:
-    """Do the actions; how many were done. Those that fail do not keep others from being done."""
+    """Do the actions, and return how many; those that fail do not keep others from being done."""
     done, bad = 0, []
     for good, item in helpers.streaming_bulk(
         client,
@@ -172,7 +158,7 @@ def _flip(cluster: ElasticsearchCluster, index: str, run: Run, condition: dict[s
 
 
 def _superseded(run: Run) -> dict[str, Any]:
-    """Documents of the day's older runs; never of a newer one, which another process may be publishing."""
+    """Select the documents of older runs of the day; another process may be publishing a newer one."""
     same_sequence = [{"term": {"sequence": run.sequence}}, {"range": {"params": {"lt": run.params}}}]
     older = [{"range": {"sequence": {"lt": run.sequence}}}, {"bool": {"filter": same_sequence}}]
     day = [{"term": {name: getattr(run, name)}} for name in ("model", "interval_s", "day")]

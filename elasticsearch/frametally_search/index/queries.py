@@ -25,12 +25,12 @@ class Moment:
     """The index as it is at one moment, whatever is published or deleted while it is read."""
 
     def __init__(self, client: Elasticsearch, moment_id: str) -> None:
-        """Made by `moment`."""
+        """Search by `client` in the point in time that `moment` has opened."""
         self._client = client
         self._id = moment_id
 
     def search(self, query: dict[str, Any], **options: Any) -> dict[str, Any]:
-        """One search.
+        """Search once.
 
         Raises:
             TookTooLong: At the time limit of whoever asks.
@@ -57,7 +57,7 @@ class Moment:
         return found
 
     def runs(self, query: dict[str, Any], **options: Any) -> Iterator[dict[str, Any]]:
-        """Hits of the documents of current runs, all of them, in no order."""
+        """Give the hits of the documents of current runs, all of them, in no order."""
         after: list[Any] | None = None
         filters = [{"term": {"kind": "run"}}, query]
         while True:
@@ -77,7 +77,7 @@ class Moment:
     def groups(
         self, query: dict[str, Any], by: list[dict[str, Any]], of_each: dict[str, Any], most: int
     ) -> Iterator[dict[str, Any]]:
-        """Groups of documents by the values `by`, each with the sums `of_each`; no more than about `most`."""
+        """Give groups of documents by the values `by`, with the sums `of_each`; no more than about `most`."""
         after: dict[str, Any] = {}
         given = 0
         while given <= most:
@@ -96,7 +96,7 @@ class Moment:
 
 @contextmanager
 def moment(cluster: ElasticsearchCluster) -> Iterator[Moment]:
-    """The index as it is now, for all searches in the block.
+    """Open the index as it is now, for all searches in the block.
 
     Raises:
         Misconfigured: This user may not read it, or it is not there.
@@ -142,7 +142,7 @@ def by_start(query: CountQuery) -> dict[str, Any]:
 
 
 def by_value(field: str) -> dict[str, Any]:
-    """Groups by the values of a field."""
+    """Return groups by the values of a field."""
     return {field: {"terms": {"field": field}}}
 
 
@@ -167,17 +167,17 @@ OF_SOURCES: dict[str, Any] = {
 
 
 def whole(bucket: dict[str, Any], name: str) -> int:
-    """A sum or a maximum; they come as floating-point numbers, exact to 2**53."""
+    """Return a sum or a maximum; they come as floating-point numbers, exact to 2**53."""
     return int(bucket[name]["value"] or 0)
 
 
 def objects_of(bucket: dict[str, Any]) -> int | None:
-    """Objects of a group; None where any of its documents has none."""
+    """Return the objects of a group; None where any of its documents has none."""
     measured = int(bucket["measured"]["value"]) == bucket["doc_count"]
     return whole(bucket, "objects") if measured else None
 
 
 def slowest_fps_of(bucket: dict[str, Any]) -> float | None:
-    """The slowest rate of a group; None where any of its documents has none."""
+    """Return the slowest rate of a group; None where any of its documents has none."""
     timed = int(bucket["timed"]["value"]) == bucket["doc_count"]
     return float(bucket["slowest_fps"]["value"]) if timed else None

@@ -27,7 +27,7 @@ STAGES = {
 
 
 def missing_rights(cluster: ElasticsearchCluster, stage: str) -> list[str]:
-    """Privileges that the stage needs and the user who is logged in lacks, in the order of `STAGES`.
+    """Return privileges that the stage needs and the user who is logged in lacks, in the order of `STAGES`.
 
     Raises:
         Misconfigured: The name or the password is refused.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class KafkaAccess:
     security: str = "PLAINTEXT"
     mechanism: str = "PLAIN"
     user: str = ""
-    password: SecretStr = field(default=NO_SECRET)
+    password: SecretStr = NO_SECRET
     ca_file: Path | None = None
     client_id: str = "frametally"
     request_timeout_s: float = 8.0
@@ -112,9 +112,7 @@ class KafkaAccess:
 def read_kafka_access(url: str, access: LogAccess | None = None) -> KafkaAccess:
     """Put together what the URL, the settings and the `client.properties` file say; settings win.
 
-    Args:
-        url: `kafka://host:port,host:port`, or `kafka://` where the file names the servers.
-        access: The settings beside the URL.
+    The URL is `kafka://host:port,host:port`, or `kafka://` where the file names the servers.
 
     Raises:
         Misconfigured: Something is missing, or cannot be.
@@ -176,7 +174,7 @@ def _parse_servers(url: str, servers: str) -> tuple[tuple[str, int], ...]:
 
 
 def _read_properties(path: Path) -> dict[str, str]:
-    """Keys and values of a `client.properties` file; keys that nothing here knows are named in a warning."""
+    """Read keys and values of a `client.properties` file; keys that nothing here knows get a warning."""
     try:
         text = path.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -49,16 +49,7 @@ class KafkaLog:
     """A frame log in `kafka://host:port,host:port`. Threads may share it."""
 
     def __init__(self, url: str, access: LogAccess | None = None, *, lease_s: float = 10.0) -> None:
-        """Read the settings; nothing is asked of Kafka yet.
-
-        Args:
-            url: `kafka://host:port,host:port`, or `kafka://` where a `client.properties` names the servers.
-            access: How to log in, and how topics are made.
-            lease_s: Seconds without a poll after which a consumer's partitions go to others.
-
-        Raises:
-            Misconfigured: Something is missing, or cannot be.
-        """
+        """Read the settings, by `read_kafka_access`; nothing is asked of Kafka yet."""
         self.url = url
         self._access = read_kafka_access(url, access)
         self._replication = access.replication if access else 0
@@ -70,12 +61,7 @@ class KafkaLog:
         self._log_ids: dict[str, str] = {}
 
     def create_topic(self, topic: str, partitions: int) -> None:
-        """Make the topic if it is not there; an existing one stays as it is.
-
-        Raises:
-            Misconfigured: Fewer than one partition, no right to do it, or what Kafka does not do.
-            Retryable: Kafka is away for now.
-        """
+        """Make the topic if it is not there; see `FrameLog.create_topic`."""
         if partitions < 1:
             raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
         try:
@@ -101,12 +87,7 @@ class KafkaLog:
         return self._describe(topic).log_id
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
-        """Append `(key, value)` messages; each is on all replicas that are in step when this returns.
-
-        Raises:
-            Misconfigured: There is no such topic, no right to write, or too large a message.
-            Retryable: Kafka is away for now; earlier messages of this call may be in.
-        """
+        """Append `(key, value)` messages; each is on all replicas that are in step when this returns."""
         target = self._describe(topic, right="WRITE")
         source = iter(messages)
         while chunk := list(itertools.islice(source, _CHUNK_MESSAGES)):
@@ -132,12 +113,7 @@ class KafkaLog:
         return self._committed(topic, [group])[group]
 
     def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> KafkaGroupConsumer:
-        """Return a member of the group, with connections of its own; it joins at its first poll.
-
-        Raises:
-            Misconfigured: There is no such topic, or no right to read it.
-            Retryable: Kafka is away for now.
-        """
+        """Return a member of the group, with connections of its own; it joins at its first poll."""
         self._describe(topic, right="READ")
         return KafkaGroupConsumer(
             self._access,
@@ -174,12 +150,7 @@ class KafkaLog:
         return sum(offset - begin[partition] for partition, offset in wanted.items())
 
     def keep_for(self, topic: str, hours: int) -> None:
-        """Set how long the topic keeps messages.
-
-        Raises:
-            Misconfigured: There is no such topic, or no right to change it.
-            Retryable: Kafka is away for now.
-        """
+        """Set how long the topic keeps messages. Raises `Misconfigured` without the right to change it."""
         self._describe(topic)
         change = ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": str(hours * HOUR_MS)})
         with explained(self._access, self.url, topic, "change the settings of"):

@@ -62,9 +62,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self._interrupt()
 
-    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        self.on_partitions_revoked(lost)
-
     def _interrupt(self) -> None:
         if not self.closing:
             raise _Changed
@@ -83,20 +80,7 @@ class KafkaGroupConsumer:
         lease_s: float,
         **callbacks: Unpack[GroupCallbacks],
     ) -> None:
-        """Make a member that joins at its first poll.
-
-        Args:
-            access: Where Kafka is, and who we are.
-            url: The log's URL, for messages.
-            topic: What to read.
-            group: The group's name.
-            lease_s: Seconds without a poll after which the others take the partitions.
-            callbacks: Whom to tell of changes.
-
-        Raises:
-            Misconfigured: Kafka refuses this member.
-            Retryable: Kafka is away for now.
-        """
+        """Make a member that joins at its first poll; `url` is the log's, for messages."""
         self._access = access
         self._url = url
         self._topic = topic

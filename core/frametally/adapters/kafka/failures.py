@@ -23,13 +23,7 @@ def no_right(access: KafkaAccess, right: str, what: str) -> Misconfigured:
 
 @contextmanager
 def explained(access: KafkaAccess, url: str, topic: str, doing: str) -> Iterator[None]:
-    """Raise the library's errors inside as ours.
-
-    Args:
-        access: Who we are.
-        url: The log's URL.
-        topic: What is worked on.
-        doing: The right that is needed, as a verb.
+    """Raise the library's errors inside as ours; `doing` is the right that is needed, as a verb.
 
     Raises:
         Misconfigured: A person has to change something.
@@ -46,12 +40,10 @@ def explain(error: BaseException, access: KafkaAccess, url: str, topic: str, doi
     match error:
         case errors.UnknownTopicOrPartitionError() | errors.UnknownTopicIdError():
             return NoSuchTopic(url, topic)
-        case errors.TopicAuthorizationFailedError():
+        case errors.TopicAuthorizationFailedError() | errors.ClusterAuthorizationFailedError():
             return no_right(access, doing, f"topic {topic!r}")
         case errors.GroupAuthorizationFailedError():
             return no_right(access, "join or look at", "this consumer group")
-        case errors.ClusterAuthorizationFailedError():
-            return no_right(access, doing, f"topic {topic!r}")
         case errors.SaslAuthenticationFailedError():
             return Misconfigured(
                 f"{url} refused the name {access.user!r} or its password: "

@@ -85,5 +85,5 @@ def upgrade(connection: Connection, *, folder: str, since: int, to: int) -> None
 
 
 def revision_of(layout: int) -> str:
-    """Alembic's name of a layout."""
+    """Return Alembic's name of a layout."""
     return f"{layout:04d}"

@@ -156,17 +156,7 @@ class SqliteConsumer(LeasedConsumer):
         clock: Callable[[], float],
         **callbacks: Unpack[GroupCallbacks],
     ) -> None:
-        """Make a member that joins at its first poll; it closes `file`, which is its own.
-
-        Args:
-            file: The connection to use.
-            topic_id: The topic's row.
-            partitions: How many partitions it has.
-            group: The group's name.
-            lease_s: Seconds without a poll after which the others may take the partitions.
-            clock: Seconds, the same for all processes of the machine.
-            callbacks: Whom to tell of changes.
-        """
+        """Make a member that joins at its first poll; it closes `file`, which is its own."""
         super().__init__(group, callbacks)
         self._file = file
         self._group = (topic_id, group)

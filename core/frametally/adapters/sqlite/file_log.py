@@ -36,17 +36,9 @@ class SqliteLog:
         lease_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open the file, making it if it is missing.
+        """Open the file, making it if it is missing; see `SqliteFile`.
 
-        Args:
-            url: `sqlite:////absolute/file.sqlite`.
-            access: Nothing of it: a file asks nobody who he is.
-            lease_s: Seconds without a poll after which a consumer's partitions go to others.
-            clock: Seconds, the same for all processes of the machine.
-
-        Raises:
-            Misconfigured: A path that cannot serve; see `SqliteFile`.
-            Retryable: The file stayed locked.
+        `clock` gives seconds, the same for all processes of the machine.
         """
         self.url = url
         self._lease_s = lease_s
@@ -55,11 +47,7 @@ class SqliteLog:
         self._topics: dict[str, _Topic] = {}
 
     def create_topic(self, topic: str, partitions: int) -> None:
-        """Make the topic if it is not there; an existing one stays as it is.
-
-        Raises:
-            Misconfigured: Fewer than one partition.
-        """
+        """Make the topic if it is not there; see `FrameLog.create_topic`."""
         if partitions < 1:
             raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
         with self._file.write() as connection:
@@ -81,12 +69,7 @@ class SqliteLog:
         return self._topic(topic).log_id
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
-        """Append `(key, value)` messages durably, a thousand at a time: a chunk is in the log whole or not.
-
-        Raises:
-            Misconfigured: There is no such topic.
-            Retryable: The file stayed locked, or there is no room; earlier chunks of this call may be in.
-        """
+        """Append `(key, value)` messages durably, a thousand at a time: each chunk whole or not at all."""
         target = self._topic(topic)
         source = iter(messages)
         while chunk := list(itertools.islice(source, _CHUNK_MESSAGES)):
@@ -137,11 +120,7 @@ class SqliteLog:
         )
 
     def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> SqliteConsumer:
-        """Return a member of the group, with a connection of its own; it joins at its first poll.
-
-        Raises:
-            Misconfigured: There is no such topic.
-        """
+        """Return a member of the group, with a connection of its own; it joins at its first poll."""
         target = self._topic(topic)
         return SqliteConsumer(
             SqliteFile(self.url),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select
@@ -60,7 +61,7 @@ def read_catalogue(connection: Connection, version: str) -> SqlCatalogue:
         found.setdefault(Series(model, interval_s), []).append(run)
         newest[model] = max(number, newest.get(model, 0))
     for of_series in found.values():
-        of_series.sort(key=lambda run: run.day_ms)
+        of_series.sort(key=_day_ms)
     return SqlCatalogue(version, found, newest)
 
 
@@ -74,14 +75,11 @@ def read_days(connection: Connection, model: str) -> list[CountedDay]:
     return found
 
 
-def _day_ms(run: CurrentRun) -> int:
-    return run.day_ms
-
-
 def _mark(record: str) -> int:
     return zlib.crc32(record.encode())
 
 
+_day_ms = attrgetter("day_ms")
 _runs = tables.runs
 _VERSION = select(tables.about.c.next_number, _runs.c.record).select_from(
     tables.about.outerjoin(_runs, _runs.c.number == tables.about.c.next_number - 1)

@@ -72,28 +72,13 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
     def __init__(
         self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
     ) -> None:
-        """Open the database, making the tables if they are missing.
-
-        Args:
-            url: `sqlite:////absolute/file.sqlite` or `postgresql://host/database`.
-            access: How to log in to a server.
-            busy_timeout_s: Seconds that SQLite waits for another process's lock.
-
-        Raises:
-            Misconfigured: The database is not an index of this version, or cannot be opened.
-            Retryable: It is locked or away for now.
-        """
+        """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url
         self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
         self._kept = KeptCells()
 
     def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
-        """Make `run` the current one of its model, interval and day; see `CountIndex.publish`.
-
-        Raises:
-            Poison: A record of another model, interval or day, or one that comes twice.
-            Retryable: The database is locked or away for now; nothing has changed.
-        """
+        """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
         with self._database.writing() as connection:
             return sql_publication.publish(connection, run, counts, coverage)
 

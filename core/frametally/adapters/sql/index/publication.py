@@ -37,10 +37,7 @@ _RecordT = TypeVar("_RecordT", IntervalCount, Coverage)
 def publish(
     connection: Connection, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
 ) -> bool:
-    """Make `run` the current one of its model, interval and day, in the transaction of `connection`.
-
-    Returns:
-        False, with nothing changed, if this run or a later one of the day is already current.
+    """Make `run` the current one in the transaction of `connection`; see `CountIndex.publish`.
 
     Raises:
         Poison: A record of another model, interval or day, or one that comes twice.

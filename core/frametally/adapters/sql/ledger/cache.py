@@ -57,17 +57,7 @@ class SqlLedger:
     def __init__(
         self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
     ) -> None:
-        """Open the database, making the tables if they are missing.
-
-        Args:
-            url: `sqlite:////absolute/file.sqlite` or `postgresql://host/database`.
-            access: How to log in to a server.
-            busy_timeout_s: Seconds that SQLite waits for another process's lock.
-
-        Raises:
-            Misconfigured: The database is not a ledger of this version, or cannot be opened.
-            Retryable: It is locked or away for now.
-        """
+        """Open the database, making the tables if they are missing; see `SqlDatabase`."""
         self.url = url
         self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
 

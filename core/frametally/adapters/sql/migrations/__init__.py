@@ -1,10 +1,10 @@
 """How the tables of the SQL index and ledger came to be what they are: a folder each, a revision a layout.
 
-A new database is made from `sql_tables` or `sql_ledger_tables` at once; one that an older frametally made is
-upgraded in place when it is opened, by the revisions that it lacks. A test holds the two ways to one result,
-in SQLite and in PostgreSQL. To change the tables:
+A new database is made from `index/tables.py` or `ledger/tables.py` at once; one that an older frametally
+made is upgraded in place when it is opened, by the revisions that it lacks. A test holds the two ways to one
+result, in SQLite and in PostgreSQL. To change the tables:
 
-1. change `sql_tables.py` (or `sql_ledger_tables.py`) to what they are to be, and add 1 to `SCHEMA_VERSION`;
+1. change those tables to what they are to be, and add 1 to `SCHEMA_VERSION`;
 2. add `migrations/index/rev_<number>_<what>.py` (or `ledger/`), Alembic's way: `revision = "0002"`,
    `down_revision = "0001"`, `def upgrade() -> None` with `op.create_table(...)`, `op.add_column(...)`,
    `op.batch_alter_table(...)` where SQLite cannot alter, and `op.execute(...)` to fill what is new from what

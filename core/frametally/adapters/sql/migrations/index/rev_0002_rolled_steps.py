@@ -98,7 +98,7 @@ def _roll(step_s: int) -> None:
 
 
 def _evidence(connection: sa.Connection, number: int) -> Iterator[dict[str, object]]:
-    """The busiest frames of a run, per label and source."""
+    """Give the busiest frames of a run, per label and source."""
     rows = connection.execute(
         sa.text(
             "SELECT label, source, frames FROM frametally_evidence WHERE run = :run ORDER BY label, source"
@@ -120,7 +120,7 @@ def _evidence(connection: sa.Connection, number: int) -> Iterator[dict[str, obje
 
 
 def _hours(connection: sa.Connection, number: int) -> bytes:
-    """The hours of a run as arrays: hour, label, source, detections, peak, objects (-1: unknown)."""
+    """Pack the hours of a run as arrays: hour, label, source, detections, peak, objects (-1: unknown)."""
     rows = connection.execute(
         sa.text(
             "SELECT label, source, interval_start_ms, detections, peak, objects "

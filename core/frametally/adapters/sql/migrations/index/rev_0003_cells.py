@@ -63,7 +63,7 @@ def _rate(fps: float | None) -> int:
 
 
 def _cells(rows: Sequence[Any], labels: list[str], sources: list[str]) -> Any:
-    """Milliseconds since midnight, label, source and values; by label, time and source."""
+    """Return milliseconds since midnight, label, source and values; by label, time and source."""
     of_label = {name: number for number, name in enumerate(labels)}
     of_source = {name: number for number, name in enumerate(sources)}
     cells = np.array(
