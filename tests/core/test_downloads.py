@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import os
 import re
+import shutil
 import socket
 import tarfile
 import threading
@@ -303,6 +305,23 @@ def test_a_folder_that_cannot_be_written_is_named(index: Path, tmp_path: Path) -
         ensure(tmp_path / "file" / "models", known())
     assert f"FRAMETALLY_MODELS_DIR {tmp_path / 'file' / 'models'}: cannot be used" in str(error.value)
     assert "choose another" in str(error.value)
+
+
+def test_a_folder_that_pip_removes_while_its_bytes_are_counted_ends_no_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whole").write_bytes(CONTENT)
+    unpacking = tmp_path / "unpacking"
+    unpacking.mkdir()
+    scandir = os.scandir
+
+    def removed_before_it_is_listed(path: object) -> object:
+        if str(path) == str(unpacking):
+            shutil.rmtree(unpacking)
+        return scandir(path)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", removed_before_it_is_listed)
+    assert downloads._bytes_below(tmp_path) in (0, len(CONTENT))
 
 
 def test_the_demo_clip_is_the_one_that_was_tested(traffic_clip: Path) -> None:

@@ -213,11 +213,10 @@ class _Places:
 
 def _bytes_below(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
+    # pip removes files and folders meanwhile; for a bar, what was counted until then will do.
+    with contextlib.suppress(OSError):
+        for path in folder.rglob("*"):
             total += path.stat().st_size if path.is_file() else 0
-        except OSError:
-            continue  # gone since it was listed
     return total
 
 
