@@ -1,7 +1,7 @@
 """`frametally ...`: every command, and how its end is told.
 
-The `cli_*` modules alone import components, and they do so when a command runs: a machine needs only the
-extras of the stages that it runs.
+Components are imported when a command runs, not before: a machine needs only the extras of the stages that it
+runs.
 """
 
 from __future__ import annotations
@@ -13,37 +13,27 @@ from collections.abc import Sequence
 import click
 
 from frametally.errors import FrametallyError
-from frametally_cli.commands import books as cli_books
-from frametally_cli.commands import cloud as cli_cloud
-from frametally_cli.commands import compare as cli_compare
-from frametally_cli.commands import dead_letters as cli_dead_letters
-from frametally_cli.commands import doctor as cli_doctor
-from frametally_cli.commands import explain as cli_explain
-from frametally_cli.commands import export as cli_export
-from frametally_cli.commands import models as cli_models
-from frametally_cli.commands import quality as cli_quality
-from frametally_cli.commands import redetect as cli_redetect
-from frametally_cli.commands import run as cli_run
-from frametally_cli.commands import setup as cli_setup
-from frametally_cli.commands import stages as cli_stages
-from frametally_cli.commands import undo as cli_undo
+from frametally_cli.commands.books import ledger_group, log_group, status
+from frametally_cli.commands.cloud import cloud_setup, reach
+from frametally_cli.commands.compare import compare
+from frametally_cli.commands.dead_letters import dead_letters
+from frametally_cli.commands.doctor import doctor
+from frametally_cli.commands.explain import explain
+from frametally_cli.commands.export import export
+from frametally_cli.commands.models import download_models
+from frametally_cli.commands.quality import quality
+from frametally_cli.commands.redetect import redetect
+from frametally_cli.commands.run import demo, run
+from frametally_cli.commands.setup import setup
+from frametally_cli.commands.stages import aggregate, consume, index, produce, serve
+from frametally_cli.commands.undo import forget, rename_source, retime
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import NOTHING_DONE, stopped
 
-TOPICS = (
-    cli_stages,
-    cli_run,
-    cli_models,
-    cli_books,
-    cli_compare,
-    cli_dead_letters,
-    cli_explain,
-    cli_export,
-    cli_quality,
-    cli_redetect,
-    cli_undo,
-    cli_cloud,
-    cli_setup,
+_COMMANDS = (
+    *(produce, consume, aggregate, index, serve, run, demo),
+    *(status, quality, explain, compare, export, redetect, dead_letters, forget, retime, rename_source),
+    *(download_models, doctor, setup, cloud_setup, reach, ledger_group, log_group),
 )
 
 
@@ -53,10 +43,8 @@ def cli() -> None:
     """Turn footage into counts with proof."""
 
 
-for topic in TOPICS:
-    for command in topic.COMMANDS:
-        cli.add_command(command)
-cli.add_command(cli_doctor.doctor_command(cli_models.default_model_files))
+for command in _COMMANDS:
+    cli.add_command(command)
 
 
 def _one_line(error: click.ClickException, context: click.Context | None) -> str:

@@ -25,7 +25,7 @@ _WATCH_EVERY_S = 2.0
 
 @contextmanager
 def open_books(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
-    """The ports and the ledger, closed at the end."""
+    """Open the ports and the ledger; close them at the end."""
     with (
         open_ports(settings) as ports,
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
@@ -111,6 +111,3 @@ def log_trim(**overrides: Any) -> int:
     with closing(open_frame_log(settings.log_url, settings.log_access)) as log:
         click.echo(f"{log.trim(settings.topic)} messages removed")
     return 0
-
-
-COMMANDS = (status, log_group, ledger_group)

@@ -116,6 +116,3 @@ def _stack_folder() -> Path:
 def _ask(question: str, *, hide_input: bool = False) -> str:
     answer: str = click.prompt(question, default="", show_default=False, hide_input=hide_input, err=True)
     return answer.strip()
-
-
-COMMANDS = (cloud_setup, reach)

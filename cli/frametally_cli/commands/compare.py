@@ -14,7 +14,7 @@ from frametally.books.compare import Comparison, Side, compare_models
 from frametally.opening import open_object_store
 from frametally.rules.times import DAY_S, utc
 from frametally_cli.options.ports import data_dir_option, option, read_settings
-from frametally_cli.options.times import parse_time_ms
+from frametally_cli.options.times import parse_bounds_ms
 
 
 @click.command()
@@ -38,12 +38,9 @@ def compare(
     **overrides: Any,
 ) -> int:
     """Print where two models differ over the footage that both have seen, with the frames of both."""
-    bounds = [overrides.pop("from"), overrides.pop("to")]
+    bounds = overrides.pop("from"), overrides.pop("to")
     settings = read_settings(None, overrides)
-    from_ms, to_ms = (
-        None if text is None else parse_time_ms(flag, text, settings.tzinfo())
-        for flag, text in zip(("--from", "--to"), bounds, strict=True)
-    )
+    from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         found = compare_models(
             store,
@@ -98,6 +95,3 @@ def _as_json(found: Comparison) -> str:
 
     differences = [one._asdict() | {"a": side(one.a), "b": side(one.b)} for one in found.differences]
     return json.dumps(found._asdict() | {"differences": differences}, indent=2)
-
-
-COMMANDS = (compare,)

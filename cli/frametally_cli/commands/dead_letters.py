@@ -140,6 +140,3 @@ def _as_dict(entry: Entry) -> dict[str, object]:
         "offset": letter.offset,
         "segment": entry.segment,
     }
-
-
-COMMANDS = (dead_letters,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -20,29 +20,31 @@ from frametally_cli.servers.doctor import Finding, examine, setting_rows
 BROKEN = 2
 
 
-def doctor_command(model_files: Callable[[], Sequence[KnownFile]]) -> click.Command:
-    """The command; `model_files` gives the default model's files where a consumer is installed."""
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def doctor(as_json: bool, **overrides: Any) -> int:
+    """Look at settings, ports and their rights, versions, model, disk, clock; exit with 0 or 2."""
+    rows = list(setting_rows(overrides))
+    try:
+        settings = read_settings(None, overrides, must_be_there=False)
+    except Misconfigured as error:
+        rows.append(Finding("settings", "all of them", "cannot be used", remedy=str(error)))
+    else:
+        rows += examine(settings, model_files=_default_model_files)
+    good = all(row.good for row in rows)
+    if as_json:
+        body = [row._asdict() | {"good": row.good} for row in rows]
+        click.echo(json.dumps({"good": good, "rows": body}, indent=2))
+    else:
+        _print(rows)
+    return 0 if good else BROKEN
 
-    @click.command()
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-    @data_dir_option
-    def doctor(as_json: bool, **overrides: Any) -> int:
-        """Look at settings, ports and their rights, versions, model, disk, clock; exit with 0 or 2."""
-        rows = list(setting_rows(overrides))
-        try:
-            settings = read_settings(None, overrides, must_be_there=False)
-        except Misconfigured as error:
-            rows.append(Finding("settings", "all of them", "cannot be used", remedy=str(error)))
-        else:
-            rows += examine(settings, model_files=model_files)
-        if as_json:
-            body = [row._asdict() | {"good": row.good} for row in rows]
-            click.echo(json.dumps({"good": all(row.good for row in rows), "rows": body}, indent=2))
-        else:
-            _print(rows)
-        return 0 if all(row.good for row in rows) else BROKEN
 
-    return doctor
+def _default_model_files() -> Sequence[KnownFile]:
+    from frametally_models.files import DEFAULT_FILES
+
+    return DEFAULT_FILES
 
 
 def _print(rows: Sequence[Finding]) -> None:

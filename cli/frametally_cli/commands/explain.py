@@ -106,6 +106,3 @@ def _print_total(bar: ExplainedBar, total: int) -> None:
             f"the bar shows {bar.detections}: it was counted with other settings, or from what there was "
             "before; run `frametally aggregate` and `frametally index`"
         )
-
-
-COMMANDS = (explain,)

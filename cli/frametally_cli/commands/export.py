@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 
 from frametally.errors import Misconfigured
-from frametally.opening import open_ledger
+from frametally_cli.commands.books import open_books
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, open_ports, option, read_settings
+from frametally_cli.options.ports import data_dir_option, option, read_settings
 
 _FORMATS = ("csv", "json", "parquet")
 
@@ -57,10 +56,7 @@ def export(
         args.add("by", "source")
     chosen = file_format or (output.suffix[1:] if output and output.suffix[1:] in _FORMATS else "csv")
     settings = read_settings(None, options)
-    with (
-        open_ports(settings) as ports,
-        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
-    ):
+    with open_books(settings) as (ports, ledger):
         with console.stage_bar("ledger") as progress:
             ledger.refresh(ports.store, progress)
         try:
@@ -76,6 +72,3 @@ def export(
         output.write_bytes(body)
         console.err.print(f"{output}: {len(body)} bytes")
     return 0
-
-
-COMMANDS = (export,)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
-
-if TYPE_CHECKING:
-    from frametally.files.downloads import KnownFile
 
 
 @click.command("download-models")
@@ -37,13 +33,3 @@ def download_models(int8: bool, **overrides: Any) -> int:
             "use it with FRAMETALLY_DETECTOR=openvino FRAMETALLY_PRECISION=int8"
         )
     return 0
-
-
-def default_model_files() -> Sequence[KnownFile]:
-    """The files of the network that is used when none is named."""
-    from frametally_models.files import DEFAULT_FILES
-
-    return DEFAULT_FILES
-
-
-COMMANDS = (download_models,)

@@ -15,7 +15,7 @@ from frametally.books.runs import current_runs
 from frametally.opening import open_object_store
 from frametally.rules.times import is_day_in_range
 from frametally_cli.options.ports import data_dir_option, option, read_settings
-from frametally_cli.options.times import parse_time_ms
+from frametally_cli.options.times import parse_bounds_ms
 
 
 @click.command()
@@ -27,12 +27,9 @@ from frametally_cli.options.times import parse_time_ms
 @data_dir_option
 def quality(model: str | None, interval: int | None, as_json: bool, **overrides: Any) -> int:
     """Print the quality report of every day's current run; exit code 1: a check did not pass."""
-    bounds = [overrides.pop("from"), overrides.pop("to")]
+    bounds = overrides.pop("from"), overrides.pop("to")
     settings = read_settings(None, overrides)
-    from_ms, to_ms = (
-        None if text is None else parse_time_ms(flag, text, settings.tzinfo())
-        for flag, text in zip(("--from", "--to"), bounds, strict=True)
-    )
+    from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
     reports = []
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         for run in current_runs(store):
@@ -55,7 +52,7 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
 
 
 def quality_lines(report: QualityReport) -> list[str]:
-    """A report for people: the run, then what did not pass or cannot be told."""
+    """Write a report for people: the run, then what did not pass or cannot be told."""
     lines = [
         f"{report.day}, {report.model}, {report.interval_s} s: {report.frames} frames, "
         f"{report.detections} detections, {report.duplicates_dropped} repeats dropped, "
@@ -67,6 +64,3 @@ def quality_lines(report: QualityReport) -> list[str]:
             lines.append(f"    {check.name}: {verdict} ({check.count})")
             lines += [f"        {detail}" for detail in check.details]
     return lines
-
-
-COMMANDS = (quality,)

@@ -10,7 +10,7 @@ from frametally.process.reports import exit_code
 from frametally.segments.redetect import redetect as announce_again
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_ports, option, read_settings
-from frametally_cli.options.times import parse_time_ms
+from frametally_cli.options.times import parse_bounds_ms
 
 
 @click.command()
@@ -21,12 +21,9 @@ from frametally_cli.options.times import parse_time_ms
 @data_dir_option
 def redetect(model: str, source: str | None, **overrides: Any) -> int:
     """Announce stored frames that a model has not been used on, on a topic of its own."""
-    bounds = [overrides.pop("from"), overrides.pop("to")]
+    bounds = overrides.pop("from"), overrides.pop("to")
     settings = read_settings(None, overrides)
-    from_ms, to_ms = (
-        None if text is None else parse_time_ms(flag, text, settings.tzinfo())
-        for flag, text in zip(("--from", "--to"), bounds, strict=True)
-    )
+    from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
     with open_ports(settings) as ports, console.stage_bar("frames") as bar:
         report = announce_again(
             settings=settings,
@@ -43,6 +40,3 @@ def redetect(model: str, source: str | None, **overrides: Any) -> int:
     if report.announced:
         click.echo(f"detect them with: frametally consume --until-caught-up --topic {report.topic}")
     return exit_code(done=report.announced + report.known, skipped=report.skipped)
-
-
-COMMANDS = (redetect,)

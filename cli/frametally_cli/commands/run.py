@@ -13,7 +13,6 @@ from frametally_cli.commands.stages import (
     consume_here,
     footage_options,
     index_new_runs,
-    produce_paths,
     serve_dashboard,
 )
 from frametally_cli.console import output as console
@@ -76,12 +75,13 @@ def _run(
     ports: Ports, paths: Sequence[Path], *, source: str | None, start_time: str | None, serving: bool
 ) -> int:
     from frametally_cli.stages.aggregate import count_once
+    from frametally_cli.stages.produce import produce_call, produce_files
 
     if serving:
         check_port(ports.settings)
     with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
-        asked = (ports, paths, source, start_time, should_stop)
-        codes = [produce_paths(*asked)]
+        call = produce_call(ports.settings, paths, source, start_time, should_stop)
+        codes = [produce_files(call, ports.store, ports.log)]
         if NOTHING_DONE in codes:
             return NOTHING_DONE
         if not should_stop():
@@ -100,6 +100,3 @@ def _run(
     if serving:
         serve_dashboard(ports)
     return max(codes)
-
-
-COMMANDS = (run, demo)

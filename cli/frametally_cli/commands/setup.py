@@ -1,6 +1,6 @@
 """`frametally setup`: makes what the servers must have before the first frame, and checks the rights there.
 
-Every part of it is a function that yields what it did, a line each, and may be run again at any time.
+Every part of it may be run again at any time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Raises `Misconfigured` for what a person must change.
 
 
 def store_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """The S3 store: its bucket, its retention rules, the rights of the key that is set."""
+    """Set up the S3 store: its bucket, its retention rules, the rights of the key that is set."""
     url, access = settings.store_url, settings.store_access
     if not check_only:
         yield from set_up_store(
@@ -42,7 +42,7 @@ def store_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
 
 
 def log_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """The Kafka log: its topic."""
+    """Set up the Kafka log: its topic."""
     yield from set_up_log(settings, check_only=check_only)
 
 
@@ -66,6 +66,3 @@ def setup(stages: tuple[str, ...], check_only: bool, **overrides: Any) -> int:
         for line in part(settings, stages or ("admin",), check_only):
             click.echo(line)
     return 0
-
-
-COMMANDS = (setup,)

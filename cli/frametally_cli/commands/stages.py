@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,24 +161,10 @@ def _default_pictures() -> Path:
     return folder / "new_pics"
 
 
-def produce_paths(
-    ports: Ports,
-    paths: Sequence[Path],
-    source: str | None,
-    start_time: str | None,
-    should_stop: Callable[[], bool],
-) -> int:
-    """Put and announce what `paths` name; the exit code."""
-    from frametally_cli.stages.produce import produce_call, produce_files
-
-    call = produce_call(ports.settings, paths, source, start_time, should_stop)
-    return produce_files(call, ports.store, ports.log)
-
-
 def consume_here(
     ports: Ports, *, until_caught_up: bool, should_stop: Callable[[], bool] = lambda: False
 ) -> int:
-    """Detect in this process; the exit code."""
+    """Detect in this process; return the exit code."""
     from frametally_consumer.worker.loop import consume
     from frametally_models.prepare import prepare_detector
 
@@ -237,7 +223,7 @@ def _print_consumed(report: ConsumeReport) -> int:
 
 
 def index_new_runs(ports: Ports) -> int:
-    """Publish what is not in the index yet; the exit code."""
+    """Publish what is not in the index yet; return the exit code."""
     from frametally_search.indexer import index_runs
 
     with console.stage_bar("index") as bar:
@@ -248,7 +234,7 @@ def index_new_runs(ports: Ports) -> int:
 
 
 def serve_dashboard(ports: Ports) -> int:
-    """Serve until Ctrl-C; the exit code."""
+    """Serve until Ctrl-C; return the exit code."""
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 
@@ -259,6 +245,3 @@ def serve_dashboard(ports: Ports) -> int:
         )
         serve(app, settings.web_host, settings.web_port, threads=settings.web_threads)
     return 0
-
-
-COMMANDS = (produce, consume, aggregate, index, serve)

@@ -17,7 +17,7 @@ from frametally.undo_records import Correction
 from frametally_cli.commands.books import open_books
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, option, read_settings
-from frametally_cli.options.times import parse_time_ms
+from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
 
 delete_images_option = click.option(
     "--delete-images", is_flag=True, help="Also delete the stored pictures that nothing needs any more."
@@ -39,13 +39,10 @@ def forget(medium: str | None, source: str | None, delete_images: bool, yes: boo
     """Forget MEDIUM (a path as it was given to produce, or a sha256), or what is of a source."""
     if (medium is None) == (source is None):
         raise Misconfigured("say what to forget: either a MEDIUM, or --source NAME")
-    texts = {name: overrides.pop(name) for name in ("from", "to")}
+    bounds = overrides.pop("from"), overrides.pop("to")
     with open_books(read_settings(None, overrides)) as (ports, ledger):
         _finish_pending(ports)
-        zone = ports.settings.tzinfo()
-        from_ms, to_ms = (
-            None if text is None else parse_time_ms(f"--{name}", text, zone) for name, text in texts.items()
-        )
+        from_ms, to_ms = parse_bounds_ms(*bounds, ports.settings.tzinfo())
         found = (
             undo.find_media(ports.store, medium)
             if medium is not None
@@ -81,7 +78,7 @@ def retime(medium: str, start_time: str, delete_images: bool, **overrides: Any) 
         start_ms = parse_time_ms("--start-time", start_time, ports.settings.tzinfo())
         manifest = undo.one_medium(undo.find_media(ports.store, medium), medium)
         correction = corrections.retime(ports.store, manifest, start_ms=start_ms, delete_images=delete_images)
-        return _finish_all(ports, [correction] if correction else [], finished)
+        return _report([*finished, *([_finish(ports, correction)] if correction else [])])
 
 
 @click.command("rename-source")
@@ -122,7 +119,7 @@ def _say_target(target: undo.Target) -> None:
 
 
 def _name_of_source(ports: Ports, given: str) -> str:
-    """How `given` is written: as the source's other media have it, if there are any."""
+    """Return how `given` is written: as the source's other media have it, if there are any."""
     try:
         others: list[MediaManifest] = undo.media_of_source(ports.store, given)
     except Misconfigured:
@@ -137,10 +134,6 @@ def _finish_pending(ports: Ports) -> list[Corrected]:
     for correction in begun:
         click.echo(f"finishing what was interrupted: {correction.why} of {correction.manifest.name}")
     return [_finish(ports, correction) for correction in begun]
-
-
-def _finish_all(ports: Ports, begun: Sequence[Correction], before: Sequence[Corrected]) -> int:
-    return _report([*before, *(_finish(ports, correction) for correction in begun)])
 
 
 def _finish(ports: Ports, correction: Correction) -> Corrected:
@@ -164,6 +157,3 @@ def _report(done: Sequence[Corrected]) -> int:
             f"run `frametally consume`, then {_NEXT.removeprefix('run ')}"
         )
     return exit_code(done=frames, skipped=skipped)
-
-
-COMMANDS = (forget, retime, rename_source)

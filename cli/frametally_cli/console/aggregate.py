@@ -9,7 +9,7 @@ from frametally.rules.times import HOUR_S
 
 
 def dry_run_lines(found: Mapping[str, Any]) -> list[str]:
-    """A dry run (`frametally aggregate --dry-run --json`) for people."""
+    """Write a dry run (`frametally aggregate --dry-run --json`) for people."""
     lines = [
         f"{day['day']}  {day['model']}, {day['interval_s']} s: "
         f"{day['segments']} segments, {_size(day['bytes'])}"

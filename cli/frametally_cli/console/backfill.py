@@ -23,7 +23,7 @@ _NO_FILES = Standing()
 
 
 def duration(seconds: float) -> str:
-    """A length of time for people, rounded to what matters of it: `2 days 3 h`, `1 h 5 min`, `12 s`."""
+    """Write a length of time for people, rounded to what matters: `2 days 3 h`, `1 h 5 min`, `12 s`."""
     minutes, rest_s = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -35,7 +35,7 @@ def duration(seconds: float) -> str:
 
 
 def size(byte_count: float) -> str:
-    """A number of bytes for people: `1.5 GB`."""
+    """Write a number of bytes for people: `1.5 GB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if byte_count < 1000:
             return f"{byte_count:.0f} {unit}" if unit in ("bytes", "kB") else f"{byte_count:.1f} {unit}"
@@ -47,7 +47,7 @@ class BackfillPace:
     """From how files stand: how fast it goes, and how long it will take."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """The time begins to run with the first file."""
+        """Wait for the first file: the time begins to run with it."""
         self._clock = clock
         self._began_s: float | None = None
         self.standing = _NO_FILES
@@ -69,6 +69,11 @@ class BackfillPace:
         return self.standing.frames_announced / self.elapsed_s if self.elapsed_s else 0.0
 
     @property
+    def files_done(self) -> int:
+        """Files that are finished, known or skipped."""
+        return self.standing.files_finished + self.standing.files_known + self.standing.files_skipped
+
+    @property
     def left_s(self) -> float | None:
         """Seconds until the end at the pace so far, by the files' sizes; None while there is none."""
         now = self.standing
@@ -80,11 +85,10 @@ class BackfillPace:
     def line(self) -> str:
         """How things stand, as a line."""
         now = self.standing
-        done = now.files_finished + now.files_known + now.files_skipped
         left = "" if self.left_s is None else f", about {duration(self.left_s)} left"
         at = f"; {now.doing}: {now.at_hand}" if now.doing else ""
         return (
-            f"{done} of {now.files_total} files done ({now.files_known} known already, "
+            f"{self.files_done} of {now.files_total} files done ({now.files_known} known already, "
             f"{now.files_skipped} skipped), {now.frames_announced} frames, "
             f"{self.frames_per_s:.0f} frames/s{left}{at}"
         )
@@ -135,8 +139,7 @@ class BackfillDisplay:
             self._bars.stop()
 
     def _draw(self, bars: Progress) -> None:
-        now = self._pace.standing
-        done = now.files_finished + now.files_known + now.files_skipped
+        now, done = self._pace.standing, self._pace.files_done
         left = "" if self._pace.left_s is None else f"  {duration(self._pace.left_s)} left"
         note = (
             f"{done}/{now.files_total} ({now.files_known} known, {now.files_skipped} skipped)"
@@ -157,7 +160,7 @@ class BackfillDisplay:
 
 @contextmanager
 def backfill_display(console: Console) -> Iterator[BackfillDisplay]:
-    """A display on `console` for as long as files are produced."""
+    """Show on `console` how files stand, for as long as they are produced."""
     bars = None
     if console.is_terminal:
         bars = Progress(
@@ -175,7 +178,7 @@ def backfill_display(console: Console) -> Iterator[BackfillDisplay]:
 
 
 def print_skipped_files(console: Console, skipped: Sequence[Skipped]) -> None:
-    """What was set aside, each with its reason: a table on a terminal, else a line each."""
+    """Print what was set aside, each with its reason: a table on a terminal, else a line each."""
     if not skipped:
         return
     if console.is_terminal:

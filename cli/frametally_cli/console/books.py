@@ -13,7 +13,6 @@ from rich.text import Text
 
 from frametally.books.quality import QualityReport
 from frametally.books.status import Status
-from frametally.books.verdict import SourceLine
 from frametally.rules.times import DAY_S, HOUR_S, utc
 from frametally_cli.console.output import out, plain
 
@@ -29,7 +28,7 @@ _FIGURES = {
 
 
 def print_status(status: Status) -> None:
-    """The books as a table, then each stage that is behind, then what is behind or broken, one line each."""
+    """Print the books as a table, then the pace, what was lost, and what is behind or broken, a line each."""
     table = Table(
         title=f"Distinct frames per source, model {status.model or '(none yet)'}",
         title_justify="left",
@@ -38,7 +37,9 @@ def print_status(status: Status) -> None:
         pad_edge=False,
         collapse_padding=True,
     )
-    shown = {title: field for title, field in _FIGURES.items() if title != "forgotten" or _forgets(status)}
+    shown = dict(_FIGURES)
+    if not any(books.forgotten for books in status.sources):
+        del shown["forgotten"]
     table.add_column("source", no_wrap=True)
     for title in shown:
         table.add_column(title, justify="right", min_width=max(map(len, title.split())))
@@ -46,7 +47,8 @@ def print_status(status: Status) -> None:
     for books in status.sources:
         newest = books.newest_captured_at_ms
         figures = (str(getattr(books, field)) for field in shown.values())
-        table.add_row(Text(_shown_name(books)), *figures, "" if newest is None else utc(newest))
+        name = plain(books.source_name) + (" *" if books.file_time else "")
+        table.add_row(Text(name), *figures, "" if newest is None else utc(newest))
     out.print(table)
     if any(books.file_time for books in status.sources):
         out.print("* its time is only its files' modification date")
@@ -75,7 +77,7 @@ def print_status(status: Status) -> None:
 
 
 def print_pace(status: Status) -> None:
-    """How far the log is read, how fast, and when that will be done."""
+    """Print how far the log is read, how fast, and when that will be done."""
     line = f"log: {status.log_committed} of {status.log_messages} messages handled"
     pace = status.pace
     if pace.newest_segment_at_ms is not None:
@@ -88,7 +90,7 @@ def print_pace(status: Status) -> None:
 
 
 def status_json(status: Status, reports: Iterable[QualityReport]) -> str:
-    """The books as JSON, with the verdict, the exit code and the newest days' quality reports."""
+    """Write the books as JSON, with the verdict, the exit code and the newest days' quality reports."""
     verdict = {0: "settled", 4: "behind", 3: "broken"}[status.exit_code]
     body = status._asdict() | {
         "sources": [books._asdict() for books in status.sources],
@@ -98,14 +100,6 @@ def status_json(status: Status, reports: Iterable[QualityReport]) -> str:
         "quality": [msgspec.to_builtins(report) | {"passed": not report.failed} for report in reports],
     }
     return json.dumps({"verdict": verdict, "exit_code": status.exit_code, **body}, indent=2)
-
-
-def _forgets(status: Status) -> bool:
-    return any(books.forgotten for books in status.sources)
-
-
-def _shown_name(books: SourceLine) -> str:
-    return plain(books.source_name) + (" *" if books.file_time else "")
 
 
 def _age_s(at_ms: int | None) -> float | None:

@@ -32,7 +32,7 @@ def plain(text: str) -> str:
 
 
 def say_error(line: str) -> None:
-    """One line on standard error."""
+    """Print an error as one line on standard error."""
     err.print(Text.assemble(("error: ", "bold red"), plain(line)))
 
 
@@ -56,7 +56,7 @@ class StageBar:
 
 @contextmanager
 def stage_bar(title: str) -> Iterator[StageBar]:
-    """A bar for one stage, on standard error, so that what is printed can be piped."""
+    """Show a bar for one stage, on standard error, so that what is printed can be piped."""
     columns = (
         TextColumn("{task.description:<12}"),
         BarColumn(bar_width=30),
@@ -73,7 +73,7 @@ def stage_bar(title: str) -> Iterator[StageBar]:
 
 
 def print_skipped(skipped: Sequence[Skipped]) -> None:
-    """What was set aside, each with its reason, and how many."""
+    """Print what was set aside, each with its reason, and how many."""
     if not skipped:
         return
     for item in skipped:
@@ -82,7 +82,7 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
 
 
 def print_counts(index: CountIndex, model: str, base_interval_s: int) -> None:
-    """The counts of `model` as a table: a row per interval, a column per label (the commonest first)."""
+    """Print the counts of `model`: a row per interval, a column per label (the commonest first)."""
     labels = [label for label, _ in index.labels(model)]
     sources = index.sources(model)
     if not sources:

@@ -25,7 +25,7 @@ STOPPED = 130  # as a shell says it of a program that Ctrl-C has ended
 
 
 def option(flag: str, text: str, **kwargs: Any) -> Callable[[Any], Any]:
-    """An option that overrides the setting of the same name; unset means: the setting."""
+    """Make an option that overrides the setting of the same name; unset means: the setting."""
     return click.option(flag, help=text, **kwargs)
 
 
@@ -35,11 +35,11 @@ data_dir_option = option(
 
 
 def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    """All of `options` on one command."""
+    """Put all of `options` on one command."""
 
     def decorate(command: Any) -> Any:
-        for one in reversed(options):
-            command = one(command)
+        for add in reversed(options):
+            command = add(command)
         return command
 
     return decorate
@@ -57,7 +57,7 @@ class Ports:
 
 @contextmanager
 def open_ports(settings: Settings) -> Iterator[Ports]:
-    """Store, log and index as `settings` name them, closed at the end."""
+    """Open store, log and index as `settings` name them; close them at the end."""
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
@@ -69,7 +69,7 @@ def open_ports(settings: Settings) -> Iterator[Ports]:
 def read_settings(
     component: str | None, overrides: dict[str, Any], *, must_be_there: bool | None = None
 ) -> Settings:
-    """Settings of a command: its options (those given) win over everything else.
+    """Read a command's settings: its options (those given) win over everything else.
 
     Args:
         component: Whose `.env` counts; None for a command that looks after what other commands have made.
@@ -111,7 +111,7 @@ def check_port(settings: Settings) -> None:
 
 @contextmanager
 def stop_on(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
-    """Whether one of these signals has come; the second Ctrl-C interrupts at once."""
+    """Yield whether one of these signals has come; the second Ctrl-C interrupts at once."""
     stopped = False
 
     def stop(signal_number: int, stack_frame: object) -> None:
@@ -129,7 +129,7 @@ def stop_on(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def ending_on(number: signal.Signals) -> Iterator[None]:
-    """While it lasts, this signal ends the process as an exit does: what is open is closed and removed."""
+    """Let this signal end the process as an exit does: what is open is closed and removed."""
 
     def end(signal_number: int, stack_frame: object) -> None:
         raise SystemExit(128 + signal_number)
@@ -142,6 +142,6 @@ def ending_on(number: signal.Signals) -> Iterator[None]:
 
 
 def stopped() -> int:
-    """Say that the work was interrupted; the exit code of that."""
+    """Say that the work was interrupted; return the exit code of that."""
     console.err.print("stopped; the same command goes on from there")
     return STOPPED

@@ -9,13 +9,10 @@ from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS
 
 
 def parse_time_ms(option: str, text: str, zone: datetime.tzinfo) -> int:
-    """The event time that an option names: ISO 8601, or milliseconds since 1970 UTC.
+    """Return the event time that `option` names by `text`: ISO 8601, or milliseconds since 1970 UTC.
 
-    Args:
-        option: Name of the option, for errors.
-        text: What was given.
-        zone: Where a time without an offset is read; an hour that comes twice is its first, one that is
-            skipped moves on by the gap.
+    A time without an offset is read in `zone`; an hour that comes twice is its first, one that is skipped
+    moves on by the gap.
 
     Raises:
         Misconfigured: Neither of the two.
@@ -31,6 +28,15 @@ def parse_time_ms(option: str, text: str, zone: datetime.tzinfo) -> int:
         raise Misconfigured(
             f"{option} {text!r} is not an ISO 8601 time; an example of one is 2026-05-01T08:00:00+02:00"
         ) from error
+
+
+def parse_bounds_ms(
+    from_text: str | None, to_text: str | None, zone: datetime.tzinfo
+) -> tuple[int | None, int | None]:
+    """Return the event times of `--from` and `--to` as `parse_time_ms` does; None for one not given."""
+    from_ms = None if from_text is None else parse_time_ms("--from", from_text, zone)
+    to_ms = None if to_text is None else parse_time_ms("--to", to_text, zone)
+    return from_ms, to_ms
 
 
 def _in_calendar(ms: int) -> int:

@@ -61,16 +61,13 @@ STAGES: dict[str, StageRights] = {
 def set_up_store(url: str, access: StoreAccess, *, image_days: int = 0, metadata_days: int = 0) -> list[str]:
     """Make the bucket and its retention rules, where they are not as they should be; again is no harm.
 
-    Rules of others in the bucket stay as they are.
+    Rules of others in the bucket stay as they are. What there is now is returned, a line each.
 
     Args:
         url: `s3://bucket[/prefix]`; any other store needs nothing.
         access: The service, and a key that may make buckets.
         image_days: Days after which frames are removed; 0: never.
-        metadata_days: Days after which detections are removed; 0: never.
-
-    Returns:
-        What there is now, a line each.
+        metadata_days: The same of detections.
 
     Raises:
         Misconfigured: The key lacks a right, or the URL is none.
@@ -98,7 +95,7 @@ def set_up_store(url: str, access: StoreAccess, *, image_days: int = 0, metadata
 
 
 def missing_rights(url: str, access: StoreAccess, stage: str) -> list[str]:
-    """The rights that the key lacks for a stage, such as `s3:PutObject on media/*`; nothing is changed.
+    """Return the rights that the key lacks for a stage, such as `s3:PutObject on media/*`; change nothing.
 
     Raises:
         Misconfigured: There is no such bucket, or the service does no conditional puts.
@@ -137,7 +134,7 @@ def missing_rights(url: str, access: StoreAccess, stage: str) -> list[str]:
 
 
 def policy(bucket: str, stage: str, *, prefix: str = "") -> dict[str, Any]:
-    """The least policy, in AWS's language, under which a stage's key can do its work."""
+    """Return the least policy, in AWS's language, under which a stage's key can do its work."""
     rights = STAGES[stage]
     arn = f"arn:aws:s3:::{bucket}"
     start = f"{prefix}/" if prefix else ""
@@ -234,7 +231,7 @@ def _comparable(rules: list[dict[str, Any]]) -> list[str]:
 
 
 def _may(ask: Any, bucket: str) -> bool:
-    """Whether the service lets us do it; that there is nothing there is no refusal."""
+    """Return whether the service lets us do it; that there is nothing there is no refusal."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     from frametally.adapters.s3.service import error_code, service_failure
@@ -260,7 +257,7 @@ def _may(ask: Any, bucket: str) -> bool:
 
 
 def refused(code: str) -> FrametallyError:
-    """The service's word for a key, a secret or a clock that it does not take, as our error."""
+    """Return our error for the code by which the service refuses a key, a secret or a clock."""
     from frametally.adapters.s3.failures import failure
 
     return failure(Exception(f"<Code>{code}</Code>"), done="read", what="", key="", place="the store")

@@ -78,11 +78,9 @@ class Finding(NamedTuple):
 
 
 def examine(settings: Settings, *, model_files: Callable[[], Sequence[KnownFile]]) -> Iterator[Finding]:
-    """Every check of everything but the settings themselves, one after the other.
+    """Check everything but the settings themselves, one after the other.
 
-    Args:
-        settings: What to look at.
-        model_files: Gives the default model's files; may raise `ImportError` where no consumer is installed.
+    `model_files` gives the default model's files, or raises `ImportError` where no consumer is installed.
     """
     yield from port_rows(settings)
     yield from model_rows(settings, model_files)
@@ -91,12 +89,13 @@ def examine(settings: Settings, *, model_files: Callable[[], Sequence[KnownFile]
 
 
 def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Finding]:
-    """Every setting with where it came from; a component's own `.env` has rows of its own.
+    """Yield every setting with where it came from; a component's own `.env` has rows of its own.
 
-    Args:
-        overrides: What the command line has set, by name.
+    `overrides` are those that the command line has set, by name.
     """
-    given = {name for name, value in (overrides or {}).items() if value is not None}
+    given = {
+        f"{ENV_PREFIX}{name.upper()}": value for name, value in (overrides or {}).items() if value is not None
+    }
     environment = {key.upper(): value for key, value in os.environ.items() if value}
     root = _read_env_file(Path(".env"))
     components = {
@@ -106,17 +105,17 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
     }
     for name, field in Settings.model_fields.items():
         variable = f"{ENV_PREFIX}{name.upper()}"
-        if name in given:
-            yield Finding("settings", variable, _shown(name, (overrides or {})[name]), "command line")
+        default = {variable: field.get_default(call_default_factory=True)}
+        sources: dict[str, Mapping[str, object]] = {
+            "command line": given,
+            "environment": environment,
+            ".env": root,
+            "default": default,
+        }
+        where = next(where for where, values in sources.items() if variable in values)
+        yield Finding("settings", variable, _shown(name, sources[where][variable]), where)
+        if where in ("command line", "environment"):
             continue
-        if variable in environment:
-            yield Finding("settings", variable, _shown(name, environment[variable]), "environment")
-            continue
-        if variable in root:
-            yield Finding("settings", variable, _shown(name, root[variable]), ".env")
-        else:
-            default = field.get_default(call_default_factory=True)
-            yield Finding("settings", variable, _shown(name, default), "default")
         for component, found in components.items():
             if variable in found:
                 where = f"{COMPONENT_FOLDERS[component]}/.env, for the {component} alone"
@@ -130,7 +129,7 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
 
 
 def port_rows(settings: Settings) -> Iterator[Finding]:
-    """Store, log, index and ledger: opened, and every right that the stages need tried."""
+    """Open store, log, index and ledger, and try every right that the stages need."""
     for area, url, check in (
         ("store", settings.store_url, _check_store),
         ("log", settings.log_url, _check_log),
@@ -145,7 +144,7 @@ def port_rows(settings: Settings) -> Iterator[Finding]:
 
 
 def model_rows(settings: Settings, model_files: Callable[[], Sequence[KnownFile]]) -> Iterator[Finding]:
-    """Whether the files of the detector's model are there, with the right sha256."""
+    """Look whether the files of the detector's model are there, with the right sha256."""
     if settings.detector == "pixels":
         yield Finding("model", "pixels", "needs no files")
         return
@@ -181,7 +180,7 @@ def model_rows(settings: Settings, model_files: Callable[[], Sequence[KnownFile]
 
 
 def software_rows() -> Iterator[Finding]:
-    """Python and the main libraries; those of stages that are not installed here are no fault."""
+    """Look at Python and the main libraries; those of stages that are not installed here are no fault."""
     version = ".".join(map(str, sys.version_info[:3]))
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding("software", "Python", version, remedy="" if fits else "use Python 3.11, 3.12 or 3.13")
@@ -196,7 +195,7 @@ def software_rows() -> Iterator[Finding]:
 
 
 def disk_row(settings: Settings) -> Finding:
-    """Free space where the data folder is, against `min_free_disk_mb`."""
+    """Compare the free space where the data folder is with `min_free_disk_mb`."""
     folder = settings.data_dir
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -211,7 +210,7 @@ def disk_row(settings: Settings) -> Finding:
 
 
 def clock_row(now_s: float, probe: ObjectInfo | None) -> Finding:
-    """Whether this machine's clock can be right: the year, and the store's idea of the time."""
+    """Look whether this machine's clock can be right: the year, and the store's idea of the time."""
     if not 0 < now_s < 10**11:
         return Finding(
             "clock", "system clock", f"{now_s} s from 1970", remedy="set the clock of this machine"
@@ -276,7 +275,7 @@ def _check_log(settings: Settings, shown: str) -> Iterator[Finding]:
 
 
 def _other_topics(settings: Settings, log: FrameLog) -> list[tuple[str, int]]:
-    """The other topics that models read, each with the messages that it holds."""
+    """Return the other topics that models read, each with the messages that it holds."""
     try:
         with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
             models = ledger.models()

@@ -13,14 +13,8 @@ from frametally.settings.stages import Settings
 def set_up_log(settings: Settings, *, check_only: bool) -> Iterator[str]:
     """Make the topic if it is not there, with as many partitions, copies and hours as set.
 
-    What is there stays as it is, but for the hours that messages are kept.
-
-    Args:
-        settings: The log and its topic.
-        check_only: Make nothing.
-
-    Yields:
-        A line about what was done; none for an embedded log, which needs nothing.
+    What is there stays as it is, but for the hours that messages are kept. Each line yielded says what was
+    done; an embedded log needs nothing, and has none.
 
     Raises:
         Misconfigured: The topic is missing and may not be made, or Kafka cannot be used.

@@ -11,7 +11,7 @@ from frametally.settings.stages import Settings
 
 
 def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """The count index: what it must have, and the rights of the user that is set.
+    """Set up the count index: what it must have, and the rights of the user that is set.
 
     Raises:
         Misconfigured: A right is missing, or the index is another program's.
@@ -30,7 +30,7 @@ def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
 
 
 def ledger_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """The ledger: its tables.
+    """Set up the ledger: its tables.
 
     Raises:
         Misconfigured: A right is missing, or the database is another program's.

@@ -25,7 +25,7 @@ class Server(NamedTuple):
 
 
 def named_servers(settings: Settings) -> Iterator[Server]:
-    """The servers of store, log, index and ledger; embedded parts have none."""
+    """Yield the servers of store, log, index and ledger; embedded parts have none."""
     urls = {
         "store": settings.store_endpoint,
         "log": settings.log_url,
@@ -43,10 +43,10 @@ def named_servers(settings: Settings) -> Iterator[Server]:
                 yield Server(what, parts.hostname, parts.port or _PORTS[scheme])
 
 
-def why_unreachable(server: Server, *, timeout_s: float = _TIMEOUT_S) -> str:
-    """One line of what is wrong and what to do; empty if a connection is accepted."""
+def why_unreachable(server: Server) -> str:
+    """Return a line of what is wrong and what to do; empty if a connection is accepted."""
     try:
-        with socket.create_connection((server.host, server.port), timeout=timeout_s):
+        with socket.create_connection((server.host, server.port), timeout=_TIMEOUT_S):
             return ""
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__

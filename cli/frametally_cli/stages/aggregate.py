@@ -14,7 +14,7 @@ from frametally.process.reports import exit_code
 from frametally_cli.console import output as console
 from frametally_cli.console.aggregate import dry_run_lines
 from frametally_cli.options.ports import Ports
-from frametally_cli.options.times import parse_time_ms
+from frametally_cli.options.times import parse_bounds_ms
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection, select
@@ -22,16 +22,13 @@ from frametally_hadoop.running.workspace import clear_workspaces
 
 
 def asked_days(from_text: str | None, to_text: str | None, *, recount: bool) -> DaySelection:
-    """The days that `--from`, `--to` and `--all` ask for. Raises `Misconfigured`."""
-    from_ms, to_ms = (
-        None if text is None else parse_time_ms(option, text, datetime.UTC)
-        for option, text in (("--from", from_text), ("--to", to_text))
-    )
+    """Select the days that `--from`, `--to` and `--all` ask for. Raises `Misconfigured`."""
+    from_ms, to_ms = parse_bounds_ms(from_text, to_text, datetime.UTC)
     return select(from_ms=from_ms, to_ms=to_ms, recount=recount)
 
 
 def count_once(ports: Ports, selection: DaySelection = ALL_DAYS, *, wait: bool = True) -> int:
-    """One aggregation, after any other on this machine; the exit code.
+    """Aggregate once, after any other on this machine; return the exit code.
 
     Raises:
         Retryable: `wait` is False, and another is at work; or as `driver.aggregate`.
@@ -63,7 +60,7 @@ def count_every(
     afterwards: Callable[[], object],
     should_stop: Callable[[], bool],
 ) -> int:
-    """Aggregations at a fixed pace, each followed by `afterwards`; the exit code, once it should stop.
+    """Aggregate at a fixed pace, each time followed by `afterwards`; return the exit code, told to stop.
 
     Raises:
         Misconfigured: `period` is none, or nothing can be counted until a person changes something.
@@ -80,7 +77,7 @@ def count_every(
 
 
 def tell_dry_run(ports: Ports, selection: DaySelection, *, as_json: bool) -> int:
-    """Say what would be counted; the exit code."""
+    """Say what would be counted; return the exit code."""
     with console.stage_bar("plan") as bar:
         found = dry_run(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
     body = found._asdict() | {
