@@ -102,6 +102,11 @@ class ImageName(NamedTuple):
     medium_hex: str
     frame_index: int
 
+    @property
+    def file_name(self) -> str:
+        """The last part itself."""
+        return f"{self.captured_at_ms}-{self.medium_hex}-{self.frame_index}.jpg"
+
 
 def parse_image_name(name: str) -> ImageName | None:
     """Return the parts of an image key's last part, or None if `name` is something else."""

@@ -10,7 +10,6 @@ that of the day's first picture: all of that day's pictures move by as much, als
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -28,7 +27,7 @@ from frametally.media.manifests import (
     pictures_identity,
     weaker,
 )
-from frametally.media.stored_images import announced_images, announcement_of, bitmap_of, image_path_of
+from frametally.media.stored_images import announced_images, announcement_of, bitmap_of
 from frametally.media.undo import put_tombstone, store_manifest
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -132,13 +131,14 @@ def finish(
     if old.kind == "video":
         _forget_ranges_again(store, correction, targets)
     log.create_topic(settings.topic, settings.log_partitions)
+    images = [name for text in correction.images if (name := keys.parse_image_name(text)) is not None]
     missing: list[str] = []
     batch: list[FrameAnnouncement] = []
-    for done, name in enumerate(correction.images):
-        progress.update(done, len(correction.images), old.name)
+    for done, name in enumerate(images):
+        progress.update(done, len(images), old.name)
         announcement = _move(store, correction, targets, name)
         if announcement is None:
-            missing.append(image_path_of(old.source, name))
+            missing.append(keys.image_key(old.source, *name))
             continue
         targets.note(announcement)
         batch.append(announcement)
@@ -150,13 +150,12 @@ def finish(
     if old.sha256 not in targets.identities:
         delete_manifest(store, old.sha256, revision=old.revision)
     if correction.delete_images:
-        for name in correction.images:
-            key = image_path_of(old.source, name)
+        for key in (keys.image_key(old.source, *name) for name in images):
             if key not in targets.image_paths:
                 store.delete(key)
     store.delete(keys.correction_key(media_of(old)))
-    progress.update(len(correction.images), len(correction.images), old.name)
-    return Corrected(correction, len(correction.images) - len(missing), missing)
+    progress.update(len(images), len(images), old.name)
+    return Corrected(correction, len(images) - len(missing), missing)
 
 
 class _Targets:
@@ -186,6 +185,9 @@ class _Targets:
     def media_at(self, captured_at_ms: int) -> str:
         """Return what a frame of that new event time carries."""
         sha256 = self.identity_at(captured_at_ms)
+        return keys.media_id(sha256, self.revision_of(sha256))
+
+    def revision_of(self, sha256: str) -> int:
         if sha256 not in self._revisions:
             found = find_manifest(self._store, sha256)
             old = self._correction.manifest
@@ -193,7 +195,7 @@ class _Targets:
                 self._revisions[sha256] = old.revision + 1
             else:
                 self._revisions[sha256] = found.revision if found else next_revision(self._store, sha256)
-        return keys.media_id(sha256, self._revisions[sha256])
+        return self._revisions[sha256]
 
     def note(self, announcement: FrameAnnouncement) -> None:
         self._noted[self.identity_at(announcement.captured_at_ms)].append(announcement)
@@ -230,7 +232,7 @@ class _Targets:
             frames_announced=len(frames),
             state=old.state if whole else "producing",
             announced_frames=bitmap_of([frame.frame_index for frame in frames]),
-            revision=keys.parse_media_id(self.media_at(0))[1],
+            revision=self.revision_of(old.sha256),
         )
 
     def _pictures(
@@ -238,34 +240,36 @@ class _Targets:
     ) -> MediaManifest:
         """Return the day's manifest `found` with `frames` added; one of an earlier revision is replaced."""
         correction, old = self._correction, self._correction.manifest
-        before = found if found is not None and found.revision == self._revisions[sha256] else None
+        revision = self.revision_of(sha256)
+        if found is None or found.revision != revision:
+            found = MediaManifest(
+                sha256=sha256,
+                name=old.name,
+                source=correction.source,
+                source_name=correction.source_name,
+                kind="pictures",
+                time_source=correction.time_source,
+                sampling=old.sampling,
+                frames_expected=0,
+                frames_put=0,
+                frames_announced=0,
+                state="complete",
+                revision=revision,
+            )
         names = {frame.image_path.rpartition("/")[2].removesuffix("-0.jpg") for frame in frames}
+        names.update(found.announced_pictures)
         times = [frame.captured_at_ms for frame in frames]
-        known = set(before.announced_pictures) if before else set()
-        waiting = before.frames_expected - before.frames_announced if before else 0
-        if before:
-            times += [
-                ms for ms in (before.first_captured_at_ms, before.last_captured_at_ms) if ms is not None
-            ]
-        announced = len(names | known)
-        return MediaManifest(
-            sha256=sha256,
-            name=before.name if before else old.name,
-            source=correction.source,
-            source_name=before.source_name if before else correction.source_name,
-            kind="pictures",
-            time_source=weaker(before.time_source, correction.time_source)
-            if before
-            else correction.time_source,
+        times += [ms for ms in (found.first_captured_at_ms, found.last_captured_at_ms) if ms is not None]
+        return msgspec.structs.replace(
+            found,
+            time_source=weaker(found.time_source, correction.time_source),
             sampling=old.sampling,
             first_captured_at_ms=min(times),
             last_captured_at_ms=max(times),
-            frames_expected=announced + max(waiting, 0),
-            frames_put=announced,
-            frames_announced=announced,
-            state=before.state if before else "complete",
-            announced_pictures=sorted(names | known),
-            revision=self._revisions[sha256],
+            frames_expected=len(names) + max(found.frames_expected - found.frames_announced, 0),
+            frames_put=len(names),
+            frames_announced=len(names),
+            announced_pictures=sorted(names),
         )
 
 
@@ -275,8 +279,9 @@ def _note(store: ObjectStore, manifest: MediaManifest, **change: object) -> Corr
     if manifest.kind == "pictures":
         forgotten = forgotten_by(list_tombstones(store))
         media = media_of(manifest)
-        images = [name for name in images if not is_forgotten(media, _time_of(name), forgotten)]
-    correction = Correction(manifest=manifest, images=images, **change)  # type: ignore[arg-type]
+        images = [name for name in images if not is_forgotten(media, name.captured_at_ms, forgotten)]
+    names = [name.file_name for name in images]
+    correction = Correction(manifest=manifest, images=names, **change)  # type: ignore[arg-type]
     store.put(keys.correction_key(media_of(manifest)), encode(correction))
     return correction
 
@@ -284,7 +289,7 @@ def _note(store: ObjectStore, manifest: MediaManifest, **change: object) -> Corr
 def _forget_ranges_again(store: ObjectStore, correction: Correction, targets: _Targets) -> None:
     old = correction.manifest
     stones = [stone for stone in list_tombstones(store) if stone.media == media_of(old)]
-    revision = keys.parse_media_id(targets.media_at(0))[1]
+    revision = targets.revision_of(old.sha256)
     moved = msgspec.structs.replace(old, source=correction.source, revision=revision)
     ranges = [(s.from_ms, s.to_ms) for s in stones if not (s.from_ms is None and s.to_ms is None)]
     for from_ms, to_ms in merged(ranges):
@@ -298,15 +303,12 @@ def _forget_ranges_again(store: ObjectStore, correction: Correction, targets: _T
 
 
 def _move(
-    store: ObjectStore, correction: Correction, targets: _Targets, name: str
+    store: ObjectStore, correction: Correction, targets: _Targets, name: keys.ImageName
 ) -> FrameAnnouncement | None:
     """Put one picture under its new key; return its announcement, None if the store has lost it."""
-    parsed = keys.parse_image_name(name)
-    if parsed is None:
-        return None
-    moved = parsed._replace(captured_at_ms=parsed.captured_at_ms + correction.shift_ms)
+    moved = name._replace(captured_at_ms=name.captured_at_ms + correction.shift_ms)
     key = keys.image_key(correction.source, *moved)
-    data = _first_of(store, [image_path_of(correction.manifest.source, name), key])
+    data = _first_of(store, [keys.image_key(correction.manifest.source, *name), key])
     if data is None:
         return None
     if not store.put(key, data, if_absent=True, durable=correction.delete_images):
@@ -330,14 +332,6 @@ def _first_of(store: ObjectStore, candidates: list[str]) -> bytes | None:
 
 
 def _announce(log: FrameLog, topic: str, batch: list[FrameAnnouncement]) -> None:
-    def messages() -> Iterator[tuple[bytes, bytes]]:
-        for frame in batch:
-            yield keys.frame_log_key(frame.source, frame.captured_at_ms), encode(frame)
-
-    if batch:
-        log.publish(topic, messages())
-
-
-def _time_of(name: str) -> int:
-    parsed = keys.parse_image_name(name)
-    return parsed.captured_at_ms if parsed else 0
+    log.publish(
+        topic, [(keys.frame_log_key(frame.source, frame.captured_at_ms), encode(frame)) for frame in batch]
+    )

@@ -13,7 +13,7 @@ from frametally.media.manifests import list_tombstones
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameAnnouncement, MediaManifest, TimeSource
 from frametally.rules.frame_bitmap import FrameBitmap
-from frametally.rules.times import DAY_MS, days_of_span, in_range
+from frametally.rules.times import DAY_MS, days_of_span
 
 
 def announcement_of(
@@ -39,19 +39,7 @@ def announcement_of(
     )
 
 
-def image_path_of(source: str, image_name: str) -> str:
-    """Return the key of the picture of that name, the last part of an image key, under `source`.
-
-    Raises:
-        ValueError: No such name.
-    """
-    parsed = keys.parse_image_name(image_name)
-    if parsed is None:
-        raise ValueError(f"{image_name!r} is no name of a stored picture")
-    return keys.image_key(source, *parsed)
-
-
-def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[str]:
+def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[keys.ImageName]:
     """Return the names of the stored pictures of a medium's announced frames, by event time.
 
     Of pictures the manifest tells them. Of a video it tells decode indices, and the store is listed; earlier
@@ -61,7 +49,8 @@ def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[str]:
         Misconfigured: It cannot be told which of several pictures of one index is the one.
     """
     if manifest.kind == "pictures":
-        return sorted((f"{name}-0.jpg" for name in manifest.announced_pictures), key=_time_and_name)
+        parsed = (keys.parse_image_name(f"{name}-0.jpg") for name in manifest.announced_pictures)
+        return sorted(name for name in parsed if name is not None)
     starts = {manifest.start_ms} | {
         stone.start_ms
         for stone in list_tombstones(store)
@@ -69,7 +58,7 @@ def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[str]:
     }
     times_of: dict[int, set[int]] = defaultdict(set)
     announced = FrameBitmap(manifest.announced_frames)
-    for name in stored_images(store, manifest):
+    for name in _images_of_revisions(store, manifest):
         if name.frame_index in announced:
             times_of[name.frame_index].add(name.captured_at_ms)
     found = []
@@ -82,38 +71,28 @@ def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[str]:
                 f"frame {frame_index} of {manifest.name} has {len(times)} stored pictures, left by earlier "
                 "`forget`s: forget it with --delete-images and produce it again with the right time"
             )
-        found.append(f"{min(right or times)}-{manifest.sha256[:12]}-{frame_index}.jpg")
-    return sorted(found, key=_time_and_name)
+        found.append(keys.ImageName(min(right or times), manifest.sha256[:12], frame_index))
+    return sorted(found)
 
 
-def stored_images(store: ObjectStore, manifest: MediaManifest) -> Iterator[keys.ImageName]:
+def _images_of_revisions(store: ObjectStore, manifest: MediaManifest) -> Iterator[keys.ImageName]:
     """Yield the stored pictures of a video from its first to its last announced frame, of any revision."""
     first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
     if first_ms is None or last_ms is None:
         return
     for day in days_of_span(first_ms, last_ms):
-        for info in store.list(keys.image_folder(manifest.source, keys.utc_day(day * DAY_MS))):
-            name = keys.parse_image_name(info.key.rpartition("/")[2])
-            if (
-                name is not None
-                and name.medium_hex == manifest.sha256[:12]
-                and first_ms <= name.captured_at_ms <= last_ms
-            ):
+        folder = keys.image_folder(manifest.source, keys.utc_day(day * DAY_MS))
+        for name in images_of_video(store, folder, manifest):
+            if first_ms <= name.captured_at_ms <= last_ms:
                 yield name
 
 
-def all_images(store: ObjectStore, manifest: MediaManifest) -> Iterator[str]:
-    """Yield the keys of all that the store has of a video under its source, of any revision and time."""
-    for info in store.list(f"{keys.IMAGES}/{manifest.source}"):
+def images_of_video(store: ObjectStore, folder: str, manifest: MediaManifest) -> Iterator[keys.ImageName]:
+    """Yield the pictures of a video, of any revision and time, that lie in or below a folder of the store."""
+    for info in store.list(folder):
         name = keys.parse_image_name(info.key.rpartition("/")[2])
         if name is not None and name.medium_hex == manifest.sha256[:12]:
-            yield info.key
-
-
-def is_within(image_name: str, from_ms: int | None, to_ms: int | None) -> bool:
-    """Return whether the picture of that name is of `[from_ms, to_ms)`; None leaves that end open."""
-    parsed = keys.parse_image_name(image_name)
-    return parsed is not None and in_range(parsed.captured_at_ms, from_ms, to_ms)
+            yield name
 
 
 def bitmap_of(frame_indices: Collection[int]) -> bytes:
@@ -122,8 +101,3 @@ def bitmap_of(frame_indices: Collection[int]) -> bytes:
     for frame_index in frame_indices:
         bitmap.add(frame_index)
     return bytes(bitmap)
-
-
-def _time_and_name(name: str) -> tuple[int, str]:
-    parsed = keys.parse_image_name(name)
-    return (parsed.captured_at_ms if parsed else 0, name)

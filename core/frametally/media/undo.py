@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,25 +16,21 @@ from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.media.manifest_update import delete_manifest
 from frametally.media.manifests import find_manifest, list_manifests, media_of
-from frametally.media.stored_images import all_images, announced_images, image_path_of, is_within
+from frametally.media.stored_images import announced_images, images_of_video
 from frametally.ports.ledger import Extent, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest, encode
+from frametally.rules.times import in_range
 from frametally.undo_records import Tombstone
 
 _SHA256_PREFIX = re.compile(r"[0-9a-f]{6,64}")
-_READ_BYTES = 1 << 20
 
 
 class Target(NamedTuple):
-    """What is to be forgotten of one medium: `[from_ms, to_ms)`, both None for all of it.
+    """What is to be forgotten of one medium: event times `[from_ms, to_ms)`, both None for all of it.
 
-    Attributes:
-        manifest: The medium.
-        from_ms: Event time from which on.
-        to_ms: Event time before which.
-        extent: How much of that was detected.
+    `extent` is how much of that was detected.
     """
 
     manifest: MediaManifest
@@ -164,12 +160,15 @@ def put_tombstone(
 def _images_in(store: ObjectStore, target: Target) -> set[str]:
     """Return the keys of the pictures to delete: of a whole video, also those that earlier revisions left."""
     manifest = store_manifest(store, target.manifest)
+    names: Iterable[keys.ImageName]
     if manifest.kind == "video" and target.whole:
-        return set(all_images(store, manifest))
+        names = images_of_video(store, f"{keys.IMAGES}/{manifest.source}", manifest)
+    else:
+        names = announced_images(store, manifest)
     return {
-        image_path_of(manifest.source, name)
-        for name in announced_images(store, manifest)
-        if is_within(name, target.from_ms, target.to_ms)
+        keys.image_key(manifest.source, *name)
+        for name in names
+        if in_range(name.captured_at_ms, target.from_ms, target.to_ms)
     }
 
 
@@ -186,11 +185,8 @@ def _named(manifests: Sequence[MediaManifest]) -> str:
 
 
 def _sha256_of(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while piece := file.read(_READ_BYTES):
-                digest.update(piece)
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise Misconfigured(f"{path}: cannot be read ({error.strerror})") from error
-    return digest.hexdigest()

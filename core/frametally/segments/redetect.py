@@ -16,7 +16,7 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.media.manifests import forgotten_by, list_manifests, list_tombstones, media_of
-from frametally.media.stored_images import announced_images, announcement_of, is_within
+from frametally.media.stored_images import announced_images, announcement_of
 from frametally.media.undo import media_of_source
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -29,7 +29,7 @@ from frametally.records import (
     decode,
     encode,
 )
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, in_range
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segments.contents import read_header
 from frametally.settings.stages import Settings
@@ -39,13 +39,9 @@ _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,90}")  # with the prefix it has to b
 
 
 class RedetectReport(NamedTuple):
-    """What was announced again.
+    """How many frames were announced again on `topic`.
 
-    Attributes:
-        topic: Where.
-        announced: Frames that were announced.
-        known: Frames that the model has been used on already; they were left out.
-        skipped: Frames that the store lacks, or whose picture is spoiled.
+    `known` were left out, as the model has been used on them; `skipped` the store lacks, or they are spoiled.
     """
 
     topic: str
@@ -96,15 +92,7 @@ def redetect(
     In memory are the names of one medium's frames, of those that the model has in one source's UTC day, and
     where in the segments each source's lines lie.
 
-    Args:
-        settings: How many partitions a new topic has.
-        store: Where manifests, frames and segments lie.
-        log: Where to announce.
-        model: Model id of the consumer that will detect them.
-        progress: Told how many of the media's frames have been looked at.
-        source: Only this source: its slug, or as it was written.
-        from_ms: Only frames from this event time on.
-        to_ms: Only frames before this event time.
+    `source` is a slug, or a source as it was written; only frames of `[from_ms, to_ms)` are announced.
 
     Raises:
         Misconfigured: No model id, no such source, or frames that cannot be told apart.
@@ -185,11 +173,10 @@ def _frames(
 ) -> Iterator[_Frame]:
     """Yield the announced frames of `manifests` in `[from_ms, to_ms)` that are not forgotten."""
     for manifest in manifests:
-        for text in announced_images(store, manifest):
-            name = keys.parse_image_name(text)
-            if name is None or not is_within(text, from_ms, to_ms):
-                continue
-            if not is_forgotten(media_of(manifest), name.captured_at_ms, forgotten):
+        media = media_of(manifest)
+        for name in announced_images(store, manifest):
+            time_ms = name.captured_at_ms
+            if in_range(time_ms, from_ms, to_ms) and not is_forgotten(media, time_ms, forgotten):
                 yield _Frame(manifest, name)
 
 
