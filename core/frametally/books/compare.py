@@ -19,16 +19,7 @@ from frametally.rules.times import DAY_MS, in_range
 
 
 class Side(NamedTuple):
-    """What one model says of one source, label and interval.
-
-    Attributes:
-        frames: Distinct frames analysed.
-        detections: Boxes of the label.
-        peak: Most of them in one frame.
-        objects: Unique objects; None where they were not measured.
-        analysed_fps: Rate at which the slowest hour of it was analysed; None where tracking was off.
-        evidence: The frames that show most, at most five.
-    """
+    """What one model says of one source, label and interval; fields as in `IntervalCount` and `Coverage`."""
 
     frames: int
     detections: int
@@ -52,9 +43,6 @@ class Comparison(NamedTuple):
     """Two models over the footage that both have seen.
 
     Attributes:
-        model_a: The first model's id.
-        model_b: The second one's.
-        interval_s: Length of the compared intervals.
         differences: By source, label and time.
         compared: Bars that at least one of the two shows, in intervals that both have seen.
         gaps_a: Intervals (of one source) that only the second model has seen.
@@ -85,15 +73,8 @@ def compare_models(
 ) -> Comparison:
     """Compare the current runs of two models.
 
-    Args:
-        store: Has the runs.
-        model_a: A model's id, or the beginning of count.
-        model_b: Another.
-        interval_s: Seconds of the compared intervals; default: the longest that both are stored in.
-        source: Only this source's slug.
-        label: Only this label.
-        from_ms: Only intervals that begin then or later.
-        to_ms: Only intervals that begin before.
+    A model is given by its id or the beginning of it. Only intervals that begin in `[from_ms, to_ms)` are
+    compared, by default of the longest `interval_s` that both are stored in.
 
     Raises:
         Misconfigured: No such model, or no stored interval that both have and that divides the asked count.
@@ -107,43 +88,42 @@ def compare_models(
     asked_s = interval_s or base_s
     sides = []
     for name in names:
-        table = _Table(asked_s * 1000, source, label)
+        table = _Table(asked_s * 1000, source, label, from_ms, to_ms)
         for run in runs:
             if (run.model, run.interval_s) == (name, base_s):
-                table.add(*read_run(store, run), from_ms=from_ms, to_ms=to_ms)
+                table.add(*read_run(store, run))
         sides.append(table)
     return _compare(names[0], names[1], asked_s, sides[0], sides[1])
 
 
 class _Table:
-    def __init__(self, interval_ms: int, source: str | None, label: str | None) -> None:
+    def __init__(
+        self, interval_ms: int, source: str | None, label: str | None, from_ms: int | None, to_ms: int | None
+    ) -> None:
         self._interval_ms = interval_ms
         self._source = source
         self._label = label
+        self._from_ms = from_ms
+        self._to_ms = to_ms
         self.frames: defaultdict[tuple[str, int], int] = defaultdict(int)
         self.fps: defaultdict[tuple[str, int], list[float | None]] = defaultdict(list)
         self.counts: defaultdict[tuple[str, str, int], list[IntervalCount]] = defaultdict(list)
 
-    def add(
-        self,
-        counts: Sequence[IntervalCount],
-        coverage: Sequence[Coverage],
-        *,
-        from_ms: int | None,
-        to_ms: int | None,
-    ) -> None:
-        def is_wanted(source: str, start_ms: int) -> bool:
-            return (self._source is None or source == self._source) and in_range(start_ms, from_ms, to_ms)
-
+    def add(self, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]) -> None:
         for seen in coverage:
             start_ms = seen.interval_start_ms // self._interval_ms * self._interval_ms
-            if is_wanted(seen.source, start_ms):
+            if self._is_wanted(seen.source, start_ms):
                 self.frames[seen.source, start_ms] += seen.frames
                 self.fps[seen.source, start_ms].append(seen.analysed_fps)
         for count in counts:
             start_ms = count.interval_start_ms // self._interval_ms * self._interval_ms
-            if is_wanted(count.source, start_ms) and (self._label is None or count.label == self._label):
+            is_of_label = self._label is None or count.label == self._label
+            if is_of_label and self._is_wanted(count.source, start_ms):
                 self.counts[count.source, count.label, start_ms].append(count)
+
+    def _is_wanted(self, source: str, start_ms: int) -> bool:
+        is_of_source = self._source is None or source == self._source
+        return is_of_source and in_range(start_ms, self._from_ms, self._to_ms)
 
     def side(self, source: str, label: str, start_ms: int) -> Side:
         counts = self.counts.get((source, label, start_ms), [])

@@ -46,17 +46,8 @@ def frames_of_bar(
     """Yield every frame of `[from_ms, to_ms)` with counted boxes of `labels`, by event time and image_path.
 
     Reads those bytes of those segments in which such frames can stand, some minutes of event time at once.
-
-    Args:
-        store: Has the segments.
-        ledger: Knows where in them the lines are; brought up to the store by the caller.
-        model: Whose detections.
-        source: Slug of the source.
-        labels: Class names; empty: all.
-        from_ms: Start of the bar.
-        to_ms: End of the bar, exclusive.
-        limits: Which boxes count.
-        after: `(captured_at_ms, image_path)` of the last frame that was shown: go on behind it.
+    The caller has brought the ledger up to the store. No labels are all labels; with `after`, the
+    `(captured_at_ms, image_path)` of the last frame that was shown, it goes on behind that one.
 
     Raises:
         ObjectMissing: A segment has gone since the ledger was refreshed.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from frametally.errors import FrametallyError, Misconfigured
@@ -15,17 +14,7 @@ class NoSuchBar(FrametallyError):
 
 
 class ExplainedBar(NamedTuple):
-    """One bar as the count index has it.
-
-    Attributes:
-        model: Whose detections.
-        source: Slug of the source.
-        label: Class name.
-        start_ms: Start of its interval.
-        interval_s: Length of its interval.
-        detections: What the bar shows.
-        frames_analysed: Distinct frames in the interval, with or without the label.
-    """
+    """One bar as the count index has it; `frames_analysed` are with or without the label."""
 
     model: str
     source: str
@@ -52,13 +41,7 @@ def find_bar(
 ) -> ExplainedBar:
     """Return the bar of a source and a label that begins at `start_ms`.
 
-    Args:
-        index: Has the bars.
-        source: Slug of the source.
-        label: Class name.
-        start_ms: Start of its interval.
-        interval_s: Length of its interval; None: the coarsest stored one that is up to date.
-        model: Whose detections; None: the model published last.
+    By default it is of the model published last, and of the coarsest stored interval that is up to date.
 
     Raises:
         NoSuchBar: There is none.
@@ -70,7 +53,8 @@ def find_bar(
     model = model or series[0].model
     stored = sorted((entry.base_interval_s for entry in series if entry.model == model), reverse=True)
     if not stored:
-        raise Misconfigured(f"no model {model!r} is indexed; there are: {', '.join(_models(index))}")
+        known = ", ".join(dict.fromkeys(entry.model for entry in series))
+        raise Misconfigured(f"no model {model!r} is indexed; there are: {known}")
     end_ms = start_ms + (interval_s or stored[0]) * 1000
     stored = sorted(up_to_date(index, model, stored, start_ms, end_ms), reverse=True)
     interval_s = interval_s or stored[0]
@@ -99,7 +83,3 @@ def find_bar(
             f"there is no such bar: {frames} frames of {source} were analysed then, none shows {label!r}"
         )
     return ExplainedBar(model, source, label, start_ms, interval_s, detections, frames)
-
-
-def _models(index: CountIndex) -> Iterator[str]:
-    return iter(dict.fromkeys(entry.model for entry in index.series()))

@@ -19,7 +19,6 @@ class LogPosition(NamedTuple):
 
     Attributes:
         log_id: Identity of the topic; None while there is none.
-        topic: Its name.
         messages: Messages announced so far (repeats included), by their offsets.
         committed: Those that the group has committed.
         begin: By partition, the offset of the oldest message that is still there.
@@ -38,22 +37,11 @@ class LogPosition(NamedTuple):
         """Messages that are not committed."""
         return self.messages - self.committed
 
-    @property
-    def drained(self) -> bool:
-        """Whether everything is committed."""
-        return self.committed >= self.messages
-
 
 class LostMessages(NamedTuple):
     """Messages that the log had removed before this model's consumer read them.
 
-    Attributes:
-        log_id: Identity of the topic.
-        topic: Its name.
-        partition: Where they were.
-        messages: How many.
-        first_offset: They lie at or above this offset.
-        next_offset: They lie below this one.
+    So many `messages` of the offsets from `first_offset` to before `next_offset` are lost.
     """
 
     log_id: str
@@ -78,7 +66,7 @@ class SegmentPace(NamedTuple):
     eta_s: float | None
 
 
-def read_log(log: FrameLog, topic: str, model: str | None) -> LogPosition:
+def _read_log(log: FrameLog, topic: str, model: str | None) -> LogPosition:
     """Return the position of the model's group; without a topic nothing was ever announced."""
     try:
         ends, begin, log_id = log.end_offsets(topic), log.begin_offsets(topic), log.log_id(topic)
@@ -95,23 +83,17 @@ def read_logs(
     """Return the positions of the model's group on the topics that it reads.
 
     These are the one that its frames are announced again on (`frametally redetect`), those that its segments
-    name, and `topic`.
-
-    Args:
-        log: Where they are.
-        topic: The topic of this deployment.
-        model: The model, None for none.
-        chain: Its segments.
+    (`chain`) name, and `topic`, the deployment's own.
 
     Returns:
         The positions, that on `topic` first; and whether the model reads that one. A model that was only used
         on frames that were announced again does not: its position there is left out.
     """
-    here = read_log(log, topic, model)
+    here = _read_log(log, topic, model)
     if model is None:
         return [here], True
     others = {keys.redetect_topic(model), *(link.topic for link in chain)} - {topic}
-    elsewhere = [position for other in sorted(others) if (position := read_log(log, other, model)).log_id]
+    elsewhere = [position for other in sorted(others) if (position := _read_log(log, other, model)).log_id]
     reads = here.started or any(link.topic == topic for link in chain) or not elsewhere
     return [*([here] if reads else []), *elsewhere], reads
 

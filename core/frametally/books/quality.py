@@ -41,14 +41,9 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QualityReport(Record, frozen=True, kw_only=True):
-    """What was checked of one run (`_quality.json` in its folder).
+    """What was checked of one run (`_quality.json` in its folder); the first five fields are as in `Run`.
 
     Attributes:
-        run_id: The run's, as the next four.
-        model: See there.
-        params: See there.
-        interval_s: See there.
-        day: See there.
         frames: Distinct frames covered.
         detections: Boxes counted.
         duplicates_dropped: Lines that repeated a frame.
@@ -93,10 +88,6 @@ def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
 
 
 def newest_reports(store: ObjectStore, runs: Iterable[Run], most: int = 3) -> list[QualityReport]:
-    """Return the reports of the newest days among `runs` that have one, by day.
-
-    Raises:
-        Poison: One does not parse; the message names it.
-    """
+    """Return the reports of the newest days among `runs` that have one, by day. Raises as `read_quality`."""
     newest = sorted(runs, key=lambda run: (run.day, run.interval_s))[-most:]
     return [report for run in newest if (report := read_quality(store, run)) is not None]

@@ -94,7 +94,7 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
         for number, line in enumerate(lines, start=1):
             try:
                 record = _decode_line(line)
-                if not belongs(record, run):
+                if not _belongs(record, run):
                     raise Poison("a record of another model, interval or day")
             except Poison as error:
                 raise Poison(f"{key}, line {number}: {error}; {_remedy(run)}") from error
@@ -110,26 +110,15 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
     return counts, coverage
 
 
-def belongs(record: IntervalCount | Coverage, run: Run) -> bool:
-    """Return whether a record is of the run's model, interval and day."""
-    since_ms = record.interval_start_ms - keys.day_start_ms(run.day)
-    return (record.model, record.interval_s) == (run.model, run.interval_s) and 0 <= since_ms < DAY_MS
-
-
 def check_record(record: IntervalCount | Coverage, run: Run) -> None:
     """Raise `Poison` if a record is of another model, interval or day than its run."""
-    if not belongs(record, run):
+    if not _belongs(record, run):
         raise Poison(f"run {run.prefix} holds a record of another model, interval or day: {record!r:.200}")
 
 
-def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:
-    """Yield the tracks of a run, sorted by source and label.
-
-    Raises:
-        Poison: A file is missing, or a line does not parse; the message names it.
-    """
-    for line in _track_lines(store, run):
-        yield line.decode(Track)
+def _belongs(record: IntervalCount | Coverage, run: Run) -> bool:
+    since_ms = record.interval_start_ms - keys.day_start_ms(run.day)
+    return (record.model, record.interval_s) == (run.model, run.interval_s) and 0 <= since_ms < DAY_MS
 
 
 def find_tracks(
@@ -142,7 +131,7 @@ def find_tracks(
     """Yield those of a run's tracks that are `wanted`, by `order`; of the others only the head is read.
 
     Raises:
-        Poison: As `read_tracks`.
+        Poison: A file is missing, or a line does not parse; the message names it.
     """
     heads = ((line, line.decode(TrackHead)) for line in _track_lines(store, run))
     found = sorted(((order(head), line) for line, head in heads if wanted(head)), key=itemgetter(0))
@@ -188,20 +177,15 @@ def _current_pointers(store: ObjectStore) -> dict[DayKey, tuple[keys.RunPointerK
 
 
 def _read_pointer(store: ObjectStore, pointer: keys.RunPointerKey, info: ObjectInfo) -> CurrentDay:
-    key = info.key
-    problem = None
-    run = None
+    run, problem = None, None
     try:
-        run = decode(store.get(key), Run)
-    except Poison as error:
-        problem = str(error)
-    else:
-        if keys.run_pointer_key(run.model, run.params, run.interval_s, run.day, run.sequence) != key:
-            problem = "the run that it names belongs elsewhere"
+        run = decode(store.get(info.key), Run)
+        if _pointer_of(run) != info.key:
             run = None
-    if problem is not None:
-        problem = f"{key}: {problem}; remove it and run `frametally aggregate` again"
-    return CurrentDay(key, pointer.sequence, run, problem, info.modified_at_ms)
+            raise Poison("the run that it names belongs elsewhere")
+    except Poison as error:
+        problem = f"{info.key}: {error}; remove it and run `frametally aggregate` again"
+    return CurrentDay(info.key, pointer.sequence, run, problem, info.modified_at_ms)
 
 
 def _decode_line(line: bytes) -> IntervalCount | Coverage:
@@ -211,19 +195,23 @@ def _decode_line(line: bytes) -> IntervalCount | Coverage:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Poison(f"its key is not JSON: {error}") from error
     kind = key[0] if isinstance(key, list) and key else None
+    record: IntervalCount | Coverage
     if kind == "count":
-        count = decode(value, IntervalCount)
-        if key != ["count", count.source, count.label, count.interval_start_ms]:
-            raise Poison("its key and its record differ")
-        return count
-    if kind == "coverage":
-        coverage = decode(value, Coverage)
-        if key != ["coverage", coverage.source, coverage.interval_start_ms]:
-            raise Poison("its key and its record differ")
-        return coverage
-    raise Poison("not a JSON key of a count or a coverage, a TAB and its record")
+        record = decode(value, IntervalCount)
+        expected = ["count", record.source, record.label, record.interval_start_ms]
+    elif kind == "coverage":
+        record = decode(value, Coverage)
+        expected = ["coverage", record.source, record.interval_start_ms]
+    else:
+        raise Poison("not a JSON key of a count or a coverage, a TAB and its record")
+    if key != expected:
+        raise Poison("its key and its record differ")
+    return record
 
 
 def _remedy(run: Run) -> str:
-    pointer = keys.run_pointer_key(run.model, run.params, run.interval_s, run.day, run.sequence)
-    return f"remove {pointer} and run `frametally aggregate` again"
+    return f"remove {_pointer_of(run)} and run `frametally aggregate` again"
+
+
+def _pointer_of(run: Run) -> str:
+    return keys.run_pointer_key(run.model, run.params, run.interval_s, run.day, run.sequence)

@@ -9,6 +9,7 @@ medium's manifest is gone or speaks of a later revision. Frames of a range that 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from frametally import keys
@@ -45,8 +46,6 @@ class Status(NamedTuple):
         stages: One line per stage, in the order of the path.
         log_messages: Messages announced so far (repeats included) on the topics that the model reads.
         log_committed: Those that the model's group has committed.
-        pace: How fast segments come, and how long the rest will take.
-        lost: Messages that the log had removed before they were read.
         dead_letters: Open dead letters by cause.
         unidentified_dead_letters: Those among them that do not tell which frame they meant.
         behind: What has still to be done, one line each.
@@ -104,33 +103,31 @@ def read_status(
     return books.read(model, NoProgress()) if status.broken else status
 
 
+@dataclass(frozen=True)
 class _Books:
-    def __init__(
-        self, settings: Settings, store: ObjectStore, log: FrameLog, index: CountIndex, ledger: Ledger
-    ) -> None:
-        self._settings = settings
-        self._store = store
-        self._log = log
-        self._index = index
-        self._ledger = ledger
+    settings: Settings
+    store: ObjectStore
+    log: FrameLog
+    index: CountIndex
+    ledger: Ledger
 
     def read(self, model: str | None, progress: Progress) -> Status:
         model = model or self._default_model()
         if model is None:  # a ledger that has seen nothing yet
-            self._ledger.refresh(self._store, progress)
+            self.ledger.refresh(self.store, progress)
             model = self._default_model()
-        topic = self._settings.topic
-        logs_before = read_logs(self._log, topic, model, self._chain(model))
-        self._ledger.refresh(self._store, progress)
-        manifests, runs = self._ledger.manifests(), self._ledger.runs()
+        topic = self.settings.topic
+        logs_before = read_logs(self.log, topic, model, self._chain(model))
+        self.ledger.refresh(self.store, progress)
+        manifests, runs = self.ledger.manifests(), self.ledger.runs()
         chain = self._chain(model)
-        logs, reads_all = read_logs(self._log, topic, model, chain)
+        logs, reads_all = read_logs(self.log, topic, model, chain)
         waiting = sum(log.waiting for log in logs)
         # Only logs that were drained all the while say that every segment has been seen.
         drained = logs_before == (logs, reads_all) and reads_all and not waiting
         found = self._detected(model, manifests)
         sources = self._sources(model, manifests, runs, found)
-        correcting = [info.key for info in self._store.list(keys.CORRECTIONS)]
+        correcting = [info.key for info in self.store.list(keys.CORRECTIONS)]
         detect = "frametally consume" if reads_all else f"frametally redetect --model {model}"
         behind, broken = judge(
             sources, gone=found.gone, drained=drained, correcting=bool(correcting), detect=detect
@@ -149,18 +146,18 @@ class _Books:
             dead_letters=dict(sorted(Counter(cause for _, cause in dead).items())),
             unidentified_dead_letters=sum(not source for source, _ in dead),
             behind=behind,
-            broken=self._ledger.problems(model) + chain_breaks(chain) + broken,
+            broken=self.ledger.problems(model) + chain_breaks(chain) + broken,
         )
 
     def _chain(self, model: str | None) -> list[ChainLink]:
-        return self._ledger.chain(model) if model else []
+        return self.ledger.chain(model) if model else []
 
     def _default_model(self) -> str | None:
-        series = self._index.series()
+        series = self.index.series()
         if series:
             return series[0].model
-        runs = self._ledger.runs()
-        return runs[-1].run.model if runs else next(iter(self._ledger.models()), None)
+        runs = self.ledger.runs()
+        return runs[-1].run.model if runs else next(iter(self.ledger.models()), None)
 
     def _sources(
         self,
@@ -169,14 +166,14 @@ class _Books:
         runs: list[CountedRun],
         found: _Detected,
     ) -> list[SourceLine]:
-        run_group = _runs_to_compare(runs, model, self._settings)
+        run_group = _runs_to_compare(runs, model, self.settings)
         counted: Counter[str] = Counter()
         for run in run_group:
             counted.update(run.frames)
         interval_s = run_group[0].run.interval_s if run_group else None
         names = {manifest.source: manifest.source_name for manifest in manifests}
         by_file_date = sources_timed_by_file(manifests)
-        newest = self._ledger.newest_frames(model) if model else {}
+        newest = self.ledger.newest_frames(model) if model else {}
         sources = []
         for source in sorted({*names, *found.detected, *found.dead_lettered, *found.forgotten, *counted}):
             of_source = [manifest for manifest in manifests if manifest.source == source]
@@ -201,8 +198,8 @@ class _Books:
     def _detected(self, model: str | None, manifests: list[MediaManifest]) -> _Detected:
         result = _Detected(Counter(), Counter(), Counter(), Counter())
         current = {media_of(manifest) for manifest in manifests}
-        forgotten = forgotten_by(self._ledger.tombstones())
-        for tally in self._ledger.tallies(model) if model else []:
+        forgotten = forgotten_by(self.ledger.tombstones())
+        for tally in self.ledger.tallies(model) if model else []:
             gone = self._forgotten_of(model, tally, forgotten)
             if gone[0]:
                 result.gone[tally.source] += gone[0]
@@ -223,7 +220,7 @@ class _Books:
         for from_ms, to_ms in merged(forgotten.get(tally.media, ())):
             if from_ms is None and to_ms is None:
                 return tally.detected, tally.dead_lettered
-            of_range = self._ledger.tally_between(
+            of_range = self.ledger.tally_between(
                 model or "", tally.source, tally.media, from_ms=from_ms, to_ms=to_ms
             )
             detected, dead_lettered = detected + of_range[0], dead_lettered + of_range[1]
@@ -231,8 +228,8 @@ class _Books:
 
     def _dead_letters(self, model: str | None) -> list[tuple[str, str]]:
         """Return source and cause of the open dead letters, but those of frames that are forgotten."""
-        forgotten = forgotten_by(self._ledger.tombstones())
-        dead = self._ledger.dead_frames(model) if model else []
+        forgotten = forgotten_by(self.ledger.tombstones())
+        dead = self.ledger.dead_frames(model) if model else []
         return [
             (letter.source, letter.cause)
             for letter in dead
@@ -242,7 +239,7 @@ class _Books:
     def _indexed(self, model: str | None, interval_s: int | None, source: str) -> int:
         if model is None or interval_s is None:
             return 0
-        histogram = self._index.histogram(CountQuery(model, interval_s, DAY_S, [source]))
+        histogram = self.index.histogram(CountQuery(model, interval_s, DAY_S, [source]))
         return sum(bucket.frames for bucket in histogram.coverage)
 
 
