@@ -24,7 +24,7 @@ from frametally_hadoop.planning.plan import CountingPlan, DayPlan, make_plan
 from frametally_hadoop.planning.segment_notes import SegmentNotes
 from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
 from frametally_hadoop.planning.surroundings import Surroundings, look_around
-from frametally_hadoop.planning.wanted_labels import unknown_labels, warning
+from frametally_hadoop.planning.wanted_labels import label_warnings
 from frametally_hadoop.publication.audit import DayAudit
 from frametally_hadoop.publication.publish import NotPublished, OnlyLoses, publish_day
 from frametally_hadoop.publication.published import renew_report
@@ -73,12 +73,7 @@ def aggregate(
     The same segments and settings give the same part files, byte for byte, on every runner and machine, in
     one aggregation or many, killed anywhere and run again.
 
-    Args:
-        settings: `interval_s`, the `count_*` settings, `runner` and `data_dir` (for temporary files).
-        store: Where segments are read and runs are published.
-        progress: Told how far it is.
-        runner: mrjob runner; default: the setting's.
-        selection: Which days to look at, and whether to count also those that are up to date.
+    The runner is the setting's by default; temporary files lie in the settings' `data_dir`.
 
     Raises:
         Retryable: The store or the runner failed, other aggregations kept publishing first, or there is no
@@ -139,7 +134,14 @@ class _Aggregation:
             selection=self._selection,
         )
         self._plan = plan
-        self._surroundings = cache(lambda: self._look_around(plan))
+        self._surroundings = cache(
+            lambda: look_around(
+                self._store,
+                unusable=self._unusable | {item.name for item in plan.skipped},
+                with_dead_letters=plan.with_dead_letters,
+                chain_breaks=plan.chain_breaks,
+            )
+        )
         self._up_to_date |= {day.key for day in plan.up_to_date}
         self._skip(plan.skipped)
         if not plan.stale:
@@ -232,14 +234,6 @@ class _Aggregation:
         self._progress.update(len(plan.stale), len(plan.stale), "published")
         return won_all
 
-    def _look_around(self, plan: CountingPlan) -> Surroundings:
-        return look_around(
-            self._store,
-            unusable=self._unusable | {item.name for item in plan.skipped},
-            with_dead_letters=plan.with_dead_letters,
-            chain_breaks=plan.chain_breaks,
-        )
-
     def _publish_day(self, plan: CountingPlan, day: DayPlan, inputs_sha256: str, outcome: Outcome) -> bool:
         audit = DayAudit(
             day,
@@ -272,8 +266,7 @@ class _Aggregation:
         unseen = set(self._params.labels) - self._labels_seen
         if not self._published or not unseen:
             return []
-        unknown, known = unknown_labels(self._store, wanted=unseen, segments=sorted(self._segments_read))
-        return [warning(unknown, known)] if unknown else []
+        return label_warnings(self._store, wanted=unseen, segments=sorted(self._segments_read))
 
     def _damaged_segments(self, plan: CountingPlan) -> tuple[list[Skipped], bool]:
         """Find the plan's segments that cannot be read, and whether some are gone since it was made."""

@@ -21,9 +21,7 @@ class CountParams(NamedTuple):
 
     Attributes:
         interval_s: Length of the base interval in seconds.
-        min_confidence: As the next two, see `CountedBoxes`.
-        min_side: See there.
-        labels: See there.
+        min_confidence: As `min_side` and `labels`, see `CountedBoxes`.
         tracking: How unique objects are told; None: they are not counted.
     """
 

@@ -41,14 +41,9 @@ class Visit(NamedTuple):
 def reduce_hour(
     *, model: str, source: str, hour_start_ms: int, frames: Iterable[Frame], params: CountParams
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the output pairs of one model, source and UTC hour.
+    """Yield the output pairs of one model, source and UTC hour, whose tracking is on.
 
-    Args:
-        model: Whose boxes.
-        source: Of the frames.
-        hour_start_ms: When the hour begins.
-        frames: Distinct frames of the hour and its margins, in any order.
-        params: What counts; `params.tracking` is set.
+    `frames` are the distinct frames of the hour and its margins, in any order.
     """
     tracking = params.tracking
     if tracking is None:

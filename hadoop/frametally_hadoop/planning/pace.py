@@ -5,6 +5,7 @@ It is no part of a run: two machines that count the same must publish the same.
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,15 +17,7 @@ _MOST_LINES = 1000
 
 
 class Aggregated(msgspec.Struct, frozen=True, kw_only=True):
-    """One aggregation that counted something.
-
-    Attributes:
-        runner: What ran the job.
-        days: Days counted.
-        segments: Segments read.
-        bytes: Their size.
-        seconds: From its beginning to the last pointer, planning included.
-    """
+    """One aggregation that counted something, in `seconds` to the last pointer, planning included."""
 
     runner: str
     days: int
@@ -42,11 +35,8 @@ class Pace:
 
     def note(self, done: Aggregated) -> None:
         """Add one. That it could not be written is not worth an error: it only helps to estimate."""
-        try:
-            with self._path.open("ab") as file:
-                file.write(msgspec.json.encode(done) + b"\n")
-        except OSError:
-            return
+        with contextlib.suppress(OSError), self._path.open("ab") as file:
+            file.write(msgspec.json.encode(done) + b"\n")
 
     def earlier(self, runner: str) -> list[Aggregated]:
         """Return the last few with this runner."""

@@ -33,8 +33,6 @@ class DayPlan(NamedTuple):
     """One day to count.
 
     Attributes:
-        key: Model, interval and day.
-        params: What counts.
         sequence: Sequence of the run to publish.
         segments: Keys of the segments that the day is counted from, sorted: those with frames of it, or, if
             objects are tracked, of the margin before or after it.
@@ -87,7 +85,6 @@ class CountingPlan(NamedTuple):
     """What there is to do.
 
     Attributes:
-        params: What counts.
         stale: Days to count, sorted.
         up_to_date: Days that need nothing, sorted.
         tombstones: All there are.
@@ -127,15 +124,9 @@ def make_plan(
     progress: Progress,
     selection: DaySelection = ALL_DAYS,
 ) -> CountingPlan:
-    """Compare the segments with the current runs.
+    """Compare the segments, but those with `unusable` keys, with the current runs; note what is new of them.
 
-    Args:
-        store: Where both are.
-        params: What counts.
-        notes: What is known of the segments already; what is new is added.
-        unusable: Keys of segments to leave out.
-        progress: Told how many headers have been read.
-        selection: Which days to look at, and whether to count also those that are up to date.
+    `progress` is told how many headers have been read.
     """
     # The runs first: whatever they were counted from is then in the listing too, so that a run that follows
     # a current one never holds less.

@@ -32,10 +32,7 @@ class SegmentNote(msgspec.Struct, frozen=True, array_like=True):
     """What planning needs of one segment.
 
     Attributes:
-        key: Where it lies.
-        size_bytes: Its size.
         version: Its version, as the store lists it.
-        model: Whose it is.
         sources: Slugs of the sources with frames in it.
         days: UTC days on which it has frames, as whole days since 1970, sorted.
         near_days: Days of which it has frames, or within `MARGIN_MS` of which, sorted.

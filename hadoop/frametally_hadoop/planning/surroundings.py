@@ -46,13 +46,7 @@ def look_around(
     with_dead_letters: Collection[str],
     chain_breaks: Mapping[str, Sequence[str]],
 ) -> Surroundings:
-    """Look what there is in the store now.
-
-    Args:
-        store: Where to look.
-        unusable: Keys of segments that could not be used at all.
-        with_dead_letters: Keys of segments that hold dead letters.
-        chain_breaks: By model, gaps and overlaps between its segments.
+    """Look what there is in the store now; `with_dead_letters` are keys of segments that hold some.
 
     Raises:
         Retryable: The store is away.

@@ -12,10 +12,8 @@ from frametally_hadoop.job.input.lines import BadLine, decode_frame
 _MOST_SEGMENTS = 50
 
 
-def unknown_labels(
-    store: ObjectStore, *, wanted: Collection[str], segments: Iterable[str]
-) -> tuple[list[str], list[str]]:
-    """Return those of `wanted` that no box of the segments has, however weak, and the labels that boxes have.
+def label_warnings(store: ObjectStore, *, wanted: Collection[str], segments: Iterable[str]) -> list[str]:
+    """Return one line for a person if no box of the segments, however weak, has one of the `wanted` labels.
 
     Looks at the first segments only: where one of those shows a label, it is known.
     """
@@ -32,13 +30,10 @@ def unknown_labels(
                 known.update(detection.label for detection in decode_frame(line).detections)
             except BadLine:
                 continue
-    return sorted(set(wanted) - known), sorted(known)
-
-
-def warning(unknown: Collection[str], known: Collection[str]) -> str:
-    """Return one line for a person."""
-    names = ", ".join(repr(label) for label in unknown)
-    there = ", ".join(known) or "none at all"
-    return (
+    if known >= set(wanted):
+        return []
+    names = ", ".join(repr(label) for label in sorted(set(wanted) - known))
+    there = ", ".join(sorted(known)) or "none at all"
+    return [
         f"FRAMETALLY_COUNT_LABELS asks for {names}, which nothing detected here has; labels that are: {there}"
-    )
+    ]

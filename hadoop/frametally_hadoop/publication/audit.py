@@ -65,12 +65,8 @@ class DayAudit:
     ) -> None:
         """Start with nothing seen.
 
-        Args:
-            plan: The day.
-            lines_passed_on: Frame lines that the map side passed on.
-            duplicates_dropped: Those that repeated a frame.
-            corrupt_lines: By segment key, numbers of lines that were set aside.
-            surroundings: What else there is.
+        The map side passed on `lines_passed_on` frame lines, of which `duplicates_dropped` repeated a frame,
+        and set aside `corrupt_lines`: by segment key, their numbers.
         """
         self._plan = plan
         self._lines_passed_on = lines_passed_on
@@ -124,7 +120,7 @@ class DayAudit:
                 self._coverage_equals_manifests(self.frames_by_source),
                 self._within_media_time(),
                 self._times_plausible(),
-                _check(LINES_READABLE, [f"{one.segment}, line {one.line}" for one in self._set_aside]),
+                _check(LINES_READABLE, [f"{item.segment}, line {item.line}" for item in self._set_aside]),
                 self._segments_whole(),
                 self._chain_unbroken(),
                 self._labels_seen(),
@@ -237,12 +233,13 @@ class DayAudit:
         interval_ms = self._plan.key.interval_s * 1000
         for source in self.frames_by_source:
             media = [item for item in self._surroundings.manifests or () if item.source == source]
-            times = [
-                (one.first_captured_at_ms, one.last_captured_at_ms)
-                for one in media
-                if one.state == "complete"
+            spans = [
+                (item.first_captured_at_ms, item.last_captured_at_ms)
+                for item in media
+                if item.state == "complete"
+                and item.first_captured_at_ms is not None
+                and item.last_captured_at_ms is not None
             ]
-            spans = [(first, last) for first, last in times if first is not None and last is not None]
             if not spans or len(spans) < len(media):
                 unknown.append(f"{source}: no manifest, or one that is not complete")
                 continue

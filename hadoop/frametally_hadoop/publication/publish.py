@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 
 from frametally import keys
 from frametally.books.quality import QualityReport
@@ -79,16 +79,12 @@ def publish_day(
     parts: list[str] = []
     frames = 0
     watched = lines if audit is None else audit.watch(lines)
-    for number, part_lines in enumerate(_cut(watched, lines_per_part)):
-        parts.append(f"part-{number:05d}")
-        store.put(f"{prefix}/{parts[-1]}", b"".join(part_lines))
+    for name, part_lines in _put_parts(store, prefix, watched, lines_per_part):
         failpoints.passing("aggregate.part")
+        parts.append(name)
         frames += sum(_frames_covered(line) for line in part_lines)
-    track_parts: list[str] = []
-    tracks_prefix = keys.tracks_folder(prefix)
-    for number, part_lines in enumerate(_cut(tracks, _TRACKS_PER_PART)):
-        track_parts.append(f"part-{number:05d}")
-        store.put(f"{tracks_prefix}/{track_parts[-1]}", b"".join(part_lines))
+    track_files = _put_parts(store, keys.tracks_folder(prefix), tracks, _TRACKS_PER_PART)
+    track_parts = [name for name, _ in track_files]
     if audit is not None:
         _put_report(store, prefix, audit.report(run_id))
         # What is set aside is named each time, and counts again once it is restored.
@@ -142,10 +138,18 @@ def _check_nothing_lost(
     )
 
 
-def _cut(lines: Iterable[bytes], lines_per_part: int) -> Iterator[list[bytes]]:
+def _put_parts(
+    store: ObjectStore, folder: str, lines: Iterable[bytes], lines_per_part: int
+) -> Iterator[tuple[str, list[bytes]]]:
+    """Put the lines as files of `folder`; yields the name and the lines of each once it is there."""
     iterator = iter(lines)
-    while part := list(islice(iterator, lines_per_part)):
-        yield part
+    for number in count():
+        part_lines = list(islice(iterator, lines_per_part))
+        if not part_lines:
+            return
+        name = f"part-{number:05d}"
+        store.put(f"{folder}/{name}", b"".join(part_lines))
+        yield name, part_lines
 
 
 def _frames_covered(line: bytes) -> int:

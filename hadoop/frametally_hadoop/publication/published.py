@@ -23,12 +23,8 @@ from frametally_hadoop.publication.audit import DayAudit
 def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Surroundings]) -> None:
     """Make the quality report of a day that is up to date anew, if failed checks would now say otherwise.
 
-    Manifests, dead letters and other days' segments come later than its counts, and make no day stale.
-
-    Args:
-        store: Where it is.
-        day: The day.
-        surroundings: What it is compared with; asked only if not all checks passed.
+    Manifests, dead letters and other days' segments come later than its counts, and make no day stale. The
+    surroundings are asked only if not all checks passed.
     """
     run = day.current
     try:
@@ -67,35 +63,25 @@ def compare_frames(
 ) -> tuple[list[Loss], bool]:
     """Find the frames that the day would lose where nothing was forgotten, and whether nothing else is new.
 
-    Args:
-        store: Where that run is.
-        day: The day.
-        frames: Those covered now, by source and start of the interval.
-        forgotten: All tombstones; also those of sources of which nothing is left.
+    `frames` are those covered now, by source and start of the interval; `forgotten` are all tombstones, also
+    those of sources of which nothing is left.
     """
     try:
         before = dict(_covered(store, day.current)) if day.current else {}
     except (ObjectMissing, msgspec.DecodeError):
         before = {}  # it is damaged: nothing can be told by it
-    interval_ms = day.key.interval_s * 1000
+
+    def may_be_forgotten(loss: Loss, stone: Tombstone) -> bool:
+        start_ms = loss.interval_start_ms
+        end_ms = start_ms + day.key.interval_s * 1000
+        return touches(stone, source=loss.source, from_ms=start_ms, to_ms=end_ms)
+
     less = [
         Loss(source, start_ms, was, now)
         for (source, start_ms), was in sorted(before.items())
         if (now := frames.get((source, start_ms), 0)) < was
     ]
-    losses = [
-        one
-        for one in less
-        if not any(
-            touches(
-                stone,
-                source=one.source,
-                from_ms=one.interval_start_ms,
-                to_ms=one.interval_start_ms + interval_ms,
-            )
-            for stone in forgotten
-        )
-    ]
+    losses = [loss for loss in less if not any(may_be_forgotten(loss, stone) for stone in forgotten)]
     gains = any(now > before.get(where, 0) for where, now in frames.items())
     same_settings = day.current is not None and day.current.params == day.params.digest()
     return losses, losses == less and same_settings and not gains

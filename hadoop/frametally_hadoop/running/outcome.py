@@ -77,15 +77,7 @@ def count_plan(
     cluster: HadoopCluster,
     temporary: Path,
 ) -> Outcome:
-    """Count the stale days of `plan`; the outcome's lines lie in `temporary`.
-
-    Args:
-        store: Where the segments are.
-        plan: What to count.
-        settings: `spark_master`, `split_mb` and `manifest_ttl_s`.
-        runner: What runs the job.
-        cluster: Where the `hadoop` runner runs it.
-        temporary: An empty folder.
+    """Count the stale days of `plan`; the outcome's lines lie in `temporary`, an empty folder.
 
     Raises:
         Retryable, Poison, Misconfigured: As `engine.run_job`.
@@ -136,11 +128,8 @@ def _entry(
     link_ttl_s: int,
 ) -> str:
     """Return what a manifest says of one segment; see `mapping`."""
-    fields = [
-        store.address(key, ttl_s=link_ttl_s),
-        ",".join(str(day) for day in plan.days_of_segment[key]),
-        key,
-    ]
+    days = ",".join(str(day) for day in plan.days_of_segment[key])
+    fields = [store.address(key, ttl_s=link_ttl_s), days, key]
     if key in forgotten:
         fields.append(json.dumps(forgotten[key], sort_keys=True))
     return "\t".join(fields)

@@ -60,12 +60,8 @@ class Block(NamedTuple):
 def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[Block]:
     """Yield the frame lines of the segment at `url`, block by block.
 
-    Whether it is whole is known after the last block: until then, what was read must not be published.
-
-    Args:
-        url: Its address.
-        name: What it is called in errors.
-        block_bytes: About how much of it is held at a time.
+    Whether it is whole is known after the last block: until then, what was read must not be published. Errors
+    call it `name`; about `block_bytes` of it are held at a time.
 
     Raises:
         Retryable: It cannot be read now, or came cut short.

@@ -32,10 +32,7 @@ class TrackedBox(NamedTuple):
     Attributes:
         time_ms: `captured_at_ms` of the frame.
         confidence: In ten-thousandths.
-        left: Tenths of a pixel, as the next three.
-        top: See there.
-        width: See there.
-        height: See there.
+        left: Tenths of a pixel, as `top`, `width` and `height`.
         is_counted: Whether it counts; a track may begin with boxes that do not.
         frame: Where it was seen.
     """
