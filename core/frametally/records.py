@@ -14,7 +14,7 @@ from frametally.errors import Poison
 from frametally.rules.record_limits import RECORD_VERSION
 
 TimeSource = Literal["start_time", "exif", "container", "file_name", "file_time"]
-"""Where a medium's event time came from; `file_time` (a file's modification date) is the weakest."""
+"""Where a medium's event time came from, from the strongest to the weakest (a file's modification date)."""
 
 Stage = Literal["parse", "fetch", "verify", "decode"]
 """The step at which a message became a dead letter."""
@@ -38,7 +38,6 @@ class MediaManifest(Record, frozen=True, kw_only=True):
         name: The path as the user gave it.
         source: Slug of the source, as in keys and queries.
         source_name: The source as the user wrote it, for showing.
-        kind: `video` or `pictures`.
         time_source: Where event time came from (for pictures, the weakest among them).
         sampling: The densest sampling asked for so far: frames a second as text, or `all`.
         first_captured_at_ms: Event time of the first frame; None before there is one.
@@ -78,12 +77,7 @@ class FrameAnnouncement(Record, frozen=True, kw_only=True):
 
     Attributes:
         image_path: Key of the JPEG in the object store: the frame's identity.
-        source: Slug of the source.
         frame_index: Decode index in the medium, from 0 (0 for a picture).
-        captured_at_ms: Event time.
-        time_source: Where event time came from.
-        width_px: Width of the stored frame.
-        height_px: Height of the stored frame.
         bytes: Size of the stored object.
         sha256: Of the stored object, hex.
         media: `keys.media_id` of the medium that it came from.
@@ -102,11 +96,7 @@ class FrameAnnouncement(Record, frozen=True, kw_only=True):
 
 
 class AutoDetector(Record, frozen=True, kw_only=True):
-    """What `detector = auto` means in this store (`models/auto.json`), put by the first worker.
-
-    Attributes:
-        backend: What runs the networks.
-    """
+    """What `detector = auto` means in this store (`models/auto.json`), put by the first worker."""
 
     backend: Literal["opencv", "openvino", "onnxruntime"]
 
@@ -149,7 +139,6 @@ class DeadLetter(Record, frozen=True, kw_only=True):
         message: Its bytes as they came (base64 in JSON).
         source: Slug of the source, where the message still tells it.
         image_path: Key of the frame, where the message still tells it.
-        stage: What failed: `parse`, `fetch`, `verify` or `decode`.
         cause: Why, as a word to group and choose by; None in segments of older versions.
         reason: Why, as one sentence.
     """
@@ -164,12 +153,7 @@ class DeadLetter(Record, frozen=True, kw_only=True):
 
 
 class DroppedDeadLetter(Record, frozen=True, kw_only=True):
-    """A dead letter that a person settled (`dead-letters/dropped/<id>.json`): nobody waits for it any more.
-
-    Attributes:
-        segment: Key of the segment that holds it.
-        offset: Its offset in the partition.
-    """
+    """A dead letter that a person settled (`dead-letters/dropped/<id>.json`): nobody waits for it."""
 
     segment: str
     offset: int

@@ -15,13 +15,11 @@ class Tombstone(Record, frozen=True, kw_only=True):
     Attributes:
         media: `keys.media_id` of the medium; its frames carry it.
         source: Slug of the source that they were announced under.
-        name: The medium's path as the user gave it, for showing.
         from_ms: Event time from which on frames are forgotten; None: from the first.
         to_ms: Event time before which they are; None: to the last.
         first_captured_at_ms: Event time of the first frame that can be meant; None where it is not known.
         last_captured_at_ms: Event time of the last frame that can be meant; None where it is not known.
         start_ms: `MediaManifest.start_ms` of that revision; None for pictures.
-        why: The command that put it.
     """
 
     media: str
@@ -39,13 +37,10 @@ class Correction(Record, frozen=True, kw_only=True):
     """A medium that is being put right (`corrections/<media>.json`), there until all of it is done.
 
     Attributes:
-        why: The command.
         manifest: The medium's manifest as it was.
         images: Names (the last part of their keys) of the stored pictures to take along.
         source: Slug of the source that they go to.
-        source_name: The same, as written by the user.
         shift_ms: What is added to every captured_at_ms.
-        time_source: Where the new event time comes from.
         delete_images: Whether the pictures under their old keys are removed in the end.
     """
 

@@ -10,8 +10,6 @@ class SourceLine(NamedTuple):
     """One source's line of the books, in distinct frames, and what its event time rests on.
 
     Attributes:
-        source: Slug of the source.
-        source_name: The same, as written by the user.
         expected: Frames that the media's samplings select.
         announced: Frames announced on the log.
         detected: Frames with detections that count.

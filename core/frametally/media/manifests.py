@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from typing import get_args
 
 from frametally import keys
 from frametally.errors import Poison
@@ -12,8 +13,7 @@ from frametally.records import MediaManifest, RecordT, TimeSource, decode
 from frametally.rules.tombstones import Range, forgotten_ranges
 from frametally.undo_records import Tombstone
 
-# From the strongest to the weakest.
-_TIME_SOURCES: tuple[TimeSource, ...] = ("start_time", "exif", "container", "file_name", "file_time")
+_TIME_SOURCES: tuple[TimeSource, ...] = get_args(TimeSource)
 
 
 def list_manifests(store: ObjectStore) -> list[MediaManifest]:
@@ -71,11 +71,12 @@ def forgotten_by(tombstones: Iterable[Tombstone]) -> dict[str, list[Range]]:
 def touches(tombstone: Tombstone, *, source: str, from_ms: int, to_ms: int) -> bool:
     """Return whether frames of `source` in `[from_ms, to_ms)` can be among those that `tombstone` forgets."""
     starts = [ms for ms in (tombstone.from_ms, tombstone.first_captured_at_ms) if ms is not None]
-    ends = [ms for ms in (tombstone.to_ms, _after(tombstone.last_captured_at_ms)) if ms is not None]
+    last_ms = tombstone.last_captured_at_ms
     return (
         tombstone.source == source
         and all(start < to_ms for start in starts)
-        and all(end > from_ms for end in ends)
+        and (tombstone.to_ms is None or tombstone.to_ms > from_ms)
+        and (last_ms is None or last_ms >= from_ms)
     )
 
 
@@ -93,7 +94,3 @@ def _read_all(store: ObjectStore, folder: str, record_type: type[RecordT]) -> It
             continue  # removed since it was listed
         except Poison as error:
             raise Poison(f"{info.key}: {error}") from error
-
-
-def _after(ms: int | None) -> int | None:
-    return None if ms is None else ms + 1

@@ -144,12 +144,8 @@ class SegmentChain:
     ) -> PutResult:
         """Put the segment of `[first_offset, next_offset)`, or adopt the one that another worker put there.
 
-        The order of effects:
-
-        1. The segment's bytes are made. Nothing of them is stored.
-        2. They are put, whole and durably, if no segment begins there. If that did it, it is all.
-        3. Otherwise the segment that is there is read and checked: it belongs here, it is whole, and every
-           message held by this worker is in it. Only then it counts as if this worker had put it.
+        Adopted is only what belongs here, is whole, and has every message in it that this worker holds: then
+        it counts as if this worker had put it.
 
         Args:
             first_offset: End of the chain so far.

@@ -43,13 +43,10 @@ _CAUSE_OF_STAGE: dict[Stage, Cause] = {
 
 
 class Entry(NamedTuple):
-    """A dead letter, where it stands, and how things stand with it.
+    """A dead letter, the key and the header of the segment that holds it, and how things stand with it.
 
     Attributes:
         id: 12 hex, the same for ever.
-        segment: Key of the segment that holds it.
-        header: That segment's header.
-        letter: The dead letter.
         state: `waiting` for its cause to be mended; `detected` later; `dropped` by a person.
     """
 
@@ -77,16 +74,6 @@ def cause_of(letter: DeadLetter) -> Cause:
     return letter.cause or _CAUSE_OF_STAGE[letter.stage]
 
 
-def entry_id(segment: str, offset: int) -> str:
-    """Return the id of the dead letter at `offset` in `segment`."""
-    return hashlib.sha256(f"{segment}#{offset}".encode()).hexdigest()[:_ID_DIGITS]
-
-
-def dropped_ids(store: ObjectStore) -> set[str]:
-    """Return the ids of the dead letters that a person dropped."""
-    return {info.key.rpartition("/")[2].removesuffix(".json") for info in store.list(DROPPED)}
-
-
 def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[Entry]:
     """Return all dead letters, of one model or of all, by segment and offset.
 
@@ -96,7 +83,7 @@ def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[E
         Poison: A segment that does not parse; the message names it.
         CutShort: One that is not whole.
     """
-    dropped = dropped_ids(store)
+    dropped = {info.key.rpartition("/")[2].removesuffix(".json") for info in store.list(DROPPED)}
     entries: list[Entry] = []
     headers: list[tuple[str, SegmentHeader, int]] = []
     for key in list_segments(store):
@@ -107,7 +94,7 @@ def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[E
         if header.dead_letters:
             segment = decode_segment(store.get(key), key)
             for letter in segment.dead_letters():
-                letter_id = entry_id(key, letter.offset)
+                letter_id = hashlib.sha256(f"{key}#{letter.offset}".encode()).hexdigest()[:_ID_DIGITS]
                 state: State = "dropped" if letter_id in dropped else "waiting"
                 entries.append(Entry(letter_id, key, header, letter, state))
     detected = _detected(store, headers, entries)
@@ -167,12 +154,8 @@ def replay(
 ) -> Replayed:
     """Announce again the messages of those dead letters whose cause is mended, each on the topic it was on.
 
-    Args:
-        entries: Which; those that are settled are left out without a word.
-        store: Where the frames lie.
-        log: Where to announce.
-        partitions: Of a topic that is no longer there, and is made anew.
-        max_pixels: Width times height above which a picture is still refused.
+    Those that are settled are left out without a word. A topic that is no longer there is made anew, with
+    `partitions`; pictures of more than `max_pixels` are still refused.
 
     Raises:
         Retryable: The store or the log is away. Announcing twice changes nothing: run it again.

@@ -140,14 +140,7 @@ def _other_size(frame: FrameAnnouncement, width_px: int, height_px: int) -> BadF
 def as_dead_letter(
     *, offset: int, message: bytes, frame: FrameAnnouncement | None, error: BadFrame
 ) -> DeadLetter:
-    """Make the dead letter that a message becomes.
-
-    Args:
-        offset: Of the message in its partition.
-        message: As it came.
-        frame: The announcement in it, or None if there is none.
-        error: Why it is set aside.
-    """
+    """Make the dead letter that a message becomes; `frame` is what it announced, if anything."""
     return DeadLetter(
         offset=offset,
         message=message,
