@@ -19,10 +19,10 @@ from frametally_producer.reading.event_time import (
     checked_ms,
     find_event_time,
 )
-from frametally_producer.reading.footage import PicturesToProduce, VideoToProduce
+from frametally_producer.reading.footage import VideoToProduce
 from frametally_producer.reading.media_file import open_medium, why_unusable
 from frametally_producer.reading.picture_file import read_header
-from frametally_producer.reading.probe import Speed, probe_pictures, probe_videos
+from frametally_producer.reading.probe import Speed, probe
 from frametally_producer.reading.sampling import ALL, estimate_frames
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_producer.writing.production import ProduceCall, asked_of, cost_of
@@ -113,7 +113,7 @@ def plan(call: ProduceCall, *, progress: Progress) -> ProducePlan:
         files = [
             (path, medium.source_name, isinstance(medium, VideoToProduce))
             for medium in footage.media
-            for path in _paths(medium)
+            for path in medium.paths
         ]
         for done, (path, source_name, is_video) in enumerate(files, 1):
             if call.should_stop():
@@ -147,7 +147,7 @@ class _Look:
             start_ms = find_event_time(clues, settings=self._settings, start_time=self._start).at_ms
             checked_ms(start_ms + length_ms)
             frames, decoded = self._frames(video)
-            asked = asked_of(self._settings, source_name, self._start.isoformat() if self._start else "")
+            asked = asked_of(self._settings, source_name, self._start)
             pixels = (decoded or 0) * video.size_px[0] * video.size_px[1]
             return self._file(path, "video", asked, start_ms, start_ms + length_ms, pixels, frames)
 
@@ -220,7 +220,7 @@ def _estimate(
     """Estimate the seconds and bytes of producing these, and say where the rates come from."""
     seconds = stored_bytes = 0.0
     origins: dict[str, str] = {}
-    for kind, probe in (("video", probe_videos), ("pictures", probe_pictures)):
+    for kind in ("video", "pictures"):
         files = [file for file in new if file.kind == kind]
         if not files:
             continue
@@ -229,7 +229,7 @@ def _estimate(
             speed = Speed(rate.seconds / rate.pixels, 0.0, rate.stored_bytes / rate.frames)
             origins[kind] = "as measured in former runs here"
         else:
-            tried = probe([file.path for file in files], settings)
+            tried = probe([file.path for file in files], settings, are_videos=kind == "video")
             if tried is None:
                 return None, None, "nothing could be measured"
             speed = tried
@@ -238,7 +238,3 @@ def _estimate(
         stored_bytes += sum((file.frames or 0) * speed.bytes_per_frame for file in files)
     measured = "; ".join(f"{kind}: {origin}" for kind, origin in origins.items())
     return seconds, stored_bytes, measured or "nothing is left to do"
-
-
-def _paths(medium: VideoToProduce | PicturesToProduce) -> Sequence[Path]:
-    return [medium.path] if isinstance(medium, VideoToProduce) else medium.paths

@@ -57,14 +57,8 @@ def produce(
 ) -> ProduceReport:
     """Store and announce the frames of the media at `call.paths` that have not been announced yet.
 
-    A store or a log that is away is waited for, as is room on the disk; no frame is left out for it.
-
-    Args:
-        call: What to produce, and how.
-        store: Where frames and manifests go.
-        log: Where frames are announced; the topic is made if it is missing.
-        progress: Where it reports to while it works.
-        on_standing: Told how the files stand, whenever that changes.
+    A store or a log that is away is waited for, as is room on the disk; no frame is left out for it. The
+    topic is made if it is missing. `on_standing` is told how the files stand, whenever that changes.
 
     Raises:
         Misconfigured: Settings or arguments that cannot be, or a store, log or folder that cannot be written.
@@ -120,7 +114,7 @@ def produce_media(
         Misconfigured: The store, the log or a folder cannot be written.
     """
     for medium in media:
-        production.tally.expect([medium.path] if isinstance(medium, VideoToProduce) else medium.paths)
+        production.tally.expect(medium.paths)
     for medium in media:
         if isinstance(medium, VideoToProduce):
             _produce_video(medium, production, start)

@@ -88,13 +88,11 @@ class Rounds:
         before, self._sights = self._sights, {}
         media: list[VideoToProduce | PicturesToProduce] = []
         for medium in footage.media:
-            if isinstance(medium, VideoToProduce):
-                if self._look_at(medium.path, before, now_s, still_since_s):
-                    media.append(medium)
-            else:
-                paths = [p for p in medium.paths if self._look_at(p, before, now_s, still_since_s)]
-                if paths:
-                    media.append(medium._replace(paths=tuple(paths)))
+            paths = [p for p in medium.paths if self._look_at(p, before, now_s, still_since_s)]
+            if paths:
+                media.append(
+                    medium if isinstance(medium, VideoToProduce) else medium._replace(paths=tuple(paths))
+                )
         return media
 
     def name_bad_ones(self) -> None:

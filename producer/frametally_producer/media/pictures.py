@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -18,13 +19,8 @@ from frametally_producer.reading.media_file import open_medium, sha256_of, why_u
 from frametally_producer.reading.picture_file import read_header, read_pixels
 from frametally_producer.reading.sampling import ALL
 from frametally_producer.writing.frames import FrameWriter, NewFrame
-from frametally_producer.writing.manifest import (
-    Forgotten,
-    ManifestKeeper,
-    load_manifest,
-    picture_name,
-)
-from frametally_producer.writing.production import Production, Remarks, asked_of, cost_of
+from frametally_producer.writing.manifest import Forgotten, ManifestKeeper, load_manifest, picture_name
+from frametally_producer.writing.production import Production, asked_of, cost_of
 from frametally_producer.writing.seen_files import Rate, stamp_of
 from frametally_producer.writing.tally import Outcome
 
@@ -87,7 +83,8 @@ class _Days:
         self._pictures = pictures
         self._production = production
         self._source = keys.slug(pictures.source_name)
-        self._remarks = Remarks()
+        self._first_remarks: dict[str, tuple[Path, str]] = {}
+        self._remarks: Counter[str] = Counter()
         self._days: dict[str, _Day] = {}
         self.frames_new = self.pixels = self.stored_bytes = 0
 
@@ -164,7 +161,10 @@ class _Days:
                 day.keeper.write()
             if day.keeper.pictures:
                 self._production.media[sha256] = day.keeper.manifest
-        self._remarks.tell(self._production)
+        for kind, (path, text) in self._first_remarks.items():
+            others = self._remarks[kind] - 1
+            likewise = f" ({others} more likewise)" if others else ""
+            self._production.notice(f"{path}{likewise}: {text}")
 
     def _is_known(self, picture: str) -> bool:
         """Return whether a picture that was finished, as the cache has it, is in its manifest."""
@@ -200,7 +200,8 @@ class _Days:
         if len(day.new) == 1:
             keeper.write(expected=day.expected)
         for remark in found.remarks:
-            self._remarks.add(str(path), remark)
+            self._first_remarks.setdefault(remark.kind, (path, remark.text))
+            self._remarks[remark.kind] += 1
 
     def _new_manifest(self, sha256: str, time_source: TimeSource, revision: int) -> MediaManifest:
         return MediaManifest(

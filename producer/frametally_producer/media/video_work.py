@@ -71,12 +71,8 @@ class VideoWork:
 
     def _new_frames(self, frames: Iterable[TimedFrame], writer: FrameWriter) -> Iterator[NewFrame]:
         """Yield those that are wanted and not known; end at a frame that cannot be."""
-        opened, production, keeper, medium = (
-            self._opened,
-            self._production,
-            self._keeper,
-            self._keeper.manifest,
-        )
+        opened, production, keeper = self._opened, self._production, self._keeper
+        medium = keeper.manifest
         media, start_ms = media_of(medium), medium.start_ms or 0
         sampler = Sampler(*keeper.samplings)
         done = 0

@@ -39,7 +39,7 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
         GivenUp: A stop was asked for; what was in hand is announced and noted.
         Misconfigured: The store or the log cannot be written.
     """
-    asked = asked_of(production.settings, video.source_name, start_time.isoformat() if start_time else "")
+    asked = asked_of(production.settings, video.source_name, start_time)
     seen = production.seen.find(video.path, stamp_of(video.path.stat()))
     if seen is not None and seen.asked == asked:
         known = load_manifest(production.store, seen.sha256, production.patience)
@@ -71,7 +71,7 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
 
 
 def _identify(file: BufferedReader, production: Production) -> str:
-    def step(read_bytes: int) -> None:
+    def step() -> None:
         production.go_on()
         production.tally.doing("reading it for its identity")
 

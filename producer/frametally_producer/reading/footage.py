@@ -29,6 +29,11 @@ class VideoToProduce(NamedTuple):
     path: Path
     source_name: str
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file alone, as `PicturesToProduce.paths` has several."""
+        return (self.path,)
+
 
 class PicturesToProduce(NamedTuple):
     """Picture files of one given path, sorted, and the source's name as it is to be shown."""

@@ -31,20 +31,16 @@ def open_medium(path: Path) -> Iterator[BufferedReader]:
         yield file
 
 
-def sha256_of(file: BufferedReader, step: Callable[[int], None] = lambda read_bytes: None) -> str:
-    """Return the SHA-256 of all bytes of the file, hex; they are read in pieces.
+def sha256_of(file: BufferedReader, step: Callable[[], None] = lambda: None) -> str:
+    """Return the SHA-256 of all bytes of the file, hex.
 
-    Args:
-        file: Open for reading.
-        step: Told after each piece how many bytes have been read; what it raises ends the reading.
+    They are read in pieces; `step` is called after each, and what it raises ends the reading.
     """
     file.seek(0)
     digest = hashlib.sha256()
-    read_bytes = 0
     while piece := file.read(_PIECE_BYTES):
         digest.update(piece)
-        read_bytes += len(piece)
-        step(read_bytes)
+        step()
     return digest.hexdigest()
 
 

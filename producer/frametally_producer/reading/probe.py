@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,16 +35,6 @@ class Speed(NamedTuple):
     bytes_per_frame: float
 
 
-def probe_videos(paths: Sequence[Path], settings: Settings) -> Speed | None:
-    """Measure the cost of videos like these; the first, a middle and the last are tried, a second each."""
-    return _probe(paths, settings, _try_video)
-
-
-def probe_pictures(paths: Sequence[Path], settings: Settings) -> Speed | None:
-    """Measure the cost of pictures like these, tried likewise."""
-    return _probe(paths, settings, _try_picture)
-
-
 class _Trial:
     """Sums over the files that were tried."""
 
@@ -61,14 +51,16 @@ class _Trial:
         self.stored_bytes += len(data)
 
 
-def _probe(
-    paths: Sequence[Path], settings: Settings, attempt: Callable[[Path, _Trial], None]
-) -> Speed | None:
+def probe(paths: Sequence[Path], settings: Settings, *, are_videos: bool) -> Speed | None:
+    """Measure the cost of such videos or pictures: the first, a middle and the last are tried, a second each.
+
+    None if nothing could be measured.
+    """
     trial = _Trial(settings)
     for path in dict.fromkeys(paths[at * (len(paths) - 1) // (_FILES - 1)] for at in range(_FILES)):
         try:
             _try_hash(path, trial)
-            attempt(path, trial)
+            (_try_video if are_videos else _try_picture)(path, trial)
         except (Poison, OSError):
             continue
     if not trial.pixels or not trial.frames or not trial.hashed_bytes:

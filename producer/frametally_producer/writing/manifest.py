@@ -70,15 +70,7 @@ class ManifestKeeper:
         samplings: Iterable[str] = (ALL,),
         is_stored: bool,
     ) -> None:
-        """Take up `manifest`; nothing is written yet.
-
-        Args:
-            store: Where it goes.
-            manifest: As it was loaded, or a new one.
-            patience: Waits for the store.
-            samplings: What this producer is going to announce all frames of.
-            is_stored: Whether it was loaded.
-        """
+        """Take up `manifest`, new or loaded (`is_stored`); nothing is written yet."""
         self.manifest = manifest
         self.samplings = set(samplings)
         self.frames = FrameBitmap(manifest.announced_frames)

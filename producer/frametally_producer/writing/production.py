@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally.settings.stages import Settings
-from frametally_producer.reading.event_time import Remark, parse_start_time
+from frametally_producer.reading.event_time import parse_start_time
 from frametally_producer.reading.footage import Footage, PicturesToProduce, find_footage
 from frametally_producer.writing.frames import FrameWriter
 from frametally_producer.writing.room import Room
@@ -132,11 +131,9 @@ class Production:
     def writer(
         self, note: Callable[[list[FrameAnnouncement]], None], write: Callable[[], None]
     ) -> Iterator[FrameWriter]:
-        """Open a writer of frames; when a stop is asked for, what is in hand is announced and noted.
+        """Open a writer of frames, which calls `note` with what has been announced.
 
-        Args:
-            note: Called with what has been announced.
-            write: Called to write the manifests before the stop.
+        When a stop is asked for, what is in hand is announced and noted, and `write` is called.
         """
         with FrameWriter(
             settings=self.settings,
@@ -165,12 +162,12 @@ class Production:
             self.room.wait()
 
 
-def asked_of(settings: Settings, source_name: str, start_time: str = "") -> str:
+def asked_of(settings: Settings, source_name: str, start_time: datetime | None = None) -> str:
     """Return all that decides what a file becomes, besides its bytes and its name, as one text."""
     parts = (
         settings.sample_fps,
         source_name,
-        start_time,
+        start_time.isoformat() if start_time else "",
         settings.timezone,
         settings.time_pattern,
         settings.file_time,
@@ -181,25 +178,3 @@ def asked_of(settings: Settings, source_name: str, start_time: str = "") -> str:
 def cost_of(settings: Settings) -> str:
     """Return the settings that decide how long a file takes, as one text."""
     return f"{settings.sample_fps} {settings.max_side_px} {settings.jpeg_quality}"
-
-
-class Remarks:
-    """What there is to say about the times of one medium or several, each kind of remark said once."""
-
-    def __init__(self) -> None:
-        """Begin with nothing to say."""
-        self._first: dict[str, tuple[str, Remark]] = {}
-        self._count: Counter[str] = Counter()
-
-    def add(self, name: str, remark: Remark) -> None:
-        """Add a remark about the medium `name`."""
-        self._first.setdefault(remark.kind, (name, remark))
-        self._count[remark.kind] += 1
-
-    def tell(self, production: Production) -> None:
-        """Say each kind of remark once, as soon as it is known, and note it for the report."""
-        for kind, (name, remark) in self._first.items():
-            others = self._count[kind] - 1
-            likewise = f" ({others} more likewise)" if others else ""
-            line = f"{name}{likewise}: {remark.text}"
-            production.notice(line)

@@ -24,15 +24,15 @@ def embedded_folders(settings: Settings) -> list[Path]:
     return folders
 
 
-def _free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
-
-
 class Room:
     """Waits for room on the disks of the embedded store and log."""
 
     def __init__(
-        self, settings: Settings, patience: Patience, *, free_bytes: Callable[[Path], int] = _free_bytes
+        self,
+        settings: Settings,
+        patience: Patience,
+        *,
+        free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
     ) -> None:
         """Look for `min_free_disk_mb` of room; `free_bytes` tells what is free on a folder's disk."""
         self._folders = embedded_folders(settings)

@@ -75,12 +75,9 @@ class SeenFiles:
     def __init__(
         self, data_dir: Path, *, writing: bool = True, clock_ns: Callable[[], int] = time.time_ns
     ) -> None:
-        """Open it in `data_dir`.
+        """Open it in `data_dir`, which is made if it is missing; nothing is made unless `writing`.
 
-        Args:
-            data_dir: Made if it is missing, as the file is.
-            writing: False: nothing is made or written, only read.
-            clock_ns: The file system's time, nanoseconds since 1970 UTC.
+        `clock_ns` is the file system's time, nanoseconds since 1970 UTC.
         """
         self._clock_ns = clock_ns
         self._pending: list[tuple[str, ...]] = []
@@ -132,12 +129,14 @@ class SeenFiles:
 
     def note_rate(self, kind: str, asked: str, rate: Rate) -> None:
         """Add to that."""
-        self._write(
-            "INSERT INTO rate VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " pixels = pixels + excluded.pixels, seconds = seconds + excluded.seconds,"
-            " frames = frames + excluded.frames, stored_bytes = stored_bytes + excluded.stored_bytes",
-            (kind, asked, *rate),
-        )
+        with self._harmless():
+            if self._connection is not None:
+                self._connection.execute(
+                    "INSERT INTO rate VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                    " pixels = pixels + excluded.pixels, seconds = seconds + excluded.seconds,"
+                    " frames = frames + excluded.frames, stored_bytes = stored_bytes + excluded.stored_bytes",
+                    (kind, asked, *rate),
+                )
 
     def close(self) -> None:
         """Close the file; again is no error."""
@@ -160,11 +159,6 @@ class SeenFiles:
                 return self._connection.execute(sql, parameters).fetchall()
         return []
 
-    def _write(self, sql: str, parameters: tuple[object, ...]) -> None:
-        with self._harmless():
-            if self._connection is not None:
-                self._connection.execute(sql, parameters)
-
     @contextlib.contextmanager
     def _harmless(self) -> Iterator[None]:
         try:
@@ -185,12 +179,8 @@ def _open_to_write(path: Path) -> sqlite3.Connection | None:
         try:
             opener.prepare_folder()
             return _prepared(opener.connect())
-        except (
-            Misconfigured,
-            OSError,
-            sqlite3.OperationalError,
-        ):  # no right, no room, locked: it may be good
-            return None
+        except (Misconfigured, OSError, sqlite3.OperationalError):
+            return None  # no right, no room, locked: it may be good
         except sqlite3.DatabaseError:  # damaged, or of another version: begin anew
             with contextlib.suppress(OSError):
                 path.unlink()
