@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import secrets
 
@@ -42,9 +41,8 @@ def checked_domain(text: str) -> str:
         len(labels) < 2
         or len(name) > 240
         or not all(_LABEL.fullmatch(label) for label in labels)
-        or labels[-1].isdigit()
+        or labels[-1].isdigit()  # an IPv4 address
         or labels[-1] in _NO_ONES
-        or _is_address(name)
     ):
         raise Misconfigured(
             f"{text!r} is no domain that a certificate can be had for; name one that you own, such as "
@@ -119,11 +117,3 @@ def fits(password: str, hashed: str) -> bool:
         return bcrypt.checkpw(password.encode(), hashed.encode())
     except ValueError:
         return False
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -16,11 +16,7 @@ from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 
 
 def load_detector(settings: Settings, model: NetworkModel | None = None) -> Detector:
-    """Return the detector that the settings ask for, ready for use.
-
-    Args:
-        settings: As for `open_network`; of `pixels` the least confidence.
-        model: The prepared model; None for the detector `pixels`, which needs none.
+    """Return the detector that the settings ask for, ready for use; `pixels` alone needs no prepared `model`.
 
     Raises:
         Misconfigured: The network cannot be run here.

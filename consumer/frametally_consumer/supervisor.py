@@ -60,13 +60,8 @@ def consume_with_workers(
     doubles from 0.5 s to a minute while that goes on. One that says that nothing can be done is not. A
     worker that loses its supervisor stops.
 
-    Args:
-        workers: How many.
-        settings: Of all together; each worker's are as `settings_of_each` says.
-        model: The prepared model that each loads; None for the detector `pixels`.
-        progress: Told how far the group is, and what workers say.
-        until_caught_up: End once the log is drained.
-        should_stop: Asked several times a second; then all are told to stop, and are given 9 s.
+    Each loads the prepared `model` (None for the detector `pixels`), with settings as `settings_of_each`
+    says. `should_stop` is asked several times a second; then all are told to stop, and are given 9 s.
     """
     progress.update(0, None, f"{workers} workers")
     own = settings_of_each(settings, workers)
@@ -158,7 +153,7 @@ class _Worker:
         self._started_at_s = time.monotonic()
 
     def _hear(self) -> bool:
-        """Pass on what it said; False once it has closed its end."""
+        """Pass on what it said; return False once it has closed its end."""
         if self.connection is None:
             return False
         try:
@@ -166,13 +161,11 @@ class _Worker:
                 kind, *said = self.connection.recv()
                 if kind == "update":
                     self._progress.update(*said)
-                elif kind == "say":
-                    self._progress.say(f"worker {self._number}: {said[0]}")
                 elif kind == "report":
                     self.report = said[0]
                 else:
                     self._progress.say(f"worker {self._number}: {said[0]}")
-                    self.failed = True
+                    self.failed = self.failed or kind == "failed"
         except (EOFError, OSError):
             return False
         return True

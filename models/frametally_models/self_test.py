@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels, cv2
+from frametally_consumer.detectors.heads import Floats
 
 PICTURE_VERSION = 1
 _ROWS = 48
@@ -25,8 +26,6 @@ _OCTAGON = [
     *((_FAR, _NEAR), (_NEAR, _FAR), (-_NEAR, _FAR), (-_FAR, _NEAR)),
     *((-_FAR, -_NEAR), (-_NEAR, -_FAR), (_NEAR, -_FAR), (_FAR, -_NEAR)),
 ]
-
-Floats = npt.NDArray[np.float32]
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):

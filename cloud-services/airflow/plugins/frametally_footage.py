@@ -40,7 +40,7 @@ class NewFootage(BaseTrigger):
         self.poll_s = poll_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """How the triggerer makes it anew."""
+        """Return how the triggerer makes it anew."""
         return "frametally_footage.NewFootage", {"command": self.command, "poll_s": self.poll_s}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -107,12 +107,12 @@ class WaitForFootage(BaseOperator):
         self.defer(trigger=NewFootage(self.command, self.poll_s), method_name="start_runs")
 
     def start_runs(self, context: Any, event: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """What `TriggerDagRunOperator` takes, one per event day."""
+        """Return what `TriggerDagRunOperator` takes, one per event day."""
         return event
 
 
 async def _count_runs(**which: Any) -> int:
-    """How many runs of `frametally_count` are of these `run_ids` and `states`."""
+    """Return how many runs of `frametally_count` are of these `run_ids` and `states`."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # as Airflow's own triggers do
 
     count: int = await sync_to_async(RuntimeTaskInstance.get_dr_count)(dag_id=COUNT_DAG, **which)

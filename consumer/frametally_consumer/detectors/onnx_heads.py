@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from frametally.errors import Misconfigured
+from frametally_consumer.detectors.heads import Floats
 
 ONNX_HEADS_VERSION = 1
 """Raised whenever anything here changes a row; part of the model id."""
 
 SCORE_MARGIN = 1e-4
 """Scores are compared with the least confidence in ten-thousandths afterwards: none of those is left out."""
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

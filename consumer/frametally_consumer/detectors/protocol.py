@@ -81,11 +81,7 @@ def start(
 def make_model_id(*, name: str, backend: str, precision: str, ingredients: Mapping[str, object]) -> str:
     """Return `<name>-<backend>-<precision>-<8 hex>`, of the characters a-z, 0-9, `.`, `_` and `-` only.
 
-    Args:
-        name: What people call the model; shown, and part of the id.
-        backend: What runs it.
-        precision: Of its arithmetic, such as `f32`.
-        ingredients: Everything that changes a detection, as JSON values: the hex is over this.
+    The hex is over `ingredients`: everything that changes a detection, as JSON values.
     """
     canonical = json.dumps(ingredients, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:8]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
@@ -18,10 +17,9 @@ from frametally_consumer.backends.network_input import Fitted, Resize, as_parts_
 from frametally_consumer.backends.opencv import DarknetNetwork
 from frametally_consumer.detectors.boxes import as_detections, boxes_from_rows
 from frametally_consumer.detectors.choice import Backend
-from frametally_consumer.detectors.heads import Head
+from frametally_consumer.detectors.heads import Floats, Head
 from frametally_consumer.detectors.protocol import check_image
 
-Floats = npt.NDArray[np.float32]
 T = TypeVar("T")
 
 
@@ -105,9 +103,8 @@ class YoloDetector:
         Returns:
             (n, 5 + classes) float32 as `heads.Head.rows` makes them, boxes as parts of the network's input.
         """
-        return self._run(
-            self._fit(image, "stretch"), lambda outputs: self._read(outputs, 0.0).copy()
-        ).result()
+        rows = self._run(self._fit(image, "stretch"), lambda outputs: self._read(outputs, 0.0).copy())
+        return rows.result()
 
     def _run(self, fitted: Fitted, read: Callable[[Outputs], T]) -> Future[T]:
         """Return what `read` makes of the network's outputs, later."""

@@ -63,12 +63,9 @@ class AssignedPartition:
     """
 
     def __init__(self, partition: int, chain: SegmentChain, *, log_begin: int) -> None:
-        """Not usable before `start_at`.
+        """Take up the partition; `start_at` has to follow.
 
-        Args:
-            partition: Its number.
-            chain: Where its segments go.
-            log_begin: Offset of the oldest message that the log still had at assignment.
+        `log_begin` is the offset of the oldest message that the log still had at assignment.
         """
         self.partition = partition
         self.chain = chain
@@ -190,5 +187,5 @@ class AssignedPartition:
         return (
             self.place is not None
             and self.place.limit is not None
-            and (self.place.next_offset >= self.place.limit)
+            and self.place.next_offset >= self.place.limit
         )

@@ -32,9 +32,7 @@ class Started(NamedTuple):
 def feed(detector: Detector, chunk: deque[Loading]) -> list[Started | DeadLetter | None]:
     """Hand the detector the pictures of a chunk, in order, each as soon as it is loaded.
 
-    Args:
-        detector: What finds objects.
-        chunk: Emptied, so that no picture is kept longer than it is needed.
+    `chunk` is emptied, so that no picture is kept longer than it is needed.
     """
     return [_started(detector, chunk.popleft().result()) for _ in range(len(chunk))]
 

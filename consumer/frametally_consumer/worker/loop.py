@@ -41,7 +41,8 @@ def consume(
 ) -> ConsumeReport:
     """Detect what is announced until told to stop, or until the group has committed all there is.
 
-    While the store or the log is away, this waits and says so once a minute.
+    While the store or the log is away, this waits and says so once a minute. The topic is made if it is not
+    there yet: a consumer may be started before any producer.
 
     Args:
         settings: The topic, and the borders of a batch.
@@ -52,8 +53,6 @@ def consume(
         until_caught_up: End once every partition's end is committed, by this worker or others of its group.
         should_stop: Asked several times a second, also by other threads. What is in hand is finished before
             the return, as far as that goes within 6 s; the rest is not committed, and comes again.
-
-    The topic is made if it is not there yet: a consumer may be started before any producer.
 
     Raises:
         Misconfigured: A store, a log or a failpoint that cannot be.
@@ -193,7 +192,10 @@ class _Worker:
         return self._stop_by_s is not None
 
     def _time_to_flush(self) -> bool:
-        """Told to stop: what is being detected is waited for, during half of the time that there is."""
+        """Return whether what is held is to be written now that a stop was asked for.
+
+        What is being detected is waited for, during half of the time that there is.
+        """
         if self._stop_by_s is None:
             return False
         return not self._pipeline.messages or time.monotonic() > self._stop_by_s - _STOP_WITHIN_S / 2
@@ -205,7 +207,7 @@ class _Worker:
         return until_caught_up and self._drained and at_rest and self._caught_up()
 
     def _poll(self, consumer: LogConsumer, most: int, *, timeout_s: float) -> int | None:
-        """Take up to `most` messages; 0 only keeps the lease. How many came; None while the log is away."""
+        """Take up to `most` messages (0 keeps the lease); return how many, None while the log is away."""
         if time.monotonic() < self._log_away_until_s:
             time.sleep(_HEAR_S)
             return None
@@ -215,7 +217,7 @@ class _Worker:
             self._log_is_away(error)
             return None
         self._log_backoff.reset()
-        taken = [one for one in map(self._partitions.take, records) if one is not None]
+        taken = [message for message in map(self._partitions.take, records) if message is not None]
         if taken:
             failpoints.passing("consumer.polled")
             self._waiting = [*self._waiting, *taken]
@@ -259,12 +261,10 @@ class _Worker:
                 self._log_is_away(error)
 
     def _caught_up(self) -> bool:
-        try:
-            ends = self._log.end_offsets(self._settings.topic)
-            committed = self._log.committed(self._settings.topic, self._group)
-        except Retryable as error:
-            self._log_is_away(error)
+        offsets = self._group_offsets()
+        if offsets is None:
             return False
+        ends, committed = offsets
         return all(
             committed.get(partition, 0) >= end or partition in self._partitions.stopped
             for partition, end in ends.items()
@@ -274,10 +274,17 @@ class _Worker:
         if not now and time.monotonic() - self._reported_at_s < _REPORT_EVERY_S:
             return
         self._reported_at_s = time.monotonic()
+        offsets = self._group_offsets()
+        if offsets is not None:
+            ends, committed = offsets
+            done = sum(committed.values()) + self._partitions.held_messages
+            self._progress.update(done, sum(ends.values()))
+
+    def _group_offsets(self) -> tuple[dict[int, int], dict[int, int]] | None:
+        """Return each partition's end and what the group has committed of it; None while the log is away."""
         try:
             ends = self._log.end_offsets(self._settings.topic)
-            committed = self._log.committed(self._settings.topic, self._group)
+            return ends, self._log.committed(self._settings.topic, self._group)
         except Retryable as error:
             self._log_is_away(error)
-            return
-        self._progress.update(sum(committed.values()) + self._partitions.held_messages, sum(ends.values()))
+            return None

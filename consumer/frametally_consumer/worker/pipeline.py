@@ -52,14 +52,7 @@ class Pipeline:
     def __init__(
         self, *, store: ObjectStore, detector: Detector, max_pixels: int, patience: Patience
     ) -> None:
-        """Start the threads.
-
-        Args:
-            store: Where frames lie and segments go.
-            detector: What finds objects.
-            max_pixels: Width times height above which a picture is refused.
-            patience: How the threads wait while the store is away.
-        """
+        """Start the threads; a picture of more than `max_pixels`, width times height, is refused."""
         self._store = store
         self._detector = detector
         self._max_pixels = max_pixels
@@ -99,8 +92,8 @@ class Pipeline:
         while taken and self._messages < _MOST_MESSAGES:
             chunk: list[tuple[Taken, Loading]] = []
             chunk_bytes = 0
-            for one in taken[:CHUNK_MESSAGES]:
-                frame = parse(one.record)
+            for message in taken[:CHUNK_MESSAGES]:
+                frame = parse(message.record)
                 size = 0
                 if not isinstance(frame, DeadLetter):
                     size = decoded_bytes(frame, max_pixels=self._max_pixels, least_px=self._least_px)
@@ -109,27 +102,27 @@ class Pipeline:
                 if self._bytes and self._bytes + chunk_bytes + size > _MOST_BYTES:
                     break
                 chunk_bytes += size
-                chunk.append((one, self._load(one, frame)))
+                chunk.append((message, self._load(message, frame)))
             if not chunk:
                 break
             taken = taken[len(chunk) :]
             self._detect(chunk, chunk_bytes, then)
         return taken
 
-    def _load(self, one: Taken, frame: FrameAnnouncement | DeadLetter) -> Loading:
+    def _load(self, taken: Taken, frame: FrameAnnouncement | DeadLetter) -> Loading:
         if isinstance(frame, DeadLetter):
             done: Loading = Future()
             done.set_result(frame)
             return done
         return self._loaders.submit(
             load,
-            one.record,
+            taken.record,
             frame,
             store=self._store,
             max_pixels=self._max_pixels,
             least_px=self._least_px,
             patience=self._patience,
-            give_up=lambda: one.assigned.dropped,
+            give_up=lambda: taken.assigned.dropped,
         )
 
     def _detect(
@@ -138,15 +131,15 @@ class Pipeline:
         chunk_bytes: int,
         then: Callable[[Taken, Outcome | None], None],
     ) -> None:
-        taken = [one for one, _ in chunk]
+        messages = [message for message, _ in chunk]
         self._messages += len(chunk)
         self._bytes += chunk_bytes
 
         def detected(result: Callable[[], list[Outcome | None]]) -> None:
-            self._messages -= len(taken)
+            self._messages -= len(messages)
             self._bytes -= chunk_bytes
-            for one, outcome in zip(taken, result(), strict=True):
-                then(one, outcome)
+            for message, outcome in zip(messages, result(), strict=True):
+                then(message, outcome)
 
         loadings = deque(loading for _, loading in chunk)
         chunk.clear()
@@ -214,17 +207,11 @@ class Pipeline:
             return
 
     def close(self, *, within_s: float) -> bool:
-        """End the threads; what they were at is forgotten.
+        """End the threads; what they were at is forgotten. Return whether they have ended `within_s`.
 
-        Args:
-            within_s: How long to wait for it.
-
-        Returns:
-            Whether they have ended; one that is in the detector or in a call of the store ends only after
-            that.
+        One that is in the detector or in a call of the store ends only after that.
         """
-        pools = (self._loaders, self._feeding, self._collecting, self._writing)
-        for pool in pools:
+        for pool in (self._loaders, self._feeding, self._collecting, self._writing):
             pool.shutdown(wait=False, cancel_futures=True)
         until_s = time.monotonic() + within_s
         while self._jobs and time.monotonic() < until_s:
