@@ -12,50 +12,19 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import (
-    URL,
-    Connection,
-    Engine,
-    MetaData,
-    Table,
-    create_engine,
-    event,
-    inspect,
-    select,
-)
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from frametally.adapters.sql import migration as sql_migration
+from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.server import SqlServer
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.sqlite import BUSY_TIMEOUT_S, SqliteOpener, sqlite_path
 from frametally.process.time_limit import seconds_left
 from frametally.settings.access import ServerAccess
-
-
-class Layout(NamedTuple):
-    """What a database is for, and its tables.
-
-    Attributes:
-        what: What people call it.
-        setting: The setting that names it.
-        refill: How it is filled again after it was lost.
-        tables: All of them, with `about` among them.
-        about: The table of one row, `schema_version` and `next_number`, by which a database is recognised.
-        schema_version: Of these tables.
-        migrations: Folder of the revisions that lead to it.
-    """
-
-    what: str
-    setting: str
-    refill: str
-    tables: MetaData
-    about: Table
-    schema_version: int
-    migrations: str
 
 
 class SqlDatabase:
@@ -205,13 +174,7 @@ class SqlDatabase:
                     with connection.begin():
                         if self._server is not None:
                             self._server.lock_layout(connection)
-                        sql_migration.bring_up(
-                            connection,
-                            tables=layout.tables,
-                            about=layout.about,
-                            head=layout.schema_version,
-                            folder=layout.migrations,
-                        )
+                        sql_migration.bring_up(connection, layout)
                 except sql_migration.NewerLayout as error:
                     raise Misconfigured(
                         f"{self._what} {self._name} has layout {error.found}; this frametally knows "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, MetaData, Table, insert, inspect, select, update
 
@@ -17,6 +17,28 @@ from frametally.errors import FrametallyError
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _one_at_a_time = threading.Lock()  # Alembic's `op` is one for all threads
+
+
+class Layout(NamedTuple):
+    """What a database is for, and its tables.
+
+    Attributes:
+        what: What people call it.
+        setting: The setting that names it.
+        refill: How it is filled again after it was lost.
+        tables: All of them, with `about` among them.
+        about: The table of one row, `schema_version` and `next_number`, by which a database is recognised.
+        schema_version: Of these tables.
+        migrations: Folder of the revisions that lead to it, in `migrations/`.
+    """
+
+    what: str
+    setting: str
+    refill: str
+    tables: MetaData
+    about: Table
+    schema_version: int
+    migrations: str
 
 
 class NewerLayout(FrametallyError):
@@ -37,28 +59,22 @@ def layout_of(connection: Connection, about: Table) -> int | None:
     return found
 
 
-def bring_up(connection: Connection, *, tables: MetaData, about: Table, head: int, folder: str) -> None:
-    """Make the tables, or upgrade them in place, in the transaction of `connection`.
-
-    Args:
-        connection: In a transaction that nobody else is in at the same time.
-        tables: All tables, as they are at `head`.
-        about: The table of one row that says which layout it is.
-        head: The layout to reach.
-        folder: Folder of the revisions, in `migrations/`.
+def bring_up(connection: Connection, layout: Layout) -> None:
+    """Make the tables, or upgrade them in place, in a transaction that nobody else is in at the same time.
 
     Raises:
-        NewerLayout: The database is beyond `head`.
+        NewerLayout: The database is beyond `layout`.
     """
+    about, head = layout.about, layout.schema_version
     present = layout_of(connection, about)
     if present is None:
-        tables.create_all(connection)
+        layout.tables.create_all(connection)
         connection.execute(insert(about).values(schema_version=head, next_number=1))
         present = head
     if present > head:
         raise NewerLayout(present)
     if present < head:
-        upgrade(connection, folder=folder, since=present, to=head)
+        upgrade(connection, folder=layout.migrations, since=present, to=head)
         connection.execute(update(about).values(schema_version=head))
 
 

@@ -132,14 +132,9 @@ class CellPacker:
 def unpack(
     packed: Packed, first_slot: int, labels: dict[str, int], sources: dict[str, int], *, is_long: bool
 ) -> RunCells:
-    """Return what is packed, by numbers of all runs; names that have none yet are given one.
+    """Return what is packed of a run, by the numbers of `labels` and `sources`; new names are given one.
 
-    Args:
-        packed: Of one run and step.
-        first_slot: That of its day.
-        labels: Numbers of labels.
-        sources: Numbers of sources.
-        is_long: Whether the step is one that long ranges are read by.
+    `first_slot` is that of the run's day; `is_long` tells whether long ranges are read by the step.
     """
     of_label = np.array([labels.setdefault(name, len(labels)) for name in packed.labels], np.int64)
     of_source = np.array([sources.setdefault(name, len(sources)) for name in packed.sources], np.int64)
@@ -163,11 +158,7 @@ def unpack(
 def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64]:
     """Return cells of the same label, slot and source added up, by these three.
 
-    Args:
-        cells: Shape (6, n); their own labels, slots and sources are not looked at.
-        label: Of each cell, or one for all.
-        slot: The same.
-        source: The same.
+    These are given of each cell, or one for all; the cells' own are not looked at.
     """
     if not cells.shape[1]:
         return np.empty((6, 0), np.int64)

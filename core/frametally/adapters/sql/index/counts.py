@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Select, Table, asc, bindparam, desc, select
 
-from frametally.adapters.sql.engine import Layout, SqlDatabase
+from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.index import publication as sql_publication
 from frametally.adapters.sql.index import tables
 from frametally.adapters.sql.index.catalogue import (
@@ -27,6 +27,7 @@ from frametally.adapters.sql.index.cells import DETECTIONS, SLOT, SOURCE, RunCel
 from frametally.adapters.sql.index.kept_cells import KeptCells
 from frametally.adapters.sql.index.sums import bars_of, busiest, coverage_of
 from frametally.adapters.sql.limits import limited
+from frametally.adapters.sql.migration import Layout
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.base_index import BaseCountIndex
 from frametally.ports.count_index import (

@@ -12,18 +12,18 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table
 
 SCHEMA_VERSION = 3
 
-_metadata = MetaData()
+ALL = MetaData()
 
 about = Table(
     "frametally_index",
-    _metadata,
+    ALL,
     Column("schema_version", Integer, primary_key=True, autoincrement=False),
     Column("next_number", BigInteger, nullable=False),
 )
 
 runs = Table(
     "frametally_runs",
-    _metadata,
+    ALL,
     Column("model", Text, primary_key=True),
     Column("interval_s", Integer, primary_key=True, autoincrement=False),
     Column("day", Text, primary_key=True),
@@ -35,7 +35,7 @@ runs = Table(
 
 evidence = Table(
     "frametally_evidence",
-    _metadata,
+    ALL,
     Column("run", BigInteger, primary_key=True, autoincrement=False),
     Column("interval_start_ms", BigInteger, primary_key=True, autoincrement=False),
     Column("source", Text, primary_key=True),
@@ -46,7 +46,7 @@ evidence = Table(
 
 cells = Table(  # counts and coverage by each stored step, as arrays: see `cells`
     "frametally_cells",
-    _metadata,
+    ALL,
     Column("run", BigInteger, primary_key=True, autoincrement=False),
     Column("step_s", Integer, primary_key=True, autoincrement=False),
     Column("packed", LargeBinary, nullable=False),
@@ -54,7 +54,7 @@ cells = Table(  # counts and coverage by each stored step, as arrays: see `cells
 
 rolled_evidence = Table(  # of a whole run, so of a day
     "frametally_rolled_evidence",
-    _metadata,
+    ALL,
     Column("run", BigInteger, primary_key=True, autoincrement=False),
     Column("label", Text, primary_key=True),
     Column("source", Text, primary_key=True),
@@ -62,6 +62,5 @@ rolled_evidence = Table(  # of a whole run, so of a day
     sqlite_with_rowid=False,
 )
 
-ALL = _metadata
 DOCUMENTS = (evidence, rolled_evidence, cells)
 """Tables whose rows belong to a run."""

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete, func, or_, select
 
-from frametally.adapters.sql.engine import Layout, SqlDatabase
+from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.ledger import intake, tables
+from frametally.adapters.sql.migration import Layout
 from frametally.books.intake import (
     FOLDER_OF_KIND,
     TakenSegment,
