@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from itertools import groupby, islice
 from typing import Any, Generic, TypeVar
 
+from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import (
     Bucket,
@@ -27,7 +28,7 @@ from frametally.ports.count_questions import MAX_BUCKETS, check_interval, check_
 from frametally.ports.merging import merge_bars, merge_coverage, merge_week
 from frametally.ports.run_catalogue import BaseCatalogue
 from frametally.ports.steps import Piece, pieces, usable_steps
-from frametally.records import Evidence
+from frametally.records import Evidence, Run
 from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.times import DAY_S, FIRST_MS, HOUR_S, NEXT_MS
 
@@ -50,6 +51,13 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         with self._moment() as now:
             return self._read_version(now)
 
+    def current_runs(self) -> list[Run]:
+        """Return the runs that queries read, by model, interval and day."""
+        with self._moment() as now:
+            runs = [run for _, run in self._read_runs(now)]
+        # The order of texts is Python's, whatever a server's is.
+        return sorted(runs, key=lambda run: (run.model, run.interval_s, run.day))
+
     def series(self) -> list[Series]:
         """Return what can be asked for: the newest published model first, in it the coarsest interval."""
         with self._moment() as now:
@@ -60,7 +68,10 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         with self._moment() as now:
             there = self._catalogue(now)
             if model not in there.days:
-                there.days[model] = self._read_days(now, model)
+                there.days[model] = [
+                    CountedDay(run.interval_s, keys.day_start_ms(run.day), run.frames, published)
+                    for published, run in self._read_runs(now, model)
+                ]
             return [*there.days[model]]
 
     def labels(self, model: str) -> list[tuple[str, int]]:
@@ -161,8 +172,8 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         """Read what there is at that version, which is that of the moment."""
 
     @abstractmethod
-    def _read_days(self, now: MomentT, model: str) -> list[CountedDay]:
-        """Read the current runs of the model."""
+    def _read_runs(self, now: MomentT, model: str | None = None) -> Iterable[tuple[int, Run]]:
+        """Read the current runs (of `model`, if one is named), each behind its `CountedDay.published`."""
 
     @abstractmethod
     def _read_sources(self, now: MomentT, there: CatalogueT, series: Series) -> Iterable[SourceSummary]:

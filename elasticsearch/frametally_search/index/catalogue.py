@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.ports.count_index import CountedDay, Series
+from frametally.ports.count_index import Series
 from frametally.ports.run_catalogue import BaseCatalogue
 from frametally.ports.steps import Piece
 from frametally.records import Run, decode
@@ -58,11 +59,8 @@ def read_catalogue(now: Moment, version: str) -> ElasticsearchCatalogue:
     return ElasticsearchCatalogue(version, runs, newest)
 
 
-def read_days(now: Moment, model: str) -> list[CountedDay]:
-    """Read the current runs of a model; see `CountIndex.counted_days`."""
-    found = []
-    for hit in now.runs({"term": {"model": model}}, source=["record"], seq_no_primary_term=True):
-        run = decode(hit["_source"]["record"].encode(), Run)
-        day_ms = keys.day_start_ms(run.day)
-        found.append(CountedDay(run.interval_s, day_ms, run.frames, int(hit["_seq_no"])))
-    return found
+def read_runs(now: Moment, model: str | None) -> Iterator[tuple[int, Run]]:
+    """Give the current runs, of one model if it is named, each behind the number of its last change."""
+    query = {"match_all": {}} if model is None else {"term": {"model": model}}
+    for hit in now.runs(query, source=["record"], seq_no_primary_term=True):
+        yield int(hit["_seq_no"]), decode(hit["_source"]["record"].encode(), Run)

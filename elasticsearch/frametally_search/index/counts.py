@@ -12,24 +12,17 @@ from typing import Any
 import msgspec
 
 from frametally.ports.base_index import BaseCountIndex
-from frametally.ports.count_index import (
-    Bucket,
-    CountedDay,
-    CountQuery,
-    CoverageBucket,
-    Series,
-    SourceSummary,
-)
+from frametally.ports.count_index import Bucket, CountQuery, CoverageBucket, Series, SourceSummary
 from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.ports.merging import bar_order, coverage_order
 from frametally.ports.steps import Piece, rolled_steps
-from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
+from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.times import MONDAY_TO_1970_MS, WEEK_MS
 from frametally.settings.access import ServerAccess
 from frametally_search.index import layout as elasticsearch_layout
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.access import ElasticsearchCluster
-from frametally_search.index.catalogue import ElasticsearchCatalogue, read_catalogue, read_days, read_version
+from frametally_search.index.catalogue import ElasticsearchCatalogue, read_catalogue, read_runs, read_version
 from frametally_search.index.queries import (
     OF_COUNTS,
     OF_COVERAGE,
@@ -69,13 +62,6 @@ class ElasticsearchIndex(BaseCountIndex[Moment, ElasticsearchCatalogue]):
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
         return elasticsearch_publication.publish(self._cluster, run, counts, coverage)
 
-    def current_runs(self) -> list[Run]:
-        """Return the runs that queries read, by model, interval and day."""
-        with moment(self._cluster) as now:
-            hits = now.runs({"match_all": {}}, source=["record"])
-            found = [decode(hit["_source"]["record"].encode(), Run) for hit in hits]
-        return sorted(found, key=lambda run: (run.model, run.interval_s, run.day))
-
     def check(self) -> None:
         """Look whether the index is there, made like this, and answers.
 
@@ -99,8 +85,8 @@ class ElasticsearchIndex(BaseCountIndex[Moment, ElasticsearchCatalogue]):
     def _read_catalogue(self, now: Moment, version: str) -> ElasticsearchCatalogue:
         return read_catalogue(now, version)
 
-    def _read_days(self, now: Moment, model: str) -> list[CountedDay]:
-        return read_days(now, model)
+    def _read_runs(self, now: Moment, model: str | None = None) -> Iterator[tuple[int, Run]]:
+        return read_runs(now, model)
 
     def _read_sources(
         self, now: Moment, there: ElasticsearchCatalogue, series: Series

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from frametally import keys
 from frametally.adapters.sql.index import tables
-from frametally.ports.count_index import CountedDay, Series
+from frametally.ports.count_index import Series
 from frametally.ports.run_catalogue import BaseCatalogue
 from frametally.records import Run, decode
 from frametally.rules.times import DAY_MS
@@ -65,14 +65,12 @@ def read_catalogue(connection: Connection, version: str) -> SqlCatalogue:
     return SqlCatalogue(version, found, newest)
 
 
-def read_days(connection: Connection, model: str) -> list[CountedDay]:
-    """Read the current runs of a model; see `CountIndex.counted_days`."""
-    of_model = select(_runs.c.number, _runs.c.record).where(_runs.c.model == model)
-    found = []
-    for number, record in connection.execute(of_model).all():
-        run = decode(record.encode(), Run)
-        found.append(CountedDay(run.interval_s, keys.day_start_ms(run.day), run.frames, number))
-    return found
+def read_runs(connection: Connection, model: str | None) -> list[tuple[int, Run]]:
+    """Read the current runs, of one model if it is named, each behind its number."""
+    query = select(_runs.c.number, _runs.c.record)
+    if model is not None:
+        query = query.where(_runs.c.model == model)
+    return [(number, decode(record.encode(), Run)) for number, record in connection.execute(query).all()]
 
 
 def _mark(record: str) -> int:

@@ -20,7 +20,7 @@ from frametally.adapters.sql.index.catalogue import (
     CurrentRun,
     SqlCatalogue,
     read_catalogue,
-    read_days,
+    read_runs,
     read_version,
 )
 from frametally.adapters.sql.index.cells import DETECTIONS, SLOT, SOURCE, RunCells
@@ -30,16 +30,9 @@ from frametally.adapters.sql.limits import limited
 from frametally.adapters.sql.migration import Layout
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.base_index import BaseCountIndex
-from frametally.ports.count_index import (
-    Bucket,
-    CountedDay,
-    CountQuery,
-    CoverageBucket,
-    Series,
-    SourceSummary,
-)
+from frametally.ports.count_index import Bucket, CountQuery, CoverageBucket, Series, SourceSummary
 from frametally.ports.steps import Piece, rolled_steps
-from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
+from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.times import DAY_MS
 from frametally.settings.access import ServerAccess
 
@@ -83,14 +76,6 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
         with self._database.writing() as connection:
             return sql_publication.publish(connection, run, counts, coverage)
 
-    def current_runs(self) -> list[Run]:
-        """Return the runs that queries read, by model, interval and day."""
-        with self._moment() as connection:
-            records = connection.execute(select(tables.runs.c.record)).scalars().all()
-        found = [decode(record.encode(), Run) for record in records]
-        # The order of texts is Python's, whatever the server's is.
-        return sorted(found, key=lambda run: (run.model, run.interval_s, run.day))
-
     def check(self) -> None:
         """Read the first and the last row of every table, from the database itself.
 
@@ -123,8 +108,8 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
         self._kept.keep_only(there.all_runs())
         return there
 
-    def _read_days(self, now: Connection, model: str) -> list[CountedDay]:
-        return read_days(now, model)
+    def _read_runs(self, now: Connection, model: str | None = None) -> list[tuple[int, Run]]:
+        return read_runs(now, model)
 
     def _read_sources(self, now: Connection, there: SqlCatalogue, series: Series) -> Iterator[SourceSummary]:
         runs = there.runs(series, None, None)
