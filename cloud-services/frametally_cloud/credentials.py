@@ -64,11 +64,9 @@ def checked_email(text: str) -> str:
 
 
 def checked_secret(name: str, value: str) -> str:
-    """Return a secret that a person has chosen, or that a file holds, if it will do.
+    """Return `value`, a secret that a person has chosen or a file holds, if it will do.
 
-    Args:
-        name: What it is called where people set it.
-        value: The secret; it is never part of a message.
+    A message calls it `name`, as people do where they set it, and never shows it.
 
     Raises:
         Misconfigured: The secret is that of an example, easy to guess, or cannot stand in the files.

@@ -90,15 +90,11 @@ class SetUp(NamedTuple):
 
 
 def set_up(folder: Path, answers: Answers) -> SetUp:
-    """Write what is missing in the stack's folder.
+    """Write what is missing in the stack's folder, `cloud-services` of a checkout.
 
     1. All of `.env`'s values are known and checked before anything is written.
     2. `.env` is written first: the other files are made from it, also after a run that was cut off.
     3. Each file comes whole, by rename, and is never readable by others, not even for a moment.
-
-    Args:
-        folder: `cloud-services` of a checkout.
-        answers: What a person has said.
 
     Raises:
         Misconfigured: An answer or a value that is there cannot be, or two contradict each other.

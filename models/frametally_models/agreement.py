@@ -37,10 +37,7 @@ def agreement(
 ) -> Agreement:
     """Count what of `reference` is in `other`; each detection of `other` counts for one at most.
 
-    Args:
-        reference: Detections of each picture, the most confident first.
-        other: Those of the other detector, of the same pictures.
-        least_confidence_of_other: Weaker ones of `other` do not count.
+    Both are the detections of each of the same pictures, those of `reference` the most confident first.
     """
     sought = found = 0
     for expected, got in zip(reference, other, strict=True):

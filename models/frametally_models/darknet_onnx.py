@@ -112,12 +112,7 @@ class _Graph:
 
 
 def to_onnx(model: CheckedModel, *, width_px: int, height_px: int) -> bytes:
-    """Return the network as an ONNX file.
-
-    Args:
-        model: The Darknet model.
-        width_px: Width of the network's input, a multiple of 32.
-        height_px: Height of the network's input, a multiple of 32.
+    """Return the network as an ONNX file, with an input of this size (multiples of 32).
 
     Returns:
         The file's bytes: input `picture` (1, 3, height_px, width_px) float32, red-green-blue, 0 to 1; two

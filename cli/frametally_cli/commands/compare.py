@@ -42,7 +42,7 @@ def compare(
     settings = read_settings(None, overrides)
     from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
-        found = compare_models(
+        comparison = compare_models(
             store,
             model_a,
             model_b,
@@ -53,27 +53,28 @@ def compare(
             to_ms=to_ms,
         )
     if as_json:
-        click.echo(_as_json(found))
+        click.echo(_as_json(comparison))
     else:
-        _print(found)
+        _print(comparison)
     return 0
 
 
-def _print(found: Comparison) -> None:
-    click.echo(f"A: {found.model_a}\nB: {found.model_b}")
-    for one in found.differences:
+def _print(comparison: Comparison) -> None:
+    click.echo(f"A: {comparison.model_a}\nB: {comparison.model_b}")
+    for bar in comparison.differences:
         click.echo(
-            f"{utc(one.interval_start_ms)}  {one.source}  {one.label}: "
-            f"A {_figures(one.a)} | B {_figures(one.b)}"
+            f"{utc(bar.interval_start_ms)}  {bar.source}  {bar.label}: "
+            f"A {_figures(bar.a)} | B {_figures(bar.b)}"
         )
-        for name, side in (("A", one.a), ("B", one.b)):
+        for name, side in (("A", bar.a), ("B", bar.b)):
             for frame in side.evidence:
                 click.echo(f"    {name} {frame.count} in {frame.image_path}")
-    for label, (a, b) in found.totals.items():
+    for label, (a, b) in comparison.totals.items():
         click.echo(f"{label}: A {a} detections, B {b} ({b - a:+d})")
     click.echo(
-        f"{len(found.differences)} of {found.compared} bars of {found.interval_s} s differ; "
-        f"not compared, as only one model has seen them: {found.gaps_b} intervals of A, {found.gaps_a} of B"
+        f"{len(comparison.differences)} of {comparison.compared} bars of {comparison.interval_s} s differ; "
+        "not compared, as only one model has seen them: "
+        f"{comparison.gaps_b} intervals of A, {comparison.gaps_a} of B"
     )
 
 
@@ -89,9 +90,11 @@ def _figures(side: Side) -> str:
     return f"{side.detections} detections, peak {side.peak}, {objects} in {side.frames} frames"
 
 
-def _as_json(found: Comparison) -> str:
-    def side(one: Side) -> dict[str, object]:
-        return one._asdict() | {"evidence": msgspec.to_builtins(one.evidence)}
+def _as_json(comparison: Comparison) -> str:
+    def as_dict(side: Side) -> dict[str, object]:
+        return side._asdict() | {"evidence": msgspec.to_builtins(side.evidence)}
 
-    differences = [one._asdict() | {"a": side(one.a), "b": side(one.b)} for one in found.differences]
-    return json.dumps(found._asdict() | {"differences": differences}, indent=2)
+    differences = [
+        bar._asdict() | {"a": as_dict(bar.a), "b": as_dict(bar.b)} for bar in comparison.differences
+    ]
+    return json.dumps(comparison._asdict() | {"differences": differences}, indent=2)

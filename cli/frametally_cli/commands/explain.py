@@ -49,7 +49,7 @@ def explain(
         )
         with console.stage_bar("ledger") as progress:
             ledger.refresh(ports.store, progress)
-        found = frames_of_bar(
+        frames = frames_of_bar(
             ports.store,
             ledger,
             model=bar.model,
@@ -60,7 +60,7 @@ def explain(
             limits=ports.settings.counted_boxes(),
         )
         total, shown = 0, []
-        for counted in found:
+        for counted in frames:
             total += len(counted.boxes)
             if as_json:
                 shown.append(_frame_json(counted, total))
@@ -78,9 +78,11 @@ def _print_frame(counted: ProvedFrame, total: int) -> None:
     frame = counted.frame
     at = f"{utc(frame.captured_at_ms)[:-1]}.{frame.captured_at_ms % 1000:03d}Z"
     click.echo(f"{at}  {frame.image_path}  {len(counted.boxes)}, {total} so far")
-    for one in counted.boxes:
-        left, top, width, height = one.box
-        click.echo(f"    {one.label} {one.confidence:.4f} at {left:g},{top:g} size {width:g}x{height:g}")
+    for detection in counted.boxes:
+        left, top, width, height = detection.box
+        click.echo(
+            f"    {detection.label} {detection.confidence:.4f} at {left:g},{top:g} size {width:g}x{height:g}"
+        )
 
 
 def _frame_json(counted: ProvedFrame, total: int) -> dict[str, object]:
@@ -89,7 +91,7 @@ def _frame_json(counted: ProvedFrame, total: int) -> dict[str, object]:
         "image_path": frame.image_path,
         "captured_at_ms": frame.captured_at_ms,
         "time_source": frame.time_source,
-        "boxes": [{"confidence": one.confidence, "box": one.box} for one in counted.boxes],
+        "boxes": [{"confidence": box.confidence, "box": box.box} for box in counted.boxes],
         "running_total": total,
     }
 

@@ -161,9 +161,7 @@ def _default_pictures() -> Path:
     return folder / "new_pics"
 
 
-def consume_here(
-    ports: Ports, *, until_caught_up: bool, should_stop: Callable[[], bool] = lambda: False
-) -> int:
+def consume_here(ports: Ports, *, until_caught_up: bool, should_stop: Callable[[], bool]) -> int:
     """Detect in this process; return the exit code."""
     from frametally_consumer.worker.loop import consume
     from frametally_models.prepare import prepare_detector

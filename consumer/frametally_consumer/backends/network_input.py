@@ -39,14 +39,10 @@ class Fitted(NamedTuple):
 
 
 def fit(image: Pixels, *, width_px: int, height_px: int, resize: Resize) -> Fitted:
-    """Return `image` at the size of a network's input.
+    """Return `image`, (height, width, 3) uint8 blue-green-red, at the size of a network's input.
 
-    Args:
-        image: (height, width, 3) uint8, blue-green-red.
-        width_px: Width of the network's input.
-        height_px: Height of the network's input.
-        resize: `stretch` fills the input, as Darknet does; `letterbox` keeps the picture's proportions, in
-            the middle of grey, as YOLO networks from v5 on are trained.
+    `stretch` fills the input, as Darknet does; `letterbox` keeps the picture's proportions, in the middle of
+    grey, as YOLO networks from v5 on are trained.
     """
     image_height_px, image_width_px = image.shape[:2]
     if resize == "stretch":
@@ -71,9 +67,7 @@ def fit(image: Pixels, *, width_px: int, height_px: int, resize: Resize) -> Fitt
 def as_parts_of_the_image(rows: npt.NDArray[np.float32], fitted: Fitted) -> npt.NDArray[np.float32]:
     """Return `rows`, whose boxes are parts of the network's input, with boxes that are parts of the image.
 
-    Args:
-        rows: (n, 4 or more) float32: centre x, centre y, width, height, and what else there is.
-        fitted: How the image lies in the input.
+    They are (n, 4 or more) float32: centre x, centre y, width, height, and what else there is.
     """
     if fitted[1:] == (0.0, 0.0, 1.0, 1.0):
         return rows

@@ -51,8 +51,6 @@ class AssignedPartition:
     Other threads only read `dropped`.
 
     Attributes:
-        partition: Its number.
-        chain: Where its segments go.
         dropped: It was revoked or stopped: its unfinished work is worth nothing any more.
         place: End of the chain, and what limits the next segment; None while it is being looked up.
         read_to: Offset of the next message to take from the log.

@@ -53,10 +53,8 @@ class Footage(NamedTuple):
 def find_footage(paths: Sequence[Path], *, source: str | None, leave_out: Collection[Path]) -> Footage:
     """Find the media at `paths`: files, or folders (searched all through, sorted, hidden ones passed over).
 
-    Args:
-        paths: As the user gave them.
-        source: The source's name; None: that of the folder given, for a single file its stem.
-        leave_out: Folders that are not searched, such as those that frametally itself writes.
+    The source's name is `source`, or else that of the folder given, for a single file its stem. Folders in
+    `leave_out`, such as those that frametally itself writes, are not searched.
     """
     footage = Footage([], [])
     for path in dict.fromkeys(paths):

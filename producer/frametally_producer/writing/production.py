@@ -72,18 +72,12 @@ class Production:
     """One call of the producer at work.
 
     Attributes:
-        call: What it was given.
-        store: Where frames and manifests go.
-        log: Where frames are announced.
-        progress: Where it reports to while it works.
         patience: Waits for a store or a log that is away, until a stop is asked for.
-        room: Waits for room on the disk.
         seen: What is remembered of files.
         tally: How far this call has come.
         media: Manifests of the media met, by identity.
         frames_known: Frames asked for that an earlier call had announced.
-        skipped: What was set aside.
-        notices: What a person should know besides.
+        notices: What a person should know besides what was skipped.
     """
 
     call: ProduceCall
