@@ -17,7 +17,7 @@ Step 5 removes what no query reads; killed in it, the rest goes when a run of th
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -30,13 +30,13 @@ from frametally.rules.current_run import is_newer
 from frametally_search.index.access import ElasticsearchCluster, reason_of
 from frametally_search.index.documents import current_document, current_id, documents, run_key
 from frametally_search.index.layout import index_name
+from frametally_search.index.queries import moment
 
 _ACTIONS_PER_REQUEST = 2_000
 _BYTES_PER_REQUEST = 10_000_000
 _RETRIES = 7
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 """Refused for now, an action is tried again for about a minute and a half in all."""
-_FOUND_AT_ONCE = 5_000
 
 
 def publish(
@@ -136,10 +136,7 @@ def _check_all_are_there(cluster: ElasticsearchCluster, index: str, run: Run, se
         found = client.count(index=index, query=documents_of_run)["count"]
         if found > len(sent):
             # A run counts the same whoever counts it; what it did not send now was damaged before.
-            strays = (id for id in _ids(client, index, documents_of_run) if id not in sent)
-            _bulk(
-                cluster, client, ({"_op_type": "delete", "_index": index, "_id": id} for id in list(strays))
-            )
+            _delete(cluster, index, documents_of_run, but=sent)
             client.indices.refresh(index=index)
             found = client.count(index=index, query=documents_of_run)["count"]
     if found != len(sent):
@@ -170,31 +167,12 @@ def _superseded(run: Run) -> dict[str, Any]:
     }
 
 
-def _delete(cluster: ElasticsearchCluster, index: str, query: dict[str, Any]) -> None:
-    """Delete what is found, by a search and bulk deletes."""
+def _delete(
+    cluster: ElasticsearchCluster, index: str, query: dict[str, Any], *, but: Container[str] = ()
+) -> None:
+    """Delete what is found but for some `_id`s, by a search and bulk deletes."""
     query = {"bool": {"filter": [query], "must_not": [{"term": {"kind": "run"}}]}}
-    with cluster.asked() as client:
-        found = _ids(client, index, query)
-        _bulk(cluster, client, ({"_op_type": "delete", "_index": index, "_id": id} for id in found))
-
-
-def _ids(client: Elasticsearch, index: str, query: dict[str, Any]) -> Iterator[str]:
-    moment = client.open_point_in_time(index=index, keep_alive="2m")["id"]
-    try:
-        after: list[Any] | None = None
-        while True:
-            page = client.search(
-                pit={"id": moment, "keep_alive": "2m"},
-                query=query,
-                size=_FOUND_AT_ONCE,
-                sort=["_shard_doc"],
-                search_after=after,
-                source=False,
-                track_total_hits=False,
-            )["hits"]["hits"]
-            yield from (hit["_id"] for hit in page)
-            if len(page) < _FOUND_AT_ONCE:
-                return
-            after = page[-1]["sort"]
-    finally:
-        client.close_point_in_time(id=moment)
+    with cluster.asked() as client, moment(cluster) as now:
+        found = (hit["_id"] for hit in now.hits(query, source=False))
+        actions = ({"_op_type": "delete", "_index": index, "_id": id} for id in found if id not in but)
+        _bulk(cluster, client, actions)

@@ -16,8 +16,8 @@ from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally_search.index.access import ElasticsearchCluster
 from frametally_search.index.layout import index_name
 
-_KEPT_ALIVE = "1m"
-_RUNS_AT_ONCE = 5_000
+_KEPT_ALIVE = "2m"  # what is found may be deleted before the next search, with pauses
+_HITS_AT_ONCE = 5_000
 _BUCKETS_AT_ONCE = 10_000
 
 
@@ -58,21 +58,19 @@ class Moment:
 
     def runs(self, query: dict[str, Any], **options: Any) -> Iterator[dict[str, Any]]:
         """Give the hits of the documents of current runs, all of them, in no order."""
+        return self.hits({"bool": {"filter": [{"term": {"kind": "run"}}, query]}}, **options)
+
+    def hits(self, query: dict[str, Any], **options: Any) -> Iterator[dict[str, Any]]:
+        """Give the hits of a search, all of them, in no order."""
         after: list[Any] | None = None
-        filters = [{"term": {"kind": "run"}}, query]
         while True:
-            hits = self.search(
-                {"bool": {"filter": filters}},
-                size=_RUNS_AT_ONCE,
-                sort=["_shard_doc"],
-                search_after=after,
-                **options,
-            )["hits"]["hits"]
-            if hits:
-                yield from hits
-            if len(hits) < _RUNS_AT_ONCE:
+            page = self.search(query, size=_HITS_AT_ONCE, sort=["_shard_doc"], search_after=after, **options)[
+                "hits"
+            ]["hits"]
+            yield from page
+            if len(page) < _HITS_AT_ONCE:
                 return
-            after = hits[-1]["sort"]
+            after = page[-1]["sort"]
 
     def groups(
         self, query: dict[str, Any], by: list[dict[str, Any]], of_each: dict[str, Any], most: int
