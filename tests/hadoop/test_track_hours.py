@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from frametally.books.runs import current_runs, find_tracks, read_run
+from frametally.books.runs import current_runs, read_run, read_tracks
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, FrameDetections, IntervalCount
 from frametally.rules.times import HOUR_MS
@@ -41,11 +41,7 @@ def objects(footage: Footage, label: str = "car") -> dict[int, int | None]:
 
 
 def tracks(footage: Footage) -> list[Any]:
-    return [
-        track
-        for run in current_runs(footage.store)
-        for track in find_tracks(footage.store, run, wanted=lambda head: True, order=lambda head: ())
-    ]
+    return [track for run in current_runs(footage.store) for track in read_tracks(footage.store, run)]
 
 
 def drive(

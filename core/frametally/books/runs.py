@@ -121,6 +121,11 @@ def _belongs(record: IntervalCount | Coverage, run: Run) -> bool:
     return (record.model, record.interval_s) == (run.model, run.interval_s) and 0 <= since_ms < DAY_MS
 
 
+def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:
+    """Yield the tracks of a run, sorted by source and label. Raises as `find_tracks`."""
+    return (line.decode(Track) for line in _track_lines(store, run))
+
+
 def find_tracks(
     store: ObjectStore,
     run: Run,
