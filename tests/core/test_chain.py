@@ -2,6 +2,7 @@
 
 import pytest
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_frame
 
 from frametally import keys
 from frametally.records import DeadLetter, FrameDetections
@@ -16,18 +17,7 @@ def path(offset: int) -> str:
 
 
 def frame(offset: int) -> FrameDetections:
-    return FrameDetections(
-        image_path=path(offset),
-        source="cam",
-        frame_index=offset,
-        captured_at_ms=1_000 * offset,
-        time_source="start_time",
-        width_px=64,
-        height_px=48,
-        media="ab" * 32,
-        model=MODEL,
-        detections=[],
-    )
+    return make_frame(1_000 * offset, offset, model=MODEL)
 
 
 def chain(store: MemoryStore, log_id: str = LOG, partition: int = 0) -> SegmentChain:

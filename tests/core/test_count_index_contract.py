@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.fakes.records import make_count as count
+from tests.fakes.records import make_coverage as coverage
+from tests.fakes.records import make_run as run
 
-from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_count_index
 from frametally.ports.count_index import (
@@ -27,7 +29,7 @@ from frametally.ports.count_index import (
     WeekHour,
 )
 from frametally.process.time_limit import TookTooLong, time_limit
-from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.records import Coverage, Evidence, IntervalCount
 
 DAY = "2026-01-01"
 DAY_MS = 1_767_225_600_000
@@ -73,48 +75,6 @@ def new_index(request: pytest.FixtureRequest) -> Iterator[Callable[[], CountInde
 @pytest.fixture
 def index(new_index: Callable[[], CountIndex]) -> CountIndex:
     return new_index()
-
-
-def run(
-    sequence: int = 1, *, model: str = "m", interval_s: int = 60, day: str = DAY, params: str = "0" * 8
-) -> Run:
-    run_id = f"{sequence:06d}-{'5' * 16}"
-    return Run(
-        run_id=run_id,
-        sequence=sequence,
-        model=model,
-        params=params,
-        interval_s=interval_s,
-        day=day,
-        prefix=keys.run_folder(model, params, interval_s, day, run_id),
-        parts=["part-00000"],
-        inputs_sha256="5" * 64,
-        frames=1,
-        duplicates_dropped=0,
-    )
-
-
-def count(start_ms: int = DAY_MS, label: str = "car", detections: int = 1, **changed: Any) -> IntervalCount:
-    shown = [Evidence(image_path=f"images/{start_ms}", captured_at_ms=start_ms, count=detections)]
-    fields: dict[str, Any] = {
-        "model": "m",
-        "source": "gate",
-        "interval_s": 60,
-        "frames": 1,
-        "peak": detections,
-    }
-    return IntervalCount(
-        **(
-            fields
-            | {"evidence": shown, "label": label, "detections": detections, "interval_start_ms": start_ms}
-            | changed
-        )
-    )
-
-
-def coverage(start_ms: int = DAY_MS, frames: int = 1, **changed: Any) -> Coverage:
-    fields: dict[str, Any] = {"model": "m", "source": "gate", "interval_s": 60}
-    return Coverage(**(fields | {"frames": frames, "interval_start_ms": start_ms} | changed))
 
 
 def everything(index: CountIndex) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_frame
 
 from frametally import keys
 from frametally.books.evidence import frames_of_bar
@@ -35,17 +36,9 @@ def box(label: str, confidence: float, side: float) -> Detection:
 
 
 def frame(at_ms: int, boxes: list[Detection], *, source: str = "cam", media: str = MEDIA) -> FrameDetections:
-    return FrameDetections(
-        image_path=keys.image_key(source, at_ms, MEDIA, 0),
-        source=source,
-        frame_index=0,
-        captured_at_ms=at_ms,
-        time_source="exif",
-        width_px=64,
-        height_px=48,
-        media=media,
-        model=MODEL,
-        detections=boxes,
+    path = keys.image_key(source, at_ms, MEDIA, 0)
+    return make_frame(
+        at_ms, 0, boxes, source=source, media=media, model=MODEL, time_source="exif", image_path=path
     )
 
 

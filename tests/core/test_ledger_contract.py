@@ -15,6 +15,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_coverage, make_frame, make_manifest, make_run
 
 from frametally import keys
 from frametally.adapters.sql.ledger import tables
@@ -23,13 +24,10 @@ from frametally.opening import open_ledger
 from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.process.reports import NoProgress
 from frametally.records import (
-    Coverage,
     DeadLetter,
     DroppedDeadLetter,
     FrameAnnouncement,
     FrameDetections,
-    MediaManifest,
-    Run,
     encode,
 )
 from frametally.segments.contents import encode_segment
@@ -87,18 +85,7 @@ def store() -> MemoryStore:
 
 
 def frame(at: int, *, source: str = "cam", media: str = MEDIUM) -> FrameDetections:
-    return FrameDetections(
-        image_path=keys.image_key(source, 1_000 * at, media, at),
-        source=source,
-        frame_index=at,
-        captured_at_ms=1_000 * at,
-        time_source="start_time",
-        width_px=64,
-        height_px=48,
-        media=media,
-        model=MODEL,
-        detections=[],
-    )
+    return make_frame(1_000 * at, at, source=source, media=media, model=MODEL)
 
 
 def letter(offset: int, at: int | None) -> DeadLetter:
@@ -152,43 +139,16 @@ def put_segment(
 
 
 def put_run(store: MemoryStore, sequence: int, frames: int) -> str:
-    day, params = "1970-01-01", "0" * 8
-    coverage = Coverage(model=MODEL, source="cam", interval_start_ms=0, interval_s=60, frames=frames)
-    prefix = keys.run_folder(MODEL, params, 60, day, f"{sequence:06d}-0123456789abcdef")
-    run = Run(
-        run_id=f"{sequence:06d}-0123456789abcdef",
-        sequence=sequence,
-        model=MODEL,
-        params=params,
-        interval_s=60,
-        day=day,
-        prefix=prefix,
-        parts=["part-00000"],
-        inputs_sha256="0" * 64,
-        frames=frames,
-        duplicates_dropped=0,
-    )
-    store.put(f"{prefix}/part-00000", b'["coverage","cam",0]\t' + encode(coverage) + b"\n")
-    pointer = keys.run_pointer_key(MODEL, params, 60, day, sequence)
+    run = make_run(sequence, model=MODEL, day="1970-01-01", digest="0123456789abcdef" * 4, frames=frames)
+    coverage = make_coverage(0, frames, model=MODEL, source="cam")
+    store.put(f"{run.prefix}/part-00000", b'["coverage","cam",0]\t' + encode(coverage) + b"\n")
+    pointer = keys.run_pointer_key(MODEL, run.params, 60, run.day, sequence)
     store.put(pointer, encode(run))
     return pointer
 
 
 def put_manifest(store: MemoryStore, announced: int) -> None:
-    manifest = MediaManifest(
-        sha256=MEDIUM,
-        name="cam.mp4",
-        source="cam",
-        source_name="Cam",
-        kind="video",
-        time_source="start_time",
-        sampling="5",
-        frames_expected=announced,
-        frames_put=announced,
-        frames_announced=announced,
-        state="complete",
-        announced_frames=b"\xff" * 1000,
-    )
+    manifest = make_manifest(announced, media=MEDIUM, announced_frames=b"\xff" * 1000)
     store.put(keys.media_key(MEDIUM), encode(manifest))
 
 

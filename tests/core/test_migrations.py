@@ -30,6 +30,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.engine import Layout, SqlDatabase
@@ -39,7 +40,7 @@ from frametally.adapters.sql.server import SqlServer
 from frametally.errors import Misconfigured
 from frametally.opening import open_count_index, open_ledger
 from frametally.ports.count_index import CountQuery
-from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
+from frametally.records import encode
 from frametally.settings.access import ServerAccess
 
 Place = tuple[str, ServerAccess | None]
@@ -114,44 +115,14 @@ def revision_table(layout: Layout) -> str:
     return f"frametally_{layout.migrations.rpartition('/')[2]}_revision"
 
 
-RUN = Run(
-    run_id="000001-5555555555555555",
-    sequence=1,
-    model="m",
-    params="0" * 8,
-    interval_s=60,
-    day="2026-01-01",
-    prefix="mapreduce-output/x",
-    parts=[],
-    inputs_sha256="5" * 64,
-    frames=12,
-    duplicates_dropped=0,
-)
+RUN = make_run(parts=[], frames=12)
 START_MS = 1_767_225_600_000
 COUNTS = [
-    IntervalCount(
-        model="m",
-        source="gate",
-        label=label,
-        interval_start_ms=START_MS + minute * 60_000,
-        interval_s=60,
-        frames=2,
-        detections=minute + 1,
-        peak=minute + 1,
-        objects=minute or None,
-        evidence=[
-            Evidence(
-                image_path=f"images/{minute}", captured_at_ms=START_MS + minute * 60_000, count=minute + 1
-            )
-        ],
-    )
+    make_count(START_MS + minute * 60_000, label, minute + 1, frames=2, objects=minute or None)
     for minute in range(6)
     for label in ("bus", "car")
 ]
-COVERAGE = [
-    Coverage(model="m", source="gate", interval_start_ms=START_MS + n * 60_000, interval_s=60, frames=2)
-    for n in range(6)
-]
+COVERAGE = [make_coverage(START_MS + minute * 60_000, 2) for minute in range(6)]
 
 
 def fill_index(connection: Connection) -> None:

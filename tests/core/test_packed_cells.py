@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally import keys
 from frametally.adapters.sql.index import cells as sql_cells
@@ -32,33 +33,19 @@ UNKNOWN = "nothing of that name"
 
 
 def run_of(day_ms: int, sequence: int = 1) -> Run:
-    day = keys.utc_day(day_ms)
-    return Run(
-        run_id=f"{sequence:06d}-5555555555555555",
-        sequence=sequence,
-        model="m",
-        params="0" * 8,
-        interval_s=BASE_MS // 1000,
-        day=day,
-        prefix=f"mapreduce-output/{day}",
-        parts=[],
-        inputs_sha256="5" * 64,
-        frames=1,
-        duplicates_dropped=0,
-    )
+    return make_run(sequence, interval_s=BASE_MS // 1000, day=keys.utc_day(day_ms), parts=[])
 
 
 def count(
     start_ms: int, label: str, source: str, detections: int = 3, objects: int | None = 1
 ) -> IntervalCount:
-    return IntervalCount(
-        model="m",
+    return make_count(
+        start_ms,
+        label,
+        detections,
         source=source,
-        label=label,
-        interval_start_ms=start_ms,
         interval_s=BASE_MS // 1000,
         frames=5,
-        detections=detections,
         peak=detections % 5 + 1,
         objects=objects,
         evidence=[Evidence(image_path=f"images/{start_ms}", captured_at_ms=start_ms, count=1)],
@@ -66,14 +53,7 @@ def count(
 
 
 def cover(start_ms: int, source: str, fps: float | None = 5.0) -> Coverage:
-    return Coverage(
-        model="m",
-        source=source,
-        interval_start_ms=start_ms,
-        interval_s=BASE_MS // 1000,
-        frames=5,
-        analysed_fps=fps,
-    )
+    return make_coverage(start_ms, 5, source=source, interval_s=BASE_MS // 1000, analysed_fps=fps)
 
 
 # Few hours, so that many things meet in one.

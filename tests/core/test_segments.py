@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_frame
 
 from frametally import keys
 from frametally.books.evidence import find_line
@@ -39,18 +40,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def frame(source: str, captured_at_ms: int, index: int = 0, label: str = "car") -> FrameDetections:
-    return FrameDetections(
-        image_path=keys.image_key(source, captured_at_ms, "ab" * 32, index),
-        source=source,
-        frame_index=index,
-        captured_at_ms=captured_at_ms,
-        time_source="start_time",
-        width_px=64,
-        height_px=48,
-        media="ab" * 32,
-        model=MODEL,
-        detections=[Detection(label=label, confidence=0.5, box=(1.0, 2.0, 3.0, 4.5))],
-    )
+    found = Detection(label=label, confidence=0.5, box=(1.0, 2.0, 3.0, 4.5))
+    return make_frame(captured_at_ms, index, [found], source=source, model=MODEL)
 
 
 def letter(offset: int) -> DeadLetter:

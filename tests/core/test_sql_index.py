@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
+from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally.adapters.sql import engine as sql_engine
 from frametally.adapters.sql import limits as sql_limits
@@ -29,22 +30,9 @@ from frametally.opening import open_count_index
 from frametally.ports import base_index
 from frametally.ports.count_index import CountQuery
 from frametally.process.time_limit import TookTooLong
-from frametally.records import Coverage, Evidence, IntervalCount, Run
 
-RUN = Run(
-    run_id="000001-5555555555555555",
-    sequence=1,
-    model="m",
-    params="0" * 8,
-    interval_s=60,
-    day="1970-01-01",
-    prefix="mapreduce-output/x",
-    parts=[],
-    inputs_sha256="5" * 64,
-    frames=1,
-    duplicates_dropped=0,
-)
-COVERAGE = Coverage(model="m", source="gate", interval_start_ms=0, interval_s=60, frames=1)
+RUN = make_run(day="1970-01-01", parts=[])
+COVERAGE = make_coverage(0)
 
 
 @pytest.fixture
@@ -229,10 +217,7 @@ def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(
     for module in (base_index, sql_sums):
         monkeypatch.setattr(module, "MAX_BUCKETS", 2)
     index = opened(path)
-    records = [
-        Coverage(model="m", source="gate", interval_start_ms=n * 60_000, interval_s=60, frames=1)
-        for n in range(3)
-    ]
+    records = [make_coverage(n * 60_000) for n in range(3)]
     index.publish(RUN, [], records)
     with pytest.raises(Misconfigured, match="ask for a longer interval or a shorter range"):
         index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60))
@@ -242,18 +227,7 @@ def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(
 
 def test_a_run_that_is_replaced_leaves_no_row_behind(path: Path, opened: Callable[..., SqlIndex]) -> None:
     index = opened(path)
-    shown = [Evidence(image_path="images/x.jpg", captured_at_ms=0, count=1)]
-    bar = IntervalCount(
-        model="m",
-        source="gate",
-        label="car",
-        interval_start_ms=0,
-        interval_s=60,
-        frames=1,
-        detections=1,
-        peak=1,
-        evidence=shown,
-    )
+    bar = make_count(0)
     for sequence in (1, 2, 3):
         index.publish(msgspec.structs.replace(RUN, sequence=sequence), [bar], [COVERAGE])
     with sqlite3.connect(path) as connection:

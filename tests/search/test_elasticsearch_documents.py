@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.records import make_coverage, make_run
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
@@ -23,19 +24,7 @@ DAY_MS = keys.day_start_ms("2026-01-01")
 
 
 def run(interval_s: int) -> Run:
-    return Run(
-        run_id="000001-5555555555555555",
-        sequence=1,
-        model="m",
-        params="0" * 8,
-        interval_s=interval_s,
-        day="2026-01-01",
-        prefix=keys.run_folder("m", "0" * 8, interval_s, "2026-01-01", "000001-5555555555555555"),
-        parts=[],
-        inputs_sha256="5" * 64,
-        frames=1,
-        duplicates_dropped=0,
-    )
+    return make_run(interval_s=interval_s, parts=[])
 
 
 @st.composite
@@ -95,7 +84,7 @@ def test_the_same_run_has_the_same_documents_in_any_order(
 
 
 def test_what_comes_twice_is_poison() -> None:
-    record = Coverage(model="m", source="a", interval_start_ms=DAY_MS, interval_s=60, frames=1)
+    record = make_coverage(DAY_MS, source="a")
     with pytest.raises(Poison, match="counts something twice"):
         list(documents(run(60), [], [record, record]))
 

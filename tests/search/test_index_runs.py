@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally import keys
 from frametally.errors import Retryable
@@ -17,7 +18,7 @@ from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.count_questions import up_to_date
 from frametally.process.reports import NoProgress
-from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
+from frametally.records import Run, encode
 from frametally_search.indexer import index_runs
 
 DAYS_MS = {"2026-01-01": 1_767_225_600_000, "2026-01-02": 1_767_312_000_000}
@@ -47,32 +48,20 @@ def put_run(
 ) -> Run:
     """A run of one bar, as the counting job leaves it."""
     start_ms = DAYS_MS[day]
-    where: dict[str, Any] = {
-        "model": "m",
-        "source": "gate",
-        "interval_start_ms": start_ms,
-        "interval_s": interval_s,
-    }
-    where["frames"] = frames
-    shown = [Evidence(image_path="images/x.jpg", captured_at_ms=start_ms, count=detections)]
-    bar = IntervalCount(**where, label="car", detections=detections, peak=detections, evidence=shown)
+    bar = make_count(start_ms, "car", detections, interval_s=interval_s, frames=frames)
+    covered = make_coverage(start_ms, frames, interval_s=interval_s)
     lines = [
         b'["count","gate","car",%d]\t' % start_ms + encode(bar) + b"\n",
-        b'["coverage","gate",%d]\t' % start_ms + encode(Coverage(**where)) + b"\n",
+        b'["coverage","gate",%d]\t' % start_ms + encode(covered) + b"\n",
     ]
-    run_id = f"{sequence:06d}-{detections:016x}"
-    run = Run(
-        run_id=run_id,
-        sequence=sequence,
-        model="m",
+    run = make_run(
+        sequence,
+        digest=f"{detections:064x}",
         params=params,
         interval_s=interval_s,
         day=day,
-        prefix=keys.run_folder("m", params, interval_s, day, run_id),
         parts=["part-00000", "part-00001"],
-        inputs_sha256=f"{detections:064x}",
         frames=frames,
-        duplicates_dropped=0,
     )
     for part, line in zip(run.parts, lines, strict=True):
         store.put(f"{run.prefix}/{part}", line)

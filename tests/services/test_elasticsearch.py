@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_count, make_coverage, make_run
 
 from elasticsearch import Elasticsearch
 from frametally import keys
@@ -76,38 +77,16 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(model: str, sequence: int = 1, *, day: str = "2026-01-01", params: str = "0" * 8) -> Run:
-    run_id = f"{sequence:06d}-{'5' * 16}"
-    return Run(
-        run_id=run_id,
-        sequence=sequence,
-        model=model,
-        params=params,
-        interval_s=60,
-        day=day,
-        prefix=keys.run_folder(model, params, 60, day, run_id),
-        parts=["part-00000"],
-        inputs_sha256="5" * 64,
-        frames=1,
-        duplicates_dropped=0,
-    )
+    return make_run(sequence, model=model, day=day, params=params)
 
 
 def count(model: str, number: int = 0, *, label: str | None = None, detections: int = 1) -> IntervalCount:
-    return IntervalCount(
-        model=model,
-        source="gate",
-        label=label or f"label-{number // 1440}",
-        interval_start_ms=DAY_MS + number % 1440 * MINUTE_MS,
-        interval_s=60,
-        frames=1,
-        detections=detections,
-        peak=detections,
-        evidence=[],
-    )
+    start_ms, label = DAY_MS + number % 1440 * MINUTE_MS, label or f"label-{number // 1440}"
+    return make_count(start_ms, label, detections, model=model, evidence=[])
 
 
 def coverage(model: str, frames: int = 1) -> Coverage:
-    return Coverage(model=model, source="gate", interval_start_ms=DAY_MS, interval_s=60, frames=frames)
+    return make_coverage(DAY_MS, frames, model=model)
 
 
 def total(index: CountIndex, model: str) -> int:

@@ -19,13 +19,14 @@ from postgres_schemas import access_of, administration, fresh_schema
 from pydantic import SecretStr
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
+from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.ledger import Ledger
-from frametally.records import Coverage, Detection, FrameDetections, IntervalCount, Run
+from frametally.records import Detection, FrameDetections, IntervalCount
 from frametally.segments.contents import encode_segment
 from frametally.settings.access import ServerAccess
 from frametally_cli.main import main
@@ -35,38 +36,16 @@ pytestmark = pytest.mark.services
 SECRET = "never-shown-0815"  # noqa: S105 - it opens nothing
 DAY_MS = 1_767_225_600_000
 MINUTE_MS = 60_000
-RUN = Run(
-    run_id="000001-5555555555555555",
-    sequence=1,
-    model="m",
-    params="0" * 8,
-    interval_s=60,
-    day="2026-01-01",
-    prefix="mapreduce-output/x",
-    parts=[],
-    inputs_sha256="5" * 64,
-    frames=1,
-    duplicates_dropped=0,
-)
+RUN = make_run(parts=[])
 NEWER = msgspec.structs.replace(RUN, sequence=2, run_id="000002-5555555555555555")
 OPEN: list[Callable[..., CountIndex | Ledger]] = [open_count_index, open_ledger]
 
 
 def count(label: str = "car", detections: int = 1, minute: int = 0) -> IntervalCount:
-    return IntervalCount(
-        model="m",
-        source="gate",
-        label=label,
-        interval_start_ms=DAY_MS + minute * MINUTE_MS,
-        interval_s=60,
-        frames=1,
-        detections=detections,
-        peak=detections,
-        evidence=[],
-    )
+    return make_count(DAY_MS + minute * MINUTE_MS, label, detections, evidence=[])
 
 
-COVERAGE = Coverage(model="m", source="gate", interval_start_ms=DAY_MS, interval_s=60, frames=1)
+COVERAGE = make_coverage(DAY_MS)
 
 
 def total(index: CountIndex) -> int:

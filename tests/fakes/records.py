@@ -1,0 +1,149 @@
+"""Records with values that fit each other; a test names those that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from frametally import keys
+from frametally.records import (
+    Coverage,
+    Detection,
+    Evidence,
+    FrameDetections,
+    IntervalCount,
+    MediaManifest,
+    Run,
+    TimeSource,
+)
+
+DAY = "2026-01-01"
+DAY_MS = keys.day_start_ms(DAY)
+MEDIUM = "ab" * 32
+MODEL = "pixels-1"
+
+
+def make_frame(
+    captured_at_ms: int,
+    index: int = 0,
+    detections: Sequence[Detection] = (),
+    *,
+    source: str = "cam",
+    media: str = MEDIUM,
+    model: str = MODEL,
+    time_source: TimeSource = "start_time",
+    image_path: str | None = None,
+) -> FrameDetections:
+    """A frame of 64 x 48 pixels, where a producer would have put it."""
+    return FrameDetections(
+        image_path=image_path or keys.image_key(source, captured_at_ms, media, index),
+        source=source,
+        frame_index=index,
+        captured_at_ms=captured_at_ms,
+        time_source=time_source,
+        width_px=64,
+        height_px=48,
+        media=media,
+        model=model,
+        detections=list(detections),
+    )
+
+
+def make_manifest(
+    frames: int, *, media: str = MEDIUM, source: str = "cam", announced_frames: bytes = b""
+) -> MediaManifest:
+    """The manifest of a video of which every frame was announced."""
+    return MediaManifest(
+        sha256=media,
+        name=f"{source}.mp4",
+        source=source,
+        source_name=source.title(),
+        kind="video",
+        time_source="start_time",
+        sampling="5",
+        frames_expected=frames,
+        frames_put=frames,
+        frames_announced=frames,
+        state="complete",
+        announced_frames=announced_frames,
+    )
+
+
+def make_count(
+    interval_start_ms: int = DAY_MS,
+    label: str = "car",
+    detections: int = 1,
+    *,
+    model: str = "m",
+    source: str = "gate",
+    interval_s: int = 60,
+    frames: int = 1,
+    peak: int | None = None,
+    objects: int | None = None,
+    evidence: Sequence[Evidence] | None = None,
+) -> IntervalCount:
+    """What an interval has of a label: all of it in one frame, its evidence, unless said otherwise."""
+    shown = Evidence(
+        image_path=f"images/{interval_start_ms}", captured_at_ms=interval_start_ms, count=detections
+    )
+    return IntervalCount(
+        model=model,
+        source=source,
+        label=label,
+        interval_start_ms=interval_start_ms,
+        interval_s=interval_s,
+        frames=frames,
+        detections=detections,
+        peak=detections if peak is None else peak,
+        objects=objects,
+        evidence=[shown] if evidence is None else list(evidence),
+    )
+
+
+def make_coverage(
+    interval_start_ms: int = DAY_MS,
+    frames: int = 1,
+    *,
+    model: str = "m",
+    source: str = "gate",
+    interval_s: int = 60,
+    detections: int = 0,
+    analysed_fps: float | None = None,
+) -> Coverage:
+    """How much of an interval was analysed."""
+    return Coverage(
+        model=model,
+        source=source,
+        interval_start_ms=interval_start_ms,
+        interval_s=interval_s,
+        frames=frames,
+        detections=detections,
+        analysed_fps=analysed_fps,
+    )
+
+
+def make_run(
+    sequence: int = 1,
+    *,
+    digest: str = "5" * 64,
+    model: str = "m",
+    params: str = "0" * 8,
+    interval_s: int = 60,
+    day: str = DAY,
+    parts: Sequence[str] = ("part-00000",),
+    frames: int = 1,
+) -> Run:
+    """A run of a day whose inputs have this SHA-256, in the folder that is its own."""
+    run_id = f"{sequence:06d}-{digest[-16:]}"
+    return Run(
+        run_id=run_id,
+        sequence=sequence,
+        model=model,
+        params=params,
+        interval_s=interval_s,
+        day=day,
+        prefix=keys.run_folder(model, params, interval_s, day, run_id),
+        parts=list(parts),
+        inputs_sha256=digest,
+        frames=frames,
+        duplicates_dropped=0,
+    )
