@@ -71,6 +71,7 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
         ("export?format=xlsx", "format", "csv, json, parquet"),
         ("frames?limit=0", "limit", "at most 100"),
         ("frames?limit=101", "limit", "at most 100"),
+        ("frames?limit=0000000001", "limit", "at most 100"),
         ("frames?cursor=x", "cursor", "unchanged"),
         ("frames?cursor=WzEsMl0=", "cursor", "unchanged"),
         ("objects?cursor=" + "x" * 1001, "cursor", "1000"),

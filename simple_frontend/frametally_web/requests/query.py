@@ -205,7 +205,8 @@ def read_limit(args: MultiDict[str, str], *, default: int, most: int) -> int:
     Raises:
         Problem: 400, if that is no whole number from 1 to `most`.
     """
-    limit = _read_whole_number(args, "limit", most, "", f"Give at most {most}, or leave it out.")
+    remedy = f"Give at most {most}, or leave it out."
+    limit = _read_whole_number(args, "limit", most=most, most_digits=9, unit="", remedy=remedy)
     return min(default, most) if limit is None else limit
 
 
@@ -271,14 +272,18 @@ def read_interval(args: MultiDict[str, str], name: str = "interval") -> int | No
         Problem: 400, if it is no whole number of seconds from 1 on.
     """
     remedy = f"Give seconds, such as {name}=60, or leave it out to have it chosen."
-    return _read_whole_number(args, name, MAX_INTERVAL_S, " of seconds", remedy)
+    return _read_whole_number(
+        args, name, most=MAX_INTERVAL_S, most_digits=12, unit=" of seconds", remedy=remedy
+    )
 
 
-def _read_whole_number(args: MultiDict[str, str], name: str, most: int, unit: str, remedy: str) -> int | None:
+def _read_whole_number(
+    args: MultiDict[str, str], name: str, *, most: int, most_digits: int, unit: str, remedy: str
+) -> int | None:
     text = read_one(args, name)
     if text is None:
         return None
-    if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= most:
+    if not re.fullmatch(rf"[0-9]{{1,{most_digits}}}", text) or not 1 <= int(text) <= most:
         detail = f"{name}={_shown(text)!r} is no whole number{unit} from 1 to {most}."
         raise bad_parameter(name, detail, remedy=remedy)
     return int(text)
