@@ -14,7 +14,7 @@ export function showLegend(area, view, chosen, onLabels) {
     const content = [
       swatch(one.color),
       el("span", { class: "name", text: one.name }),
-      el("span", { class: "count", text: metric.format(one.total) }),
+      el("span", { class: "count muted", text: metric.format(one.total) }),
     ];
     if (one.labels.length > 1) return el("span", { class: "key", title: one.labels.join(", ") }, ...content);
     const alone = chosen.length === 1 && chosen[0] === one.name;

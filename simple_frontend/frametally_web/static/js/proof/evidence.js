@@ -117,7 +117,7 @@ function card(frame, colorOf, nameOf, open) {
         { class: "frame-label" },
         swatch(colorOf(frame.label)),
         el("span", { class: "name", text: frame.label }),
-        el("span", { class: "count", text: `× ${frame.count}` }),
+        el("span", { class: "count muted", text: `× ${frame.count}` }),
       ),
       el("span", { class: "muted small", text: moment(frame.captured_at_ms) }),
       el("span", { class: "muted small ellipsis", text: source }),

@@ -100,7 +100,7 @@ export class ProofList {
         onclick: () => this.on.choose(position),
       },
       el("span", { class: "when", text: item.time }),
-      el("span", { class: "what ellipsis", text: item.what, title: `${item.source}: ${item.what}` }),
+      el("span", { class: "what muted ellipsis", text: item.what, title: `${item.source}: ${item.what}` }),
       el("span", { class: "adds", text: `+${number(item.adds)}` }),
       el("span", { class: "running", text: `= ${number(item.runningTotal)}` }),
     );

@@ -32,7 +32,7 @@ export function showTiles(area, counts, view, sources, onMetric) {
         text: view ? brief(metric, value) : "–",
         title: metric.format(value),
       }),
-      el("span", { class: "detail", text: view ? detailOf(metric, counts, view) : "no footage" }),
+      el("span", { class: "detail muted", text: view ? detailOf(metric, counts, view) : "no footage" }),
     );
   });
   area.replaceChildren(...metrics, framesTile(counts), sourcesTile(counts, view, sources));
@@ -103,7 +103,7 @@ function tile(name, value, detail, exact = value, kind = "") {
     { class: "tile" },
     el("span", { class: "tile-name", text: name }),
     el("span", { class: `value ${kind}`, text: value, title: exact }),
-    el("span", { class: "detail", text: detail }),
+    el("span", { class: "detail muted", text: detail }),
   );
 }
 
