@@ -11,15 +11,8 @@ import { useZone } from "./js/shared/format.js";
 import { METRICS } from "./js/shared/metrics.js";
 import { colorsOf, groupLabels } from "./js/shared/palette.js";
 import { rankedLabels } from "./js/shared/series.js";
-import {
-  DEFAULT,
-  formatState,
-  giveUpOwnZone,
-  hasOwnZone,
-  OWN_ZONE,
-  parseState,
-  zoneOf,
-} from "./js/shared/state.js";
+import { DEFAULT, formatState, parseState } from "./js/shared/state.js";
+import { giveUpOwnZone, hasOwnZone, OWN_ZONE, zoneOf } from "./js/shared/zones.js";
 import { Health } from "./js/status/health.js";
 import { listen } from "./js/status/live.js";
 import { showFault, showFresh, showMistake, showOutage } from "./js/status/notices.js";

@@ -1,7 +1,7 @@
 // The time zone of bars and times: the viewer's own, or any that this browser knows.
 
 import { control, el } from "../shared/dom.js";
-import { isZone, OWN_ZONE } from "../shared/state.js";
+import { isZone, OWN_ZONE } from "../shared/zones.js";
 
 export class ZoneFilter {
   /** @param {(timezone: string|null) => void} onChange */

@@ -7,7 +7,7 @@ import { byId, control, el } from "../shared/dom.js";
 import { duration, plural, span, zoneName } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
 import { viewOf } from "../shared/series.js";
-import { hasOwnZone, OWN_ZONE } from "../shared/state.js";
+import { hasOwnZone, OWN_ZONE } from "../shared/zones.js";
 import { showBreakdown } from "./breakdown.js";
 import { showComparison } from "./comparison.js";
 import { Exports } from "./export.js";

@@ -3,7 +3,8 @@
 import { chartPicture } from "../chart/picture.js";
 import { BASE, selectionQuery } from "../shared/api.js";
 import { byId, closeFromOutside, control, el } from "../shared/dom.js";
-import { formatState, zoneOf } from "../shared/state.js";
+import { formatState } from "../shared/state.js";
+import { zoneOf } from "../shared/zones.js";
 
 const FORMATS = { csv: "CSV", json: "JSON", parquet: "Parquet" };
 

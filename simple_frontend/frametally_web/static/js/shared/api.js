@@ -1,6 +1,6 @@
 // The JSON API. Errors arrive as RFC 9457 problem documents and leave here as ApiError.
 
-import { zoneOf } from "./state.js";
+import { zoneOf } from "./zones.js";
 
 export const BASE = "api/v1";
 

@@ -1,6 +1,6 @@
 // Numbers, durations and times as the viewer's language writes them, in the time zone that was chosen.
 
-import { OWN_ZONE } from "./state.js";
+import { OWN_ZONE } from "./zones.js";
 
 export const LOCALE = navigator.language || "en";
 

@@ -4,16 +4,16 @@ import { joined } from "./metrics.js";
 import { groupLabels } from "./palette.js";
 
 /**
- * @param {Api.Counts} counts
+ * @param {Pick<Api.Counts, "coverage"|"buckets">} counts
  * @returns {Page.Row[]}
  */
-export function rowsOf(counts) {
+export function rowsOf({ coverage, buckets }) {
   /** @type {Map<number, Page.Row>} */
   const rows = new Map();
-  for (const { start_ms: start, end_ms: end, frames } of counts.coverage) {
+  for (const { start_ms: start, end_ms: end, frames } of coverage) {
     rows.set(start, { start, end, frames, byLabel: new Map() });
   }
-  for (const bucket of counts.buckets) rows.get(bucket.start_ms)?.byLabel.set(bucket.label, bucket);
+  for (const bucket of buckets) rows.get(bucket.start_ms)?.byLabel.set(bucket.label, bucket);
   return [...rows.values()].sort((a, b) => a.start - b.start);
 }
 

@@ -1,6 +1,7 @@
 // What the viewer has chosen, and its form in the page's address: a link reproduces the view.
 
-const METRICS = ["detections", "mean_per_frame", "peak", "objects"];
+import { METRICS } from "./metrics.js";
+import { isZone } from "./zones.js";
 
 /** @type {Readonly<Page.State>} */
 export const DEFAULT = Object.freeze({
@@ -31,7 +32,7 @@ export function parseState(search) {
   return {
     labels: unique(query.getAll("label")),
     sources: unique(query.getAll("source")),
-    metric: /** @type {Api.Metric} */ (METRICS.includes(metric) ? metric : DEFAULT.metric),
+    metric: /** @type {Api.Metric} */ (Object.hasOwn(METRICS, metric) ? metric : DEFAULT.metric),
     from: parseMoment(query.get("from")),
     to: parseMoment(query.get("to")),
     interval: /^[1-9]\d{0,11}$/.test(query.get("interval") ?? "") ? Number(query.get("interval")) : null,
@@ -85,33 +86,6 @@ export function isUnfiltered(state) {
     !state.interval &&
     !state.compare
   );
-}
-
-/** The time zone that this browser is in. */
-export const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-
-let unchosen = OWN_ZONE;
-
-/** Where none is chosen, UTC: bars of the browser's zone cannot be made of what is stored. */
-export function giveUpOwnZone() {
-  unchosen = "UTC";
-}
-
-/** Whether the browser's own zone can be shown. */
-export const hasOwnZone = () => unchosen === OWN_ZONE;
-
-/** @param {Page.State} state */
-export const zoneOf = (state) => state.timezone ?? unchosen;
-
-/** @param {string|null} name */
-export function isZone(name) {
-  if (!name) return false;
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return !/^[+-]/.test(name);
-  } catch {
-    return false;
-  }
 }
 
 /** @param {string[]} values */
