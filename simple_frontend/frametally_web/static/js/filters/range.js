@@ -14,7 +14,7 @@ export const PRESETS = {
   hour: { name: "Last hour of footage", of: (last) => ({ from: last - HOUR_MS, to: last }) },
   hours: { name: "Last 24 hours of footage", of: (last) => ({ from: last - 24 * HOUR_MS, to: last }) },
   day: { name: "Last day", of: (last) => days(last, 1) },
-  before: { name: "The day before", of: (last) => shifted(days(last, 1)) },
+  before: { name: "The day before", of: (last) => days(last, 1, 1) },
   week: { name: "Last 7 days", of: (last) => days(last, 7) },
   month: { name: "Last 30 days", of: (last) => days(last, 30) },
   quarter: { name: "Last 90 days", of: (last) => days(last, 90) },
@@ -126,19 +126,12 @@ export class RangeFilter {
 }
 
 /**
- * Whole days of the time zone, up to the one in which the footage ends.
+ * Whole days of the time zone, up to the one in which the footage ends, or to one before it.
  * @param {number} last  ms
  * @param {number} count
+ * @param {number} [before]  days between the two
  */
-function days(last, count) {
-  const end = local(last - 1).startOf("day").plus({ days: 1 }); // prettier-ignore
+function days(last, count, before = 0) {
+  const end = local(last - 1).startOf("day").plus({ days: 1 - before }); // prettier-ignore
   return { from: end.minus({ days: count }).toMillis(), to: end.toMillis() };
-}
-
-/** The day before. @param {Range} range */
-function shifted({ from, to }) {
-  return {
-    from: local(from ?? 0).minus({ days: 1 }).toMillis(),
-    to: local(to ?? 0).minus({ days: 1 }).toMillis(),
-  }; // prettier-ignore
 }

@@ -3,7 +3,7 @@
 import { el, svg } from "../shared/dom.js";
 import { moment, number, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
-import { gapsOf, totalIn } from "../shared/series.js";
+import { gapsOf, rowsOf, totalIn } from "../shared/series.js";
 import {
   growing,
   headingsOf,
@@ -26,7 +26,11 @@ const HEIGHT = 56;
  * @param {(source: string) => void} onSource
  */
 export function showSources(area, counts, metric, nameOf, onSource) {
-  const parts = counts.sources.map((source) => ({ source, rows: rowsOfSource(counts, source) }));
+  const parts = counts.sources.map((source) => {
+    const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
+    const [coverage, buckets] = [counts.coverage.filter(isHere), counts.buckets.filter(isHere)];
+    return { source, rows: rowsOf({ coverage, buckets }) };
+  });
   const most = Math.max(0, ...parts.flatMap(({ rows }) => rows.map((row) => totalIn(row, metric) ?? 0)));
   const lines = parts.map(({ source, rows }) => {
     const totals = counts.totals.filter((total) => total.source === source);
@@ -53,27 +57,6 @@ export function showSources(area, counts, metric, nameOf, onSource) {
     }),
     sourcesNumbers(named, metric, isOpen),
   );
-}
-
-/**
- * @param {Api.Counts} counts
- * @param {string} source
- * @returns {Page.Row[]}
- */
-function rowsOfSource({ coverage, buckets }, source) {
-  /** @type {Map<number, Page.Row>} */
-  const rows = new Map();
-  for (const one of coverage) {
-    if (one.source !== source) continue;
-    rows.set(one.start_ms, {
-      start: one.start_ms,
-      end: one.end_ms,
-      frames: one.frames,
-      byLabel: new Map(),
-    });
-  }
-  for (const one of buckets) if (one.source === source) rows.get(one.start_ms)?.byLabel.set(one.label, one);
-  return [...rows.values()].sort((a, b) => a.start - b.start);
 }
 
 /**

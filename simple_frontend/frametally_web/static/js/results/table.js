@@ -4,7 +4,15 @@ import { el } from "../shared/dom.js";
 import { moment, number, plural, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
 import { totalIn, valueIn } from "../shared/series.js";
-import { growing, headingsOf, spokenCaption, tableOf, valueCell } from "../shared/tables.js";
+import {
+  growing,
+  headingsOf,
+  numberCell,
+  rowOf,
+  spokenCaption,
+  tableOf,
+  valueCell,
+} from "../shared/tables.js";
 
 /** @typedef {{row: Page.Row, position: number}|{gap: Page.Span}} Line */
 
@@ -17,20 +25,10 @@ import { growing, headingsOf, spokenCaption, tableOf, valueCell } from "../share
 export function showTable(area, view, counts, onBar) {
   const { body, more } = growing(linesOf(view), (line) => lineElement(line, view, onBar));
   const caption = spokenCaption(`${view.metric.name} per interval and label`);
-  const table = tableOf({
-    caption,
-    headings: headings(view),
-    rows: body,
-    total: totalsElement(view, counts),
-  });
-  area.replaceChildren(table, more);
-}
-
-/** @param {Page.View} view */
-function headings({ series, other }) {
-  const beside = other ? [other.name] : [];
-  const names = ["Interval", ...series.map((one) => one.name), "All", ...beside, "Frames analysed", ""];
-  return headingsOf(names, Boolean);
+  const beside = view.other ? [view.other.name] : [];
+  const names = ["Interval", ...view.series.map((one) => one.name), "All", ...beside, "Frames analysed", ""];
+  const headings = headingsOf(names, Boolean);
+  area.replaceChildren(tableOf({ caption, headings, rows: body, total: totalsElement(view, counts) }), more);
 }
 
 /**
@@ -80,7 +78,7 @@ function lineElement(line, view, onBar) {
     ...series.map((one) => valueCell(metric, valueIn(row, one.labels, metric))),
     valueCell(metric, totalIn(row, metric)),
     other ? valueCell(metric, other.values[position], "no footage") : null,
-    el("td", { class: "number", text: number(row.frames) }),
+    numberCell(number(row.frames)),
     el("td", {}, open),
   );
 }
@@ -91,14 +89,12 @@ function lineElement(line, view, onBar) {
  */
 function totalsElement({ rows, series, metric, other }, counts) {
   const name = { detections: "Total", objects: "Total", mean_per_frame: "Mean", peak: "Maximum" }[metric.id];
-  return el(
-    "tr",
-    {},
-    el("th", { scope: "row", text: `${name}, ${plural(rows.length, "interval")}` }),
+  return rowOf(
+    `${name}, ${plural(rows.length, "interval")}`,
     ...series.map((one) => valueCell(metric, one.total)),
     valueCell(metric, joined(metric, counts.totals)),
     other ? el("td") : null,
-    el("td", { class: "number", text: number(counts.frames) }),
+    numberCell(number(counts.frames)),
     el("td"),
   );
 }
