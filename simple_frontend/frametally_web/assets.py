@@ -21,21 +21,18 @@ class Script(NamedTuple):
     integrity: str
 
 
-class _File(msgspec.Struct, frozen=True):
-    name: str
-    integrity: str
-
-
 class _Manifest(msgspec.Struct, frozen=True):
-    files: list[_File]
+    files: list[dict[str, str]]
 
 
 def load_scripts(static: Path = STATIC) -> list[Script] | None:
     """Return the scripts that the page loads, in order; None if a file of `vendor.json` is not here."""
     manifest = msgspec.json.decode((static / "vendor.json").read_bytes(), type=_Manifest)
-    if not all((static / "vendor" / file.name).is_file() for file in manifest.files):
+    if not all((static / "vendor" / file["name"]).is_file() for file in manifest.files):
         return None
-    return [Script(file.name, file.integrity) for file in manifest.files if file.name.endswith(".js")]
+    return [
+        Script(file["name"], file["integrity"]) for file in manifest.files if file["name"].endswith(".js")
+    ]
 
 
 def list_modules(static: Path = STATIC) -> list[str]:

@@ -32,12 +32,7 @@ HEADERS = {
 
 
 def add_headers(app: Flask, *, picture_origin: str = "") -> None:
-    """Set `HEADERS` on every response of `app`.
-
-    Args:
-        app: The application.
-        picture_origin: Where pictures may come from beside this server, such as `https://s3.example.org`.
-    """
+    """Set `HEADERS` on every response; pictures may come from `picture_origin`, too (`https://s3.example.org`)."""
     headers = dict(HEADERS)
     if picture_origin:
         headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(

@@ -7,7 +7,7 @@ import errno
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import waitress
@@ -27,7 +27,7 @@ class DashboardServer:
     """A dashboard that listens: its `url` is known before it runs, also where the system chose the port."""
 
     def __init__(self, app: Flask, *, host: str, port: int, threads: int = _THREADS) -> None:
-        """Listen on `host` and `port`; 0 takes any free port. `threads` answer requests.
+        """Listen on `host` and `port` (0: any free one); a stream of events holds one of the `threads`.
 
         Raises:
             Misconfigured: The port is taken or may not be used, or this machine has no such address.
@@ -70,26 +70,8 @@ class DashboardServer:
         wasyncore.close_all(self._sockets)
 
 
-def _say(url: str) -> None:
-    print(f"Dashboard on {url} (Ctrl-C ends it)", flush=True)
-
-
-def serve(
-    app: Flask,
-    host: str,
-    port: int,
-    *,
-    threads: int = _THREADS,
-    on_ready: Callable[[str], None] = _say,
-) -> None:
-    """Serve `app` until SIGINT or SIGTERM.
-
-    Args:
-        app: The dashboard.
-        host: Address to listen on.
-        port: Port to listen on; 0 takes any free one.
-        threads: Threads that answer requests; a stream of events holds one.
-        on_ready: Called once with the dashboard's URL when it listens; prints it, if nothing else is given.
+def serve(app: Flask, host: str, port: int, *, threads: int = _THREADS) -> None:
+    """Serve `app` until SIGINT or SIGTERM, and print its URL when it listens; see `DashboardServer`.
 
     Raises:
         Misconfigured: The port is taken or may not be used, or this machine has no such address.
@@ -98,7 +80,7 @@ def serve(
     try:
         with _signals_interrupt():
             look_for_garbage_seldom()
-            on_ready(server.url)
+            print(f"Dashboard on {server.url} (Ctrl-C ends it)", flush=True)
             server.run()
     except KeyboardInterrupt:
         server.close()

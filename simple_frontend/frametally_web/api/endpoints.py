@@ -19,16 +19,7 @@ FORMATS = {
 
 
 class Parameter(NamedTuple):
-    """A query parameter.
-
-    Attributes:
-        name: As it is written.
-        description: What it is, a sentence.
-        schema: JSON Schema of one value.
-        example: A value that can be.
-        many: Whether it may stand several times.
-        required: Whether it must stand.
-    """
+    """A query parameter: the JSON Schema of one value, and whether it may stand several times (`many`)."""
 
     name: str
     description: str
@@ -39,15 +30,7 @@ class Parameter(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """A route.
-
-    Attributes:
-        path: Behind `/api/v1/`; the last part is its name.
-        summary: What it answers, a line.
-        parameters: What it is asked by.
-        answer: The record of its answer; None where that is no JSON of ours.
-        media_types: What it can answer with.
-    """
+    """A route at `path` behind `/api/v1/`; `answer` is None where it answers with no JSON of ours."""
 
     path: str
     summary: str

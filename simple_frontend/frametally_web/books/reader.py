@@ -45,12 +45,7 @@ class DashboardPorts:
 
 
 class Reading(NamedTuple):
-    """The books as they were read.
-
-    Attributes:
-        as_of_ms: When, by this machine's clock.
-        status: The books.
-    """
+    """The books as they were read at `as_of_ms`, by this machine's clock."""
 
     as_of_ms: int
     status: Status

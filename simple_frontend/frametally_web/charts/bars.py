@@ -81,11 +81,8 @@ class Bars:
     def bar_of(self, ms: int, span: Span, *, is_first: bool, is_last: bool) -> tuple[int, int]:
         """Return start and end of the bar that holds `ms`, a moment of `span`.
 
-        Args:
-            ms: The moment; the start of a bar that the index made, which may lie before the span, is one too.
-            span: Where it lies.
-            is_first: Whether the span is the first of the range, so that its start is no change of clocks.
-            is_last: Whether it is the last of the range.
+        The start of a bar that the index made, which may lie before the span, is such a moment too. The start
+        of the first span of a range, and the end of the last, is no change of clocks.
         """
         if not self._is_wall_clock:
             start_ms = ms - (ms + self.offset_ms(span)) % self._interval_ms

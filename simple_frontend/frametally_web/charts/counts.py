@@ -15,14 +15,7 @@ from frametally_web.requests.query import ChartQuery
 def count(
     index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery, *, most_rows: int
 ) -> answers.Counts:
-    """Return the counts per interval and label.
-
-    Args:
-        index: Has them.
-        settings: Limits.
-        media: What the store says of the sources' times.
-        query: What is asked for.
-        most_rows: Most bars (intervals times labels, and sources where they are apart).
+    """Return the counts per interval and label; intervals times labels (and sources) are at most `most_rows`.
 
     Raises:
         Problem: 400, if the model or the interval cannot be, or the answer would have too many bars.

@@ -51,14 +51,7 @@ class Row(NamedTuple):
 def export(
     index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery, file_format: str
 ) -> bytes:
-    """Return the file; the same bytes for the same counts.
-
-    Args:
-        index: Has the counts.
-        settings: Limits.
-        media: What the store says of the sources' times.
-        query: What is asked for.
-        file_format: `csv`, `json` or `parquet`.
+    """Return the file (`csv`, `json` or `parquet`); the same bytes for the same counts.
 
     Raises:
         Problem: 400, by the rules of `counts.count`.

@@ -56,14 +56,8 @@ def base_of(
     That is the interval and the zone's offsets, and the borders too. Where no base lies on the borders it is
     the finest that divides the rest: then the range ends where the caller says, as nearly as the index can.
 
-    Args:
-        base_intervals_s: The stored base intervals that have the footage of the range.
-        interval_s: Seconds of a bar; None: any.
-        from_ms: Where the range begins; None: with the data.
-        to_ms: Where it ends; None: with the data.
-        offsets_ms: The zone's offsets from UTC in the range.
-        zone: Its name.
-        lacking_s: Stored base intervals that are not read, as they lack footage of the range.
+    None for `interval_s` is any bar, for `from_ms` or `to_ms` an end left to the data. `offsets_ms` are those
+    of the zone from UTC in the range; `lacking_s` are stored bases not read, as they lack footage of it.
 
     Raises:
         Problem: 400, if no base divides the interval, or the offsets, with the bases that there are.

@@ -16,13 +16,10 @@ from frametally_web.requests.query import Selection
 
 
 class Choice(NamedTuple):
-    """The one model that a query reads.
+    """The one model that a query reads, with its stored base intervals.
 
-    Attributes:
-        model: Its name.
-        base_intervals_s: Its stored base intervals; once a range is asked for, those that have its footage
-            (or the one that was asked for).
-        lacking_s: Those that lack footage of it.
+    Once a range is asked for these are those that have its footage (or the one that was asked for);
+    `lacking_s` are those that lack some of it.
     """
 
     model: str
@@ -31,14 +28,9 @@ class Choice(NamedTuple):
 
 
 class ResolvedQuery(NamedTuple):
-    """A query with nothing left open.
+    """A query with nothing left open: what was not asked for is what there is.
 
-    Attributes:
-        choice: The model.
-        sources: Slugs of the sources asked for, or of all.
-        from_ms: First event time asked for, or the first there is.
-        to_ms: Last event time asked for, exclusive, or the last there is.
-        spans: What of that can have data, in spans of one offset from UTC.
+    `spans` are what of `[from_ms, to_ms)` can have data, each of one offset from UTC.
     """
 
     choice: Choice

@@ -26,13 +26,9 @@ _OTHER_SETTINGS = "Counted with another confidence or size limit than this serve
 def find_evidence(
     ports: DashboardPorts, settings: Settings, selection: Selection, *, image_url: Callable[[str], str]
 ) -> answers.EvidenceFrames:
-    """Return the busiest frame per label in the range.
+    """Return the busiest frame per label in the range; `image_url` gives a picture's address from its key.
 
-    Args:
-        ports: The index knows the frames, the store holds their detections, the ledger knows where.
-        settings: Limits of what counts and of how many frames are answered.
-        selection: Model, labels, sources and range.
-        image_url: Gives the address of a frame's picture from its key.
+    The index knows the frames, the ledger where in the store their detections are.
 
     Raises:
         Problem: 400, if there is no such model, or too much is asked for.

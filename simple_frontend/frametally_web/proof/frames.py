@@ -40,15 +40,9 @@ def find_frames(
     cursor: FramesCursor | None,
     image_url: Callable[[str], str],
 ) -> answers.Frames:
-    """Return a page of the frames behind a bar.
+    """Return a page of `limit` frames behind a bar; `image_url` gives a picture's address from its key.
 
-    Args:
-        ports: The index knows the bar, the ledger where its frames are, the store has their lines.
-        settings: Which boxes count.
-        selection: The bar.
-        limit: Frames of a page.
-        cursor: Where the page before ended.
-        image_url: Gives the address of a frame's picture from its key.
+    The index knows the bar, the ledger where its frames are, and the store has their lines.
 
     Raises:
         Problem: 400, if there is no such model, or too much is asked for.

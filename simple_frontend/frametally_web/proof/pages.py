@@ -29,15 +29,11 @@ def read_page(
     adds: Callable[[EntryT], int],
     show: Callable[[EntryT, int], ShownT],
 ) -> ProofPage[ShownT]:
-    """Return the page that begins behind a cursor.
+    """Return the page of at most `limit` entries that begins behind a cursor (None: the first).
 
-    Args:
-        entries: Those behind the cursor with their places, in order; None for one ends the page there,
-            as enough has been looked through for one request.
-        limit: Most entries of the page.
-        cursor: Where the page before ended; None for the first.
-        adds: Gives what an entry adds to the total.
-        show: Makes the answer of an entry and the running total.
+    `entries` are those behind the cursor with their places, in order; None for one ends the page there, as
+    enough has been looked through for one request. `adds` gives what one adds to the total, `show` makes the
+    answer of one and the running total.
     """
     total = cursor[-1] if cursor else 0
     shown: list[ShownT] = []

@@ -20,19 +20,9 @@ from frametally_web.requests.query import Selection
 
 
 class Bar(NamedTuple):
-    """What the index says of a bar: sources and labels together.
+    """What the index says of a bar `[from_ms, to_ms)`: sources and labels (none: all of them) together.
 
-    Attributes:
-        model: Whose detections.
-        base_interval_s: Which stored interval was read.
-        sources: Slugs.
-        labels: Labels; empty means all.
-        from_ms: Its start.
-        to_ms: Its end, exclusive.
-        detections: Boxes.
-        objects: Unique objects; None where not measured.
-        objects_missing: Why not.
-        frames_analysed: Frames.
+    `base_interval_s` is the stored interval that was read; `objects` is None where not measured.
     """
 
     model: str

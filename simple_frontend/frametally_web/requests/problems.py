@@ -24,17 +24,10 @@ _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 
 
 class Problem(Exception):
-    """A request that gets an error answer.
-
-    Attributes:
-        status: HTTP status.
-        detail: What is wrong, with which thing.
-        remedy: What to do about it.
-        parameter: Name of the query parameter at fault, if it is one.
-    """
+    """A request that gets an error answer: an HTTP status, what is wrong with which thing, and the remedy."""
 
     def __init__(self, status: int, detail: str, *, remedy: str, parameter: str | None = None) -> None:
-        """Keep the parts of the answer."""
+        """Keep the parts of the answer; `parameter` is the query parameter at fault, if it is one."""
         super().__init__(detail)
         self.status = status
         self.detail = detail

@@ -64,14 +64,7 @@ class Selection(NamedTuple):
 
 
 class ChartQuery(NamedTuple):
-    """What a chart shows.
-
-    Attributes:
-        selection: Of what.
-        interval_s: Seconds of a bar; None where they are to be chosen.
-        metric: By what labels are ordered.
-        by_source: Whether each source has bars of its own.
-    """
+    """What a chart shows: bars of `interval_s` seconds (None: to be chosen), labels ordered by `metric`."""
 
     selection: Selection
     interval_s: int | None
