@@ -91,7 +91,7 @@ def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.
     except (OSError, UnicodeError) as error:
         raise Retryable(
             f"{where}: nothing answers there ({error}); start it, or check FRAMETALLY_LOG_URL"
-        ) from (error)
+        ) from error
     if not access.with_tls:
         return plain
     try:

@@ -27,8 +27,13 @@ def limited(connection: Connection) -> Iterator[None]:
     raw = connection.connection.driver_connection
     try:
         if isinstance(raw, sqlite3.Connection):
-            with patient(raw, left_s), _watched(raw, time.monotonic() + left_s):
-                yield
+            deadline_s = time.monotonic() + left_s
+            with patient(raw, left_s):
+                raw.set_progress_handler(lambda: time.monotonic() > deadline_s, _STEPS_BETWEEN_LOOKS)
+                try:
+                    yield
+                finally:
+                    raw.set_progress_handler(None, 0)
             return
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, int(left_s * 1000))}")
@@ -37,15 +42,6 @@ def limited(connection: Connection) -> Iterator[None]:
         if _was_ended(error.orig):
             raise TookTooLong("the count index took longer than the query's time limit") from error
         raise
-
-
-@contextmanager
-def _watched(raw: sqlite3.Connection, deadline_s: float) -> Iterator[None]:
-    raw.set_progress_handler(lambda: time.monotonic() > deadline_s, _STEPS_BETWEEN_LOOKS)
-    try:
-        yield
-    finally:
-        raw.set_progress_handler(None, 0)
 
 
 def _was_ended(error: BaseException | None) -> bool:

@@ -60,13 +60,7 @@ class SqlServer:
     """The server side of one database: how to open it, what its failures mean."""
 
     def __init__(self, url: str, access: ServerAccess | None, *, what: str, setting: str) -> None:
-        """Read the URL; nothing is opened yet.
-
-        Args:
-            url: `postgresql://host[:port]/database`, without a password.
-            access: How to log in.
-            what: What people call the database.
-            setting: The setting that names it, such as `FRAMETALLY_INDEX_URL`.
+        """Read the URL that the setting `setting` names; nothing is opened yet.
 
         Raises:
             Misconfigured: No such URL, one with a password in it, or one that is content with less than

@@ -96,19 +96,11 @@ class SqliteLog:
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
         """Return the offset of each partition's oldest message, or its end offset if it has none."""
-        return dict(
-            self._file.read(
-                "SELECT partition, begin_offset FROM span WHERE topic_id = ?", (self._topic(topic).topic_id,)
-            )
-        )
+        return {partition: begin for partition, begin, _ in self._spans(topic)}
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """Return the offset that each partition's next message will get."""
-        return dict(
-            self._file.read(
-                "SELECT partition, end_offset FROM span WHERE topic_id = ?", (self._topic(topic).topic_id,)
-            )
-        )
+        return {partition: end for partition, _, end in self._spans(topic)}
 
     def committed(self, topic: str, group: str) -> dict[int, int]:
         """Return the group's committed offset of each partition that has one."""
@@ -164,6 +156,10 @@ class SqliteLog:
     def close(self) -> None:
         """Close the file; consumers have their own connections and are closed by themselves."""
         self._file.close()
+
+    def _spans(self, topic: str) -> list[tuple[int, int, int]]:
+        query = "SELECT partition, begin_offset, end_offset FROM span WHERE topic_id = ?"
+        return self._file.read(query, (self._topic(topic).topic_id,))
 
     def _topic(self, name: str) -> _Topic:
         if name not in self._topics:
