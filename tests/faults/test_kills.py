@@ -128,7 +128,7 @@ class KillLoop:
         for role in ("consumer-1", "consumer-2"):
             self.running[role].send(signal.SIGTERM)
         for role in ("consumer-1", "consumer-2"):
-            assert self.running[role].wait(15) == 0, self.running[role].output.read_text()[-3000:]
+            assert self.running[role].wait(60) == 0, self.running[role].output.read_text()[-3000:]
 
     def keep_consumers(self) -> None:
         for role in ("consumer-1", "consumer-2"):
@@ -156,7 +156,8 @@ def assert_the_same(
     assert shaken.start("status").wait(60) == 0, shaken.stages[-1].output.read_text()
 
 
-@pytest.mark.timeout(120 + 10 * KILLS + FRAMES // 10)
+# Ample: where other work has the cores, it takes several times what it takes alone.
+@pytest.mark.timeout(600 + 25 * KILLS + FRAMES // 10)
 def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
     deploy: Callable[..., Deployment],
     write_pictures: Callable[[Path, range], None],
