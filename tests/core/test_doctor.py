@@ -20,16 +20,14 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectInfo
 from frametally.settings.stages import Settings, load_settings
 from frametally_cli import main as cli
-from frametally_cli.servers import doctor
-from frametally_cli.servers.doctor import (
-    Finding,
-    clock_row,
-    disk_row,
-    examine,
-    model_rows,
-    port_rows,
-    setting_rows,
-)
+from frametally_cli.checkup import ports
+from frametally_cli.checkup import settings as settings_checkup
+from frametally_cli.checkup.findings import Finding
+from frametally_cli.checkup.machine import clock_row, disk_row
+from frametally_cli.checkup.models import model_rows
+from frametally_cli.checkup.ports import port_rows
+from frametally_cli.checkup.settings import setting_rows
+from frametally_cli.commands.doctor import examine
 
 MODEL_BYTES = b"weights"
 FILE = KnownFile(
@@ -45,7 +43,7 @@ FILE = KnownFile(
 @pytest.fixture(autouse=True)
 def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(doctor, "component_folder", lambda name: tmp_path / name)
+    monkeypatch.setattr(settings_checkup, "component_folder", lambda name: tmp_path / name)
 
 
 @pytest.fixture
@@ -169,7 +167,7 @@ def test_each_right_on_the_log_is_tried(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, right: str
 ) -> None:
     monkeypatch.setattr(
-        doctor,
+        ports,
         "open_frame_log",
         lambda url, access, lease_s: LogWithout(open_frame_log(url, access, lease_s=lease_s), right),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -13,9 +13,14 @@ from rich.text import Text
 
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile
+from frametally.settings.stages import Settings
+from frametally_cli.checkup.findings import Finding
+from frametally_cli.checkup.machine import disk_row, software_rows
+from frametally_cli.checkup.models import model_rows
+from frametally_cli.checkup.ports import port_rows
+from frametally_cli.checkup.settings import setting_rows
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
-from frametally_cli.servers.doctor import Finding, examine, setting_rows
 
 BROKEN = 2
 
@@ -39,6 +44,17 @@ def doctor(as_json: bool, **overrides: Any) -> int:
     else:
         _print(rows)
     return 0 if good else BROKEN
+
+
+def examine(settings: Settings, *, model_files: Callable[[], Sequence[KnownFile]]) -> Iterator[Finding]:
+    """Check everything but the settings themselves, one after the other.
+
+    `model_files` gives the default model's files, or raises `ImportError` where no consumer is installed.
+    """
+    yield from port_rows(settings)
+    yield from model_rows(settings, model_files)
+    yield from software_rows()
+    yield disk_row(settings)
 
 
 def _default_model_files() -> Sequence[KnownFile]:

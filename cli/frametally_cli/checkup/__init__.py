@@ -1,0 +1,1 @@
+"""What `frametally doctor` looks at: settings, ports, models, this machine."""

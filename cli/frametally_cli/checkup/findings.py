@@ -1,0 +1,44 @@
+"""What a check-up found of one thing.
+
+A check gives findings and raises nothing: what is broken has its remedy.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from pydantic import SecretStr
+
+_SECRET_NAME = re.compile(r"password|secret|token|credential|access_key", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^/@]*@")
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at.
+
+    Attributes:
+        area: What it belongs to: `settings`, `store`, `log`, `index`, `ledger`, `model`, `software`, ...
+        name: What was looked at.
+        value: What was found; never a secret.
+        note: Where it comes from, or what it is needed for.
+        remedy: What to do about it; empty: it is good.
+    """
+
+    area: str
+    name: str
+    value: str
+    note: str = ""
+    remedy: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.remedy
+
+
+def shown(name: str, value: object) -> str:
+    """Return a setting's value as it may be shown: whether a secret is set, and URLs without passwords."""
+    if isinstance(value, SecretStr) or _SECRET_NAME.search(name):
+        return "(set)" if str(value or "") else ""
+    return _PASSWORD_IN_URL.sub(r"\1***@", "" if value is None else str(value))

@@ -1,0 +1,142 @@
+"""Store, log, index and ledger: opened, and every right tried that the stages need."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+from frametally import keys
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.ports.frame_log import FrameLog, NoSuchTopic
+from frametally.settings.stages import Settings
+from frametally_cli.checkup.findings import Finding, shown
+from frametally_cli.checkup.machine import clock_row
+
+_PROBE_FOLDER = "probe"
+_PROBE_TOPIC = "frametally-doctor"
+_PROBE_S = 5.0
+
+
+def port_rows(settings: Settings) -> Iterator[Finding]:
+    """Open store, log, index and ledger, and try every right that the stages need."""
+    for area, url, check in (
+        ("store", settings.store_url, _check_store),
+        ("log", settings.log_url, _check_log),
+        ("index", settings.index_url, _check_index),
+        ("ledger", settings.ledger_url, _check_ledger),
+    ):
+        address = shown("url", url)
+        try:
+            yield from check(settings, address)
+        except FrametallyError as error:
+            yield Finding(area, address, "not usable", remedy=str(error))
+
+
+def _check_store(settings: Settings, address: str) -> Iterator[Finding]:
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        key, data = f"{_PROBE_FOLDER}/{secrets.token_hex(8)}", secrets.token_bytes(64)
+        store.put(key, data, if_absent=True)
+        try:
+            now_s = time.time()
+            if store.put(key, data, if_absent=True):
+                raise Misconfigured(
+                    f"{address} lets an object be created twice: frametally needs conditional puts"
+                )
+            if store.get(key) != data or store.get_range(key, 8, 16) != data[8:16]:
+                raise Misconfigured(f"{address} gives other bytes than were put: check what is in between")
+            listed = next((info for info in store.list(_PROBE_FOLDER) if info.key == key), None)
+            if listed is None:
+                raise Misconfigured(
+                    f"{address} does not list what was put: give these credentials that right"
+                )
+        finally:
+            store.delete(key)
+        if store.head(key) is not None:
+            raise Misconfigured(f"{address} does not delete: give these credentials that right")
+    yield Finding("store", address, "put, create once, get, list, delete")
+    yield clock_row(now_s, listed)
+
+
+def _check_log(settings: Settings, address: str) -> Iterator[Finding]:
+    with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
+        _try_log_rights(log)
+        try:
+            ends, begin = log.end_offsets(settings.topic), log.begin_offsets(settings.topic)
+            _try_rights_on(log, settings.topic)
+        except NoSuchTopic:
+            yield Finding(
+                "log",
+                address,
+                f"announcing, reading and committing work; no topic {settings.topic} yet",
+                "`frametally produce` makes it",
+            )
+            return
+        others = _other_topics(settings, log)
+    held = sum(ends.values()) - sum(begin.values())
+    held_text = f"topic {settings.topic} has {held} messages in {len(ends)} partitions"
+    yield Finding("log", address, f"announcing, reading and committing work; {held_text}")
+    for topic, messages in others:
+        yield Finding("log", f"topic {topic}", f"{messages} messages", "frames announced again for one model")
+
+
+def _other_topics(settings: Settings, log: FrameLog) -> list[tuple[str, int]]:
+    """Return the other topics that models read, each with the messages that it holds."""
+    try:
+        with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
+            models = ledger.models()
+            topics = {link.topic for model in models for link in ledger.chain(model)}
+    except FrametallyError:  # has a row of its own
+        return []
+    topics |= {keys.redetect_topic(model) for model in models}
+    found = []
+    for topic in sorted(topics - {settings.topic}):
+        try:
+            held = sum(log.end_offsets(topic).values()) - sum(log.begin_offsets(topic).values())
+        except Misconfigured:  # there is none, or it is not ours to see
+            continue
+        found.append((topic, held))
+    return found
+
+
+def _try_log_rights(log: FrameLog) -> None:
+    """Announce a message on a topic of our own, take it, commit it, remove it.
+
+    Raises:
+        Retryable: The message did not come back.
+        Misconfigured: A right is missing.
+    """
+    log.create_topic(_PROBE_TOPIC, 1)
+    log.publish(_PROBE_TOPIC, [(b"", b"is this log well?")])
+    consumer = log.subscribe(
+        _PROBE_TOPIC, _PROBE_TOPIC, on_assigned=lambda _: None, on_revoked=lambda _: None
+    )
+    with closing(consumer):
+        taken = consumer.poll(timeout_s=_PROBE_S)
+        if not taken:
+            raise Retryable(f"a message that was announced did not come within {_PROBE_S:.0f} s; try again")
+        consumer.commit(taken[-1].partition, taken[-1].offset + 1)
+    log.trim(_PROBE_TOPIC)
+
+
+def _try_rights_on(log: FrameLog, topic: str) -> None:
+    """See that the topic may be written and read, and leave it as it is: nothing is announced, nobody joins.
+
+    Raises:
+        NoSuchTopic: There is none yet.
+        Misconfigured: A right is missing.
+    """
+    log.publish(topic, [])
+    log.subscribe(topic, _PROBE_TOPIC, on_assigned=lambda _: None, on_revoked=lambda _: None).close()
+
+
+def _check_index(settings: Settings, address: str) -> Iterator[Finding]:
+    with closing(open_count_index(settings.index_url, settings.index_access)) as index:
+        yield Finding("index", address, f"{len(index.current_runs())} days indexed")
+
+
+def _check_ledger(settings: Settings, address: str) -> Iterator[Finding]:
+    with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
+        yield Finding("ledger", address, f"{len(ledger.manifests())} media, {len(ledger.models())} models")

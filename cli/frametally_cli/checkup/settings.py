@@ -1,0 +1,58 @@
+"""The settings of this process, and where each comes from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from frametally.settings.stages import COMPONENT_FOLDERS, ENV_PREFIX, Settings, component_folder
+from frametally_cli.checkup.findings import Finding, shown
+
+
+def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Finding]:
+    """Yield every setting with where it came from; a component's own `.env` has rows of its own.
+
+    `overrides` are those that the command line has set, by name.
+    """
+    given = {
+        f"{ENV_PREFIX}{name.upper()}": value for name, value in (overrides or {}).items() if value is not None
+    }
+    environment = {key.upper(): value for key, value in os.environ.items() if value}
+    root = _read_env_file(Path(".env"))
+    components = {
+        name: _read_env_file(folder / ".env")
+        for name in COMPONENT_FOLDERS
+        if (folder := component_folder(name)) is not None
+    }
+    for name, field in Settings.model_fields.items():
+        variable = f"{ENV_PREFIX}{name.upper()}"
+        default = {variable: field.get_default(call_default_factory=True)}
+        sources: dict[str, Mapping[str, object]] = {
+            "command line": given,
+            "environment": environment,
+            ".env": root,
+            "default": default,
+        }
+        where = next(where for where, values in sources.items() if variable in values)
+        yield Finding("settings", variable, shown(name, sources[where][variable]), where)
+        if where in ("command line", "environment"):
+            continue
+        for component, found in components.items():
+            if variable in found:
+                where = f"{COMPONENT_FOLDERS[component]}/.env, for the {component} alone"
+                yield Finding("settings", variable, shown(name, found[variable]), where)
+    known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    # Switches that are no settings: they are for tests, and anything else is a slip of the pen.
+    for variable in sorted({*environment, *root} - known):
+        if variable.startswith(ENV_PREFIX) and variable not in ("FRAMETALLY_FAILPOINT",):
+            where = "environment" if variable in environment else ".env"
+            yield Finding("settings", variable, "(not shown)", f"{where}: no such setting, it is ignored")
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    return {name.upper(): value for name, value in dotenv_values(path).items() if value}
