@@ -20,13 +20,13 @@ from frametally_cli.commands.dead_letters import dead_letters
 from frametally_cli.commands.doctor import doctor
 from frametally_cli.commands.explain import explain
 from frametally_cli.commands.export import export
+from frametally_cli.commands.mending import forget, rename_source, retime
 from frametally_cli.commands.models import download_models
 from frametally_cli.commands.quality import quality
 from frametally_cli.commands.redetect import redetect
 from frametally_cli.commands.run import demo, run
 from frametally_cli.commands.setup import setup
 from frametally_cli.commands.stages import aggregate, consume, index, produce, serve
-from frametally_cli.commands.undo import forget, rename_source, retime
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import NOTHING_DONE, stopped
 

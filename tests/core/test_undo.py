@@ -20,7 +20,7 @@ from tests.fakes.memory import MemoryLog, MemoryStore
 from frametally import keys
 from frametally.books.status import Status, read_status
 from frametally.errors import Misconfigured
-from frametally.media import corrections, undo
+from frametally.media import corrections, finding, forgetting
 from frametally.media.manifests import (
     find_manifest,
     forgotten_by,
@@ -225,12 +225,12 @@ class World:
         from_ms: int | None = None,
         to_ms: int | None = None,
         delete_images: bool = False,
-    ) -> list[undo.Target]:
+    ) -> list[forgetting.Target]:
         with closing(open_ledger(f"sqlite:///{folder / 'undo.sqlite'}")) as ledger:
             ledger.refresh(self.store, NoProgress())
-            targets = undo.plan_forgetting(ledger, found, from_ms=from_ms, to_ms=to_ms)
+            targets = forgetting.plan_forgetting(ledger, found, from_ms=from_ms, to_ms=to_ms)
         for target in targets:
-            undo.forget(self.store, target, delete_images=delete_images, progress=NoProgress())
+            forgetting.forget(self.store, target, delete_images=delete_images, progress=NoProgress())
         return targets
 
     def finish(self) -> None:
@@ -239,7 +239,7 @@ class World:
 
     def retime(self, name: str, start_ms: int, *, delete_images: bool = False) -> None:
         self.finish()
-        manifest = undo.one_medium(undo.find_media(self.store, name), name)
+        manifest = finding.one_medium(finding.find_media(self.store, name), name)
         corrections.retime(self.store, manifest, start_ms=start_ms, delete_images=delete_images)
         self.finish()
 
@@ -310,7 +310,7 @@ def test_a_forgotten_medium_is_in_no_count_and_the_books_balance(world: World, t
     gone = world.produce_video("gone.mp4", "cam", start_ms=START_MS + 500)
     world.detect()
     assert len(world.counting()) == 12
-    [target] = world.forget(undo.find_media(world.store, "gone.mp4"), tmp_path)
+    [target] = world.forget(finding.find_media(world.store, "gone.mp4"), tmp_path)
     assert (target.whole, target.extent) == (True, (6, 1))
     assert {path.split("-")[-2] for path in world.counting()} == {kept.sha256[:12]}
     assert find_manifest(world.store, gone.sha256) is None
@@ -321,7 +321,7 @@ def test_a_forgotten_medium_is_in_no_count_and_the_books_balance(world: World, t
 
 def test_what_is_forgotten_before_it_is_detected_stays_forgotten(world: World, tmp_path: Path) -> None:
     world.produce_video("cam.mp4", "cam")
-    world.forget(undo.find_media(world.store, "cam.mp4"), tmp_path)
+    world.forget(finding.find_media(world.store, "cam.mp4"), tmp_path)
     world.detect()
     assert world.counting() == set()
     assert balanced(world.status(tmp_path))
@@ -342,9 +342,9 @@ def test_forgetting_a_revision_leaves_the_manifest_of_a_later_one(tmp_path: Path
     world = World()
     manifest = world.produce_video("cam.mp4", "Gate")
     later = msgspec.structs.replace(manifest, revision=1)
-    target = undo.Target(manifest, None, None, Extent(0, 0))
+    target = forgetting.Target(manifest, None, None, Extent(0, 0))
     world.store.put(keys.media_key(manifest.sha256), encode(later))
-    undo.forget(world.store, target, delete_images=False, progress=NoProgress())
+    forgetting.forget(world.store, target, delete_images=False, progress=NoProgress())
     assert find_manifest(world.store, manifest.sha256) == later
 
 
@@ -354,7 +354,10 @@ def test_a_range_is_forgotten_of_all_media_of_a_source(world: World, tmp_path: P
     world.produce_video("c.mp4", "Yard")
     world.detect()
     targets = world.forget(
-        undo.media_of_source(world.store, "Gate"), tmp_path, from_ms=START_MS + 3_000, to_ms=START_MS + 60_000
+        finding.media_of_source(world.store, "Gate"),
+        tmp_path,
+        from_ms=START_MS + 3_000,
+        to_ms=START_MS + 60_000,
     )
     assert [(target.manifest.name, target.whole) for target in targets] == [("a.mp4", False), ("b.mp4", True)]
     left = sorted(int(path.rpartition("/")[2].split("-")[0]) - START_MS for path in world.counting())
@@ -473,7 +476,7 @@ def test_another_way_to_write_a_source_needs_no_new_revision(world: World) -> No
 
 def scenarios() -> dict[str, Callable[[World, Path], None]]:
     def forget(world: World, folder: Path) -> None:
-        found = undo.media_of_source(world.store, "cam") if world.store.head(keys.MEDIA) else []
+        found = finding.media_of_source(world.store, "cam") if world.store.head(keys.MEDIA) else []
         found = found or [m for m in list_manifests(world.store) if m.source == "cam"]
         world.forget(found, folder, delete_images=True)
 
@@ -563,20 +566,20 @@ def names_of_media(world: World) -> Iterator[str]:
 def test_a_medium_is_found_by_path_folder_sha256_or_the_beginning_of_it(world: World, tmp_path: Path) -> None:
     made = world.produce_video("videos/cam.mp4", "cam")
     for name in names_of_media(world):
-        assert undo.find_media(world.store, name) == [made]
+        assert finding.find_media(world.store, name) == [made]
     moved = tmp_path / "moved.mp4"
     moved.write_bytes(b"videos/cam.mp4")
-    assert undo.find_media(world.store, str(moved)) == [made]
+    assert finding.find_media(world.store, str(moved)) == [made]
 
 
 def test_what_names_no_medium_or_several_is_refused_in_one_line(world: World) -> None:
     world.produce_pictures("pics", [START_MS, START_MS + DAY_MS])
     with pytest.raises(Misconfigured, match=r"no medium 'x\.mp4' has been produced"):
-        undo.find_media(world.store, "x.mp4")
+        finding.find_media(world.store, "x.mp4")
     with pytest.raises(Misconfigured, match="names 2 media"):
-        undo.one_medium(undo.find_media(world.store, "pics"), "pics")
+        finding.one_medium(finding.find_media(world.store, "pics"), "pics")
     with pytest.raises(Misconfigured, match="there are: pics"):
-        undo.media_of_source(world.store, "gate")
+        finding.media_of_source(world.store, "gate")
 
 
 @pytest.mark.parametrize(

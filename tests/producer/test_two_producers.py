@@ -17,9 +17,9 @@ from tests.fakes.memory import MemoryStore
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Retryable
+from frametally.media.forgetting import put_tombstone
 from frametally.media.manifest_update import change_manifest
 from frametally.media.manifests import find_manifest, list_manifests, media_of
-from frametally.media.undo import put_tombstone
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest, encode
 from frametally.rules.frame_bitmap import FrameBitmap

@@ -17,6 +17,7 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
+from frametally.media.forgetting import put_tombstone, store_manifest
 from frametally.media.manifest_update import change_manifest, delete_manifest
 from frametally.media.manifests import (
     find_manifest,
@@ -28,7 +29,6 @@ from frametally.media.manifests import (
     weaker,
 )
 from frametally.media.stored_images import announced_images, announcement_of, bitmap_of
-from frametally.media.undo import put_tombstone, store_manifest
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress

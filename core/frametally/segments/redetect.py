@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.media.finding import media_of_source
 from frametally.media.manifests import forgotten_by, list_manifests, list_tombstones, media_of
 from frametally.media.stored_images import announced_images, announcement_of
-from frametally.media.undo import media_of_source
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped

@@ -9,7 +9,7 @@ import click
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.media import corrections, undo
+from frametally.media import corrections, finding, forgetting
 from frametally.media.corrections import Corrected
 from frametally.process.reports import Skipped, exit_code
 from frametally.records import MediaManifest
@@ -44,13 +44,13 @@ def forget(medium: str | None, source: str | None, delete_images: bool, yes: boo
         _finish_pending(ports)
         from_ms, to_ms = parse_bounds_ms(*bounds, ports.settings.tzinfo())
         found = (
-            undo.find_media(ports.store, medium)
+            finding.find_media(ports.store, medium)
             if medium is not None
-            else undo.media_of_source(ports.store, source or "")
+            else finding.media_of_source(ports.store, source or "")
         )
         with console.stage_bar("ledger") as bar:
             ledger.refresh(ports.store, bar)
-        targets = undo.plan_forgetting(ledger, found, from_ms=from_ms, to_ms=to_ms)
+        targets = forgetting.plan_forgetting(ledger, found, from_ms=from_ms, to_ms=to_ms)
         if not targets:
             raise Misconfigured("nothing that was produced lies between --from and --to: nothing to forget")
         for target in targets:
@@ -60,7 +60,7 @@ def forget(medium: str | None, source: str | None, delete_images: bool, yes: boo
             click.confirm(f"Forget these{what}?", abort=True)
         with console.stage_bar("forget") as bar:
             for target in targets:
-                undo.forget(ports.store, target, delete_images=delete_images, progress=bar)
+                forgetting.forget(ports.store, target, delete_images=delete_images, progress=bar)
     click.echo(f"forgotten: {len(targets)} media; {_NEXT}")
     return 0
 
@@ -76,7 +76,7 @@ def retime(medium: str, start_time: str, delete_images: bool, **overrides: Any) 
     with open_books(read_settings(None, overrides)) as (ports, _):
         finished = _finish_pending(ports)
         start_ms = parse_time_ms("--start-time", start_time, ports.settings.tzinfo())
-        manifest = undo.one_medium(undo.find_media(ports.store, medium), medium)
+        manifest = finding.one_medium(finding.find_media(ports.store, medium), medium)
         correction = corrections.retime(ports.store, manifest, start_ms=start_ms, delete_images=delete_images)
         return _report([*finished, *([_finish(ports, correction)] if correction else [])])
 
@@ -91,7 +91,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
     with open_books(read_settings(None, overrides)) as (ports, _):
         finished = _finish_pending(ports)
         try:
-            manifests = undo.media_of_source(ports.store, old)
+            manifests = finding.media_of_source(ports.store, old)
         except Misconfigured:
             if not finished:  # else the one that was interrupted was this very one, and is done now
                 raise
@@ -108,7 +108,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
         return _report(done)
 
 
-def _say_target(target: undo.Target) -> None:
+def _say_target(target: forgetting.Target) -> None:
     manifest = target.manifest
     what = "all of it" if target.whole else "in part"
     still = "; it was still being produced: stop the producer first" if manifest.state == "producing" else ""
@@ -121,7 +121,7 @@ def _say_target(target: undo.Target) -> None:
 def _name_of_source(ports: Ports, given: str) -> str:
     """Return how `given` is written: as the source's other media have it, if there are any."""
     try:
-        others: list[MediaManifest] = undo.media_of_source(ports.store, given)
+        others: list[MediaManifest] = finding.media_of_source(ports.store, given)
     except Misconfigured:
         return given
     same = [manifest.source_name for manifest in others if manifest.source == keys.slug(given)]

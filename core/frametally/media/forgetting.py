@@ -1,4 +1,4 @@
-"""Undo: forgetting media, or ranges of them.
+"""Forgetting media, or ranges of them.
 
 What is forgotten is named by tombstones, which everyone who reads segments honours; nothing that was detected
 or counted is rewritten. The next `frametally aggregate` counts the touched days anew.
@@ -6,16 +6,13 @@ or counted is rewritten. The next `frametally aggregate` counts the touched days
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.media.manifest_update import delete_manifest
-from frametally.media.manifests import find_manifest, list_manifests, media_of
+from frametally.media.manifests import find_manifest, media_of
 from frametally.media.stored_images import announced_images, images_of_video
 from frametally.ports.ledger import Extent, Ledger
 from frametally.ports.object_store import ObjectStore
@@ -23,8 +20,6 @@ from frametally.process.reports import Progress
 from frametally.records import MediaManifest, encode
 from frametally.rules.times import in_range
 from frametally.undo_records import Tombstone
-
-_SHA256_PREFIX = re.compile(r"[0-9a-f]{6,64}")
 
 
 class Target(NamedTuple):
@@ -42,54 +37,6 @@ class Target(NamedTuple):
     def whole(self) -> bool:
         """Whether all of the medium is forgotten."""
         return self.from_ms is None and self.to_ms is None
-
-
-def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
-    """Find the media that `medium` names: a path as it was given to `produce`, a folder of such; a file that
-    was moved since; a sha256 or at least 6 characters of its beginning.
-
-    Raises:
-        Misconfigured: There is no such medium.
-    """  # noqa: D205 - a list of ways
-    manifests = list_manifests(store)
-    folder = medium.rstrip("/") + "/"
-    absolute = Path(medium).absolute()
-    found = [m for m in manifests if m.name == medium or Path(m.name).absolute() == absolute]
-    found = found or [m for m in manifests if m.name.startswith(folder)]
-    if not found and _SHA256_PREFIX.fullmatch(medium):
-        found = [m for m in manifests if m.sha256.startswith(medium)]
-        if len(found) > 1:
-            raise Misconfigured(f"{medium} is how {len(found)} media begin: {_named(found)}; give more of it")
-    if not found and absolute.is_file():
-        sha256 = _sha256_of(absolute)
-        found = [m for m in manifests if m.sha256 == sha256]
-    if not found:
-        raise Misconfigured(
-            f"no medium {medium!r} has been produced; give a path as it was given to `frametally produce`, "
-            "or the beginning of its sha256, by which its manifest is named in the store's folder media/"
-        )
-    return found
-
-
-def one_medium(found: Sequence[MediaManifest], medium: str) -> MediaManifest:
-    """Return the only medium that was found. Raises `Misconfigured` if there are several."""
-    if len(found) > 1:
-        raise Misconfigured(f"{medium} names {len(found)} media: {_named(found)}; give the sha256 of one")
-    return found[0]
-
-
-def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
-    """Return the media of a source, named by its slug or as the user wrote it.
-
-    Raises:
-        Misconfigured: There are none.
-    """
-    manifests = list_manifests(store)
-    found = [m for m in manifests if m.source in (source, keys.slug(source))]
-    if not found:
-        known = ", ".join(sorted({m.source for m in manifests})) or "none"
-        raise Misconfigured(f"no medium of source {source!r} has been produced; there are: {known}")
-    return found
 
 
 def plan_forgetting(
@@ -178,15 +125,3 @@ def store_manifest(store: ObjectStore, manifest: MediaManifest) -> MediaManifest
     if found is None:
         raise Misconfigured(f"{manifest.name} has been forgotten meanwhile: nothing was done")
     return found
-
-
-def _named(manifests: Sequence[MediaManifest]) -> str:
-    return ", ".join(f"{m.sha256[:12]} ({m.name}, {m.source})" for m in manifests[:10])
-
-
-def _sha256_of(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise Misconfigured(f"{path}: cannot be read ({error.strerror})") from error
