@@ -31,7 +31,7 @@ def count(folder: Path) -> None:
     """What is measured."""
     from frametally.opening import open_object_store
     from frametally.process.reports import NoProgress
-    from frametally.settings.stages import Settings
+    from frametally.settings.loading import Settings
     from frametally_hadoop.driver import aggregate
 
     settings = Settings(data_dir=folder, count_objects=False).resolved()

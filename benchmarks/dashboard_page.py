@@ -36,7 +36,7 @@ from frametally.errors import Retryable
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import seconds_left
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_web.app import create_app
 from frametally_web.serving import DashboardServer
 

@@ -26,7 +26,7 @@ from frametally.errors import Misconfigured
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection
-from frametally.settings.stages import Settings, load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_consumer.detectors.choice import is_installed
 from frametally_consumer.detectors.protocol import Detector
 from frametally_models.agreement import LEAST_CONFIDENCE, Agreement, agreement

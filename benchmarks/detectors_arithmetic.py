@@ -10,7 +10,7 @@ import numpy as np
 
 from frametally.errors import Misconfigured
 from frametally.process.reports import NoProgress
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.backends.openvino_runtime import ov
 from frametally_models.converted import int8_network
 from frametally_models.files import check_model, chosen_model_files

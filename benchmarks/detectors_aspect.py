@@ -21,7 +21,7 @@ from average_precision import Truth, judge
 from results import Goal, Table, save
 
 from frametally.files.opencv import Pixels, cv2
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.detectors.protocol import Detector
 from frametally_models.prepare import prepare_detector
 

@@ -22,7 +22,7 @@ from results import Goal, Table, save
 from frametally.errors import Misconfigured
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels, cv2
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.backends.network_input import fit
 from frametally_consumer.detectors import choice as backends
 from frametally_consumer.detectors.choice import is_installed

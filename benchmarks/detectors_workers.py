@@ -23,7 +23,7 @@ from frametally.files.demo_clip import ensure_demo_clip
 from frametally.opening import open_frame_log
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
-from frametally.settings.stages import Settings, load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_consumer.supervisor import consume_with_workers
 from frametally_models.prepare import prepare_detector
 

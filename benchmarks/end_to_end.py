@@ -23,7 +23,7 @@ from results import Cell, Goal, Table, save
 
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels, cv2
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.detectors import choice as backends
 
 _MOST_MB = 600

@@ -12,7 +12,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
 
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 FIRST_LOOK_FRAMES = 500
 _MIB = 1024 * 1024

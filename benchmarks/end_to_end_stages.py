@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 _LEAST_S, _WARM_S = 0.5, 0.1
 """How long one measurement takes at least, CPU seconds; the first warms up."""

@@ -29,7 +29,7 @@ from results import Cell, Goal, Table, save
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 
 LOOK_EVERY_S = 0.2
 STEP_S = 5

@@ -19,7 +19,7 @@ from end_to_end_stages import PRODUCER_STAGES, Cost, stage_costs
 from results import Cell, Goal, Table, save
 
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.detectors import choice as backends
 
 SIDES_PX = [0, 640]

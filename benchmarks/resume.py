@@ -21,7 +21,7 @@ from results import Cell, Goal, Table, save
 
 from frametally.opening import open_frame_log, open_object_store
 from frametally.process.reports import NoProgress
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_producer.produce import produce
 from frametally_producer.reading.media_file import open_medium
 from frametally_producer.reading.video_file import open_video

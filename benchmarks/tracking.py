@@ -31,7 +31,7 @@ from tracking_scenes import LABEL, SPEED_BOXES, SPEED_FRAMES, Seen, Shown, busy_
 
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import cv2
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks import association
 from frametally_hadoop.job.tracks.params import TrackParams

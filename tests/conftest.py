@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 
 from frametally.errors import Misconfigured
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 
 if TYPE_CHECKING:
     from frametally_models.files import ModelFiles

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from frametally.files.opencv import cv2
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_consumer.backends.network import Network
 from frametally_consumer.backends.opencv import DarknetNetwork, OpenCvNetwork
 from frametally_consumer.detectors.choice import Backend, threads

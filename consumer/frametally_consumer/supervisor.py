@@ -18,7 +18,7 @@ from frametally.errors import FrametallyError, Retryable
 from frametally.opening import open_frame_log, open_object_store
 from frametally.process.reports import Progress
 from frametally.process.retrying import Backoff
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_consumer.detectors.choice import cores
 from frametally_consumer.detectors.yolo import NetworkModel
 from frametally_consumer.load import load_detector

@@ -15,7 +15,7 @@ from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.rules.counted_boxes import label_list
 from frametally.segments.contents import CutShort, read_segment
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_hadoop.job.input.reading import LinkEnded
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.params import TrackParams, checked, label_thresholds

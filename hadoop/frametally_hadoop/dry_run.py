@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_hadoop.driver import settings_params
 from frametally_hadoop.planning.pace import Pace, estimate_s
 from frametally_hadoop.planning.plan import make_plan

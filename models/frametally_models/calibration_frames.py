@@ -14,7 +14,7 @@ from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels, cv2, decode_image
 from frametally.opening import open_object_store
 from frametally.process.reports import Progress
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 _KEPT_PER_WANTED = 8

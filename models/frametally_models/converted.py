@@ -18,7 +18,7 @@ import msgspec
 from frametally.errors import Misconfigured
 from frametally.files.downloads import file_sha256
 from frametally.process.reports import Progress
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_consumer.detectors.choice import Backend
 from frametally_consumer.detectors.yolo import YoloDetector
 from frametally_consumer.load import network_detector

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile, ensure_files, file_sha256
 from frametally.process.reports import Progress
-from frametally.settings.stages import ENV_PREFIX, Settings
+from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally_models.darknet_cfg import NetworkFacts, read_network_facts, read_weights
 
 _RELEASE = "https://github.com/AlexeyAB/darknet/releases/download/darknet_yolo_v4_pre"

@@ -18,7 +18,7 @@ import numpy as np
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
 from frametally.process.reports import Progress
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_consumer.backends.network_input import as_blob, fit
 from frametally_consumer.backends.openvino_runtime import ov
 from frametally_consumer.detectors.heads import Floats

@@ -12,7 +12,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from frametally.errors import Misconfigured
-from frametally.settings.stages import ENV_PREFIX, Settings
+from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally_consumer.backends.network_input import Resize, fit
 from frametally_consumer.detectors.choice import Backend
 from frametally_consumer.detectors.heads import Floats, Head

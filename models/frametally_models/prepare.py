@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from frametally.errors import Misconfigured
 from frametally.process.reports import NoProgress, Progress
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_consumer.detectors.choice import chosen_backend
 from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from frametally.errors import Poison
 from frametally.process.reports import Progress, Skipped
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import (
     TimeClues,
     check_time_pattern,

@@ -8,7 +8,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web import pages, security
 from frametally_web.api import description
 from frametally_web.api.endpoints import ENDPOINTS

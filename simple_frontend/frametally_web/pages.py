@@ -6,7 +6,7 @@ from flask import Blueprint, Response, render_template
 
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.assets import list_modules, load_scripts
 
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 from flask import Flask
 
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_web import app
 from frametally_web.collecting import look_for_garbage_seldom
 

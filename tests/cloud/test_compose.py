@@ -16,7 +16,7 @@ import yaml
 from compose_file import STACK, compose_file, required_variables
 from dotenv import dotenv_values
 
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_cloud.stack_setup import Answers, set_up
 
 FILE = STACK / "docker-compose.yml"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "older-layout.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_cli.main import main
 from frametally_cli.servers.reach import Server, named_servers, why_unreachable
 

@@ -20,7 +20,7 @@ from frametally.files.opencv import Pixels, cv2
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
-from frametally.settings.stages import Settings, load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_consumer.detectors.protocol import AsyncDetector
 from frametally_consumer.supervisor import settings_of_each
 from frametally_consumer.worker.loop import ConsumeReport, consume

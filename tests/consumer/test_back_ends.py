@@ -19,7 +19,7 @@ from frametally.files.opencv import Pixels
 from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import AutoDetector, Detection, decode, encode
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.detectors import choice as backends
 from frametally_consumer.detectors.boxes import boxes_from_rows
 from frametally_consumer.detectors.protocol import AsyncDetector, Detector, start

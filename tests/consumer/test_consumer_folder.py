@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from frametally.settings.__main__ import settings_table
-from frametally.settings.stages import ENV_PREFIX, Settings, load_settings
+from frametally.settings.loading import ENV_PREFIX, Settings, load_settings
 
 FOLDER = Path(__file__).resolve().parents[2] / "consumer"
 MODELS = FOLDER.parent / "models" / "frametally_models"

@@ -16,7 +16,7 @@ import pytest
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.detectors.boxes import CONFIDENCE_STEPS, PIXEL_STEPS
 from frametally_consumer.detectors.protocol import Detector, make_model_id
 from frametally_models.darknet import reference_detector

@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from frametally.errors import Misconfigured
 from frametally.process.reports import NoProgress
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_models.int8 import make_int8
 from frametally_models.files import ModelFiles, check_model
 files = ModelFiles(*map(Path, sys.argv[1:4]))

@@ -18,7 +18,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
 from frametally.segments.contents import encode_segment, list_segments, read_segment
 from frametally.segments.redetect import redetect
-from frametally.settings.stages import Settings, load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally.undo_records import Tombstone
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume

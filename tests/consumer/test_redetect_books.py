@@ -19,7 +19,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, MediaManifest, encode
 from frametally.segments.dead_letters import list_dead_letters
 from frametally.segments.redetect import redetect
-from frametally.settings.stages import Settings, load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume

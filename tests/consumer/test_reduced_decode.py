@@ -14,7 +14,7 @@ from frametally import keys
 from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection, FrameAnnouncement
 from frametally.segments.stored_frame import decoded_bytes, read_frame
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.detectors.choice import is_installed
 from frametally_consumer.detectors.protocol import least_px, start
 from frametally_models.agreement import agreement, iou

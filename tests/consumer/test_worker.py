@@ -18,7 +18,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
-from frametally.settings.stages import Settings, load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_consumer.worker.loop import ConsumeReport, consume
 
 TOPIC = "frames"

@@ -18,7 +18,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.segments.dead_letters import choose, drop, list_dead_letters, replay
-from frametally.settings.stages import Settings, load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_cli.main import cli
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume

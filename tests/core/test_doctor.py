@@ -18,7 +18,7 @@ from frametally.files.downloads import KnownFile
 from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectInfo
-from frametally.settings.stages import Settings, load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
 from frametally_cli.checkup import ports
 from frametally_cli.checkup import settings as settings_checkup

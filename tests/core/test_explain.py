@@ -23,7 +23,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import Coverage, Detection, FrameDetections, IntervalCount, Run, encode
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.segments.contents import encode_segment
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally.undo_records import Tombstone
 
 MODEL, MEDIA = "pixels-1", "ab" * 32

@@ -22,7 +22,7 @@ from frametally.files.opencv import (
     reduced_px,
     reduction_for,
 )
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = np.zeros((48, 64, 3), np.uint8)

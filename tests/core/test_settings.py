@@ -6,7 +6,7 @@ import pytest
 
 from frametally.errors import Misconfigured
 from frametally.settings.__main__ import settings_table
-from frametally.settings.stages import (
+from frametally.settings.loading import (
     Settings,
     component_folder,
     load_settings,
@@ -48,7 +48,7 @@ def test_the_environment_wins_over_the_components_file_and_that_over_the_roots(
     component = tmp_path / "component"
     component.mkdir()
     (component / ".env").write_text("FRAMETALLY_INTERVAL_S=20\nFRAMETALLY_WEB_PORT=30\n")
-    monkeypatch.setattr("frametally.settings.stages.component_folder", lambda name: component)
+    monkeypatch.setattr("frametally.settings.loading.component_folder", lambda name: component)
     monkeypatch.setenv("FRAMETALLY_WEB_PORT", "300")
     settings = load_settings("producer")
     assert (settings.jpeg_quality, settings.interval_s, settings.web_port) == (1, 20, 300)

@@ -27,7 +27,7 @@ from frametally.records import (
     encode,
 )
 from frametally.segments.contents import encode_segment
-from frametally.settings.stages import Settings, load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
 
 MODEL, TOPIC, MEDIUM = "pixels-1", "frames", "ab" * 32

@@ -40,7 +40,7 @@ from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.tombstones import forgotten_ranges, is_forgotten, merged
 from frametally.segments.contents import encode_segment, list_segments, read_segment
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally.undo_records import Tombstone
 from frametally_cli.options.times import parse_time_ms
 

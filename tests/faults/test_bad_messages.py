@@ -17,7 +17,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.segments.stored_frame import BadFrame, parse_announcement
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume
 

@@ -17,7 +17,7 @@ from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
 from frametally.segments.chain import SegmentChain
 from frametally.segments.contents import list_segments, read_segment
-from frametally.settings.stages import Settings, load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume
 from frametally_producer.produce import produce

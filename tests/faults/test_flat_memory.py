@@ -27,7 +27,7 @@ def consume_many(folder: Path) -> None:
     from frametally.opening import open_frame_log, open_object_store
     from frametally.process.reports import NoProgress
     from frametally.records import Detection, FrameAnnouncement, encode
-    from frametally.settings.stages import load_settings
+    from frametally.settings.loading import load_settings
     from frametally_consumer.load import load_detector
     from frametally_consumer.worker.loop import consume
 

@@ -26,7 +26,7 @@ from frametally.process.reports import NoProgress
 from frametally.process.retrying import GivenUp
 from frametally.records import DeadLetter, FrameAnnouncement, FrameDetections, encode
 from frametally.segments.contents import list_segments, read_segment
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_consumer.worker.loading import parse
 
 TOPIC, MODEL, PARTITIONS, LEASE_S = "frames", "model-1", 2, 10.0

@@ -17,7 +17,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
 

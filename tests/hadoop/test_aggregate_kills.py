@@ -20,7 +20,7 @@ from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.failpoints import FAILPOINTS
 from frametally.process.reports import NoProgress
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_hadoop.driver import aggregate
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.running.cluster import HadoopCluster, cluster_of
 from frametally_hadoop.running.engine import run_job

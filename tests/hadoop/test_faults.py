@@ -161,7 +161,7 @@ def test_two_aggregations_at_once_publish_every_day_once(file_footage: Footage) 
     script = (
         "import sys; from frametally.opening import open_object_store\n"
         "from frametally.process.reports import NoProgress\n"
-        "from frametally.settings.stages import load_settings\n"
+        "from frametally.settings.loading import load_settings\n"
         "from frametally_hadoop.driver import aggregate\n"
         "settings = load_settings(); store = open_object_store(settings.store_url)\n"
         "print('ready', flush=True); sys.stdin.readline()\n"

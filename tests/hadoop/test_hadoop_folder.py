@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from frametally.settings.__main__ import settings_table
-from frametally.settings.stages import ENV_PREFIX, Settings, load_settings
+from frametally.settings.loading import ENV_PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage

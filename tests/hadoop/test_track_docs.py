@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally.settings.stages import ENV_PREFIX, Settings
+from frametally.settings.loading import ENV_PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/tracking.md").read_text(encoding="utf-8")

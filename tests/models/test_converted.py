@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2
 from frametally.process.reports import NoProgress
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.backends import opencv as opencv_backend
 from frametally_consumer.backends.network_input import as_blob
 from frametally_models import converted, self_test

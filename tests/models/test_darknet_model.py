@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from frametally.errors import Misconfigured
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_models.darknet_cfg import read_network_facts
 from frametally_models.files import (
     COCO_NAMES,

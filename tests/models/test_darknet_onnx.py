@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from frametally.errors import Misconfigured
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.detectors.choice import Backend
 from frametally_models.converted import detector_of
 from frametally_models.darknet import darknet_head, reference_detector

@@ -21,7 +21,7 @@ from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels, cv2
 from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.backends.openvino_runtime import ov
 from frametally_models import calibration_frames as choosing
 from frametally_models import converted, int8

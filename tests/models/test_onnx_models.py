@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from frametally.errors import Misconfigured
 from frametally.records import Detection
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_models.prepare import prepare_detector
 
 SIZE = 96  # cells: 144 + 36 + 9

@@ -17,7 +17,7 @@ from frametally.books.runs import current_runs, read_run
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments, read_segment
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 
 START_TIME = "2026-01-01T08:00:00Z"
 DETECTOR = os.environ.get("FRAMETALLY_DETECTOR", "opencv")  # which is what the oracle uses

@@ -24,7 +24,7 @@ from tests.fakes.memory import MemoryLog
 from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
-from frametally.settings.stages import Settings, load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_consumer.detectors.choice import is_installed
 from frametally_consumer.worker.loop import consume
 from frametally_hadoop.driver import aggregate

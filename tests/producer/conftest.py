@@ -17,7 +17,7 @@ from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally.process.backfill import Standing
 from frametally.records import FrameAnnouncement, MediaManifest, decode
-from frametally.settings.stages import Settings, load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_producer.produce import ProduceReport, produce
 from frametally_producer.writing.production import ProduceCall
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from frametally.errors import Misconfigured, Poison
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import (
     EventTime,
     TimeClues,

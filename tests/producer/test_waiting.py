@@ -24,7 +24,7 @@ from frametally.opening import open_frame_log
 from frametally.process import retrying
 from frametally.process.retrying import GivenUp, OnceAMinute, Patience
 from frametally.records import FrameAnnouncement, decode
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_producer.produce import produce
 from frametally_producer.writing import room
 from frametally_producer.writing.production import ProduceCall

@@ -32,7 +32,7 @@ from serving.downloads import cache_folder, debian, made_once, maven_file, maven
 from serving.processes import ServerFailed, last_lines
 
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_models.files import chosen_model_files
 
 _VENV = Path(sys.prefix)

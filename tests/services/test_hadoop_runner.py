@@ -32,7 +32,7 @@ from frametally.books.runs import current_runs
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_cli import main as cli
 from frametally_cli.servers.bucket import set_up_store
 from frametally_hadoop.driver import aggregate

@@ -30,7 +30,7 @@ from serving.downloads import cache_folder
 from frametally.books.runs import current_runs
 from frametally.opening import open_count_index, open_object_store
 from frametally.segments.contents import list_segments
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1200)]
 

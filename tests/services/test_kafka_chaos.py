@@ -23,7 +23,7 @@ from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.records import FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
-from frametally.settings.stages import load_settings
+from frametally.settings.loading import load_settings
 from frametally_consumer.load import load_detector
 
 pytestmark = [

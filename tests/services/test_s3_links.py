@@ -14,7 +14,7 @@ from tests.fakes.memory import MemoryLog
 from frametally import keys
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.object_store import ObjectStore
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_cli.checkup.ports import port_rows
 from frametally_cli.servers.bucket import set_up_store
 from frametally_web.app import close_app, create_app

@@ -20,7 +20,7 @@ from serving.processes import ServerFailed
 from serving.state import State
 
 from frametally.settings.access import ServerAccess
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 IN_NAMESPACE = Path(__file__).parents[1] / "servers" / "in_namespace.py"
 SLEEPER = [sys.executable, "-c", "import time; print('I am up', flush=True); time.sleep(600)"]

@@ -177,7 +177,7 @@ def bring_up(stack: NativeStack) -> None:
 
 def seed_models(stack: NativeStack) -> None:
     """What the consumer would download: in here there is no way out."""
-    from frametally.settings.stages import load_settings
+    from frametally.settings.loading import load_settings
 
     models = stack.volume("models", "10001:10001")
     for path in load_settings("consumer").models_dir.expanduser().iterdir():

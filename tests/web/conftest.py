@@ -34,7 +34,7 @@ from frametally.records import (
     encode,
 )
 from frametally.segments.contents import encode_segment
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.app import close_app, create_app
 from frametally_web.assets import load_scripts
 from frametally_web.serving import DashboardServer

@@ -17,7 +17,7 @@ from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
 from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.records import Coverage, IntervalCount
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_cli.main import main
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from frametally.ports.object_store import ObjectInfo
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding
 
 _LIBRARIES = {

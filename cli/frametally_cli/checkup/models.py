@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from frametally.files.downloads import KnownFile, file_sha256
-from frametally.settings.stages import ENV_PREFIX, Settings
+from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally_cli.checkup.findings import Finding
 
 

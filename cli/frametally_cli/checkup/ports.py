@@ -11,7 +11,7 @@ from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, shown
 from frametally_cli.checkup.machine import clock_row
 

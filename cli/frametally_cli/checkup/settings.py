@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from frametally.settings.stages import COMPONENT_FOLDERS, ENV_PREFIX, Settings, component_folder
+from frametally.settings.loading import COMPONENT_FOLDERS, ENV_PREFIX, Settings, component_folder
 from frametally_cli.checkup.findings import Finding, shown
 
 

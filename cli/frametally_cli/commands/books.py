@@ -14,7 +14,7 @@ from frametally.books.status import Status, read_status
 from frametally.errors import Misconfigured
 from frametally.opening import open_frame_log, open_ledger, open_object_store
 from frametally.ports.ledger import Ledger
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_cli.commands.quality import quality_lines
 from frametally_cli.console import books as console_books
 from frametally_cli.console import output as console

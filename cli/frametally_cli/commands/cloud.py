@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from frametally.errors import Misconfigured
-from frametally.settings.stages import component_folder
+from frametally.settings.loading import component_folder
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.servers.reach import named_servers, why_unreachable

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.machine import disk_row, software_rows
 from frametally_cli.checkup.models import model_rows

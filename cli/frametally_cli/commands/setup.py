@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from frametally.errors import Misconfigured
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.servers.bucket import STAGES, missing_rights, set_up_store
 from frametally_cli.servers.frame_log import set_up_log

@@ -16,7 +16,7 @@ from frametally.errors import Misconfigured
 from frametally.opening import open_ledger
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code
-from frametally.settings.stages import Settings, component_folder
+from frametally.settings.loading import Settings, component_folder
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
     NOTHING_DONE,

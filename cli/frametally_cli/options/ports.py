@@ -17,7 +17,7 @@ from frametally.opening import open_count_index, open_frame_log, open_object_sto
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
-from frametally.settings.stages import Settings, load_settings, misspelt_settings
+from frametally.settings.loading import Settings, load_settings, misspelt_settings
 from frametally_cli.console import output as console
 
 NOTHING_DONE = 2

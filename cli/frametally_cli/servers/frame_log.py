@@ -7,7 +7,7 @@ from contextlib import closing
 
 from frametally.opening import open_frame_log
 from frametally.ports.frame_log import NoSuchTopic
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 
 def set_up_log(settings: Settings, *, check_only: bool) -> Iterator[str]:

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from frametally.errors import Misconfigured
 from frametally.opening import open_count_index, open_ledger
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 
 def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 _TIMEOUT_S = 5.0
 _PORTS = {"http": 80, "https": 443, "kafka": 9092, "postgresql": 5432}

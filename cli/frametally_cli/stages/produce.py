@@ -10,7 +10,7 @@ import click
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import exit_code
-from frametally.settings.stages import Settings, component_folder
+from frametally.settings.loading import Settings, component_folder
 from frametally_cli.console import output as console
 from frametally_cli.console.backfill import backfill_display, print_skipped_files
 from frametally_cli.console.plan_table import print_plan

@@ -16,7 +16,7 @@ from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import AutoDetector, decode, encode
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 Backend = Literal["opencv", "openvino", "onnxruntime"]
 

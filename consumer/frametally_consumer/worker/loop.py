@@ -14,7 +14,7 @@ from frametally.process import failpoints
 from frametally.process.reports import Progress
 from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.segments.chain import logs_with_segments
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.worker.partitions import Partitions
 from frametally_consumer.worker.pipeline import CHUNK_MESSAGES, Pipeline, Taken

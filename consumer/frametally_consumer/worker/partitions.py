@@ -11,7 +11,7 @@ from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp
 from frametally.segments.chain import ChainBroken, ChainEnd, PutResult, SegmentChain
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_consumer.worker.assigned import AssignedPartition, Batch, Outcome
 from frametally_consumer.worker.pipeline import Pipeline, Taken
 from frametally_consumer.worker.report import ConsumeReport

@@ -32,7 +32,7 @@ from frametally.process.reports import NoProgress, Progress
 from frametally.records import MediaManifest
 from frametally.rules.times import DAY_S
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 SETTLED, BEHIND, BROKEN = 0, 4, 3
 

@@ -34,7 +34,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import FrameAnnouncement, MediaManifest, decode, encode
 from frametally.rules.tombstones import is_forgotten, merged
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
 
 _ANNOUNCE_FRAMES = 100

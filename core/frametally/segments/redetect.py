@@ -32,7 +32,7 @@ from frametally.records import (
 from frametally.rules.times import DAY_MS, in_range
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segments.contents import read_header
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 _ANNOUNCE_FRAMES = 100
 _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,90}")  # with the prefix it has to be a topic's name

@@ -5,9 +5,9 @@ from __future__ import annotations
 from frametally.settings.access import NO_SECRET
 from frametally.settings.consumer import ConsumerSettings
 from frametally.settings.counting import CountingSettings
+from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
-from frametally.settings.stages import ENV_PREFIX, Settings
 from frametally.settings.web import WebSettings
 
 PARTS = (ProducerSettings, ConsumerSettings, CountingSettings, WebSettings, ServerSettings)

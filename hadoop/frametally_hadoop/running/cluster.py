@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from frametally.errors import Misconfigured, Retryable
 
 if TYPE_CHECKING:
-    from frametally.settings.stages import Settings
+    from frametally.settings.loading import Settings
 
 _HDFS_FOLDER = "hdfs:///tmp"
 _MOST_MAPS = 2000

@@ -15,7 +15,7 @@ from frametally.books.runs import DayKey
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
 from frametally.rules.tombstones import Range
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_hadoop.job.mapping import ENTRY_SEPARATOR
 from frametally_hadoop.planning.plan import CountingPlan
 from frametally_hadoop.running.cluster import HadoopCluster

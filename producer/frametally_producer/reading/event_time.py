@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from frametally.errors import Misconfigured, Poison
 from frametally.records import TimeSource
 from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 # A camera whose clock was never set says 1904 (the zero of MP4) or 1970.
 _UNSET_CLOCK_YEAR = 1970

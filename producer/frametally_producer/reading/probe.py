@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_producer.reading.media_file import open_medium
 from frametally_producer.reading.picture_file import read_header, read_pixels
 from frametally_producer.reading.pixels import encode_jpeg, shrink

@@ -19,7 +19,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, TimeSource, encode
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_producer.reading.pixels import encode_jpeg, shrink
 
 _WORKERS = 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from frametally.process.retrying import GivenUp, Patience
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 _LOOK_EVERY_S = 2.0
 _MB = 1_000_000

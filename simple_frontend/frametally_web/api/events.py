@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import msgspec
 from flask import Response
 
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.books import status
 from frametally_web.books.reader import BooksReader, Reading, Seen
 from frametally_web.requests.problems import Problem

@@ -14,7 +14,7 @@ from frametally.errors import Poison
 from frametally.keys import check_image_key
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.api.endpoints import ENDPOINTS, FORMATS, Endpoint
 from frametally_web.api.events import Streams
 from frametally_web.books import run_list, status

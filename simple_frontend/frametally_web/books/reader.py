@@ -23,7 +23,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import time_limit
 from frametally.records import MediaManifest
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.charts.media_times import MediaTimes
 
 _log = logging.getLogger(__name__)

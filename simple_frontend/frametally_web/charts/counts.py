@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frametally.ports.count_index import CountIndex
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.charts import answers, intervals
 from frametally_web.charts.measures import Chart, read_chart, summarise
 from frametally_web.charts.media_times import MediaTimes

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from frametally.ports.count_index import CountIndex
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.charts import answers, counts
 from frametally_web.charts.bars import Bars, spans
 from frametally_web.charts.media_times import MediaTimes

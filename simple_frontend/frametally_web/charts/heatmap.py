@@ -5,7 +5,7 @@ from __future__ import annotations
 from frametally.ports.count_index import CountIndex, CountQuery, WeekHour
 from frametally.ports.merging import add_week_hours
 from frametally.rules.times import HOUR_S
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.charts import answers
 from frametally_web.charts.measures import mean, why_missing
 from frametally_web.charts.scope import choose_model, resolve

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from frametally.ports.count_index import CountIndex
 from frametally.ports.count_questions import up_to_date
 from frametally.rules.times import DAY_MS
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.charts import intervals
 from frametally_web.charts.bars import Span, spans
 from frametally_web.requests.problems import bad_parameter

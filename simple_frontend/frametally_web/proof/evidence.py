@@ -11,7 +11,7 @@ from frametally.ports.count_index import CountQuery, IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Detection, FrameDetections
 from frametally.rules.counted_boxes import CountedBoxes
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import scope
 from frametally_web.proof import answers

@@ -10,7 +10,7 @@ from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.time_limit import seconds_left
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.proof import answers
 from frametally_web.proof.evidence import box

@@ -9,7 +9,7 @@ from frametally import keys
 from frametally.books.runs import find_tracks
 from frametally.errors import Poison, Retryable
 from frametally.records import Track, TrackHead, TrackSighting
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.proof import answers
 from frametally_web.proof.pages import Place, read_page

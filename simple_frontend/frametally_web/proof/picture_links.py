@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from frametally.ports.object_store import ObjectStore
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 
 _ANY_KEY = "images/any.jpg"
 

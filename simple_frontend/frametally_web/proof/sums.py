@@ -12,7 +12,7 @@ from typing import NamedTuple
 from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.ports.steps import rolled_steps
 from frametally.rules.times import DAY_S
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.charts import scope
 from frametally_web.charts.answers import ObjectsMissing
 from frametally_web.charts.measures import why_missing

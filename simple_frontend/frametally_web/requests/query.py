@@ -13,7 +13,7 @@ import msgspec
 from werkzeug.datastructures import MultiDict
 
 from frametally.rules.times import DAY_S, EPOCH, MILLISECOND
-from frametally.settings.stages import Settings
+from frametally.settings.loading import Settings
 from frametally_web.requests.problems import bad_parameter
 
 Metric = Literal["detections", "mean_per_frame", "peak", "objects"]
