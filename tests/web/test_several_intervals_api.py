@@ -20,7 +20,7 @@ DAY_MS = 24 * HOUR_MS
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each question is another app's first: on a busy machine it may be answered before its books are read."""
+    """Each question is another app's first, which a busy machine may answer before its books are read."""
     monkeypatch.setattr(reader, "_FIRST_READING_S", 60.0)
 
 
