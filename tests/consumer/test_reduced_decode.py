@@ -15,7 +15,7 @@ from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection, FrameAnnouncement
 from frametally.segments.stored_frame import decoded_bytes, read_frame
 from frametally.settings.loading import load_settings
-from frametally_consumer.detectors.choice import is_installed
+from frametally_consumer.detectors.choice import Backend, is_installed
 from frametally_consumer.detectors.protocol import least_px, start
 from frametally_models.agreement import agreement, iou
 from frametally_models.files import ModelFiles
@@ -57,7 +57,7 @@ def found(detector: Any, store: MemoryStore, frame: FrameAnnouncement, *, reduce
 
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_on_real_frames_the_boxes_are_those_of_the_whole_frame(
-    model_files: ModelFiles, clip_frames: dict[int, Pixels], tmp_path: Path, backend: str
+    model_files: ModelFiles, clip_frames: dict[int, Pixels], tmp_path: Path, backend: Backend
 ) -> None:
     if not is_installed(backend):
         pytest.skip(f"{backend} is not installed")

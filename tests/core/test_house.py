@@ -310,8 +310,8 @@ def decisions_by_words(function: ast.AST) -> Iterator[int]:
                 looked_into = [node.left, *node.comparators]
             case ast.Match():
                 looked_into = [node.subject]
-            case ast.Call(func=ast.Attribute(attr=attr)) if attr in LOOKS:
-                looked_into = [node.func.value, *node.args]
+            case ast.Call(func=ast.Attribute(attr=attr, value=looked_at)) if attr in LOOKS:
+                looked_into = [looked_at, *node.args]
             case ast.Attribute(attr="args", value=ast.Name(id=name)) if name in errors:
                 yield node.lineno
                 continue

@@ -18,6 +18,7 @@ from frametally import keys
 from frametally.books.status import BEHIND, BROKEN, SETTLED, Status, read_status
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.frame_log import consumer_group
+from frametally.process.reports import Progress
 from frametally.records import (
     Coverage,
     DeadLetter,
@@ -287,7 +288,7 @@ def test_what_looks_broken_is_looked_at_once_more_before_it_is_believed(
     looks: list[Any] = []
     refresh = house.ledger.refresh
 
-    def refresh_and_then_it_comes_right(store: MemoryStore, progress: object) -> object:
+    def refresh_and_then_it_comes_right(store: MemoryStore, progress: Progress) -> object:
         if looks:
             house.manifest(6, 6)
             house.segment(5, 6)
@@ -308,7 +309,7 @@ def test_a_log_that_grows_during_the_look_is_not_called_drained(
     refresh = house.ledger.refresh
     committed = [5]
 
-    def refresh_while_it_grows(store: MemoryStore, progress: object) -> object:
+    def refresh_while_it_grows(store: MemoryStore, progress: Progress) -> object:
         committed[0] += 1
         house.announced(1, committed[0])
         return refresh(store, progress)

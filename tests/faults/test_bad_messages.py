@@ -3,6 +3,7 @@
 import hashlib
 import random
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,7 +24,7 @@ from frametally_consumer.worker.loop import consume
 
 TOPIC = "frames"
 RANDOM, NEARLY_VALID, GOOD = 10_000, 1_000, 200
-WRONG = [
+WRONG: list[Any] = [
     None,
     True,
     -1,

@@ -21,7 +21,7 @@ import pytest
 
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
-from frametally_consumer.detectors.choice import is_installed
+from frametally_consumer.detectors.choice import Backend, is_installed
 from frametally_models.files import ModelFiles
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class KillLoop:
         wait_until: Callable[..., None],
     ) -> None:
         self.deployment, self.footage, self.rng, self.wait_until = deployment, footage, rng, wait_until
-        self.running = {}
+        self.running: dict[str, Any] = {}
         self.kills: Counter[str] = Counter()
 
     def start(self, role: str, **environment: str) -> Any:
@@ -213,7 +213,7 @@ def test_killed_with_the_real_detector_it_counts_what_a_quiet_run_counts(
     part_files: Callable[[ObjectStore], dict[str, bytes]],
     traffic_clip: Path,
     model_files: ModelFiles,
-    backend: str,
+    backend: Backend,
 ) -> None:
     if not is_installed(backend):
         pytest.skip(f"{backend} is not installed")

@@ -135,7 +135,7 @@ def test_both_decoders_read_the_medium_alike(media: object) -> None:
         "detections": [],
     }
     for line in (msgspec.json.encode(fields), msgspec.json.encode(fields | {"media": media})):
-        read = []
+        read: list[str | None] = []
         for decode in (lines.decode_with_standard_library, lines.decode_frame):
             try:
                 read.append(decode(line).media)

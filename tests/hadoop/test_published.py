@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -27,7 +27,9 @@ DAY_MS = 86_400_000
 MEDIUM = "ab" * 32
 
 
-def put_manifest(footage: Footage, *, frames: int, state: str = "complete") -> None:
+def put_manifest(
+    footage: Footage, *, frames: int, state: Literal["producing", "complete"] = "complete"
+) -> None:
     manifest = MediaManifest(
         sha256=MEDIUM,
         name="gate.mp4",

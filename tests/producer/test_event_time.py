@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -29,7 +29,7 @@ def find(
     *,
     start_time: str | None = None,
     recorded: str | None = None,
-    recorded_in: str = "exif",
+    recorded_in: Literal["exif", "container"] = "exif",
     name: str = f"{NAMED}.mp4",
     duration_ms: int = 0,
     **settings: Any,
