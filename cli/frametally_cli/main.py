@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import click
 
 from frametally.errors import FrametallyError
-from frametally_cli.commands.books import ledger_group, log_group, status
 from frametally_cli.commands.cloud import cloud_setup, reach
 from frametally_cli.commands.compare import compare
 from frametally_cli.commands.dead_letters import dead_letters
@@ -27,6 +26,8 @@ from frametally_cli.commands.redetect import redetect
 from frametally_cli.commands.run import demo, run
 from frametally_cli.commands.setup import setup
 from frametally_cli.commands.stages import aggregate, consume, index, produce, serve
+from frametally_cli.commands.status import status
+from frametally_cli.commands.upkeep import ledger_group, log_group
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import NOTHING_DONE, stopped
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from frametally import keys
-from frametally.books.status import BEHIND, SETTLED, Status, read_status
+from frametally.books.status import Status, read_status
+from frametally.books.verdict import BEHIND, SETTLED
 from frametally.files.opencv import cv2
 from frametally.media.stored_images import bitmap_of
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store

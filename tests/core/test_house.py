@@ -252,7 +252,7 @@ WORDS_TURNED_INTO_TYPES = {
     "frametally.adapters.s3.failures.code_of": "obstore has the store's answer in its text",
     "frametally.adapters.s3.failures.failure": "obstore has what a connection failed of in its text",
     "frametally.adapters.s3.failures.status_of": "obstore has the status of an answer in its text",
-    "frametally.adapters.sql.server.SqlServer.failure": "libpq has no code for a refused connection",
+    "frametally.adapters.sql.postgresql.SqlServer.failure": "libpq has no code for a refused connection",
 }
 LOOKS = {
     "count",

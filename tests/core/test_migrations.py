@@ -36,7 +36,7 @@ from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.engine import Layout, SqlDatabase
 from frametally.adapters.sql.index import counts as sql_index
 from frametally.adapters.sql.ledger import cache as sql_ledger
-from frametally.adapters.sql.server import SqlServer
+from frametally.adapters.sql.postgresql import SqlServer
 from frametally.errors import Misconfigured
 from frametally.opening import open_count_index, open_ledger
 from frametally.ports.count_index import CountQuery

@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateTable
 from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally.adapters.sql import engine as sql_engine
-from frametally.adapters.sql import limits as sql_limits
+from frametally.adapters.sql import query_time_limit as sql_limits
 from frametally.adapters.sql.index import counts as sql_index
 from frametally.adapters.sql.index import sums as sql_sums
 from frametally.adapters.sql.index import tables as sql_tables

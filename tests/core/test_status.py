@@ -15,7 +15,8 @@ import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
-from frametally.books.status import BEHIND, BROKEN, SETTLED, Status, read_status
+from frametally.books.status import Status, read_status
+from frametally.books.verdict import BEHIND, BROKEN, SETTLED
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import Progress

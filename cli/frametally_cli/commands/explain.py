@@ -10,13 +10,11 @@ import click
 from frametally import keys
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.explain import ExplainedBar, find_bar
+from frametally.books.verdict import BEHIND
 from frametally.rules.times import DAY_S, utc
-from frametally_cli.commands.books import open_books
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, option, read_settings
+from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_time_ms
-
-BEHIND = 4
 
 
 @click.command()

@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from frametally.errors import Misconfigured
-from frametally_cli.commands.books import open_books
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, option, read_settings
+from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
 
 _FORMATS = ("csv", "json", "parquet")
 

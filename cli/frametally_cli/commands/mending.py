@@ -14,9 +14,8 @@ from frametally.media.corrections import Corrected
 from frametally.process.reports import Skipped, exit_code
 from frametally.records import MediaManifest
 from frametally.undo_records import Correction
-from frametally_cli.commands.books import open_books
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import Ports, data_dir_option, option, read_settings
+from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
 
 delete_images_option = click.option(

@@ -13,9 +13,10 @@ from typing import Any
 import click
 
 from frametally.errors import Misconfigured
-from frametally.opening import open_count_index, open_frame_log, open_object_store
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
+from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings, load_settings, misspelt_settings
 from frametally_cli.console import output as console
@@ -64,6 +65,16 @@ def open_ports(settings: Settings) -> Iterator[Ports]:
         closing(open_count_index(settings.index_url, settings.index_access)) as index,
     ):
         yield Ports(settings, store, log, index)
+
+
+@contextmanager
+def open_books(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
+    """Open the ports and the ledger; close them at the end."""
+    with (
+        open_ports(settings) as ports,
+        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+    ):
+        yield ports, ledger
 
 
 def read_settings(

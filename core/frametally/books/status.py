@@ -22,7 +22,7 @@ from frametally.books.offsets import (
     pace_of,
     read_logs,
 )
-from frametally.books.verdict import SourceLine, StageLine, judge, stages_behind
+from frametally.books.verdict import SourceLine, StageLine, exit_code, judge, stages_behind
 from frametally.media.manifests import forgotten_by, media_of, sources_timed_by_file
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.frame_log import FrameLog
@@ -33,8 +33,6 @@ from frametally.records import MediaManifest
 from frametally.rules.times import DAY_S
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
 from frametally.settings.loading import Settings
-
-SETTLED, BEHIND, BROKEN = 0, 4, 3
 
 
 class Status(NamedTuple):
@@ -67,9 +65,7 @@ class Status(NamedTuple):
     @property
     def exit_code(self) -> int:
         """0 settled, 4 behind, 3 broken."""
-        if self.broken:
-            return BROKEN
-        return BEHIND if self.behind else SETTLED
+        return exit_code(behind=self.behind, broken=self.broken)
 
 
 class _Detected(NamedTuple):

@@ -1,9 +1,23 @@
-"""Who is behind and who is broken: the equation of the books, judged."""
+"""Who is behind and who is broken: the equation of the books, judged, and the exit code that says so."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+SETTLED, BEHIND, BROKEN = 0, 4, 3  # the exit codes of `frametally status`
+WORDS: dict[int, Literal["settled", "behind", "broken"]] = {
+    SETTLED: "settled",
+    BEHIND: "behind",
+    BROKEN: "broken",
+}
+
+
+def exit_code(*, behind: Sequence[str], broken: Sequence[str]) -> int:
+    """Return the exit code: broken if anything can never come right, else behind, else settled."""
+    if broken:
+        return BROKEN
+    return BEHIND if behind else SETTLED
 
 
 class SourceLine(NamedTuple):

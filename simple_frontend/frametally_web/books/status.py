@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from frametally.books.status import BEHIND, BROKEN, SETTLED
+from frametally.books.verdict import WORDS
 from frametally_web.books import answers
 from frametally_web.books.reader import Reading
 
-_STATES: dict[int, Literal["settled", "behind", "broken"]] = {
-    SETTLED: "settled",
-    BEHIND: "behind",
-    BROKEN: "broken",
-}
 _REASONS = {
     "malformed": "the message is no announcement of a frame",
     "missing": "the store has no such frame",
@@ -30,7 +23,7 @@ def answer(reading: Reading) -> answers.Books:
     return answers.Books(
         as_of_ms=reading.as_of_ms,
         model=status.model,
-        state=_STATES[status.exit_code],
+        state=WORDS[status.exit_code],
         newest_captured_at_ms=max(newest, default=None),
         newest_segment_at_ms=status.pace.newest_segment_at_ms,
         sources=[

@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.migration import Layout
-from frametally.adapters.sql.server import SqlServer
+from frametally.adapters.sql.postgresql import SqlServer
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.sqlite import BUSY_TIMEOUT_S, SqliteOpener, sqlite_path
 from frametally.process.time_limit import seconds_left

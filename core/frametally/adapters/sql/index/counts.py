@@ -26,8 +26,8 @@ from frametally.adapters.sql.index.catalogue import (
 from frametally.adapters.sql.index.cells import DETECTIONS, SLOT, SOURCE, RunCells
 from frametally.adapters.sql.index.kept_cells import KeptCells
 from frametally.adapters.sql.index.sums import bars_of, busiest, coverage_of
-from frametally.adapters.sql.limits import limited
 from frametally.adapters.sql.migration import Layout
+from frametally.adapters.sql.query_time_limit import limited
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.base_index import BaseCountIndex
 from frametally.ports.count_index import Bucket, CountQuery, CoverageBucket, Series, SourceSummary

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from frametally.books.quality import QualityReport
 from frametally.books.status import Status
+from frametally.books.verdict import WORDS
 from frametally.rules.times import DAY_S, HOUR_S, utc
 from frametally_cli.console.output import out, plain
 
@@ -91,7 +92,7 @@ def print_pace(status: Status) -> None:
 
 def status_json(status: Status, reports: Iterable[QualityReport]) -> str:
     """Write the books as JSON, with the verdict, the exit code and the newest days' quality reports."""
-    verdict = {0: "settled", 4: "behind", 3: "broken"}[status.exit_code]
+    verdict = WORDS[status.exit_code]
     body = status._asdict() | {
         "sources": [books._asdict() for books in status.sources],
         "stages": [stage._asdict() for stage in status.stages],
