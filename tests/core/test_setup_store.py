@@ -3,11 +3,14 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from obstore.exceptions import PermissionDeniedError
 
 from frametally.adapters.s3.failures import failure
+from frametally.adapters.s3.service import service_failure
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.opening import open_object_store
 from frametally.settings.access import StoreAccess
@@ -65,3 +68,15 @@ def test_a_store_that_is_full_is_waited_for_and_another_refusal_keeps_its_word()
     assert "may not be written (AllAccessDisabled): give this key the right s3:PutObject" in str(
         said("AllAccessDisabled")
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(429, Retryable), (408, Retryable), (503, Retryable), (403, Misconfigured), (400, Misconfigured)],
+)
+def test_an_answer_that_may_pass_is_told_from_one_that_cannot(
+    status: int, kind: type[FrametallyError]
+) -> None:
+    answer: Any = {"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error = ClientError(answer, "PutBucketLifecycleConfiguration")
+    assert type(service_failure(error, "bucket b cannot be made", "s3:CreateBucket")) is kind

@@ -49,7 +49,8 @@ _MISCONFIGURED = {
 }
 _POISON = {"KeyTooLongError": "choose a shorter key"}
 _NO_ROOM = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull"}
-_PASSING = {408, 409, 412, 425, 429}
+# Statuses of answers after which another try may succeed.
+PASSING = {408, 409, 412, 425, 429}
 
 
 def code_of(error: Exception) -> str:
@@ -102,7 +103,7 @@ def failure(error: Exception, *, done: str, what: str, key: str, place: str) -> 
         )
     if "InvalidContentType" in text or "InvalidMessage" in text:
         return Misconfigured(f"{place}: it speaks no TLS: write http:// in FRAMETALLY_STORE_ENDPOINT")
-    if 400 <= status < 500 and status not in _PASSING and code != "RequestTimeout":
+    if 400 <= status < 500 and status not in PASSING and code != "RequestTimeout":
         return Misconfigured(
             f"{place}: {what} could not be {done} (answer {status} {code}): is FRAMETALLY_STORE_ENDPOINT "
             "that of an S3 service?"

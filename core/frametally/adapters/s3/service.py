@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from frametally.adapters.s3.failures import PASSING
 from frametally.errors import Misconfigured, Retryable
 from frametally.settings.access import StoreAccess
 
@@ -69,6 +70,6 @@ def service_failure(error: Exception, what: str, right: str) -> Misconfigured | 
     status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status == 403:
         return Misconfigured(f"{what} ({error_code(error)}): give this key the right {right}")
-    if 400 <= status < 500:
+    if 400 <= status < 500 and status not in PASSING:
         return Misconfigured(f"{what}: {error}")
     return Retryable(f"{what}: {error}; is the store up, and FRAMETALLY_STORE_ENDPOINT right?")
