@@ -13,8 +13,8 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_frame
 
 from frametally import keys
+from frametally.books.bars import NoSuchBar, find_bar
 from frametally.books.evidence import frames_of_bar
-from frametally.books.explain import NoSuchBar, find_bar
 from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_count_index, open_ledger
 from frametally.ports.count_index import CountIndex

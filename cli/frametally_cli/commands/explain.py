@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from frametally import keys
+from frametally.books.bars import ExplainedBar, find_bar
 from frametally.books.evidence import ProvedFrame, frames_of_bar
-from frametally.books.explain import ExplainedBar, find_bar
 from frametally.books.verdict import BEHIND
 from frametally.rules.times import DAY_S, utc
 from frametally_cli.console import output as console

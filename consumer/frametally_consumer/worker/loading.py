@@ -11,7 +11,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import DeadLetter, FrameAnnouncement
-from frametally.segments.stored_frame import BadFrame, as_dead_letter, parse_announcement, read_frame
+from frametally.segments.dead_letters import as_dead_letter
+from frametally.segments.stored_frame import BadFrame, parse_announcement, read_frame
 
 
 class Loaded(NamedTuple):

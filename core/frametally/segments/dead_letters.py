@@ -21,6 +21,7 @@ from frametally.records import (
     Cause,
     DeadLetter,
     DroppedDeadLetter,
+    FrameAnnouncement,
     FrameDetections,
     SegmentHeader,
     Stage,
@@ -28,6 +29,7 @@ from frametally.records import (
     encode,
 )
 from frametally.segments.contents import decode_segment, list_segments, read_header
+from frametally.segments.stored_frame import BadFrame
 
 DROPPED = "dead-letters/dropped"
 _ID_DIGITS = 12
@@ -67,6 +69,21 @@ class Replayed(NamedTuple):
 
     announced: list[Entry]
     skipped: list[Skipped]
+
+
+def as_dead_letter(
+    *, offset: int, message: bytes, frame: FrameAnnouncement | None, error: BadFrame
+) -> DeadLetter:
+    """Make the dead letter that a message becomes; `frame` is what it announced, if anything."""
+    return DeadLetter(
+        offset=offset,
+        message=message,
+        source=frame.source if frame else None,
+        image_path=frame.image_path if frame else None,
+        stage=error.stage,
+        cause=error.cause,
+        reason=str(error),
+    )
 
 
 def cause_of(letter: DeadLetter) -> Cause:

@@ -12,7 +12,7 @@ from frametally import keys
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels, decode_pixels, jpeg_size_px, reduced_px, reduction_for
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.records import Cause, DeadLetter, FrameAnnouncement, Stage, decode
+from frametally.records import Cause, FrameAnnouncement, Stage, decode
 
 _CHANNELS = 3
 _MOST_SIDE_PX = 65_535  # of a JPEG (ITU-T T.81, B.2.2)
@@ -134,19 +134,4 @@ def _other_size(frame: FrameAnnouncement, width_px: int, height_px: int) -> BadF
         "verify",
         "size",
         f"{frame.image_path} is {width_px}x{height_px}, announced as {frame.width_px}x{frame.height_px}",
-    )
-
-
-def as_dead_letter(
-    *, offset: int, message: bytes, frame: FrameAnnouncement | None, error: BadFrame
-) -> DeadLetter:
-    """Make the dead letter that a message becomes; `frame` is what it announced, if anything."""
-    return DeadLetter(
-        offset=offset,
-        message=message,
-        source=frame.source if frame else None,
-        image_path=frame.image_path if frame else None,
-        stage=error.stage,
-        cause=error.cause,
-        reason=str(error),
     )

@@ -33,8 +33,6 @@ Handler = Callable[[Args], Response]
 
 _IMAGE_CACHE = "private, max-age=31536000, immutable"
 _PAGE_FRAMES = 24
-_PAGE_RUNS = 10
-_MOST_RUNS = 200
 _KEPT = ("labels", "sources", "counts", "heatmap")
 """Answers that change only with the index and the media."""
 
@@ -145,7 +143,7 @@ class Api:
 
     def runs(self, args: Args) -> answers.Answer:
         """List the last runs."""
-        limit = query.read_limit(args, default=_PAGE_RUNS, most=_MOST_RUNS)
+        limit = query.read_limit(args, default=run_list.USUAL_RUNS, most=run_list.MOST_RUNS)
         return run_list.list_runs(self._ports, model=query.read_one(args, "model"), limit=limit)
 
     def status(self, _: Args) -> answers.Answer:

@@ -11,6 +11,9 @@ from frametally_web.books import answers
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import scope
 
+USUAL_RUNS = 10
+MOST_RUNS = 200
+
 _log = logging.getLogger(__name__)
 
 
