@@ -25,9 +25,9 @@ from frametally_hadoop.planning.segment_notes import SegmentNotes
 from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
 from frametally_hadoop.planning.surroundings import Surroundings, look_around
 from frametally_hadoop.planning.wanted_labels import label_warnings
-from frametally_hadoop.publication.audit import DayAudit
 from frametally_hadoop.publication.publish import NotPublished, OnlyLoses, publish_day
 from frametally_hadoop.publication.published import renew_report
+from frametally_hadoop.publication.quality_checks import DayAudit
 from frametally_hadoop.running.cluster import cluster_of
 from frametally_hadoop.running.outcome import Outcome, count_plan
 from frametally_hadoop.running.workspace import workspace

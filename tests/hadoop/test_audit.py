@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from frametally import keys
-from frametally.books.quality import QualityReport, read_quality
+from frametally.books.quality_reports import QualityReport, read_quality
 from frametally.books.runs import current_runs
 from frametally.records import DeadLetter, MediaManifest, encode
 from frametally.segments.contents import encode_segment
-from frametally_hadoop.publication.audit import (
+from frametally_hadoop.publication.quality_checks import (
     CHAIN_UNBROKEN,
     COVERAGE_EQUALS_MANIFESTS,
     LABELS_SEEN,

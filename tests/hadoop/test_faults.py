@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from frametally.books.quality import read_quality
+from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_runs, read_run
 from frametally.errors import Misconfigured, Retryable
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.job.input.reading import LinkEnded
-from frametally_hadoop.publication.audit import LINES_READABLE, SEGMENTS_WHOLE
+from frametally_hadoop.publication.quality_checks import LINES_READABLE, SEGMENTS_WHOLE
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage

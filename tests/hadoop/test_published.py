@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from frametally import keys
-from frametally.books.quality import read_quality
+from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_runs
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectStore
@@ -17,7 +17,11 @@ from frametally.segments.contents import encode_segment
 from frametally.undo_records import Tombstone
 from frametally_hadoop import driver
 from frametally_hadoop.planning.selection import DaySelection
-from frametally_hadoop.publication.audit import CHAIN_UNBROKEN, COVERAGE_EQUALS_MANIFESTS, SEGMENTS_WHOLE
+from frametally_hadoop.publication.quality_checks import (
+    CHAIN_UNBROKEN,
+    COVERAGE_EQUALS_MANIFESTS,
+    SEGMENTS_WHOLE,
+)
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage

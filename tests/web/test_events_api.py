@@ -14,7 +14,7 @@ from flask import Flask
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 
 from frametally import keys
-from frametally.books.quality import QualityCheck, QualityReport
+from frametally.books.quality_reports import QualityCheck, QualityReport
 from frametally.errors import Retryable
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger

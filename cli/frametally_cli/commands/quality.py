@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from frametally import keys
-from frametally.books.quality import QualityReport, read_quality
+from frametally.books.quality_reports import QualityReport, read_quality
 from frametally.books.runs import current_runs
 from frametally.opening import open_object_store
 from frametally.rules.times import is_day_in_range

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from frametally.books.quality import newest_reports
+from frametally.books.quality_reports import newest_reports
 from frametally.books.status import Status, read_status
 from frametally.errors import Misconfigured
 from frametally.ports.ledger import Ledger

@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from frametally.books.quality import QualityReport
+from frametally.books.quality_reports import QualityReport
 from frametally.books.status import Status
 from frametally.books.verdict import WORDS
 from frametally.rules.times import DAY_S, HOUR_S, utc

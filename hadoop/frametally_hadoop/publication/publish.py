@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 
 from frametally import keys
-from frametally.books.quality import QualityReport
+from frametally.books.quality_reports import QualityReport
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -24,8 +24,8 @@ from frametally.records import Run, encode
 from frametally.rules.times import DAY_MS, utc
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.plan import DayPlan
-from frametally_hadoop.publication.audit import STOPS_PUBLICATION, DayAudit
 from frametally_hadoop.publication.published import compare_frames
+from frametally_hadoop.publication.quality_checks import STOPS_PUBLICATION, DayAudit
 
 LINES_PER_PART = 1_000_000
 _TRACKS_PER_PART = 20_000

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.books.quality import read_quality
+from frametally.books.quality_reports import read_quality
 from frametally.errors import Poison
 from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -17,7 +17,7 @@ from frametally.records import Coverage, Run, encode
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
-from frametally_hadoop.publication.audit import DayAudit
+from frametally_hadoop.publication.quality_checks import DayAudit
 
 
 def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Surroundings]) -> None:

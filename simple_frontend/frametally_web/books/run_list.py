@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from frametally.books.quality import read_quality
+from frametally.books.quality_reports import read_quality
 from frametally.errors import Poison
 from frametally.records import Run
 from frametally_web.books import answers

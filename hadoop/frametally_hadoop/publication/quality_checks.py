@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 import msgspec
 
 from frametally import keys
-from frametally.books.quality import QualityCheck, QualityReport, SetAside
+from frametally.books.quality_reports import QualityCheck, QualityReport, SetAside
 from frametally.rules.times import DAY_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
