@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -29,7 +29,9 @@ from frametally.records import (
     encode,
 )
 from frametally.segments.contents import decode_segment, list_segments, read_header
-from frametally.segments.stored_frame import BadFrame
+
+if TYPE_CHECKING:
+    from frametally.segments.stored_frame import BadFrame  # imports OpenCV, which `status` can do without
 
 DROPPED = "dead-letters/dropped"
 _ID_DIGITS = 12
