@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from frametally.errors import FrametallyError
 from frametally.records import Coverage, Evidence, IntervalCount, Run
+
+
+class IndexDamaged(FrametallyError):
+    """What the index holds is not what was written to it: it is not answered from."""
+
+    def __init__(self, what: str) -> None:
+        """Name the day, and the sources where they can be told."""
+        super().__init__(f"the count index is damaged: {what}; run `frametally index --repair`")
 
 
 class Bucket(NamedTuple):
@@ -160,6 +169,7 @@ class IndexedEvidence(NamedTuple):
 class CountIndex(Protocol):
     """What every index adapter does. All methods may raise `Retryable` (the index is away for now).
 
+    What reads, and finds that what it has read is not as it was written, raises `IndexDamaged`.
     Under a `time_limit` a query that takes longer is ended with `TookTooLong`.
     """
 

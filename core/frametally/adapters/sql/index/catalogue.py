@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from frametally import keys
 from frametally.adapters.sql.index import tables
-from frametally.ports.count_index import Series
+from frametally.ports.count_index import IndexDamaged, Series
 from frametally.ports.run_catalogue import BaseCatalogue
 from frametally.records import Run, decode
 from frametally.rules.times import DAY_MS
@@ -23,7 +22,7 @@ class CurrentRun(NamedTuple):
 
     Attributes:
         number: What its rows in the other tables are tied to.
-        mark: Of its record: a database made anew gives the same numbers to other runs.
+        mark: Of its row: a database made anew gives the same numbers to other runs.
         day_ms: When its day begins.
     """
 
@@ -48,18 +47,18 @@ class SqlCatalogue(BaseCatalogue[CurrentRun]):
 
 def read_version(connection: Connection) -> str:
     """Return the next number and the run that has the last one: a database made anew differs too."""
-    number, record = connection.execute(_VERSION).one()
-    return f"{number}-{_mark(record or ''):08x}"
+    number, mark = connection.execute(_VERSION).one()
+    return f"{number}-{mark or 0:08x}"
 
 
 def read_catalogue(connection: Connection, version: str) -> SqlCatalogue:
     """Read what there is at `version`, which is that of the transaction of `connection`."""
     found: dict[Series, list[CurrentRun]] = {}
     newest: dict[str, int] = {}
-    for model, interval_s, day, number, record in connection.execute(_RUNS).all():
-        run = CurrentRun(number, _mark(record), keys.day_start_ms(day))
-        found.setdefault(Series(model, interval_s), []).append(run)
-        newest[model] = max(number, newest.get(model, 0))
+    for row in _intact_rows(connection, None):
+        run = CurrentRun(row.number, row.crc32, keys.day_start_ms(row.day))
+        found.setdefault(Series(row.model, row.interval_s), []).append(run)
+        newest[row.model] = max(row.number, newest.get(row.model, 0))
     for of_series in found.values():
         of_series.sort(key=_day_ms)
     return SqlCatalogue(version, found, newest)
@@ -67,19 +66,20 @@ def read_catalogue(connection: Connection, version: str) -> SqlCatalogue:
 
 def read_runs(connection: Connection, model: str | None) -> list[tuple[int, Run]]:
     """Read the current runs, of one model if it is named, each behind its number."""
-    query = select(_runs.c.number, _runs.c.record)
+    return [(row.number, decode(row.record.encode(), Run)) for row in _intact_rows(connection, model)]
+
+
+def _intact_rows(connection: Connection, model: str | None) -> Iterator[Row[Any]]:
+    query = select(tables.runs)
     if model is not None:
-        query = query.where(_runs.c.model == model)
-    return [(number, decode(record.encode(), Run)) for number, record in connection.execute(query).all()]
-
-
-def _mark(record: str) -> int:
-    return zlib.crc32(record.encode())
+        query = query.where(tables.runs.c.model == model)
+    for row in connection.execute(query):
+        if not tables.is_intact(tables.runs, row):
+            raise IndexDamaged(f"its entry of {row.day} ({row.model}, {row.interval_s} s)")
+        yield row
 
 
 _day_ms = attrgetter("day_ms")
-_runs = tables.runs
-_VERSION = select(tables.about.c.next_number, _runs.c.record).select_from(
-    tables.about.outerjoin(_runs, _runs.c.number == tables.about.c.next_number - 1)
+_VERSION = select(tables.about.c.next_number, tables.runs.c.crc32).select_from(
+    tables.about.outerjoin(tables.runs, tables.runs.c.number == tables.about.c.next_number - 1)
 )
-_RUNS = select(_runs.c.model, _runs.c.interval_s, _runs.c.day, _runs.c.number, _runs.c.record)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Select, Table, asc, bindparam, desc, select
 
+from frametally import keys
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.index import publication as sql_publication
 from frametally.adapters.sql.index import tables
@@ -30,7 +31,14 @@ from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.query_time_limit import limited
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.base_index import BaseCountIndex
-from frametally.ports.count_index import Bucket, CountQuery, CoverageBucket, Series, SourceSummary
+from frametally.ports.count_index import (
+    Bucket,
+    CountQuery,
+    CoverageBucket,
+    IndexDamaged,
+    Series,
+    SourceSummary,
+)
 from frametally.ports.steps import Piece, rolled_steps
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.times import DAY_MS
@@ -49,7 +57,7 @@ _evidence_decoder = msgspec.json.Decoder(list[Evidence])
 
 
 def _evidence_of(table: Table) -> Select[Any]:
-    return select(table.c.frames).where(
+    return select(table).where(
         table.c.run == bindparam("of_run"),
         table.c.source == bindparam("of_source"),
         table.c.label == bindparam("of_label"),
@@ -146,14 +154,17 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
     def _read_evidence(
         self, now: Connection, there: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
     ) -> Iterator[tuple[str, str, list[Evidence]]]:
-        query_of_bar = _OF_BAR if piece.step_s == query.base_interval_s else _OF_DAY
+        is_of_bar = piece.step_s == query.base_interval_s
+        table = tables.evidence if is_of_bar else tables.rolled_evidence
         for batch in self._batches(now, there, query, piece):
             runs = {run.day_ms: run.number for run, _ in batch}
             for start_ms, source, label in busiest(batch, self._kept, query, piece, limit):
                 run = runs[start_ms // DAY_MS * DAY_MS]
                 key = {"of_run": run, "of_source": source, "of_label": label, "of_start_ms": start_ms}
-                for frames in now.execute(query_of_bar, key).scalars():
-                    yield source, label, _evidence_decoder.decode(frames)
+                row = now.execute(_OF_BAR if is_of_bar else _OF_DAY, key).one_or_none()
+                if row is None or not tables.is_intact(table, row):
+                    raise IndexDamaged(f"its evidence of {source} on {keys.utc_day(start_ms)}")
+                yield source, label, _evidence_decoder.decode(row.frames)
 
     def _steps_s(self, query: CountQuery) -> list[int]:
         # The ends of a range are of two days at most: each further step is one more piece of them to read.

@@ -9,14 +9,17 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
+from frametally import keys
 from frametally.adapters.sql.index import tables
 from frametally.adapters.sql.index.catalogue import CurrentRun
 from frametally.adapters.sql.index.cells import Packed, RunCells, unpack
+from frametally.ports.count_index import IndexDamaged
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.rules.times import DAY_S, HOUR_S
 
@@ -99,15 +102,31 @@ class KeptCells:
     def _load(
         self, connection: Connection, runs: Sequence[CurrentRun], step_s: int
     ) -> Iterator[tuple[_Key, RunCells]]:
-        of_runs = select(tables.cells.c.run, tables.cells.c.packed).where(
+        of_runs = select(tables.cells).where(
             tables.cells.c.run.in_([run.number for run in runs]), tables.cells.c.step_s == step_s
         )
-        packed = {number: _decoder.decode(body) for number, body in connection.execute(of_runs).all()}
+        rows = {row.run: row for row in connection.execute(of_runs).all()}
         for run in runs:
+            packed = _intact(run, rows.get(run.number))
             first_slot = run.day_ms // (step_s * 1000)
             is_long = step_s >= HOUR_S
-            cells = unpack(packed[run.number], first_slot, self.labels, self.sources, is_long=is_long)
+            cells = unpack(packed, first_slot, self.labels, self.sources, is_long=is_long)
             yield _key(run, step_s), cells
+
+
+def _intact(run: CurrentRun, row: Row[Any] | None) -> Packed:
+    """Return what a row says, if it is as it was written.
+
+    Raises:
+        IndexDamaged: It is not, or there is none; all sources of a day are in one row.
+    """
+    if row is not None and tables.is_intact(tables.cells, row):
+        return _decoder.decode(row.packed)
+    sources = ""
+    if row is not None:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            sources = " of " + ", ".join(sorted(_decoder.decode(row.packed).sources))
+    raise IndexDamaged(f"its counts{sources} on {keys.utc_day(run.day_ms)}")
 
 
 def _key(run: CurrentRun, step_s: int) -> _Key:

@@ -12,9 +12,9 @@ Readers see the database as it was before or after.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
@@ -57,17 +57,8 @@ def publish(
     except (IntegrityError, CountedTwice) as error:
         raise Poison(f"run {run.prefix} counts something twice; it is not indexed") from error
     connection.execute(delete(tables.runs).where(this_day))
-    connection.execute(
-        insert(tables.runs).values(
-            model=run.model,
-            interval_s=run.interval_s,
-            day=run.day,
-            params=run.params,
-            sequence=run.sequence,
-            number=number,
-            record=encode(run).decode(),
-        )
-    )
+    entry = {name: getattr(run, name) for name in ("model", "interval_s", "day", "params", "sequence")}
+    _insert_rows(connection, tables.runs, [{**entry, "number": number, "record": encode(run).decode()}])
     if before is not None:
         for documents in tables.DOCUMENTS:
             connection.execute(delete(documents).where(documents.c.run == before.number))
@@ -92,7 +83,7 @@ def _insert(
             rows.append({**key, "interval_start_ms": count.interval_start_ms, "frames": shown})
             place = (count.source, count.label)
             of_day[place] = busiest([*of_day.get(place, ()), *count.evidence])
-        connection.execute(insert(tables.evidence), rows)
+        _insert_rows(connection, tables.evidence, rows)
         packer.add_counts(batch)
         inserted += len(rows)
     _check_inserted(connection, tables.evidence, number, inserted)
@@ -100,13 +91,19 @@ def _insert(
         {"run": number, "source": source, "label": label, "frames": msgspec.json.encode(frames).decode()}
         for (source, label), frames in of_day.items()
     ]
-    if days:
-        connection.execute(insert(tables.rolled_evidence), days)
+    _insert_rows(connection, tables.rolled_evidence, days)
     for some in _batches(run, coverage):
         packer.add_coverage(some)
     cells = [{"run": number, "step_s": step_s, "packed": packed} for step_s, packed in packer.pack()]
-    connection.execute(insert(tables.cells), cells)
+    _insert_rows(connection, tables.cells, cells)
     _check_inserted(connection, tables.cells, number, len(cells))
+
+
+def _insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, each with its checksum."""
+    if rows:
+        made = [{**row, "crc32": tables.checksum(table, row)} for row in rows]
+        connection.execute(insert(table), made)
 
 
 def _batches(run: Run, records: Iterable[_RecordT]) -> Iterator[list[_RecordT]]:

@@ -3,16 +3,25 @@
 One row of `runs` per model, interval and day: the current one. `number` ties its rows in the other tables to
 it, rises with every publication and is never used again. What is summed over many bars lies in `cells`, a few
 arrays a run, by the base interval and by longer steps (`frametally.ports.steps`); what is shown of a few bars
-(evidence) lies in rows.
+(evidence) lies in rows. Each row carries a checksum of itself: what a disk has changed is told, not charted.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
+import zlib
+from collections.abc import Mapping
+from typing import Any
 
-SCHEMA_VERSION = 3
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Row, RowMapping, Table, Text
+
+SCHEMA_VERSION = 4
 
 ALL = MetaData()
+
+
+def _crc32() -> Column[int]:
+    return Column("crc32", BigInteger, nullable=False, server_default="0")
+
 
 about = Table(
     "frametally_index",
@@ -31,6 +40,7 @@ runs = Table(
     Column("sequence", Integer, nullable=False),
     Column("number", BigInteger, nullable=False, unique=True),
     Column("record", Text, nullable=False),  # the Run, as JSON
+    _crc32(),
 )
 
 evidence = Table(
@@ -41,6 +51,7 @@ evidence = Table(
     Column("source", Text, primary_key=True),
     Column("label", Text, primary_key=True),
     Column("frames", Text, nullable=False),  # list of Evidence, as JSON
+    _crc32(),
     sqlite_with_rowid=False,
 )
 
@@ -50,6 +61,7 @@ cells = Table(  # counts and coverage by each stored step, as arrays: see `cells
     Column("run", BigInteger, primary_key=True, autoincrement=False),
     Column("step_s", Integer, primary_key=True, autoincrement=False),
     Column("packed", LargeBinary, nullable=False),
+    _crc32(),
 )
 
 rolled_evidence = Table(  # of a whole run, so of a day
@@ -59,8 +71,25 @@ rolled_evidence = Table(  # of a whole run, so of a day
     Column("label", Text, primary_key=True),
     Column("source", Text, primary_key=True),
     Column("frames", Text, nullable=False),  # the first MOST_EVIDENCE of the day, as in `evidence`
+    _crc32(),
     sqlite_with_rowid=False,
 )
 
 DOCUMENTS = (evidence, rolled_evidence, cells)
 """Tables whose rows belong to a run."""
+
+
+def is_intact(table: Table, row: Row[Any] | None) -> bool:
+    """Return whether a row that was read is there, and is as it was written."""
+    return row is not None and checksum(table, row._mapping) == row.crc32
+
+
+def checksum(table: Table, row: Mapping[str, Any] | RowMapping) -> int:
+    """Return the crc32 of a row: of all its other columns, so of what it says and of what it says it of."""
+    crc32 = 0
+    for column in table.columns:
+        if column.name != "crc32":
+            value = row[column.name]
+            crc32 = zlib.crc32(str(value).encode() if isinstance(value, str | int) else value, crc32)
+            crc32 = zlib.crc32(b"\0", crc32)
+    return crc32

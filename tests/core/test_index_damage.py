@@ -1,0 +1,118 @@
+"""A row of the index that is not as it was written is told with its day and the remedy, and never charted."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fakes.records import make_count, make_coverage, make_run
+
+from frametally import keys
+from frametally.adapters.sql.index import tables as sql_tables
+from frametally.opening import open_count_index
+from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
+
+DAY_MS = keys.day_start_ms("2026-01-01")
+TABLES = (*sql_tables.DOCUMENTS, sql_tables.runs)
+COLUMNS = [(table.name, column.name) for table in TABLES for column in table.c]
+
+
+def answers(path: Path) -> list[Any]:
+    """What a process that was not there before is answered; `IndexDamaged` in place of what it is not."""
+    query = CountQuery("m", 60, 60)
+    asked: list[Callable[[CountIndex], Any]] = [
+        lambda index: index.current_runs(),
+        lambda index: index.series(),
+        lambda index: index.counted_days("m"),
+        lambda index: index.labels("m"),
+        lambda index: index.sources("m"),
+        *(
+            lambda index, step_s=step_s: index.histogram(query._replace(interval_s=step_s, by_source=True))
+            for step_s in (60, 900, 3600, 86_400)
+        ),
+        lambda index: index.week_hours(query),
+        lambda index: index.evidence(query),
+        lambda index: index.evidence(query, limit_per_label=50),
+    ]
+    found: list[Any] = []
+    for ask in asked:
+        with closing(open_count_index(f"sqlite:///{path}")) as index:
+            try:
+                found.append(ask(index))
+            except IndexDamaged as error:
+                found.append(error)
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("whole") / "index.sqlite"
+    starts = [DAY_MS + hour * 3_600_000 for hour in (2, 9)]
+    counts = [make_count(at, label, 3, source="gate") for at in starts for label in ("bus", "car")]
+    with closing(open_count_index(f"sqlite:///{path}")) as index:
+        index.publish(make_run(day="2026-01-01"), counts, [make_coverage(at, 5) for at in starts])
+    return path
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=map(".".join, COLUMNS))
+def test_one_changed_bit_of_any_column_changes_no_answer_in_silence(
+    whole: Path, tmp_path: Path, table: str, column: str
+) -> None:
+    before = answers(whole)
+    with closing(sqlite3.connect(whole)) as connection:
+        key, value = connection.execute(
+            f"SELECT (SELECT count(*) FROM {table}), {column} FROM {table} ORDER BY 2 DESC"  # noqa: S608
+        ).fetchone()
+    assert key
+    bits = range(8 * len(value)) if isinstance(value, bytes) else range(31 if isinstance(value, int) else 6)
+    told = 0
+    for bit in bits[:: max(1, len(bits) // 6)]:
+        path = tmp_path / "index.sqlite"
+        shutil.copy(whole, path)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(
+                f"UPDATE {table} SET {column} = ? WHERE {column} = ?",  # noqa: S608
+                (flipped(value, bit), value),
+            )
+            connection.commit()
+        after = answers(path)
+        damage = [answer for answer in after if isinstance(answer, IndexDamaged)]
+        assert all(one == other for one, other in zip(before, after, strict=True) if other not in damage)
+        for error in damage:
+            assert "run `frametally index --repair`" in str(error)
+            assert table == "frametally_runs" or "2026-01-01" in str(error)
+        told += bool(damage)
+    assert told  # not by chance that nothing asks for it
+
+
+def test_a_damaged_day_is_named_with_its_sources(whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    shutil.copy(whole, path)
+    with closing(sqlite3.connect(path)) as connection:
+        (packed,) = connection.execute("SELECT packed FROM frametally_cells WHERE step_s = 3600").fetchone()
+        connection.execute(
+            "UPDATE frametally_cells SET packed = ? WHERE step_s = 3600", (flipped(packed, 8 * 60),)
+        )
+        connection.commit()
+    with (
+        closing(open_count_index(f"sqlite:///{path}")) as index,
+        pytest.raises(IndexDamaged, match=r"counts of gate on 2026-01-01; run `frametally index --repair`"),
+    ):
+        index.histogram(CountQuery("m", 60, 3600))
+
+
+def flipped(value: Any, bit: int) -> Any:
+    """The same with one bit changed; of a text, of one of its letters."""
+    if isinstance(value, int):
+        return value ^ 1 << bit
+    if isinstance(value, str):
+        at = bit * len(value) // 6
+        return f"{value[:at]}{chr(ord(value[at]) ^ 1)}{value[at + 1 :]}"
+    data = bytearray(value)
+    data[bit // 8] ^= 1 << bit % 8
+    return bytes(data)
