@@ -23,16 +23,18 @@ from frametally.books.offsets import (
     read_logs,
 )
 from frametally.books.verdict import SourceLine, StageLine, exit_code, judge, stages_behind
-from frametally.media.manifests import forgotten_by, media_of, sources_timed_by_file
-from frametally.ports.count_index import CountIndex, CountQuery
+from frametally.media.manifests import by_source, forgotten_by, media_of, sources_timed_by_file
+from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import ChainLink, CountedRun, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, Progress
 from frametally.records import MediaManifest
-from frametally.rules.times import DAY_S
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
 from frametally.settings.loading import Settings
+
+_NO_LABEL = ""
+"""No class is named so: asked for, it leaves the coverage alone."""
 
 
 class Status(NamedTuple):
@@ -167,12 +169,14 @@ class _Books:
         for run in run_group:
             counted.update(run.frames)
         interval_s = run_group[0].run.interval_s if run_group else None
+        media = by_source(manifests)
         names = {manifest.source: manifest.source_name for manifest in manifests}
+        indexed = self._indexed(model, interval_s)
         by_file_date = sources_timed_by_file(manifests)
         newest = self.ledger.newest_frames(model) if model else {}
         sources = []
         for source in sorted({*names, *found.detected, *found.dead_lettered, *found.forgotten, *counted}):
-            of_source = [manifest for manifest in manifests if manifest.source == source]
+            of_source = media.get(source, [])
             sources.append(
                 SourceLine(
                     source=source,
@@ -182,7 +186,7 @@ class _Books:
                     detected=found.detected[source],
                     dead_lettered=found.dead_lettered[source],
                     counted=counted[source],
-                    indexed=self._indexed(model, interval_s, source),
+                    indexed=indexed[source],
                     producing=any(manifest.state == "producing" for manifest in of_source),
                     file_time=source in by_file_date,
                     forgotten=found.forgotten[source],
@@ -232,11 +236,16 @@ class _Books:
             if not is_forgotten(letter.media, letter.captured_at_ms or 0, forgotten)
         ]
 
-    def _indexed(self, model: str | None, interval_s: int | None, source: str) -> int:
+    def _indexed(self, model: str | None, interval_s: int | None) -> Counter[str]:
         if model is None or interval_s is None:
-            return 0
-        histogram = self.index.histogram(CountQuery(model, interval_s, DAY_S, [source]))
-        return sum(bucket.frames for bucket in histogram.coverage)
+            return Counter()
+        histogram = self.index.histogram(
+            CountQuery(model, interval_s, AGES_S, labels=[_NO_LABEL], by_source=True)
+        )
+        indexed: Counter[str] = Counter()
+        for bucket in histogram.coverage:
+            indexed[bucket.source or ""] += bucket.frames
+        return indexed
 
 
 def _to_detect(log: LogPosition, topic: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import get_args
 
@@ -24,6 +25,14 @@ def list_manifests(store: ObjectStore) -> list[MediaManifest]:
     """
     manifests = list(_read_all(store, keys.MEDIA, MediaManifest))
     return sorted(manifests, key=lambda m: (m.source, m.first_captured_at_ms or 0, m.sha256))
+
+
+def by_source(manifests: Iterable[MediaManifest]) -> dict[str, list[MediaManifest]]:
+    """Return the manifests of each source, in their order."""
+    found: defaultdict[str, list[MediaManifest]] = defaultdict(list)
+    for manifest in manifests:
+        found[manifest.source].append(manifest)
+    return dict(found)
 
 
 def find_manifest(store: ObjectStore, sha256: str) -> MediaManifest | None:

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import (
+    AGES_S,
     Bucket,
     CountedDay,
     CountQuery,
@@ -33,8 +34,6 @@ from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.times import DAY_S, FIRST_MS, HOUR_S, NEXT_MS
 
 _MAX_EVIDENCE_PER_LABEL = 100
-_AGES_S = 146_097 * DAY_S
-"""Days of 400 years: a bar of all times."""
 
 MomentT = TypeVar("MomentT")
 CatalogueT = TypeVar("CatalogueT", bound=BaseCatalogue[Any])
@@ -84,7 +83,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
             if model not in there.labels:
                 most: dict[str, int] = {}
                 for series in there.of_model(model):
-                    query = CountQuery(*series, interval_s=_AGES_S)
+                    query = CountQuery(*series, interval_s=AGES_S)
                     totals: dict[str, int] = {}
                     for bar in merge_bars(self._in_pieces(now, there, query, self._read_bars)):
                         totals[bar.label] = totals.get(bar.label, 0) + bar.detections

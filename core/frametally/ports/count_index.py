@@ -10,6 +10,10 @@ from typing import NamedTuple, Protocol
 
 from frametally.errors import FrametallyError
 from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.rules.times import DAY_S
+
+AGES_S = 146_097 * DAY_S
+"""Days of 400 years: a bar of all times."""
 
 
 class IndexDamaged(FrametallyError):

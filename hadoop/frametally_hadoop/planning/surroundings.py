@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import FrametallyError, Poison
-from frametally.media.manifests import list_manifests
+from frametally.media.manifests import by_source, list_manifests
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
 from frametally.rules.times import DAY_MS, days_of_span
@@ -23,7 +23,7 @@ class Surroundings(NamedTuple):
     """What a run is compared with.
 
     Attributes:
-        manifests: Every medium's; None if one cannot be read.
+        manifests: By source, those of its media; None if one cannot be read.
         unusable: Keys of segments that could not be used at all.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
         dead_images: Of a model, by source and day, keys of frames that have dead letters; asked only where
@@ -32,7 +32,7 @@ class Surroundings(NamedTuple):
             told. Asked only of such a medium.
     """
 
-    manifests: list[MediaManifest] | None
+    manifests: Mapping[str, Sequence[MediaManifest]] | None
     unusable: Collection[str]
     chain_breaks: Mapping[str, Sequence[str]]
     dead_images: Callable[[str], Mapping[tuple[str, str], Collection[str]]]
@@ -51,9 +51,9 @@ def look_around(
     Raises:
         Retryable: The store is away.
     """
-    manifests: list[MediaManifest] | None
+    manifests: dict[str, list[MediaManifest]] | None
     try:
-        manifests = list_manifests(store)
+        manifests = by_source(list_manifests(store))
     except Poison:
         manifests = None  # `frametally status` names it
     usable = [key for key in with_dead_letters if key not in unusable]

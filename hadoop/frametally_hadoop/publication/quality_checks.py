@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
 
 import msgspec
 
@@ -203,9 +204,9 @@ class DayAudit:
         start_ms = keys.day_start_ms(self._plan.key.day)
         end_ms = start_ms + DAY_MS
         announced, media = 0, 0
-        for manifest in self._surroundings.manifests:
+        for manifest in self._surroundings.manifests.get(source, ()):
             first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
-            if manifest.source != source or first_ms is None or last_ms is None:
+            if first_ms is None or last_ms is None:
                 continue
             if last_ms < start_ms or first_ms >= end_ms:
                 continue
@@ -221,18 +222,25 @@ class DayAudit:
             media += 1
         if not media:
             return "it has no manifest"
-        if any(
-            stone.source == source and (stone.from_ms, stone.to_ms) != (None, None)
-            for stone in self._plan.tombstones
-        ):
+        if source in self._partly_forgotten:
             return "some of it is forgotten"
         return announced
+
+    @cached_property
+    def _partly_forgotten(self) -> set[str]:
+        """The sources of which a part is forgotten."""
+        return {
+            stone.source for stone in self._plan.tombstones if (stone.from_ms, stone.to_ms) != (None, None)
+        }
 
     def _within_media_time(self) -> QualityCheck:
         problems, unknown = [], []
         interval_ms = self._plan.key.interval_s * 1000
-        for source in self.frames_by_source:
-            media = [item for item in self._surroundings.manifests or () if item.source == source]
+        starts_by_source: defaultdict[str, list[int]] = defaultdict(list)
+        for source, start_ms in sorted(self._coverage):
+            starts_by_source[source].append(start_ms)
+        for source, starts in starts_by_source.items():
+            media = (self._surroundings.manifests or {}).get(source, ())
             spans = [
                 (item.first_captured_at_ms, item.last_captured_at_ms)
                 for item in media
@@ -245,9 +253,8 @@ class DayAudit:
                 continue
             problems += [
                 f"{source} {utc(start_ms)}: no medium has footage then"
-                for of_source, start_ms in sorted(self._coverage)
-                if of_source == source
-                and not any(first < start_ms + interval_ms and last >= start_ms for first, last in spans)
+                for start_ms in starts
+                if not any(first < start_ms + interval_ms and last >= start_ms for first, last in spans)
             ]
         return _check(WITHIN_MEDIA_TIME, problems, unknown)
 

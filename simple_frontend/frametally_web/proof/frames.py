@@ -16,7 +16,7 @@ from frametally_web.proof import answers
 from frametally_web.proof.evidence import box
 from frametally_web.proof.pages import Place, read_page
 from frametally_web.proof.recent_ranges import RecentRanges
-from frametally_web.proof.sums import Bar, find_bar, intervals_with_boxes
+from frametally_web.proof.sums import Bar, find_bar, intervals_with_boxes, sources_with_boxes
 from frametally_web.requests.query import Selection
 
 MAX_INTERVALS = 60
@@ -105,7 +105,7 @@ def _look(
                 limits=limits,
                 after=after,
             )
-            for source in bar.sources
+            for source in sources_with_boxes(ports.index, bar, from_ms, to_ms)
         ]
         try:
             yield from ((_place(proved), proved) for proved in heapq.merge(*of_sources, key=_place))

@@ -97,7 +97,7 @@ def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tu
             return (
                 head.is_counted
                 and first_ms <= head.first_seen_ms < to_ms
-                and head.source in bar.sources
+                and (not bar.sources or head.source in bar.sources)
                 and (not bar.labels or head.label in bar.labels)
                 and (after is None or _place(head) > after)
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from frametally.ports.count_index import CountIndex, CountQuery, Histogram
+from frametally.ports.count_index import AGES_S, CountIndex, CountQuery, Histogram
 from frametally.ports.steps import rolled_steps
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import Settings
@@ -52,7 +52,7 @@ def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tup
     from_ms, to_ms = (
         -(-ms // (base_s * 1000)) * base_s * 1000 for ms in (asked.spans[0].from_ms, asked.spans[-1].to_ms)
     )
-    whole = Bar(choice.model, base_s, asked.sources, selection.labels, from_ms, to_ms, 0, 0, None, 0)
+    whole = Bar(choice.model, base_s, selection.sources, selection.labels, from_ms, to_ms, 0, 0, None, 0)
     found = _histogram(index, whole, DAY_S, from_ms, to_ms)
     objects: int | None = 0
     for bucket in found.buckets:
@@ -79,6 +79,12 @@ def days_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple
         yield max(bucket, from_ms), min(bucket + DAY_S * 1000, bar.to_ms)
 
 
+def sources_with_boxes(index: CountIndex, bar: Bar, from_ms: int, to_ms: int) -> list[str]:
+    """Return the bar's sources of which the index has boxes in a range, by slug."""
+    found = _histogram(index, bar, AGES_S, from_ms, to_ms, by_source=True)
+    return sorted({bucket.source for bucket in found.buckets if bucket.source and bucket.detections})
+
+
 def _with_boxes(
     index: CountIndex, bar: Bar, from_ms: int, to_ms: int, steps_s: list[int]
 ) -> Iterator[tuple[int, int]]:
@@ -99,7 +105,8 @@ def _starts(histogram: Histogram) -> list[int]:
     return sorted({bucket.start_ms for bucket in histogram.buckets if bucket.detections})
 
 
-def _histogram(index: CountIndex, bar: Bar, interval_s: int, from_ms: int, to_ms: int) -> Histogram:
-    return index.histogram(
-        CountQuery(bar.model, bar.base_interval_s, interval_s, bar.sources, bar.labels, from_ms, to_ms)
-    )
+def _histogram(
+    index: CountIndex, bar: Bar, interval_s: int, from_ms: int, to_ms: int, *, by_source: bool = False
+) -> Histogram:
+    query = CountQuery(bar.model, bar.base_interval_s, interval_s, bar.sources, bar.labels, from_ms, to_ms)
+    return index.histogram(query._replace(by_source=by_source))

@@ -5,12 +5,13 @@ A query is one transaction, so that what it reads from several tables belongs to
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+import numpy as np
 from sqlalchemy import Connection, Select, Table, asc, bindparam, desc, select
 
 from frametally import keys
@@ -121,23 +122,40 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
 
     def _read_sources(self, now: Connection, there: SqlCatalogue, series: Series) -> Iterator[SourceSummary]:
         runs = there.runs(series, None, None)
-        frames: Counter[int] = Counter()
-        ends: dict[int, tuple[CurrentRun, CurrentRun]] = {}
         longest_s = [series.base_interval_s, *rolled_steps(series.base_interval_s)][-1]
+        frames: Counter[int] = Counter()
+        first_day: dict[int, CurrentRun] = {}
+        last_day: dict[int, CurrentRun] = {}
         for batch in self._kept.read_in_batches(now, runs, longest_s):
             for run, cells in batch:
                 for source, of_bar in zip(*cells.coverage[[SOURCE, DETECTIONS]].tolist(), strict=True):
                     frames[source] += of_bar
-                    ends[source] = (ends[source][0] if source in ends else run, run)
+                    first_day.setdefault(source, run)
+                    last_day[source] = run
+        # The first and the last day say their times exactly.
+        first = self._slots(now, series, first_day, np.minimum)
+        last = self._slots(now, series, last_day, np.maximum)
         names = [*self._kept.sources]
-        for source, total in frames.items():  # the first and the last day say their times exactly
-            slots = [
-                cells.coverage[SLOT, cells.coverage[SOURCE] == source]
-                for cells in self._kept.read(now, ends[source], series.base_interval_s)
-            ]
-            first, following = int(slots[0].min()), int(slots[1].max()) + 1
-            base_ms = series.base_interval_s * 1000
-            yield SourceSummary(names[source], total, first * base_ms, following * base_ms)
+        base_ms = series.base_interval_s * 1000
+        for source, total in frames.items():
+            yield SourceSummary(names[source], total, first[source] * base_ms, (last[source] + 1) * base_ms)
+
+    def _slots(
+        self, now: Connection, series: Series, days: Mapping[int, CurrentRun], best: np.ufunc
+    ) -> dict[int, int]:
+        """Return by source the first (`np.minimum`) or the last slot of its run."""
+        found: dict[int, int] = {}
+        of_run: defaultdict[CurrentRun, list[int]] = defaultdict(list)
+        for source, run in days.items():
+            of_run[run].append(source)
+        for run, sources in of_run.items():
+            [cells] = self._kept.read(now, [run], series.base_interval_s)
+            slots = np.full(len(self._kept.sources), cells.coverage[SLOT, 0])
+            # A source's own slot first, whatever that of the others is.
+            slots[cells.coverage[SOURCE]] = cells.coverage[SLOT]
+            best.at(slots, cells.coverage[SOURCE], cells.coverage[SLOT])
+            found.update(zip(sources, slots[sources].tolist(), strict=True))
+        return found
 
     def _read_bars(
         self, now: Connection, there: SqlCatalogue, query: CountQuery, piece: Piece
