@@ -181,6 +181,10 @@ lock: .venv/dev ## Bring the locks up to pyproject.toml (UPGRADE=yes: raise what
 	@$(COMPILE) --group build -c requirements.lock -o cloud-services/locks/build.lock
 	@echo 'apache-airflow>=3.3,<4' | $(COMPILE) $(RAISED) - -o requirements-airflow.lock
 
+.PHONY: pin-images
+pin-images: .venv/python ## Write the digests of images that are named by a tag alone (needs docker with buildx)
+	@$(BIN)/python .ci/pin_images.py
+
 .PHONY: release
 release: .venv/dev setup ## Check that this commit can be released, and build it into dist/ (publishes nothing)
 	@$(BIN)/python .ci/release.py

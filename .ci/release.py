@@ -1,4 +1,7 @@
-"""Says whether this commit can be released: its version is dated in the changelog, and is not taken."""
+"""Says whether this commit can be released.
+
+Its version is dated in the changelog and not taken, and every image of others is named by its digest.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def find_obstacles(version: str, changelog: str, tags: list[str], changes: str) -> list[str]:
+IMAGE_FILES = ("cloud-services/Dockerfile", "cloud-services/docker-compose.yml")
+# An image of others: FROM or image:, with the colon of a tag in it. The product's own are made here.
+_IMAGE = re.compile(
+    r"^(?:FROM| +image:) +(?!frametally-)(?P<name>[^\s@]+:[^\s@]+)(?P<digest>@sha256:[0-9a-f]{64}(?!\S))?",
+    re.MULTILINE,
+)
+
+
+def unpinned_images(text: str) -> list[str]:
+    """Return the images of others that a Dockerfile or a compose file names by their tag alone."""
+    return [found["name"] for found in _IMAGE.finditer(text) if not found["digest"]]
+
+
+def find_obstacles(
+    version: str, changelog: str, tags: list[str], changes: str, unpinned: list[str]
+) -> list[str]:
     """Return what stands in the way of releasing `version`, a line each.
 
     Args:
@@ -19,6 +37,7 @@ def find_obstacles(version: str, changelog: str, tags: list[str], changes: str) 
         changelog: The text of `CHANGELOG.md`.
         tags: The tags of other commits.
         changes: What `git status --porcelain` says.
+        unpinned: Images of others that are named without a digest.
     """
     obstacles = []
     if not re.search(rf"^## \[?v?{re.escape(version)}\b.*\b\d{{4}}-\d\d-\d\d\b", changelog, re.MULTILINE):
@@ -27,6 +46,8 @@ def find_obstacles(version: str, changelog: str, tags: list[str], changes: str) 
         obstacles.append(f"the tag v{version} is another commit's: raise the version in pyproject.toml")
     if changes:
         obstacles.append("the checkout has changes: commit them, or put them away")
+    for image in unpinned:
+        obstacles.append(f"{image} has no digest, and a tag can be moved: run make pin-images")
     return obstacles
 
 
@@ -43,6 +64,7 @@ def main() -> int:
         (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
         sorted(set(_git("tag").split()) - set(_git("tag", "--points-at", "HEAD").split())),
         _git("status", "--porcelain"),
+        [image for name in IMAGE_FILES for image in unpinned_images((ROOT / name).read_text("utf-8"))],
     )
     for obstacle in obstacles:
         print(obstacle, file=sys.stderr)

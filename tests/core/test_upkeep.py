@@ -91,7 +91,7 @@ def release() -> Any:
 
 
 def test_a_version_that_is_dated_and_free_can_be_released() -> None:
-    assert release()("0.2.0", "# Changelog\n\n## 0.2.0 - 2026-11-21\n", ["v0.1.0"], "") == []
+    assert release()("0.2.0", "# Changelog\n\n## 0.2.0 - 2026-11-21\n", ["v0.1.0"], "", []) == []
 
 
 @pytest.mark.parametrize(
@@ -107,5 +107,63 @@ def test_a_version_that_is_dated_and_free_can_be_released() -> None:
 def test_what_stands_in_the_way_of_a_release_is_said(
     changelog: str, tags: list[str], changes: str, says: str
 ) -> None:
-    [obstacle] = release()("0.2.0", changelog, tags, changes)
+    [obstacle] = release()("0.2.0", changelog, tags, changes, [])
     assert obstacle.startswith(says)
+
+
+def test_nothing_is_released_on_an_image_that_a_tag_alone_names() -> None:
+    dated = "## 0.2.0 - 2026-11-21\n"
+    assert release()("0.2.0", dated, [], "", ["traefik:v3"]) == [
+        "traefik:v3 has no digest, and a tag can be moved: run make pin-images"
+    ]
+    digest = "sha256:" + "0123456789abcdef" * 4
+    unpinned = runpy.run_path(str(ROOT / ".ci" / "release.py"))["unpinned_images"]
+    assert unpinned(f"FROM a:1@{digest} AS base\nFROM base AS x\nFROM b.org:80/c:2 AS y\n") == [
+        "b.org:80/c:2"
+    ]
+    compose = f"    image: frametally-x:0.2.0\n    image: d/e:3@{digest}\n    image: f:4\n"
+    assert unpinned(compose) == ["f:4"]
+    assert unpinned("FROM a:1@sha256:short AS base\n") == ["a:1"]
+
+
+DOCKER = """\
+#!/bin/sh
+test "$*" = "buildx imagetools inspect --format {{.Manifest.Digest}} f:4" || { echo "no $*" >&2; exit 1; }
+echo "$ANSWER"
+"""
+
+
+def pin_images(folder: Path, compose: str, answer: str) -> tuple[subprocess.CompletedProcess[str], str]:
+    """The script in a checkout with this compose file; `docker` answers so."""
+    (folder / ".ci").mkdir()
+    (folder / "cloud-services").mkdir()
+    for name in ("release.py", "pin_images.py"):
+        shutil.copy(ROOT / ".ci" / name, folder / ".ci")
+    (folder / "cloud-services/Dockerfile").write_text("FROM scratch AS base\n")
+    file = folder / "cloud-services/docker-compose.yml"
+    file.write_text(compose)
+    (folder / "docker").write_text(DOCKER)
+    (folder / "docker").chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, folder / ".ci/pin_images.py"],
+        env=os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "ANSWER": answer},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done, file.read_text()
+
+
+def test_a_digest_is_written_beside_its_tag_and_one_that_is_there_stays(tmp_path: Path) -> None:
+    pinned, digest = "sha256:" + "ab" * 32, "sha256:" + "12" * 32
+    done, text = pin_images(tmp_path, f"    image: a:1@{pinned}\n    image: f:4\n", digest)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert text == f"    image: a:1@{pinned}\n    image: f:4@{digest}\n"
+
+
+@pytest.mark.parametrize(("image", "answer"), [("f:4", "<no value>"), ("g:5", "sha256:" + "12" * 32)])
+def test_what_is_no_answer_of_a_registry_is_never_written(tmp_path: Path, image: str, answer: str) -> None:
+    done, text = pin_images(tmp_path, f"    image: {image}\n", answer)
+    assert done.returncode == 2
+    assert image in done.stderr
+    assert text == f"    image: {image}\n"
