@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import re
 import unicodedata
 from typing import NamedTuple
@@ -18,6 +19,10 @@ TRACKS = "tracks"
 TOMBSTONES = "tombstones"
 CORRECTIONS = "corrections"
 AUTO_DETECTOR = "models/auto.json"
+
+_SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
+_DIGEST = 8
+_READABLE = 63 - 1 - _DIGEST
 
 _IMAGE = re.compile(
     r"images/[a-z0-9][a-z0-9_-]{0,62}/\d{4}-\d{2}-\d{2}/-?\d{1,15}-[0-9a-f]{12}-\d{1,10}\.jpg"
@@ -35,13 +40,18 @@ _RUN_POINTER = re.compile(
 
 
 def slug(name: str) -> str:
-    """Write `name` as it stands in keys and queries: a-z, 0-9, `-`, at most 63 characters; never empty."""
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    cleaned = re.sub(r"[^a-z0-9_]+", "-", ascii_name).strip("-_")[:63].strip("-_")
-    if cleaned:
-        return cleaned
-    # Nothing of it is Latin: a name all the same, and the same one every time.
-    return "source-" + "-".join(f"{ord(c):x}" for c in name.strip()[:8]) if name.strip() else "source"
+    """Write a source's name as it stands in keys and queries: a-z, 0-9, `_`, `-`, at most 63 characters.
+
+    Case does not tell names apart, nor a hyphen for a space: "Gate 1" and "gate-1" have one slug. Any other
+    two names have two: one that is more than its slug can hold ends in a hash of it. A slug is its own slug.
+    """
+    meant = re.sub(r"\s+", "-", unicodedata.normalize("NFC", name).lower().strip())
+    if _SLUG.fullmatch(meant):
+        return meant
+    readable = unicodedata.normalize("NFKD", meant).encode("ascii", "ignore").decode().lower()
+    readable = re.sub(r"[^a-z0-9_]+", "-", readable).strip("-_")[:_READABLE].strip("-_") or "source"
+    digest = hashlib.sha256(meant.encode(errors="backslashreplace")).hexdigest()[:_DIGEST]
+    return f"{readable}-{digest}" if meant else readable
 
 
 def utc_day(captured_at_ms: int) -> str:

@@ -1,5 +1,7 @@
 """Keys are built in one place, and nothing that a message or a user says becomes one unchecked."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,14 +22,66 @@ def test_any_name_becomes_a_slug_that_is_safe_in_keys_and_stays_itself(name: str
 
 @pytest.mark.parametrize(
     ("name", "slug"),
-    [("Gate 3 / North", "gate-3-north"), ("Zürich_HB", "zurich_hb"), ("../../etc", "etc"), ("", "source")],
+    [
+        ("Gate 3", "gate-3"),
+        ("gate_3-North", "gate_3-north"),
+        ("", "source"),
+        ("Gate 3 / North", "gate-3-north-4d77ad8c"),
+        ("Zürich_HB", "zurich_hb-aeeda110"),
+        ("../../etc", "etc-74ccf3c5"),
+        ("北門1", "1-b76da891"),
+        ("北門", "source-d8d65577"),
+    ],
 )
-def test_a_slug_reads_like_its_name(name: str, slug: str) -> None:
+def test_a_slug_reads_like_its_name_and_ends_in_a_hash_where_it_cannot_hold_it(name: str, slug: str) -> None:
     assert keys.slug(name) == slug
 
 
-def test_names_without_latin_letters_stay_apart() -> None:
-    assert keys.slug("北门") != keys.slug("南门")
+def meant(name: str) -> str:
+    """What tells a source: all of its name but case, and hyphens for spaces."""
+    return "-".join(unicodedata.normalize("NFC", name).lower().split()) or "source"
+
+
+ALIKE = st.lists(st.sampled_from("aAé/1 -_北門南.\udce9"), max_size=4).map("".join)
+LONG = st.tuples(st.sampled_from(["x" * 60, "カメラ玄関前の道路" * 8]), ALIKE).map("".join)
+
+
+@given(st.lists(ALIKE | LONG | st.text(), min_size=2, max_size=40))
+def test_no_two_names_share_a_slug_but_by_case_and_hyphens_for_spaces(names: list[str]) -> None:
+    slugs: dict[str, set[str]] = {}
+    for name in names:
+        slugs.setdefault(keys.slug(name), set()).add(meant(name))
+    for slug, of_slug in slugs.items():
+        assert len(of_slug - {slug}) <= 1, of_slug
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Gate 1", "gate-1"),
+        ("GATE", "gate"),
+        (" gate ", "gate"),
+        ("Zu\u0308rich", "Zürich"),
+        ("ВХОД 7", "вход-7"),
+    ],
+)
+def test_a_name_typed_otherwise_is_the_same_source(one: str, other: str) -> None:
+    assert keys.slug(one) == keys.slug(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("北門1", "南門1"),
+        ("Камера вход 7", "Гараж 7"),
+        ("カメラ玄関前の道路・北", "カメラ玄関前の道路・南"),
+        ("Deck -1", "Deck 1"),
+        ("x" * 63 + "a", "x" * 63 + "b"),
+        ("C+", "C-"),
+    ],
+)
+def test_names_of_which_a_slug_would_lose_letters_stay_apart(one: str, other: str) -> None:
+    assert keys.slug(one) != keys.slug(other)
 
 
 @given(st.integers(min_value=-10_000_000_000, max_value=4_102_444_800_000), st.integers(0, 10**9))

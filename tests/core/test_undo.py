@@ -31,6 +31,7 @@ from frametally.media.manifests import (
     pictures_identity,
     touches,
 )
+from frametally.media.sources import joined, source_names
 from frametally.media.stored_images import bitmap_of
 from frametally.opening import open_count_index, open_ledger
 from frametally.ports.frame_log import consumer_group
@@ -246,7 +247,9 @@ class World:
     def rename(self, old: str, new: str, *, delete_images: bool = False) -> None:
         self.finish()
         for manifest in [m for m in list_manifests(self.store) if m.source == old]:
-            corrections.rename_source(self.store, manifest, source_name=new, delete_images=delete_images)
+            corrections.rename_source(
+                self.store, manifest, source=keys.slug(new), source_name=new, delete_images=delete_images
+            )
             self.finish()
 
 
@@ -472,6 +475,38 @@ def test_another_way_to_write_a_source_needs_no_new_revision(world: World) -> No
     [manifest] = list_manifests(world.store)
     assert (manifest.source_name, manifest.revision) == ("Gate", 0)
     assert list(world.store.list(keys.TOMBSTONES)) == []
+
+
+def merged_by_an_earlier_version(world: World) -> None:
+    """Two cameras under one slug, as slugs were when they lost letters."""
+    for name in ("北門1", "南門1"):
+        made = msgspec.structs.replace(world.produce_video(f"{name}.mp4", "1"), source_name=name)
+        world.store.put(keys.media_key(made.sha256), encode(made))
+
+
+def test_of_sources_that_an_earlier_version_merged_one_is_forgotten_alone(world: World) -> None:
+    merged_by_an_earlier_version(world)
+    assert [m.source_name for m in finding.media_of_source(world.store, "南門1")] == ["南門1"]
+    assert len(finding.media_of_source(world.store, "1")) == 2
+
+
+def test_sources_that_an_earlier_version_merged_are_parted_by_their_names(world: World) -> None:
+    merged_by_an_earlier_version(world)
+    assert source_names(list_manifests(world.store)) == {"1": "北門1, 南門1"}
+    moving = finding.media_of_source(world.store, "南門1")
+    others = [m for m in list_manifests(world.store) if m not in moving]
+    source, name = joined(others, "南門1")
+    for manifest in moving:
+        corrections.rename_source(world.store, manifest, source=source, source_name=name)
+        world.finish()
+    assert source_names(list_manifests(world.store)) == {"1": "北門1", keys.slug("南門1"): "南門1"}
+
+
+def test_a_new_name_of_a_source_is_written_as_its_media_have_it(world: World) -> None:
+    world.produce_video("a.mp4", "Gate 1")
+    manifests = list_manifests(world.store)
+    assert joined(manifests, "gate-1") == joined(manifests, "Gate 1") == ("gate-1", "Gate 1")
+    assert joined([], "GATE 1") == ("gate-1", "GATE 1")
 
 
 def scenarios() -> dict[str, Callable[[World, Path], None]]:

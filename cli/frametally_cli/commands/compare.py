@@ -9,8 +9,9 @@ from typing import Any
 import click
 import msgspec
 
-from frametally import keys
 from frametally.books.compare import Comparison, Side, compare_models
+from frametally.media.manifests import list_manifests
+from frametally.media.sources import source_of
 from frametally.opening import open_object_store
 from frametally.rules.times import DAY_S, utc
 from frametally_cli.options.ports import data_dir_option, option, read_settings
@@ -47,7 +48,7 @@ def compare(
             model_a,
             model_b,
             interval_s=interval,
-            source=None if source is None else keys.slug(source),
+            source=None if source is None else source_of(list_manifests(store), source),
             label=label,
             from_ms=from_ms,
             to_ms=to_ms,

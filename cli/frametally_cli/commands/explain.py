@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from frametally import keys
 from frametally.books.bars import ExplainedBar, find_bar
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.verdict import BEHIND
+from frametally.media.sources import source_of
 from frametally.rules.times import DAY_S, utc
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
@@ -37,16 +37,16 @@ def explain(
 ) -> int:
     """List every frame behind a bar with its boxes; the total is the bar's. Exit code 4: it is not."""
     with open_books(read_settings(None, overrides)) as (ports, ledger):
+        with console.stage_bar("ledger") as progress:
+            ledger.refresh(ports.store, progress)
         bar = find_bar(
             ports.index,
-            source=keys.slug(source),
+            source=source_of(ledger.manifests(), source),
             label=label,
             start_ms=parse_time_ms("--interval-start", interval_start, ports.settings.tzinfo()),
             interval_s=interval,
             model=model,
         )
-        with console.stage_bar("ledger") as progress:
-            ledger.refresh(ports.store, progress)
         frames = frames_of_bar(
             ports.store,
             ledger,

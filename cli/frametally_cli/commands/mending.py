@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.media import corrections, finding, forgetting
 from frametally.media.corrections import Corrected
+from frametally.media.manifests import list_manifests
+from frametally.media.sources import joined
 from frametally.process.reports import Skipped, exit_code
-from frametally.records import MediaManifest
 from frametally.undo_records import Correction
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
@@ -95,12 +95,14 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
             if not finished:  # else the one that was interrupted was this very one, and is done now
                 raise
             manifests = []
-        name = _name_of_source(ports, new)
+        moving = {manifest.sha256 for manifest in manifests}
+        others = [m for m in list_manifests(ports.store) if m.sha256 not in moving]
+        source, name = joined(others, new)
         # One at a time: a correction notes all that it will do before it begins.
         done = list(finished)
         for manifest in manifests:
             correction = corrections.rename_source(
-                ports.store, manifest, source_name=name, delete_images=delete_images
+                ports.store, manifest, source=source, source_name=name, delete_images=delete_images
             )
             if correction is not None:
                 done.append(_finish(ports, correction))
@@ -115,16 +117,6 @@ def _say_target(target: forgetting.Target) -> None:
         f"{manifest.name} (source {manifest.source_name}), {what}: {manifest.frames_announced} frames "
         f"announced, of what is meant {target.extent.frames} detected, on {target.extent.days} days{still}"
     )
-
-
-def _name_of_source(ports: Ports, given: str) -> str:
-    """Return how `given` is written: as the source's other media have it, if there are any."""
-    try:
-        others: list[MediaManifest] = finding.media_of_source(ports.store, given)
-    except Misconfigured:
-        return given
-    same = [manifest.source_name for manifest in others if manifest.source == keys.slug(given)]
-    return same[0] if same and keys.slug(same[0]) != given else given
 
 
 def _finish_pending(ports: Ports) -> list[Corrected]:

@@ -24,6 +24,7 @@ from frametally.books.offsets import (
 )
 from frametally.books.verdict import SourceLine, StageLine, exit_code, judge, stages_behind
 from frametally.media.manifests import by_source, forgotten_by, media_of, sources_timed_by_file
+from frametally.media.sources import source_names
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import ChainLink, CountedRun, FrameTally, Ledger
@@ -170,7 +171,7 @@ class _Books:
             counted.update(run.frames)
         interval_s = run_group[0].run.interval_s if run_group else None
         media = by_source(manifests)
-        names = {manifest.source: manifest.source_name for manifest in manifests}
+        names = source_names(manifests)
         indexed = self._indexed(model, interval_s)
         by_file_date = sources_timed_by_file(manifests)
         newest = self.ledger.newest_frames(model) if model else {}

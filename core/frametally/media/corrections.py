@@ -76,9 +76,14 @@ def retime(
 
 
 def rename_source(
-    store: ObjectStore, manifest: MediaManifest, *, source_name: str, delete_images: bool = False
+    store: ObjectStore,
+    manifest: MediaManifest,
+    *,
+    source: str,
+    source_name: str,
+    delete_images: bool = False,
 ) -> Correction | None:
-    """Note that a medium is of another source; `finish` does the rest.
+    """Note that a medium is of another source (a slug, and how it is written); `finish` does the rest.
 
     Returns:
         None if only the way in which the source is written differs: that is changed at once.
@@ -86,7 +91,6 @@ def rename_source(
     Raises:
         Misconfigured: Its pictures cannot be told from others.
     """
-    source = keys.slug(source_name)
     if source == manifest.source:
         change_manifest(
             store,

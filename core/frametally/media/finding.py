@@ -51,13 +51,15 @@ def one_medium(found: Sequence[MediaManifest], medium: str) -> MediaManifest:
 
 
 def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
-    """Return the media of a source, named by its slug or as the user wrote it.
+    """Return the media of a source: those that write it as `source`, or else those of the slug `source`.
 
     Raises:
         Misconfigured: There are none.
     """
     manifests = list_manifests(store)
-    found = [m for m in manifests if m.source in (source, keys.slug(source))]
+    slug = keys.slug(source)
+    found = [m for m in manifests if keys.slug(m.source_name) == slug]
+    found = found or [m for m in manifests if m.source == slug]
     if not found:
         known = ", ".join(sorted({m.source for m in manifests})) or "none"
         raise Misconfigured(f"no medium of source {source!r} has been produced; there are: {known}")

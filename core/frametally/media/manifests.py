@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import get_args
 
 from frametally import keys
@@ -33,6 +34,13 @@ def by_source(manifests: Iterable[MediaManifest]) -> dict[str, list[MediaManifes
     for manifest in manifests:
         found[manifest.source].append(manifest)
     return dict(found)
+
+
+def readable_manifests(store: ObjectStore) -> Iterator[MediaManifest]:
+    """Yield the manifests that can be read; damaged ones are others' to name."""
+    for info in store.list(keys.MEDIA):
+        with suppress(ObjectMissing, Poison):
+            yield decode(store.get(info.key), MediaManifest)
 
 
 def find_manifest(store: ObjectStore, sha256: str) -> MediaManifest | None:

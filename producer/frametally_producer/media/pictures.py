@@ -82,7 +82,7 @@ class _Days:
     def __init__(self, pictures: PicturesToProduce, production: Production) -> None:
         self._pictures = pictures
         self._production = production
-        self._source = keys.slug(pictures.source_name)
+        self._source = production.sources.slug_of(pictures.source_name)
         self._first_remarks: dict[str, tuple[Path, str]] = {}
         self._remarks: Counter[str] = Counter()
         self._days: dict[str, _Day] = {}

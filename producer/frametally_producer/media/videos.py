@@ -100,7 +100,8 @@ def _keeper(
         revision = patience.until_done("the object store", lambda: next_revision(store, sha256))
         for remark in time.remarks:
             production.notice(f"{video.path}: {remark.text}")
-        manifest = _new_manifest(video, sha256, time, asked, revision)
+        source = production.sources.slug_of(video.source_name)
+        manifest = _new_manifest(video, source, sha256, time, asked, revision)
         return ManifestKeeper(store, manifest, patience, samplings={asked}, is_stored=False)
     _tell_what_stays(video, opened, production, start_time, known)
     sampling = denser(known.sampling, asked)
@@ -140,7 +141,8 @@ def _tell_what_stays(
             time.at_ms != known.start_ms and weaker(time.time_source, known.time_source) == known.time_source
         )
         new_time = new_time and time.time_source != "file_time"
-    if new_time or keys.slug(video.source_name) != known.source:
+    new_source = keys.slug(video.source_name) not in (known.source, keys.slug(known.source_name))
+    if new_time or new_source:
         production.notice(
             f"{video.path}: was produced before, as source {known.source_name} beginning at "
             f"{iso(known.start_ms or 0)}, and keeps both; `frametally rename-source` and `frametally retime` "
@@ -149,12 +151,12 @@ def _tell_what_stays(
 
 
 def _new_manifest(
-    video: VideoToProduce, sha256: str, time: EventTime, sampling: str, revision: int
+    video: VideoToProduce, source: str, sha256: str, time: EventTime, sampling: str, revision: int
 ) -> MediaManifest:
     return MediaManifest(
         sha256=sha256,
         name=str(video.path),
-        source=keys.slug(video.source_name),
+        source=source,
         source_name=video.source_name,
         kind="video",
         time_source=time.time_source,

@@ -22,6 +22,7 @@ from frametally_producer.reading.footage import Footage, PicturesToProduce, find
 from frametally_producer.writing.frames import FrameWriter
 from frametally_producer.writing.room import Room
 from frametally_producer.writing.seen_files import SeenFiles
+from frametally_producer.writing.sources import SourcesOfCall
 from frametally_producer.writing.tally import Tally
 
 
@@ -78,6 +79,7 @@ class Production:
         media: Manifests of the media met, by identity.
         frames_known: Frames asked for that an earlier call had announced.
         notices: What a person should know besides what was skipped.
+        sources: Those that the footage goes to.
     """
 
     call: ProduceCall
@@ -92,6 +94,11 @@ class Production:
     frames_known: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    sources: SourcesOfCall = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Know no source yet."""
+        self.sources = SourcesOfCall(self.store, self.patience, self.notice)
 
     @property
     def settings(self) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from frametally.media.manifests import sources_timed_by_file
+from frametally.media.sources import source_names
 from frametally.records import MediaManifest
 from frametally.rules.tombstones import merged
 from frametally_web.charts.answers import FileTime
@@ -18,7 +19,7 @@ class MediaTimes:
         """Take every medium's manifest."""
         self._manifests = manifests
         self._by_file = sources_timed_by_file(manifests or [])
-        self._names = {one.source: one.source_name for one in reversed(manifests or [])}
+        self._names = source_names(manifests or [])
 
     def name(self, source: str) -> str:
         """Return the source as its owner wrote it; its slug where the store does not say."""
