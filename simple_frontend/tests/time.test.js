@@ -10,6 +10,7 @@ import {
   difference,
   duration,
   fromInput,
+  moment,
   percent,
   roughly,
   shortSpan,
@@ -49,6 +50,35 @@ test("what adding up fractions leaves is no difference, and little is not nothin
 test("whole days are written as days, and a day that is known is left out", () => {
   assert.equal(span(MAY_1, MAY_1 + DAY), "May 1, 2024");
   assert.match(shortSpan(MAY_1 + HOUR, MAY_1 + 2 * HOUR), /^0?1:00\s*–\s*0?2:00\sAM$/);
+});
+
+test("an hour that comes twice is told by its offset, and no other day has one", () => {
+  useZone("Europe/Berlin");
+  const twice = Date.UTC(2026, 9, 25);
+  const written = [twice, twice + HOUR].map((ms) => [
+    span(ms, ms + HOUR),
+    shortSpan(ms, ms + HOUR),
+    moment(ms),
+  ]);
+  assert.deepEqual(
+    written[0].filter((text) => !text.includes("GMT+2")),
+    [],
+  );
+  assert.deepEqual(
+    written[1].filter((text) => !text.includes("GMT+1")),
+    [],
+  );
+  for (const ms of [twice - 3 * HOUR, twice + DAY, MAY_1])
+    assert.doesNotMatch([span(ms, ms + HOUR), shortSpan(ms, ms + HOUR), moment(ms)].join(), /GMT/);
+  useZone("Australia/Lord_Howe");
+  const half = Date.UTC(2026, 3, 4, 15);
+  assert.notEqual(span(half - HOUR / 2, half), span(half, half + HOUR / 2));
+});
+
+test("whole days are written as days on which clocks change too", () => {
+  useZone("Europe/Berlin");
+  const sunday = Date.UTC(2026, 9, 24, 22);
+  assert.equal(span(sunday, sunday + 25 * HOUR), "Oct 25, 2026");
 });
 
 test("a date field is read and written in the zone that was chosen", () => {

@@ -194,7 +194,7 @@ def test_spans_have_one_offset_each_and_bars_end_where_the_next_begins(
         for ms in (span.from_ms, (span.from_ms + span.to_ms) // 2, span.to_ms - 1):
             moment = datetime.datetime.fromtimestamp(ms / 1000, tzinfo)
             assert moment.utcoffset() == datetime.timedelta(milliseconds=span.offset_ms)
-    bars = list(itertools.islice(Bars(interval_s, tzinfo).over(found), 1000))
+    bars = list(itertools.islice(Bars(interval_s, tzinfo).over(from_ms, to_ms), 1000))
     assert bars[0][0] <= from_ms < bars[0][1]
     for bar, next_bar in itertools.pairwise(bars):
         assert bar[1] == next_bar[0] < next_bar[1]

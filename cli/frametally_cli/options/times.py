@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 
 from frametally.errors import Misconfigured
-from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS
+from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS, event_bound_ms
 
 
 def parse_time_ms(option: str, text: str, zone: datetime.tzinfo) -> int:
@@ -17,29 +18,37 @@ def parse_time_ms(option: str, text: str, zone: datetime.tzinfo) -> int:
     Raises:
         Misconfigured: Neither of the two.
     """
-    try:
-        if text.lstrip("-").isdecimal() and len(text) > len("20260501"):
-            return _in_calendar(int(text))
-        moment = datetime.datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
-        return _in_calendar((moment - EPOCH) // MILLISECOND)
-    except (ValueError, OverflowError) as error:
-        raise Misconfigured(
-            f"{option} {text!r} is not an ISO 8601 time; an example of one is 2026-05-01T08:00:00+02:00"
-        ) from error
+    return _parse(option, text, zone, _event_time_ms)
 
 
 def parse_bounds_ms(
     from_text: str | None, to_text: str | None, zone: datetime.tzinfo
 ) -> tuple[int | None, int | None]:
-    """Return the event times of `--from` and `--to` as `parse_time_ms` does; None for one not given."""
-    from_ms = None if from_text is None else parse_time_ms("--from", from_text, zone)
-    to_ms = None if to_text is None else parse_time_ms("--to", to_text, zone)
+    """Return the ends of a range of event times, written as for `parse_time_ms`; None for one not given.
+
+    An end beyond all event times is where they begin or end.
+    """
+    from_ms = None if from_text is None else _parse("--from", from_text, zone, event_bound_ms)
+    to_ms = None if to_text is None else _parse("--to", to_text, zone, event_bound_ms)
     return from_ms, to_ms
 
 
-def _in_calendar(ms: int) -> int:
+def _parse(option: str, text: str, zone: datetime.tzinfo, checked: Callable[[int], int]) -> int:
+    try:
+        if text.lstrip("-").isdecimal() and len(text) > len("20260501"):
+            return checked(int(text))
+        moment = datetime.datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+        return checked((moment - EPOCH) // MILLISECOND)
+    except (ValueError, OverflowError) as error:
+        raise Misconfigured(
+            f"{option} {text!r} is not an ISO 8601 time of the years 1000 to 9999; an example of one is "
+            "2026-05-01T08:00:00+02:00"
+        ) from error
+
+
+def _event_time_ms(ms: int) -> int:
     if not FIRST_MS <= ms < NEXT_MS:
         raise ValueError("not in the years 1000 to 9999, which keys can hold")
     return ms

@@ -31,7 +31,7 @@ from frametally.ports.run_catalogue import BaseCatalogue
 from frametally.ports.steps import Piece, pieces, usable_steps
 from frametally.records import Evidence, Run
 from frametally.rules.evidence import MOST_EVIDENCE
-from frametally.rules.times import DAY_S, FIRST_MS, HOUR_S, NEXT_MS
+from frametally.rules.times import DAY_S, HOUR_S, clamped_ms
 
 _MAX_EVIDENCE_PER_LABEL = 100
 
@@ -230,8 +230,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 def _range(query: CountQuery) -> tuple[int | None, int | None]:
     """Return the ends of the range; any whole number may be asked for, nothing is counted beyond these."""
     from_ms, to_ms = (
-        None if time_ms is None else max(FIRST_MS, min(time_ms, NEXT_MS))
-        for time_ms in (query.from_ms, query.to_ms)
+        None if time_ms is None else clamped_ms(time_ms) for time_ms in (query.from_ms, query.to_ms)
     )
     return from_ms, to_ms
 

@@ -20,6 +20,34 @@ FIRST_MS = (datetime.datetime(1000, 1, 1, tzinfo=datetime.UTC) - EPOCH) // MILLI
 NEXT_MS = (datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
 """Event times lie in `[FIRST_MS, NEXT_MS)`, the years of four digits: what the day of a key can hold."""
 
+_YEAR_1_MS = (datetime.datetime(1, 1, 2, tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
+"""From here on a datetime can be named in every zone, as up to `NEXT_MS`."""
+
+
+def event_bound_ms(time_ms: int) -> int:
+    """Return the end of a range as what it leaves of the event times: moved into `[FIRST_MS, NEXT_MS]`.
+
+    Raises:
+        ValueError: It lies outside the years 1 to 9999, as seconds or microseconds would.
+    """
+    if not _YEAR_1_MS - 2 * DAY_MS <= time_ms <= NEXT_MS + 2 * DAY_MS:
+        raise ValueError("not in the years 1 to 9999")
+    return clamped_ms(time_ms)
+
+
+def clamped_ms(time_ms: int) -> int:
+    """Return the nearest time of `[FIRST_MS, NEXT_MS]`: event times that lie beyond it there are none."""
+    return max(FIRST_MS, min(time_ms, NEXT_MS))
+
+
+def local_time(time_ms: int, zone: datetime.tzinfo) -> datetime.datetime:
+    """Return a time as the clocks of `zone` show it; of an hour that comes twice, the right one (`fold`).
+
+    Nothing is to be added to it: Python's `+` on a local time forgets which of the two hours it was. A time
+    beyond what a datetime can name is the nearest that one can.
+    """
+    return (EPOCH + max(_YEAR_1_MS, min(time_ms, NEXT_MS)) * MILLISECOND).astimezone(zone)
+
 
 def days_of_span(first_ms: int, last_ms: int) -> range:
     """Return the UTC days from that of `first_ms` to that of `last_ms`, as whole days since 1970."""
@@ -38,4 +66,4 @@ def is_day_in_range(day_start_ms: int, from_ms: int | None, to_ms: int | None) -
 
 def utc(time_ms: int) -> str:
     """Return a time for people, UTC, to the second."""
-    return datetime.datetime.fromtimestamp(time_ms // 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return local_time(time_ms, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")

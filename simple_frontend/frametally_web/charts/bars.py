@@ -8,14 +8,11 @@ it goes from the first moment at which local clocks show its start to the first 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from frametally.rules.times import DAY_MS, HOUR_S, MONDAY_TO_1970_MS, WEEK_S
-
-# What datetime can name, in every zone.
-_FIRST_MS, _LAST_MS = -62_135_000_000_000, 253_402_000_000_000
+from frametally.rules.times import DAY_MS, HOUR_S, MONDAY_TO_1970_MS, WEEK_S, local_time
 
 
 class Span(NamedTuple):
@@ -49,8 +46,7 @@ def offset_at(zone: datetime.tzinfo, ms: int) -> int:
     """Return the milliseconds by which local time is ahead of UTC."""
     if zone is datetime.UTC:
         return 0
-    moment = datetime.datetime.fromtimestamp(max(_FIRST_MS, min(ms, _LAST_MS)) // 1000, zone)
-    offset = moment.utcoffset() or datetime.timedelta()
+    offset = local_time(ms, zone).utcoffset() or datetime.timedelta()
     return int(offset.total_seconds() * 1000)
 
 
@@ -112,14 +108,21 @@ class Bars:
             for start_ms in starts_ms
         }
 
-    def over(self, over: Sequence[Span]) -> Iterator[tuple[int, int]]:
-        """Yield start and end of every bar of some spans that follow each other, in order."""
-        ms = over[0].from_ms
-        for number, span in enumerate(over):
-            ms = max(ms, span.from_ms)  # beyond it, if a bar of local time reached over the change of clocks
+    def over(self, from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
+        """Yield start and end of every bar of `[from_ms, to_ms)`, in order."""
+        ms = from_ms
+        if self._is_wall_clock:
+            # Such a bar finds its own change of clocks: millennia need not be searched for them.
+            while ms < to_ms:
+                here = Span(ms, to_ms, offset_at(self._zone, ms))
+                yield (bar := self.bar_of(ms, here, is_first=True, is_last=True))
+                ms = bar[1]
+            return
+        of_one_offset = spans(self._zone, from_ms, to_ms)
+        for number, span in enumerate(of_one_offset):
             while ms < span.to_ms:
-                bar = self.bar_of(ms, span, is_first=number == 0, is_last=number == len(over) - 1)
-                yield bar
+                last = number == len(of_one_offset) - 1
+                yield (bar := self.bar_of(ms, span, is_first=number == 0, is_last=last))
                 ms = bar[1]
 
     def _instant(self, local_ms: int) -> int:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from frametally.ports.count_index import CountIndex
+from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers, counts
-from frametally_web.charts.bars import Bars, spans
+from frametally_web.charts.bars import Bars
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.query import ChartQuery
 
@@ -75,7 +76,7 @@ def _rows(found: answers.Counts, query: ChartQuery) -> list[Row]:
     labels = found.labels or [""]  # nothing was found: what was filmed is to be told all the same
     rows = []
     for start_ms, end_ms in _bars(found, query):
-        start, end = _moment(start_ms, zone), _moment(end_ms, zone)
+        start, end = local_time(start_ms, zone), local_time(end_ms, zone)
         for source in sources:
             here = covered.get((start_ms, source))
             of_time = _time_source(found, start_ms, end_ms, source)
@@ -117,7 +118,7 @@ def _bars(found: answers.Counts, query: ChartQuery) -> Iterator[tuple[int, int]]
     # Bars that were filmed begin where the chart has them begin, whatever lies before.
     for start_ms, end_ms in ((from_ms, first_ms), (first_ms, next_ms), (next_ms, to_ms)):
         if start_ms is not None and end_ms is not None and start_ms < end_ms:
-            yield from bars.over(spans(zone, start_ms, end_ms))
+            yield from bars.over(start_ms, end_ms)
 
 
 def _time_source(found: answers.Counts, start_ms: int, end_ms: int, source: str | None) -> str:
@@ -125,11 +126,6 @@ def _time_source(found: answers.Counts, start_ms: int, end_ms: int, source: str 
         if one.from_ms < end_ms and one.to_ms > start_ms and source in (None, one.source):
             return "file_time"
     return ""
-
-
-def _moment(ms: int, zone: datetime.tzinfo) -> datetime.datetime:
-    moment = datetime.datetime.fromtimestamp(ms // 1000, zone)
-    return moment + datetime.timedelta(milliseconds=ms % 1000)
 
 
 def _csv(rows: Iterable[Row]) -> bytes:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 import msgspec
 from werkzeug.datastructures import MultiDict
 
-from frametally.rules.times import DAY_S, EPOCH, MILLISECOND
+from frametally.rules.times import DAY_S, EPOCH, MILLISECOND, event_bound_ms
 from frametally.settings.loading import Settings
 from frametally_web.requests.problems import bad_parameter
 
@@ -22,10 +22,6 @@ Metric = Literal["detections", "mean_per_frame", "peak", "objects"]
 MAX_NAME_CHARS = 200
 MAX_CURSOR_CHARS = 1000
 MAX_INTERVAL_S = 100 * 366 * DAY_S
-
-# What datetime can name: the years 1 to 9999.
-_FIRST_MS = (datetime.datetime.min.replace(tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
-_LAST_MS = (datetime.datetime.max.replace(tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
 
 ChoiceT = TypeVar("ChoiceT", bound=str)
 CursorT = TypeVar("CursorT")
@@ -131,7 +127,9 @@ def read_selection(args: MultiDict[str, str], settings: Settings) -> Selection:
     to_ms = read_moment(args, "to", zone.tzinfo)
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise bad_parameter(
-            "to", "to is not after from.", remedy="Give a to later than from; to itself is not included."
+            "to",
+            "to is not after from.",
+            remedy="Give a to later than from, in the years 1000 to 9999; to itself is not included.",
         )
     return Selection(
         read_one(args, "model"),
@@ -229,9 +227,9 @@ def write_cursor(cursor: tuple[object, ...]) -> str:
 
 
 def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> int | None:
-    """Read an event time in milliseconds: digits alone are milliseconds, anything else is ISO 8601.
+    """Read an end of a range, in milliseconds: digits alone are milliseconds, anything else is ISO 8601.
 
-    A time without an offset is one of `zone`.
+    A time without an offset is one of `zone`; one before or after all event times is where they begin or end.
 
     Raises:
         Problem: 400, if it is neither, or outside the years 1 to 9999.
@@ -251,11 +249,12 @@ def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> 
                 f"{name}={_shown(text)!r} is no time.",
                 remedy="Write ISO 8601, such as 2024-05-01T08:00:00Z, or milliseconds since 1970.",
             ) from error
-    if not _FIRST_MS <= moment_ms <= _LAST_MS:
+    try:
+        return event_bound_ms(moment_ms)
+    except ValueError as error:
         raise bad_parameter(
             name, f"{name}={_shown(text)!r} is out of range.", remedy="Stay between the years 1 and 9999."
-        )
-    return moment_ms
+        ) from error
 
 
 def read_interval(args: MultiDict[str, str], name: str = "interval") -> int | None:

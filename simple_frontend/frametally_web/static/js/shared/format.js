@@ -128,6 +128,23 @@ const MINUTES = { hour: "2-digit", minute: "2-digit" };
 /** @type {Intl.DateTimeFormatOptions} */
 const SECONDS = { ...MINUTES, second: "2-digit" };
 
+/** How far the clocks are from UTC, as "GMT+2". @param {number} ms */
+const offset = (ms) =>
+  dates({ timeZoneName: "shortOffset" }).formatToParts(ms).find(({ type }) => type === "timeZoneName")?.value; // prettier-ignore
+
+/** Whether the clocks change on that day: then an hour of it may come twice. @param {number} ms */
+function isDayOfChange(ms) {
+  const around = 26 * 3_600_000;
+  if (offset(ms - around) === offset(ms + around)) return false;
+  const offsets = new Set();
+  for (let at = ms - around; at <= ms + around; at += 900_000)
+    if (day(at) === day(ms)) offsets.add(offset(at));
+  return offsets.size > 1;
+}
+
+/** The offset beside the time, on the days on which it changes. @param {...number} moments @returns {Intl.DateTimeFormatOptions} */
+const offsetOn = (...moments) => (moments.some(isDayOfChange) ? { timeZoneName: "shortOffset" } : {});
+
 /** The least that tells these moments exactly. @param {...number} moments @returns {Intl.DateTimeFormatOptions} */
 function clock(...moments) {
   if (moments.some((ms) => ms % 1000)) return { ...SECONDS, fractionalSecondDigits: 3 };
@@ -138,7 +155,7 @@ function clock(...moments) {
  * 1 May 2024, 08:00:05
  * @param {number} ms
  */
-export const moment = (ms) => dates({ ...DAY, ...SECONDS, ...clock(ms) }).format(ms);
+export const moment = (ms) => dates({ ...DAY, ...SECONDS, ...clock(ms), ...offsetOn(ms) }).format(ms);
 
 /**
  * 08:00:05
@@ -152,7 +169,7 @@ export const timeOfDay = (ms) => dates(SECONDS).format(ms);
  * @param {boolean} withDay
  */
 export const timeAmong = (ms, withDay) =>
-  withDay ? moment(ms) : dates({ ...SECONDS, ...clock(ms) }).format(ms);
+  withDay ? moment(ms) : dates({ ...SECONDS, ...clock(ms), ...offsetOn(ms) }).format(ms);
 
 /**
  * 1 May 2024
@@ -166,13 +183,26 @@ const isMidnight = (ms) => dates({ hour: "2-digit", minute: "2-digit", second: "
   .every(({ type, value }) => type === "literal" || Number(value) === 0); // prettier-ignore
 
 /**
+ * A range with what of the day is asked for. `formatRange` leaves offsets out, so it is not used with them.
+ * @param {Intl.DateTimeFormatOptions} days
+ * @param {number} fromMs
+ * @param {number} toMs  exclusive
+ */
+function range(days, fromMs, toMs) {
+  const times = { ...clock(fromMs, toMs), ...offsetOn(fromMs, toMs - 1) };
+  if (!times.timeZoneName) return dates({ ...days, ...times }).formatRange(fromMs, toMs);
+  const until = isOneDay(fromMs, toMs) ? times : { ...days, ...times };
+  return `${dates({ ...days, ...times }).format(fromMs)} – ${dates(until).format(toMs)}`;
+}
+
+/**
  * 1 May 2024, 08:00 – 08:12, with the day only once where it is the same; whole days as days.
  * @param {number} fromMs
  * @param {number} toMs  exclusive
  */
 export function span(fromMs, toMs) {
   if (isMidnight(fromMs) && isMidnight(toMs)) return dates(DAY).formatRange(fromMs, toMs - 1);
-  return dates({ ...DAY, ...clock(fromMs, toMs) }).formatRange(fromMs, toMs);
+  return range(DAY, fromMs, toMs);
 }
 
 /**
@@ -182,7 +212,7 @@ export function span(fromMs, toMs) {
  */
 export function shortSpan(fromMs, toMs) {
   return isOneDay(fromMs, toMs) && !(isMidnight(fromMs) && isMidnight(toMs))
-    ? dates(clock(fromMs, toMs)).formatRange(fromMs, toMs)
+    ? range({}, fromMs, toMs)
     : span(fromMs, toMs);
 }
 
@@ -202,8 +232,8 @@ export function zoneName(ms) {
   const parts = new Intl.DateTimeFormat("en", { timeZone: zone, timeZoneName: "longOffset" }).formatToParts(
     ms,
   );
-  const offset = parts.find(({ type }) => type === "timeZoneName")?.value.replace("GMT", "UTC") ?? "";
-  return `${zone} (${offset})`;
+  const name = parts.find(({ type }) => type === "timeZoneName")?.value.replace("GMT", "UTC") ?? "";
+  return `${zone} (${name})`;
 }
 
 /** The parts of ticks: what stands at one, and below it where something larger changes. @param {number} ms */

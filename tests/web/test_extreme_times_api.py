@@ -1,0 +1,64 @@
+"""Every route answers a range that ends where time does: with what there is, or a 400 that names it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+from tests.web.counted_footage import make_lines, publish_lines
+
+from frametally_web.api.openapi import describe
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+EXTREMES = [
+    *("0001-01-01", "0999-12-31T23:59:59Z", "1000-01-01", "1969-12-31T23:59:59.999Z", "0", "-1"),
+    *("9999-12-31", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999999+00:00"),
+    *("253402300799999", "-62135596800000", "253402300800000", "9" * 19, "-" + "9" * 19),
+]
+ZONES = ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"]
+ROUTES = {
+    path: {parameter["name"] for parameter in operations["get"]["parameters"]}
+    for path, operations in describe()["paths"].items()
+}
+RANGED = sorted(path for path, names in ROUTES.items() if {"from", "to"} & names)
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
+    place: Place = make_place(tmp_path_factory.mktemp("extreme"))
+    publish_lines(place, make_lines("gate", frames=24), objects=1, analysed_fps=5.0)
+    yield place
+    place.close()
+
+
+def test_some_routes_have_ranges() -> None:
+    assert {"/counts", "/export", "/frames"} <= set(RANGED)
+
+
+@pytest.mark.parametrize("path", RANGED)
+def test_no_end_of_a_range_makes_a_route_fail(filmed: Place, path: str) -> None:
+    client = filmed.app().test_client()
+    ends = [{"from": one} for one in EXTREMES] + [{"to": one} for one in EXTREMES]
+    ends += [{"from": one, "to": other} for one, other in itertools.product(EXTREMES, repeat=2)]
+    formats = ("csv", "json", "parquet") if "format" in ROUTES[path] else ("",)
+    for number, end in enumerate(ends):
+        asked = {**end, "timezone": ZONES[number % len(ZONES)], "format": formats[number % len(formats)]}
+        query = urlencode({name: value for name, value in asked.items() if value})
+        answer = client.get(f"/api/v1{path}?{query}")
+        assert answer.status_code in (200, 400), f"{query}: {answer.text}"
+        if answer.status_code == 400:
+            assert answer.json is not None
+            assert answer.json["parameter"] in ("from", "to")
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_an_export_to_the_end_of_time_has_all_there_is(filmed: Place, zone: str) -> None:
+    client = filmed.app().test_client()
+    whole = client.get("/api/v1/export?format=json").json["rows"]
+    query = f"format=json&timezone={zone}&from=0001-01-01T00:00&to=9999-12-31T23:59:59"
+    rows = client.get(f"/api/v1/export?{query}").json["rows"]
+    assert sum(row["detections"] or 0 for row in rows) == sum(row["detections"] or 0 for row in whole)
