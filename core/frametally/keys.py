@@ -37,6 +37,10 @@ _RUN_POINTER = re.compile(
     r"mapreduce-output/model=(?P<model>[^/]+)/params=(?P<params>[0-9a-f]{8})/interval=(?P<interval>\d+)s"
     r"/day=(?P<day>\d{4}-\d{2}-\d{2})/_runs/(?P<sequence>\d{6,})\.json"
 )
+_RUN_OBJECT = re.compile(
+    r"(?P<prefix>mapreduce-output/model=(?P<model>[^/]+)/params=[0-9a-f]{8}/interval=(?P<interval>\d+)s"
+    r"/day=(?P<day>\d{4}-\d{2}-\d{2})/run=(?P<sequence>\d{6,})-[0-9a-f]{16})/.+"
+)
 
 
 def slug(name: str) -> str:
@@ -225,6 +229,26 @@ def parse_run_pointer_key(key: str) -> RunPointerKey | None:
         return None
     return RunPointerKey(
         match["model"], match["params"], int(match["interval"]), match["day"], int(match["sequence"])
+    )
+
+
+class RunObjectKey(NamedTuple):
+    """What the key of a part file, or of what else lies in a run's folder, says."""
+
+    prefix: str
+    model: str
+    interval_s: int
+    day: str
+    sequence: int
+
+
+def parse_run_object_key(key: str) -> RunObjectKey | None:
+    """Return the parts of the key of an object in a run's folder, or None if `key` is something else."""
+    match = _RUN_OBJECT.fullmatch(key)
+    if match is None:
+        return None
+    return RunObjectKey(
+        match["prefix"], match["model"], int(match["interval"]), match["day"], int(match["sequence"])
     )
 
 

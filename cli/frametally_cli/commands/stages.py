@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich import filesize
 
+from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
 from frametally.opening import open_ledger
 from frametally.process.period import parse_period_s, repeat
@@ -228,6 +230,15 @@ def index_new_runs(ports: Ports) -> int:
         report = index_runs(store=ports.store, index=ports.index, progress=bar)
     console.print_skipped(report.skipped)
     click.echo(f"index: {len(report.published)} runs published, {report.unchanged} unchanged")
+    try:
+        removed = remove_superseded(ports.store, ports.index.current_runs())
+    except Misconfigured as error:  # a key of before: what is indexed is indexed all the same
+        click.echo(f"superseded runs stay in the store: {error}", err=True)
+    else:
+        if removed.runs:
+            click.echo(
+                f"store: {removed.runs} superseded runs removed, {filesize.decimal(removed.size_bytes)}"
+            )
     return exit_code(done=len(report.published) + report.unchanged, skipped=report.skipped)
 
 

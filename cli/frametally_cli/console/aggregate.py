@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rich import filesize
+
 from frametally.rules.times import HOUR_S
 
 
@@ -12,25 +14,18 @@ def dry_run_lines(found: Mapping[str, Any]) -> list[str]:
     """Write a dry run (`frametally aggregate --dry-run --json`) for people."""
     lines = [
         f"{day['day']}  {day['model']}, {day['interval_s']} s: "
-        f"{day['segments']} segments, {_size(day['bytes'])}"
+        f"{day['segments']} segments, {filesize.decimal(day['bytes'])}"
         for day in found["days"]
     ]
     if not found["days"]:
         return [f"nothing to count: {found['days_up_to_date']} days are up to date"]
     total = f"{len(found['days'])} days to count, {found['days_up_to_date']} up to date: "
-    total += f"{found['segments']} segments, {_size(found['bytes'])}, "
+    total += f"{found['segments']} segments, {filesize.decimal(found['bytes'])}, "
     if found["estimated_s"] is None:
         total += "no earlier aggregation here to estimate the time from"
     else:
         total += f"about {_duration(found['estimated_s'])}, going by the last {found['estimated_from']} here"
     return [*lines, total]
-
-
-def _size(size_bytes: int) -> str:
-    for unit, power in (("GB", 9), ("MB", 6), ("kB", 3)):
-        if size_bytes >= 10**power:
-            return f"{size_bytes / 10**power:.1f} {unit}"
-    return f"{size_bytes} B"
 
 
 def _duration(seconds: float) -> str:

@@ -52,7 +52,7 @@ STAGES: dict[str, StageRights] = {
         reads=(keys.MEDIA, keys.METADATA, keys.TOMBSTONES, keys.OUTPUT, keys.TRACKS),
         writes=(keys.OUTPUT, keys.TRACKS),
     ),
-    "search": StageRights(reads=(keys.OUTPUT,)),
+    "search": StageRights(reads=(keys.OUTPUT,), removes=(keys.OUTPUT, keys.TRACKS)),
     "web": StageRights(reads=(EVERYTHING,)),
     "admin": StageRights(reads=(EVERYTHING,), writes=(EVERYTHING,), removes=(EVERYTHING,), administers=True),
 }

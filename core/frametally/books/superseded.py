@@ -1,0 +1,88 @@
+"""Removes what superseded runs left in the store: each round of counting publishes its days anew.
+
+A run is removed only when nobody can need it any more:
+
+- the run after it has been there for an hour: whoever began to read this one has ended;
+- the count index has another one: the proof of objects reads the tracks of the run that the index has;
+- it is not the one before the current run: that is gone back to where the current one's pointer is damaged.
+
+Pointers go last, so that a removal which was interrupted is finished by the next one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.books.runs import DayKey
+from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.records import Run
+from frametally.rules.times import HOUR_MS
+
+KEPT_MS = HOUR_MS
+"""How long a run stays after the next one was published, by the store's clock."""
+
+
+class Removed(NamedTuple):
+    """How many runs were removed, and the bytes of their objects."""
+
+    runs: int
+    size_bytes: int
+
+
+def remove_superseded(store: ObjectStore, indexed: Iterable[Run]) -> Removed:
+    """Remove the runs that nobody needs: part files, tracks, quality reports and pointers.
+
+    What was left by publications that never got a pointer goes with them. `indexed` are the runs that the
+    count index has now.
+
+    Raises:
+        Misconfigured: This user may not remove them.
+        Retryable: The store is away for now.
+    """
+    kept_prefixes, kept_pointers = set[str](), set[str]()
+    for run in indexed:
+        kept_prefixes.add(run.prefix)
+        kept_pointers.add(keys.run_pointer_key(run.model, run.params, run.interval_s, run.day, run.sequence))
+    listed = list(store.list(keys.OUTPUT))
+    first_kept = _first_kept(listed)
+    old_objects: defaultdict[str, list[ObjectInfo]] = defaultdict(list)
+    old_pointers = []
+    for info in listed:
+        if (run_object := keys.parse_run_object_key(info.key)) is not None:
+            day = DayKey(run_object.model, run_object.interval_s, run_object.day)
+            if run_object.sequence < first_kept.get(day, 0) and run_object.prefix not in kept_prefixes:
+                old_objects[run_object.prefix].append(info)
+        elif (pointer := keys.parse_run_pointer_key(info.key)) is not None:
+            day = DayKey(pointer.model, pointer.interval_s, pointer.day)
+            if pointer.sequence < first_kept.get(day, 0) and info.key not in kept_pointers:
+                old_pointers.append(info)
+    size_bytes = 0
+    for prefix in sorted(old_objects):
+        for info in [*store.list(keys.tracks_folder(prefix)), *old_objects[prefix]]:
+            store.delete(info.key)
+            size_bytes += info.size_bytes
+    for info in old_pointers:
+        store.delete(info.key)
+    return Removed(len(old_objects), size_bytes)
+
+
+def _first_kept(listed: Iterable[ObjectInfo]) -> dict[DayKey, int]:
+    """Return of each day the sequence from which on its runs stay, where any go."""
+    pointers: defaultdict[DayKey, list[tuple[int, str, int]]] = defaultdict(list)
+    newest_ms = 0
+    for info in listed:
+        newest_ms = max(newest_ms, info.modified_at_ms)
+        if (pointer := keys.parse_run_pointer_key(info.key)) is not None:
+            day = DayKey(pointer.model, pointer.interval_s, pointer.day)
+            pointers[day].append((pointer.sequence, pointer.params, info.modified_at_ms))
+    first_kept = {}
+    for day, of_day in pointers.items():
+        *earlier, _ = sorted(of_day)
+        for _, (sequence, _, put_at_ms) in pairwise(earlier):
+            if 0 < put_at_ms <= newest_ms - KEPT_MS:
+                first_kept[day] = sequence
+    return first_kept

@@ -1,0 +1,168 @@
+"""Superseded runs go from the store, and never one that a reader, a proof or a repair needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fakes.records import make_run
+
+from frametally import keys
+from frametally.books.runs import current_days
+from frametally.books.superseded import KEPT_MS, remove_superseded
+from frametally.errors import Retryable
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.records import Run, encode
+
+NOON_MS = 1_767_268_800_000
+DAY = "2026-01-01"
+MINUTE_MS = 60_000
+
+
+class Publications:
+    """A store of files in which each run was published when the test says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store: ObjectStore = open_object_store(folder.as_uri())
+
+    def publish(self, sequence: int, at_ms: int, *, params: str = "0" * 8, day: str = DAY) -> Run:
+        run = make_run(sequence, digest=f"{sequence:064x}", params=params, day=day)
+        run = Run(**{name: getattr(run, name) for name in run.__struct_fields__} | {"track_parts": ["t-0"]})
+        self.put(f"{run.prefix}/part-00000", at_ms)
+        self.put(keys.quality_key(run.prefix), at_ms)
+        self.put(f"{run.prefix}/_SUCCESS", at_ms)
+        self.put(f"{keys.tracks_folder(run.prefix)}/t-0", at_ms)
+        self.put(pointer_of(run), at_ms, encode(run))
+        return run
+
+    def put(self, key: str, at_ms: int, data: bytes = b"x") -> None:
+        self.store.put(key, data)
+        os.utime(self.folder / key, (at_ms / 1000, at_ms / 1000))
+
+    def stored(self) -> set[str]:
+        return {info.key for folder in (keys.OUTPUT, keys.TRACKS) for info in self.store.list(folder)}
+
+    def is_whole(self, run: Run) -> bool:
+        return {
+            pointer_of(run),
+            f"{run.prefix}/part-00000",
+            keys.quality_key(run.prefix),
+            f"{keys.tracks_folder(run.prefix)}/t-0",
+        } <= self.stored()
+
+    def is_gone(self, run: Run) -> bool:
+        tracks = keys.tracks_folder(run.prefix)
+        return pointer_of(run) not in self.stored() and not any(
+            key.startswith((f"{run.prefix}/", f"{tracks}/")) for key in self.stored()
+        )
+
+
+def pointer_of(run: Run) -> str:
+    return keys.run_pointer_key(run.model, run.params, run.interval_s, run.day, run.sequence)
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Iterator[Publications]:
+    made = Publications(tmp_path / "store")
+    with closing(made.store):
+        yield made
+
+
+def test_a_day_that_is_counted_again_and_again_keeps_the_current_run_and_the_one_before(
+    published: Publications,
+) -> None:
+    runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 31)]
+    removed = remove_superseded(published.store, [runs[-1]])
+    assert removed == (28, 28 * 4)
+    assert all(published.is_gone(run) for run in runs[:-2])
+    assert published.is_whole(runs[-2])
+    assert published.is_whole(runs[-1])
+    assert remove_superseded(published.store, [runs[-1]]) == (0, 0)
+
+
+def test_the_run_that_the_index_still_has_stays_with_its_tracks(published: Publications) -> None:
+    runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 7)]
+    assert remove_superseded(published.store, [runs[1]]).runs == 3
+    assert published.is_whole(runs[1])
+
+
+def test_who_began_to_read_a_run_before_the_next_was_there_has_an_hour(published: Publications) -> None:
+    runs = [published.publish(n, NOON_MS + n * MINUTE_MS) for n in range(1, 7)]
+    assert remove_superseded(published.store, [runs[-1]]).runs == 0
+    published.publish(7, NOON_MS + KEPT_MS + 3 * MINUTE_MS)
+    assert remove_superseded(published.store, [runs[-1]]).runs == 2
+    assert [published.is_gone(run) for run in runs] == [True, True, False, False, False, False]
+
+
+def test_runs_counted_with_other_settings_are_of_the_same_day(published: Publications) -> None:
+    runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS, params=f"{n % 2}" * 8) for n in range(1, 7)]
+    remove_superseded(published.store, [runs[-1]])
+    assert [published.is_gone(run) for run in runs] == [True, True, True, True, False, False]
+
+
+def test_what_a_publication_left_that_died_before_its_pointer_goes_too(published: Publications) -> None:
+    for number in (1, 3, 4, 5):
+        published.publish(number, NOON_MS + number * 2 * KEPT_MS)
+    orphan = make_run(2, digest="f" * 64)
+    ahead = make_run(6, digest="e" * 64)
+    for run in (orphan, ahead):
+        published.put(f"{run.prefix}/part-00000", NOON_MS)
+        published.put(f"{keys.tracks_folder(run.prefix)}/t-0", NOON_MS)
+    remove_superseded(published.store, [])
+    assert published.is_gone(orphan)
+    assert f"{ahead.prefix}/part-00000" in published.stored()  # its pointer may be put in a moment
+
+
+@pytest.mark.parametrize("deletes", range(0, 12))
+def test_a_removal_that_is_interrupted_anywhere_is_finished_by_the_next(
+    published: Publications, deletes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 6)]
+    left = [deletes]
+    delete = published.store.delete
+
+    def until_it_dies(key: str) -> None:
+        if not left[0]:
+            raise Retryable("the store is away")
+        left[0] -= 1
+        delete(key)
+
+    monkeypatch.setattr(published.store, "delete", until_it_dies)
+    with pytest.raises(Retryable):
+        remove_superseded(published.store, [runs[-1]])
+    monkeypatch.undo()
+    [current] = current_days(published.store).values()
+    assert current.run == runs[-1]
+    remove_superseded(published.store, [runs[-1]])
+    assert [published.is_gone(run) for run in runs] == [True, True, True, False, False]
+
+
+@given(
+    gaps=st.lists(st.tuples(st.integers(0, 3 * KEPT_MS), st.sampled_from(["a" * 8, "b" * 8])), max_size=8),
+    indexed=st.integers(0, 7),
+    rounds=st.integers(1, 3),
+)
+def test_whatever_was_published_when_what_is_needed_stays(
+    tmp_path_factory: pytest.TempPathFactory, gaps: list[tuple[int, str]], indexed: int, rounds: int
+) -> None:
+    published = Publications(tmp_path_factory.mktemp("store") / "store")
+    with closing(published.store):
+        at_ms, runs, put_at_ms = NOON_MS, [], []
+        for number, (gap_ms, params) in enumerate(gaps, start=1):
+            at_ms += gap_ms
+            runs.append(published.publish(number, at_ms, params=params))
+            put_at_ms.append(at_ms)
+        in_index = runs[indexed : indexed + 1]
+        for _ in range(rounds):
+            remove_superseded(published.store, in_index)
+        young = [run for run, next_ms in zip(runs, put_at_ms[1:], strict=False) if next_ms > at_ms - KEPT_MS]
+        needed = [*runs[-2:], *in_index, *young]
+        assert all(published.is_whole(run) for run in needed)
+        assert all(published.is_gone(run) for run in runs if run not in needed)

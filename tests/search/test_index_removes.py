@@ -1,0 +1,44 @@
+"""`frametally index` takes superseded runs away; what is left is settled and shown as before."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+HOUR_S = 3600
+
+
+def test_rounds_of_counting_leave_two_runs_of_a_day_and_the_books_settled(tmp_path: Path) -> None:
+    env = os.environ | {"FRAMETALLY_DATA_DIR": str(tmp_path / "data"), "FRAMETALLY_DETECTOR": "pixels"}
+
+    def frametally(*arguments: str) -> str:
+        command = [sys.executable, "-m", "frametally", *arguments]
+        done = subprocess.run(command, env=env, cwd=tmp_path, check=True, stdout=subprocess.PIPE, text=True)
+        return done.stdout
+
+    picture = np.full((60, 80, 3), 255, np.uint8)
+    (tmp_path / "gate").mkdir()
+    assert cv2.imwrite(str(tmp_path / "gate" / "cam_20260101_080000.jpg"), picture)
+    frametally("produce", "--time-pattern", "cam_%Y%m%d_%H%M%S", str(tmp_path / "gate"))
+    frametally("consume", "--until-caught-up")
+    output = tmp_path / "data" / "store" / "mapreduce-output"
+    for number in range(5):
+        frametally("aggregate", "--all")
+        for path in output.rglob("*"):  # as if it had been some hours ago
+            seconds = path.stat().st_mtime - 2 * HOUR_S
+            os.utime(path, (seconds, seconds))
+        assert len([*output.rglob("run=*")]) == number + 1
+        if number == 0:
+            frametally("index")
+    counted = frametally("export")
+    assert "store: 3 superseded runs removed" in frametally("index")
+    assert len([*output.rglob("run=*/_SUCCESS")]) == 2
+    assert "superseded" not in frametally("index")
+    assert "settled" in frametally("status")
+    assert frametally("export") == counted
+    assert ",white," in counted
