@@ -49,6 +49,7 @@ class MediaManifest(Record, frozen=True, kw_only=True):
         state: `producing` until the whole medium has been announced, then `complete`.
         announced_frames: For a video, a bitmap over decode indices: bit `i % 8` of byte `i // 8`.
         announced_pictures: For pictures, the sorted image names (`<captured_at_ms>-<12 hex>`) announced.
+        runs: Of a video, its runs of frames (see `rules.overlaps`); empty in manifests of earlier versions.
         revision: How often the medium has been forgotten or put right: its frames are announced as of
             `keys.media_id(sha256, revision)`, those of earlier revisions count no longer.
     """
@@ -69,6 +70,7 @@ class MediaManifest(Record, frozen=True, kw_only=True):
     state: Literal["producing", "complete"]
     announced_frames: bytes = b""
     announced_pictures: list[str] = []
+    runs: list[tuple[int, int]] = []
     revision: int = 0
 
 
@@ -303,7 +305,7 @@ class Run(Record, frozen=True, kw_only=True):
         prefix: Folder of the part files in the object store.
         parts: Names of the part files, in order.
         inputs_sha256: Over the keys of the segments that hold frames of this day (or, if objects are tracked,
-            of the minute before or after it), and the tombstones that touch it.
+            of the minute before or after it), and the tombstones and overlaps of media that touch it.
         frames: Distinct frames counted.
         duplicates_dropped: Lines that repeated a frame.
         track_parts: Names of the files of its tracks, in order (`keys.tracks_folder`).

@@ -137,6 +137,7 @@ class _Aggregation:
         self._surroundings = cache(
             lambda: look_around(
                 self._store,
+                plan.manifests,
                 unusable=self._unusable | {item.name for item in plan.skipped},
                 with_dead_letters=plan.with_dead_letters,
                 chain_breaks=plan.chain_breaks,
@@ -288,7 +289,10 @@ class _Aggregation:
 def settings_params(settings: Settings) -> CountParams:
     """Return what the deployment's settings say to count."""
     return CountParams(
-        settings.interval_s, **settings.counted_boxes()._asdict(), tracking=_tracking(settings)
+        settings.interval_s,
+        **settings.counted_boxes()._asdict(),
+        tracking=_tracking(settings),
+        overlaps=settings.count_overlaps,
     )
 
 

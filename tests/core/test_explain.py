@@ -16,6 +16,7 @@ from frametally import keys
 from frametally.books.bars import NoSuchBar, find_bar
 from frametally.books.evidence import frames_of_bar
 from frametally.errors import Misconfigured, Retryable
+from frametally.media.overlapping import not_counted_in
 from frametally.opening import open_count_index, open_ledger
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
@@ -78,7 +79,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def explained(store: MemoryStore, ledger: Ledger, from_ms: int, to_ms: int, **options: object) -> list:
-    options = {"labels": ["car"], "limits": LIMITS} | options
+    gone = not_counted_in(ledger, "first")
+    options = {"labels": ["car"], "limits": LIMITS, "not_counted": gone} | options
     return list(
         frames_of_bar(store, ledger, model=MODEL, source="cam", from_ms=from_ms, to_ms=to_ms, **options)
     )

@@ -14,6 +14,7 @@ from tests.fakes.records import make_frame
 from frametally import keys
 from frametally.books.evidence import find_line
 from frametally.errors import Misconfigured, Poison
+from frametally.media.overlapping import not_counted_in
 from frametally.opening import open_ledger
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing
@@ -153,6 +154,7 @@ def test_a_forgotten_frame_is_found_no_longer(ledger: Ledger) -> None:
             source=frame.source,
             captured_at_ms=frame.captured_at_ms,
             image_path=frame.image_path,
+            not_counted=not_counted_in(ledger, "first"),
         )
 
     assert find(wanted) is None
@@ -184,6 +186,7 @@ def test_a_frame_is_found_with_its_boxes_and_of_two_versions_the_one_that_counts
             source=wanted.source,
             captured_at_ms=wanted.captured_at_ms,
             image_path=image_path,
+            not_counted={},
         )
 
     assert find(MODEL, wanted.image_path) == min(wanted, other, key=encode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import zoneinfo
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -14,6 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests.fakes.memory import MemoryLog, MemoryStore
 
@@ -23,7 +25,6 @@ from frametally.errors import Misconfigured
 from frametally.media import corrections, finding, forgetting
 from frametally.media.manifests import (
     find_manifest,
-    forgotten_by,
     list_manifests,
     list_tombstones,
     media_of,
@@ -31,6 +32,7 @@ from frametally.media.manifests import (
     pictures_identity,
     touches,
 )
+from frametally.media.overlapping import not_counted
 from frametally.media.sources import joined, source_names
 from frametally.media.stored_images import bitmap_of
 from frametally.opening import open_count_index, open_ledger
@@ -198,12 +200,12 @@ class World:
 
     def counting(self) -> set[str]:
         """Identities of the frames that count, as everyone who reads segments finds them."""
-        forgotten = forgotten_by(list_tombstones(self.store))
+        gone = not_counted(list_manifests(self.store), list_tombstones(self.store), "first")
         frames = [
             frame
             for key in list_segments(self.store)
             for frame in read_segment(self.store, key).frames()
-            if not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
+            if not is_forgotten(frame.media, frame.captured_at_ms, gone)
         ]
         return set(one_line_per_frame((frame.image_path, encode(frame)) for frame in frames))
 
@@ -261,7 +263,9 @@ def world() -> World:
 def balanced(status: Status) -> bool:
     """Whether the left side of the books is settled: nothing has been counted in these tests."""
     return not status.broken and all(
-        books.expected == books.announced == books.detected + books.dead_lettered + books.forgotten
+        books.expected
+        == books.announced
+        == books.detected + books.dead_lettered + books.forgotten + books.overlapped
         for books in status.sources
     )
 
@@ -310,7 +314,7 @@ def test_a_tombstone_touches_the_days_on_which_its_frames_can_be(
 
 def test_a_forgotten_medium_is_in_no_count_and_the_books_balance(world: World, tmp_path: Path) -> None:
     kept = world.produce_video("kept.mp4", "cam")
-    gone = world.produce_video("gone.mp4", "cam", start_ms=START_MS + 500)
+    gone = world.produce_video("gone.mp4", "cam", start_ms=START_MS + 6_000)
     world.detect()
     assert len(world.counting()) == 12
     [target] = world.forget(finding.find_media(world.store, "gone.mp4"), tmp_path)
@@ -353,7 +357,7 @@ def test_forgetting_a_revision_leaves_the_manifest_of_a_later_one(tmp_path: Path
 
 def test_a_range_is_forgotten_of_all_media_of_a_source(world: World, tmp_path: Path) -> None:
     world.produce_video("a.mp4", "Gate")
-    world.produce_video("b.mp4", "Gate", start_ms=START_MS + 4_000)
+    world.produce_video("b.mp4", "Gate", start_ms=START_MS + 6_000)
     world.produce_video("c.mp4", "Yard")
     world.detect()
     targets = world.forget(
@@ -402,6 +406,8 @@ def test_a_video_put_to_another_time_counts_as_if_it_had_been_so_from_the_start(
     right.detect()
     assert world.counting() == right.counting()
     assert balanced(world.status(tmp_path))
+    if abs(shift_ms) < DAY_MS:  # half a second later all but its last is a moment of the other's
+        assert len(world.counting()) == 6 + (1 if shift_ms > 0 else 3)
     assert media_of(other) in {media_of(manifest) for manifest in list_manifests(world.store)}
     if delete_images:
         assert {i.key for i in world.store.list(keys.IMAGES)} == {
@@ -454,7 +460,7 @@ def test_pictures_put_to_another_time_go_to_the_days_where_they_belong(
 
 
 def test_a_renamed_source_is_merged_with_the_one_that_has_the_name(world: World, tmp_path: Path) -> None:
-    world.produce_video("a.mp4", "Gate")
+    world.produce_video("a.mp4", "Gate", start_ms=START_MS + 10_000)
     world.produce_pictures("Gate", [START_MS, START_MS + DAY_MS])
     world.produce_pictures("Front door", [START_MS, START_MS + 3_000])
     world.detect()
@@ -637,3 +643,44 @@ def test_a_time_on_the_command_line_is_read_in_the_zone_that_is_asked_for(text: 
 def test_what_is_no_time_is_refused_with_an_example_of_one(text: str) -> None:
     with pytest.raises(Misconfigured, match=r"--from .* 2026-05-01T08:00:00\+02:00"):
         parse_time_ms("--from", text, zoneinfo.ZoneInfo("Europe/Berlin"))
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["produce", "produce", "forget", "retime"]), st.integers(0, 2), st.integers(0, 12)
+    ),
+    min_size=3,
+    max_size=9,
+)
+
+
+@given(steps)
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_whatever_is_produced_forgotten_and_retimed_ends_as_if_right_from_the_start(
+    done: list[tuple[str, int, int]],
+) -> None:
+    world, right = World(), World()
+    for one in (world, right):
+        one.log.create_topic(TOPIC, 2)
+    there: dict[str, int] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for what, number, seconds in done:
+            name, start_ms = f"{number}.mp4", START_MS + 500 * seconds
+            if what == "produce" and name not in there:
+                there[name] = start_ms
+                world.produce_video(name, "cam", start_ms=start_ms, frames=range(6 + number))
+            elif what == "forget" and there.pop(name, None) is not None:
+                world.forget(finding.find_media(world.store, name), Path(folder), delete_images=True)
+            elif what == "retime" and name in there:
+                there[name] = start_ms
+                world.retime(name, start_ms, delete_images=True)
+            if seconds % 2:
+                world.detect()
+        world.detect()
+        assert balanced(world.status(Path(folder)))
+    for name, start_ms in sorted(there.items(), reverse=True):
+        right.produce_video(name, "cam", start_ms=start_ms, frames=range(6 + int(name[0])))
+    right.detect()
+    assert world.counting() == right.counting()
+    times = [int(path.rpartition("/")[2].split("-")[0]) for path in world.counting()]
+    assert len(times) == len(set(times))

@@ -153,5 +153,5 @@ def test_a_plan_with_many_tombstones_gives_each_segment_its_own(footage: Footage
         DayPlan((day.model, 60, "2026-01-01"), None, 1, [first], None, (stone,)),  # type: ignore[arg-type]
         DayPlan((day.model, 60, "2026-01-02"), None, 1, [second], None),  # type: ignore[arg-type]
     ]
-    plan = CountingPlan(None, plans, [], [], {}, [], {}, [], {})  # type: ignore[arg-type]
-    assert plan.forgotten() == {first: {MEDIUM: [(None, None)]}}
+    plan = CountingPlan(None, plans, [], [], [], {}, [], {}, [], {})  # type: ignore[arg-type]
+    assert plan.not_counted() == {first: {MEDIUM: [(None, None)]}}

@@ -25,6 +25,7 @@ SETTINGS = {
         "count_min_side_px",
         "count_labels",
         "count_objects",
+        "count_overlaps",
         "min_tracking_fps",
         "track_confidence",
         "track_weak_confidence",

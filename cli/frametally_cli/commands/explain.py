@@ -10,6 +10,7 @@ import click
 from frametally.books.bars import ExplainedBar, find_bar
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.verdict import BEHIND
+from frametally.media.overlapping import not_counted_in
 from frametally.media.sources import source_of
 from frametally.rules.times import DAY_S, utc
 from frametally_cli.console import output as console
@@ -56,6 +57,7 @@ def explain(
             from_ms=bar.start_ms,
             to_ms=bar.end_ms,
             limits=ports.settings.counted_boxes(),
+            not_counted=not_counted_in(ledger, ports.settings.count_overlaps),
         )
         total, shown = 0, []
         for counted in frames:

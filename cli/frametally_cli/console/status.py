@@ -23,6 +23,7 @@ _FIGURES = {
     "detected": "detected",
     "dead letters": "dead_lettered",
     "forgotten": "forgotten",
+    "overlapped": "overlapped",
     "counted": "counted",
     "indexed": "indexed",
 }
@@ -39,8 +40,9 @@ def print_status(status: Status) -> None:
         collapse_padding=True,
     )
     shown = dict(_FIGURES)
-    if not any(books.forgotten for books in status.sources):
-        del shown["forgotten"]
+    for rare in ("forgotten", "overlapped"):
+        if not any(getattr(books, rare) for books in status.sources):
+            del shown[rare]
     table.add_column("source", no_wrap=True)
     for title in shown:
         table.add_column(title, justify="right", min_width=max(map(len, title.split())))
@@ -53,6 +55,12 @@ def print_status(status: Status) -> None:
     out.print(table)
     if any(books.file_time for books in status.sources):
         out.print("* its time is only its files' modification date")
+    for books in status.sources:
+        if books.overlapped:
+            out.print(
+                f"{plain(books.source_name)}: {books.overlapped} frames of overlapping footage, not counted; "
+                "see `frametally quality`"
+            )
     print_pace(status)
     for cause, letters in status.dead_letters.items():
         out.print(f"dead letters, {cause}: {letters}; see `frametally dead-letters list`")
@@ -72,7 +80,7 @@ def print_status(status: Status) -> None:
         out.print(Text.assemble(("broken: ", "bold red"), line))
     if not status.behind and not status.broken:
         out.print(
-            "settled: expected = announced = detected + dead letters + forgotten, "
+            "settled: expected = announced = detected + dead letters + forgotten + overlapped, "
             "detected = counted = indexed"
         )
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from frametally.errors import Poison, Retryable
-from frametally.media.manifests import forgotten_by
 from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.records import Detection, FrameDetections, decode
 from frametally.rules.counted_boxes import CountedBoxes
@@ -41,26 +40,26 @@ def frames_of_bar(
     from_ms: int,
     to_ms: int,
     limits: CountedBoxes,
+    not_counted: Forgotten,
     after: tuple[int, str] | None = None,
 ) -> Iterator[ProvedFrame]:
     """Yield every frame of `[from_ms, to_ms)` with counted boxes of `labels`, by event time and image_path.
 
     Reads those bytes of those segments in which such frames can stand, some minutes of event time at once.
-    The caller has brought the ledger up to the store. No labels are all labels; with `after`, the
-    `(captured_at_ms, image_path)` of the last frame that was shown, it goes on behind that one.
+    The caller has brought the ledger up to the store, and tells what is `not_counted`. No labels are all
+    labels; with `after`, the `(captured_at_ms, image_path)` of the last frame shown, it goes on behind it.
 
     Raises:
         ObjectMissing: A segment has gone since the ledger was refreshed.
         Retryable: The store or the ledger is away, or a segment came cut short.
     """
     counts = limits.rule()
-    forgotten = forgotten_by(ledger.tombstones())
     window_from = from_ms if after is None else max(from_ms, after[0])
     parts = ledger.parts(model, source, from_ms=window_from, to_ms=to_ms)
     while parts := [part for part in parts if part.last_ms >= window_from]:
         window_from = max(window_from, min(part.first_ms for part in parts))
         window_to = min(to_ms, window_from - window_from % _WINDOW_MS + _WINDOW_MS)
-        for frame in _frames(store, parts, (model, source), (window_from, window_to), forgotten):
+        for frame in _frames(store, parts, (model, source), (window_from, window_to), not_counted):
             boxes = [box for box in filter(counts, frame.detections) if not labels or box.label in labels]
             if boxes and (after is None or _place(frame) > after):
                 yield ProvedFrame(frame, boxes)
@@ -77,6 +76,7 @@ def find_line(
     source: str,
     captured_at_ms: int,
     image_path: str,
+    not_counted: Forgotten,
 ) -> FrameDetections | None:
     """Return the detections of one frame as they were counted, or None if no segment of the model holds it.
 
@@ -84,8 +84,7 @@ def find_line(
     """
     window = (captured_at_ms, captured_at_ms + 1)
     parts = ledger.parts(model, source, from_ms=window[0], to_ms=window[1])
-    forgotten = forgotten_by(ledger.tombstones())
-    found = _frames(store, parts, (model, source), window, forgotten)
+    found = _frames(store, parts, (model, source), window, not_counted)
     return next((frame for frame in found if frame.image_path == image_path), None)
 
 
@@ -94,7 +93,7 @@ def _frames(
     parts: Sequence[SegmentPart],
     model_and_source: tuple[str, str],
     window: tuple[int, int],
-    forgotten: Forgotten,
+    not_counted: Forgotten,
 ) -> list[FrameDetections]:
     """Return each frame of a window of event time once, by time, then image_path."""
     lines = []
@@ -109,7 +108,7 @@ def _frames(
             if (
                 (frame.model, frame.source) == model_and_source
                 and window[0] <= frame.captured_at_ms < window[1]
-                and not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
+                and not is_forgotten(frame.media, frame.captured_at_ms, not_counted)
             ):
                 lines.append((frame.image_path, line))
     kept = one_line_per_frame(lines).values()

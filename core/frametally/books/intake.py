@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import msgspec
-
 from frametally import keys
 from frametally.books.runs import read_run
 from frametally.errors import Misconfigured, Poison
+from frametally.media.manifests import without_names
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.records import (
     DeadLetter,
@@ -95,8 +94,8 @@ def take_object(store: ObjectStore, info: ObjectInfo, kind: str) -> TakenObject 
         return None
     except Poison as error:
         return TakenObject(info, problem=f"{info.key}: {error}")
-    if isinstance(record, MediaManifest):  # what has been announced can be a megabyte, and nobody asks here
-        record = msgspec.structs.replace(record, announced_frames=b"", announced_pictures=[])
+    if isinstance(record, MediaManifest):
+        record = without_names(record)
     return TakenObject(info, encode(record).decode())
 
 

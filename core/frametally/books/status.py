@@ -1,9 +1,10 @@
-"""The books: per source, expected = announced = detected + dead-lettered + forgotten, and
+"""The books: per source, expected = announced = detected + dead-lettered + forgotten + overlapped, and
 detected = counted = indexed.
 
 All figures are distinct frames, read from the ledger (brought up to the store first), the log and the count
 index as they are now. Frames of a revision that is forgotten as a whole are in none of them: their
-medium's manifest is gone or speaks of a later revision. Frames of a range that is forgotten are `forgotten`.
+medium's manifest is gone or speaks of a later revision. Frames of a range that is forgotten are `forgotten`;
+those that are not, but lost to a medium that overlaps theirs, are `overlapped`.
 """  # noqa: D205 - the equation is one sentence
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from frametally.books.offsets import (
 )
 from frametally.books.verdict import SourceLine, StageLine, exit_code, judge, stages_behind
 from frametally.media.manifests import by_source, forgotten_by, media_of, sources_timed_by_file
+from frametally.media.overlapping import not_counted
 from frametally.media.sources import source_names
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
 from frametally.ports.frame_log import FrameLog
@@ -72,12 +74,17 @@ class Status(NamedTuple):
 
 
 class _Detected(NamedTuple):
-    """Distinct frames by source; `gone` are all that count no longer, `forgotten` those in the equation."""
+    """Distinct frames by source; `gone` are all that count no longer, the others those in the equation."""
 
     detected: Counter[str]
     dead_lettered: Counter[str]
     forgotten: Counter[str]
+    overlapped: Counter[str]
     gone: Counter[str]
+
+    @property
+    def handled(self) -> Counter[str]:
+        return self.detected + self.dead_lettered + self.forgotten + self.overlapped
 
 
 def read_status(
@@ -133,7 +140,7 @@ class _Books:
         )
         behind = [_to_detect(log, topic) for log in logs if log.waiting] + behind
         behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
-        dead = self._dead_letters(model)
+        dead = self._dead_letters(model, manifests)
         return Status(
             model=model,
             sources=sources,
@@ -176,7 +183,7 @@ class _Books:
         by_file_date = sources_timed_by_file(manifests)
         newest = self.ledger.newest_frames(model) if model else {}
         sources = []
-        for source in sorted({*names, *found.detected, *found.dead_lettered, *found.forgotten, *counted}):
+        for source in sorted({*names, *found.handled, *counted}):
             of_source = media.get(source, [])
             sources.append(
                 SourceLine(
@@ -191,17 +198,21 @@ class _Books:
                     producing=any(manifest.state == "producing" for manifest in of_source),
                     file_time=source in by_file_date,
                     forgotten=found.forgotten[source],
+                    overlapped=found.overlapped[source],
                     newest_captured_at_ms=newest.get(source),
                 )
             )
         return sources
 
     def _detected(self, model: str | None, manifests: list[MediaManifest]) -> _Detected:
-        result = _Detected(Counter(), Counter(), Counter(), Counter())
+        result = _Detected(Counter(), Counter(), Counter(), Counter(), Counter())
         current = {media_of(manifest) for manifest in manifests}
-        forgotten = forgotten_by(self.ledger.tombstones())
+        stones = self.ledger.tombstones()
+        forgotten = forgotten_by(stones)
+        all_gone = not_counted(manifests, stones, self.settings.count_overlaps)
         for tally in self.ledger.tallies(model) if model else []:
-            gone = self._forgotten_of(model, tally, forgotten)
+            gone = self._gone_of(model, tally, all_gone)
+            of_forgotten = sum(self._gone_of(model, tally, forgotten))
             if gone[0]:
                 result.gone[tally.source] += gone[0]
             if tally.media not in current and gone == (tally.detected, tally.dead_lettered):
@@ -209,16 +220,17 @@ class _Books:
             for counter, frames in (
                 (result.detected, tally.detected - gone[0]),
                 (result.dead_lettered, tally.dead_lettered - gone[1]),
-                (result.forgotten, sum(gone)),
+                (result.forgotten, of_forgotten),
+                (result.overlapped, sum(gone) - of_forgotten),
             ):
                 if frames:
                     counter[tally.source] += frames
         return result
 
-    def _forgotten_of(self, model: str | None, tally: FrameTally, forgotten: Forgotten) -> tuple[int, int]:
-        """Return frames of a tally, detected and dead-lettered, that are forgotten."""
+    def _gone_of(self, model: str | None, tally: FrameTally, gone: Forgotten) -> tuple[int, int]:
+        """Return frames of a tally, detected and dead-lettered, that count no longer."""
         detected = dead_lettered = 0
-        for from_ms, to_ms in merged(forgotten.get(tally.media, ())):
+        for from_ms, to_ms in merged(gone.get(tally.media, ())):
             if from_ms is None and to_ms is None:
                 return tally.detected, tally.dead_lettered
             of_range = self.ledger.tally_between(
@@ -227,14 +239,14 @@ class _Books:
             detected, dead_lettered = detected + of_range[0], dead_lettered + of_range[1]
         return detected, dead_lettered
 
-    def _dead_letters(self, model: str | None) -> list[tuple[str, str]]:
-        """Return source and cause of the open dead letters, but those of frames that are forgotten."""
-        forgotten = forgotten_by(self.ledger.tombstones())
+    def _dead_letters(self, model: str | None, manifests: list[MediaManifest]) -> list[tuple[str, str]]:
+        """Return source and cause of the open dead letters, but those of frames that count no longer."""
+        gone = not_counted(manifests, self.ledger.tombstones(), self.settings.count_overlaps)
         dead = self.ledger.dead_frames(model) if model else []
         return [
             (letter.source, letter.cause)
             for letter in dead
-            if not is_forgotten(letter.media, letter.captured_at_ms or 0, forgotten)
+            if not is_forgotten(letter.media, letter.captured_at_ms or 0, gone)
         ]
 
     def _indexed(self, model: str | None, interval_s: int | None) -> Counter[str]:

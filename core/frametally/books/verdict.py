@@ -33,6 +33,7 @@ class SourceLine(NamedTuple):
         producing: Whether a medium has not been announced as a whole.
         file_time: Whether a medium's time is only its file's modification date.
         forgotten: Frames in segments that are forgotten, of media that are not forgotten as a whole.
+        overlapped: Frames in segments that do not count, as another medium of the source has their moment.
         newest_captured_at_ms: Event time of the newest frame in a segment; None if there is none.
     """
 
@@ -47,6 +48,7 @@ class SourceLine(NamedTuple):
     producing: bool
     file_time: bool
     forgotten: int
+    overlapped: int
     newest_captured_at_ms: int | None
 
 
@@ -91,7 +93,7 @@ def judge(
     behind: list[str] = []
     broken: list[str] = []
     for books in sources:
-        handled = books.detected + books.dead_lettered + books.forgotten
+        handled = books.detected + books.dead_lettered + books.forgotten + books.overlapped
         if books.producing or books.announced < books.expected:
             behind.append(
                 f"{books.source}: {max(books.expected - books.announced, 0)} frames to announce; "
@@ -102,7 +104,7 @@ def judge(
         elif handled > books.announced or books.announced > books.expected:
             broken.append(
                 f"{books.source}: expected {books.expected}, announced {books.announced}, but detected, "
-                f"dead-lettered and forgotten {handled}: frames that no medium accounts for"
+                f"dead-lettered, forgotten and overlapped {handled}: frames that no medium accounts for"
             )
         elif handled < books.announced and drained:
             broken.append(
@@ -140,6 +142,7 @@ def _compare(
     if right < left:
         behind.append(f"{source}: {left - right} frames to {step.verb}; run `{step.command}`")
     elif 0 < right - left <= may_be_too_many:
-        behind.append(f"{source}: {right - left} forgotten frames still {step.done}; run `{step.command}`")
+        too_many = f"{source}: {right - left} frames that count no longer are still {step.done}"
+        behind.append(f"{too_many}; run `{step.command}`")
     elif right > left:
         broken.append(f"{source}: {right} frames {step.done}, only {left} {step.before}")

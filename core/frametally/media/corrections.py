@@ -33,6 +33,7 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import FrameAnnouncement, MediaManifest, decode, encode
+from frametally.rules.overlaps import joined_runs
 from frametally.rules.tombstones import is_forgotten, merged
 from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
@@ -236,6 +237,7 @@ class _Targets:
             frames_announced=len(frames),
             state=old.state if whole else "producing",
             announced_frames=bitmap_of([frame.frame_index for frame in frames]),
+            runs=joined_runs((time_ms, time_ms) for time_ms in times),
             revision=self.revision_of(old.sha256),
         )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import get_args
+
+import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.process.reports import Skipped
 from frametally.records import MediaManifest, RecordT, TimeSource, decode
 from frametally.rules.tombstones import Range, forgotten_ranges
 from frametally.undo_records import Tombstone
@@ -24,8 +26,7 @@ def list_manifests(store: ObjectStore) -> list[MediaManifest]:
     Raises:
         Poison: A manifest does not parse; the message names its key.
     """
-    manifests = list(_read_all(store, keys.MEDIA, MediaManifest))
-    return sorted(manifests, key=lambda m: (m.source, m.first_captured_at_ms or 0, m.sha256))
+    return _sorted(_read_all(store, keys.MEDIA, MediaManifest))
 
 
 def by_source(manifests: Iterable[MediaManifest]) -> dict[str, list[MediaManifest]]:
@@ -36,11 +37,23 @@ def by_source(manifests: Iterable[MediaManifest]) -> dict[str, list[MediaManifes
     return dict(found)
 
 
-def readable_manifests(store: ObjectStore) -> Iterator[MediaManifest]:
-    """Yield the manifests that can be read; damaged ones are others' to name."""
+def read_manifests(store: ObjectStore) -> tuple[list[MediaManifest], list[Skipped]]:
+    """Return the manifests that can be read, sorted likewise, without what can be long; and the others."""
+    manifests, skipped = [], []
     for info in store.list(keys.MEDIA):
-        with suppress(ObjectMissing, Poison):
-            yield decode(store.get(info.key), MediaManifest)
+        try:
+            manifests.append(without_names(decode(store.get(info.key), MediaManifest)))
+        except ObjectMissing:
+            continue  # removed since it was listed
+        except Poison as error:
+            what = "what it overlaps with may count twice until it is restored"
+            skipped.append(Skipped(info.key, f"{error}; {what}"))
+    return _sorted(manifests), skipped
+
+
+def without_names(manifest: MediaManifest) -> MediaManifest:
+    """Return the manifest without which frames have been announced: that can be a megabyte."""
+    return msgspec.structs.replace(manifest, announced_frames=b"", announced_pictures=[])
 
 
 def find_manifest(store: ObjectStore, sha256: str) -> MediaManifest | None:
@@ -101,6 +114,10 @@ def next_revision(store: ObjectStore, sha256: str) -> int:
     """Return the revision of a medium that is produced without a manifest: above all that are forgotten."""
     revisions = (keys.forgotten_revision(info.key) for info in store.list(f"{keys.TOMBSTONES}/{sha256}"))
     return max((revision + 1 for revision in revisions if revision is not None), default=0)
+
+
+def _sorted(manifests: Iterable[MediaManifest]) -> list[MediaManifest]:
+    return sorted(manifests, key=lambda m: (m.source, m.first_captured_at_ms or 0, m.sha256))
 
 
 def _read_all(store: ObjectStore, folder: str, record_type: type[RecordT]) -> Iterator[RecordT]:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings
 
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_S
 
 
@@ -32,6 +33,11 @@ class CountingSettings(BaseSettings):
     count_labels: str = Field("", description="Labels to count, separated by commas; empty: all.")
     count_objects: bool = Field(
         True, description="Whether unique objects (visits) are counted too, by tracking boxes through time."
+    )
+    count_overlaps: OverlapWinner = Field(
+        "first",
+        description="Of media of one source that overlap in time, which counts there: the one that begins "
+        "`first` or `last`, or `all`.",
     )
     min_tracking_fps: float = Field(
         5.0,

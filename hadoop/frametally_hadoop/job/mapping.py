@@ -3,8 +3,8 @@
 Standard library only. A task's input is manifest lines. Each is a split: one segment, or several with an
 `ENTRY_SEPARATOR` between them. A segment is its URL, then, each after a TAB and each optional, the days to
 count (whole days since 1970-01-01 UTC, separated by commas; none: all of them), the name that it has in
-reports (none: its URL without the query, where a presigned one is signed) and what is forgotten (see
-`tombstones.Forgotten`, as a JSON object).
+reports (none: its URL without the query, where a presigned one is signed) and what does not count, forgotten
+or lost to an overlapping medium (see `tombstones.Forgotten`, as a JSON object).
 
 Four kinds of pairs come out, keys as JSON arrays:
 

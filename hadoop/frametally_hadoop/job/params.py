@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_S
 from frametally_hadoop.job.tracks.params import TrackParams, from_fields
 
@@ -23,6 +24,7 @@ class CountParams(NamedTuple):
         interval_s: Length of the base interval in seconds.
         min_confidence: As `min_side` and `labels`, see `CountedBoxes`.
         tracking: How unique objects are told; None: they are not counted.
+        overlaps: Which of overlapping media counts; planning goes by it.
     """
 
     interval_s: int = 60
@@ -30,6 +32,7 @@ class CountParams(NamedTuple):
     min_side: int = 0
     labels: tuple[str, ...] = ()
     tracking: TrackParams | None = TrackParams()
+    overlaps: OverlapWinner = "first"
 
     @property
     def counted_boxes(self) -> CountedBoxes:
@@ -39,6 +42,8 @@ class CountParams(NamedTuple):
     def digest(self) -> str:
         """Return 8 hex over what changes counts, without the interval (it stands in the key beside it)."""
         identity = [COUNTING_VERSION, self.min_confidence, self.min_side, self.labels, self.tracking]
+        if self.overlaps != "first":  # counts of earlier versions, where nothing overlaps, are such counts
+            identity.append(self.overlaps)
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 
     def to_argument(self) -> str:

@@ -10,12 +10,14 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days
 from frametally.errors import Misconfigured, Poison
-from frametally.media.manifests import forgotten_by, list_tombstones, touches
+from frametally.media.manifests import forgotten_by, list_tombstones, read_manifests, touches
+from frametally.media.overlapping import overlaps_of
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped
-from frametally.records import Run
-from frametally.rules.times import DAY_MS
-from frametally.rules.tombstones import Range
+from frametally.records import MediaManifest, Run
+from frametally.rules.overlaps import Overlap, lost_ranges
+from frametally.rules.times import DAY_MS, days_of_span
+from frametally.rules.tombstones import Range, merged
 from frametally.segments.contents import list_segment_infos
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import CountParams
@@ -28,6 +30,8 @@ from frametally_hadoop.planning.segment_notes import (
 )
 from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
 
+_MOST_DAYS = 366
+
 
 class DayPlan(NamedTuple):
     """One day to count.
@@ -38,6 +42,7 @@ class DayPlan(NamedTuple):
             objects are tracked, of the margin before or after it.
         current: The day's current run, None if there is none.
         tombstones: Those that touch what the day is counted from.
+        overlaps: Those of its sources' media, as far as they touch what the day is counted from.
         versions: Of the segments, in their order, as the store lists them.
         is_whole: Whether no segment with frames of it, as far as is known, is left out as damaged.
     """
@@ -48,6 +53,7 @@ class DayPlan(NamedTuple):
     segments: list[str]
     current: Run | None
     tombstones: tuple[Tombstone, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
     versions: tuple[str, ...] = ()
     is_whole: bool = True
 
@@ -57,7 +63,7 @@ class DayPlan(NamedTuple):
         return self.current.inputs_sha256 if self.current else None
 
     def inputs_sha256(self, corrupt_lines: Mapping[str, Collection[int]] | None = None) -> str:
-        """Return the identity of what the day is counted from: settings, day, segments, what is forgotten.
+        """Return the identity of what the day is counted from: settings, day, segments, what does not count.
 
         Args:
             corrupt_lines: By segment key, numbers of lines that were set aside. As they are part of the
@@ -69,6 +75,8 @@ class DayPlan(NamedTuple):
             digest.update(f"{segment} without lines {lines}\n".encode() if lines else f"{segment}\n".encode())
         for stone in sorted((stone.media, str(stone.from_ms), str(stone.to_ms)) for stone in self.tombstones):
             digest.update(f"without {' '.join(stone)}\n".encode())
+        for media, ranges in sorted(lost_ranges(self.overlaps).items()):
+            digest.update(f"overlapped {media} {ranges}\n".encode())
         return digest.hexdigest()
 
     def state_sha256(self) -> str:
@@ -88,8 +96,9 @@ class CountingPlan(NamedTuple):
         stale: Days to count, sorted.
         up_to_date: Days that need nothing, sorted.
         tombstones: All there are.
+        manifests: Every medium's; None if one cannot be read.
         days_of_segment: By segment key, its days that are stale, as whole days since 1970.
-        skipped: Segments that cannot be used.
+        skipped: Segments that cannot be used, and manifests that cannot be read.
         size_of: Bytes of every segment that can.
         with_dead_letters: Keys of those that hold some.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
@@ -99,20 +108,25 @@ class CountingPlan(NamedTuple):
     stale: list[DayPlan]
     up_to_date: list[DayPlan]
     tombstones: list[Tombstone]
+    manifests: list[MediaManifest] | None
     days_of_segment: dict[str, list[int]]
     skipped: list[Skipped]
     size_of: dict[str, int]
     with_dead_letters: list[str]
     chain_breaks: dict[str, list[str]]
 
-    def forgotten(self) -> dict[str, dict[str, list[Range]]]:
-        """Return, by segment key, what is forgotten of the stale days that are counted from it."""
-        stones: dict[str, dict[str, Tombstone]] = defaultdict(dict)
+    def not_counted(self) -> dict[str, dict[str, list[Range]]]:
+        """Return, by segment key, what does not count of the stale days that are counted from it."""
+        ranges: dict[str, dict[str, list[Range]]] = defaultdict(lambda: defaultdict(list))
         for day in self.stale:
-            touching = {keys.tombstone_key(s.media, s.from_ms, s.to_ms): s for s in day.tombstones}
-            for segment in day.segments if touching else ():
-                stones[segment].update(touching)
-        return {segment: forgotten_by(found.values()) for segment, found in stones.items()}
+            gone = [*forgotten_by(day.tombstones).items(), *lost_ranges(day.overlaps).items()]
+            for segment in day.segments if gone else ():
+                for media, of_day in gone:
+                    ranges[segment][media] += of_day
+        return {
+            segment: {media: merged(of_media) for media, of_media in sorted(found.items())}
+            for segment, found in ranges.items()
+        }
 
 
 def make_plan(
@@ -133,11 +147,15 @@ def make_plan(
     current = current_days(store)
     tombstones = list_tombstones(store)
     headers = _read_headers(store, notes, unusable, progress)
+    # The manifests last: they then speak of all frames that stand in the segments.
+    manifests, unreadable = read_manifests(store)
+    overlaps = overlaps_of(manifests, tombstones, params.overlaps)
+    touching = _Touching(tombstones, overlaps, 0 if params.tracking is None else MARGIN_MS)
     days = _group_by_day(headers.usable, params)
     stale: list[DayPlan] = []
     up_to_date: list[DayPlan] = []
     for day in filter(lambda day: selection.has(day.day), days):
-        plan = _plan_day(day, params, days[day], current.get(day), tombstones, headers.lacking)
+        plan = _plan_day(day, params, days[day], current.get(day), touching, headers.lacking)
         is_stale = selection.recount or plan.current_sha256 != plan.inputs_sha256()
         (stale if is_stale else up_to_date).append(plan)
     return CountingPlan(
@@ -145,9 +163,11 @@ def make_plan(
         stale=stale,
         up_to_date=up_to_date,
         tombstones=tombstones,
+        manifests=None if unreadable else manifests,
         days_of_segment=_days_of_segment(stale),
         skipped=[Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
-        + headers.unreadable,
+        + headers.unreadable
+        + unreadable,
         size_of={note.key: note.size_bytes for note in headers.usable},
         with_dead_letters=[note.key for note in headers.usable if note.dead_letters],
         chain_breaks=breaks_by_model(headers.usable),
@@ -210,7 +230,7 @@ def _plan_day(
     params: CountParams,
     notes: Sequence[SegmentNote],
     current: CurrentDay | None,
-    tombstones: Iterable[Tombstone],
+    touching: _Touching,
     lacking: Collection[tuple[str, int | None]],
 ) -> DayPlan:
     """Plan one day from its segments; `lacking` has the models and days of segments that are left out."""
@@ -221,7 +241,8 @@ def _plan_day(
         sequence=current.sequence + 1 if current else 1,
         segments=[note.key for note in notes],
         current=current.run if current else None,
-        tombstones=_touching(tombstones, day.day, sources, 0 if params.tracking is None else MARGIN_MS),
+        tombstones=touching.tombstones(day.day, sources),
+        overlaps=touching.overlaps(day.day, sources),
         versions=tuple(note.version for note in notes),
         is_whole=(day.model, _day_number(day.day)) not in lacking and (day.model, None) not in lacking,
     )
@@ -235,17 +256,40 @@ def _days_of_segment(stale: Iterable[DayPlan]) -> dict[str, list[int]]:
     return dict(sorted(days.items()))
 
 
-def _touching(
-    stones: Iterable[Tombstone], day: str, sources: Collection[str], margin_ms: int
-) -> tuple[Tombstone, ...]:
-    """Return the tombstones of frames that the day can be counted from."""
-    from_ms = keys.day_start_ms(day) - margin_ms
-    to_ms = from_ms + DAY_MS + 2 * margin_ms
-    return tuple(
-        stone
-        for stone in stones
-        if stone.source in sources and touches(stone, source=stone.source, from_ms=from_ms, to_ms=to_ms)
-    )
+class _Touching:
+    """Tombstones and overlaps of frames that a day can be counted from, `margin_ms` around it included."""
+
+    def __init__(self, stones: Iterable[Tombstone], overlaps: Iterable[Overlap], margin_ms: int) -> None:
+        self._stones = stones
+        self._margin_ms = margin_ms
+        self._overlaps: defaultdict[tuple[str, int | None], list[Overlap]] = defaultdict(list)
+        for overlap in overlaps:
+            days = days_of_span(overlap.from_ms - margin_ms, overlap.to_ms - 1 + margin_ms)
+            for day in days if len(days) <= _MOST_DAYS else [None]:  # None: looked at for each day
+                self._overlaps[overlap.source, day].append(overlap)
+
+    def tombstones(self, day: str, sources: Collection[str]) -> tuple[Tombstone, ...]:
+        from_ms, to_ms = self._window(day)
+        return tuple(
+            stone
+            for stone in self._stones
+            if stone.source in sources and touches(stone, source=stone.source, from_ms=from_ms, to_ms=to_ms)
+        )
+
+    def overlaps(self, day: str, sources: Collection[str]) -> tuple[Overlap, ...]:
+        """Return the day's part of the overlaps: what lies on other days does not make it stale."""
+        from_ms, to_ms = self._window(day)
+        return tuple(
+            one._replace(from_ms=max(one.from_ms, from_ms), to_ms=min(one.to_ms, to_ms))
+            for source in sorted(sources)
+            for at in (_day_number(day), None)
+            for one in self._overlaps.get((source, at), ())
+            if one.from_ms < to_ms and one.to_ms > from_ms
+        )
+
+    def _window(self, day: str) -> tuple[int, int]:
+        start_ms = keys.day_start_ms(day)
+        return start_ms - self._margin_ms, start_ms + DAY_MS + self._margin_ms
 
 
 def _day_number(day: str) -> int:

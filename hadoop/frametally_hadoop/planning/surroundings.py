@@ -8,8 +8,8 @@ from functools import cache
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.errors import FrametallyError, Poison
-from frametally.media.manifests import by_source, list_manifests
+from frametally.errors import FrametallyError
+from frametally.media.manifests import by_source
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
 from frametally.rules.times import DAY_MS, days_of_span
@@ -41,6 +41,7 @@ class Surroundings(NamedTuple):
 
 def look_around(
     store: ObjectStore,
+    manifests: list[MediaManifest] | None,
     *,
     unusable: Collection[str],
     with_dead_letters: Collection[str],
@@ -51,11 +52,6 @@ def look_around(
     Raises:
         Retryable: The store is away.
     """
-    manifests: dict[str, list[MediaManifest]] | None
-    try:
-        manifests = by_source(list_manifests(store))
-    except Poison:
-        manifests = None  # `frametally status` names it
     usable = [key for key in with_dead_letters if key not in unusable]
     known: dict[str, Mapping[str, int] | str] = {}
 
@@ -65,7 +61,7 @@ def look_around(
         return known[manifest.sha256]
 
     return Surroundings(
-        manifests=manifests,
+        manifests=None if manifests is None else by_source(manifests),
         unusable=unusable,
         chain_breaks=chain_breaks,
         dead_images=cache(lambda model: _dead_images(store, model, usable)),

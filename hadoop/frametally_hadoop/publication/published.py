@@ -64,7 +64,7 @@ def compare_frames(
     """Find the frames that the day would lose where nothing was forgotten, and whether nothing else is new.
 
     `frames` are those covered now, by source and start of the interval; `forgotten` are all tombstones, also
-    those of sources of which nothing is left.
+    those of sources of which nothing is left. Where media overlap, nothing is lost either.
     """
     try:
         before = dict(_covered(store, day.current)) if day.current else {}
@@ -76,12 +76,23 @@ def compare_frames(
         end_ms = start_ms + day.key.interval_s * 1000
         return touches(stone, source=loss.source, from_ms=start_ms, to_ms=end_ms)
 
+    def is_overlapped(loss: Loss) -> bool:
+        end_ms = loss.interval_start_ms + day.key.interval_s * 1000
+        return any(
+            one.source == loss.source and one.from_ms < end_ms and one.to_ms > loss.interval_start_ms
+            for one in day.overlaps
+        )
+
     less = [
         Loss(source, start_ms, was, now)
         for (source, start_ms), was in sorted(before.items())
         if (now := frames.get((source, start_ms), 0)) < was
     ]
-    losses = [loss for loss in less if not any(may_be_forgotten(loss, stone) for stone in forgotten)]
+    losses = [
+        loss
+        for loss in less
+        if not any(may_be_forgotten(loss, stone) for stone in forgotten) and not is_overlapped(loss)
+    ]
     gains = any(now > before.get(where, 0) for where, now in frames.items())
     same_settings = day.current is not None and day.current.params == day.params.digest()
     return losses, losses == less and same_settings and not gains

@@ -86,10 +86,10 @@ def count_plan(
     for folder in (job_folder, lines_folder, tracks_folder):
         folder.mkdir()
     outcome = Outcome(DaySpool(lines_folder), DaySpool(tracks_folder, held_lines=_HELD_TRACKS))
-    forgotten = plan.forgotten()
+    not_counted = plan.not_counted()
     sizes = [(key, plan.size_of[key]) for key in plan.days_of_segment]
     manifest = [
-        ENTRY_SEPARATOR.join(_entry(store, plan, key, forgotten, settings.manifest_ttl_s) for key in split)
+        ENTRY_SEPARATOR.join(_entry(store, plan, key, not_counted, settings.manifest_ttl_s) for key in split)
         for split in plan_splits(sizes, split_bytes=settings.split_mb * 1_000_000)
     ]
     decoder = msgspec.json.Decoder(_OfModel)
@@ -124,12 +124,12 @@ def _entry(
     store: ObjectStore,
     plan: CountingPlan,
     key: str,
-    forgotten: dict[str, dict[str, list[Range]]],
+    not_counted: dict[str, dict[str, list[Range]]],
     link_ttl_s: int,
 ) -> str:
     """Return what a manifest says of one segment; see `mapping`."""
     days = ",".join(str(day) for day in plan.days_of_segment[key])
     fields = [store.address(key, ttl_s=link_ttl_s), days, key]
-    if key in forgotten:
-        fields.append(json.dumps(forgotten[key], sort_keys=True))
+    if key in not_counted:
+        fields.append(json.dumps(not_counted[key], sort_keys=True))
     return "\t".join(fields)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -11,11 +11,13 @@ from frametally import keys
 from frametally.errors import Poison
 from frametally.media.manifest_update import change_manifest
 from frametally.media.manifests import find_manifest, weaker
+from frametally.media.overlapping import runs_of
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally.rules.frame_bitmap import FrameBitmap
+from frametally.rules.overlaps import Span, joined_runs
 from frametally_producer.reading.sampling import ALL, denser
 
 NOTE_EVERY_S = 3.0
@@ -77,19 +79,18 @@ class ManifestKeeper:
         self.pictures = set(manifest.announced_pictures)
         self._store = store
         self._patience = patience
-        self._first_ms = manifest.first_captured_at_ms
-        self._last_ms = manifest.last_captured_at_ms
+        self._runs = runs_of(manifest)
         self._written_at_s = float("-inf")
         self._is_stored = is_stored
 
-    def note(self, announcements: Iterable[FrameAnnouncement]) -> None:
+    def note(self, announcements: Sequence[FrameAnnouncement]) -> None:
         """Remember that these have been announced, until the next write."""
         for announcement in announcements:
             if self.manifest.kind == "video":
                 self.frames.add(announcement.frame_index)
             else:
                 self.pictures.add(picture_name(announcement.image_path))
-            self._widen(announcement.captured_at_ms, announcement.captured_at_ms)
+        self._widen((a.captured_at_ms, a.captured_at_ms) for a in announcements)
 
     def write(self, *, expected: int | None = None) -> None:
         """Add what is known here to the manifest, now.
@@ -140,14 +141,15 @@ class ManifestKeeper:
         of_others = stored.frames_expected if stored is not None and stored.state == "producing" else 0
         return msgspec.structs.replace(
             merged,
-            first_captured_at_ms=self._first_ms,
-            last_captured_at_ms=self._last_ms,
+            first_captured_at_ms=self._runs[0][0] if self._runs else None,
+            last_captured_at_ms=self._runs[-1][1] if self._runs else None,
             frames_expected=announced if complete else max(expected or 0, of_others, announced),
             frames_put=announced,
             frames_announced=announced,
             state="complete" if complete else "producing",
             announced_frames=bytes(self.frames),
             announced_pictures=sorted(self.pictures),
+            runs=self._runs if merged.kind == "video" else [],
         )
 
     def _is_complete(self, stored: MediaManifest, merged: MediaManifest, *, done: bool) -> bool:
@@ -163,9 +165,7 @@ class ManifestKeeper:
     def _learn(self, stored: MediaManifest) -> None:
         self.frames.update(stored.announced_frames)
         self.pictures.update(stored.announced_pictures)
-        if stored.first_captured_at_ms is not None and stored.last_captured_at_ms is not None:
-            self._widen(stored.first_captured_at_ms, stored.last_captured_at_ms)
+        self._widen(runs_of(stored))
 
-    def _widen(self, first_ms: int, last_ms: int) -> None:
-        self._first_ms = first_ms if self._first_ms is None else min(self._first_ms, first_ms)
-        self._last_ms = last_ms if self._last_ms is None else max(self._last_ms, last_ms)
+    def _widen(self, runs: Iterable[Span]) -> None:
+        self._runs = joined_runs([*self._runs, *runs])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.media.manifests import readable_manifests
+from frametally.media.manifests import read_manifests
 from frametally.media.sources import composed, names_of, source_of
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import Patience
@@ -49,9 +49,7 @@ class SourcesOfCall:
         return found.slug
 
     def _find(self, name: str) -> _Source:
-        manifests = self._patience.until_done(
-            "the object store", lambda: list(readable_manifests(self._store))
-        )
+        manifests = self._patience.until_done("the object store", lambda: read_manifests(self._store)[0])
         slug = source_of(manifests, name)
         names = names_of(manifests, slug) or [name]
         if name in names and len(names) > 1:

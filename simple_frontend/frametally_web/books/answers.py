@@ -48,7 +48,8 @@ class Runs(Answer, frozen=True, kw_only=True):
 class SourceBooks(Answer, frozen=True, kw_only=True):
     """A source's line of the books, in distinct frames.
 
-    expected = announced = detected + dead_lettered + forgotten, and detected = counted = indexed.
+    expected = announced = detected + dead_lettered + forgotten + overlapped, and
+    detected = counted = indexed. `overlapped` do not count, as another medium of the source has their moment.
     """
 
     source: str
@@ -58,6 +59,7 @@ class SourceBooks(Answer, frozen=True, kw_only=True):
     detected: int
     dead_lettered: int
     forgotten: int
+    overlapped: int
     counted: int
     indexed: int
     producing: bool

@@ -35,6 +35,7 @@ def answer(reading: Reading) -> answers.Books:
                 detected=one.detected,
                 dead_lettered=one.dead_lettered,
                 forgotten=one.forgotten,
+                overlapped=one.overlapped,
                 counted=one.counted,
                 indexed=one.indexed,
                 producing=one.producing,

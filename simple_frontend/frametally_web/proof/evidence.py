@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from frametally.books.evidence import find_line
 from frametally.errors import Poison
+from frametally.media.overlapping import not_counted_in
 from frametally.ports.count_index import CountQuery, IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Detection, FrameDetections
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.tombstones import Forgotten
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import scope
@@ -51,10 +53,13 @@ def find_evidence(
     found.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
     shown = found[: settings.web_max_evidence_frames]
     limits = settings.counted_boxes()
+    gone = not_counted_in(ports.ledger, settings.count_overlaps) if shown else {}
     return answers.EvidenceFrames(
         model=choice.model,
         frames=[
-            _frame(item, _find_line(ports, choice.model, item), limits, image_url(item.evidence.image_path))
+            _frame(
+                item, _find_line(ports, choice.model, item, gone), limits, image_url(item.evidence.image_path)
+            )
             for item in shown
         ],
         labels_left_out=len(found) - len(shown),
@@ -66,7 +71,9 @@ def box(detection: Detection) -> answers.Box:
     return answers.Box(label=detection.label, confidence=detection.confidence, box=detection.box)
 
 
-def _find_line(ports: DashboardPorts, model: str, item: IndexedEvidence) -> FrameDetections | None:
+def _find_line(
+    ports: DashboardPorts, model: str, item: IndexedEvidence, gone: Forgotten
+) -> FrameDetections | None:
     try:
         return find_line(
             ports.store,
@@ -75,6 +82,7 @@ def _find_line(ports: DashboardPorts, model: str, item: IndexedEvidence) -> Fram
             source=item.source,
             captured_at_ms=item.evidence.captured_at_ms,
             image_path=item.evidence.image_path,
+            not_counted=gone,
         )
     except (Poison, ObjectMissing) as error:
         _log.warning("no boxes for %s: %s", item.evidence.image_path, error)

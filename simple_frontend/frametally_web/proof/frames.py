@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.errors import Retryable
+from frametally.media.overlapping import not_counted_in
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.time_limit import seconds_left
 from frametally.settings.loading import Settings
@@ -86,6 +87,7 @@ def _look(
 ) -> Iterator[tuple[Place, ProvedFrame | None]]:
     """Yield the bar's frames behind `after`, by time, then path."""
     limits = settings.counted_boxes()
+    not_counted = not_counted_in(ports.ledger, settings.count_overlaps)
     store = RecentRanges(ports.store)
     interval_ms = bar.base_interval_s * 1000
     start_ms = max(bar.from_ms, after[0] - after[0] % interval_ms) if after else bar.from_ms
@@ -103,6 +105,7 @@ def _look(
                 from_ms=from_ms,
                 to_ms=to_ms,
                 limits=limits,
+                not_counted=not_counted,
                 after=after,
             )
             for source in sources_with_boxes(ports.index, bar, from_ms, to_ms)

@@ -10,6 +10,7 @@ const COLUMNS = /** @type {const} */ ([
   ["detected", "Detected"],
   ["dead_lettered", "Dead letters"],
   ["forgotten", "Forgotten"],
+  ["overlapped", "Overlapped"],
   ["counted", "Counted"],
   ["indexed", "Indexed"],
 ]);
@@ -17,7 +18,7 @@ const COLUMNS = /** @type {const} */ ([
 /** @param {Api.Books} books */
 export function booksTable({ sources }) {
   const rows = sources.map((one) => {
-    const out = one.detected + one.dead_lettered + one.forgotten;
+    const out = one.detected + one.dead_lettered + one.forgotten + one.overlapped;
     const right =
       !one.producing &&
       one.expected === one.announced &&
@@ -32,8 +33,8 @@ export function booksTable({ sources }) {
     ); // prettier-ignore
   });
   return table(
-    "Frames of each source, when all is done: expected = announced = detected + dead letters + forgotten, " +
-      "detected = counted = indexed",
+    "Frames of each source, when all is done: expected = announced = detected + dead letters + forgotten + " +
+      "overlapped, detected = counted = indexed",
     ["Source", ...COLUMNS.map(([, name]) => name), "Newest frame", "State"],
     rows,
   );

@@ -79,7 +79,8 @@ function equation({ sources }) {
   const [expected, announced] = [sum((one) => one.expected), sum((one) => one.announced)];
   const detected = sum((one) => one.detected);
   const [dead, forgotten] = [sum((one) => one.dead_lettered), sum((one) => one.forgotten)];
-  const missing = announced - detected - dead - forgotten;
+  const overlapped = sum((one) => one.overlapped);
+  const missing = announced - detected - dead - forgotten - overlapped;
   return [
     announced < expected
       ? `${number(announced)} of ${number(expected)} announced`
@@ -88,6 +89,7 @@ function equation({ sources }) {
     `${number(detected)} detected`,
     dead ? ` + ${plural(dead, "dead letter")}` : "",
     forgotten ? ` + ${number(forgotten)} forgotten` : "",
+    overlapped ? ` + ${number(overlapped)} overlapped` : "",
     `; ${number(sum((one) => one.counted))} counted, ${number(sum((one) => one.indexed))} indexed`,
   ].join("");
 }

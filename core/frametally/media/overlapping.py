@@ -1,0 +1,59 @@
+"""Where media of one source overlap, told from their manifests, and all that counts no longer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from frametally.media.manifests import forgotten_by, media_of
+from frametally.ports.ledger import Ledger
+from frametally.records import MediaManifest
+from frametally.rules.overlaps import (
+    HOLE_MS,
+    MediumTime,
+    Overlap,
+    OverlapWinner,
+    Span,
+    find_overlaps,
+    lost_ranges,
+)
+from frametally.rules.tombstones import Range
+from frametally.undo_records import Tombstone
+
+
+def overlaps_of(
+    manifests: Iterable[MediaManifest], tombstones: Iterable[Tombstone], wins: OverlapWinner
+) -> list[Overlap]:
+    """Return where media lose time to others of their source, by source and time."""
+    times = [
+        MediumTime(media_of(one), one.source, runs_of(one), covers=one.kind == "video") for one in manifests
+    ]
+    return find_overlaps(times, forgotten_by(tombstones), wins=wins)
+
+
+def runs_of(manifest: MediaManifest) -> list[Span]:
+    """Return the runs of frames of a medium; none before its first frame."""
+    first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
+    if first_ms is None or last_ms is None:
+        return []
+    if manifest.runs:
+        return manifest.runs
+    # An earlier version has noted only these two: they are a run unless its frames are too few for that.
+    if manifest.kind == "video" and last_ms - first_ms > HOLE_MS * manifest.frames_announced:
+        return [(first_ms, first_ms), (last_ms, last_ms)]
+    return [(first_ms, last_ms)]
+
+
+def not_counted(
+    manifests: Iterable[MediaManifest], tombstones: Iterable[Tombstone], wins: OverlapWinner
+) -> dict[str, list[Range]]:
+    """Return what is forgotten and what is lost to others, as `tombstones.is_forgotten` takes it."""
+    stones = list(tombstones)
+    table = forgotten_by(stones)
+    for media, ranges in lost_ranges(overlaps_of(manifests, stones, wins)).items():
+        table[media] = [*table.get(media, ()), *ranges]
+    return table
+
+
+def not_counted_in(ledger: Ledger, wins: OverlapWinner) -> dict[str, list[Range]]:
+    """Return `not_counted` of what a ledger has last seen."""
+    return not_counted(ledger.manifests(), ledger.tombstones(), wins)

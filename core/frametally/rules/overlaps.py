@@ -1,0 +1,158 @@
+"""Each moment of a source counts once: the one rule for media of a source whose times overlap.
+
+A video covers the time of its runs: from the first to the last of frames that are no more than a minute
+apart. So one with a hole of hours, or whose clock jumps by a century, covers what it has filmed and no more.
+It ends with its last frame, not a step later: a file that begins where it ended loses nothing. Pictures are
+moments, which cover no time. Where several videos of a source cover the same time one of them counts, by an
+order that rests on nothing but what is known of the media: it does not matter when each was produced.
+Pictures of a moment that a video covers do not count either.
+
+What is forgotten of a medium it does not cover: what it had taken from others then counts again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from frametally.rules.tombstones import Forgotten, merged
+
+OverlapWinner = Literal["first", "last", "all"]
+"""Which of several media counts: that which begins `first` or `last` (of those that begin together the one
+that ends last, then that of the smaller sha256), or `all`, so that a moment may count more than once."""
+
+HOLE_MS = 60_000
+"""Event time without a frame above which a video does not cover what lies between."""
+
+_MOST_RUNS = 100
+_ROUNDING_MS = 2
+"""Containers keep times in units of their own: in a copy the same picture may be so much later."""
+
+Span = tuple[int, int]
+"""Event times of a first and a last frame."""
+
+
+class MediumTime(NamedTuple):
+    """When one medium has frames.
+
+    Attributes:
+        media: What its frames carry.
+        source: Slug of its source.
+        runs: Its runs of frames, sorted.
+        covers: Whether it covers the time of its runs, as a video does; else its frames are moments in them.
+    """
+
+    media: str
+    source: str
+    runs: Sequence[Span]
+    covers: bool = True
+
+
+class Overlap(NamedTuple):
+    """Event time `[from_ms, to_ms)` of a source in which `loser` does not count, as `winner` does."""
+
+    source: str
+    from_ms: int
+    to_ms: int
+    loser: str
+    winner: str
+
+
+def joined_runs(runs: Iterable[Span]) -> list[Span]:
+    """Return the runs that frames, or runs of frames, make together, whatever the order in which they come.
+
+    Of more than a hundred runs the shortest holes between them are no holes, so that the list stays short.
+    """
+    result: list[Span] = []
+    for first, last in sorted(runs):
+        if result and first - result[-1][1] <= HOLE_MS:
+            result[-1] = (result[-1][0], max(result[-1][1], last))
+        else:
+            result.append((first, last))
+    if len(result) <= _MOST_RUNS:
+        return result
+    holes = sorted(range(1, len(result)), key=lambda i: (result[i - 1][1] - result[i][0], i))
+    begins = [0, *sorted(holes[: _MOST_RUNS - 1])]
+    ends = [*(begin - 1 for begin in begins[1:]), len(result) - 1]
+    return [(result[begin][0], result[end][1]) for begin, end in zip(begins, ends, strict=True)]
+
+
+def find_overlaps(media: Iterable[MediumTime], forgotten: Forgotten, *, wins: OverlapWinner) -> list[Overlap]:
+    """Return where media lose to others of their source, by source and time, in whatever order they come."""
+    if wins == "all":
+        return []
+    of_source: dict[str, list[MediumTime]] = defaultdict(list)
+    for medium in media:
+        if medium.runs:
+            of_source[medium.source].append(medium)
+    found: list[Overlap] = []
+    for of_one in of_source.values():
+        if len(of_one) < 2:
+            continue
+        owned = _OwnedTime()
+        for medium in sorted(of_one, key=lambda medium: _rank(medium, wins)):
+            margin_ms = _ROUNDING_MS if medium.covers else 0
+            for first, last in medium.runs:
+                for span in _left(first, last + 1 + margin_ms, forgotten.get(medium.media, ())):
+                    found += owned.take(medium, *span)
+    return sorted(found)
+
+
+def lost_ranges(overlaps: Iterable[Overlap]) -> dict[str, list[tuple[int | None, int | None]]]:
+    """Return the ranges that media lose, as `tombstones.is_forgotten` takes them."""
+    table: dict[str, list[tuple[int | None, int | None]]] = defaultdict(list)
+    for overlap in overlaps:
+        table[overlap.loser].append((overlap.from_ms, overlap.to_ms))
+    return {media: merged(ranges) for media, ranges in table.items()}
+
+
+def _rank(medium: MediumTime, wins: OverlapWinner) -> tuple[bool, int, int, str]:
+    begins, ends = medium.runs[0][0], medium.runs[-1][1]
+    return not medium.covers, begins if wins == "first" else -begins, -ends, medium.media
+
+
+def _left(
+    from_ms: int, to_ms: int, forgotten: Sequence[tuple[int | None, int | None]]
+) -> list[tuple[int, int]]:
+    """Return what is left of `[from_ms, to_ms)` without what is forgotten."""
+    left = []
+    for gone_from, gone_to in merged(forgotten):
+        if gone_from is not None and from_ms < min(gone_from, to_ms):
+            left.append((from_ms, min(gone_from, to_ms)))
+        if gone_to is None:
+            return left
+        from_ms = max(from_ms, gone_to)
+    return [*left, (from_ms, to_ms)] if from_ms < to_ms else left
+
+
+class _OwnedTime:
+    """Which medium has which time of one source: ranges that do not overlap, by time."""
+
+    def __init__(self) -> None:
+        self._begins: list[int] = []
+        self._owned: list[tuple[int, int, str]] = []
+
+    def take(self, medium: MediumTime, from_ms: int, to_ms: int) -> list[Overlap]:
+        """Give `[from_ms, to_ms)` to a medium, but for what others have: that is returned."""
+        at = bisect_right(self._begins, from_ms)
+        if at and self._owned[at - 1][1] > from_ms:
+            at -= 1
+        first, free_from, lost = at, from_ms, []
+        now: list[tuple[int, int, str]] = []
+        while at < len(self._owned) and self._owned[at][0] < to_ms:
+            begin, end, owner = self._owned[at]
+            if free_from < begin:
+                now.append((free_from, begin, medium.media))
+            now.append(self._owned[at])
+            if owner != medium.media:
+                lost.append(Overlap(medium.source, max(begin, from_ms), min(end, to_ms), medium.media, owner))
+            free_from = end
+            at += 1
+        if free_from < to_ms:
+            now.append((max(free_from, from_ms), to_ms, medium.media))
+        if medium.covers:
+            self._owned[first:at] = now
+            self._begins[first:at] = [begin for begin, _, _ in now]
+        return lost

@@ -1,0 +1,159 @@
+"""Each moment of a source counts once, whichever media there are and in whatever order they came."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frametally.media.overlapping import not_counted, overlaps_of, runs_of
+from frametally.records import MediaManifest
+from frametally.rules.overlaps import HOLE_MS, MediumTime, Overlap, find_overlaps, joined_runs, lost_ranges
+from frametally.rules.tombstones import is_forgotten
+from frametally.undo_records import Tombstone
+
+CENTURY_MS = 100 * 365 * 86_400_000
+
+spans = st.tuples(st.integers(0, 400_000), st.integers(0, 200_000)).map(lambda one: (one[0], sum(one)))
+videos = st.lists(st.lists(spans, min_size=1, max_size=4).map(joined_runs), min_size=1, max_size=7)
+ranges = st.lists(
+    st.tuples(st.none() | st.integers(0, 400_000), st.none() | st.integers(0, 600_000)), max_size=3
+)
+
+
+def media(runs: list[list[tuple[int, int]]]) -> list[MediumTime]:
+    return [MediumTime(f"{number:064x}", "gate", of_one) for number, of_one in enumerate(runs)]
+
+
+def covers(medium: MediumTime, time_ms: int) -> bool:
+    return any(first <= time_ms <= last for first, last in medium.runs)
+
+
+@given(videos, st.sampled_from(["first", "last"]), st.lists(ranges, min_size=7, max_size=7))
+def test_each_covered_moment_has_exactly_one_winner(
+    runs: list[list[tuple[int, int]]], wins: str, gone: list[list[tuple[int | None, int | None]]]
+) -> None:
+    found = media(runs)
+    forgotten = {one.media: of_one for one, of_one in zip(found, gone, strict=False)}
+    lost = lost_ranges(find_overlaps(found, forgotten, wins=wins))  # type: ignore[arg-type]
+    moments = {ms for one in found for run in one.runs for ms in (*run, sum(run) // 2)}
+    for moment in moments:
+        there = [
+            one.media
+            for one in found
+            if covers(one, moment) and not is_forgotten(one.media, moment, forgotten)
+        ]
+        counting = [one for one in there if not is_forgotten(one, moment, lost)]
+        # A copy's frame may be late by what containers round: then the moment may be another's.
+        assert len(counting) <= 1
+        if there and not counting:
+            near = [ms for one in found for _, last in one.runs for ms in (last + 1, last + 2)]
+            assert moment in near
+
+
+@given(videos, st.randoms(use_true_random=False), st.sampled_from(["first", "last"]))
+def test_order_and_repetition_change_nothing(
+    runs: list[list[tuple[int, int]]], random: object, wins: str
+) -> None:
+    found = media(runs)
+    shuffled = [*found]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert find_overlaps(found, {}, wins=wins) == find_overlaps(shuffled, {}, wins=wins)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.integers(0, 10_000_000), min_size=1, max_size=60), st.data())
+def test_runs_are_the_same_however_frames_are_split_repeated_and_shuffled(
+    times: list[int], data: st.DataObject
+) -> None:
+    whole = joined_runs((ms, ms) for ms in times)
+    made: list[tuple[int, int]] = []
+    for ms in data.draw(st.permutations([*times, *times[:5]])):
+        made = joined_runs([*made, (ms, ms)])
+    assert made == whole
+    assert (whole[0][0], whole[-1][1]) == (min(times), max(times))
+    assert all(later[0] - run[1] > HOLE_MS for run, later in pairwise(whole))
+
+
+def test_a_list_of_runs_stays_short_and_keeps_the_longest_holes() -> None:
+    times = [number * 2 * HOLE_MS for number in range(500)] + [CENTURY_MS]
+    runs = joined_runs((ms, ms) for ms in times)
+    assert len(runs) == 100
+    assert runs[-1] == (CENTURY_MS, CENTURY_MS)
+    assert runs[-2][1] == times[-2]
+
+
+def test_of_a_file_cut_short_and_whole_the_whole_one_counts() -> None:
+    cut, whole = MediumTime("aa", "gate", [(0, 5_000)]), MediumTime("bb", "gate", [(0, 10_000)])
+    [overlap] = find_overlaps([cut, whole], {}, wins="first")
+    assert (overlap.loser, overlap.winner) == ("aa", "bb")
+    assert (overlap.from_ms, overlap.to_ms) == (0, 5_003)
+
+
+def test_files_that_follow_one_another_lose_nothing() -> None:
+    following = [MediumTime(f"{n}", "gate", [(n * 1000, n * 1000 + 960)]) for n in range(5)]
+    assert find_overlaps(following, {}, wins="first") == []
+
+
+@pytest.mark.parametrize(("wins", "loser"), [("first", "bb"), ("last", "aa"), ("all", None)])
+def test_recorder_files_hand_over_where_the_setting_says(wins: str, loser: str | None) -> None:
+    early, late = MediumTime("aa", "gate", [(0, 20_000)]), MediumTime("bb", "gate", [(18_000, 39_500)])
+    found = find_overlaps([late, early], {}, wins=wins)  # type: ignore[arg-type]
+    assert [(one.loser, one.from_ms) for one in found] == ([(loser, 18_000)] if loser else [])
+
+
+def test_media_of_other_sources_do_not_matter() -> None:
+    assert (
+        find_overlaps([MediumTime("a", "one", [(0, 9)]), MediumTime("b", "two", [(0, 9)])], {}, wins="first")
+        == []
+    )
+
+
+def test_pictures_lose_to_a_video_and_take_nothing() -> None:
+    video = MediumTime("aa", "gate", [(1_000, 2_000)])
+    pictures = [MediumTime(f"p{n}", "gate", [(0, 5_000)], covers=False) for n in range(2)]
+    found = find_overlaps([*pictures, video], {}, wins="first")
+    assert found == [Overlap("gate", 1_000, 2_003, loser, "aa") for loser in ("p0", "p1")]
+
+
+def manifest(sha256: str, first_ms: int | None, last_ms: int | None, **changes: object) -> MediaManifest:
+    fields: dict[str, object] = {
+        "sha256": sha256,
+        "name": f"{sha256[:4]}.mp4",
+        "source": "gate",
+        "source_name": "Gate",
+        "kind": "video",
+        "time_source": "start_time",
+        "sampling": "5",
+        "first_captured_at_ms": first_ms,
+        "last_captured_at_ms": last_ms,
+        "frames_expected": 10,
+        "frames_put": 10,
+        "frames_announced": 10,
+        "state": "complete",
+    }
+    return MediaManifest(**fields | changes)  # type: ignore[arg-type]
+
+
+LONG, SHORT = "aa" * 32, "bb" * 32
+
+
+def test_a_clip_whose_clock_jumps_a_century_silences_none_of_it() -> None:
+    clip = manifest(LONG, 0, CENTURY_MS, runs=[(0, 1_000), (CENTURY_MS, CENTURY_MS)])
+    noted_by_an_earlier_version = manifest(LONG, 0, CENTURY_MS)
+    between = manifest(SHORT, 5_000_000, 5_600_000)
+    for jumping in (clip, noted_by_an_earlier_version):
+        assert overlaps_of([jumping, between], [], "first") == []
+    assert runs_of(manifest(LONG, None, None)) == []
+
+
+def test_what_is_forgotten_of_the_winner_counts_of_the_loser_again() -> None:
+    media = [manifest(LONG, 0, 100_000), manifest(SHORT, 50_000, 150_000)]
+    assert not_counted(media, [], "first") == {SHORT: [(50_000, 100_003)]}
+    stone = Tombstone(media=LONG, source="gate", name="n", from_ms=60_000, to_ms=70_000, why="forget")
+    assert not_counted(media, [stone], "first") == {
+        LONG: [(60_000, 70_000)],
+        SHORT: [(50_000, 60_000), (70_000, 100_003)],
+    }
+    assert not_counted(media[1:], [], "first") == {}

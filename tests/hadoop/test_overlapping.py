@@ -1,0 +1,143 @@
+"""Footage of one source that overlaps in time counts once, whichever engine counts it, in whatever order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from frametally import keys
+from frametally.media.forgetting import put_tombstone
+from frametally.process.reports import NoProgress
+from frametally.records import FrameDetections, MediaManifest, encode
+from frametally.rules.overlaps import joined_runs
+from frametally_hadoop.driver import settings_params
+from frametally_hadoop.planning.plan import make_plan
+from frametally_hadoop.planning.segment_notes import SegmentNotes
+
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
+
+EARLY, LATE = "ab" * 32, "cd" * 32
+NOON_MS, DAY_MS = 1_767_268_800_000, 86_400_000
+STEP_MS = 200
+
+
+def video(footage: Footage, sha256: str, start_ms: int, frames: int) -> MediaManifest:
+    """A video of 5 frames a second, with a car that drives on as time goes on."""
+    made = [moment(footage, sha256, start_ms + index * STEP_MS, index) for index in range(frames)]
+    footage.segment(made)
+    return manifest(footage, sha256, made)
+
+
+def moment(footage: Footage, sha256: str, time_ms: int, index: int) -> FrameDetections:
+    at = (time_ms - NOON_MS) / 1000 * 10 % 500
+    frame = footage.frame(time_ms, "car", index=index, box=(round(at, 1), 100.0, 80.0, 60.0))
+    return msgspec.structs.replace(
+        frame, media=sha256, image_path=keys.image_key(frame.source, time_ms, sha256, index)
+    )
+
+
+def manifest(footage: Footage, sha256: str, frames: list[FrameDetections]) -> MediaManifest:
+    made = MediaManifest(
+        sha256=sha256,
+        name=f"{sha256[:4]}.mp4",
+        source="gate",
+        source_name="Gate",
+        kind="video",
+        time_source="start_time",
+        sampling="5",
+        start_ms=frames[0].captured_at_ms,
+        first_captured_at_ms=frames[0].captured_at_ms,
+        last_captured_at_ms=frames[-1].captured_at_ms,
+        runs=joined_runs((frame.captured_at_ms, frame.captured_at_ms) for frame in frames),
+        frames_expected=len(frames),
+        frames_put=len(frames),
+        frames_announced=len(frames),
+        state="complete",
+    )
+    footage.store.put(keys.media_key(sha256), encode(made))
+    return made
+
+
+def recorder_files(footage: Footage) -> MediaManifest:
+    """0 to 20 s, and 18 to 39.4 s: two files of a recorder that begins the next before it ends the last."""
+    late = video(footage, LATE, NOON_MS + 18_000, 108)
+    video(footage, EARLY, NOON_MS, 101)
+    return late
+
+
+@pytest.mark.parametrize("runner", ["inline", "local"])
+def test_recorder_files_that_overlap_count_as_the_file_that_was_not_cut(
+    file_footage: Footage, tmp_path: Path, runner: str
+) -> None:
+    footage = file_footage
+    recorder_files(footage)
+    report = footage.aggregate(runner=runner, interval_s=1)
+    whole = type(footage)(tmp_path / "whole")
+    frames = [moment(whole, EARLY, NOON_MS + n * STEP_MS, n) for n in range(101)]
+    frames += [moment(whole, LATE, NOON_MS + n * STEP_MS, n - 90) for n in range(101, 198)]
+    whole.segment(frames)
+    whole.aggregate(runner="inline", interval_s=1)
+    assert (report.frames, report.duplicates_dropped) == (198, 0)
+    assert footage.parts() == whole.parts()  # objects too: one car, one track over the hand-over
+    counted = b"".join(footage.parts().values())
+    assert counted.count(b'"objects":1') == 1
+
+
+def test_an_overlap_on_one_day_makes_no_other_day_stale(footage: Footage) -> None:
+    hours = [moment(footage, EARLY, NOON_MS + n * 3_600_000, n) for n in range(72)]
+    other = moment(footage, LATE, NOON_MS + DAY_MS, 0)
+    footage.segment(hours)
+    footage.segment([other])
+    manifest(footage, EARLY, hours)
+    assert len(footage.aggregate().runs) == 4
+    manifest(footage, LATE, [other])  # the same moment as an hourly frame of the other
+    report = footage.aggregate()
+    assert [(run.day, run.frames) for run in report.runs] == [("2026-01-02", 24)]
+    assert footage.aggregate().runs == []
+
+
+def test_forgetting_the_one_that_counts_brings_the_others_frames_back(footage: Footage) -> None:
+    late = recorder_files(footage)
+    assert footage.aggregate().frames == 198
+    early = msgspec.structs.replace(late, sha256=EARLY, source="gate")
+    put_tombstone(footage.store, early, why="forget")
+    footage.store.delete(keys.media_key(EARLY))
+    assert footage.aggregate().frames == 108
+    assert footage.aggregate().runs == []
+
+
+@pytest.mark.parametrize(("wins", "frames"), [("first", 198), ("last", 198), ("all", 209)])
+def test_who_counts_is_a_setting_and_a_change_of_it_counts_anew(
+    footage: Footage, wins: str, frames: int
+) -> None:
+    recorder_files(footage)
+    footage.aggregate(count_overlaps="all" if wins != "all" else "first")
+    report = footage.aggregate(count_overlaps=wins)
+    assert report.frames == frames
+    plan = make_plan(
+        store=footage.store,
+        params=settings_params(footage.settings.model_copy(update={"count_overlaps": wins})),
+        notes=SegmentNotes(footage.settings.data_dir, footage.store.url),
+        unusable=(),
+        progress=NoProgress(),
+    )
+    losers = {one.loser for day in plan.up_to_date for one in day.overlaps}
+    assert losers == {"first": {LATE}, "last": {EARLY}, "all": set()}[wins]
+
+
+def test_without_overlaps_the_setting_first_counts_as_earlier_versions_did(footage: Footage) -> None:
+    before = settings_params(footage.settings).digest()
+    assert before == settings_params(footage.settings.model_copy(update={"count_overlaps": "first"})).digest()
+    assert before != settings_params(footage.settings.model_copy(update={"count_overlaps": "last"})).digest()
+
+
+def test_a_manifest_that_cannot_be_read_is_named_and_the_days_are_counted(footage: Footage) -> None:
+    recorder_files(footage)
+    footage.store.put(keys.media_key("ee" * 32), b"{")
+    report = footage.aggregate()
+    assert report.frames == 198
+    assert [item.name for item in report.skipped] == [keys.media_key("ee" * 32)]
