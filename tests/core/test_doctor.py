@@ -13,11 +13,14 @@ from typing import Any
 
 import pytest
 
+from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile
-from frametally.opening import open_frame_log
+from frametally.opening import open_frame_log, open_ledger, open_object_store
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectInfo
+from frametally.process.reports import NoProgress
+from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
 from frametally_cli.checkup import ports
@@ -173,6 +176,33 @@ def test_each_right_on_the_log_is_tried(
     )
     [row] = [row for row in port_rows(settings) if row.area == "log"]
     assert (row.good, row.remedy) == (False, f"no right to {right} on this log; ask for it")
+
+
+def test_a_topic_of_a_model_that_may_not_be_read_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_frame_log(settings.log_url)) as log:
+        log.create_topic(settings.topic, 1)
+        place: dict[str, Any] = {"log_id": log.log_id(settings.topic), "topic": "other", "partition": 0}
+    segment = encode_segment(model="m", **place, first_offset=0, next_offset=0, frames=[], dead_letters=[])
+    store = open_object_store(settings.store_url)
+    store.put(keys.segment_key("m", place["log_id"], "other", 0, 0), segment)
+    with closing(open_ledger(settings.ledger_url)) as ledger:
+        ledger.refresh(store, NoProgress())
+
+    class Unreadable(LogWithout):
+        def end_offsets(self, topic: str) -> dict[int, int]:
+            if topic == "other":
+                raise Misconfigured("no right to read topic 'other'; ask for it")
+            return self._log.end_offsets(topic)
+
+    monkeypatch.setattr(
+        ports,
+        "open_frame_log",
+        lambda url, access, lease_s: Unreadable(open_frame_log(url, access, lease_s=lease_s), ""),
+    )
+    [row] = [row for row in port_rows(settings) if row.area == "log"]
+    assert (row.good, row.remedy) == (False, "no right to read topic 'other'; ask for it")
 
 
 def test_trying_the_log_leaves_no_message_behind(settings: Settings) -> None:

@@ -17,6 +17,7 @@ from tests.fakes.memory import MemoryLog, MemoryStore
 from frametally import keys
 from frametally.books.status import Status, read_status
 from frametally.books.verdict import BEHIND, BROKEN, SETTLED
+from frametally.errors import Misconfigured
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import Progress
@@ -299,6 +300,37 @@ def test_what_looks_broken_is_looked_at_once_more_before_it_is_believed(
     monkeypatch.setattr(house.ledger, "refresh", refresh_and_then_it_comes_right)
     assert house.status().broken == []
     assert len(looks) == 2
+
+
+@pytest.mark.parametrize("topic", [TOPIC, keys.redetect_topic(MODEL)])
+def test_a_topic_that_cannot_be_read_is_never_an_empty_one(
+    house: House, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.manifest(3, 3)
+    house.announced(3, 3)
+    house.segment(0, 3)
+    house.run(3, indexed=True)
+    assert house.status().exit_code == SETTLED
+    end_offsets = house.log.end_offsets
+
+    def refuse(asked: str) -> dict[int, int]:
+        if asked == topic:
+            raise Misconfigured(f"no right to read topic {topic!r}; ask for it")
+        return end_offsets(asked)
+
+    monkeypatch.setattr(house.log, "end_offsets", refuse)
+    with pytest.raises(Misconfigured, match=topic):
+        house.status()
+
+
+def test_status_over_a_log_whose_host_no_name_server_knows_is_not_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_LOG_URL", "kafka://no-such-host.invalid:9092")
+    assert cli.main(["status", "--data-dir", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert "no-such-host.invalid" in said.err
+    assert "settled" not in said.out
 
 
 def test_a_log_that_grows_during_the_look_is_not_called_drained(

@@ -95,7 +95,7 @@ def _other_topics(settings: Settings, log: FrameLog) -> list[tuple[str, int]]:
     for topic in sorted(topics - {settings.topic}):
         try:
             held = sum(log.end_offsets(topic).values()) - sum(log.begin_offsets(topic).values())
-        except Misconfigured:  # there is none, or it is not ours to see
+        except NoSuchTopic:
             continue
         found.append((topic, held))
     return found

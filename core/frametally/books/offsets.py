@@ -7,8 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.errors import Misconfigured
-from frametally.ports.frame_log import FrameLog, consumer_group
+from frametally.ports.frame_log import FrameLog, NoSuchTopic, consumer_group
 from frametally.ports.ledger import ChainLink
 
 _PACE_SPAN_MS = 60_000
@@ -70,7 +69,7 @@ def _read_log(log: FrameLog, topic: str, model: str | None) -> LogPosition:
     """Return the position of the model's group; without a topic nothing was ever announced."""
     try:
         ends, begin, log_id = log.end_offsets(topic), log.begin_offsets(topic), log.log_id(topic)
-    except Misconfigured:
+    except NoSuchTopic:
         return LogPosition(None, topic, 0, 0, {})
     committed = log.committed(topic, consumer_group(model)) if model else {}
     done = sum(min(committed.get(partition, 0), end) for partition, end in ends.items())
