@@ -35,6 +35,7 @@ from frametally.settings.access import ServerAccess
 from frametally_cli.main import main
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.catalogue import ElasticsearchCatalogue
+from frametally_search.index.queries import Moment
 from frametally_search.indexer import index_runs
 
 pytestmark = pytest.mark.services
@@ -528,3 +529,22 @@ def test_a_server_that_is_killed_in_mid_bulk_and_comes_back_has_lost_nothing() -
             assert index.publish(run("m", 2), many, [coverage("m")])
             assert not index.publish(run("m", 2), many, [coverage("m")])
             assert total(index, "m") == 10_000
+
+
+def test_a_point_in_time_that_the_server_has_given_up_is_opened_anew(
+    place: tuple[str, ServerAccess], model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[Moment] = []
+    search = Moment.search
+
+    def search_in_the_first_too_late(self: Moment, *args: Any, **options: Any) -> dict[str, Any]:
+        if not searched:
+            self._client.close_point_in_time(id=self._id)  # as when it has expired
+        searched.append(self)
+        return search(self, *args, **options)
+
+    with closing(open_count_index(*place)) as index:
+        index.publish(run(model), [count(model)], [coverage(model)])
+        monkeypatch.setattr(Moment, "search", search_in_the_first_too_late)
+        assert [one.model for one in index.current_runs() if one.model == model] == [model]
+    assert len(set(searched)) == 2

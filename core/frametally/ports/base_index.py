@@ -8,11 +8,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import wraps
 from itertools import groupby, islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from frametally import keys
-from frametally.errors import Misconfigured
+from frametally.errors import Misconfigured, Retryable
 from frametally.ports.count_index import (
     AGES_S,
     Bucket,
@@ -38,6 +39,28 @@ _MAX_EVIDENCE_PER_LABEL = 100
 MomentT = TypeVar("MomentT")
 CatalogueT = TypeVar("CatalogueT", bound=BaseCatalogue[Any])
 _PartT = TypeVar("_PartT")
+_IndexT = TypeVar("_IndexT", bound="BaseCountIndex[Any, Any]")
+_AnswerT = TypeVar("_AnswerT")
+_P = ParamSpec("_P")
+
+
+class MomentGone(Retryable):
+    """The server has given up the moment that was being read, before the answer was complete."""
+
+
+def _of_one_moment(
+    ask: Callable[Concatenate[_IndexT, _P], _AnswerT],
+) -> Callable[Concatenate[_IndexT, _P], _AnswerT]:
+    """Ask once more, of another moment, where the first one went."""
+
+    @wraps(ask)
+    def asked(index: _IndexT, /, *args: _P.args, **options: _P.kwargs) -> _AnswerT:
+        try:
+            return ask(index, *args, **options)
+        except MomentGone:
+            return ask(index, *args, **options)
+
+    return asked
 
 
 class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
@@ -45,11 +68,13 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
     _known: CatalogueT | None = None
 
+    @_of_one_moment
     def version(self) -> str:
         """Return a text that every publication changes; see `CountIndex.version`."""
         with self._moment() as now:
             return self._read_version(now)
 
+    @_of_one_moment
     def current_runs(self) -> list[Run]:
         """Return the runs that queries read, by model, interval and day."""
         with self._moment() as now:
@@ -57,11 +82,13 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         # The order of texts is Python's, whatever a server's is.
         return sorted(runs, key=lambda run: (run.model, run.interval_s, run.day))
 
+    @_of_one_moment
     def series(self) -> list[Series]:
         """Return what can be asked for: the newest published model first, in it the coarsest interval."""
         with self._moment() as now:
             return [*self._catalogue(now).series]
 
+    @_of_one_moment
     def counted_days(self, model: str) -> list[CountedDay]:
         """Return the current runs of the model, in no order."""
         with self._moment() as now:
@@ -73,6 +100,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
                 ]
             return [*there.days[model]]
 
+    @_of_one_moment
     def labels(self, model: str) -> list[tuple[str, int]]:
         """Return labels of the model with their detections, most first, then by name.
 
@@ -92,6 +120,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
                 there.labels[model] = sorted(most.items(), key=lambda item: (-item[1], item[0]))
             return [*there.labels[model]]
 
+    @_of_one_moment
     def sources(self, model: str) -> list[SourceSummary]:
         """Return sources of the model, by name; of several base intervals, that with most frames counts."""
         with self._moment() as now:
@@ -105,6 +134,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
                 there.sources[model] = [most[source] for source in sorted(most)]
             return [*there.sources[model]]
 
+    @_of_one_moment
     def histogram(self, query: CountQuery) -> Histogram:
         """Return counts per interval and label; see `CountIndex.histogram`."""
         check_interval(query)
@@ -121,6 +151,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
             )
         return Histogram(query.model, query.base_interval_s, bars, covered)
 
+    @_of_one_moment
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
         """Return counts per hour of the week of local time; see `CountIndex.week_hours`."""
         if query.base_interval_s < 1 or HOUR_S % query.base_interval_s:
@@ -137,6 +168,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
                 self._in_pieces(now, there, query, self._read_coverage),
             )
 
+    @_of_one_moment
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
         """Return the busiest evidence frames per label, by label, then as `CountIndex.evidence` says."""
         check_names(query)

@@ -8,8 +8,9 @@ from typing import Any
 
 from elastic_transport import TransportError
 
-from elasticsearch import ApiError, Elasticsearch
+from elasticsearch import ApiError, Elasticsearch, NotFoundError
 from frametally.errors import Retryable
+from frametally.ports.base_index import MomentGone
 from frametally.ports.count_index import CountQuery
 from frametally.ports.steps import Piece
 from frametally.process.time_limit import TookTooLong, seconds_left
@@ -35,19 +36,27 @@ class Moment:
         Raises:
             TookTooLong: At the time limit of whoever asks.
             Retryable: Not all of the index answered.
+            MomentGone: The server does not have this moment any more.
         """
         left_s = seconds_left()
         client = self._client
         if left_s is not None:
             options["timeout"] = f"{max(1, int(left_s * 1000))}ms"
             client = client.options(request_timeout=left_s)
-        answer = client.search(
-            pit={"id": self._id, "keep_alive": _KEPT_ALIVE},
-            query=query,
-            track_total_hits=False,
-            allow_partial_search_results=False,
-            **options,
-        ).body
+        try:
+            answer = client.search(
+                pit={"id": self._id, "keep_alive": _KEPT_ALIVE},
+                query=query,
+                track_total_hits=False,
+                allow_partial_search_results=False,
+                **options,
+            ).body
+        except NotFoundError as error:
+            if error.error == "index_not_found_exception":
+                raise
+            raise MomentGone(
+                "the count index was read for longer than the server keeps a point in time; try again"
+            ) from error
         if answer.get("timed_out"):
             raise TookTooLong("the count index took longer than the query's time limit")
         if answer["_shards"]["failed"]:
