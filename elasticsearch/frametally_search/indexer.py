@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from frametally.books.index_check import check_index, day_of, not_in_store
 from frametally.books.runs import CurrentDay, DayKey, current_days, read_run
 from frametally.errors import Poison
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import REPAIR, CountIndex
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
@@ -20,7 +21,7 @@ class IndexReport:
         published: Runs that readers of the index see now and did not before.
         unchanged: Current runs that the index had already.
         documents: Counts and coverage records in the published runs.
-        skipped: Runs that cannot be read; the index keeps what it had of those days.
+        skipped: Runs that cannot be read, and those that only the index has; it keeps what it had then.
     """
 
     published: list[Run]
@@ -37,16 +38,25 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
     Raises:
         Retryable: The store or the index is away for now.
     """
-    indexed = {(run.model, run.interval_s, run.day): run for run in index.current_runs()}
+    indexed = {day_of(run): run for run in index.current_runs()}
     days = current_days(store)
     published: list[Run] = []
-    skipped: list[Skipped] = []
+    beyond = {
+        day_of(run): run
+        for run in not_in_store(indexed.values(), {key: day.run for key, day in days.items()})
+    }
+    skipped = [
+        Skipped(run.prefix, f"the index has it, and the store does not; run `{REPAIR}`")
+        for run in beyond.values()
+    ]
     unchanged = documents = 0
     for done, (key, day) in enumerate(sorted(days.items(), key=_newest_last)):
         progress.update(done, len(days), key.day)
         run = day.run
         if run is None:
             skipped.append(Skipped(day.pointer, day.problem or "not a run"))
+            continue
+        if key in beyond:
             continue
         if indexed.get(key) == run:
             unchanged += 1
@@ -64,6 +74,24 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
             unchanged += 1
     progress.update(len(days), len(days), "indexed")
     return IndexReport(published=published, unchanged=unchanged, documents=documents, skipped=skipped)
+
+
+def repair_index(*, store: ObjectStore, index: CountIndex, progress: Progress) -> list[str]:
+    """Take out of the index what is damaged, what differs from the store, and what the store does not have.
+
+    `index_runs` then writes anew what the store has. A day whose run cannot be read in the store stays.
+
+    Returns:
+        What was taken out, a line each.
+
+    Raises:
+        Retryable: The store or the index is away for now.
+    """
+    removed = index.remove_damaged()
+    for difference in check_index(store, index, progress).differences:
+        index.remove(difference.run)
+        removed.append(str(difference))
+    return removed
 
 
 def _newest_last(item: tuple[DayKey, CurrentDay]) -> tuple[int, str, str, int]:

@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count as count
 from tests.fakes.records import make_coverage as coverage
 from tests.fakes.records import make_run as run
+from tests.fakes.records import put_run
 
+from frametally.books.index_check import check_index
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_count_index
 from frametally.ports.count_index import (
@@ -28,8 +31,10 @@ from frametally.ports.count_index import (
     Series,
     WeekHour,
 )
+from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount
+from frametally_search.indexer import index_runs, repair_index
 
 DAY = "2026-01-01"
 DAY_MS = 1_767_225_600_000
@@ -170,6 +175,86 @@ def test_a_day_that_has_nothing_left_is_empty(index: CountIndex) -> None:
     index.publish(run(1), [count()], [coverage()])
     assert index.publish(run(2), [], [])
     assert (index.current_runs(), index.labels("m"), index.sources("m")) == ([run(2)], [], [])
+
+
+def test_a_run_that_is_removed_is_not_seen_by_any_reader_and_may_come_again(
+    index: CountIndex, new_index: Callable[[], CountIndex]
+) -> None:
+    other, day = run(day="2026-01-02"), run(2)
+    index.publish(other, [count(DAY_MS + 86_400_000)], [coverage(DAY_MS + 86_400_000)])
+    without = everything(index)
+    index.publish(day, [count(detections=2), count(label="bus")], [coverage(frames=2)])
+    readers = [index, new_index()]
+    before = [(reader.version(), everything(reader)) for reader in readers]
+    index.remove(day)
+    for reader, (version, _) in zip(readers, before, strict=True):
+        assert everything(reader) == without
+        assert reader.version() != version
+    index.remove(day)
+    assert index.publish(run(1), [count(detections=2), count(label="bus")], [coverage(frames=2)])
+    for reader, (_, answers) in zip([*readers, new_index()], [*before, before[0]], strict=True):
+        assert everything(reader)[1:] == answers[1:]
+        assert reader.current_runs() == [run(1), other]
+
+
+def test_removing_what_was_published_last_is_no_version_that_was_there_before(index: CountIndex) -> None:
+    versions = [index.version()]
+    for day in ("2026-01-01", "2026-01-02"):
+        index.publish(run(day=day), [], [])
+        versions.append(index.version())
+    for day in ("2026-01-02", "2026-01-01"):
+        index.remove(run(day=day))
+        versions.append(index.version())
+    assert len(set(versions)) == len(versions)
+    assert index.current_runs() == []
+
+
+COUNTS = [count(detections=2), count(label="bus", source="yard"), count(DAY_MS + MINUTE_MS, objects=1)]
+COVERAGE = [coverage(frames=2), coverage(source="yard"), coverage(DAY_MS + MINUTE_MS, analysed_fps=5.0)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "covered", "differing"),
+    [
+        (COUNTS[::-1], COVERAGE[::-1], []),
+        ([count(detections=3), *COUNTS[1:]], COVERAGE, ["gate"]),
+        ([*COUNTS[:2], count(DAY_MS + MINUTE_MS, objects=None)], COVERAGE, ["gate"]),
+        ([*COUNTS[:2], count(DAY_MS + MINUTE_MS, objects=1, evidence=[])], COVERAGE, ["gate"]),
+        (COUNTS[:1] + COUNTS[2:], COVERAGE, ["yard"]),
+        ([*COUNTS, count(source="quay")], COVERAGE, ["quay"]),
+        (COUNTS, [*COVERAGE[:2], coverage(DAY_MS + MINUTE_MS, analysed_fps=4.0)], ["gate"]),
+        (COUNTS, [coverage(frames=2), coverage(frames=7, source="yard"), COVERAGE[2]], ["yard"]),
+        ([], [], ["gate", "yard"]),
+    ],
+    ids=["the same", "boxes", "objects", "evidence", "a bar less", "a bar more", "rate", "frames", "nothing"],
+)
+def test_what_an_index_holds_otherwise_than_it_should_is_told_by_source(
+    index: CountIndex, counts: list[IntervalCount], covered: list[Coverage], differing: list[str]
+) -> None:
+    assert index.publish(run(), COUNTS, COVERAGE)
+    assert index.differing_sources(run(), counts, covered) == differing
+    assert index.remove_damaged() == []
+
+
+def test_an_index_follows_its_store_back_to_an_older_backup(index: CountIndex) -> None:
+    backup, store = MemoryStore(), MemoryStore()
+    put_run(backup, run(1, frames=2), [count(detections=2)], [coverage(frames=2)])
+    for sequence in (1, 2):
+        of_day = run(sequence, frames=2)
+        put_run(store, of_day, [count(detections=7)], [coverage(frames=2)])
+    later = run(day="2026-01-02")
+    put_run(store, later, [count(DAY_MS + 86_400_000)], [coverage(DAY_MS + 86_400_000)])
+    assert not index_runs(store=store, index=index, progress=NoProgress()).skipped
+    assert total(index) == 8
+    told = index_runs(store=backup, index=index, progress=NoProgress())
+    assert [item.name for item in told.skipped] == [of_day.prefix, later.prefix]
+    assert all("run `frametally index --repair`" in item.reason for item in told.skipped)
+    assert total(index) == 8
+    assert len(repair_index(store=backup, index=index, progress=NoProgress())) == 2
+    assert not index_runs(store=backup, index=index, progress=NoProgress()).skipped
+    assert [one.sequence for one in index.current_runs()] == [1]
+    assert total(index) == 2
+    assert check_index(backup, index, NoProgress()) == (1, [], [])
 
 
 def test_models_and_base_intervals_are_never_summed(index: CountIndex) -> None:

@@ -10,14 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.records import make_count, make_coverage, make_run
+from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_count, make_coverage, make_run, put_run
 
 from frametally import keys
 from frametally.adapters.sql.index import tables as sql_tables
+from frametally.books.index_check import check_index
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
+from frametally.process.reports import NoProgress
+from frametally_search.indexer import index_runs, repair_index
 
 DAY_MS = keys.day_start_ms("2026-01-01")
+STARTS = [DAY_MS + hour * 3_600_000 for hour in (2, 9)]
+RUN = make_run(day="2026-01-01", frames=10)
+COUNTS = [make_count(at, label, 3, source="gate") for at in STARTS for label in ("bus", "car")]
+COVERAGE = [make_coverage(at, 5) for at in STARTS]
 TABLES = (*sql_tables.DOCUMENTS, sql_tables.runs)
 COLUMNS = [(table.name, column.name) for table in TABLES for column in table.c]
 
@@ -40,8 +48,8 @@ def answers(path: Path) -> list[Any]:
         lambda index: index.evidence(query, limit_per_label=50),
     ]
     found: list[Any] = []
-    for ask in asked:
-        with closing(open_count_index(f"sqlite:///{path}")) as index:
+    with closing(open_count_index(f"sqlite:///{path}")) as index:
+        for ask in asked:
             try:
                 found.append(ask(index))
             except IndexDamaged as error:
@@ -52,10 +60,8 @@ def answers(path: Path) -> list[Any]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("whole") / "index.sqlite"
-    starts = [DAY_MS + hour * 3_600_000 for hour in (2, 9)]
-    counts = [make_count(at, label, 3, source="gate") for at in starts for label in ("bus", "car")]
     with closing(open_count_index(f"sqlite:///{path}")) as index:
-        index.publish(make_run(day="2026-01-01"), counts, [make_coverage(at, 5) for at in starts])
+        index.publish(RUN, COUNTS, COVERAGE)
     return path
 
 
@@ -88,6 +94,36 @@ def test_one_changed_bit_of_any_column_changes_no_answer_in_silence(
             assert table == "frametally_runs" or "2026-01-01" in str(error)
         told += bool(damage)
     assert told  # not by chance that nothing asks for it
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=map(".".join, COLUMNS))
+def test_what_is_damaged_is_told_by_a_comparison_and_mended_from_the_store(
+    whole: Path, tmp_path: Path, table: str, column: str
+) -> None:
+    path = tmp_path / "index.sqlite"
+    shutil.copy(whole, path)
+    with closing(sqlite3.connect(path)) as connection:
+        (value,) = connection.execute(f"SELECT {column} FROM {table} ORDER BY 1 DESC").fetchone()  # noqa: S608
+        connection.execute(
+            f"UPDATE {table} SET {column} = ? WHERE {column} = ?",  # noqa: S608
+            (flipped(value, 5), value),
+        )
+        connection.commit()
+    store = MemoryStore()
+    put_run(store, RUN, COUNTS, COVERAGE)
+    with closing(open_count_index(f"sqlite:///{path}")) as index:
+        try:
+            found = check_index(store, index, NoProgress())
+        except IndexDamaged:
+            assert table == "frametally_runs"
+        else:
+            [told] = map(str, found.differences)
+            assert "index, 2026-01-01 (m, 60 s): " in told
+            assert told.endswith("gate: not what the part files say")
+        assert len(repair_index(store=store, index=index, progress=NoProgress())) == 1
+        assert not index_runs(store=store, index=index, progress=NoProgress()).skipped
+        assert check_index(store, index, NoProgress()) == (1, [], [])
+    assert answers(path)[1:2] + answers(path)[3:] == answers(whole)[1:2] + answers(whole)[3:]
 
 
 def test_a_damaged_day_is_named_with_its_sources(whole: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
 
@@ -300,6 +301,23 @@ def test_what_looks_broken_is_looked_at_once_more_before_it_is_believed(
     monkeypatch.setattr(house.ledger, "refresh", refresh_and_then_it_comes_right)
     assert house.status().broken == []
     assert len(looks) == 2
+
+
+def test_a_run_that_only_the_index_has_is_told_with_its_remedy(house: House) -> None:
+    house.manifest(3, 3)
+    house.announced(3, 3)
+    house.segment(0, 3)
+    house.run(3, indexed=True)
+    [run] = house.index.current_runs()
+    later = msgspec.structs.replace(run, run_id="000002-" + "1" * 16, sequence=2)
+    covered = Coverage(model=MODEL, source="cam", interval_start_ms=0, interval_s=INTERVAL_S, frames=3)
+    assert house.index.publish(later, [], [covered])  # by the store before it was put back
+    status = house.status()
+    assert status.exit_code == BROKEN
+    assert status.broken == [
+        "the index has 1 runs that the store does not have, such as that of 1970-01-01 (pixels-1, 60 s); "
+        "run `frametally index --repair`"
+    ]
 
 
 @pytest.mark.parametrize("topic", [TOPIC, keys.redetect_topic(MODEL)])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from frametally import keys
+from frametally.ports.object_store import ObjectStore
 from frametally.records import (
     Coverage,
     Detection,
@@ -14,6 +17,7 @@ from frametally.records import (
     MediaManifest,
     Run,
     TimeSource,
+    encode,
 )
 
 DAY = "2026-01-01"
@@ -147,3 +151,19 @@ def make_run(
         frames=frames,
         duplicates_dropped=0,
     )
+
+
+def put_run(
+    store: ObjectStore, run: Run, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]
+) -> None:
+    """Put a run of one part file where the counting job would have."""
+    lines = [
+        *((["count", one.source, one.label, one.interval_start_ms], one) for one in counts),
+        *((["coverage", one.source, one.interval_start_ms], one) for one in coverage),
+    ]
+    [part] = run.parts
+    store.put(
+        f"{run.prefix}/{part}",
+        b"".join(msgspec.json.encode(key) + b"\t" + encode(record) + b"\n" for key, record in lines),
+    )
+    store.put(keys.run_pointer_key(run.model, run.params, run.interval_s, run.day, run.sequence), encode(run))

@@ -135,11 +135,16 @@ def aggregate(
 
 @click.command()
 @option("--every", "Do it again every so often (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
+@click.option("--repair", is_flag=True, help="First take out what is damaged or not as the store has it.")
 @data_dir_option
-def index(every: str | None, **overrides: Any) -> int:
+def index(every: str | None, repair: bool, **overrides: Any) -> int:
     """Publish the newest part files in the count index."""
+    if repair and every is not None:
+        raise Misconfigured("--repair goes without --every: it is done once")
     period_s = None if every is None else parse_period_s("--every", every)
     with open_ports(read_settings("search", overrides)) as ports:
+        if repair:
+            _take_out_what_differs(ports)
         if period_s is None:
             return index_new_runs(ports)
         with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, console.stage_bar("rounds") as bar:
@@ -240,6 +245,15 @@ def index_new_runs(ports: Ports) -> int:
                 f"store: {removed.runs} superseded runs removed, {filesize.decimal(removed.size_bytes)}"
             )
     return exit_code(done=len(report.published) + report.unchanged, skipped=report.skipped)
+
+
+def _take_out_what_differs(ports: Ports) -> None:
+    from frametally_search.indexer import repair_index
+
+    with console.stage_bar("compare") as bar:
+        removed = repair_index(store=ports.store, index=ports.index, progress=bar)
+    for line in removed:
+        click.echo(f"taken out: {line}")
 
 
 def serve_dashboard(ports: Ports) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from frametally import keys
+from frametally.books.index_check import day_of, not_in_store
 from frametally.books.offsets import (
     LogPosition,
     LostMessages,
@@ -27,12 +28,12 @@ from frametally.books.verdict import SourceLine, StageLine, exit_code, judge, st
 from frametally.media.manifests import by_source, forgotten_by, media_of, sources_timed_by_file
 from frametally.media.overlapping import not_counted
 from frametally.media.sources import source_names
-from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
+from frametally.ports.count_index import AGES_S, REPAIR, CountIndex, CountQuery
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import ChainLink, CountedRun, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, Progress
-from frametally.records import MediaManifest
+from frametally.records import MediaManifest, Run
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
 from frametally.settings.loading import Settings
 
@@ -124,6 +125,7 @@ class _Books:
             model = self._default_model()
         topic = self.settings.topic
         logs_before = read_logs(self.log, topic, model, self._chain(model))
+        indexed = self.index.current_runs()  # before the store: what is published meanwhile is in that
         self.ledger.refresh(self.store, progress)
         manifests, runs = self.ledger.manifests(), self.ledger.runs()
         chain = self._chain(model)
@@ -152,7 +154,7 @@ class _Books:
             dead_letters=dict(sorted(Counter(cause for _, cause in dead).items())),
             unidentified_dead_letters=sum(not source for source, _ in dead),
             behind=behind,
-            broken=self.ledger.problems(model) + chain_breaks(chain) + broken,
+            broken=self.ledger.problems(model) + chain_breaks(chain) + broken + _beyond(indexed, runs),
         )
 
     def _chain(self, model: str | None) -> list[ChainLink]:
@@ -269,6 +271,18 @@ def _to_detect(log: LogPosition, topic: str) -> str:
         f"the log, topic {log.topic}: {log.waiting} messages to detect; run `frametally consume "
         f"--until-caught-up --topic {log.topic}`"
     )
+
+
+def _beyond(indexed: list[Run], runs: list[CountedRun]) -> list[str]:
+    """Return a line where the index has what the store does not, as after an older backup."""
+    beyond = not_in_store(indexed, {day_of(counted.run): counted.run for counted in runs})
+    if not beyond:
+        return []
+    first = beyond[0]
+    return [
+        f"the index has {len(beyond)} runs that the store does not have, such as that of {first.day} "
+        f"({first.model}, {first.interval_s} s); run `{REPAIR}`"
+    ]
 
 
 def _runs_to_compare(runs: list[CountedRun], model: str | None, settings: Settings) -> list[CountedRun]:

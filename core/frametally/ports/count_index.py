@@ -16,12 +16,16 @@ AGES_S = 146_097 * DAY_S
 """Days of 400 years: a bar of all times."""
 
 
+REPAIR = "frametally index --repair"
+"""What mends an index that is damaged, or that differs from its store."""
+
+
 class IndexDamaged(FrametallyError):
     """What the index holds is not what was written to it: it is not answered from."""
 
     def __init__(self, what: str) -> None:
         """Name the day, and the sources where they can be told."""
-        super().__init__(f"the count index is damaged: {what}; run `frametally index --repair`")
+        super().__init__(f"the count index is damaged: {what}; run `{REPAIR}`")
 
 
 class Bucket(NamedTuple):
@@ -189,6 +193,28 @@ class CountIndex(Protocol):
             Poison: A record of another model, interval or day, one that comes twice, or one that is refused.
             Misconfigured: This user may not write.
         """
+
+    def remove(self, run: Run) -> None:
+        """Have no run of this run's model, interval and day.
+
+        Raises:
+            Misconfigured: This user may not write.
+        """
+
+    def remove_damaged(self) -> list[str]:
+        """Take out the entries of runs that are not as they were written, and what no entry names.
+
+        Returns:
+            What was taken out, a line each.
+
+        Raises:
+            Misconfigured: This user may not write.
+        """
+
+    def differing_sources(
+        self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
+    ) -> list[str]:
+        """Return the sources of which `run`, a current one, has not what `publish` would write, sorted."""
 
     def current_runs(self) -> list[Run]:
         """Return the runs that queries read, by model, interval and day."""

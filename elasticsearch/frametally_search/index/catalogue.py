@@ -10,8 +10,9 @@ from frametally import keys
 from frametally.ports.count_index import Series
 from frametally.ports.run_catalogue import BaseCatalogue
 from frametally.ports.steps import Piece
-from frametally.records import Run, decode
+from frametally.records import Run
 from frametally.rules.times import FIRST_MS
+from frametally_search.index.documents import current_run
 from frametally_search.index.queries import Moment
 
 
@@ -33,9 +34,9 @@ class ElasticsearchCatalogue(BaseCatalogue[IndexedDay]):
 
 
 def read_version(now: Moment) -> str:
-    """Return the number of the last change of a current run, and which it was."""
+    """Return the number of the last change of a current run, and which it was; of one that is gone, too."""
     hits = now.search(
-        {"term": {"kind": "run"}},
+        {"terms": {"kind": ["run", "gone"]}},
         size=1,
         sort=[{"_seq_no": "desc"}],
         source=False,
@@ -43,7 +44,8 @@ def read_version(now: Moment) -> str:
     )["hits"]["hits"]
     if not hits:
         return "0"
-    return f"{hits[0]['sort'][0]}-{zlib.crc32(hits[0]['fields']['run'][0].encode()):08x}"
+    [run] = hits[0].get("fields", {}).get("run", [""])
+    return f"{hits[0]['sort'][0]}-{zlib.crc32(run.encode()):08x}"
 
 
 def read_catalogue(now: Moment, version: str) -> ElasticsearchCatalogue:
@@ -62,5 +64,5 @@ def read_catalogue(now: Moment, version: str) -> ElasticsearchCatalogue:
 def read_runs(now: Moment, model: str | None) -> Iterator[tuple[int, Run]]:
     """Give the current runs, of one model if it is named, each behind the number of its last change."""
     query = {"match_all": {}} if model is None else {"term": {"model": model}}
-    for hit in now.runs(query, source=["record"], seq_no_primary_term=True):
-        yield int(hit["_seq_no"]), decode(hit["_source"]["record"].encode(), Run)
+    for hit in now.runs(query, seq_no_primary_term=True):
+        yield int(hit["_seq_no"]), current_run(hit["_source"])

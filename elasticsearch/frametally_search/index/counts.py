@@ -23,6 +23,7 @@ from frametally_search.index import layout as elasticsearch_layout
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.access import ElasticsearchCluster
 from frametally_search.index.catalogue import ElasticsearchCatalogue, read_catalogue, read_runs, read_version
+from frametally_search.index.documents import documents, documents_of_run
 from frametally_search.index.queries import (
     OF_COUNTS,
     OF_COVERAGE,
@@ -61,6 +62,28 @@ class ElasticsearchIndex(BaseCountIndex[Moment, ElasticsearchCatalogue]):
     def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
         return elasticsearch_publication.publish(self._cluster, run, counts, coverage)
+
+    def remove(self, run: Run) -> None:
+        """Have no run of this run's model, interval and day; see `CountIndex.remove`."""
+        elasticsearch_publication.remove(self._cluster, run.model, run.interval_s, run.day)
+
+    def remove_damaged(self) -> list[str]:
+        """Take out entries that are not as they were written; see `CountIndex.remove_damaged`."""
+        return elasticsearch_publication.remove_damaged(self._cluster)
+
+    def differing_sources(
+        self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
+    ) -> list[str]:
+        """Return the sources that are not as `publish` would write them; see `CountIndex`."""
+        wanted = {made.id: made.source for made in documents(run, counts, coverage)}
+        with self._moment() as now:
+            there = {hit["_id"]: hit["_source"] for hit in now.hits(documents_of_run(run))}
+        differing = [
+            wanted.get(id) or there[id]
+            for id in wanted.keys() | there.keys()
+            if wanted.get(id) != there.get(id)
+        ]
+        return sorted({document["source"] for document in differing})
 
     def check(self) -> None:
         """Look whether the index is there, made like this, and answers.

@@ -7,7 +7,8 @@ what is sent again adds nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,9 +16,10 @@ import msgspec
 from frametally import keys
 from frametally.books.runs import check_record
 from frametally.errors import Poison
+from frametally.ports.count_index import IndexDamaged
 from frametally.ports.merging import slowest_or_unknown, sum_or_unknown
 from frametally.ports.steps import rolled_steps
-from frametally.records import Coverage, IntervalCount, Run, encode
+from frametally.records import Coverage, IntervalCount, Run, decode, encode
 from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.times import DAY_S
 
@@ -35,14 +37,39 @@ def run_key(run: Run) -> str:
     return folder.removeprefix(f"{keys.OUTPUT}/")
 
 
-def current_id(run: Run) -> str:
+def documents_of_run(run: Run) -> dict[str, Any]:
+    """Select all documents of a run but the one that makes it current."""
+    of_run = {"term": {"run": run_key(run)}}
+    return {"bool": {"filter": [of_run], "must_not": [{"term": {"kind": "run"}}]}}
+
+
+def current_id(model: str, interval_s: int, day: str) -> str:
     """Return the `_id` of the document that names a day's current run: one per model, interval and day."""
-    return f"current/{run.model}/{run.interval_s}/{run.day}"
+    return f"current/{model}/{interval_s}/{day}"
 
 
 def current_document(run: Run) -> dict[str, Any]:
     """Return what says that this run is current."""
     return {"kind": "run", **_of_run(run), "record": encode(run).decode()}
+
+
+def gone_document(model: str, interval_s: int, day: str) -> dict[str, Any]:
+    """Return what stands in the place of a day's current run where there is none any more."""
+    return {"kind": "gone", "model": model, "interval_s": interval_s, "day": day}
+
+
+def current_run(document: Mapping[str, Any]) -> Run:
+    """Return the run that a document makes current.
+
+    Raises:
+        IndexDamaged: It says of itself something else than its record.
+    """
+    with suppress(Poison):
+        run = decode(document["record"].encode(), Run)
+        # A release that knows more fields of a run writes the record of the same run with other bytes.
+        if {**current_document(run), "record": document["record"]} == document:
+            return run
+    raise IndexDamaged(f"its entry of {document['day']} ({document['model']}, {document['interval_s']} s)")
 
 
 def documents(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> Iterator[Document]:

@@ -25,10 +25,19 @@ from elasticsearch.exceptions import ConflictError, NotFoundError
 
 from elasticsearch import Elasticsearch, helpers
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.records import Coverage, IntervalCount, Run, decode
+from frametally.ports.count_index import IndexDamaged
+from frametally.records import Coverage, IntervalCount, Run
 from frametally.rules.current_run import is_newer
 from frametally_search.index.access import ElasticsearchCluster, reason_of
-from frametally_search.index.documents import current_document, current_id, documents, run_key
+from frametally_search.index.documents import (
+    current_document,
+    current_id,
+    current_run,
+    documents,
+    documents_of_run,
+    gone_document,
+    run_key,
+)
 from frametally_search.index.layout import index_name
 from frametally_search.index.queries import moment
 
@@ -68,17 +77,42 @@ def publish(
     return True
 
 
+def remove(cluster: ElasticsearchCluster, model: str, interval_s: int, day: str) -> None:
+    """Have no run of that model, interval and day, as `CountIndex.remove` says."""
+    index = index_name(cluster.alias)
+    with cluster.asked() as client:
+        # Not deleted: the number of this change tells readers that what they have read holds no longer.
+        document = gone_document(model, interval_s, day)
+        client.index(index=index, id=current_id(model, interval_s, day), document=document, refresh=True)
+    _delete(cluster, index, _of_day(model, interval_s, day))
+
+
+def remove_damaged(cluster: ElasticsearchCluster) -> list[str]:
+    """Take out damaged entries, as `CountIndex.remove_damaged` says."""
+    removed = []
+    with moment(cluster) as now:
+        for hit in now.runs({"match_all": {}}):
+            try:
+                current_run(hit["_source"])
+            except IndexDamaged as error:
+                _, model, interval_s, day = hit["_id"].split("/")
+                remove(cluster, model, int(interval_s), day)
+                removed.append(str(error).partition(";")[0])
+    return removed
+
+
 def _current(cluster: ElasticsearchCluster, index: str, run: Run) -> tuple[Run | None, dict[str, Any]]:
     """Read the day's current run, and the condition by which a write replaces just that."""
     with cluster.asked() as client:
         try:
-            found = client.get(index=index, id=current_id(run))
+            found = client.get(index=index, id=current_id(run.model, run.interval_s, run.day))
         except NotFoundError as error:
             if error.body.get("found") is not False:
                 raise  # it is the index that is missing
             return None, {"op_type": "create"}
     at = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
-    return decode(found["_source"]["record"].encode(), Run), at
+    document = found["_source"]
+    return None if document["kind"] == "gone" else current_run(document), at
 
 
 def _index_documents(cluster: ElasticsearchCluster, index: str, made: Iterable[Any]) -> set[str]:
@@ -129,16 +163,15 @@ def _bulk(cluster: ElasticsearchCluster, client: Elasticsearch, actions: Iterabl
 
 
 def _check_all_are_there(cluster: ElasticsearchCluster, index: str, run: Run, sent: set[str]) -> None:
-    of_run = {"term": {"run": run_key(run)}}
-    documents_of_run = {"bool": {"filter": [of_run], "must_not": [{"term": {"kind": "run"}}]}}
+    of_run = documents_of_run(run)
     with cluster.asked() as client:
         client.indices.refresh(index=index)
-        found = client.count(index=index, query=documents_of_run)["count"]
+        found = client.count(index=index, query=of_run)["count"]
         if found > len(sent):
             # A run counts the same whoever counts it; what it did not send now was damaged before.
-            _delete(cluster, index, documents_of_run, but=sent)
+            _delete(cluster, index, of_run, but=sent)
             client.indices.refresh(index=index)
-            found = client.count(index=index, query=documents_of_run)["count"]
+            found = client.count(index=index, query=of_run)["count"]
     if found != len(sent):
         raise Retryable(f"{cluster.name}: {len(sent)} documents went in and {found} are there; index again")
 
@@ -147,7 +180,11 @@ def _flip(cluster: ElasticsearchCluster, index: str, run: Run, condition: dict[s
     with cluster.asked() as client:
         try:
             client.index(
-                index=index, id=current_id(run), document=current_document(run), refresh=True, **condition
+                index=index,
+                id=current_id(run.model, run.interval_s, run.day),
+                document=current_document(run),
+                refresh=True,
+                **condition,
             )
         except ConflictError:
             return False
@@ -158,20 +195,20 @@ def _superseded(run: Run) -> dict[str, Any]:
     """Select the documents of older runs of the day; another process may be publishing a newer one."""
     same_sequence = [{"term": {"sequence": run.sequence}}, {"range": {"params": {"lt": run.params}}}]
     older = [{"range": {"sequence": {"lt": run.sequence}}}, {"bool": {"filter": same_sequence}}]
-    day = [{"term": {name: getattr(run, name)}} for name in ("model", "interval_s", "day")]
-    return {
-        "bool": {
-            "filter": [*day, {"bool": {"should": older, "minimum_should_match": 1}}],
-            "must_not": [{"term": {"kind": "run"}}],
-        }
-    }
+    day = _of_day(run.model, run.interval_s, run.day)
+    return {"bool": {"filter": [day, {"bool": {"should": older, "minimum_should_match": 1}}]}}
+
+
+def _of_day(model: str, interval_s: int, day: str) -> dict[str, Any]:
+    values = {"model": model, "interval_s": interval_s, "day": day}
+    return {"bool": {"filter": [{"term": {name: value}} for name, value in values.items()]}}
 
 
 def _delete(
     cluster: ElasticsearchCluster, index: str, query: dict[str, Any], *, but: Container[str] = ()
 ) -> None:
     """Delete what is found but for some `_id`s, by a search and bulk deletes."""
-    query = {"bool": {"filter": [query], "must_not": [{"term": {"kind": "run"}}]}}
+    query = {"bool": {"filter": [query], "must_not": [{"terms": {"kind": ["run", "gone"]}}]}}
     with cluster.asked() as client, moment(cluster) as now:
         found = (hit["_id"] for hit in now.hits(query, source=False))
         actions = ({"_op_type": "delete", "_index": index, "_id": id} for id in found if id not in but)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, Table, asc, bindparam, desc, select
 
 from frametally import keys
 from frametally.adapters.sql.engine import SqlDatabase
+from frametally.adapters.sql.index import comparison as sql_comparison
 from frametally.adapters.sql.index import publication as sql_publication
 from frametally.adapters.sql.index import tables
 from frametally.adapters.sql.index.catalogue import (
@@ -84,6 +85,23 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
         with self._database.writing() as connection:
             return sql_publication.publish(connection, run, counts, coverage)
+
+    def remove(self, run: Run) -> None:
+        """Have no run of this run's model, interval and day; see `CountIndex.remove`."""
+        with self._database.writing() as connection:
+            sql_publication.remove(connection, run)
+
+    def remove_damaged(self) -> list[str]:
+        """Take out entries that are not as they were written; see `CountIndex.remove_damaged`."""
+        with self._database.writing() as connection:
+            return sql_publication.remove_damaged(connection)
+
+    def differing_sources(
+        self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
+    ) -> list[str]:
+        """Return the sources that are not as `publish` would write them; see `CountIndex`."""
+        with self._moment() as now:
+            return sql_comparison.differing_sources(now, run, counts, coverage)
 
     def check(self) -> None:
         """Read the first and the last row of every table, from the database itself.

@@ -12,12 +12,13 @@ Readers see the database as it was before or after.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from frametally import keys
@@ -43,26 +44,88 @@ def publish(
         Poison: A record of another model, interval or day, or one that comes twice.
         Retryable: Not all rows that were inserted are there.
     """
-    table = tables.runs.c
-    this_day = and_(table.model == run.model, table.interval_s == run.interval_s, table.day == run.day)
+    this_day = _of_day(run)
+    entry = tables.runs.c
     before = connection.execute(
-        select(table.sequence, table.params, table.number).where(this_day)
+        select(entry.sequence, entry.params, entry.number).where(this_day)
     ).one_or_none()
     if not is_newer(run, before):
         return False
-    number: int = connection.execute(select(tables.about.c.next_number)).scalar_one()
-    connection.execute(update(tables.about).values(next_number=number + 1))
+    number = _next_number(connection)
     try:
         _insert(connection, run, number, counts, coverage)
     except (IntegrityError, CountedTwice) as error:
         raise Poison(f"run {run.prefix} counts something twice; it is not indexed") from error
     connection.execute(delete(tables.runs).where(this_day))
-    entry = {name: getattr(run, name) for name in ("model", "interval_s", "day", "params", "sequence")}
-    _insert_rows(connection, tables.runs, [{**entry, "number": number, "record": encode(run).decode()}])
+    _insert_rows(connection, tables.runs, [entry_of(run, number)])
     if before is not None:
-        for documents in tables.DOCUMENTS:
-            connection.execute(delete(documents).where(documents.c.run == before.number))
+        _delete_documents(connection, before.number)
     return True
+
+
+def remove(connection: Connection, run: Run) -> None:
+    """Have no run of a day in the transaction of `connection`; see `CountIndex.remove`."""
+    number = connection.execute(select(tables.runs.c.number).where(_of_day(run))).scalar_one_or_none()
+    if number is not None:
+        connection.execute(delete(tables.runs).where(_of_day(run)))
+        _delete_documents(connection, number)
+        _next_number(connection)  # what was read under the version before holds no longer
+
+
+def remove_damaged(connection: Connection) -> list[str]:
+    """Take out damaged entries and what no entry names; see `CountIndex.remove_damaged`."""
+    removed = []
+    for row in connection.execute(select(tables.runs)).all():
+        if not tables.is_intact(tables.runs, row):
+            connection.execute(delete(tables.runs).where(tables.runs.c.number == row.number))
+            removed.append(f"the entry of {row.day} ({row.model}, {row.interval_s} s) was damaged")
+    for documents in tables.DOCUMENTS:
+        there = select(tables.runs.c.number).where(tables.runs.c.number == documents.c.run)
+        connection.execute(delete(documents).where(~there.exists()))
+    if removed:
+        _next_number(connection)
+    return removed
+
+
+def entry_of(run: Run, number: int) -> dict[str, Any]:
+    """Return the run's row in the table of current runs, without its checksum."""
+    entry = {name: getattr(run, name) for name in ("model", "interval_s", "day", "params", "sequence")}
+    return {**entry, "number": number, "record": encode(run).decode()}
+
+
+def rows_of(
+    run: Run, number: int, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
+) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
+    """Give the rows of a run in the other tables, some at a time, without their checksums.
+
+    Raises:
+        Poison: A record of another model, interval or day.
+        CountedTwice: A bar is.
+    """
+    packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
+    of_day: dict[tuple[str, str], list[Evidence]] = {}
+    for batch in _batches(run, counts):
+        rows = []
+        for count in batch:
+            shown = msgspec.json.encode(count.evidence).decode()
+            key = {"run": number, "source": count.source, "label": count.label}
+            rows.append({**key, "interval_start_ms": count.interval_start_ms, "frames": shown})
+            place = (count.source, count.label)
+            of_day[place] = busiest([*of_day.get(place, ()), *count.evidence])
+        yield tables.evidence, rows
+        packer.add_counts(batch)
+    days = [
+        {"run": number, "source": source, "label": label, "frames": msgspec.json.encode(frames).decode()}
+        for (source, label), frames in of_day.items()
+    ]
+    if days:
+        yield tables.rolled_evidence, days
+    for some in _batches(run, coverage):
+        packer.add_coverage(some)
+    yield (
+        tables.cells,
+        [{"run": number, "step_s": step_s, "packed": packed} for step_s, packed in packer.pack()],
+    )
 
 
 def _insert(
@@ -72,38 +135,33 @@ def _insert(
     counts: Iterable[IntervalCount],
     coverage: Iterable[Coverage],
 ) -> None:
-    packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
-    of_day: dict[tuple[str, str], list[Evidence]] = {}
-    inserted = 0
-    for batch in _batches(run, counts):
-        rows = []
-        for count in batch:
-            shown = msgspec.json.encode(count.evidence).decode()
-            key = {"run": number, "source": count.source, "label": count.label}
-            rows.append({**key, "interval_start_ms": count.interval_start_ms, "frames": shown})
-            place = (count.source, count.label)
-            of_day[place] = busiest([*of_day.get(place, ()), *count.evidence])
-        _insert_rows(connection, tables.evidence, rows)
-        packer.add_counts(batch)
-        inserted += len(rows)
-    _check_inserted(connection, tables.evidence, number, inserted)
-    days = [
-        {"run": number, "source": source, "label": label, "frames": msgspec.json.encode(frames).decode()}
-        for (source, label), frames in of_day.items()
-    ]
-    _insert_rows(connection, tables.rolled_evidence, days)
-    for some in _batches(run, coverage):
-        packer.add_coverage(some)
-    cells = [{"run": number, "step_s": step_s, "packed": packed} for step_s, packed in packer.pack()]
-    _insert_rows(connection, tables.cells, cells)
-    _check_inserted(connection, tables.cells, number, len(cells))
+    inserted: Counter[Table] = Counter()
+    for table, rows in rows_of(run, number, counts, coverage):
+        _insert_rows(connection, table, rows)
+        inserted[table] += len(rows)
+    for table, rows_in in inserted.items():
+        _check_inserted(connection, table, number, rows_in)
 
 
-def _insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def _insert_rows(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
     """Insert rows, each with its checksum."""
-    if rows:
-        made = [{**row, "crc32": tables.checksum(table, row)} for row in rows]
-        connection.execute(insert(table), made)
+    connection.execute(insert(table), [{**row, "crc32": tables.checksum(table, row)} for row in rows])
+
+
+def _delete_documents(connection: Connection, number: int) -> None:
+    for documents in tables.DOCUMENTS:
+        connection.execute(delete(documents).where(documents.c.run == number))
+
+
+def _of_day(run: Run) -> ColumnElement[bool]:
+    entry = tables.runs.c
+    return and_(entry.model == run.model, entry.interval_s == run.interval_s, entry.day == run.day)
+
+
+def _next_number(connection: Connection) -> int:
+    number: int = connection.execute(select(tables.about.c.next_number)).scalar_one()
+    connection.execute(update(tables.about).values(next_number=number + 1))
+    return number
 
 
 def _batches(run: Run, records: Iterable[_RecordT]) -> Iterator[list[_RecordT]]:

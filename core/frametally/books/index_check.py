@@ -1,0 +1,85 @@
+"""The count index beside the store that it was made from: which of its days say anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from frametally.books.runs import DayKey, current_days, read_run
+from frametally.errors import Poison
+from frametally.ports.count_index import CountIndex
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import Progress, Skipped
+from frametally.records import Run
+from frametally.rules.current_run import is_newer
+
+
+class DifferingDay(NamedTuple):
+    """A day of the index that is not as the store has it: `run` is the index's, `what` says why."""
+
+    run: Run
+    what: str
+
+    def __str__(self) -> str:
+        """Say it on one line."""
+        return f"index, {self.run.day} ({self.run.model}, {self.run.interval_s} s): {self.what}"
+
+
+class IndexCheck(NamedTuple):
+    """What a comparison has found.
+
+    Attributes:
+        days: Days that were compared bar by bar.
+        differences: Those that differ, and those that the store does not have.
+        skipped: Runs that cannot be read in the store.
+    """
+
+    days: int
+    differences: list[DifferingDay]
+    skipped: list[Skipped]
+
+
+def check_index(store: ObjectStore, index: CountIndex, progress: Progress) -> IndexCheck:
+    """Compare each day of the index with the part files of the run that the store has of it.
+
+    A day that is still to be indexed is no difference.
+
+    Raises:
+        IndexDamaged: The entry of a run cannot be read.
+        Retryable: The store or the index is away.
+    """
+    indexed = index.current_runs()  # first: what is published meanwhile is in the store by then
+    stored = {key: day.run for key, day in current_days(store).items()}
+    differences = [DifferingDay(run, "the store has no such run") for run in not_in_store(indexed, stored)]
+    skipped: list[Skipped] = []
+    compared = [run for run in indexed if stored.get(day_of(run)) == run]
+    for done, run in enumerate(compared):
+        progress.update(done, len(compared), run.day)
+        try:
+            sources = index.differing_sources(run, *read_run(store, run))
+        except Poison as error:
+            skipped.append(Skipped(run.prefix, str(error)))
+            continue
+        if sources:
+            differences.append(DifferingDay(run, f"{', '.join(sources)}: not what the part files say"))
+    progress.update(len(compared), len(compared), "compared")
+    return IndexCheck(len(compared), differences, skipped)
+
+
+def not_in_store(indexed: Iterable[Run], stored: Mapping[DayKey, Run | None]) -> list[Run]:
+    """Return runs of an index that the store does not have: it is another one, or of an older backup.
+
+    An index's run may be older than the store's. Of a day whose pointer does not parse (None) nothing is
+    said. `indexed` must have been read before `stored`.
+    """
+    return [
+        run
+        for run in indexed
+        if (day := day_of(run)) not in stored
+        or ((current := stored[day]) is not None and current != run and not is_newer(current, run))
+    ]
+
+
+def day_of(run: Run) -> DayKey:
+    """Return what the run is one of."""
+    return DayKey(run.model, run.interval_s, run.day)
