@@ -21,7 +21,7 @@ _MOST_ROWS, _MOST_LABELS = 40, 8
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, HOUR_S, 7200, 10_800, 21_600, 43_200, DAY_S)
 
 # In a pipe or a file a row of a table stays on its line, however long: there is no edge to fold it at.
-_is_for_people = sys.stdout.isatty() or "COLUMNS" in os.environ
+_is_for_people = (sys.stdout is not None and sys.stdout.isatty()) or "COLUMNS" in os.environ
 out = Console(highlight=False, soft_wrap=True, width=None if _is_for_people else 1000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -108,8 +108,11 @@ def print_counts(index: CountIndex, model: str, base_interval_s: int) -> None:
 
 def _counts_table(histogram: Histogram, labels: list[str], interval_s: int) -> Table:
     shown = labels[:_MOST_LABELS]
+    rows = histogram.coverage[-_MOST_ROWS:]
+    every = len(histogram.coverage)
+    cut = f"; last {len(rows)} of {every} intervals" if len(rows) < every else ""
     table = Table(
-        title=f"Detections per {interval_s} s of event time (UTC), model {histogram.model}",
+        title=f"Detections per {interval_s} s of event time (UTC), model {histogram.model}{cut}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
@@ -118,14 +121,16 @@ def _counts_table(histogram: Histogram, labels: list[str], interval_s: int) -> T
     for label in shown:
         table.add_column(Text(label), justify="right", no_wrap=True)
     cells = {(bucket.start_ms, bucket.label): bucket.detections for bucket in histogram.buckets}
-    rows = histogram.coverage[-_MOST_ROWS:]
     for row in rows:
         table.add_row(
             utc(row.start_ms),
             f"{row.frames}",
             *(f"{cells.get((row.start_ms, label), 0)}" for label in shown),
         )
-    totals = [sum(cells.get((row.start_ms, label), 0) for row in rows) for label in shown]
+    totals = [
+        sum(bucket.detections for bucket in histogram.buckets if bucket.label == label) for label in shown
+    ]
     table.add_section()
-    table.add_row("total", f"{sum(row.frames for row in rows)}", *map(str, totals))
+    total = f"total of all {every}" if cut else "total"
+    table.add_row(total, f"{sum(row.frames for row in histogram.coverage)}", *map(str, totals))
     return table

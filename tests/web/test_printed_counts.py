@@ -1,0 +1,38 @@
+"""The table that `run` and `demo` print sums what there is, and says which part of it is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.web.counted_footage import START_MS
+
+from frametally.records import Coverage, IntervalCount
+from frametally.rules.times import DAY_MS, DAY_S
+from frametally_cli.console.output import print_counts
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+
+@pytest.mark.parametrize(("days", "title"), [(40, ""), (46, "; last 40 of 46 intervals")])
+def test_a_total_is_of_all_intervals_though_the_last_alone_are_shown(
+    place: Place, days: int, title: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first_ms = START_MS - START_MS % DAY_MS
+    counts, coverage = [], []
+    for day in range(days):
+        start_ms = first_ms + day * DAY_MS
+        where: dict[str, Any] = {"source": "gate", "interval_start_ms": start_ms, "interval_s": DAY_S}
+        coverage.append(Coverage(**where, model="m", frames=24))
+        counts.append(
+            IntervalCount(**where, model="m", label="car", frames=24, detections=day, peak=1, evidence=[])
+        )
+    place.publish(counts, coverage, interval_s=DAY_S, model="m")
+    print_counts(place.index, "m", DAY_S)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert lines[0].rstrip().endswith(f"model m{title}")
+    *name, frames, cars = lines[-1].split()
+    assert " ".join(name) == ("total of all 46" if title else "total")
+    assert (int(frames), int(cars)) == (days * 24, sum(range(days)))
+    assert sum(line.strip().startswith("2024-") for line in lines) == 40
