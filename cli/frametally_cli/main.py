@@ -6,9 +6,10 @@ runs.
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -29,7 +30,8 @@ from frametally_cli.commands.stages import aggregate, consume, index, produce, s
 from frametally_cli.commands.status import status
 from frametally_cli.commands.upkeep import ledger_group, log_group
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import NOTHING_DONE, stopped
+from frametally_cli.console import streams
+from frametally_cli.options.ports import NOTHING_DONE, PART_DONE, stopped
 
 _COMMANDS = (
     *(produce, consume, aggregate, index, serve, run, demo),
@@ -57,9 +59,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; every expected error is one line and exit code 2.
 
     Returns:
-        The exit code: 0 all good, 1 something was skipped, 2 nothing could be done, 130 stopped before the
-        end (`status` has its own).
+        The exit code: 0 all good, 1 something was skipped or not read, 2 nothing could be done, 130 stopped
+        before the end (`status` has its own).
     """
+    streams.open_closed()
+    try:
+        return _run(arguments)
+    except BrokenPipeError:
+        code = PART_DONE  # as click has it, where it is the one to notice
+    except OSError as error:
+        code = NOTHING_DONE
+        with suppress(OSError):
+            console.say_error(_failed(error))
+    streams.silence_broken()
+    return code
+
+
+def _failed(error: OSError) -> str:
+    """Return the line about a file or a stream that the system refused; streams have no name."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        remedy = "free some space there, or name another place"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = "give this user the right, or name another place"
+    elif error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+        remedy = "name a file in a folder that is there"
+    else:
+        remedy = "check its disk and try again"
+    return f"{error.filename or 'standard output'}: {error.strerror or error}; {remedy}"
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         result = cli.main(
             args=list(arguments) if arguments is not None else None,
@@ -85,8 +114,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOTHING_DONE
     except KeyboardInterrupt:
         return stopped()
-    except BrokenPipeError:
-        # The reader of a pipe (`| head`) has gone; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    sys.stdout.flush()
     return result if isinstance(result, int) else 0

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from frametally.errors import Misconfigured
+from frametally.files.replacing import replace_file
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
 
@@ -68,6 +69,6 @@ def export(
         sys.stdout.buffer.write(body)
         sys.stdout.buffer.flush()
     else:
-        output.write_bytes(body)
+        replace_file(output, body)
         console.err.print(f"{output}: {len(body)} bytes")
     return 0

@@ -21,6 +21,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings, load_settings, misspelt_settings
 from frametally_cli.console import output as console
 
+PART_DONE = 1
 NOTHING_DONE = 2
 STOPPED = 130  # as a shell says it of a program that Ctrl-C has ended
 

@@ -1,0 +1,34 @@
+"""Writes a file beside its place and then renames it: it is whole or as it was before, on a full disk too."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write `data` as the file, in one step for whoever reads it. What is no file (a pipe) is written to.
+
+    Raises:
+        OSError: It cannot be written; what was there before still is.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            _replace(path.resolve(), data)  # the file that a link leads to, not the link
+    except OSError as error:
+        error.filename = str(path)  # not that of the file beside it; a write that failed names none
+        raise
+
+
+def _replace(path: Path, data: bytes) -> None:
+    staging = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+    try:
+        staging.write_bytes(data)
+        if path.exists():
+            shutil.copymode(path, staging)
+        staging.replace(path)
+    finally:
+        staging.unlink(missing_ok=True)

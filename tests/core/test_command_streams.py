@@ -1,0 +1,117 @@
+"""What a command prints may have nowhere to go: it ends with one line or none, and its exit code tells."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frametally.files.replacing import replace_file
+from frametally_cli.main import main
+
+COMMANDS = ["--help", "status --json", "export", "PYTHONUNBUFFERED=1 doctor"]
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a line of shell in which $FT is the command."""
+    (folder / "data").mkdir(exist_ok=True)
+    return subprocess.run(
+        ["/bin/bash", "-c", command],
+        env={
+            **os.environ,
+            "FT": f"{sys.executable} -m frametally",
+            "FRAMETALLY_DATA_DIR": str(folder / "data"),
+            "COLUMNS": "100",
+        },
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_output_that_finds_no_room_is_one_line_and_exit_code_2(command: str, tmp_path: Path) -> None:
+    *variables, command = command.split(" ", 1) if command.startswith("PYTHON") else [command]
+    done = run(f"{' '.join(variables)} $FT {command} >/dev/full", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1:] == [
+        "error: standard output: No space left on device; free some space there, or name another place"
+    ]
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "closed"), [("status", ">&-"), ("export", "2>&-"), ("status", "<&- >&- 2>&-")]
+)
+def test_a_closed_stream_is_as_good_as_one_that_leads_nowhere(
+    command: str, closed: str, tmp_path: Path
+) -> None:
+    usual = run(f"$FT {command}", tmp_path)
+    done = run(f"$FT {command} {closed}", tmp_path)
+    assert done.returncode == usual.returncode
+    assert done.stdout == ("" if ">&-" in closed.replace("2>&-", "") else usual.stdout)
+    assert done.stderr == ("" if "2>&-" in closed else usual.stderr)
+
+
+def test_errors_that_find_no_room_change_no_exit_code(tmp_path: Path) -> None:
+    assert run("$FT export --timezone Mars/Olympus 2>/dev/full", tmp_path).returncode == 2
+
+
+def test_a_pipe_that_nobody_reads_ends_a_command_quietly(tmp_path: Path) -> None:
+    done = run("$FT status | true; exit ${PIPESTATUS[0]}", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("output", ["missing/x.csv", "a-file/x.csv"])
+def test_an_export_into_no_folder_is_one_line(
+    output: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+    (tmp_path / "a-file").touch()
+    (tmp_path / "data").mkdir()
+    assert main(["export", "--data-dir", "data", "--output", output]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("error: ")
+    assert output.split("/")[0] in line
+    assert line.endswith("name a file in a folder that is there")
+
+
+def test_a_file_that_finds_no_room_leaves_the_former_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "counts.csv"
+    replace_file(path, b"before")
+    path.chmod(0o640)
+    replace_file(path, b"now")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"now", 0o640)
+
+    write = Path.write_bytes
+
+    def cut(self: Path, data: bytes) -> int:
+        write(self, data[:1])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", cut)
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(path, b"cut")
+    assert path.read_bytes() == b"now"
+    assert [one.name for one in tmp_path.iterdir()] == ["counts.csv"]
+
+
+def test_what_is_no_file_is_written_to_and_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "link.csv"
+    link.symlink_to(tmp_path / "elsewhere" / "counts.csv")
+    replace_file(link, b"data")
+    assert link.is_symlink()
+    assert (tmp_path / "elsewhere" / "counts.csv").read_bytes() == b"data"
+    replace_file(Path("/dev/null"), b"data")
+    assert not Path("/dev/null").is_file()

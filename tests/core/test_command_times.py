@@ -1,0 +1,54 @@
+"""Every command with a range takes one that ends where time does, and says in one line what is no time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from frametally_cli.main import cli, main
+
+EXTREMES = ["0001-01-01", "9999-12-31T23:59:59Z", "253402300799999", "-62135596800000"]
+NO_TIMES = ["yesterday", "9" * 19, "-" + "9" * 19, "2026-13-01"]
+ARGUMENTS = {
+    "aggregate": ["--dry-run"],
+    "compare": ["a", "b"],
+    "forget": ["clip.mp4", "--yes"],
+    "redetect": ["--model", "m"],
+}
+
+
+def ranged(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from ranged(command, (*path, name))
+        elif {"--from", "--to"} & {flag for parameter in command.params for flag in parameter.opts}:
+            yield (*path, name)
+
+
+@pytest.mark.parametrize("command", [*ranged()], ids=" ".join)
+def test_no_end_of_a_range_makes_a_command_fail(
+    command: tuple[str, ...],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    call = [*command, *ARGUMENTS.get(command[0], []), "--data-dir", str(tmp_path)]
+    usual = main(call)
+    said = capfd.readouterr().err
+    for end in ("--from", "--to"):
+        for time in EXTREMES:
+            assert main([*call, f"{end}={time}"]) == usual
+            assert capfd.readouterr().err == said
+        for text in NO_TIMES:
+            assert main([*call, f"{end}={text}"]) == 2
+            errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error:")]
+            assert len(errors) == 1
+            assert text[:15] in errors[0]
+
+
+def test_some_commands_have_ranges() -> None:
+    assert {("export",), ("forget",), ("aggregate",)} <= set(ranged())
