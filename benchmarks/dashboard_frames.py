@@ -23,7 +23,8 @@ from dashboard_data import (
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
-from frametally.records import Track, TrackSighting, encode
+from frametally.records import encode
+from frametally.track_records import Track, TrackSighting
 
 _FRAME_MS = MINUTE_MS // FRAMES_A_MINUTE
 

@@ -18,6 +18,7 @@ OUTPUT = "mapreduce-output"
 TRACKS = "tracks"
 TOMBSTONES = "tombstones"
 CORRECTIONS = "corrections"
+DROPPED = "dead-letters/dropped"
 AUTO_DETECTOR = "models/auto.json"
 
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
@@ -29,6 +30,10 @@ _IMAGE = re.compile(
 )
 _IMAGE_NAME = re.compile(r"(-?\d{1,15})-([0-9a-f]{12})-(\d{1,10})\.jpg")
 _WHOLE_TOMBSTONE = re.compile(r"tombstones/[0-9a-f]{64}/(\d{1,9})\.json")
+_RECORD = re.compile(
+    r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
+    r"|dead-letters/dropped/[0-9a-f]{12})\.json"
+)
 _SEGMENT = re.compile(
     r"(?P<folder>metadata/model=[^/]+/log=[^/]+)/(?P<topic>[^/]+)-(?P<partition>\d+)-(?P<offset>\d{20})\.jsonl"
 )
@@ -102,6 +107,24 @@ def forgotten_revision(key: str) -> int | None:
 def correction_key(media: str) -> str:
     """Return the key of the note that a medium is being put right."""
     return f"{CORRECTIONS}/{media}.json"
+
+
+def dead_letter_id(segment: str, offset: int) -> str:
+    """Return the name that a dead letter of a segment has for ever: 12 hex."""
+    return hashlib.sha256(f"{segment}#{offset}".encode()).hexdigest()[:12]
+
+
+def dropped_key(letter_id: str) -> str:
+    """Return the key of the note that a person settled a dead letter."""
+    return f"{DROPPED}/{letter_id}.json"
+
+
+def is_record_key(key: str) -> bool:
+    """Whether `key` is that of a manifest, a tombstone, a correction or a settled dead letter.
+
+    Whatever else lies in their folders, such as what a file manager leaves there, is nobody's.
+    """
+    return _RECORD.fullmatch(key) is not None
 
 
 def image_folder(source: str, day: str) -> str:

@@ -1,17 +1,20 @@
 """Everything that crosses a process or is stored, as frozen records with JSON on the wire.
 
-Every record carries its version `v`; unknown fields are ignored, missing ones are rejected by name.
+Every record carries its version `v`; unknown fields are ignored, missing ones are rejected by name. What is
+an object of its own in the store is sealed: see `rules.seals`.
 Times are integer milliseconds since 1970-01-01T00:00:00Z of *event time*: when the camera saw it.
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
+from frametally import keys
 from frametally.errors import Poison
 from frametally.rules.record_limits import RECORD_VERSION
+from frametally.rules.seals import sealed, unsealed
 
 TimeSource = Literal["start_time", "exif", "container", "file_name", "file_time"]
 """Where a medium's event time came from, from the strongest to the weakest (a file's modification date)."""
@@ -30,7 +33,22 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     v: int = RECORD_VERSION
 
 
-class MediaManifest(Record, frozen=True, kw_only=True):
+class SealedRecord(Record, frozen=True, kw_only=True):
+    """Base of records that lie in the store as objects, or begin one: their JSON ends in a checksum.
+
+    Attributes:
+        remedy: What to do where one cannot be read.
+    """
+
+    remedy: ClassVar[str] = "restore it from a backup"
+
+    @property
+    def key(self) -> str:
+        """Where it lies in the store."""
+        raise NotImplementedError
+
+
+class MediaManifest(SealedRecord, frozen=True, kw_only=True):
     """What became of one medium: a video, or one source's pictures of one UTC day (`media/<sha256>.json`).
 
     Attributes:
@@ -73,6 +91,14 @@ class MediaManifest(Record, frozen=True, kw_only=True):
     runs: list[tuple[int, int]] = []
     revision: int = 0
 
+    remedy: ClassVar[str] = (
+        "restore it from a backup, or remove it and run `frametally produce` on its footage again"
+    )
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return keys.media_key(self.sha256)
+
 
 class FrameAnnouncement(Record, frozen=True, kw_only=True):
     """One stored frame, announced on the log topic `frames`.
@@ -97,10 +123,16 @@ class FrameAnnouncement(Record, frozen=True, kw_only=True):
     media: str
 
 
-class AutoDetector(Record, frozen=True, kw_only=True):
+class AutoDetector(SealedRecord, frozen=True, kw_only=True):
     """What `detector = auto` means in this store (`models/auto.json`), put by the first worker."""
 
     backend: Literal["opencv", "openvino", "onnxruntime"]
+
+    remedy: ClassVar[str] = "restore it, or remove it: the next `frametally consume` chooses anew"
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return keys.AUTO_DETECTOR
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,17 +186,11 @@ class DeadLetter(Record, frozen=True, kw_only=True):
     reason: str
 
 
-class DroppedDeadLetter(Record, frozen=True, kw_only=True):
-    """A dead letter that a person settled (`dead-letters/dropped/<id>.json`): nobody waits for it."""
-
-    segment: str
-    offset: int
-
-
 class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where one source's lines lie in a segment.
 
-    `first_byte` and `next_byte` count from the first byte after the header line.
+    `first_byte` and `next_byte` count from the first byte after the header line; `crc32` is that of the bytes
+    between them, None in segments of older versions.
     """
 
     source: str
@@ -173,13 +199,15 @@ class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
     last_captured_at_ms: int
     first_byte: int
     next_byte: int
+    crc32: int | None = None
 
 
-class SegmentHeader(Record, frozen=True, kw_only=True):
+class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
     """Line 1 of a segment: which messages of which log it accounts for, and what follows.
 
     The frame lines follow (sorted by source, captured_at_ms, frame_index, image_path), then the dead
-    letters by offset: `frames + dead_letters` lines in all.
+    letters by offset: `frames + dead_letters` lines in all. `dead_letters_crc32` is that of the latter's
+    bytes, None in segments of older versions.
     """
 
     model: str
@@ -191,6 +219,16 @@ class SegmentHeader(Record, frozen=True, kw_only=True):
     frames: int
     dead_letters: int
     sources: list[SegmentSource]
+    dead_letters_crc32: int | None = None
+
+    remedy: ClassVar[str] = (
+        "restore it from a backup, or move it out of metadata/ and start the consumer again: what the log "
+        "still has of it is then detected anew"
+    )
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return keys.segment_key(self.model, self.log_id, self.topic, self.partition, self.first_offset)
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,57 +283,7 @@ class Coverage(Record, frozen=True, kw_only=True):
     analysed_fps: float | None = None
 
 
-class TrackSighting(msgspec.Struct, frozen=True, kw_only=True):
-    """One box of a track: where and when, `box` and `confidence` as in `Detection`."""
-
-    image_path: str
-    captured_at_ms: int
-    confidence: float
-    box: tuple[float, float, float, float]
-
-
-class TrackHead(Record, frozen=True, kw_only=True):
-    """What tells which object a `Track` is: the beginning of its line.
-
-    Attributes:
-        id: `<hour_start_ms>-<number>`, unique among the tracks of a model and source.
-        hour_start_ms: Start of the hour; its track also knows what was seen a minute before and after it.
-        is_counted: Whether it was first seen in this hour; else it was counted in an earlier one.
-        first_seen_ms: Event time of the first counted box, as far as this hour knows.
-    """
-
-    id: str
-    model: str
-    source: str
-    label: str
-    hour_start_ms: int
-    is_counted: bool
-    first_seen_ms: int
-
-
-class Track(TrackHead, frozen=True, kw_only=True):
-    """One object while it was there, as one UTC hour sees it: one line of a run's tracks.
-
-    An object that stays for longer has a track in each of those hours; only the first `is_counted`.
-
-    Attributes:
-        last_seen_ms: Event time of the last box, as far as this hour knows.
-        boxes: Number of boxes between the two.
-        first: The first box.
-        best: The box of the greatest confidence, the earliest of several.
-        path: `(captured_at_ms, x, y)` of box centres in pixels, by time: the first and the last, and between
-            them each that is a quarter of the box's height from the one before. It reaches from the last box
-            before the hour to the first one after it, so that the paths of two hours meet.
-    """
-
-    last_seen_ms: int
-    boxes: int
-    first: TrackSighting
-    best: TrackSighting
-    path: list[tuple[int, float, float]]
-
-
-class Run(Record, frozen=True, kw_only=True):
+class Run(SealedRecord, frozen=True, kw_only=True):
     """One day's published result: `.../day=<day>/_runs/<sequence, 6 digits>.json`; the highest is current.
 
     Attributes:
@@ -309,6 +297,8 @@ class Run(Record, frozen=True, kw_only=True):
         frames: Distinct frames counted.
         duplicates_dropped: Lines that repeated a frame.
         track_parts: Names of the files of its tracks, in order (`keys.tracks_folder`).
+        parts_crc32: Of each part file's bytes; empty in runs of older versions.
+        track_parts_crc32: Of each file of its tracks; empty in runs of older versions.
     """
 
     run_id: str
@@ -323,33 +313,76 @@ class Run(Record, frozen=True, kw_only=True):
     frames: int
     duplicates_dropped: int
     track_parts: list[str] = []
+    parts_crc32: list[int] = []
+    track_parts_crc32: list[int] = []
+
+    remedy: ClassVar[str] = (
+        "run `frametally aggregate` with the --interval in its key: the day is counted anew"
+    )
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return keys.run_pointer_key(self.model, self.params, self.interval_s, self.day, self.sequence)
 
 
 RecordT = TypeVar("RecordT", bound=Record)
-_decoders: dict[type[Record], msgspec.json.Decoder[Record]] = {}
+SealedRecordT = TypeVar("SealedRecordT", bound=SealedRecord)
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder of msgspec's raises where bytes are damaged."""
+
+_decoders: dict[type[Record], msgspec.json.Decoder[Any]] = {}
+_names_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def encode(record: Record) -> bytes:
-    """Encode a record as JSON, without white space, fields in the order of their declaration."""
-    return msgspec.json.encode(record)
+    """Encode a record as JSON, without white space, fields in the order of their declaration, seal last."""
+    data = msgspec.json.encode(record)
+    return sealed(data) if isinstance(record, SealedRecord) else data
 
 
 def decode(data: bytes, record_type: type[RecordT]) -> RecordT:
     """Decode the record in `data`.
 
     Raises:
-        Poison: Not JSON, a field missing or of the wrong type (named), or a version that is not known.
+        Poison: Not JSON, damaged, a field missing or of the wrong type (named), or an unknown version.
     """
     decoder = _decoders.get(record_type)
     if decoder is None:
         decoder = _decoders[record_type] = msgspec.json.Decoder(record_type)
     try:
-        record = decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        record: RecordT = decoder.decode(
+            _without_seal(data, record_type) if issubclass(record_type, SealedRecord) else data
+        )
+    except (*NOT_JSON, Poison) as error:
         raise Poison(f"not a {record_type.__name__}: {error}") from error
     if record.v != RECORD_VERSION:
         raise Poison(
             f"a {record_type.__name__} of version {record.v}; "
             f"this frametally reads version {RECORD_VERSION}: upgrade it"
         )
-    return record  # type: ignore[return-value]
+    return record
+
+
+def decode_at(key: str, data: bytes, record_type: type[SealedRecordT]) -> SealedRecordT:
+    """Decode the record that lies under `key` in the store.
+
+    Raises:
+        Poison: As `decode`, or it is the record of another key; the message names it, with the remedy.
+    """
+    try:
+        record = decode(data, record_type)
+        if record.key != key:
+            raise Poison(f"it says of itself that it is {record.key}")
+    except Poison as error:
+        raise Poison(f"{key}: {error}; {record_type.remedy}") from error
+    return record
+
+
+def _without_seal(data: bytes, record_type: type[SealedRecord]) -> bytes:
+    found = unsealed(data)
+    if found is not None:
+        return found
+    unknown = _names_of.decode(data).keys() - set(record_type.__struct_encode_fields__)
+    if unknown:
+        raise Poison(f"damaged: it has no checksum, but a field {min(unknown)!r}")
+    return data

@@ -1,13 +1,14 @@
-"""Records of what was mended: tombstones, and corrections that are under way; see `records` for the rules."""
+"""Records of what a person mended: tombstones, corrections that are under way, settled dead letters."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from frametally.records import MediaManifest, Record, TimeSource
+from frametally import keys
+from frametally.records import MediaManifest, SealedRecord, TimeSource
 
 
-class Tombstone(Record, frozen=True, kw_only=True):
+class Tombstone(SealedRecord, frozen=True, kw_only=True):
     """Frames that count no longer, wherever they stand and whenever they are detected.
 
     Lies at `tombstones/<sha256>/<revision>.json`; with a range, its bounds are part of the name.
@@ -32,8 +33,12 @@ class Tombstone(Record, frozen=True, kw_only=True):
     last_captured_at_ms: int | None = None
     why: Literal["forget", "retime", "rename-source"]
 
+    @property
+    def key(self) -> str:  # noqa: D102
+        return keys.tombstone_key(self.media, self.from_ms, self.to_ms)
 
-class Correction(Record, frozen=True, kw_only=True):
+
+class Correction(SealedRecord, frozen=True, kw_only=True):
     """A medium that is being put right (`corrections/<media>.json`), there until all of it is done.
 
     Attributes:
@@ -52,3 +57,22 @@ class Correction(Record, frozen=True, kw_only=True):
     shift_ms: int
     time_source: TimeSource
     delete_images: bool
+
+    remedy: ClassVar[str] = "restore it from a backup, or remove it and run the same command again"
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return keys.correction_key(keys.media_id(self.manifest.sha256, self.manifest.revision))
+
+
+class DroppedDeadLetter(SealedRecord, frozen=True, kw_only=True):
+    """A dead letter that a person settled (`dead-letters/dropped/<id>.json`): nobody waits for it."""
+
+    segment: str
+    offset: int
+
+    remedy: ClassVar[str] = "remove it, and `frametally dead-letters drop` the letter again"
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return keys.dropped_key(keys.dead_letter_id(self.segment, self.offset))

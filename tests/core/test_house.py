@@ -52,6 +52,7 @@ FLOORS = (
         "frametally.process",
         "frametally.records",
         "frametally.settings",
+        "frametally.track_records",
         "frametally.undo_records",
     ),
     ("frametally.errors", "frametally.rules"),

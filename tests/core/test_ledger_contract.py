@@ -15,7 +15,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from tests.fakes.memory import MemoryStore
-from tests.fakes.records import make_coverage, make_frame, make_manifest, make_run
+from tests.fakes.records import before_checksums, make_coverage, make_frame, make_manifest, make_run
 
 from frametally import keys
 from frametally.adapters.sql.ledger import tables
@@ -25,14 +25,13 @@ from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.process.reports import NoProgress
 from frametally.records import (
     DeadLetter,
-    DroppedDeadLetter,
     FrameAnnouncement,
     FrameDetections,
     encode,
 )
 from frametally.segments.contents import encode_segment
 from frametally.settings.access import ServerAccess
-from frametally.undo_records import Tombstone
+from frametally.undo_records import DroppedDeadLetter, Tombstone
 
 MODEL, TOPIC, LOG = "pixels-1", "frames", "log-1"
 MEDIUM = "ab" * 32
@@ -259,7 +258,8 @@ def test_a_dropped_dead_letter_is_open_no_longer_and_still_in_the_equation(
     fill(store)
     ledger = make()
     segment = keys.segment_key(MODEL, LOG, TOPIC, 0, 3)
-    store.put("dead-letters/dropped/a.json", encode(DroppedDeadLetter(segment=segment, offset=5)))
+    dropped = DroppedDeadLetter(segment=segment, offset=5)
+    store.put(dropped.key, encode(dropped))
     refresh(ledger, store)
     assert [letter.cause for letter in ledger.dead_frames(MODEL)] == ["malformed"]
     assert ledger.tallies(MODEL)[0].dead_lettered == 1
@@ -316,7 +316,8 @@ def test_bytes_of_a_source_in_a_segment_are_its_lines(
     [
         (lambda data: data[:-5], "cut short"),
         (lambda data: b"{}" + data[data.index(b"\n") :], "SegmentHeader"),
-        (lambda data: data.replace(b'"frame_index":1', b'"frame_index":x'), "line 3"),
+        (lambda data: data.replace(b'"frame_index":1', b'"frame_index":x'), "cam: damaged"),
+        (lambda data: before_checksums(data).replace(b'"frame_index":1', b'"frame_index":x'), "line 3"),
     ],
 )
 def test_what_cannot_be_read_is_named_and_healed_when_it_is_mended(

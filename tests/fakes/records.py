@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import msgspec
@@ -166,4 +167,22 @@ def put_run(
         f"{run.prefix}/{part}",
         b"".join(msgspec.json.encode(key) + b"\t" + encode(record) + b"\n" for key, record in lines),
     )
-    store.put(keys.run_pointer_key(run.model, run.params, run.interval_s, run.day, run.sequence), encode(run))
+    store.put(run.key, encode(run))
+
+
+def before_checksums(data: bytes) -> bytes:
+    """A record or a segment, as releases stored it that knew no checksums."""
+    head, newline, body = data.partition(b"\n")
+    fields = json.loads(head)
+    for name in ("seal", "dead_letters_crc32", "parts_crc32", "track_parts_crc32"):
+        fields.pop(name, None)
+    for source in fields.get("sources", ()):
+        source.pop("crc32", None)
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + newline + body
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    """`data` with one bit turned over, counted from the first byte's lowest."""
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import before_checksums
 
 from frametally import keys
 from frametally.books.runs import current_runs
@@ -66,9 +67,12 @@ class Footage:
         frames: Sequence[FrameDetections],
         *,
         model: str = MODEL,
-        spoil: Callable[[bytes], bytes] = bytes,
+        spoil: Callable[[bytes], bytes] | None = None,
     ) -> str:
-        """Put one more segment of the chain; `spoil` changes its bytes. Returns its key."""
+        """Put one more segment of the chain; return its key.
+
+        `spoil` changes the bytes of one that was written without checksums.
+        """
         first = self._next_offset
         self._next_offset += max(len(frames), 1)
         data = encode_segment(
@@ -82,7 +86,9 @@ class Footage:
             dead_letters=[],
         )
         key = keys.segment_key(model, "log-1", "frames", 0, first)
-        assert self.store.put(key, spoil(data), if_absent=True)
+        if spoil is not None:
+            data = spoil(before_checksums(data))
+        assert self.store.put(key, data, if_absent=True)
         return key
 
     def segments(self, batches: Iterable[Sequence[FrameDetections]]) -> None:

@@ -122,7 +122,7 @@ def test_notes_of_segments_that_are_gone_do_not_pile_up(file_footage: Footage) -
         key = footage.segment([footage.frame(NOON_MS + number, "car", index=number)])
         footage.aggregate()
         footage.store.delete(key)
-    assert len(notes_of(footage).read_bytes().splitlines()) <= 1
+    assert len(notes_of(footage).read_bytes().splitlines()) <= 2  # one is the checksum
 
 
 def test_a_data_folder_without_room_for_notes_only_costs_time(

@@ -17,11 +17,10 @@ from frametally.records import (
     IntervalCount,
     MediaManifest,
     TimeSource,
-    Track,
-    TrackSighting,
     encode,
 )
 from frametally.segments.contents import encode_segment
+from frametally.track_records import Track, TrackSighting
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

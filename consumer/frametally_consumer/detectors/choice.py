@@ -15,7 +15,7 @@ from frametally.errors import Misconfigured
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress
-from frametally.records import AutoDetector, decode, encode
+from frametally.records import AutoDetector, decode_at, encode
 from frametally.settings.loading import Settings
 
 Backend = Literal["opencv", "openvino", "onnxruntime"]
@@ -94,6 +94,6 @@ def chosen_backend(settings: Settings, progress: Progress) -> Backend:
 
 def _remembered(store: ObjectStore) -> Backend | None:
     try:
-        return decode(store.get(keys.AUTO_DETECTOR), AutoDetector).backend
+        return decode_at(keys.AUTO_DETECTOR, store.get(keys.AUTO_DETECTOR), AutoDetector).backend
     except ObjectMissing:
         return None

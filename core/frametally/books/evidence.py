@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from frametally.errors import Poison, Retryable
+from frametally.errors import Poison
 from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.records import Detection, FrameDetections, decode
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.tombstones import Forgotten, is_forgotten
+from frametally.segments.contents import RangeReader, read_lines
 
 _WINDOW_MS = 600_000
 """Event time that is read at once. Lines of one frame have one time, so the rule sees them together."""
-
-
-class RangeReader(Protocol):
-    """What of an object store the evidence needs."""
-
-    def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Return bytes `first_byte` to before `next_byte` of an object."""
 
 
 class ProvedFrame(NamedTuple):
@@ -52,6 +46,7 @@ def frames_of_bar(
     Raises:
         ObjectMissing: A segment has gone since the ledger was refreshed.
         Retryable: The store or the ledger is away, or a segment came cut short.
+        Poison: Lines of a segment are damaged; the message names it.
     """
     counts = limits.rule()
     window_from = from_ms if after is None else max(from_ms, after[0])
@@ -97,10 +92,11 @@ def _frames(
 ) -> list[FrameDetections]:
     """Return each frame of a window of event time once, by time, then image_path."""
     lines = []
+    source = model_and_source[1]
     for part in parts:
         if part.first_ms >= window[1] or part.last_ms < window[0]:
             continue
-        for line in _lines(store, part):
+        for line in read_lines(store, part.key, part.first_byte, part.next_byte, part.crc32, source):
             try:
                 frame = decode(line, FrameDetections)
             except Poison:
@@ -113,13 +109,6 @@ def _frames(
                 lines.append((frame.image_path, line))
     kept = one_line_per_frame(lines).values()
     return sorted((decode(line, FrameDetections) for line in kept), key=_place)
-
-
-def _lines(store: RangeReader, part: SegmentPart) -> list[bytes]:
-    data = store.get_range(part.key, part.first_byte, part.next_byte)
-    if len(data) != part.next_byte - part.first_byte:
-        raise Retryable(f"segment {part.key} came cut short: try again, or restore the object")
-    return data.split(b"\n")[:-1]
 
 
 def _place(frame: FrameDetections) -> tuple[int, str]:

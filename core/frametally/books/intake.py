@@ -14,29 +14,29 @@ from frametally.media.manifests import without_names
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.records import (
     DeadLetter,
-    DroppedDeadLetter,
     FrameAnnouncement,
     FrameDetections,
     MediaManifest,
-    Record,
     Run,
+    SealedRecord,
     SegmentHeader,
     decode,
+    decode_at,
     encode,
 )
 from frametally.rules.record_limits import MOST_TIME_MS
 from frametally.segments.contents import CutShort, Segment, check_belongs, decode_segment
-from frametally.segments.dead_letters import DROPPED, cause_of
-from frametally.undo_records import Tombstone
+from frametally.segments.dead_letters import cause_of
+from frametally.undo_records import DroppedDeadLetter, Tombstone
 
 _MOST = 2**62
 
-RECORD_OF_KIND: dict[str, type[Record]] = {
+RECORD_OF_KIND: dict[str, type[SealedRecord]] = {
     "manifest": MediaManifest,
     "tombstone": Tombstone,
     "dropped": DroppedDeadLetter,
 }
-FOLDER_OF_KIND = {"manifest": keys.MEDIA, "tombstone": keys.TOMBSTONES, "dropped": DROPPED}
+FOLDER_OF_KIND = {"manifest": keys.MEDIA, "tombstone": keys.TOMBSTONES, "dropped": keys.DROPPED}
 
 
 class TakenObject(NamedTuple):
@@ -89,11 +89,11 @@ class TakenSegment(NamedTuple):
 def take_object(store: ObjectStore, info: ObjectInfo, kind: str) -> TakenObject | None:
     """Read a manifest, a tombstone or a dropped dead letter; None if it is gone by now."""
     try:
-        record = decode(store.get(info.key), RECORD_OF_KIND[kind])
+        record = decode_at(info.key, store.get(info.key), RECORD_OF_KIND[kind])
     except ObjectMissing:
         return None
     except Poison as error:
-        return TakenObject(info, problem=f"{info.key}: {error}")
+        return TakenObject(info, problem=str(error))
     if isinstance(record, MediaManifest):
         record = without_names(record)
     return TakenObject(info, encode(record).decode())
@@ -104,11 +104,11 @@ def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
     pointer = keys.parse_run_pointer_key(info.key)
     model = pointer.model if pointer else ""
     try:
-        run = decode(store.get(info.key), Run)
+        run = decode_at(info.key, store.get(info.key), Run)
     except ObjectMissing:
         return None
     except Poison as error:
-        return TakenRun(info, model, problem=f"{info.key}: {error}; remove it and run `frametally aggregate`")
+        return TakenRun(info, model, problem=str(error))
     frames: Counter[str] = Counter()
     try:
         for coverage in read_run(store, run)[1]:

@@ -8,13 +8,13 @@ not. The counting job's `audit` module makes it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import msgspec
 
 from frametally import keys
-from frametally.errors import Poison
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.records import Record, Run, decode
+from frametally.records import Run, SealedRecord, decode_at
 
 
 class QualityCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     line: int
 
 
-class QualityReport(Record, frozen=True, kw_only=True):
+class QualityReport(SealedRecord, frozen=True, kw_only=True):
     """What was checked of one run (`_quality.json` in its folder); the first five fields are as in `Run`.
 
     Attributes:
@@ -66,6 +66,14 @@ class QualityReport(Record, frozen=True, kw_only=True):
     checks: list[QualityCheck]
     frames_by_source: dict[str, int] = msgspec.field(default_factory=dict)
 
+    remedy: ClassVar[str] = "run `frametally aggregate --all` for its day, which makes it anew"
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return keys.quality_key(
+            keys.run_folder(self.model, self.params, self.interval_s, self.day, self.run_id)
+        )
+
     @property
     def failed(self) -> list[QualityCheck]:
         """The checks that did not pass; those that cannot be told are none of them."""
@@ -76,15 +84,13 @@ def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
     """Return the quality report of a run, None where an older frametally made none.
 
     Raises:
-        Poison: It does not parse; the message names it.
+        Poison: It cannot be read; the message names it.
     """
     key = keys.quality_key(run.prefix)
     try:
-        return decode(store.get(key), QualityReport)
+        return decode_at(key, store.get(key), QualityReport)
     except ObjectMissing:
         return None
-    except Poison as error:
-        raise Poison(f"{key}: {error}; run `frametally aggregate --all` to make it anew") from error
 
 
 def newest_reports(store: ObjectStore, runs: Iterable[Run], most: int = 3) -> list[QualityReport]:

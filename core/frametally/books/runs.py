@@ -10,7 +10,8 @@ A line of a part file is a JSON key, a TAB, a JSON record:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -19,9 +20,11 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
-from frametally.records import Coverage, IntervalCount, RecordT, Run, Track, TrackHead, decode
+from frametally.records import NOT_JSON, Coverage, IntervalCount, RecordT, Run, decode, decode_at
 from frametally.rules.current_run import is_newer
+from frametally.rules.seals import check_crc32
 from frametally.rules.times import DAY_MS
+from frametally.track_records import Track, TrackHead
 
 
 class DayKey(NamedTuple):
@@ -83,12 +86,8 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
     """
     counts: list[IntervalCount] = []
     coverage: list[Coverage] = []
-    for part in run.parts:
-        key = f"{run.prefix}/{part}"
-        try:
-            lines = store.get(key).split(b"\n")
-        except ObjectMissing as error:
-            raise Poison(f"{key} is missing; {_remedy(run)}") from error
+    for key, data in read_parts(store, run):
+        lines = data.split(b"\n")
         if lines.pop() != b"":
             raise Poison(f"{key} ends in the middle of line {len(lines) + 1}; {_remedy(run)}")
         for number, line in enumerate(lines, start=1):
@@ -107,7 +106,34 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
         raise Poison(
             f"{run.prefix} covers {frames} frames where its run counted {run.frames}; {_remedy(run)}"
         )
+    boxes = sum(record.detections for record in coverage)
+    if boxes and boxes != sum(record.detections for record in counts):  # 0: older versions did not say
+        raise Poison(f"{run.prefix}: its counts have other boxes than the {boxes} it covers; {_remedy(run)}")
     return counts, coverage
+
+
+def read_parts(store: ObjectStore, run: Run) -> Iterator[tuple[str, bytes]]:
+    """Yield key and bytes of each part file of a run, as they were published.
+
+    Raises:
+        Poison: One is missing or damaged; the message names it.
+    """
+    return _read_files(store, run, run.prefix, run.parts, run.parts_crc32)
+
+
+def _read_files(
+    store: ObjectStore, run: Run, folder: str, names: Sequence[str], checksums: Sequence[int]
+) -> Iterator[tuple[str, bytes]]:
+    for number, name in enumerate(names):
+        key = f"{folder}/{name}"
+        try:
+            data = store.get(key)
+            check_crc32(zlib.crc32(data), checksums[number] if checksums else None)
+        except ObjectMissing as error:
+            raise Poison(f"{key} is missing; {_remedy(run)}") from error
+        except Poison as error:
+            raise Poison(f"{key}: {error}; {_remedy(run)}") from error
+        yield key, data
 
 
 def check_record(record: IntervalCount | Coverage, run: Run) -> None:
@@ -159,13 +185,8 @@ class _TrackLine(NamedTuple):
 
 def _track_lines(store: ObjectStore, run: Run) -> Iterator[_TrackLine]:
     folder = keys.tracks_folder(run.prefix)
-    for part in run.track_parts:
-        key = f"{folder}/{part}"
-        try:
-            lines = store.get(key).splitlines()
-        except ObjectMissing as error:
-            raise Poison(f"{key} is missing; {_remedy(run)}") from error
-        for number, line in enumerate(lines, start=1):
+    for key, data in _read_files(store, run, folder, run.track_parts, run.track_parts_crc32):
+        for number, line in enumerate(data.splitlines(), start=1):
             yield _TrackLine(run, key, number, line)
 
 
@@ -184,12 +205,9 @@ def _current_pointers(store: ObjectStore) -> dict[DayKey, tuple[keys.RunPointerK
 def _read_pointer(store: ObjectStore, pointer: keys.RunPointerKey, info: ObjectInfo) -> CurrentDay:
     run, problem = None, None
     try:
-        run = decode(store.get(info.key), Run)
-        if _pointer_of(run) != info.key:
-            run = None
-            raise Poison("the run that it names belongs elsewhere")
+        run = decode_at(info.key, store.get(info.key), Run)
     except Poison as error:
-        problem = f"{info.key}: {error}; remove it and run `frametally aggregate` again"
+        problem = str(error)
     return CurrentDay(info.key, pointer.sequence, run, problem, info.modified_at_ms)
 
 
@@ -197,7 +215,7 @@ def _decode_line(line: bytes) -> IntervalCount | Coverage:
     key_json, tab, value = line.partition(b"\t")
     try:
         key = msgspec.json.decode(key_json) if tab else None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise Poison(f"its key is not JSON: {error}") from error
     kind = key[0] if isinstance(key, list) and key else None
     record: IntervalCount | Coverage
@@ -215,8 +233,8 @@ def _decode_line(line: bytes) -> IntervalCount | Coverage:
 
 
 def _remedy(run: Run) -> str:
-    return f"remove {_pointer_of(run)} and run `frametally aggregate` again"
-
-
-def _pointer_of(run: Run) -> str:
-    return keys.run_pointer_key(run.model, run.params, run.interval_s, run.day, run.sequence)
+    next_day = keys.utc_day(keys.day_start_ms(run.day) + DAY_MS)
+    return (
+        f"restore it, or run `frametally aggregate --all --interval {run.interval_s} --from {run.day} "
+        f"--to {next_day}`, which counts the day anew"
+    )

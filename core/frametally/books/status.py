@@ -135,7 +135,7 @@ class _Books:
         drained = logs_before == (logs, reads_all) and reads_all and not waiting
         found = self._detected(model, manifests)
         sources = self._sources(model, manifests, runs, found)
-        correcting = [info.key for info in self.store.list(keys.CORRECTIONS)]
+        correcting = [info.key for info in self.store.list(keys.CORRECTIONS) if keys.is_record_key(info.key)]
         detect = "frametally consume" if reads_all else f"frametally redetect --model {model}"
         behind, broken = judge(
             sources, gone=found.gone, drained=drained, correcting=bool(correcting), detect=detect

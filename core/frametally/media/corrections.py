@@ -26,13 +26,14 @@ from frametally.media.manifests import (
     media_of,
     next_revision,
     pictures_identity,
+    read_records,
     weaker,
 )
 from frametally.media.stored_images import announced_images, announcement_of, bitmap_of
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress
-from frametally.records import FrameAnnouncement, MediaManifest, decode, encode
+from frametally.records import FrameAnnouncement, MediaManifest, encode
 from frametally.rules.overlaps import joined_runs
 from frametally.rules.tombstones import is_forgotten, merged
 from frametally.settings.loading import Settings
@@ -112,8 +113,8 @@ def rename_source(
 
 
 def pending(store: ObjectStore) -> list[Correction]:
-    """Return the corrections that were begun and not finished. Raises `Poison` if one does not parse."""
-    return [decode(store.get(info.key), Correction) for info in store.list(keys.CORRECTIONS)]
+    """Return the corrections that were begun and not finished. Raises `Poison` if one cannot be read."""
+    return list(read_records(store, keys.CORRECTIONS, Correction))
 
 
 def finish(
@@ -288,7 +289,7 @@ def _note(store: ObjectStore, manifest: MediaManifest, **change: object) -> Corr
         images = [name for name in images if not is_forgotten(media, name.captured_at_ms, forgotten)]
     names = [name.file_name for name in images]
     correction = Correction(manifest=manifest, images=names, **change)  # type: ignore[arg-type]
-    store.put(keys.correction_key(media_of(manifest)), encode(correction))
+    store.put(correction.key, encode(correction))
     return correction
 
 

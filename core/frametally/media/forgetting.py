@@ -101,7 +101,7 @@ def put_tombstone(
         last_captured_at_ms=manifest.last_captured_at_ms if known else None,
         why=why,  # type: ignore[arg-type]
     )
-    store.put(keys.tombstone_key(media, from_ms, to_ms), encode(stone), if_absent=True)
+    store.put(stone.key, encode(stone), if_absent=True)
 
 
 def _images_in(store: ObjectStore, target: Target) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
-from frametally.records import MediaManifest, decode, encode
+from frametally.records import MediaManifest, decode_at, encode
 
 
 def change_manifest(
@@ -31,7 +31,7 @@ def change_manifest(
 
     def make(data: bytes | None) -> bytes | None:
         nonlocal changed
-        changed = change(_decode(data))
+        changed = change(_decode(sha256, data))
         return data if changed is None else encode(changed)
 
     store.change(keys.media_key(sha256), make)
@@ -49,11 +49,11 @@ def delete_manifest(store: ObjectStore, sha256: str, *, revision: int) -> None:
     """
 
     def make(data: bytes | None) -> bytes | None:
-        found = _decode(data)
+        found = _decode(sha256, data)
         return None if found is not None and found.revision <= revision else data
 
     store.change(keys.media_key(sha256), make)
 
 
-def _decode(data: bytes | None) -> MediaManifest | None:
-    return None if data is None else decode(data, MediaManifest)
+def _decode(sha256: str, data: bytes | None) -> MediaManifest | None:
+    return None if data is None else decode_at(keys.media_key(sha256), data, MediaManifest)

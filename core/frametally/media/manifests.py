@@ -10,10 +10,9 @@ from typing import get_args
 import msgspec
 
 from frametally import keys
-from frametally.errors import Poison
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Skipped
-from frametally.records import MediaManifest, RecordT, TimeSource, decode
+from frametally.records import MediaManifest, SealedRecordT, TimeSource, decode_at
 from frametally.rules.tombstones import Range, forgotten_ranges
 from frametally.undo_records import Tombstone
 
@@ -24,9 +23,9 @@ def list_manifests(store: ObjectStore) -> list[MediaManifest]:
     """Return every medium's manifest, sorted by source, then first event time, then identity.
 
     Raises:
-        Poison: A manifest does not parse; the message names its key.
+        Poison: A manifest cannot be read; the message names its key.
     """
-    return _sorted(_read_all(store, keys.MEDIA, MediaManifest))
+    return _sorted(read_records(store, keys.MEDIA, MediaManifest))
 
 
 def by_source(manifests: Iterable[MediaManifest]) -> dict[str, list[MediaManifest]]:
@@ -41,8 +40,10 @@ def read_manifests(store: ObjectStore) -> tuple[list[MediaManifest], list[Skippe
     """Return the manifests that can be read, sorted likewise, without what can be long; and the others."""
     manifests, skipped = [], []
     for info in store.list(keys.MEDIA):
+        if not keys.is_record_key(info.key):
+            continue
         try:
-            manifests.append(without_names(decode(store.get(info.key), MediaManifest)))
+            manifests.append(without_names(decode_at(info.key, store.get(info.key), MediaManifest)))
         except ObjectMissing:
             continue  # removed since it was listed
         except Poison as error:
@@ -58,8 +59,9 @@ def without_names(manifest: MediaManifest) -> MediaManifest:
 
 def find_manifest(store: ObjectStore, sha256: str) -> MediaManifest | None:
     """Return one medium's manifest, None if there is none. Raises `Poison`."""
+    key = keys.media_key(sha256)
     try:
-        return decode(store.get(keys.media_key(sha256)), MediaManifest)
+        return decode_at(key, store.get(key), MediaManifest)
     except ObjectMissing:
         return None
 
@@ -88,9 +90,9 @@ def list_tombstones(store: ObjectStore) -> list[Tombstone]:
     """Return every tombstone, by key.
 
     Raises:
-        Poison: One does not parse; the message names its key.
+        Poison: One cannot be read; the message names its key.
     """
-    return list(_read_all(store, keys.TOMBSTONES, Tombstone))
+    return list(read_records(store, keys.TOMBSTONES, Tombstone))
 
 
 def forgotten_by(tombstones: Iterable[Tombstone]) -> dict[str, list[Range]]:
@@ -120,11 +122,14 @@ def _sorted(manifests: Iterable[MediaManifest]) -> list[MediaManifest]:
     return sorted(manifests, key=lambda m: (m.source, m.first_captured_at_ms or 0, m.sha256))
 
 
-def _read_all(store: ObjectStore, folder: str, record_type: type[RecordT]) -> Iterator[RecordT]:
+def read_records(
+    store: ObjectStore, folder: str, record_type: type[SealedRecordT]
+) -> Iterator[SealedRecordT]:
+    """Yield the records that lie in a folder, by key. Raises `Poison` at one that cannot be read."""
     for info in store.list(folder):
+        if not keys.is_record_key(info.key):
+            continue
         try:
-            yield decode(store.get(info.key), record_type)
+            yield decode_at(info.key, store.get(info.key), record_type)
         except ObjectMissing:
             continue  # removed since it was listed
-        except Poison as error:
-            raise Poison(f"{info.key}: {error}") from error

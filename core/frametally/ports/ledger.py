@@ -54,7 +54,8 @@ class ChainLink(NamedTuple):
 class SegmentPart(NamedTuple):
     """Where the lines of one source lie in a segment: bytes `first_byte` to `next_byte` of the object.
 
-    `first_ms` and `last_ms` are the first and the last captured_at_ms in them.
+    `first_ms` and `last_ms` are the first and the last captured_at_ms in them, `crc32` their checksum if the
+    segment has one.
     """
 
     key: str
@@ -62,6 +63,7 @@ class SegmentPart(NamedTuple):
     next_byte: int
     first_ms: int
     last_ms: int
+    crc32: int | None = None
 
 
 class CountedRun(NamedTuple):

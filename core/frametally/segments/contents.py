@@ -6,9 +6,10 @@ written whole, once, and never changed; `chain.py` has the order in which a part
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
@@ -21,6 +22,7 @@ from frametally.records import (
     decode,
     encode,
 )
+from frametally.rules.seals import check_crc32
 
 # A header with a hundred sources is about 15 kB: one ranged read nearly always holds it.
 _HEADER_READ_BYTES = 32 * 1024
@@ -28,6 +30,13 @@ _HEADER_READ_BYTES = 32 * 1024
 
 class CutShort(Retryable):
     """A segment has fewer lines than its header says: a body cut short on its way raises nothing itself."""
+
+
+class RangeReader(Protocol):
+    """What of an object store it takes to read lines of a segment."""
+
+    def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
+        """Return bytes `first_byte` to before `next_byte` of an object."""
 
 
 class Segment(NamedTuple):
@@ -74,8 +83,10 @@ def encode_segment(
                 last_captured_at_ms=of_source[-1].captured_at_ms,
                 first_byte=first_byte,
                 next_byte=len(body),
+                crc32=zlib.crc32(memoryview(body)[first_byte:]),
             )
         )
+    frames_bytes = len(body)
     for dead_letter in sorted(dead_letters, key=lambda letter: letter.offset):
         body += encode(dead_letter) + b"\n"
     header = SegmentHeader(
@@ -88,6 +99,7 @@ def encode_segment(
         frames=len(frames),
         dead_letters=len(dead_letters),
         sources=sources,
+        dead_letters_crc32=zlib.crc32(memoryview(body)[frames_bytes:]),
     )
     return encode(header) + b"\n" + bytes(body)
 
@@ -96,7 +108,7 @@ def decode_segment(data: bytes, key: str) -> Segment:
     """Decode the segment in `data`; `key` names it in errors.
 
     Raises:
-        Poison: The header is no header, or does not belong under this key.
+        Poison: The header is no header, or the lines are others than were stored.
         CutShort: It has not the lines that its header says.
     """
     head, newline, body = data.partition(b"\n")
@@ -110,7 +122,48 @@ def decode_segment(data: bytes, key: str) -> Segment:
             f"segment {key} has {len(lines)} lines where its header says "
             f"{header.frames + header.dead_letters}: it was cut short; read it again, or restore the object"
         )
+    lines_of = memoryview(body)
+    frames_bytes = 0
+    for part in header.sources:
+        check_lines(lines_of[part.first_byte : part.next_byte], part.crc32, key, part.source)
+        frames_bytes = part.next_byte
+    check_lines(lines_of[frames_bytes:], header.dead_letters_crc32, key, "dead letters")
     return Segment(header, lines[: header.frames], lines[header.frames :])
+
+
+def check_lines(data: bytes | memoryview, crc32: int | None, key: str, what: str) -> None:
+    """Compare lines of the segment under `key`, such as those of one source, with their CRC-32.
+
+    Raises:
+        Poison: They are others than were stored; the message names the segment and `what` of it.
+    """
+    try:
+        check_crc32(zlib.crc32(data), crc32)
+    except Poison as error:
+        raise Poison(f"segment {key}, {what}: {error}; {SegmentHeader.remedy}") from error
+
+
+def read_lines(
+    store: RangeReader, key: str, first_byte: int, next_byte: int, crc32: int | None, what: str
+) -> list[bytes]:
+    """Read lines that lie in these bytes of the segment under `key`, without their line ends.
+
+    Raises:
+        Retryable: They came cut short.
+        Poison: As `check_lines`.
+        ObjectMissing: There is no such segment.
+    """
+    data = store.get_range(key, first_byte, next_byte)
+    if len(data) != next_byte - first_byte:
+        raise Retryable(f"segment {key} came cut short: try again, or restore the object")
+    check_lines(data, crc32, key, what)
+    return data.split(b"\n")[:-1]
+
+
+def read_source(store: RangeReader, key: str, body_start: int, part: SegmentSource) -> list[bytes]:
+    """Read one source's lines of a segment whose body begins there. Raises as `read_lines`."""
+    start = body_start + part.first_byte
+    return read_lines(store, key, start, body_start + part.next_byte, part.crc32, part.source)
 
 
 def read_segment(store: ObjectStore, key: str) -> Segment:

@@ -7,7 +7,6 @@ takes once the cause is gone: a frame's detections outweigh its dead letter, and
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -20,7 +19,6 @@ from frametally.process.reports import Skipped
 from frametally.records import (
     Cause,
     DeadLetter,
-    DroppedDeadLetter,
     FrameAnnouncement,
     FrameDetections,
     SegmentHeader,
@@ -28,13 +26,11 @@ from frametally.records import (
     decode,
     encode,
 )
-from frametally.segments.contents import decode_segment, list_segments, read_header
+from frametally.segments.contents import list_segments, read_header, read_segment, read_source
+from frametally.undo_records import DroppedDeadLetter
 
 if TYPE_CHECKING:
     from frametally.segments.stored_frame import BadFrame  # imports OpenCV, which `status` can do without
-
-DROPPED = "dead-letters/dropped"
-_ID_DIGITS = 12
 
 State = Literal["waiting", "detected", "dropped"]
 
@@ -102,7 +98,7 @@ def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[E
         Poison: A segment that does not parse; the message names it.
         CutShort: One that is not whole.
     """
-    dropped = {info.key.rpartition("/")[2].removesuffix(".json") for info in store.list(DROPPED)}
+    dropped = {info.key for info in store.list(keys.DROPPED)}
     entries: list[Entry] = []
     headers: list[tuple[str, SegmentHeader, int]] = []
     for key in list_segments(store):
@@ -111,10 +107,10 @@ def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[E
         header, body_start = read_header(store, key)
         headers.append((key, header, body_start))
         if header.dead_letters:
-            segment = decode_segment(store.get(key), key)
+            segment = read_segment(store, key)
             for letter in segment.dead_letters():
-                letter_id = hashlib.sha256(f"{key}#{letter.offset}".encode()).hexdigest()[:_ID_DIGITS]
-                state: State = "dropped" if letter_id in dropped else "waiting"
+                letter_id = keys.dead_letter_id(key, letter.offset)
+                state: State = "dropped" if keys.dropped_key(letter_id) in dropped else "waiting"
                 entries.append(Entry(letter_id, key, header, letter, state))
     detected = _detected(store, headers, entries)
     return [
@@ -139,8 +135,7 @@ def _detected(
             paths = wanted.get((header.model, part.source))
             if not paths:
                 continue
-            body = store.get_range(key, body_start + part.first_byte, body_start + part.next_byte)
-            for line in body.splitlines():
+            for line in read_source(store, key, body_start, part):
                 # A cheap test before the decoding: a path stands in its line as it is.
                 if any(path.encode() in line for path in paths):
                     detected.add((header.model, decode(line, FrameDetections).image_path))
@@ -218,6 +213,6 @@ def drop(entries: Iterable[Entry], *, store: ObjectStore) -> int:
     for entry in entries:
         if entry.state == "waiting":
             record = DroppedDeadLetter(segment=entry.segment, offset=entry.letter.offset)
-            store.put(f"{DROPPED}/{entry.id}.json", encode(record), if_absent=True)
+            store.put(record.key, encode(record), if_absent=True)
             count += 1
     return count

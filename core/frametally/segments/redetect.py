@@ -14,7 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.errors import Misconfigured, Poison
 from frametally.media.finding import media_of_source
 from frametally.media.manifests import forgotten_by, list_manifests, list_tombstones, media_of
 from frametally.media.stored_images import announced_images, announcement_of
@@ -31,7 +31,7 @@ from frametally.records import (
 )
 from frametally.rules.times import DAY_MS, in_range
 from frametally.rules.tombstones import Forgotten, is_forgotten
-from frametally.segments.contents import read_header
+from frametally.segments.contents import read_header, read_source
 from frametally.settings.loading import Settings
 
 _ANNOUNCE_FRAMES = 100
@@ -152,10 +152,7 @@ class _Detected:
     def _read(self, source: str, day: int) -> Iterator[str]:
         for key, body_start, part in self._parts.get(source, ()):
             if part.first_captured_at_ms // DAY_MS <= day <= part.last_captured_at_ms // DAY_MS:
-                body = self._store.get_range(key, body_start + part.first_byte, body_start + part.next_byte)
-                if len(body) != part.next_byte - part.first_byte:
-                    raise Retryable(f"segment {key} came cut short: try again, or restore the object")
-                for line in body.splitlines():
+                for line in read_source(self._store, key, body_start, part):
                     frame = decode(line, FrameDetections)
                     if frame.captured_at_ms // DAY_MS != day:
                         continue

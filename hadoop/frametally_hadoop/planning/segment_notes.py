@@ -11,8 +11,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import secrets
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,9 +23,10 @@ from frametally.books.offsets import chain_breaks
 from frametally.errors import Poison
 from frametally.ports.ledger import ChainLink
 from frametally.ports.object_store import ObjectInfo, ObjectStore
-from frametally.records import SegmentHeader, SegmentSource
+from frametally.records import NOT_JSON, SegmentHeader, SegmentSource
+from frametally.rules.seals import check_crc32
 from frametally.rules.times import DAY_MS
-from frametally.segments.contents import check_belongs, read_header
+from frametally.segments.contents import check_belongs, read_header, read_source
 from frametally_hadoop.job.tracks.params import MARGIN_MS
 
 
@@ -60,8 +62,8 @@ class SegmentNotes:
         # A store in memory is gone with its process: nothing that is noted of it would be of another.
         self._path = None if store_url.startswith("memory:") else data_dir / f"segments-{name}.jsonl"
         self._saved: list[SegmentNote] = []
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            self._saved = _decoder.decode_lines(self._path.read_bytes()) if self._path else []
+        with contextlib.suppress(OSError, ValueError, Poison, *NOT_JSON):
+            self._saved = _read(self._path) if self._path else []
         self._notes = {note.key: note for note in self._saved}
 
     def find(self, info: ObjectInfo) -> SegmentNote | None:
@@ -91,7 +93,7 @@ class SegmentNotes:
         staging = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
         with contextlib.suppress(OSError):
             try:
-                staging.write_bytes(_encoder.encode_lines(notes))
+                staging.write_bytes(_encode(notes))
                 staging.replace(self._path)
                 self._saved = notes
             finally:
@@ -153,6 +155,18 @@ _decoder = msgspec.json.Decoder(SegmentNote)
 _encoder = msgspec.json.Encoder()
 
 
+def _read(path: Path) -> list[SegmentNote]:
+    """Read the notes; the first line is their checksum, as one bit could move a segment to another day."""
+    crc32, _, lines = path.read_bytes().partition(b"\n")
+    check_crc32(zlib.crc32(lines), int(crc32, 16))
+    return _decoder.decode_lines(lines)
+
+
+def _encode(notes: Sequence[SegmentNote]) -> bytes:
+    lines = _encoder.encode_lines(notes)
+    return b"%08x\n%s" % (zlib.crc32(lines), lines)
+
+
 def _times_of(store: ObjectStore, key: str, header: SegmentHeader, body_start: int) -> set[int]:
     """Return enough times of the segment's frames to tell its days.
 
@@ -169,13 +183,12 @@ def _times_of(store: ObjectStore, key: str, header: SegmentHeader, body_start: i
 
 
 def _times_of_lines(store: ObjectStore, key: str, part: SegmentSource, body_start: int) -> set[int]:
-    body = store.get_range(key, body_start + part.first_byte, body_start + part.next_byte)
     decoder = msgspec.json.Decoder(_Time)
     times = set()
-    for line in body.split(b"\n"):
+    for line in read_source(store, key, body_start, part):
         try:
             time_ms = decoder.decode(line).captured_at_ms
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             continue  # the job reports it
         if part.first_captured_at_ms <= time_ms <= part.last_captured_at_ms:
             times.add(time_ms)

@@ -12,6 +12,7 @@ Killed before 3, nothing has happened; the next time the same bytes go to the sa
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 
@@ -77,14 +78,18 @@ def publish_day(
     run_id = f"{plan.sequence:06d}-{inputs_sha256[:16]}"
     prefix = keys.run_folder(model, params, interval_s, day, run_id)
     parts: list[str] = []
+    parts_crc32: list[int] = []
     frames = 0
     watched = lines if audit is None else audit.watch(lines)
-    for name, part_lines in _put_parts(store, prefix, watched, lines_per_part):
+    for name, crc32, part_lines in _put_parts(store, prefix, watched, lines_per_part):
         failpoints.passing("aggregate.part")
         parts.append(name)
+        parts_crc32.append(crc32)
         frames += sum(_frames_covered(line) for line in part_lines)
-    track_files = _put_parts(store, keys.tracks_folder(prefix), tracks, _TRACKS_PER_PART)
-    track_parts = [name for name, _ in track_files]
+    track_files = [
+        (name, crc32)
+        for name, crc32, _ in _put_parts(store, keys.tracks_folder(prefix), tracks, _TRACKS_PER_PART)
+    ]
     if audit is not None:
         _put_report(store, prefix, audit.report(run_id))
         # What is set aside is named each time, and counts again once it is restored.
@@ -105,10 +110,11 @@ def publish_day(
         inputs_sha256=inputs_sha256,
         frames=frames,
         duplicates_dropped=duplicates_dropped,
-        track_parts=track_parts,
+        track_parts=[name for name, _ in track_files],
+        parts_crc32=parts_crc32,
+        track_parts_crc32=[crc32 for _, crc32 in track_files],
     )
-    pointer = keys.run_pointer_key(model, params, interval_s, day, plan.sequence)
-    return run if store.put(pointer, encode(run), if_absent=True) else None
+    return run if store.put(run.key, encode(run), if_absent=True) else None
 
 
 def _put_report(store: ObjectStore, prefix: str, report: QualityReport) -> None:
@@ -140,16 +146,17 @@ def _check_nothing_lost(
 
 def _put_parts(
     store: ObjectStore, folder: str, lines: Iterable[bytes], lines_per_part: int
-) -> Iterator[tuple[str, list[bytes]]]:
-    """Put the lines as files of `folder`; yields the name and the lines of each once it is there."""
+) -> Iterator[tuple[str, int, list[bytes]]]:
+    """Put the lines as files of `folder`; yields name, CRC-32 and lines of each once it is there."""
     iterator = iter(lines)
     for number in count():
         part_lines = list(islice(iterator, lines_per_part))
         if not part_lines:
             return
         name = f"part-{number:05d}"
-        store.put(f"{folder}/{name}", b"".join(part_lines))
-        yield name, part_lines
+        data = b"".join(part_lines)
+        store.put(f"{folder}/{name}", data)
+        yield name, zlib.crc32(data), part_lines
 
 
 def _frames_covered(line: bytes) -> int:

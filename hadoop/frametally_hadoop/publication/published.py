@@ -6,14 +6,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from frametally import keys
 from frametally.books.quality_reports import read_quality
+from frametally.books.runs import read_parts
 from frametally.errors import Poison
 from frametally.media.manifests import touches
-from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.records import Coverage, Run, encode
+from frametally.ports.object_store import ObjectStore
+from frametally.records import Coverage, Run, decode, encode
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
@@ -42,7 +41,7 @@ def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Su
         if audit.is_outdated(report):
             deque(audit.watch(_lines(store, run)), maxlen=0)
             store.put(keys.quality_key(run.prefix), encode(audit.report(run.run_id)))
-    except (Poison, ObjectMissing, msgspec.DecodeError):
+    except Poison:
         return  # whoever reads the run says what is damaged
 
 
@@ -68,7 +67,7 @@ def compare_frames(
     """
     try:
         before = dict(_covered(store, day.current)) if day.current else {}
-    except (ObjectMissing, msgspec.DecodeError):
+    except Poison:
         before = {}  # it is damaged: nothing can be told by it
 
     def may_be_forgotten(loss: Loss, stone: Tombstone) -> bool:
@@ -98,16 +97,13 @@ def compare_frames(
     return losses, losses == less and same_settings and not gains
 
 
-_decoder = msgspec.json.Decoder(Coverage)
-
-
 def _covered(store: ObjectStore, run: Run) -> Iterator[tuple[tuple[str, int], int]]:
     for line in _lines(store, run):
         if line.startswith(b'["coverage"'):
-            found = _decoder.decode(line.partition(b"\t")[2])
+            found = decode(line.partition(b"\t")[2], Coverage)
             yield (found.source, found.interval_start_ms), found.frames
 
 
 def _lines(store: ObjectStore, run: Run) -> Iterator[bytes]:
-    for part in run.parts:
-        yield from store.get(f"{run.prefix}/{part}").splitlines(keepends=True)
+    for _, data in read_parts(store, run):
+        yield from data.splitlines(keepends=True)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.books.runs import find_tracks
 from frametally.errors import Poison, Retryable
-from frametally.records import Track, TrackHead, TrackSighting
 from frametally.settings.loading import Settings
+from frametally.track_records import Track, TrackHead, TrackSighting
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.proof import answers
 from frametally_web.proof.pages import Place, read_page

@@ -20,12 +20,19 @@ from typing import IO, Any, NamedTuple
 from frametally.errors import Poison, Retryable
 from frametally.process.retrying import Backoff
 from frametally.rules.record_limits import RECORD_VERSION
+from frametally.rules.seals import unsealed
+from frametally_hadoop.job.input.checksums import CheckedPart, LineChecksums
 from frametally_hadoop.job.input.lines import BadLine, Frame, decode_frame, decode_frames
 
 _READ_TIMEOUT_S = 60
 _TRIES = 8
 _PASSING = {408, 425, 429}
 _BLOCK_BYTES = 512 * 1024
+_FIELDS_WITHOUT_SEAL = {
+    *("v", "model", "log_id", "topic", "partition", "first_offset", "next_offset"),
+    *("frames", "dead_letters", "sources"),
+}
+"""Of the headers that releases without checksums wrote."""
 
 
 class LinkEnded(Retryable):
@@ -33,12 +40,16 @@ class LinkEnded(Retryable):
 
 
 class Header(NamedTuple):
-    """What counting needs of a segment's header: `times` are first and last captured_at_ms by source."""
+    """What counting needs of a segment's header: `times` are first and last captured_at_ms by source.
+
+    `parts` are its sources' lines, then its dead letters, with their checksums.
+    """
 
     model: str
     frames: int
     dead_letters: int
     times: dict[str, tuple[int, int]]
+    parts: list[CheckedPart]
 
 
 class Block(NamedTuple):
@@ -65,11 +76,14 @@ def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iter
 
     Raises:
         Retryable: It cannot be read now, or came cut short.
-        Poison: It is no segment, or one of another version.
+        Poison: It is no segment, or one of another version, or damaged.
     """
     header: Header | None = None
+    checksums = LineChecksums(name, ())
     seen, tail = 0, b""
     for data in _read(url, name, block_bytes):
+        if header is not None:
+            checksums.add(data)
         whole, newline, rest = data.rpartition(b"\n")
         if not newline:
             tail += rest
@@ -79,7 +93,10 @@ def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iter
         has_tabs = b"\t" in text or b"\r" in text
         lines = text.split(b"\n")
         if header is None:
-            header = _decode_header(name, lines.pop(0))
+            head = lines.pop(0)
+            header = _decode_header(name, head)
+            checksums = LineChecksums(name, header.parts)
+            checksums.add(memoryview(text + newline + rest)[len(head) + 1 :])
         frame_lines = lines[: max(header.frames - seen, 0)]
         if frame_lines:
             yield _checked_block(frame_lines, header, first_number=seen + 2, has_tabs=has_tabs)
@@ -91,6 +108,7 @@ def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iter
         raise Retryable(f"segment {name} was cut short: {seen} lines of {expected}")
     if seen > expected:
         raise Poison(f"segment {name} has {seen} lines where its header says {expected}")
+    checksums.end()
 
 
 def _checked_block(lines: list[bytes], header: Header, *, first_number: int, has_tabs: bool) -> Block:
@@ -242,7 +260,13 @@ def _close(error: Exception) -> int:
 
 def _decode_header(name: str, head: bytes) -> Header:
     try:
-        fields: dict[str, Any] = json.loads(head)
+        plain = unsealed(head)
+    except Poison as error:
+        raise Poison(f"segment {name}, header: {error}") from None
+    try:
+        fields: dict[str, Any] = json.loads(head if plain is None else plain)
+        if plain is None and (unknown := fields.keys() - _FIELDS_WITHOUT_SEAL):
+            raise ValueError(f"damaged: it has no checksum, but a field {min(unknown)!r}")
         version = fields.get("v", RECORD_VERSION)
         if version != RECORD_VERSION:
             raise Poison(
@@ -256,6 +280,13 @@ def _decode_header(name: str, head: bytes) -> Header:
                 source["source"]: (int(source["first_captured_at_ms"]), int(source["last_captured_at_ms"]))
                 for source in fields["sources"]
             },
+            parts=[
+                *(
+                    CheckedPart(source["source"], int(source["next_byte"]), source.get("crc32"))
+                    for source in fields["sources"]
+                ),
+                CheckedPart("dead letters", None, fields.get("dead_letters_crc32")),
+            ],
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Poison(f"segment {name}: its first line is no segment header ({error!r})") from error

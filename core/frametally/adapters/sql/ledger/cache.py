@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete, func, or_, select
 
+from frametally import keys
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.ledger import intake, tables
 from frametally.adapters.sql.migration import Layout
@@ -31,11 +32,11 @@ from frametally.ports.ledger import (
 )
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress
-from frametally.records import DroppedDeadLetter, MediaManifest, Record, Run, decode
+from frametally.records import MediaManifest, Record, Run, decode
 from frametally.rules.times import DAY_MS
 from frametally.segments.contents import list_segment_infos
 from frametally.settings.access import ServerAccess
-from frametally.undo_records import Tombstone
+from frametally.undo_records import DroppedDeadLetter, Tombstone
 
 _LAYOUT = Layout(
     what="ledger",
@@ -232,7 +233,9 @@ class SqlLedger:
         of_source = and_(spans.model == _number(model), spans.source == _number(source))
         longest = select(func.coalesce(func.max(spans.span_ms), 0)).where(of_source).scalar_subquery()
         query = (
-            select(segments.key, parts.first_byte, parts.next_byte, parts.first_ms, parts.last_ms)
+            select(
+                segments.key, parts.first_byte, parts.next_byte, parts.first_ms, parts.last_ms, parts.crc32
+            )
             .join(tables.segments, segments.number == parts.segment)
             .where(
                 parts.model == _number(model),
@@ -273,7 +276,7 @@ class SqlLedger:
     def _refresh_objects(self, store: ObjectStore, kind: str) -> tuple[int, int]:
         return self._replace(
             self._known(kind),
-            {info.key: info for info in store.list(FOLDER_OF_KIND[kind])},
+            {info.key: info for info in store.list(FOLDER_OF_KIND[kind]) if keys.is_record_key(info.key)},
             lambda info: take_object(store, info, kind),
             lambda connection, taken: intake.put_object(connection, taken, kind),
         )

@@ -113,6 +113,7 @@ def put_segment(connection: Connection, numbers: Numbers, taken: TakenSegment) -
             "first_byte": taken.header_bytes + part.first_byte,
             "next_byte": taken.header_bytes + part.next_byte,
             "span_ms": part.last_captured_at_ms - part.first_captured_at_ms,
+            "crc32": part.crc32,
         }
         for part in header.sources
     ]

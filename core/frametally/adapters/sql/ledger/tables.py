@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 ALL = MetaData()
 
@@ -68,6 +68,7 @@ parts = Table(
     Column("first_byte", BigInteger, nullable=False),
     Column("next_byte", BigInteger, nullable=False),
     Column("span_ms", BigInteger),  # last_ms - first_ms: the longest says how far behind a time to look
+    Column("crc32", BigInteger),  # of those bytes; null: their segment does not say
     Index("frametally_ledger_parts_span", "model", "source", "span_ms"),
     sqlite_with_rowid=False,
 )

@@ -1,0 +1,46 @@
+"""Checksums at rest: a bit that flips in what is stored is noticed by whoever reads it, and never counted.
+
+A sealed JSON object has as its last field `seal`: the CRC-32, as 8 hex digits, of all bytes before its comma.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+from frametally.errors import Poison
+
+_SEAL = re.compile(rb',"seal":"([0-9a-f]{8})"\}')
+_SEAL_BYTES = len(b',"seal":"00000000"}')
+
+
+def sealed(text: bytes) -> bytes:
+    """Add the seal to a JSON object without white space that has at least one field."""
+    return b'%s,"seal":"%08x"}' % (text[:-1], zlib.crc32(text[:-1]))
+
+
+def unsealed(text: bytes) -> bytes | None:
+    """Return a JSON object without its seal, None if it has none: earlier releases wrote none.
+
+    A seal that is damaged itself looks like none: of an object without a seal refuse every field that those
+    releases did not write.
+
+    Raises:
+        Poison: The seal is that of other bytes.
+    """
+    found = _SEAL.fullmatch(text[-_SEAL_BYTES:])
+    if found is None:
+        return None
+    fields = text[:-_SEAL_BYTES]
+    check_crc32(zlib.crc32(fields), int(found[1], 16))
+    return fields + b"}"
+
+
+def check_crc32(found: int, expected: int | None) -> None:
+    """Compare the CRC-32 of bytes as they were read with that as they were stored, None if there was none.
+
+    Raises:
+        Poison: They are other bytes than were stored.
+    """
+    if expected is not None and found != expected:
+        raise Poison("damaged: its checksum is that of other bytes")

@@ -1,0 +1,247 @@
+"""What is stored is sealed: no single bit of it can turn over and leave a record that is believed."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from tests.fakes.memory import MemoryStore
+from tests.fakes.records import (
+    DAY_MS,
+    MEDIUM,
+    before_checksums,
+    flipped,
+    make_coverage,
+    make_frame,
+    make_manifest,
+    make_run,
+)
+
+from frametally import keys
+from frametally.books.quality_reports import QualityReport
+from frametally.books.runs import read_run, read_tracks
+from frametally.errors import FrametallyError, Poison
+from frametally.media.manifests import list_manifests, list_tombstones
+from frametally.records import (
+    AutoDetector,
+    DeadLetter,
+    Detection,
+    Record,
+    Run,
+    SealedRecord,
+    SegmentHeader,
+    decode,
+    decode_at,
+    encode,
+)
+from frametally.rules.seals import sealed, unsealed
+from frametally.segments.contents import decode_segment, encode_segment, read_header, read_source
+from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
+from frametally_hadoop.job.input.reading import read_blocks
+
+SEGMENT = keys.segment_key("pixels-1", "log-1", "frames", 0, 0)
+STONE = Tombstone(
+    media=f"{MEDIUM}.1", source="cam", name="cam.mp4", from_ms=DAY_MS, to_ms=DAY_MS + 5000, why="forget"
+)
+RECORDS: list[SealedRecord] = [
+    make_manifest(3, announced_frames=b"\x07"),
+    STONE,
+    Correction(
+        why="retime",
+        manifest=make_manifest(1),
+        images=["1-abcdefabcdef-0.jpg"],
+        source="cam",
+        source_name="Cam",
+        shift_ms=5,
+        time_source="exif",
+        delete_images=False,
+    ),
+    DroppedDeadLetter(segment=SEGMENT, offset=5),
+    AutoDetector(backend="opencv"),
+    make_run(),
+    QualityReport(
+        run_id="000001-" + "5" * 16,
+        model="m",
+        params="0" * 8,
+        interval_s=60,
+        day="2026-01-01",
+        frames=1,
+        detections=2,
+        duplicates_dropped=0,
+        lines_dead=0,
+        set_aside=[],
+        checks=[],
+        frames_by_source={"cam": 1},
+    ),
+]
+
+
+def segment() -> bytes:
+    boxes = [Detection(label="car", confidence=0.9643, box=(1.0, 2.0, 3.0, 4.0))]
+    frames = [make_frame(DAY_MS + n, n, boxes, source=source) for source in ("cam", "yard") for n in range(2)]
+    letters = [DeadLetter(offset=4, message=b"?", stage="parse", cause="malformed", reason="no JSON")]
+    return encode_segment(
+        model="pixels-1",
+        log_id="log-1",
+        topic="frames",
+        partition=0,
+        first_offset=0,
+        next_offset=5,
+        frames=frames,
+        dead_letters=letters,
+    )
+
+
+def every_flip(data: bytes) -> Iterator[bytes]:
+    return (flipped(data, bit) for bit in range(8 * len(data)))
+
+
+def named(record: Record) -> str:
+    return type(record).__name__
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=named)
+def test_no_bit_of_a_stored_record_can_turn_over_unseen(record: SealedRecord) -> None:
+    data = encode(record)
+    assert decode_at(record.key, data, type(record)) == record
+    for damaged in every_flip(data):
+        with pytest.raises(Poison, match=r"^(?!.*\n)") as raised:
+            decode_at(record.key, damaged, type(record))
+        assert str(raised.value).startswith(f"{record.key}: ")
+        assert str(raised.value).endswith(type(record).remedy)
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=named)
+def test_a_record_of_a_release_without_checksums_is_read_as_before(record: SealedRecord) -> None:
+    old = before_checksums(encode(record))
+    assert b"seal" not in old
+    assert decode(old, type(record)) == record
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=named)
+def test_without_a_checksum_a_field_that_is_unknown_is_refused(record: SealedRecord) -> None:
+    """It may be a known one with a bit turned over, or the checksum's own."""
+    old = before_checksums(encode(record))
+    with pytest.raises(Poison, match="it has no checksum, but a field 'colour'"):
+        decode(old[:-1] + b',"colour":"red"}', type(record))
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=named)
+def test_a_field_that_a_newer_release_added_and_sealed_is_ignored(record: SealedRecord) -> None:
+    newer = msgspec.json.encode(record)[:-1] + b',"colour":"red"}'
+    assert decode(sealed(newer), type(record)) == record
+
+
+@pytest.mark.parametrize("record", [*RECORDS, STONE], ids=named)
+def test_a_record_that_lies_under_another_key_is_refused(record: SealedRecord) -> None:
+    with pytest.raises(Poison, match=r"elsewhere\.json: it says of itself that it is"):
+        decode_at("elsewhere.json", encode(record), type(record))
+
+
+def test_the_seal_is_the_last_field_and_changes_nothing_else() -> None:
+    assert sealed(b'{"a":1}') == b'{"a":1,"seal":"%08x"}' % zlib.crc32(b'{"a":1')
+    assert unsealed(sealed(b'{"a":1}')) == b'{"a":1}'
+    assert unsealed(b'{"a":1}') is None
+
+
+def read_whole(data: bytes) -> object:
+    return decode_segment(data, SEGMENT)
+
+
+def read_by_the_job(data: bytes) -> object:
+    return [*read_blocks(f"data:;base64,{base64.b64encode(data).decode()}", SEGMENT, block_bytes=100)]
+
+
+def read_by_ranges(data: bytes) -> object:
+    store = MemoryStore()
+    store.put(SEGMENT, data)
+    header, body_start = read_header(store, SEGMENT)
+    return header, [read_source(store, SEGMENT, body_start, part) for part in header.sources]
+
+
+READERS: list[Callable[[bytes], Any]] = [read_whole, read_by_the_job, read_by_ranges]
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_no_bit_of_a_segment_can_turn_over_unseen(read: Callable[[bytes], Any]) -> None:
+    data = segment()
+    read(data)
+    dead_letters = data.rindex(b"\n", 0, -1) + 1
+    for bit in range(8 * (dead_letters if read is read_by_ranges else len(data))):
+        with pytest.raises(FrametallyError, match=SEGMENT):
+            read(flipped(data, bit))
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_a_segment_of_a_release_without_checksums_is_read_as_before(read: Callable[[bytes], Any]) -> None:
+    old = before_checksums(segment())
+    assert b"crc32" not in old
+    assert read(old)
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_a_header_without_a_checksum_may_have_no_unknown_field(read: Callable[[bytes], Any]) -> None:
+    with pytest.raises(Poison, match="colour"):
+        read(before_checksums(segment()).replace(b'{"v"', b'{"colour":"red","v"', 1))
+
+
+def test_the_same_messages_are_the_same_bytes() -> None:
+    assert segment() == segment()
+    assert unsealed(segment().partition(b"\n")[0]) is not None
+
+
+def put_run(store: MemoryStore) -> Run:
+    coverage = make_coverage(frames=1, detections=0)
+    part = b'["coverage","gate",%d]\t%s\n' % (DAY_MS, encode(coverage))
+    tracks = b'{"not":"read"}\n'
+    run = msgspec.structs.replace(
+        make_run(),
+        track_parts=["part-00000"],
+        parts_crc32=[zlib.crc32(part)],
+        track_parts_crc32=[zlib.crc32(tracks)],
+    )
+    store.put(f"{run.prefix}/part-00000", part)
+    store.put(f"{keys.tracks_folder(run.prefix)}/part-00000", tracks)
+    store.put(run.key, encode(run))
+    return run
+
+
+def test_no_bit_of_a_part_file_can_turn_over_unseen() -> None:
+    store = MemoryStore()
+    run = put_run(store)
+    read_run(store, run)
+    key = f"{run.prefix}/part-00000"
+    for damaged in every_flip(store.get(key)):
+        store.put(key, damaged)
+        with pytest.raises(Poison, match=rf"{key}: damaged: .*frametally aggregate --all"):
+            read_run(store, run)
+
+
+def test_no_bit_of_a_file_of_tracks_can_turn_over_unseen() -> None:
+    store = MemoryStore()
+    run = put_run(store)
+    key = f"{keys.tracks_folder(run.prefix)}/part-00000"
+    for damaged in every_flip(store.get(key)):
+        store.put(key, damaged)
+        with pytest.raises(Poison, match=rf"{key}: damaged: .*frametally aggregate --all"):
+            list(read_tracks(store, run))
+
+
+def test_what_lies_in_a_folder_of_records_and_is_none_is_passed_over() -> None:
+    store = MemoryStore()
+    manifest = make_manifest(1)
+    store.put(manifest.key, encode(manifest))
+    store.put(STONE.key, encode(STONE))
+    for folder in (keys.MEDIA, keys.TOMBSTONES, f"{keys.TOMBSTONES}/{MEDIUM}"):
+        store.put(f"{folder}/.DS_Store", b"\x00\x00\x00\x01Bud1")
+    assert list_manifests(store) == [manifest]
+    assert list_tombstones(store) == [STONE]
+
+
+def test_every_record_that_lies_alone_in_the_store_is_sealed() -> None:
+    sealed_types = {type(record) for record in RECORDS} | {SegmentHeader}
+    assert set(SealedRecord.__subclasses__()) == sealed_types
