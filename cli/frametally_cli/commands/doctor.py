@@ -21,14 +21,17 @@ from frametally_cli.checkup.ports import port_rows
 from frametally_cli.checkup.settings import setting_rows
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
+from frametally_cli.scrub.checks import deep_rows
 
 BROKEN = 2
+_PORTS = ("store", "log", "index", "ledger")
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--deep", is_flag=True, help="Read all that is stored, too, and compare its checksums.")
 @data_dir_option
-def doctor(as_json: bool, **overrides: Any) -> int:
+def doctor(as_json: bool, deep: bool, **overrides: Any) -> int:
     """Look at settings, ports and their rights, versions, model, disk, clock; exit with 0 or 2."""
     rows = list(setting_rows(overrides))
     try:
@@ -37,6 +40,8 @@ def doctor(as_json: bool, **overrides: Any) -> int:
         rows.append(Finding("settings", "all of them", "cannot be used", remedy=str(error)))
     else:
         rows += examine(settings, model_files=_default_model_files)
+        if deep and all(row.good for row in rows if row.area in _PORTS):  # else nothing can be read
+            rows += deep_rows(settings)
     good = all(row.good for row in rows)
     if as_json:
         body = [row._asdict() | {"good": row.good} for row in rows]

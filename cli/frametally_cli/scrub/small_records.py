@@ -1,0 +1,44 @@
+"""Manifests, tombstones, corrections, settled dead letters, and the detector that the store remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from frametally import keys
+from frametally.errors import Poison
+from frametally.ports.object_store import ObjectMissing
+from frametally.process.reports import Progress
+from frametally.records import AutoDetector, MediaManifest, SealedRecord, decode_at
+from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
+from frametally_cli.checkup.findings import Finding
+from frametally_cli.options.ports import Ports
+
+_FOLDERS: dict[str, type[SealedRecord]] = {
+    keys.MEDIA: MediaManifest,
+    keys.TOMBSTONES: Tombstone,
+    keys.CORRECTIONS: Correction,
+    keys.DROPPED: DroppedDeadLetter,
+}
+
+
+def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:
+    """Read every small record."""
+    wanted = [
+        (info.key, record_type)
+        for folder, record_type in _FOLDERS.items()
+        for info in ports.store.list(folder)
+        if keys.is_record_key(info.key)
+    ]
+    wanted.append((keys.AUTO_DETECTOR, AutoDetector))
+    read = 0
+    for done, (key, record_type) in enumerate(wanted):
+        progress.update(done, len(wanted), key)
+        try:
+            decode_at(key, ports.store.get(key), record_type)
+        except ObjectMissing:
+            continue  # removed since it was listed, or never there
+        except Poison as error:
+            yield Finding("records", key, "damaged", remedy=str(error))
+        read += 1
+    progress.update(len(wanted), len(wanted))
+    yield Finding("records", "manifests, tombstones, corrections, settled dead letters", f"{read} read")
