@@ -46,7 +46,7 @@ def remove_superseded(store: ObjectStore, indexed: Iterable[Run]) -> Removed:
     kept_prefixes, kept_pointers = set[str](), set[str]()
     for run in indexed:
         kept_prefixes.add(run.prefix)
-        kept_pointers.add(keys.run_pointer_key(run.model, run.params, run.interval_s, run.day, run.sequence))
+        kept_pointers.add(run.key)
     listed = list(store.list(keys.OUTPUT))
     first_kept = _first_kept(listed)
     old_objects: defaultdict[str, list[ObjectInfo]] = defaultdict(list)

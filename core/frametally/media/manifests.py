@@ -10,6 +10,7 @@ from typing import get_args
 import msgspec
 
 from frametally import keys
+from frametally.errors import Poison
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Skipped
 from frametally.records import MediaManifest, SealedRecordT, TimeSource, decode_at
