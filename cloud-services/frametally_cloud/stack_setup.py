@@ -31,8 +31,17 @@ from frametally_cloud.credentials import (
 CONTAINER_USER = 1000
 """Whom Traefik, Kafka, Elasticsearch and the bundled store run as: their files must be this user's."""
 
+LOG_USERS = {
+    "admin": "KAFKA_ADMIN_PASSWORD",
+    "frametally": "FRAMETALLY_LOG_PASSWORD",
+    "frametally-camera": "FRAMETALLY_LOG_CAMERA_PASSWORD",
+    "frametally-consumer": "FRAMETALLY_LOG_CONSUMER_PASSWORD",
+    "frametally-dashboard": "FRAMETALLY_LOG_READER_PASSWORD",
+}
+"""Kafka's users, and where each one's password stands in `.env`."""
+
 MADE_SECRETS = (
-    "FRAMETALLY_LOG_PASSWORD",
+    *LOG_USERS.values(),
     "FRAMETALLY_INDEX_PASSWORD",
     "FRAMETALLY_INDEX_READER_PASSWORD",
     "FRAMETALLY_LEDGER_PASSWORD",
@@ -108,7 +117,7 @@ def set_up(folder: Path, answers: Answers) -> SetUp:
         checked_secret("the password", answers.password)
     work = _Work(folder)
     work.put(".env", lambda: _env_text(folder, values), again=True)
-    work.put("kafka-jaas/kafka_server_jaas.conf", lambda: _jaas(folder, values["FRAMETALLY_LOG_PASSWORD"]))
+    work.put("kafka-jaas/kafka_server_jaas.conf", lambda: _jaas(folder, values))
     work.put("elasticsearch/users", lambda: _index_users(values))
     work.put("elasticsearch/users_roles", _index_roles)
     if "store" in values.get("COMPOSE_PROFILES", "").split(","):
@@ -240,11 +249,13 @@ def _quoted(value: str) -> str:
     return value if _PLAIN.fullmatch(value) else f"'{value}'"
 
 
-def _jaas(folder: Path, password: str) -> str:
+def _jaas(folder: Path, values: Mapping[str, str]) -> str:
     text = (folder / "kafka-jaas" / "kafka_server_jaas.conf.example").read_text(encoding="utf-8")
-    about, _, section = text.partition("KafkaServer")
-    section = section.replace("change-me-admin", new_secret()).replace("change-me-frametally", password)
-    return f"{about.split(chr(10) + '//' + chr(10))[-1]}KafkaServer{section}"
+    about, _, sections = text.partition("KafkaServer")
+    for user, variable in LOG_USERS.items():
+        example = f"change-me-{user.removeprefix('frametally-')}"
+        sections = sections.replace(f'"{example}"', f'"{values[variable]}"')
+    return f"{about.split(chr(10) + '//' + chr(10))[-1]}KafkaServer{sections}"
 
 
 def _index_users(values: Mapping[str, str]) -> str:
@@ -298,8 +309,14 @@ def _check_agreement(folder: Path, values: Mapping[str, str]) -> None:
 
     jaas = folder / "kafka-jaas" / "kafka_server_jaas.conf"
     text = jaas.read_text(encoding="utf-8")
-    if f'user_frametally="{values["FRAMETALLY_LOG_PASSWORD"]}"' not in text:
-        raise differs("kafka-jaas/kafka_server_jaas.conf", "FRAMETALLY_LOG_PASSWORD")
+    for user, variable in LOG_USERS.items():
+        if set(re.findall(rf'\buser_{user}="([^"]*)"', text)) != {values[variable]}:
+            raise differs("kafka-jaas/kafka_server_jaas.conf", variable)
+    if "public.KafkaServer" not in text:
+        raise Misconfigured(
+            f"{jaas} has no section public.KafkaServer, so all its users could log in from outside: "
+            "write it as in the example, or remove the file and run this again"
+        )
     for password in re.findall(r'"([^"]*)"', text.partition("KafkaServer")[2]):
         refuse_example(f"a password in {jaas}", password)
     users = (folder / "elasticsearch" / "users").read_text(encoding="utf-8").splitlines()

@@ -17,7 +17,7 @@ from dotenv import dotenv_values
 
 from frametally.errors import Misconfigured
 from frametally_cloud.credentials import LEAST_CHARACTERS, checked_secret, new_secret
-from frametally_cloud.stack_setup import CONTAINER_USER, MADE_SECRETS, Answers, set_up
+from frametally_cloud.stack_setup import CONTAINER_USER, LOG_USERS, MADE_SECRETS, Answers, set_up
 
 STORE = {
     "FRAMETALLY_STORE_URL": "s3://town-counts",
@@ -51,9 +51,13 @@ def test_one_run_writes_all_that_the_stack_needs(stack: Path) -> None:
     for name in MADE_SECRETS:
         assert len(values[name] or "") == 32
     jaas = (stack / "kafka-jaas/kafka_server_jaas.conf").read_text()
-    assert f'user_frametally="{values["FRAMETALLY_LOG_PASSWORD"]}";' in jaas
-    own, listed = re.findall(r'(?<=password=|er_admin=)"([^"]+)"', jaas.replace("\n  password", "password"))
-    assert own == listed != values["FRAMETALLY_LOG_PASSWORD"]
+    told = re.sub(r"(?m)^//.*$", "", jaas).split("public.KafkaServer")
+    inside, outside = (dict(re.findall(r'(\S+)="([^"]+)"', part)) for part in told)
+    assert inside == {"username": "admin", "password": values["KAFKA_ADMIN_PASSWORD"]} | {
+        f"user_{user}": values[name] for user, name in LOG_USERS.items()
+    }
+    # Of all of them a camera alone may come from outside.
+    assert outside == {"user_frametally-camera": values["FRAMETALLY_LOG_CAMERA_PASSWORD"]}
     assert "change-me" not in jaas
     users = dict(line.split(":", 1) for line in (stack / "elasticsearch/users").read_text().splitlines())
     for user, name in (
@@ -122,6 +126,23 @@ def test_a_secret_is_changed_by_taking_it_out(stack: Path) -> None:
     new = dotenv_values(env_file)["FRAMETALLY_LOG_PASSWORD"]
     assert new != old
     assert f'"{new}"' in (stack / "kafka-jaas/kafka_server_jaas.conf").read_text()
+
+
+def test_log_ins_that_let_everybody_in_from_outside_are_refused(stack: Path) -> None:
+    set_up(stack, ANSWERS)
+    jaas = stack / "kafka-jaas/kafka_server_jaas.conf"
+    jaas.write_text(jaas.read_text().partition("public.KafkaServer")[0])
+    with pytest.raises(Misconfigured, match=r"no section public\.KafkaServer"):
+        set_up(stack, Answers(store={}))
+
+
+@pytest.mark.parametrize("user", LOG_USERS)
+def test_log_ins_of_an_older_release_are_told(stack: Path, user: str) -> None:
+    set_up(stack, ANSWERS)
+    jaas = stack / "kafka-jaas/kafka_server_jaas.conf"
+    jaas.write_text(re.sub(rf'  user_{user}=".*"(;?)\n', r"\1", jaas.read_text()))
+    with pytest.raises(Misconfigured, match=f"has another password than {LOG_USERS[user]} in .env"):
+        set_up(stack, Answers(store={}))
 
 
 def test_lines_that_a_person_wrote_stay(stack: Path) -> None:

@@ -31,6 +31,11 @@ NO_SETTINGS = {
     "FRAMETALLY_ACME_EMAIL": "Let's Encrypt's",
     "FRAMETALLY_INDEX_READER_PASSWORD": "FRAMETALLY_INDEX_PASSWORD of the dashboard",
     "FRAMETALLY_INDEX_READER_USER": "FRAMETALLY_INDEX_USER of the dashboard",
+    **{
+        f"FRAMETALLY_LOG_{role}_{what}": f"FRAMETALLY_LOG_{what} of one service"
+        for role in ("CAMERA", "CONSUMER", "READER")
+        for what in ("USER", "PASSWORD")
+    },
     "FRAMETALLY_FOOTAGE_DIR": "a folder of the server",
     "FRAMETALLY_AGGREGATE_EVERY": "an option of the command",
     "FRAMETALLY_INDEX_EVERY": "an option of the command",
@@ -54,7 +59,9 @@ def config(folder: Path, values: dict[str, str]) -> subprocess.CompletedProcess[
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     shutil.copy(FILE, folder)
     clean = {
-        name: value for name, value in os.environ.items() if not name.startswith(("FRAMETALLY", "ELASTIC"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("FRAMETALLY", "ELASTIC", "KAFKA"))
     }
     return subprocess.run(
         [*docker_compose(), "config", "-q"],
@@ -133,7 +140,7 @@ def test_every_service_is_watched_bounded_and_started_again(name: str) -> None:
     assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
     assert re.fullmatch(r"[0-9]+[mg]", service["mem_limit"])
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
-    on_demand = {"setup": "on-failure", "producer": "no"}
+    on_demand = {"kafka-rights": "on-failure", "setup": "on-failure", "producer": "no"}
     assert service["restart"] == on_demand.get(name, "unless-stopped")
     assert service["networks"]
 
@@ -233,6 +240,16 @@ def test_each_service_gets_its_own_secrets_alone() -> None:
     assert has["elasticsearch"] == {"ELASTIC_PASSWORD"}
     assert has["postgres"] == {"FRAMETALLY_LEDGER_PASSWORD"}
     assert "FRAMETALLY_INDEX_PASSWORD" not in has["dashboard"]  # it reads, and can do no more
+    # What decodes footage holds no more than it needs.
+    for name in ("producer", "consumer"):
+        assert not {"FRAMETALLY_INDEX_PASSWORD", "FRAMETALLY_LEDGER_PASSWORD"} & has[name], name
+    # Of Kafka's users each knows itself alone.
+    kafkas = {"KAFKA_ADMIN_PASSWORD"} | {name for name in VALUES if name.startswith("FRAMETALLY_LOG_")}
+    roles = {"producer": "CAMERA", "consumer": "CONSUMER", "dashboard": "READER"}
+    own = {name: {f"FRAMETALLY_LOG_{role}_PASSWORD"} for name, role in roles.items()}
+    own |= {"kafka-rights": {"KAFKA_ADMIN_PASSWORD"}}
+    for name in ("kafka-rights", "setup", "producer", "consumer", "aggregator", "indexer", "dashboard"):
+        assert has[name] & kafkas == own.get(name, {"FRAMETALLY_LOG_PASSWORD"}), name
     for name in ("kafka", "namenode", "datanode", "resourcemanager", "nodemanager", "store"):
         assert has[name] == set()
 

@@ -37,10 +37,10 @@ from frametally_models.files import chosen_model_files
 
 _VENV = Path(sys.prefix)
 _NOT_PROPERTIES = {"KAFKA_OPTS", "KAFKA_HEAP_OPTS"}
-_JAVA = "/usr/lib/jvm/java-17-openjdk-amd64"
+JAVA = "/usr/lib/jvm/java-17-openjdk-amd64"
 
 # What the entry points of the images do, as their documentation says it.
-_KAFKA = """\
+KAFKA = """\
 set -euo pipefail
 java="{java}/bin/java"
 properties=/opt/kafka/config/server.properties
@@ -49,14 +49,14 @@ if [ ! -e /var/lib/kafka/data/meta.properties ]; then
 fi
 exec "$java" $KAFKA_HEAP_OPTS $KAFKA_OPTS -XX:+UseSerialGC -cp "/opt/kafka/libs/*" kafka.Kafka $properties
 """
-_ELASTICSEARCH = """\
+ELASTICSEARCH = """\
 set -euo pipefail
 cd /usr/share/elasticsearch
 bin/elasticsearch-keystore create -s
 printf %s "$ELASTIC_PASSWORD" | bin/elasticsearch-keystore add -x bootstrap.password
 exec bin/elasticsearch "$@"
 """
-_POSTGRES = """\
+POSTGRES = """\
 set -euo pipefail
 if [ ! -e "$PGDATA/PG_VERSION" ]; then
   printf '%s\\n' "$POSTGRES_PASSWORD" > /tmp/password
@@ -77,7 +77,7 @@ _PREPARE = f"""\
 for line in {_USERS}; do
   chroot $ROOT getent passwd "$(echo $line | cut -d: -f3)" >/dev/null || echo $line >> $ROOT/etc/passwd
 done
-ln -sfn {_JAVA} $ROOT/usr/lib/jvm/default-java
+ln -sfn {JAVA} $ROOT/usr/lib/jvm/default-java
 """
 
 
@@ -86,17 +86,17 @@ def fetch() -> None:
     cache = cache_folder()
     server_traefik.program(cache)
     server_acme.programs(cache)
-    _kafka_jars()
+    kafka_jars()
     _weed()
     maven_file(cache, server_elasticsearch._ARTIFACT, server_elasticsearch._SHA256)
     debian("", ["postgresql"], found=_postgres())
-    debian("", ["openjdk-17-jre-headless"], found=[Path(_JAVA)])
+    debian("", ["openjdk-17-jre-headless"], found=[Path(JAVA)])
     hadoop_image()
     ensure_demo_clip(REPOSITORY / "demo-data")
     chosen_model_files(load_settings("consumer", detector="opencv"))
 
 
-def _kafka_jars() -> Path:
+def kafka_jars() -> Path:
     return maven_jars(cache_folder(), f"kafka-{server_kafka.VERSION}", server_kafka._POM)
 
 
@@ -268,19 +268,19 @@ class NativeStack:
             command = ["traefik"]
             environment |= self._published(service)
         elif name == "kafka":
-            binds["/opt/kafka/libs:ro"] = _kafka_jars()
+            binds["/opt/kafka/libs:ro"] = kafka_jars()
             prepare += self._kafka_properties(environment)
-            command = ["bash", "-c", _KAFKA.format(java=_JAVA)]
+            command = ["bash", "-c", KAFKA.format(java=JAVA)]
         elif name == "elasticsearch":
             home = self._elasticsearch_home(user)
             binds = {"/usr/share/elasticsearch": home} | binds
-            command = ["bash", "-c", _ELASTICSEARCH, "elasticsearch"]
+            command = ["bash", "-c", ELASTICSEARCH, "elasticsearch"]
             command += [f"-E{key}={value}" for key, value in environment.items() if "." in key]
             environment = {key: value for key, value in environment.items() if "." not in key}
-            environment |= {"ES_JAVA_HOME": _JAVA}
+            environment |= {"ES_JAVA_HOME": JAVA}
         elif name == "postgres":
             environment |= {"PGDATA": "/var/lib/postgresql/data", "PATH": f"{_postgres()[-1]}:/usr/bin:/bin"}
-            command = ["bash", "-c", _POSTGRES]
+            command = ["bash", "-c", POSTGRES]
         return Container(
             command=command,
             environment=environment | self.extra.get(name, {}),
@@ -290,7 +290,7 @@ class NativeStack:
             read_only=bool(service.get("read_only")),
             hosts=self.hosts,
             prepare=prepare,
-            workdir="/data" if "build" in service else "/",
+            workdir="/data" if "/data" in binds else "/",
         )
 
     def _source(self, source: str, user: str) -> Path:

@@ -1,4 +1,8 @@
-"""Apache Kafka: one node, broker and controller in one, with a listener for every kind of log-in."""
+"""Apache Kafka: one node, broker and controller in one, with a listener for every kind of log-in.
+
+PUBLIC is the stack's, by the shipped log-ins. With the option `rights=stack` the broker refuses what it is
+not told to allow, as in the stack; without it, what nobody is told anything about is everybody's.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,7 @@ _JAAS = (
     Path(__file__).resolve().parents[2] / "cloud-services" / "kafka-jaas" / "kafka_server_jaas.conf.example"
 )
 _USER, _OTHER_USER = "frametally", "reader"
+_ROLES = ("admin", "camera", "consumer", "dashboard")
 _CERTIFICATE_YEARS = 10
 
 _PROPERTIES = """
@@ -40,17 +45,17 @@ node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:{plaintext},CONTROLLER://127.0.0.1:{controller},\
-SASL_PLAINTEXT://127.0.0.1:{sasl},SASL_SSL://127.0.0.1:{sasl_ssl}
+SASL_PLAINTEXT://127.0.0.1:{sasl},SASL_SSL://127.0.0.1:{sasl_ssl},PUBLIC://127.0.0.1:{public}
 advertised.listeners=PLAINTEXT://127.0.0.1:{plaintext},SASL_PLAINTEXT://127.0.0.1:{sasl},\
-SASL_SSL://127.0.0.1:{sasl_ssl}
+SASL_SSL://127.0.0.1:{sasl_ssl},PUBLIC://127.0.0.1:{public}
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,\
-SASL_SSL:SASL_SSL
+SASL_SSL:SASL_SSL,PUBLIC:SASL_PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_ssl.ssl.keystore.type=PEM
 listener.name.sasl_ssl.ssl.keystore.location={folder}/server.pem
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-allow.everyone.if.no.acl.found=true
+allow.everyone.if.no.acl.found={everyone}
 super.users=User:ANONYMOUS;User:admin
 log.dirs={folder}/data
 auto.create.topics.enable=false
@@ -86,14 +91,19 @@ def start(place: Place) -> dict[str, str]:
     """Start the node; its data, users and certificates stay from start to start."""
     debian("java", ["openjdk-17-jre-headless"])
     jars = maven_jars(place.cache, f"kafka-{VERSION}", _POM)
-    passwords = {name: place.secret(name) for name in ("admin", _USER, _OTHER_USER)}
+    passwords = {name: place.secret(name) for name in (*_ROLES, _USER, _OTHER_USER)}
     _write_secret(place.folder / "jaas.conf", _with_passwords(_JAAS.read_text(encoding="utf-8"), passwords))
     if not (place.folder / "server.pem").is_file():
         _make_certificates(place.folder)
-    ports = {name: place.port(name) for name in ("plaintext", "controller", "sasl", "sasl_ssl")}
+    ports = {name: place.port(name) for name in ("plaintext", "controller", "sasl", "sasl_ssl", "public")}
     properties = place.folder / "server.properties"
     properties.write_text(
-        _PROPERTIES.format(folder=place.folder, session_ms=place.options.get("session_ms", "9000"), **ports),
+        _PROPERTIES.format(
+            folder=place.folder,
+            session_ms=place.options.get("session_ms", "9000"),
+            everyone="false" if place.options.get("rights") == "stack" else "true",
+            **ports,
+        ),
         encoding="utf-8",
     )
     logging = place.folder / "log4j2.properties"
@@ -119,18 +129,20 @@ def start(place: Place) -> dict[str, str]:
         f"{name}_URL": f"kafka://127.0.0.1:{ports['plaintext']}",
         f"{name}_SASL_URL": f"kafka://127.0.0.1:{ports['sasl']}",
         f"{name}_SASL_SSL_URL": f"kafka://127.0.0.1:{ports['sasl_ssl']}",
+        f"{name}_PUBLIC_URL": f"kafka://127.0.0.1:{ports['public']}",
         f"{name}_CA_FILE": str(place.folder / "ca.pem"),
         f"{name}_USER": _USER,
         f"{name}_PASSWORD": passwords[_USER],
         f"{name}_OTHER_USER": _OTHER_USER,
         f"{name}_OTHER_PASSWORD": passwords[_OTHER_USER],
+        **{f"{name}_{role.upper()}_PASSWORD": passwords[role] for role in _ROLES},
     }
 
 
 def _with_passwords(example: str, passwords: dict[str, str]) -> str:
     """The example's users with these passwords, and one more user."""
     text = example
-    for name in ("admin", _USER):
+    for name in (*_ROLES, _USER):
         text, found = re.subn(f'"change-me-{name}"', f'"{passwords[name]}"', text)
         if not found:
             raise ValueError(f"{_JAAS.name} has no user {name}")

@@ -33,6 +33,7 @@ from serving.place import Place
 from serving.state import State
 
 from frametally.books.runs import current_runs, read_run
+from frametally.errors import Misconfigured
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.object_store import ObjectStore
@@ -163,8 +164,9 @@ def bring_up(stack: NativeStack) -> None:
     for name in SERVERS:
         stack.start(name)
     stack.wait_healthy(*SERVERS)
-    code, said = stack.run("setup")
-    assert code == 0, said
+    for name in ("kafka-rights", "setup"):
+        code, said = stack.run(name)
+        assert code == 0, said
     seed_models(stack)
     # The first consumer dies when it has stored its first segment, before it knows of it.
     stack.extra["consumer"] = {"FRAMETALLY_FAILPOINT": "chain.put"}
@@ -423,7 +425,8 @@ def test_a_producer_elsewhere_reaches_kafka_by_its_public_name_over_sasl_ssl(
     env = {
         "FRAMETALLY_LOG_URL": f"kafka://kafka.{DOMAIN}:9093",
         "FRAMETALLY_LOG_SECURITY": "SASL_SSL",
-        "FRAMETALLY_LOG_USER": "frametally",
+        "FRAMETALLY_LOG_USER": "frametally-camera",
+        "FRAMETALLY_LOG_PASSWORD": world.values["FRAMETALLY_LOG_CAMERA_PASSWORD"],
         "FRAMETALLY_LOG_CA_FILE": str(world.root_file),
         "FRAMETALLY_STORE_URL": world.values["FRAMETALLY_STORE_URL"],
         "FRAMETALLY_STORE_ENDPOINT": "http://127.0.0.1:8333",
@@ -431,32 +434,45 @@ def test_a_producer_elsewhere_reaches_kafka_by_its_public_name_over_sasl_ssl(
         "FRAMETALLY_STORE_SECRET_KEY": world.values["FRAMETALLY_STORE_SECRET_KEY"],
     }
     clip = world.stack.stack / "footage" / "traffic.mp4"
-    refused = subprocess.run(
-        [sys.executable, "-m", "frametally", "produce", str(clip), *FILMED],
-        cwd=tmp_path,
-        env=os.environ | env | {"FRAMETALLY_LOG_PASSWORD": "not-this-one-9"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert refused.returncode == 2, refused.stderr
-    assert "password" in refused.stderr
+
+    def produce(**settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "frametally", "produce", str(clip), *FILMED],
+            cwd=tmp_path,
+            env=os.environ | env | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert produce().returncode == 0  # what is there is found, and announced no second time
+    # Neither with another password nor with the log-in of those inside.
+    inside = {
+        "FRAMETALLY_LOG_USER": "frametally",
+        "FRAMETALLY_LOG_PASSWORD": world.values["FRAMETALLY_LOG_PASSWORD"],
+    }
+    for login in ({"FRAMETALLY_LOG_PASSWORD": "not-this-one-9"}, inside):
+        refused = produce(**login)
+        assert refused.returncode == 2, refused.stderr
+        assert "password" in refused.stderr
     access = LogAccess(
-        user="frametally",
-        password=SecretStr(world.values["FRAMETALLY_LOG_PASSWORD"]),
+        user="frametally-camera",
+        password=SecretStr(world.values["FRAMETALLY_LOG_CAMERA_PASSWORD"]),
         ca_file=world.root_file,
         security="SASL_SSL",
     )
-    topic = "of-a-producer-elsewhere"
     with closing(open_frame_log(env["FRAMETALLY_LOG_URL"], access)) as log:
-        log.create_topic(topic, 1)
-        log.publish(topic, [(b"gate", b"a message")])
-        member = log.subscribe(topic, "elsewhere", on_assigned=lambda _: None, on_revoked=lambda _: None)
-        with closing(member):
-            by_s = time.monotonic() + 60
-            while not (found := member.poll(timeout_s=1)) and time.monotonic() < by_s:
-                pass
-    assert [(record.key, record.value) for record in found] == [(b"gate", b"a message")]
+        log.publish("frames", [])
+        for forbidden in (
+            lambda: log.create_topic("of-a-camera", 1),
+            lambda: log.publish("of-a-camera", [(b"gate", b"a message")]),
+            lambda: log.subscribe(
+                "frames", "frametally-camera", on_assigned=lambda _: None, on_revoked=lambda _: None
+            ),
+            lambda: log.trim("frames"),
+        ):
+            with pytest.raises(Misconfigured, match="does not let user 'frametally-camera'"):
+                forbidden()
 
 
 def test_traefik_understood_every_file_and_no_secret_is_in_any_log(world: World) -> None:

@@ -1,0 +1,126 @@
+"""Give each of the stack's users of Kafka its rights, and take back those that it should not have.
+
+The broker refuses whatever no line here allows. Of these users a camera's alone can log in from outside
+(`kafka-jaas/`): whoever takes a camera apart can announce frames, and neither read, make, change nor delete
+anything. Other users' rights stay as an administrator has set them. The container `kafka-rights` runs this.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourcePatternFilter,
+    ResourceType,
+)
+
+from frametally import keys
+from frametally.adapters.kafka.access import KafkaAccess, read_kafka_access
+from frametally.adapters.kafka.failures import explained
+from frametally.adapters.kafka.probe import check_reachable
+from frametally.errors import FrametallyError, Misconfigured
+from frametally.ports.frame_log import consumer_group
+from frametally.settings.loading import load_settings
+
+OPERATOR, CAMERA, CONSUMER, READER = (
+    "frametally",
+    "frametally-camera",
+    "frametally-consumer",
+    "frametally-dashboard",
+)
+
+Right = tuple[str, ResourceType, str, ACLResourcePatternType, ACLOperation]
+"""A user, what kind of thing, its name or how its name begins, and what the user may do with it."""
+
+
+def rights(topic: str) -> set[Right]:
+    """Return all that the stack's users may do, where frames are announced on `topic`."""
+    frames = (ResourceType.TOPIC, topic, ACLResourcePatternType.LITERAL)
+    again = (ResourceType.TOPIC, keys.redetect_topic(""), ACLResourcePatternType.PREFIXED)
+    groups = (ResourceType.GROUP, consumer_group(""), ACLResourcePatternType.PREFIXED)
+    # `frametally doctor` announces, takes and removes a message on a topic of its own.
+    doctors = (ResourceType.TOPIC, consumer_group("doctor"), ACLResourcePatternType.LITERAL)
+    return {
+        (CAMERA, *frames, ACLOperation.WRITE),
+        *((CONSUMER, *what, ACLOperation.READ) for what in (frames, again, groups)),
+        *((READER, *what, ACLOperation.DESCRIBE) for what in (frames, again, groups)),
+        *((OPERATOR, *what, ACLOperation.ALL) for what in (frames, again, groups, doctors)),
+    }
+
+
+def grant(access: KafkaAccess, wanted: set[Right]) -> tuple[int, int]:
+    """Make the rights of every user named in `wanted` be those, and no others.
+
+    Returns:
+        How many were given, and how many taken back.
+
+    Raises:
+        Misconfigured: Kafka refuses: the user is no administrator, or the broker has no authorizer.
+        Retryable: Kafka is away for now.
+    """
+    check_reachable(access)
+    with (
+        explained(access, "Kafka", "", "change the rights of"),
+        closing(KafkaAdminClient(**access.client_options())) as admin,
+    ):
+        found = {right for user in {right[0] for right in wanted} for right in _rights_of(admin, user)}
+        given, taken = wanted - found, found - wanted
+        if given:
+            refused = admin.create_acls([_acl(right) for right in sorted(given)])["failed"]
+            if refused:
+                raise Misconfigured(f"Kafka does not take {len(refused)} rights: {refused[0]}")
+        if taken:
+            admin.delete_acls([_filter(right) for right in sorted(taken)])
+    return len(given), len(taken)
+
+
+def _acl(right: Right) -> ACL:
+    user, kind, name, pattern, operation = right
+    where = ResourcePattern(kind, name, pattern)
+    return ACL(f"User:{user}", "*", operation, ACLPermissionType.ALLOW, where)
+
+
+def _filter(right: Right) -> ACLFilter:
+    user, kind, name, pattern, operation = right
+    where = ResourcePatternFilter(kind, name, pattern)
+    return ACLFilter(f"User:{user}", None, operation, ACLPermissionType.ALLOW, where)
+
+
+def _rights_of(admin: KafkaAdminClient, user: str) -> set[Right]:
+    anything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
+    filter_ = ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ALLOW, anything)
+    found, _ = admin.describe_acls(filter_)
+    return {
+        (user, at.resource_type, at.resource_name, at.pattern_type, ACLOperation(acl.operation))
+        for acl in found
+        for at in [acl.resource_pattern]
+    }
+
+
+def main() -> int:
+    """Grant the rights at the Kafka that the settings name; the settings' user must be its administrator.
+
+    Returns:
+        The exit code: 0, or 2 with one line on standard error.
+    """
+    settings = load_settings()
+    try:
+        access = read_kafka_access(settings.log_url, settings.log_access)
+        given, taken = grant(access, rights(settings.topic))
+    except FrametallyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"Kafka: {given} rights given, {taken} taken back")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
