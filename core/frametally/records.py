@@ -249,6 +249,8 @@ class IntervalCount(Record, frozen=True, kw_only=True):
         detections: Boxes of the label, summed over those frames.
         peak: Most boxes of the label in one frame.
         objects: Unique objects first seen in the interval; None where not measured, never 0 for that.
+        tracked_detections: Those of `detections` that lie in tracks, whenever these began; None where objects
+            are not measured, and in runs of older versions. `rules.objects` says how many are enough.
         evidence: The frames that `rules.evidence.busiest` keeps, in its order.
     """
 
@@ -261,6 +263,7 @@ class IntervalCount(Record, frozen=True, kw_only=True):
     detections: int
     peak: int
     objects: int | None = None
+    tracked_detections: int | None = None
     evidence: list[Evidence]
 
 
@@ -269,9 +272,16 @@ class Coverage(Record, frozen=True, kw_only=True):
 
     Attributes:
         detections: Boxes counted in those frames, of all labels: the sum of the interval's counts.
+        objects: Unique objects of all labels first seen in the interval; None where not measured, and in runs
+            of older versions (see `is_measured`).
         analysed_fps: Frames a second at which the hour of the interval (of several, the slowest) was analysed
-            while there was footage, to hundredths; None if objects are not tracked. It says why a count's
-            `objects` is None: where this is None too, tracking is off; else, that rate is too low for it.
+            while there was footage, to hundredths; None if objects are not tracked. It says why `objects` is
+            None: where this is None too, tracking is off; else, that rate is too low for it.
+        covered_ms: Milliseconds of the interval in which there was footage. A frame covers the time up to the
+            next one of its source; where that is over `FRAMETALLY_TRACK_GAP_S` away, one mean step of its UTC
+            hour (with a minute around it), and nothing if there are single pictures only. Each interval with
+            frames has its own part of that, so that intervals add up. None if objects are not tracked, and in
+            runs of older versions.
     """
 
     model: str
@@ -280,7 +290,17 @@ class Coverage(Record, frozen=True, kw_only=True):
     interval_s: int
     frames: int
     detections: int = 0
+    objects: int | None = None
     analysed_fps: float | None = None
+    covered_ms: int | None = None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether objects could be tracked: of each label that was not seen, there are 0.
+
+        Runs of older versions do not say so: there they could, unless these were single pictures.
+        """
+        return self.objects is not None or (self.covered_ms is None and bool(self.analysed_fps))
 
 
 class Run(SealedRecord, frozen=True, kw_only=True):

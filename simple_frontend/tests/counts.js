@@ -20,6 +20,8 @@ export function bucket(label, values = {}) {
     mean_per_frame: 0,
     objects: 0,
     objects_missing: null,
+    tracked_detections: null,
+    followed_objects: values.objects === undefined ? 0 : values.objects,
     ...values,
   };
 }
@@ -36,6 +38,8 @@ export const filmed = (start, length = HOUR) => ({
   source: null,
   frames: 60,
   slowest_fps: 10,
+  objects_missing: null,
+  covered_s: length / 1000,
 });
 
 /**

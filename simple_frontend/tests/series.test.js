@@ -68,6 +68,24 @@ test("a sum with a label that was not measured is not known", () => {
   assert.deepEqual(unmeasuredOf([row], objects), [[MAY_1, MAY_1 + HOUR]]);
 });
 
+test("objects of several labels are known if half of all their boxes lie in tracks", () => {
+  const cars = bucket("car", { detections: 10, objects: 2, tracked_detections: 8 });
+  const bags = bucket("bag", { detections: 6, objects: null, tracked_detections: 0, followed_objects: 0 });
+  assert.equal(joined(objects, [bags]), null);
+  assert.equal(joined(objects, [cars, bags]), 2);
+  assert.equal(joined(objects, [{ ...cars, detections: 11 }, bags]), null);
+  assert.equal(joined(objects, [{ ...cars, tracked_detections: null }, bags]), 2);
+});
+
+test("where footage was too slow, what was not seen is not known either", () => {
+  const slow = { ...filmed(MAY_1), objects_missing: /** @type {const} */ ("too_slow") };
+  const [row] = rowsOf(countsWith({ coverage: [slow] }));
+  assert.deepEqual(
+    [totalIn(row, objects), valueIn(row, ["car"], objects), totalIn(row, detections)],
+    [null, null, 0],
+  );
+});
+
 test("spans that touch or overlap become one", () => {
   assert.deepEqual(
     together([

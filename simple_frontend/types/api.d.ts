@@ -8,7 +8,10 @@ export as namespace Api;
 export type Metric = Counts["metric"];
 export type ObjectsMissing = NonNullable<CountBucket["objects_missing"]>;
 /** What is known of one label in an interval, an hour of the week, or the whole answer. */
-export type Measures = Pick<CountBucket, "detections" | "peak" | "mean_per_frame" | "objects">;
+export type Measures = Pick<
+  CountBucket,
+  "detections" | "peak" | "mean_per_frame" | "objects" | "tracked_detections" | "followed_objects"
+>;
 /** "counts", "labels", … */
 export type Route = keyof paths extends infer Path ? (Path extends `/${infer Name}` ? Name : never) : never;
 /** What a GET of a route answers. */

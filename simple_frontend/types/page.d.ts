@@ -35,6 +35,10 @@ declare namespace Page {
     /** Exclusive. */
     end: number;
     frames: number;
+    /** Why objects are not known, of what was not seen either; null: there were none. */
+    missing: Api.ObjectsMissing | null;
+    /** Seconds with footage, of all sources together; null: not noted. */
+    coveredS: number | null;
     byLabel: Map<string, Api.CountBucket>;
   }
 

@@ -504,11 +504,43 @@ def test_hours_of_the_week_have_the_slowest_rate_of_their_weeks_or_none(index: C
         )
     asked: dict[str, Any] = {"model": "m", "base_interval_s": 60}
     found = index.week_hours(CountQuery(**asked))
-    assert found == [WeekHour(72, 3, 3, 1, 3, 0.0), WeekHour(73, 2, 2, 1, 2, None)]
+    assert found == [WeekHour(72, 3, 3, 1, None, 0.0), WeekHour(73, 2, 2, 1, None, None)]
     assert index.week_hours(CountQuery(**asked, labels=["none"])) == [
-        WeekHour(72, 3, 0, 0, 0, 0.0),
-        WeekHour(73, 2, 0, 0, 0, None),
+        WeekHour(72, 3, 0, 0, None, 0.0, 0),
+        WeekHour(73, 2, 0, 0, None, None, 0),
     ]
+
+
+def test_what_was_tracked_and_covered_is_summed_and_unknown_where_a_part_is(index: CountIndex) -> None:
+    index.publish(
+        run(),
+        [
+            count(label="car", detections=4, objects=1, tracked_detections=3),
+            count(DAY_MS + MINUTE_MS, label="car", detections=2, objects=0, tracked_detections=0),
+            count(label="bus", objects=1, tracked_detections=1),
+            count(DAY_MS + MINUTE_MS, label="bus", objects=1),  # by a version that did not say so
+        ],
+        [
+            coverage(objects=2, analysed_fps=5.0, covered_ms=3_000),
+            coverage(DAY_MS + MINUTE_MS, objects=1, analysed_fps=5.0, covered_ms=60_000),
+            coverage(DAY_MS + 3600_000, analysed_fps=1.5, covered_ms=10),  # too slow
+            coverage(DAY_MS + 2 * 3600_000, analysed_fps=5.0),  # by a version that did not say so
+            coverage(DAY_MS + 3 * 3600_000, analysed_fps=0.0),  # the same, single pictures
+        ],
+    )
+    hour = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=3600))
+    assert [(one.label, one.tracked_detections) for one in hour.buckets] == [("bus", None), ("car", 3)]
+    found = [(one.objects, one.covered_ms) for one in hour.coverage]
+    assert found == [(3, 63_000), (None, 10), (0, None), (None, None)]
+    cells = index.week_hours(CountQuery(model="m", base_interval_s=60, labels=["car"]))
+    assert [(cell.objects, cell.tracked_detections, cell.covered_ms) for cell in cells] == [
+        (1, 3, 63_000),
+        (None, 0, 10),
+        (0, 0, None),
+        (None, 0, None),
+    ]
+    day = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=86_400))
+    assert [(one.objects, one.covered_ms) for one in day.coverage] == [(None, None)]
 
 
 def test_counted_days_tell_which_run_of_a_day_was_published_last(
@@ -615,8 +647,21 @@ def published_counts(draw: st.DrawFn) -> list[IntervalCount]:
             peak=max(boxes),
             evidence=shown,
             objects=draw(st.none() | st.integers(0, 3)),
+            tracked_detections=draw(st.none() | st.integers(0, 3)),
         )
     return list(made.values())
+
+
+def covered(start_ms: int, source: str) -> Coverage:
+    """Two frames; by the minute, something is not known."""
+    minute = start_ms // MINUTE_MS
+    return coverage(
+        start_ms,
+        2,
+        source=source,
+        objects=None if minute % 11 == 0 else minute % 3,
+        covered_ms=None if minute % 13 == 0 else minute % 60_000,
+    )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -647,7 +692,7 @@ def test_answers_are_those_of_a_plain_count(
     for day, number in EPOCH_DAYS.items():
         of_day = [c for c in counts if c.interval_start_ms // 86_400_000 == number]
         seen = sorted({(c.interval_start_ms, c.source) for c in of_day})
-        index.publish(run(day=day), of_day, [coverage(at_ms, 2, source=source) for at_ms, source in seen])
+        index.publish(run(day=day), of_day, [covered(at_ms, source) for at_ms, source in seen])
     asked: dict[str, Any] = {
         "sources": sources or [],
         "labels": labels or [],
@@ -680,20 +725,32 @@ def test_answers_are_those_of_a_plain_count(
     bar_of = lambda ms: (ms + offset_ms) // length_ms * length_ms - offset_ms  # noqa: E731
     # 1970 began on a Thursday, 72 hours after Monday.
     hour_of = lambda ms: ((ms + offset_ms) // 3_600_000 + 72) % 168  # noqa: E731
-    covered, week_frames = defaultdict(int), defaultdict(int)
+    filmed, of_week = defaultdict(list), defaultdict(list)
     for start_ms, source in {(c.interval_start_ms, c.source) for c in in_range}:
-        covered[bar_of(start_ms), source if by_source else ""] += 2
-        week_frames[hour_of(start_ms)] += 2
+        filmed[bar_of(start_ms), source if by_source else ""].append(covered(start_ms, source))
+        of_week[hour_of(start_ms)].append(covered(start_ms, source))
+
+    def known(parts: Any, name: str) -> int | None:
+        numbers = [getattr(part, name) for part in parts]
+        return None if None in numbers else sum(numbers)
+
     assert histogram.coverage == [
-        CoverageBucket(start_ms, frames, None, source or None)
-        for (start_ms, source), frames in sorted(covered.items())
+        CoverageBucket(
+            start_ms,
+            2 * len(parts),
+            None,
+            source or None,
+            known(parts, "objects"),
+            known(parts, "covered_ms"),
+        )
+        for (start_ms, source), parts in sorted(filmed.items())
     ]
 
     def sums(of_bar: Any) -> tuple[int, int, int | None]:
         return (
             sum(c.detections for c in of_bar),
             max((c.peak for c in of_bar), default=0),
-            None if any(c.objects is None for c in of_bar) else sum(c.objects for c in of_bar),
+            known(of_bar, "objects"),
         )
 
     selected = [c for c in in_range if labels is None or c.label in labels]
@@ -702,11 +759,31 @@ def test_answers_are_those_of_a_plain_count(
         bars[bar_of(c.interval_start_ms), c.label, c.source if by_source else ""].append(c)
         hours[hour_of(c.interval_start_ms)].append(c)
     assert histogram.buckets == [
-        Bucket(start_ms, label, *sums(bars[start_ms, label, source]), source or None)
+        Bucket(
+            start_ms,
+            label,
+            *sums(bars[start_ms, label, source]),
+            source or None,
+            known(bars[start_ms, label, source], "tracked_detections"),
+        )
         for start_ms, label, source in sorted(bars)
     ]
-    assert week == [
-        WeekHour(hour, frames, *sums(hours[hour])) for hour, frames in sorted(week_frames.items())
+    assert [hour._replace(objects=None) for hour in week] == [
+        WeekHour(
+            hour,
+            2 * len(parts),
+            *sums(hours[hour])[:2],
+            None,
+            None,
+            known(hours[hour], "tracked_detections"),
+            known(parts, "covered_ms"),
+        )
+        for hour, parts in sorted(of_week.items())
+    ]
+    # What could not be measured of any label is not 0 of those that were not seen.
+    assert [hour.objects for hour in week] == [
+        None if known(parts, "objects") is None else known(hours[hour], "objects")
+        for hour, parts in sorted(of_week.items())
     ]
     shown = [
         IndexedEvidence(c.source, c.label, c.interval_start_ms, item) for c in selected for item in c.evidence

@@ -14,7 +14,7 @@ def test_a_record_survives_the_wire() -> None:
     assert (
         encode(COVERAGE)
         == b'{"v":1,"model":"m","source":"s","interval_start_ms":0,"interval_s":1,"frames":3,'
-        b'"detections":0,"analysed_fps":null}'
+        b'"detections":0,"objects":null,"analysed_fps":null,"covered_ms":null}'
     )
 
 

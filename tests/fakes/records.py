@@ -84,6 +84,7 @@ def make_count(
     frames: int = 1,
     peak: int | None = None,
     objects: int | None = None,
+    tracked_detections: int | None = None,
     evidence: Sequence[Evidence] | None = None,
 ) -> IntervalCount:
     """What an interval has of a label: all of it in one frame, its evidence, unless said otherwise."""
@@ -100,6 +101,7 @@ def make_count(
         detections=detections,
         peak=detections if peak is None else peak,
         objects=objects,
+        tracked_detections=tracked_detections,
         evidence=[shown] if evidence is None else list(evidence),
     )
 
@@ -112,7 +114,9 @@ def make_coverage(
     source: str = "gate",
     interval_s: int = 60,
     detections: int = 0,
+    objects: int | None = None,
     analysed_fps: float | None = None,
+    covered_ms: int | None = None,
 ) -> Coverage:
     """How much of an interval was analysed."""
     return Coverage(
@@ -122,7 +126,9 @@ def make_coverage(
         interval_s=interval_s,
         frames=frames,
         detections=detections,
+        objects=objects,
         analysed_fps=analysed_fps,
+        covered_ms=covered_ms,
     )
 
 

@@ -131,3 +131,38 @@ def test_objects_that_were_not_measured_are_said_with_the_reason(
     [difference] = compare_models(footage.store, "tiny-a", "tiny-b").differences
     assert (difference.a.objects, difference.b.objects) == (None, None)
     assert _figures(difference.a) == f"5 detections, peak 1, objects not measured ({why}) in 5 frames"
+
+
+def test_what_one_model_does_not_see_in_footage_that_is_too_slow_is_not_0_objects(
+    file_footage: Footage,
+) -> None:
+    footage = file_footage
+    for model, labels in (("tiny-a", []), ("tiny-b", ["car"])):
+        footage.segment(
+            [footage.frame(NOON_MS + n * 60_000, *labels, index=n, model=model) for n in range(2)],
+            model=model,
+        )
+    footage.aggregate(interval_s=3600)
+    [one] = compare_models(footage.store, "tiny-a", "tiny-b").differences
+    assert (one.a.detections, one.a.objects, one.a.objects_missing) == (0, None, "too_slow")
+    assert (one.b.detections, one.b.objects, one.b.objects_missing) == (2, None, "too_slow")
+
+
+def test_what_is_seen_too_weakly_to_follow_is_said_so(file_footage: Footage) -> None:
+    footage = file_footage
+    for model, confidence in (("tiny-a", 0.5), ("tiny-b", 0.9)):
+        footage.segment(
+            [
+                footage.frame(NOON_MS + n * 200, "person", index=n, model=model, confidence=confidence)
+                for n in range(5)
+            ],
+            model=model,
+        )
+    footage.segment([footage.frame(NOON_MS + 5_000, "person", index=9, model="tiny-b")], model="tiny-b")
+    footage.aggregate()
+    [one] = compare_models(footage.store, "tiny-a", "tiny-b").differences
+    assert (one.b.objects, one.b.objects_missing, one.b.tracked_detections) == (1, None, 5)
+    assert _figures(one.a) == (
+        "5 detections, peak 1, objects not measured "
+        "(seen, but too weakly to follow: 0 detections lie in tracks) in 5 frames"
+    )

@@ -50,14 +50,40 @@ def oracle_fps(frames: Any, model: Any, source: Any, start_ms: Any, interval_s: 
     return min(rates)
 
 
+def oracle_covered_ms(
+    frames: list[FrameDetections], model: str, source: str, start_ms: int, interval_s: int
+) -> int:
+    """Each frame covers the time to the next; before a gap of more than 3 s, one mean step of its hour."""
+    times = sorted(
+        {frame.captured_at_ms for frame in frames if (frame.model, frame.source) == (model, source)}
+    )
+    total = 0
+    for hour_ms in range(start_ms - start_ms % HOUR_MS, start_ms + interval_s * 1000, HOUR_MS):
+        known = [ms for ms in times if hour_ms - 60_000 <= ms < hour_ms + HOUR_MS + 60_000]
+        if not any(hour_ms <= ms < hour_ms + HOUR_MS for ms in known):
+            continue
+        steps = [b - a for a, b in itertools.pairwise(known) if b - a <= 3000]
+        mean_ms = int(sum(steps) / len(steps) + 0.5) if steps else 0
+        for ms, following in zip(known, [*known[1:], None], strict=True):
+            is_followed = following is not None and following - ms <= 3000
+            end_ms = following if is_followed else ms + mean_ms
+            first_ms = max(ms, hour_ms, start_ms)
+            total += max(0, min(end_ms, hour_ms + HOUR_MS, start_ms + interval_s * 1000) - first_ms)
+    return total
+
+
 def oracle(
     store: ObjectStore,
     *,
     interval_s: int = 60,
     threshold: int = 2500,
     objects: dict[tuple[str, int], int] | None = None,
+    tracked: dict[tuple[str, int], int] | None = None,
 ) -> dict[tuple[str, int, str], bytes]:
-    """The part files, counted once more in the plainest way; `objects` as (label, interval start): number."""
+    """The part files, counted once more in the plainest way.
+
+    `objects` and `tracked` detections as (label, interval start): number.
+    """
     lines: dict[tuple[str, str], bytes] = {}
     for key in list_segments(store):
         segment = read_segment(store, key)
@@ -88,7 +114,11 @@ def oracle(
                 if (m, s, at) == (model, source, start_ms)
                 for hit in hits.values()
             ),
+            objects=sum(number for (_, at), number in (objects or {}).items() if at == start_ms)
+            if rate >= 4.5
+            else None,
             analysed_fps=rate,
+            covered_ms=oracle_covered_ms(frames, model, source, start_ms, interval_s),
         )
         days[model, start_ms].append((["coverage", source, start_ms], record))
     for (model, source, start_ms, label), hits in counts.items():
@@ -103,6 +133,9 @@ def oracle(
             detections=sum(hit[0] for hit in hits.values()),
             peak=best[0][0],
             objects=(objects or {}).get((label, start_ms), 0)
+            if rates[model, source, start_ms] >= 4.5
+            else None,
+            tracked_detections=(tracked or {}).get((label, start_ms), 0)
             if rates[model, source, start_ms] >= 4.5
             else None,
             evidence=[
@@ -219,7 +252,11 @@ def test_a_segment_over_midnight_counts_in_both_days(footage: Footage) -> None:
     footage.segment([footage.frame(MIDNIGHT_MS + n, "car", index=n + 5) for n in (-1, 0)])
     report = footage.aggregate()
     assert [(run.day, run.frames) for run in report.runs] == [("2026-01-01", 1), ("2026-01-02", 1)]
-    assert footage.parts() == oracle(footage.store, objects={("car", MIDNIGHT_MS - 60_000): 1})
+    assert footage.parts() == oracle(
+        footage.store,
+        objects={("car", MIDNIGHT_MS - 60_000): 1},
+        tracked={("car", MIDNIGHT_MS - 60_000): 1, ("car", MIDNIGHT_MS): 1},
+    )
 
 
 def test_pictures_of_many_years_in_one_segment_make_runs_of_their_own_days_only(footage: Footage) -> None:
@@ -232,7 +269,9 @@ def test_footage_from_before_1970_is_counted_in_its_own_interval(footage: Footag
     footage.segment([footage.frame(ms, "car", index=n) for n, ms in enumerate([-1, -60_001, -86_400_000, 0])])
     report = footage.aggregate()
     assert [(run.day, run.frames) for run in report.runs] == [("1969-12-31", 3), ("1970-01-01", 1)]
-    assert footage.parts() == oracle(footage.store, objects={("car", -60_000): 1})
+    assert footage.parts() == oracle(
+        footage.store, objects={("car", -60_000): 1}, tracked={("car", -60_000): 1, ("car", 0): 1}
+    )
 
 
 def test_a_frame_with_nothing_in_it_is_covered_and_counted_as_a_frame(footage: Footage) -> None:
@@ -308,7 +347,9 @@ def test_evidence_is_the_five_busiest_frames_then_the_earliest_then_by_path(foot
     [part] = footage.parts().values()
     order = [piece.split(b".jpg")[0] for piece in part.split(b"abababababab-")[1:]]
     assert order == [b"7", b"70", b"2", b"5", b"8"]
-    assert footage.parts() == oracle(footage.store, objects={("car", NOON_MS): 3})
+    assert footage.parts() == oracle(
+        footage.store, objects={("car", NOON_MS): 3}, tracked={("car", NOON_MS): 24}
+    )
 
 
 @given(units=st.integers(0, 10_000), scale=st.sampled_from([10, 10_000]), confidence=st.floats(0, 1))

@@ -8,15 +8,17 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frametally.books.runs import current_runs, read_run, read_tracks
 from frametally.ports.object_store import ObjectStore
-from frametally.records import Coverage, FrameDetections, IntervalCount
+from frametally.records import Coverage, Detection, FrameDetections, IntervalCount
+from frametally.rules.objects import is_fast_enough
 from frametally.rules.times import HOUR_MS
-from frametally_hadoop.job.hours import analysed_fps, hours_near, is_enough
+from frametally_hadoop.job.hours import filmed_time, hours_near
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -216,14 +218,14 @@ def test_the_jitter_of_a_sampler_is_no_lack_of_frames() -> None:
             if n / video_fps * 5 >= slot:
                 times.append(round(n * 1000 / video_fps))
                 slot = int(n / video_fps * 5) + 1
-        assert is_enough(analysed_fps(times, 3000), 500)
-        assert not is_enough(analysed_fps(times[::2], 3000), 500)
+        assert is_fast_enough(filmed_time(times, 3000).fps, 500)
+        assert not is_fast_enough(filmed_time(times[::2], 3000).fps, 500)
 
 
 def test_gaps_in_the_footage_do_not_count_against_its_rate() -> None:
-    assert analysed_fps([0, 200, 400, 60_000, 60_200], 3000) == 500
-    assert analysed_fps([0, 60_000], 3000) == analysed_fps([5], 3000) == analysed_fps([], 3000) == 0
-    assert analysed_fps([0, 0, 200], 3000) == 500
+    assert filmed_time([0, 200, 400, 60_000, 60_200], 3000).fps == 500
+    assert filmed_time([0, 60_000], 3000).fps == filmed_time([5], 3000).fps == filmed_time([], 3000).fps == 0
+    assert filmed_time([0, 0, 200], 3000).fps == 500
 
 
 def test_an_interval_of_several_hours_is_known_only_if_each_of_them_is(footage: Footage) -> None:
@@ -341,3 +343,84 @@ def test_a_frame_belongs_to_its_hour_and_to_the_one_within_a_minute() -> None:
     assert hours_near(NOON_MS) == hours_near(NOON_MS + 59_999) == (NOON_MS, NOON_MS - HOUR_MS)
     assert hours_near(NOON_MS + 60_000) == hours_near(NOON_MS + HOUR_MS - 60_001) == (NOON_MS,)
     assert hours_near(NOON_MS - 60_000) == hours_near(NOON_MS - 1) == (NOON_MS - HOUR_MS, NOON_MS)
+
+
+def test_the_boxes_that_lie_in_tracks_are_counted_where_they_are_and_each_once(footage: Footage) -> None:
+    """Two cars over the hour: one moves on, one is seen too weakly to begin a track."""
+    hour_ms = NOON_MS + HOUR_MS
+    times = range(hour_ms - 10_000, hour_ms + 10_000, 200)
+    boxes = [
+        Detection(label=label, confidence=confidence, box=(left, 200.0, 60.0, 40.0))
+        for label, confidence, left in (("car", 0.9, 100.0), ("car", 0.4, 400.0), ("bag", 0.3, 400.0))
+    ]
+    footage.segment(
+        [msgspec.structs.replace(footage.frame(ms, index=n), detections=boxes) for n, ms in enumerate(times)]
+    )
+    footage.aggregate(interval_s=3600, track_label_confidence="")
+    found = {(one.label, one.interval_start_ms): one for one in counted(footage)[0]}
+    assert {place: (one.detections, one.objects, one.tracked_detections) for place, one in found.items()} == {
+        ("car", NOON_MS): (100, 1, 50),
+        ("car", hour_ms): (100, 0, 50),
+        ("bag", NOON_MS): (50, 0, 0),
+        ("bag", hour_ms): (50, 0, 0),
+    }
+    assert [one.objects for one in counted(footage)[1]] == [1, 0]
+
+
+def test_what_never_moves_was_followed_though_it_is_no_object(footage: Footage) -> None:
+    footage.segment(drive(footage, NOON_MS, NOON_MS + 5_000))
+    footage.aggregate(track_fixed_labels="car")
+    [one] = counted(footage)[0]
+    assert (one.detections, one.objects, one.tracked_detections) == (25, 0, 25)
+
+
+@pytest.mark.parametrize("least_fps", [0.0, 5.0])
+def test_single_pictures_are_never_tracked(footage: Footage, least_fps: float) -> None:
+    footage.segment(drive(footage, NOON_MS, NOON_MS + 300_000, step_ms=60_000))
+    footage.segment(drive(footage, NOON_MS + 3 * HOUR_MS, NOON_MS + 3 * HOUR_MS + 1))
+    footage.aggregate(min_tracking_fps=least_fps)
+    counts, coverage = counted(footage)
+    assert {(one.objects, one.tracked_detections) for one in counts} == {(None, None)}
+    assert {(one.objects, one.analysed_fps, one.covered_ms) for one in coverage} == {(None, 0.0, 0)}
+    assert len(counts) == 6
+
+
+def test_seconds_with_footage_add_up_over_intervals_and_hours(footage: Footage) -> None:
+    """3 s before the full hour, 2.1 s after it, then nothing for 20 s, then a single frame."""
+    hour_ms = NOON_MS + HOUR_MS
+    footage.segment(
+        drive(footage, hour_ms - 3_000, hour_ms + 2_000) + drive(footage, hour_ms + 22_000, hour_ms + 22_001)
+    )
+    for interval_s, expected in {
+        1: [1000] * 5 + [200],
+        60: [3_000, 2_200],
+        3600: [3_000, 2_200],
+        7200: [5_200],
+    }.items():
+        footage.aggregate(interval_s=interval_s)
+        found = [one.covered_ms for one in counted(footage)[1] if one.interval_s == interval_s]
+        assert found == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.integers(-59_999, HOUR_MS + 59_999), min_size=1, max_size=60).map(sorted),
+    st.integers(200, 5_000),
+)
+def test_no_interval_has_more_footage_than_it_is_long_and_the_parts_are_the_whole(
+    times: list[int], gap_ms: int
+) -> None:
+    filmed = filmed_time(times, gap_ms)
+    by_interval = {s: filmed.covered_ms(0, s * 1000) for s in (1, 60, 3600)}
+    for interval_s, covered in by_interval.items():
+        assert all(0 < ms <= interval_s * 1000 for ms in covered.values())
+        assert sum(covered.values()) == sum(by_interval[3600].values())
+    steps = [b - a for a, b in pairwise(sorted(set(times))) if b - a <= gap_ms]
+    step_ms = int(sum(steps) / len(steps) + 0.5) if steps else 0
+    inside = range(max(times[0], 0), min(times[-1] + step_ms, HOUR_MS))
+    covered_ms = 0
+    for ms, following in zip(times, [*times[1:], None], strict=True):
+        is_followed = following is not None and following - ms <= gap_ms
+        until_ms = following if is_followed else ms + step_ms
+        covered_ms += max(0, min(until_ms, inside.stop) - max(ms, inside.start))
+    assert covered_ms == sum(by_interval[3600].values())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from frametally.books.runs import current_runs, read_run, read_tracks
 from frametally.files.opencv import cv2
+from frametally.opening import open_object_store
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Counted, Tables
@@ -47,3 +51,31 @@ def test_an_independent_count_gives_the_same_table_as_chart_part_files_and_detec
     assert tables.of_segments(counted_clip.data_dir, LEAST_CONFIDENCE, 1) == expected
     assert tables.of_part_files(counted_clip.data_dir) == expected
     assert tables.of_api(counted_clip.data_dir, 1) == expected
+
+
+def test_each_second_is_covered_by_as_much_footage_as_its_pictures_tell(counted_clip: Counted) -> None:
+    times = sorted(
+        int(path.name.split("-")[0]) for path in (counted_clip.data_dir / "store/images").rglob("*.jpg")
+    )
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    assert max(steps) < 3000
+    until = [*times[1:], times[-1] + round(sum(steps) / len(steps))]
+    covered: Counter[int] = Counter()
+    for ms in (ms for first, last in zip(times, until, strict=True) for ms in range(first, last)):
+        covered[ms // INTERVAL_MS * INTERVAL_MS] += 1
+    with closing(open_object_store(f"file://{counted_clip.data_dir / 'store'}")) as store:
+        [run] = current_runs(store)
+        counts, coverage = read_run(store, run)
+        tracks = [track for track in read_tracks(store, run) if track.is_counted]
+    assert {one.interval_start_ms: one.covered_ms for one in coverage} == covered
+    assert {one.interval_start_ms: one.objects for one in coverage} == {
+        start_ms: sum(track.first_seen_ms // INTERVAL_MS * INTERVAL_MS == start_ms for track in tracks)
+        for start_ms in covered
+    }
+    for label in {one.label for one in counts}:
+        of_label = [one for one in counts if one.label == label]
+        boxes = sum(track.boxes for track in tracks if track.label == label)
+        assert all(0 <= one.tracked_detections <= one.detections for one in of_label)
+        assert sum(one.tracked_detections for one in of_label) <= boxes
+    cars = [one for one in counts if one.label == "car"]
+    assert sum(one.tracked_detections for one in cars) > 0.6 * sum(one.detections for one in cars)

@@ -13,6 +13,7 @@ import pytest
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_count_index
+from frametally_search.index.layout import MAPPINGS
 
 ALIAS = "counts"
 EXPIRED = {"type": "search_context_missing_exception", "reason": "No search context found for id [7]"}
@@ -28,7 +29,7 @@ class Server(ThreadingHTTPServer):
 
     def answer(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
         if path.startswith(f"/{ALIAS}-v1/_mapping"):
-            return 200, {f"{ALIAS}-v1": {"mappings": {"_meta": {"layout": 1}, "dynamic": "strict"}}}
+            return 200, {f"{ALIAS}-v1": {"mappings": MAPPINGS}}
         if path.startswith(f"/{ALIAS}-v1/_settings"):
             return 200, {f"{ALIAS}-v1": {"settings": {"index": {"number_of_shards": "1"}}}}
         if path.startswith(f"/{ALIAS}-v1/_pit"):

@@ -75,8 +75,12 @@ def publish_lines(
     in_segments_of: int = 7,
     objects: int | None = None,
     analysed_fps: float | None = None,
+    tracked_percent: int = 100,
 ) -> list[IntervalCount]:
-    """Put the lines, each twice over and in mixed segments, and publish what they count."""
+    """Put the lines, each twice over and in mixed segments, and publish what they count.
+
+    Each bar has that many `objects`, and each frame covers 200 ms, if anything was tracked.
+    """
     rng = random.Random(2)  # noqa: S311
     counts_box = place.settings.counted_boxes().rule()
     mixed = [*lines, *lines[::3]]
@@ -101,7 +105,8 @@ def publish_lines(
         at_ms = line.captured_at_ms - line.captured_at_ms % (interval_s * 1000)
         by_interval[line.source, at_ms].append(line)
         place.store.put(line.image_path, b"\xff\xd8 not a picture, but what is stored")
-    counts, coverage = [], []
+    counts: list[IntervalCount] = []
+    coverage: list[Coverage] = []
     for (source, at_ms), of_interval in by_interval.items():
         common: dict[str, Any] = {
             "model": MODEL,
@@ -109,7 +114,8 @@ def publish_lines(
             "interval_start_ms": at_ms,
             "interval_s": interval_s,
         }
-        coverage.append(Coverage(**common, frames=len(of_interval), analysed_fps=analysed_fps))
+        covered_ms = None if analysed_fps is None else 200 * len(of_interval)
+        of_labels = len(counts)
         for label in ("car", "bus"):
             per_frame = [
                 (sum(one.label == label and counts_box(one) for one in line.detections), line)
@@ -128,9 +134,21 @@ def publish_lines(
                         detections=sum(number for number, _ in per_frame),
                         peak=best[0],
                         objects=objects,
+                        tracked_detections=None
+                        if objects is None
+                        else sum(number for number, _ in per_frame) * tracked_percent // 100,
                         evidence=[shown],
                     )
                 )
+        coverage.append(
+            Coverage(
+                **common,
+                frames=len(of_interval),
+                objects=None if objects is None else objects * (len(counts) - of_labels),
+                analysed_fps=analysed_fps,
+                covered_ms=covered_ms,
+            )
+        )
     place.publish(counts, coverage, interval_s=interval_s, model=MODEL)
     return counts
 

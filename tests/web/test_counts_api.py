@@ -92,6 +92,8 @@ def test_counts_are_those_of_the_records(place: Place) -> None:
             "mean_per_frame": one.detections / 10,
             "objects": None,
             "objects_missing": "not_tracked",
+            "tracked_detections": None,
+            "followed_objects": None,
         }
         for one in sorted(records, key=lambda one: (one.interval_start_ms, one.label))
     ]
@@ -102,6 +104,8 @@ def test_counts_are_those_of_the_records(place: Place) -> None:
             "source": None,
             "frames": one.frames,
             "slowest_fps": None,
+            "objects_missing": "not_tracked",
+            "covered_s": None,
         }
         for one in coverage
     ]
@@ -143,8 +147,10 @@ def test_nothing_there_and_nothing_filmed_are_told_apart(place: Place) -> None:
         "detections": 0,
         "peak": 0,
         "mean_per_frame": 0.0,
-        "objects": 0,
-        "objects_missing": None,
+        "objects": None,
+        "objects_missing": "not_tracked",
+        "tracked_detections": 0,
+        "followed_objects": None,
     }
     starts = [(frames["start_ms"] - START_MS) // 5000 for frames in answer["coverage"]]
     assert starts == [0, 1, 4, 5]

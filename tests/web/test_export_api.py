@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
 COLUMNS = [
     *("interval_start", "interval_end", "source", "label", "coverage", "frames_analysed", "detections"),
-    *("mean_per_frame", "peak", "objects", "objects_missing", "time_source"),
+    *(
+        "mean_per_frame",
+        "peak",
+        "objects",
+        "objects_missing",
+        "time_source",
+        "tracked_detections",
+        "covered_s",
+    ),
 ]
 
 

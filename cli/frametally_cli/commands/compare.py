@@ -82,12 +82,11 @@ def _print(comparison: Comparison) -> None:
 def _figures(side: Side) -> str:
     objects = f"{side.objects} objects"
     if side.objects is None:
-        why = (
-            "tracking was off"
-            if side.analysed_fps is None
-            else f"only {side.analysed_fps:g} frames a second were analysed"
-        )
-        objects = f"objects not measured ({why})"
+        why = {
+            "too_slow": f"only {side.analysed_fps or 0:g} frames a second were analysed",
+            "too_weak": f"seen, but too weakly to follow: {side.tracked_detections} detections lie in tracks",
+        }
+        objects = f"objects not measured ({why.get(side.objects_missing or '', 'tracking was off')})"
     return f"{side.detections} detections, peak {side.peak}, {objects} in {side.frames} frames"
 
 

@@ -6,15 +6,18 @@ difference: a model that came later has not seen everything.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from frametally.books.runs import current_runs, read_run
 from frametally.errors import Misconfigured
+from frametally.ports.merging import slowest_or_unknown, sum_or_unknown
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.evidence import busiest
+from frametally.rules.objects import ObjectsMissing, known_objects
 from frametally.rules.times import DAY_MS, in_range
 
 
@@ -25,6 +28,8 @@ class Side(NamedTuple):
     detections: int
     peak: int
     objects: int | None
+    objects_missing: ObjectsMissing | None
+    tracked_detections: int | None
     analysed_fps: float | None
     evidence: list[Evidence]
 
@@ -106,7 +111,8 @@ class _Table:
         self._from_ms = from_ms
         self._to_ms = to_ms
         self.frames: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self.fps: defaultdict[tuple[str, int], list[float | None]] = defaultdict(list)
+        self.fps: dict[tuple[str, int], float | None] = {}
+        self.measured: dict[tuple[str, int], bool] = {}
         self.counts: defaultdict[tuple[str, str, int], list[IntervalCount]] = defaultdict(list)
 
     def add(self, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]) -> None:
@@ -114,7 +120,9 @@ class _Table:
             start_ms = seen.interval_start_ms // self._interval_ms * self._interval_ms
             if self._is_wanted(seen.source, start_ms):
                 self.frames[seen.source, start_ms] += seen.frames
-                self.fps[seen.source, start_ms].append(seen.analysed_fps)
+                bar = seen.source, start_ms
+                self.fps[bar] = slowest_or_unknown(self.fps.get(bar, math.inf), seen.analysed_fps)
+                self.measured[bar] = self.measured.get(bar, True) and seen.is_measured
         for count in counts:
             start_ms = count.interval_start_ms // self._interval_ms * self._interval_ms
             is_of_label = self._label is None or count.label == self._label
@@ -127,14 +135,22 @@ class _Table:
 
     def side(self, source: str, label: str, start_ms: int) -> Side:
         counts = self.counts.get((source, label, start_ms), [])
-        objects = [count.objects for count in counts]
-        known_fps = [fps for fps in self.fps[source, start_ms] if fps is not None]
+        followed = 0 if self.measured[source, start_ms] else None
+        tracked, detections = 0 if self.measured[source, start_ms] else None, 0
+        for count in counts:
+            followed = sum_or_unknown(followed, count.objects)
+            tracked = sum_or_unknown(tracked, count.tracked_detections)
+            detections += count.detections
+        fps = self.fps[source, start_ms]
+        known = known_objects(followed, detections=detections, tracked_detections=tracked, slowest_fps=fps)
         return Side(
             frames=self.frames[source, start_ms],
-            detections=sum(count.detections for count in counts),
+            detections=detections,
             peak=max((count.peak for count in counts), default=0),
-            objects=None if None in objects else sum(number for number in objects if number is not None),
-            analysed_fps=min(known_fps) if len(known_fps) == len(self.fps[source, start_ms]) else None,
+            objects=known.objects,
+            objects_missing=known.missing,
+            tracked_detections=tracked,
+            analysed_fps=fps,
             evidence=busiest(frame for count in counts for frame in count.evidence),
         )
 

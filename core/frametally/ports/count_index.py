@@ -38,6 +38,7 @@ class Bucket(NamedTuple):
         peak: Most in one frame: the maximum over the base intervals and sources.
         objects: Unique objects, summed; None where any part was not measured.
         source: Slug of the source, where bars are asked for by source; else None.
+        tracked_detections: Boxes that lie in tracks; None where that is not known of any part.
     """
 
     start_ms: int
@@ -46,6 +47,7 @@ class Bucket(NamedTuple):
     peak: int
     objects: int | None
     source: str | None = None
+    tracked_detections: int | None = None
 
 
 class CoverageBucket(NamedTuple):
@@ -57,12 +59,17 @@ class CoverageBucket(NamedTuple):
         slowest_fps: The slowest rate at which any part was analysed, as `Coverage.analysed_fps`; None if that
             is None of any part: objects were not tracked there (or by a version that did not say so).
         source: Slug of the source, where bars are asked for by source; else None.
+        objects: Unique objects of all labels, summed; None where any part was not measured.
+        covered_ms: How long there was footage, summed over the sources, as `Coverage.covered_ms`; None where
+            that is not known of any part.
     """
 
     start_ms: int
     frames: int
     slowest_fps: float | None = None
     source: str | None = None
+    objects: int | None = None
+    covered_ms: int | None = None
 
 
 class WeekHour(NamedTuple):
@@ -73,8 +80,10 @@ class WeekHour(NamedTuple):
         frames: Distinct frames analysed.
         detections: Boxes.
         peak: Most of one label in one frame.
-        objects: Unique objects; None where any part was not measured.
+        objects: Unique objects; None where any part was not measured, seen or not.
         slowest_fps: As in `CoverageBucket`.
+        tracked_detections: As in `Bucket`.
+        covered_ms: As in `CoverageBucket`.
     """
 
     hour: int
@@ -83,6 +92,8 @@ class WeekHour(NamedTuple):
     peak: int
     objects: int | None
     slowest_fps: float | None = None
+    tracked_detections: int | None = None
+    covered_ms: int | None = None
 
 
 class Histogram(NamedTuple):

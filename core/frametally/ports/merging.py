@@ -16,6 +16,16 @@ def sum_or_unknown(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else one + other
 
 
+def sum_all_or_unknown(numbers: Iterable[int | None]) -> int | None:
+    """Return the sum; None where any is not known."""
+    total = 0
+    for number in numbers:
+        if number is None:
+            return None
+        total += number
+    return total
+
+
 def bar_order(bar: Bucket) -> tuple[int, str, str]:
     """Order bars by start, label and source."""
     return bar.start_ms, bar.label, bar.source or ""
@@ -36,7 +46,7 @@ def merge_bars(parts: Iterable[list[Bucket]]) -> list[Bucket]:
 
 def merge_coverage(parts: Iterable[list[CoverageBucket]]) -> list[CoverageBucket]:
     """Merge coverage from parts as those of `merge_bars`."""
-    return _joined(parts, coverage_order, _both_coverages)
+    return _joined(parts, coverage_order, add_coverage)
 
 
 def slowest_or_unknown(one: float | None, other: float | None) -> float | None:
@@ -53,6 +63,8 @@ def add_week_hours(one: WeekHour, other: WeekHour) -> WeekHour:
         max(one.peak, other.peak),
         sum_or_unknown(one.objects, other.objects),
         slowest_or_unknown(one.slowest_fps, other.slowest_fps),
+        sum_or_unknown(one.tracked_detections, other.tracked_detections),
+        sum_or_unknown(one.covered_ms, other.covered_ms),
     )
 
 
@@ -62,14 +74,28 @@ def merge_week(bars: Iterable[list[Bucket]], covered: Iterable[list[CoverageBuck
     Each `start_ms` is that of the hour since Monday 00:00.
     """
     counted = _added_up(bars, bar_order, _both_bars)
-    filmed = _added_up(covered, coverage_order, _both_coverages)
+    filmed = _added_up(covered, coverage_order, add_coverage)
     hours = {
-        one.start_ms: WeekHour(one.start_ms // HOUR_MS, one.frames, 0, 0, 0, one.slowest_fps)
+        one.start_ms: WeekHour(
+            one.start_ms // HOUR_MS,
+            one.frames,
+            0,
+            0,
+            None if one.objects is None else 0,
+            one.slowest_fps,
+            0,
+            one.covered_ms,
+        )
         for one in filmed
     }
     for bar in counted:
         hour = hours.get(bar.start_ms) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0)
-        hours[bar.start_ms] = hour._replace(detections=bar.detections, peak=bar.peak, objects=bar.objects)
+        hours[bar.start_ms] = hour._replace(
+            detections=bar.detections,
+            peak=bar.peak,
+            objects=None if hour.objects is None else bar.objects,
+            tracked_detections=bar.tracked_detections,
+        )
     return [hours[start_ms] for start_ms in sorted(hours)]
 
 
@@ -122,10 +148,15 @@ def _both_bars(one: Bucket, other: Bucket) -> Bucket:
         detections=one.detections + other.detections,
         peak=max(one.peak, other.peak),
         objects=sum_or_unknown(one.objects, other.objects),
+        tracked_detections=sum_or_unknown(one.tracked_detections, other.tracked_detections),
     )
 
 
-def _both_coverages(one: CoverageBucket, other: CoverageBucket) -> CoverageBucket:
+def add_coverage(one: CoverageBucket, other: CoverageBucket) -> CoverageBucket:
+    """Add up what was filmed in two parts; the start and the source are those of the first."""
     return one._replace(
-        frames=one.frames + other.frames, slowest_fps=slowest_or_unknown(one.slowest_fps, other.slowest_fps)
+        frames=one.frames + other.frames,
+        slowest_fps=slowest_or_unknown(one.slowest_fps, other.slowest_fps),
+        objects=sum_or_unknown(one.objects, other.objects),
+        covered_ms=sum_or_unknown(one.covered_ms, other.covered_ms),
     )

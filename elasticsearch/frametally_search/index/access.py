@@ -107,6 +107,8 @@ class ElasticsearchCluster:
             )
         if status == 403:
             return Misconfigured(f"{told}; give this user the role in cloud-services/elasticsearch/roles.yml")
+        if "strict_dynamic_mapping_exception" in reason:
+            return Misconfigured(f"{told}; it was made by an older frametally: run `frametally setup`")
         if status == 404:
             return Misconfigured(f"{told}; run `frametally setup` as a user who may make it")
         if status in (408, 409, 429) or status >= 500:

@@ -32,8 +32,8 @@ from frametally_search.index.queries import (
     by_start,
     by_value,
     documents_of,
+    if_known,
     moment,
-    objects_of,
     slowest_fps_of,
     whole,
 )
@@ -134,8 +134,9 @@ class ElasticsearchIndex(BaseCountIndex[Moment, ElasticsearchCatalogue]):
                 group["key"].get("label", ""),
                 whole(group, "detections"),
                 whole(group, "peak"),
-                objects_of(group),
+                if_known(group, "objects"),
                 group["key"].get("source"),
+                if_known(group, "tracked_detections"),
             )
             for group in groups
         ]
@@ -146,15 +147,7 @@ class ElasticsearchIndex(BaseCountIndex[Moment, ElasticsearchCatalogue]):
     ) -> Iterator[list[CoverageBucket]]:
         by = [by_start(query), *([by_value("source")] if query.by_source else [])]
         groups = now.groups(_documents(there, "coverage", query, piece), by, OF_COVERAGE, MAX_BUCKETS)
-        covered = [
-            CoverageBucket(
-                _start_ms(group, query),
-                whole(group, "frames"),
-                slowest_fps_of(group),
-                group["key"].get("source"),
-            )
-            for group in groups
-        ]
+        covered = [_covered(group, _start_ms(group, query)) for group in groups]
         yield sorted(covered, key=coverage_order)
 
     def _read_evidence(
@@ -168,6 +161,15 @@ class ElasticsearchIndex(BaseCountIndex[Moment, ElasticsearchCatalogue]):
             for hit in group["best"]["hits"]["hits"]:
                 frames = msgspec.convert(hit["_source"]["evidence"], list[Evidence])
                 yield hit["_source"]["source"], group["key"]["label"], frames
+
+
+def _covered(group: dict[str, Any], start_ms: int) -> CoverageBucket:
+    objects, covered_ms = if_known(group, "objects"), if_known(group, "covered_ms")
+    slowest_fps = slowest_fps_of(group)
+    if covered_ms is None and slowest_fps:  # as older versions wrote it: see `Coverage.is_measured`
+        objects = objects or 0
+    source = group["key"].get("source")
+    return CoverageBucket(start_ms, whole(group, "frames"), slowest_fps, source, objects, covered_ms)
 
 
 def _documents(there: ElasticsearchCatalogue, kind: str, query: CountQuery, piece: Piece) -> dict[str, Any]:

@@ -139,6 +139,7 @@ def _count_fields(count: IntervalCount) -> dict[str, Any]:
         "peak_image_path": best.image_path if best else "",
         "evidence": [msgspec.structs.asdict(item) for item in count.evidence],
         "objects": count.objects,
+        "tracked_detections": count.tracked_detections,
     }
 
 
@@ -151,7 +152,9 @@ def _coverage_fields(record: Coverage) -> dict[str, Any]:
         "first_interval_ms": record.interval_start_ms,
         "last_interval_ms": record.interval_start_ms,
         "frames": record.frames,
+        "objects": (record.objects or 0) if record.is_measured else None,
         "analysed_fps": record.analysed_fps,
+        "covered_ms": record.covered_ms,
     }
 
 
@@ -175,7 +178,8 @@ def _add_count(
         shown.sort(key=lambda item: (-item["count"], item["captured_at_ms"], item["image_path"]))
         other["evidence"] = shown[:MOST_EVIDENCE]
     other["detections"] += part["detections"]
-    other["objects"] = sum_or_unknown(other["objects"], part["objects"])
+    for name in ("objects", "tracked_detections"):
+        other[name] = sum_or_unknown(other[name], part[name])
     if _best_first(part, of_day=of_day) < _best_first(other, of_day=of_day):
         for name in ("peak", "peak_at_ms", "peak_image_path") if of_day else ("peak", "peak_at_ms"):
             other[name] = part[name]
@@ -196,4 +200,6 @@ def _add_coverage(
     other["frames"] += part["frames"]
     other["first_interval_ms"] = min(other["first_interval_ms"], part["first_interval_ms"])
     other["last_interval_ms"] = max(other["last_interval_ms"], part["last_interval_ms"])
+    for name in ("objects", "covered_ms"):
+        other[name] = sum_or_unknown(other[name], part[name])
     other["analysed_fps"] = slowest_or_unknown(other["analysed_fps"], part["analysed_fps"])

@@ -10,6 +10,7 @@ million documents; a camera makes about half a million a year and label at an in
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from elasticsearch.exceptions import BadRequestError, NotFoundError
@@ -48,11 +49,13 @@ _PROPERTIES: dict[str, Any] = {
     "peak_at_ms": _TIME,
     "peak_image_path": {"type": "keyword", "index": False},
     "objects": _LONG,
+    "tracked_detections": _LONG,
     "evidence": {"type": "object", "enabled": False},
     # Of coverage: the first and the last base interval in it.
     "first_interval_ms": _TIME,
     "last_interval_ms": _TIME,
     "analysed_fps": {"type": "double"},
+    "covered_ms": _LONG,
 }
 MAPPINGS: dict[str, Any] = {
     "dynamic": "strict",
@@ -84,16 +87,21 @@ def template(alias: str) -> dict[str, Any]:
 
 
 def ensure(cluster: ElasticsearchCluster) -> None:
-    """Have the index: template, index and alias are made if it is missing.
+    """Have the index: template, index and alias are made if it is missing, fields that it lacks are added.
+
+    Who may not add fields can read all the same.
 
     Raises:
         Misconfigured: It is missing and this user may not make it, or it is another's.
         Retryable: The server is away for now.
     """
     with cluster.asked() as client:
-        if _is_there(client, cluster):
-            return
-    set_up(cluster)
+        fields = _fields(client, cluster)
+    if fields is None:
+        set_up(cluster)
+    elif not _PROPERTIES.keys() <= fields:
+        with suppress(Misconfigured):
+            set_up(cluster)
 
 
 def check(cluster: ElasticsearchCluster) -> None:
@@ -104,14 +112,20 @@ def check(cluster: ElasticsearchCluster) -> None:
         Retryable: The server is away for now.
     """
     with cluster.asked() as client:
-        if not _is_there(client, cluster):
-            raise Misconfigured(
-                f"{cluster.name} is not there: run `frametally setup`, then `frametally index`"
-            )
+        fields = _fields(client, cluster)
+    if fields is None:
+        raise Misconfigured(f"{cluster.name} is not there: run `frametally setup`, then `frametally index`")
+    if lacking := sorted(_PROPERTIES.keys() - fields):
+        raise Misconfigured(
+            f"{cluster.name} was made by an older frametally, without {', '.join(lacking)}: "
+            "run `frametally setup`"
+        )
 
 
 def set_up(cluster: ElasticsearchCluster) -> None:
-    """Put the template, and make the index and the alias if they are missing; doing so again changes nothing.
+    """Put the template, make the index and the alias if they are missing, add fields that the index lacks.
+
+    Doing so again changes nothing.
 
     Raises:
         Misconfigured: This user may not.
@@ -124,15 +138,18 @@ def set_up(cluster: ElasticsearchCluster) -> None:
         except BadRequestError as error:
             if error.error != "resource_already_exists_exception":
                 raise
+            if not _PROPERTIES.keys() <= (_fields(client, cluster) or set()):
+                client.indices.put_mapping(index=index_name(cluster.alias), properties=_PROPERTIES)
 
 
-def _is_there(client: Elasticsearch, cluster: ElasticsearchCluster) -> bool:
+def _fields(client: Elasticsearch, cluster: ElasticsearchCluster) -> set[str] | None:
+    """Return the fields of the index; None if it is missing."""
     name = index_name(cluster.alias)
     try:
         mapping = client.indices.get_mapping(index=name)
         settings = client.indices.get_settings(index=name, name="index.number_of_shards")
     except NotFoundError:
-        return False
+        return None
     found = mapping.get(name, {}).get("mappings", {})
     layout, dynamic = found.get("_meta", {}).get("layout"), found.get("dynamic")
     if layout != LAYOUT_VERSION or dynamic != "strict":
@@ -146,4 +163,4 @@ def _is_there(client: Elasticsearch, cluster: ElasticsearchCluster) -> bool:
             f"{cluster.name}: {name} has {shards} shards, and readers see one moment of one only; remove it "
             "and run `frametally setup`, then `frametally index`"
         )
-    return True
+    return {*found.get("properties", {})}

@@ -157,10 +157,16 @@ OF_COUNTS: dict[str, Any] = {
     "detections": {"sum": {"field": "detections"}},
     "peak": {"max": {"field": "peak"}},
     "objects": {"sum": {"field": "objects"}},
-    "measured": {"value_count": {"field": "objects"}},
+    "objects_known": {"value_count": {"field": "objects"}},
+    "tracked_detections": {"sum": {"field": "tracked_detections"}},
+    "tracked_detections_known": {"value_count": {"field": "tracked_detections"}},
 }
 OF_COVERAGE: dict[str, Any] = {
     "frames": {"sum": {"field": "frames"}},
+    "objects": {"sum": {"field": "objects"}},
+    "objects_known": {"value_count": {"field": "objects"}},
+    "covered_ms": {"sum": {"field": "covered_ms"}},
+    "covered_ms_known": {"value_count": {"field": "covered_ms"}},
     "slowest_fps": {"min": {"field": "analysed_fps"}},
     "timed": {"value_count": {"field": "analysed_fps"}},
 }
@@ -178,10 +184,10 @@ def whole(bucket: dict[str, Any], name: str) -> int:
     return int(bucket[name]["value"] or 0)
 
 
-def objects_of(bucket: dict[str, Any]) -> int | None:
-    """Return the objects of a group; None where any of its documents has none."""
-    measured = int(bucket["measured"]["value"]) == bucket["doc_count"]
-    return whole(bucket, "objects") if measured else None
+def if_known(bucket: dict[str, Any], name: str) -> int | None:
+    """Return a sum; None where any document of the group has no such number."""
+    is_known = int(bucket[f"{name}_known"]["value"]) == bucket["doc_count"]
+    return whole(bucket, name) if is_known else None
 
 
 def slowest_fps_of(bucket: dict[str, Any]) -> float | None:

@@ -73,6 +73,7 @@ def reduce_group(
                     "detections": -sum(hit[0] for hit in hits),
                     "peak": -best[0][0],
                     "objects": None,
+                    "tracked_detections": None,
                     "evidence": [_evidence(*hit) for hit in best],
                 }
             ),
@@ -86,7 +87,9 @@ def reduce_group(
                 "source": source,
                 **where,
                 "detections": detections,
+                "objects": None,
                 "analysed_fps": None,
+                "covered_ms": None,
             }
         ),
     )

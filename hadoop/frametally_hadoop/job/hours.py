@@ -6,8 +6,10 @@ the next. So it is a function of its frames, whatever else is counted, and when.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from frametally.rules.times import HOUR_MS
 from frametally_hadoop.job.tracks.params import MARGIN_MS
@@ -24,25 +26,54 @@ def hours_near(time_ms: int) -> tuple[int, ...]:
     return (own,)
 
 
-def analysed_fps(times_ms: Sequence[int], gap_ms: int) -> int:
-    """Return the rate at which footage was analysed while there was some, in hundredths of a frame a second.
+class FilmedTime(NamedTuple):
+    """When there was footage, as far as the frames tell.
 
-    The mean over the steps from one time to the next: a sampler takes frames off a grid, so its single steps
-    jitter by a frame of the video, and their mean does not. Steps longer than `gap_ms` (no track
-    outlives them) are gaps in the footage and no steps; so single pictures, minutes apart, give 0.
+    Attributes:
+        fps: The rate at which it was analysed while there was some, in hundredths of a frame a second.
+        stretches: `(from_ms, to_ms)` of each stretch without a gap, by time; see `Coverage.covered_ms`.
+    """
+
+    fps: int
+    stretches: list[tuple[int, int]]
+
+    def covered_ms(self, hour_start_ms: int, interval_ms: int) -> Counter[int]:
+        """Return by start of the interval how much of it, within the hour, there was footage of."""
+        covered: Counter[int] = Counter()
+        for from_ms, to_ms in self.stretches:
+            at_ms, to_ms = max(from_ms, hour_start_ms), min(to_ms, hour_start_ms + HOUR_MS)
+            while at_ms < to_ms:
+                start_ms = at_ms // interval_ms * interval_ms
+                next_ms = min(start_ms + interval_ms, to_ms)
+                covered[start_ms] += next_ms - at_ms
+                at_ms = next_ms
+        return covered
+
+
+def filmed_time(times_ms: Sequence[int], gap_ms: int) -> FilmedTime:
+    """Return what footage frames are of.
+
+    The rate is the mean over the steps from one time to the next: a sampler takes frames off a grid, so its
+    single steps jitter by a frame of the video, and their mean does not. Steps longer than `gap_ms` (no track
+    outlives them) are gaps in the footage and no steps; so single pictures, minutes apart, give 0. A stretch
+    goes on for one mean step, to the millisecond, after its last frame.
 
     Args:
         times_ms: Times of the frames, sorted.
         gap_ms: The longest step.
     """
     steps = total_ms = 0
+    begins, ends = list(times_ms[:1]), []
     for earlier, later in pairwise(times_ms):
-        if 0 < later - earlier <= gap_ms:
+        if later - earlier > gap_ms:
+            ends.append(earlier)
+            begins.append(later)
+        elif later > earlier:
             steps += 1
             total_ms += later - earlier
-    return (steps * 100_000 + total_ms // 2) // total_ms if total_ms else 0
-
-
-def is_enough(fps: int, least_fps: int) -> bool:
-    """Return whether footage analysed at `fps` can be tracked: a tenth below the setting will do."""
-    return fps * 10 >= least_fps * 9
+    ends += times_ms[-1:]
+    if not total_ms:
+        return FilmedTime(0, list(zip(begins, ends, strict=True)))
+    step_ms = (2 * total_ms + steps) // (2 * steps)
+    fps = (steps * 100_000 + total_ms // 2) // total_ms
+    return FilmedTime(fps, [(first, last + step_ms) for first, last in zip(begins, ends, strict=True)])

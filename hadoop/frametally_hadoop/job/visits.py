@@ -6,9 +6,9 @@ once, in the interval of its first counted box; if that lies before the hour, it
 Pairs that come out, keys as JSON arrays, values as JSON. The first two have the keys of the records that they
 complete (`joining`), and sort before them:
 
-- `["count", source, label, interval_start_ms]`: `{"model", "objects"}`, what this hour adds to the interval;
-  null if the footage was analysed at too few frames a second;
-- `["coverage", source, interval_start_ms]`: `{"model", "analysed_fps"}`;
+- `["count", source, label, interval_start_ms]`: `{"model", "objects", "tracked_detections"}`, what this hour
+  adds to the interval; null if the footage was analysed at too few frames a second;
+- `["coverage", source, interval_start_ms]`: `{"model", "objects", "analysed_fps", "covered_ms"}`, alike;
 - `["track", source, label, number, hour_start_ms]`: a `Track`.
 """
 
@@ -18,9 +18,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from frametally.rules.objects import is_fast_enough
 from frametally.rules.record_limits import RECORD_VERSION
 from frametally.rules.times import HOUR_MS
-from frametally_hadoop.job.hours import analysed_fps, is_enough
+from frametally_hadoop.job.hours import filmed_time
 from frametally_hadoop.job.input.lines import Frame
 from frametally_hadoop.job.mapping import to_json
 from frametally_hadoop.job.params import CountParams
@@ -32,10 +33,14 @@ _STEP_OF_PATH_HEIGHTS = 0.25
 
 
 class Visit(NamedTuple):
-    """One object while it was there: `sightings` by time, the first of them counted."""
+    """One object while it was there: `sightings` by time, the first of them counted.
+
+    `is_object` is False of what never moves, where that is no object of its label.
+    """
 
     label: str
     sightings: Sequence[TrackedBox]
+    is_object: bool = True
 
 
 def reduce_hour(
@@ -54,21 +59,24 @@ def reduce_hour(
     if not own:
         return
     interval_ms = params.interval_s * 1000
-    fps = analysed_fps([frame.captured_at_ms for frame in frames], tracking.gap_ms)
-    for start_ms in sorted({frame.captured_at_ms // interval_ms * interval_ms for frame in own}):
-        yield (
-            to_json(["coverage", source, start_ms]),
-            to_json({"model": model, "analysed_fps": fps / 100}),
-        )
-    bars = _bars(own, params)
-    is_measured = is_enough(fps, tracking.min_fps)
+    filmed = filmed_time([frame.captured_at_ms for frame in frames], tracking.gap_ms)
+    is_measured = is_fast_enough(filmed.fps, tracking.min_fps)
     objects: Counter[tuple[str, int]] = Counter()
+    tracked: Counter[tuple[str, int]] = Counter()
     if is_measured:
-        visits = find_visits(frames, params, tracking)
+        visits = _follow(frames, params, tracking)
+        for visit in visits:
+            tracked.update(
+                (visit.label, sighting.time_ms // interval_ms * interval_ms)
+                for sighting in visit.sightings
+                if sighting.is_counted and hour_start_ms <= sighting.time_ms < hour_end_ms
+            )
         of_hour = [
             visit
             for visit in visits
-            if visit.sightings[0].time_ms < hour_end_ms and visit.sightings[-1].time_ms >= hour_start_ms
+            if visit.is_object
+            and visit.sightings[0].time_ms < hour_end_ms
+            and visit.sightings[-1].time_ms >= hour_start_ms
         ]
         for visit in of_hour:
             first_ms = visit.sightings[0].time_ms
@@ -80,15 +88,33 @@ def reduce_hour(
                 to_json(["track", source, visit.label, number, hour_start_ms]),
                 to_json(_track(where, visit, number, hour_start_ms)),
             )
-    for label, start_ms in sorted(bars):
-        yield (
-            to_json(["count", source, label, start_ms]),
-            to_json({"model": model, "objects": objects[label, start_ms] if is_measured else None}),
-        )
+    found: Counter[int] = Counter()
+    for label, start_ms in sorted(_bars(own, params)):
+        found[start_ms] += objects[label, start_ms]
+        of_bar = {
+            "model": model,
+            "objects": objects[label, start_ms] if is_measured else None,
+            "tracked_detections": tracked[label, start_ms] if is_measured else None,
+        }
+        yield to_json(["count", source, label, start_ms]), to_json(of_bar)
+    covered_ms = filmed.covered_ms(hour_start_ms, interval_ms)
+    for start_ms in sorted({frame.captured_at_ms // interval_ms * interval_ms for frame in own}):
+        of_interval = {
+            "model": model,
+            "objects": found[start_ms] if is_measured else None,
+            "analysed_fps": filmed.fps / 100,
+            "covered_ms": covered_ms[start_ms],
+        }
+        yield to_json(["coverage", source, start_ms]), to_json(of_interval)
 
 
 def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
     """Find the visits in frames that are sorted by time. They come by label, then by their beginning."""
+    return [visit for visit in _follow(frames, params, tracking) if visit.is_object]
+
+
+def _follow(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
+    """Find the visits, and what is followed but no object."""
     counts = params.counted_boxes.rule()
     continues = params.counted_boxes._replace(min_confidence=tracking.weak, min_side=0).rule()
     trackers: dict[str, Tracker] = {}
@@ -117,11 +143,10 @@ def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackPar
     visits = []
     for label in sorted(trackers):
         for track in stitch(trackers[label].finish(), tracking.stitch_ms):
-            if label in tracking.fixed_labels and never_moves(track):
-                continue
+            is_object = not (label in tracking.fixed_labels and never_moves(track))
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
-                visits.append(Visit(label, track[first:]))
+                visits.append(Visit(label, track[first:], is_object))
     return sorted(
         visits, key=lambda visit: (visit.label, visit.sightings[0].time_ms, by_strength(visit.sightings[0]))
     )

@@ -30,8 +30,12 @@ def join_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Sum the objects where every hour was measured; the rate is that of the slowest hour."""
-    if "analysed_fps" in parts[0]:
-        return {"analysed_fps": min(part["analysed_fps"] for part in parts)}
-    objects = [part["objects"] for part in parts]
-    return {"objects": None if None in objects else sum(objects)}
+    """Sum what every hour has measured; the rate is that of the slowest hour."""
+    summed: dict[str, Any] = {}
+    for name in parts[0].keys() - {"model"}:
+        values = [part[name] for part in parts]
+        if name == "analysed_fps":
+            summed[name] = min(values)
+        else:
+            summed[name] = None if None in values else sum(values)
+    return summed

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from frametally.rules.objects import ObjectsMissing
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.query import Metric
-
-ObjectsMissing = Literal["not_tracked", "too_slow"]
-"""Why unique objects are not known: tracking was off (or the index does not say); too few frames a second."""
 
 
 class CountBucket(Answer, frozen=True, kw_only=True, gc=False):
@@ -21,8 +17,10 @@ class CountBucket(Answer, frozen=True, kw_only=True, gc=False):
         detections: Boxes, summed over frames and sources.
         peak: Most boxes in one frame: the maximum over the interval and the sources.
         mean_per_frame: `detections` / frames analysed in the interval; null if coverage does not tell.
-        objects: Unique objects first seen in it; null where not measured.
+        objects: Unique objects first seen in it; null where they are not known.
         objects_missing: Why not; null where they are known.
+        tracked_detections: Those of `detections` that lie in tracks; null where that was not noted.
+        followed_objects: Objects that were followed, whatever part of the boxes they have: what adds up.
     """
 
     start_ms: int
@@ -33,6 +31,8 @@ class CountBucket(Answer, frozen=True, kw_only=True, gc=False):
     mean_per_frame: float | None
     objects: int | None
     objects_missing: ObjectsMissing | None
+    tracked_detections: int | None
+    followed_objects: int | None
 
 
 class FramesAnalysed(Answer, frozen=True, kw_only=True, gc=False):
@@ -44,6 +44,8 @@ class FramesAnalysed(Answer, frozen=True, kw_only=True, gc=False):
         source: Slug where sources are asked for apart, else null.
         frames: Frames analysed.
         slowest_fps: Slowest rate at which any of it was analysed; null where objects were not tracked.
+        objects_missing: Why objects of a label without a bucket are not known; null where there are 0.
+        covered_s: Seconds with footage, summed over sources; null where that was not noted.
     """
 
     start_ms: int
@@ -51,6 +53,8 @@ class FramesAnalysed(Answer, frozen=True, kw_only=True, gc=False):
     source: str | None
     frames: int
     slowest_fps: float | None
+    objects_missing: ObjectsMissing | None
+    covered_s: float | None
 
 
 class Total(Answer, frozen=True, kw_only=True):
@@ -63,6 +67,8 @@ class Total(Answer, frozen=True, kw_only=True):
     mean_per_frame: float | None
     objects: int | None
     objects_missing: ObjectsMissing | None
+    tracked_detections: int | None
+    followed_objects: int | None
 
 
 class FileTime(Answer, frozen=True, kw_only=True):
@@ -127,6 +133,9 @@ class WeekCell(Answer, frozen=True, kw_only=True):
     peak: int
     objects: int | None
     objects_missing: ObjectsMissing | None
+    tracked_detections: int | None
+    followed_objects: int | None
+    covered_s: float | None
 
 
 class Heatmap(Answer, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers, intervals
@@ -10,6 +12,8 @@ from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.scope import ResolvedQuery, choose_model, resolve
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
+
+_MOST_NAMED = 5
 
 
 def count(
@@ -56,7 +60,7 @@ def count(
         coverage=chart.coverage,
         totals=totals,
         file_times=media.file_times(asked.sources, asked.from_ms, asked.to_ms),
-        objects_note=_objects_note(chart, settings),
+        objects_note=_objects_note(chart, totals, settings),
     )
 
 
@@ -71,19 +75,12 @@ def _check_size(interval_s: int, asked: ResolvedQuery, series: int, most_rows: i
         )
 
 
-def _objects_note(chart: Chart, settings: Settings) -> str | None:
-    missing = {
-        (one.start_ms, one.source): one.objects_missing for one in chart.buckets if one.objects_missing
-    }
+def _objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settings) -> str | None:
+    missing = [one for one in chart.coverage if one.objects_missing]
     if not missing:
-        return None
+        return _too_weak(totals)
     intervals_of = f"{len(missing)} of {len(chart.coverage)} intervals"
-    slow = {place for place, why in missing.items() if why == "too_slow"}
-    rates = [
-        one.slowest_fps
-        for one in chart.coverage
-        if one.slowest_fps is not None and (one.start_ms, one.source) in slow
-    ]
+    rates = [one.slowest_fps for one in missing if one.slowest_fps is not None]
     if not rates:
         return (
             f"Unique objects are not known in {intervals_of}: they were not tracked there "
@@ -96,6 +93,17 @@ def _objects_note(chart: Chart, settings: Settings) -> str | None:
     return (
         f"Unique objects are not known in {intervals_of}: footage was analysed {analysed} "
         "(FRAMETALLY_MIN_TRACKING_FPS)."
+    )
+
+
+def _too_weak(totals: Sequence[answers.Total]) -> str | None:
+    weak = sorted({one.label for one in totals if one.objects_missing == "too_weak"})
+    if not weak:
+        return None
+    named = ", ".join(weak[:_MOST_NAMED]) + (" and others" if len(weak) > _MOST_NAMED else "")
+    return (
+        f"Unique objects of {named} are not known: they were seen, but too weakly to follow (fewer than half "
+        "of their boxes lie in tracks; FRAMETALLY_TRACK_CONFIDENCE, FRAMETALLY_TRACK_LABEL_CONFIDENCE)."
     )
 
 
@@ -124,6 +132,8 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Counts:
                 mean_per_frame=None,
                 objects=None,
                 objects_missing=None,
+                tracked_detections=None,
+                followed_objects=None,
             )
             for label in selection.labels
         ],

@@ -47,6 +47,8 @@ class Row(NamedTuple):
     objects: int | None
     objects_missing: str
     time_source: str
+    tracked_detections: int | None
+    covered_s: float | None
 
 
 def export(
@@ -84,6 +86,7 @@ def _rows(found: answers.Counts, query: ChartQuery) -> list[Row]:
                 bucket = buckets.get((start_ms, source, label))
                 filmed = here is not None or bucket is not None
                 frames = here.frames if here else 0
+                missing = bucket.objects_missing if bucket else here.objects_missing if here else None
                 rows.append(
                     Row(
                         start,
@@ -95,9 +98,11 @@ def _rows(found: answers.Counts, query: ChartQuery) -> list[Row]:
                         bucket.detections if bucket else _zero(filmed),
                         bucket.mean_per_frame if bucket else (0.0 if filmed else None),
                         bucket.peak if bucket else _zero(filmed),
-                        bucket.objects if bucket else _zero(filmed),
-                        (bucket.objects_missing if bucket else None) or "",
+                        bucket.objects if bucket else _zero(filmed and not missing),
+                        missing or "",
                         of_time,
+                        bucket.tracked_detections if bucket else _zero(filmed and not missing),
+                        here.covered_s if here else None,
                     )
                 )
     return rows
@@ -151,7 +156,22 @@ def _parquet(rows: list[Row], about: dict[str, Any]) -> bytes:
 
     moment, text = arrow.timestamp("ms", tz="UTC"), arrow.string()
     number, ratio = arrow.int64(), arrow.float64()
-    types = [moment, moment, text, text, text, number, number, ratio, number, number, text, text]
+    types = [
+        moment,
+        moment,
+        text,
+        text,
+        text,
+        number,
+        number,
+        ratio,
+        number,
+        number,
+        text,
+        text,
+        number,
+        ratio,
+    ]
     schema = arrow.schema(
         list(zip(Row._fields, types, strict=True)),
         metadata={b"frametally.query": msgspec.json.encode(about)},

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from frametally.ports.count_index import CountIndex, CountQuery, WeekHour
 from frametally.ports.merging import add_week_hours
+from frametally.rules.objects import known_objects
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
-from frametally_web.charts.measures import mean, why_missing
+from frametally_web.charts.measures import mean, seconds
 from frametally_web.charts.scope import choose_model, resolve
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import Selection
@@ -62,17 +63,27 @@ def count_week(index: CountIndex, settings: Settings, selection: Selection) -> a
         from_ms=asked.from_ms,
         to_ms=asked.to_ms,
         frames=sum(cell.frames for cell in hours.values()),
-        cells=[
-            answers.WeekCell(
-                weekday=hour // 24 + 1,
-                hour=hour % 24,
-                frames=cell.frames,
-                detections=cell.detections,
-                mean_per_frame=mean(cell.detections, cell.frames),
-                peak=cell.peak,
-                objects=cell.objects,
-                objects_missing=why_missing(cell.objects, cell.slowest_fps),
-            )
-            for hour, cell in sorted(hours.items())
-        ],
+        cells=[_cell(cell) for _, cell in sorted(hours.items())],
+    )
+
+
+def _cell(cell: WeekHour) -> answers.WeekCell:
+    known = known_objects(
+        cell.objects,
+        detections=cell.detections,
+        tracked_detections=cell.tracked_detections,
+        slowest_fps=cell.slowest_fps,
+    )
+    return answers.WeekCell(
+        weekday=cell.hour // 24 + 1,
+        hour=cell.hour % 24,
+        frames=cell.frames,
+        detections=cell.detections,
+        mean_per_frame=mean(cell.detections, cell.frames),
+        peak=cell.peak,
+        objects=known.objects,
+        objects_missing=known.missing,
+        tracked_detections=cell.tracked_detections,
+        followed_objects=cell.objects,
+        covered_s=seconds(cell.covered_ms),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from frametally.ports.count_index import Bucket, CountIndex, CountQuery, CoverageBucket
-from frametally.ports.merging import merge_bars, merge_coverage
+from frametally.ports.merging import merge_bars, merge_coverage, slowest_or_unknown, sum_all_or_unknown
+from frametally.rules.objects import ObjectsMissing, known_objects
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
 from frametally_web.requests.query import ChartQuery, Metric
@@ -61,37 +63,40 @@ def read_chart(
         _buckets(merge_bars(found), coverage),
         [
             answers.FramesAnalysed(
-                start_ms=start_ms,
-                end_ms=ends[start_ms],
-                source=source,
-                frames=frames,
-                slowest_fps=slowest_fps,
+                start_ms=one.start_ms,
+                end_ms=ends[one.start_ms],
+                source=one.source,
+                frames=one.frames,
+                slowest_fps=one.slowest_fps,
+                objects_missing=_nothing_seen(one),
+                covered_s=seconds(one.covered_ms),
             )
-            for start_ms, frames, slowest_fps, source in coverage
+            for one in coverage
         ],
     )
 
 
 def summarise(chart: Chart, query: ChartQuery) -> tuple[list[str], list[answers.Total]]:
     """Return the labels in their order, and what each adds up to (by source, where sources are apart)."""
-    frames: dict[str | None, int] = defaultdict(int)
+    everything: dict[str | None, _Filmed] = defaultdict(_Filmed)
     for one in chart.coverage:
-        frames[one.source] += one.frames
+        everything[one.source] = everything[one.source].plus(one)
     of_place: dict[tuple[str, str | None], list[answers.CountBucket]] = defaultdict(list)
     for bucket in chart.buckets:
         of_place[bucket.label, bucket.source].append(bucket)
     found: dict[str, dict[str | None, answers.Total]] = {label: {} for label in query.selection.labels}
     for (label, source), buckets in of_place.items():
-        found.setdefault(label, {})[source] = _total(label, source, buckets, frames[source])
+        found.setdefault(label, {})[source] = _total(label, source, buckets, everything[source])
     names = {one.source for one in chart.buckets} | {one.source for one in chart.coverage}
     everywhere: list[str | None] = [*sorted(name for name in names if name)] if query.by_source else [None]
+    frames = sum(one.frames for one in everything.values())
     totals: dict[str, list[answers.Total]] = {}
     for label, by_source in found.items():
         totals[label] = [
-            by_source.get(source) or _total(label, source, [], frames[source]) for source in everywhere
+            by_source.get(source) or _total(label, source, [], everything[source]) for source in everywhere
         ]
     labels = query.selection.labels or sorted(
-        totals, key=lambda label: (-_by_metric(totals[label], query.metric, sum(frames.values())), label)
+        totals, key=lambda label: (-_by_metric(totals[label], query.metric, frames), label)
     )
     return list(labels), [total for label in labels for total in totals[label]]
 
@@ -101,11 +106,24 @@ def mean(detections: int, frames: int) -> float | None:
     return detections / frames if frames else None
 
 
-def why_missing(objects: int | None, slowest_fps: float | None) -> answers.ObjectsMissing | None:
-    """Return why unique objects are not known; None where they are."""
-    if objects is not None:
-        return None
-    return "not_tracked" if slowest_fps is None else "too_slow"
+def seconds(ms: int | None) -> float | None:
+    """Return milliseconds as seconds."""
+    return None if ms is None else ms / 1000
+
+
+class _Filmed(NamedTuple):
+    """What the coverage of a whole answer comes to; None as in `CoverageBucket`."""
+
+    frames: int = 0
+    is_measured: bool = True
+    slowest_fps: float | None = math.inf
+
+    def plus(self, one: answers.FramesAnalysed) -> _Filmed:
+        return _Filmed(
+            self.frames + one.frames,
+            self.is_measured and one.objects_missing is None,
+            slowest_or_unknown(self.slowest_fps, one.slowest_fps),
+        )
 
 
 def _moved(parts: list[_PartT], of_start: Mapping[int, tuple[int, int]]) -> list[list[_PartT]]:
@@ -121,10 +139,14 @@ def _moved(parts: list[_PartT], of_start: Mapping[int, tuple[int, int]]) -> list
 
 def _buckets(bars: Sequence[Bucket], coverage: Sequence[CoverageBucket]) -> list[answers.CountBucket]:
     filmed = {(one.start_ms, one.source): one for one in coverage}
-    nothing = CoverageBucket(0, 0)
+    nothing = CoverageBucket(0, 0, objects=0)
     made = []
-    for start_ms, label, detections, peak, objects, source in bars:
+    for start_ms, label, detections, peak, objects, source, tracked in bars:
         covered = filmed.get((start_ms, source), nothing)
+        followed = None if covered.objects is None else objects
+        known = known_objects(
+            followed, detections=detections, tracked_detections=tracked, slowest_fps=covered.slowest_fps
+        )
         made.append(
             answers.CountBucket(
                 start_ms=start_ms,
@@ -133,26 +155,42 @@ def _buckets(bars: Sequence[Bucket], coverage: Sequence[CoverageBucket]) -> list
                 detections=detections,
                 peak=peak,
                 mean_per_frame=mean(detections, covered.frames),
-                objects=objects,
-                objects_missing=None if objects is not None else why_missing(None, covered.slowest_fps),
+                objects=known.objects,
+                objects_missing=known.missing,
+                tracked_detections=tracked,
+                followed_objects=followed,
             )
         )
     return made
 
 
+def _nothing_seen(covered: CoverageBucket) -> ObjectsMissing | None:
+    """Return why the objects of a label without boxes are not known; None where there are 0."""
+    followed = None if covered.objects is None else 0
+    return known_objects(
+        followed, detections=0, tracked_detections=0, slowest_fps=covered.slowest_fps
+    ).missing
+
+
 def _total(
-    label: str, source: str | None, buckets: Sequence[answers.CountBucket], frames: int
+    label: str, source: str | None, buckets: Sequence[answers.CountBucket], filmed: _Filmed
 ) -> answers.Total:
     detections = sum(one.detections for one in buckets)
-    objects = [one.objects for one in buckets if one.objects is not None]
+    tracked = sum_all_or_unknown(one.tracked_detections for one in buckets)
+    followed = sum_all_or_unknown(one.followed_objects for one in buckets) if filmed.is_measured else None
+    known = known_objects(
+        followed, detections=detections, tracked_detections=tracked, slowest_fps=filmed.slowest_fps
+    )
     return answers.Total(
         label=label,
         source=source,
         detections=detections,
         peak=max((one.peak for one in buckets), default=0),
-        mean_per_frame=mean(detections, frames),
-        objects=sum(objects) if len(objects) == len(buckets) else None,
-        objects_missing=next((one.objects_missing for one in buckets if one.objects_missing), None),
+        mean_per_frame=mean(detections, filmed.frames),
+        objects=known.objects,
+        objects_missing=known.missing,
+        tracked_detections=tracked,
+        followed_objects=followed,
     )
 
 

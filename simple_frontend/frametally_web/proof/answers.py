@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frametally.records import TimeSource
-from frametally_web.charts.answers import ObjectsMissing
+from frametally.rules.objects import ObjectsMissing
 from frametally_web.requests.answers import Answer
 
 

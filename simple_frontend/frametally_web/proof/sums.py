@@ -6,16 +6,18 @@ with one car in it costs a few sums and one interval's lines.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from functools import reduce
 from typing import NamedTuple
 
-from frametally.ports.count_index import AGES_S, CountIndex, CountQuery, Histogram
+from frametally.ports.count_index import AGES_S, CountIndex, CountQuery, CoverageBucket, Histogram
+from frametally.ports.merging import add_coverage, sum_all_or_unknown
 from frametally.ports.steps import rolled_steps
+from frametally.rules.objects import ObjectsMissing, known_objects
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import Settings
 from frametally_web.charts import scope
-from frametally_web.charts.answers import ObjectsMissing
-from frametally_web.charts.measures import why_missing
 from frametally_web.requests.query import Selection
 
 
@@ -54,16 +56,19 @@ def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tup
     )
     whole = Bar(choice.model, base_s, selection.sources, selection.labels, from_ms, to_ms, 0, 0, None, 0)
     found = _histogram(index, whole, DAY_S, from_ms, to_ms)
-    objects: int | None = 0
-    for bucket in found.buckets:
-        objects = None if objects is None or bucket.objects is None else objects + bucket.objects
-    rates = [one.slowest_fps for one in found.coverage]
-    slowest_fps = None if None in rates else min((rate for rate in rates if rate is not None), default=None)
+    filmed = reduce(add_coverage, found.coverage, CoverageBucket(0, 0, math.inf, objects=0, covered_ms=0))
+    detections = sum(bucket.detections for bucket in found.buckets)
+    known = known_objects(
+        None if filmed.objects is None else sum_all_or_unknown(bucket.objects for bucket in found.buckets),
+        detections=detections,
+        tracked_detections=sum_all_or_unknown(bucket.tracked_detections for bucket in found.buckets),
+        slowest_fps=filmed.slowest_fps,
+    )
     return choice.model, whole._replace(
-        detections=sum(bucket.detections for bucket in found.buckets),
-        objects=objects,
-        objects_missing=why_missing(objects, slowest_fps),
-        frames_analysed=sum(one.frames for one in found.coverage),
+        detections=detections,
+        objects=known.objects,
+        objects_missing=known.missing,
+        frames_analysed=filmed.frames,
     )
 
 

@@ -17,13 +17,16 @@ from frametally.ports.steps import rolled_steps
 from frametally.records import Coverage, IntervalCount
 
 Cells = NDArray[np.integer[Any]]
-"""Shape (6, n): slot (start over step), label, source, detections, peak and objects of each bar.
+"""Shape (7, n): slot (start over step), label, source, detections, peak, objects, tracked detections.
 
-Label and source are numbers of names; objects are -1 where unknown. Coverage has the same shape, so that the
-same sums serve it: label 0, frames for detections, objects 0, and for the peak the rate of analysis as
-`from_rate` says it, as the slowest rate counts and an unknown one hides all others.
+Label and source are numbers of names; the last two are -1 where unknown. Coverage has the same shape, so
+that the same sums serve it: label 0, frames for detections, covered milliseconds for tracked detections, and
+for the peak the rate of analysis as `from_rate` says it: the slowest counts, an unknown one hides all others.
 """
-SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS = range(6)
+SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS, TRACKED = range(7)
+COVERED_MS = TRACKED
+
+_STORED = 6  # of the rows of cells, those that every version has packed
 
 _MOST_GROUPS = 20_000_000
 """Of a grid of bars, labels and sources that is counted through at once."""
@@ -39,6 +42,8 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
         counts: Cells, by label; of 4 bytes or, where one needs it, of 8.
         counts_dtype: Which of the two.
         coverage: Cells, of 8 bytes.
+        tracked: The last row of `counts`; empty where an older version has packed them: unknown.
+        covered: The last row of `coverage`, alike.
     """
 
     labels: list[str]
@@ -46,6 +51,8 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
     counts: bytes
     counts_dtype: str
     coverage: bytes
+    tracked: bytes = b""
+    covered: bytes = b""
 
 
 class RunCells(NamedTuple):
@@ -86,13 +93,15 @@ class CellPacker:
         """Take in some counts."""
         for count in counts:
             label = self._labels.setdefault(count.label, len(self._labels))
-            objects = -1 if count.objects is None else count.objects
-            self._counts.extend((*self._place(count, label), count.detections, count.peak, objects))
+            found = count.detections, count.peak, _or_unknown(count.objects)
+            self._counts.extend((*self._place(count, label), *found, _or_unknown(count.tracked_detections)))
 
     def add_coverage(self, coverage: Iterable[Coverage]) -> None:
         """Take in some coverage."""
         for record in coverage:
-            self._coverage.extend((*self._place(record, 0), record.frames, from_rate(record.analysed_fps), 0))
+            objects = (record.objects or 0) if record.is_measured else None
+            found = record.frames, from_rate(record.analysed_fps), _or_unknown(objects)
+            self._coverage.extend((*self._place(record, 0), *found, _or_unknown(record.covered_ms)))
 
     def pack(self) -> Iterator[tuple[int, bytes]]:
         """Give each step, the base interval first, and what is stored of it.
@@ -100,7 +109,7 @@ class CellPacker:
         Raises:
             CountedTwice: A bar is.
         """
-        counts, coverage = (np.array(column).reshape(-1, 6).T for column in (self._counts, self._coverage))
+        counts, coverage = (np.array(column).reshape(-1, 7).T for column in (self._counts, self._coverage))
         labels = sorted(self._labels)  # those of all runs then mostly have the same order
         ranks = np.empty(len(labels), np.int64)
         ranks[[self._labels[name] for name in labels]] = np.arange(len(labels))
@@ -118,9 +127,11 @@ class CellPacker:
             packed = Packed(
                 labels,
                 [*self._sources],
-                of_step[0].astype(kind).tobytes(),
+                of_step[0][:_STORED].astype(kind).tobytes(),
                 kind,
-                of_step[1].astype("<i8").tobytes(),
+                of_step[1][:_STORED].astype("<i8").tobytes(),
+                of_step[0][TRACKED].astype(kind).tobytes(),
+                of_step[1][COVERED_MS].astype("<i8").tobytes(),
             )
             yield step_s, msgspec.msgpack.encode(packed)
 
@@ -139,13 +150,22 @@ def unpack(
     of_label = np.array([labels.setdefault(name, len(labels)) for name in packed.labels], np.int64)
     of_source = np.array([sources.setdefault(name, len(sources)) for name in packed.sources], np.int64)
     found = []
-    for body, kind in ((packed.counts, packed.counts_dtype), (packed.coverage, "<i8")):
-        cells = np.frombuffer(body, kind).reshape(6, -1).astype(kind if first_slot < 2**30 else "<i8")
+    for body, last, kind in (
+        (packed.counts, packed.tracked, packed.counts_dtype),
+        (packed.coverage, packed.covered, "<i8"),
+    ):
+        stored = np.frombuffer(body, kind).reshape(_STORED, -1)
+        cells = np.full((_STORED + 1, stored.shape[1]), -1, kind if first_slot < 2**30 else "<i8")
+        cells[:_STORED] = stored
+        if last:
+            cells[TRACKED] = np.frombuffer(last, kind)
         cells[SLOT] += first_slot
         if cells.shape[1]:
             cells[SOURCE] = of_source[cells[SOURCE]]
         found.append(cells)
     counts, coverage = found
+    if not packed.covered:  # see `Coverage.is_measured`; rates are below zero
+        coverage[OBJECTS] = np.where(coverage[PEAK] < 0, 0, -1)
     if counts.shape[1]:
         counts[LABEL] = of_label[counts[LABEL]]
         if (counts[LABEL, 1:] < counts[LABEL, :-1]).any():
@@ -161,7 +181,7 @@ def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64
     These are given of each cell, or one for all; the cells' own are not looked at.
     """
     if not cells.shape[1]:
-        return np.empty((6, 0), np.int64)
+        return np.empty((7, 0), np.int64)
     group: Any = 0
     lows, sizes = [], []
     for number in (label, slot, source):
@@ -180,13 +200,20 @@ def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64
         index = index[group]
     peak = np.full(len(found), np.iinfo(np.int64).min)
     np.maximum.at(peak, index, cells[PEAK].astype(np.int64))
-    objects = np.bincount(index, cells[OBJECTS])
-    objects[index[cells[OBJECTS] < 0]] = -1
+    known = []
+    for row in (OBJECTS, TRACKED):
+        of_group = np.bincount(index, cells[row])
+        of_group[index[cells[row] < 0]] = -1
+        known.append(of_group.astype(np.int64))
     rest, source = np.divmod(found, sizes[2])
     label, slot = np.divmod(rest, sizes[1])
     # Sums as floats are exact up to 2**53.
-    sums = (np.bincount(index, cells[DETECTIONS]).astype(np.int64), peak, objects.astype(np.int64))
+    sums = (np.bincount(index, cells[DETECTIONS]).astype(np.int64), peak, *known)
     return np.stack([slot + lows[1], label + lows[0], source + lows[2], *sums])
+
+
+def _or_unknown(number: int | None) -> int:
+    return -1 if number is None else number
 
 
 def from_rate(fps: float | None) -> int:

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from frametally.adapters.sql.index.catalogue import CurrentRun
 from frametally.adapters.sql.index.cells import (
+    COVERED_MS,
     DETECTIONS,
     LABEL,
     OBJECTS,
     PEAK,
     SLOT,
     SOURCE,
+    TRACKED,
     Cells,
     RunCells,
     add_up,
@@ -45,8 +47,9 @@ def bars_of(batch: Batch, kept: KeptCells, query: CountQuery, piece: Piece) -> l
         repeat("") if query.of_week else [labels[number] for number in cells[LABEL].tolist()],
         cells[DETECTIONS].tolist(),
         cells[PEAK].tolist(),
-        [None if number < 0 else number for number in cells[OBJECTS].tolist()],
+        _or_none(cells[OBJECTS]),
         [sources[number] for number in cells[SOURCE].tolist()] if query.by_source else repeat(None),
+        _or_none(cells[TRACKED]),
     )
 
 
@@ -62,6 +65,8 @@ def coverage_of(batch: Batch, kept: KeptCells, query: CountQuery, piece: Piece) 
         cells[DETECTIONS].tolist(),
         to_rates(cells[PEAK]),
         [sources[number] for number in cells[SOURCE].tolist()] if query.by_source else repeat(None),
+        _or_none(cells[OBJECTS]),
+        _or_none(cells[COVERED_MS]),
     )
 
 
@@ -100,7 +105,7 @@ def _selected(
             if piece.to_ms is not None and run.day_ms + DAY_MS > piece.to_ms:
                 one = one[:, one[SLOT] < -(-piece.to_ms // step_ms)]
             chosen.append(one)
-    cells = np.concatenate(chosen, axis=1) if chosen else np.empty((6, 0), np.int64)
+    cells = np.concatenate(chosen, axis=1) if chosen else np.empty((7, 0), np.int64)
     return cells[:, np.isin(cells[SOURCE], _numbers(kept.sources, query.sources))] if query.sources else cells
 
 
@@ -110,7 +115,7 @@ _SIDES: tuple[Any, Any] = ("left", "right")
 def _put_together(cells: Cells, kept: KeptCells, query: CountQuery, piece: Piece) -> NDArray[np.int64]:
     """Return cells added up by bars, with the start of the bar for the slot; by start, label and source."""
     if not cells.shape[1]:
-        return np.empty((6, 0), np.int64)
+        return np.empty((7, 0), np.int64)
     # A step divides the bars that it serves, and their offset.
     step_ms, bar_ms, offset_ms = piece.step_s * 1000, query.bar_s * 1000, query.offset_ms
     if query.of_week:
@@ -139,6 +144,10 @@ def _ranks(names: Mapping[str, int]) -> NDArray[np.int64]:
     ranks = np.empty(len(listed), np.int64)
     ranks[sorted(range(len(listed)), key=listed.__getitem__)] = np.arange(len(listed))
     return ranks
+
+
+def _or_none(numbers: NDArray[np.int64]) -> list[int | None]:
+    return [None if number < 0 else number for number in numbers.tolist()]
 
 
 def _tuples(kind: type[Any], *columns: Any) -> list[Any]:

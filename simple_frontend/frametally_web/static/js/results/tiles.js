@@ -45,8 +45,10 @@ export function showTiles(area, counts, view, sources, onMetric) {
  */
 function detailOf(metric, counts, view) {
   const { totals } = counts;
-  const missing = totals.find((one) => one.objects === null)?.objects_missing;
-  if (metric.id === "objects" && missing) return WHY_NOT[missing];
+  if (metric.id === "objects" && joined(metric, totals) === null) {
+    const missing = totals.find((one) => one.objects_missing)?.objects_missing;
+    if (missing) return WHY_NOT[missing];
+  }
   const top = totals.reduce(
     (best, one) => ((metric.of(one) ?? 0) > (best ? (metric.of(best) ?? 0) : 0) ? one : best),
     /** @type {Api.Total|null} */ (null),

@@ -59,6 +59,7 @@ export const METRICS = {
 export const WHY_NOT = {
   not_tracked: "objects were not followed",
   too_slow: "too few frames a second",
+  too_weak: "seen, but too weakly to follow",
 };
 
 /**
@@ -68,9 +69,24 @@ export const WHY_NOT = {
  * @returns {number|null}
  */
 export function joined(metric, measures) {
+  if (metric.id === "objects") return objectsOf(measures);
   const values = measures.map(metric.of);
   const known = values.filter((value) => value !== null);
   return known.length < values.length ? null : metric.join(known);
+}
+
+/**
+ * Objects of several labels: known if half of all their boxes lie in tracks, as `rules/objects.py` has it of one.
+ * @param {Api.Measures[]} measures
+ * @returns {number|null}
+ */
+function objectsOf(measures) {
+  const followed = measures.flatMap((one) => one.followed_objects ?? []);
+  if (followed.length < measures.length) return null;
+  const tracked = measures.flatMap((one) => one.tracked_detections ?? []);
+  const isNoted = tracked.length === measures.length;
+  const detections = sum(measures.map((one) => one.detections));
+  return isNoted && 2 * sum(tracked) < detections ? null : sum(followed);
 }
 
 /**

@@ -10,8 +10,9 @@ import { groupLabels } from "./palette.js";
 export function rowsOf({ coverage, buckets }) {
   /** @type {Map<number, Page.Row>} */
   const rows = new Map();
-  for (const { start_ms: start, end_ms: end, frames } of coverage) {
-    rows.set(start, { start, end, frames, byLabel: new Map() });
+  for (const one of coverage) {
+    const { start_ms: start, end_ms: end, frames, objects_missing: missing, covered_s: coveredS } = one;
+    rows.set(start, { start, end, frames, missing, coveredS, byLabel: new Map() });
   }
   for (const bucket of buckets) rows.get(bucket.start_ms)?.byLabel.set(bucket.label, bucket);
   return [...rows.values()].sort((a, b) => a.start - b.start);
@@ -82,9 +83,10 @@ export function seriesOf(counts, metric, colorOf) {
  * @param {Page.Metric} metric
  */
 export function valueIn(row, labels, metric) {
-  return joined(
-    metric,
+  return valueOf(
+    row,
     labels.flatMap((label) => row.byLabel.get(label) ?? []),
+    metric,
   );
 }
 
@@ -93,7 +95,15 @@ export function valueIn(row, labels, metric) {
  * @param {Page.Row} row
  * @param {Page.Metric} metric
  */
-export const totalIn = (row, metric) => joined(metric, [...row.byLabel.values()]);
+export const totalIn = (row, metric) => valueOf(row, [...row.byLabel.values()], metric);
+
+/**
+ * @param {Page.Row} row
+ * @param {Api.CountBucket[]} buckets
+ * @param {Page.Metric} metric
+ */
+const valueOf = (row, buckets, metric) =>
+  metric.id === "objects" && row.missing ? null : joined(metric, buckets);
 
 /**
  * Rows of which the metric is not known, neighbours together.

@@ -1,0 +1,50 @@
+"""When unique objects are known: the one rule for the job, charts, totals, exports and comparisons.
+
+Objects are null, never 0, where they could not be measured: what is too slow to follow is not absent, and
+neither is what is seen too weakly. Standard library only.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+ObjectsMissing = Literal["not_tracked", "too_slow", "too_weak"]
+"""Why unique objects are not known: tracking was off (or nobody noted whether it was on); too few frames a
+second; fewer than half of the counted boxes lie in tracks."""
+
+
+class KnownObjects(NamedTuple):
+    """Unique objects where they are known; else why they are not."""
+
+    objects: int | None
+    missing: ObjectsMissing | None
+
+
+def is_fast_enough(fps: int, least_fps: int) -> bool:
+    """Return whether footage analysed at `fps` can be tracked, both in hundredths of a frame a second.
+
+    A tenth below the setting will do. A rate of 0 is that of single pictures, which are never tracked.
+    """
+    return fps > 0 and least_fps * 9 <= fps * 10
+
+
+def known_objects(
+    followed: int | None, *, detections: int, tracked_detections: int | None, slowest_fps: float | None
+) -> KnownObjects:
+    """Return the unique objects of a bar, a total or a cell, or why they are not known.
+
+    Half of the counted boxes must lie in tracks. Measured on persons of five clips: where 71 to 91 % of the
+    boxes did, the objects were 0 to 12 % off; with 45 % they were of no use; of a man who faces the camera
+    all the time none of 40 boxes did, and there were 0 objects.
+
+    Args:
+        followed: Objects that were followed, summed; None where any part could not be tracked.
+        detections: Counted boxes.
+        tracked_detections: Those of them that lie in tracks; None where that was not noted.
+        slowest_fps: Slowest rate at which any part was analysed; None where tracking was off.
+    """
+    if followed is None:
+        return KnownObjects(None, "not_tracked" if slowest_fps is None else "too_slow")
+    if tracked_detections is not None and 2 * tracked_detections < detections:
+        return KnownObjects(None, "too_weak")
+    return KnownObjects(followed, None)

@@ -1,0 +1,127 @@
+"""Unique objects that could not be measured are null, with the reason, in every answer and never 0."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
+
+from frametally.records import Coverage, IntervalCount
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+MINUTE_MS = 60_000
+
+
+def get(place: Place, path: str) -> Any:
+    answer = place.app().test_client().get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def exported(place: Place, query: str) -> list[dict[str, str]]:
+    answer = place.app().test_client().get(f"/api/v1/export?{query}")
+    return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
+
+
+def publish(place: Place, *bars: tuple[str, int, int, int | None, int | None]) -> None:
+    """Publish bars `(label, minute, detections, objects, tracked)`; each minute has 3 s of footage."""
+    where: dict[str, Any] = {"model": MODEL, "source": "gate", "interval_s": 60, "frames": 15}
+    counts = [
+        IntervalCount(
+            **where,
+            label=label,
+            interval_start_ms=START_MS + minute * MINUTE_MS,
+            detections=detections,
+            peak=1,
+            objects=objects,
+            tracked_detections=tracked,
+            evidence=[],
+        )
+        for label, minute, detections, objects, tracked in bars
+    ]
+    coverage = [
+        Coverage(
+            **where,
+            interval_start_ms=START_MS + minute * MINUTE_MS,
+            objects=sum(objects or 0 for _, at, _, objects, _ in bars if at == minute),
+            analysed_fps=5.0,
+            covered_ms=3_000,
+        )
+        for minute in sorted({minute for _, minute, *_ in bars})
+    ]
+    place.publish(counts, coverage, interval_s=60, model=MODEL)
+
+
+@pytest.mark.parametrize(("fps", "why"), [(None, "not_tracked"), (2.0, "too_slow"), (0.0, "too_slow")])
+def test_a_label_that_was_not_seen_has_no_objects_that_nobody_could_have_counted(
+    place: Place, fps: float | None, why: str
+) -> None:
+    publish_lines(place, make_lines("gate", frames=24), analysed_fps=fps)
+    rows = exported(place, "interval=60&label=car&label=zebra")
+    assert {row["label"] for row in rows} == {"car", "zebra"}
+    assert {(row["objects"], row["objects_missing"]) for row in rows} == {("", why)}
+    chart = get(place, "/api/counts?interval=60&label=zebra")
+    assert [(one["objects"], one["objects_missing"]) for one in chart["totals"]] == [(None, why)]
+    assert {one["objects_missing"] for one in chart["coverage"]} == {why}
+    (cell,) = get(place, "/api/heatmap?label=zebra")["cells"]
+    assert (cell["objects"], cell["objects_missing"]) == (None, why)
+
+
+def test_where_it_was_measured_a_label_that_was_not_seen_has_0_objects(place: Place) -> None:
+    publish(place, ("car", 0, 10, 1, 10))
+    [row] = exported(place, "interval=60&label=zebra")
+    assert (row["objects"], row["objects_missing"], row["tracked_detections"]) == ("0", "", "0")
+
+
+@pytest.mark.parametrize(("tracked", "objects"), [(0, None), (4, None), (5, 3), (9, 3), (None, 3)])
+def test_fewer_than_half_of_the_boxes_in_tracks_is_too_weak_to_follow(
+    place: Place, tracked: int | None, objects: int | None
+) -> None:
+    publish(place, ("person", 0, 10, 3, tracked))
+    why = None if objects else "too_weak"
+    chart = get(place, "/api/counts?interval=60")
+    for answer in (chart["buckets"][0], chart["totals"][0], get(place, "/api/heatmap")["cells"][0]):
+        assert (answer["objects"], answer["objects_missing"], answer["detections"]) == (objects, why, 10)
+        assert (answer["tracked_detections"], answer["followed_objects"]) == (tracked, 3)
+    proof = get(place, "/api/objects?label=none")
+    assert (proof["objects"], proof["objects_missing"]) == (0, None)
+    [row] = exported(place, "interval=60")
+    assert (row["objects"], row["objects_missing"]) == ("" if objects is None else "3", why or "")
+    assert row["tracked_detections"] == ("" if tracked is None else str(tracked))
+    assert ("person" in (chart["objects_note"] or "")) == (why is not None)
+
+
+def test_the_share_is_taken_of_what_is_shown(place: Place) -> None:
+    """A weak minute is part of a good hour, a weak label of all labels."""
+    publish(place, ("car", 0, 10, 2, 9), ("car", 1, 6, 0, 1), ("bag", 0, 6, 0, 0))
+    chart = get(place, "/api/counts?interval=60&label=car&label=bag")
+    found = [(one["label"], one["objects"], one["objects_missing"]) for one in chart["buckets"]]
+    assert found == [("bag", None, "too_weak"), ("car", 2, None), ("car", None, "too_weak")]
+    assert [(one["label"], one["objects"]) for one in chart["totals"]] == [("car", 2), ("bag", None)]
+    hour = get(place, "/api/counts?interval=3600&label=car")
+    assert [one["objects"] for one in hour["buckets"]] == [2]
+    assert [one["objects"] for one in get(place, "/api/heatmap?label=car")["cells"]] == [2]
+    assert [one["objects_missing"] for one in get(place, "/api/heatmap")["cells"]] == ["too_weak"]
+
+
+def test_an_interval_says_how_much_of_it_was_filmed(place: Place) -> None:
+    publish(place, ("car", 0, 10, 1, 9), ("car", 1, 10, 1, 9))
+    assert [one["covered_s"] for one in get(place, "/api/counts?interval=60")["coverage"]] == [3.0, 3.0]
+    assert [one["covered_s"] for one in get(place, "/api/counts?interval=3600")["coverage"]] == [6.0]
+    assert [one["covered_s"] for one in get(place, "/api/heatmap")["cells"]] == [6.0]
+    assert [row["covered_s"] for row in exported(place, "interval=60")] == ["3.0", "3.0"]
+
+
+def test_what_an_older_version_has_counted_stays_and_says_what_it_does_not_know(place: Place) -> None:
+    where: dict[str, Any] = {"model": MODEL, "source": "gate", "interval_s": 60, "frames": 15}
+    at: dict[str, Any] = {**where, "interval_start_ms": START_MS}
+    count = IntervalCount(**at, label="car", detections=10, peak=1, objects=2, evidence=[])
+    place.publish([count], [Coverage(**at, analysed_fps=5.0)], interval_s=60, model=MODEL)
+    car, zebra = exported(place, "interval=60&label=car&label=zebra")
+    assert (car["objects"], car["tracked_detections"], car["covered_s"]) == ("2", "", "")
+    assert (zebra["objects"], zebra["objects_missing"]) == ("0", "")
