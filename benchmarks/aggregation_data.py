@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from frametally import keys
-from frametally.records import Detection, FrameDetections, SegmentHeader, SegmentSource, decode, encode
+from frametally.records import Detection, FrameDetections, decode, encode
+from frametally.segment_records import SegmentHeader, SegmentSource
 from frametally.segments.contents import encode_segment
 
 SEED, SOURCES = 7, 4

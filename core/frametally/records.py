@@ -186,51 +186,6 @@ class DeadLetter(Record, frozen=True, kw_only=True):
     reason: str
 
 
-class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one source's lines lie in a segment.
-
-    `first_byte` and `next_byte` count from the first byte after the header line; `crc32` is that of the bytes
-    between them, None in segments of older versions.
-    """
-
-    source: str
-    frames: int
-    first_captured_at_ms: int
-    last_captured_at_ms: int
-    first_byte: int
-    next_byte: int
-    crc32: int | None = None
-
-
-class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
-    """Line 1 of a segment: which messages of which log it accounts for, and what follows.
-
-    The frame lines follow (sorted by source, captured_at_ms, frame_index, image_path), then the dead
-    letters by offset: `frames + dead_letters` lines in all. `dead_letters_crc32` is that of the latter's
-    bytes, None in segments of older versions.
-    """
-
-    model: str
-    log_id: str
-    topic: str
-    partition: int
-    first_offset: int
-    next_offset: int
-    frames: int
-    dead_letters: int
-    sources: list[SegmentSource]
-    dead_letters_crc32: int | None = None
-
-    remedy: ClassVar[str] = (
-        "restore it from a backup, or move it out of metadata/ and start the consumer again: what the log "
-        "still has of it is then detected anew"
-    )
-
-    @property
-    def key(self) -> str:  # noqa: D102
-        return keys.segment_key(self.model, self.log_id, self.topic, self.partition, self.first_offset)
-
-
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """A frame that shows a bar's objects."""
 

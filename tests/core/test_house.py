@@ -51,6 +51,7 @@ FLOORS = (
         "frametally.keys",
         "frametally.process",
         "frametally.records",
+        "frametally.segment_records",
         "frametally.settings",
         "frametally.track_records",
         "frametally.undo_records",

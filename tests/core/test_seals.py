@@ -33,12 +33,12 @@ from frametally.records import (
     Record,
     Run,
     SealedRecord,
-    SegmentHeader,
     decode,
     decode_at,
     encode,
 )
 from frametally.rules.seals import sealed, unsealed
+from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import decode_segment, encode_segment, read_header, read_source
 from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
 from frametally_hadoop.job.input.reading import read_blocks

@@ -19,12 +19,12 @@ from frametally.records import (
     MediaManifest,
     Run,
     SealedRecord,
-    SegmentHeader,
     decode,
     decode_at,
     encode,
 )
 from frametally.rules.record_limits import MOST_TIME_MS
+from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import CutShort, Segment, check_belongs, decode_segment
 from frametally.segments.dead_letters import cause_of
 from frametally.undo_records import DroppedDeadLetter, Tombstone

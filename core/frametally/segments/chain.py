@@ -26,7 +26,8 @@ from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
-from frametally.records import DeadLetter, FrameDetections, SegmentHeader
+from frametally.records import DeadLetter, FrameDetections
+from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import (
     CutShort,
     Segment,

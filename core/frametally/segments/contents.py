@@ -14,15 +14,9 @@ from typing import NamedTuple, Protocol
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.ports.object_store import ObjectInfo, ObjectStore
-from frametally.records import (
-    DeadLetter,
-    FrameDetections,
-    SegmentHeader,
-    SegmentSource,
-    decode,
-    encode,
-)
+from frametally.records import DeadLetter, FrameDetections, decode, encode
 from frametally.rules.seals import check_crc32
+from frametally.segment_records import SegmentHeader, SegmentSource
 
 # A header with a hundred sources is about 15 kB: one ranged read nearly always holds it.
 _HEADER_READ_BYTES = 32 * 1024

@@ -16,16 +16,8 @@ from frametally.errors import Misconfigured
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
-from frametally.records import (
-    Cause,
-    DeadLetter,
-    FrameAnnouncement,
-    FrameDetections,
-    SegmentHeader,
-    Stage,
-    decode,
-    encode,
-)
+from frametally.records import Cause, DeadLetter, FrameAnnouncement, FrameDetections, Stage, decode, encode
+from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import list_segments, read_header, read_segment, read_source
 from frametally.undo_records import DroppedDeadLetter
 

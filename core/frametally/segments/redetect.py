@@ -21,16 +21,10 @@ from frametally.media.stored_images import announced_images, announcement_of
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped
-from frametally.records import (
-    FrameAnnouncement,
-    FrameDetections,
-    MediaManifest,
-    SegmentSource,
-    decode,
-    encode,
-)
+from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
 from frametally.rules.times import DAY_MS, in_range
 from frametally.rules.tombstones import Forgotten, is_forgotten
+from frametally.segment_records import SegmentSource
 from frametally.segments.contents import read_header, read_source
 from frametally.settings.loading import Settings
 

@@ -23,9 +23,10 @@ from frametally.books.offsets import chain_breaks
 from frametally.errors import Poison
 from frametally.ports.ledger import ChainLink
 from frametally.ports.object_store import ObjectInfo, ObjectStore
-from frametally.records import NOT_JSON, SegmentHeader, SegmentSource
+from frametally.records import NOT_JSON
 from frametally.rules.seals import check_crc32
 from frametally.rules.times import DAY_MS
+from frametally.segment_records import SegmentHeader, SegmentSource
 from frametally.segments.contents import check_belongs, read_header, read_source
 from frametally_hadoop.job.tracks.params import MARGIN_MS
 
