@@ -11,12 +11,14 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
 from dotenv import dotenv_values
 
 from frametally.errors import Misconfigured
+from frametally.settings.env_file import env_text
 from frametally_cloud.credentials import (
     checked_domain,
     checked_email,
@@ -174,11 +176,8 @@ class _Work:
 
 def _values(env_file: Path, answers: Answers) -> dict[str, str]:
     """Return all of `.env`: what it says, then the answers, then what is made up. Raise `Misconfigured`."""
-    stored = (
-        {name: value or "" for name, value in dotenv_values(env_file, interpolate=False).items()}
-        if env_file.is_file()
-        else {}
-    )
+    text = StringIO(env_text(env_file) if env_file.is_file() else "")
+    stored = {name: value or "" for name, value in dotenv_values(stream=text, interpolate=False).items()}
     given = dict(answers.store)
     if answers.bundled_store:
         profiles = stored.get("COMPOSE_PROFILES", "")
@@ -227,7 +226,7 @@ def _env_text(folder: Path, values: Mapping[str, str]) -> str:
     env_file = folder / ".env"
     frame = env_file if env_file.is_file() else folder / ".env.example"
     lines, left = [], dict(values)
-    for line in frame.read_text(encoding="utf-8").splitlines():
+    for line in env_text(frame).splitlines():
         name = line.partition("=")[0].strip()
         if not line.lstrip().startswith("#") and name in left:
             before = line.partition("=")[2].strip()

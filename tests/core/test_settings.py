@@ -7,11 +7,13 @@ import pytest
 from frametally.errors import Misconfigured
 from frametally.settings.__main__ import settings_table
 from frametally.settings.loading import (
+    RUN_PROGRAMS,
     Settings,
     component_folder,
     load_settings,
     misspelt_settings,
 )
+from frametally_cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -97,3 +99,50 @@ def test_a_misspelt_setting_is_named_with_the_one_that_was_meant(
         "FRAMETALLY_INTERVALS_S": "FRAMETALLY_INTERVAL_S",
         "FRAMETALLY_SAMPLE_FSP": "FRAMETALLY_SAMPLE_FPS",
     }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_an_env_file_is_read_in_what_editors_and_powershell_write(tmp_path: Path, encoding: str) -> None:
+    text = "FRAMETALLY_TIME_PATTERN=caf\u00e9_%Y\r\nFRAMETALLY_WEB_PORT=8080\r\n"
+    mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
+    (tmp_path / ".env").write_bytes((mark + text).encode(encoding))
+    assert (load_settings().time_pattern, load_settings().web_port) == ("caf\u00e9_%Y", 8080)
+    assert misspelt_settings() == {}
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le"])
+@pytest.mark.parametrize("command", [["status"], ["doctor"], ["export"], ["produce", "clip.mp4"], ["serve"]])
+def test_an_env_file_that_is_no_text_is_one_line_with_its_name(
+    tmp_path: Path, encoding: str, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".env").write_bytes("FRAMETALLY_TIME_PATTERN=caf\u00e9_%Y\n".encode(encoding))
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path}/.env is no text in UTF-8: save it in that encoding" in " ".join(said.split())
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", RUN_PROGRAMS)
+def test_what_runs_programs_is_not_taken_from_a_folder_that_may_be_anybodys(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = f"FRAMETALLY_{name.upper()}"
+    (tmp_path / ".env").write_text(f"{variable}=./evil=1\n")
+    with pytest.raises(Misconfigured, match=f"{tmp_path}/.env sets {variable}: .* set it in the environment"):
+        load_settings("hadoop")
+    monkeypatch.setenv(variable, "mine=1")
+    assert getattr(load_settings("hadoop"), name) == "mine=1"
+    monkeypatch.delenv(variable)
+    (tmp_path / "hadoop").mkdir()
+    (tmp_path / ".env").rename(tmp_path / "hadoop" / ".env")
+    monkeypatch.setattr("frametally.settings.loading._checkout", lambda: tmp_path)
+    assert getattr(load_settings("hadoop"), name) == "./evil=1"
+    (tmp_path / "hadoop" / ".env").rename(tmp_path / ".env")
+    assert getattr(load_settings("hadoop"), name) == "./evil=1"
+
+
+def test_every_setting_that_names_a_program_is_known_as_such() -> None:
+    commands = {
+        name for name, field in Settings.model_fields.items() if "ommand " in (field.description or "")
+    }
+    assert {"hadoop_bin", "hadoop_python"} <= commands <= set(RUN_PROGRAMS)

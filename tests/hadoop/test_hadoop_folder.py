@@ -70,6 +70,7 @@ def test_the_example_is_what_is_so_without_it(
         if name.startswith(ENV_PREFIX):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("frametally.settings.loading._checkout", lambda: tmp_path)  # it is for a checkout's
     plain = load_settings()
     example = (ROOT / folder / ".env.example").read_text(encoding="utf-8")
     (tmp_path / ".env").write_text(re.sub(r"^#(FRAMETALLY_)", r"\1", example, flags=re.MULTILINE))

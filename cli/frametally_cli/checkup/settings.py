@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values
-
+from frametally.settings.env_file import read_env_file
 from frametally.settings.loading import COMPONENT_FOLDERS, ENV_PREFIX, Settings, component_folder
 from frametally_cli.checkup.findings import Finding, shown
 
@@ -21,9 +20,9 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
         f"{ENV_PREFIX}{name.upper()}": value for name, value in (overrides or {}).items() if value is not None
     }
     environment = {key.upper(): value for key, value in os.environ.items() if value}
-    root = _read_env_file(Path(".env"))
+    root = read_env_file(Path(".env"))
     components = {
-        name: _read_env_file(folder / ".env")
+        name: read_env_file(folder / ".env")
         for name in COMPONENT_FOLDERS
         if (folder := component_folder(name)) is not None
     }
@@ -50,9 +49,3 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
         if variable.startswith(ENV_PREFIX) and variable not in ("FRAMETALLY_FAILPOINT",):
             where = "environment" if variable in environment else ".env"
             yield Finding("settings", variable, "(not shown)", f"{where}: no such setting, it is ignored")
-
-
-def _read_env_file(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    return {name.upper(): value for name, value in dotenv_values(path).items() if value}

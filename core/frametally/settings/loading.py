@@ -1,7 +1,8 @@
 """All settings of a process, and how they are loaded; the modules beside it have those of each stage.
 
 A setting is read from the environment (`FRAMETALLY_<NAME>`), then from the component folder's `.env`, then
-from the root's `.env` (the current folder's).
+from the current folder's. What names a program is not taken from the latter, unless it is the checkout's:
+nobody's folder is to say what runs here.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ import os
 from pathlib import Path
 from typing import Self
 
-from dotenv import dotenv_values
 from pydantic import Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from frametally.errors import Misconfigured
 from frametally.settings.consumer import ConsumerSettings
 from frametally.settings.counting import CountingSettings
+from frametally.settings.env_file import read_env_file
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
 from frametally.settings.web import WebSettings
 
 ENV_PREFIX = "FRAMETALLY_"
+
+RUN_PROGRAMS = ("hadoop_bin", "hadoop_python", "hadoop_streaming_jar", "hadoop_jobconf")
+"""Settings by which programs are run, here or on a cluster's nodes."""
 
 COMPONENT_FOLDERS = {
     "producer": "producer",
@@ -81,27 +85,49 @@ class Settings(WebSettings, ServerSettings, CountingSettings, ConsumerSettings, 
         )
 
 
+def _checkout() -> Path | None:
+    root = Path(__file__).resolve().parents[3]
+    return root if (root / "pyproject.toml").is_file() else None
+
+
 def component_folder(component: str) -> Path | None:
     """Return the component's top-level folder when frametally runs from a checkout, else None."""
-    root = Path(__file__).resolve().parents[3]
-    return root / COMPONENT_FOLDERS[component] if (root / "pyproject.toml").is_file() else None
+    root = _checkout()
+    return root / COMPONENT_FOLDERS[component] if root else None
 
 
-def _env_files(component: str | None) -> list[Path]:
+def _from_files(component: str | None) -> dict[str, str]:
+    """Return what the `.env` files say, by variable. Raises as `load_settings`."""
+    found = read_env_file(Path(".env"))
+    if Path.cwd() != _checkout():
+        for name in RUN_PROGRAMS:
+            variable = f"{ENV_PREFIX}{name.upper()}"
+            if variable in found and not os.environ.get(variable):
+                raise Misconfigured(
+                    f"{Path('.env').absolute()} sets {variable}: what runs programs is not taken from the "
+                    "current folder; set it in the environment, and remove it there"
+                )
     folder = component_folder(component) if component else None
-    return [Path(".env")] if folder is None else [Path(".env"), folder / ".env"]  # later files win
+    return found | (read_env_file(folder / ".env") if folder else {})
 
 
 def load_settings(component: str | None = None, **overrides: object) -> Settings:
     """Load the settings of this process; `overrides` that are not None win over everything else.
 
     Raises:
-        Misconfigured: A value is not allowed; the line names the setting, the value and what is allowed.
+        Misconfigured: A value is not allowed; the line names the setting, the value and what is allowed. Or
+            a `.env` file cannot be read, or says what runs programs in a folder that may be anybody's.
     """
-    env_files = _env_files(component)
-    given = {name: value for name, value in overrides.items() if value is not None}
+    environment = {name.upper() for name, value in os.environ.items() if value}
+    files = _from_files(component)
+    given: dict[str, object] = {
+        name: files[variable]
+        for name in Settings.model_fields
+        if (variable := f"{ENV_PREFIX}{name.upper()}") in files and variable not in environment
+    }
+    given |= {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(_env_file=env_files, **given).resolved()  # type: ignore[arg-type]
+        return Settings(**given).resolved()  # type: ignore[arg-type]
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         name = str(problem["loc"][0]) if problem["loc"] else "settings"
@@ -114,9 +140,7 @@ def misspelt_settings(component: str | None = None) -> dict[str, str]:
 
     Names that belong to others (Compose, the tests) are left alone.
     """
-    given = {name.upper() for name in os.environ}
-    for env_file in _env_files(component):
-        given |= {name.upper() for name in dotenv_values(env_file)}
+    given = {name.upper() for name in os.environ} | set(_from_files(component))
     known = [f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields]
     almost = {}
     for name in sorted(given - set(known)):

@@ -1,0 +1,44 @@
+"""Reads `.env` files: in UTF-8, or in UTF-16 as PowerShell's `>` writes them."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from frametally.errors import Misconfigured
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return the names (in capitals) and values of a `.env` file, empty values left out; {} if there is none.
+
+    Raises:
+        Misconfigured: It cannot be read, or is no text.
+    """
+    if not path.is_file():
+        return {}
+    values = dotenv_values(stream=io.StringIO(env_text(path)))
+    return {name.upper(): value for name, value in values.items() if value}
+
+
+def env_text(path: Path) -> str:
+    """Return the text of a `.env` file. Raises as `read_env_file`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Misconfigured(
+            f"{path.absolute()} cannot be read ({error.strerror}): give this user the right, or remove it"
+        ) from error
+    try:
+        text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
+        if "\0" in text:
+            raise ValueError("a NUL character")
+    except ValueError as error:
+        raise Misconfigured(
+            f"{path.absolute()} is no text in UTF-8: save it in that encoding, or remove it"
+        ) from error
+    return text
