@@ -67,7 +67,7 @@ def main() -> None:
     save(
         name="many_sources",
         title="Thousands of sources",
-        about="Sources of one picture each through the stages, the books and the page, on the embedded parts. "
+        about="Sources of one picture each through stages, books and page, on the embedded parts. "
         "The exponent is that of CPU time less that over one source: by it, the time grows as the number of "
         "sources to that power.",
         load_before=load,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.web.counted_footage import START_MS, make_lines, publish_lines
 
+from frametally.process.reports import NoProgress
+
 if TYPE_CHECKING:
     from tests.web.conftest import Place
 
@@ -23,6 +25,7 @@ def crowded(place: Place) -> Place:
         )
     ]
     publish_lines(place, lines, in_segments_of=400)
+    place.ledger.refresh(place.store, NoProgress())  # nothing here depends on how long that takes
     return place
 
 

@@ -61,13 +61,14 @@ _evidence_decoder = msgspec.json.Decoder(list[Evidence])
 def _evidence_of(table: Table) -> Select[Any]:
     return select(table).where(
         table.c.run == bindparam("of_run"),
-        table.c.source == bindparam("of_source"),
         table.c.label == bindparam("of_label"),
+        table.c.source.in_(bindparam("of_sources", expanding=True)),
     )
 
 
 _OF_DAY = _evidence_of(tables.rolled_evidence)
 _OF_BAR = _evidence_of(tables.evidence).where(tables.evidence.c.interval_start_ms == bindparam("of_start_ms"))
+_SOURCES_AT_ONCE = 500
 
 
 class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
@@ -194,13 +195,20 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
         table = tables.evidence if is_of_bar else tables.rolled_evidence
         for batch in self._batches(now, there, query, piece):
             runs = {run.day_ms: run.number for run, _ in batch}
+            wanted: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
             for start_ms, source, label in busiest(batch, self._kept, query, piece, limit):
+                wanted[start_ms, label].append(source)
+            for (start_ms, label), sources in wanted.items():  # many sources can be level
                 run = runs[start_ms // DAY_MS * DAY_MS]
-                key = {"of_run": run, "of_source": source, "of_label": label, "of_start_ms": start_ms}
-                row = now.execute(_OF_BAR if is_of_bar else _OF_DAY, key).one_or_none()
-                if row is None or not tables.is_intact(table, row):
-                    raise IndexDamaged(f"its evidence of {source} on {keys.utc_day(start_ms)}")
-                yield source, label, _evidence_decoder.decode(row.frames)
+                for first in range(0, len(sources), _SOURCES_AT_ONCE):
+                    some = sources[first : first + _SOURCES_AT_ONCE]
+                    key = {"of_run": run, "of_sources": some, "of_label": label, "of_start_ms": start_ms}
+                    rows = {row.source: row for row in now.execute(_OF_BAR if is_of_bar else _OF_DAY, key)}
+                    for source in some:
+                        row = rows.get(source)
+                        if row is None or not tables.is_intact(table, row):
+                            raise IndexDamaged(f"its evidence of {source} on {keys.utc_day(start_ms)}")
+                        yield source, label, _evidence_decoder.decode(row.frames)
 
     def _steps_s(self, query: CountQuery) -> list[int]:
         # The ends of a range are of two days at most: each further step is one more piece of them to read.
