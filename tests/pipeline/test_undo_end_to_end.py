@@ -169,3 +169,20 @@ def test_the_frames_behind_each_bar_add_up_to_it(house: Callable[[str], House], 
     assert f"total: {sum(bar[2] for bar in bars[4:])} {label}" in said
     assert "the bar shows the same" in said
     assert "there is no such bar" in counted("explain", *asked, "2026-03-05T10:00:00Z", code=2)
+
+
+def test_pictures_that_no_medium_names_are_told_by_source_and_deleted(
+    house: Callable[[str], House], footage: Path
+) -> None:
+    home = house("home")
+    home.produce(footage, start_time=RIGHT, source="Yard")
+    home.count()
+    home("rename-source", "Yard", "Gate")
+    said = home("forget", "--source", "Yard", "--yes", code=2)
+    assert "forget --unnamed-images" in said
+    assert home("forget", "--unnamed-images", code=2).startswith("yard: 24 pictures, ")
+    said = home("forget", "--unnamed-images", "--yes")
+    assert "deleted: 24 pictures that no medium names" in said
+    assert "deleted: 0 pictures" in home("forget", "--unnamed-images", "--yes")
+    home.count()
+    assert home.status()["verdict"] == "settled"

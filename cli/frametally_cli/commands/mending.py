@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 
 from frametally.errors import Misconfigured
-from frametally.media import corrections, finding, forgetting
+from frametally.media import corrections, erasing, finding, forgetting
 from frametally.media.corrections import Corrected
 from frametally.media.manifests import list_manifests
 from frametally.media.sources import joined
+from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Skipped, exit_code
 from frametally.undo_records import Correction
 from frametally_cli.console import output as console
@@ -32,15 +34,25 @@ _NEXT = "run `frametally aggregate` and `frametally index` to see it in the coun
 @option("--to", "ISO 8601 time before which to forget.", metavar="TIME")
 @timezone_option
 @delete_images_option
+@click.option("--unnamed-images", is_flag=True, help="Delete the stored pictures that no medium names.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @data_dir_option
-def forget(medium: str | None, source: str | None, delete_images: bool, yes: bool, **overrides: Any) -> int:
+def forget(
+    medium: str | None,
+    source: str | None,
+    delete_images: bool,
+    unnamed_images: bool,
+    yes: bool,
+    **overrides: Any,
+) -> int:
     """Forget MEDIUM (a path as it was given to produce, or a sha256), or what is of a source."""
-    if (medium is None) == (source is None):
-        raise Misconfigured("say what to forget: either a MEDIUM, or --source NAME")
+    if (medium is not None) + (source is not None) + unnamed_images != 1:
+        raise Misconfigured("say what to forget: a MEDIUM, --source NAME or --unnamed-images")
     bounds = overrides.pop("from"), overrides.pop("to")
     with open_books(read_settings(None, overrides)) as (ports, ledger):
         _finish_pending(ports)
+        if unnamed_images:
+            return _delete_unnamed(ports.store, yes=yes)
         from_ms, to_ms = parse_bounds_ms(*bounds, ports.settings.tzinfo())
         found = (
             finding.find_media(ports.store, medium)
@@ -58,8 +70,7 @@ def forget(medium: str | None, source: str | None, delete_images: bool, yes: boo
             what = " and delete their stored pictures" if delete_images else ""
             click.confirm(f"Forget these{what}?", abort=True)
         with console.stage_bar("forget") as bar:
-            for target in targets:
-                forgetting.forget(ports.store, target, delete_images=delete_images, progress=bar)
+            forgetting.forget(ports.store, targets, delete_images=delete_images, progress=bar)
     click.echo(f"forgotten: {len(targets)} media; {_NEXT}")
     return 0
 
@@ -107,6 +118,28 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
             if correction is not None:
                 done.append(_finish(ports, correction))
         return _report(done)
+
+
+def _delete_unnamed(store: ObjectStore, *, yes: bool) -> int:
+    for line in unnamed_by_source(erasing.unnamed_images(store)):
+        click.echo(line)
+    if not yes:
+        click.confirm("Delete these pictures?", abort=True)
+    found = erasing.unnamed_images(store)  # anew: the question may have stood for long
+    with console.stage_bar("delete") as bar:
+        for done, info in enumerate(found, 1):
+            store.delete(info.key)
+            bar.update(done, len(found), info.key)
+    click.echo(f"deleted: {len(found)} pictures that no medium names")
+    return 0
+
+
+def unnamed_by_source(found: Iterable[ObjectInfo]) -> list[str]:
+    """Return a line for each source with pictures that no medium names: how many, and their size."""
+    sizes: dict[str, list[int]] = defaultdict(list)
+    for info in found:
+        sizes[info.key.split("/")[1]].append(info.size_bytes)
+    return [f"{source}: {len(of)} pictures, {sum(of) / 1e6:.1f} MB" for source, of in sorted(sizes.items())]
 
 
 def _say_target(target: forgetting.Target) -> None:

@@ -13,6 +13,8 @@ from frametally.media.manifests import list_manifests
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
 
+UNNAMED_REMEDY = "`frametally forget --unnamed-images` deletes those that no medium names any more"
+
 _SHA256_PREFIX = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -62,7 +64,9 @@ def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
     found = found or [m for m in manifests if m.source == slug]
     if not found:
         known = ", ".join(sorted({m.source for m in manifests})) or "none"
-        raise Misconfigured(f"no medium of source {source!r} has been produced; there are: {known}")
+        left = next(iter(store.list(f"{keys.IMAGES}/{slug}")), None)
+        hint = "" if left is None else f"; of pictures that it has left there, {UNNAMED_REMEDY}"
+        raise Misconfigured(f"no medium of source {source!r} has been produced; there are: {known}{hint}")
     return found
 
 

@@ -6,19 +6,17 @@ or counted is rewritten. The next `frametally aggregate` counts the touched days
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from frametally import keys
 from frametally.errors import Misconfigured
+from frametally.media.erasing import images_of
 from frametally.media.manifest_update import delete_manifest
 from frametally.media.manifests import find_manifest, media_of
-from frametally.media.stored_images import announced_images, images_of_video
 from frametally.ports.ledger import Extent, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest, encode
-from frametally.rules.times import in_range
 from frametally.undo_records import Tombstone
 
 
@@ -57,25 +55,28 @@ def plan_forgetting(
     return targets
 
 
-def forget(store: ObjectStore, target: Target, *, delete_images: bool, progress: Progress) -> None:
-    """Forget frames of a medium. Killed anywhere, the same call finishes it.
+def forget(store: ObjectStore, targets: Sequence[Target], *, delete_images: bool, progress: Progress) -> None:
+    """Forget frames of media. Killed anywhere, the same call finishes it.
 
     The order of effects:
 
-    1. The tombstone is put. From here on the frames count no longer, wherever they stand.
-    2. If asked, the stored pictures are deleted.
-    3. The manifest is deleted if all of the medium is forgotten: produced again, it is a new revision, with
-       whatever source and time it is given then.
+    1. The tombstones are put. From here on the frames count no longer, wherever they stand.
+    2. If asked, the stored pictures are deleted, also those that lie where they were before `retime` and
+       `rename-source`: the manifests, which tell them, are there still.
+    3. The manifests of media that are forgotten as a whole are deleted: produced again, they are new
+       revisions, with whatever source and time they are given then.
     """
-    manifest = target.manifest
-    put_tombstone(store, manifest, from_ms=target.from_ms, to_ms=target.to_ms, why="forget")
+    for target in targets:
+        put_tombstone(store, target.manifest, from_ms=target.from_ms, to_ms=target.to_ms, why="forget")
     if delete_images:
-        for done, key in enumerate(names := sorted(_images_in(store, target))):
-            progress.update(done, len(names), manifest.name)
+        now = [(store_manifest(store, target.manifest), target.from_ms, target.to_ms) for target in targets]
+        for done, key in enumerate(found := images_of(store, now)):
+            progress.update(done, len(found), key)
             store.delete(key)
-    if target.whole:
-        delete_manifest(store, manifest.sha256, revision=manifest.revision)
-    progress.update(1, 1, manifest.name)
+    for done, target in enumerate(targets, 1):
+        if target.whole:
+            delete_manifest(store, target.manifest.sha256, revision=target.manifest.revision)
+        progress.update(done, len(targets), target.manifest.name)
 
 
 def put_tombstone(
@@ -102,21 +103,6 @@ def put_tombstone(
         why=why,  # type: ignore[arg-type]
     )
     store.put(stone.key, encode(stone), if_absent=True)
-
-
-def _images_in(store: ObjectStore, target: Target) -> set[str]:
-    """Return the keys of the pictures to delete: of a whole video, also those that earlier revisions left."""
-    manifest = store_manifest(store, target.manifest)
-    names: Iterable[keys.ImageName]
-    if manifest.kind == "video" and target.whole:
-        names = images_of_video(store, f"{keys.IMAGES}/{manifest.source}", manifest)
-    else:
-        names = announced_images(store, manifest)
-    return {
-        keys.image_key(manifest.source, *name)
-        for name in names
-        if in_range(name.captured_at_ms, target.from_ms, target.to_ms)
-    }
 
 
 def store_manifest(store: ObjectStore, manifest: MediaManifest) -> MediaManifest:

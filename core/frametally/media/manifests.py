@@ -96,6 +96,11 @@ def list_tombstones(store: ObjectStore) -> list[Tombstone]:
     return list(read_records(store, keys.TOMBSTONES, Tombstone))
 
 
+def tombstones_of(store: ObjectStore, sha256: str) -> list[Tombstone]:
+    """Return the tombstones of one medium's revisions, by key. Raises as `list_tombstones`."""
+    return list(read_records(store, f"{keys.TOMBSTONES}/{sha256}", Tombstone))
+
+
 def forgotten_by(tombstones: Iterable[Tombstone]) -> dict[str, list[Range]]:
     """Return what `tombstones` forget, as `tombstones.is_forgotten` takes it."""
     return forgotten_ranges((stone.media, stone.from_ms, stone.to_ms) for stone in tombstones)

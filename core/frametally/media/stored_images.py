@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.jpeg_header import jpeg_size_px
-from frametally.media.manifests import list_tombstones
+from frametally.media.manifests import tombstones_of
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameAnnouncement, MediaManifest, TimeSource
 from frametally.rules.frame_bitmap import FrameBitmap
@@ -52,9 +52,7 @@ def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[keys.I
         parsed = (keys.parse_image_name(f"{name}-0.jpg") for name in manifest.announced_pictures)
         return sorted(name for name in parsed if name is not None)
     starts = {manifest.start_ms} | {
-        stone.start_ms
-        for stone in list_tombstones(store)
-        if stone.source == manifest.source and keys.parse_media_id(stone.media)[0] == manifest.sha256
+        stone.start_ms for stone in tombstones_of(store, manifest.sha256) if stone.source == manifest.source
     }
     times_of: dict[int, set[int]] = defaultdict(set)
     announced = FrameBitmap(manifest.announced_frames)

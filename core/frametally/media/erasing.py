@@ -1,0 +1,156 @@
+"""Deleting stored pictures: those of what is forgotten, and those that no medium names any more.
+
+`retime` and `rename-source` leave the pictures under their old keys. Whose they are is told by their names
+(the last part of a key holds a video's identity, or a picture's), and where they can be by the tombstones of
+what was put right: each names the source that its frames were announced under.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from frametally import keys
+from frametally.errors import Misconfigured
+from frametally.media.manifests import list_manifests, list_tombstones, media_of, pictures_identity
+from frametally.media.stored_images import announced_images
+from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.records import MediaManifest
+from frametally.rules.frame_bitmap import FrameBitmap
+from frametally.rules.times import DAY_MS, days_of_span, in_range
+from frametally.undo_records import Tombstone
+
+Forgotten = tuple[MediaManifest, int | None, int | None]
+"""Of a medium, the event times `[from_ms, to_ms)`; both None for all of it."""
+
+
+def images_of(store: ObjectStore, forgotten: Iterable[Forgotten]) -> list[str]:
+    """Return the keys of the pictures of what is forgotten, of any revision; none of another medium's.
+
+    The media's manifests have to be there still.
+
+    Raises:
+        Misconfigured: Of a range, it cannot be told which of several pictures is a frame's.
+        Poison: A manifest or a tombstone does not parse.
+    """
+    found: set[str] = set()
+    folders: set[str] = set()
+    frames_of: dict[str, set[int] | None] = {}
+    pictures: set[str] = set()
+    stones = list_tombstones(store)
+    for manifest, from_ms, to_ms in forgotten:
+        former = {
+            stone.source
+            for stone in stones
+            if stone.media != media_of(manifest) and keys.parse_media_id(stone.media)[0] == manifest.sha256
+        }
+        video = manifest.sha256[:12]
+        if manifest.kind == "video" and from_ms is None and to_ms is None:
+            frames_of[video] = None
+            folders |= {f"{keys.IMAGES}/{source}" for source in (manifest.source, *former)}
+            continue
+        names = announced_images(store, manifest)
+        names = [name for name in names if in_range(name.captured_at_ms, from_ms, to_ms)]
+        found |= {keys.image_key(manifest.source, *name) for name in names}
+        if manifest.kind == "video":
+            frames_of[video] = {name.frame_index for name in names}
+            folders |= {f"{keys.IMAGES}/{source}" for source in former}
+        else:
+            pictures |= {name.medium_hex for name in names}
+    named: set[str] = set()
+    if pictures:
+        folders |= {folder for stone in stones for folder in _left_behind(stone)}
+        named = set(_named_pictures(store, pictures))
+    for folder in sorted(folders):
+        for info in store.list(folder):
+            name = keys.parse_image_name(info.key.rpartition("/")[2])
+            if name is None:
+                continue
+            if name.medium_hex in frames_of:
+                frames = frames_of[name.medium_hex]
+                if frames is None or name.frame_index in frames:
+                    found.add(info.key)
+            elif name.medium_hex in pictures and info.key not in named:
+                found.add(info.key)
+    return sorted(found)
+
+
+def unnamed_images(store: ObjectStore) -> list[ObjectInfo]:
+    """Return the stored pictures that no medium names, by key; none of a medium that is being produced.
+
+    Raises:
+        Misconfigured: A medium is being put right.
+        Poison: A manifest or a tombstone does not parse, so that it cannot be told.
+    """
+    named = _NamedImages(store)
+    found = [info for info in store.list(keys.IMAGES) if info.key not in named]
+    # What was begun meanwhile has its manifest before its first picture.
+    named = _NamedImages(store) if found else named
+    return [info for info in found if info.key not in named]
+
+
+def _left_behind(stone: Tombstone) -> Iterator[str]:
+    """Yield the folders in which pictures can lie that were put right; none for videos, and for `forget`."""
+    if stone.why == "forget" or stone.start_ms is not None:
+        return
+    first_ms, last_ms = stone.first_captured_at_ms, stone.last_captured_at_ms
+    if first_ms is None or last_ms is None:
+        yield f"{keys.IMAGES}/{stone.source}"
+        return
+    for day in days_of_span(first_ms, last_ms):
+        yield keys.image_folder(stone.source, keys.utc_day(day * DAY_MS))
+
+
+def _named_pictures(store: ObjectStore, hexes: set[str]) -> Iterator[str]:
+    for manifest in list_manifests(store):
+        if manifest.kind == "pictures":
+            for name in announced_images(store, manifest):
+                if name.medium_hex in hexes:
+                    yield keys.image_key(manifest.source, *name)
+
+
+class _NamedImages:
+    """The pictures that media name, as the store says now, and all that can be those of media at work."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        if any(keys.is_record_key(info.key) for info in store.list(keys.CORRECTIONS)):
+            raise Misconfigured(
+                "a retime or rename-source is not finished: run that command again first, so that it can be "
+                "told which pictures no medium names"
+            )
+        self._keys: set[str] = set()
+        self._videos: dict[tuple[str, str], list[tuple[MediaManifest, FrameBitmap]]] = defaultdict(list)
+        self._growing: set[str] = set()
+        starts: dict[tuple[str, str], set[int | None]] = defaultdict(set)
+        for stone in list_tombstones(store):
+            starts[stone.source, keys.parse_media_id(stone.media)[0]].add(stone.start_ms)
+        for manifest in list_manifests(store):
+            if manifest.state == "producing":
+                self._growing |= {manifest.sha256, manifest.sha256[:12]}
+                continue
+            earlier_starts = starts[manifest.source, manifest.sha256] - {manifest.start_ms}
+            if manifest.kind == "video" and not earlier_starts:
+                of_video = self._videos[manifest.source, manifest.sha256[:12]]
+                of_video.append((manifest, FrameBitmap(manifest.announced_frames)))
+                continue
+            try:
+                names = announced_images(store, manifest)
+            except Misconfigured:  # it cannot be told which: all of them
+                self._growing.add(manifest.sha256[:12])
+            else:
+                self._keys |= {keys.image_key(manifest.source, *name) for name in names}
+
+    def __contains__(self, key: str) -> bool:
+        """Return whether a key is one of these, or of none that frames have."""
+        _, source, day, last = (key.split("/") + [""] * 4)[:4]
+        name = keys.parse_image_name(last)
+        if name is None or key in self._keys or name.medium_hex in self._growing:
+            return True
+        if pictures_identity(source, day) in self._growing:
+            return True
+        return any(
+            name.frame_index in announced
+            and in_range(name.captured_at_ms, manifest.first_captured_at_ms, None)
+            and name.captured_at_ms <= (manifest.last_captured_at_ms or 0)
+            for manifest, announced in self._videos.get((source, name.medium_hex), ())
+        )
