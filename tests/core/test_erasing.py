@@ -30,7 +30,7 @@ def images(world: World) -> set[str]:
 
 
 def unnamed(world: World) -> set[str]:
-    return {info.key for info in unnamed_images(world.store)}
+    return {info.key for info in unnamed_images(world.store, NoProgress())}
 
 
 def of_source(world: World, source: str) -> list[MediaManifest]:

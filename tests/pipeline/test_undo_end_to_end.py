@@ -181,6 +181,9 @@ def test_pictures_that_no_medium_names_are_told_by_source_and_deleted(
     said = home("forget", "--source", "Yard", "--yes", code=2)
     assert "forget --unnamed-images" in said
     assert home("forget", "--unnamed-images", code=2).startswith("yard: 24 pictures, ")
+    rows = json.loads(home("doctor", "--deep", "--json", code=0))["rows"]
+    told = [row["value"] for row in rows if (row["area"], row["name"]) == ("images", "yard")]
+    assert [line.startswith("24 pictures that no medium names") for line in told] == [True]
     said = home("forget", "--unnamed-images", "--yes")
     assert "deleted: 24 pictures that no medium names" in said
     assert "deleted: 0 pictures" in home("forget", "--unnamed-images", "--yes")

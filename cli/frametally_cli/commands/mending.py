@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -13,7 +12,7 @@ from frametally.media import corrections, erasing, finding, forgetting
 from frametally.media.corrections import Corrected
 from frametally.media.manifests import list_manifests
 from frametally.media.sources import joined
-from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped, exit_code
 from frametally.undo_records import Correction
 from frametally_cli.console import output as console
@@ -121,25 +120,19 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
 
 
 def _delete_unnamed(store: ObjectStore, *, yes: bool) -> int:
-    for line in unnamed_by_source(erasing.unnamed_images(store)):
-        click.echo(line)
+    with console.stage_bar("looking") as bar:
+        found = erasing.unnamed_images(store, bar)
+    for source, (pictures, size_bytes) in erasing.sizes_by_source(found).items():
+        click.echo(f"{source}: {pictures} pictures, {size_bytes / 1e6:.1f} MB")
     if not yes:
         click.confirm("Delete these pictures?", abort=True)
-    found = erasing.unnamed_images(store)  # anew: the question may have stood for long
     with console.stage_bar("delete") as bar:
+        found = erasing.unnamed_images(store, bar)  # anew: the question may have stood for long
         for done, info in enumerate(found, 1):
             store.delete(info.key)
             bar.update(done, len(found), info.key)
     click.echo(f"deleted: {len(found)} pictures that no medium names")
     return 0
-
-
-def unnamed_by_source(found: Iterable[ObjectInfo]) -> list[str]:
-    """Return a line for each source with pictures that no medium names: how many, and their size."""
-    sizes: dict[str, list[int]] = defaultdict(list)
-    for info in found:
-        sizes[info.key.split("/")[1]].append(info.size_bytes)
-    return [f"{source}: {len(of)} pictures, {sum(of) / 1e6:.1f} MB" for source, of in sorted(sizes.items())]
 
 
 def _say_target(target: forgetting.Target) -> None:

@@ -17,10 +17,16 @@ from frametally_cli.options.ports import Ports, open_ports
 from frametally_cli.scrub.counted_days import check_runs
 from frametally_cli.scrub.small_records import check_records
 from frametally_cli.scrub.stored_segments import check_segments
+from frametally_cli.scrub.unnamed_images import check_images
 
 Check = Callable[[Ports, Progress], Iterator[Finding]]
 
-CHECKS: dict[str, Check] = {"records": check_records, "segments": check_segments, "runs": check_runs}
+CHECKS: dict[str, Check] = {
+    "records": check_records,
+    "segments": check_segments,
+    "runs": check_runs,
+    "images": check_images,
+}
 """By the name that their rows and their bar have."""
 
 

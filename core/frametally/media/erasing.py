@@ -15,10 +15,13 @@ from frametally.errors import Misconfigured
 from frametally.media.manifests import list_manifests, list_tombstones, media_of, pictures_identity
 from frametally.media.stored_images import announced_images
 from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.process.reports import Progress
 from frametally.records import MediaManifest
 from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.rules.times import DAY_MS, days_of_span, in_range
 from frametally.undo_records import Tombstone
+
+UNNAMED_REMEDY = "`frametally forget --unnamed-images` deletes all that no medium names"
 
 Forgotten = tuple[MediaManifest, int | None, int | None]
 """Of a medium, the event times `[from_ms, to_ms)`; both None for all of it."""
@@ -75,7 +78,7 @@ def images_of(store: ObjectStore, forgotten: Iterable[Forgotten]) -> list[str]:
     return sorted(found)
 
 
-def unnamed_images(store: ObjectStore) -> list[ObjectInfo]:
+def unnamed_images(store: ObjectStore, progress: Progress) -> list[ObjectInfo]:
     """Return the stored pictures that no medium names, by key; none of a medium that is being produced.
 
     Raises:
@@ -83,10 +86,22 @@ def unnamed_images(store: ObjectStore) -> list[ObjectInfo]:
         Poison: A manifest or a tombstone does not parse, so that it cannot be told.
     """
     named = _NamedImages(store)
-    found = [info for info in store.list(keys.IMAGES) if info.key not in named]
+    found = []
+    for done, info in enumerate(store.list(keys.IMAGES)):
+        progress.update(done, None)
+        if info.key not in named:
+            found.append(info)
     # What was begun meanwhile has its manifest before its first picture.
     named = _NamedImages(store) if found else named
     return [info for info in found if info.key not in named]
+
+
+def sizes_by_source(found: Iterable[ObjectInfo]) -> dict[str, tuple[int, int]]:
+    """Return by source how many pictures were found, and their bytes."""
+    sizes: defaultdict[str, list[int]] = defaultdict(list)
+    for info in found:
+        sizes[info.key.split("/")[1]].append(info.size_bytes)
+    return {source: (len(of), sum(of)) for source, of in sorted(sizes.items())}
 
 
 def _left_behind(stone: Tombstone) -> Iterator[str]:

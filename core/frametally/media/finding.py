@@ -9,11 +9,10 @@ from pathlib import Path
 
 from frametally import keys
 from frametally.errors import Misconfigured
+from frametally.media.erasing import UNNAMED_REMEDY
 from frametally.media.manifests import list_manifests
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
-
-UNNAMED_REMEDY = "`frametally forget --unnamed-images` deletes those that no medium names any more"
 
 _SHA256_PREFIX = re.compile(r"[0-9a-f]{6,64}")
 
@@ -65,7 +64,7 @@ def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
     if not found:
         known = ", ".join(sorted({m.source for m in manifests})) or "none"
         left = next(iter(store.list(f"{keys.IMAGES}/{slug}")), None)
-        hint = "" if left is None else f"; of pictures that it has left there, {UNNAMED_REMEDY}"
+        hint = "" if left is None else f"; pictures that it has left: {UNNAMED_REMEDY}"
         raise Misconfigured(f"no medium of source {source!r} has been produced; there are: {known}{hint}")
     return found
 

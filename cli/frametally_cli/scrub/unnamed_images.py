@@ -1,0 +1,19 @@
+"""Stored pictures that no medium names: they take room, and an erasure may have meant them. No fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_images
+from frametally.process.reports import Progress
+from frametally_cli.checkup.findings import Finding
+from frametally_cli.options.ports import Ports
+
+
+def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:
+    """Look for them; a row for each source that has any."""
+    found = sizes_by_source(unnamed_images(ports.store, progress))
+    for source, (pictures, size_bytes) in found.items():
+        what = f"{pictures} pictures that no medium names, {size_bytes / 1e6:.1f} MB"
+        yield Finding("images", source, what, UNNAMED_REMEDY)
+    yield Finding("images", "all of them", f"{len(found)} sources have pictures that no medium names")
