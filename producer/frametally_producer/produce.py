@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from frametally.errors import Poison
+from frametally.media.manifests import readable_tombstones
+from frametally.media.overlapping import overlaps_of, told_overlaps
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -123,6 +125,22 @@ def produce_media(
                 produce_pictures(medium, production)
             except Poison as error:
                 production.skip(medium.name, str(error))
+    _tell_overlaps(production)
+
+
+def _tell_overlaps(production: Production) -> None:
+    """Set aside, by name and time, what does not count of media that overlap with what was new."""
+    if not production.fresh:
+        return
+    store, wins = production.store, production.settings.count_overlaps
+    manifests, stones = production.patience.until_done(
+        "the object store", lambda: (production.manifests.read()[0], readable_tombstones(store))
+    )
+    told = told_overlaps(overlaps_of(manifests, stones, wins), manifests, of=production.fresh)
+    for source, (first, *others) in told.items():
+        likewise = f"; {len(others)} more pairs of source {source} likewise" if others else ""
+        production.skip(first.name, first.reason + likewise)
+    production.fresh.clear()
 
 
 def _produce_video(video: VideoToProduce, production: Production, start: datetime | None) -> None:

@@ -118,8 +118,7 @@ class Rounds:
         elif seen is not None and seen.taken:
             self._production.progress.say(
                 f"{path} has changed since it was taken: it is another medium now, and will be taken once it "
-                "is still; if it has only grown, `frametally forget` the earlier one, or what both hold "
-                "counts twice"
+                "is still; of a video, what both hold counts once"
             )
         taking = not sight.taken and sight.since_s <= still_since_s
         self._sights[path] = sight._replace(taken=sight.taken or taking)

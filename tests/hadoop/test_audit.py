@@ -19,6 +19,7 @@ from frametally_hadoop.publication.quality_checks import (
     LABELS_SEEN,
     LINES_READABLE,
     NO_COUNT_WITHOUT_COVERAGE,
+    NO_MEDIA_OVERLAP,
     SEGMENTS_WHOLE,
     SUMS_EQUAL,
     TIMES_PLAUSIBLE,
@@ -40,6 +41,7 @@ NAMES = [
     SEGMENTS_WHOLE,
     CHAIN_UNBROKEN,
     LABELS_SEEN,
+    NO_MEDIA_OVERLAP,
 ]
 
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from frametally import keys
+from frametally.books.quality_reports import read_quality
 from frametally.media.forgetting import put_tombstone
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, MediaManifest, encode
@@ -16,6 +17,7 @@ from frametally.rules.overlaps import joined_runs
 from frametally_hadoop.driver import settings_params
 from frametally_hadoop.planning.plan import make_plan
 from frametally_hadoop.planning.segment_notes import SegmentNotes
+from frametally_hadoop.publication.quality_checks import NO_MEDIA_OVERLAP
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -141,3 +143,21 @@ def test_a_manifest_that_cannot_be_read_is_named_and_the_days_are_counted(footag
     report = footage.aggregate()
     assert report.frames == 198
     assert [item.name for item in report.skipped] == [keys.media_key("ee" * 32)]
+
+
+def test_the_quality_report_names_both_media_and_the_times_until_one_is_forgotten(footage: Footage) -> None:
+    late = recorder_files(footage)
+    [run] = footage.aggregate().runs
+    report = read_quality(footage.store, run)
+    assert report is not None
+    [failed] = report.failed
+    assert failed.name == NO_MEDIA_OVERLAP
+    [line] = failed.details
+    assert "cdcd.mp4 (cdcdcdcdcdcd) is not counted from 2026-01-01 12:00:18Z to 2026-01-01 12:00:20Z" in line
+    assert "`frametally forget abababababab`" in line
+    put_tombstone(footage.store, late, why="forget")
+    footage.store.delete(keys.media_key(LATE))
+    [run] = footage.aggregate().runs
+    report = read_quality(footage.store, run)
+    assert report is not None
+    assert not report.failed

@@ -58,6 +58,8 @@ def forget(
             if medium is not None
             else finding.media_of_source(ports.store, source or "")
         )
+        if medium is not None:
+            finding.check_told_apart(found, medium)
         with console.stage_bar("ledger") as bar:
             ledger.refresh(ports.store, bar)
         targets = forgetting.plan_forgetting(ledger, found, from_ms=from_ms, to_ms=to_ms)

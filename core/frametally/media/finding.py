@@ -13,6 +13,7 @@ from frametally.media.erasing import UNNAMED_REMEDY
 from frametally.media.manifests import list_manifests
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
+from frametally.rules.times import utc
 
 _SHA256_PREFIX = re.compile(r"[0-9a-f]{6,64}")
 
@@ -49,6 +50,17 @@ def one_medium(found: Sequence[MediaManifest], medium: str) -> MediaManifest:
     if len(found) > 1:
         raise Misconfigured(f"{medium} names {len(found)} media: {_named(found)}; give the sha256 of one")
     return found[0]
+
+
+def check_told_apart(found: Sequence[MediaManifest], medium: str) -> None:
+    """Raise `Misconfigured` if `medium` is the name of several videos: only their sha256 tells them apart."""
+    if len(found) > 1 and all(one.kind == "video" and one.name == found[0].name for one in found):
+        commands = ", or ".join(
+            f"`frametally forget {one.sha256[:12]}` (source {one.source_name}, "
+            f"{one.frames_announced} frames from {utc(one.first_captured_at_ms or 0)})"
+            for one in found
+        )
+        raise Misconfigured(f"{medium} is the name of {len(found)} media; forget one of them: {commands}")
 
 
 def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:

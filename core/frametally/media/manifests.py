@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import get_args
 
 import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Skipped
 from frametally.records import MediaManifest, SealedRecordT, TimeSource, decode_at
 from frametally.rules.tombstones import Range, forgotten_ranges
 from frametally.undo_records import Tombstone
 
+_RECENT_S = 3.0
 _TIME_SOURCES: tuple[TimeSource, ...] = get_args(TimeSource)
 
 
@@ -37,20 +40,40 @@ def by_source(manifests: Iterable[MediaManifest]) -> dict[str, list[MediaManifes
     return dict(found)
 
 
-def read_manifests(store: ObjectStore) -> tuple[list[MediaManifest], list[Skipped]]:
-    """Return the manifests that can be read, sorted likewise, without what can be long; and the others."""
-    manifests, skipped = [], []
-    for info in store.list(keys.MEDIA):
-        if not keys.is_record_key(info.key):
-            continue
-        try:
-            manifests.append(without_names(decode_at(info.key, store.get(info.key), MediaManifest)))
-        except ObjectMissing:
-            continue  # removed since it was listed
-        except Poison as error:
-            what = "what it overlaps with may count twice until it is restored"
-            skipped.append(Skipped(info.key, f"{error}; {what}"))
-    return _sorted(manifests), skipped
+class ManifestReader:
+    """Reads a store's manifests again and again, without what can be long: what has not changed once."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        """Read nothing yet."""
+        self._store = store
+        self._known: dict[ObjectInfo, MediaManifest] = {}
+        self._read_at_s = float("-inf")
+
+    def read(self) -> tuple[list[MediaManifest], list[Skipped]]:
+        """Return the manifests that can be read, sorted as `list_manifests`, and those that cannot."""
+        now: dict[ObjectInfo, MediaManifest] = {}
+        skipped = []
+        for info in self._store.list(keys.MEDIA):
+            if not keys.is_record_key(info.key):
+                continue
+            try:
+                now[info] = self._known.get(info) or self._read_one(info)
+            except ObjectMissing:
+                continue  # removed since it was listed
+            except Poison as error:
+                what = "what it overlaps with may count twice until it is restored"
+                skipped.append(Skipped(info.key, f"{error}; {what}"))
+        self._known, self._read_at_s = now, time.monotonic()
+        return _sorted(self._known.values()), skipped
+
+    def recent(self) -> list[MediaManifest]:
+        """Return the manifests that can be read, as they were some seconds ago at most."""
+        if time.monotonic() - self._read_at_s < _RECENT_S:
+            return _sorted(self._known.values())
+        return self.read()[0]
+
+    def _read_one(self, info: ObjectInfo) -> MediaManifest:
+        return without_names(decode_at(info.key, self._store.get(info.key), MediaManifest))
 
 
 def without_names(manifest: MediaManifest) -> MediaManifest:
@@ -99,6 +122,15 @@ def list_tombstones(store: ObjectStore) -> list[Tombstone]:
 def tombstones_of(store: ObjectStore, sha256: str) -> list[Tombstone]:
     """Return the tombstones of one medium's revisions, by key. Raises as `list_tombstones`."""
     return list(read_records(store, f"{keys.TOMBSTONES}/{sha256}", Tombstone))
+
+
+def readable_tombstones(store: ObjectStore) -> list[Tombstone]:
+    """Return the tombstones that can be read; damaged ones are others' to name."""
+    found = []
+    for info in filter(lambda info: keys.is_record_key(info.key), store.list(keys.TOMBSTONES)):
+        with suppress(ObjectMissing, Poison):
+            found.append(decode_at(info.key, store.get(info.key), Tombstone))
+    return found
 
 
 def forgotten_by(tombstones: Iterable[Tombstone]) -> dict[str, list[Range]]:

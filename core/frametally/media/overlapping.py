@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from frametally import keys
 from frametally.media.manifests import forgotten_by, media_of
 from frametally.ports.ledger import Ledger
+from frametally.process.reports import Skipped
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import (
     HOLE_MS,
@@ -16,6 +18,7 @@ from frametally.rules.overlaps import (
     find_overlaps,
     lost_ranges,
 )
+from frametally.rules.times import utc
 from frametally.rules.tombstones import Range
 from frametally.undo_records import Tombstone
 
@@ -41,6 +44,37 @@ def runs_of(manifest: MediaManifest) -> list[Span]:
     if manifest.kind == "video" and last_ms - first_ms > HOLE_MS * manifest.frames_announced:
         return [(first_ms, first_ms), (last_ms, last_ms)]
     return [(first_ms, last_ms)]
+
+
+def told_overlaps(
+    overlaps: Iterable[Overlap], manifests: Iterable[MediaManifest], *, of: Collection[str] | None = None
+) -> dict[str, list[Skipped]]:
+    """Say, by source, who loses to whom, when, and how to change that, a line for each pair of media.
+
+    With `of`, identities of media, only pairs with one of those are looked at.
+    """
+    media = {media_of(one): one for one in manifests}
+    pairs: dict[tuple[str, str, str], list[Overlap]] = {}
+    for one in overlaps:
+        both = {keys.parse_media_id(each)[0] for each in (one.loser, one.winner)}
+        if of is None or not both.isdisjoint(of):
+            pairs.setdefault((one.source, one.loser, one.winner), []).append(one)
+    told: dict[str, list[Skipped]] = {}
+    for (source, loser, winner), ranges in pairs.items():
+        taken, by = (_named(media.get(one), one) for one in (loser, winner))
+        told.setdefault(source, []).append(
+            Skipped(
+                taken,
+                f"is not counted from {utc(ranges[0].from_ms)} to {utc(ranges[-1].to_ms)}, as {by} of the "
+                f"same source has that time; to count this one there, `frametally forget {winner[:12]}`; "
+                "another camera's footage needs a source of its own",
+            )
+        )
+    return told
+
+
+def _named(manifest: MediaManifest | None, media: str) -> str:
+    return f"{manifest.name if manifest else 'a medium'} ({media[:12]})"
 
 
 def not_counted(

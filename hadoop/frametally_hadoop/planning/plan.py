@@ -10,7 +10,7 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days
 from frametally.errors import Misconfigured, Poison
-from frametally.media.manifests import forgotten_by, list_tombstones, read_manifests, touches
+from frametally.media.manifests import ManifestReader, forgotten_by, list_tombstones, touches
 from frametally.media.overlapping import overlaps_of
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped
@@ -148,7 +148,7 @@ def make_plan(
     tombstones = list_tombstones(store)
     headers = _read_headers(store, notes, unusable, progress)
     # The manifests last: they then speak of all frames that stand in the segments.
-    manifests, unreadable = read_manifests(store)
+    manifests, unreadable = ManifestReader(store).read()
     overlaps = overlaps_of(manifests, tombstones, params.overlaps)
     touching = _Touching(tombstones, overlaps, 0 if params.tracking is None else MARGIN_MS)
     days = _group_by_day(headers.usable, params)

@@ -15,6 +15,7 @@ import msgspec
 
 from frametally import keys
 from frametally.books.quality_reports import QualityCheck, QualityReport, SetAside
+from frametally.media.overlapping import told_overlaps
 from frametally.rules.times import DAY_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
@@ -28,6 +29,7 @@ LINES_READABLE = "lines readable"
 SEGMENTS_WHOLE = "segments whole"
 CHAIN_UNBROKEN = "no gap between segments"
 LABELS_SEEN = "labels seen"
+NO_MEDIA_OVERLAP = "no media of a source overlap"
 
 STOPS_PUBLICATION = (SUMS_EQUAL, NO_COUNT_WITHOUT_COVERAGE)
 
@@ -125,6 +127,7 @@ class DayAudit:
                 self._segments_whole(),
                 self._chain_unbroken(),
                 self._labels_seen(),
+                self._no_media_overlap(),
             ],
             frames_by_source=self.frames_by_source,
         )
@@ -224,7 +227,13 @@ class DayAudit:
             return "it has no manifest"
         if source in self._partly_forgotten:
             return "some of it is forgotten"
+        if source in self._overlapping:
+            return "some of it is not counted, as media overlap"
         return announced
+
+    @cached_property
+    def _overlapping(self) -> set[str]:
+        return {one.source for one in self._plan.overlaps}
 
     @cached_property
     def _partly_forgotten(self) -> set[str]:
@@ -276,6 +285,21 @@ class DayAudit:
 
     def _chain_unbroken(self) -> QualityCheck:
         return _check(CHAIN_UNBROKEN, list(self._surroundings.chain_breaks.get(self._plan.key.model, ())))
+
+    def _no_media_overlap(self) -> QualityCheck:
+        start_ms = keys.day_start_ms(self._plan.key.day)
+        of_day = [
+            one for one in self._plan.overlaps if one.from_ms < start_ms + DAY_MS and one.to_ms > start_ms
+        ]
+        media = self._surroundings.manifests or {}
+        unknown = ["a manifest cannot be read"] if self._surroundings.manifests is None else []
+        manifests = [one for source in {one.source for one in of_day} for one in media.get(source, ())]
+        told = told_overlaps(of_day, manifests)
+        return _check(
+            NO_MEDIA_OVERLAP,
+            [f"{source}: {item.name} {item.reason}" for source in sorted(told) for item in told[source]],
+            unknown,
+        )
 
     def _labels_seen(self) -> QualityCheck:
         """Name labels that were asked for and are nowhere: misspelt, or just not there."""

@@ -141,7 +141,9 @@ class _Days:
     def note(self, announcements: list[FrameAnnouncement]) -> None:
         """Note that these have been announced."""
         for announcement in announcements:
-            self._days[keys.parse_media_id(announcement.media)[0]].keeper.note([announcement])
+            media = keys.parse_media_id(announcement.media)[0]
+            self._days[media].keeper.note([announcement])
+            self._production.fresh.add(media)
             self.stored_bytes += announcement.bytes
         self._production.tally.count_announced(len(announcements))
         for day in self._days.values():

@@ -109,5 +109,6 @@ class VideoWork:
         self._keeper.note(announcements)
         self._production.tally.count_announced(len(announcements))
         self._announced += len(announcements)
+        self._production.fresh.add(self._keeper.manifest.sha256)
         self._stored_bytes += sum(announcement.bytes for announcement in announcements)
         self._keeper.write_if_due(expected=self._expected)

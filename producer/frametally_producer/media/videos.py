@@ -62,8 +62,7 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
     if stamp_of(before) != stamp_of(after):
         production.skip(
             str(video.path),
-            "changed while it was produced; produce it again once it is whole, and `frametally forget` this "
-            "part of it, or what both hold counts twice",
+            "changed while it was produced; produce it again once it is whole: what both hold counts once",
         )
     elif len(production.notices) == said:  # what there was to say is to be said again the next time
         production.seen.note_file(video.path, before=before, after=after, sha256=sha256, asked=asked)

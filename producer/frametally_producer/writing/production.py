@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from frametally.errors import Misconfigured
+from frametally.media.manifests import ManifestReader
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
@@ -78,6 +79,8 @@ class Production:
         tally: How far this call has come.
         media: Manifests of the media met, by identity.
         frames_known: Frames asked for that an earlier call had announced.
+        fresh: Identities of those of which frames were announced since overlaps were looked for.
+        manifests: Reads those of the store.
         notices: What a person should know besides what was skipped.
         sources: Those that the footage goes to.
     """
@@ -91,14 +94,17 @@ class Production:
     seen: SeenFiles
     tally: Tally
     media: dict[str, MediaManifest] = field(default_factory=dict)
+    fresh: set[str] = field(default_factory=set)
     frames_known: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    manifests: ManifestReader = field(init=False)
     sources: SourcesOfCall = field(init=False)
 
     def __post_init__(self) -> None:
         """Know no source yet."""
-        self.sources = SourcesOfCall(self.store, self.patience, self.notice)
+        self.manifests = ManifestReader(self.store)
+        self.sources = SourcesOfCall(self.manifests, self.patience, self.notice)
 
     @property
     def settings(self) -> Settings:

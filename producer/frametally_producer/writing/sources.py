@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.media.manifests import read_manifests
+from frametally.media.manifests import ManifestReader
 from frametally.media.sources import composed, names_of, source_of
-from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import Patience
 
 
@@ -21,9 +20,9 @@ class _Source(NamedTuple):
 class SourcesOfCall:
     """The sources of one call of the producer, by name."""
 
-    def __init__(self, store: ObjectStore, patience: Patience, notice: Callable[[str], None]) -> None:
+    def __init__(self, manifests: ManifestReader, patience: Patience, notice: Callable[[str], None]) -> None:
         """Read nothing yet; what a person should know is told to `notice`."""
-        self._store = store
+        self._manifests = manifests
         self._patience = patience
         self._notice = notice
         self._found: dict[str, _Source] = {}
@@ -49,7 +48,7 @@ class SourcesOfCall:
         return found.slug
 
     def _find(self, name: str) -> _Source:
-        manifests = self._patience.until_done("the object store", lambda: read_manifests(self._store)[0])
+        manifests = self._patience.until_done("the object store", self._manifests.recent)
         slug = source_of(manifests, name)
         names = names_of(manifests, slug) or [name]
         if name in names and len(names) > 1:

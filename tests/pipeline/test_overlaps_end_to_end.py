@@ -1,0 +1,174 @@
+"""Footage of one source that overlaps, on the command line: each moment counts once, and it is said."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+import pytest
+
+from frametally.books.runs import current_runs, read_run
+from frametally.opening import open_object_store
+from frametally_cli import main as cli
+
+ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "1"}
+START, SEVENTH = "2026-04-01T10:00:00Z", "2026-04-01T10:00:07Z"
+
+
+class Said(NamedTuple):
+    out: str
+    err: str
+
+
+class House:
+    """A data folder of its own, and the command line on it, in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+        folder.mkdir()
+        self._capsys = capsys
+        self.folder = folder
+
+    def __call__(self, *arguments: object, code: int | None = 0) -> Said:
+        self._capsys.readouterr()
+        with contextlib.chdir(self.folder):
+            found = cli.main([str(argument) for argument in arguments])
+        said = Said(*self._capsys.readouterr())
+        assert code in (None, found), (arguments, said.out, said.err)
+        return said
+
+    def run(self, path: Path, start_time: str = START, *, code: int | None = 0) -> Said:
+        return self("run", "--no-serve", path, "--source", "cam", "--start-time", start_time, code=code)
+
+    def recount(self) -> None:
+        self("aggregate")
+        self("index")
+
+    def books(self) -> dict[str, Any]:
+        [books] = json.loads(self("status", "--json").out)["sources"]
+        return books
+
+    def counts(self) -> tuple[int, list[tuple[int, int, int, int | None]]]:
+        """Frames covered; and per second frames, boxes and objects."""
+        store = open_object_store(f"file://{self.folder}/frametally-data/store")
+        frames, rows = 0, []
+        for run in current_runs(store):
+            counts, coverage = read_run(store, run)
+            frames += sum(one.frames for one in coverage)
+            rows += [(one.interval_start_ms, one.frames, one.detections, one.objects) for one in counts]
+        return frames, sorted(rows)
+
+
+@pytest.fixture
+def house(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[[str], House]:
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    return lambda name: House(capsys, tmp_path / name)
+
+
+def make_video(
+    path: Path, frames: range, *, codec: str = "mpeg4", options: dict[str, str] | None = None
+) -> Path:
+    """Frames of one scene at 5 a second: a bright patch that goes to the right as time goes on."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream: Any = container.add_stream(codec, rate=5)
+        stream.width, stream.height = 192, 48
+        stream.pix_fmt = "bgr0" if codec == "ffv1" else "yuv420p"
+        stream.codec_context.gop_size = 5
+        stream.time_base = Fraction(1, 5)
+        for n in frames:
+            image = np.zeros((48, 192, 3), np.uint8)
+            image[16:32, 4 + 2 * n : 24 + 2 * n] = 255
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts, frame.time_base = n - frames[0], Fraction(1, 5)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+FRAGMENTED = {"movflags": "frag_keyframe+empty_moov"}
+
+
+@pytest.mark.parametrize(("suffix", "options"), [(".ts", None), (".mp4", FRAGMENTED)])
+@pytest.mark.parametrize("whole_first", [False, True])
+def test_a_file_given_cut_short_and_then_whole_counts_once(
+    house: Callable[[str], House],
+    tmp_path: Path,
+    suffix: str,
+    options: dict[str, str] | None,
+    whole_first: bool,
+) -> None:
+    whole = make_video(tmp_path / f"full{suffix}", range(60), options=options).read_bytes()
+    given = tmp_path / f"cam{suffix}"
+    two, right = house("two"), house("right")
+    parts = [whole[: len(whole) // 2], whole]
+    for part in reversed(parts) if whole_first else parts:
+        given.write_bytes(part)
+        said = two("produce", given, "--source", "cam", "--start-time", START, code=None)
+    assert "is not counted from 2026-04-01 10:00:00Z to 2026-04-01 10:00:" in said.err
+    assert f"`frametally forget {hashlib.sha256(whole).hexdigest()[:12]}`" in said.err
+    two("consume", "--until-caught-up")
+    two.recount()
+    given.write_bytes(whole)
+    right.run(given)
+    assert two.counts() == right.counts()
+    assert two.counts()[0] == 60
+    books = two.books()
+    assert (books["counted"], books["detected"]) == (60, 60)
+    assert 20 < books["overlapped"] == books["announced"] - 60
+
+
+def test_of_two_files_of_one_name_forget_takes_the_one_whose_sha256_is_given(
+    house: Callable[[str], House], tmp_path: Path
+) -> None:
+    whole = make_video(tmp_path / "full.ts", range(60)).read_bytes()
+    given = tmp_path / "cam.ts"
+    two, cut_alone = house("two"), house("cut")
+    given.write_bytes(whole[: len(whole) // 2])
+    cut_alone.run(given, code=None)
+    two.run(given, code=None)
+    given.write_bytes(whole)
+    two.run(given, code=1)
+    refused = two("forget", given, "--yes", code=2).err
+    for part in (whole, whole[: len(whole) // 2]):
+        assert f"`frametally forget {hashlib.sha256(part).hexdigest()[:12]}` (source cam" in refused
+    two("forget", hashlib.sha256(whole).hexdigest()[:8], "--yes")
+    two.recount()
+    assert two.counts() == cut_alone.counts()
+    assert two.books()["overlapped"] == 0
+
+
+def test_recorder_files_that_overlap_count_and_track_as_the_file_that_was_not_cut(
+    house: Callable[[str], House], tmp_path: Path
+) -> None:
+    split, right = house("split"), house("right")
+    early = make_video(tmp_path / "early.mkv", range(45), codec="ffv1")
+    late = make_video(tmp_path / "late.mkv", range(35, 80), codec="ffv1")
+    split.run(late, SEVENTH)
+    said = split.run(early, START, code=1)
+    assert f"skipped {late}" in said.err.replace("\n", "")
+    assert "10:00:07Z to 2026-04-01 10:00:08Z" in said.err.replace("\n", "")
+    right.run(make_video(tmp_path / "whole.mkv", range(80), codec="ffv1"))
+    assert split.counts() == right.counts()
+    assert sum(objects or 0 for *_, objects in split.counts()[1]) == 1
+    assert split.books()["overlapped"] == 10
+
+
+def test_two_cameras_under_one_name_are_not_mixed(house: Callable[[str], House], tmp_path: Path) -> None:
+    both, first = house("both"), house("first")
+    one = make_video(tmp_path / "one.mkv", range(40), codec="ffv1")
+    other = make_video(tmp_path / "other.mkv", range(3, 30), codec="ffv1")
+    both.run(other)
+    both.run(one, code=1)
+    first.run(one)
+    assert both.counts() == first.counts()
