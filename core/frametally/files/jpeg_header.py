@@ -1,13 +1,32 @@
-"""What a JPEG's header says: without OpenCV, which not every stage has."""
+"""What a JPEG's markers say: without OpenCV, which not every stage has, and without decoding."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
 from frametally.errors import Poison
 
-_START_OF_IMAGE = b"\xff\xd8"
+START_OF_IMAGE = b"\xff\xd8"
 _NO_LENGTH = {0x01, *range(0xD0, 0xD8)}  # TEM and the restart markers stand alone
 _START_OF_FRAME = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # DHT, JPG and DAC share the range
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_BEHIND_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # neither a stuffed byte nor a restart
+
+# Each scan goes over all pixels again: the product bounds the time, some 0.7 ns for each scan of a pixel.
+_MOST_SCANS, _MOST_SCANNED_PIXELS = 100, 2_000_000_000
+_ALWAYS_ALLOWED_SCANS = 20  # a camera's or a browser's progressive JPEG has about 10
+# The shortest codes there can be, one for each coefficient that starts a block: in baseline and extended
+# JPEGs one of the DC and one of the AC coefficients, in progressive ones that of the DC coefficient.
+_LEAST_BITS_PER_BLOCK = {0xC0: 2, 0xC1: 2, 0xC2: 1}
+_BLOCK_PX = 8
+_MOST_PIECES = 10_000  # markers and fill bytes: a picture with much about it has some hundreds
+
+
+class _Marker(NamedTuple):
+    code: int
+    position: int
 
 
 def jpeg_size_px(data: bytes) -> tuple[int, int]:
@@ -18,22 +37,88 @@ def jpeg_size_px(data: bytes) -> tuple[int, int]:
     """
     if not data:
         raise Poison("the picture is empty (0 bytes)")
-    if data[:2] != _START_OF_IMAGE:
+    if data[:2] != START_OF_IMAGE:
         raise Poison("the picture is not a JPEG")
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF:  # fill byte
-            position += 1
-        elif marker in _NO_LENGTH:
-            position += 2
-        elif marker in _START_OF_FRAME:
-            height, width = (int.from_bytes(data[at : at + 2]) for at in (position + 5, position + 7))
-            if len(data) < position + 9 or not width or not height:
+    for marker in _markers(data):
+        if marker.code in _START_OF_FRAME:
+            width, height = _frame_size_px(data, marker.position)
+            if len(data) < marker.position + 9 or not width or not height:
                 break
             return width, height
-        elif marker in (_START_OF_SCAN, _END_OF_IMAGE):
+        if marker.code == _START_OF_SCAN:
             break
-        else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4])
     raise Poison("the JPEG's header is damaged")
+
+
+def check_scans(data: bytes) -> None:
+    """Refuse a JPEG that takes too long to decode, or that cannot hold the pixels that it claims.
+
+    Raises:
+        Poison: More scans than a picture of its size may have, or fewer bytes in them than any has; or its
+            header is damaged.
+    """
+    width_px, height_px = jpeg_size_px(data)
+    most = min(_MOST_SCANS, max(_ALWAYS_ALLOWED_SCANS, _MOST_SCANNED_PIXELS // (width_px * height_px)))
+    scans = first_scan = end = 0
+    least_bits = 0
+    for marker in _markers(data):
+        end = marker.position
+        if marker.code in _LEAST_BITS_PER_BLOCK:
+            least_bits = _LEAST_BITS_PER_BLOCK[marker.code] * _blocks(data, marker.position)
+        elif marker.code == _START_OF_SCAN:
+            scans += 1
+            first_scan = first_scan or marker.position
+            if scans > most:
+                raise Poison(f"its pixels come in more than {most} scans, which would take long to decode")
+    if first_scan and (end - first_scan) * 8 < least_bits:
+        raise Poison(
+            f"it is cut short: {end - first_scan} bytes cannot hold the {width_px}x{height_px} pixels of its"
+            " header"
+        )
+
+
+def _markers(data: bytes) -> Iterator[_Marker]:
+    """Yield a JPEG's markers up to its end, or to where it is damaged; then the end of the data.
+
+    Scans' pixels are passed over as a decoder does that looks for the next marker.
+
+    Raises:
+        Poison: It has more markers than a picture needs.
+    """
+    position = 2
+    pieces = 0
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        pieces += 1
+        if pieces > _MOST_PIECES:
+            raise Poison(f"the JPEG has more than {_MOST_PIECES} markers")
+        code = data[position + 1]
+        if code == 0xFF:  # fill byte
+            position += 1
+            continue
+        if code == _END_OF_IMAGE:
+            break
+        if code not in _NO_LENGTH:
+            yield _Marker(code, position)
+            position += int.from_bytes(data[position + 2 : position + 4])
+        position += 2
+        if code == _START_OF_SCAN:
+            behind = _BEHIND_SCAN.search(data, position)
+            position = behind.start() if behind else len(data)
+    yield _Marker(_END_OF_IMAGE, position)
+
+
+def _frame_size_px(data: bytes, position: int) -> tuple[int, int]:
+    height_px, width_px = (int.from_bytes(data[position + at : position + at + 2]) for at in (5, 7))
+    return width_px, height_px
+
+
+def _blocks(data: bytes, position: int) -> int:
+    """Return how many blocks of 8x8 samples the frame that begins at `position` has in all components."""
+    width_px, height_px = _frame_size_px(data, position)
+    samplings = data[position + 11 : position + 10 + 3 * data[position + 9] : 3]
+    factors = [(max(1, byte >> 4), max(1, byte & 15)) for byte in samplings]
+    most_across, most_down = (max((factor[at] for factor in factors), default=1) for at in (0, 1))
+    return sum(
+        -(-width_px * across // (most_across * _BLOCK_PX)) * -(-height_px * down // (most_down * _BLOCK_PX))
+        for across, down in factors
+    )

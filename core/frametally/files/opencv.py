@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frametally.errors import Poison
-from frametally.files.jpeg_header import jpeg_size_px
+from frametally.files.jpeg_header import START_OF_IMAGE, check_scans, jpeg_size_px
 
 __all__ = [
     "Pixels",
@@ -54,7 +54,8 @@ def decode_image(data: bytes, max_pixels: int) -> Pixels:
         Shape (height, width, 3), dtype uint8, channels blue, green, red.
 
     Raises:
-        Poison: Empty, not a JPEG, larger than `max_pixels`, cut short or damaged.
+        Poison: Empty, not a JPEG, larger than `max_pixels`, cut short or damaged, or one that would take
+            too long.
     """
     width_px, height_px = jpeg_size_px(data)
     if width_px * height_px > max_pixels:
@@ -91,10 +92,12 @@ def decode_pixels(data: bytes, reduction: Reduction = 1) -> Pixels:
             frequencies).
 
     Raises:
-        Poison: Empty, no known format, cut short or damaged.
+        Poison: Empty, no known format, cut short or damaged, or a JPEG that would take too long.
     """
     if not data:
         raise Poison("the picture is empty (0 bytes)")
+    if data.startswith(START_OF_IMAGE):
+        check_scans(data)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[reduction] | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
