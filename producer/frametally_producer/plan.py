@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from frametally.errors import Poison
 from frametally.process.reports import Progress, Skipped
+from frametally.process.retrying import GivenUp
 from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import (
     TimeClues,
@@ -21,7 +22,7 @@ from frametally_producer.reading.event_time import (
 )
 from frametally_producer.reading.footage import VideoToProduce
 from frametally_producer.reading.media_file import open_medium, why_unusable
-from frametally_producer.reading.picture_file import read_header
+from frametally_producer.reading.picture_reader import PictureReader
 from frametally_producer.reading.probe import Speed, probe
 from frametally_producer.reading.sampling import ALL, estimate_frames
 from frametally_producer.reading.video_file import Video, open_video
@@ -108,8 +109,11 @@ def plan(call: ProduceCall, *, progress: Progress) -> ProducePlan:
     start = call.start_of(footage)
     skipped = list(footage.skipped)
     by_source: dict[str, list[_File]] = {}
-    with SeenFiles(settings.data_dir, writing=False) as seen:
-        look = _Look(settings, seen, start)
+    with (
+        SeenFiles(settings.data_dir, writing=False) as seen,
+        PictureReader(call.should_stop) as pictures,
+    ):
+        look = _Look(settings, seen, start, pictures)
         files = [
             (path, medium.source_name, isinstance(medium, VideoToProduce))
             for medium in footage.media
@@ -121,12 +125,14 @@ def plan(call: ProduceCall, *, progress: Progress) -> ProducePlan:
             progress.update(done, len(files), str(path))
             try:
                 file = look.at_video(path, source_name) if is_video else look.at_picture(path, source_name)
+            except GivenUp:
+                break
             except (Poison, OSError) as error:
                 skipped.append(Skipped(str(path), why_unusable(error)))
             else:
                 by_source.setdefault(source_name, []).append(file)
         new = [file for of_source in by_source.values() for file in of_source if not file.known]
-        seconds, stored_bytes, measured = _estimate(new, settings, seen)
+        seconds, stored_bytes, measured = _estimate(new, settings, seen, pictures)
     sources = [_source(name, files_of, settings) for name, files_of in sorted(by_source.items())]
     return ProducePlan(sources, skipped, seconds, stored_bytes, measured)
 
@@ -134,10 +140,13 @@ def plan(call: ProduceCall, *, progress: Progress) -> ProducePlan:
 class _Look:
     """Looks at files: their headers, no more."""
 
-    def __init__(self, settings: Settings, seen: SeenFiles, start: datetime | None) -> None:
+    def __init__(
+        self, settings: Settings, seen: SeenFiles, start: datetime | None, pictures: PictureReader
+    ) -> None:
         self._settings = settings
         self._seen = seen
         self._start = start
+        self._pictures = pictures
         self._max_pixels = settings.max_image_megapixels * 1_000_000
 
     def at_video(self, path: Path, source_name: str) -> _File:
@@ -153,7 +162,7 @@ class _Look:
 
     def at_picture(self, path: Path, source_name: str) -> _File:
         with open_medium(path) as file:
-            header = read_header(file, max_pixels=self._max_pixels)
+            header = self._pictures.read_header(file, max_pixels=self._max_pixels)
         clues = TimeClues(path, header.recorded, "exif", path.stat().st_mtime_ns, 0)
         at_ms = find_event_time(clues, settings=self._settings).at_ms
         asked = asked_of(self._settings, source_name)
@@ -215,7 +224,7 @@ def _source(name: str, files: list[_File], settings: Settings) -> PlannedSource:
 
 
 def _estimate(
-    new: list[_File], settings: Settings, seen: SeenFiles
+    new: list[_File], settings: Settings, seen: SeenFiles, pictures: PictureReader
 ) -> tuple[float | None, float | None, str]:
     """Estimate the seconds and bytes of producing these, and say where the rates come from."""
     seconds = stored_bytes = 0.0
@@ -229,7 +238,8 @@ def _estimate(
             speed = Speed(rate.seconds / rate.pixels, 0.0, rate.stored_bytes / rate.frames)
             origins[kind] = "as measured in former runs here"
         else:
-            tried = probe([file.path for file in files], settings, are_videos=kind == "video")
+            paths = [file.path for file in files]
+            tried = probe(paths, settings, None if kind == "video" else pictures)
             if tried is None:
                 return None, None, "nothing could be measured"
             speed = tried

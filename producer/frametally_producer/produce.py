@@ -23,6 +23,7 @@ from frametally_producer.media.videos import produce_video
 from frametally_producer.reading.event_time import check_time_pattern
 from frametally_producer.reading.footage import PicturesToProduce, VideoToProduce
 from frametally_producer.reading.media_file import why_unusable
+from frametally_producer.reading.picture_reader import PictureReader
 from frametally_producer.writing.production import ProduceCall, Production
 from frametally_producer.writing.room import Room
 from frametally_producer.writing.seen_files import SeenFiles
@@ -93,7 +94,7 @@ def begin(
     patience = Patience(progress.say, call.should_stop)
     with contextlib.suppress(GivenUp):
         patience.until_done("the log", lambda: log.create_topic(settings.topic, settings.log_partitions))
-    with SeenFiles(settings.data_dir) as seen:
+    with SeenFiles(settings.data_dir) as seen, PictureReader(lambda: patience.stopping) as pictures:
         yield Production(
             call=call,
             store=store,
@@ -102,6 +103,7 @@ def begin(
             patience=patience,
             room=Room(settings, patience),
             seen=seen,
+            pictures=pictures,
             tally=Tally(on_standing),
         )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from frametally.files.opencv import cv2
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement
 from frametally_producer.reading.pixels import encode_jpeg
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 SHA256 = "ab" * 32
 
 
-def new_frame(index: int) -> NewFrame:
+def new_frame(index: int, refused: Callable[[str], None] = pytest.fail) -> NewFrame:
     return NewFrame(
         media=SHA256,
         file_sha256=SHA256,
@@ -30,6 +32,7 @@ def new_frame(index: int) -> NewFrame:
         captured_at_ms=index * 100,
         time_source="exif",
         pixels=np.full((48, 64, 3), index % 256, np.uint8),
+        refused=refused,
     )
 
 
@@ -47,6 +50,22 @@ class Writing:
 
     def note(self, announcements: list[FrameAnnouncement]) -> None:
         self.noted.append([announcement.frame_index for announcement in announcements])
+
+
+def test_a_frame_that_cannot_be_encoded_is_left_out_and_said_and_the_others_are_announced(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_one(extension: str, image: np.ndarray, options: list[int]) -> tuple[bool, np.ndarray]:
+        return (False, np.empty(0, np.uint8)) if image[0, 0, 0] == 3 else encode(extension, image, options)
+
+    encode = cv2.imencode
+    monkeypatch.setattr(cv2, "imencode", refuse_one)
+    refused: list[str] = []
+    with Writing(bench).writer as writer:
+        for index in range(10):
+            writer.add(new_frame(index, refused.append))
+    assert bench.announced() == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert refused == ["cannot be encoded as a JPEG of 64x48 pixels; convert it"]
 
 
 def test_announcements_keep_the_order_of_the_frames(bench: Bench) -> None:

@@ -8,14 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.files.opencv import decode_image
+from frametally.files.opencv import cv2, decode_image
 from frametally.media.manifests import pictures_identity
+from frametally_producer.reading import media_file
 
 if TYPE_CHECKING:
     from tests.producer.conftest import Bench
@@ -313,3 +316,45 @@ def test_in_whatever_portions_pictures_come_each_is_announced_once(
     assert len(paths) == len(set(paths)) == len(set().union(*portions))
     assert sum(manifest.frames_announced for manifest in bench.manifests()) == len(paths)
     assert {manifest.state for manifest in bench.manifests()} <= {"complete"}
+
+
+@pytest.mark.parametrize("size_px", [(65_501, 1), (1, 65_535)])
+def test_a_side_too_long_for_a_jpeg_is_one_line_and_the_others_are_counted(
+    bench: Bench, make_picture: Callable[..., Path], size_px: tuple[int, int]
+) -> None:
+    for index in range(5):
+        make_picture(f"pics/{index}.jpg", taken=f"2026:05:01 12:00:0{index}", offset="+00:00", index=index)
+    wide = bench.folder / "pics/2.png"
+    Image.new("RGB", size_px).save(wide)
+    os.utime(wide, (NOON_MS // 1000 + 86_400, NOON_MS // 1000 + 86_400))
+    report = bench.produce(bench.folder / "pics")
+    assert report.frames_announced == 5
+    [skipped] = report.skipped
+    assert skipped.name == str(wide)
+    assert skipped.reason.endswith("a JPEG's sides have at most 65500; --max-side-px 65500 shrinks it")
+    assert [(m.state, m.frames_expected) for m in bench.manifests()] == [("complete", 5)], "nothing is due"
+    shrunk = bench.produce(bench.folder / "pics", max_side_px=65_500)
+    assert (shrunk.frames_announced, shrunk.frames_known, shrunk.skipped) == (1, 5, [])
+
+
+def test_pictures_that_cannot_be_encoded_are_a_line_each_and_leave_nothing_due(
+    bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_picture("pics/a.jpg", **NOON)
+    with monkeypatch.context() as patch:
+        patch.setattr(cv2, "imencode", lambda *given: (False, np.empty(0, np.uint8)))
+        report = bench.produce(bench.folder / "pics")
+    assert [skipped.name for skipped in report.skipped] == [str(bench.folder / "pics/a.jpg")]
+    assert [(m.state, m.frames_expected) for m in bench.manifests()] == [("complete", 0)]
+    assert bench.produce(bench.folder / "pics").frames_announced == 1
+
+
+def test_a_file_too_large_for_a_picture_is_refused_by_its_size_before_it_is_read(
+    bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_picture("pics/a.jpg", **NOON)
+    with path.open("r+b") as file:
+        file.truncate(10 << 30)  # sparse
+    monkeypatch.setattr(media_file.hashlib, "sha256", lambda: pytest.fail("it is hashed"))
+    [skipped] = bench.produce(bench.folder / "pics").skipped
+    assert "is larger than a picture of 64x48 pixels can be" in skipped.reason

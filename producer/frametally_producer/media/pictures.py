@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from frametally.records import FrameAnnouncement, MediaManifest, TimeSource
 from frametally_producer.reading.event_time import EventTime, TimeClues, find_event_time
 from frametally_producer.reading.footage import PicturesToProduce
 from frametally_producer.reading.media_file import open_medium, sha256_of, why_unusable
-from frametally_producer.reading.picture_file import read_header, read_pixels
+from frametally_producer.reading.pixels import check_sides
 from frametally_producer.reading.sampling import ALL
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_producer.writing.manifest import Forgotten, ManifestKeeper, load_manifest, picture_name
@@ -69,6 +70,7 @@ class _Day:
     def __init__(self, keeper: ManifestKeeper) -> None:
         self.keeper = keeper
         self.new: set[str] = set()
+        self.refused = False
         self._known = len(keeper.pictures)
 
     @property
@@ -103,7 +105,8 @@ class _Days:
             return None
         with open_medium(path) as file:
             before = os.fstat(file.fileno())
-            header = read_header(file, max_pixels=production.max_pixels)
+            header = production.pictures.read_header(file, max_pixels=production.max_pixels)
+            check_sides(header.width_px, header.height_px, production.settings.max_side_px)
             clues = TimeClues(path, header.recorded, "exif", before.st_mtime_ns, 0)
             found = find_event_time(clues, settings=production.settings)
             file_sha256 = sha256_of(file)
@@ -123,7 +126,7 @@ class _Days:
                 return None
             if name in day.new:  # the same picture of the same time, twice in the folder
                 return None
-            pixels = read_pixels(file, header)
+            pixels = production.pictures.read_pixels(file, header)
         self._take(day, name, path, found)
         self.frames_new += 1
         self.pixels += header.width_px * header.height_px
@@ -135,8 +138,15 @@ class _Days:
             captured_at_ms=found.at_ms,
             time_source=found.time_source,
             pixels=pixels,
+            refused=partial(self._refuse, day, name, path),
             keep_in=extracted_dir and extracted_dir / self._source,
         )
+
+    def _refuse(self, day: _Day, name: str, path: Path, why: str) -> None:
+        day.new.discard(name)
+        day.refused = True
+        self.frames_new -= 1
+        self._production.skip(str(path), why)
 
     def note(self, announcements: list[FrameAnnouncement]) -> None:
         """Note that these have been announced."""
@@ -159,7 +169,7 @@ class _Days:
     def complete(self) -> None:
         """Finish the manifests: all pictures have been announced."""
         for sha256, day in self._days.items():
-            if day.new or (day.keeper.pictures and day.keeper.manifest.state == "producing"):
+            if day.new or day.refused or (day.keeper.pictures and day.keeper.manifest.state == "producing"):
                 day.keeper.write()
             if day.keeper.pictures:
                 self._production.media[sha256] = day.keeper.manifest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from frametally.errors import Poison
 from frametally.media.manifests import media_of
@@ -93,7 +94,7 @@ class VideoWork:
                 captured_at_ms = checked_ms(start_ms + frame.offset_ms)
                 pixels = opened.pixels(frame.frame)
             except Poison as error:
-                opened.damage.append(f"frame {frame.frame_index}: {error}")
+                self._refuse(frame.frame_index, str(error))
                 return
             yield NewFrame(
                 media=media,
@@ -103,7 +104,11 @@ class VideoWork:
                 captured_at_ms=captured_at_ms,
                 time_source=medium.time_source,
                 pixels=pixels,
+                refused=partial(self._refuse, frame.frame_index),
             )
+
+    def _refuse(self, frame_index: int, why: str) -> None:
+        self._opened.damage.append(f"frame {frame_index}: {why}")
 
     def _note(self, announcements: list[FrameAnnouncement]) -> None:
         self._keeper.note(announcements)

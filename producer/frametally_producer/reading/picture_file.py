@@ -47,13 +47,16 @@ def read_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
     """Read the header of the picture in `file`; no pixel is decoded.
 
     Raises:
-        Poison: No picture, or one with more than `max_pixels`.
+        Poison: No picture, one with more than `max_pixels`, or a file far larger than its pixels can be.
     """
+    size_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, about damaged EXIF
         try:
             picture = Image.open(file, formats=_FORMATS)
+        except MemoryError:
+            raise
         except Exception as error:  # a parser before hostile bytes: whatever it raises, the picture is bad
             raise Poison(
                 "is no picture (JPEG, PNG, WebP, BMP and TIFF are read), or a damaged one; "
@@ -65,6 +68,9 @@ def read_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
                 f"has {width_px}x{height_px} pixels, {max_pixels // 1_000_000} million are allowed; "
                 f"shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
             )
+        most_bytes = width_px * height_px * _MOST_BYTES_PER_PIXEL + _MOST_OTHER_BYTES
+        if size_bytes > most_bytes:
+            raise Poison(f"is larger than a picture of {width_px}x{height_px} pixels can be; export it again")
         orientation, recorded = _read_exif(picture)
     # OpenCV turns a TIFF while decoding it, whatever it is asked.
     return PictureHeader(width_px, height_px, UPRIGHT if picture.format == "TIFF" else orientation, recorded)
@@ -74,13 +80,9 @@ def read_pixels(file: BufferedReader, header: PictureHeader) -> Pixels:
     """Decode the picture, upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
 
     Raises:
-        Poison: The file is far larger than its pixels can be, cut short or damaged.
+        Poison: Cut short or damaged, or a JPEG that would take too long.
     """
     file.seek(0)
-    most_bytes = header.width_px * header.height_px * _MOST_BYTES_PER_PIXEL + _MOST_OTHER_BYTES
-    if os.fstat(file.fileno()).st_size > most_bytes:
-        size = f"{header.width_px}x{header.height_px}"
-        raise Poison(f"is larger than a picture of {size} pixels can be; export it again")
     try:
         pixels = decode_pixels(file.read())
     except Poison as error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from frametally.errors import Poison
 from frametally.files.opencv import Pixels, cv2
 
 UPRIGHT = 1
+_MOST_SIDE_PX = 65_500  # that libjpeg encodes
 
 # What makes each orientation upright: swap x and y, then mirror left and right, then top and bottom.
 _STEPS: dict[int, tuple[bool, bool, bool]] = {
@@ -58,6 +60,33 @@ def shrink(image: Pixels, max_side_px: int) -> Pixels:
 
 
 def encode_jpeg(image: Pixels, quality: int) -> bytes:
-    """Encode `image` (height, width, 3; uint8; blue, green, red) as a JPEG, the same bytes every time."""
-    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    """Encode `image` (height, width, 3; uint8; blue, green, red) as a JPEG, the same bytes every time.
+
+    Raises:
+        Poison: OpenCV cannot.
+    """
+    height_px, width_px = image.shape[:2]
+    check_sides(width_px, height_px, 0)
+    try:
+        is_encoded, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    except cv2.error as error:
+        raise Poison(
+            f"cannot be encoded as a JPEG: {error.err or 'OpenCV refuses it'}; convert it"
+        ) from error
+    if not is_encoded:
+        raise Poison(f"cannot be encoded as a JPEG of {width_px}x{height_px} pixels; convert it")
     return data.tobytes()
+
+
+def check_sides(width_px: int, height_px: int, max_side_px: int) -> None:
+    """Refuse a picture that, shrunk to `max_side_px` (0: as it is), has a side too long for a JPEG.
+
+    Raises:
+        Poison: It has.
+    """
+    longest_px = max(width_px, height_px)
+    if min(longest_px, max_side_px or longest_px) > _MOST_SIDE_PX:
+        raise Poison(
+            f"has {width_px}x{height_px} pixels, and a JPEG's sides have at most {_MOST_SIDE_PX}; "
+            f"--max-side-px {_MOST_SIDE_PX} shrinks it"
+        )

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
+from frametally.process.retrying import GivenUp
 from frametally.settings.loading import Settings
 from frametally_producer.reading.media_file import open_medium
-from frametally_producer.reading.picture_file import read_header, read_pixels
+from frametally_producer.reading.picture_reader import PictureReader
 from frametally_producer.reading.pixels import encode_jpeg, shrink
 from frametally_producer.reading.sampling import Sampler
 from frametally_producer.reading.video_file import open_video
@@ -51,8 +52,10 @@ class _Trial:
         self.stored_bytes += len(data)
 
 
-def probe(paths: Sequence[Path], settings: Settings, *, are_videos: bool) -> Speed | None:
-    """Measure the cost of such videos or pictures: the first, a middle and the last are tried, a second each.
+def probe(paths: Sequence[Path], settings: Settings, pictures: PictureReader | None) -> Speed | None:
+    """Measure the cost of such pictures, or of videos if there is no reader of pictures.
+
+    The first, a middle and the last are tried, a second each.
 
     None if nothing could be measured.
     """
@@ -60,8 +63,11 @@ def probe(paths: Sequence[Path], settings: Settings, *, are_videos: bool) -> Spe
     for path in dict.fromkeys(paths[at * (len(paths) - 1) // (_FILES - 1)] for at in range(_FILES)):
         try:
             _try_hash(path, trial)
-            (_try_video if are_videos else _try_picture)(path, trial)
-        except (Poison, OSError):
+            if pictures is None:
+                _try_video(path, trial)
+            else:
+                _try_picture(path, trial, pictures)
+        except (Poison, OSError, GivenUp):
             continue
     if not trial.pixels or not trial.frames or not trial.hashed_bytes:
         return None
@@ -92,10 +98,10 @@ def _try_video(path: Path, trial: _Trial) -> None:
         trial.seconds += time.monotonic() - began_s
 
 
-def _try_picture(path: Path, trial: _Trial) -> None:
+def _try_picture(path: Path, trial: _Trial, pictures: PictureReader) -> None:
     began_s = time.monotonic()
     with open_medium(path) as file:
-        header = read_header(file, max_pixels=trial.max_pixels)
-        trial.store(read_pixels(file, header))
+        header = pictures.read_header(file, max_pixels=trial.max_pixels)
+        trial.store(pictures.read_pixels(file, header))
     trial.pixels += header.width_px * header.height_px
     trial.seconds += time.monotonic() - began_s

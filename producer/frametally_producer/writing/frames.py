@@ -43,6 +43,7 @@ class NewFrame(NamedTuple):
         captured_at_ms: Event time.
         time_source: Where that came from.
         pixels: Upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
+        refused: Told why, if it cannot be encoded; then it is left out.
         keep_in: Folder in which the stored picture is also kept as a file, or None.
     """
 
@@ -53,6 +54,7 @@ class NewFrame(NamedTuple):
     captured_at_ms: int
     time_source: TimeSource
     pixels: Pixels
+    refused: Callable[[str], None]
     keep_in: Path | None = None
 
 
@@ -83,7 +85,7 @@ class FrameWriter:
         self._log = log
         self._on_announced = on_announced
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="frame-writer")
-        self._putting: deque[Future[FrameAnnouncement]] = deque()
+        self._putting: deque[tuple[Future[FrameAnnouncement], Callable[[str], None]]] = deque()
         self._batch: list[FrameAnnouncement] = []
         self._batch_since_s = 0.0
 
@@ -96,7 +98,7 @@ class FrameWriter:
             GivenUp: It was away when a stop was asked for.
             Misconfigured: The store, the log or `keep_in` cannot be written.
         """
-        self._putting.append(self._pool.submit(self._put, frame))
+        self._putting.append((self._pool.submit(self._put, frame), frame.refused))
         if len(self._putting) > _IN_FLIGHT:
             self._collect_one()
         if self._batch and (
@@ -129,7 +131,13 @@ class FrameWriter:
 
     def _collect_one(self) -> None:
         # What cannot be put stays the first: nothing behind it is announced before it.
-        announcement = self._putting[0].result()
+        putting, refused = self._putting[0]
+        try:
+            announcement = putting.result()
+        except Poison as error:
+            self._putting.popleft()
+            refused(str(error))
+            return
         self._putting.popleft()
         if not self._batch:
             self._batch_since_s = time.monotonic()

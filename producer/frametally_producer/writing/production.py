@@ -20,6 +20,7 @@ from frametally.records import FrameAnnouncement, MediaManifest
 from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import parse_start_time
 from frametally_producer.reading.footage import Footage, PicturesToProduce, find_footage
+from frametally_producer.reading.picture_reader import PictureReader
 from frametally_producer.writing.frames import FrameWriter
 from frametally_producer.writing.room import Room
 from frametally_producer.writing.seen_files import SeenFiles
@@ -76,6 +77,7 @@ class Production:
     Attributes:
         patience: Waits for a store or a log that is away, until a stop is asked for.
         seen: What is remembered of files.
+        pictures: Reads pictures, within bounds.
         tally: How far this call has come.
         media: Manifests of the media met, by identity.
         frames_known: Frames asked for that an earlier call had announced.
@@ -92,6 +94,7 @@ class Production:
     patience: Patience
     room: Room
     seen: SeenFiles
+    pictures: PictureReader
     tally: Tally
     media: dict[str, MediaManifest] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
