@@ -76,6 +76,19 @@ def without_segment(data: bytes, marker: bytes) -> bytes:
     return data
 
 
+def many_scans(scans: int) -> bytes:
+    """A progressive JPEG of 7000x7000 pixels, the last scan of which is there again and again."""
+    data = saved(Image.new("L", (7000, 7000), 90), "JPEG", progressive=True)
+    return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * scans + data[-2:]
+
+
+def same_bytes(count: int) -> bytes:
+    """A TIFF of 4,000 unknown entries, each of which says that these bytes are its value."""
+    far = 1 << 16
+    entries = dict.fromkeys(range(40_000, 44_000), (1, count, far))
+    return tiff(tiff_entries(16, 16, t273=(4, 1, far)) | entries).ljust(far, b"\0") + bytes(count)
+
+
 def bmp(width: int, height: int, body: bytes, *, compression: int = 0, bits: int = 24) -> bytes:
     """A BMP of those claims and that data."""
     palette = b"\0\0\0\0" * 256 if bits == 8 else b""
@@ -130,6 +143,8 @@ def poison_pictures() -> dict[str, tuple[bytes, Outcome]]:
     plain = zlib.compress((b"\0" + bytes(64 * 3)) * 48)
     bomb = zlib.compress(bytes(300_000_000), 9)
     text = zlib.compress(b"a" * 200_000_000, 9)
+    texts = chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(b"a" * 7_900_000, 9))
+    profile = chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1_000_000), 9))
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.jpg", bytes(100_000_000))
@@ -153,7 +168,10 @@ def poison_pictures() -> dict[str, tuple[bytes, Outcome]]:
         "cut-in-header.jpg": (jpeg[:30], "skipped"),
         "half-progressive.jpg": (progressive[: len(progressive) // 2], "skipped"),
         "claims-65535.jpg": (resized_jpeg(jpeg, 65_535, 65_535), "skipped"),
-        "claims-6000.jpg": (resized_jpeg(jpeg, 6000, 4000), "whole"),
+        "claims-6000.jpg": (resized_jpeg(jpeg, 6000, 4000), "skipped"),
+        "claims-7000.jpg": (resized_jpeg(jpeg, 7000, 7000), "skipped"),
+        "500-scans.jpg": (many_scans(500), "skipped"),
+        "markers.jpg": (jpeg[:2] + b"\xff\xfe\0\2" * 1_000_000 + jpeg[2:], "skipped"),
         "no-width.jpg": (resized_jpeg(jpeg, 0, 48), "skipped"),
         "no-height.jpg": (resized_jpeg(jpeg, 64, 0), "skipped"),
         "no-tables.jpg": (without_segment(jpeg, b"\xff\xdb"), "skipped"),
@@ -179,6 +197,11 @@ def poison_pictures() -> dict[str, tuple[bytes, Outcome]]:
         "too-much-data.png": (png(64, 48, bomb), "whole"),
         "text-bomb.png": (png(64, 48, plain, more=chunk(b"zTXt", b"a\0\0" + text)), "skipped"),
         "profile-bomb.png": (png(64, 48, plain, more=chunk(b"iCCP", b"a\0\0" + text)), "skipped"),
+        "texts-behind.png": (
+            png(64, 48, plain).removesuffix(chunk(b"IEND", b"")) + texts * 1000 + chunk(b"IEND", b""),
+            "skipped",
+        ),
+        "profiles.png": (png(64, 48, plain, more=profile * 5000), "skipped"),
         "wrong-sum.png": (good_png[:-20] + b"\0\0\0\0" + good_png[-16:], "skipped"),
         "half.png": (good_png[: len(good_png) // 2], "skipped"),
         "no-palette.png": (png(64, 48, zlib.compress((b"\0" + bytes(64)) * 48), colour=3), "skipped"),
@@ -203,6 +226,7 @@ def poison_pictures() -> dict[str, tuple[bytes, Outcome]]:
             tiff(tiff_entries(16, 16, t259=(3, 1, 8), t279=(4, 1, len(bomb))), bomb),
             "whole",
         ),
+        "same-bytes.tif": (same_bytes(30_000_000), "skipped"),
         "gif.jpg": (saved(image, "GIF"), "skipped"),
         "archive.jpg": (zipped.getvalue(), "skipped"),
         "document.jpg": (b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\n", "skipped"),
@@ -216,8 +240,9 @@ def video(
     codec: str = "mpeg4",
     pix_fmt: str = "yuv420p",
     size_px: tuple[int, int] = (64, 48),
+    most: int = 255,
 ) -> bytes:
-    """A video with a frame at each time, or that many a tenth of a second apart."""
+    """A video with a frame at each time, or that many a tenth of a second apart; of noise up to `most`."""
     times_ms = [100 * index for index in range(times_ms)] if isinstance(times_ms, int) else times_ms
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=kind) as container:
@@ -226,7 +251,7 @@ def video(
         stream.codec_context.time_base = Fraction(1, 10)
         container.start_encoding()
         for index, time_ms in enumerate(times_ms):
-            noise = np.random.default_rng(index).integers(0, 255, (size_px[1], size_px[0], 3), np.uint8)
+            noise = np.random.default_rng(index).integers(0, most, (size_px[1], size_px[0], 3), np.uint8)
             frame = av.VideoFrame.from_ndarray(noise, format="rgb24")
             frame.time_base, frame.pts = Fraction(1, 10), time_ms // 100
             container.mux(stream.encode(frame))
@@ -266,6 +291,23 @@ def outside(data: bytes, canary: Path) -> bytes:
         size = struct.unpack(">I", data[where : where + 4])[0]
         data = data[:where] + struct.pack(">I", size + grown) + data[where + 4 :]
     return data
+
+
+def wide_frames(blocks: int) -> bytes:
+    """An MP4 of H.264 whose parameter set (ITU-T H.264, 7.3.2.1.1) claims so many times 16 pixels a side."""
+    data = video(3, kind="mp4", codec="libx264")
+    at = data.index(b"avcC") + 12
+    length = struct.unpack(">H", data[at - 2 : at])[0]
+    bits = "".join(f"{byte:08b}" for byte in data[at : at + length].replace(b"\0\0\3", b"\0\0"))
+    # Behind profile and level: identity, chroma, two depths, 2 flags, frame numbers, two of order, frames, 1.
+    place = 32
+    for flags in (0, 0, 0, 0, 2, 0, 0, 0, 0, 1):
+        place += flags or 2 * (bits.index("1", place) - place) + 1
+    claim = f"{blocks:b}"
+    side = "0" * (len(claim) - 1) + claim
+    whole_frames_without_more = "11001"
+    changed = (bits[:place] + side + side + whole_frames_without_more).ljust(8 * length, "0")
+    return data[:at] + int(changed, 2).to_bytes(length) + data[at + length :]
 
 
 def huge_frames() -> bytes:
@@ -359,6 +401,11 @@ def poison_videos(canary: Path, port: int) -> dict[str, tuple[bytes, Outcome]]:
         "all-at-once.mkv": (video([0, 100, 200, 300], kind="matroska"), "whole"),
         "backwards.ts": (later + stream, "whole"),
         "other-size.ts": (stream + other, "whole"),
+        "grows-to-8000.ts": (
+            video(kind="mpegts") + video(2, kind="mpegts", size_px=(8000, 6000), most=1),
+            "part",
+        ),
+        "claims-16000.mp4": (wide_frames(1000), "skipped"),
         "deep-colours.mkv": (video(kind="matroska", codec="ffv1", pix_fmt="gbrp16le"), "whole"),
         "all-colours.mkv": (video(kind="matroska", codec="ffv1", pix_fmt="yuva444p"), "whole"),
         "grey.mkv": (video(kind="matroska", codec="ffv1", pix_fmt="gray12le"), "whole"),

@@ -66,6 +66,7 @@ def produce_one(path: Path, data_dir: Path) -> dict[str, object]:
         "outcome": outcome_of(code, out.getvalue(), err.getvalue()),
         "why": err.getvalue(),
         "peak_mb": (_memory_kb("VmHWM") - before_kb) / 1024,
+        "most_mb_of_readers": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
     }
 
 
@@ -180,6 +181,8 @@ def test_no_file_takes_much_memory(produced: Any) -> None:
         if max(r["peak_mb"], r.get("decode", {}).get("peak_mb", 0)) > MOST_MB
     }
     assert large == {}
+    # Pictures are read in processes of their own, 60 MB of which are Python and OpenCV.
+    assert max(r["most_mb_of_readers"] for r in results) < MOST_MB + 60
 
 
 def test_the_consumers_decoder_takes_jpegs_only_and_names_what_is_wrong_with_the_others(

@@ -68,6 +68,18 @@ def test_a_frame_that_cannot_be_encoded_is_left_out_and_said_and_the_others_are_
     assert refused == ["cannot be encoded as a JPEG of 64x48 pixels; convert it"]
 
 
+def test_large_frames_wait_by_their_size_and_the_largest_goes_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame_bytes = new_frame(0).pixels.nbytes
+    for most_bytes, most_frames in [(frame_bytes - 1, 0), (2 * frame_bytes, 2), (100 * frame_bytes, 4)]:
+        monkeypatch.setattr(frames, "_IN_FLIGHT_BYTES", most_bytes)
+        with Writing(bench).writer as writer:
+            for index in range(10):
+                writer.add(new_frame(index))
+                assert len(writer._putting) == min(index + 1, most_frames)
+
+
 def test_announcements_keep_the_order_of_the_frames(bench: Bench) -> None:
     writing = Writing(bench)
     with writing.writer as writer:

@@ -13,6 +13,7 @@ import pytest
 from av.stream import Disposition
 
 from frametally.errors import Poison
+from frametally_producer.reading import video_file
 from frametally_producer.reading.video_file import Video, open_video
 
 MAX_PIXELS = 1_000_000
@@ -288,6 +289,30 @@ def test_a_video_with_too_many_pixels_a_frame_is_refused_before_decoding(
     with pytest.raises(Poison, match="64x48 pixels a frame") as refused:
         read(make_video(), max_pixels=3000)
     assert "FRAMETALLY_MAX_IMAGE_MEGAPIXELS" in str(refused.value)
+
+
+def test_frames_too_large_to_learn_their_size_from_are_damage_that_names_the_bound(
+    make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_file, "_ROUNDING_PIXELS", 0)
+    frames, damage = read(make_video(), max_pixels=3000)
+    assert frames == []
+    assert any("more pixels than FRAMETALLY_MAX_IMAGE_MEGAPIXELS" in line for line in damage)
+
+
+def test_frames_may_grow_to_what_a_camera_films_but_not_to_the_largest_picture(
+    make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_file, "_GROWN_PIXELS", 640 * 480)
+    small = make_video("small.ts", 10, codec="mpeg2video", fps=25).read_bytes()
+    for size_px, least, most in [((640, 480), 16, 20), ((656, 480), 1, 10)]:
+        other = make_video("other.ts", 10, codec="mpeg2video", fps=25, size_px=size_px)
+        large = len(read(other, 50_000_000)[0])
+        assert large == 10, "its first size is allowed, whatever it is"
+        other.write_bytes(small + other.read_bytes())
+        frames, damage = read(other, 50_000_000)
+        assert least <= len(frames) <= most
+        assert any("damaged" in line for line in damage) == (most == 10)
 
 
 def test_frames_that_grow_too_large_on_the_way_are_left_out(make_video: Callable[..., Path]) -> None:

@@ -35,6 +35,10 @@ _FFMPEG_TIME_BASE = Fraction(1, 1_000_000)
 _HEAD_BYTES = 400
 # A video whose frames end this much before the length that it states was cut short.
 _MISSING_S, _MISSING_PART = Fraction(1), Fraction(1, 20)
+_GROWN_PIXELS = 9_000_000
+"""What a stream's frames may grow to: 4096x2160, or their first size where that is more."""
+_ROUNDED_PX = 64  # a row's, when FFmpeg counts
+_ROUNDING_PIXELS = _ROUNDED_PX << 14
 
 
 def container_format(head: bytes) -> str:
@@ -104,6 +108,8 @@ def open_video(file: BufferedReader, *, max_pixels: int) -> Iterator[Video]:
             # No protocol has this name, so whatever a container refers to outside itself stays unread.
             container_options={"protocol_whitelist": "none"},
             metadata_errors="replace",
+            # For the frames that FFmpeg decodes to learn what the streams are.
+            options={"max_pixels": str(max_pixels + _ROUNDING_PIXELS)},
         )
     except (av.FFmpegError, OSError, ValueError) as error:
         raise Poison(
@@ -134,12 +140,15 @@ class Video:
         if stream.codec_context is None:
             raise Poison("holds pictures in a code that is not known here; convert it, to H.264 for example")
         size = stream.codec_context.width, stream.codec_context.height
-        if size[0] * size[1] > max_pixels:
+        pixels = size[0] * size[1]
+        if pixels > max_pixels:
             raise Poison(
                 f"has {size[0]}x{size[1]} pixels a frame, {max_pixels // 1_000_000} million are allowed; "
                 f"shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
             )
-        stream.codec_context.options = {"max_pixels": str(max_pixels)}  # also for what the frames claim later
+        # For what the frames claim later: larger ones count as damaged pieces.
+        most_pixels = max(-(-size[0] // _ROUNDED_PX) * _ROUNDED_PX * size[1], min(max_pixels, _GROWN_PIXELS))
+        stream.codec_context.options = {"max_pixels": str(most_pixels)}
         self.recorded = _creation_time(container.metadata) or _creation_time(stream.metadata)
         self.duration_s = _stated_length_s(container, stream)
         self.frames_stated = stream.frames if stream.frames > 0 else None
@@ -191,7 +200,11 @@ class Video:
                 bad_pieces += frame.is_corrupt
                 yield frame
         if bad_pieces:
-            self.damage.append(f"{bad_pieces} pieces of it are damaged")
+            # FFmpeg tells no size where it was let decode none of the frames.
+            too_large = (
+                "" if all(self.size_px) else ", or have more pixels than FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
+            )
+            self.damage.append(f"{bad_pieces} pieces of it are damaged{too_large}")
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream] | None]:
         """Yield packets up to the end, or to where reading fails; then None, for the last frames."""

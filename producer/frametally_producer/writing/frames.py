@@ -23,8 +23,8 @@ from frametally.settings.loading import Settings
 from frametally_producer.reading.pixels import encode_jpeg, shrink
 
 _WORKERS = 2
-_IN_FLIGHT = 4
-"""Frames that wait to be encoded and put: what bounds memory."""
+_IN_FLIGHT, _IN_FLIGHT_BYTES = 4, 64 << 20
+"""Frames that wait to be encoded and put, and their pixels: what bounds memory. A larger one goes alone."""
 
 _END_OF_JPEG = b"\xff\xd9"
 
@@ -58,6 +58,14 @@ class NewFrame(NamedTuple):
     keep_in: Path | None = None
 
 
+class _Putting(NamedTuple):
+    """A frame that is on its way into the store."""
+
+    announcement: Future[FrameAnnouncement]
+    pixel_bytes: int
+    refused: Callable[[str], None]
+
+
 class FrameWriter:
     """Stores and announces frames, in this order of effects.
 
@@ -85,7 +93,7 @@ class FrameWriter:
         self._log = log
         self._on_announced = on_announced
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="frame-writer")
-        self._putting: deque[tuple[Future[FrameAnnouncement], Callable[[str], None]]] = deque()
+        self._putting: deque[_Putting] = deque()
         self._batch: list[FrameAnnouncement] = []
         self._batch_since_s = 0.0
 
@@ -98,8 +106,9 @@ class FrameWriter:
             GivenUp: It was away when a stop was asked for.
             Misconfigured: The store, the log or `keep_in` cannot be written.
         """
-        self._putting.append((self._pool.submit(self._put, frame), frame.refused))
-        if len(self._putting) > _IN_FLIGHT:
+        putting = self._pool.submit(self._put, frame)
+        self._putting.append(_Putting(putting, frame.pixels.nbytes, frame.refused))
+        while len(self._putting) > _IN_FLIGHT or sum(p.pixel_bytes for p in self._putting) > _IN_FLIGHT_BYTES:
             self._collect_one()
         if self._batch and (
             len(self._batch) >= _ANNOUNCE_FRAMES or time.monotonic() - self._batch_since_s >= _ANNOUNCE_S
@@ -131,12 +140,12 @@ class FrameWriter:
 
     def _collect_one(self) -> None:
         # What cannot be put stays the first: nothing behind it is announced before it.
-        putting, refused = self._putting[0]
+        first = self._putting[0]
         try:
-            announcement = putting.result()
+            announcement = first.announcement.result()
         except Poison as error:
             self._putting.popleft()
-            refused(str(error))
+            first.refused(str(error))
             return
         self._putting.popleft()
         if not self._batch:
