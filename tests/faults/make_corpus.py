@@ -310,6 +310,21 @@ def wide_frames(blocks: int) -> bytes:
     return data[:at] + int(changed, 2).to_bytes(length) + data[at + length :]
 
 
+def slow_frames(scans: int) -> bytes:
+    """An AVI of Motion JPEG of 7000x7000 pixels, each frame of which has that many scans: some 5 ms each."""
+    jpeg = many_scans(scans)
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="avi") as container:
+        stream = container.add_stream("mjpeg", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 7000, 7000, "yuvj420p"
+        for index in range(2):
+            packet = av.Packet(jpeg)
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1), True
+            packet.pts = packet.dts = index
+            container.mux(packet)
+    return buffer.getvalue()
+
+
 def huge_frames() -> bytes:
     """An AVI of Motion JPEG of 64x48 whose frames claim 20,000x20,000 pixels."""
     data = video(3, kind="avi", codec="mjpeg", pix_fmt="yuvj420p")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -14,6 +15,12 @@ import pytest
 
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments, read_segment
+
+sys.path.insert(0, str(Path(__file__).parent))
+try:
+    from make_corpus import slow_frames
+finally:
+    sys.path.pop(0)
 
 if TYPE_CHECKING:
     from tests.faults.conftest import Deployment, Stage
@@ -76,6 +83,23 @@ def test_sigterm_in_the_middle_of_a_detection_that_takes_too_long_ends_with_0_wi
     deployment.run("consume", "--until-caught-up")
     with closing(deployment.store()) as store:
         assert len(detected(store)) == 120
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
+    deploy: Callable[..., Deployment], tmp_path: Path, wait_until: Callable[..., None], number: signal.Signals
+) -> None:
+    slow = tmp_path / "gate" / "slow.avi"
+    slow.parent.mkdir()
+    slow.write_bytes(slow_frames(20_000))
+    producer = deploy("deaf").start("produce", slow)
+    said = producer.output
+    wait_until(lambda: said.exists() and "modification date" in said.read_text(), "decoding has begun")
+    time.sleep(0.5)
+    producer.send(number)
+    # A bound on liveness: the frame takes minutes, ending takes a second.
+    assert producer.wait(10) == 130, said.read_text()
+    assert "the same command goes on from there" in said.read_text()
 
 
 def test_a_consumer_stopped_past_its_lease_wakes_up_and_does_no_harm(

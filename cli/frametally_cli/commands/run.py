@@ -79,7 +79,7 @@ def _run(
 
     if serving:
         check_port(ports.settings)
-    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+    with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
         call = produce_call(ports.settings, paths, source, start_time, should_stop)
         codes = [produce_files(call, ports.store, ports.log)]
         if NOTHING_DONE in codes:

@@ -65,7 +65,7 @@ def produce(
     from frametally_cli.stages.produce import produce_call, produce_files, tell_plan, watch_folders
 
     settings = read_settings("producer", overrides)
-    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+    with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
         call = produce_call(settings, paths or (_default_pictures(),), source, start_time, should_stop)
         if dry_run:
             return tell_plan(call)

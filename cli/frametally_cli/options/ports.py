@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from frametally_cli.console import output as console
 PART_DONE = 1
 NOTHING_DONE = 2
 STOPPED = 130  # as a shell says it of a program that Ctrl-C has ended
+_HEARD_WITHIN_S = 1.0
 
 
 def option(flag: str, text: str, **kwargs: Any) -> Callable[[Any], Any]:
@@ -122,21 +125,49 @@ def check_port(settings: Settings) -> None:
 
 
 @contextmanager
-def stop_on(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
-    """Yield whether one of these signals has come; the second Ctrl-C interrupts at once."""
-    stopped = False
+def stop_on(*signals: signal.Signals, at_once: bool = False) -> Iterator[Callable[[], bool]]:
+    """Yield whether one of these signals has come; the second Ctrl-C interrupts at once.
+
+    Python hears of a signal between two of its own steps: while a decoder is at a picture, not at all. With
+    `at_once`, the process ends if that takes longer than a second; what it does has to bear that.
+    """
+    heard = threading.Event()
 
     def stop(signal_number: int, stack_frame: object) -> None:
-        nonlocal stopped
-        stopped = True
+        heard.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     before = {number: signal.signal(number, stop) for number in signals}
     try:
-        yield lambda: stopped
+        with _ended_unless(heard, signals) if at_once else nullcontext():
+            yield heard.is_set
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _ended_unless(heard: threading.Event, signals: Collection[int]) -> Iterator[None]:
+    """End the process if one of these signals has come and is not `heard` within a second."""
+    ours, pythons = socket.socketpair()
+
+    def watch() -> None:
+        while numbers := ours.recv(1):  # nothing comes any more once the other end is closed
+            if numbers[0] in signals and not heard.wait(_HEARD_WITHIN_S):
+                console.err.show_cursor(True)  # a bar may have hidden it
+                os._exit(stopped())
+
+    pythons.setblocking(False)
+    before = signal.set_wakeup_fd(pythons.fileno(), warn_on_full_buffer=False)
+    watcher = threading.Thread(target=watch, name="hearing-signals", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        pythons.close()
+        watcher.join()
+        ours.close()
 
 
 @contextmanager
