@@ -182,6 +182,7 @@ def test_all_frames_everywhere_is_settled(house: House) -> None:
     ("fill", "says"),
     [
         (lambda house: house.manifest(5, 3, state="producing"), "2 frames to announce"),
+        (lambda house: house.manifest(5, 5, state="producing"), "a medium has not been read to its end; run"),
         (lambda house: house.announced(5, 2), "3 messages to detect"),
         (lambda house: None, "5 frames to count"),
         (lambda house: house.run(5, indexed=False), "5 frames to index"),
@@ -206,6 +207,7 @@ def test_a_frame_missing_with_the_log_drained_is_broken(house: House) -> None:
     status = house.status()
     assert status.exit_code == BROKEN
     assert "1 announced frames are in no segment" in status.broken[0]
+    assert "run `frametally redetect --model " in status.broken[0]
 
 
 def test_more_detected_than_announced_is_broken(house: House) -> None:

@@ -133,8 +133,12 @@ def test_dropped_and_replayed_dead_letters_leave_the_books_and_the_counts(
     assert part_files(mended.data_dir) == part_files(right.data_dir)
 
 
-def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_come_by_producing_again(
-    house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]], tmp_path: Path
+@pytest.mark.parametrize("remedy", ["redetect", "forget"])
+def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_come_by_what_status_says(
+    house: Callable[[str], House],
+    part_files: Callable[[Path], dict[str, bytes]],
+    tmp_path: Path,
+    remedy: str,
 ) -> None:
     mended, right = house("mended"), house("right")
     with closing(mended.log()) as log:
@@ -154,13 +158,19 @@ def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_com
         p: n for p, n in lost.items() if n
     }
     assert sum(one["messages"] for one in status["lost"]) == PICTURES
-    assert status["broken"] == [
-        f"gate: {PICTURES} announced frames are in no segment though the log is drained"
-    ]
+    [broken] = status["broken"]
+    assert broken.startswith(
+        f"gate: {PICTURES} announced frames are in no segment though the log is drained; "
+    )
     assert "were gone from the log before they were read" in mended("status", code=3)
 
-    mended("forget", mended.footage, "--yes")
-    mended.produce()
+    if remedy == "redetect":
+        said = mended(*broken.split("`")[1].split()[1:])
+        mended(*said.partition("detect them with: frametally ")[2].split()[:4])
+    else:
+        assert "or `frametally forget` its media and produce them again" in broken
+        mended("forget", mended.footage, "--yes")
+        mended.produce()
     mended.count()
     assert mended.status()["verdict"] == "settled"
     assert part_files(mended.data_dir) == part_files(right.data_dir)

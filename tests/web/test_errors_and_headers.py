@@ -223,3 +223,11 @@ def test_the_page_is_the_same_whatever_its_address_says(place: Place) -> None:
     assert hostile.data == client.get("/").data
     assert "<script>" not in hostile.text
     assert "style=" not in hostile.text
+
+
+def test_a_range_beyond_a_file_is_said_as_that_and_not_as_a_method(place: Place) -> None:
+    answer = place.app().test_client().get("/static/script.js", headers={"Range": "bytes=99999999-"})
+    assert answer.status_code == 416
+    assert answer.json is not None
+    assert "range" in answer.json["detail"]
+    assert "GET is not possible" not in answer.json["detail"]

@@ -136,9 +136,14 @@ class _Books:
         found = self._detected(model, manifests)
         sources = self._sources(model, manifests, runs, found)
         correcting = [info.key for info in self.store.list(keys.CORRECTIONS) if keys.is_record_key(info.key)]
-        detect = "frametally consume" if reads_all else f"frametally redetect --model {model}"
+        redetect = f"frametally redetect --model {model}"
         behind, broken = judge(
-            sources, gone=found.gone, drained=drained, correcting=bool(correcting), detect=detect
+            sources,
+            gone=found.gone,
+            drained=drained,
+            correcting=bool(correcting),
+            detect="frametally consume" if reads_all else redetect,
+            again=f"run `{redetect}`" if model else "run `frametally consume`",
         )
         behind = [_to_detect(log, topic) for log in logs if log.waiting] + behind
         behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]

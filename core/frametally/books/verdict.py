@@ -80,6 +80,7 @@ def judge(
     drained: bool,
     correcting: bool,
     detect: str = "frametally consume",
+    again: str = "run `frametally consume`",
 ) -> tuple[list[str], list[str]]:
     """Return what has still to be done, and what can never come right by itself, one line each.
 
@@ -89,16 +90,16 @@ def judge(
         drained: Whether every announced message is known to be in a segment.
         correcting: Whether a correction of a medium is under way: its frames are in no manifest yet.
         detect: The command that makes the model detect what it has not.
+        again: What makes it detect frames whose messages are gone.
     """
     behind: list[str] = []
     broken: list[str] = []
     for books in sources:
         handled = books.detected + books.dead_lettered + books.forgotten + books.overlapped
         if books.producing or books.announced < books.expected:
-            behind.append(
-                f"{books.source}: {max(books.expected - books.announced, 0)} frames to announce; "
-                "run `frametally produce` on its files again"
-            )
+            left = books.expected - books.announced
+            what = f"{left} frames to announce" if left > 0 else "a medium has not been read to its end"
+            behind.append(f"{books.source}: {what}; run `frametally produce` on its files again")
         elif correcting:
             pass
         elif handled > books.announced or books.announced > books.expected:
@@ -109,7 +110,7 @@ def judge(
         elif handled < books.announced and drained:
             broken.append(
                 f"{books.source}: {books.announced - handled} announced frames are in no segment though the "
-                "log is drained"
+                f"log is drained; {again}, or `frametally forget` its media and produce them again"
             )
         elif handled < books.announced:
             behind.append(f"{books.source}: {books.announced - handled} frames to detect; run `{detect}`")

@@ -7,15 +7,19 @@ because SQLite's locks do not hold there.
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 
 BUSY_TIMEOUT_S = 30.0
+
+_LEAST_FREE_BYTES = 256 * 1024
+"""With less there is no room for what SQLite keeps beside a file: `-wal`, and `-shm` of 32 kB and more."""
 
 _MOUNTS = Path("/proc/mounts")
 _NETWORK_FILE_SYSTEMS = re.compile(
@@ -57,7 +61,7 @@ class SqliteOpener:
         Raises:
             Misconfigured: It is on a network file system, or cannot be made.
         """
-        kind = network_file_system(self.path.parent, _MOUNTS.read_text() if _MOUNTS.exists() else "")
+        kind = network_file_system(self.path.parent)
         if kind:
             raise Misconfigured(
                 f"{self._name} is on a network file system ({kind}), where SQLite's locks do not hold; "
@@ -107,7 +111,7 @@ class SqliteOpener:
 
     def failure(self, error: sqlite3.Error) -> FrametallyError:
         """Return SQLite's error as ours: `Retryable` if it passes, `Misconfigured` if a person must act."""
-        match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
+        match self._code(error):
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return Retryable(
                     f"{self._name} was locked by another process for {self._busy_timeout_s:g} s; "
@@ -128,6 +132,15 @@ class SqliteOpener:
                     f"move it away{self._refill}, or set {self._setting} to another file"
                 )
 
+    def _code(self, error: sqlite3.Error) -> int:
+        """Return the kind of SQLite's error; what it cannot write beside the file it calls an I/O error."""
+        code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+            with suppress(OSError):
+                if shutil.disk_usage(self.path.parent).free < _LEAST_FREE_BYTES:
+                    return sqlite3.SQLITE_FULL
+        return code
+
     def unwritable(self, reason: str) -> Misconfigured:
         """Return the error about a file that may not be made or written."""
         return Misconfigured(
@@ -144,13 +157,24 @@ def sqlite_path(url: str, setting: str) -> Path:
     return path
 
 
-def network_file_system(folder: Path, mounts: str) -> str | None:
+def network_file_system(folder: Path, mounts: str | None = None) -> str | None:
     """Return the type of the network file system that `folder` is on, None if it is on a local one.
+
+    Arguments as of `file_system`.
+    """
+    kind = file_system(folder, mounts)
+    return kind if _NETWORK_FILE_SYSTEMS.fullmatch(kind) else None
+
+
+def file_system(folder: Path, mounts: str | None = None) -> str:
+    """Return the type of the file system that `folder` is on; empty where that cannot be told.
 
     Args:
         folder: A folder, which need not exist yet.
-        mounts: The mount table, as Linux gives it in /proc/mounts; empty where there is none.
+        mounts: The mount table, as Linux gives it in /proc/mounts; None: this machine's, if it has one.
     """
+    if mounts is None:
+        mounts = _MOUNTS.read_text() if _MOUNTS.exists() else ""
     folder = folder.resolve()
     best_depth, best_kind = -1, ""
     for line in mounts.splitlines():
@@ -158,4 +182,4 @@ def network_file_system(folder: Path, mounts: str) -> str | None:
         mount = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point))
         if folder.is_relative_to(mount) and len(mount.parts) >= best_depth:  # a later mount hides an earlier
             best_depth, best_kind = len(mount.parts), kind
-    return best_kind if _NETWORK_FILE_SYSTEMS.fullmatch(best_kind) else None
+    return best_kind

@@ -107,14 +107,14 @@ def decode_segment(data: bytes, key: str) -> Segment:
     """
     head, newline, body = data.partition(b"\n")
     if not newline:
-        raise CutShort(f"segment {key} was cut short in its header: read it again")
+        raise CutShort(f"segment {key} was cut short in its header: try again, or {SegmentHeader.remedy}")
     header = _decode_header(head, key)
     lines = body.split(b"\n")
     whole = lines.pop() == b""
     if not whole or len(lines) != header.frames + header.dead_letters:
         raise CutShort(
             f"segment {key} has {len(lines)} lines where its header says "
-            f"{header.frames + header.dead_letters}: it was cut short; read it again, or restore the object"
+            f"{header.frames + header.dead_letters}: it was cut short; try again, or {SegmentHeader.remedy}"
         )
     lines_of = memoryview(body)
     frames_bytes = 0
@@ -149,7 +149,7 @@ def read_lines(
     """
     data = store.get_range(key, first_byte, next_byte)
     if len(data) != next_byte - first_byte:
-        raise Retryable(f"segment {key} came cut short: try again, or restore the object")
+        raise Retryable(f"segment {key} came cut short: try again, or {SegmentHeader.remedy}")
     check_lines(data, crc32, key, what)
     return data.split(b"\n")[:-1]
 

@@ -59,10 +59,13 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
             )
         elif status == 404:
             answer = _not_found(routes)
-        else:
+        elif status == 405:
             answer = _document(
                 status, f"{request.method} is not possible here.", "See the dashboard's README."
             )
+        else:
+            detail = error.description or error.name
+            answer = _document(status, detail, "Change the request as docs/api.md has it.")
         for name, value in error.get_headers():
             if name == "Allow":
                 answer.headers[name] = value

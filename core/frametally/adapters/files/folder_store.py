@@ -20,7 +20,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -29,6 +29,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from obstore.store import LocalStore
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.files.sqlite import file_system
 from frametally.files.work_lock import locked
 from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing, change_alone
 from frametally.rules.times import DAY_S
@@ -45,6 +46,7 @@ _LOCK_PATIENCE_S, _LOCK_LOOK_UP_S = 30.0, 0.005
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EOPNOTSUPP}
+_NO_LINK = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 _NO_OBJECT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 _NO_SUCH_NAME = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR}
 
@@ -222,6 +224,20 @@ class FileStore:
     def close(self) -> None:
         """Do nothing: nothing is held open."""
 
+    def _lacks_hard_links(self) -> bool:
+        """Return whether a file of our own in our own folder may not have a second name."""
+        probe, other = (self._root / f"put#{secrets.randbelow(10**18)}" for _ in range(2))
+        with suppress(OSError):
+            probe.touch()
+            try:
+                os.link(probe, other)
+                other.unlink()
+            except OSError as error:
+                return error.errno in _NO_LINK
+            finally:
+                probe.unlink()
+        return False
+
     def _unusable(self, reason: str) -> Misconfigured:
         return Misconfigured(
             f"store folder {self._root}: {reason}; give this user the right to write there, "
@@ -239,6 +255,13 @@ class FileStore:
             return Retryable(
                 f"no room left in store folder {self._root} for {key}: free some space there, "
                 "or set FRAMETALLY_STORE_URL to a folder on another disk"
+            )
+        if number in _NO_LINK and done == "written" and self._lacks_hard_links():
+            kind = file_system(self._root) or "of unknown type"
+            return Misconfigured(
+                f"store folder {self._root} is on a file system without hard links ({kind}), by which one of "
+                "two writers is the first: set FRAMETALLY_STORE_URL or FRAMETALLY_DATA_DIR to a folder on "
+                "another, such as ext4, XFS, Btrfs or APFS"
             )
         if number in _NO_RIGHT:
             return Misconfigured(

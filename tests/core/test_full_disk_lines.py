@@ -1,0 +1,75 @@
+"""What a full disk, or one without hard links, says: one line that names the file and a remedy that works."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frametally.errors import Misconfigured, Retryable
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+
+
+def fill(folder: Path) -> None:
+    with (folder / "filler").open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("name", ["index", "log", "ledger"])
+def test_a_full_disk_is_said_to_be_full_by_whatever_opens_a_database(tiny_disk: Path, name: str) -> None:
+    openings: dict[str, Callable[[str], Any]] = {
+        "index": open_count_index,
+        "log": open_frame_log,
+        "ledger": open_ledger,
+    }
+    opening = openings[name]
+    url = f"sqlite:///{tiny_disk / 'base.sqlite'}"
+    with closing(opening(url)):
+        pass
+    fill(tiny_disk)
+    with pytest.raises(Retryable, match=r"no room left for .*base\.sqlite: free some space") as raised:
+        opening(url)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_file_system_without_hard_links_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, durable: bool
+) -> None:
+    def link(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    with closing(open_object_store(tmp_path.as_uri())) as store:
+        monkeypatch.setattr(os, "link", link)
+        if not durable:  # by the library's own link, which is to fail alike
+            monkeypatch.setattr(store, "_put_fast", lambda *_, **__: link())
+        with pytest.raises(Misconfigured, match=r"without hard links \(\w.*STORE_URL or ") as raised:
+            store.put("media/a.json", b"{}", if_absent=True, durable=durable)
+        assert str(tmp_path) in str(raised.value)
+        assert list(tmp_path.rglob("*#*")) == []
+
+
+def test_a_link_that_one_folder_refuses_is_a_matter_of_rights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked = os.link
+
+    def link(source: Path, target: Path) -> None:
+        if target.name == "a.json":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        linked(source, target)
+
+    with closing(open_object_store(tmp_path.as_uri())) as store:
+        monkeypatch.setattr(os, "link", link)
+        with pytest.raises(Misconfigured, match="give this user the right"):
+            store.put("media/a.json", b"{}", if_absent=True)
