@@ -181,6 +181,14 @@ lock: .venv/dev ## Bring the locks up to pyproject.toml (UPGRADE=yes: raise what
 	@$(COMPILE) --group build -c requirements.lock -o cloud-services/locks/build.lock
 	@echo 'apache-airflow>=3.3,<4' | $(COMPILE) $(RAISED) - -o requirements-airflow.lock
 
+.PHONY: notice sbom
+notice: .venv/dev ## Write NOTICE: whose work is in the packages and images, under which licence
+	@$(BIN)/python docs/notice.py
+
+sbom: .venv/dev ## Write the list of parts of packages and images, as CycloneDX has it, into dist/
+	@mkdir -p dist
+	@$(BIN)/python docs/notice.py --sbom dist/frametally.cdx.json
+
 .PHONY: pin-images
 pin-images: .venv/python ## Write the digests of images that are named by a tag alone (needs docker with buildx)
 	@$(BIN)/python .ci/pin_images.py
@@ -190,6 +198,7 @@ release: .venv/dev setup ## Check that this commit can be released, and build it
 	@$(BIN)/python .ci/release.py
 	@rm -rf dist
 	@$(BIN)/hatchling build --target sdist --target wheel
+	@$(BIN)/python docs/notice.py --sbom dist/frametally.cdx.json
 	@echo "Built. To release: git tag -a v$$($(BIN)/hatchling version) && git push --follow-tags"
 
 .PHONY: clean

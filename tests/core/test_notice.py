@@ -1,0 +1,66 @@
+"""Whose work is given on is said: NOTICE names what the locks name, and a release has a list of parts."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "docs" / "notice.py"
+CALLED = runpy.run_path(str(SCRIPT))
+
+
+def named() -> dict[str, str]:
+    """What NOTICE names, by canonical name: version and licence."""
+    text = (ROOT / "NOTICE").read_text(encoding="utf-8").partition("IN THE PACKAGES AND IMAGES\n")[2]
+    lines = re.findall(r"^(\S+) (\S+): (.+)$", text, re.MULTILINE)
+    assert len(lines) == len([line for line in text.splitlines() if not line.startswith("    ")])
+    return {canonicalize_name(name): version for name, version, _ in lines}
+
+
+def test_notice_names_each_package_of_the_locks_in_its_version_and_none_that_is_gone() -> None:
+    page = {canonicalize_name(name) for name in CALLED["_PAGE"]}
+    told = {(name, version) for name, version in named().items() if name not in page}
+    assert told == CALLED["locked"](), "a lock has changed: run `make notice`"
+    assert len(told) > 50
+
+
+def test_notice_names_the_libraries_of_the_page_in_their_versions() -> None:
+    packages = json.loads((ROOT / "simple_frontend/package-lock.json").read_text())["packages"]
+    carried = json.loads((ROOT / "simple_frontend/frametally_web/static/vendor.json").read_text())["files"]
+    scoped = {
+        "/".join(file["from"].split("/")[: 2 if file["from"].startswith("@") else 1]) for file in carried
+    }
+    assert scoped == set(CALLED["_PAGE"])
+    for name in scoped:
+        assert named()[canonicalize_name(name)] == packages[f"node_modules/{name}"]["version"]
+
+
+@pytest.mark.parametrize(
+    "program", ["x264", "x265", "FFmpeg", "psycopg", "yolov4-tiny.weights", "traffic.mp4"]
+)
+def test_what_binds_who_gives_an_image_on_is_said(program: str) -> None:
+    assert program in (ROOT / "NOTICE").read_text(encoding="utf-8").partition("IN THE PACKAGES")[0]
+
+
+def test_the_list_of_parts_is_valid_and_has_all_that_notice_names(tmp_path: Path) -> None:
+    pytest.importorskip("cyclonedx_py", reason="needs cyclonedx-bom, a tool (make .venv/dev)")
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    target = tmp_path / "parts.json"
+    subprocess.run([sys.executable, SCRIPT, "--sbom", target], check=True)
+    text = target.read_text(encoding="utf-8")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    document: dict[str, Any] = json.loads(text)
+    assert {canonicalize_name(one["name"]): one["version"] for one in document["components"]} == named()
+    assert not [one["name"] for one in document["components"] if not one.get("purl")]
+    assert document["metadata"]["component"]["name"] == "frametally"
