@@ -274,6 +274,11 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         track_parts: Names of the files of its tracks, in order (`keys.tracks_folder`).
         parts_crc32: Of each part file's bytes; empty in runs of older versions.
         track_parts_crc32: Of each file of its tracks; empty in runs of older versions.
+        footage_sha256: Over what of the inputs has frames of this day itself, or takes some away: alike for
+            every interval and setting; empty in runs of older versions.
+        tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted; None in
+            runs of older versions.
+        settings: The settings behind `params`, in words; empty in runs of older versions.
     """
 
     run_id: str
@@ -290,6 +295,9 @@ class Run(SealedRecord, frozen=True, kw_only=True):
     track_parts: list[str] = []
     parts_crc32: list[int] = []
     track_parts_crc32: list[int] = []
+    footage_sha256: str = ""
+    tombstones_crc32: list[int] | None = None
+    settings: dict[str, Any] = {}
 
     remedy: ClassVar[str] = (
         "run `frametally aggregate` with the --interval in its key: the day is counted anew"

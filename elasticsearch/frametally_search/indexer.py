@@ -49,6 +49,7 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
         Skipped(run.prefix, f"the index has it, and the store does not; run `{REPAIR}`")
         for run in beyond.values()
     ]
+    moved: set[tuple[str, str]] = set()
     unchanged = documents = 0
     for done, (key, day) in enumerate(sorted(days.items(), key=_newest_last)):
         progress.update(done, len(days), key.day)
@@ -58,11 +59,15 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
             continue
         if key in beyond:
             continue
-        if indexed.get(key) == run:
+        is_known = indexed.get(key) == run
+        if is_known and (key.model, key.day) not in moved:
             unchanged += 1
             continue
         try:
             counts, coverage = read_run(store, run)
+            if is_known:  # an older run of the day went in behind it, and would seem to be the newest
+                index.remove(run)
+            moved.add((key.model, key.day))
             news = index.publish(run, counts, coverage)
         except Poison as error:
             skipped.append(Skipped(run.prefix, str(error)))

@@ -247,6 +247,7 @@ class _Aggregation:
             store=self._store,
             plan=day,
             inputs_sha256=inputs_sha256,
+            footage_sha256=day.footage_sha256(outcome.corrupt_lines),
             lines=outcome.day_lines(day.key),
             tracks=outcome.day_tracks(day.key),
             duplicates_dropped=outcome.duplicates[day.key],

@@ -142,6 +142,7 @@ def make_run(
     day: str = DAY,
     parts: Sequence[str] = ("part-00000",),
     frames: int = 1,
+    footage: str = "",
 ) -> Run:
     """A run of a day whose inputs have this SHA-256, in the folder that is its own."""
     run_id = f"{sequence:06d}-{digest[-16:]}"
@@ -157,6 +158,7 @@ def make_run(
         inputs_sha256=digest,
         frames=frames,
         duplicates_dropped=0,
+        footage_sha256=footage,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import json
 from collections.abc import Callable
@@ -17,9 +18,11 @@ import numpy as np
 import pytest
 
 from frametally import keys
-from frametally.opening import open_count_index, open_object_store
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountQuery
+from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
+from frametally_web.app import close_app, create_app
 
 WRONG, RIGHT = "2026-03-01T23:59:58Z", "2026-03-04T10:00:00Z"
 ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "1", "FRAMETALLY_COUNT_OBJECTS": "false"}
@@ -117,6 +120,82 @@ def test_a_wrong_time_and_a_wrong_source_are_put_right_byte_for_byte(
     assert [(books["source"], books["expected"]) for books in settled["sources"]] == [("gate", 24)]
     # What was put right is known: producing it again, even as it was at first, announces nothing.
     assert "0 announced, 20 known" in mended("produce", footage / "cam.mp4", "--source", "Yard")
+
+
+HOUR_MS = 3_600_000
+EIGHT_MS, NINE_MS = (keys.day_start_ms("2026-05-01") + hour * HOUR_MS for hour in (8, 9))
+
+
+def hours_seen(folder: Path) -> set[int]:
+    """Hours with detections in any answer of the API, by whichever interval it is asked for."""
+    settings = load_settings(data_dir=folder / "frametally-data")
+    hours: set[int] = set()
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_count_index(settings.index_url)) as index,
+        closing(open_ledger(settings.ledger_url)) as ledger,
+        closing(open_frame_log(settings.log_url)) as log,
+    ):
+        app = create_app(settings=settings, store=store, index=index, ledger=ledger, log=log)
+        for asked in ("", "?interval=1", "?interval=60", "?interval=3600", "?base=1", "?interval=60&base=60"):
+            answer = app.test_client().get(f"/api/v1/counts{asked}")
+            for bucket in answer.json["buckets"] if answer.status_code == 200 else ():
+                if bucket["detections"]:
+                    hours.add(bucket["start_ms"] // HOUR_MS * HOUR_MS)
+        close_app(app)
+    return hours
+
+
+def hours_exported(house: House) -> set[str]:
+    rows = [
+        row for step_s in ("1", "60", "3600") for row in house("export", "--interval", step_s).splitlines()
+    ]
+    return {row[:13] for row in rows if ",footage," in row}
+
+
+MENDED: dict[str, list[Any]] = {
+    "retime": ["cam.mp4", "--start-time", "2026-05-01T09:00:00Z"],
+    "rename-source": ["Yard", "Gate"],
+    "forget": ["cam.mp4", "--from", "2026-05-01T08:00:02Z", "--yes"],
+}
+
+
+@pytest.mark.parametrize("command", MENDED)
+def test_what_was_mended_is_never_shown_as_it_was_by_an_interval_that_is_not_counted_anew(
+    house: Callable[[str], House], footage: Path, command: str
+) -> None:
+    mended = house("mended")
+    mended("produce", footage / "cam.mp4", "--source", "Yard", "--start-time", "2026-05-01T08:00:00Z")
+    for step in (["consume", "--until-caught-up"], ["aggregate"], ["aggregate", "--interval", 60], ["index"]):
+        mended(*step)
+    assert hours_seen(mended.folder) == {EIGHT_MS}
+    assert mended.status()["verdict"] == "settled"
+    before = boxes_by_source(mended)
+    mended(command, *(footage / one if one == "cam.mp4" else one for one in MENDED[command]))
+    mended("consume", "--until-caught-up")
+    assert mended.status(code=4)["verdict"] == "behind"
+    mended("aggregate")
+    assert mended.status(code=4)["verdict"] == "behind"
+    mended("index")
+    hour_ms = NINE_MS if command == "retime" else EIGHT_MS
+    assert hours_seen(mended.folder) == {hour_ms}
+    assert {int(found[-2:]) for found in hours_exported(mended)} == {hour_ms // HOUR_MS % 24}
+    after = boxes_by_source(mended)
+    assert (after == before) == (command == "retime")
+    [behind] = mended.status(code=4)["behind"]
+    assert "run `frametally aggregate --interval 60 --from 2026-05-01 --to 2026-05-02`" in behind
+    mended("aggregate", "--interval", 60, "--from", "2026-05-01", "--to", "2026-05-02")
+    assert mended.status(code=4)["behind"] == ["the index: 1 days to index; run `frametally index`"]
+    mended("index")
+    assert mended.status()["verdict"] == "settled"
+    assert hours_seen(mended.folder) == {hour_ms}
+    assert boxes_by_source(mended) == after
+
+
+def boxes_by_source(house: House) -> dict[tuple[str, ...], int]:
+    """Sums that each stored interval says, of all that it is read for."""
+    rows = csv.DictReader(io.StringIO(house("export", "--interval", "3600")))
+    return {(row["source"], row["label"]): int(row["detections"] or 0) for row in rows}
 
 
 def test_forgotten_footage_leaves_chart_and_books_and_comes_back_when_it_is_produced_again(

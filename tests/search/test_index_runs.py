@@ -45,6 +45,7 @@ def put_run(
     params: str = "0" * 8,
     interval_s: int = 60,
     frames: int = 2,
+    footage: str = "",
 ) -> Run:
     """A run of one bar, as the counting job leaves it."""
     start_ms = DAYS_MS[day]
@@ -62,6 +63,7 @@ def put_run(
         day=day,
         parts=["part-00000", "part-00001"],
         frames=frames,
+        footage=footage,
     )
     for part, line in zip(run.parts, lines, strict=True):
         store.put(f"{run.prefix}/{part}", line)
@@ -220,3 +222,15 @@ def test_of_intervals_counted_at_the_same_time_the_one_with_most_frames_is_publi
     index_all(store, index)
     last = {day.day_ms: day for day in sorted(index.counted_days("m"), key=lambda one: one.published)}
     assert [(one.base_interval_s, one.frames) for one in last.values()] == [(5, 3), (60, 9)]
+
+
+def test_a_day_that_is_repaired_does_not_make_its_older_interval_the_newest(index: CountIndex) -> None:
+    store = MemoryStore(clock=itertools.count(1_000.0).__next__)
+    older = put_run(store, interval_s=60, footage="a" * 64)
+    newer = put_run(store, interval_s=900, footage="b" * 64)
+    index_all(store, index)
+    assert [series.base_interval_s for series in index.series()] == [900]
+    index.remove(older)
+    index_all(store, index)
+    assert index.current_runs() == [older, newer]
+    assert [series.base_interval_s for series in index.series()] == [900]

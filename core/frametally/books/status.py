@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.index_check import day_of, not_in_store
+from frametally.books.index_lag import (
+    beyond_lines,
+    count_lines,
+    runs_before_undo,
+    runs_to_count,
+    runs_to_index,
+)
 from frametally.books.offsets import (
     LogPosition,
     LostMessages,
@@ -28,12 +34,12 @@ from frametally.books.verdict import SourceLine, StageLine, exit_code, judge, st
 from frametally.media.manifests import by_source, forgotten_by, media_of, sources_timed_by_file
 from frametally.media.overlapping import not_counted
 from frametally.media.sources import source_names
-from frametally.ports.count_index import AGES_S, REPAIR, CountIndex, CountQuery
+from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import ChainLink, CountedRun, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, Progress
-from frametally.records import MediaManifest, Run
+from frametally.records import MediaManifest
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
 from frametally.settings.loading import Settings
 
@@ -134,6 +140,9 @@ class _Books:
         # Only logs that were drained all the while say that every segment has been seen.
         drained = logs_before == (logs, reads_all) and reads_all and not waiting
         found = self._detected(model, manifests)
+        stored = [counted.run for counted in runs]
+        to_count = runs_to_count(self.index, model, indexed, stored) if model else []
+        runs = [counted for counted in runs if counted.run not in to_count]
         sources = self._sources(model, manifests, runs, found)
         correcting = [info.key for info in self.store.list(keys.CORRECTIONS) if keys.is_record_key(info.key)]
         redetect = f"frametally redetect --model {model}"
@@ -146,6 +155,13 @@ class _Books:
             again=f"run `{redetect}`" if model else "run `frametally consume`",
         )
         behind = [_to_detect(log, topic) for log in logs if log.waiting] + behind
+        if all(books.counted == books.detected for books in sources):
+            of_model = [counted for counted in runs if counted.run.model == model]
+            to_count += runs_before_undo(of_model, self.ledger.tombstones())
+        behind += count_lines(to_count)
+        to_index = [run for run in runs_to_index(indexed, stored) if run.model == model]
+        if to_index and all(books.counted == books.indexed for books in sources):
+            behind.append(f"the index: {len(to_index)} days to index; run `frametally index`")
         behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
         dead = self._dead_letters(model, manifests)
         return Status(
@@ -159,7 +175,7 @@ class _Books:
             dead_letters=dict(sorted(Counter(cause for _, cause in dead).items())),
             unidentified_dead_letters=sum(not source for source, _ in dead),
             behind=behind,
-            broken=self.ledger.problems(model) + chain_breaks(chain) + broken + _beyond(indexed, runs),
+            broken=self.ledger.problems(model) + chain_breaks(chain) + broken + beyond_lines(indexed, stored),
         )
 
     def _chain(self, model: str | None) -> list[ChainLink]:
@@ -276,18 +292,6 @@ def _to_detect(log: LogPosition, topic: str) -> str:
         f"the log, topic {log.topic}: {log.waiting} messages to detect; run `frametally consume "
         f"--until-caught-up --topic {log.topic}`"
     )
-
-
-def _beyond(indexed: list[Run], runs: list[CountedRun]) -> list[str]:
-    """Return a line where the index has what the store does not, as after an older backup."""
-    beyond = not_in_store(indexed, {day_of(counted.run): counted.run for counted in runs})
-    if not beyond:
-        return []
-    first = beyond[0]
-    return [
-        f"the index has {len(beyond)} runs that the store does not have, such as that of {first.day} "
-        f"({first.model}, {first.interval_s} s); run `{REPAIR}`"
-    ]
 
 
 def _runs_to_compare(runs: list[CountedRun], model: str | None, settings: Settings) -> list[CountedRun]:

@@ -12,7 +12,6 @@ from functools import wraps
 from itertools import groupby, islice
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from frametally import keys
 from frametally.errors import Misconfigured, Retryable
 from frametally.ports.count_index import (
     AGES_S,
@@ -28,7 +27,7 @@ from frametally.ports.count_index import (
 )
 from frametally.ports.count_questions import MAX_BUCKETS, check_interval, check_names, check_offset
 from frametally.ports.merging import merge_bars, merge_coverage, merge_week
-from frametally.ports.run_catalogue import BaseCatalogue
+from frametally.ports.run_catalogue import BaseCatalogue, counted_day
 from frametally.ports.steps import Piece, pieces, usable_steps
 from frametally.records import Evidence, Run
 from frametally.rules.evidence import MOST_EVIDENCE
@@ -95,8 +94,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
             there = self._catalogue(now)
             if model not in there.days:
                 there.days[model] = [
-                    CountedDay(run.interval_s, keys.day_start_ms(run.day), run.frames, published)
-                    for published, run in self._read_runs(now, model)
+                    counted_day(run, published) for published, run in self._read_runs(now, model)
                 ]
             return [*there.days[model]]
 

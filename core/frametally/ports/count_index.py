@@ -120,12 +120,14 @@ class CountedDay(NamedTuple):
         day_ms: When its UTC day begins.
         frames: Distinct frames counted.
         published: Greater than that of every run that was published before.
+        footage_sha256: As in `Run`.
     """
 
     base_interval_s: int
     day_ms: int
     frames: int
     published: int
+    footage_sha256: str = ""
 
 
 class CountQuery(NamedTuple):

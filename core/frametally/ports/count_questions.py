@@ -6,7 +6,7 @@ The page and its users get the same bounds and the same words, whichever index a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountedDay, CountIndex, CountQuery
@@ -43,21 +43,34 @@ def check_names(query: CountQuery) -> None:
             )
 
 
+def outdated(days: Iterable[CountedDay]) -> set[CountedDay]:
+    """Return those of a model's days whose footage is not what it was when the day was counted last.
+
+    Nobody reads them: after `frametally retime`, say, they have as many frames as before at other times.
+    """
+    days = [*days]
+    newest: dict[int, CountedDay] = {}
+    for run in sorted(days, key=lambda run: run.published):
+        newest[run.day_ms] = run
+    return {run for run in days if run.footage_sha256 != newest[run.day_ms].footage_sha256}
+
+
 def up_to_date(
     index: CountIndex, model: str, base_intervals_s: Sequence[int], from_ms: int | None, to_ms: int | None
 ) -> list[int]:
     """Return those of a model's base intervals that have all the footage of the UTC days of a range.
 
     Footage is counted with one interval at a time; what was counted with another stays as it was. So of each
-    day the run that was published last says what there is, and those with as many frames have it, too. Where
-    no interval has it on all days, it is the one that has it for most frames.
+    day the run that was published last says what there is, and those of the same footage and as many frames
+    have it, too. Where no interval has it on all days, it is the one that has it for most frames.
     """
     if len(base_intervals_s) < 2:
         return [*base_intervals_s]
+    days = [run for run in index.counted_days(model) if is_day_in_range(run.day_ms, from_ms, to_ms)]
+    gone = outdated(days)
     of_day: dict[int, dict[int, CountedDay]] = defaultdict(dict)
-    for run in index.counted_days(model):
-        if is_day_in_range(run.day_ms, from_ms, to_ms):
-            of_day[run.day_ms][run.base_interval_s] = run
+    for run in days:
+        of_day[run.day_ms][run.base_interval_s] = run._replace(frames=0) if run in gone else run
     frames = dict.fromkeys(base_intervals_s, 0)
     lacking: set[int] = set()
     for runs in of_day.values():

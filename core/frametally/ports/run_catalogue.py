@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
+from frametally import keys
 from frametally.ports.count_index import CountedDay, Series, SourceSummary
+from frametally.ports.count_questions import outdated
+from frametally.records import Run
 
 RunT = TypeVar("RunT")
 
@@ -33,3 +37,16 @@ class BaseCatalogue(Generic[RunT]):
     def of_model(self, model: str) -> list[Series]:
         """Return the model's series, in the order of `series`."""
         return [one for one in self.series if one.model == model]
+
+
+def counted_day(run: Run, published: int) -> CountedDay:
+    """Return what tells whether a run is up to date; `published` is as in `CountedDay`."""
+    return CountedDay(run.interval_s, keys.day_start_ms(run.day), run.frames, published, run.footage_sha256)
+
+
+def outdated_numbers(runs: Iterable[tuple[int, Run]]) -> set[int]:
+    """Return the numbers of runs that no query reads, see `outdated`; each run stands behind its number."""
+    of_model: defaultdict[str, list[CountedDay]] = defaultdict(list)
+    for published, run in runs:
+        of_model[run.model].append(counted_day(run, published))
+    return {day.published for days in of_model.values() for day in outdated(days)}

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.ports.count_index import Series
-from frametally.ports.run_catalogue import BaseCatalogue
+from frametally.ports.run_catalogue import BaseCatalogue, outdated_numbers
 from frametally.ports.steps import Piece
 from frametally.records import Run
 from frametally.rules.times import FIRST_MS
-from frametally_search.index.documents import current_run
+from frametally_search.index.documents import current_run, run_key
 from frametally_search.index.queries import Moment
 
 
@@ -52,17 +52,21 @@ def read_catalogue(now: Moment, version: str) -> ElasticsearchCatalogue:
     """Read what there is at `version`, which is that of the moment."""
     runs: dict[Series, list[IndexedDay]] = {}
     newest: dict[str, int] = {}
-    fields = ["model", "interval_s", "day", "run"]
-    # The number of a change rises with every one, in an index of one shard.
-    for hit in now.runs({"match_all": {}}, source=False, docvalue_fields=fields, seq_no_primary_term=True):
-        model, interval_s, day, run = (hit["fields"][field][0] for field in fields)
-        runs.setdefault(Series(model, int(interval_s)), []).append(IndexedDay(day, run))
-        newest[model] = max(int(hit["_seq_no"]), newest.get(model, -1))
+    current = [*read_runs(now, None)]
+    unread = outdated_numbers(current)
+    for number, run in current:
+        if number not in unread:
+            series = Series(run.model, run.interval_s)
+            runs.setdefault(series, []).append(IndexedDay(run.day, run_key(run)))
+            newest[run.model] = max(number, newest.get(run.model, -1))
     return ElasticsearchCatalogue(version, runs, newest)
 
 
 def read_runs(now: Moment, model: str | None) -> Iterator[tuple[int, Run]]:
-    """Give the current runs, of one model if it is named, each behind the number of its last change."""
+    """Give the current runs, of one model if it is named, each behind the number of its last change.
+
+    That number rises with every change, in an index of one shard.
+    """
     query = {"match_all": {}} if model is None else {"term": {"model": model}}
     for hit in now.runs(query, seq_no_primary_term=True):
         yield int(hit["_seq_no"]), current_run(hit["_source"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.rules.counted_boxes import CountedBoxes
@@ -45,6 +45,17 @@ class CountParams(NamedTuple):
         if self.overlaps != "first":  # counts of earlier versions, where nothing overlaps, are such counts
             identity.append(self.overlaps)
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+
+    def in_words(self) -> dict[str, Any]:
+        """Return what changes counts, as people set it: of confidence 0 to 1, pixels, frames a second."""
+        return {
+            "counting_version": COUNTING_VERSION,
+            "min_confidence": self.min_confidence / 10_000,
+            "min_box_side_px": self.min_side / 10,
+            "labels": list(self.labels),
+            "overlaps": self.overlaps,
+            "tracking": self.tracking and self.tracking.in_words(),
+        }
 
     def to_argument(self) -> str:
         """Return URL-safe base64 of the params as JSON, which every shell on the way leaves as it is."""

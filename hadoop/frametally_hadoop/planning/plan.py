@@ -33,6 +33,26 @@ from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
 _MOST_DAYS = 366
 
 
+class DayFootage(NamedTuple):
+    """What frames come from: segments, and the tombstones and overlaps that take some of them away."""
+
+    segments: tuple[str, ...] = ()
+    tombstones: tuple[Tombstone, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
+
+    def sha256(self, of: str, corrupt_lines: Mapping[str, Collection[int]] | None) -> str:
+        """Return its identity; see `DayPlan.inputs_sha256`."""
+        digest = hashlib.sha256(f"{of}\n".encode())
+        for segment in self.segments:
+            lines = sorted((corrupt_lines or {}).get(segment, ()))
+            digest.update(f"{segment} without lines {lines}\n".encode() if lines else f"{segment}\n".encode())
+        for stone in sorted((stone.media, str(stone.from_ms), str(stone.to_ms)) for stone in self.tombstones):
+            digest.update(f"without {' '.join(stone)}\n".encode())
+        for media, ranges in sorted(lost_ranges(self.overlaps).items()):
+            digest.update(f"overlapped {media} {ranges}\n".encode())
+        return digest.hexdigest()
+
+
 class DayPlan(NamedTuple):
     """One day to count.
 
@@ -45,6 +65,7 @@ class DayPlan(NamedTuple):
         overlaps: Those of its sources' media, as far as they touch what the day is counted from.
         versions: Of the segments, in their order, as the store lists them.
         is_whole: Whether no segment with frames of it, as far as is known, is left out as damaged.
+        own: The segments, tombstones and overlaps of the day itself, none of a margin.
     """
 
     key: DayKey
@@ -56,6 +77,7 @@ class DayPlan(NamedTuple):
     overlaps: tuple[Overlap, ...] = ()
     versions: tuple[str, ...] = ()
     is_whole: bool = True
+    own: DayFootage = DayFootage()
 
     @property
     def current_sha256(self) -> str | None:
@@ -69,15 +91,12 @@ class DayPlan(NamedTuple):
             corrupt_lines: By segment key, numbers of lines that were set aside. As they are part of the
                 identity, such a day is counted again each time, and heals when the segment does.
         """
-        digest = hashlib.sha256(f"{self.params.digest()} {self.key.interval_s} {self.key.day}\n".encode())
-        for segment in self.segments:
-            lines = sorted((corrupt_lines or {}).get(segment, ()))
-            digest.update(f"{segment} without lines {lines}\n".encode() if lines else f"{segment}\n".encode())
-        for stone in sorted((stone.media, str(stone.from_ms), str(stone.to_ms)) for stone in self.tombstones):
-            digest.update(f"without {' '.join(stone)}\n".encode())
-        for media, ranges in sorted(lost_ranges(self.overlaps).items()):
-            digest.update(f"overlapped {media} {ranges}\n".encode())
-        return digest.hexdigest()
+        of_all = DayFootage(tuple(self.segments), self.tombstones, self.overlaps)
+        return of_all.sha256(f"{self.params.digest()} {self.key.interval_s} {self.key.day}", corrupt_lines)
+
+    def footage_sha256(self, corrupt_lines: Mapping[str, Collection[int]] | None = None) -> str:
+        """Return the identity of the day's footage, as `Run.footage_sha256` says."""
+        return self.own.sha256(self.key.day, corrupt_lines)
 
     def state_sha256(self) -> str:
         """Return the identity of a count of the day as things are: once made, it need not be made again.
@@ -245,6 +264,17 @@ def _plan_day(
         overlaps=touching.overlaps(day.day, sources),
         versions=tuple(note.version for note in notes),
         is_whole=(day.model, _day_number(day.day)) not in lacking and (day.model, None) not in lacking,
+        own=_own_footage(day.day, notes, touching),
+    )
+
+
+def _own_footage(day: str, notes: Sequence[SegmentNote], touching: _Touching) -> DayFootage:
+    own = [note for note in notes if _day_number(day) in note.days]
+    sources = {source for note in own for source in note.sources}
+    return DayFootage(
+        tuple(note.key for note in own),
+        touching.tombstones(day, sources, margin_ms=0),
+        touching.overlaps(day, sources, margin_ms=0),
     )
 
 
@@ -268,17 +298,21 @@ class _Touching:
             for day in days if len(days) <= _MOST_DAYS else [None]:  # None: looked at for each day
                 self._overlaps[overlap.source, day].append(overlap)
 
-    def tombstones(self, day: str, sources: Collection[str]) -> tuple[Tombstone, ...]:
-        from_ms, to_ms = self._window(day)
+    def tombstones(
+        self, day: str, sources: Collection[str], margin_ms: int | None = None
+    ) -> tuple[Tombstone, ...]:
+        from_ms, to_ms = self._window(day, margin_ms)
         return tuple(
             stone
             for stone in self._stones
             if stone.source in sources and touches(stone, source=stone.source, from_ms=from_ms, to_ms=to_ms)
         )
 
-    def overlaps(self, day: str, sources: Collection[str]) -> tuple[Overlap, ...]:
+    def overlaps(
+        self, day: str, sources: Collection[str], margin_ms: int | None = None
+    ) -> tuple[Overlap, ...]:
         """Return the day's part of the overlaps: what lies on other days does not make it stale."""
-        from_ms, to_ms = self._window(day)
+        from_ms, to_ms = self._window(day, margin_ms)
         return tuple(
             one._replace(from_ms=max(one.from_ms, from_ms), to_ms=min(one.to_ms, to_ms))
             for source in sorted(sources)
@@ -287,9 +321,9 @@ class _Touching:
             if one.from_ms < to_ms and one.to_ms > from_ms
         )
 
-    def _window(self, day: str) -> tuple[int, int]:
-        start_ms = keys.day_start_ms(day)
-        return start_ms - self._margin_ms, start_ms + DAY_MS + self._margin_ms
+    def _window(self, day: str, margin_ms: int | None) -> tuple[int, int]:
+        start_ms, margin_ms = keys.day_start_ms(day), self._margin_ms if margin_ms is None else margin_ms
+        return start_ms - margin_ms, start_ms + DAY_MS + margin_ms
 
 
 def _day_number(day: str) -> int:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 
 from frametally import keys
+from frametally.books.index_lag import mark_of
 from frametally.books.quality_reports import QualityReport
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
@@ -45,6 +46,7 @@ def publish_day(
     store: ObjectStore,
     plan: DayPlan,
     inputs_sha256: str,
+    footage_sha256: str = "",
     lines: Iterable[bytes],
     duplicates_dropped: int,
     tracks: Iterable[bytes] = (),
@@ -59,6 +61,7 @@ def publish_day(
         store: Where to.
         plan: The day.
         inputs_sha256: What it was counted from.
+        footage_sha256: That as far as it is of the day itself.
         lines: Its output lines, sorted, each with its line end.
         duplicates_dropped: Lines that repeated a frame.
         tracks: Its tracks as JSON Lines, in their order.
@@ -113,6 +116,9 @@ def publish_day(
         track_parts=[name for name, _ in track_files],
         parts_crc32=parts_crc32,
         track_parts_crc32=[crc32 for _, crc32 in track_files],
+        footage_sha256=footage_sha256,
+        tombstones_crc32=sorted(map(mark_of, plan.own.tombstones)),
+        settings=plan.params.in_words(),
     )
     return run if store.put(run.key, encode(run), if_absent=True) else None
 

@@ -42,6 +42,18 @@ class TrackParams(NamedTuple):
         """Return the ten-thousandths of confidence from which on a box of `label` is strong."""
         return dict(self.strong_by_label).get(label, self.strong)
 
+    def in_words(self) -> dict[str, Any]:
+        """Return them as people set them: frames a second, confidence 0 to 1, seconds."""
+        return {
+            "min_fps": self.min_fps / 100,
+            "strong_confidence": self.strong / 10_000,
+            "weak_confidence": self.weak / 10_000,
+            "gap_s": self.gap_ms / 1000,
+            "stitch_s": self.stitch_ms / 1000,
+            "strong_confidence_by_label": {label: strong / 10_000 for label, strong in self.strong_by_label},
+            "fixed_labels": list(self.fixed_labels),
+        }
+
 
 def from_fields(fields: dict[str, Any]) -> TrackParams:
     """Read a JSON object with the params' names; what it leaves out is as by default.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, Row, select
 from frametally import keys
 from frametally.adapters.sql.index import tables
 from frametally.ports.count_index import IndexDamaged, Series
-from frametally.ports.run_catalogue import BaseCatalogue
+from frametally.ports.run_catalogue import BaseCatalogue, outdated_numbers
 from frametally.records import Run, decode
 from frametally.rules.times import DAY_MS
 
@@ -55,7 +56,13 @@ def read_catalogue(connection: Connection, version: str) -> SqlCatalogue:
     """Read what there is at `version`, which is that of the transaction of `connection`."""
     found: dict[Series, list[CurrentRun]] = {}
     newest: dict[str, int] = {}
-    for row in _intact_rows(connection, None):
+    rows = [*_intact_rows(connection, None)]
+    intervals = Counter((row.model, row.day) for row in rows)
+    several = [row for row in rows if intervals[row.model, row.day] > 1]
+    unread = outdated_numbers((row.number, decode(row.record.encode(), Run)) for row in several)
+    for row in rows:
+        if row.number in unread:
+            continue
         run = CurrentRun(row.number, row.crc32, keys.day_start_ms(row.day))
         found.setdefault(Series(row.model, row.interval_s), []).append(run)
         newest[row.model] = max(row.number, newest.get(row.model, 0))

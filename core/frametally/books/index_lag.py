@@ -1,0 +1,91 @@
+"""Where the index is not what the store has: days to index, days to count anew, runs of elsewhere."""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from frametally import keys
+from frametally.books.index_check import day_of, not_in_store
+from frametally.media.manifests import touches
+from frametally.ports.count_index import REPAIR, CountIndex
+from frametally.ports.count_questions import outdated
+from frametally.ports.ledger import CountedRun
+from frametally.records import Run
+from frametally.rules.current_run import is_newer
+from frametally.rules.times import DAY_MS
+from frametally.undo_records import Tombstone
+
+
+def runs_to_index(indexed: Iterable[Run], stored: Iterable[Run]) -> list[Run]:
+    """Return the runs of the store that the index lacks."""
+    there = {day_of(run): run for run in indexed}
+    return [run for run in stored if is_newer(run, there.get(day_of(run)))]
+
+
+def runs_to_count(index: CountIndex, model: str, indexed: Sequence[Run], stored: Iterable[Run]) -> list[Run]:
+    """Return the runs of a model that no query reads, as their footage has changed (see `outdated`).
+
+    Those that are counted anew already, and still to be indexed, are none of them.
+    """
+    unread = {(day.base_interval_s, day.day_ms) for day in outdated(index.counted_days(model))}
+    there = {day_of(run): run for run in indexed}
+    return [
+        run
+        for run in stored
+        if run.model == model
+        and (run.interval_s, keys.day_start_ms(run.day)) in unread
+        and there.get(day_of(run)) == run
+    ]
+
+
+def mark_of(stone: Tombstone) -> int:
+    """Return what a run notes of a tombstone, see `Run.tombstones_crc32`."""
+    return zlib.crc32(keys.tombstone_key(stone.media, stone.from_ms, stone.to_ms).encode())
+
+
+def runs_before_undo(runs: Iterable[CountedRun], stones: Iterable[Tombstone]) -> list[Run]:
+    """Return the runs of days whose frames have been forgotten, or put elsewhere, since they were counted.
+
+    Where a medium was put to another time of the same day, no number of frames tells it.
+    """
+    of_source: defaultdict[str, list[Tombstone]] = defaultdict(list)
+    for stone in stones:
+        of_source[stone.source].append(stone)
+    found = []
+    for run, frames in runs:
+        known, start_ms = run.tombstones_crc32, keys.day_start_ms(run.day)
+        if known is not None and any(
+            touches(stone, source=source, from_ms=start_ms, to_ms=start_ms + DAY_MS)
+            and mark_of(stone) not in known
+            for source in frames.keys() & of_source.keys()
+            for stone in of_source[source]
+        ):
+            found.append(run)
+    return found
+
+
+def count_lines(runs: Iterable[Run]) -> list[str]:
+    """Return a line for each interval of runs that are to be counted anew, with the commands."""
+    days: defaultdict[int, list[str]] = defaultdict(list)
+    for run in runs:
+        days[run.interval_s].append(run.day)
+    return [
+        f"{interval_s} s: {len(found)} days, such as {found[0]}, were counted before the footage changed; "
+        f"run `frametally aggregate --interval {interval_s} --from {min(found)} "
+        f"--to {keys.utc_day(keys.day_start_ms(max(found)) + DAY_MS)}`, then `frametally index`"
+        for interval_s, found in sorted(days.items())
+    ]
+
+
+def beyond_lines(indexed: Iterable[Run], stored: Iterable[Run]) -> list[str]:
+    """Return a line where the index has what the store does not, as after an older backup."""
+    beyond = not_in_store(indexed, {day_of(run): run for run in stored})
+    if not beyond:
+        return []
+    first = beyond[0]
+    return [
+        f"the index has {len(beyond)} runs that the store does not have, such as that of {first.day} "
+        f"({first.model}, {first.interval_s} s); run `{REPAIR}`"
+    ]
