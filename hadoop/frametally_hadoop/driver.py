@@ -9,6 +9,7 @@ from functools import cache
 
 from frametally.books.runs import DayKey
 from frametally.errors import Poison, Retryable
+from frametally.media.manifests import forgotten_by
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped
@@ -138,6 +139,7 @@ class _Aggregation:
             lambda: look_around(
                 self._store,
                 plan.manifests,
+                forgotten=forgotten_by(plan.tombstones),
                 unusable=self._unusable | {item.name for item in plan.skipped},
                 with_dead_letters=plan.with_dead_letters,
                 chain_breaks=plan.chain_breaks,

@@ -13,6 +13,7 @@ from frametally.books.quality_reports import QualityReport, read_quality
 from frametally.books.runs import current_runs
 from frametally.records import DeadLetter, MediaManifest, encode
 from frametally.segments.contents import encode_segment
+from frametally.undo_records import Tombstone
 from frametally_hadoop.publication.quality_checks import (
     CHAIN_UNBROKEN,
     COVERAGE_EQUALS_MANIFESTS,
@@ -251,6 +252,34 @@ def test_footage_of_1970_or_2200_is_counted_in_its_day_and_doubted(
     [check] = report.failed
     assert (check.name, report.detections) == (TIMES_PLAUSIBLE, 1)
     assert "was the camera's clock set?" in check.details[0]
+
+
+def test_a_video_whose_times_jump_by_a_century_is_doubted_on_both_days_until_one_is_forgotten(
+    footage: Footage,
+) -> None:
+    later_ms = NOON_MS + 36_525 * DAY_MS
+    footage.segment([footage.frame(NOON_MS, "car"), footage.frame(later_ms, "car", index=1)])
+    runs = [(NOON_MS, NOON_MS), (later_ms, later_ms)]
+    put_manifest(footage, frames=2, last_ms=later_ms, runs=runs)
+    footage.aggregate()
+
+    def doubted() -> dict[str, list[str]]:
+        reports = [(run.day, read_quality(footage.store, run)) for run in current_runs(footage.store)]
+        return {
+            day: [line for check in report.failed if check.name == TIMES_PLAUSIBLE for line in check.details]
+            for day, report in reports
+            if report is not None and report.frames
+        }
+
+    by_day = doubted()
+    assert set(by_day) == {"2026-01-01", "2126-01-02"}
+    for lines in by_day.values():
+        [jump] = [line for line in lines if "jump" in line]
+        assert "gate.mp4: its times jump from 2026-01-01 12:00:00Z to 2126-01-02 12:00:00Z; if that" in jump
+    stone = Tombstone(media="ab" * 32, source="gate", name="gate.mp4", from_ms=later_ms, why="forget")
+    footage.store.put(keys.tombstone_key(stone.media, later_ms, None), encode(stone))
+    footage.aggregate()
+    assert doubted() == {"2026-01-01": []}, "the report was made anew, though the day was not counted again"
 
 
 def test_an_interval_outside_all_media_is_said(footage: Footage) -> None:

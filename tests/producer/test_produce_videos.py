@@ -14,6 +14,7 @@ from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.files.opencv import decode_image
 from frametally.records import MediaManifest, encode
+from frametally.rules.times import utc
 
 if TYPE_CHECKING:
     from tests.producer.conftest import Bench
@@ -445,3 +446,20 @@ def test_a_frame_that_cannot_be_converted_ends_the_video_there(
     report = bench.produce(make_video("gate.mp4", 20))
     assert report.frames_announced == 5
     assert "frame 10: cannot be converted" in report.skipped[0].reason
+
+
+def test_times_more_than_a_day_apart_in_one_clip_are_said_and_produced(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    day_ms = 86_400_000
+    plain = {"codec": "mjpeg", "pix_fmt": "yuvj420p"}
+    usual = make_video("usual.mkv", [0, 100, day_ms, 2 * day_ms], **plain)
+    assert bench.produce(usual, start_time=START, sample_fps="all").notices == []
+    times_ms = [0, 100, 36_525 * day_ms, 36_525 * day_ms + 100, 36_530 * day_ms]
+    odd = make_video("odd.mkv", times_ms, **plain)
+    report = bench.produce(odd, start_time=START, sample_fps="all", source="odd")
+    [notice] = report.notices
+    from_time, to_time = utc(START_MS + 100), utc(START_MS + 36_525 * day_ms)
+    assert f"{odd}: its times jump from {from_time} to {to_time} (and 1 more like that); if that" in notice
+    assert "`frametally forget`" in notice
+    assert (report.frames_announced, report.skipped) == (5, [])

@@ -13,6 +13,7 @@ from frametally.media.manifests import by_source
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
 from frametally.rules.times import DAY_MS, days_of_span
+from frametally.rules.tombstones import Forgotten
 from frametally.segments.contents import read_segment
 
 _MOST_FRAMES, _MOST_DAYS = 500_000, 31
@@ -24,6 +25,7 @@ class Surroundings(NamedTuple):
 
     Attributes:
         manifests: By source, those of its media; None if one cannot be read.
+        forgotten: What does not count of them.
         unusable: Keys of segments that could not be used at all.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
         dead_images: Of a model, by source and day, keys of frames that have dead letters; asked only where
@@ -33,6 +35,7 @@ class Surroundings(NamedTuple):
     """
 
     manifests: Mapping[str, Sequence[MediaManifest]] | None
+    forgotten: Forgotten
     unusable: Collection[str]
     chain_breaks: Mapping[str, Sequence[str]]
     dead_images: Callable[[str], Mapping[tuple[str, str], Collection[str]]]
@@ -43,6 +46,7 @@ def look_around(
     store: ObjectStore,
     manifests: list[MediaManifest] | None,
     *,
+    forgotten: Forgotten,
     unusable: Collection[str],
     with_dead_letters: Collection[str],
     chain_breaks: Mapping[str, Sequence[str]],
@@ -62,6 +66,7 @@ def look_around(
 
     return Surroundings(
         manifests=None if manifests is None else by_source(manifests),
+        forgotten=forgotten,
         unusable=unusable,
         chain_breaks=chain_breaks,
         dead_images=cache(lambda model: _dead_images(store, model, usable)),

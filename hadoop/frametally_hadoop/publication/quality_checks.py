@@ -16,6 +16,7 @@ import msgspec
 from frametally import keys
 from frametally.books.quality_reports import QualityCheck, QualityReport, SetAside
 from frametally.media.overlapping import told_overlaps
+from frametally.media.time_jumps import time_jumps, told_time_jumps
 from frametally.rules.times import DAY_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
@@ -122,7 +123,7 @@ class DayAudit:
                 self._no_count_without_coverage(),
                 self._coverage_equals_manifests(self.frames_by_source),
                 self._within_media_time(),
-                self._times_plausible(),
+                self._times_plausible(self.frames_by_source),
                 _check(LINES_READABLE, [f"{item.segment}, line {item.line}" for item in self._set_aside]),
                 self._segments_whole(),
                 self._chain_unbroken(),
@@ -139,6 +140,7 @@ class DayAudit:
         """
         now = {
             COVERAGE_EQUALS_MANIFESTS: self._coverage_equals_manifests(report.frames_by_source),
+            TIMES_PLAUSIBLE: self._times_plausible(report.frames_by_source),
             SEGMENTS_WHOLE: self._segments_whole(),
             CHAIN_UNBROKEN: self._chain_unbroken(),
         }
@@ -267,15 +269,24 @@ class DayAudit:
             ]
         return _check(WITHIN_MEDIA_TIME, problems, unknown)
 
-    def _times_plausible(self) -> QualityCheck:
+    def _times_plausible(self, frames_by_source: Mapping[str, int]) -> QualityCheck:
         day = self._plan.key.day
-        if _FIRST_PLAUSIBLE_DAY <= day <= _LAST_PLAUSIBLE_DAY:
-            return _check(TIMES_PLAUSIBLE, [])
-        sources = ", ".join(self.frames_by_source)
-        return _check(
-            TIMES_PLAUSIBLE,
-            [f"{sources}: footage of {day}; was the camera's clock set? `frametally retime` puts it right"],
-        )
+        problems = []
+        if not _FIRST_PLAUSIBLE_DAY <= day <= _LAST_PLAUSIBLE_DAY:
+            sources = ", ".join(frames_by_source)
+            problems.append(
+                f"{sources}: footage of {day}; was the camera's clock set? `frametally retime` puts it right"
+            )
+        start_ms = keys.day_start_ms(day)
+        for source in sorted(frames_by_source):
+            for item in (self._surroundings.manifests or {}).get(source, ()):
+                jumps = time_jumps(item, self._surroundings.forgotten)
+                of_day = [
+                    jump for jump in jumps if any(start_ms <= end_ms < start_ms + DAY_MS for end_ms in jump)
+                ]
+                if of_day:
+                    problems.append(f"{source}: {told_time_jumps(item, of_day)}")
+        return _check(TIMES_PLAUSIBLE, problems)
 
     def _segments_whole(self) -> QualityCheck:
         of_model = f"{keys.METADATA}/model={self._plan.key.model}/"

@@ -9,6 +9,7 @@ from functools import partial
 
 from frametally.errors import Poison
 from frametally.media.manifests import media_of
+from frametally.media.time_jumps import time_jumps, told_time_jumps
 from frametally.records import FrameAnnouncement
 from frametally_producer.reading.event_time import checked_ms
 from frametally_producer.reading.sampling import Sampler, estimate_frames
@@ -54,6 +55,9 @@ class VideoWork:
         keeper.write()
         medium = keeper.manifest
         production.media[medium.sha256] = medium
+        jumps = time_jumps(medium, {})
+        if jumps:
+            production.notice(told_time_jumps(medium, jumps))
         if not known:
             rate = Rate(self._pixels, time.monotonic() - began_s, self._announced, self._stored_bytes)
             production.seen.note_rate("video", cost_of(production.settings), rate)
