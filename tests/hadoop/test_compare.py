@@ -49,7 +49,21 @@ def test_only_what_differs_is_named_with_the_frames_of_both(two_models: Footage)
         two_models.store.url and frame.image_path.startswith("images/gate/") for frame in one.b.evidence
     )
     assert (found.compared, found.gaps_a, found.gaps_b) == (3, 0, 1)
-    assert found.totals == {"bus": (0, 2), "car": (4, 4)}
+    assert found.by_label == {"bus": (0, 2, 2, 2), "car": (4, 4, 0, 0)}
+    assert found.total == (4, 6, 2, 2)
+
+
+def test_too_many_in_one_bar_and_too_few_in_another_are_no_agreement(file_footage: Footage) -> None:
+    footage = file_footage
+    for model, cars in (("tiny-a", (1, 3)), ("tiny-b", (3, 1))):
+        lines = [
+            footage.frame(NOON_MS + minute * 60_000, *["car"] * number, index=minute, model=model)
+            for minute, number in enumerate(cars)
+        ]
+        footage.segment(lines, model=model)
+    footage.aggregate()
+    found = compare_models(footage.store, "tiny-a", "tiny-b")
+    assert (found.total.net, found.total.apart) == (0, 4)
 
 
 def test_the_other_way_round_it_is_the_same_with_the_sides_changed(two_models: Footage) -> None:
@@ -107,8 +121,12 @@ def test_the_command_prints_the_frames_and_json(two_models: Footage) -> None:
     assert "gate  bus: A 0 detections" in said
     assert "    B 1 in images/gate/2026-01-01/" in said
     assert "1 of 2 bars of 60 s differ" in said
+    assert "bus: A 0 detections, B 2 (net +2; bar by bar 2 apart)" in said
+    assert "all labels: A 2 detections, B 4 (net +2; bar by bar 2 apart)" in said
     body = json.loads(run("tiny-a", "tiny-b", "--json"))
     assert [(d["label"], d["b"]["detections"]) for d in body["differences"]] == [("bus", 2)]
+    assert body["total"] == {"a": 4, "b": 6, "net": 2, "apart": 2}
+    assert (body["by_label"]["bus"]["net"], body["totals"]["bus"]) == (2, [0, 2])
 
 
 @pytest.mark.parametrize(

@@ -219,3 +219,12 @@ def test_many_labels_share_one_colour_beyond_the_six_that_can_be_told_apart(
     assert names[-1] == f"{len(place.real_index.labels('yolov4-tiny-opencv-fp32-1a2b3c4d')) - 6} other labels"
     colors = page.evaluate("Chart.getChart('chart').data.datasets.map((set) => set.backgroundColor)")
     assert len(set(colors)) == 7
+
+
+def test_how_sure_the_numbers_are_is_said_beside_the_chart(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6})
+    page = visit(place).open()
+    answer = page.locator("#how-sure p")
+    expect(answer).to_be_hidden()
+    page.get_by_text("How sure are these numbers?").click()
+    expect(answer).to_contain_text("29\u00a0% too high")

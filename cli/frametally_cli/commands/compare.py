@@ -70,8 +70,9 @@ def _print(comparison: Comparison) -> None:
         for name, side in (("A", bar.a), ("B", bar.b)):
             for frame in side.evidence:
                 click.echo(f"    {name} {frame.count} in {frame.image_path}")
-    for label, (a, b) in comparison.totals.items():
-        click.echo(f"{label}: A {a} detections, B {b} ({b - a:+d})")
+    for label, total in [*comparison.by_label.items(), ("all labels", comparison.total)]:
+        apart = f"net {total.net:+d}; bar by bar {total.apart} apart"
+        click.echo(f"{label}: A {total.a} detections, B {total.b} ({apart})")
     click.echo(
         f"{len(comparison.differences)} of {comparison.compared} bars of {comparison.interval_s} s differ; "
         "not compared, as only one model has seen them: "
@@ -97,4 +98,11 @@ def _as_json(comparison: Comparison) -> str:
     differences = [
         bar._asdict() | {"a": as_dict(bar.a), "b": as_dict(bar.b)} for bar in comparison.differences
     ]
-    return json.dumps(comparison._asdict() | {"differences": differences}, indent=2)
+    by_label = {label: total._asdict() for label, total in comparison.by_label.items()}
+    body = comparison._asdict() | {
+        "differences": differences,
+        "total": comparison.total._asdict(),
+        "by_label": by_label,
+        "totals": {label: (total.a, total.b) for label, total in comparison.by_label.items()},
+    }
+    return json.dumps(body, indent=2)

@@ -44,6 +44,26 @@ class Difference(NamedTuple):
     b: Side
 
 
+class ModelTotals(NamedTuple):
+    """Detections of both models in what both have seen, and how far they are apart.
+
+    Attributes:
+        a: Those of the first.
+        b: Those of the second.
+        net: `b` less `a`: too many in one bar make good for too few in another.
+        apart: The sum of what bar after bar differs by, whichever way.
+    """
+
+    a: int = 0
+    b: int = 0
+    net: int = 0
+    apart: int = 0
+
+    def plus(self, a: int, b: int, apart: int) -> ModelTotals:
+        """Return the total with some more detections of both."""
+        return ModelTotals(self.a + a, self.b + b, self.net + b - a, self.apart + apart)
+
+
 class Comparison(NamedTuple):
     """Two models over the footage that both have seen.
 
@@ -52,7 +72,8 @@ class Comparison(NamedTuple):
         compared: Bars that at least one of the two shows, in intervals that both have seen.
         gaps_a: Intervals (of one source) that only the second model has seen.
         gaps_b: Intervals that only the first has seen.
-        totals: By label, detections of the first and of the second in what both have seen.
+        total: All labels in what both have seen.
+        by_label: Each of them.
     """
 
     model_a: str
@@ -62,7 +83,8 @@ class Comparison(NamedTuple):
     compared: int
     gaps_a: int
     gaps_b: int
-    totals: dict[str, tuple[int, int]]
+    total: ModelTotals
+    by_label: dict[str, ModelTotals]
 
 
 def compare_models(
@@ -159,11 +181,12 @@ def _compare(model_a: str, model_b: str, interval_s: int, a: _Table, b: _Table) 
     both = a.frames.keys() & b.frames.keys()
     bars = sorted(bar for bar in a.counts.keys() | b.counts.keys() if (bar[0], bar[2]) in both)
     differences = []
-    totals: dict[str, tuple[int, int]] = {}
+    total = ModelTotals()
+    by_label: defaultdict[str, ModelTotals] = defaultdict(ModelTotals)
     for source, label, start_ms in bars:
         of_a, of_b = a.side(source, label, start_ms), b.side(source, label, start_ms)
-        before = totals.get(label, (0, 0))
-        totals[label] = before[0] + of_a.detections, before[1] + of_b.detections
+        shown = of_a.detections, of_b.detections, abs(of_b.detections - of_a.detections)
+        total, by_label[label] = total.plus(*shown), by_label[label].plus(*shown)
         if (of_a.detections, of_a.peak) != (of_b.detections, of_b.peak) or (
             None not in (of_a.objects, of_b.objects) and of_a.objects != of_b.objects
         ):
@@ -176,7 +199,8 @@ def _compare(model_a: str, model_b: str, interval_s: int, a: _Table, b: _Table) 
         compared=len(bars),
         gaps_a=len(b.frames.keys() - a.frames.keys()),
         gaps_b=len(a.frames.keys() - b.frames.keys()),
-        totals=dict(sorted(totals.items())),
+        total=total,
+        by_label=dict(sorted(by_label.items())),
     )
 
 
