@@ -20,15 +20,16 @@ TOMBSTONES = "tombstones"
 CORRECTIONS = "corrections"
 DROPPED = "dead-letters/dropped"
 AUTO_DETECTOR = "models/auto.json"
+_PICTURE_HEX = 32
 
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 _DIGEST = 8
 _READABLE = 63 - 1 - _DIGEST
 
 _IMAGE = re.compile(
-    r"images/[a-z0-9][a-z0-9_-]{0,62}/\d{4}-\d{2}-\d{2}/-?\d{1,15}-[0-9a-f]{12}-\d{1,10}\.jpg"
+    r"images/[a-z0-9][a-z0-9_-]{0,62}/\d{4}-\d{2}-\d{2}/-?\d{1,15}-[0-9a-f]{12}(?:[0-9a-f]{20})?-\d{1,10}\.jpg"
 )
-_IMAGE_NAME = re.compile(r"(-?\d{1,15})-([0-9a-f]{12})-(\d{1,10})\.jpg")
+_IMAGE_NAME = re.compile(r"(-?\d{1,15})-([0-9a-f]{12}(?:[0-9a-f]{20})?)-(\d{1,10})\.jpg")
 _WHOLE_TOMBSTONE = re.compile(r"tombstones/[0-9a-f]{64}/(\d{1,9})\.json")
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
@@ -156,10 +157,20 @@ def frame_log_key(source: str, captured_at_ms: int) -> bytes:
     return f"{source}/{captured_at_ms // 5000}".encode()
 
 
-def image_key(source: str, captured_at_ms: int, medium_sha256: str, frame_index: int) -> str:
-    """Return the key of a frame; of a picture `medium_sha256` is its file's own and `frame_index` 0."""
-    day = utc_day(captured_at_ms)
-    return f"{IMAGES}/{source}/{day}/{captured_at_ms}-{medium_sha256[:12]}-{frame_index}.jpg"
+def picture_hex(file_sha256: str) -> str:
+    """Return how a picture's file is told in its key: nobody finds another file of the same 128 bits."""
+    return file_sha256[:_PICTURE_HEX]
+
+
+def image_key(source: str, captured_at_ms: int, medium_hex: str, frame_index: int) -> str:
+    """Return the key of a frame.
+
+    `medium_hex` are 12 hex of a video's sha256 (or all of it), or, with `frame_index` 0, `picture_hex` of a
+    picture; earlier versions took 12 of that, too.
+    """
+    if len(medium_hex) != _PICTURE_HEX:
+        medium_hex = medium_hex[:12]
+    return f"{image_folder(source, utc_day(captured_at_ms))}/{captured_at_ms}-{medium_hex}-{frame_index}.jpg"
 
 
 def check_image_key(key: str) -> str:

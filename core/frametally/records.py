@@ -66,7 +66,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
         frames_announced: Distinct frames announced on the log.
         state: `producing` until the whole medium has been announced, then `complete`.
         announced_frames: For a video, a bitmap over decode indices: bit `i % 8` of byte `i // 8`.
-        announced_pictures: For pictures, the sorted image names (`<captured_at_ms>-<12 hex>`) announced.
+        announced_pictures: For pictures, the sorted image names (`<captured_at_ms>-<hex>`) announced.
         runs: Of a video, its runs of frames (see `rules.overlaps`); empty in manifests of earlier versions.
         revision: How often the medium has been forgotten or put right: its frames are announced as of
             `keys.media_id(sha256, revision)`, those of earlier revisions count no longer.

@@ -26,7 +26,7 @@ SHA256 = "ab" * 32
 def new_frame(index: int, refused: Callable[[str], None] = pytest.fail) -> NewFrame:
     return NewFrame(
         media=SHA256,
-        file_sha256=SHA256,
+        medium_hex=SHA256,
         source="cam",
         frame_index=index,
         captured_at_ms=index * 100,

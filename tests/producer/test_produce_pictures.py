@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,12 +20,15 @@ from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2, decode_image
 from frametally.media.manifests import pictures_identity
+from frametally.records import encode
+from frametally_producer.media import pictures
 from frametally_producer.reading import media_file
 
 if TYPE_CHECKING:
     from tests.producer.conftest import Bench
 
 NOON_MS = 1_777_636_800_000  # 2026-05-01T12:00:00Z
+FILE_DATE_S = 1_772_600_767
 NOON = {"taken": "2026:05:01 12:00:00", "offset": "+00:00"}
 
 
@@ -35,7 +40,7 @@ def test_a_picture_is_stored_upright_announced_and_noted(
     assert (report.frames_announced, report.frames_known, report.skipped, report.notices) == (1, 0, [], [])
     [announcement] = bench.log.announcements
     file_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert announcement.image_path == keys.image_key("my-pictures", NOON_MS, file_sha256, 0)
+    assert announcement.image_path == keys.image_key("my-pictures", NOON_MS, file_sha256[:32], 0)
     assert (announcement.frame_index, announcement.captured_at_ms) == (0, NOON_MS)
     assert (announcement.time_source, announcement.source) == ("exif", "my-pictures")
     stored = bench.store.get(announcement.image_path)
@@ -52,7 +57,7 @@ def test_a_picture_is_stored_upright_announced_and_noted(
     assert (manifest.first_captured_at_ms, manifest.last_captured_at_ms) == (NOON_MS, NOON_MS)
     assert (manifest.frames_expected, manifest.frames_put, manifest.frames_announced) == (1, 1, 1)
     assert manifest.state == "complete"
-    assert manifest.announced_pictures == [f"{NOON_MS}-{file_sha256[:12]}"]
+    assert manifest.announced_pictures == [f"{NOON_MS}-{file_sha256[:32]}"]
 
 
 def test_nothing_of_the_file_but_its_pixels_is_stored(
@@ -358,3 +363,63 @@ def test_a_file_too_large_for_a_picture_is_refused_by_its_size_before_it_is_read
     monkeypatch.setattr(media_file.hashlib, "sha256", lambda: pytest.fail("it is hashed"))
     [skipped] = bench.produce(bench.folder / "pics").skipped
     assert "is larger than a picture of 64x48 pixels can be" in skipped.reason
+
+
+def test_pictures_without_a_time_of_their_own_count_once_whatever_becomes_of_their_files_dates(
+    bench: Bench, make_picture: Callable[..., Path]
+) -> None:
+    for index in range(5):
+        make_picture(f"pics/{index}.jpg", index=index)
+    bench.produce(bench.folder / "pics", source="cam")
+    shutil.copytree(bench.folder / "pics", bench.folder / "copy", copy_function=shutil.copyfile)
+    for path in (bench.folder / "pics").iterdir():
+        os.utime(path, (FILE_DATE_S + 90_000, FILE_DATE_S + 90_000))
+    for folder in ("pics", "copy", "pics"):
+        report = bench.produce(bench.folder / folder, source="cam")
+        assert (report.frames_announced, report.frames_known, report.skipped) == (0, 5, [])
+        if folder == "copy":
+            [notice] = [line for line in report.notices if "another file date" in line]
+            assert "(4 more likewise)" in notice
+    assert [manifest.frames_announced for manifest in bench.manifests()] == [5]
+    # In another source the same pictures are other frames, with the time that they have now.
+    assert bench.produce(bench.folder / "pics", source="other").frames_announced == 5
+
+
+def test_two_pictures_of_one_time_whose_files_begin_with_the_same_48_bits_are_two_frames(
+    bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(2):
+        make_picture(f"pics/{index}.jpg", index=index, **NOON)
+    plain = pictures.sha256_of
+    monkeypatch.setattr(pictures, "sha256_of", lambda file: "0123456789ab" + plain(file)[12:])
+    report = bench.produce(bench.folder / "pics")
+    assert report.frames_announced == 2
+    assert len({announcement.image_path for announcement in bench.log.announcements}) == 2
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_picture_that_an_earlier_version_announced_under_its_shorter_key_is_not_announced_again(
+    bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, noted: bool
+) -> None:
+    for index in range(3):
+        make_picture(f"pics/{index}.jpg", index=index, **NOON)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(keys, "picture_hex", lambda sha256: sha256[:12])
+        bench.produce(bench.folder / "pics")
+    before = {announcement.image_path for announcement in bench.log.announcements}
+    assert {len(path.split("-")[-2]) for path in before} == {12}
+    if not noted:  # killed after it had announced them
+        [manifest] = bench.manifests()
+        left = msgspec.structs.replace(
+            manifest, state="producing", announced_pictures=[], frames_announced=0, frames_put=0
+        )
+        bench.store.put(keys.media_key(manifest.sha256), encode(left))
+    shutil.rmtree(bench.folder / "data")
+    make_picture("pics/new.jpg", index=9, **NOON)
+    report = bench.produce(bench.folder / "pics")
+    assert report.frames_announced == (1 if noted else 4)
+    after = {announcement.image_path for announcement in bench.log.announcements}
+    assert len(after) == 4
+    assert before < after
+    [manifest] = bench.manifests()
+    assert manifest.frames_announced == 4

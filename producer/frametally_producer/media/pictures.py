@@ -20,10 +20,15 @@ from frametally_producer.reading.media_file import open_medium, sha256_of, why_u
 from frametally_producer.reading.pixels import check_sides
 from frametally_producer.reading.sampling import ALL
 from frametally_producer.writing.frames import FrameWriter, NewFrame
-from frametally_producer.writing.manifest import Forgotten, ManifestKeeper, load_manifest, picture_name
+from frametally_producer.writing.manifest import Forgotten, ManifestKeeper, load_manifest
 from frametally_producer.writing.production import Production, asked_of, cost_of
 from frametally_producer.writing.seen_files import Rate, stamp_of
 from frametally_producer.writing.tally import Outcome
+
+_KEEPS_ITS_TIME = (
+    "the same picture was produced with another file date, and keeps the time that it has; "
+    "`frametally retime` gives its day another"
+)
 
 
 def produce_pictures(pictures: PicturesToProduce, production: Production) -> None:
@@ -67,10 +72,11 @@ def _produce_one(path: Path, days: _Days, writer: FrameWriter, production: Produ
 class _Day:
     """One day's manifest, and the names of the pictures that this call adds to it."""
 
-    def __init__(self, keeper: ManifestKeeper) -> None:
+    def __init__(self, keeper: ManifestKeeper, *, is_stored: bool) -> None:
         self.keeper = keeper
         self.new: set[str] = set()
         self.refused = False
+        self.is_unfinished = is_stored and keeper.manifest.state == "producing"
         self._known = len(keeper.pictures)
 
     @property
@@ -88,6 +94,7 @@ class _Days:
         self._first_remarks: dict[str, tuple[Path, str]] = {}
         self._remarks: Counter[str] = Counter()
         self._days: dict[str, _Day] = {}
+        self._times: dict[str, str] | None = None
         self.frames_new = self.pixels = self.stored_bytes = 0
 
     def new_frame(self, path: Path) -> NewFrame | None:
@@ -110,8 +117,10 @@ class _Days:
             clues = TimeClues(path, header.recorded, "exif", before.st_mtime_ns, 0)
             found = find_event_time(clues, settings=production.settings)
             file_sha256 = sha256_of(file)
-            name = picture_name(keys.image_key(self._source, found.at_ms, file_sha256, 0))
             day = self._day(found)
+            medium_hex = self._hex_of(day, found.at_ms, file_sha256)
+            name = f"{found.at_ms}-{medium_hex}"
+            known = name if name in day.keeper.pictures else self._known_at_another_time(file_sha256, found)
             # It is finished once the manifest has its name; that is looked up when it is met again.
             production.seen.note_file(
                 path,
@@ -119,9 +128,11 @@ class _Days:
                 after=os.fstat(file.fileno()),
                 sha256=file_sha256,
                 asked=asked,
-                picture=f"{name} {day.keeper.manifest.sha256}",
+                picture=f"{known or name} {self._identity(known or name)}",
             )
-            if name in day.keeper.pictures:
+            if known is not None:
+                if known != name:
+                    self._remark("other file date", path, _KEEPS_ITS_TIME)
                 production.frames_known += 1
                 return None
             if name in day.new:  # the same picture of the same time, twice in the folder
@@ -132,7 +143,7 @@ class _Days:
         self.pixels += header.width_px * header.height_px
         return NewFrame(
             media=media_of(day.keeper.manifest),
-            file_sha256=file_sha256,
+            medium_hex=medium_hex,
             source=self._source,
             frame_index=0,
             captured_at_ms=found.at_ms,
@@ -202,7 +213,8 @@ class _Days:
 
     def _kept(self, manifest: MediaManifest, *, is_stored: bool) -> _Day:
         production = self._production
-        return _Day(ManifestKeeper(production.store, manifest, production.patience, is_stored=is_stored))
+        keeper = ManifestKeeper(production.store, manifest, production.patience, is_stored=is_stored)
+        return _Day(keeper, is_stored=is_stored)
 
     def _take(self, day: _Day, name: str, path: Path, found: EventTime) -> None:
         keeper = day.keeper
@@ -211,9 +223,52 @@ class _Days:
         day.new.add(name)
         if len(day.new) == 1:
             keeper.write(expected=day.expected)
+        if self._times is not None:
+            self._times.setdefault(name.rpartition("-")[2][:12], name)
         for remark in found.remarks:
-            self._first_remarks.setdefault(remark.kind, (path, remark.text))
-            self._remarks[remark.kind] += 1
+            self._remark(remark.kind, path, remark.text)
+
+    def _remark(self, kind: str, path: Path, text: str) -> None:
+        self._first_remarks.setdefault(kind, (path, text))
+        self._remarks[kind] += 1
+
+    def _identity(self, name: str) -> str:
+        """Return the identity of the manifest that has a picture of that name."""
+        return pictures_identity(self._source, keys.utc_day(int(name.rpartition("-")[0])))
+
+    def _hex_of(self, day: _Day, at_ms: int, file_sha256: str) -> str:
+        """Return how the picture is told in its key: as an earlier version had it, if that put it there."""
+        short = file_sha256[:12]
+        if f"{at_ms}-{short}" in day.keeper.pictures:
+            return short
+        if day.is_unfinished:  # it may have been announced, and not noted
+            key = keys.image_key(self._source, at_ms, short, 0)
+            store = self._production.store
+            if self._production.patience.until_done("the object store", lambda: store.head(key)):
+                return short
+        return keys.picture_hex(file_sha256)
+
+    def _known_at_another_time(self, file_sha256: str, found: EventTime) -> str | None:
+        """Return the name of the same picture where its time is only a file's date, which a copy changes."""
+        if found.time_source != "file_time":
+            return None
+        if self._times is None:
+            self._times = self._read_times()
+        known = self._times.get(file_sha256[:12])
+        same = known is not None and file_sha256.startswith(known.rpartition("-")[2])
+        return known if same else None
+
+    def _read_times(self) -> dict[str, str]:
+        """Return the names of all pictures of the source, by the first 12 hex of their files' sha256."""
+        store, patience = self._production.store, self._production.patience
+        manifests, _ = patience.until_done("the object store", self._production.manifests.read)
+        times: dict[str, str] = {}
+        for one in manifests:
+            if one.kind == "pictures" and one.source == self._source:
+                manifest = load_manifest(store, one.sha256, patience)
+                for name in manifest.announced_pictures if manifest else ():
+                    times.setdefault(name.rpartition("-")[2][:12], name)
+        return times
 
     def _new_manifest(self, sha256: str, time_source: TimeSource, revision: int) -> MediaManifest:
         return MediaManifest(

@@ -102,7 +102,7 @@ class VideoWork:
                 return
             yield NewFrame(
                 media=media,
-                file_sha256=medium.sha256,
+                medium_hex=medium.sha256[:12],
                 source=medium.source,
                 frame_index=frame.frame_index,
                 captured_at_ms=captured_at_ms,

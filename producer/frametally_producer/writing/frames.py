@@ -37,7 +37,7 @@ class NewFrame(NamedTuple):
 
     Attributes:
         media: Identity of its medium, `MediaManifest.sha256`.
-        file_sha256: Of the file that it came from, hex; the same as `media` for a video.
+        medium_hex: As `keys.image_key` takes it.
         source: Slug of the source.
         frame_index: Decode index; 0 for a picture.
         captured_at_ms: Event time.
@@ -48,7 +48,7 @@ class NewFrame(NamedTuple):
     """
 
     media: str
-    file_sha256: str
+    medium_hex: str
     source: str
     frame_index: int
     captured_at_ms: int
@@ -162,7 +162,7 @@ class FrameWriter:
         failpoints.passing("producer.noted")
 
     def _put(self, frame: NewFrame) -> FrameAnnouncement:
-        name = keys.ImageName(frame.captured_at_ms, frame.file_sha256, frame.frame_index)
+        name = keys.ImageName(frame.captured_at_ms, frame.medium_hex, frame.frame_index)
         key = keys.image_key(frame.source, *name)
         image = shrink(frame.pixels, self._settings.max_side_px)
         made = encode_jpeg(image, self._settings.jpeg_quality)

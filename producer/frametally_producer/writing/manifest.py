@@ -25,7 +25,7 @@ NOTE_EVERY_S = 3.0
 
 
 def picture_name(image_path: str) -> str:
-    """Return a picture's name in its manifest, `<captured_at_ms>-<12 hex>`, from its image key."""
+    """Return a picture's name in its manifest, `<captured_at_ms>-<hex>`, from its image key."""
     return image_path.rpartition("/")[2].removesuffix("-0.jpg")
 
 
