@@ -130,10 +130,10 @@ test-airflow: .venv/dev setup .venv-airflow/ready ## Run the DAGs against embedd
 	@FRAMETALLY_AIRFLOW=$(CURDIR)/.venv-airflow/bin/airflow $(BIN)/python -m pytest -m airflow tests/airflow
 
 .PHONY: soak
-soak: .venv/dev setup ## Kill stages for long: FRAMES=10000 KILLS=200 REAL_KILLS=10 SEED=<number> can be set
+soak: .venv/dev setup ## Kill stages and turn bits for long: FRAMES=10000 KILLS=200 REAL_KILLS=10 FLIPS=1000 SEED=<number> can be set
 	@FAULTS_FRAMES=$${FRAMES:-10000} FAULTS_KILLS=$${KILLS:-200} FAULTS_REAL_KILLS=$${REAL_KILLS:-10} \
-	  FAULTS_SEED=$${SEED:-0} FAULTS_EXAMPLES=2000 \
-	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/faults/test_protocol_machine.py \
+	  FAULTS_FLIPS=$${FLIPS:-1000} FAULTS_SEED=$${SEED:-0} FAULTS_EXAMPLES=2000 \
+	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/faults/test_flips.py tests/faults/test_protocol_machine.py \
 	  tests/pipeline/test_any_speed.py
 
 .PHONY: lint

@@ -121,10 +121,7 @@ def dropped_key(letter_id: str) -> str:
 
 
 def is_record_key(key: str) -> bool:
-    """Whether `key` is that of a manifest, a tombstone, a correction or a settled dead letter.
-
-    Whatever else lies in their folders, such as what a file manager leaves there, is nobody's.
-    """
+    """Return whether `key` is that of a manifest, a tombstone, a correction or a settled dead letter."""
     return _RECORD.fullmatch(key) is not None
 
 

@@ -18,6 +18,7 @@ import msgspec
 from frametally.errors import Misconfigured
 from frametally.files.downloads import file_sha256
 from frametally.process.reports import Progress
+from frametally.records import NOT_JSON
 from frametally.settings.loading import Settings
 from frametally_consumer.detectors.choice import Backend
 from frametally_consumer.detectors.yolo import YoloDetector
@@ -172,7 +173,7 @@ def read_card(path: Path, progress: Progress) -> Card | None:
         card = msgspec.json.decode(path.read_bytes(), type=Card)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *NOT_JSON) as error:
         progress.say(f"{path}: cannot be read ({error})")
         return None
     if card.v != CARD_VERSION or card.self_test.picture_version != self_test.PICTURE_VERSION:

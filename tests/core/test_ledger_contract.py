@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from tests.fakes.records import before_checksums, make_coverage, make_frame, mak
 
 from frametally import keys
 from frametally.adapters.sql.ledger import tables
-from frametally.errors import Misconfigured
+from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_ledger
 from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.process.reports import NoProgress
@@ -263,6 +264,22 @@ def test_a_dropped_dead_letter_is_open_no_longer_and_still_in_the_equation(
     refresh(ledger, store)
     assert [letter.cause for letter in ledger.dead_frames(MODEL)] == ["malformed"]
     assert ledger.tallies(MODEL)[0].dead_lettered == 1
+
+
+def test_a_record_that_is_damaged_in_the_ledger_itself_is_read_again(
+    make: Callable[..., Any], store: MemoryStore
+) -> None:
+    put_manifest(store, 6)
+    ledger = make()
+    refresh(ledger, store)
+    with ledger._database.writing() as connection:
+        six, seven = "'frames_announced\":6'", "'frames_announced\":7'"
+        damage = f"UPDATE frametally_ledger_objects SET record = replace(record, {six}, {seven})"  # noqa: S608
+        connection.exec_driver_sql(damage)
+    with pytest.raises(Poison, match="damaged"):
+        ledger.manifests()
+    refresh(ledger, store)
+    assert [manifest.frames_announced for manifest in ledger.manifests()] == [6]
 
 
 def test_what_changes_or_goes_in_the_store_does_so_in_the_ledger(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -237,6 +238,14 @@ def test_int8_of_another_version_or_size_is_named(write_model: WriteModel) -> No
     (files.weights.parent / old).write_text("{}")
     with pytest.raises(Misconfigured, match=f"{old} is of another version, cfg or input size; make it with"):
         prepare_detector(settings_of(files, precision="int8"))
+
+
+def test_a_card_that_is_no_text_is_none(tmp_path: Path) -> None:
+    (tmp_path / "card.json").write_bytes(b'{"v":"\xff"}')
+    said: list[str] = []
+    progress = SimpleNamespace(say=said.append)
+    assert converted.read_card(tmp_path / "card.json", progress) is None
+    assert ["cannot be read" in line for line in said] == [True]
 
 
 def test_int8_that_is_damaged_is_refused(write_model: WriteModel) -> None:

@@ -268,3 +268,26 @@ def test_pictures_that_no_medium_names_are_told_by_source_and_deleted(
     assert "deleted: 0 pictures" in home("forget", "--unnamed-images", "--yes")
     home.count()
     assert home.status()["verdict"] == "settled"
+
+
+def test_what_a_file_manager_leaves_in_the_store_stops_nothing(
+    house: Callable[[str], House], footage: Path, part_files: Callable[[Path], dict[str, bytes]]
+) -> None:
+    littered, clean = house("littered"), house("clean")
+    for one in (littered, clean):
+        one.produce(footage, start_time=WRONG, source="Yard")
+        one.count()
+        one("forget", footage / "pics", "--yes")
+        if one is littered:
+            store = one.folder / "frametally-data/store"
+            (store / "corrections").mkdir(exist_ok=True)
+            (store / "dead-letters/dropped").mkdir(parents=True)
+            for folder in [store, *(path for path in store.rglob("*") if path.is_dir())]:
+                (folder / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1\xff")
+        one("retime", footage / "cam.mp4", "--start-time", RIGHT)
+        one.count()
+        one("rename-source", "Yard", "Gate")
+        one.count()
+        assert one.status()["verdict"] == "settled"
+    counted = [part_files(one.folder / "frametally-data") for one in (littered, clean)]
+    assert counted[0] == counted[1] != {}

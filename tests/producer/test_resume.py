@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,6 +173,17 @@ def test_a_spoiled_cache_costs_nothing_but_time(
     for _ in range(2):
         report = bench.produce(path)
         assert (report.frames_announced, report.frames_known, report.skipped) == (0, 10, [])
+
+
+def test_a_note_of_a_file_that_a_disk_has_changed_is_not_believed(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    path = make_video("a.mp4", 20, metadata={"creation_time": "2026-05-01T06:00:00Z"})
+    bench.produce(path)
+    with closing(sqlite3.connect(bench.folder / "data" / seen_files.FILE_NAME)) as connection, connection:
+        assert connection.execute("UPDATE file SET sha256 = '0' || substr(sha256, 2)").rowcount == 1
+    report = bench.produce(path)
+    assert (report.frames_announced, report.frames_known, report.skipped) == (0, 10, [])
 
 
 def test_a_data_folder_that_cannot_be_written_is_no_cache(tmp_path: Path) -> None:

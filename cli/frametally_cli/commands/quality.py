@@ -10,10 +10,11 @@ import click
 import msgspec
 
 from frametally import keys
-from frametally.books.quality_reports import QualityReport, read_quality
-from frametally.books.runs import current_runs
+from frametally.books.quality_reports import QualityReport, read_reports
+from frametally.books.runs import current_days
 from frametally.opening import open_object_store
 from frametally.rules.times import is_day_in_range
+from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
 
@@ -26,20 +27,20 @@ from frametally_cli.options.times import parse_bounds_ms
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
 def quality(model: str | None, interval: int | None, as_json: bool, **overrides: Any) -> int:
-    """Print the quality report of every day's current run; exit code 1: a check did not pass."""
+    """Print the quality report of every day's current run; exit code 1: one failed or is damaged."""
     bounds = overrides.pop("from"), overrides.pop("to")
     settings = read_settings(None, overrides)
     from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
-    reports = []
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
-        for run in current_runs(store):
-            if (
-                model in (None, run.model)
-                and interval in (None, run.interval_s)
-                and is_day_in_range(keys.day_start_ms(run.day), from_ms, to_ms)
-                and (report := read_quality(store, run)) is not None
-            ):
-                reports.append(report)
+        days = [
+            counted
+            for day, counted in current_days(store).items()
+            if model in (None, day.model)
+            and interval in (None, day.interval_s)
+            and is_day_in_range(keys.day_start_ms(day.day), from_ms, to_ms)
+        ]
+        reports, problems = read_reports(store, [counted.run for counted in days if counted.run])
+    problems += [counted.problem for counted in days if counted.problem]
     if as_json:
         click.echo(json.dumps([msgspec.to_builtins(report) for report in reports], indent=2))
     else:
@@ -48,7 +49,9 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
                 click.echo(line)
         failed = sum(bool(report.failed) for report in reports)
         click.echo(f"quality: {len(reports)} runs looked at, {failed} with a check that did not pass")
-    return 1 if any(report.failed for report in reports) else 0
+    for problem in problems:
+        console.err.print(problem, markup=False)
+    return 1 if problems or any(report.failed for report in reports) else 0
 
 
 def quality_lines(report: QualityReport) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from frametally.books.quality_reports import newest_reports
+from frametally.books.quality_reports import read_reports
 from frametally.books.status import Status, read_status
 from frametally.errors import Misconfigured
 from frametally.ports.ledger import Ledger
@@ -17,6 +17,7 @@ from frametally_cli.console import status as console_status
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
 
 _WATCH_EVERY_S = 2.0
+_REPORTS = 3
 
 
 @click.command()
@@ -36,7 +37,9 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
             time.sleep(_WATCH_EVERY_S)
             books = _read(ports, ledger, model)
         runs = [counted.run for counted in ledger.runs() if counted.run.model == books.model]
-        reports = newest_reports(ports.store, runs)
+        newest = sorted(runs, key=lambda run: (run.day, run.interval_s))[-_REPORTS:]
+        reports, problems = read_reports(ports.store, newest)
+        books = books._replace(broken=books.broken + problems)
     if as_json:
         click.echo(console_status.status_json(books, reports))
     else:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from frametally import keys
 from frametally.errors import Poison
+from frametally.media.manifests import list_records
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import Progress
 from frametally.records import AutoDetector, MediaManifest, SealedRecord, decode_at
@@ -26,8 +27,7 @@ def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:
     wanted = [
         (info.key, record_type)
         for folder, record_type in _FOLDERS.items()
-        for info in ports.store.list(folder)
-        if keys.is_record_key(info.key)
+        for info in list_records(ports.store, folder)
     ]
     wanted.append((keys.AUTO_DETECTOR, AutoDetector))
     read = 0

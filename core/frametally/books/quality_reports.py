@@ -13,6 +13,7 @@ from typing import ClassVar
 import msgspec
 
 from frametally import keys
+from frametally.errors import Poison
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import Run, SealedRecord, decode_at
 
@@ -93,7 +94,16 @@ def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
         return None
 
 
-def newest_reports(store: ObjectStore, runs: Iterable[Run], most: int = 3) -> list[QualityReport]:
-    """Return the reports of the newest days among `runs` that have one, by day. Raises as `read_quality`."""
-    newest = sorted(runs, key=lambda run: (run.day, run.interval_s))[-most:]
-    return [report for run in newest if (report := read_quality(store, run)) is not None]
+def read_reports(store: ObjectStore, runs: Iterable[Run]) -> tuple[list[QualityReport], list[str]]:
+    """Return the reports of those runs that have one, in their order, and why others cannot be read."""
+    reports: list[QualityReport] = []
+    problems: list[str] = []
+    for run in runs:
+        try:
+            report = read_quality(store, run)
+        except Poison as error:
+            problems.append(str(error))
+            continue
+        if report is not None:
+            reports.append(report)
+    return reports, problems

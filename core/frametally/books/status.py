@@ -31,7 +31,7 @@ from frametally.books.offsets import (
     read_logs,
 )
 from frametally.books.verdict import SourceLine, StageLine, exit_code, judge, stages_behind
-from frametally.media.manifests import by_source, forgotten_by, media_of, sources_timed_by_file
+from frametally.media.manifests import by_source, forgotten_by, list_records, media_of, sources_timed_by_file
 from frametally.media.overlapping import not_counted
 from frametally.media.sources import source_names
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
@@ -144,7 +144,7 @@ class _Books:
         to_count = runs_to_count(self.index, model, indexed, stored) if model else []
         runs = [counted for counted in runs if counted.run not in to_count]
         sources = self._sources(model, manifests, runs, found)
-        correcting = [info.key for info in self.store.list(keys.CORRECTIONS) if keys.is_record_key(info.key)]
+        correcting = [info.key for info in list_records(self.store, keys.CORRECTIONS)]
         redetect = f"frametally redetect --model {model}"
         behind, broken = judge(
             sources,

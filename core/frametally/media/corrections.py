@@ -22,6 +22,7 @@ from frametally.media.manifest_update import change_manifest, delete_manifest
 from frametally.media.manifests import (
     find_manifest,
     forgotten_by,
+    list_records,
     list_tombstones,
     media_of,
     next_revision,
@@ -222,7 +223,7 @@ class _Targets:
         # Frames whose pictures are lost can only come from the file again; forgotten ones need not.
         ranges = any(
             keys.forgotten_revision(info.key) is None
-            for info in self._store.list(f"{keys.TOMBSTONES}/{old.sha256}")
+            for info in list_records(self._store, f"{keys.TOMBSTONES}/{old.sha256}")
         )
         whole = ranges or len(frames) >= old.frames_announced
         return msgspec.structs.replace(

@@ -53,9 +53,7 @@ class ManifestReader:
         """Return the manifests that can be read, sorted as `list_manifests`, and those that cannot."""
         now: dict[ObjectInfo, MediaManifest] = {}
         skipped = []
-        for info in self._store.list(keys.MEDIA):
-            if not keys.is_record_key(info.key):
-                continue
+        for info in list_records(self._store, keys.MEDIA):
             try:
                 now[info] = self._known.get(info) or self._read_one(info)
             except ObjectMissing:
@@ -160,13 +158,16 @@ def _sorted(manifests: Iterable[MediaManifest]) -> list[MediaManifest]:
     return sorted(manifests, key=lambda m: (m.source, m.first_captured_at_ms or 0, m.sha256))
 
 
+def list_records(store: ObjectStore, folder: str) -> Iterator[ObjectInfo]:
+    """List the records in a folder; what else lies there, such as what a file manager leaves, is nobody's."""
+    return (info for info in store.list(folder) if keys.is_record_key(info.key))
+
+
 def read_records(
     store: ObjectStore, folder: str, record_type: type[SealedRecordT]
 ) -> Iterator[SealedRecordT]:
     """Yield the records that lie in a folder, by key. Raises `Poison` at one that cannot be read."""
-    for info in store.list(folder):
-        if not keys.is_record_key(info.key):
-            continue
+    for info in list_records(store, folder):
         try:
             yield decode_at(info.key, store.get(info.key), record_type)
         except ObjectMissing:

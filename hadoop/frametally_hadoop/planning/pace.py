@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from frametally.records import NOT_JSON
+
 _LOOK_BACK = 5
 _MOST_LINES = 1000
 
@@ -48,7 +50,7 @@ class Pace:
         for line in lines:
             try:
                 done = msgspec.json.decode(line, type=Aggregated)
-            except msgspec.DecodeError:
+            except NOT_JSON:
                 continue  # half a line, of a process that was killed
             if done.runner == runner and done.bytes > 0:
                 aggregated.append(done)

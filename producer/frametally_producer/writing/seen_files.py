@@ -12,7 +12,8 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,7 +89,9 @@ class SeenFiles:
     def find(self, path: Path, stamp: str) -> SeenFile | None:
         """Return what is known of the file at `path`, if it still has that stamp."""
         rows = self._read("SELECT stamp, sha256, asked, picture FROM file WHERE path = ?", (_name(path),))
-        return SeenFile(*rows[0][1:]) if rows and rows[0][0] == stamp else None
+        if not rows or rows[0][0] != _checked(stamp, rows[0][1:]):
+            return None
+        return SeenFile(*rows[0][1:])
 
     def note_file(
         self,
@@ -103,7 +106,8 @@ class SeenFiles:
         """Remember a file whose bytes were read between the two looks at it."""
         changed_ns = max(before.st_mtime_ns, before.st_ctime_ns)
         if stamp_of(before) == stamp_of(after) and changed_ns + _SETTLED_NS <= self._clock_ns():
-            self._pending.append((_name(path), stamp_of(after), sha256, asked, picture))
+            said = (sha256, asked, picture)
+            self._pending.append((_name(path), _checked(stamp_of(after), said), *said))
             if time.monotonic() - self._flushed_at_s >= _FLUSH_EVERY_S:
                 self.flush()
 
@@ -205,6 +209,11 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _checked(stamp: str, said: Sequence[str]) -> str:
+    """Return the stamp with a checksum of what is noted: damaged, it would make the file another medium."""
+    return f"{stamp} {zlib.crc32(repr(tuple(said)).encode()):08x}"
 
 
 def _name(path: Path) -> str:

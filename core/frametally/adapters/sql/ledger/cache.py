@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete, func, or_, select
 
-from frametally import keys
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.ledger import intake, tables
 from frametally.adapters.sql.migration import Layout
@@ -21,6 +20,7 @@ from frametally.books.intake import (
 )
 from frametally.books.runs import list_current_pointers
 from frametally.files.sqlite import BUSY_TIMEOUT_S
+from frametally.media.manifests import list_records
 from frametally.ports.ledger import (
     ChainLink,
     CountedRun,
@@ -276,7 +276,7 @@ class SqlLedger:
     def _refresh_objects(self, store: ObjectStore, kind: str) -> tuple[int, int]:
         return self._replace(
             self._known(kind),
-            {info.key: info for info in store.list(FOLDER_OF_KIND[kind]) if keys.is_record_key(info.key)},
+            {info.key: info for info in list_records(store, FOLDER_OF_KIND[kind])},
             lambda info: take_object(store, info, kind),
             lambda connection, taken: intake.put_object(connection, taken, kind),
         )

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from frametally.adapters.sql.ledger import tables
 from frametally.books.intake import FrameKey, TakenObject, TakenRun, TakenSegment
+from frametally.errors import Poison
 from frametally.ports.object_store import ObjectInfo
+from frametally.rules.seals import unsealed
 
 _IN = 500  # values in one IN (...): SQLite takes 32,766, others fewer
 
@@ -46,11 +48,24 @@ class Numbers:
 
 
 def known_objects(connection: Connection, kind: str) -> dict[str, tuple[int, str, bool]]:
-    """Return size, version and whether there was a problem, by key, of everything of that kind."""
+    """Return size, version and whether to read it again, by key, of everything of that kind.
+
+    That is where there was a problem, and where the record that is kept is damaged itself.
+    """
     table = tables.objects.c
-    query = select(table.key, table.size_bytes, table.version, table.problem.is_not(None))
+    query = select(table.key, table.size_bytes, table.version, table.record, table.problem.is_not(None))
     rows = connection.execute(query.where(table.kind == kind))
-    return {key: (size, version, bool(problem)) for key, size, version, problem in rows}
+    return {
+        key: (size, version, bool(problem) or not _is_whole(record))
+        for key, size, version, record, problem in rows
+    }
+
+
+def _is_whole(record: str | None) -> bool:
+    try:
+        return record is None or unsealed(record.encode()) is not None
+    except Poison:
+        return False
 
 
 def remove_objects(connection: Connection, found: Iterable[str]) -> None:
