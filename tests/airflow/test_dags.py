@@ -198,7 +198,9 @@ def test_the_dags_can_be_read_and_none_waits_to_be_switched_on(airflow: Airflow)
     listed = {
         dag["dag_id"]: dag["is_paused"] for dag in json.loads(said[said.index("[{") :])
     }  # warnings come first
-    assert listed == {"frametally_count": "False", "frametally_new_footage": "False"}
+    assert listed == dict.fromkeys(
+        ["frametally_count", "frametally_new_footage", "frametally_scrub"], "False"
+    )
 
 
 def test_a_run_counts_checks_and_indexes_its_data_interval_and_no_other_day(airflow: Airflow) -> None:
@@ -226,6 +228,19 @@ def test_a_task_that_fails_fails_the_run_and_says_so(airflow: Airflow) -> None:
         airflow.env = env
     assert "2026-01-03" not in airflow.counted()
     assert "aggregate failed" in airflow.notified()[-1]
+
+
+def test_damage_in_the_store_fails_the_scrub_and_says_so(airflow: Airflow) -> None:
+    airflow.env |= {"FRAMETALLY_DETECTOR": "pixels"}
+    key, data = airflow.film(3)
+    airflow.run("dags", "test", "frametally_scrub")
+    told = len(airflow.notified())
+    airflow.store.put(key, data.replace(b'"confidence":0.9', b'"confidence":0.1'))
+    airflow.run("dags", "test", "frametally_scrub", expected=1)
+    airflow.store.put(key, data)
+    assert [line.partition(";")[0] for line in airflow.notified()[told:]] == [
+        "frametally: doctor --deep found something bad"
+    ]
 
 
 @pytest.fixture

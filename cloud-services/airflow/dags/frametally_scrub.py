@@ -1,0 +1,31 @@
+"""Reads all that is stored once a day and compares its checksums.
+
+What a disk has changed is named while there is still a backup of it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG
+
+FRAMETALLY = os.environ.get("FRAMETALLY_COMMAND", "frametally")
+NOTIFY = os.environ.get("FRAMETALLY_NOTIFY_COMMAND", "cat")
+FOUND = "frametally: doctor --deep found something bad; the log of frametally_scrub names it"
+
+with DAG(
+    dag_id="frametally_scrub",
+    description="Read all that is stored and compare its checksums",
+    schedule="30 2 * * *",
+    start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,  # else damage is not looked for until a person switches it on
+    tags=["frametally"],
+) as dag:
+    BashOperator(
+        task_id="doctor",
+        bash_command=f"{FRAMETALLY} doctor --deep || {{ echo '{FOUND}' | {{ {NOTIFY}; }}; exit 1; }}",
+    )
