@@ -107,6 +107,9 @@ def _run(arguments: Sequence[str] | None) -> int:
             return stopped()
         console.say_error("there is nobody to answer the question; give --yes to go on without it")
         return NOTHING_DONE
+    except UnicodeEncodeError as error:
+        console.say_error(f"{error.object[:200]!r} is no text in {error.encoding}; give it otherwise")
+        return NOTHING_DONE
     except FrametallyError as error:
         console.say_error(str(error))
         for note in getattr(error, "__notes__", ()):

@@ -9,6 +9,7 @@ import unicodedata
 from typing import NamedTuple
 
 from frametally.errors import Poison
+from frametally.files.names import as_text
 from frametally.rules.times import DAY_MS, EPOCH
 
 MEDIA = "media"
@@ -55,12 +56,12 @@ def slug(name: str) -> str:
     Case does not tell names apart, nor a hyphen for a space: "Gate 1" and "gate-1" have one slug. Any other
     two names have two: one that is more than its slug can hold ends in a hash of it. A slug is its own slug.
     """
-    meant = re.sub(r"\s+", "-", unicodedata.normalize("NFC", name).lower().strip())
+    meant = re.sub(r"\s+", "-", unicodedata.normalize("NFC", as_text(name)).lower().strip())
     if _SLUG.fullmatch(meant):
         return meant
     readable = unicodedata.normalize("NFKD", meant).encode("ascii", "ignore").decode().lower()
     readable = re.sub(r"[^a-z0-9_]+", "-", readable).strip("-_")[:_READABLE].strip("-_") or "source"
-    digest = hashlib.sha256(meant.encode(errors="backslashreplace")).hexdigest()[:_DIGEST]
+    digest = hashlib.sha256(meant.encode()).hexdigest()[:_DIGEST]
     return f"{readable}-{digest}" if meant else readable
 
 

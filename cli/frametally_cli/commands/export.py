@@ -70,5 +70,5 @@ def export(
         sys.stdout.buffer.flush()
     else:
         replace_file(output, body)
-        console.err.print(f"{output}: {len(body)} bytes")
+        console.err.print(console.plain(f"{output}: {len(body)} bytes"), markup=False)
     return 0

@@ -141,17 +141,19 @@ def _say_target(target: forgetting.Target) -> None:
     manifest = target.manifest
     what = "all of it" if target.whole else "in part"
     still = "; it was still being produced: stop the producer first" if manifest.state == "producing" else ""
-    click.echo(
+    line = (
         f"{manifest.name} (source {manifest.source_name}), {what}: {manifest.frames_announced} frames "
         f"announced, of what is meant {target.extent.frames} detected, on {target.extent.days} days{still}"
     )
+    click.echo(console.plain(line))
 
 
 def _finish_pending(ports: Ports) -> list[Corrected]:
     """Finish what an interrupted command has begun."""
     begun = corrections.pending(ports.store)
     for correction in begun:
-        click.echo(f"finishing what was interrupted: {correction.why} of {correction.manifest.name}")
+        line = f"finishing what was interrupted: {correction.why} of {correction.manifest.name}"
+        click.echo(console.plain(line))
     return [_finish(ports, correction) for correction in begun]
 
 

@@ -46,7 +46,7 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
     else:
         for report in reports:
             for line in quality_lines(report):
-                click.echo(line)
+                click.echo(console.plain(line))
         failed = sum(bool(report.failed) for report in reports)
         click.echo(f"quality: {len(reports)} runs looked at, {failed} with a check that did not pass")
     for problem in problems:

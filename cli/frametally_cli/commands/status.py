@@ -45,7 +45,7 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
     else:
         console_status.print_status(books)
         for line in (line for report in reports for line in quality_lines(report)):
-            click.echo(f"quality: {line}" if line[0] != " " else line)
+            click.echo(console.plain(f"quality: {line}" if line[0] != " " else line))
     return books.exit_code
 
 

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from frametally.files.names import as_text
 from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.process.reports import Skipped
 from frametally.rules.times import DAY_S, HOUR_S, utc
@@ -28,7 +29,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def plain(text: str) -> str:
     """`text` on one line, with what a terminal would obey instead of show escaped: file names may hold it."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in as_text(text))
 
 
 def say_error(line: str) -> None:

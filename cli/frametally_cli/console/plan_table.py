@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from frametally_cli.console.backfill import duration, size
+from frametally_cli.console.output import plain
 from frametally_producer.plan import ProducePlan
 from frametally_producer.reading.event_time import iso
 
@@ -19,7 +20,7 @@ def print_plan(console: Console, plan: ProducePlan) -> None:
         unknown = f" and those of {source.frames_unknown} that do not tell" if source.frames_unknown else ""
         console.print(
             Text(
-                f"{source.source_name}: {source.files} files ({source.files_known} known already), "
+                f"{plain(source.source_name)}: {source.files} files ({source.files_known} known already), "
                 f"{size(source.bytes)}, about {source.frames} new frames{unknown}, "
                 f"{iso(source.first_ms)} to {iso(source.last_ms)}, {len(source.gaps)} gaps"
             )
@@ -28,7 +29,7 @@ def print_plan(console: Console, plan: ProducePlan) -> None:
         for gap in source.gaps[:_MOST_GAPS]:
             length = duration((gap.to_ms - gap.from_ms) / 1000)
             console.print(
-                Text(f"gap in {source.source_name}: {length}, {iso(gap.from_ms)} to {iso(gap.to_ms)}")
+                Text(f"gap in {plain(source.source_name)}: {length}, {iso(gap.from_ms)} to {iso(gap.to_ms)}")
             )
         if source.gaps:
             more = len(source.gaps) - _MOST_GAPS

@@ -57,10 +57,8 @@ def print_status(status: Status) -> None:
         out.print("* its time is only its files' modification date")
     for books in status.sources:
         if books.overlapped:
-            out.print(
-                f"{plain(books.source_name)}: {books.overlapped} frames of overlapping footage, not counted; "
-                "see `frametally quality`"
-            )
+            line = f"{books.source_name}: {books.overlapped} frames of overlapping footage, not counted"
+            out.print(Text(plain(f"{line}; see `frametally quality`")))
     print_pace(status)
     for cause, letters in status.dead_letters.items():
         out.print(f"dead letters, {cause}: {letters}; see `frametally dead-letters list`")
@@ -75,9 +73,9 @@ def print_status(status: Status) -> None:
             )
         )
     for line in status.behind:
-        out.print(Text.assemble(("behind: ", "yellow"), line))
+        out.print(Text.assemble(("behind: ", "yellow"), plain(line)))
     for line in status.broken:
-        out.print(Text.assemble(("broken: ", "bold red"), line))
+        out.print(Text.assemble(("broken: ", "bold red"), plain(line)))
     if not status.behind and not status.broken:
         out.print(
             "settled: expected = announced = detected + dead letters + forgotten + overlapped, "

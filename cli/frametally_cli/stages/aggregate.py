@@ -41,7 +41,7 @@ def count_once(ports: Ports, selection: DaySelection = ALL_DAYS, *, wait: bool =
         report = aggregate(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
     console.print_skipped(report.skipped)
     for line in report.warnings:
-        click.echo(f"warning: {line}", err=True)
+        click.echo(f"warning: {console.plain(line)}", err=True)
     click.echo(
         f"counts: {len(report.runs)} days counted, {report.days_up_to_date} up to date, "
         f"{report.frames} frames, {report.duplicates_dropped} repeats dropped"

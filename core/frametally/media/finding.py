@@ -9,6 +9,7 @@ from pathlib import Path
 
 from frametally import keys
 from frametally.errors import Misconfigured
+from frametally.files.names import as_text
 from frametally.media.erasing import UNNAMED_REMEDY
 from frametally.media.manifests import list_manifests
 from frametally.ports.object_store import ObjectStore
@@ -26,9 +27,11 @@ def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
         Misconfigured: There is no such medium.
     """  # noqa: D205 - a list of ways
     manifests = list_manifests(store)
-    folder = medium.rstrip("/") + "/"
     absolute = Path(medium).absolute()
-    found = [m for m in manifests if m.name == medium or Path(m.name).absolute() == absolute]
+    medium = as_text(medium)
+    folder = medium.rstrip("/") + "/"
+    path = as_text(absolute)
+    found = [m for m in manifests if m.name == medium or as_text(Path(m.name).absolute()) == path]
     found = found or [m for m in manifests if m.name.startswith(folder)]
     if not found and _SHA256_PREFIX.fullmatch(medium):
         found = [m for m in manifests if m.sha256.startswith(medium)]
@@ -77,7 +80,9 @@ def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
         known = ", ".join(sorted({m.source for m in manifests})) or "none"
         left = next(iter(store.list(f"{keys.IMAGES}/{slug}")), None)
         hint = "" if left is None else f"; pictures that it has left: {UNNAMED_REMEDY}"
-        raise Misconfigured(f"no medium of source {source!r} has been produced; there are: {known}{hint}")
+        raise Misconfigured(
+            f"no medium of source {as_text(source)!r} has been produced; there are: {known}{hint}"
+        )
     return found
 
 
@@ -90,4 +95,4 @@ def _sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise Misconfigured(f"{path}: cannot be read ({error.strerror})") from error
+        raise Misconfigured(f"{as_text(path)}: cannot be read ({error.strerror})") from error

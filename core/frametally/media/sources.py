@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from frametally import keys
+from frametally.files.names import as_text
 from frametally.media.manifests import by_source
 from frametally.records import MediaManifest
 
@@ -35,9 +36,9 @@ def joined(others: Sequence[MediaManifest], name: str) -> tuple[str, str]:
     """Return the slug of the source `name`, and how it is written: as its media among `others` have it."""
     source = source_of(others, name)
     names = names_of(others, source)
-    return source, name if not names or composed(name) in names else names[0]
+    return source, as_text(name) if not names or composed(name) in names else names[0]
 
 
 def composed(name: str) -> str:
-    """Write a name with its accents encoded in one way (NFC)."""
-    return unicodedata.normalize("NFC", name)
+    """Write a name with its accents encoded in one way (NFC), and what is no text as it is stored."""
+    return unicodedata.normalize("NFC", as_text(name))

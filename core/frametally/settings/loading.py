@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from frametally.errors import Misconfigured
+from frametally.files.names import as_text
 from frametally.settings.consumer import ConsumerSettings
 from frametally.settings.counting import CountingSettings
 from frametally.settings.env_file import read_env_file
@@ -24,6 +25,7 @@ from frametally.settings.servers import ServerSettings
 from frametally.settings.web import WebSettings
 
 ENV_PREFIX = "FRAMETALLY_"
+_DATA_DIR = f"{ENV_PREFIX}DATA_DIR"
 
 RUN_PROGRAMS = ("hadoop_bin", "hadoop_python", "hadoop_streaming_jar", "hadoop_jobconf")
 """Settings by which programs are run, here or on a cluster's nodes."""
@@ -119,6 +121,8 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
             a `.env` file cannot be read, or says what runs programs in a folder that may be anybody's.
     """
     environment = {name.upper() for name, value in os.environ.items() if value}
+    if overrides.get("data_dir") is None and os.environ.get(_DATA_DIR) == "":
+        raise Misconfigured(f"{_DATA_DIR} is empty: name a folder, or unset it")
     files = _from_files(component)
     given: dict[str, object] = {
         name: files[variable]
@@ -127,12 +131,15 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
     }
     given |= {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given).resolved()  # type: ignore[arg-type]
+        settings = Settings(**given).resolved()  # type: ignore[arg-type]
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         name = str(problem["loc"][0]) if problem["loc"] else "settings"
         message = problem["msg"].removeprefix("Value error, ")
         raise Misconfigured(f"{ENV_PREFIX}{name.upper()}={problem['input']!s}: {message}") from error
+    if as_text(settings.data_dir) != str(settings.data_dir):  # URLs are made of it
+        raise Misconfigured(f"{_DATA_DIR}={as_text(settings.data_dir)}: no UTF-8; name another folder")
+    return settings
 
 
 def misspelt_settings(component: str | None = None) -> dict[str, str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
+from frametally.files.names import as_text
 from frametally.media.manifests import next_revision, weaker
 from frametally.records import MediaManifest
 from frametally_producer.media.video_work import VideoWork
@@ -154,7 +155,7 @@ def _new_manifest(
 ) -> MediaManifest:
     return MediaManifest(
         sha256=sha256,
-        name=str(video.path),
+        name=as_text(video.path),
         source=source,
         source_name=video.source_name,
         kind="video",

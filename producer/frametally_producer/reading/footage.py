@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from frametally.files.names import as_text
 from frametally.process.reports import Skipped
 from frametally_producer.reading.media_file import why_unusable
 
@@ -59,9 +60,10 @@ def find_footage(paths: Sequence[Path], *, source: str | None, leave_out: Collec
     footage = Footage([], [])
     for path in dict.fromkeys(paths):
         if path.is_dir():
-            _add_folder(footage, path, source or path.resolve().name or "source", leave_out)
+            name = as_text(source or path.resolve().name or "source")
+            _add_folder(footage, path, name, leave_out)
         elif path.exists():
-            _add_file(footage, path, source or path.stem)
+            _add_file(footage, path, as_text(source or path.stem))
         else:
             footage.skipped.append(Skipped(str(path), "there is no such file or folder; check the path"))
     return footage
@@ -70,7 +72,7 @@ def find_footage(paths: Sequence[Path], *, source: str | None, leave_out: Collec
 def _add_file(footage: Footage, path: Path, source_name: str) -> None:
     suffix = path.suffix.lower()
     if suffix in PICTURE_SUFFIXES:
-        footage.media.append(PicturesToProduce(str(path), (path,), source_name))
+        footage.media.append(PicturesToProduce(as_text(path), (path,), source_name))
     elif suffix in VIDEO_SUFFIXES:
         footage.media.append(VideoToProduce(path, source_name))
     else:
@@ -100,7 +102,7 @@ def _add_folder(footage: Footage, folder: Path, source_name: str, leave_out: Col
                 if name[0] != "." and path.suffix.lower() in suffixes:
                     found.append(path)
     if pictures:
-        footage.media.append(PicturesToProduce(str(folder), tuple(pictures), source_name))
+        footage.media.append(PicturesToProduce(as_text(folder), tuple(pictures), source_name))
     footage.media.extend(VideoToProduce(path, source_name) for path in videos)
     footage.skipped.extend(_not_read(path) for path in others)
     if not pictures and not videos and not others:
