@@ -31,6 +31,7 @@ from frametally_cli.checkup.models import model_rows
 from frametally_cli.checkup.ports import port_rows
 from frametally_cli.checkup.settings import setting_rows
 from frametally_cli.commands.doctor import examine
+from frametally_cli.options.ports import open_books
 
 MODEL_BYTES = b"weights"
 FILE = KnownFile(
@@ -54,7 +55,13 @@ def settings(tmp_path: Path) -> Settings:
     models = tmp_path / "models"
     models.mkdir()
     (models / FILE.name).write_bytes(MODEL_BYTES)
-    return load_settings(data_dir=tmp_path / "data", models_dir=models, min_free_disk_mb=1)
+    return with_data(load_settings(data_dir=tmp_path / "data", models_dir=models, min_free_disk_mb=1))
+
+
+def with_data(settings: Settings) -> Settings:
+    """Where something has been produced, counted and indexed, as far as a check-up goes."""
+    with open_books(settings):
+        return settings
 
 
 def files() -> Sequence[KnownFile]:
@@ -83,6 +90,18 @@ def test_a_sound_installation_is_all_good(settings: Settings) -> None:
 def test_the_probe_leaves_nothing_behind(settings: Settings) -> None:
     list(port_rows(settings))
     assert [path for path in (settings.data_dir / "store").rglob("*") if path.is_file()] == []
+
+
+def test_where_there_is_nothing_yet_it_says_so_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
+    assert cli.main(["doctor", "--deep", "--json", "--data-dir", str(tmp_path / "data")]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["area"] for row in rows if row["value"] == "nothing there yet"} == {
+        *("store", "log", "index", "ledger")
+    }
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_setting_is_listed_with_where_it_came_from(
@@ -114,20 +133,19 @@ def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def break_store(settings: Settings) -> None:
-    settings.data_dir.mkdir()
+    shutil.rmtree(settings.data_dir / "store")
     (settings.data_dir / "store").write_text("a file where a folder has to be")
 
 
 def break_database(name: str) -> object:
     def break_it(settings: Settings) -> None:
-        settings.data_dir.mkdir()
         (settings.data_dir / f"{name}.sqlite").write_bytes(b"no database at all, and long enough " * 99)
 
     return break_it
 
 
 def fill_with_another_database(settings: Settings) -> None:
-    settings.data_dir.mkdir()
+    (settings.data_dir / "ledger.sqlite").unlink()
     with sqlite3.connect(settings.data_dir / "ledger.sqlite") as other:
         other.execute("CREATE TABLE recipes (name TEXT)")
     other.close()
@@ -275,6 +293,7 @@ def test_the_command_prints_a_table_and_exits_with_0_or_2(
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
     monkeypatch.setenv("FRAMETALLY_MIN_FREE_DISK_MB", "1")
+    with_data(load_settings(data_dir=tmp_path / "data"))
     assert cli.main(["doctor", "--data-dir", str(tmp_path / "data")]) == 0
     assert "all good" in capsys.readouterr().out
     (tmp_path / "data/index.sqlite").write_bytes(b"x" * 5000)

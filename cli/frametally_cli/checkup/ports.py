@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote
 
 from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Retryable
@@ -15,6 +18,7 @@ from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, shown
 from frametally_cli.checkup.machine import clock_row
 
+NOTHING_YET = "nothing there yet"
 _PROBE_FOLDER = "probe"
 _PROBE_TOPIC = "frametally-doctor"
 _PROBE_S = 5.0
@@ -29,10 +33,30 @@ def port_rows(settings: Settings) -> Iterator[Finding]:
         ("ledger", settings.ledger_url, _check_ledger),
     ):
         address = shown("url", url)
+        if (place := _not_there_yet(url)) is not None:
+            yield _new_place(area, address, place)
+            if area == "store":
+                yield clock_row(time.time(), None)
+            continue
         try:
             yield from check(settings, address)
         except FrametallyError as error:
             yield Finding(area, address, "not usable", remedy=str(error))
+
+
+def _not_there_yet(url: str) -> Path | None:
+    """Return the folder or file that an embedded port has, if it has not been made yet."""
+    scheme, _, rest = url.partition("://")
+    path = Path(unquote(rest) if scheme == "file" else rest.removeprefix("/"))
+    return path if scheme in ("file", "sqlite") and not path.exists() else None
+
+
+def _new_place(area: str, address: str, place: Path) -> Finding:
+    """Look whether that can be made there; nothing is made."""
+    folder = next(parent for parent in place.parents if parent.exists())
+    right = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    remedy = "" if right else f"give this user the right to write {folder}, or set FRAMETALLY_DATA_DIR"
+    return Finding(area, address, NOTHING_YET, "made by the first command that writes", remedy)
 
 
 def _check_store(settings: Settings, address: str) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.machine import disk_row, software_rows
 from frametally_cli.checkup.models import model_rows
-from frametally_cli.checkup.ports import port_rows
+from frametally_cli.checkup.ports import NOTHING_YET, port_rows
 from frametally_cli.checkup.settings import setting_rows
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
@@ -40,7 +40,8 @@ def doctor(as_json: bool, deep: bool, **overrides: Any) -> int:
         rows.append(Finding("settings", "all of them", "cannot be used", remedy=str(error)))
     else:
         rows += examine(settings, model_files=_default_model_files)
-        if deep and all(row.good for row in rows if row.area in _PORTS):  # else nothing can be read
+        ports = [row for row in rows if row.area in _PORTS]
+        if deep and all(row.good and (row.area, row.value) != ("store", NOTHING_YET) for row in ports):
             rows += deep_rows(settings)
     good = all(row.good for row in rows)
     if as_json:

@@ -34,8 +34,17 @@ def option(flag: str, text: str, **kwargs: Any) -> Callable[[Any], Any]:
     return click.option(flag, help=text, **kwargs)
 
 
+class _NamedPath(click.Path):
+    """A path; an empty one, such as an unset variable leaves, would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        if value == "":
+            self.fail("it is empty: name a folder", param, context)
+        return super().convert(value, param, context)
+
+
 data_dir_option = option(
-    "--data-dir", "Folder of the embedded store, log and index.", type=click.Path(path_type=Path)
+    "--data-dir", "Folder of the embedded store, log and index.", type=_NamedPath(path_type=Path)
 )
 
 
@@ -92,8 +101,8 @@ def read_settings(
         must_be_there: Whether there must be data already; default: for commands without a component.
 
     Raises:
-        Misconfigured: A setting that cannot be, or no data where there must be some: a folder that was
-            misspelt would be made, and look settled.
+        Misconfigured: A setting that cannot be, or no data where there must be some: what only reads makes
+            nothing, and a folder that was misspelt would look settled.
     """
     given = dict(overrides)
     if given.pop("no_file_time", False):
@@ -103,10 +112,10 @@ def read_settings(
         console.err.print(f"{name} is no setting and is ignored; did you mean {meant}?", markup=False)
     if component is None if must_be_there is None else must_be_there:
         embedded = settings.store_url == (settings.data_dir / "store").as_uri()
-        if embedded and not settings.data_dir.is_dir():
+        if embedded and not (settings.data_dir / "store").is_dir():
             raise Misconfigured(
-                f"{settings.data_dir}: there is no such folder, so nothing has been produced there; "
-                "check --data-dir or FRAMETALLY_DATA_DIR"
+                f"no data in {settings.data_dir} yet: run `frametally produce` first, "
+                "or name another folder by --data-dir or FRAMETALLY_DATA_DIR"
             )
     return settings
 
