@@ -37,6 +37,7 @@ def create_app(
     app.register_blueprint(description.create_blueprint())
     app.register_blueprint(pages.create_blueprint(settings=settings, index=index))
     problems.answer_errors(app, [f"/api/{endpoint.path}" for endpoint in ENDPOINTS])
+    security.refuse_other_names(app, settings)
     security.add_headers(app, picture_origin=picture_origin(store, settings))
     return app
 

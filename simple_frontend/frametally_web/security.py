@@ -1,8 +1,14 @@
-"""Response headers that hold on every route, errors included."""
+"""What holds on every route, errors included: response headers, and which names the dashboard goes by."""
 
 from __future__ import annotations
 
-from flask import Flask, Response
+import ipaddress
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+
+from frametally.settings.loading import Settings
+from frametally_web.requests.problems import Problem
 
 # Scripts, styles, pictures and requests from this server alone; nothing inline; no markup made from text
 # (`require-trusted-types-for` makes `innerHTML = ...` throw).
@@ -43,3 +49,46 @@ def add_headers(app: Flask, *, picture_origin: str = "") -> None:
     def set_headers(response: Response) -> Response:
         response.headers.update(headers)
         return response
+
+
+def refuse_other_names(app: Flask, settings: Settings) -> None:
+    """Answer 421 to a request for a name that is not the dashboard's.
+
+    A page of any site could point its own name at this machine (DNS rebinding), and a browser would then let
+    it read every frame. Where the dashboard listens on all networks it may be asked for by any address, which
+    no site can take for its name. Who sends no name at all is no browser.
+    """
+    bound = settings.web_host.strip("[]").lower()
+    names = {"localhost", "127.0.0.1", "::1", bound}
+    names |= {name.strip().strip("[]").lower() for name in settings.web_hosts.split(",")}
+    names.discard("")
+    listens_everywhere = bound in ("0.0.0.0", "::")  # noqa: S104
+
+    @app.before_request
+    def check_name() -> None:
+        asked = request.headers.get("Host")
+        if asked is None:
+            return
+        name = _name_in(asked)
+        if name not in names and not (listens_everywhere and _is_address(name)):
+            raise Problem(
+                421,
+                "The dashboard does not go by the name that was asked for.",
+                remedy="Add that name to FRAMETALLY_WEB_HOSTS, or ask for localhost.",
+            )
+
+
+def _name_in(host: str) -> str:
+    """Return the name or address in a Host header, without its port; empty if there is none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    except ValueError:
+        return ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

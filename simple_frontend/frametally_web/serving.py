@@ -13,14 +13,31 @@ from typing import Any, NoReturn
 import waitress
 from flask import Flask
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
 
 from frametally.errors import Misconfigured
 from frametally_web.app import close_app
 from frametally_web.collecting import look_for_garbage_seldom
+from frametally_web.security import HEADERS
 
 _THREADS = 16
+# Browsers keep connections open, and anybody can: more than the threads, for which only requests wait.
+_MOST_CONNECTIONS, _IDLE_S = 800, 30
 # The API only reads: no request needs a body.
 _MAX_BODY_BYTES = 64 * 1024
+
+
+class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
+    """Waitress' own answer to what it does not take for a request."""
+
+    def execute(self) -> None:
+        self.response_headers.extend(HEADERS.items())
+        super().execute()
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    error_task_class = _ErrorTask
 
 
 class DashboardServer:
@@ -44,7 +61,11 @@ class DashboardServer:
             ident=None,
             max_request_body_size=_MAX_BODY_BYTES,
             clear_untrusted_proxy_headers=True,
+            connection_limit=_MOST_CONNECTIONS,
+            channel_timeout=_IDLE_S,
+            asyncore_use_poll=True,  # select() takes no more than 1,024 open files
         )
+        self._server.channel_class = _Channel
 
     @property
     def url(self) -> str:

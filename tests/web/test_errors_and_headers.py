@@ -231,3 +231,40 @@ def test_a_range_beyond_a_file_is_said_as_that_and_not_as_a_method(place: Place)
     assert answer.json is not None
     assert "range" in answer.json["detail"]
     assert "GET is not possible" not in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "route", ["/", "/healthz", "/api/v1/sources", "/api/frames/x", "/nowhere", "/static/x"]
+)
+def test_a_name_that_is_not_the_dashboards_gets_nothing(place: Place, route: str) -> None:
+    place.film({"car": 3})
+    client = place.app().test_client()
+    for host in (
+        "evil.example",
+        "evil.example:5001",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "[::2]",
+    ):
+        answer = client.get(route, headers={"Host": host})
+        assert answer.status_code == 421
+        assert answer.json is not None
+        assert "FRAMETALLY_WEB_HOSTS" in answer.json["remedy"]
+        check_headers(answer.headers)
+
+
+def test_the_dashboards_own_names_are_answered(place: Place) -> None:
+    def statuses(hosts: list[str], **settings: object) -> set[int]:
+        client = place.app(**settings).test_client()
+        return {client.get("/healthz", headers={"Host": host}).status_code for host in hosts}
+
+    here = ["localhost", "LocalHost:5001", "localhost.", "127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:5001"]
+    assert statuses(here) == {200}
+    assert statuses(["192.168.1.5:5001"], web_host="192.168.1.5") == {200}
+    assert statuses(
+        ["App.example.org", "b.example.org:443"], web_hosts=" app.example.org,b.example.org "
+    ) == {200}
+    everywhere = "0.0.0.0"  # noqa: S104
+    assert statuses(["192.168.1.5", "[fd00::1]:5001"], web_host=everywhere) == {200}
+    assert statuses(["192.168.1.5", "", "a b", "[", "x:y:z"]) == {421}
+    assert statuses(["evil.example"], web_host=everywhere) == {421}

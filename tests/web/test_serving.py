@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import pytest
 from flask import Flask
 
 from frametally.errors import Misconfigured
+from frametally_web.security import HEADERS
 from frametally_web.serving import DashboardServer, serve
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ from frametally.opening import open_object_store
 from frametally.settings.loading import Settings
 from tests.fakes.memory import MemoryLog
 from frametally_web.app import create_app
+from frametally_web.security import HEADERS
 from frametally_web.serving import serve
 folder = Path(sys.argv[1])
 index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
@@ -154,3 +157,42 @@ def test_several_requests_are_answered_at_once(place: Place, serving: Callable[[
     finally:
         for one in sockets:
             one.close()
+
+
+def test_hundreds_of_idle_and_slow_connections_do_not_shut_the_page(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    place.film({"car": 3})
+    port = int(serving(place.app()).rsplit(":", 1)[1])
+    request = b"GET /api/v1/sources HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    sockets: list[socket.socket] = []
+    try:
+        for number in range(400):
+            sockets.append(socket.create_connection(("127.0.0.1", port), timeout=30))
+            if number % 2:
+                sockets[-1].sendall(request[:1])
+        for place_in_it in range(1, 4):
+            for slow in sockets[1::2]:  # a byte more of what never ends
+                slow.sendall(request[place_in_it : place_in_it + 1])
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as asking:
+                asking.sendall(request + b"\r\n")
+                assert b"200 OK" in asking.recv(1000)
+    finally:
+        for one in sockets:
+            one.close()
+
+
+@pytest.mark.parametrize(
+    "abuse",
+    [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n: x\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 300_000],
+)
+def test_what_is_no_request_gets_an_answer_with_all_headers(
+    place: Place, serving: Callable[[Flask], str], abuse: bytes
+) -> None:
+    port = int(serving(place.app()).rsplit(":", 1)[1])
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as abusing:
+        abusing.sendall(abuse)
+        with HTTPResponse(abusing) as answer:
+            answer.begin()
+            assert 400 <= answer.status < 500
+            assert {name: answer.headers[name] for name in HEADERS} == HEADERS

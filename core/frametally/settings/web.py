@@ -13,6 +13,11 @@ class WebSettings(BaseSettings):
 
     web_host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
     web_port: int = Field(5001, ge=0, le=65_535, description="Port that the dashboard listens on.")
+    web_hosts: str = Field(
+        "",
+        description="Names, separated by commas, under which browsers may ask for the dashboard, such as its "
+        "proxy's; always: localhost and the address that it listens on.",
+    )
     web_max_buckets: int = Field(
         20_000,
         ge=100,
