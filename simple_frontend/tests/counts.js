@@ -62,6 +62,7 @@ export function countsWith(values) {
     buckets: [],
     coverage: [],
     totals: [],
+    not_analysed: [],
     file_times: null,
     objects_note: null,
     ...values,

@@ -6,7 +6,9 @@ import { test } from "node:test";
 import { brief, joined, METRICS } from "../frametally_web/static/js/shared/metrics.js";
 import { colorsOf } from "../frametally_web/static/js/shared/palette.js";
 import {
+  allIn,
   gapsOf,
+  partOf,
   rankedLabels,
   rowsOf,
   seriesOf,
@@ -39,12 +41,16 @@ test("an interval that was filmed has a row, also with nothing in it", () => {
 
 test("gaps are what no row covers, the ends of the range too", () => {
   const rows = rowsOf(countsWith({ coverage: [filmed(10, 10), filmed(20, 10), filmed(50, 10)] }));
-  assert.deepEqual(gapsOf(rows, 0, 70), [
+  assert.deepEqual(gapsOf(rows, [], 0, 70), [
     [0, 10],
     [30, 50],
     [60, 70],
   ]);
-  assert.deepEqual(gapsOf(rows.slice(0, 2), 15, 30), []);
+  assert.deepEqual(gapsOf(rows, [[0, 10], [40, 50]], 0, 70), [
+    [30, 40],
+    [60, 70],
+  ]); // prettier-ignore
+  assert.deepEqual(gapsOf(rows.slice(0, 2), [], 15, 30), []);
 });
 
 test("labels are put together by sum, and the peak by maximum", () => {
@@ -129,7 +135,32 @@ test("the chart reaches over bars that begin before its range", () => {
     to_ms: MAY_1 + HOUR,
   });
   const view = viewOf(DEFAULT, counts, detections, String);
-  assert.deepEqual([view.from, view.to, view.gaps], [MAY_1 - HOUR, MAY_1 + HOUR, []]);
+  assert.deepEqual([view.from, view.to, view.gaps, view.partial], [MAY_1 - HOUR, MAY_1 + HOUR, [], []]);
+});
+
+test("a bar that was filmed in part is told, and by how much; of a range, what lies in it", () => {
+  const [row] = rowsOf(countsWith({ coverage: [{ ...filmed(MAY_1), covered_s: 180 }] }));
+  assert.deepEqual(partOf(row, [MAY_1, MAY_1 + HOUR]), { filmed: 180_000, of: HOUR });
+  assert.equal(partOf(row, [MAY_1 + HOUR - 180_000, MAY_1 + 2 * HOUR]), null);
+  assert.equal(partOf({ ...row, coveredS: null }, [MAY_1, MAY_1 + HOUR]), null);
+  assert.equal(partOf({ ...row, coveredS: 0 }, [MAY_1, MAY_1 + HOUR]), null);
+  assert.equal(partOf({ ...row, coveredS: 3599 }, [MAY_1, MAY_1 + HOUR]), null);
+});
+
+test("what was filmed and not analysed is neither a gap nor a row", () => {
+  const counts = countsWith({
+    coverage: [filmed(MAY_1)],
+    not_analysed: [{ start_ms: MAY_1 + HOUR, end_ms: MAY_1 + 2 * HOUR, source: null }],
+    to_ms: MAY_1 + 3 * HOUR,
+  });
+  const view = viewOf(DEFAULT, counts, detections, String);
+  assert.deepEqual(view.notAnalysed, [[MAY_1 + HOUR, MAY_1 + 2 * HOUR]]);
+  assert.deepEqual(view.gaps, [[MAY_1 + 2 * HOUR, MAY_1 + 3 * HOUR]]);
+});
+
+test("where nothing was seen in footage that was too slow, there are not 0 objects", () => {
+  const counts = countsWith({ coverage: [{ ...filmed(MAY_1), objects_missing: "too_slow" }] });
+  assert.deepEqual([allIn(counts, objects), allIn(counts, detections)], [null, 0]);
 });
 
 test("a tile is short, however large its number; a mean keeps its digits", () => {

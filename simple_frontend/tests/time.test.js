@@ -147,5 +147,5 @@ test("beside a bar stands the other side's, and nothing where it was not filmed"
   const comparison = comparisonOf({ ...DEFAULT, compare: "day" }, answers({}));
   assert.ok(comparison);
   const view = viewOf(DEFAULT, here, METRICS.detections, String);
-  assert.deepEqual(besides(view, there, comparison), [null, 7]);
+  assert.deepEqual(besides(view, there, comparison), [undefined, 7]);
 });

@@ -73,6 +73,12 @@ declare namespace Page {
     rows: Row[];
     series: Series[];
     gaps: Span[];
+    /** Stretches that were filmed and are not in the counts. */
+    notAnalysed: Span[];
+    /** Rows of which a part only was filmed. */
+    partial: Span[];
+    /** What was asked for; bars at its ends reach beyond it. */
+    range: Span;
     /** Stretches of which the metric is not known. */
     unmeasured: Span[];
     /** Stretches whose time is a file's date. */
@@ -84,8 +90,8 @@ declare namespace Page {
     to: number;
     at: number | null;
     kind: "bars" | "lines";
-    /** The other period, source or model, a value a row; null where it has none. */
-    other: { name: string; values: (number | null)[] } | null;
+    /** The other period, source or model, a value a row; undefined where it has no footage. */
+    other: { name: string; values: (number | null | undefined)[] } | null;
   }
 
   type ColorOf = (label: string | null) => string;

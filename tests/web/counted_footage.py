@@ -153,7 +153,9 @@ def publish_lines(
     return counts
 
 
-def put_manifest(place: Place, line: FrameDetections, last: FrameDetections, name: str) -> None:
+def put_manifest(
+    place: Place, line: FrameDetections, last: FrameDetections, name: str, frames: int = 1
+) -> None:
     """The manifest of the medium that both frames came from."""
     manifest = MediaManifest(
         sha256=line.media,
@@ -165,9 +167,9 @@ def put_manifest(place: Place, line: FrameDetections, last: FrameDetections, nam
         sampling="5",
         first_captured_at_ms=line.captured_at_ms,
         last_captured_at_ms=last.captured_at_ms,
-        frames_expected=1,
-        frames_put=1,
-        frames_announced=1,
+        frames_expected=frames,
+        frames_put=frames,
+        frames_announced=frames,
         state="complete",
     )
     place.store.put(keys.media_key(line.media), encode(manifest))

@@ -9,11 +9,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow.parquet as parquet
 import pytest
 from pydantic import ValidationError
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 
+from frametally import keys
 from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.records import Coverage, IntervalCount
@@ -224,3 +226,29 @@ def test_the_command_says_in_one_line_what_cannot_be(
     said = capfd.readouterr()
     assert said.out == ""
     assert "Mars/Olympus" in said.err
+
+
+def test_what_was_filmed_and_not_analysed_is_no_gap(filmed: Place) -> None:
+    """A medium that waits in the gap of the gate, and beyond the yard's end."""
+    for info in list(filmed.store.list(keys.MEDIA)):
+        filmed.store.delete(info.key)
+    for number, source in enumerate(("gate", "yard")):
+        lines = make_lines(source, frames=300, step_ms=200, start_ms=START_MS + 120_000, seed=9)
+        waiting = [msgspec.structs.replace(line, media=f"{number:064x}") for line in (lines[0], lines[-1])]
+        put_manifest(filmed, waiting[0], waiting[1], source.title(), frames=300)
+    query = "interval=60&label=car"
+    rows = rows_of(export(filmed, query).data)
+    shown = [row["coverage"] for row in rows]
+    assert shown == ["footage"] * 2 + ["filmed, not analysed", "no footage"] + ["footage"] * 6
+    assert (rows[2]["frames_analysed"], rows[2]["detections"], rows[2]["covered_s"]) == ("0", "", "")
+    of_yard = [row for row in rows_of(export(filmed, f"{query}&by=source").data) if row["source"] == "yard"]
+    assert [row["coverage"] for row in of_yard[:4]] == [
+        "footage",
+        "no footage",
+        "filmed, not analysed",
+        "no footage",
+    ]
+    chart = filmed.app().test_client().get(f"/api/v1/counts?{query}&timezone=Europe/Berlin").json
+    assert chart is not None
+    assert [one["start_ms"] for one in chart["not_analysed"]] == [START_MS + 120_000]
+    assert filmed.app().test_client().get("/api/v1/heatmap").json["not_analysed"] == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from frametally.books.unanalysed import find_unanalysed
 from frametally.errors import Misconfigured
 from frametally.files.replacing import replace_file
 from frametally_cli.console import output as console
@@ -60,9 +61,11 @@ def export(
         with console.stage_bar("ledger") as progress:
             ledger.refresh(ports.store, progress)
         try:
-            body = web_export.export(
-                ports.index, settings, MediaTimes(ledger.manifests()), read_chart(args, settings), chosen
+            unanalysed = find_unanalysed(
+                store=ports.store, ledger=ledger, index=ports.index, settings=settings
             )
+            media = MediaTimes(ledger.manifests(), unanalysed)
+            body = web_export.export(ports.index, settings, media, read_chart(args, settings), chosen)
         except Problem as problem:
             raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
     if output is None:

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from frametally.rules.tombstones import Forgotten, merged
+from frametally.rules.tombstones import Forgotten, merged, without
 
 OverlapWinner = Literal["first", "last", "all"]
 """Which of several media counts: that which begins `first` or `last` (of those that begin together the one
@@ -95,7 +95,7 @@ def find_overlaps(media: Iterable[MediumTime], forgotten: Forgotten, *, wins: Ov
         for medium in sorted(of_one, key=lambda medium: _rank(medium, wins)):
             margin_ms = _ROUNDING_MS if medium.covers else 0
             for first, last in medium.runs:
-                for span in _left(first, last + 1 + margin_ms, forgotten.get(medium.media, ())):
+                for span in without((first, last + 1 + margin_ms), forgotten.get(medium.media, ())):
                     found += owned.take(medium, *span)
     return sorted(found)
 
@@ -111,20 +111,6 @@ def lost_ranges(overlaps: Iterable[Overlap]) -> dict[str, list[tuple[int | None,
 def _rank(medium: MediumTime, wins: OverlapWinner) -> tuple[bool, int, int, str]:
     begins, ends = medium.runs[0][0], medium.runs[-1][1]
     return not medium.covers, begins if wins == "first" else -begins, -ends, medium.media
-
-
-def _left(
-    from_ms: int, to_ms: int, forgotten: Sequence[tuple[int | None, int | None]]
-) -> list[tuple[int, int]]:
-    """Return what is left of `[from_ms, to_ms)` without what is forgotten."""
-    left = []
-    for gone_from, gone_to in merged(forgotten):
-        if gone_from is not None and from_ms < min(gone_from, to_ms):
-            left.append((from_ms, min(gone_from, to_ms)))
-        if gone_to is None:
-            return left
-        from_ms = max(from_ms, gone_to)
-    return [*left, (from_ms, to_ms)] if from_ms < to_ms else left
 
 
 class _OwnedTime:

@@ -43,3 +43,16 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
                 continue
         result.append((from_ms, to_ms))
     return result
+
+
+def without(span: tuple[int, int], ranges: Iterable[Range]) -> list[tuple[int, int]]:
+    """Return what is left of `[from_ms, to_ms)` without some ranges, in order."""
+    from_ms, to_ms = span
+    left = []
+    for gone_from, gone_to in merged(ranges):
+        if gone_from is not None and from_ms < min(gone_from, to_ms):
+            left.append((from_ms, min(gone_from, to_ms)))
+        if gone_to is None:
+            return left
+        from_ms = max(from_ms, gone_to)
+    return [*left, (from_ms, to_ms)] if from_ms < to_ms else left

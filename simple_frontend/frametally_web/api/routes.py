@@ -111,7 +111,7 @@ class Api:
     def heatmap(self, args: Args) -> answers.Answer:
         """Answer with the hours of the week."""
         selection = query.read_selection(args, self._settings)
-        return heatmap.count_week(self._ports.index, self._settings, selection)
+        return heatmap.count_week(self._ports.index, self._settings, self._books.media(), selection)
 
     def evidence(self, args: Args) -> answers.Answer:
         """Find the busiest frame per label."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from frametally.books.status import Status, read_status
+from frametally.books.unanalysed import find_unanalysed
 from frametally.errors import FrametallyError, Retryable
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
@@ -22,7 +23,6 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import time_limit
-from frametally.records import MediaManifest
 from frametally.settings.loading import Settings
 from frametally_web.charts.media_times import MediaTimes
 
@@ -76,7 +76,7 @@ class BooksReader:
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._manifests: list[MediaManifest] | None = None
+        self._told: object = None
         self._media = MediaTimes(None)
         self._media_due_s = self._status_due_s = 0.0
         self._media_wanted = self._status_wanted = False
@@ -245,7 +245,13 @@ class BooksReader:
                 )
             else:
                 self._ports.ledger.refresh(self._ports.store, NoProgress())
-            media = self._ports.ledger.manifests()
+            unanalysed = find_unanalysed(
+                store=self._ports.store,
+                ledger=self._ports.ledger,
+                index=self._ports.index,
+                settings=self._settings,
+            )
+            media = self._ports.ledger.manifests(), unanalysed
         except (FrametallyError, ObjectMissing) as failed:
             _log.warning("the books cannot be read: %s", failed)
             error = failed if isinstance(failed, FrametallyError) else Retryable(str(failed))
@@ -258,8 +264,8 @@ class BooksReader:
             self._media_read, self._media_due_s = True, due_s
             self._ledger_version = version
             self._media_error = error
-            if media is not None and media != self._manifests:
-                self._manifests, self._media = media, MediaTimes(media)
+            if media is not None and media != self._told:
+                self._told, self._media = media, MediaTimes(*media)
                 self.generation += 1
             if with_status:
                 self._status_due_s = due_s

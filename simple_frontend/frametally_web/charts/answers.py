@@ -57,6 +57,17 @@ class FramesAnalysed(Answer, frozen=True, kw_only=True, gc=False):
     covered_s: float | None
 
 
+class NotAnalysed(Answer, frozen=True, kw_only=True):
+    """An interval without coverage that was filmed: it is not analysed yet, or never will be (dead letters).
+
+    The fields are those of `FramesAnalysed`.
+    """
+
+    start_ms: int
+    end_ms: int
+    source: str | None
+
+
 class Total(Answer, frozen=True, kw_only=True):
     """One label over the whole answer; the fields are those of `CountBucket`."""
 
@@ -95,7 +106,8 @@ class Counts(Answer, frozen=True, kw_only=True):
         sources: Sources asked for, or those of the model, by name.
         labels: Labels asked for, or those found, those with most of the metric first.
         buckets: By start, then label. A label without a bucket where there is coverage counts 0.
-        coverage: By start. No entry: nothing was filmed there.
+        coverage: By start. No entry: nothing was filmed there, unless `not_analysed` has one.
+        not_analysed: By start; null where the store does not say for now.
         totals: In the order of `labels`.
         file_times: Where time is only a file's date; null where the store does not say for now.
         objects_note: A sentence on where unique objects are not known; null if they are everywhere.
@@ -114,6 +126,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     labels: list[str]
     buckets: list[CountBucket]
     coverage: list[FramesAnalysed]
+    not_analysed: list[NotAnalysed] | None
     totals: list[Total]
     file_times: list[FileTime] | None
     objects_note: str | None
@@ -138,6 +151,13 @@ class WeekCell(Answer, frozen=True, kw_only=True):
     covered_s: float | None
 
 
+class WeekHourNotAnalysed(Answer, frozen=True, kw_only=True):
+    """An hour of the week without a cell that was filmed; see `NotAnalysed`."""
+
+    weekday: int
+    hour: int
+
+
 class Heatmap(Answer, frozen=True, kw_only=True):
     """`/api/heatmap`: cells by weekday, then hour; labels and sources together."""
 
@@ -148,3 +168,4 @@ class Heatmap(Answer, frozen=True, kw_only=True):
     to_ms: int | None
     frames: int
     cells: list[WeekCell]
+    not_analysed: list[WeekHourNotAnalysed] | None

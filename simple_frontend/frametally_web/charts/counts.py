@@ -10,6 +10,7 @@ from frametally_web.charts import answers, intervals
 from frametally_web.charts.measures import Chart, read_chart, summarise
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.scope import ResolvedQuery, choose_model, resolve
+from frametally_web.charts.unanalysed import bars_not_analysed
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
 
@@ -44,6 +45,7 @@ def count(
     base_s = asked.base_of(selection, interval_s)
     chart = read_chart(index, choice.model, base_s, interval_s, query, asked.spans)
     ordered_labels, totals = summarise(chart, query)
+    unanalysed = media.unanalysed(choice.model, asked.sources, asked.from_ms, asked.to_ms)
     return answers.Counts(
         model=choice.model,
         base_interval_s=chart.base_interval_s,
@@ -58,6 +60,15 @@ def count(
         labels=ordered_labels,
         buckets=chart.buckets,
         coverage=chart.coverage,
+        not_analysed=None
+        if unanalysed is None
+        else bars_not_analysed(
+            unanalysed,
+            interval_s=interval_s,
+            zone=selection.zone.tzinfo,
+            by_source=query.by_source,
+            coverage=chart.coverage,
+        ),
         totals=totals,
         file_times=media.file_times(asked.sources, asked.from_ms, asked.to_ms),
         objects_note=_objects_note(chart, totals, settings),
@@ -123,6 +134,7 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Counts:
         labels=selection.labels,
         buckets=[],
         coverage=[],
+        not_analysed=[],
         totals=[
             answers.Total(
                 label=label,

@@ -73,6 +73,7 @@ def _rows(found: answers.Counts, query: ChartQuery) -> list[Row]:
     zone = query.selection.zone.tzinfo
     buckets = {(one.start_ms, one.source, one.label): one for one in found.buckets}
     covered = {(one.start_ms, one.source): one for one in found.coverage}
+    without = {(one.start_ms, one.source): "filmed, not analysed" for one in found.not_analysed or ()}
     sources: list[str | None] = [*found.sources] if query.by_source else [None]
     together = "; ".join(found.sources)
     labels = found.labels or [""]  # nothing was found: what was filmed is to be told all the same
@@ -93,7 +94,7 @@ def _rows(found: answers.Counts, query: ChartQuery) -> list[Row]:
                         end,
                         source or together,
                         label,
-                        "footage" if filmed else "no footage",
+                        "footage" if filmed else without.get((start_ms, source), "no footage"),
                         frames,
                         bucket.detections if bucket else _zero(filmed),
                         bucket.mean_per_frame if bucket else (0.0 if filmed else None),

@@ -9,12 +9,16 @@ from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
 from frametally_web.charts.measures import mean, seconds
+from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.scope import choose_model, resolve
+from frametally_web.charts.unanalysed import hours_not_analysed
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import Selection
 
 
-def count_week(index: CountIndex, settings: Settings, selection: Selection) -> answers.Heatmap:
+def count_week(
+    index: CountIndex, settings: Settings, media: MediaTimes, selection: Selection
+) -> answers.Heatmap:
     """Return the counts per hour of the week.
 
     Raises:
@@ -41,6 +45,7 @@ def count_week(index: CountIndex, settings: Settings, selection: Selection) -> a
             to_ms=selection.to_ms,
             frames=0,
             cells=[],
+            not_analysed=[],
         )
     base_s = asked.base_of(selection, HOUR_S)
     hours: dict[int, WeekHour] = {}
@@ -56,6 +61,8 @@ def count_week(index: CountIndex, settings: Settings, selection: Selection) -> a
         )
         for cell in index.week_hours(query):
             hours[cell.hour] = add_week_hours(hours[cell.hour], cell) if cell.hour in hours else cell
+    cells = [_cell(cell) for _, cell in sorted(hours.items())]
+    unanalysed = media.unanalysed(choice.model, asked.sources, asked.from_ms, asked.to_ms)
     return answers.Heatmap(
         model=choice.model,
         base_interval_s=base_s,
@@ -63,7 +70,10 @@ def count_week(index: CountIndex, settings: Settings, selection: Selection) -> a
         from_ms=asked.from_ms,
         to_ms=asked.to_ms,
         frames=sum(cell.frames for cell in hours.values()),
-        cells=[_cell(cell) for _, cell in sorted(hours.items())],
+        cells=cells,
+        not_analysed=None
+        if unanalysed is None
+        else hours_not_analysed(unanalysed, zone=selection.zone.tzinfo, cells=cells),
     )
 
 

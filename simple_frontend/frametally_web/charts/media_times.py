@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from frametally.media.manifests import sources_timed_by_file
 from frametally.media.sources import source_names
@@ -15,9 +15,14 @@ from frametally_web.requests.answers import TimeRange
 class MediaTimes:
     """The media as they were last read; None where the store does not say for now."""
 
-    def __init__(self, manifests: Sequence[MediaManifest] | None) -> None:
-        """Take every medium's manifest."""
+    def __init__(
+        self,
+        manifests: Sequence[MediaManifest] | None,
+        unanalysed: Mapping[str, Mapping[str, Sequence[tuple[int, int]]]] | None = None,
+    ) -> None:
+        """Take every medium's manifest, and by model what `find_unanalysed` has found."""
         self._manifests = manifests
+        self._unanalysed = unanalysed
         self._by_file = sources_timed_by_file(manifests or [])
         self._names = source_names(manifests or [])
 
@@ -46,6 +51,22 @@ class MediaTimes:
             for from_ms, to_ms in merged(found)
             if from_ms is not None and to_ms is not None
         ]
+
+    def unanalysed(
+        self, model: str, sources: Collection[str], from_ms: int, to_ms: int
+    ) -> dict[str, list[tuple[int, int]]] | None:
+        """Return when some sources were filmed in `[from_ms, to_ms)` and not counted; None: nobody knows."""
+        if self._unanalysed is None:
+            return None
+        found = self._unanalysed.get(model, {})
+        return {
+            source: [
+                (max(first, from_ms), min(end, to_ms))
+                for first, end in found.get(source, ())
+                if first < to_ms and end > from_ms
+            ]
+            for source in sources
+        }
 
     def file_times(self, sources: Collection[str], from_ms: int, to_ms: int) -> list[FileTime] | None:
         """Return those ranges of some sources, as far as they lie in `[from_ms, to_ms)`."""

@@ -1,9 +1,10 @@
-// What stands behind the bars: no footage, not measured, the bar that was chosen, times that are files' dates.
+// What stands behind the bars: no footage, not analysed, not measured, filmed in part, the bar that was chosen, times that are files' dates.
 
 import { themeColor } from "../shared/palette.js";
 
 const LEAST_TEXT_PX = 84;
 const FILE_TIME_PX = 5;
+const PART_PX = 6;
 
 /**
  * A plugin of Chart.js.
@@ -16,7 +17,11 @@ export function backdrop(viewOf) {
       const view = viewOf();
       const pen = new Pen(chart);
       for (const gap of view.gaps) pen.hatch(gap, "gap", "gap-line", "no footage");
+      for (const span of view.notAnalysed) {
+        pen.hatch(span, "unanalysed", "unanalysed-line", "filmed, not analysed");
+      }
       for (const span of view.unmeasured) pen.hatch(span, "unmeasured", "unmeasured-line", "not measured");
+      for (const span of view.partial) pen.hatch(span, "gap", "gap-line", "", PART_PX);
       const chosen = view.rows.find((row) => row.start === view.at);
       if (chosen) pen.frame([chosen.start, chosen.end]);
       for (const span of view.fileTimes) pen.mark(span);
@@ -49,16 +54,17 @@ class Pen {
    * @param {string} ground
    * @param {string} line
    * @param {string} text
+   * @param {number} [height]  from the top
    */
-  hatch(span, ground, line, text) {
+  hatch(span, ground, line, text, height = this.height) {
     const [left, width] = this.#across(span);
-    const { ctx, area, height } = this;
+    const { ctx, area } = this;
     ctx.save();
     ctx.fillStyle = themeColor(ground);
     ctx.fillRect(left, area.top, width, height);
     ctx.fillStyle = hatching(ctx, themeColor(line));
     ctx.fillRect(left, area.top, width, height);
-    if (width >= LEAST_TEXT_PX) this.#write(text, left + width / 2, area.top + height / 2);
+    if (text && width >= LEAST_TEXT_PX) this.#write(text, left + width / 2, area.top + height / 2);
     ctx.restore();
   }
 

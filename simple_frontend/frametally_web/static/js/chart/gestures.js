@@ -50,6 +50,7 @@ export class ChartGestures {
   #move(event) {
     const { canvas } = this.chart;
     canvas.classList.toggle("clickable", this.chart.rowAt(event.offsetX) !== null);
+    canvas.title = this.chart.absenceAt(event.offsetX);
     if (this.pressedAt === null) return;
     if (!this.dragged && Math.abs(event.offsetX - this.pressedAt) < DRAG_PX) return;
     if (!this.dragged) canvas.setPointerCapture(event.pointerId);

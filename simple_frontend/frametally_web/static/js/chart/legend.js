@@ -9,7 +9,7 @@ import { el, swatch } from "../shared/dom.js";
  * @param {(labels: string[]) => void} onLabels  [] for all
  */
 export function showLegend(area, view, chosen, onLabels) {
-  const { series, metric, gaps, unmeasured, fileTimes, other } = view;
+  const { series, metric, gaps, notAnalysed, unmeasured, partial, fileTimes, other } = view;
   const keys = series.map((one) => {
     const content = [
       swatch(one.color),
@@ -47,6 +47,8 @@ export function showLegend(area, view, chosen, onLabels) {
     ...keys,
     ...(other ? [mark("other", other.name, "All labels together, for comparison")] : []),
     ...(gaps.length ? [mark("gap", "no footage", "Nothing was filmed there: not the same as nothing there.")] : []),
+    ...(notAnalysed.length ? [mark("unanalysed", "filmed, not analysed", "There is footage, but it is not in the counts: not yet, or it cannot be read. See the books below.")] : []),
+    ...(partial.length ? [mark("partial", "filmed in part", "There was footage for a part of the interval only. Point at a bar to see how much.")] : []),
     ...(unmeasured.length ? [mark("unmeasured", "not measured", "There is footage, but objects were not followed in it.")] : []),
     ...(inRange ? [mark("file-time", "time from a file's date", "No camera wrote these times: they may be wrong.")] : []),
   ); // prettier-ignore

@@ -4,6 +4,7 @@ import { isOneDay, LOCALE, day, duration, number, plural, span, zoneName } from 
 import { themeColor } from "../shared/palette.js";
 import { totalIn } from "../shared/series.js";
 import { ticksFor, tickText } from "./ticks.js";
+import { besideIn, filmedPart, whyNotIn } from "./words.js";
 
 /**
  * @param {Page.View} view
@@ -86,7 +87,8 @@ function yAxis({ metric, interval }, stacked) {
 }
 
 /** @param {Page.View} view */
-function tooltip({ metric, series }) {
+function tooltip(view) {
+  const { metric, series } = view;
   return {
     backgroundColor: themeColor("tooltip"),
     titleColor: "#fff",
@@ -96,20 +98,24 @@ function tooltip({ metric, series }) {
     padding: 10,
     boxPadding: 4,
     filter: (/** @type {any} */ item) =>
-      item.raw.row && (item.raw.y > 0 || item.datasetIndex >= series.length),
+      item.raw.row && (item.raw.y > 0 || item.raw.y === null || item.datasetIndex >= series.length),
     itemSort: (/** @type {any} */ a, /** @type {any} */ b) => b.datasetIndex - a.datasetIndex,
     callbacks: {
       title: (/** @type {any[]} */ items) => {
         const row = items[0]?.raw.row;
         return row ? span(row.start, row.end) : "";
       },
-      label: (/** @type {any} */ item) =>
-        ` ${item.dataset.label}: ${item.raw.y === null ? "no footage" : metric.format(item.raw.y)}`,
+      label: (/** @type {any} */ { dataset, datasetIndex, raw }) => {
+        const one = series[datasetIndex];
+        const missing = one ? whyNotIn(raw.row, one.labels) : besideIn(view, raw.row);
+        return ` ${dataset.label}: ${raw.y === null ? missing : metric.format(raw.y)}`;
+      },
       footer: (/** @type {any[]} */ items) => {
         const row = items[0]?.raw.row;
         if (!row) return "";
         const total = series.length > 1 ? `${metric.format(totalIn(row, metric))} together. ` : "";
-        return `${total}${plural(row.frames, "frame")} analysed. Click to see them.`;
+        const part = filmedPart(view, row);
+        return `${total}${plural(row.frames, "frame")} analysed${part && `, ${part}`}. Click to see them.`;
       },
     },
   };

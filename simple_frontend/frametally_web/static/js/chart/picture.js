@@ -43,7 +43,8 @@ export function chartPicture(view, counts) {
     pen.fillText(name, MARGIN + x + 18, y);
   }
   pen.drawImage(chart, MARGIN, top, chart.clientWidth, chart.clientHeight);
-  const hatched = view.gaps.length ? " Hatched: no footage." : "";
+  const without = [view.gaps.length && "no footage", view.notAnalysed.length && "filmed, not analysed"];
+  const hatched = without.some(Boolean) ? ` Hatched: ${without.filter(Boolean).join("; ")}.` : "";
   const rests = `${number(counts.frames)} frames analysed by ${counts.model}.${hatched} Made with frametally.`;
   write(rests, top + chart.clientHeight + LINE);
   return new Promise((resolve, reject) =>

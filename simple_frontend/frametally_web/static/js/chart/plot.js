@@ -56,6 +56,19 @@ export class TimeChart {
   }
 
   /**
+   * Why there is no row at a place of the canvas; nothing where there is one.
+   * @param {number} x  CSS pixels from the canvas's left edge
+   */
+  absenceAt(x) {
+    const ms = this.momentAt(x);
+    if (ms === null || !this.view) return "";
+    const lies = (/** @type {Page.Span} */ [start, end]) => start <= ms && ms < end;
+    if (this.view.notAnalysed.some(lies))
+      return "Filmed, not analysed: not in the counts yet, or never readable.";
+    return this.view.gaps.some(lies) ? "No footage." : "";
+  }
+
+  /**
    * @param {number} x  CSS pixels from the canvas's left edge
    * @returns {number|null} ms; null beside the chart
    */

@@ -1,18 +1,20 @@
 // The chart in words, for those who hear it: the whole of it, and one bar.
 
-import { duration, span } from "../shared/format.js";
-import { totalIn, valueIn } from "../shared/series.js";
+import { duration, roughly, span } from "../shared/format.js";
+import { WHY_NOT } from "../shared/metrics.js";
+import { partOf, totalIn, valueIn } from "../shared/series.js";
 
 /**
  * What a screen reader says in place of the picture; the table has the numbers.
  * @param {Page.View} view
  */
-export function summary({ series, metric, interval, gaps, from, to }) {
+export function summary({ series, metric, interval, gaps, notAnalysed, from, to }) {
   const named = series.map((one) => `${one.name} ${metric.format(one.total)}`).join(", ") || "nothing found";
   const without = gaps.length === 1 ? " One stretch without footage." : "";
   const stretches = gaps.length > 1 ? ` ${gaps.length} stretches without footage.` : "";
+  const waiting = notAnalysed.length ? " Some of the footage is not analysed." : "";
   return (
-    `Chart of ${metric.axis} per ${duration(interval)}, ${span(from, to)}: ${named}.${without}${stretches} ` +
+    `Chart of ${metric.axis} per ${duration(interval)}, ${span(from, to)}: ${named}.${without}${stretches}${waiting} ` +
     "Arrow keys go from bar to bar, Enter shows the frames behind one. The button Table shows the numbers."
   );
 }
@@ -22,18 +24,49 @@ export function summary({ series, metric, interval, gaps, from, to }) {
  * @param {Page.View} view
  * @param {Page.Row} row
  */
-export function describe({ series, metric, rows, other }, row) {
+export function describe(view, row) {
+  const { series, metric, other } = view;
   const parts = series
     .map((one) => ({ name: one.name, value: valueIn(row, one.labels, metric) }))
     .filter(({ value }) => value !== 0)
     .map(({ name, value }) => `${name} ${metric.format(value)}`);
-  const beside = other?.values[rows.indexOf(row)] ?? null;
   return [
     `${span(row.start, row.end)}: ${parts.join(", ") || "nothing"}`,
     series.length > 1 ? `together ${metric.format(totalIn(row, metric))}` : "",
-    other ? `${other.name} ${beside === null ? "no footage" : metric.format(beside)}` : "",
+    other ? `${other.name} ${besideIn(view, row)}` : "",
     `${row.frames} frames analysed`,
+    filmedPart(view, row),
   ]
     .filter(Boolean)
     .join("; ");
+}
+
+/**
+ * The other side's value beside a row.
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ */
+export function besideIn({ rows, metric, other }, row) {
+  const value = other?.values[rows.indexOf(row)];
+  return value === undefined ? "no footage" : metric.format(value);
+}
+
+/**
+ * "3 sec of 1 min filmed"; nothing where all of it was, or nobody has noted how much.
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ */
+export function filmedPart(view, row) {
+  const part = partOf(row, view.range);
+  return part ? `${roughly(part.filmed)} of ${roughly(part.of)} filmed` : "";
+}
+
+/**
+ * Why a metric of some labels is not known in a row.
+ * @param {Page.Row} row
+ * @param {string[]} labels
+ */
+export function whyNotIn(row, labels) {
+  const found = row.missing ?? labels.map((label) => row.byLabel.get(label)?.objects_missing).find(Boolean);
+  return found ? WHY_NOT[found] : "not measured";
 }

@@ -2,7 +2,7 @@
 
 import { el, swatch } from "../shared/dom.js";
 import { number, percent } from "../shared/format.js";
-import { joined } from "../shared/metrics.js";
+import { allIn } from "../shared/series.js";
 import { numberCell, onlyButton, rowOf, tableOf } from "../shared/tables.js";
 
 const SHOWN = 12;
@@ -17,7 +17,7 @@ const SHOWN = 12;
 export function showBreakdown(area, counts, metric, colorOf, onLabel) {
   const found = counts.totals.filter((total) => metric.of(total) !== 0);
   const most = Math.max(0, ...found.map((total) => metric.of(total) ?? 0));
-  const all = joined(metric, counts.totals);
+  const all = allIn(counts, metric);
   const rows = found.slice(0, SHOWN).map((total) => {
     const value = metric.of(total);
     const bar = el("span", { class: "bar", "aria-hidden": "true" });

@@ -120,7 +120,12 @@ export class Results {
     const empty = filmed && !counts.totals.some((total) => total.detections > 0);
     message.hidden = filmed && !empty;
     message.classList.toggle("over-chart", filmed);
-    if (!filmed) {
+    if (!filmed && counts.not_analysed?.length) {
+      message.replaceChildren(
+        el("p", { class: "strong", text: "Filmed, not analysed" }),
+        el("p", { class: "muted", text: "There is footage, but it is not in the counts: not yet, or it cannot be read. The books below say which." }),
+      ); // prettier-ignore
+    } else if (!filmed) {
       message.replaceChildren(
         el("p", { class: "strong", text: "No footage in this selection" }),
         el("p", { class: "muted", text: "Nothing was filmed there by these sources, so there is nothing to count." }),

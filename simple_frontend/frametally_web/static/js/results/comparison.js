@@ -3,6 +3,7 @@
 import { el, swatch } from "../shared/dom.js";
 import { change, difference, number, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
+import { allIn } from "../shared/series.js";
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
 
 /**
@@ -24,8 +25,8 @@ export function showComparison(area, view, here, { counts: there, comparison }) 
   lines.push({
     name: "All labels",
     color: "",
-    a: joined(metric, here.totals),
-    b: filmed ? joined(metric, there.totals) : null,
+    a: allIn(here, metric),
+    b: filmed ? allIn(there, metric) : null,
   });
   area.replaceChildren(
     el("h3", { text: `Compared with ${comparison.name}` }),

@@ -5,6 +5,9 @@ import { LOCALE, plural } from "../shared/format.js";
 import { WHY_NOT } from "../shared/metrics.js";
 import { rowOf, spokenCaption, tableOf } from "../shared/tables.js";
 
+/** An hour without a cell. @typedef {{kind: string, words: string}} Absent */
+const NO_FOOTAGE = { kind: "gap", words: "no footage" };
+const UNANALYSED = { kind: "unanalysed", words: "filmed, not analysed" };
 const HOURS = [...Array(24).keys()];
 const DAYS = [1, 2, 3, 4, 5, 6, 7];
 
@@ -21,6 +24,7 @@ const hourName = (/** @type {number} */ hour) =>
  */
 export function showHeatmap(area, answer, metric) {
   const cells = new Map(answer.cells.map((cell) => [cell.weekday * 24 + cell.hour, cell]));
+  const waiting = new Set((answer.not_analysed ?? []).map((one) => one.weekday * 24 + one.hour));
   const most = Math.max(0, ...answer.cells.map((cell) => metric.of(cell) ?? 0));
   const headings = HOURS.map((hour) =>
     el(
@@ -32,18 +36,21 @@ export function showHeatmap(area, answer, metric) {
   const rows = DAYS.map((day) =>
     rowOf(
       weekday(day, "short"),
-      ...HOURS.map((hour) => cellElement(cells.get(day * 24 + hour), day, hour, metric, most)),
+      ...HOURS.map((hour) => {
+        const absent = waiting.has(day * 24 + hour) ? UNANALYSED : NO_FOOTAGE;
+        return cellElement(cells.get(day * 24 + hour) ?? absent, day, hour, metric, most);
+      }),
     ),
   );
   const caption = spokenCaption(`${metric.name} by weekday and hour`);
   area.replaceChildren(
     tableOf({ kind: "heatmap", caption, headings: [el("td"), ...headings], rows }),
-    scale(metric, most),
+    scale(metric, most, waiting.size > 0),
   );
 }
 
 /**
- * @param {Api.WeekCell|undefined} cell
+ * @param {Api.WeekCell|Absent} cell
  * @param {number} day
  * @param {number} hour
  * @param {Page.Metric} metric
@@ -51,11 +58,11 @@ export function showHeatmap(area, answer, metric) {
  */
 function cellElement(cell, day, hour, metric, most) {
   const when = `${weekday(day, "long")}, ${hourName(hour)}`;
-  if (!cell) {
+  if ("kind" in cell) {
     return el(
       "td",
-      { class: "gap", title: `${when}: no footage` },
-      el("span", { class: "visually-hidden", text: "no footage" }),
+      { class: cell.kind, title: `${when}: ${cell.words}` },
+      el("span", { class: "visually-hidden", text: cell.words }),
     );
   }
   const value = metric.of(cell);
@@ -73,15 +80,18 @@ function cellElement(cell, day, hour, metric, most) {
 /**
  * @param {Page.Metric} metric
  * @param {number} most
+ * @param {boolean} isWaiting  whether some of it is not analysed
  */
-function scale(metric, most) {
+function scale(metric, most, isWaiting) {
   return el(
     "p",
     { class: "heat-scale muted small" },
     el("span", { text: metric.format(0) }),
     el("span", { class: "heat-ramp", "aria-hidden": "true" }),
     el("span", { text: `${metric.format(most)} ${metric.axis}` }),
-    el("span", { class: "swatch gap", "aria-hidden": "true" }),
-    el("span", { text: "no footage" }),
+    ...[NO_FOOTAGE, ...(isWaiting ? [UNANALYSED] : [])].flatMap(({ kind, words }) => [
+      el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }),
+      el("span", { text: words }),
+    ]),
   );
 }

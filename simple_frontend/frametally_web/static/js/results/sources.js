@@ -2,8 +2,7 @@
 
 import { el, svg } from "../shared/dom.js";
 import { moment, number, span } from "../shared/format.js";
-import { joined } from "../shared/metrics.js";
-import { gapsOf, rowsOf, totalIn } from "../shared/series.js";
+import { allIn, gapsOf, notAnalysedOf, rowsOf, totalIn } from "../shared/series.js";
 import {
   growing,
   headingsOf,
@@ -28,22 +27,28 @@ const HEIGHT = 56;
 export function showSources(area, counts, metric, nameOf, onSource) {
   const parts = counts.sources.map((source) => {
     const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
-    const [coverage, buckets] = [counts.coverage.filter(isHere), counts.buckets.filter(isHere)];
-    return { source, rows: rowsOf({ coverage, buckets }) };
+    const answer = {
+      ...counts,
+      coverage: counts.coverage.filter(isHere),
+      buckets: counts.buckets.filter(isHere),
+      totals: counts.totals.filter(isHere),
+      not_analysed: (counts.not_analysed ?? []).filter(isHere),
+    };
+    return { source, answer, rows: rowsOf(answer), notAnalysed: notAnalysedOf(answer) };
   });
   const most = Math.max(0, ...parts.flatMap(({ rows }) => rows.map((row) => totalIn(row, metric) ?? 0)));
-  const lines = parts.map(({ source, rows }) => {
-    const totals = counts.totals.filter((total) => total.source === source);
+  const lines = parts.map(({ source, answer, rows, notAnalysed }) => {
+    const absent = notAnalysed.length ? "not analysed" : "no footage";
     const name = nameOf(source);
     return rowOf(
       onlyButton(name, () => onSource(source)),
-      el("td", { class: "spark" }, sparkline(counts, rows, metric, most)),
-      numberCell(rows.length ? metric.format(joined(metric, totals)) : "no footage"),
+      el("td", { class: "spark" }, sparkline(counts, rows, notAnalysed, metric, most)),
+      numberCell(rows.length ? metric.format(allIn(answer, metric)) : absent),
       numberCell(number(rows.reduce((sum, row) => sum + row.frames, 0)), "number muted"),
     );
   });
   const isOpen = area.querySelector("details")?.open ?? false;
-  const named = parts.map(({ source, rows }) => ({ name: nameOf(source), rows }));
+  const named = parts.map(({ source, rows, notAnalysed }) => ({ name: nameOf(source), rows, notAnalysed }));
   area.replaceChildren(
     tableOf({
       kind: "multiples",
@@ -63,10 +68,11 @@ export function showSources(area, counts, metric, nameOf, onSource) {
  * Bars in a picture; its sum stands beside it, its numbers in the table below.
  * @param {Api.Counts} counts
  * @param {Page.Row[]} rows
+ * @param {Page.Span[]} notAnalysed
  * @param {Page.Metric} metric
  * @param {number} most
  */
-function sparkline({ from_ms, to_ms }, rows, metric, most) {
+function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most) {
   const from = from_ms ?? 0;
   const to = to_ms ?? 1;
   const x = (/** @type {number} */ ms) => (WIDTH * (Math.min(Math.max(ms, from), to) - from)) / (to - from);
@@ -81,15 +87,20 @@ function sparkline({ from_ms, to_ms }, rows, metric, most) {
       height: high,
     });
   });
-  const gaps = gapsOf(rows, from, to).map(([start, end]) =>
-    svg("rect", {
-      class: "no-footage",
-      x: x(start),
-      y: 0,
-      width: Math.max(x(end) - x(start), 0),
-      height: HEIGHT,
-    }),
-  );
+  const across =
+    (/** @type {string} */ kind) =>
+    (/** @type {Page.Span} */ [start, end]) =>
+      svg("rect", {
+        class: kind,
+        x: x(start),
+        y: 0,
+        width: Math.max(x(end) - x(start), 0),
+        height: HEIGHT,
+      });
+  const gaps = [
+    ...gapsOf(rows, notAnalysed, from, to).map(across("no-footage")),
+    ...notAnalysed.map(across("not-analysed")),
+  ];
   return svg(
     "svg",
     {
@@ -103,7 +114,7 @@ function sparkline({ from_ms, to_ms }, rows, metric, most) {
   );
 }
 
-/** @typedef {{name: string, rows: Page.Row[]}} SourceRows  a source's intervals with footage, by time */
+/** A source's intervals with footage, by time. @typedef {{name: string, rows: Page.Row[], notAnalysed: Page.Span[]}} SourceRows */
 
 /**
  * Closed until somebody wants it: it can be long.
@@ -127,7 +138,11 @@ function sourcesNumbers(sources, metric, isOpen) {
  * @param {Page.Metric} metric
  */
 function numbersOf(sources, metric) {
-  const columns = sources.map(({ rows }) => new Map(rows.map((row) => [row.start, row])));
+  const columns = sources.map(({ rows, notAnalysed }) => ({
+    rows: new Map(rows.map((row) => [row.start, row])),
+    absentAt: (/** @type {number} */ ms) =>
+      notAnalysed.some(([start, end]) => start <= ms && ms < end) ? "filmed, not analysed" : "no footage",
+  }));
   const ends = new Map(sources.flatMap(({ rows }) => rows.map((row) => [row.start, row.end])));
   const starts = [...ends.keys()].sort((a, b) => a - b);
   const { body, more } = growing(starts, (start) =>
@@ -135,9 +150,9 @@ function numbersOf(sources, metric) {
       "tr",
       {},
       el("th", { scope: "row", text: moment(start), title: span(start, ends.get(start) ?? start) }),
-      ...columns.map((rows) => {
+      ...columns.map(({ rows, absentAt }) => {
         const row = rows.get(start);
-        return valueCell(metric, row ? totalIn(row, metric) : null, row ? "not measured" : "no footage");
+        return valueCell(metric, row ? totalIn(row, metric) : null, row ? "not measured" : absentAt(start));
       }),
     ),
   );

@@ -1,5 +1,6 @@
 // The chart's numbers as a table: a row per interval with footage, one per stretch without.
 
+import { filmedPart } from "../chart/words.js";
 import { el } from "../shared/dom.js";
 import { moment, number, plural, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
@@ -14,7 +15,7 @@ import {
   valueCell,
 } from "../shared/tables.js";
 
-/** @typedef {{row: Page.Row, position: number}|{gap: Page.Span}} Line */
+/** @typedef {{row: Page.Row, position: number}|{gap: Page.Span, why: string}} Line */
 
 /**
  * @param {HTMLElement} area  filled with the table
@@ -35,11 +36,18 @@ export function showTable(area, view, counts, onBar) {
  * @param {Page.View} view
  * @returns {Line[]}
  */
-function linesOf({ rows, gaps }) {
+function linesOf({ rows, gaps, notAnalysed }) {
   /** @type {Line[]} */
   const lines = rows.map((row, position) => ({ row, position }));
   const begin = (/** @type {Line} */ line) => ("gap" in line ? line.gap[0] : line.row.start);
-  return [...lines, ...gaps.map((gap) => ({ gap }))].sort((a, b) => begin(a) - begin(b));
+  /**
+   * @param {Page.Span[]} spans
+   * @param {string} why
+   * @returns {Line[]}
+   */
+  const without = (spans, why) => spans.map((gap) => ({ gap, why }));
+  lines.push(...without(gaps, "no footage"), ...without(notAnalysed, "filmed, not analysed"));
+  return lines.sort((a, b) => begin(a) - begin(b));
 }
 
 /**
@@ -54,7 +62,7 @@ function lineElement(line, view, onBar) {
       "tr",
       { class: "gap" },
       el("th", { scope: "row", text: span(...line.gap) }),
-      el("td", { colspan: series.length + (other ? 4 : 3), text: "no footage" }),
+      el("td", { colspan: series.length + (other ? 4 : 3), text: line.why }),
     );
   }
   const { row, position } = line;
@@ -65,6 +73,7 @@ function lineElement(line, view, onBar) {
     "aria-label": `Show frames of ${span(row.start, row.end)}`,
     onclick: () => onBar(row.start),
   });
+  const part = filmedPart(view, row);
   const byFile = fileTimes.some(([from, to]) => from < row.end && to > row.start);
   return el(
     "tr",
@@ -74,14 +83,22 @@ function lineElement(line, view, onBar) {
       { scope: "row" },
       el("span", { text: moment(row.start), title: span(row.start, row.end) }),
       byFile ? el("span", { class: "remark", text: "file date" }) : null,
+      part ? el("span", { class: "remark", text: part }) : null,
     ),
     ...series.map((one) => valueCell(metric, valueIn(row, one.labels, metric))),
     valueCell(metric, totalIn(row, metric)),
-    other ? valueCell(metric, other.values[position], "no footage") : null,
+    other ? besideCell(metric, other.values[position]) : null,
     numberCell(number(row.frames)),
     el("td", {}, open),
   );
 }
+
+/**
+ * @param {Page.Metric} metric
+ * @param {number|null|undefined} value
+ */
+const besideCell = (metric, value) =>
+  value === undefined ? valueCell(metric, null, "no footage") : valueCell(metric, value);
 
 /**
  * @param {Page.View} view

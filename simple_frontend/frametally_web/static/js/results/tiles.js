@@ -3,7 +3,7 @@
 import { el } from "../shared/dom.js";
 import { bigNumber, number, percent, plural, shortSpan, span } from "../shared/format.js";
 import { brief, joined, METRICS, WHY_NOT } from "../shared/metrics.js";
-import { totalIn } from "../shared/series.js";
+import { allIn, totalIn } from "../shared/series.js";
 
 /**
  * @param {HTMLElement} area
@@ -14,8 +14,9 @@ import { totalIn } from "../shared/series.js";
  */
 export function showTiles(area, counts, view, sources, onMetric) {
   const chosen = counts.metric;
+  const absent = counts.not_analysed?.length ? "not analysed" : "no footage";
   const metrics = Object.values(METRICS).map((metric) => {
-    const value = view ? joined(metric, counts.totals) : null;
+    const value = view ? allIn(counts, metric) : null;
     const measured = view && value !== null;
     return el(
       "button",
@@ -32,7 +33,7 @@ export function showTiles(area, counts, view, sources, onMetric) {
         text: view ? brief(metric, value) : "–",
         title: metric.format(value),
       }),
-      el("span", { class: "detail muted", text: view ? detailOf(metric, counts, view) : "no footage" }),
+      el("span", { class: "detail muted", text: view ? detailOf(metric, counts, view) : absent }),
     );
   });
   area.replaceChildren(...metrics, framesTile(counts), sourcesTile(counts, view, sources));
@@ -45,8 +46,8 @@ export function showTiles(area, counts, view, sources, onMetric) {
  */
 function detailOf(metric, counts, view) {
   const { totals } = counts;
-  if (metric.id === "objects" && joined(metric, totals) === null) {
-    const missing = totals.find((one) => one.objects_missing)?.objects_missing;
+  if (metric.id === "objects" && allIn(counts, metric) === null) {
+    const missing = [...counts.coverage, ...totals].find((one) => one.objects_missing)?.objects_missing;
     if (missing) return WHY_NOT[missing];
   }
   const top = totals.reduce(
@@ -83,7 +84,7 @@ function framesTile(counts) {
  * @param {Api.SourceRange[]} sources
  */
 function sourcesTile(counts, view, sources) {
-  if (!view) return tile("Sources", "–", "no footage here");
+  if (!view) return tile("Sources", "–", counts.not_analysed?.length ? "not analysed" : "no footage here");
   const filming = sources.filter(
     (one) => one.first_interval_ms < view.to && one.next_interval_ms > view.from,
   );

@@ -61,7 +61,7 @@ export function comparisonOf(state, answers) {
 }
 
 /**
- * The other side's values beside the rows; null where it has no footage.
+ * The other side's values beside the rows; undefined where it has no footage, null where it was not measured.
  * @param {Page.View} view
  * @param {Api.Counts} counts  the other side's
  * @param {Page.Comparison} comparison
@@ -73,7 +73,7 @@ export function besides({ rows, metric }, counts, comparison) {
     const start = comparison.shift(row.start);
     while (position < others.length && others[position].end <= start) position += 1;
     const other = others[position];
-    return other && other.start <= start ? totalIn(other, metric) : null;
+    return other && other.start <= start ? totalIn(other, metric) : undefined;
   });
 }
 

@@ -3,6 +3,9 @@
 import { joined } from "./metrics.js";
 import { groupLabels } from "./palette.js";
 
+// Less is worth telling: a sampler's jitter is not.
+const PARTIAL = 0.95;
+
 /**
  * @param {Pick<Api.Counts, "coverage"|"buckets">} counts
  * @returns {Page.Row[]}
@@ -21,15 +24,16 @@ export function rowsOf({ coverage, buckets }) {
 /**
  * Stretches without footage between `from` and `to`.
  * @param {Page.Row[]} rows
+ * @param {Page.Span[]} notAnalysed
  * @param {number} from
  * @param {number} to
  * @returns {Page.Span[]}
  */
-export function gapsOf(rows, from, to) {
+export function gapsOf(rows, notAnalysed, from, to) {
   /** @type {Page.Span[]} */
   const gaps = [];
   let covered = from;
-  for (const { start, end } of rows) {
+  for (const [start, end] of together([...rows.map(spanOf), ...notAnalysed])) {
     if (start > covered) gaps.push([covered, start]);
     covered = Math.max(covered, end);
   }
@@ -111,8 +115,40 @@ const valueOf = (row, buckets, metric) =>
  * @param {Page.Metric} metric
  */
 export function unmeasuredOf(rows, metric) {
-  return together(rows.filter((row) => totalIn(row, metric) === null).map(({ start, end }) => [start, end]));
+  return together(rows.filter((row) => totalIn(row, metric) === null).map(spanOf));
 }
+
+/**
+ * Stretches that were filmed and are not in the counts.
+ * @param {Pick<Api.Counts, "not_analysed">} counts
+ * @returns {Page.Span[]}
+ */
+export const notAnalysedOf = ({ not_analysed: bars }) =>
+  together((bars ?? []).map(({ start_ms: start, end_ms: end }) => [start, end]));
+
+/**
+ * All labels of an answer together; null where the metric was not measured, of what was not seen either.
+ * @param {Api.Counts} counts
+ * @param {Page.Metric} metric
+ */
+export const allIn = ({ coverage, totals }, metric) =>
+  metric.id === "objects" && coverage.some((one) => one.objects_missing) ? null : joined(metric, totals);
+
+/**
+ * How long a row was filmed, in milliseconds, and how much of it could have been; null where that is all of it, or
+ * is not known. Single pictures cover no time.
+ * @param {Page.Row} row
+ * @param {Page.Span} range  that was asked for: bars at its ends reach beyond it
+ * @returns {{filmed: number, of: number}|null}
+ */
+export function partOf({ start, end, coveredS }, [from, to]) {
+  const of = Math.min(end, to) - Math.max(start, from);
+  const filmed = (coveredS ?? 0) * 1000;
+  return filmed > 0 && filmed < PARTIAL * of ? { filmed, of } : null;
+}
+
+/** @param {{start: number, end: number}} bar @returns {Page.Span} */
+const spanOf = ({ start, end }) => [start, end];
 
 /**
  * Spans that touch or overlap, as one.
@@ -140,12 +176,16 @@ export function together(spans) {
  */
 export function viewOf(state, counts, metric, colorOf) {
   const rows = rowsOf(counts);
+  const notAnalysed = notAnalysedOf(counts);
   const from = counts.from_ms ?? rows[0].start;
   const to = counts.to_ms ?? rows[rows.length - 1].end;
   return {
     rows,
     series: seriesOf(counts, metric, colorOf),
-    gaps: gapsOf(rows, from, to),
+    gaps: gapsOf(rows, notAnalysed, from, to),
+    notAnalysed,
+    partial: rows.filter((row) => partOf(row, [from, to])).map(spanOf),
+    range: [from, to],
     unmeasured: unmeasuredOf(rows, metric),
     fileTimes: together((counts.file_times ?? []).map(({ from_ms, to_ms }) => [from_ms, to_ms])),
     metric,

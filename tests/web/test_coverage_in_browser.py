@@ -1,0 +1,163 @@
+"""Zero, no footage, not measured, and filmed but not analysed are told apart: in a browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from tests.fakes.records import make_manifest
+
+from frametally import keys
+from frametally.records import Coverage, IntervalCount, encode
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place, Visit
+
+START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+BARS = 7
+CHART_AREA = "(({left, right, top}) => ({left, right, top}))(Chart.getChart('chart').chartArea)"
+TOOLTIP = """(({opacity, title, body, footer}) =>
+  opacity ? [...title, ...body.flatMap((one) => one.lines), ...footer] : []
+)(Chart.getChart('chart').tooltip)"""
+QUERY = "?timezone=UTC&interval=60&from=2024-05-01T08:00Z&to=2024-05-01T08:07Z"
+
+
+def tell_apart(place: Place) -> None:
+    """Fill minutes: cars, a zero, a gap, 3 s of footage, one that waits, too weak to follow, too slow."""
+    where: dict[str, Any] = {"model": "m", "source": "gate", "interval_s": 60}
+
+    def count(minute: int, label: str, detections: int, objects: int | None, tracked: int | None) -> Any:
+        return IntervalCount(
+            **where,
+            label=label,
+            interval_start_ms=START_MS + minute * MINUTE_MS,
+            frames=300,
+            detections=detections,
+            peak=2,
+            objects=objects,
+            tracked_detections=tracked,
+            evidence=[],
+        )
+
+    def cover(minute: int, frames: int, objects: int | None, fps: float, covered_ms: int) -> Any:
+        return Coverage(
+            **where,
+            interval_start_ms=START_MS + minute * MINUTE_MS,
+            frames=frames,
+            objects=objects,
+            analysed_fps=fps,
+            covered_ms=covered_ms,
+        )
+
+    counts = [
+        count(0, "car", 300, 4, 290),
+        count(3, "car", 15, 1, 15),
+        count(5, "car", 9, 0, 2),
+        count(6, "car", 30, None, None),
+    ]
+    coverage = [
+        cover(0, 300, 4, 5.0, MINUTE_MS),
+        cover(1, 300, 0, 5.0, MINUTE_MS),
+        cover(3, 15, 1, 5.0, 3_000),
+        cover(5, 300, 0, 5.0, MINUTE_MS),
+        cover(6, 60, None, 1.0, MINUTE_MS),
+    ]
+    place.publish(counts, coverage, interval_s=60, model="m")
+    for number, start_ms in enumerate((START_MS + 4 * MINUTE_MS, START_MS + 5 * HOUR_MS)):
+        medium = f"{number:064x}"
+        waiting = msgspec.structs.replace(
+            make_manifest(300, media=medium, source="gate"),
+            first_captured_at_ms=start_ms,
+            last_captured_at_ms=start_ms + MINUTE_MS - 200,
+        )
+        place.store.put(keys.media_key(medium), encode(waiting))
+
+
+def point_at(window: Visit, bar: int) -> None:
+    area = window.page.evaluate(
+        "(({left, right, top}) => ({left, right, top}))(Chart.getChart('chart').chartArea)"
+    )
+    x = area["left"] + (area["right"] - area["left"]) * (bar + 0.5) / BARS
+    window.page.locator("#chart").hover(position={"x": x, "y": area["top"] + 60})
+
+
+def tooltip(window: Visit, bar: int) -> str:
+    point_at(window, bar)
+    return "\n".join(window.page.evaluate(TOOLTIP))
+
+
+def test_zero_gap_not_measured_and_not_analysed_each_have_their_mark_and_words(
+    place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+) -> None:
+    tell_apart(place)
+    window = visit(place)
+    page = window.open(QUERY)
+    legend = page.locator("#legend .key .name")
+    expect(legend).to_have_text(["car", "no footage", "filmed, not analysed", "filmed in part"])
+    picture(page, "coverage-wide")
+    assert "3 secs of 1 min filmed" in tooltip(window, 3)
+    assert "filmed" not in tooltip(window, 0)
+    canvas = page.locator("#chart")
+    point_at(window, 4)
+    expect(canvas).to_have_attribute("title", re.compile("^Filmed, not analysed: not in the counts yet"))
+    point_at(window, 2)
+    expect(canvas).to_have_attribute("title", "No footage.")
+    point_at(window, 1)
+    expect(canvas).to_have_attribute("title", "")
+    assert "Some of the footage is not analysed." in (canvas.get_attribute("aria-label") or "")
+    page.locator("#view-table").click()
+    expect(page.locator("#table-area tbody tr.gap td")).to_have_text(["no footage", "filmed, not analysed"])
+    expect(page.locator("#table-area tbody .remark")).to_have_text(["3 secs of 1 min filmed"])
+
+
+def test_objects_that_are_seen_too_weakly_or_too_slowly_are_not_0(
+    place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+) -> None:
+    tell_apart(place)
+    window = visit(place)
+    page = window.open(f"{QUERY}&metric=objects")
+    assert window.chart_values() == {"car": [4, 0, 1, None, None]}
+    expect(page.locator("#legend .key .name")).to_have_text(
+        ["car", "no footage", "filmed, not analysed", "filmed in part", "not measured"]
+    )
+    picture(page, "coverage-objects-wide")
+    assert "car: seen, but too weakly to follow" in tooltip(window, 5)
+    assert "car: too few frames a second" in tooltip(window, 6)
+    tile = window.tile("Unique objects")
+    expect(tile.locator(".value")).to_have_text("not measured")
+    expect(tile.locator(".detail")).to_have_text("too few frames a second")
+    page = window.open(QUERY.replace("08:07", "08:06").replace("08:00Z&", "08:05Z&") + "&metric=objects")
+    expect(tile.locator(".detail")).to_have_text("seen, but too weakly to follow")
+    expect(page.locator("#objects-note")).to_contain_text("car are not known: they were seen, but too weakly")
+
+
+def test_hours_of_the_week_and_sources_tell_what_was_not_analysed(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    tell_apart(place)
+    window = visit(place)
+    page = window.open(QUERY.replace("08:07", "14:00").replace("interval=60", "interval=3600"))
+    cell = page.locator(".heatmap td.unanalysed")
+    expect(cell).to_have_count(1)
+    expect(cell).to_have_attribute("title", "Wednesday, 13: filmed, not analysed")
+    expect(page.locator(".heat-scale")).to_contain_text("filmed, not analysed")
+    page = window.open("?timezone=UTC&from=2024-05-01T13:00Z&to=2024-05-01T13:01Z&interval=60")
+    expect(page.locator("#chart-message")).to_contain_text("Filmed, not analysed")
+
+
+def test_on_a_phone_the_marks_are_there_too(
+    place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+) -> None:
+    tell_apart(place)
+    page = visit(place, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).open(QUERY)
+    expect(page.locator("#legend .key .name")).to_have_count(4)
+    picture(page, "coverage-phone")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
