@@ -172,7 +172,9 @@ def read_weights(weights: Path, facts: NetworkFacts, cfg: Path) -> bytes:
     try:
         data = weights.read_bytes()
     except OSError as error:
-        raise Misconfigured(f"{weights}: cannot be read ({error.strerror})") from error
+        raise Misconfigured(
+            f"{weights}: cannot be read ({error.strerror}); name a file that this user may read"
+        ) from error
     if len(data) < _VERSION.size:
         raise Misconfigured(f"{weights}: only {len(data)} bytes: no Darknet weights file; get it again")
     header_bytes = weights_header_bytes(data)
@@ -193,7 +195,9 @@ def _read_sections(cfg: Path) -> list[Section]:
     try:
         text = cfg.read_text("utf-8-sig", errors="replace")
     except OSError as error:
-        raise Misconfigured(f"{cfg}: cannot be read ({error.strerror})") from error
+        raise Misconfigured(
+            f"{cfg}: cannot be read ({error.strerror}); name a file that this user may read"
+        ) from error
     sections: list[Section] = []
     for number, raw_line in enumerate(text.splitlines(), start=1):
         line = raw_line.strip()

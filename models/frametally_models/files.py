@@ -133,7 +133,9 @@ def read_class_names(names: Path) -> tuple[str, ...]:
     except UnicodeDecodeError as error:
         raise Misconfigured(f"{names}: not UTF-8 text; give a file with one class name a line") from error
     except OSError as error:
-        raise Misconfigured(f"{names}: cannot be read ({error.strerror})") from error
+        raise Misconfigured(
+            f"{names}: cannot be read ({error.strerror}); name a file that this user may read"
+        ) from error
     class_names = tuple(line.strip() for line in text.rstrip().split("\n"))
     if "" in class_names:
         raise Misconfigured(

@@ -159,3 +159,18 @@ def test_a_header_that_claims_more_than_its_bytes_can_hold_is_refused(
     path.write_bytes(resized_jpeg(saved(painted(), "JPEG"), 7000, 7000))
     with pytest.raises(Poison, match=r"cut short: \d+ bytes cannot hold the 7000x7000 pixels of its header"):
         read(reader, path)
+
+
+def test_image_libraries_print_no_lines_of_their_own(
+    reader: PictureReader, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = zlib.compress((b"\0" + bytes(64 * 3)) * 48)
+    path = tmp_path / "profile.png"
+    path.write_bytes(png(64, 48, rows, more=chunk(b"iCCP", b"a\0\0" + zlib.compress(b"junk"))))
+    with path.open("rb") as file:
+        header = reader.read_header(file, max_pixels=MAX_PIXELS)
+        capfd.readouterr()
+        picture_file.read_pixels(file, header)
+        assert "libpng" in capfd.readouterr().err, "here it would say something that names no file"
+        reader.read_pixels(file, header)
+    assert capfd.readouterr() == ("", "")

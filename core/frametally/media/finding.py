@@ -95,4 +95,6 @@ def _sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise Misconfigured(f"{as_text(path)}: cannot be read ({error.strerror})") from error
+        raise Misconfigured(
+            f"{as_text(path)}: cannot be read ({error.strerror}); name a file that this user may read"
+        ) from error

@@ -100,7 +100,9 @@ def check_time_pattern(pattern: str) -> None:
     try:
         moment = _moment_in(_ANY_MOMENT.strftime(pattern), pattern)
     except ValueError as error:
-        raise Misconfigured(f"--time-pattern {pattern!r}: {error}") from error
+        raise Misconfigured(
+            f"--time-pattern {pattern!r}: {error}; write it as for strptime, such as cam_%Y%m%d_%H%M%S"
+        ) from error
     if moment.date() != _ANY_MOMENT.date():
         raise Misconfigured(
             f"--time-pattern {pattern!r} does not name a year, month and day; use one like cam_%Y%m%d_%H%M%S"

@@ -166,7 +166,9 @@ def _parse_servers(url: str, servers: str) -> tuple[tuple[str, int], ...]:
         if not host:
             host, port = server, ""
         if not (port == "" or (port.isdecimal() and 0 < int(port) < 65536)) or set(host) & set("/ ?#"):
-            raise Misconfigured(f"FRAMETALLY_LOG_URL={url!r}: {server!r} is not host:port")
+            raise Misconfigured(
+                f"FRAMETALLY_LOG_URL={url!r}: {server!r} is not host:port; write kafka://host:9092"
+            )
         parsed.append((host.strip("[]"), int(port or _DEFAULT_PORT)))
     if not parsed:
         raise Misconfigured(f"FRAMETALLY_LOG_URL={url!r} names no broker: use kafka://host:port,host:port")

@@ -157,7 +157,10 @@ class KafkaLog:
             done = self._connected().alter_configs([change], raise_on_unknown=False)
         (result,) = done["topic"].values()
         if result != "OK":
-            raise Misconfigured(f"topic {topic!r} cannot be set to keep messages for {hours} hours: {result}")
+            raise Misconfigured(
+                f"topic {topic!r} cannot be set to keep messages for {hours} hours ({result}): have an "
+                "administrator set its retention.ms, or set FRAMETALLY_LOG_RETENTION_H=0"
+            )
 
     def close(self) -> None:
         """Close the connections; consumers have their own and are closed by themselves."""

@@ -62,8 +62,9 @@ def explain(error: BaseException, access: KafkaAccess, url: str, topic: str, doi
             return Misconfigured(f"{url}: this Kafka is too old for frametally ({error}): use 2.8 or later")
         case errors.InvalidReplicationFactorError():
             return Misconfigured(
-                f"topic {topic!r} cannot be made: there are too few brokers for FRAMETALLY_LOG_REPLICATION"
+                f"topic {topic!r} cannot be made: there are too few brokers for FRAMETALLY_LOG_REPLICATION, "
+                "lower it or add brokers"
             )
         case errors.InvalidTopicError():
             return Misconfigured(f"{topic!r} cannot be the name of a topic: correct FRAMETALLY_TOPIC")
-    return Retryable(f"{url} does not answer as it should for now ({error})")
+    return Retryable(f"{url} does not answer as it should for now ({error}): try again, or look at its log")

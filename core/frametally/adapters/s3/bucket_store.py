@@ -328,7 +328,10 @@ def read_ca_file(access: StoreAccess) -> bytes:
     try:
         return access.ca_file.read_bytes()
     except OSError as error:
-        raise Misconfigured(f"FRAMETALLY_STORE_CA_FILE={access.ca_file}: {error.strerror}") from error
+        raise Misconfigured(
+            f"FRAMETALLY_STORE_CA_FILE={access.ca_file}: cannot be read ({error.strerror}); name a file that "
+            "this user may read"
+        ) from error
 
 
 def _check(key: str) -> None:

@@ -61,7 +61,10 @@ def _of_aws() -> S3Credentials:
     try:
         credentials = boto3.Session().get_credentials()
     except BotoCoreError as error:
-        raise Misconfigured(f"AWS's own variables and files give no S3 key: {error}") from error
+        raise Misconfigured(
+            f"AWS's own variables and files give no S3 key ({error}): mend them, or set "
+            "FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY"
+        ) from error
     if credentials is None:
         raise Misconfigured(
             "no S3 key is set: set FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY "

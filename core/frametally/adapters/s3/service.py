@@ -71,5 +71,6 @@ def service_failure(error: Exception, what: str, right: str) -> Misconfigured | 
     if status == 403:
         return Misconfigured(f"{what} ({error_code(error)}): give this key the right {right}")
     if 400 <= status < 500 and status not in PASSING:
-        return Misconfigured(f"{what}: {error}")
+        settings = "FRAMETALLY_STORE_URL, FRAMETALLY_STORE_ENDPOINT and the key"
+        return Misconfigured(f"{what}: {error}; check {settings}")
     return Retryable(f"{what}: {error}; is the store up, and FRAMETALLY_STORE_ENDPOINT right?")

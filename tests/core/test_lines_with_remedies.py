@@ -1,0 +1,49 @@
+"""A file that cannot be read, whatever it is for, is one line with its name and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fakes.memory import MemoryStore
+
+from frametally.adapters.s3.bucket_store import read_ca_file
+from frametally.errors import Misconfigured
+from frametally.media.finding import find_media
+from frametally.settings.access import StoreAccess
+from frametally_models.darknet_cfg import read_network_facts, read_weights
+from frametally_models.files import read_class_names
+from frametally_producer.reading.event_time import check_time_pattern
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        read_network_facts,
+        lambda path: read_weights(path, None, path),  # type: ignore[arg-type]
+        read_class_names,
+        lambda path: read_ca_file(StoreAccess(ca_file=path)),
+        lambda path: find_media(MemoryStore(), str(path)),
+    ],
+    ids=["cfg", "weights", "names", "certificates", "medium"],
+)
+def test_a_file_that_cannot_be_read_is_one_line_with_a_remedy(
+    tmp_path: Path, read: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "given"
+    path.touch()
+
+    def refuse(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    for name in ("open", "read_bytes", "read_text"):
+        monkeypatch.setattr(Path, name, refuse)
+    with pytest.raises(Misconfigured, match=r"given: cannot be read \(Permission denied\); name a file that"):
+        read(path)
+
+
+def test_a_pattern_that_is_none_is_told_with_one_that_is() -> None:
+    with pytest.raises(Misconfigured, match=r"--time-pattern 'cam_%Q': .*; write it as .* cam_%Y%m%d_%H%M%S"):
+        check_time_pattern("cam_%Q")
