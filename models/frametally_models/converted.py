@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import msgspec
 
 from frametally.errors import Misconfigured
 from frametally.files.downloads import file_sha256
+from frametally.files.replacing import replace_file
 from frametally.process.reports import Progress
 from frametally.records import NOT_JSON
 from frametally.settings.loading import Settings
@@ -188,9 +188,4 @@ def keep(files: Mapping[Path, bytes], card_path: Path, card: Card) -> None:
     """
     card_path.unlink(missing_ok=True)
     for path, data in (*files.items(), (card_path, msgspec.json.encode(card))):
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        replace_file(path, data)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import secrets
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -21,6 +20,7 @@ import msgspec
 from frametally import keys
 from frametally.books.offsets import chain_breaks
 from frametally.errors import Poison
+from frametally.files.replacing import replace_file
 from frametally.ports.ledger import ChainLink
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.records import NOT_JSON
@@ -91,14 +91,9 @@ class SegmentNotes:
         notes = [note for info in listed if (note := self.find(info)) is not None]
         if self._path is None or notes == self._saved:
             return
-        staging = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
         with contextlib.suppress(OSError):
-            try:
-                staging.write_bytes(_encode(notes))
-                staging.replace(self._path)
-                self._saved = notes
-            finally:
-                staging.unlink(missing_ok=True)
+            replace_file(self._path, _encode(notes))
+            self._saved = notes
 
 
 def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
