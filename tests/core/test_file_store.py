@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,45 @@ def test_staging_files_are_not_listed_and_no_key_is_called_like_one(root: Path) 
                 store.put(f"a/{name}", b"x", durable=durable)
     assert store.put("a/1.jpg", b"y", durable=False)
     assert [info.key for info in store.list("")] == ["a/1.jpg"]
+
+
+def test_what_writers_that_died_have_left_is_removed_after_a_day_and_what_may_be_live_stays(
+    root: Path,
+) -> None:
+    store = FileStore(f"file://{root}")
+    store.put("a/b/1.jpg", b"x")
+    store.put("a/b/no#staging.jpg", b"x")
+    names = ["put#123", "1.jpg#1", "put#5", "2.jpg#1"]
+    for name in names:
+        (root / "a/b" / name).write_bytes(b"half")
+    old_s = time.time() - 86_400 - 60
+    for name in (*names[:2], "1.jpg", "no#staging.jpg"):
+        os.utime(root / "a/b" / name, (old_s, old_s))
+    assert [info.key for info in store.list("a")] == ["a/b/1.jpg", "a/b/no#staging.jpg"]
+    assert sorted(path.name for path in (root / "a/b").iterdir()) == [
+        "1.jpg",
+        "2.jpg#1",
+        "no#staging.jpg",
+        "put#5",
+    ]
+
+
+def test_a_writer_that_slept_until_its_staging_file_was_removed_is_told_to_try_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(f"file://{root}")
+    real_link = os.link
+
+    def sleep_for_a_day(staging: Path, final: Path) -> None:
+        os.utime(staging, (0, 0))
+        monkeypatch.setattr(os, "link", real_link)
+        assert list(store.list("a")) == []
+        real_link(staging, final)
+
+    monkeypatch.setattr(os, "link", sleep_for_a_day)
+    with pytest.raises(Retryable):
+        store.put("a/1.json", b"x", if_absent=True)
+    assert store.put("a/1.json", b"x", if_absent=True)
 
 
 @pytest.mark.parametrize("if_absent", [True, False])

