@@ -15,7 +15,7 @@ from tests.fakes.records import make_frame
 from frametally import keys
 from frametally.books.bars import NoSuchBar, find_bar
 from frametally.books.evidence import frames_of_bar
-from frametally.errors import Misconfigured, Retryable
+from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.media.overlapping import not_counted_in
 from frametally.opening import open_count_index, open_ledger
 from frametally.ports.count_index import CountIndex
@@ -135,6 +135,18 @@ def test_no_segment_is_read_in_full_and_none_that_has_nothing_of_the_bar(ledger:
     store.get_range = lambda key, first, end: get_range(key, first, end - 1)  # type: ignore[method-assign]
     with pytest.raises(Retryable, match="cut short"):
         explained(store, ledger, 7 * MINUTE_MS, 8 * MINUTE_MS)
+
+
+def test_lines_that_a_disk_has_changed_prove_nothing(ledger: Ledger) -> None:
+    store = MemoryStore()
+    put_segments(store, [[frame(MINUTE_MS, [box("car", 0.9643, 20.0)])]])
+    ledger.refresh(store, NoProgress())
+    assert len(explained(store, ledger, MINUTE_MS, 2 * MINUTE_MS)) == 1
+    key = keys.segment_key(MODEL, "log", "frames", 0, 0)
+    changed = store.get(key).replace(b"0.9643", b"0.1643")
+    store.get_range = lambda key, first, end: changed[first:end]  # type: ignore[method-assign]
+    with pytest.raises(Poison, match=f"{key}, cam: damaged"):
+        explained(store, ledger, MINUTE_MS, 2 * MINUTE_MS)
 
 
 labels = st.sampled_from(["car", "bus"])

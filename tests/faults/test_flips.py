@@ -11,6 +11,7 @@ import os
 import random
 import re
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -192,6 +193,7 @@ def numbers_or_line(data: Path) -> object:
         return error
 
 
+@pytest.mark.timeout(120 + 5 * FLIPS)
 def test_no_bit_that_turns_over_at_rest_changes_a_number_in_silence(
     states: States, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -275,3 +277,14 @@ def test_the_command_that_the_line_names_makes_it_whole_again(states: States, na
     assert [row for row in deep_rows(settings) if not row.good] == []
     assert [run(data, *command) for command in COUNT] == [0, 0, 0]
     assert numbers(data) == states.expected[name]
+
+
+def test_a_ledger_that_says_otherwise_than_the_store_is_found_and_made_anew(states: States) -> None:
+    data = begin(states.folder, KINDS["ledger"], states.folder / "hurt")
+    settings = load_settings(data_dir=data)
+    with closing(sqlite3.connect(data / "ledger.sqlite")) as connection, connection:
+        connection.execute("UPDATE frametally_ledger_tallies SET detected = detected + 1")
+    [damaged] = [row for row in deep_rows(settings) if not row.good]
+    [command] = re.findall(r"`frametally ([^`]+)`", damaged.remedy)
+    assert run(data, *command.split()) == 0
+    assert [row for row in deep_rows(settings) if not row.good] == []

@@ -89,14 +89,14 @@ def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iter
             tail += rest
             continue
         text = tail + whole if tail else whole
-        tail = rest
+        held_bytes, tail = len(tail), rest
         has_tabs = b"\t" in text or b"\r" in text
         lines = text.split(b"\n")
         if header is None:
             head = lines.pop(0)
             header = _decode_header(name, head)
             checksums = LineChecksums(name, header.parts)
-            checksums.add(memoryview(text + newline + rest)[len(head) + 1 :])
+            checksums.add(memoryview(data)[len(head) + 1 - held_bytes :])
         frame_lines = lines[: max(header.frames - seen, 0)]
         if frame_lines:
             yield _checked_block(frame_lines, header, first_number=seen + 2, has_tabs=has_tabs)
