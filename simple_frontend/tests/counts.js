@@ -64,6 +64,8 @@ export function countsWith(values) {
     totals: [],
     not_analysed: [],
     file_times: null,
+    overlaps: null,
+    overlaps_left_out: 0,
     objects_note: null,
     ...values,
   };

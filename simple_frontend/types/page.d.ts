@@ -83,6 +83,8 @@ declare namespace Page {
     unmeasured: Span[];
     /** Stretches whose time is a file's date. */
     fileTimes: Span[];
+    /** Stretches in which media of a source overlap, so that one of them does not count. */
+    overlaps: Span[];
     metric: Metric;
     /** Seconds. */
     interval: number;

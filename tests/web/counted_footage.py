@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from frametally import keys
 from frametally.records import (
     Coverage,
@@ -154,7 +156,12 @@ def publish_lines(
 
 
 def put_manifest(
-    place: Place, line: FrameDetections, last: FrameDetections, name: str, frames: int = 1
+    place: Place,
+    line: FrameDetections,
+    last: FrameDetections,
+    name: str,
+    frames: int = 1,
+    **changes: Any,
 ) -> None:
     """The manifest of the medium that both frames came from."""
     manifest = MediaManifest(
@@ -172,7 +179,8 @@ def put_manifest(
         frames_announced=frames,
         state="complete",
     )
-    place.store.put(keys.media_key(line.media), encode(manifest))
+    manifest = msgspec.structs.replace(manifest, **changes)
+    place.store.put(keys.media_key(manifest.sha256), encode(manifest))
 
 
 def track(number: int, at_ms: int, source: str, *, label: str = "car", is_counted: bool = True) -> Track:

@@ -346,6 +346,25 @@ def test_only_the_marked_part_of_a_source_is_timed_by_files(
     expect(page.locator("#time-warning")).to_be_hidden()
 
 
+def test_where_media_overlap_the_top_is_marked_and_a_line_names_them(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    gate = make_lines("gate", frames=60)
+    publish_lines(place, gate)
+    first_ms, last_ms = gate[0].captured_at_ms, gate[-1].captured_at_ms
+    put_manifest(place, gate[0], gate[-1], "Gate", runs=[(first_ms, last_ms)])
+    put_manifest(place, gate[0], gate[9], "Gate", sha256="ef" * 32, frames_announced=10)
+    window = visit(place)
+    page = window.open("?interval=60")
+    expect(page.locator("#overlap-warning")).to_contain_text("Gate.mp4 (")
+    expect(page.locator("#overlap-warning")).to_contain_text("not Gate.mp4 (efefefefefef)")
+    expect(page.locator(".key", has_text="media overlap")).to_be_visible()
+    page.locator("#view-table").click()
+    expect(page.locator("#table-area tbody tr", has_text="media overlap")).not_to_have_count(0)
+    window.open("?interval=60&from=2024-05-01T08:04:00Z")
+    expect(page.locator("#overlap-warning")).to_be_hidden()
+
+
 def test_numbers_and_dates_are_those_of_the_viewers_language(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally.records import Coverage, IntervalCount
+from frametally import keys
+from frametally.records import Coverage, IntervalCount, MediaManifest, decode, encode
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place  # for reading only: tests are no package
@@ -73,6 +75,37 @@ def test_labels_come_most_first_and_sources_with_their_range(place: Place) -> No
 def test_a_source_that_was_timed_by_its_files_date_says_so(place: Place) -> None:
     place.film({"car": 1}, source="a", time_source="file_time")
     assert get(place, "/api/sources")["sources"][0]["timed_by_file"] is True
+
+
+def test_where_media_of_a_source_overlap_is_said_with_both_of_them(place: Place) -> None:
+    place.film({"car": 1}, source="a", intervals=12, interval_s=5)
+    [info] = place.store.list(keys.MEDIA)
+    first = decode(place.store.get(info.key), MediaManifest)
+    runs = [(START_MS, START_MS + 59_000)]
+    place.store.put(info.key, encode(msgspec.structs.replace(first, runs=runs)))
+    for number, (start_ms, name) in enumerate([(40_000, "late.mp4"), (90_000, "later.mp4")]):
+        begin_ms, end_ms = START_MS + start_ms, START_MS + start_ms + 30_000
+        other = msgspec.structs.replace(
+            first,
+            sha256=f"{number}" * 64,
+            name=name,
+            first_captured_at_ms=begin_ms,
+            last_captured_at_ms=end_ms,
+            runs=[(begin_ms, end_ms)],
+        )
+        place.store.put(keys.media_key(other.sha256), encode(other))
+    answer = get(place, "/api/counts?interval=5")
+    assert answer["overlaps"] == [
+        {
+            "source": "a",
+            "from_ms": START_MS + 40_000,
+            "to_ms": START_MS + 59_003,
+            "counted": f"a.mp4 ({first.sha256[:12]})",
+            "not_counted": "late.mp4 (000000000000)",
+        }
+    ]
+    assert answer["overlaps_left_out"] == 0
+    assert get(place, "/api/counts?interval=5&to=2024-05-01T08:00:30Z")["overlaps"] == []
 
 
 def test_counts_are_those_of_the_records(place: Place) -> None:

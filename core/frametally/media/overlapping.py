@@ -19,7 +19,7 @@ from frametally.rules.overlaps import (
     lost_ranges,
 )
 from frametally.rules.times import utc
-from frametally.rules.tombstones import Range
+from frametally.rules.tombstones import Range, merged
 from frametally.undo_records import Tombstone
 
 
@@ -61,7 +61,7 @@ def told_overlaps(
             pairs.setdefault((one.source, one.loser, one.winner), []).append(one)
     told: dict[str, list[Skipped]] = {}
     for (source, loser, winner), ranges in pairs.items():
-        taken, by = (_named(media.get(one), one) for one in (loser, winner))
+        taken, by = (named_medium(media.get(one), one) for one in (loser, winner))
         told.setdefault(source, []).append(
             Skipped(
                 taken,
@@ -73,19 +73,20 @@ def told_overlaps(
     return told
 
 
-def _named(manifest: MediaManifest | None, media: str) -> str:
+def named_medium(manifest: MediaManifest | None, media: str) -> str:
+    """Return a medium's name, and enough of its sha256 to tell it apart; `media` is what its frames carry."""
     return f"{manifest.name if manifest else 'a medium'} ({media[:12]})"
 
 
 def not_counted(
     manifests: Iterable[MediaManifest], tombstones: Iterable[Tombstone], wins: OverlapWinner
 ) -> dict[str, list[Range]]:
-    """Return what is forgotten and what is lost to others, as `tombstones.is_forgotten` takes it."""
+    """Return what is forgotten and what is lost to others, as `is_forgotten` takes it: ranges that do not touch."""
     stones = list(tombstones)
     table = forgotten_by(stones)
     for media, ranges in lost_ranges(overlaps_of(manifests, stones, wins)).items():
         table[media] = [*table.get(media, ()), *ranges]
-    return table
+    return {media: merged(ranges) for media, ranges in table.items()}
 
 
 def not_counted_in(ledger: Ledger, wins: OverlapWinner) -> dict[str, list[Range]]:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from frametally.books.status import Status, read_status
 from frametally.books.unanalysed import find_unanalysed
 from frametally.errors import FrametallyError, Retryable
+from frametally.media.overlapping import overlaps_of
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
@@ -251,7 +252,10 @@ class BooksReader:
                 index=self._ports.index,
                 settings=self._settings,
             )
-            media = self._ports.ledger.manifests(), unanalysed
+            manifests = self._ports.ledger.manifests()
+            wins = self._settings.count_overlaps
+            overlaps = overlaps_of(manifests, self._ports.ledger.tombstones(), wins)
+            media = manifests, unanalysed, overlaps
         except (FrametallyError, ObjectMissing) as failed:
             _log.warning("the books cannot be read: %s", failed)
             error = failed if isinstance(failed, FrametallyError) else Retryable(str(failed))

@@ -90,6 +90,19 @@ class FileTime(Answer, frozen=True, kw_only=True):
     to_ms: int
 
 
+class OverlappingMedia(Answer, frozen=True, kw_only=True):
+    """A range of a source in which the medium `not_counted` does not count, as `counted` has that time.
+
+    Both are told by name, then the beginning of the sha256 that `frametally forget` takes, in brackets.
+    """
+
+    source: str
+    from_ms: int
+    to_ms: int
+    counted: str
+    not_counted: str
+
+
 class Counts(Answer, frozen=True, kw_only=True):
     """`/api/counts`.
 
@@ -110,6 +123,8 @@ class Counts(Answer, frozen=True, kw_only=True):
         not_analysed: By start; null where the store does not say for now.
         totals: In the order of `labels`.
         file_times: Where time is only a file's date; null where the store does not say for now.
+        overlaps: Where media overlap, by source and time; null where the store does not say for now.
+        overlaps_left_out: How many more there are.
         objects_note: A sentence on where unique objects are not known; null if they are everywhere.
     """
 
@@ -129,6 +144,8 @@ class Counts(Answer, frozen=True, kw_only=True):
     not_analysed: list[NotAnalysed] | None
     totals: list[Total]
     file_times: list[FileTime] | None
+    overlaps: list[OverlappingMedia] | None
+    overlaps_left_out: int
     objects_note: str | None
 
 

@@ -16,6 +16,8 @@ from frametally_web.requests.query import ChartQuery
 
 _MOST_NAMED = 5
 
+_MOST_OVERLAPS = 500
+
 
 def count(
     index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery, *, most_rows: int
@@ -46,6 +48,7 @@ def count(
     chart = read_chart(index, choice.model, base_s, interval_s, query, asked.spans)
     ordered_labels, totals = summarise(chart, query)
     unanalysed = media.unanalysed(choice.model, asked.sources, asked.from_ms, asked.to_ms)
+    overlaps = media.overlaps(asked.sources, asked.from_ms, asked.to_ms)
     return answers.Counts(
         model=choice.model,
         base_interval_s=chart.base_interval_s,
@@ -71,6 +74,8 @@ def count(
         ),
         totals=totals,
         file_times=media.file_times(asked.sources, asked.from_ms, asked.to_ms),
+        overlaps=overlaps and overlaps[:_MOST_OVERLAPS],
+        overlaps_left_out=max(len(overlaps or ()) - _MOST_OVERLAPS, 0),
         objects_note=_objects_note(chart, totals, settings),
     )
 
@@ -150,5 +155,7 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Counts:
             for label in selection.labels
         ],
         file_times=[],
+        overlaps=[],
+        overlaps_left_out=0,
         objects_note=None,
     )

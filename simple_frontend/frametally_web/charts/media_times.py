@@ -1,14 +1,17 @@
-"""What the store says of the sources: their names, and where their time is only a file's date."""
+"""What the store says of the sources: their names, where their time is a file's date, where media overlap."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from frametally.media.manifests import sources_timed_by_file
+from frametally.media.manifests import media_of, sources_timed_by_file
+from frametally.media.overlapping import named_medium
 from frametally.media.sources import source_names
 from frametally.records import MediaManifest
+from frametally.rules.overlaps import Overlap
 from frametally.rules.tombstones import merged
-from frametally_web.charts.answers import FileTime
+from frametally_web.charts.answers import FileTime, OverlappingMedia
 from frametally_web.requests.answers import TimeRange
 
 
@@ -19,8 +22,13 @@ class MediaTimes:
         self,
         manifests: Sequence[MediaManifest] | None,
         unanalysed: Mapping[str, Mapping[str, Sequence[tuple[int, int]]]] | None = None,
+        overlaps: Iterable[Overlap] = (),
     ) -> None:
-        """Take every medium's manifest, and by model what `find_unanalysed` has found."""
+        """Take every medium's manifest, by model what `find_unanalysed` has found, and what media lose."""
+        self._media = {media_of(one): one for one in manifests or ()}
+        self._overlaps: defaultdict[str, list[Overlap]] = defaultdict(list)
+        for overlap in overlaps:
+            self._overlaps[overlap.source].append(overlap)
         self._manifests = manifests
         self._unanalysed = unanalysed
         self._by_file = sources_timed_by_file(manifests or [])
@@ -67,6 +75,23 @@ class MediaTimes:
             ]
             for source in sources
         }
+
+    def overlaps(self, sources: Collection[str], from_ms: int, to_ms: int) -> list[OverlappingMedia] | None:
+        """Return where media of some sources overlap, as far as that lies in `[from_ms, to_ms)`."""
+        if self._manifests is None:
+            return None
+        return [
+            OverlappingMedia(
+                source=source,
+                from_ms=max(one.from_ms, from_ms),
+                to_ms=min(one.to_ms, to_ms),
+                counted=named_medium(self._media.get(one.winner), one.winner),
+                not_counted=named_medium(self._media.get(one.loser), one.loser),
+            )
+            for source in sorted(self._overlaps.keys() & set(sources))
+            for one in self._overlaps[source]
+            if one.from_ms < to_ms and one.to_ms > from_ms
+        ]
 
     def file_times(self, sources: Collection[str], from_ms: int, to_ms: int) -> list[FileTime] | None:
         """Return those ranges of some sources, as far as they lie in `[from_ms, to_ms)`."""

@@ -1,10 +1,10 @@
-// What stands behind the bars: no footage, not analysed, not measured, filmed in part, the bar that was chosen, times that are files' dates.
+// What stands behind the bars: no footage, not analysed, not measured, filmed in part, the bar that was chosen, times that are files' dates, media that overlap.
 
 import { themeColor } from "../shared/palette.js";
 
 const LEAST_TEXT_PX = 84;
-const FILE_TIME_PX = 5;
 const PART_PX = 6;
+const MARK_PX = 5;
 
 /**
  * A plugin of Chart.js.
@@ -24,7 +24,8 @@ export function backdrop(viewOf) {
       for (const span of view.partial) pen.hatch(span, "gap", "gap-line", "", PART_PX);
       const chosen = view.rows.find((row) => row.start === view.at);
       if (chosen) pen.frame([chosen.start, chosen.end]);
-      for (const span of view.fileTimes) pen.mark(span);
+      for (const span of view.fileTimes) pen.mark(span, "bottom");
+      for (const span of view.overlaps) pen.mark(span, "top");
     },
   };
 }
@@ -81,14 +82,18 @@ class Pen {
     ctx.restore();
   }
 
-  /** A band along the axis. @param {Page.Span} span */
-  mark(span) {
+  /**
+   * A band along the axis, or along the top.
+   * @param {Page.Span} span
+   * @param {"bottom" | "top"} edge
+   */
+  mark(span, edge) {
     if (this.x.getPixelForValue(span[1]) < this.area.left) return;
     if (this.x.getPixelForValue(span[0]) > this.area.right) return;
     const [left, width] = this.#across(span);
     this.ctx.save();
     this.ctx.fillStyle = themeColor("warning-line");
-    this.ctx.fillRect(left, this.area.bottom, width, FILE_TIME_PX);
+    this.ctx.fillRect(left, this.area[edge], width, MARK_PX);
     this.ctx.restore();
   }
 

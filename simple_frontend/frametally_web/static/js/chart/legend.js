@@ -9,7 +9,7 @@ import { el, swatch } from "../shared/dom.js";
  * @param {(labels: string[]) => void} onLabels  [] for all
  */
 export function showLegend(area, view, chosen, onLabels) {
-  const { series, metric, gaps, notAnalysed, unmeasured, partial, fileTimes, other } = view;
+  const { series, metric, gaps, notAnalysed, unmeasured, partial, fileTimes, overlaps, other } = view;
   const keys = series.map((one) => {
     const content = [
       swatch(one.color),
@@ -42,7 +42,8 @@ export function showLegend(area, view, chosen, onLabels) {
       el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }),
       el("span", { class: "name", text: name }),
     );
-  const inRange = fileTimes.some(([from, to]) => from < view.to && to > view.from);
+  const inRange = (/** @type {Page.Span[]} */ spans) =>
+    spans.some(([from, to]) => from < view.to && to > view.from);
   area.replaceChildren(
     ...keys,
     ...(other ? [mark("other", other.name, "All labels together, for comparison")] : []),
@@ -50,6 +51,7 @@ export function showLegend(area, view, chosen, onLabels) {
     ...(notAnalysed.length ? [mark("unanalysed", "filmed, not analysed", "There is footage, but it is not in the counts: not yet, or it cannot be read. See the books below.")] : []),
     ...(partial.length ? [mark("partial", "filmed in part", "There was footage for a part of the interval only. Point at a bar to see how much.")] : []),
     ...(unmeasured.length ? [mark("unmeasured", "not measured", "There is footage, but objects were not followed in it.")] : []),
-    ...(inRange ? [mark("file-time", "time from a file's date", "No camera wrote these times: they may be wrong.")] : []),
+    ...(inRange(fileTimes) ? [mark("file-time", "time from a file's date", "No camera wrote these times: they may be wrong.")] : []),
+    ...(inRange(overlaps) ? [mark("overlap", "media overlap", "One of them is counted there; the line below names them.")] : []),
   ); // prettier-ignore
 }

@@ -64,6 +64,7 @@ export class Results {
     showBreakdown(byId("breakdown"), counts, metric, colorOf, (label) => this.on.change({ labels: [label] }));
     this.exports.show(state, counts, view);
     showFileTimes(counts, sources, view);
+    showOverlaps(counts, view);
     byId("objects-note").hidden = !(state.metric === "objects" && counts.objects_note);
     byId("objects-note").textContent = counts.objects_note ?? "";
     byId("explanation").textContent = explain(metric, counts);
@@ -168,6 +169,27 @@ function showFileTimes(counts, sources, view) {
   warning.textContent =
     `Where the axis is marked, times of ${shown} are the dates of files, not times that a camera wrote: ` +
     "they may be wrong.";
+}
+
+/**
+ * @param {Api.Counts} counts
+ * @param {Page.View|null} view
+ */
+function showOverlaps(counts, view) {
+  const shown = (counts.overlaps ?? []).filter(
+    (one) => view && one.from_ms < view.to && one.to_ms > view.from,
+  );
+  const more = shown.length - 1 + counts.overlaps_left_out;
+  byId("overlap-warning").hidden = !shown.length;
+  byId("overlap-warning").textContent = shown
+    .slice(0, 1)
+    .map(
+      (one) =>
+        `Where the top is marked, media of one source overlap, and one of them counts: ` +
+        `${span(one.from_ms, one.to_ms)} it is ${one.counted}, not ${one.not_counted}` +
+        (more > 0 ? `; ${more} more likewise.` : "."),
+    )
+    .join("");
 }
 
 /**

@@ -56,7 +56,7 @@ function linesOf({ rows, gaps, notAnalysed }) {
  * @param {(start: number) => void} onBar
  */
 function lineElement(line, view, onBar) {
-  const { series, metric, other, at, fileTimes } = view;
+  const { series, metric, other, at, fileTimes, overlaps } = view;
   if ("gap" in line) {
     return el(
       "tr",
@@ -74,7 +74,8 @@ function lineElement(line, view, onBar) {
     onclick: () => onBar(row.start),
   });
   const part = filmedPart(view, row);
-  const byFile = fileTimes.some(([from, to]) => from < row.end && to > row.start);
+  const isIn = (/** @type {Page.Span[]} */ spans) =>
+    spans.some(([from, to]) => from < row.end && to > row.start);
   return el(
     "tr",
     { class: row.start === at ? "chosen" : null },
@@ -82,8 +83,9 @@ function lineElement(line, view, onBar) {
       "th",
       { scope: "row" },
       el("span", { text: moment(row.start), title: span(row.start, row.end) }),
-      byFile ? el("span", { class: "remark", text: "file date" }) : null,
       part ? el("span", { class: "remark", text: part }) : null,
+      isIn(fileTimes) ? el("span", { class: "remark", text: "file date" }) : null,
+      isIn(overlaps) ? el("span", { class: "remark", text: "media overlap" }) : null,
     ),
     ...series.map((one) => valueCell(metric, valueIn(row, one.labels, metric))),
     valueCell(metric, totalIn(row, metric)),

@@ -188,6 +188,7 @@ export function viewOf(state, counts, metric, colorOf) {
     range: [from, to],
     unmeasured: unmeasuredOf(rows, metric),
     fileTimes: together((counts.file_times ?? []).map(({ from_ms, to_ms }) => [from_ms, to_ms])),
+    overlaps: together((counts.overlaps ?? []).map(({ from_ms, to_ms }) => [from_ms, to_ms])),
     metric,
     interval: counts.interval_s ?? 1,
     from: Math.min(from, rows[0].start),
