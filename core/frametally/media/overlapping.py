@@ -81,7 +81,7 @@ def named_medium(manifest: MediaManifest | None, media: str) -> str:
 def not_counted(
     manifests: Iterable[MediaManifest], tombstones: Iterable[Tombstone], wins: OverlapWinner
 ) -> dict[str, list[Range]]:
-    """Return what is forgotten and what is lost to others, as `is_forgotten` takes it: ranges that do not touch."""
+    """Return what is forgotten and what is lost to others, as ranges that do not touch."""
     stones = list(tombstones)
     table = forgotten_by(stones)
     for media, ranges in lost_ranges(overlaps_of(manifests, stones, wins)).items():
