@@ -6,11 +6,13 @@ import errno
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from frametally.files.replacing import replace_file
+from frametally.opening import open_object_store
 from frametally_cli.main import main
 
 COMMANDS = ["--help", "status --json", "export", "PYTHONUNBUFFERED=1 doctor"]
@@ -18,7 +20,8 @@ COMMANDS = ["--help", "status --json", "export", "PYTHONUNBUFFERED=1 doctor"]
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs a line of shell in which $FT is the command."""
-    (folder / "data").mkdir(exist_ok=True)
+    with closing(open_object_store((folder / "data" / "store").as_uri())):
+        pass
     return subprocess.run(
         ["/bin/bash", "-c", command],
         env={
@@ -76,7 +79,8 @@ def test_an_export_into_no_folder_is_one_line(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "300")
     (tmp_path / "a-file").touch()
-    (tmp_path / "data").mkdir()
+    with closing(open_object_store((tmp_path / "data" / "store").as_uri())):
+        pass
     assert main(["export", "--data-dir", "data", "--output", output]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("error: ")

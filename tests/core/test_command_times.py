@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
 import pytest
 
+from frametally.opening import open_object_store
 from frametally_cli.main import cli, main
 
 EXTREMES = ["0001-01-01", "9999-12-31T23:59:59Z", "253402300799999", "-62135596800000"]
@@ -36,6 +38,8 @@ def test_no_end_of_a_range_makes_a_command_fail(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
+    with closing(open_object_store((tmp_path / "store").as_uri())):
+        pass
     call = [*command, *ARGUMENTS.get(command[0], []), "--data-dir", str(tmp_path)]
     usual = main(call)
     said = capfd.readouterr().err
