@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -140,6 +141,24 @@ def test_a_user_who_may_not_make_tables_is_told_so(
         connection.execute(f"REVOKE CREATE ON SCHEMA {schema} FROM CURRENT_USER".encode())
     with pytest.raises(Misconfigured, match=r"permission denied for schema .*give this user that right"):
         open_it(*place)
+
+
+def test_a_database_without_an_encoding_holds_any_label() -> None:
+    """`initdb` makes it so where the system's locale is C."""
+    values = server("postgres")
+    name = f"test_{secrets.token_hex(6)}"
+    with administration(values) as connection:
+        locale = "TEMPLATE template0 LOCALE_PROVIDER libc ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"
+        connection.execute(f"CREATE DATABASE {name} {locale}".encode())
+    try:
+        url = values["URL"].rpartition("/")[0] + f"/{name}"
+        run = msgspec.structs.replace(RUN, run_id="000001-4444444444444444")
+        with closing(open_count_index(url, access_of(values))) as index:
+            index.publish(run, [count("Straßenbahn", 3)], [COVERAGE])
+            assert total(index) == 3
+    finally:
+        with administration(values) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def test_index_and_ledger_may_be_in_one_database(place: tuple[str, ServerAccess], tmp_path: Path) -> None:

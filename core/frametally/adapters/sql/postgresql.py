@@ -30,6 +30,8 @@ _SECRETS_IN_QUERY = ("password", "passfile", "sslpassword")
 _CONNECT_ARGUMENTS = {
     "connect_timeout": _CONNECT_TIMEOUT_S,
     "application_name": "frametally",
+    # Else a database without an encoding (SQL_ASCII) would answer in bytes.
+    "client_encoding": "utf8",
     # A server that vanished is noticed within a minute, not after the system's two hours.
     "keepalives_idle": 30,
     "keepalives_interval": 10,
