@@ -16,6 +16,7 @@ from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
 
 from frametally import keys
 from frametally.books.runs import current_runs
+from frametally.errors import Misconfigured
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections
@@ -213,3 +214,27 @@ def test_every_stage_works_with_the_rights_of_its_policy_alone(
         pipeline.stage(stage, **places[stage])
     assert parts(root.open()).keys() == over_files.keys()
     pipeline("settled", "status", **places["web"])
+
+
+def test_a_cameras_key_puts_images_and_manifests_and_touches_nothing_else() -> None:
+    name = new_bucket_name()
+    root = S3Place(f"s3://{name}", root_access())
+    set_up_store(root.url, root.access)
+    folders = ("images", "media", "metadata", "mapreduce-output", "tombstones", "corrections", "models")
+    with closing(root.open()) as store:
+        for folder in folders:
+            store.put(f"{folder}/there", b"what others have stored")
+    key = key_with_policy(root.access, known_to_the_test_server(policy(name, "producer")))
+    with closing(S3Place(root.url, key).open()) as store, closing(root.open()) as whole:
+        for folder in ("images", "media"):
+            store.put(f"{folder}/mine", b"what a camera has filmed")
+        for folder in folders:
+            with pytest.raises(Misconfigured):
+                store.delete(f"{folder}/there")
+            if folder not in ("images", "media"):
+                with pytest.raises(Misconfigured):
+                    store.put(f"{folder}/there", b"another")
+            if folder in ("metadata", "mapreduce-output", "models"):
+                with pytest.raises(Misconfigured):
+                    store.get(f"{folder}/there")
+            assert whole.get(f"{folder}/there") == b"what others have stored"
