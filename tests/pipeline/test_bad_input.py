@@ -119,6 +119,18 @@ def test_all_good_is_exit_code_0_and_the_books_are_settled(
     assert "settled" in status.out
 
 
+def test_producer_and_consumer_need_no_way_to_index_and_ledger(
+    run: Callable[..., Finished], footage: Path
+) -> None:
+    away = {
+        "FRAMETALLY_INDEX_URL": "elasticsearch+http://127.0.0.1:1",
+        "FRAMETALLY_LEDGER_URL": "postgresql://127.0.0.1:1/none",
+    }
+    for stage in (("produce", footage), ("consume", "--until-caught-up")):
+        finished = run(*stage, **away)
+        assert finished.code == 0, finished.err
+
+
 def test_a_malformed_message_becomes_a_dead_letter(
     run: Callable[..., Finished], footage: Path, tmp_path: Path
 ) -> None:

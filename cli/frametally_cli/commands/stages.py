@@ -23,9 +23,11 @@ from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
     NOTHING_DONE,
     Ports,
+    StagePorts,
     data_dir_option,
     ending_on,
     open_ports,
+    open_stage_ports,
     option,
     read_settings,
     stop_on,
@@ -69,7 +71,7 @@ def produce(
         call = produce_call(settings, paths or (_default_pictures(),), source, start_time, should_stop)
         if dry_run:
             return tell_plan(call)
-        with open_ports(settings) as ports:
+        with open_stage_ports(settings) as ports:
             return (watch_folders if watch else produce_files)(call, ports.store, ports.log)
 
 
@@ -90,7 +92,7 @@ def consume(until_caught_up: bool, workers: int, **overrides: Any) -> int:
     with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
         if workers > 1:
             return _consume_in_processes(settings, workers, until_caught_up, should_stop)
-        with open_ports(settings) as ports:
+        with open_stage_ports(settings) as ports:
             return consume_here(ports, until_caught_up=until_caught_up, should_stop=should_stop)
 
 
@@ -168,7 +170,7 @@ def _default_pictures() -> Path:
     return folder / "new_pics"
 
 
-def consume_here(ports: Ports, *, until_caught_up: bool, should_stop: Callable[[], bool]) -> int:
+def consume_here(ports: StagePorts, *, until_caught_up: bool, should_stop: Callable[[], bool]) -> int:
     """Detect in this process; return the exit code."""
     from frametally_consumer.worker.loop import consume
     from frametally_models.prepare import prepare_detector

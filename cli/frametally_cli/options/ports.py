@@ -60,24 +60,39 @@ def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any
 
 
 @dataclass(frozen=True)
-class Ports:
-    """The open ports of one command."""
+class StagePorts:
+    """The open ports of a producer or a consumer: what decodes footage needs no way to the counts."""
 
     settings: Settings
     store: ObjectStore
     log: FrameLog
+
+
+@dataclass(frozen=True)
+class Ports(StagePorts):
+    """The open ports of any other command."""
+
     index: CountIndex
+
+
+@contextmanager
+def open_stage_ports(settings: Settings) -> Iterator[StagePorts]:
+    """Open store and log as `settings` name them; close them at the end."""
+    with (
+        closing(open_object_store(settings.store_url, settings.store_access)) as store,
+        closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
+    ):
+        yield StagePorts(settings, store, log)
 
 
 @contextmanager
 def open_ports(settings: Settings) -> Iterator[Ports]:
     """Open store, log and index as `settings` name them; close them at the end."""
     with (
-        closing(open_object_store(settings.store_url, settings.store_access)) as store,
-        closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
+        open_stage_ports(settings) as stage,
         closing(open_count_index(settings.index_url, settings.index_access)) as index,
     ):
-        yield Ports(settings, store, log, index)
+        yield Ports(settings, stage.store, stage.log, index)
 
 
 @contextmanager
