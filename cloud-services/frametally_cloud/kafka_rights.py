@@ -44,7 +44,7 @@ Right = tuple[str, ResourceType, str, ACLResourcePatternType, ACLOperation]
 def rights(topic: str) -> set[Right]:
     """Return all that the stack's users may do, where frames are announced on `topic`."""
     frames = (ResourceType.TOPIC, topic, ACLResourcePatternType.LITERAL)
-    again = (ResourceType.TOPIC, keys.redetect_topic(""), ACLResourcePatternType.PREFIXED)
+    again = (ResourceType.TOPIC, keys.redetect_topic(topic, ""), ACLResourcePatternType.PREFIXED)
     groups = (ResourceType.GROUP, consumer_group(""), ACLResourcePatternType.PREFIXED)
     # `frametally doctor` announces, takes and removes a message on a topic of its own.
     doctors = (ResourceType.TOPIC, consumer_group("doctor"), ACLResourcePatternType.LITERAL)

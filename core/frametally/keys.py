@@ -21,6 +21,8 @@ TOMBSTONES = "tombstones"
 CORRECTIONS = "corrections"
 DROPPED = "dead-letters/dropped"
 AUTO_DETECTOR = "models/auto.json"
+USUAL_TOPIC = "frames"
+"""The log's topic where the settings name no other."""
 _PICTURE_HEX = 32
 
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
@@ -284,6 +286,10 @@ def parse_run_object_key(key: str) -> RunObjectKey | None:
     )
 
 
-def redetect_topic(model: str) -> str:
-    """Return the log topic on which stored frames are announced again for `model`."""
-    return f"redetect-{model}"
+def redetect_topic(topic: str, model: str) -> str:
+    """Return the log topic on which stored frames are announced again for `model`.
+
+    Deployments that share a Kafka announce on a `topic` each; so they do here. That of the usual one is named
+    as it was before there could be others.
+    """
+    return f"redetect-{model}" if topic == USUAL_TOPIC else f"redetect-{topic}-{model}"

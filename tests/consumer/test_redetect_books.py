@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from frametally import keys
+from frametally.books.offsets import read_logs
 from frametally.books.status import Status, read_status
 from frametally.books.verdict import BEHIND, SETTLED
 from frametally.files.opencv import cv2
 from frametally.media.stored_images import bitmap_of
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, MediaManifest, encode
 from frametally.segments.dead_letters import list_dead_letters
@@ -172,7 +174,7 @@ def test_frames_that_such_a_model_has_not_seen_are_behind_not_broken(archive: Ar
         progress=NoProgress(),
         to_ms=2_000,
     )
-    archive.drain(keys.redetect_topic(archive.model))
+    archive.drain(keys.redetect_topic("frames", archive.model))
     archive.count()
     status = archive.status()
     assert status.broken == []
@@ -220,3 +222,25 @@ def test_doctor_shows_the_models_topic(archive: Archive, capsys: pytest.CaptureF
     printed = capsys.readouterr().out
     assert f"topic {topic}" in printed
     assert f"{FRAMES} messages" in printed
+
+
+def test_two_deployments_on_one_log_announce_again_on_topics_of_their_own(
+    archive: Archive,
+) -> None:
+    theirs = archive.settings.model_copy(update={"topic": "harbour"})
+    topics = [
+        redetect(
+            settings=settings,
+            store=archive.store,
+            log=archive.log,
+            model=archive.model,
+            progress=NoProgress(),
+        ).topic
+        for settings in (archive.settings, theirs)
+    ]
+    assert topics == [f"redetect-{archive.model}", f"redetect-harbour-{archive.model}"]
+    archive.drain(topics[0])
+    assert archive.log.committed(topics[1], consumer_group(archive.model)) == {}
+    for settings, topic in zip((archive.settings, theirs), topics, strict=True):
+        positions, _ = read_logs(archive.log, settings.topic, archive.model, [])
+        assert [position.topic for position in positions] == [topic]

@@ -324,7 +324,7 @@ def test_a_run_that_only_the_index_has_is_told_with_its_remedy(house: House) -> 
     ]
 
 
-@pytest.mark.parametrize("topic", [TOPIC, keys.redetect_topic(MODEL)])
+@pytest.mark.parametrize("topic", [TOPIC, keys.redetect_topic(TOPIC, MODEL)])
 def test_a_topic_that_cannot_be_read_is_never_an_empty_one(
     house: House, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

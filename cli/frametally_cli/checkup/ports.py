@@ -114,7 +114,7 @@ def _other_topics(settings: Settings, log: FrameLog) -> list[tuple[str, int]]:
             topics = {link.topic for model in models for link in ledger.chain(model)}
     except FrametallyError:  # has a row of its own
         return []
-    topics |= {keys.redetect_topic(model) for model in models}
+    topics |= {keys.redetect_topic(settings.topic, model) for model in models}
     found = []
     for topic in sorted(topics - {settings.topic}):
         try:

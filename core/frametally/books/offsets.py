@@ -91,7 +91,7 @@ def read_logs(
     here = _read_log(log, topic, model)
     if model is None:
         return [here], True
-    others = {keys.redetect_topic(model), *(link.topic for link in chain)} - {topic}
+    others = {keys.redetect_topic(topic, model), *(link.topic for link in chain)} - {topic}
     elsewhere = [position for other in sorted(others) if (position := _read_log(log, other, model)).log_id]
     reads = here.started or any(link.topic == topic for link in chain) or not elsewhere
     return [*([here] if reads else []), *elsewhere], reads

@@ -53,8 +53,8 @@ class _Frame(NamedTuple):
         return keys.image_key(self.manifest.source, *self.name)
 
 
-def redetect_topic(model: str) -> str:
-    """Return the topic of frames that are announced again for `model`.
+def redetect_topic(topic: str, model: str) -> str:
+    """Return the topic of frames that are announced again for `model`, where frames are announced on `topic`.
 
     Raises:
         Misconfigured: `model` can be no model id.
@@ -64,7 +64,7 @@ def redetect_topic(model: str) -> str:
             f"--model {model!r} is no model id; `frametally consume` prints its own, such as "
             "yolov4-tiny-openvino-f32-296d9c9a"
         )
-    return keys.redetect_topic(model)
+    return keys.redetect_topic(topic, model)
 
 
 def redetect(
@@ -92,7 +92,7 @@ def redetect(
         Misconfigured: No model id, no such source, or frames that cannot be told apart.
         Retryable: The store or the log is away.
     """
-    topic = redetect_topic(model)
+    topic = redetect_topic(settings.topic, model)
     manifests = list_manifests(store) if source is None else media_of_source(store, source)
     log.create_topic(topic, settings.log_partitions)
     forgotten = forgotten_by(list_tombstones(store))

@@ -17,6 +17,7 @@ from pydantic_settings import SettingsConfigDict
 
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
+from frametally.keys import USUAL_TOPIC
 from frametally.settings.consumer import ConsumerSettings
 from frametally.settings.counting import CountingSettings
 from frametally.settings.env_file import read_env_file
@@ -66,7 +67,9 @@ class Settings(WebSettings, ServerSettings, CountingSettings, ConsumerSettings, 
 
     # The log.
     topic: str = Field(
-        "frames", pattern=r"^[a-zA-Z0-9._-]{1,100}$", description="Log topic that frames are announced on."
+        USUAL_TOPIC,
+        pattern=r"^[a-zA-Z0-9._-]{1,100}$",
+        description="Log topic that frames are announced on; deployments that share a Kafka have one each.",
     )
     log_partitions: int = Field(6, ge=1, le=1000, description="Partitions of a topic that is made anew.")
     lease_s: float = Field(
