@@ -29,6 +29,7 @@ from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.machine import clock_row, disk_row
 from frametally_cli.checkup.models import model_rows
 from frametally_cli.checkup.ports import port_rows
+from frametally_cli.checkup.runner import runner_row
 from frametally_cli.checkup.settings import setting_rows
 from frametally_cli.commands.doctor import examine
 from frametally_cli.options.ports import open_books
@@ -303,3 +304,51 @@ def test_the_command_prints_a_table_and_exits_with_0_or_2(
     monkeypatch.setenv("FRAMETALLY_INTERVAL_S", "7")
     assert cli.main(["doctor"]) == 2
     assert "FRAMETALLY_INTERVAL_S=7" in capsys.readouterr().out
+
+
+def test_the_runner_is_tried_by_a_job_and_what_runs_here_anyway_is_said_to_be_untried(
+    settings: Settings,
+) -> None:
+    inline = runner_row(settings)
+    assert (inline.good, inline.note) == (True, "not tried: it needs nothing else")
+    local = runner_row(settings.model_copy(update={"runner": "local"}))
+    assert local.good
+    assert local.value == "a job over no segments ran from end to end"
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        (None, "FRAMETALLY_HADOOP_BIN"),
+        (
+            "echo 'Call From here to namenode:8020 failed: Connection refused' >&2; exit 255",
+            "Connection refused",
+        ),
+    ],
+)
+def test_a_cluster_that_is_not_there_is_one_line_with_a_remedy(
+    settings: Settings, tmp_path: Path, does: str | None, said: str
+) -> None:
+    hadoop = tmp_path / "hadoop"
+    if does is not None:
+        hadoop.write_text(f"#!/bin/sh\n{does}\n")
+        hadoop.chmod(0o755)
+    row = runner_row(settings.model_copy(update={"runner": "hadoop", "hadoop_bin": str(hadoop)}))
+    assert (row.area, row.name, row.good) == ("runner", "hadoop", False)
+    assert said in row.remedy
+    assert "\n" not in row.remedy
+
+
+def test_a_cluster_that_does_not_answer_is_not_waited_for_without_end(
+    settings: Settings, tmp_path: Path
+) -> None:
+    hadoop, go = tmp_path / "hadoop", tmp_path / "go"
+    hadoop.write_text(f"#!/bin/sh\nwhile [ ! -e {go} ]; do sleep 0.1; done; exit 1\n")
+    hadoop.chmod(0o755)
+    row = runner_row(
+        settings.model_copy(update={"runner": "hadoop", "hadoop_bin": str(hadoop)}), within_s=0.5
+    )
+    go.touch()
+    assert not row.good
+    assert "has not ended" in row.value
+    assert "FRAMETALLY_RUNNER=inline" in row.remedy

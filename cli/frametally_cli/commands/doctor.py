@@ -18,6 +18,7 @@ from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.machine import disk_row, software_rows
 from frametally_cli.checkup.models import model_rows
 from frametally_cli.checkup.ports import NOTHING_YET, port_rows
+from frametally_cli.checkup.runner import runner_row
 from frametally_cli.checkup.settings import setting_rows
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
@@ -32,7 +33,7 @@ _PORTS = ("store", "log", "index", "ledger")
 @click.option("--deep", is_flag=True, help="Read all that is stored, too, and compare its checksums.")
 @data_dir_option
 def doctor(as_json: bool, deep: bool, **overrides: Any) -> int:
-    """Look at settings, ports and their rights, versions, model, disk, clock; exit with 0 or 2."""
+    """Look at settings, ports, rights, versions, model, disk, clock, job engine; exit with 0 or 2."""
     rows = list(setting_rows(overrides))
     try:
         settings = read_settings(None, overrides, must_be_there=False)
@@ -61,6 +62,7 @@ def examine(settings: Settings, *, model_files: Callable[[], Sequence[KnownFile]
     yield from model_rows(settings, model_files)
     yield from software_rows()
     yield disk_row(settings)
+    yield runner_row(settings)
 
 
 def _default_model_files() -> Sequence[KnownFile]:
