@@ -222,6 +222,7 @@ def test_the_command_says_in_one_line_what_cannot_be(
 ) -> None:
     with closing(open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")):
         pass
+    (tmp_path / "store").mkdir()
     assert main(["export", "--data-dir", str(tmp_path), "--timezone", "Mars/Olympus"]) == 2
     said = capfd.readouterr()
     assert said.out == ""
