@@ -236,6 +236,12 @@ def test_what_an_index_holds_otherwise_than_it_should_is_told_by_source(
     assert index.remove_damaged() == []
 
 
+def test_what_comes_twice_is_no_comparison(index: CountIndex) -> None:
+    index.publish(run(), COUNTS, COVERAGE)
+    with pytest.raises(Poison, match="twice"):
+        index.differing_sources(run(), [*COUNTS, COUNTS[0]], COVERAGE)
+
+
 def test_an_index_follows_its_store_back_to_an_older_backup(index: CountIndex) -> None:
     backup, store = MemoryStore(), MemoryStore()
     put_run(backup, run(1, frames=2), [count(detections=2)], [coverage(frames=2)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -16,9 +17,11 @@ from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from frametally import keys
 from frametally.adapters.sql.index import tables as sql_tables
 from frametally.books.index_check import check_index
-from frametally.opening import open_count_index
+from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
 from frametally.process.reports import NoProgress
+from frametally.settings.loading import load_settings
+from frametally_cli import main as cli
 from frametally_search.indexer import index_runs, repair_index
 
 DAY_MS = keys.day_start_ms("2026-01-01")
@@ -152,3 +155,24 @@ def flipped(value: Any, bit: int) -> Any:
     data = bytearray(value)
     data[bit // 8] ^= 1 << bit % 8
     return bytes(data)
+
+
+def test_doctor_deep_names_each_day_of_the_index_that_differs_from_its_part_files(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.copy(whole, data / "index.sqlite")
+    settings = load_settings(data_dir=data)
+    counts = [make_count(STARTS[0], "bus", 9, source="gate"), *COUNTS[1:]]
+    put_run(open_object_store(settings.store_url), RUN, counts, COVERAGE)
+    assert cli.main(["doctor", "--deep", "--json", "--data-dir", str(data)]) == 2
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(row["name"], row["value"], row["remedy"]) for row in rows if row["area"] == "index"][1:] == [
+        ("2026-01-01 (m, 60 s)", "gate: not what the part files say", "run `frametally index --repair`"),
+        ("days", "1 days compared with their part files", ""),
+    ]
+    assert cli.main(["index", "--repair", "--data-dir", str(data)]) == 0
+    assert "taken out: index, 2026-01-01 (m, 60 s): gate" in capsys.readouterr().out
+    with closing(open_count_index(settings.index_url)) as index:
+        assert check_index(open_object_store(settings.store_url), index, NoProgress()) == (1, [], [])

@@ -15,6 +15,7 @@ from frametally_cli.checkup.findings import Finding
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, open_ports
 from frametally_cli.scrub.counted_days import check_runs
+from frametally_cli.scrub.indexed_days import check_indexed_days
 from frametally_cli.scrub.ledger_copy import check_ledger
 from frametally_cli.scrub.small_records import check_records
 from frametally_cli.scrub.stored_segments import check_segments
@@ -26,6 +27,7 @@ CHECKS: dict[str, Check] = {
     "records": check_records,
     "segments": check_segments,
     "runs": check_runs,
+    "index": check_indexed_days,
     "images": check_images,
     "ledger": check_ledger,
 }

@@ -54,8 +54,8 @@ def publish(
     number = _next_number(connection)
     try:
         _insert(connection, run, number, counts, coverage)
-    except (IntegrityError, CountedTwice) as error:
-        raise Poison(f"run {run.prefix} counts something twice; it is not indexed") from error
+    except IntegrityError as error:
+        raise _counted_twice(run) from error
     connection.execute(delete(tables.runs).where(this_day))
     _insert_rows(connection, tables.runs, [entry_of(run, number)])
     if before is not None:
@@ -99,8 +99,7 @@ def rows_of(
     """Give the rows of a run in the other tables, some at a time, without their checksums.
 
     Raises:
-        Poison: A record of another model, interval or day.
-        CountedTwice: A bar is.
+        Poison: A record of another model, interval or day, or one that comes twice.
     """
     packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
     of_day: dict[tuple[str, str], list[Evidence]] = {}
@@ -122,10 +121,15 @@ def rows_of(
         yield tables.rolled_evidence, days
     for some in _batches(run, coverage):
         packer.add_coverage(some)
-    yield (
-        tables.cells,
-        [{"run": number, "step_s": step_s, "packed": packed} for step_s, packed in packer.pack()],
-    )
+    try:
+        cells = [{"run": number, "step_s": step_s, "packed": packed} for step_s, packed in packer.pack()]
+    except CountedTwice as error:
+        raise _counted_twice(run) from error
+    yield tables.cells, cells
+
+
+def _counted_twice(run: Run) -> Poison:
+    return Poison(f"run {run.prefix} counts something twice; it is not indexed")
 
 
 def _insert(
