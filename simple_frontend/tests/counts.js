@@ -67,6 +67,7 @@ export function countsWith(values) {
     overlaps: null,
     overlaps_left_out: 0,
     objects_note: null,
+    counted_with: [],
     ...values,
   };
 }

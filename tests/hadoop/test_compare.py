@@ -8,10 +8,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from frametally.books.compare import compare_models
+from frametally.books.runs import current_runs
 from frametally.errors import Misconfigured
+from frametally.records import encode
 from frametally_cli.commands.compare import _figures
 
 if TYPE_CHECKING:
@@ -51,6 +54,21 @@ def test_only_what_differs_is_named_with_the_frames_of_both(two_models: Footage)
     assert (found.compared, found.gaps_a, found.gaps_b) == (3, 0, 1)
     assert found.by_label == {"bus": (0, 2, 2, 2), "car": (4, 4, 0, 0)}
     assert found.total == (4, 6, 2, 2)
+
+
+def test_both_sides_say_with_which_settings_they_were_counted(two_models: Footage) -> None:
+    before = compare_models(two_models.store, "tiny-a", "tiny-b")
+    assert before.settings_a == before.settings_b
+    [one] = before.settings_a
+    assert one.settings is not None
+    assert one.settings["min_confidence"] == 0.25
+    assert "min_confidence 0.25; min_box_side_px 0; labels all; overlaps first; tracking (" in one.words
+    for run in current_runs(two_models.store):
+        if run.model == "tiny-b":  # as an earlier version left it
+            two_models.store.put(run.key, encode(msgspec.structs.replace(run, settings={})))
+    after = compare_models(two_models.store, "tiny-a", "tiny-b")
+    assert after.settings_a == before.settings_a
+    assert [other.words for other in after.settings_b] == [f"not recorded (hash {one.params})"]
 
 
 def test_too_many_in_one_bar_and_too_few_in_another_are_no_agreement(file_footage: Footage) -> None:

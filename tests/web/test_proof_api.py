@@ -160,7 +160,7 @@ def test_a_slow_store_makes_short_pages_that_still_add_up(
 
 def test_frames_counted_with_other_settings_say_so_on_the_last_page(filmed: Place) -> None:
     found = pages(filmed, "/api/v1/frames?label=car", 30, count_min_confidence=0.5)
-    assert "counted with other settings" in found[-1]["note"]
+    assert "with settings that its run did not record" in found[-1]["note"]
     assert all(page["note"] is None for page in found[:-1])
 
 

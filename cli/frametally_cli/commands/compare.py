@@ -61,7 +61,13 @@ def compare(
 
 
 def _print(comparison: Comparison) -> None:
-    click.echo(f"A: {comparison.model_a}\nB: {comparison.model_b}")
+    for name, model, settings in (
+        ("A", comparison.model_a, comparison.settings_a),
+        ("B", comparison.model_b, comparison.settings_b),
+    ):
+        click.echo(f"{name}: {model}")
+        for one in settings:
+            click.echo(f"    counted with: {one.words}")
     for bar in comparison.differences:
         click.echo(
             f"{utc(bar.interval_start_ms)}  {bar.source}  {bar.label}: "
@@ -103,6 +109,8 @@ def _as_json(comparison: Comparison) -> str:
         "differences": differences,
         "total": comparison.total._asdict(),
         "by_label": by_label,
+        "settings_a": [one._asdict() for one in comparison.settings_a],
+        "settings_b": [one._asdict() for one in comparison.settings_b],
         "totals": {label: (total.a, total.b) for label, total in comparison.by_label.items()},
     }
     return json.dumps(body, indent=2)

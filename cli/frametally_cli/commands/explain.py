@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import Any
 
 import click
 
 from frametally.books.bars import ExplainedBar, find_bar
+from frametally.books.count_settings import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.verdict import BEHIND
 from frametally.media.overlapping import not_counted_in
 from frametally.media.sources import source_of
-from frametally.rules.times import DAY_S, utc
+from frametally.rules.times import DAY_MS, DAY_S, utc
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
 from frametally_cli.options.times import parse_time_ms
@@ -48,16 +50,22 @@ def explain(
             interval_s=interval,
             model=model,
         )
-        frames = frames_of_bar(
-            ports.store,
-            ledger,
-            model=bar.model,
-            source=bar.source,
-            labels=[bar.label],
-            from_ms=bar.start_ms,
-            to_ms=bar.end_ms,
-            limits=ports.settings.counted_boxes(),
-            not_counted=not_counted_in(ledger, ports.settings.count_overlaps),
+        by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
+        counted_with = by_day.between(bar.start_ms, bar.end_ms)
+        # A bar of several hours of another zone's day, or of a week, has days of their own settings.
+        frames = chain.from_iterable(
+            frames_of_bar(
+                ports.store,
+                ledger,
+                model=bar.model,
+                source=bar.source,
+                labels=[bar.label],
+                from_ms=max(bar.start_ms, day_ms),
+                to_ms=min(bar.end_ms, day_ms + DAY_MS),
+                limits=by_day.counted_boxes_at(day_ms, ports.settings.counted_boxes()),
+                not_counted=not_counted_in(ledger, ports.settings.count_overlaps),
+            )
+            for day_ms in range(bar.start_ms // DAY_MS * DAY_MS, bar.end_ms, DAY_MS)
         )
         total, shown = 0, []
         for counted in frames:
@@ -67,10 +75,17 @@ def explain(
             else:
                 _print_frame(counted, total)
     if as_json:
-        body = bar._asdict() | {"frames": shown, "total": total, "equal": total == bar.detections}
+        body = bar._asdict() | {
+            "counted_with": [one._asdict() for one in counted_with],
+            "frames": shown,
+            "total": total,
+            "equal": total == bar.detections,
+        }
         click.echo(json.dumps(body, indent=2))
     else:
         _print_total(bar, total)
+        for one in counted_with:
+            click.echo(f"counted with: {one.words}")
     return 0 if total == bar.detections else BEHIND
 
 
@@ -105,6 +120,6 @@ def _print_total(bar: ExplainedBar, total: int) -> None:
         click.echo("the bar shows the same")
     else:
         click.echo(
-            f"the bar shows {bar.detections}: it was counted with other settings, or from what there was "
-            "before; run `frametally aggregate` and `frametally index`"
+            f"the bar shows {bar.detections}: it was counted from what there was before, or with settings "
+            "that its run did not record; run `frametally aggregate` and `frametally index`"
         )

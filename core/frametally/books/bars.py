@@ -23,6 +23,7 @@ class ExplainedBar(NamedTuple):
     interval_s: int
     detections: int
     frames_analysed: int
+    base_interval_s: int
 
     @property
     def end_ms(self) -> int:
@@ -82,4 +83,4 @@ def find_bar(
         raise NoSuchBar(
             f"there is no such bar: {frames} frames of {source} were analysed then, none shows {label!r}"
         )
-    return ExplainedBar(model, source, label, start_ms, interval_s, detections, frames)
+    return ExplainedBar(model, source, label, start_ms, interval_s, detections, frames, base_s)

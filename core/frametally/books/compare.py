@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from frametally import keys
+from frametally.books.count_settings import CountedWith, counted_with
 from frametally.books.runs import current_runs, read_run
 from frametally.errors import Misconfigured
 from frametally.ports.merging import slowest_or_unknown, sum_or_unknown
@@ -18,7 +20,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.evidence import busiest
 from frametally.rules.objects import ObjectsMissing, known_objects
-from frametally.rules.times import DAY_MS, in_range
+from frametally.rules.times import DAY_MS, in_range, is_day_in_range
 
 
 class Side(NamedTuple):
@@ -74,6 +76,8 @@ class Comparison(NamedTuple):
         gaps_b: Intervals that only the first has seen.
         total: All labels in what both have seen.
         by_label: Each of them.
+        settings_a: What the days of the first model were counted with, each once.
+        settings_b: Those of the second.
     """
 
     model_a: str
@@ -85,6 +89,8 @@ class Comparison(NamedTuple):
     gaps_b: int
     total: ModelTotals
     by_label: dict[str, ModelTotals]
+    settings_a: Sequence[CountedWith] = ()
+    settings_b: Sequence[CountedWith] = ()
 
 
 def compare_models(
@@ -120,7 +126,22 @@ def compare_models(
             if (run.model, run.interval_s) == (name, base_s):
                 table.add(*read_run(store, run))
         sides.append(table)
-    return _compare(names[0], names[1], asked_s, sides[0], sides[1])
+    of_a, of_b = (_settings_of(runs, name, base_s, from_ms, to_ms) for name in names)
+    found = _compare(names[0], names[1], asked_s, sides[0], sides[1])
+    return found._replace(settings_a=of_a, settings_b=of_b)
+
+
+def _settings_of(
+    runs: Sequence[Run], model: str, base_s: int, from_ms: int | None, to_ms: int | None
+) -> list[CountedWith]:
+    found: list[CountedWith] = []
+    for run in runs:
+        if (run.model, run.interval_s) == (model, base_s) and is_day_in_range(
+            keys.day_start_ms(run.day), from_ms, to_ms
+        ):
+            settings = counted_with(run.params, run.settings)
+            found += [] if settings in found else [settings]
+    return found
 
 
 class _Table:

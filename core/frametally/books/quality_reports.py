@@ -8,7 +8,7 @@ not. The counting job's `audit` module makes it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -52,6 +52,7 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
         set_aside: The first of them.
         checks: Every check, in a fixed order.
         frames_by_source: Frames covered, by source; empty where an older frametally made it.
+        settings: As in `Run`.
     """
 
     run_id: str
@@ -66,6 +67,7 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
     set_aside: list[SetAside]
     checks: list[QualityCheck]
     frames_by_source: dict[str, int] = msgspec.field(default_factory=dict)
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
     remedy: ClassVar[str] = "run `frametally aggregate --all` for its day, which makes it anew"
 

@@ -120,7 +120,8 @@ class CountedDay(NamedTuple):
         day_ms: When its UTC day begins.
         frames: Distinct frames counted.
         published: Greater than that of every run that was published before.
-        footage_sha256: As in `Run`.
+        footage_sha256: As `params` in `Run`.
+        settings: `Run.settings` as JSON; empty where they were not recorded.
     """
 
     base_interval_s: int
@@ -128,6 +129,8 @@ class CountedDay(NamedTuple):
     frames: int
     published: int
     footage_sha256: str = ""
+    params: str = ""
+    settings: str = ""
 
 
 class CountQuery(NamedTuple):

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
+import msgspec
+
 from frametally import keys
 from frametally.ports.count_index import CountedDay, Series, SourceSummary
 from frametally.ports.count_questions import outdated
@@ -40,8 +42,17 @@ class BaseCatalogue(Generic[RunT]):
 
 
 def counted_day(run: Run, published: int) -> CountedDay:
-    """Return what tells whether a run is up to date; `published` is as in `CountedDay`."""
-    return CountedDay(run.interval_s, keys.day_start_ms(run.day), run.frames, published, run.footage_sha256)
+    """Return what tells whether a run is up to date, and what it was counted with; see `CountedDay`."""
+    settings = msgspec.json.encode(run.settings).decode() if run.settings else ""
+    return CountedDay(
+        base_interval_s=run.interval_s,
+        day_ms=keys.day_start_ms(run.day),
+        frames=run.frames,
+        published=published,
+        footage_sha256=run.footage_sha256,
+        params=run.params,
+        settings=settings,
+    )
 
 
 def outdated_numbers(runs: Iterable[tuple[int, Run]]) -> set[int]:

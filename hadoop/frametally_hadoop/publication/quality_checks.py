@@ -118,6 +118,7 @@ class DayAudit:
             duplicates_dropped=self._duplicates_dropped,
             lines_dead=len(self._set_aside),
             set_aside=self._set_aside[:_MOST_SET_ASIDE],
+            settings=self._plan.params.in_words(),
             checks=[
                 self._sums_equal(),
                 self._no_count_without_coverage(),

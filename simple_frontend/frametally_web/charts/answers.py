@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from frametally.rules.objects import ObjectsMissing
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.query import Metric
@@ -103,6 +105,17 @@ class OverlappingMedia(Answer, frozen=True, kw_only=True):
     not_counted: str
 
 
+class CountedWith(Answer, frozen=True, kw_only=True):
+    """Settings that some of the days were counted with; `settings` is null where the run did not record them.
+
+    `params` is their hash, and `words` are they on one line.
+    """
+
+    params: str
+    settings: dict[str, Any] | None
+    words: str
+
+
 class Counts(Answer, frozen=True, kw_only=True):
     """`/api/counts`.
 
@@ -126,6 +139,7 @@ class Counts(Answer, frozen=True, kw_only=True):
         overlaps: Where media overlap, by source and time; null where the store does not say for now.
         overlaps_left_out: How many more there are.
         objects_note: A sentence on where unique objects are not known; null if they are everywhere.
+        counted_with: The settings of the days in the range, each once.
     """
 
     model: str | None
@@ -147,6 +161,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     overlaps: list[OverlappingMedia] | None
     overlaps_left_out: int
     objects_note: str | None
+    counted_with: list[CountedWith]
 
 
 class WeekCell(Answer, frozen=True, kw_only=True):

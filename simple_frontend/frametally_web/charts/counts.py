@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from frametally.books.count_settings import SettingsByDay
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers, intervals
@@ -77,6 +78,10 @@ def count(
         overlaps=overlaps and overlaps[:_MOST_OVERLAPS],
         overlaps_left_out=max(len(overlaps or ()) - _MOST_OVERLAPS, 0),
         objects_note=_objects_note(chart, totals, settings),
+        counted_with=[
+            answers.CountedWith(params=one.params, settings=one.settings, words=one.words)
+            for one in SettingsByDay(index, choice.model, base_s).between(asked.from_ms, asked.to_ms)
+        ],
     )
 
 
@@ -158,4 +163,5 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Counts:
         overlaps=[],
         overlaps_left_out=0,
         objects_note=None,
+        counted_with=[],
     )

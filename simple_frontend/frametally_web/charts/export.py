@@ -28,6 +28,7 @@ _ABOUT = [
     "to_ms",
     "sources",
     "labels",
+    "counted_with",
 ]
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

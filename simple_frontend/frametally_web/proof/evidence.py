@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from frametally.books.count_settings import SettingsByDay
 from frametally.books.evidence import find_line
 from frametally.errors import Poison
 from frametally.media.overlapping import not_counted_in
@@ -22,7 +23,7 @@ from frametally_web.requests.query import Selection
 _log = logging.getLogger(__name__)
 
 _LINE_MISSING = "The detections of this frame are no longer in the store, so its boxes cannot be drawn."
-_OTHER_SETTINGS = "Counted with another confidence or size limit than this server has now: boxes differ."
+_OTHER_SETTINGS = "Counted with settings not recorded then, or from what there was before: boxes differ."
 
 
 def find_evidence(
@@ -39,10 +40,11 @@ def find_evidence(
     asked = scope.resolve(ports.index, settings, choice, selection) if choice else None
     if choice is None or asked is None:
         return answers.EvidenceFrames(model=choice.model if choice else None, frames=[], labels_left_out=0)
+    base_s = asked.base_of(selection, None)
     found = ports.index.evidence(
         CountQuery(
             choice.model,
-            asked.base_of(selection, None),
+            base_s,
             sources=selection.sources,
             labels=selection.labels,
             from_ms=selection.from_ms,
@@ -52,13 +54,16 @@ def find_evidence(
     rank = {label: position for position, (label, _) in enumerate(ports.index.labels(choice.model))}
     found.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
     shown = found[: settings.web_max_evidence_frames]
-    limits = settings.counted_boxes()
+    by_day = SettingsByDay(ports.index, choice.model, base_s)
     gone = not_counted_in(ports.ledger, settings.count_overlaps) if shown else {}
     return answers.EvidenceFrames(
         model=choice.model,
         frames=[
             _frame(
-                item, _find_line(ports, choice.model, item, gone), limits, image_url(item.evidence.image_path)
+                item,
+                _find_line(ports, choice.model, item, gone),
+                by_day.counted_boxes_at(item.evidence.captured_at_ms, settings.counted_boxes()),
+                image_url(item.evidence.image_path),
             )
             for item in shown
         ],

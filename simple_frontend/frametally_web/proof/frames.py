@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from frametally.books.count_settings import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.errors import Retryable
 from frametally.media.overlapping import not_counted_in
@@ -86,7 +87,7 @@ def _look(
     ports: DashboardPorts, settings: Settings, bar: Bar, after: Place | None
 ) -> Iterator[tuple[Place, ProvedFrame | None]]:
     """Yield the bar's frames behind `after`, by time, then path."""
-    limits = settings.counted_boxes()
+    by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
     not_counted = not_counted_in(ports.ledger, settings.count_overlaps)
     store = RecentRanges(ports.store)
     interval_ms = bar.base_interval_s * 1000
@@ -104,7 +105,7 @@ def _look(
                 labels=bar.labels,
                 from_ms=from_ms,
                 to_ms=to_ms,
-                limits=limits,
+                limits=by_day.counted_boxes_at(from_ms, settings.counted_boxes()),
                 not_counted=not_counted,
                 after=after,
             )
@@ -144,6 +145,7 @@ def _frame(counted: ProvedFrame, running_total: int, image_url: Callable[[str], 
 
 def _differs(total: int, bar: Bar) -> str:
     return (
-        f"These frames add up to {total}, the bar shows {bar.detections}: it was counted with other "
-        "settings, or from what there was before; run `frametally aggregate` and `frametally index`."
+        f"These frames add up to {total}, the bar shows {bar.detections}: it was counted from "
+        "what there was before, or with settings that its run did not record; run `frametally aggregate` "
+        "and `frametally index`."
     )

@@ -1,0 +1,74 @@
+"""With which settings a number was counted, as its run says: what explains it goes by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from frametally.ports.count_index import CountIndex
+from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.times import DAY_MS, is_day_in_range
+
+
+class CountedWith(NamedTuple):
+    """Settings that days were counted with: their hash, and what they are, None where no run recorded it."""
+
+    params: str
+    settings: dict[str, Any] | None
+
+    @property
+    def words(self) -> str:
+        """The settings on one line."""
+        if self.settings is None:
+            return f"not recorded (hash {self.params})"
+        return "; ".join(f"{name} {_shown(value)}" for name, value in self.settings.items())
+
+    def counted_boxes(self) -> CountedBoxes | None:
+        """Return which boxes were counted; None where it was not recorded."""
+        if self.settings is None:
+            return None
+        return CountedBoxes.of(
+            min_confidence=self.settings["min_confidence"],
+            min_side_px=self.settings["min_box_side_px"],
+            labels=",".join(self.settings["labels"]),
+        )
+
+
+class SettingsByDay:
+    """What the days of a model and a stored interval were counted with."""
+
+    def __init__(self, index: CountIndex, model: str, base_interval_s: int) -> None:
+        """Read it from the index."""
+        self._days = {
+            day.day_ms: CountedWith(day.params, msgspec.json.decode(day.settings) if day.settings else None)
+            for day in index.counted_days(model)
+            if day.base_interval_s == base_interval_s
+        }
+
+    def between(self, from_ms: int | None, to_ms: int | None) -> list[CountedWith]:
+        """Return the settings of the UTC days that `[from_ms, to_ms)` touches, each once, by day."""
+        found: list[CountedWith] = []
+        for day_ms, counted in sorted(self._days.items()):
+            if is_day_in_range(day_ms, from_ms, to_ms) and counted not in found:
+                found.append(counted)
+        return found
+
+    def counted_boxes_at(self, time_ms: int, otherwise: CountedBoxes) -> CountedBoxes:
+        """Return which boxes were counted on the UTC day of a time; `otherwise` where it is not recorded."""
+        counted = self._days.get(time_ms // DAY_MS * DAY_MS)
+        return (counted.counted_boxes() if counted else None) or otherwise
+
+
+def counted_with(params: str, settings: Mapping[str, Any]) -> CountedWith:
+    """Return the settings of a run, by `Run.params` and `Run.settings`."""
+    return CountedWith(params, dict(settings) or None)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{name} {_shown(one)}" for name, one in value.items()) + ")"
+    if isinstance(value, list):
+        return "+".join(map(str, value)) or "all"
+    return "off" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

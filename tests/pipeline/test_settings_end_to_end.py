@@ -1,0 +1,109 @@
+"""A published number knows its own settings: it is explained by them, whatever is set by then."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+
+from frametally.books.quality_reports import read_quality
+from frametally.books.runs import current_runs
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.records import encode
+from frametally.settings.loading import load_settings
+from frametally_cli import main as cli
+from frametally_web.app import close_app, create_app
+
+OTHER = "FRAMETALLY_COUNT_MIN_SIDE_PX"
+BAR = ("explain", "--source", "pics", "--label", "white", "--interval-start", "2026-03-01T12:00:00Z")
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Two pictures of two patches each, one of them small, counted and indexed; then the command line."""
+    monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
+    (tmp_path / "pics").mkdir()
+    for second in range(2):
+        image = np.zeros((48, 64, 3), np.uint8)
+        image[8:30, 4:26] = image[8:20, 40:52] = 255
+        cv2.imwrite(str(tmp_path / "pics" / f"still_20260301_1200{second:02d}.jpg"), image)
+
+    def ask(*arguments: object, code: int = 0) -> str:
+        capsys.readouterr()
+        with contextlib.chdir(tmp_path):
+            assert cli.main([str(one) for one in arguments]) == code
+        return capsys.readouterr().out
+
+    ask("produce", "pics", "--time-pattern", "still_%Y%m%d_%H%M%S")
+    for command in (["consume", "--until-caught-up"], ["aggregate"], ["index"]):
+        ask(*command)
+    return ask
+
+
+def get(folder: Path, *addresses: str) -> list[Any]:
+    settings = load_settings(data_dir=folder / "frametally-data")
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_count_index(settings.index_url)) as index,
+        closing(open_ledger(settings.ledger_url)) as ledger,
+        closing(open_frame_log(settings.log_url)) as log,
+    ):
+        app = create_app(settings=settings, store=store, index=index, ledger=ledger, log=log)
+        found = [app.test_client().get(f"/api/v1/{address}").json for address in addresses]
+        close_app(app)
+    return found
+
+
+def test_a_bar_is_proved_with_the_settings_of_its_run(
+    run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for least in ("20", "0"):  # what is set now is stricter, then looser, than what was counted with
+        monkeypatch.setenv(OTHER, "0" if least == "20" else "20")
+        run("aggregate", "--all")
+        run("index")
+        monkeypatch.setenv(OTHER, least)
+        said = run(*BAR)
+        boxes = 4 if least == "20" else 2
+        assert f"total: {boxes} white" in said
+        assert f"min_box_side_px {0 if least == '20' else 20};" in said
+        frames, evidence, chart = get(tmp_path, "frames", "evidence", "counts")
+        assert (frames["detections"], frames["note"]) == (boxes, None)
+        assert sum(len(one["boxes"]) for one in frames["frames"]) == boxes
+        assert [one["note"] for one in evidence["frames"]] == [None]
+        [counted] = chart["counted_with"]
+        assert counted["settings"]["min_box_side_px"] == (0 if least == "20" else 20)
+        assert json.loads(run("export", "--format", "json"))["query"]["counted_with"] == [counted]
+        with closing(
+            open_object_store(load_settings(data_dir=tmp_path / "frametally-data").store_url)
+        ) as store:
+            [current] = current_runs(store)
+            report = read_quality(store, current)
+        assert report is not None
+        assert report.settings == current.settings == counted["settings"]
+
+
+def test_a_run_of_an_earlier_version_says_that_its_settings_were_not_recorded(
+    run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(data_dir=tmp_path / "frametally-data")
+    with closing(open_object_store(settings.store_url)) as store:
+        [current] = current_runs(store)
+        store.put(current.key, encode(msgspec.structs.replace(current, settings={})))
+    run("index", "--repair")
+    words = f"not recorded (hash {current.params})"
+    assert f"counted with: {words}" in run(*BAR)
+    assert get(tmp_path, "counts")[0]["counted_with"] == [
+        {"params": current.params, "settings": None, "words": words}
+    ]
+    monkeypatch.setenv(OTHER, "20")
+    assert "settings that its run did not record" in run(*BAR, code=4)
