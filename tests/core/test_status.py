@@ -348,6 +348,7 @@ def test_a_topic_that_cannot_be_read_is_never_an_empty_one(
 def test_status_over_a_log_whose_host_no_name_server_knows_is_not_settled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "store").mkdir()
     monkeypatch.setenv("FRAMETALLY_LOG_URL", "kafka://no-such-host.invalid:9092")
     assert cli.main(["status", "--data-dir", str(tmp_path)]) == 2
     said = capsys.readouterr()

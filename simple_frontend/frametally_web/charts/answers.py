@@ -105,7 +105,7 @@ class OverlappingMedia(Answer, frozen=True, kw_only=True):
     not_counted: str
 
 
-class CountedWith(Answer, frozen=True, kw_only=True):
+class RecordedSettings(Answer, frozen=True, kw_only=True):
     """Settings that some of the days were counted with; `settings` is null where the run did not record them.
 
     `params` is their hash, and `words` are they on one line.
@@ -161,7 +161,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     overlaps: list[OverlappingMedia] | None
     overlaps_left_out: int
     objects_note: str | None
-    counted_with: list[CountedWith]
+    counted_with: list[RecordedSettings]
 
 
 class WeekCell(Answer, frozen=True, kw_only=True):

@@ -79,7 +79,7 @@ def count(
         overlaps_left_out=max(len(overlaps or ()) - _MOST_OVERLAPS, 0),
         objects_note=_objects_note(chart, totals, settings),
         counted_with=[
-            answers.CountedWith(params=one.params, settings=one.settings, words=one.words)
+            answers.RecordedSettings(params=one.params, settings=one.settings, words=one.words)
             for one in SettingsByDay(index, choice.model, base_s).between(asked.from_ms, asked.to_ms)
         ],
     )
