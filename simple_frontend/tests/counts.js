@@ -21,7 +21,6 @@ export function bucket(label, values = {}) {
     objects: 0,
     objects_missing: null,
     tracked_detections: null,
-    followed_objects: values.objects === undefined ? 0 : values.objects,
     ...values,
   };
 }

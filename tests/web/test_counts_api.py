@@ -126,7 +126,6 @@ def test_counts_are_those_of_the_records(place: Place) -> None:
             "objects": None,
             "objects_missing": "not_tracked",
             "tracked_detections": None,
-            "followed_objects": None,
         }
         for one in sorted(records, key=lambda one: (one.interval_start_ms, one.label))
     ]
@@ -183,7 +182,6 @@ def test_nothing_there_and_nothing_filmed_are_told_apart(place: Place) -> None:
         "objects": None,
         "objects_missing": "not_tracked",
         "tracked_detections": 0,
-        "followed_objects": None,
     }
     starts = [(frames["start_ms"] - START_MS) // 5000 for frames in answer["coverage"]]
     assert starts == [0, 1, 4, 5]

@@ -19,7 +19,7 @@ from frametally.ports.merging import slowest_or_unknown, sum_or_unknown
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.evidence import busiest
-from frametally.rules.objects import ObjectsMissing, known_objects
+from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally.rules.times import DAY_MS, in_range, is_day_in_range
 
 
@@ -185,13 +185,13 @@ class _Table:
             tracked = sum_or_unknown(tracked, count.tracked_detections)
             detections += count.detections
         fps = self.fps[source, start_ms]
-        known = known_objects(followed, detections=detections, tracked_detections=tracked, slowest_fps=fps)
+        missing = why_unknown(followed, detections, tracked, fps)
         return Side(
             frames=self.frames[source, start_ms],
             detections=detections,
             peak=max((count.peak for count in counts), default=0),
-            objects=known.objects,
-            objects_missing=known.missing,
+            objects=None if missing else followed,
+            objects_missing=missing,
             tracked_detections=tracked,
             analysed_fps=fps,
             evidence=busiest(frame for count in counts for frame in count.evidence),

@@ -6,18 +6,11 @@ neither is what is seen too weakly. Standard library only.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 ObjectsMissing = Literal["not_tracked", "too_slow", "too_weak"]
 """Why unique objects are not known: tracking was off (or nobody noted whether it was on); too few frames a
 second; fewer than half of the counted boxes lie in tracks."""
-
-
-class KnownObjects(NamedTuple):
-    """Unique objects where they are known; else why they are not."""
-
-    objects: int | None
-    missing: ObjectsMissing | None
 
 
 def is_fast_enough(fps: int, least_fps: int) -> bool:
@@ -28,14 +21,14 @@ def is_fast_enough(fps: int, least_fps: int) -> bool:
     return fps > 0 and least_fps * 9 <= fps * 10
 
 
-def known_objects(
-    followed: int | None, *, detections: int, tracked_detections: int | None, slowest_fps: float | None
-) -> KnownObjects:
-    """Return the unique objects of a bar, a total or a cell, or why they are not known.
+def why_unknown(
+    followed: int | None, detections: int, tracked_detections: int | None, slowest_fps: float | None
+) -> ObjectsMissing | None:
+    """Return why the objects that were followed are not the unique objects of a bar, a total or a cell.
 
-    Half of the counted boxes must lie in tracks. Measured on persons of five clips: where 71 to 91 % of the
-    boxes did, the objects were 0 to 12 % off; with 45 % they were of no use; of a man who faces the camera
-    all the time none of 40 boxes did, and there were 0 objects.
+    None: they are. Half of the counted boxes must lie in tracks. Measured on persons of five clips: where 71
+    to 91 % of the boxes did, the objects were 0 to 12 % off; with 45 % they were of no use; of a man who
+    faces the camera all the time none of 40 boxes did, and there were 0 objects.
 
     Args:
         followed: Objects that were followed, summed; None where any part could not be tracked.
@@ -44,7 +37,7 @@ def known_objects(
         slowest_fps: Slowest rate at which any part was analysed; None where tracking was off.
     """
     if followed is None:
-        return KnownObjects(None, "not_tracked" if slowest_fps is None else "too_slow")
+        return "not_tracked" if slowest_fps is None else "too_slow"
     if tracked_detections is not None and 2 * tracked_detections < detections:
-        return KnownObjects(None, "too_weak")
-    return KnownObjects(followed, None)
+        return "too_weak"
+    return None

@@ -14,6 +14,7 @@ complete (`joining`), and sort before them:
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -66,11 +67,10 @@ def reduce_hour(
     if is_measured:
         visits = _follow(frames, params, tracking)
         for visit in visits:
-            tracked.update(
-                (visit.label, sighting.time_ms // interval_ms * interval_ms)
-                for sighting in visit.sightings
-                if sighting.is_counted and hour_start_ms <= sighting.time_ms < hour_end_ms
-            )
+            times = [sighting.time_ms for sighting in visit.sightings if sighting.is_counted]
+            first, end = bisect_left(times, hour_start_ms), bisect_left(times, hour_end_ms)
+            for start_ms, boxes in Counter([ms - ms % interval_ms for ms in times[first:end]]).items():
+                tracked[visit.label, start_ms] += boxes
         of_hour = [
             visit
             for visit in visits

@@ -9,7 +9,7 @@ from frametally_web.requests.answers import Answer
 from frametally_web.requests.query import Metric
 
 
-class CountBucket(Answer, frozen=True, kw_only=True, gc=False):
+class CountBucket(Answer, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One label in one interval.
 
     Attributes:
@@ -22,7 +22,7 @@ class CountBucket(Answer, frozen=True, kw_only=True, gc=False):
         objects: Unique objects first seen in it; null where they are not known.
         objects_missing: Why not; null where they are known.
         tracked_detections: Those of `detections` that lie in tracks; null where that was not noted.
-        followed_objects: Objects that were followed, whatever part of the boxes they have: what adds up.
+        followed_objects: Of what is `too_weak`, the objects that were followed: they count in sums.
     """
 
     start_ms: int
@@ -34,7 +34,7 @@ class CountBucket(Answer, frozen=True, kw_only=True, gc=False):
     objects: int | None
     objects_missing: ObjectsMissing | None
     tracked_detections: int | None
-    followed_objects: int | None
+    followed_objects: int | None = None
 
 
 class FramesAnalysed(Answer, frozen=True, kw_only=True, gc=False):
@@ -70,7 +70,7 @@ class NotAnalysed(Answer, frozen=True, kw_only=True):
     source: str | None
 
 
-class Total(Answer, frozen=True, kw_only=True):
+class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
     """One label over the whole answer; the fields are those of `CountBucket`."""
 
     label: str
@@ -81,7 +81,7 @@ class Total(Answer, frozen=True, kw_only=True):
     objects: int | None
     objects_missing: ObjectsMissing | None
     tracked_detections: int | None
-    followed_objects: int | None
+    followed_objects: int | None = None
 
 
 class FileTime(Answer, frozen=True, kw_only=True):
@@ -164,7 +164,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     counted_with: list[RecordedSettings]
 
 
-class WeekCell(Answer, frozen=True, kw_only=True):
+class WeekCell(Answer, frozen=True, kw_only=True, omit_defaults=True):
     """One hour of the week that was filmed: `weekday` 1 is Monday, `hour` is 0 to 23 of local time.
 
     The other fields are those of `CountBucket`.
@@ -179,7 +179,7 @@ class WeekCell(Answer, frozen=True, kw_only=True):
     objects: int | None
     objects_missing: ObjectsMissing | None
     tracked_detections: int | None
-    followed_objects: int | None
+    followed_objects: int | None = None
     covered_s: float | None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from frametally.ports.count_index import CountIndex, CountQuery, WeekHour
 from frametally.ports.merging import add_week_hours
-from frametally.rules.objects import known_objects
+from frametally.rules.objects import why_unknown
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
@@ -78,12 +78,7 @@ def count_week(
 
 
 def _cell(cell: WeekHour) -> answers.WeekCell:
-    known = known_objects(
-        cell.objects,
-        detections=cell.detections,
-        tracked_detections=cell.tracked_detections,
-        slowest_fps=cell.slowest_fps,
-    )
+    missing = why_unknown(cell.objects, cell.detections, cell.tracked_detections, cell.slowest_fps)
     return answers.WeekCell(
         weekday=cell.hour // 24 + 1,
         hour=cell.hour % 24,
@@ -91,9 +86,9 @@ def _cell(cell: WeekHour) -> answers.WeekCell:
         detections=cell.detections,
         mean_per_frame=mean(cell.detections, cell.frames),
         peak=cell.peak,
-        objects=known.objects,
-        objects_missing=known.missing,
+        objects=None if missing else cell.objects,
+        objects_missing=missing,
         tracked_detections=cell.tracked_detections,
-        followed_objects=cell.objects,
+        followed_objects=cell.objects if missing else None,
         covered_s=seconds(cell.covered_ms),
     )

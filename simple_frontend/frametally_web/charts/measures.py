@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from frametally.ports.count_index import Bucket, CountIndex, CountQuery, CoverageBucket
 from frametally.ports.merging import merge_bars, merge_coverage, slowest_or_unknown, sum_all_or_unknown
-from frametally.rules.objects import ObjectsMissing, known_objects
+from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
 from frametally_web.requests.query import ChartQuery, Metric
@@ -144,9 +144,7 @@ def _buckets(bars: Sequence[Bucket], coverage: Sequence[CoverageBucket]) -> list
     for start_ms, label, detections, peak, objects, source, tracked in bars:
         covered = filmed.get((start_ms, source), nothing)
         followed = None if covered.objects is None else objects
-        known = known_objects(
-            followed, detections=detections, tracked_detections=tracked, slowest_fps=covered.slowest_fps
-        )
+        missing = why_unknown(followed, detections, tracked, covered.slowest_fps)
         made.append(
             answers.CountBucket(
                 start_ms=start_ms,
@@ -155,10 +153,10 @@ def _buckets(bars: Sequence[Bucket], coverage: Sequence[CoverageBucket]) -> list
                 detections=detections,
                 peak=peak,
                 mean_per_frame=mean(detections, covered.frames),
-                objects=known.objects,
-                objects_missing=known.missing,
+                objects=None if missing else followed,
+                objects_missing=missing,
                 tracked_detections=tracked,
-                followed_objects=followed,
+                followed_objects=followed if missing else None,
             )
         )
     return made
@@ -166,10 +164,7 @@ def _buckets(bars: Sequence[Bucket], coverage: Sequence[CoverageBucket]) -> list
 
 def _nothing_seen(covered: CoverageBucket) -> ObjectsMissing | None:
     """Return why the objects of a label without boxes are not known; None where there are 0."""
-    followed = None if covered.objects is None else 0
-    return known_objects(
-        followed, detections=0, tracked_detections=0, slowest_fps=covered.slowest_fps
-    ).missing
+    return why_unknown(None if covered.objects is None else 0, 0, 0, covered.slowest_fps)
 
 
 def _total(
@@ -177,20 +172,22 @@ def _total(
 ) -> answers.Total:
     detections = sum(one.detections for one in buckets)
     tracked = sum_all_or_unknown(one.tracked_detections for one in buckets)
-    followed = sum_all_or_unknown(one.followed_objects for one in buckets) if filmed.is_measured else None
-    known = known_objects(
-        followed, detections=detections, tracked_detections=tracked, slowest_fps=filmed.slowest_fps
-    )
+    followed = None
+    if filmed.is_measured:
+        followed = sum_all_or_unknown(
+            one.objects if one.objects_missing is None else one.followed_objects for one in buckets
+        )
+    missing = why_unknown(followed, detections, tracked, filmed.slowest_fps)
     return answers.Total(
         label=label,
         source=source,
         detections=detections,
         peak=max((one.peak for one in buckets), default=0),
         mean_per_frame=mean(detections, filmed.frames),
-        objects=known.objects,
-        objects_missing=known.missing,
+        objects=None if missing else followed,
+        objects_missing=missing,
         tracked_detections=tracked,
-        followed_objects=followed,
+        followed_objects=followed if missing else None,
     )
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery, CoverageBucket, Histogram
 from frametally.ports.merging import add_coverage, sum_all_or_unknown
 from frametally.ports.steps import rolled_steps
-from frametally.rules.objects import ObjectsMissing, known_objects
+from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import Settings
 from frametally_web.charts import scope
@@ -58,16 +58,13 @@ def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tup
     found = _histogram(index, whole, DAY_S, from_ms, to_ms)
     filmed = reduce(add_coverage, found.coverage, CoverageBucket(0, 0, math.inf, objects=0, covered_ms=0))
     detections = sum(bucket.detections for bucket in found.buckets)
-    known = known_objects(
-        None if filmed.objects is None else sum_all_or_unknown(bucket.objects for bucket in found.buckets),
-        detections=detections,
-        tracked_detections=sum_all_or_unknown(bucket.tracked_detections for bucket in found.buckets),
-        slowest_fps=filmed.slowest_fps,
-    )
+    objects = None if filmed.objects is None else sum_all_or_unknown(one.objects for one in found.buckets)
+    tracked = sum_all_or_unknown(one.tracked_detections for one in found.buckets)
+    missing = why_unknown(objects, detections, tracked, filmed.slowest_fps)
     return choice.model, whole._replace(
         detections=detections,
-        objects=known.objects,
-        objects_missing=known.missing,
+        objects=None if missing else objects,
+        objects_missing=missing,
         frames_analysed=filmed.frames,
     )
 

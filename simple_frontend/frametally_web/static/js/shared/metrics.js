@@ -81,7 +81,7 @@ export function joined(metric, measures) {
  * @returns {number|null}
  */
 function objectsOf(measures) {
-  const followed = measures.flatMap((one) => one.followed_objects ?? []);
+  const followed = measures.flatMap((one) => one.objects ?? one.followed_objects ?? []);
   if (followed.length < measures.length) return null;
   const tracked = measures.flatMap((one) => one.tracked_detections ?? []);
   const isNoted = tracked.length === measures.length;
