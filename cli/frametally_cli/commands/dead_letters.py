@@ -38,7 +38,7 @@ def list_command(
     as_json: bool, everything: bool, cause: str | None, model: str | None, **overrides: Any
 ) -> int:
     """List the dead letters that wait for their cause to be mended."""
-    with open_ports(read_settings(None, overrides)) as ports:
+    with open_ports(read_settings(None, overrides), reading=True) as ports:
         entries = choose(list_dead_letters(ports.store, model=model), cause=cause)
     if not everything:
         entries = [entry for entry in entries if entry.state == "waiting"]

@@ -39,7 +39,7 @@ def explain(
     **overrides: Any,
 ) -> int:
     """List every frame behind a bar with its boxes; the total is the bar's. Exit code 4: it is not."""
-    with open_books(read_settings(None, overrides)) as (ports, ledger):
+    with open_books(read_settings(None, overrides), reading=True) as (ports, ledger):
         with console.stage_bar("ledger") as progress:
             ledger.refresh(ports.store, progress)
         bar = find_bar(

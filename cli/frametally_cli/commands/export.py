@@ -57,7 +57,7 @@ def export(
         args.add("by", "source")
     chosen = file_format or (output.suffix[1:] if output and output.suffix[1:] in _FORMATS else "csv")
     settings = read_settings(None, options)
-    with open_books(settings) as (ports, ledger):
+    with open_books(settings, reading=True) as (ports, ledger):
         with console.stage_bar("ledger") as progress:
             ledger.refresh(ports.store, progress)
         try:

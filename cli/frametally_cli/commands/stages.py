@@ -159,7 +159,7 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
 @data_dir_option
 def serve(port: int | None, **overrides: Any) -> int:
     """Serve the dashboard until Ctrl-C."""
-    with open_ports(read_settings("web", {**overrides, "web_port": port})) as ports:
+    with open_ports(read_settings("web", {**overrides, "web_port": port}), reading=True) as ports:
         return serve_dashboard(ports)
 
 

@@ -29,7 +29,7 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
     """Print the books; exit with 0 settled, 4 behind, 3 broken."""
     if as_json and watch:
         raise Misconfigured("--json and --watch do not go together: use one of them")
-    with open_books(read_settings(None, overrides)) as (ports, ledger):
+    with open_books(read_settings(None, overrides), reading=True) as (ports, ledger):
         books = _read(ports, ledger, model)
         while watch:
             console.out.clear()

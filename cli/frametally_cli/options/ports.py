@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
@@ -86,8 +88,37 @@ def open_stage_ports(settings: Settings) -> Iterator[StagePorts]:
 
 
 @contextmanager
-def open_ports(settings: Settings) -> Iterator[Ports]:
-    """Open store, log and index as `settings` name them; close them at the end."""
+def readable(settings: Settings) -> Iterator[Settings]:
+    """Yield settings with which a folder that may not be written can be read, such as an archive.
+
+    SQLite writes beside a file that it reads; so its files there are copied into a temporary folder.
+    """
+    folder = settings.data_dir
+    if not folder.is_dir() or os.access(folder, os.W_OK):
+        yield settings
+        return
+    with tempfile.TemporaryDirectory(prefix="frametally-") as copies:
+        urls = {}
+        for name in ("log", "index", "ledger"):
+            file = folder / f"{name}.sqlite"
+            if getattr(settings, f"{name}_url") == f"sqlite:///{file}":
+                urls[f"{name}_url"] = f"sqlite:///{copies}/{file.name}"
+                for part in (file, file.with_name(f"{file.name}-wal")):
+                    if part.exists():
+                        shutil.copyfile(part, Path(copies, part.name))
+        yield settings.model_copy(update=urls)
+
+
+@contextmanager
+def open_ports(settings: Settings, *, reading: bool = False) -> Iterator[Ports]:
+    """Open store, log and index as `settings` name them; close them at the end.
+
+    With `reading` nothing of what is there is changed, and a folder that may not be written will do.
+    """
+    if reading:
+        with readable(settings) as copied, open_ports(copied) as ports:
+            yield ports
+        return
     with (
         open_stage_ports(settings) as stage,
         closing(open_count_index(settings.index_url, settings.index_access)) as index,
@@ -96,11 +127,11 @@ def open_ports(settings: Settings) -> Iterator[Ports]:
 
 
 @contextmanager
-def open_books(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
-    """Open the ports and the ledger; close them at the end."""
+def open_books(settings: Settings, *, reading: bool = False) -> Iterator[tuple[Ports, Ledger]]:
+    """Open the ports and the ledger as `open_ports` does; close them at the end."""
     with (
-        open_ports(settings) as ports,
-        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+        open_ports(settings, reading=reading) as ports,
+        closing(open_ledger(ports.settings.ledger_url, settings.ledger_access)) as ledger,
     ):
         yield ports, ledger
 

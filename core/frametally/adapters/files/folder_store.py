@@ -73,8 +73,8 @@ class FileStore:
             _make_folders(self._root)
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from error
-        if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
-            raise self._unusable("this user may not read and write there")
+        if not os.access(self._root, os.R_OK | os.X_OK):  # an archive need not be writable
+            raise self._unusable("this user may not read there")
         self._store = LocalStore(self._root)
         self._folders_on_disk: set[Path] = set()
 

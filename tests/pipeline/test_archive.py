@@ -1,0 +1,68 @@
+"""A data folder that may not be written, such as an archive, is read as any other."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.pipeline.test_undo_end_to_end import House, house, make_video
+
+from frametally.settings.loading import load_settings
+from frametally_cli import main as cli
+from frametally_cli.options.ports import open_books
+from frametally_web.app import close_app, create_app
+
+__all__ = ["house"]
+
+BAR = ("--source", "Gate", "--label", "white", "--interval-start", "2026-03-04T10:00:00Z", "--interval", "1")
+
+
+@pytest.fixture
+def archive(house: Callable[[str], House], tmp_path: Path) -> Iterator[Path]:
+    """Counted footage on a file system that is mounted read-only, where this user may mount one."""
+    home = house("home")
+    make_video(tmp_path / "a.mp4", 5)
+    home("produce", tmp_path / "a.mp4", "--source", "Gate", "--start-time", "2026-03-04T10:00:00Z")
+    home.count()
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    data = str(home.folder / "frametally-data")
+    if subprocess.run(["mount", "--bind", data, str(folder)], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount a file system")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_every_command_that_only_reads_reads_it(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["status"], ["quality"], ["export"], ["explain", *BAR], ["dead-letters", "list"]):
+        assert cli.main([*command, "--data-dir", str(archive)]) == 0, capsys.readouterr()
+    said = capsys.readouterr().out
+    assert "settled" in said
+    assert "the bar shows the same" in said
+
+
+def test_the_dashboard_reads_it(archive: Path) -> None:
+    settings = load_settings("web", data_dir=archive, web_query_timeout_s=120)
+    with open_books(settings, reading=True) as (ports, ledger):
+        app = create_app(
+            settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log
+        )
+        assert [one["name"] for one in app.test_client().get("/api/v1/sources").get_json()["sources"]] == [
+            "Gate"
+        ]
+        close_app(app)
+
+
+@pytest.mark.parametrize("command", [["index"], ["forget", "--source", "Gate", "--yes"]], ids=" ".join)
+def test_what_writes_is_refused_in_one_line(
+    archive: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert cli.main([*command, "--data-dir", str(archive)]) == 2
+    said = capsys.readouterr().err
+    assert "give this user the right to write it and its folder" in said
+    assert said.count("\n") == 1
