@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from frametally.errors import Poison
 from frametally.media.manifests import readable_tombstones
-from frametally.media.overlapping import overlaps_of, told_overlaps
+from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -139,9 +139,8 @@ def _tell_overlaps(production: Production) -> None:
         "the object store", lambda: (production.manifests.read()[0], readable_tombstones(store))
     )
     told = told_overlaps(overlaps_of(manifests, stones, wins), manifests, of=production.fresh)
-    for source, (first, *others) in told.items():
-        likewise = f"; {len(others)} more pairs of source {source} likewise" if others else ""
-        production.skip(first.name, first.reason + likewise)
+    for item in told_by_source(told):
+        production.skip(*item)
     production.fresh.clear()
 
 

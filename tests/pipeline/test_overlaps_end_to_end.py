@@ -164,6 +164,22 @@ def test_recorder_files_that_overlap_count_and_track_as_the_file_that_was_not_cu
     assert split.books()["overlapped"] == 10
 
 
+def test_retime_says_what_overlaps_at_the_new_time_and_what_it_leaves_counts_again(
+    house: Callable[[str], House], tmp_path: Path
+) -> None:
+    mended, right = house("mended"), house("right")
+    early = make_video(tmp_path / "early.mkv", range(45), codec="ffv1")
+    late = make_video(tmp_path / "late.mkv", range(35, 80), codec="ffv1")
+    mended("produce", early, "--source", "cam", "--start-time", START)
+    mended("produce", late, "--source", "cam", "--start-time", START, code=1)
+    said = mended("retime", late, "--start-time", SEVENTH, code=1)
+    assert "10:00:07Z to 2026-04-01 10:00:08Z" in said.err.replace("\n", "")
+    mended("consume", "--until-caught-up")
+    mended.recount()
+    right.run(make_video(tmp_path / "whole.mkv", range(80), codec="ffv1"))
+    assert mended.counts() == right.counts()
+
+
 def test_two_cameras_under_one_name_are_not_mixed(house: Callable[[str], House], tmp_path: Path) -> None:
     both, first = house("both"), house("first")
     one = make_video(tmp_path / "one.mkv", range(40), codec="ffv1")

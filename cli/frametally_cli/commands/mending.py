@@ -10,7 +10,8 @@ import click
 from frametally.errors import Misconfigured
 from frametally.media import corrections, erasing, finding, forgetting
 from frametally.media.corrections import Corrected
-from frametally.media.manifests import list_manifests
+from frametally.media.manifests import ManifestReader, list_manifests, readable_tombstones
+from frametally.media.overlapping import overlaps_of, told_by_source, told_overlaps
 from frametally.media.sources import joined
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped, exit_code
@@ -89,7 +90,7 @@ def retime(medium: str, start_time: str, delete_images: bool, **overrides: Any) 
         start_ms = parse_time_ms("--start-time", start_time, ports.settings.tzinfo())
         manifest = finding.one_medium(finding.find_media(ports.store, medium), medium)
         correction = corrections.retime(ports.store, manifest, start_ms=start_ms, delete_images=delete_images)
-        return _report([*finished, *([_finish(ports, correction)] if correction else [])])
+        return _report(ports, [*finished, *([_finish(ports, correction)] if correction else [])])
 
 
 @click.command("rename-source")
@@ -118,7 +119,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
             )
             if correction is not None:
                 done.append(_finish(ports, correction))
-        return _report(done)
+        return _report(ports, done)
 
 
 def _delete_unnamed(store: ObjectStore, *, yes: bool) -> int:
@@ -162,12 +163,21 @@ def _finish(ports: Ports, correction: Correction) -> Corrected:
         return corrections.finish(ports.store, ports.log, ports.settings, correction, bar)
 
 
-def _report(done: Sequence[Corrected]) -> int:
+def _overlaps(ports: Ports, done: Sequence[Corrected]) -> list[Skipped]:
+    """Return what does not count, as what was put right and other media of its source overlap."""
+    corrected = {one.correction.manifest.sha256 for one in done}
+    manifests, _ = ManifestReader(ports.store).read()
+    overlaps = overlaps_of(manifests, readable_tombstones(ports.store), ports.settings.count_overlaps)
+    return told_by_source(told_overlaps(overlaps, manifests, of=corrected))
+
+
+def _report(ports: Ports, done: Sequence[Corrected]) -> int:
     skipped = [
         Skipped(image_path, f"the store has lost it; produce {one.correction.manifest.name} again to have it")
         for one in done
         for image_path in one.missing
     ]
+    skipped += _overlaps(ports, done)
     console.print_skipped(skipped)
     frames = sum(one.frames for one in done)
     if not done:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from frametally import keys
 from frametally.media.manifests import forgotten_by, media_of
@@ -71,6 +71,16 @@ def told_overlaps(
             )
         )
     return told
+
+
+def told_by_source(told: Mapping[str, Sequence[Skipped]]) -> list[Skipped]:
+    """Return the first line of each source of `told_overlaps`, with how many more there are."""
+    return [
+        first._replace(reason=f"{first.reason}; {len(others)} more pairs of source {source} likewise")
+        if others
+        else first
+        for source, (first, *others) in told.items()
+    ]
 
 
 def named_medium(manifest: MediaManifest | None, media: str) -> str:
