@@ -16,7 +16,7 @@ from frametally import keys
 from frametally.books.bars import NoSuchBar, find_bar
 from frametally.books.evidence import frames_of_bar
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.media.overlapping import not_counted_in
+from frametally.media.overlapping import NotCounted
 from frametally.opening import open_count_index, open_ledger
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
@@ -79,7 +79,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def explained(store: MemoryStore, ledger: Ledger, from_ms: int, to_ms: int, **options: object) -> list:
-    gone = not_counted_in(ledger, "first")
+    gone = NotCounted(ledger).by("first")
     options = {"labels": ["car"], "limits": LIMITS, "not_counted": gone} | options
     return list(
         frames_of_bar(store, ledger, model=MODEL, source="cam", from_ms=from_ms, to_ms=to_ms, **options)

@@ -14,7 +14,7 @@ from tests.fakes.records import make_frame
 from frametally import keys
 from frametally.books.evidence import find_line
 from frametally.errors import Misconfigured, Poison
-from frametally.media.overlapping import not_counted_in
+from frametally.media.overlapping import NotCounted
 from frametally.opening import open_ledger
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing
@@ -154,7 +154,7 @@ def test_a_forgotten_frame_is_found_no_longer(ledger: Ledger) -> None:
             source=frame.source,
             captured_at_ms=frame.captured_at_ms,
             image_path=frame.image_path,
-            not_counted=not_counted_in(ledger, "first"),
+            not_counted=NotCounted(ledger).by("first"),
         )
 
     assert find(wanted) is None

@@ -180,6 +180,22 @@ def test_retime_says_what_overlaps_at_the_new_time_and_what_it_leaves_counts_aga
     assert mended.counts() == right.counts()
 
 
+def test_a_bar_is_explained_by_the_choice_of_who_counts_that_it_was_counted_with(
+    house: Callable[[str], House], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = house("home")
+    early = make_video(tmp_path / "early.mkv", range(45), codec="ffv1")
+    late = make_video(tmp_path / "late.mkv", range(35, 80), codec="ffv1")
+    monkeypatch.setenv("FRAMETALLY_COUNT_OVERLAPS", "all")
+    home.run(early)
+    home.run(late, SEVENTH)
+    monkeypatch.delenv("FRAMETALLY_COUNT_OVERLAPS")
+    told = home(
+        "explain", "--source", "cam", "--label", "white", "--interval-start", SEVENTH, "--interval", "1"
+    )
+    assert "the bar shows the same" in told.out
+
+
 def test_two_cameras_under_one_name_are_not_mixed(house: Callable[[str], House], tmp_path: Path) -> None:
     both, first = house("both"), house("first")
     one = make_video(tmp_path / "one.mkv", range(40), codec="ffv1")

@@ -12,7 +12,7 @@ from frametally.books.bars import ExplainedBar, find_bar
 from frametally.books.count_settings import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.verdict import BEHIND
-from frametally.media.overlapping import not_counted_in
+from frametally.media.overlapping import NotCounted
 from frametally.media.sources import source_of
 from frametally.rules.times import DAY_MS, DAY_S, utc
 from frametally_cli.console import output as console
@@ -51,6 +51,7 @@ def explain(
             model=model,
         )
         by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
+        gone = NotCounted(ledger)
         counted_with = by_day.between(bar.start_ms, bar.end_ms)
         # A bar of several hours of another zone's day, or of a week, has days of their own settings.
         frames = chain.from_iterable(
@@ -63,7 +64,7 @@ def explain(
                 from_ms=max(bar.start_ms, day_ms),
                 to_ms=min(bar.end_ms, day_ms + DAY_MS),
                 limits=by_day.counted_boxes_at(day_ms, ports.settings.counted_boxes()),
-                not_counted=not_counted_in(ledger, ports.settings.count_overlaps),
+                not_counted=gone.by(by_day.overlaps_at(day_ms, ports.settings.count_overlaps)),
             )
             for day_ms in range(bar.start_ms // DAY_MS * DAY_MS, bar.end_ms, DAY_MS)
         )

@@ -9,6 +9,7 @@ import msgspec
 
 from frametally.ports.count_index import CountIndex
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_MS, is_day_in_range
 
 
@@ -59,6 +60,12 @@ class SettingsByDay:
         """Return which boxes were counted on the UTC day of a time; `otherwise` where it is not recorded."""
         counted = self._days.get(time_ms // DAY_MS * DAY_MS)
         return (counted.counted_boxes() if counted else None) or otherwise
+
+    def overlaps_at(self, time_ms: int, otherwise: OverlapWinner) -> OverlapWinner:
+        """Return which of overlapping media counted on that day; `otherwise` where it is not recorded."""
+        counted = self._days.get(time_ms // DAY_MS * DAY_MS)
+        recorded: OverlapWinner | None = ((counted and counted.settings) or {}).get("overlaps")
+        return recorded or otherwise
 
 
 def counted_with(params: str, settings: Mapping[str, Any]) -> CountedWith:

@@ -99,6 +99,16 @@ def not_counted(
     return {media: merged(ranges) for media, ranges in table.items()}
 
 
-def not_counted_in(ledger: Ledger, wins: OverlapWinner) -> dict[str, list[Range]]:
-    """Return `not_counted` of what a ledger has last seen."""
-    return not_counted(ledger.manifests(), ledger.tombstones(), wins)
+class NotCounted:
+    """What does not count of what a ledger has last seen, by which of overlapping media does."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Read what the ledger has seen of media and tombstones, now."""
+        self._manifests, self._tombstones = ledger.manifests(), ledger.tombstones()
+        self._tables: dict[OverlapWinner, dict[str, list[Range]]] = {}
+
+    def by(self, wins: OverlapWinner) -> dict[str, list[Range]]:
+        """Return `not_counted`, made once."""
+        if wins not in self._tables:
+            self._tables[wins] = not_counted(self._manifests, self._tombstones, wins)
+        return self._tables[wins]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from frametally.books.count_settings import SettingsByDay
 from frametally.books.evidence import find_line
 from frametally.errors import Poison
-from frametally.media.overlapping import not_counted_in
+from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountQuery, IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Detection, FrameDetections
@@ -55,17 +55,20 @@ def find_evidence(
     found.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
     shown = found[: settings.web_max_evidence_frames]
     by_day = SettingsByDay(ports.index, choice.model, base_s)
-    gone = not_counted_in(ports.ledger, settings.count_overlaps) if shown else {}
+    gone = NotCounted(ports.ledger)
     return answers.EvidenceFrames(
         model=choice.model,
         frames=[
             _frame(
                 item,
-                _find_line(ports, choice.model, item, gone),
-                by_day.counted_boxes_at(item.evidence.captured_at_ms, settings.counted_boxes()),
+                _find_line(
+                    ports, choice.model, item, gone.by(by_day.overlaps_at(at_ms, settings.count_overlaps))
+                ),
+                by_day.counted_boxes_at(at_ms, settings.counted_boxes()),
                 image_url(item.evidence.image_path),
             )
             for item in shown
+            for at_ms in [item.evidence.captured_at_ms]
         ],
         labels_left_out=len(found) - len(shown),
     )

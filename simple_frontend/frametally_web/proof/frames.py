@@ -9,7 +9,7 @@ from typing import NamedTuple
 from frametally.books.count_settings import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.errors import Retryable
-from frametally.media.overlapping import not_counted_in
+from frametally.media.overlapping import NotCounted
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.time_limit import seconds_left
 from frametally.settings.loading import Settings
@@ -88,7 +88,7 @@ def _look(
 ) -> Iterator[tuple[Place, ProvedFrame | None]]:
     """Yield the bar's frames behind `after`, by time, then path."""
     by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
-    not_counted = not_counted_in(ports.ledger, settings.count_overlaps)
+    gone = NotCounted(ports.ledger)
     store = RecentRanges(ports.store)
     interval_ms = bar.base_interval_s * 1000
     start_ms = max(bar.from_ms, after[0] - after[0] % interval_ms) if after else bar.from_ms
@@ -106,7 +106,7 @@ def _look(
                 from_ms=from_ms,
                 to_ms=to_ms,
                 limits=by_day.counted_boxes_at(from_ms, settings.counted_boxes()),
-                not_counted=not_counted,
+                not_counted=gone.by(by_day.overlaps_at(from_ms, settings.count_overlaps)),
                 after=after,
             )
             for source in sources_with_boxes(ports.index, bar, from_ms, to_ms)
