@@ -127,6 +127,7 @@ def produce_media(
                 produce_pictures(medium, production)
             except Poison as error:
                 production.skip(medium.name, str(error))
+    production.pictures.close()  # until the next ones come, which may take days
     _tell_overlaps(production)
 
 

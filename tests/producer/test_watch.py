@@ -14,7 +14,7 @@ import pytest
 
 from frametally.errors import Misconfigured
 from frametally_producer import watch as watching
-from frametally_producer.produce import begin
+from frametally_producer.produce import begin, produce_media
 from frametally_producer.reading.footage import find_footage
 from frametally_producer.watch import Rounds, watch
 from frametally_producer.writing import production
@@ -220,3 +220,16 @@ def test_watching_goes_neither_with_a_start_time_nor_without_folders(tmp_path: P
 
     assert main(["produce", "--watch", "--start-time", "2026-01-01", "--data-dir", str(tmp_path)]) == 2
     assert main(["produce", "--watch", "--dry-run", "none", "--data-dir", str(tmp_path / "d")]) == 2
+
+
+def test_no_process_waits_for_pictures_between_two_rounds(
+    bench: Bench, make_picture: Callable[..., Path]
+) -> None:
+    call = ProduceCall(paths=[], settings=bench.settings())
+    with begin(call, store=bench.store, log=bench.log, progress=bench.progress) as production:
+        for name in ("a", "b"):
+            yard = make_picture(f"{name}/{name}.jpg", index=ord(name)).parent
+            footage = find_footage([yard], source=None, leave_out=[])
+            produce_media(footage.media, production)
+            assert production.pictures._process is None
+        assert production.tally.frames_announced == 2

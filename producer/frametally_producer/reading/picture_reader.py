@@ -55,7 +55,7 @@ class _Answer(msgspec.Struct):
 
 
 class PictureReader:
-    """Reads pictures one after the other; its process starts with the first and ends at `close`."""
+    """Reads pictures one by one; its process starts with the first, and ends at `close`, until the next."""
 
     def __init__(self, should_stop: Callable[[], bool] = lambda: False) -> None:
         """Start nothing yet; once `should_stop()`, no picture is waited for."""
