@@ -61,7 +61,9 @@ def produce_one(path: Path, data_dir: Path) -> dict[str, object]:
     err = io.StringIO()
     console.err.file = err
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        code = main(["produce", str(path), "--sample-fps", "all", "--data-dir", str(data_dir)])
+        # Each is footage of its own: those of one source would overlap.
+        arguments = ["--source", path.name, "--sample-fps", "all", "--data-dir", str(data_dir)]
+        code = main(["produce", str(path), *arguments])
     return {
         "outcome": outcome_of(code, out.getvalue(), err.getvalue()),
         "why": err.getvalue(),
