@@ -116,14 +116,15 @@ class Place:
             self._sequence += 1
             of_day = [one for one in counts if keys.utc_day(one.interval_start_ms) == day]
             covered = [one for one in coverage if keys.utc_day(one.interval_start_ms) == day]
+            run_id = f"{self._sequence:06d}-0123456789abcdef"
             run = Run(
-                run_id=f"{self._sequence:06d}-0123456789abcdef",
+                run_id=run_id,
                 sequence=self._sequence,
                 model=model,
                 params="0a1b2c3d",
                 interval_s=interval_s,
                 day=day,
-                prefix="mapreduce-output/x",
+                prefix=keys.run_folder(model, "0a1b2c3d", interval_s, day, run_id),
                 parts=["part-00000"],
                 inputs_sha256="00",
                 frames=sum(one.frames for one in covered),
