@@ -16,6 +16,7 @@ from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
 
 _MOST_NAMED = 5
+_NOT_MEASURED = ("not_tracked", "too_slow")
 
 _MOST_OVERLAPS = 500
 
@@ -97,7 +98,9 @@ def _check_size(interval_s: int, asked: ResolvedQuery, series: int, most_rows: i
 
 
 def _objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settings) -> str | None:
-    missing = [one for one in chart.coverage if one.objects_missing]
+    # In counts of older versions only what was seen says that it was not measured.
+    seen = {(one.start_ms, one.source) for one in chart.buckets if one.objects_missing in _NOT_MEASURED}
+    missing = [one for one in chart.coverage if one.objects_missing or (one.start_ms, one.source) in seen]
     if not missing:
         return _too_weak(totals)
     intervals_of = f"{len(missing)} of {len(chart.coverage)} intervals"
