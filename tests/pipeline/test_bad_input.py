@@ -225,13 +225,6 @@ def test_preprocessed_pictures_are_kept_where_they_can_be_looked_at(
         shutil.rmtree(kept, ignore_errors=True)
 
 
-def test_a_misspelt_data_folder_is_told_and_not_made(run: Callable[..., Finished], tmp_path: Path) -> None:
-    finished = run("status", "--data-dir", "typo")
-    assert finished.code == 2
-    assert "nothing has been produced there" in finished.err
-    assert not (tmp_path / "typo").exists()
-
-
 def test_a_taken_port_is_found_before_the_work(run: Callable[..., Finished], footage: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
