@@ -80,7 +80,14 @@ def books_of(**frames: Any) -> dict[str, Any]:
     """Books of one source, settled at 600 frames but for what is given."""
     source = {
         **{"source": "gate", "name": "Gate", "expected": 600, "announced": 600, "detected": 600},
-        **{"dead_lettered": 0, "forgotten": 0, "counted": 600, "indexed": 600, "producing": False},
+        **{
+            "dead_lettered": 0,
+            "forgotten": 0,
+            "overlapped": 0,
+            "counted": 600,
+            "indexed": 600,
+            "producing": False,
+        },
         **{"timed_by_file": False, "newest_captured_at_ms": None},
         **frames,
     }
