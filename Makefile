@@ -54,7 +54,7 @@ run: setup ## Count your own footage: make run VIDEO=my.mp4 (or a folder; SERVE=
 	@$(BIN)/frametally run $(if $(filter no,$(SERVE)),--no-serve) -- "$$VIDEO"
 
 # What needs no server: worksteal gives a worker that has nothing left to do the half of another's rest.
-EVERYWHERE := -m "not demo and not services and not images and not stack" --numprocesses=$(WORKERS) --dist=worksteal
+EVERYWHERE := -m "not demo and not services and not images and not stack and not compose" --numprocesses=$(WORKERS) --dist=worksteal
 
 .PHONY: test
 test: .venv/dev setup test-page ## Run the tests (WORKERS=0: one after the other; TESTS=<paths>: these only)
@@ -88,6 +88,10 @@ test-stack: .venv/dev setup ## Run the whole cloud stack natively, in a network 
 	@$(BIN)/python tests/servers/native_stack.py
 	@$(BIN)/python -m pytest -m images tests/services/test_images.py
 	@$(BIN)/python tests/servers/in_namespace.py $(BIN)/python -m pytest -m stack tests/services/test_stack.py
+
+.PHONY: test-compose
+test-compose: .venv/dev setup ## Build the images and run the compose file with Docker (root: an engine of its own if there is none)
+	@$(BIN)/python tests/servers/container_engine.py $(BIN)/python -m pytest -s -m compose tests/services/test_compose_stack.py
 
 # What is not given is asked for on a terminal; secrets come from the environment or are made.
 .PHONY: cloud-setup

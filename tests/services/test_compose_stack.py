@@ -1,0 +1,346 @@
+"""The whole compose file on a container engine, by the documented commands: from a clip to the chart.
+
+`make test-compose` runs it. Certificates come from an ACME server in a container of its own; where the images
+of others cannot be pulled, stand-ins take their place.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import resource
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import stand_ins
+import trustme
+import urllib3
+import yaml
+from compose_file import compose_file, required_variables
+from container_engine import ENGINE, NO_ENGINE, OWN
+from dotenv import dotenv_values
+from server_traefik import certified
+from serving.processes import ServerFailed
+
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.settings.loading import load_settings
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(3600)]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOMAIN = "frametally.test"
+HOSTS = [f"{name}.{DOMAIN}" for name in ("app", "elastic", "hadoop", "kafka")]
+FILMED = ("--source", "Traffic", "--start-time", "2026-01-01T08:00:00Z")
+SETTINGS = {"FRAMETALLY_INTERVAL_S": "1", "FRAMETALLY_DETECTOR": "opencv"}
+OFTEN = {"FRAMETALLY_AGGREGATE_EVERY": "2s", "FRAMETALLY_INDEX_EVERY": "1s"}
+PORTS = (80, 443, 9093)
+PATIENCE_S = 900
+ONCE = ("kafka-rights", "setup")
+EXPORT = ("interval=1", "format=csv", "from=2026-01-01T08:00:00Z", "to=2026-01-01T09:00:00Z")
+ROOT = """\
+import ssl, urllib.request as r
+print(r.urlopen("https://127.0.0.1:15000/roots/0", context=ssl._create_unverified_context()).read().decode())
+"""
+
+
+class Stack:
+    """The compose file of a checkout of its own, in a project of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "cloud-services"
+        self._environment = os.environ | {"COMPOSE_PROJECT_NAME": f"frametally-test-{secrets.token_hex(4)}"}
+
+    def run(self, *command: str, code: int = 0) -> str:
+        """A documented command, in the stack's folder; its output."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        assert done.returncode == code, f"{' '.join(command)}: {done.returncode}\n{done.stdout[-6000:]}"
+        return done.stdout
+
+    def states(self) -> dict[str, str]:
+        """Each service: `healthy`, `starting`, ... or `exited 0`."""
+        states = {}
+        for container in self.run("docker-compose", "ps", "--all", "--quiet").split():
+            [seen] = json.loads(docker("inspect", container))
+            state, name = seen["State"], seen["Config"]["Labels"]["com.docker.compose.service"]
+            states[name] = (
+                state["Health"]["Status"] if state["Running"] else f"{state['Status']} {state['ExitCode']}"
+            )
+        return states
+
+    def wait_until(self, true: Callable[[], bool]) -> None:
+        by_s = time.monotonic() + PATIENCE_S
+        while not true():
+            if time.monotonic() > by_s:
+                pytest.fail(f"{self.states()}\n{self.run('docker-compose', 'logs', '--tail', '30')[-8000:]}")
+            time.sleep(1)
+
+
+class World(NamedTuple):
+    """The stack with the clip counted in it, and the same clip counted by one embedded `run`."""
+
+    stack: Stack
+    values: Mapping[str, str | None]
+    login: str
+    root_file: Path
+    exported: bytes
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ServerFailed(f"docker {' '.join(arguments)}: {done.stderr[-3000:]}{done.stdout[-3000:]}")
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    if reason := os.environ.get(NO_ENGINE):
+        pytest.skip(reason)
+    if ENGINE not in os.environ:
+        pytest.skip("needs a container engine: run `make test-compose`")
+    if shutil.which("docker-compose") is None:
+        pytest.skip("needs docker-compose (Debian: apt install docker-compose)")
+    for port in PORTS:
+        with closing(socket.socket()) as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                pytest.skip(f"port {port} is taken here, and Traefik needs it")
+    folder = tmp_path_factory.mktemp("checkout")
+    check_out(folder)
+    clip = ensure_demo_clip(REPOSITORY / "demo-data")
+    exported = count_embedded(clip, tmp_path_factory.mktemp("embedded"))
+    stack = Stack(folder)
+    have_images(stack, tmp_path_factory.mktemp("images"))
+    values = set_up(stack, clip)
+    try:
+        stack.run("docker-compose", "--profile", "produce", "build")
+        seed_models(stack)
+        stack.run("docker-compose", "up", "-d", "--build")
+        stack.wait_until(lambda: all(is_well(*state) for state in stack.states().items()))
+        acme = stack.folder / "traefik/acme/acme.json"
+        stack.wait_until(lambda: len(certified(acme, DOMAIN)) == len(HOSTS))
+        root_file = folder / "root.pem"
+        root_file.write_text(stack.run("docker-compose", "exec", "-T", "pebble", "python", "-c", ROOT))
+        _, password = (stack.folder / "first-password").read_text().split()
+        stack.run("docker-compose", "run", "--rm", "producer", "/footage/my.mp4", *FILMED)
+        world = World(stack, values, f"admin:{password}", root_file, exported)
+        stack.wait_until(lambda: ask(world, export_path(), world.login).data == exported)
+        yield world
+    finally:
+        stack.run("docker-compose", "down", "--volumes", "--remove-orphans", "--timeout", "20")
+
+
+def check_out(folder: Path) -> None:
+    """What git knows of this checkout, as a clone of it has it."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True)
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, folder / name)
+
+
+def count_embedded(clip: Path, folder: Path) -> bytes:
+    """What `frametally export` says once the clip is counted by the embedded parts alone."""
+
+    def frametally(*arguments: str) -> bytes:
+        command = [sys.executable, "-m", "frametally", *arguments]
+        done = subprocess.run(
+            command, cwd=folder, env=os.environ | SETTINGS, check=True, stdout=subprocess.PIPE
+        )
+        return done.stdout
+
+    frametally("run", str(clip), *FILMED, "--no-serve")
+    options = [word for part in EXPORT for word in (f"--{part.partition('=')[0]}", part.partition("=")[2])]
+    return frametally("export", *options)
+
+
+def have_images(stack: Stack, folder: Path) -> None:
+    """Nothing to do where the images of others can be pulled; else stand-ins, by their tags."""
+    [base] = [
+        line.split()[1]
+        for line in (stack.folder / "Dockerfile").read_text().splitlines()
+        if line.endswith(" AS base")
+    ]
+    try:
+        docker("pull", base)
+    except ServerFailed as error:
+        print(f"stand-ins take the place of the images of others, which cannot be pulled here: {error}")
+        for name in ("Dockerfile", "docker-compose.yml"):
+            text = (stack.folder / name).read_text(encoding="utf-8")
+            (stack.folder / name).write_text(re.sub(r"@sha256:[0-9a-f]{64}", "", text), encoding="utf-8")
+        stand_ins.build(docker, folder)
+    stand_ins.build_pebble(docker, folder / "pebble")
+
+
+def set_up(stack: Stack, clip: Path) -> Mapping[str, str | None]:
+    """As the README says; then the test's own settings and the ACME server. What `.env` says."""
+    given = ["--domain", DOMAIN, "--email", f"ops@{DOMAIN}", "--bundled-store", "--folder", str(stack.folder)]
+    stack.run(sys.executable, "-m", "frametally", "cloud-setup", *given)
+    chosen = SETTINGS | OFTEN
+    lines = (stack.folder / ".env").read_text(encoding="utf-8").splitlines()
+    lines = [line for line in lines if line.partition("=")[0] not in chosen]
+    lines += [f"{name}={value}" for name, value in chosen.items()]
+    (stack.folder / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (stack.folder / "footage").mkdir(mode=0o755)
+    shutil.copy(clip, stack.folder / "footage" / "my.mp4")
+    (stack.folder / "docker-compose.override.yml").write_text(
+        yaml.safe_dump({"services": override(stack.folder / "pebble")}), encoding="utf-8"
+    )
+    return dotenv_values(stack.folder / ".env")
+
+
+def override(folder: Path) -> dict[str, object]:
+    """What the tests add: an ACME server that finds Traefik by its names; builds with a way out."""
+    folder.mkdir()
+    authority = trustme.CA()
+    leaf = authority.issue_cert("pebble")
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    leaf.private_key_pem.write_to_path(str(folder / "server.key"))
+    (folder / "server.pem").write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
+    settings = {
+        "listenAddress": "0.0.0.0:14000",
+        "managementListenAddress": "0.0.0.0:15000",
+        "certificate": "/pebble/server.pem",
+        "privateKey": "/pebble/server.key",
+        "httpPort": 8080,
+        "tlsPort": 8443,  # where Traefik's container listens
+        "ocspResponderURL": "",
+        "externalAccountBindingRequired": False,
+    }
+    (folder / "pebble.json").write_text(json.dumps({"pebble": settings}), encoding="utf-8")
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o755)
+    services: dict[str, object] = {
+        "pebble": {
+            "image": stand_ins.PEBBLE,
+            "command": ["-config", "/pebble/pebble.json"],
+            "environment": {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"},
+            "networks": ["outside"],
+            "volumes": ["./pebble:/pebble:ro"],
+            "healthcheck": {
+                "test": ["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/14000"],
+                "interval": "5s",
+            },
+        },
+        "traefik": {
+            "environment": {
+                "TRAEFIK_CERTIFICATESRESOLVERS_LETSENCRYPT_ACME_CASERVER": "https://pebble:14000/dir",
+                "LEGO_CA_CERTIFICATES": "/pebble/ca.pem",
+            },
+            "volumes": ["./pebble:/pebble:ro"],
+            "networks": {"outside": {"aliases": HOSTS}, "front": {}},
+            "depends_on": {"pebble": {"condition": "service_healthy"}},
+        },
+    }
+    if os.environ[ENGINE] == OWN:
+        whole = compose_file(dict.fromkeys(required_variables(), "unused"))["services"]
+        services |= {name: {"build": {"network": "host"}} for name, one in whole.items() if "build" in one}
+        # An engine gives no more files than it may open itself.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for name, one in whole.items():
+            if "nofile" in one.get("ulimits", {}) and most < one["ulimits"]["nofile"]:
+                services[name] = {"ulimits": {"nofile": most}}
+    return services
+
+
+def seed_models(stack: Stack) -> None:
+    """What the consumer would download."""
+    models = load_settings("consumer").models_dir.expanduser()
+    command = ("docker-compose", "run", "--rm", "--no-deps", "--volume", f"{models}:/from:ro")
+    stack.run(*command, "consumer", "sh", "-c", "cp /from/* /models/")
+
+
+def is_well(service: str, state: str) -> bool:
+    if service in ONCE:
+        assert state in ("exited 0", "starting", "healthy", "unhealthy"), f"{service}: {state}"
+        return state == "exited 0"
+    return state == "healthy"
+
+
+def export_path() -> str:
+    return "/api/export?" + "&".join(EXPORT)
+
+
+def ask(world: World, path: str, login: str = "", *, host: str = HOSTS[0]) -> urllib3.BaseHTTPResponse:
+    headers = {"Host": host}
+    if login:
+        headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
+    with urllib3.HTTPSConnectionPool(
+        "127.0.0.1",
+        443,
+        ca_certs=str(world.root_file),
+        assert_hostname=host,
+        server_hostname=host,
+        retries=False,
+    ) as pool:
+        return pool.request("GET", path, headers=headers, redirect=False)
+
+
+def test_every_service_is_well_and_what_ends_has_ended_well(world: World) -> None:
+    states = world.stack.states()
+    assert {"kafka-rights", "setup", "consumer", "nodemanager", "dashboard", "store", "traefik"} <= set(
+        states
+    )
+    assert {name for name, state in states.items() if state != "healthy"} == set(ONCE)
+    assert {states[name] for name in ONCE} == {"exited 0"}
+
+
+def test_the_chart_behind_traefik_has_the_counts_of_the_embedded_run(world: World) -> None:
+    assert len(world.exported.splitlines()) > 10
+    answer = ask(world, export_path(), world.login)
+    assert answer.status == 200
+    assert answer.data == world.exported
+
+
+def test_without_the_password_nothing_is_shown(world: World) -> None:
+    for host in HOSTS[:3]:
+        assert ask(world, "/", host=host).status == 401
+        assert ask(world, "/", "admin:not-this-one-9", host=host).status == 401
+
+
+def test_the_books_are_in_order(world: World) -> None:
+    said = world.stack.run("docker-compose", "exec", "-T", "indexer", "frametally", "status")
+    assert "settled" in said
+
+
+def test_no_container_runs_as_root_or_with_a_capability(world: World) -> None:
+    for container in world.stack.run("docker-compose", "ps", "--quiet").split():
+        [seen] = json.loads(docker("inspect", container))
+        service = seen["Config"]["Labels"]["com.docker.compose.service"]
+        if service == "pebble" or not seen["State"]["Running"]:
+            continue
+        status = docker("exec", container, "cat", "/proc/1/status") if service != "traefik" else ""
+        for line in status.splitlines():
+            name, _, value = line.partition(":")
+            if name == "Uid":
+                assert "0" not in value.split(), service
+            if name in ("CapPrm", "CapEff", "CapBnd"):
+                assert int(value, 16) == 0, service
+            if name == "NoNewPrivs":
+                assert value.strip() == "1", service
+
+
+def test_no_secret_is_in_a_log(world: World) -> None:
+    logs = world.stack.run("docker-compose", "logs", "--no-color")
+    secret = {name: value for name, value in world.values.items() if re.search("PASSWORD|SECRET", name)}
+    assert [name for name, value in secret.items() if value and value in logs] == []
