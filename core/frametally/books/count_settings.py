@@ -10,7 +10,7 @@ import msgspec
 from frametally.ports.count_index import CountIndex
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.overlaps import OverlapWinner
-from frametally.rules.times import DAY_MS, is_day_in_range
+from frametally.rules.times import is_day_in_range
 
 
 class CountedWith(NamedTuple):
@@ -42,30 +42,28 @@ class SettingsByDay:
 
     def __init__(self, index: CountIndex, model: str, base_interval_s: int) -> None:
         """Read it from the index."""
-        self._days = {
-            day.day_ms: CountedWith(day.params, msgspec.json.decode(day.settings) if day.settings else None)
-            for day in index.counted_days(model)
-            if day.base_interval_s == base_interval_s
-        }
+        self._days = [day for day in index.counted_days(model) if day.base_interval_s == base_interval_s]
 
     def between(self, from_ms: int | None, to_ms: int | None) -> list[CountedWith]:
         """Return the settings of the UTC days that `[from_ms, to_ms)` touches, each once, by day."""
-        found: list[CountedWith] = []
-        for day_ms, counted in sorted(self._days.items()):
-            if is_day_in_range(day_ms, from_ms, to_ms) and counted not in found:
-                found.append(counted)
-        return found
+        found = sorted(day for day in self._days if is_day_in_range(day.day_ms, from_ms, to_ms))
+        return [_read(*settings) for settings in dict.fromkeys((day.params, day.settings) for day in found)]
 
     def counted_boxes_at(self, time_ms: int, otherwise: CountedBoxes) -> CountedBoxes:
         """Return which boxes were counted on the UTC day of a time; `otherwise` where it is not recorded."""
-        counted = self._days.get(time_ms // DAY_MS * DAY_MS)
-        return (counted.counted_boxes() if counted else None) or otherwise
+        found = [counted.counted_boxes() for counted in self.between(time_ms, time_ms + 1)]
+        return next(filter(None, found), otherwise)
 
     def overlaps_at(self, time_ms: int, otherwise: OverlapWinner) -> OverlapWinner:
         """Return which of overlapping media counted on that day; `otherwise` where it is not recorded."""
-        counted = self._days.get(time_ms // DAY_MS * DAY_MS)
-        recorded: OverlapWinner | None = ((counted and counted.settings) or {}).get("overlaps")
-        return recorded or otherwise
+        for counted in self.between(time_ms, time_ms + 1):
+            recorded: OverlapWinner | None = (counted.settings or {}).get("overlaps")
+            return recorded or otherwise
+        return otherwise
+
+
+def _read(params: str, settings: str) -> CountedWith:
+    return CountedWith(params, msgspec.json.decode(settings) if settings else None)
 
 
 def counted_with(params: str, settings: Mapping[str, Any]) -> CountedWith:

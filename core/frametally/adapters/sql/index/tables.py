@@ -86,10 +86,11 @@ def is_intact(table: Table, row: Row[Any] | None) -> bool:
 
 def checksum(table: Table, row: Mapping[str, Any] | RowMapping) -> int:
     """Return the crc32 of a row: of all its other columns, so of what it says and of what it says it of."""
-    crc32 = 0
-    for column in table.columns:
-        if column.name != "crc32":
-            value = row[column.name]
-            crc32 = zlib.crc32(str(value).encode() if isinstance(value, str | int) else value, crc32)
-            crc32 = zlib.crc32(b"\0", crc32)
-    return crc32
+    *key, body = [row[name] for name in _NAMES[table]]
+    crc32 = zlib.crc32("".join([f"{value}\0" for value in key]).encode())
+    return zlib.crc32(b"\0", zlib.crc32(body.encode() if isinstance(body, str) else body, crc32))
+
+
+_NAMES = {
+    table: [column.name for column in table.columns if column.name != "crc32"] for table in (runs, *DOCUMENTS)
+}
