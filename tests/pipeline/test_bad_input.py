@@ -144,7 +144,7 @@ def test_a_malformed_message_becomes_a_dead_letter(
     assert "1 messages on the log could not be read at all" in run("status").out
 
 
-def test_a_corrupt_metadata_line_is_named_and_the_others_are_counted(
+def test_a_segment_with_a_corrupt_line_is_named_and_none_of_it_is_counted(
     run: Callable[..., Finished], footage: Path, tmp_path: Path
 ) -> None:
     write_picture(footage / "Noon_20260501_120001.jpg")
@@ -160,8 +160,8 @@ def test_a_corrupt_metadata_line_is_named_and_the_others_are_counted(
     finished = run("aggregate")
     assert finished.code == 1
     [told] = [line for line in finished.err.splitlines() if segment.name in line]
-    assert "line 3" in told
-    assert "1 frames" in finished.out
+    assert "none of it is counted" in told
+    assert "0 days counted" in finished.out
     assert run("status").code == 3
 
 
