@@ -9,7 +9,7 @@ from functools import cache
 
 from frametally.books.runs import DayKey
 from frametally.errors import Poison, Retryable
-from frametally.media.manifests import forgotten_by
+from frametally.media.manifests import ManifestReader, forgotten_by
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped
@@ -116,6 +116,7 @@ class _Aggregation:
         self._published: dict[DayKey, Run] = {}
         self._up_to_date: set[DayKey] = set()
         self._notes = SegmentNotes(settings.data_dir, store.url)
+        self._manifests = ManifestReader(store, settings.data_dir)
         self._segments_read: dict[str, int] = {}
         self._unusable: set[str] = set()
         self._skipped: dict[str, Skipped] = {}
@@ -130,6 +131,7 @@ class _Aggregation:
             store=self._store,
             params=self._params,
             notes=self._notes,
+            manifests=self._manifests,
             unusable=self._unusable,
             progress=self._progress,
             selection=self._selection,

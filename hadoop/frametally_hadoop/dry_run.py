@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.settings.loading import Settings
@@ -60,6 +61,7 @@ def dry_run(
         store=store,
         params=settings_params(settings),
         notes=SegmentNotes(settings.data_dir, store.url),
+        manifests=ManifestReader(store, settings.data_dir),
         unusable=(),
         progress=progress,
         selection=selection,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +14,16 @@ import pytest
 from frametally import keys
 from frametally.books.quality_reports import read_quality
 from frametally.media.forgetting import put_tombstone
+from frametally.media.manifests import ManifestReader
+from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, MediaManifest, encode
 from frametally.rules.overlaps import joined_runs
 from frametally_hadoop.driver import settings_params
+from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.planning.plan import make_plan
 from frametally_hadoop.planning.segment_notes import SegmentNotes
+from frametally_hadoop.planning.selection import DaySelection
 from frametally_hadoop.publication.quality_checks import NO_MEDIA_OVERLAP
 
 if TYPE_CHECKING:
@@ -124,6 +131,7 @@ def test_who_counts_is_a_setting_and_a_change_of_it_counts_anew(
         store=footage.store,
         params=settings_params(footage.settings.model_copy(update={"count_overlaps": wins})),
         notes=SegmentNotes(footage.settings.data_dir, footage.store.url),
+        manifests=ManifestReader(footage.store),
         unusable=(),
         progress=NoProgress(),
     )
@@ -161,3 +169,109 @@ def test_the_quality_report_names_both_media_and_the_times_until_one_is_forgotte
     report = read_quality(footage.store, run)
     assert report is not None
     assert not report.failed
+
+
+class MediaReads:
+    """The keys of manifests that were read from a store."""
+
+    def __init__(self, footage: Footage, watched: Callable[..., ObjectStore]) -> None:
+        self.keys: list[str] = []
+        self.store = watched(footage.store, self._watch)
+
+    def _watch(self, call: str, key: str) -> None:
+        if call == "before get" and key.startswith(f"{keys.MEDIA}/"):
+            self.keys.append(key)
+
+
+class WithoutVersions:
+    """A store that lists no versions and no dates."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def list(self, *arguments: str, **options: str) -> Iterator[ObjectInfo]:
+        for info in self._store.list(*arguments, **options):
+            yield ObjectInfo(info.key, info.size_bytes)
+
+
+def manifest_notes(footage: Footage) -> Path:
+    [path] = footage.settings.data_dir.glob("manifests-*.jsonl")
+    return path
+
+
+def test_an_aggregation_of_an_unchanged_store_reads_no_manifest(
+    file_footage: Footage, watched: Callable[..., ObjectStore]
+) -> None:
+    recorder_files(file_footage)
+    reads = MediaReads(file_footage, watched)
+    assert len(file_footage.aggregate(store=reads.store).runs) == 1
+    assert reads.keys == [keys.media_key(EARLY), keys.media_key(LATE)]
+    assert file_footage.aggregate(store=reads.store).runs == []
+    dry_run(settings=file_footage.settings, store=reads.store, progress=NoProgress())
+    assert len(reads.keys) == 2
+
+
+def test_a_manifest_that_is_new_or_changed_or_gone_since_the_last_aggregation_is_seen(
+    file_footage: Footage, watched: Callable[..., ObjectStore]
+) -> None:
+    footage = file_footage
+    late = recorder_files(footage)
+    footage.store.delete(keys.media_key(LATE))
+    counted = [footage.aggregate().frames]
+    footage.store.put(late.key, encode(late))
+    reads = MediaReads(footage, watched)
+    counted.append(footage.aggregate(store=reads.store).frames)
+    span = (NOON_MS + 19_000, late.runs[0][1])  # 5 frames of it no longer overlap
+    footage.store.put(late.key, encode(msgspec.structs.replace(late, runs=[span])))
+    counted.append(footage.aggregate(store=reads.store).frames)
+    footage.store.delete(keys.media_key(EARLY))
+    counted.append(footage.aggregate(store=reads.store).frames)
+    assert (counted, reads.keys) == ([209, 198, 203, 209], [late.key, late.key])
+
+
+def test_a_manifest_of_a_store_without_versions_is_read_each_time(
+    file_footage: Footage, watched: Callable[..., ObjectStore]
+) -> None:
+    recorder_files(file_footage)
+    reads = MediaReads(file_footage, watched)
+    for _ in range(2):
+        file_footage.aggregate(store=WithoutVersions(reads.store))  # type: ignore[arg-type]
+    assert len(reads.keys) == 4
+
+
+def flip(path: Path) -> None:
+    """Let the medium that begins first begin 4 s later: one bit of one digit, and it can still be decoded."""
+    early, late = f"[{NOON_MS}".encode(), f"[{NOON_MS + 4_000}".encode()
+    data = path.read_bytes()
+    assert early in data
+    path.write_bytes(data.replace(early, late))
+
+
+def of_an_earlier_layout(path: Path) -> None:
+    """Leave the runs out, as a program would note a manifest that did not know them yet."""
+    lines = re.sub(rb',"runs":\[\[.*?\]\]', b"", path.read_bytes().partition(b"\n")[2])
+    assert b"runs" not in lines
+    path.write_bytes(b"%08x\n%s" % (zlib.crc32(lines), lines))
+
+
+def no_file(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, flip, of_an_earlier_layout, no_file])
+def test_notes_of_manifests_that_are_lost_or_damaged_are_never_believed(
+    file_footage: Footage, watched: Callable[..., ObjectStore], harm: Callable[[Path], None]
+) -> None:
+    recorder_files(file_footage)
+    assert file_footage.aggregate().frames == 198
+    harm(manifest_notes(file_footage))
+    reads = MediaReads(file_footage, watched)
+    report = file_footage.aggregate(store=reads.store, selection=DaySelection(recount=True))
+    assert (report.frames, report.skipped, len(reads.keys)) == (198, [], 2)
+    again = MediaReads(file_footage, watched)
+    file_footage.aggregate(store=again.store)
+    assert len(again.keys) == (2 if harm is no_file else 0)

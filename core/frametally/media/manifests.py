@@ -7,12 +7,14 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import get_args
 
 import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
+from frametally.media.object_notes import ObjectNote, ObjectNotes
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Skipped
 from frametally.records import MediaManifest, SealedRecordT, TimeSource, decode_at
@@ -40,38 +42,50 @@ def by_source(manifests: Iterable[MediaManifest]) -> dict[str, list[MediaManifes
     return dict(found)
 
 
+class _ManifestNote(ObjectNote, frozen=True, array_like=True):
+    manifest: MediaManifest
+
+
 class ManifestReader:
     """Reads a store's manifests again and again, without what can be long: what has not changed once."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        """Read nothing yet."""
+    def __init__(self, store: ObjectStore, data_dir: Path | None = None) -> None:
+        """Read no manifest yet; with `data_dir` they are noted there, for later processes on this machine."""
         self._store = store
-        self._known: dict[ObjectInfo, MediaManifest] = {}
+        self._notes = ObjectNotes(_ManifestNote, "manifests", data_dir, store.url)
+        self._last: list[MediaManifest] = []
         self._read_at_s = float("-inf")
 
     def read(self) -> tuple[list[MediaManifest], list[Skipped]]:
         """Return the manifests that can be read, sorted as `list_manifests`, and those that cannot."""
-        now: dict[ObjectInfo, MediaManifest] = {}
+        found: list[MediaManifest] = []
         skipped = []
-        for info in list_records(self._store, keys.MEDIA):
+        listed = list(list_records(self._store, keys.MEDIA))
+        for info in listed:
             try:
-                now[info] = self._known.get(info) or self._read_one(info)
+                found.append(self._read_one(info))
             except ObjectMissing:
                 continue  # removed since it was listed
             except Poison as error:
                 what = "what it overlaps with may count twice until it is restored"
                 skipped.append(Skipped(info.key, f"{error}; {what}"))
-        self._known, self._read_at_s = now, time.monotonic()
-        return _sorted(self._known.values()), skipped
+        self._notes.save(listed)
+        self._last, self._read_at_s = _sorted(found), time.monotonic()
+        return self._last, skipped
 
     def recent(self) -> list[MediaManifest]:
         """Return the manifests that can be read, as they were some seconds ago at most."""
         if time.monotonic() - self._read_at_s < _RECENT_S:
-            return _sorted(self._known.values())
+            return self._last
         return self.read()[0]
 
     def _read_one(self, info: ObjectInfo) -> MediaManifest:
-        return without_names(decode_at(info.key, self._store.get(info.key), MediaManifest))
+        note = self._notes.find(info) if info.version else None  # without one it may be another by now
+        if note is None:
+            read = decode_at(info.key, self._store.get(info.key), MediaManifest)
+            note = _ManifestNote(info, without_names(read))
+            self._notes.add(note)
+        return note.manifest
 
 
 def without_names(manifest: MediaManifest) -> MediaManifest:

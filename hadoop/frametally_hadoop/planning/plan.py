@@ -153,6 +153,7 @@ def make_plan(
     store: ObjectStore,
     params: CountParams,
     notes: SegmentNotes,
+    manifests: ManifestReader,
     unusable: Collection[str],
     progress: Progress,
     selection: DaySelection = ALL_DAYS,
@@ -167,8 +168,8 @@ def make_plan(
     tombstones = list_tombstones(store)
     headers = _read_headers(store, notes, unusable, progress)
     # The manifests last: they then speak of all frames that stand in the segments.
-    manifests, unreadable = ManifestReader(store).read()
-    overlaps = overlaps_of(manifests, tombstones, params.overlaps)
+    media, unreadable = manifests.read()
+    overlaps = overlaps_of(media, tombstones, params.overlaps)
     touching = _Touching(tombstones, overlaps, 0 if params.tracking is None else MARGIN_MS)
     days = _group_by_day(headers.usable, params)
     stale: list[DayPlan] = []
@@ -182,13 +183,13 @@ def make_plan(
         stale=stale,
         up_to_date=up_to_date,
         tombstones=tombstones,
-        manifests=None if unreadable else manifests,
+        manifests=None if unreadable else media,
         days_of_segment=_days_of_segment(stale),
         skipped=[Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
         + headers.unreadable
         + unreadable,
-        size_of={note.key: note.size_bytes for note in headers.usable},
-        with_dead_letters=[note.key for note in headers.usable if note.dead_letters],
+        size_of={note.info.key: note.info.size_bytes for note in headers.usable},
+        with_dead_letters=[note.info.key for note in headers.usable if note.dead_letters],
         chain_breaks=breaks_by_model(headers.usable),
     )
 
@@ -241,7 +242,7 @@ def _group_by_day(notes: Iterable[SegmentNote], params: CountParams) -> dict[Day
             segments[day_key].append(note)
             if day in note.days:
                 with_frames.add(day_key)
-    return {day: sorted(segments[day], key=lambda note: note.key) for day in sorted(with_frames)}
+    return {day: sorted(segments[day], key=lambda note: note.info.key) for day in sorted(with_frames)}
 
 
 def _plan_day(
@@ -258,11 +259,11 @@ def _plan_day(
         key=day,
         params=params,
         sequence=current.sequence + 1 if current else 1,
-        segments=[note.key for note in notes],
+        segments=[note.info.key for note in notes],
         current=current.run if current else None,
         tombstones=touching.tombstones(day.day, sources),
         overlaps=touching.overlaps(day.day, sources),
-        versions=tuple(note.version for note in notes),
+        versions=tuple(note.info.version for note in notes),
         is_whole=(day.model, _day_number(day.day)) not in lacking and (day.model, None) not in lacking,
         own=_own_footage(day.day, notes, touching),
     )
@@ -272,7 +273,7 @@ def _own_footage(day: str, notes: Sequence[SegmentNote], touching: _Touching) ->
     own = [note for note in notes if _day_number(day) in note.days]
     sources = {source for note in own for source in note.sources}
     return DayFootage(
-        tuple(note.key for note in own),
+        tuple(note.info.key for note in own),
         touching.tombstones(day, sources, margin_ms=0),
         touching.overlaps(day, sources, margin_ms=0),
     )

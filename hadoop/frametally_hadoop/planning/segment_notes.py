@@ -1,18 +1,12 @@
-"""Notes what planning needs of each segment beside the data of this machine, so that it is read once.
+"""What planning needs of each segment, noted so that its header is read once.
 
-`<data_dir>/segments-<8 hex of the store's address>.jsonl` has a line per segment. New is what is listed and
-not noted: an aggregation with nothing new reads no segment at all. A note belongs to an object of that size
-and version (ETag), so one that was put again is read again. The file is no part of any result: without it, or
-with half of it, every missing header is read once more.
+New is what is listed and not noted: an aggregation with nothing new reads no segment at all.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -20,22 +14,20 @@ import msgspec
 from frametally import keys
 from frametally.books.offsets import chain_breaks
 from frametally.errors import Poison
-from frametally.files.replacing import replace_file
+from frametally.media.object_notes import ObjectNote, ObjectNotes
 from frametally.ports.ledger import ChainLink
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.records import NOT_JSON
-from frametally.rules.seals import check_crc32
 from frametally.rules.times import DAY_MS
 from frametally.segment_records import SegmentHeader, SegmentSource
 from frametally.segments.contents import check_belongs, read_header, read_source
 from frametally_hadoop.job.tracks.params import MARGIN_MS
 
 
-class SegmentNote(msgspec.Struct, frozen=True, array_like=True):
+class SegmentNote(ObjectNote, frozen=True, array_like=True):
     """What planning needs of one segment.
 
     Attributes:
-        version: Its version, as the store lists it.
         sources: Slugs of the sources with frames in it.
         days: UTC days on which it has frames, as whole days since 1970, sorted.
         near_days: Days of which it has frames, or within `MARGIN_MS` of which, sorted.
@@ -43,9 +35,6 @@ class SegmentNote(msgspec.Struct, frozen=True, array_like=True):
         next_offset: Where the next segment of its partition begins.
     """
 
-    key: str
-    size_bytes: int
-    version: str
     model: str
     sources: tuple[str, ...]
     days: tuple[int, ...]
@@ -54,46 +43,19 @@ class SegmentNote(msgspec.Struct, frozen=True, array_like=True):
     next_offset: int
 
 
-class SegmentNotes:
-    """The notes of one store, on one machine."""
+class SegmentNotes(ObjectNotes[SegmentNote]):
+    """The notes of one store's segments, on one machine."""
 
     def __init__(self, data_dir: Path, store_url: str) -> None:
-        """Read them; a file that is missing or damaged holds none."""
-        name = hashlib.sha256(store_url.encode()).hexdigest()[:8]
-        # A store in memory is gone with its process: nothing that is noted of it would be of another.
-        self._path = None if store_url.startswith("memory:") else data_dir / f"segments-{name}.jsonl"
-        self._saved: list[SegmentNote] = []
-        with contextlib.suppress(OSError, ValueError, Poison, *NOT_JSON):
-            self._saved = _read(self._path) if self._path else []
-        self._notes = {note.key: note for note in self._saved}
-
-    def find(self, info: ObjectInfo) -> SegmentNote | None:
-        """Return the note of an object as it is listed, None if it has none."""
-        note = self._notes.get(info.key)
-        return note if note and (note.size_bytes, note.version) == (info.size_bytes, info.version) else None
+        """Read them, as `ObjectNotes` does."""
+        super().__init__(SegmentNote, "segments", data_dir, store_url)
 
     def days_of(self, key: str) -> set[tuple[str, int | None]]:
         """Return models and days of a segment, whatever became of it; None as day: any, it was never read."""
-        if (note := self._notes.get(key)) is not None:
+        if (note := self.find_any(key)) is not None:
             return {(note.model, day) for day in note.near_days}
         segment = keys.parse_segment_key(key)
         return {(segment.model, None)} if segment else set()
-
-    def add(self, note: SegmentNote) -> None:
-        """Take one more, to be kept by `save`."""
-        self._notes[note.key] = note
-
-    def save(self, listed: Iterable[ObjectInfo]) -> None:
-        """Write the notes of what is listed, if the file has others.
-
-        That it could not be written is not worth an error: then the headers are read again.
-        """
-        notes = [note for info in listed if (note := self.find(info)) is not None]
-        if self._path is None or notes == self._saved:
-            return
-        with contextlib.suppress(OSError):
-            replace_file(self._path, _encode(notes))
-            self._saved = notes
 
 
 def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
@@ -111,9 +73,7 @@ def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
     for day in near:
         _check_day(day)
     return SegmentNote(
-        key=info.key,
-        size_bytes=info.size_bytes,
-        version=info.version,
+        info=info,
         model=header.model,
         sources=tuple(sorted({part.source for part in header.sources})),
         days=tuple(sorted({time_ms // DAY_MS for time_ms in times})),
@@ -127,9 +87,9 @@ def breaks_by_model(notes: Iterable[SegmentNote]) -> dict[str, list[str]]:
     """Return, by model, the gaps and overlaps between its segments, one line each."""
     chains: defaultdict[str, list[ChainLink]] = defaultdict(list)
     for note in notes:
-        if (place := keys.parse_segment_key(note.key)) is not None:
+        if (place := keys.parse_segment_key(note.info.key)) is not None:
             link = ChainLink(
-                key=note.key,
+                key=note.info.key,
                 log_id=place.log_id,
                 topic=place.topic,
                 partition=place.partition,
@@ -145,22 +105,6 @@ def breaks_by_model(notes: Iterable[SegmentNote]) -> dict[str, list[str]]:
 
 class _Time(msgspec.Struct):
     captured_at_ms: int
-
-
-_decoder = msgspec.json.Decoder(SegmentNote)
-_encoder = msgspec.json.Encoder()
-
-
-def _read(path: Path) -> list[SegmentNote]:
-    """Read the notes; the first line is their checksum, as one bit could move a segment to another day."""
-    crc32, _, lines = path.read_bytes().partition(b"\n")
-    check_crc32(zlib.crc32(lines), int(crc32, 16))
-    return _decoder.decode_lines(lines)
-
-
-def _encode(notes: Sequence[SegmentNote]) -> bytes:
-    lines = _encoder.encode_lines(notes)
-    return b"%08x\n%s" % (zlib.crc32(lines), lines)
 
 
 def _times_of(store: ObjectStore, key: str, header: SegmentHeader, body_start: int) -> set[int]:
