@@ -285,6 +285,7 @@ def widen_ledger(path: Path, *, days: int) -> int:
                             "first_byte": 0,
                             "next_byte": 1,
                             "span_ms": 1,
+                            "crc32": None,
                         }
                         yield tuple(row[column] for column in columns)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from frametally.ports.count_index import Bucket, CountIndex, CountQuery, CoverageBucket
-from frametally.ports.merging import merge_bars, merge_coverage, slowest_or_unknown, sum_all_or_unknown
+from frametally.ports.merging import merge_bars, merge_coverage, sum_all_or_unknown
 from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
@@ -68,7 +68,7 @@ def read_chart(
                 source=one.source,
                 frames=one.frames,
                 slowest_fps=one.slowest_fps,
-                objects_missing=_nothing_seen(one),
+                objects_missing=_nothing_seen(one) if one.objects is None else None,
                 covered_s=seconds(one.covered_ms),
             )
             for one in coverage
@@ -78,9 +78,10 @@ def read_chart(
 
 def summarise(chart: Chart, query: ChartQuery) -> tuple[list[str], list[answers.Total]]:
     """Return the labels in their order, and what each adds up to (by source, where sources are apart)."""
-    everything: dict[str | None, _Filmed] = defaultdict(_Filmed)
+    of_source: dict[str | None, list[answers.FramesAnalysed]] = defaultdict(list)
     for one in chart.coverage:
-        everything[one.source] = everything[one.source].plus(one)
+        of_source[one.source].append(one)
+    everything = defaultdict(_Filmed, {source: _filmed(parts) for source, parts in of_source.items()})
     of_place: dict[tuple[str, str | None], list[answers.CountBucket]] = defaultdict(list)
     for bucket in chart.buckets:
         of_place[bucket.label, bucket.source].append(bucket)
@@ -118,12 +119,14 @@ class _Filmed(NamedTuple):
     is_measured: bool = True
     slowest_fps: float | None = math.inf
 
-    def plus(self, one: answers.FramesAnalysed) -> _Filmed:
-        return _Filmed(
-            self.frames + one.frames,
-            self.is_measured and one.objects_missing is None,
-            slowest_or_unknown(self.slowest_fps, one.slowest_fps),
-        )
+
+def _filmed(parts: Sequence[answers.FramesAnalysed]) -> _Filmed:
+    rates = [one.slowest_fps for one in parts]
+    return _Filmed(
+        sum([one.frames for one in parts]),
+        not any(one.objects_missing for one in parts),
+        None if None in rates else min([rate for rate in rates if rate is not None]),
+    )
 
 
 def _moved(parts: list[_PartT], of_start: Mapping[int, tuple[int, int]]) -> list[list[_PartT]]:
@@ -163,8 +166,8 @@ def _buckets(bars: Sequence[Bucket], coverage: Sequence[CoverageBucket]) -> list
 
 
 def _nothing_seen(covered: CoverageBucket) -> ObjectsMissing | None:
-    """Return why the objects of a label without boxes are not known; None where there are 0."""
-    return why_unknown(None if covered.objects is None else 0, 0, 0, covered.slowest_fps)
+    """Return why the objects of a label without boxes are not known, where objects could not be tracked."""
+    return why_unknown(None, 0, 0, covered.slowest_fps)
 
 
 def _total(

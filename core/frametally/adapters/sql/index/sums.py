@@ -147,7 +147,10 @@ def _ranks(names: Mapping[str, int]) -> NDArray[np.int64]:
 
 
 def _or_none(numbers: NDArray[np.int64]) -> list[int | None]:
-    return [None if number < 0 else number for number in numbers.tolist()]
+    found: list[int | None] = numbers.tolist()
+    for place in np.flatnonzero(numbers < 0).tolist():
+        found[place] = None
+    return found
 
 
 def _tuples(kind: type[Any], *columns: Any) -> list[Any]:
