@@ -258,7 +258,7 @@ def test_postgresql_would_take_the_same_table(table: Any) -> None:
 def test_evidence_is_found_by_its_key(path: Path, query: Any, opened: Callable[..., SqlIndex]) -> None:
     opened(path).close()
     engine = create_engine(f"sqlite:///{path}")
-    key = {"of_run": 7, "of_start_ms": 0, "of_source": "gate", "of_label": "car"}
+    key = {"of_run": 7, "of_start_ms": 0, "of_sources": ["gate", "yard"], "of_label": "car"}
     text = str(query.params(key).compile(engine, compile_kwargs={"literal_binds": True}))
     with engine.connect() as connection:
         plan = " / ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
