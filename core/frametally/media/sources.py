@@ -7,7 +7,8 @@ was produced under such a slug stays there and goes on there, as its manifests s
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from frametally import keys
 from frametally.files.names import as_text
@@ -15,27 +16,46 @@ from frametally.media.manifests import by_source
 from frametally.records import MediaManifest
 
 
-def source_of(manifests: Sequence[MediaManifest], given: str) -> str:
-    """Return the slug of the source `given`, named as it is written or by its slug; it may be a new one."""
-    slug = keys.slug(given)
-    held = {m.source for m in manifests if m.source == slug or keys.slug(m.source_name) == slug}
-    return slug if slug in held else min(held, default=slug)
+class KnownSources:
+    """The sources of some media."""
+
+    def __init__(self, manifests: Iterable[MediaManifest]) -> None:
+        """Look at every manifest once."""
+        self._held: defaultdict[str, set[str]] = defaultdict(set)  # by slug, those that a name may mean
+        self._names: defaultdict[str, set[str]] = defaultdict(set)
+        for manifest in manifests:
+            name = composed(manifest.source_name)
+            for slug in (manifest.source, keys.slug(name)):
+                self._held[slug].add(manifest.source)
+            self._names[manifest.source].add(name)
+
+    def source_of(self, given: str) -> str:
+        """Return the slug of the source `given`, named as it is written or by its slug; it may be new."""
+        slug = keys.slug(given)
+        held = self._held.get(slug, ())
+        return slug if slug in held else min(held, default=slug)
+
+    def names_of(self, source: str) -> list[str]:
+        """Return the ways in which the media of a source (a slug) write it: one, but for earlier versions."""
+        return sorted(self._names.get(source, ()))
 
 
-def names_of(manifests: Sequence[MediaManifest], source: str) -> list[str]:
-    """Return the ways in which the media of a source (a slug) write it: one, but for earlier versions."""
-    return sorted({composed(m.source_name) for m in manifests if m.source == source})
+def source_of(manifests: Iterable[MediaManifest], given: str) -> str:
+    """Return the slug of the source `given` among those of some media; see `KnownSources`."""
+    return KnownSources(manifests).source_of(given)
 
 
 def source_names(manifests: Sequence[MediaManifest]) -> dict[str, str]:
     """Return how every source is written, by slug; several ways with commas between them."""
-    return {source: ", ".join(names_of(of, source)) for source, of in by_source(manifests).items()}
+    known = KnownSources(manifests)
+    return {source: ", ".join(known.names_of(source)) for source in by_source(manifests)}
 
 
 def joined(others: Sequence[MediaManifest], name: str) -> tuple[str, str]:
     """Return the slug of the source `name`, and how it is written: as its media among `others` have it."""
-    source = source_of(others, name)
-    names = names_of(others, source)
+    known = KnownSources(others)
+    source = known.source_of(name)
+    names = known.names_of(source)
     return source, as_text(name) if not names or composed(name) in names else names[0]
 
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.errors import Poison
 from frametally.media.manifests import ManifestReader
-from frametally.media.sources import composed, names_of, source_of
+from frametally.media.sources import KnownSources, composed
 from frametally.process.retrying import Patience
+from frametally.records import MediaManifest
 
 
 class _Source(NamedTuple):
@@ -26,6 +27,8 @@ class SourcesOfCall:
         self._patience = patience
         self._notice = notice
         self._found: dict[str, _Source] = {}
+        self._read: list[MediaManifest] = []
+        self._known = KnownSources([])
 
     def slug_of(self, name: str) -> str:
         """Return the slug under which footage of the source `name` is stored.
@@ -49,8 +52,10 @@ class SourcesOfCall:
 
     def _find(self, name: str) -> _Source:
         manifests = self._patience.until_done("the object store", self._manifests.recent)
-        slug = source_of(manifests, name)
-        names = names_of(manifests, slug) or [name]
+        if manifests is not self._read:
+            self._read, self._known = manifests, KnownSources(manifests)
+        slug = self._known.source_of(name)
+        names = self._known.names_of(slug) or [name]
         if name in names and len(names) > 1:
             others = ", ".join(other for other in names if other != name)
             self._notice(
