@@ -103,7 +103,7 @@ class S3Store:
             except AlreadyExistsError:
                 # What answers a create whose answer was lost may be our own object. Where another has put
                 # the same bytes meanwhile, it makes no difference whose they are.
-                return in_doubt and self._read(key)[0] == data
+                return in_doubt and self.get(key) == data
             except Retryable:
                 in_doubt = True
                 raise
