@@ -69,8 +69,8 @@ class Airflow:
         assert finished.returncode == expected, (finished.stdout + finished.stderr)[-5000:]
         return finished.stdout
 
-    def film(self, day: int, *, cars: int = 3) -> tuple[str, bytes]:
-        """One segment of that day's noon, counted from 2026-01-01; its key and what it holds."""
+    def film(self, day: int, *, cars: int = 3, is_damaged: bool = False) -> tuple[str, bytes]:
+        """One segment of that day's noon, counted from 2026-01-01; its key and what it should hold."""
         at_ms = NOON_MS + day * DAY_MS + self.segments * 1000
         frames = [
             FrameDetections(
@@ -98,7 +98,7 @@ class Airflow:
             dead_letters=[],
         )
         key = keys.segment_key("tiny-1", "log-1", "frames", 0, self.segments * 100)
-        self.store.put(key, data)
+        self.store.put(key, data.replace(b'"car"', b'"cat"', 1) if is_damaged else data)
         self.segments += 1
         return key, data
 
@@ -333,14 +333,15 @@ def test_footage_whose_count_failed_is_counted_once_it_can_be(working: Airflow) 
     assert working.counted()["2026-01-02"] == 3
 
 
-def test_a_day_with_a_corrupt_line_is_counted_without_it_and_whole_once_the_segment_is_restored(
+def test_a_day_with_a_damaged_segment_is_counted_without_it_and_whole_once_it_is_restored(
     working: Airflow,
 ) -> None:
-    key, whole = working.film(2)
-    working.store.put(key, whole[: whole[:-1].rindex(b"\n")] + b"\n{}\n")
-    until(lambda: working.counted().get("2026-01-03") == 2)
+    working.film(2)
+    key, whole = working.film(2, is_damaged=True)
+    until(lambda: said_of(working, "2026-01-03", "aggregate done"))
+    assert working.counted()["2026-01-03"] == 3
     working.store.put(key, whole)
-    until(lambda: working.counted()["2026-01-03"] == 3)
+    until(lambda: working.counted()["2026-01-03"] == 6)
 
 
 def said_of(airflow: Airflow, day: str, what: str) -> bool:
