@@ -146,3 +146,13 @@ def test_every_setting_that_names_a_program_is_known_as_such() -> None:
         name for name, field in Settings.model_fields.items() if "ommand " in (field.description or "")
     }
     assert {"hadoop_bin", "hadoop_python"} <= commands <= set(RUN_PROGRAMS)
+
+
+def test_a_current_folder_that_is_gone_stops_nobody_who_names_a_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert load_settings(data_dir=tmp_path).data_dir == tmp_path

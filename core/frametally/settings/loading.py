@@ -104,7 +104,7 @@ def component_folder(component: str) -> Path | None:
 def _from_files(component: str | None) -> dict[str, str]:
     """Return what the `.env` files say, by variable. Raises as `load_settings`."""
     found = read_env_file(Path(".env"))
-    if Path.cwd() != _checkout():
+    if found and Path.cwd() != _checkout():  # a current folder that is gone holds no `.env`
         for name in RUN_PROGRAMS:
             variable = f"{ENV_PREFIX}{name.upper()}"
             if variable in found and not os.environ.get(variable):
