@@ -13,6 +13,8 @@ test("a link reproduces the whole state", () => {
     metric: /** @type {const} */ ("peak"),
     from: Date.UTC(2024, 4, 1),
     to: Date.UTC(2024, 4, 2, 0, 0, 0, 5),
+    hours: "22:00-06:30",
+    weekdays: [1, 2, 7],
     interval: 900,
     timezone: "Asia/Kolkata",
     model: "yolo-1",
@@ -22,6 +24,7 @@ test("a link reproduces the whole state", () => {
     chart: /** @type {const} */ ("lines"),
     view: /** @type {const} */ ("table"),
     boxes: false,
+    empty: true,
   };
   assert.deepEqual(parseState(formatState(state)), state);
 });
@@ -42,6 +45,14 @@ for (const query of [
   "timezone=%2B02:00",
   "compare=everything",
   "label=",
+  "hours=8-9",
+  "hours=08:00-25:00",
+  "hours=08:00-08:00",
+  "hours=00:00-24:00",
+  "weekdays=0",
+  "weekdays=8",
+  "weekdays=Monday",
+  "weekdays=1,2,3,4,5,6,7",
 ]) {
   test(`what cannot be read is left at its default: ${query}`, () => {
     assert.deepEqual(parseState(query), DEFAULT);
@@ -53,13 +64,25 @@ test("a frame is named only where its bar is", () => {
 });
 
 test("a request names the stored interval, and bars only where the route has them", () => {
-  const state = { ...DEFAULT, labels: ["car", "bus"], from: 5, interval: 60, timezone: "UTC" };
+  const state = {
+    ...DEFAULT,
+    labels: ["car", "bus"],
+    from: 5,
+    interval: 60,
+    timezone: "UTC",
+    hours: "08:00-24:00",
+    weekdays: [6, 7],
+  };
   assert.equal(
     String(selectionQuery(state, { base: 10 })),
-    "label=car&label=bus&from=5&timezone=UTC&base=10",
+    "label=car&label=bus&from=5&hours=08%3A00-24%3A00&weekdays=6%2C7&timezone=UTC&base=10",
   );
   assert.equal(
-    String(selectionQuery(state, { bars: true })),
-    "label=car&label=bus&from=5&timezone=UTC&interval=60&metric=detections",
+    String(selectionQuery({ ...state, metric: "peak" }, { bars: true })),
+    "label=car&label=bus&from=5&hours=08%3A00-24%3A00&weekdays=6%2C7&timezone=UTC&interval=60&metric=peak",
   );
+});
+
+test("weekdays have one order in the address, and hours past midnight are read", () => {
+  assert.equal(formatState(parseState("weekdays=5,1,5&hours=23:00-01:00")), "hours=23:00-01:00&weekdays=1,5");
 });

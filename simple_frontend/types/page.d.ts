@@ -7,13 +7,18 @@ declare namespace Page {
     labels: string[];
     /** Empty: all. */
     sources: string[];
-    metric: Api.Metric;
+    /** null: what suits the footage; the answer's `metric` says which that is. */
+    metric: Api.Metric | null;
     /** Milliseconds since 1970; null: where the data begins. */
     from: number | null;
     /** Milliseconds, exclusive; null: where the data ends. */
     to: number | null;
     /** Seconds; null: the server chooses. */
     interval: number | null;
+    /** Local hours of each day, as "08:00-09:00"; past midnight where the end is earlier; null: all day. */
+    hours: string | null;
+    /** 1 = Monday; empty: all. */
+    weekdays: number[];
     /** IANA name; null: the viewer's own. */
     timezone: string | null;
     /** null: the newest. */
@@ -27,6 +32,8 @@ declare namespace Page {
     chart: "bars" | "lines";
     view: "chart" | "table";
     boxes: boolean;
+    /** Whether the proof also shows frames in which nothing was counted. */
+    empty: boolean;
   }
 
   /** An interval with footage. */

@@ -186,7 +186,7 @@ function render() {
 
 function colors() {
   const ranked = shown?.labels.map(({ label }) => label) ?? [];
-  const inChart = shown ? rankedLabels(shown.counts, METRICS[state.metric]) : [];
+  const inChart = shown ? rankedLabels(shown.counts, METRICS[shown.counts.metric]) : [];
   return colorsOf(ranked, inChart.length ? groupLabels(inChart).own : ranked);
 }
 

@@ -68,7 +68,7 @@ export class Filters {
     fillSelect(
       this.metric,
       Object.values(METRICS).map(({ id, name }) => [id, name]),
-      state.metric,
+      counts.metric,
     );
     byId("model-field").hidden = models.length < 2;
     fillSelect(

@@ -63,7 +63,7 @@ export class FramesCard {
    */
   showHead(state, { counts, models }, results) {
     const bar = barOf(state, counts);
-    const metric = METRICS[state.metric];
+    const metric = METRICS[counts.metric];
     byId("bar-tools").hidden = !bar;
     byId("frames-title").textContent = bar
       ? metric.id === "objects"
@@ -137,7 +137,7 @@ export class FramesCard {
       names,
     ]);
     const query = selectionQuery({ ...state, model, from, to }, { base });
-    const metric = METRICS[state.metric];
+    const metric = METRICS[counts.metric];
     await this.proof.show({ query, metric, version, frame: state.frame, colorOf, nameOf });
   }
 

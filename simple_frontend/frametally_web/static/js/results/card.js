@@ -47,7 +47,7 @@ export class Results {
    */
   show(state, { counts, sources, other }, colorOf) {
     byId("chart-area").classList.remove("skeleton");
-    const metric = METRICS[state.metric];
+    const metric = METRICS[counts.metric];
     const view = counts.coverage.length ? viewOf(state, counts, metric, colorOf) : null;
     if (view && other) {
       view.other = { name: other.comparison.name, values: besides(view, other.counts, other.comparison) };
@@ -65,7 +65,7 @@ export class Results {
     this.exports.show(state, counts, view);
     showFileTimes(counts, sources, view);
     showOverlaps(counts, view);
-    byId("objects-note").hidden = !(state.metric === "objects" && counts.objects_note);
+    byId("objects-note").hidden = !(counts.metric === "objects" && counts.objects_note);
     byId("objects-note").textContent = counts.objects_note ?? "";
     byId("explanation").textContent = explain(metric, counts);
   }

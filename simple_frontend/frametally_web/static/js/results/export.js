@@ -87,6 +87,7 @@ export function pinned(state, counts) {
   return {
     ...state,
     model: counts.model,
+    metric: counts.metric,
     from: counts.from_ms,
     to: counts.to_ms,
     interval: counts.interval_s,

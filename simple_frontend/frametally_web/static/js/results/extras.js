@@ -26,7 +26,7 @@ export class Extras {
     const query = selectionQuery(state);
     const wanted = JSON.stringify([
       String(query),
-      state.metric,
+      counts.metric,
       counts.totals,
       counts.frames,
       counts.interval_s,
@@ -36,7 +36,7 @@ export class Extras {
     const several = sources.length > 1 && state.sources.length !== 1 && counts.coverage.length > 0;
     byId("sources-card").hidden = !several;
     try {
-      await this.#showHeatmap(state, query, signal);
+      await this.#showHeatmap(METRICS[counts.metric], query, signal);
       if (several) await this.#showSources(state, counts, sources.length, nameOf, signal);
       this.shown = wanted;
     } catch (error) {
@@ -49,12 +49,11 @@ export class Extras {
   }
 
   /**
-   * @param {Page.State} state
+   * @param {Page.Metric} metric
    * @param {URLSearchParams} query
    * @param {AbortSignal} signal
    */
-  async #showHeatmap(state, query, signal) {
-    const metric = METRICS[state.metric];
+  async #showHeatmap(metric, query, signal) {
     showHeatmap(byId("heatmap"), await get("heatmap", query, signal), metric);
     byId("heatmap-title").textContent = `${metric.name} by hour and weekday`;
   }
@@ -68,12 +67,12 @@ export class Extras {
    */
   async #showSources(state, counts, sources, nameOf, signal) {
     const query = selectionQuery(
-      { ...state, interval: state.interval ?? coarser(counts, sources) },
+      { ...state, metric: counts.metric, interval: state.interval ?? coarser(counts, sources) },
       { bars: true },
     );
     query.set("by", "source");
     const apart = await get("counts", query, signal);
-    showSources(byId("sources"), apart, METRICS[state.metric], nameOf, (source) =>
+    showSources(byId("sources"), apart, METRICS[counts.metric], nameOf, (source) =>
       this.onChange({ sources: [source] }),
     );
   }

@@ -36,11 +36,13 @@ export function selectionQuery(state, { bars = false, base = null } = {}) {
   state.sources.forEach((source) => query.append("source", source));
   if (state.from !== null) query.set("from", String(state.from));
   if (state.to !== null) query.set("to", String(state.to));
+  if (state.hours) query.set("hours", state.hours);
+  if (state.weekdays.length) query.set("weekdays", state.weekdays.join(","));
   if (state.model) query.set("model", state.model);
   query.set("timezone", zoneOf(state));
   if (base) query.set("base", String(base));
   if (bars && state.interval) query.set("interval", String(state.interval));
-  if (bars) query.set("metric", state.metric);
+  if (bars && state.metric) query.set("metric", state.metric);
   return query;
 }
 

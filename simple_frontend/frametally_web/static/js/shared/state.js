@@ -7,9 +7,11 @@ import { isZone } from "./zones.js";
 export const DEFAULT = Object.freeze({
   labels: [],
   sources: [],
-  metric: "detections",
+  metric: null,
   from: null,
   to: null,
+  hours: null,
+  weekdays: [],
   interval: null,
   timezone: null,
   model: null,
@@ -19,6 +21,7 @@ export const DEFAULT = Object.freeze({
   chart: "bars",
   view: "chart",
   boxes: true,
+  empty: false,
 });
 
 /**
@@ -32,9 +35,11 @@ export function parseState(search) {
   return {
     labels: unique(query.getAll("label")),
     sources: unique(query.getAll("source")),
-    metric: /** @type {Api.Metric} */ (Object.hasOwn(METRICS, metric) ? metric : DEFAULT.metric),
+    metric: Object.hasOwn(METRICS, metric) ? /** @type {Api.Metric} */ (metric) : null,
     from: parseMoment(query.get("from")),
     to: parseMoment(query.get("to")),
+    hours: parseHours(query.get("hours")),
+    weekdays: parseWeekdays(query.get("weekdays")),
     interval: /^[1-9]\d{0,11}$/.test(query.get("interval") ?? "") ? Number(query.get("interval")) : null,
     timezone: isZone(query.get("timezone")) ? query.get("timezone") : null,
     model: query.get("model") || null,
@@ -46,6 +51,7 @@ export function parseState(search) {
     chart: query.get("chart") === "lines" ? "lines" : "bars",
     view: query.get("view") === "table" ? "table" : "chart",
     boxes: query.get("boxes") !== "off",
+    empty: query.get("empty") === "1",
   };
 }
 
@@ -58,19 +64,22 @@ export function formatState(state) {
   if (state.model) query.set("model", state.model);
   state.labels.forEach((label) => query.append("label", label));
   state.sources.forEach((source) => query.append("source", source));
-  if (state.metric !== DEFAULT.metric) query.set("metric", state.metric);
+  if (state.metric) query.set("metric", state.metric);
   for (const [name, ms] of Object.entries({ from: state.from, to: state.to, at: state.at })) {
     if (ms !== null) query.set(name, formatMoment(ms));
   }
   if (state.at !== null && state.frame) query.set("frame", state.frame);
+  if (state.hours) query.set("hours", state.hours);
+  if (state.weekdays.length) query.set("weekdays", state.weekdays.join(","));
   if (state.interval) query.set("interval", String(state.interval));
   if (state.timezone) query.set("timezone", state.timezone);
   if (state.compare) query.set("compare", state.compare);
   if (state.chart === "lines") query.set("chart", "lines");
   if (state.view === "table") query.set("view", "table");
   if (!state.boxes) query.set("boxes", "off");
-  // Colons and slashes are legible, and need no escape in a query.
-  return String(query).replaceAll("%3A", ":").replaceAll("%2F", "/");
+  if (state.empty) query.set("empty", "1");
+  // Colons, slashes and commas are legible, and need no escape in a query.
+  return String(query).replaceAll("%3A", ":").replaceAll("%2F", "/").replaceAll("%2C", ",");
 }
 
 /**
@@ -83,6 +92,8 @@ export function isUnfiltered(state) {
     !state.sources.length &&
     state.from === null &&
     state.to === null &&
+    !state.hours &&
+    !state.weekdays.length &&
     !state.interval &&
     !state.compare
   );
@@ -91,6 +102,24 @@ export function isUnfiltered(state) {
 /** @param {string[]} values */
 function unique(values) {
   return [...new Set(values.filter((value) => value))];
+}
+
+/**
+ * "08:00-09:00"; all day long is no choice.
+ * @param {string|null} text
+ */
+function parseHours(text) {
+  const [from, to] = text?.match(/^(([01]\d|2[0-3]):[0-5]\d)-(([01]\d|2[0-3]):[0-5]\d|24:00)$/)
+    ? text.split("-")
+    : [];
+  return from === to || (from === "00:00" && to === "24:00") ? null : text;
+}
+
+/** @param {string|null} text */
+function parseWeekdays(text) {
+  if (!/^[1-7](,[1-7])*$/.test(text ?? "")) return [];
+  const days = [...new Set((text ?? "").split(",").map(Number))].sort();
+  return days.length === 7 ? [] : days;
 }
 
 /** @param {string|null} text */
