@@ -31,7 +31,7 @@ _LINUX = {
     "os_name": "posix",
     "platform_machine": "x86_64",
 }
-_PAGE = ("luxon", "chart.js", "chartjs-adapter-luxon", "@kurkle/color")
+_PAGE = ("chart.js", "@kurkle/color")
 _HEAD = """\
 frametally
 Copyright: see LICENSE (MIT)

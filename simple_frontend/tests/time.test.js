@@ -16,28 +16,28 @@ import {
   shortSpan,
   span,
   toInput,
-  useZone,
   zoneName,
 } from "../frametally_web/static/js/shared/format.js";
 import { METRICS } from "../frametally_web/static/js/shared/metrics.js";
 import { viewOf } from "../frametally_web/static/js/shared/series.js";
 import { DEFAULT } from "../frametally_web/static/js/shared/state.js";
+import { useZone } from "../frametally_web/static/js/shared/time.js";
 import { bucket, countsWith, DAY, filmed, HOUR, MAY_1, sourceCalled } from "./counts.js";
 
 beforeEach(() => useZone("UTC"));
 
 test("a duration is in the largest unit that divides it", () => {
   assert.deepEqual([90, 300, 3600, 86_400, 1_209_600].map(duration), [
-    "90 sec",
-    "5 min",
+    "90 secs",
+    "5 mins",
     "1 hr",
     "1 day",
     "2 weeks",
   ]);
   assert.deepEqual([-5, 45_000, 12.4 * 60_000, 5 * DAY].map(roughly), [
-    "0 sec",
-    "45 sec",
-    "12 min",
+    "0 secs",
+    "45 secs",
+    "12 mins",
     "5 days",
   ]);
 });
@@ -48,8 +48,8 @@ test("what adding up fractions leaves is no difference, and little is not nothin
 });
 
 test("whole days are written as days, and a day that is known is left out", () => {
-  assert.equal(span(MAY_1, MAY_1 + DAY), "May 1, 2024");
-  assert.match(shortSpan(MAY_1 + HOUR, MAY_1 + 2 * HOUR), /^0?1:00\s*–\s*0?2:00\sAM$/);
+  assert.equal(span(MAY_1, MAY_1 + DAY), "1 May 2024");
+  assert.match(shortSpan(MAY_1 + HOUR, MAY_1 + 2 * HOUR), /^01:00\s*–\s*02:00$/);
 });
 
 test("an hour that comes twice is told by its offset, and no other day has one", () => {
@@ -78,7 +78,7 @@ test("an hour that comes twice is told by its offset, and no other day has one",
 test("whole days are written as days on which clocks change too", () => {
   useZone("Europe/Berlin");
   const sunday = Date.UTC(2026, 9, 24, 22);
-  assert.equal(span(sunday, sunday + 25 * HOUR), "Oct 25, 2026");
+  assert.equal(span(sunday, sunday + 25 * HOUR), "25 Oct 2026");
 });
 
 test("a date field is read and written in the zone that was chosen", () => {
@@ -108,8 +108,18 @@ test("ticks stand at round moments of local time, as many as there is room for",
 test("a tick where a new day begins names it", () => {
   const ticks = ticksFor(MAY_1 - 6 * HOUR, MAY_1 + 6 * HOUR, 860, 60);
   const midnight = ticks.values.indexOf(MAY_1);
-  assert.match(String(tickText(ticks, midnight, false)), /^12:00\sAM,May 1$/);
-  assert.match(String(tickText(ticks, midnight + 1, false)), /^02:00\sAM$/);
+  assert.match(String(tickText(ticks, midnight, false)), /^00:00,1 May$/);
+  assert.match(String(tickText(ticks, midnight + 1, false)), /^02:00$/);
+});
+
+test("on a day on which the clocks change ticks stay at round hours", () => {
+  useZone("Europe/Berlin");
+  const saturday = Date.UTC(2026, 2, 27, 23);
+  const texts = ticksFor(saturday, saturday + 2 * DAY - HOUR, 860, 60).values.map((_, position, values) =>
+    String(tickText({ values, unit: "hour" }, position, true)),
+  ); // prettier-ignore
+  const hours = ["00:00", "06:00", "12:00", "18:00"];
+  assert.deepEqual(texts, [...hours, ...hours, "00:00"]);
 });
 
 const answers = (/** @type {Partial<Api.Counts>} */ values) => ({

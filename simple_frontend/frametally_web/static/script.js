@@ -7,7 +7,7 @@ import { Extras } from "./js/results/extras.js";
 import { ApiError, get, selectionQuery } from "./js/shared/api.js";
 import { comparisonOf } from "./js/shared/compare.js";
 import { byId, control } from "./js/shared/dom.js";
-import { useZone } from "./js/shared/format.js";
+import { useZone } from "./js/shared/time.js";
 import { METRICS } from "./js/shared/metrics.js";
 import { colorsOf, groupLabels } from "./js/shared/palette.js";
 import { rankedLabels } from "./js/shared/series.js";
@@ -267,7 +267,7 @@ function follow() {
 }
 
 function start() {
-  if (!window.Chart || !window.luxon) {
+  if (!window.Chart) {
     byId("dashboard").dataset.state = "failed";
     showFault(
       "The chart library did not load",

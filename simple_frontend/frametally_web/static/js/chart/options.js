@@ -39,7 +39,7 @@ function xAxis({ rows, interval, from, to }, stacked) {
   /** @type {import("./ticks.js").Ticks} */
   let ticks = { values: [], unit: "second" };
   return {
-    type: "time",
+    type: "linear",
     stacked,
     offset: false, // the bars fill their intervals already
     min: first,

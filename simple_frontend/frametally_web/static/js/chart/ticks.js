@@ -1,10 +1,12 @@
 // Where the ticks of the time axis stand: at round moments of local time, as many as there is room for.
 
-import { local, tickParts } from "../shared/format.js";
+import { tickParts } from "../shared/format.js";
+import { msOf, partsOf, plus, startOf } from "../shared/time.js";
 
 const LEAST_PX = 86;
 
-/** @type {[count: number, unit: import("luxon").DateTimeUnit, seconds: number][]} */
+/** @typedef {Exclude<import("../shared/time.js").Unit, "week">} TickUnit */
+/** @type {[count: number, unit: TickUnit, seconds: number][]} */
 const STEPS = [
   [1, "second", 1],
   [5, "second", 5],
@@ -34,7 +36,7 @@ const STEPS = [
 /**
  * @typedef {Object} Ticks
  * @property {number[]} values  ms
- * @property {import("luxon").DateTimeUnit} unit
+ * @property {TickUnit} unit
  */
 
 /**
@@ -50,25 +52,39 @@ export function ticksFor(from, to, widthPx, interval) {
   const [count, unit] =
     STEPS.find(([, , seconds]) => seconds >= finest && (to - from) / 1000 / seconds <= most) ??
     STEPS[STEPS.length - 1];
+  /** @type {number[]} */
   const values = [];
-  for (let at = firstTick(from, count, unit); at.toMillis() <= to; at = at.plus({ [unit]: count })) {
-    if (at.toMillis() >= from) values.push(at.toMillis());
+  const first = firstTick(from, count, unit);
+  for (let step = 0, at = first; at <= to; at = after(first, ++step * count, unit)) {
+    if (at >= from && at !== values.at(-1)) values.push(at);
   }
   return { values, unit };
+}
+
+/**
+ * So many units after the first tick, by the clock: on the days on which it changes too.
+ * @param {number} first
+ * @param {number} count
+ * @param {TickUnit} unit
+ */
+function after(first, count, unit) {
+  if (unit === "minute" || unit === "second") return plus(first, { [`${unit}s`]: count });
+  const parts = partsOf(first);
+  return msOf({ ...parts, [unit]: parts[unit] + count });
 }
 
 /**
  * The round moment at or before `from`: a multiple of the step since the unit above it began.
  * @param {number} from
  * @param {number} count
- * @param {import("luxon").DateTimeUnit} unit
+ * @param {TickUnit} unit
  */
 function firstTick(from, count, unit) {
-  const at = local(from);
-  if (unit === "day") return count === 7 || count === 14 ? at.startOf("week") : at.startOf("month");
-  if (unit === "month") return at.startOf("year");
-  if (unit === "year") return at.startOf("year").set({ year: at.year - (at.year % count) });
-  return at.startOf(unit === "hour" ? "day" : unit === "minute" ? "hour" : "minute");
+  if (unit === "day") return startOf(from, count === 7 || count === 14 ? "week" : "month");
+  if (unit === "month") return startOf(from, "year");
+  if (unit === "year")
+    return msOf({ year: Math.floor(partsOf(from).year / count) * count, month: 1, day: 1 });
+  return startOf(from, unit === "hour" ? "day" : unit === "minute" ? "hour" : "minute");
 }
 
 /**

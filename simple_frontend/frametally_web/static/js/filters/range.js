@@ -1,7 +1,8 @@
 // The range: two moments with a calendar each, and presets counted back from where the footage ends.
 
 import { byId, control, fillSelect } from "../shared/dom.js";
-import { fromInput, local, toInput } from "../shared/format.js";
+import { fromInput, toInput } from "../shared/format.js";
+import { plus, startOf } from "../shared/time.js";
 
 // Typing a date fires a change per part of it: wait for the hand to rest.
 const TYPING_MS = 900;
@@ -132,6 +133,6 @@ export class RangeFilter {
  * @param {number} [before]  days between the two
  */
 function days(last, count, before = 0) {
-  const end = local(last - 1).startOf("day").plus({ days: 1 - before }); // prettier-ignore
-  return { from: end.minus({ days: count }).toMillis(), to: end.toMillis() };
+  const to = plus(startOf(last - 1, "day"), { days: 1 - before });
+  return { from: plus(to, { days: -count }), to };
 }

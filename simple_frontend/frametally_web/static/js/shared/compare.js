@@ -1,7 +1,7 @@
 // Comparing with another period, source or model: what to ask for, and which bar lies beside which.
 
-import { local } from "./format.js";
 import { rowsOf, totalIn } from "./series.js";
+import { plus } from "./time.js";
 
 const DAY_S = 86_400;
 const DAY_MS = 86_400_000;
@@ -83,7 +83,7 @@ export function besides({ rows, metric }, counts, comparison) {
  * @returns {(ms: number) => number}
  */
 function daysEarlier(days) {
-  return (ms) => local(ms).minus({ days }).toMillis();
+  return (ms) => plus(ms, { days: -days });
 }
 
 /**

@@ -1,13 +1,12 @@
-// Numbers, durations and times as the viewer's language writes them, in the time zone that was chosen.
+// Numbers, durations and times as English writes them, which the page speaks, in the time zone that was chosen.
 
-import { OWN_ZONE } from "./zones.js";
+import { msOf, partsOf, plus, startOf, zoneInUse } from "./time.js";
 
-export const LOCALE = navigator.language || "en";
-
-let zone = OWN_ZONE;
+export const LOCALE = "en-GB";
 
 const whole = new Intl.NumberFormat(LOCALE);
-const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
+// In en-GB a million is "1m", which reads as a metre beside hours and minutes.
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const percents = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 0 });
 const changes = new Intl.NumberFormat(LOCALE, {
   style: "percent",
@@ -19,20 +18,13 @@ const slight = new Intl.NumberFormat(LOCALE, { signDisplay: "exceptZero", maximu
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const formats = new Map();
 
-/**
- * From now on times are written in this zone.
- * @param {string} name
- */
-export function useZone(name) {
-  zone = name;
-}
-
 /** @param {Intl.DateTimeFormatOptions} options */
 function dates(options) {
-  const key = zone + JSON.stringify(options);
+  const timeZone = zoneInUse();
+  const key = timeZone + JSON.stringify(options);
   let format = formats.get(key);
   if (!format) {
-    format = new Intl.DateTimeFormat(LOCALE, { timeZone: zone, ...options });
+    format = new Intl.DateTimeFormat(LOCALE, { timeZone, ...options });
     formats.set(key, format);
   }
   return format;
@@ -128,18 +120,10 @@ const MINUTES = { hour: "2-digit", minute: "2-digit" };
 /** @type {Intl.DateTimeFormatOptions} */
 const SECONDS = { ...MINUTES, second: "2-digit" };
 
-/** How far the clocks are from UTC, as "GMT+2". @param {number} ms */
-const offset = (ms) =>
-  dates({ timeZoneName: "shortOffset" }).formatToParts(ms).find(({ type }) => type === "timeZoneName")?.value; // prettier-ignore
-
 /** Whether the clocks change on that day: then an hour of it may come twice. @param {number} ms */
 function isDayOfChange(ms) {
-  const around = 26 * 3_600_000;
-  if (offset(ms - around) === offset(ms + around)) return false;
-  const offsets = new Set();
-  for (let at = ms - around; at <= ms + around; at += 900_000)
-    if (day(at) === day(ms)) offsets.add(offset(at));
-  return offsets.size > 1;
+  const begun = startOf(ms, "day");
+  return startOf(plus(begun, { days: 1 }), "day") - begun !== 86_400_000;
 }
 
 /** The offset beside the time, on the days on which it changes. @param {...number} moments @returns {Intl.DateTimeFormatOptions} */
@@ -178,9 +162,7 @@ export const timeAmong = (ms, withDay) =>
 export const day = (ms) => dates(DAY).format(ms);
 
 /** @param {number} ms */
-const isMidnight = (ms) => dates({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" })
-  .formatToParts(ms)
-  .every(({ type, value }) => type === "literal" || Number(value) === 0); // prettier-ignore
+const isMidnight = (ms) => startOf(ms, "day") === startOf(ms, "second");
 
 /**
  * A range with what of the day is asked for. `formatRange` leaves offsets out, so it is not used with them.
@@ -228,10 +210,9 @@ export const isOneDay = (fromMs, toMs) => day(fromMs) === day(toMs - 1);
  * @param {number} ms
  */
 export function zoneName(ms) {
+  const zone = zoneInUse();
   if (zone === "UTC") return "UTC";
-  const parts = new Intl.DateTimeFormat("en", { timeZone: zone, timeZoneName: "longOffset" }).formatToParts(
-    ms,
-  );
+  const parts = dates({ timeZoneName: "longOffset" }).formatToParts(ms);
   const name = parts.find(({ type }) => type === "timeZoneName")?.value.replace("GMT", "UTC") ?? "";
   return `${zone} (${name})`;
 }
@@ -246,21 +227,23 @@ export const tickParts = (ms) => ({
   year: dates({ year: "numeric" }).format(ms),
 });
 
-/** @returns {import("luxon").DateTime} @param {number} ms */
-export const local = (ms) =>
-  /** @type {typeof import("luxon")} */ (window.luxon).DateTime.fromMillis(ms, { zone });
-
 /**
  * For an `<input type="datetime-local">`.
  * @param {number} ms
  */
-export const toInput = (ms) => local(ms).toFormat("yyyy-MM-dd'T'HH:mm:ss");
+export function toInput(ms) {
+  const at = partsOf(ms);
+  const two = (/** @type {number} */ part) => String(part).padStart(2, "0");
+  const date = [String(at.year).padStart(4, "0"), two(at.month), two(at.day)].join("-");
+  return `${date}T${[at.hour, at.minute, at.second].map(two).join(":")}`;
+}
 
 /**
  * From such an input; null if it is empty.
  * @param {string} text
  */
 export function fromInput(text) {
-  const ms = /** @type {typeof import("luxon")} */ (window.luxon).DateTime.fromISO(text, { zone }).toMillis();
+  const [year, month, date, hour, minute, second] = (text.match(/\d+/g) ?? []).map(Number);
+  const ms = msOf({ year, month, day: date, hour, minute, second });
   return Number.isNaN(ms) ? null : ms;
 }

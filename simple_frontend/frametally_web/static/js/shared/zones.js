@@ -1,4 +1,4 @@
-// Time zones: the browser's own, and the one in which times are shown. Imports nothing: format.js needs it.
+// Time zones: the browser's own, and the one in which times are shown. Imports nothing: time.js needs it.
 
 /** The time zone that this browser is in. */
 export const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
