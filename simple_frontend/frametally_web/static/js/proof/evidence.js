@@ -3,7 +3,7 @@
 import { el, swatch } from "../shared/dom.js";
 import { moment, plural } from "../shared/format.js";
 import { openLightbox } from "./lightbox.js";
-import { pictureWithBoxes } from "./overlay.js";
+import { framePicture } from "../shared/frame_picture.js";
 
 /**
  * @param {HTMLElement} area
@@ -108,7 +108,7 @@ function card(frame, colorOf, nameOf, open) {
   return el(
     "button",
     { type: "button", class: "frame-card", onclick: open, title: "Open large" },
-    pictureWithBoxes(frame, colorOf, { captions: "none", alt: "", lazy: true }),
+    framePicture(frame, colorOf, { alt: "", lazy: true }),
     el(
       "span",
       { class: "frame-caption" },

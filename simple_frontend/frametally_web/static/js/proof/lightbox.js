@@ -1,9 +1,9 @@
 // One frame, large, with its boxes, labels and confidences; arrow keys go to the next.
 
 import { byId, el, iconButton } from "../shared/dom.js";
-import { pictureWithBoxes } from "./overlay.js";
+import { framePicture } from "../shared/frame_picture.js";
 
-/** @typedef {import("./overlay.js").Picture & {title: string, caption: string, remarks: string[]}} LargeFrame */
+/** @typedef {import("../shared/frame_picture.js").Picture & {title: string, caption: string, remarks: string[]}} LargeFrame */
 
 /**
  * Opens the dialog on `frames[position]`.
@@ -72,7 +72,7 @@ function content(frames, position, colorOf, dialog, show) {
         iconButton("Close", "×", () => dialog.close(), { class: "button icon close" }),
       ),
     ),
-    pictureWithBoxes(frame, colorOf, { captions: "label", alt }),
+    framePicture(frame, colorOf, { alt, named: true }),
     el(
       "p",
       { class: "lightbox-caption" },

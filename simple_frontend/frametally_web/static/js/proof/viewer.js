@@ -3,7 +3,7 @@
 import { el, iconButton } from "../shared/dom.js";
 import { number } from "../shared/format.js";
 import { openLightbox } from "./lightbox.js";
-import { pictureWithBoxes } from "./overlay.js";
+import { framePicture } from "../shared/frame_picture.js";
 
 export class ProofViewer {
   /**
@@ -78,7 +78,7 @@ export class ProofViewer {
     return el(
       "button",
       { type: "button", class: "proof-picture", title: "Open full size", onclick: open },
-      pictureWithBoxes(picture, this.colorOf, { captions: "label", alt: `Frame: ${picture.title}` }),
+      framePicture(picture, this.colorOf, { alt: `Frame: ${picture.title}`, named: true }),
       each > 1 ? el("span", { class: "muted small", text: `${picture.title}, ${picture.caption}` }) : null,
     );
   }

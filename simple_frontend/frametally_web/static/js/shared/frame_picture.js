@@ -1,0 +1,136 @@
+// A frame with its boxes: the picture, and over it one drawing whose units are the frame's pixels. The names of the
+// boxes stand in that drawing, so that at no size and in no proportions can they part from their boxes.
+
+import { el, svg } from "./dom.js";
+import { placeNames } from "./name_places.js";
+
+/**
+ * @typedef {Object} Picture
+ * @property {string} image_url
+ * @property {number|null} width_px  null: that of the JPEG
+ * @property {number|null} height_px
+ * @property {Api.Box[]} boxes
+ */
+
+// On the screen, at any size of the picture.
+const NAME = { font_px: 12, height_px: 17, padding_px: 4 };
+
+/**
+ * @param {Picture} frame
+ * @param {Page.ColorOf} colorOf
+ * @param {Object} options
+ * @param {string} options.alt
+ * @param {boolean} [options.named]  with each box's label and confidence
+ * @param {boolean} [options.lazy]  load it when it comes into view
+ * @returns {HTMLElement} in the frame's proportions, as the custom property --ratio has them
+ */
+export function framePicture(frame, colorOf, { alt, named = false, lazy = false }) {
+  const picture = el("span", { class: "picture" });
+  const image = el("img", {
+    src: frame.image_url,
+    alt,
+    loading: lazy ? "lazy" : "eager",
+    decoding: "async",
+    draggable: "false",
+    width: frame.width_px,
+    height: frame.height_px,
+  });
+  /**
+   * @param {number} width
+   * @param {number} height
+   */
+  const draw = (width, height) => {
+    picture.style.setProperty("--ratio", String(width / height));
+    if (frame.boxes.length) picture.append(drawing(frame.boxes, { width, height }, colorOf, named));
+  };
+  image.addEventListener("error", () => {
+    picture.classList.add("missing");
+    picture.replaceChildren(el("span", { text: "This frame is no longer in the store." }));
+  });
+  image.addEventListener("load", () => {
+    picture.classList.add("loaded");
+    if (frame.width_px === null) draw(image.naturalWidth, image.naturalHeight);
+  });
+  picture.append(image);
+  if (frame.width_px !== null && frame.height_px !== null) draw(frame.width_px, frame.height_px);
+  return picture;
+}
+
+/**
+ * The boxes, and their names if they have any. The surest choose the place of their name first, and lie on top.
+ * @param {Api.Box[]} boxes
+ * @param {import("./name_places.js").Size} frame
+ * @param {Page.ColorOf} colorOf
+ * @param {boolean} named
+ */
+function drawing(boxes, frame, colorOf, named) {
+  const falling = [...boxes].sort((a, b) => b.confidence - a.confidence);
+  const colors = falling.map(({ label }) => `color-mix(in srgb, ${colorOf(label)}, white 30%)`);
+  // Dark below, colour above: seen on any picture.
+  const rects = falling.flatMap(({ box: [x, y, width, height] }, index) => [
+    svg("rect", { x, y, width, height, class: "box", stroke: colors[index] }),
+    svg("rect", { x, y, width, height, class: "halo" }),
+  ]);
+  const names = svg("g", { class: "plates" });
+  const all = svg(
+    "svg",
+    { class: "boxes", viewBox: `0 0 ${frame.width} ${frame.height}`, "aria-hidden": "true" },
+    ...rects.reverse(),
+    names,
+  );
+  if (!named) return all;
+  const words = falling.map(({ label, confidence }) => `${label} ${Math.round(confidence * 100)} %`);
+  new ResizeObserver(() => {
+    // As the drawing is scaled: all of it is in view, whatever the proportions of its place.
+    const scale = Math.min(all.clientWidth / frame.width, all.clientHeight / frame.height);
+    if (!scale) return;
+    const sizes = words.map((text) => ({
+      width: (widthOf(text) + 2 * NAME.padding_px) / scale,
+      height: NAME.height_px / scale,
+    }));
+    const places = placeNames(
+      falling.map(({ box }) => box),
+      sizes,
+      frame,
+    );
+    const plates = places.map((place, index) => plate(words[index], place, scale, colors[index]));
+    names.replaceChildren(...plates.reverse());
+  }).observe(all);
+  return all;
+}
+
+/**
+ * @param {string} text
+ * @param {import("./name_places.js").Rect} place
+ * @param {number} scale  pixels of the screen in one of the frame
+ * @param {string} color
+ */
+function plate(text, [x, y, width, height], scale, color) {
+  return svg(
+    "g",
+    { class: "plate" },
+    svg("rect", { x, y, width, height, stroke: color }),
+    svg("text", {
+      x: x + NAME.padding_px / scale,
+      y: y + height / 2,
+      "font-size": NAME.font_px / scale,
+      "dominant-baseline": "central",
+      text,
+    }),
+  );
+}
+
+/** @type {CanvasRenderingContext2D|null} */
+let ruler = null;
+
+/**
+ * How wide a name is on the screen, in pixels.
+ * @param {string} text
+ */
+function widthOf(text) {
+  if (!ruler) {
+    ruler = document.createElement("canvas").getContext("2d");
+    if (ruler) ruler.font = `${NAME.font_px}px ${getComputedStyle(document.body).fontFamily}`;
+  }
+  return ruler?.measureText(text).width ?? text.length * NAME.font_px;
+}

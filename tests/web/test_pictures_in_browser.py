@@ -1,0 +1,134 @@
+"""Frames with their boxes: whatever the frame's proportions, its boxes lie where they were found, named in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+from tests.web.counted_footage import make_lines, publish_lines
+
+from frametally.records import Detection
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+    from tests.web.conftest import Place, Visit
+
+PROPORTIONS = {"4:3": (640, 480), "16:9": (1280, 720), "portrait": (480, 853), "panorama": (1600, 400)}
+# In hundredths of the frame: at its edges, beside each other, one in another.
+BOXES = [
+    ("bus", 0.91, (1, 1, 30, 40)),
+    ("car", 0.96, (80, 70, 19, 29)),
+    ("truck", 0.75, (64, 68, 15, 30)),
+    ("person", 0.55, (66, 70, 4, 9)),
+    ("traffic light", 0.4, (97, 30, 3, 8)),
+]
+OPEN = "?interval=60&at=2024-05-01T08:00:00Z"
+
+
+class Rect(NamedTuple):
+    """On the screen, in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def is_in(self, other: Rect, by: float = 1.5) -> bool:
+        return (
+            self.x >= other.x - by
+            and self.y >= other.y - by
+            and self.x + self.width <= other.x + other.width + by
+            and self.y + self.height <= other.y + other.height + by
+        )
+
+    def gap_to(self, other: Rect) -> float:
+        across = max(self.x, other.x) - min(self.x + self.width, other.x + other.width)
+        down = max(self.y, other.y) - min(self.y + self.height, other.y + other.height)
+        return max(across, down)
+
+
+def film(place: Place, width: int, height: int, frames: int = 3) -> None:
+    """Frames of a size, with the same boxes in each."""
+    found = [
+        Detection(
+            label=label,
+            confidence=confidence,
+            box=(x * width / 100, y * height / 100, wide * width / 100, high * height / 100),
+        )
+        for label, confidence, (x, y, wide, high) in BOXES
+    ]
+    lines = [
+        msgspec.structs.replace(line, width_px=width, height_px=height, detections=found)
+        for line in make_lines("gate", frames=frames)
+    ]
+    publish_lines(place, lines)
+    jpeg = cv2.imencode(".jpg", np.full((height, width, 3), 90, np.uint8))[1].tobytes()
+    for line in lines:
+        place.store.put(line.image_path, jpeg)
+
+
+def rects(shapes: Locator) -> list[Rect]:
+    found: list[Any] = shapes.evaluate_all(
+        "(all) => all.map((one) => { const {x, y, width, height} = one.getBoundingClientRect();"
+        " return [x, y, width, height]; })"
+    )
+    return [Rect(*one) for one in found]
+
+
+def check(picture: Locator, width: int, height: int) -> Rect:
+    """Look where the frame, its boxes and their names stand; give the frame's place."""
+    expect(picture.locator("img")).to_have_js_property("complete", True)
+    expect(picture.locator(".plate")).to_have_count(len(BOXES))
+    (place,) = rects(picture.locator("img"))
+    assert place.width / place.height == pytest.approx(width / height, rel=0.01)  # no margins, nothing cut
+    rising = sorted(BOXES, key=lambda one: one[1])
+    boxes = rects(picture.locator("rect.box"))
+    names = rects(picture.locator(".plate"))
+    words = [f"{label} {confidence:.0%}".replace("%", " %") for label, confidence, _ in rising]
+    assert picture.locator(".plate").all_text_contents() == words
+    for (_, _, (x, y, wide, high)), box, name in zip(rising, boxes, names, strict=True):
+        expected = (x * place.width / 100, y * place.height / 100)
+        assert (box.x - place.x, box.y - place.y) == pytest.approx(expected, abs=3)
+        assert box.width == pytest.approx(wide * place.width / 100, abs=5)
+        assert box.height == pytest.approx(high * place.height / 100, abs=5)
+        assert name.is_in(place)
+        assert name.gap_to(box) <= 3  # at its own box
+        assert 15 <= name.height <= 20  # legible, at whatever size
+    return place
+
+
+@pytest.mark.parametrize("proportions", PROPORTIONS)
+@pytest.mark.parametrize("window_px", [(1440, 900), (390, 844)])
+def test_each_name_stands_at_its_own_box_inside_the_picture_inline_and_large(
+    place: Place, visit: Callable[..., Visit], proportions: str, window_px: tuple[int, int]
+) -> None:
+    width, height = PROPORTIONS[proportions]
+    film(place, width, height)
+    page = visit(place, viewport={"width": window_px[0], "height": window_px[1]}).open(OPEN)
+    inline = check(page.locator(".proof-stage .picture"), width, height)
+    page.locator(".proof-picture").click()
+    large = check(page.locator("#lightbox .picture"), width, height)
+    # "Large" is larger, unless the inline picture fills the window's width already.
+    assert large.width > inline.width or large.width > 0.8 * window_px[0]
+    assert large.is_in(Rect(0, 0, *window_px))
+
+
+def test_names_lie_over_each_other_only_where_there_is_no_room(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    film(place, 1280, 720)
+    page = visit(place).open(OPEN)
+    page.locator(".proof-picture").click()
+    picture = page.locator("#lightbox .picture")
+    check(picture, 1280, 720)
+    names = rects(picture.locator(".plate"))
+    for number, one in enumerate(names):
+        for other in names[number + 1 :]:
+            assert one.gap_to(other) >= -0.5
