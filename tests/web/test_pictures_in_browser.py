@@ -1,4 +1,4 @@
-"""Frames with their boxes: whatever the frame's proportions, its boxes lie where they were found, named in place."""
+"""Frames with their boxes: in any proportions each box lies where it was found, with its name in place."""
 
 from __future__ import annotations
 
