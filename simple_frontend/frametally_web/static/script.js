@@ -1,11 +1,12 @@
 // The dashboard: what the viewer chooses goes into the address, the API is asked, the answers are shown.
 
 import { Filters } from "./js/filters/form.js";
+import { ask } from "./js/loading/asking.js";
+import { Loader } from "./js/loading/loader.js";
 import { FramesCard } from "./js/proof/card.js";
 import { Results } from "./js/results/card.js";
 import { Extras } from "./js/results/extras.js";
-import { ApiError, get, selectionQuery } from "./js/shared/api.js";
-import { comparisonOf } from "./js/shared/compare.js";
+import { ApiError } from "./js/shared/api.js";
 import { byId, control } from "./js/shared/dom.js";
 import { useZone } from "./js/shared/time.js";
 import { METRICS } from "./js/shared/metrics.js";
@@ -17,24 +18,10 @@ import { Health } from "./js/status/health.js";
 import { listen } from "./js/status/live.js";
 import { showFault, showFresh, showMistake, showOutage } from "./js/status/notices.js";
 
-const REFRESH_S = 60;
-const WAITING_FOR_DATA_S = 5;
-const RETRY_S = [2, 3, 5, 10];
-// While footage is processed counts change often: as often as this the page follows.
-const LEAST_BETWEEN_LOADS_MS = 700;
-
 let state = parseState(location.search);
 /** @type {(Page.Answers & {since: number, shownFor?: string})|null} */
 let shown = null; // the answers on the page, and when they came
-/** @type {AbortController|null} */
-let asking = null; // the load under way
-let failures = 0;
-let timer = 0;
 let isAway = false;
-let indexVersion = "";
-let loadedAt = 0;
-let isLoading = false;
-let isStale = false; // the counts changed while they were loaded
 
 const filters = new Filters(change);
 const results = new Results({
@@ -43,9 +30,10 @@ const results = new Results({
   unzoom,
   reset: () => showEverything(),
 });
-const frames = new FramesCard({ bar: showBar, change, frame: noteFrame, load: () => load() });
+const frames = new FramesCard({ bar: showBar, change, frame: noteFrame, load: () => loader.load() });
 const extras = new Extras(change);
 const health = new Health();
+const loader = new Loader({ ask: load, fail });
 
 /**
  * The viewer chose something: a new entry in the browser's history, and new answers.
@@ -54,7 +42,7 @@ const health = new Health();
 function change(part) {
   const keepsBars = Object.keys(part).every((name) => ["labels", "metric", "compare"].includes(name));
   remember({ ...state, ...part, at: keepsBars ? state.at : null, frame: null });
-  load();
+  loader.load();
 }
 
 function unzoom() {
@@ -66,7 +54,7 @@ function showEverything(fault = "") {
   const { view, chart, boxes, metric } = state;
   const timezone = fault === "timezone" ? null : state.timezone;
   remember({ ...DEFAULT, view, chart, boxes, timezone, metric });
-  load();
+  loader.load();
 }
 
 /** @param {Page.State} next */
@@ -78,65 +66,16 @@ function remember(next) {
 }
 
 /**
- * Asks the API for all that the page shows, and asks again after a while.
- * @param {Object} [options]
- * @param {boolean} [options.quietly]  nobody waits for it: what is shown does not fade meanwhile
- */
-async function load({ quietly = false } = {}) {
-  asking?.abort();
-  const mine = (asking = new AbortController());
-  clearTimeout(timer);
-  loadedAt = Date.now();
-  isLoading = true;
-  isStale = false;
-  if (!quietly) byId("dashboard").setAttribute("aria-busy", "true");
-  let againInS;
-  try {
-    useZone(zoneOf(state));
-    const answers = await ask(mine.signal);
-    failures = 0;
-    isAway = false;
-    show({ ...answers, since: Date.now() });
-    againInS = answers.models.length ? REFRESH_S : WAITING_FOR_DATA_S;
-    if (answers.models.length) await showTheRest(mine.signal);
-  } catch (error) {
-    if (mine.signal.aborted) return;
-    if (isAboutOwnZone(error)) {
-      giveUpOwnZone();
-      return load();
-    }
-    againInS = fail(error);
-  }
-  if (asking !== mine) return;
-  byId("dashboard").setAttribute("aria-busy", "false");
-  isLoading = false;
-  if (isStale) follow();
-  else if (againInS) timer = window.setTimeout(refresh, againInS * 1000);
-}
-
-function refresh() {
-  if (document.hidden) document.addEventListener("visibilitychange", refresh, { once: true });
-  else load({ quietly: true });
-}
-
-/**
  * @param {AbortSignal} signal
- * @returns {Promise<Page.Answers>}
+ * @returns {Promise<boolean>} whether there is anything to show
  */
-async function ask(signal) {
-  const model = new URLSearchParams(state.model ? { model: state.model } : {});
-  const [{ models }, { labels }, { sources }, counts] = await Promise.all([
-    get("models", undefined, signal),
-    get("labels", model, signal),
-    get("sources", model, signal),
-    get("counts", selectionQuery(state, { bars: true }), signal),
-  ]);
-  const comparison = comparisonOf(state, { models, sources, counts });
-  const other = comparison && {
-    comparison,
-    counts: await get("counts", selectionQuery(comparison.state, { bars: true }), signal),
-  };
-  return { models, labels, sources, counts, other };
+async function load(signal) {
+  useZone(zoneOf(state));
+  const answers = await ask(state, signal);
+  isAway = false;
+  show({ ...answers, since: Date.now() });
+  if (answers.models.length) await showTheRest(signal);
+  return answers.models.length > 0;
 }
 
 /** @param {AbortSignal} signal */
@@ -213,7 +152,7 @@ function showBar(bar, goThere = false) {
   remember({ ...state, at: bar, frame: null });
   render();
   if (goThere) frames.goThere();
-  load();
+  loader.load();
 }
 
 // What goes wrong.
@@ -234,36 +173,34 @@ function isAboutOwnZone(error) {
 
 /**
  * @param {unknown} error
- * @returns {number|null} seconds until the next attempt
+ * @returns {"again"|"later"|"never"} when to try again
  */
 function fail(error) {
+  if (isAboutOwnZone(error)) {
+    giveUpOwnZone();
+    return "again";
+  }
   if (!(error instanceof ApiError)) {
     console.error(error);
     showFault(
       "The page met an error of its own",
       "Load it again; if that does not help, its console has the reason.",
     );
-    return null;
+    return "never";
   }
   if (!shown) byId("dashboard").dataset.state = "failed";
   if (!error.passes) {
     showMistake(error, () => showEverything(error.parameter));
-    return null;
+    return "never";
   }
-  isAway = true;
-  showOutage(error.message, shown?.since ?? null, () => load());
-  failures += 1;
-  return RETRY_S[Math.min(failures, RETRY_S.length) - 1];
+  away(error.message);
+  return "later";
 }
 
-/** The counts changed: soon, and not too often, the page follows. */
-function follow() {
-  isStale = isLoading;
-  if (isLoading) return;
-  clearTimeout(timer);
-  const wait = Math.max(loadedAt + LEAST_BETWEEN_LOADS_MS - Date.now(), 0);
-  timer = window.setTimeout(refresh, wait);
-  health.refresh();
+/** @param {string} reason */
+function away(reason) {
+  isAway = true;
+  showOutage(reason, shown?.since ?? null, () => loader.reload());
 }
 
 function start() {
@@ -294,31 +231,29 @@ function start() {
   byId("unzoom").addEventListener("click", unzoom);
   window.addEventListener("popstate", () => {
     state = parseState(location.search);
-    load();
+    loader.load();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     frames.forget();
     extras.forget();
     if (!shown?.models.length) return;
     render();
-    load();
+    loader.load();
   });
   results.showLoading();
   frames.showLoading();
-  load();
+  loader.load();
   listen({
     index(version) {
-      // The first one, too: what was loaded before it came may be older.
-      if (version !== indexVersion) follow();
-      indexVersion = version;
+      loader.tell(version);
+      health.refresh();
     },
     status: (books) => health.show(books),
     away(reason) {
-      if (!isAway) showOutage(reason, shown?.since ?? null, () => load());
-      isAway = true;
+      if (!isAway) away(reason);
     },
     back() {
-      if (isAway) load();
+      if (isAway) loader.reload();
     },
   });
 }

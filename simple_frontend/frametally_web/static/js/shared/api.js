@@ -1,5 +1,6 @@
 // The JSON API. Errors arrive as RFC 9457 problem documents and leave here as ApiError.
 
+import { KeptAnswers } from "./kept.js";
 import { zoneOf } from "./zones.js";
 
 export const BASE = "api/v1";
@@ -46,8 +47,23 @@ export function selectionQuery(state, { bars = false, base = null } = {}) {
   return query;
 }
 
+// What changes only with the counts, and with what the media say.
+const KEPT = new Set(["models", "labels", "sources", "counts", "heatmap", "evidence"]);
+
+const kept = new KeptAnswers(ask);
+
+/** The counts may have changed: everything is asked for anew. */
+export const forgetAnswers = () => kept.forget();
+
 /**
- * GET `route` with `query`. Throws ApiError, or the signal's AbortError.
+ * Whether all that was asked for came from this version of the counts.
+ * @param {string} version
+ */
+export const areAnswersOf = (version) => kept.isOf(version);
+
+/**
+ * GET `route` with `query`. What changes only with the counts is asked for once, until `forgetAnswers`. Throws
+ * ApiError, or the signal's AbortError.
  * @template {Api.Route} Route
  * @param {Route} route
  * @param {URLSearchParams} [query]
@@ -56,22 +72,36 @@ export function selectionQuery(state, { bars = false, base = null } = {}) {
  */
 export async function get(route, query = new URLSearchParams(), signal = undefined) {
   const text = String(query);
+  const url = `${BASE}/${route}${text ? `?${text}` : ""}`;
+  return KEPT.has(route) ? kept.get(url, signal) : (await ask(url, signal)).body;
+}
+
+/**
+ * @param {string} url
+ * @param {AbortSignal} [signal]
+ */
+async function ask(url, signal) {
   let response;
   try {
-    const headers = { Accept: "application/json" };
-    response = await fetch(`${BASE}/${route}${text ? `?${text}` : ""}`, { signal, headers });
+    response = await fetch(url, { signal, headers: { Accept: "application/json" } });
   } catch (error) {
     if (isAbort(error)) throw error;
     throw new ApiError(0, "The server of this page does not answer.", "");
   }
   if (!response.ok) throw await problemOf(response);
   try {
-    return await response.json();
+    return { body: await response.json(), version: versionOf(response) };
   } catch (error) {
     if (isAbort(error)) throw error;
     throw new ApiError(0, "The server's answer was cut short.", "");
   }
 }
+
+/**
+ * The version of the counts that an answer was made from.
+ * @param {Response} response
+ */
+const versionOf = ({ headers }) => headers.get("ETag") ?? "";
 
 /** @param {unknown} error */
 function isAbort(error) {

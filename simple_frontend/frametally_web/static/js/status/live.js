@@ -18,7 +18,8 @@ const WITHOUT_STREAM_MS = 15_000;
 /** @param {Listener} on */
 export function listen(on) {
   keepStream(on);
-  beat(on, false);
+  // The first load says for itself whether there is an answer.
+  setTimeout(() => beat(on, false), BEAT_MS);
 }
 
 /**

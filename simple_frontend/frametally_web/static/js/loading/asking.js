@@ -1,0 +1,25 @@
+// What the page asks the API for, to show a state.
+
+import { get, selectionQuery } from "../shared/api.js";
+import { comparisonOf } from "../shared/compare.js";
+
+/**
+ * @param {Page.State} state
+ * @param {AbortSignal} signal
+ * @returns {Promise<Page.Answers>}
+ */
+export async function ask(state, signal) {
+  const model = new URLSearchParams(state.model ? { model: state.model } : {});
+  const [{ models }, { labels }, { sources }, counts] = await Promise.all([
+    get("models", undefined, signal),
+    get("labels", model, signal),
+    get("sources", model, signal),
+    get("counts", selectionQuery(state, { bars: true }), signal),
+  ]);
+  const comparison = comparisonOf(state, { models, sources, counts });
+  const other = comparison && {
+    comparison,
+    counts: await get("counts", selectionQuery(comparison.state, { bars: true }), signal),
+  };
+  return { models, labels, sources, counts, other };
+}

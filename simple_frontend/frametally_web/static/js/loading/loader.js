@@ -1,0 +1,105 @@
+// When the page asks the API: after a choice, when the counts have changed, from time to time, and again after a fault.
+
+import { areAnswersOf, forgetAnswers } from "../shared/api.js";
+import { byId } from "../shared/dom.js";
+
+const REFRESH_S = 60;
+const WAITING_FOR_DATA_S = 5;
+const RETRY_S = [2, 3, 5, 10];
+// While footage is processed counts change often: as often as this the page follows.
+const LEAST_BETWEEN_LOADS_MS = 700;
+
+export class Loader {
+  /**
+   * @param {Object} on
+   * @param {(signal: AbortSignal) => Promise<boolean>} on.ask  asks for everything and shows it; whether there is any
+   * @param {(error: unknown) => "again"|"later"|"never"} on.fail  says what is wrong, and when to try again
+   */
+  constructor(on) {
+    this.on = on;
+    /** The load under way. @type {AbortController|null} */
+    this.asking = null;
+    this.isLoading = false;
+    this.loadedAt = 0;
+    this.failures = 0;
+    this.timer = 0;
+    /** The version of the counts that the server told last, and the one that was loaded for. */
+    this.told = "";
+    this.followed = "";
+  }
+
+  /**
+   * Asks for all that the page shows, and again after a while.
+   * @param {Object} [options]
+   * @param {boolean} [options.quietly]  nobody waits for it: what is shown does not fade meanwhile
+   * @returns {Promise<void>}
+   */
+  async load({ quietly = false } = {}) {
+    this.asking?.abort();
+    const mine = (this.asking = new AbortController());
+    clearTimeout(this.timer);
+    this.loadedAt = Date.now();
+    this.isLoading = true;
+    if (!quietly) byId("dashboard").setAttribute("aria-busy", "true");
+    let againInS;
+    try {
+      againInS = (await this.on.ask(mine.signal)) ? REFRESH_S : WAITING_FOR_DATA_S;
+      this.failures = 0;
+    } catch (error) {
+      if (mine.signal.aborted) return;
+      againInS = this.#afterFault(error);
+      if (againInS === 0) return this.load();
+    }
+    if (this.asking !== mine) return;
+    byId("dashboard").setAttribute("aria-busy", "false");
+    this.isLoading = false;
+    if (!this.#follow() && againInS) this.#refreshIn(againInS * 1000);
+  }
+
+  /**
+   * @param {unknown} error
+   * @returns {number|null} seconds until the next attempt; null: there is none
+   */
+  #afterFault(error) {
+    const when = this.on.fail(error);
+    if (when !== "later") return when === "again" ? 0 : null;
+    this.failures += 1;
+    return RETRY_S[Math.min(this.failures, RETRY_S.length) - 1];
+  }
+
+  /** Asks for everything anew. */
+  reload({ quietly = false } = {}) {
+    forgetAnswers();
+    this.load({ quietly });
+  }
+
+  /**
+   * The counts have this version now: soon, and not too often, the page follows.
+   * @param {string} version
+   */
+  tell(version) {
+    this.told = version;
+    this.#follow();
+  }
+
+  /** Whether what is shown is older than what the server told, so that it will be loaded again. */
+  #follow() {
+    if (this.isLoading || this.told === this.followed) return false;
+    this.followed = this.told;
+    if (areAnswersOf(this.told)) return false;
+    forgetAnswers(); // what is chosen meanwhile is answered by the new counts, too
+    this.#refreshIn(Math.max(this.loadedAt + LEAST_BETWEEN_LOADS_MS - Date.now(), 0));
+    return true;
+  }
+
+  /** @param {number} ms */
+  #refreshIn(ms) {
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => this.#refresh(), ms);
+  }
+
+  #refresh() {
+    if (document.hidden) document.addEventListener("visibilitychange", () => this.#refresh(), { once: true });
+    else this.reload({ quietly: true });
+  }
+}
