@@ -41,7 +41,7 @@ help: ## List the targets
 	@touch $@
 
 .PHONY: setup
-setup: .venv/runtime ## Set up .venv and the dashboard's libraries
+setup: .venv/runtime ## Set up .venv and the dashboard's pages
 	@$(BIN)/python simple_frontend/fetch_assets.py
 
 .PHONY: demo
@@ -207,6 +207,6 @@ release: .venv/dev setup ## Check that this commit can be released, and build it
 
 .PHONY: clean
 clean: ## Remove what make made: .venv, the demo's data, caches
-	@rm -rf .venv .venv-spark .venv-int8 .venv-airflow demo-data simple_frontend/node_modules simple_frontend/frametally_web/static/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-spark .venv-int8 .venv-airflow demo-data simple_frontend/node_modules simple_frontend/build simple_frontend/frametally_web/static/built .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 export VIDEO DOMAIN EMAIL

@@ -69,7 +69,7 @@ WATCH_NOTICE = """
 """
 BAR_PLACE = """
   (ms) => {
-    const {scales, chartArea} = Chart.getChart("chart");
+    const {scales, chartArea} = document.getElementById("chart").chart;
     return {x: scales.x.getPixelForValue(ms), y: chartArea.top + 20};
   }
 """

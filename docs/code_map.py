@@ -47,7 +47,7 @@ def modules_of(package: Path) -> list[Path]:
     return [
         path
         for path in sorted(package.rglob("*"))
-        if path.suffix in (".py", ".js", ".css") and "vendor" not in path.parts
+        if path.suffix in (".py", ".js", ".css") and "built" not in path.parts
     ]
 
 

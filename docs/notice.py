@@ -31,7 +31,6 @@ _LINUX = {
     "os_name": "posix",
     "platform_machine": "x86_64",
 }
-_PAGE = ("chart.js", "@kurkle/color")
 _HEAD = """\
 frametally
 Copyright: see LICENSE (MIT)
@@ -39,8 +38,8 @@ Copyright: see LICENSE (MIT)
 Written by docs/notice.py from the locks and the metadata of what they install. The wheel of frametally
 carries its own code and the page's libraries; the images that `cloud-services/Dockerfile` builds carry
 all that is named here. The texts of the licences are in them: `*.dist-info` of each Python package,
-`META-INF` of each jar, /usr/share/doc/*/copyright of each Debian package, static/vendor/*.LICENSE.md of
-the page's libraries.
+`META-INF` of each jar, /usr/share/doc/*/copyright of each Debian package, static/built/LICENSES.txt of the
+page's libraries.
 
 WHO GIVES AN IMAGE ON
 gives on GPL and LGPL programs, too, and owes their source to whoever gets it:
@@ -110,12 +109,18 @@ def parts() -> dict[str, Any]:
     return document
 
 
+def of_page() -> dict[str, dict[str, Any]]:
+    """Return what package-lock.json says of the page's libraries, by name; esbuild is none of them."""
+    lock = json.loads((ROOT / "simple_frontend/package-lock.json").read_text(encoding="utf-8"))
+    return {
+        path.rpartition("node_modules/")[2]: package
+        for path, package in lock["packages"].items()
+        if path and not package.get("dev") and "esbuild" not in path
+    }
+
+
 def _others() -> Iterator[dict[str, Any]]:
-    packages = json.loads((ROOT / "simple_frontend/package-lock.json").read_text(encoding="utf-8"))[
-        "packages"
-    ]
-    for name in _PAGE:
-        package = packages[f"node_modules/{name}"]
+    for name, package in of_page().items():
         yield _component("npm", name, package["version"], package["license"])
     for name, license_ in _ELSEWHERE.items():
         yield _component("pypi", name, dict(locked())[name], license_)

@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import globals from "globals";
 
 export default [
-  { ignores: ["frametally_web/static/vendor/", "types/"] },
+  { ignores: ["build/", "frametally_web/static/built/", "types/"] },
   js.configs.recommended,
   {
     files: ["frametally_web/static/**/*.js"],

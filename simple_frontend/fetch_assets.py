@@ -1,34 +1,47 @@
 #!/usr/bin/env python3
-"""Fetches the front-end libraries that the dashboard serves itself into frametally_web/static/vendor/.
+"""Makes the files that browsers get, frametally_web/static/built/, of the page's sources and its libraries.
 
-Needs the standard library only. The packages come from the npm registry by the exact versions and hashes of
-package-lock.json, through the npm on PATH, or else through the Node.js of node-requirements.txt, which is
-installed for the while from the Python package index. What is copied must have the hashes of
-static/vendor.json. With all files there, it does nothing.
-
-After a change of versions: `npm install --package-lock-only`, then `fetch_assets.py --rehash`.
+Needs the standard library only; with the package `brotli` the files are compressed by it, too. The libraries,
+and esbuild, which puts each page into one script and one style sheet, come from the npm registry by the exact
+versions and hashes of package-lock.json: through the npm on PATH, or else through the Node.js of
+node-requirements.txt, which is installed for the while from the Python package index. They stay in build/, so
+that a changed source needs no network. With everything made of these very sources, it does nothing.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
+import contextlib
+import gzip
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "frametally_web" / "static"
+BUILT = STATIC / "built"
+BUILD = HERE / "build"
+PACKAGE_FILES = ("package.json", "package-lock.json", ".npmrc")
 OLDEST_NPM = 7  # the first that reads this kind of package-lock.json
+ESBUILD = (
+    *("--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8", "--legal-comments=none"),
+    *(
+        "--entry-names=[name]-[hash]",
+        "--asset-names=[name]-[hash]",
+        "--loader:.svg=copy",
+        "--log-level=warning",
+    ),
+)
 
 
 class CannotFetchError(Exception):
-    """The libraries cannot be had; the message is one line with the remedy."""
+    """The files cannot be made; the message is one line with the remedy."""
 
 
 def integrity(data: bytes) -> str:
@@ -36,13 +49,31 @@ def integrity(data: bytes) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
-def is_complete(entries: list[dict[str, str]], vendor: Path) -> bool:
-    """Return whether every file is there with its hash."""
-    for entry in entries:
-        path = vendor / entry["name"]
-        if not path.is_file() or integrity(path.read_bytes()) != entry["integrity"]:
-            return False
-    return True
+def digest(paths: list[Path]) -> str:
+    """Return what changes as soon as one of the files does, or its place."""
+    told = hashlib.sha256()
+    for path in paths:
+        data = path.read_bytes()
+        told.update(f"{path.relative_to(HERE).as_posix()} {len(data)}\n".encode() + data)
+    return told.hexdigest()
+
+
+def sources() -> list[Path]:
+    """Return all that the built files are made of, and by."""
+    page = [path for path in STATIC.rglob("*") if path.is_file() and BUILT not in path.parents]
+    return [Path(__file__).resolve(), *(HERE / name for name in PACKAGE_FILES), *sorted(page)]
+
+
+def is_current(made_from: str) -> bool:
+    """Return whether every file is there, made of these sources and undamaged."""
+    try:
+        manifest = json.loads((BUILT / "manifest.json").read_text(encoding="utf-8"))
+        return manifest["made_from"] == made_from and all(
+            integrity((BUILT / entry["file"]).read_bytes()) == entry["integrity"]
+            for entry in manifest["files"].values()
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def npm_on_path() -> list[str] | None:
@@ -85,8 +116,10 @@ def npm_from_python_index(folder: Path) -> list[str]:
     return [str(node), str(npm)]
 
 
-def run(command: list[str], *, cwd: Path, what: str) -> None:
-    """Run a package client.
+def run(
+    command: list[str], *, cwd: Path, what: str, remedy: str = "Check the network, then run this again"
+) -> None:
+    """Run a program.
 
     Raises:
         CannotFetchError: It failed; the message has its own last words.
@@ -94,73 +127,145 @@ def run(command: list[str], *, cwd: Path, what: str) -> None:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
     if done.returncode:
         said = [line.strip() for line in (done.stdout + "\n" + done.stderr).splitlines()]
-        errors = [line for line in said if line.lower().startswith(("error", "npm err"))]
+        errors = [line for line in said if line.lower().startswith(("error", "npm err", "✘"))]
         # npm ends with where its log is; the reason stands before.
         told = (
             [line for line in errors if "log" not in line.lower()] or [line for line in said if line] or ["?"]
         )
         reason = told[0] if len(told) == 1 else f"{told[0]}; {told[1]}"
-        raise CannotFetchError(f"{what}: {reason}. Check the network, then run this again")
+        raise CannotFetchError(f"{what}: {reason}. {remedy}")
 
 
-def fetch(entries: list[dict[str, str]], vendor: Path, *, rehash: bool) -> None:
-    """Install the packages into a folder of their own and copy the files that are needed.
+def fetch() -> None:
+    """Install what the lock names into build/, unless it is there.
 
     Raises:
-        CannotFetchError: A package client failed, or a file is not the one that vendor.json names.
+        CannotFetchError: A package client failed.
     """
-    scratch_parent = HERE / "node_modules"
-    scratch_parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=scratch_parent) as scratch:
-        project = Path(scratch) / "project"
-        node = Path(scratch) / "node"
-        project.mkdir()
-        node.mkdir()
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copyfile(HERE / name, project / name)
-        npm = npm_on_path() or npm_from_python_index(node)
+    wanted = digest([HERE / name for name in PACKAGE_FILES])
+    stamp = BUILD / "node_modules" / ".made_from"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    for name in PACKAGE_FILES:
+        shutil.copyfile(HERE / name, BUILD / name)
+    with tempfile.TemporaryDirectory(prefix="node-", dir=BUILD) as node:
+        npm = npm_on_path() or npm_from_python_index(Path(node))
         run(
             [*npm, "ci", "--omit=dev", "--ignore-scripts"],
-            cwd=project,
+            cwd=BUILD,
             what="npm could not fetch the front-end libraries",
         )
-        vendor.mkdir(parents=True, exist_ok=True)
-        for entry in entries:
-            data = (project / "node_modules" / entry["from"]).read_bytes()
-            if rehash:
-                entry["integrity"] = integrity(data)
-            elif integrity(data) != entry["integrity"]:
-                raise CannotFetchError(
-                    f"{entry['from']} is not the file that static/vendor.json names: "
-                    "restore package-lock.json, or run this with --rehash if the change is meant"
-                )
-            # Whole or not at all: the dashboard may be running.
-            partial = vendor / f".{entry['name']}.{os.getpid()}"
-            partial.write_bytes(data)
-            partial.replace(vendor / entry["name"])
+    stamp.write_text(wanted, encoding="utf-8")
+
+
+def bundle(made_from: str) -> None:
+    """Make the files of the sources.
+
+    Raises:
+        CannotFetchError: esbuild is not there for this machine, or refuses a source.
+    """
+    esbuild = next((BUILD / "node_modules" / "@esbuild").glob("*/**/esbuild*"), None)
+    if esbuild is None:
+        raise CannotFetchError(
+            "npm gave no esbuild for this machine: run this on another, and copy static/built"
+        )
+    with tempfile.TemporaryDirectory(prefix="pages-", dir=BUILD) as scratch:
+        # Beside build/node_modules, so that no other version of a library is nearer.
+        copied = Path(scratch) / "static"
+        shutil.copytree(STATIC, copied, ignore=shutil.ignore_patterns("built"))
+        entries = sorted(path.relative_to(copied) for path in copied.glob("pages/*.*"))
+        entries += sorted(path.relative_to(copied) for path in copied.glob("*.svg"))
+        made = Path(scratch) / "made"
+        run(
+            [str(esbuild), *map(str, entries), *ESBUILD, f"--outdir={made}", f"--metafile={made}.json"],
+            cwd=copied,
+            what="esbuild could not put the page together",
+            remedy="Mend the source, then run this again",
+        )
+        told = json.loads(Path(f"{made}.json").read_text(encoding="utf-8"))
+        (made / "LICENSES.txt").write_text(licences(told["inputs"]), encoding="utf-8")
+        files = {Path(one["entryPoint"]).name: Path(path).name for path, one in told["outputs"].items()}
+        files["LICENSES.txt"] = "LICENSES.txt"
+        for name in files.values():
+            compress(made / name)
+        manifest = {
+            "made_from": made_from,
+            "files": {
+                asked: {"file": name, "integrity": integrity((made / name).read_bytes())}
+                for asked, name in sorted(files.items())
+            },
+        }
+        (made / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        put(made)
+
+
+def licences(inputs: dict[str, Any]) -> str:
+    """Return the licences of the packages of which something is in the files."""
+    packages = {
+        "/".join(path.rpartition("node_modules/")[2].split("/")[: 2 if "node_modules/@" in path else 1])
+        for path in inputs
+        if "node_modules/" in path
+    }
+    text = []
+    for name in sorted(packages):
+        package = BUILD / "node_modules" / name
+        version = json.loads((package / "package.json").read_text(encoding="utf-8"))["version"]
+        files = sorted(
+            path for path in package.iterdir() if path.stem.upper() in ("LICENSE", "LICENCE", "NOTICE")
+        )
+        if not files:
+            raise CannotFetchError(f"{name} {version} has no file with its licence: it cannot be given on")
+        text.append(f"{name} {version}\n\n" + "\n".join(path.read_text(encoding="utf-8") for path in files))
+    return ("\n" + "-" * 80 + "\n\n").join(text)
+
+
+def compress(path: Path) -> None:
+    """Write a file's compressed forms beside it, the same bytes each time."""
+    data = path.read_bytes()
+    path.with_name(path.name + ".gz").write_bytes(gzip.compress(data, 9, mtime=0))
+    with contextlib.suppress(ImportError):
+        import brotli
+
+        path.with_name(path.name + ".br").write_bytes(brotli.compress(data))
+
+
+def put(made: Path) -> None:
+    """Move what was made to where it is served, the manifest last: the dashboard may be running."""
+    BUILT.mkdir(exist_ok=True)
+    names = sorted((path.name for path in made.iterdir()), key=lambda name: name == "manifest.json")
+    for name in names:
+        (made / name).replace(BUILT / name)
+    for path in BUILT.iterdir():
+        if path.name not in names:
+            path.unlink()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let one process at a time make the files, where the system can see to that."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def main() -> int:
     """Entry point: 0 if the files are there at the end."""
-    parser = argparse.ArgumentParser(description="Fetch the dashboard's front-end libraries.")
-    parser.add_argument(
-        "--rehash", action="store_true", help="write the hashes of what npm gives to vendor.json"
-    )
-    rehash = parser.parse_args().rehash
-    manifest_path = STATIC / "vendor.json"
-    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-    entries = manifest["files"]
-    vendor = STATIC / "vendor"
     try:
-        if rehash or not is_complete(entries, vendor):
-            fetch(entries, vendor, rehash=rehash)
-            print(f"Front-end libraries: {len(entries)} files fetched.")
+        made_from = digest(sources())
+        if is_current(made_from):
+            return 0
+        with alone():
+            if not is_current(made_from):
+                fetch()
+                bundle(made_from)
+                print(f"The dashboard's pages: {len(list(BUILT.iterdir()))} files made.")
     except (CannotFetchError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if rehash:
-        lines = ",\n".join("    " + json.dumps(entry) for entry in entries)
-        manifest_path.write_text(f'{{\n  "files": [\n{lines}\n  ]\n}}\n', encoding="utf-8")
     return 0
 
 

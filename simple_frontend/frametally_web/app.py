@@ -9,7 +9,7 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
-from frametally_web import pages, security
+from frametally_web import assets, pages, security
 from frametally_web.api import description
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.routes import Api
@@ -27,13 +27,14 @@ def create_app(
 
     The caller keeps them, and closes them after the server has stopped and `close_app` has been called.
     """
-    app = Flask("frametally_web")
+    app = Flask("frametally_web", static_folder=None)
     ports = DashboardPorts(store=store, index=index, ledger=ledger, log=log)
     books = BooksReader(ports, settings)
     app.extensions[_BOOKS] = books
     blueprint = Api(settings=settings, ports=ports, books=books).blueprint()
     app.register_blueprint(blueprint, url_prefix="/api")
     app.register_blueprint(blueprint, url_prefix="/api/v1", name="api_v1")
+    app.register_blueprint(assets.create_blueprint())
     app.register_blueprint(description.create_blueprint())
     app.register_blueprint(pages.create_blueprint(settings=settings, index=index))
     problems.answer_errors(app, [f"/api/{endpoint.path}" for endpoint in ENDPOINTS])

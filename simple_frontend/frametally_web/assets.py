@@ -1,40 +1,76 @@
-"""The front-end libraries that the page loads: which they are, and whether they are here.
+"""The files that browsers get: which there are, by what a page calls them, and the route that serves them.
 
-They are fetched into `static/vendor/` (see `fetch_assets.py`) and served by this server; `vendor.json` beside
-them has their names, in the order of loading, and their hashes.
+`fetch_assets.py` makes them into `static/built/`. Their names change with their content, so that a browser
+keeps them for good and never asks again.
 """
 
 from __future__ import annotations
 
+import mimetypes
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
+from flask import Blueprint, Response, abort, request, send_from_directory
 
-STATIC = Path(__file__).parent / "static"
+BUILT = Path(__file__).parent / "static" / "built"
+_FOR_GOOD = "public, max-age=31536000, immutable"
+# What a browser may take, the smallest first, and how such a file's name ends.
+_ENCODINGS = {"br": ".br", "gzip": ".gz"}
 
 
-class Script(NamedTuple):
-    """A library's script: its name in `static/vendor/`, and its hash as a browser checks it."""
+class Asset(msgspec.Struct, frozen=True):
+    """A file of a page: its name in `static/built/`, and its hash as a browser checks it."""
 
-    name: str
+    file: str
     integrity: str
 
 
 class _Manifest(msgspec.Struct, frozen=True):
-    files: list[dict[str, str]]
+    files: dict[str, Asset]
 
 
-def load_scripts(static: Path = STATIC) -> list[Script] | None:
-    """Return the scripts that the page loads, in order; None if a file of `vendor.json` is not here."""
-    manifest = msgspec.json.decode((static / "vendor.json").read_bytes(), type=_Manifest)
-    if not all((static / "vendor" / file["name"]).is_file() for file in manifest.files):
+def load_assets(built: Path = BUILT) -> dict[str, Asset] | None:
+    """Return the files of all pages by what they are called in `static/`; None if they have not been made."""
+    try:
+        return msgspec.json.decode((built / "manifest.json").read_bytes(), type=_Manifest).files
+    except FileNotFoundError:
         return None
-    return [
-        Script(file["name"], file["integrity"]) for file in manifest.files if file["name"].endswith(".js")
-    ]
 
 
-def list_modules(static: Path = STATIC) -> list[str]:
-    """Return the page's own modules by their paths under `static/`, for a browser to fetch all at once."""
-    return sorted(path.relative_to(static).as_posix() for path in (static / "js").rglob("*.js"))
+def create_blueprint(built: Path = BUILT) -> Blueprint:
+    """Return the route `/static/`, and `asset_of` for templates."""
+    assets = Blueprint("assets", __name__)
+
+    @assets.get("/static/<path:filename>")
+    def file(filename: str) -> Response:
+        known = load_assets(built) or {}
+        if filename not in {asset.file for asset in known.values()}:
+            abort(404)
+        taken = request.accept_encodings
+        encoding = next(
+            (
+                name
+                for name, end in _ENCODINGS.items()
+                if taken[name] and (built / (filename + end)).is_file()
+            ),
+            None,
+        )
+        response = send_from_directory(
+            built,
+            filename + _ENCODINGS.get(encoding or "", ""),
+            mimetype=mimetypes.guess_type(filename)[0],
+            # Its name says what is in it: there is nothing to ask again.
+            etag=False,
+            last_modified=None,
+        )
+        if encoding:
+            response.headers["Content-Encoding"] = encoding
+        response.headers["Vary"] = "Accept-Encoding"
+        response.headers["Cache-Control"] = "no-cache" if filename in known else _FOR_GOOD
+        return response
+
+    @assets.app_context_processor
+    def for_templates() -> dict[str, object]:
+        return {"assets": load_assets(built) or {}}
+
+    return assets

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, render_template
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
 from frametally.settings.loading import Settings
-from frametally_web.assets import list_modules, load_scripts
+from frametally_web.assets import load_assets
 
 
 def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
@@ -16,10 +16,8 @@ def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
 
     @pages.get("/")
     def dashboard() -> Response:
-        response = Response(
-            render_template("index.html", scripts=load_scripts(), modules=list_modules()),
-            mimetype="text/html",
-        )
+        template = "index.html" if load_assets() else "unmade.html"
+        response = Response(render_template(template), mimetype="text/html")
         response.headers["Cache-Control"] = "no-cache"
         return response
 

@@ -75,7 +75,7 @@ MODULES = {
     for path in sorted((ROOT / top / package).rglob("*.py"))
 }
 FOLDERS = sorted({path.parent for path in MODULES.values()})
-# The page's scripts, by folder; `static/script.js` starts them.
+# The page's scripts, by folder; those in `static/pages/` start them.
 SCRIPTS = sorted((ROOT / "simple_frontend/frametally_web/static/js").rglob("*.js"))
 SCRIPT_FOLDERS = sorted({path.parent for path in SCRIPTS})
 

@@ -101,9 +101,9 @@ class Images:
             text=True,
             check=True,
         ).stdout.splitlines()
-        # The dashboard's libraries are there already: `make setup` proves that they can be fetched.
-        vendor = (REPOSITORY / "simple_frontend/frametally_web/static/vendor").glob("*")
-        for path in [*(REPOSITORY / name for name in listed), *vendor]:
+        # The dashboard's pages are there already: `make setup` proves that they can be made.
+        built = (REPOSITORY / "simple_frontend/frametally_web/static/built").glob("*")
+        for path in [*(REPOSITORY / name for name in listed), *built]:
             if path.is_file() and path.relative_to(REPOSITORY).parts[0] != "tests":
                 copy = source / path.relative_to(REPOSITORY)
                 copy.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,8 @@ import hashlib
 import os
 import random
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,7 +38,6 @@ from frametally.records import (
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_web.app import close_app, create_app
-from frametally_web.assets import load_scripts
 from frametally_web.serving import DashboardServer
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ _CHROMIUM_FLAGS = [
 ]
 SIMPLE_FRONTEND = Path(__file__).resolve().parents[2] / "simple_frontend"
 SCREENSHOTS = SIMPLE_FRONTEND.parent / "build" / "screenshots"
-_CHART_AREA = "(({left, right, top}) => ({left, right, top}))(Chart.getChart('chart').chartArea)"
+_CHART_AREA = (
+    "(({left, right, top}) => ({left, right, top}))(document.getElementById('chart').chart.chartArea)"
+)
 _READY = "#dashboard[data-state=ready][aria-busy=false]"
 
 
@@ -330,14 +333,23 @@ def picture() -> Callable[[Page, str], None]:
     return take
 
 
+@pytest.fixture(scope="session", autouse=True)
+def not_made() -> str:
+    """Why the page could not be made of its sources as they are now; empty where it was."""
+    made = subprocess.run(
+        [sys.executable, SIMPLE_FRONTEND / "fetch_assets.py"], capture_output=True, text=True, check=False
+    )
+    return made.stderr.strip()
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(not_made: str) -> Iterator[Browser]:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, a tool for tests")
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         _unavailable("needs a Chromium: none on PATH, and CHROMIUM names none")
-    if load_scripts() is None:
-        _unavailable("needs the front-end libraries: run python simple_frontend/fetch_assets.py")
+    if not_made:
+        _unavailable(not_made)
     playwright.expect.set_options(timeout=20_000)  # the machine may be busy
     with playwright.sync_playwright() as runner:
         running = runner.chromium.launch(executable_path=path, args=_CHROMIUM_FLAGS)
@@ -382,7 +394,7 @@ class Visit:
     def chart_values(self) -> dict[str, list[int | None]]:
         """What the chart draws, by label: a value per interval with footage, None where it is not known."""
         return self.page.evaluate(
-            "Object.fromEntries(Chart.getChart('chart').data.datasets.map("
+            "Object.fromEntries(document.getElementById('chart').chart.data.datasets.map("
             "(set) => [set.label, set.data.filter((point) => point.row).map((point) => point.y)]))"
         )
 

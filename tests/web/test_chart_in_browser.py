@@ -69,7 +69,7 @@ def test_each_metric_has_its_numbers_and_its_own_way_of_adding_up(
     page.locator("#view-lines").click()
     means = [round(cars[at].detections / 10, 4) if at in cars else 0 for at in starts]
     assert window.chart_values()["car"] == means
-    assert page.evaluate("Chart.getChart('chart').data.datasets[0].type") == "line"
+    assert page.evaluate("document.getElementById('chart').chart.data.datasets[0].type") == "line"
 
 
 def test_objects_that_were_not_followed_are_not_measured_and_the_page_says_why(
@@ -119,7 +119,7 @@ def test_days_are_those_of_the_time_zone_also_when_the_clocks_change(
     window = visit(place)
     window.open("?interval=86400")
     hours = window.page.evaluate(
-        "Chart.getChart('chart').data.datasets[0].data.filter((point) => point.row)"
+        "document.getElementById('chart').chart.data.datasets[0].data.filter((point) => point.row)"
         ".map(({row}) => (row.end - row.start) / 3_600_000)"
     )
     assert hours == [24, 23, 24]
@@ -261,7 +261,9 @@ def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(
     page = window.open()
     expect(page.locator("#timezone")).to_have_value("UTC")
     expect(page.locator("#explanation")).to_contain_text("Bars of Europe/Berlin cannot be made")
-    labels = "Chart.getChart('chart').scales.x.ticks.map((tick) => [tick.label].flat().join(' '))"
+    labels = (
+        "document.getElementById('chart').chart.scales.x.ticks.map((tick) => [tick.label].flat().join(' '))"
+    )
     shown = " | ".join(page.evaluate(labels))
     for year in ("2024", "2025", "2026"):
         assert year in shown

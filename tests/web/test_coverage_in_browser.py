@@ -23,10 +23,12 @@ START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 BARS = 7
-CHART_AREA = "(({left, right, top}) => ({left, right, top}))(Chart.getChart('chart').chartArea)"
+CHART_AREA = (
+    "(({left, right, top}) => ({left, right, top}))(document.getElementById('chart').chart.chartArea)"
+)
 TOOLTIP = """(({opacity, title, body, footer}) =>
   opacity ? [...title, ...body.flatMap((one) => one.lines), ...footer] : []
-)(Chart.getChart('chart').tooltip)"""
+)(document.getElementById('chart').chart.tooltip)"""
 QUERY = "?timezone=UTC&interval=60&from=2024-05-01T08:00Z&to=2024-05-01T08:07Z"
 
 
@@ -83,7 +85,7 @@ def tell_apart(place: Place) -> None:
 
 def point_at(window: Visit, bar: int) -> None:
     area = window.page.evaluate(
-        "(({left, right, top}) => ({left, right, top}))(Chart.getChart('chart').chartArea)"
+        "(({left, right, top}) => ({left, right, top}))(document.getElementById('chart').chart.chartArea)"
     )
     x = area["left"] + (area["right"] - area["left"]) * (bar + 0.5) / BARS
     window.page.locator("#chart").hover(position={"x": x, "y": area["top"] + 60})

@@ -1,4 +1,4 @@
-"""The wheel is enough: installed in an empty environment it serves the page with its libraries."""
+"""The wheel is enough: installed in an empty environment it serves the page as it is made of its sources."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from frametally_web.assets import load_scripts
+from frametally_web.assets import BUILT, load_assets
 
 ROOT = Path(__file__).resolve().parents[2]
-STATIC = ROOT / "simple_frontend" / "frametally_web" / "static"
 SERVED = """
 import json, sys
 from pathlib import Path
@@ -41,10 +40,10 @@ print(json.dumps(found))
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy of what the wheel is made of."""
-    if load_scripts() is None:
-        pytest.skip("needs the front-end libraries: run python simple_frontend/fetch_assets.py")
+    if load_assets() is None:
+        pytest.skip("the page cannot be made here: run python simple_frontend/fetch_assets.py")
     copy, built = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
-    ignored = shutil.ignore_patterns("__pycache__", "node_modules", ".env", "*.pyc")
+    ignored = shutil.ignore_patterns("__pycache__", "node_modules", "build", ".env", "*.pyc")
     for folder in ("core", "producer", "consumer", "hadoop", "elasticsearch", "simple_frontend"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
@@ -59,21 +58,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_the_wheel_holds_every_library_with_its_hash(wheel: Path) -> None:
-    import base64
-    import hashlib
-
-    wanted = {
-        entry["name"]: entry["integrity"]
-        for entry in json.loads((STATIC / "vendor.json").read_text(encoding="utf-8"))["files"]
-    }
+def test_the_wheel_holds_all_that_browsers_get_and_none_of_its_sources(wheel: Path) -> None:
+    prefix = "frametally_web/static/"
     with zipfile.ZipFile(wheel) as archive:
-        for name, integrity in wanted.items():
-            data = archive.read(f"frametally_web/static/vendor/{name}")
-            assert "sha256-" + base64.b64encode(hashlib.sha256(data).digest()).decode() == integrity
+        held = {name: archive.read(name) for name in archive.namelist() if name.startswith(prefix)}
+    assert held == {f"{prefix}built/{path.name}": path.read_bytes() for path in BUILT.iterdir()}
 
 
-def test_installed_in_an_empty_environment_it_serves_the_page_and_its_libraries(
+def test_installed_in_an_empty_environment_it_serves_the_page_and_its_files(
     wheel: Path, tmp_path: Path
 ) -> None:
     environment = tmp_path / "empty"
@@ -87,12 +79,9 @@ def test_installed_in_an_empty_environment_it_serves_the_page_and_its_libraries(
     )
     # Its dependencies, and nothing of this checkout: an editable install is a .pth file, which is not read.
     dependencies = Path(next(path for path in sys.path if path.endswith("site-packages")))
-    paths = [
-        f"/static/vendor/{entry['name']}"
-        for entry in json.loads((STATIC / "vendor.json").read_text(encoding="utf-8"))["files"]
-    ]
+    paths = [f"/static/{asset.file}" for asset in (load_assets() or {}).values()]
     done = subprocess.run(
-        [str(environment / "bin" / "python"), "-c", SERVED, str(tmp_path), *paths, "/static/script.js"],
+        [str(environment / "bin" / "python"), "-c", SERVED, str(tmp_path), *paths],
         env={k: v for k, v in os.environ.items() if not k.startswith("FRAMETALLY_")}
         | {"PYTHONPATH": os.pathsep.join([str(site), str(dependencies)])},
         cwd=tmp_path,
@@ -105,16 +94,16 @@ def test_installed_in_an_empty_environment_it_serves_the_page_and_its_libraries(
     assert found["file"].startswith(str(site))
     assert found["/"] == 200
     assert {path: found[path] for path in paths} == dict.fromkeys(paths, 200)
-    assert all(path.rsplit("/", 1)[1] in found["page"] for path in paths if path.endswith(".js"))
+    assert all(path in found["page"] for path in paths if "answers" in path)
 
 
-def test_a_wheel_without_the_libraries_is_not_built(wheel: Path, tmp_path: Path) -> None:
+def test_a_wheel_without_the_page_is_not_built(wheel: Path, tmp_path: Path) -> None:
     hook = ROOT / "simple_frontend" / "hatch_build.py"
     script = (
         "import importlib.util, sys\n"
         f"spec = importlib.util.spec_from_file_location('hook', {str(hook)!r})\n"
         "hook = importlib.util.module_from_spec(spec); spec.loader.exec_module(hook)\n"
-        "made = hook.FrontEndLibraries(sys.argv[1], {}, None, None, sys.argv[1], 'wheel')\n"
+        "made = hook.Pages(sys.argv[1], {}, None, None, sys.argv[1], 'wheel')\n"
         "made.initialize('standard', {})\n"
     )
     folder = tmp_path / "simple_frontend"
@@ -124,4 +113,4 @@ def test_a_wheel_without_the_libraries_is_not_built(wheel: Path, tmp_path: Path)
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "cannot be fetched" in done.stderr
+    assert "are not made and cannot be" in done.stderr

@@ -1,5 +1,7 @@
 // The time chart: stacked bars or lines per label over event time.
 
+import Chart from "chart.js/auto";
+
 import { themeColor } from "../shared/palette.js";
 import { valueIn } from "../shared/series.js";
 import { backdrop } from "./backdrop.js";
@@ -34,7 +36,6 @@ export class TimeChart {
       this.chart.options = options;
       this.chart.update("none");
     } else {
-      const Chart = /** @type {typeof import("chart.js").Chart} */ (window.Chart);
       this.chart = new Chart(this.canvas, {
         type: "bar",
         data,
@@ -42,6 +43,7 @@ export class TimeChart {
         plugins: [backdrop(() => /** @type {Page.View} */ (this.view))],
       });
     }
+    Object.assign(this.canvas, { chart: this.chart }); // where tests find it
     this.canvas.setAttribute("aria-label", summary(view));
     this.gestures.refresh();
   }

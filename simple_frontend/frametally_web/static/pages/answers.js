@@ -1,22 +1,22 @@
 // The dashboard: what the viewer chooses goes into the address, the API is asked, the answers are shown.
 
-import { Filters } from "./js/filters/form.js";
-import { ask } from "./js/loading/asking.js";
-import { Loader } from "./js/loading/loader.js";
-import { FramesCard } from "./js/proof/card.js";
-import { Results } from "./js/results/card.js";
-import { Extras } from "./js/results/extras.js";
-import { ApiError } from "./js/shared/api.js";
-import { byId, control } from "./js/shared/dom.js";
-import { useZone } from "./js/shared/time.js";
-import { METRICS } from "./js/shared/metrics.js";
-import { colorsOf, groupLabels } from "./js/shared/palette.js";
-import { rankedLabels } from "./js/shared/series.js";
-import { DEFAULT, formatState, parseState } from "./js/shared/state.js";
-import { giveUpOwnZone, hasOwnZone, OWN_ZONE, zoneOf } from "./js/shared/zones.js";
-import { Health } from "./js/status/health.js";
-import { listen } from "./js/status/live.js";
-import { showFault, showFresh, showMistake, showOutage } from "./js/status/notices.js";
+import { Filters } from "../js/filters/form.js";
+import { ask } from "../js/loading/asking.js";
+import { Loader } from "../js/loading/loader.js";
+import { FramesCard } from "../js/proof/card.js";
+import { Results } from "../js/results/card.js";
+import { Extras } from "../js/results/extras.js";
+import { ApiError } from "../js/shared/api.js";
+import { byId, control } from "../js/shared/dom.js";
+import { useZone } from "../js/shared/time.js";
+import { METRICS } from "../js/shared/metrics.js";
+import { colorsOf, groupLabels } from "../js/shared/palette.js";
+import { rankedLabels } from "../js/shared/series.js";
+import { DEFAULT, formatState, parseState } from "../js/shared/state.js";
+import { giveUpOwnZone, hasOwnZone, OWN_ZONE, zoneOf } from "../js/shared/zones.js";
+import { Health } from "../js/status/health.js";
+import { listen } from "../js/status/live.js";
+import { showFault, showFresh, showMistake, showOutage } from "../js/status/notices.js";
 
 let state = parseState(location.search);
 /** @type {(Page.Answers & {since: number, shownFor?: string})|null} */
@@ -204,14 +204,6 @@ function away(reason) {
 }
 
 function start() {
-  if (!window.Chart) {
-    byId("dashboard").dataset.state = "failed";
-    showFault(
-      "The chart library did not load",
-      "Run “python simple_frontend/fetch_assets.py”, then load this page again.",
-    );
-    return;
-  }
   /** @type {Record<string, Partial<Page.State>>} */
   const views = {
     "view-bars": { view: "chart", chart: "bars" },
