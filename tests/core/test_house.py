@@ -226,7 +226,7 @@ def test_the_pages_scripts_and_their_folders_import_each_other_in_no_circle() ->
     by_file: dict[str, set[str]] = defaultdict(set)
     by_folder: dict[str, set[str]] = defaultdict(set)
     for path in SCRIPTS:
-        for wanted in re.findall(r'^import [^;]* from "([^"]+)";', path.read_text(encoding="utf-8"), re.M):
+        for wanted in re.findall(r'^import [^;]* from "(\.[^"]+)";', path.read_text(encoding="utf-8"), re.M):
             target = (path.parent / wanted).resolve(strict=True)
             by_file[name_of(path)].add(name_of(target))
             if target.parent != path.parent:
