@@ -489,6 +489,48 @@ def test_names_are_only_names(index: CountIndex, name: Any) -> None:
     assert dict(index.labels("m")) == {name: 1, "other": 1}
 
 
+@pytest.mark.parametrize("interval_s", [60, 3600, 86_400, 7 * 86_400])
+def test_of_what_was_measured_in_part_that_part_can_be_read_whatever_the_bars(
+    index: CountIndex, interval_s: int
+) -> None:
+    """Each hour of each source is measured or not; of the yard's only the second."""
+    for day, day_ms in (("2026-01-01", DAY_MS), ("2026-01-02", DAY_MS + 86_400_000)):
+        hours = [("gate", 0, 2), ("gate", 1, 3), ("yard", 0, None), ("yard", 1, 5)]
+        index.publish(
+            run(day=day),
+            [
+                count(day_ms + hour * 3_600_000, label, 10, source=source, objects=objects, peak=hour + 1)
+                for source, hour, objects in hours
+                for label in ("car", "bus")
+            ],
+            [
+                coverage(
+                    day_ms + hour * 3_600_000,
+                    7,
+                    source=source,
+                    objects=objects and 2 * objects,
+                    analysed_fps=5.0 if objects else 1.0,
+                    covered_ms=1_000,
+                )
+                for source, hour, objects in hours
+            ],
+        )
+    for asked, objects, frames in (
+        ({}, 20, 42),
+        ({"labels": ["car"]}, 20, 42),
+        ({"sources": ["yard"]}, 10, 14),
+        ({"by_source": True}, 20, 42),
+        ({"to_ms": DAY_MS + 3_600_000}, 2, 7),
+    ):
+        query = CountQuery("m", 60, interval_s, measured_only=True, **asked)
+        found = index.histogram(query)
+        assert sum(one.objects or 0 for one in found.buckets if one.label == "car") == objects
+        assert None not in {one.objects for one in [*found.buckets, *found.coverage]}
+        assert sum(one.frames for one in found.coverage) == frames
+        together = index.histogram(query._replace(apart=()))
+        assert sum(one.objects or 0 for one in together.buckets) == objects * (1 if "labels" in asked else 2)
+
+
 def test_no_sources_and_no_labels_mean_all_of_them(index: CountIndex) -> None:
     index.publish(run(), [count(), count(label="bus", source="yard")], [])
     assert total(index, labels=[], sources=[]) == total(index) == 2
@@ -704,6 +746,7 @@ def covered(start_ms: int, source: str) -> Coverage:
     by_source=st.booleans(),
     sources=st.sampled_from([None, ["gate"], ["yard", "gate"], ["none"]]),
     labels=st.sampled_from([None, ["bus"], ["car", "bus", "none"]]),
+    apart=st.sampled_from([None, [], ["bus"], ["none", "car"]]),
     from_ms=st.none() | st.integers(-86_400_000, 86_400_000),
     to_ms=st.none() | st.integers(-86_400_000, 180_000_000),
     limit=st.integers(1, 4),
@@ -716,6 +759,7 @@ def test_answers_are_those_of_a_plain_count(
     by_source: bool,
     sources: Any,
     labels: Any,
+    apart: Any,
     from_ms: Any,
     to_ms: Any,
     limit: int,
@@ -739,6 +783,7 @@ def test_answers_are_those_of_a_plain_count(
             interval_s=minutes * 60,
             offset_ms=offset_ms,
             by_source=by_source,
+            apart=apart,
             **asked,
         )
     )
@@ -788,7 +833,8 @@ def test_answers_are_those_of_a_plain_count(
     selected = [c for c in in_range if labels is None or c.label in labels]
     bars, hours = defaultdict(list), defaultdict(list)
     for c in selected:
-        bars[bar_of(c.interval_start_ms), c.label, c.source if by_source else ""].append(c)
+        label = c.label if apart is None or c.label in apart else ""
+        bars[bar_of(c.interval_start_ms), label, c.source if by_source else ""].append(c)
         hours[hour_of(c.interval_start_ms)].append(c)
     assert histogram.buckets == [
         Bucket(

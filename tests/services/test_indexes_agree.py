@@ -133,7 +133,7 @@ def answers(index: CountIndex, model: str, base_interval_s: int, asked: dict[str
     of_model: dict[str, Any] = {"model": model, "base_interval_s": base_interval_s}
     selected: dict[str, Any] = {name: asked[name] for name in ("from_ms", "to_ms")}
     selected |= {name: asked[name] or [] for name in ("sources", "labels")}
-    bars: dict[str, Any] = {name: asked[name] for name in ("interval_s", "offset_ms", "by_source")}
+    bars: dict[str, Any] = {name: asked[name] for name in ("interval_s", "offset_ms", "by_source", "apart")}
     offset: dict[str, Any] = {"offset_ms": asked["offset_ms"]}
     return {
         "histogram": index.histogram(CountQuery(**of_model, **selected, **bars))._replace(model=""),
@@ -162,6 +162,7 @@ model_numbers = numbers()
                 "interval_s": st.sampled_from([3600, 7200, 86_400, 604_800]),
                 "offset_ms": st.sampled_from(OFFSETS_MS),
                 "by_source": st.booleans(),
+                "apart": st.sampled_from([None, [], ["bus"], ["none", "car"]]),
                 "limit": st.sampled_from([1, 2, 5, 7]),
             }
         ),

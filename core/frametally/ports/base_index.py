@@ -158,7 +158,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
             )
         check_offset(query)
         check_names(query)
-        query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True)
+        query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True, apart=())
         with self._moment() as now:
             there = self._catalogue(now)
             return merge_week(
@@ -214,7 +214,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
     ) -> Iterable[list[Bucket]]:
         """Read bars of a piece, in parts as `merge_bars` takes them.
 
-        Of a query that is `of_week`, `start_ms` is that of the hour since Monday, and the label "".
+        Of a query that is `of_week`, `start_ms` is that of the hour since Monday.
         """
 
     @abstractmethod
@@ -254,7 +254,11 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
     def _steps_s(self, query: CountQuery) -> list[int]:
         """Return the stored steps that a query is read by, shortest first."""
-        return usable_steps(query.base_interval_s, query.bar_s, query.offset_ms)
+        steps_s = usable_steps(query.base_interval_s, query.bar_s, query.offset_ms)
+        # Objects are measured hour by hour: of a longer step nobody knows what part of it was.
+        return (
+            [step_s for step_s in steps_s if step_s <= HOUR_S] or steps_s if query.measured_only else steps_s
+        )
 
 
 def _range(query: CountQuery) -> tuple[int | None, int | None]:

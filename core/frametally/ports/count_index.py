@@ -33,9 +33,9 @@ class Bucket(NamedTuple):
 
     Attributes:
         start_ms: Start of the interval: `start_ms + offset_ms` is a multiple of its length since the epoch.
-        label: Class name.
+        label: Class name; "" of the labels that a query has together.
         detections: Boxes, summed over frames and sources.
-        peak: Most in one frame: the maximum over the base intervals and sources.
+        peak: Most of one label in one frame: the maximum over the base intervals and sources.
         objects: Unique objects, summed; None where any part was not measured.
         source: Slug of the source, where bars are asked for by source; else None.
         tracked_detections: Boxes that lie in tracks; None where that is not known of any part.
@@ -147,7 +147,10 @@ class CountQuery(NamedTuple):
         offset_ms: Bars start where the time plus this is a multiple of their length (as local time is UTC
             plus its offset); a multiple of the base interval, of either sign.
         by_source: Whether each source has bars of its own.
-        of_week: Whether bars are the hours of the week, all labels together: `week_hours` sets it.
+        of_week: Whether bars are the hours of the week: `week_hours` sets it.
+        apart: Labels with bars of their own; the others that are asked for have theirs together, with the
+            label "". None: all have bars of their own.
+        measured_only: Whether only hours of a source are read in which objects were measured.
     """
 
     model: str
@@ -160,6 +163,8 @@ class CountQuery(NamedTuple):
     offset_ms: int = 0
     by_source: bool = False
     of_week: bool = False
+    apart: Sequence[str] | None = None
+    measured_only: bool = False
 
     @property
     def series(self) -> Series:

@@ -36,7 +36,8 @@ def check_offset(query: CountQuery) -> None:
 
 def check_names(query: CountQuery) -> None:
     """Raise `Misconfigured` if one query names too many."""
-    for kind, names in (("sources", query.sources), ("labels", query.labels)):
+    names_of = {"sources": query.sources, "labels": query.labels, "labels apart": query.apart or ()}
+    for kind, names in names_of.items():
         if len(names) > _MAX_NAMES:
             raise Misconfigured(
                 f"{len(names)} {kind} in one query; name at most {_MAX_NAMES}, or none for all"

@@ -34,6 +34,7 @@ from frametally_search.index.queries import (
     documents_of,
     if_known,
     moment,
+    parted,
     slowest_fps_of,
     whole,
 )
@@ -126,8 +127,12 @@ class ElasticsearchIndex(BaseCountIndex[Moment, ElasticsearchCatalogue]):
         self, now: Moment, there: ElasticsearchCatalogue, query: CountQuery, piece: Piece
     ) -> Iterator[list[Bucket]]:
         by = [by_start(query), *([by_value("source")] if query.by_source else [])]
-        by += [] if query.of_week else [by_value("label")]
-        groups = now.groups(_documents(there, "count", query, piece), by, OF_COUNTS, MAX_BUCKETS)
+        by_label = [*by, by_value("label")]
+        counts = _documents(there, "count", query, piece)
+        asked = [(counts, by_label)]
+        if query.apart is not None:
+            apart, together = parted(counts, query.apart)
+            asked = [(apart, by_label), (together, by)] if query.apart else [(together, by)]
         bars = [
             Bucket(
                 _start_ms(group, query),
@@ -138,7 +143,8 @@ class ElasticsearchIndex(BaseCountIndex[Moment, ElasticsearchCatalogue]):
                 group["key"].get("source"),
                 if_known(group, "tracked_detections"),
             )
-            for group in groups
+            for documents, groups in asked
+            for group in now.groups(documents, groups, OF_COUNTS, MAX_BUCKETS)
         ]
         yield sorted(bars, key=bar_order)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -135,9 +135,17 @@ def documents_of(kind: str, query: CountQuery, piece: Piece, runs: list[str]) ->
         filters.append({"range": {"interval_start_ms": {**bounds, "format": "epoch_millis"}}})
     if query.sources:
         filters.append({"terms": {"source": list(query.sources)}})
+    if query.measured_only:
+        filters.append({"exists": {"field": "objects"}})
     if query.labels and kind == "count":
         filters.append({"terms": {"label": list(query.labels)}})
     return {"bool": {"filter": filters}}
+
+
+def parted(counts: dict[str, Any], labels: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the condition on those counts that are of some labels, and on those that are not."""
+    of_labels = {"terms": {"label": list(labels)}}
+    return {"bool": {"filter": [counts, of_labels]}}, {"bool": {"filter": [counts], "must_not": [of_labels]}}
 
 
 def by_start(query: CountQuery) -> dict[str, Any]:

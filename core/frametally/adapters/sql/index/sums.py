@@ -36,15 +36,14 @@ Batch = Sequence[tuple[CurrentRun, RunCells]]
 
 def bars_of(batch: Batch, kept: KeptCells, query: CountQuery, piece: Piece) -> list[Bucket]:
     """Return bars by start, label and source, no more than one over what an answer holds."""
-    parts = [
-        (run, cells.counts if query.by_source or query.sources else cells.together) for run, cells in batch
-    ]
+    of_each = query.by_source or query.sources or query.measured_only
+    parts = [(run, cells.counts if of_each else cells.together) for run, cells in batch]
     cells = _put_together(_selected(parts, kept, query, piece), kept, query, piece)
-    labels, sources = [*kept.labels], [*kept.sources]
+    labels, sources = _named(kept), [*kept.sources]
     return _tuples(
         Bucket,
         cells[SLOT].tolist(),
-        repeat("") if query.of_week else [labels[number] for number in cells[LABEL].tolist()],
+        [labels[number] for number in cells[LABEL].tolist()],
         cells[DETECTIONS].tolist(),
         cells[PEAK].tolist(),
         _or_none(cells[OBJECTS]),
@@ -56,7 +55,7 @@ def bars_of(batch: Batch, kept: KeptCells, query: CountQuery, piece: Piece) -> l
 def coverage_of(batch: Batch, kept: KeptCells, query: CountQuery, piece: Piece) -> list[CoverageBucket]:
     """Return what was filmed by start and source, no more than one over what an answer holds."""
     parts = [(run, cells.coverage) for run, cells in batch]
-    query = query._replace(labels=())
+    query = query._replace(labels=(), apart=None)
     cells = _put_together(_selected(parts, kept, query, piece), kept, query, piece)
     sources = [*kept.sources]
     return _tuples(
@@ -106,6 +105,8 @@ def _selected(
                 one = one[:, one[SLOT] < -(-piece.to_ms // step_ms)]
             chosen.append(one)
     cells = np.concatenate(chosen, axis=1) if chosen else np.empty((7, 0), np.int64)
+    if query.measured_only:
+        cells = cells[:, cells[OBJECTS] >= 0]
     return cells[:, np.isin(cells[SOURCE], _numbers(kept.sources, query.sources))] if query.sources else cells
 
 
@@ -125,12 +126,31 @@ def _put_together(cells: Cells, kept: KeptCells, query: CountQuery, piece: Piece
     if query.of_week:
         of_slot %= WEEK_MS // HOUR_MS
     bar = of_slot[cells[SLOT] - first]
-    label = 0 if query.of_week else cells[LABEL]
-    sums = add_up(cells, label, bar, cells[SOURCE] if query.by_source else 0)
+    sums = add_up(cells, _apart(cells[LABEL], kept, query), bar, cells[SOURCE] if query.by_source else 0)
     sums[SLOT] = sums[SLOT] * bar_ms - (0 if query.of_week else offset_ms)
-    of_source = _ranks(kept.sources)[sums[SOURCE]] if query.by_source else sums[SOURCE]
-    of_label = sums[LABEL] if query.of_week or not kept.labels else _ranks(kept.labels)[sums[LABEL]]
+    of_source = _ranks([*kept.sources])[sums[SOURCE]] if query.by_source else sums[SOURCE]
+    of_label = _ranks(_named(kept))[sums[LABEL]]
     return sums[:, np.lexsort((of_source, of_label, sums[SLOT]))[: MAX_BUCKETS + 1]]
+
+
+_TOGETHER = -1
+"""The number of the labels that a query has together."""
+
+
+def _named(kept: KeptCells) -> list[str]:
+    """Return labels by their numbers, that of those together among them: it is the last one."""
+    return [*kept.labels, ""]
+
+
+def _apart(labels: NDArray[np.integer[Any]], kept: KeptCells, query: CountQuery) -> NDArray[np.integer[Any]]:
+    """Return the numbers of labels as a query tells them apart."""
+    if query.apart is None:
+        return labels
+    numbers = np.full(int(labels.max()) + 1, _TOGETHER)
+    apart = _numbers(kept.labels, query.apart)
+    apart = apart[apart < len(numbers)]
+    numbers[apart] = apart
+    return numbers[labels]
 
 
 def _numbers(numbers: Mapping[str, int], names: Sequence[str]) -> NDArray[np.int32]:
@@ -138,11 +158,10 @@ def _numbers(numbers: Mapping[str, int], names: Sequence[str]) -> NDArray[np.int
     return np.array(sorted({numbers[name] for name in names if name in numbers}), np.int32)
 
 
-def _ranks(names: Mapping[str, int]) -> NDArray[np.int64]:
+def _ranks(names: Sequence[str]) -> NDArray[np.int64]:
     """Return by number of a name its place in the order of names."""
-    listed = [*names]
-    ranks = np.empty(len(listed), np.int64)
-    ranks[sorted(range(len(listed)), key=listed.__getitem__)] = np.arange(len(listed))
+    ranks = np.empty(len(names), np.int64)
+    ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
     return ranks
 
 
