@@ -82,6 +82,8 @@ class Place:
         self.settings = Settings(_env_file=None, data_dir=folder, web_query_timeout_s=120)
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
         self.log = MemoryLog()
+        self.labels_to_count: list[str] = []
+        """Of what is published next, as its runs record it; empty: all."""
         self._apps: list[Flask] = []
         self._sequence = 0
         self._offset = 0
@@ -132,6 +134,13 @@ class Place:
                 inputs_sha256="00",
                 frames=sum(one.frames for one in covered),
                 duplicates_dropped=0,
+                settings={
+                    "min_confidence": 0.25,
+                    "min_box_side_px": 0.0,
+                    "labels": self.labels_to_count,
+                }
+                if self.labels_to_count
+                else {},
             )
             assert self.real_index.publish(run, of_day, covered)
 

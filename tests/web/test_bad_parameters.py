@@ -57,16 +57,29 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
         ("sources?model=gpt", "model", MODEL),
         ("evidence?model=gpt", "model", MODEL),
         ("evidence?from=yesterday", "from", "ISO 8601"),
-        ("counts?lable=car", "lable", "label, source, from, to, model, timezone, base, interval, metric, by"),
+        (
+            "counts?lable=car",
+            "lable",
+            "base, interval, metric, by, top",
+        ),
         ("models?model=x", "model", "no parameters"),
         ("evidence?interval=60", "interval", "label, source, from, to, model, timezone, base"),
         ("counts?label=" + "x" * 201, "label", "200"),
         ("counts?source=a%00b", "source", "NUL"),
         ("counts?" + "&".join(f"label=l{n}" for n in range(201)), "label", "200"),
-        ("counts?interval=60&from=0001-01-01&to=9999-01-01", "interval", "longer interval"),
+        ("counts?interval=60&from=0001-01-01&to=9999-01-01", "interval", "or longer"),
+        ("counts?top=-1", "top", "top=6"),
+        ("counts?top=few", "top", "top=6"),
+        ("counts?label=bsu", "label", "Did you mean bus?"),
+        ("counts?label=Cra", "label", "Did you mean car?"),
+        ("heatmap?label=car&label=zebra", "label", "There are: car, bus."),
+        ("export?label=zebra", "label", "There are: car, bus."),
+        ("frames?source=junction-west", "source", "Did you mean junction-east?"),
+        ("objects?label=zebra", "label", "There are: car, bus."),
+        ("evidence?source=yard", "source", "There are: junction-east."),
         ("counts?timezone=Mars/Olympus", "timezone", "Europe/Berlin"),
         ("counts?timezone=../../etc/passwd", "timezone", "Europe/Berlin"),
-        ("counts?metric=boxes", "metric", "detections, mean_per_frame, peak, objects"),
+        ("counts?metric=boxes", "metric", "detections, mean_per_frame, peak, objects, auto"),
         ("counts?by=label", "by", "source"),
         ("export?format=xlsx", "format", "csv, json, parquet"),
         ("frames?limit=0", "limit", "at most 100"),
@@ -101,7 +114,8 @@ def test_an_answer_is_bounded_by_the_setting_and_says_how_to_ask_for_less(filmed
     refused = app.get("/api/counts?interval=60&from=2024-05-01&to=2024-05-02&label=car&label=bus").json
     assert refused is not None
     assert "2880 bars" in refused["detail"]
-    assert "FRAMETALLY_WEB_MAX_BUCKETS" in refused["detail"]
+    assert "FRAMETALLY" not in refused["detail"]
+    assert "an interval of 1800 or longer" in refused["remedy"]
     chosen = app.get("/api/counts?from=2024-05-01&to=2024-05-02&label=car&label=bus").json
     assert chosen is not None
     assert chosen["interval_s"] == 1800

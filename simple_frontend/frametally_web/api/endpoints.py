@@ -8,7 +8,13 @@ from frametally_web.books import answers as status_answers
 from frametally_web.charts import answers as chart_answers
 from frametally_web.proof import answers as proof_answers
 from frametally_web.requests import answers
-from frametally_web.requests.query import MAX_CURSOR_CHARS, MAX_INTERVAL_S, MAX_NAME_CHARS, Metric
+from frametally_web.requests.query import (
+    MAX_CURSOR_CHARS,
+    MAX_INTERVAL_S,
+    MAX_NAME_CHARS,
+    MAX_TOP,
+    AskedMetric,
+)
 
 FORMATS = {
     "csv": "text/csv",
@@ -85,13 +91,21 @@ _CHART = (
     ),
     Parameter(
         "metric",
-        "By what labels are ordered; every answer has all four.",
-        {"type": "string", "enum": list(get_args(Metric))},
+        "By what labels are ordered; every answer has all four. "
+        "`auto`: objects where they are known of all that was filmed, else `mean_per_frame`.",
+        {"type": "string", "enum": list(get_args(AskedMetric))},
         "detections",
     ),
     Parameter(
         "by", "`source`: each source has bars of its own.", {"type": "string", "enum": ["source"]}, "source"
     ),
+)
+_TOP = Parameter(
+    "top",
+    "How many labels have bars of their own, those with most of the metric; the others have theirs together, "
+    "with `label` null. Default: all.",
+    {"type": "integer", "minimum": 0, "maximum": MAX_TOP},
+    "6",
 )
 _PAGE = (
     *_SELECTION,
@@ -103,7 +117,7 @@ ENDPOINTS = (
     Endpoint("models", "What can be asked for: models with their stored intervals.", (), answers.Models),
     Endpoint("labels", "Labels with their detections, most first.", (_MODEL,), answers.Labels),
     Endpoint("sources", "Sources with their frames and range.", (_MODEL,), answers.Sources),
-    Endpoint("counts", "Counts per interval and label.", _CHART, chart_answers.Counts),
+    Endpoint("counts", "Counts per interval and label.", (*_CHART, _TOP), chart_answers.Counts),
     Endpoint("heatmap", "Counts per hour of the week.", _SELECTION, chart_answers.Heatmap),
     Endpoint("evidence", "The busiest frame per label.", _SELECTION, proof_answers.EvidenceFrames),
     Endpoint("frames", "Every frame behind a bar, with a running sum.", _PAGE, proof_answers.Frames),

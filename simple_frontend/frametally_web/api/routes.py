@@ -21,6 +21,7 @@ from frametally_web.books import run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.charts import counts, heatmap, scope
 from frametally_web.charts.export import export
+from frametally_web.charts.names import check_names
 from frametally_web.charts.sources import list_sources
 from frametally_web.proof import evidence, frames, objects
 from frametally_web.proof.picture_links import picture_link
@@ -115,13 +116,13 @@ class Api:
 
     def evidence(self, args: Args) -> answers.Answer:
         """Find the busiest frame per label."""
-        selection = query.read_selection(args, self._settings)
+        selection = self._selection(args)
         self._books.ensure_ledger()
         return evidence.find_evidence(self._ports, self._settings, selection, image_url=_image_url)
 
     def frames(self, args: Args) -> answers.Answer:
         """Find every frame behind a bar."""
-        selection = query.read_selection(args, self._settings)
+        selection = self._selection(args)
         limit = query.read_limit(args, default=_PAGE_FRAMES, most=self._settings.web_max_page_frames)
         cursor = query.read_cursor(args, frames.FramesCursor)
         self._books.ensure_ledger()
@@ -135,7 +136,7 @@ class Api:
         return objects.find_objects(
             self._ports,
             self._settings,
-            query.read_selection(args, self._settings),
+            self._selection(args),
             limit=limit,
             cursor=query.read_cursor(args, objects.ObjectsCursor),
             image_url=_image_url,
@@ -169,6 +170,12 @@ class Api:
         answer.headers["Content-Disposition"] = f'attachment; filename="frametally-counts.{chosen}"'
         answer.headers["Cache-Control"] = "no-store"
         return answer
+
+    def _selection(self, args: Args) -> query.Selection:
+        """Read what a proof is asked of; a name that is none is refused."""
+        selection = query.read_selection(args, self._settings)
+        check_names(self._ports.index, self._books.media(), selection)
+        return selection
 
 
 def _image_url(path: str) -> str:

@@ -14,19 +14,20 @@ class CountBucket(Answer, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
 
     Attributes:
         start_ms: Start of the interval.
-        label: Class name.
+        label: Class name; null of the labels that `top` has together.
         source: Slug where sources are asked for apart, else null.
         detections: Boxes, summed over frames and sources.
-        peak: Most boxes in one frame: the maximum over the interval and the sources.
+        peak: Most boxes of one label in one frame: the maximum over the interval and the sources.
         mean_per_frame: `detections` / frames analysed in the interval; null if coverage does not tell.
         objects: Unique objects first seen in it; null where they are not known.
         objects_missing: Why not; null where they are known.
         tracked_detections: Those of `detections` that lie in tracks; null where that was not noted.
         followed_objects: Of what is `too_weak`, the objects that were followed: they count in sums.
+        measured_objects: Where footage was not measured everywhere, the objects of that part of it that was.
     """
 
     start_ms: int
-    label: str
+    label: str | None
     source: str | None
     detections: int
     peak: int
@@ -35,6 +36,7 @@ class CountBucket(Answer, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     objects_missing: ObjectsMissing | None
     tracked_detections: int | None
     followed_objects: int | None = None
+    measured_objects: int | None = None
 
 
 class FramesAnalysed(Answer, frozen=True, kw_only=True, gc=False):
@@ -73,7 +75,7 @@ class NotAnalysed(Answer, frozen=True, kw_only=True):
 class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
     """One label over the whole answer; the fields are those of `CountBucket`."""
 
-    label: str
+    label: str | None
     source: str | None
     detections: int
     peak: int
@@ -82,6 +84,14 @@ class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
     objects_missing: ObjectsMissing | None
     tracked_detections: int | None
     followed_objects: int | None = None
+    measured_objects: int | None = None
+
+
+class MeasuredIn(Answer, frozen=True, kw_only=True):
+    """Of how many of the sources with footage objects were measured, in some of it at least."""
+
+    sources: int
+    of_sources: int
 
 
 class FileTime(Answer, frozen=True, kw_only=True):
@@ -124,21 +134,23 @@ class Counts(Answer, frozen=True, kw_only=True):
         base_interval_s: The one stored interval that was read; null where there is nothing to read.
         interval_s: Length of a bar in seconds; bars over an hour are of local time.
         timezone: IANA name of the zone of the bars.
-        metric: By what labels are ordered.
+        metric: By what labels are ordered; of `auto`, what it became.
         interval_choices_s: Sensible lengths for this range and these labels.
         from_ms: First event time asked for, or the first there is.
         to_ms: Last event time asked for, exclusive, or the last there is.
         frames: Frames analysed, summed over intervals and sources.
         sources: Sources asked for, or those of the model, by name.
         labels: Labels asked for, or those found, those with most of the metric first.
+        rest: The labels that `top` has together, in the same order.
         buckets: By start, then label. A label without a bucket where there is coverage counts 0.
         coverage: By start. No entry: nothing was filmed there, unless `not_analysed` has one.
         not_analysed: By start; null where the store does not say for now.
-        totals: In the order of `labels`.
+        totals: In the order of `labels`, then what `top` has together.
         file_times: Where time is only a file's date; null where the store does not say for now.
         overlaps: Where media overlap, by source and time; null where the store does not say for now.
         overlaps_left_out: How many more there are.
         objects_note: A sentence on where unique objects are not known; null if they are everywhere.
+        objects_measured_in: Where not all footage was measured, of how many sources it was; else null.
         counted_with: The settings of the days in the range, each once.
     """
 
@@ -153,6 +165,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     frames: int
     sources: list[str]
     labels: list[str]
+    rest: list[str]
     buckets: list[CountBucket]
     coverage: list[FramesAnalysed]
     not_analysed: list[NotAnalysed] | None
@@ -161,6 +174,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     overlaps: list[OverlappingMedia] | None
     overlaps_left_out: int
     objects_note: str | None
+    objects_measured_in: MeasuredIn | None
     counted_with: list[RecordedSettings]
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from frametally.books.count_settings import SettingsByDay
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers, intervals
-from frametally_web.charts.measures import Chart, read_chart, summarise
+from frametally_web.charts.measured import add_measured, objects_note
+from frametally_web.charts.measures import Reader, by_metric, known_metric, sum_up
 from frametally_web.charts.media_times import MediaTimes
-from frametally_web.charts.scope import ResolvedQuery, choose_model, resolve
+from frametally_web.charts.names import check_names
+from frametally_web.charts.scope import Choice, ResolvedQuery, choose_model, resolve
 from frametally_web.charts.unanalysed import bars_not_analysed
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
 
-_MOST_NAMED = 5
-_NOT_MEASURED = ("not_tracked", "too_slow")
-
 _MOST_OVERLAPS = 500
+
+
+class Plan(NamedTuple):
+    """How a chart is read: what is asked for, how long its bars are and could be, and what reads them."""
+
+    asked: ResolvedQuery
+    interval_s: int
+    interval_choices_s: list[int]
+    reader: Reader
 
 
 def count(
@@ -27,28 +35,30 @@ def count(
     """Return the counts per interval and label; intervals times labels (and sources) are at most `most_rows`.
 
     Raises:
-        Problem: 400, if the model or the interval cannot be, or the answer would have too many bars.
+        Problem: 400, if the model, a name or the interval cannot be, or the answer would have too many bars.
     """
     selection = query.selection
+    check_names(index, media, selection)
     choice = choose_model(index, selection.model)
     if choice is None:
         return _nothing(None, query)
-    if query.interval_s is not None:
-        intervals.base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, footage or not
-    asked = resolve(index, settings, choice, selection)
-    if asked is None:
+    known = len(selection.labels or index.labels(choice.model))
+    series = known if query.top is None else min(known, query.top + 1)
+    plan = plan_chart(index, settings, choice, query, series=series, most_rows=most_rows)
+    if plan is None:
         return _nothing(choice.model, query)
-    labels = selection.labels or index.labels(choice.model)
-    series = max(len(labels), 1) * (len(asked.sources) if query.by_source else 1)
-    max_bars = most_rows // series
-    bases = asked.choice.base_intervals_s
-    interval_s = query.interval_s or intervals.default_interval(
-        bases, asked.from_ms, asked.to_ms, max_bars=max_bars
+    asked, interval_s, reader = plan.asked, plan.interval_s, plan.reader
+    apart, rest = _stand_apart(reader, query)
+    chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
+    metric = known_metric(query.metric, chart)
+    totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source=query.by_source)
+    labels = by_metric(totals, metric, chart.frames)
+    if query.top is None and selection.labels:
+        labels = selection.labels
+    chart, totals, measured_in = add_measured(
+        reader, interval_s, chart, totals, by_source=query.by_source, apart=apart
     )
-    _check_size(interval_s, asked, series, most_rows)
-    base_s = asked.base_of(selection, interval_s)
-    chart = read_chart(index, choice.model, base_s, interval_s, query, asked.spans)
-    ordered_labels, totals = summarise(chart, query)
+    in_order = [one for label in (*labels, None) for one in totals.get(label, ())]
     unanalysed = media.unanalysed(choice.model, asked.sources, asked.from_ms, asked.to_ms)
     overlaps = media.overlaps(asked.sources, asked.from_ms, asked.to_ms)
     return answers.Counts(
@@ -56,13 +66,14 @@ def count(
         base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
         timezone=selection.zone.name,
-        metric=query.metric,
-        interval_choices_s=intervals.choices(bases, asked.from_ms, asked.to_ms, max_bars=max_bars),
+        metric=metric,
+        interval_choices_s=plan.interval_choices_s,
         from_ms=asked.from_ms,
         to_ms=asked.to_ms,
-        frames=sum(one.frames for one in chart.coverage),
+        frames=chart.frames,
         sources=asked.sources,
-        labels=ordered_labels,
+        labels=labels,
+        rest=rest,
         buckets=chart.buckets,
         coverage=chart.coverage,
         not_analysed=None
@@ -74,61 +85,68 @@ def count(
             by_source=query.by_source,
             coverage=chart.coverage,
         ),
-        totals=totals,
+        totals=in_order,
         file_times=media.file_times(asked.sources, asked.from_ms, asked.to_ms),
         overlaps=overlaps and overlaps[:_MOST_OVERLAPS],
         overlaps_left_out=max(len(overlaps or ()) - _MOST_OVERLAPS, 0),
-        objects_note=_objects_note(chart, totals, settings),
+        objects_note=objects_note(chart, in_order, settings),
+        objects_measured_in=measured_in,
         counted_with=[
             answers.RecordedSettings(params=one.params, settings=one.settings, words=one.words)
-            for one in SettingsByDay(index, choice.model, base_s).between(asked.from_ms, asked.to_ms)
+            for one in SettingsByDay(index, choice.model, chart.base_interval_s).between(
+                asked.from_ms, asked.to_ms
+            )
         ],
     )
 
 
-def _check_size(interval_s: int, asked: ResolvedQuery, series: int, most_rows: int) -> None:
+def plan_chart(
+    index: CountIndex,
+    settings: Settings,
+    choice: Choice,
+    query: ChartQuery,
+    *,
+    series: int,
+    most_rows: int,
+) -> Plan | None:
+    """Return how a chart of so many series of each source is read; None if there is nothing to read.
+
+    Raises:
+        Problem: 400, if the interval cannot be, or there would be more than `most_rows` bars.
+    """
+    selection = query.selection
+    if query.interval_s is not None:
+        intervals.base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, footage or not
+    asked = resolve(index, settings, choice, selection)
+    if asked is None:
+        return None
+    series = max(series, 1) * (len(asked.sources) if query.by_source else 1)
+    max_bars = most_rows // series
+    bases = asked.choice.base_intervals_s
+    interval_s = query.interval_s or intervals.default_interval(
+        bases, asked.from_ms, asked.to_ms, max_bars=max_bars
+    )
+    choices_s = intervals.choices(bases, asked.from_ms, asked.to_ms, max_bars=max_bars)
     wanted = intervals.bars(asked.from_ms, asked.to_ms, interval_s) * series
     if wanted > most_rows:
         raise bad_parameter(
             "interval",
-            f"interval={interval_s} makes up to {wanted} bars of {series} labels and sources; the most is "
-            f"{most_rows} (FRAMETALLY_WEB_MAX_BUCKETS; of an export FRAMETALLY_WEB_MAX_EXPORT_ROWS).",
-            remedy="Ask for a longer interval, a shorter range or fewer labels.",
+            f"interval={interval_s} makes up to {wanted} bars of {series} labels and sources; "
+            f"{most_rows} are answered at once.",
+            remedy=f"Ask for an interval of {choices_s[0]} or longer, a shorter range, or fewer labels.",
         )
+    return Plan(asked, interval_s, choices_s, asked.reader(index, selection, interval_s))
 
 
-def _objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settings) -> str | None:
-    # In counts of older versions only what was seen says that it was not measured.
-    seen = {(one.start_ms, one.source) for one in chart.buckets if one.objects_missing in _NOT_MEASURED}
-    missing = [one for one in chart.coverage if one.objects_missing or (one.start_ms, one.source) in seen]
-    if not missing:
-        return _too_weak(totals)
-    intervals_of = f"{len(missing)} of {len(chart.coverage)} intervals"
-    rates = [one.slowest_fps for one in missing if one.slowest_fps is not None]
-    if not rates:
-        return (
-            f"Unique objects are not known in {intervals_of}: they were not tracked there "
-            "(FRAMETALLY_COUNT_OBJECTS), or the day has to be counted and indexed again."
-        )
-    needed = f"{settings.min_tracking_fps:g}"
-    analysed = f"at down to {min(rates):g} frames a second, {needed} are needed"
-    if not min(rates):  # as of single pictures
-        analysed = f"in frames that are seconds apart, {needed} a second are needed"
-    return (
-        f"Unique objects are not known in {intervals_of}: footage was analysed {analysed} "
-        "(FRAMETALLY_MIN_TRACKING_FPS)."
-    )
-
-
-def _too_weak(totals: Sequence[answers.Total]) -> str | None:
-    weak = sorted({one.label for one in totals if one.objects_missing == "too_weak"})
-    if not weak:
-        return None
-    named = ", ".join(weak[:_MOST_NAMED]) + (" and others" if len(weak) > _MOST_NAMED else "")
-    return (
-        f"Unique objects of {named} are not known: they were seen, but too weakly to follow (fewer than half "
-        "of their boxes lie in tracks; FRAMETALLY_TRACK_CONFIDENCE, FRAMETALLY_TRACK_LABEL_CONFIDENCE)."
-    )
+def _stand_apart(reader: Reader, query: ChartQuery) -> tuple[list[str] | None, list[str]]:
+    """Return the labels that have bars of their own (None: all), and those that have theirs together."""
+    if query.top is None:
+        return None, []
+    whole = reader.whole()
+    totals = sum_up(whole, query.selection.labels, by_source=False)
+    ranked = by_metric(totals, known_metric(query.metric, whole), whole.frames)
+    rest = ranked[query.top :]
+    return (ranked[: query.top] if rest or not query.top else None), rest
 
 
 def _nothing(model: str | None, query: ChartQuery) -> answers.Counts:
@@ -138,13 +156,14 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Counts:
         base_interval_s=None,
         interval_s=None,
         timezone=selection.zone.name,
-        metric=query.metric,
+        metric="mean_per_frame" if query.metric == "auto" else query.metric,
         interval_choices_s=[],
         from_ms=selection.from_ms,
         to_ms=selection.to_ms,
         frames=0,
         sources=selection.sources,
         labels=selection.labels,
+        rest=[],
         buckets=[],
         coverage=[],
         not_analysed=[],
@@ -166,5 +185,6 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Counts:
         overlaps=[],
         overlaps_left_out=0,
         objects_note=None,
+        objects_measured_in=None,
         counted_with=[],
     )

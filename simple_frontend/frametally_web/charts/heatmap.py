@@ -10,6 +10,7 @@ from frametally.settings.loading import Settings
 from frametally_web.charts import answers
 from frametally_web.charts.measures import mean, seconds
 from frametally_web.charts.media_times import MediaTimes
+from frametally_web.charts.names import check_names
 from frametally_web.charts.scope import choose_model, resolve
 from frametally_web.charts.unanalysed import hours_not_analysed
 from frametally_web.requests.problems import bad_parameter
@@ -24,6 +25,7 @@ def count_week(
     Raises:
         Problem: 400, if the model cannot be, or the stored intervals divide no hour of that time zone.
     """
+    check_names(index, media, selection)
     choice = choose_model(index, selection.model)
     asked = resolve(index, settings, choice, selection) if choice else None
     stored = (asked.choice if asked else choice).base_intervals_s if choice else []
@@ -33,8 +35,7 @@ def count_week(
             "model" if selection.base_s is None else "base",
             f"{choice.model} was counted in intervals of {', '.join(map(str, stored))} "
             "seconds, which divide no hour.",
-            remedy="Choose another model, or count with an interval that divides an hour "
-            "(FRAMETALLY_INTERVAL_S).",
+            remedy="Choose another model, or count with an interval that divides an hour.",
         )
     if choice is None or asked is None:
         return answers.Heatmap(

@@ -81,7 +81,7 @@ def base_of(
             "timezone",
             f"The clocks of {zone} do not begin their bars where the stored intervals ({stored} seconds) do.",
             remedy="Choose timezone=UTC or a zone that is whole hours from it, or count with an interval of "
-            f"900 seconds or less (FRAMETALLY_INTERVAL_S).{again}",
+            f"900 seconds or less.{again}",
         )
     borders_ms = [border for border in (from_ms, to_ms) if border is not None]
     on_borders = [base for base in in_zone if all(border % (base * 1000) == 0 for border in borders_ms)]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
 
-from frametally.ports.count_index import Bucket, CountIndex, CountQuery, CoverageBucket
+from frametally.ports.count_index import AGES_S, Bucket, CountIndex, CountQuery, CoverageBucket, Histogram
 from frametally.ports.merging import merge_bars, merge_coverage, sum_all_or_unknown
 from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
-from frametally_web.requests.query import ChartQuery, Metric
+from frametally_web.requests.query import AskedMetric, Metric
+
+Totals = Mapping[str | None, Sequence[answers.Total]]
+"""By label (None: of labels together) its totals: one, or one of each source."""
 
 _PartT = TypeVar("_PartT", Bucket, CoverageBucket)
 
@@ -24,43 +29,74 @@ class Chart(NamedTuple):
     buckets: list[answers.CountBucket]
     coverage: list[answers.FramesAnalysed]
 
+    @property
+    def frames(self) -> int:
+        """Frames analysed, summed over intervals and sources."""
+        return sum(one.frames for one in self.coverage)
 
-def read_chart(
-    index: CountIndex,
-    model: str,
-    base_interval_s: int,
-    interval_s: int,
-    query: ChartQuery,
-    over: Sequence[Span],
-) -> Chart:
-    """Read bars of `interval_s` over some spans, which follow each other."""
-    bars = Bars(interval_s, query.selection.zone.tzinfo)
-    found: list[list[Bucket]] = []
-    covered: list[list[CoverageBucket]] = []
-    ends: dict[int, int] = {}
-    for number, span in enumerate(over):
-        histogram = index.histogram(
-            CountQuery(
-                model,
-                base_interval_s,
-                interval_s,
-                sources=query.selection.sources,
-                labels=query.selection.labels,
-                from_ms=span.from_ms,
-                to_ms=span.to_ms,
-                offset_ms=bars.offset_ms(span),
-                by_source=query.by_source,
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads the bars of one query.
+
+    Attributes:
+        index: Where they are read.
+        query: What is asked for, but for the bars and the range.
+        zone: Time zone of the bars.
+        spans: The range, in spans that follow each other.
+    """
+
+    index: CountIndex
+    query: CountQuery
+    zone: datetime.tzinfo
+    spans: Sequence[Span]
+
+    def bars(self, interval_s: int, **changes: Any) -> Chart:
+        """Read bars of `interval_s`; `changes` are those of the query, such as `by_source`."""
+        bars = Bars(interval_s, self.zone)
+        found: list[list[Bucket]] = []
+        covered: list[list[CoverageBucket]] = []
+        ends: dict[int, int] = {}
+        for number, span in enumerate(self.spans):
+            histogram = self._read(span.from_ms, span.to_ms, interval_s, bars.offset_ms(span), changes)
+            seen = {one.start_ms for one in histogram.buckets} | {one.start_ms for one in histogram.coverage}
+            of_start = bars.bars_of(seen, span, is_first=number == 0, is_last=number == len(self.spans) - 1)
+            found += _moved(histogram.buckets, of_start)
+            covered += _moved(histogram.coverage, of_start)
+            ends.update(of_start.values())
+        return _chart(self.query.base_interval_s, merge_bars(found), merge_coverage(covered), ends)
+
+    def whole(self, **changes: Any) -> Chart:
+        """Read the whole range as one bar."""
+        if not self.spans:
+            return Chart(self.query.base_interval_s, [], [])
+        from_ms, to_ms = self.spans[0].from_ms, self.spans[-1].to_ms
+        histogram = self._read(from_ms, to_ms, AGES_S, 0, changes)
+        found = [[one._replace(start_ms=from_ms)] for one in histogram.buckets]
+        covered = [[one._replace(start_ms=from_ms)] for one in histogram.coverage]
+        return _chart(
+            self.query.base_interval_s, merge_bars(found), merge_coverage(covered), {from_ms: to_ms}
+        )
+
+    def _read(
+        self, from_ms: int, to_ms: int, interval_s: int, offset_ms: int, changes: Mapping[str, Any]
+    ) -> Histogram:
+        return self.index.histogram(
+            self.query._replace(
+                from_ms=from_ms, to_ms=to_ms, interval_s=interval_s, offset_ms=offset_ms, **changes
             )
         )
-        seen = {one.start_ms for one in histogram.buckets} | {one.start_ms for one in histogram.coverage}
-        of_start = bars.bars_of(seen, span, is_first=number == 0, is_last=number == len(over) - 1)
-        found += _moved(histogram.buckets, of_start)
-        covered += _moved(histogram.coverage, of_start)
-        ends.update(of_start.values())
-    coverage = merge_coverage(covered)
+
+
+def _chart(
+    base_interval_s: int,
+    bars: Sequence[Bucket],
+    coverage: Sequence[CoverageBucket],
+    ends: Mapping[int, int],
+) -> Chart:
     return Chart(
         base_interval_s,
-        _buckets(merge_bars(found), coverage),
+        _buckets(bars, coverage),
         [
             answers.FramesAnalysed(
                 start_ms=one.start_ms,
@@ -76,30 +112,41 @@ def read_chart(
     )
 
 
-def summarise(chart: Chart, query: ChartQuery) -> tuple[list[str], list[answers.Total]]:
-    """Return the labels in their order, and what each adds up to (by source, where sources are apart)."""
+def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> Totals:
+    """Return what each label adds up to (by source, where sources are apart): `labels`, and those found."""
     of_source: dict[str | None, list[answers.FramesAnalysed]] = defaultdict(list)
     for one in chart.coverage:
         of_source[one.source].append(one)
     everything = defaultdict(_Filmed, {source: _filmed(parts) for source, parts in of_source.items()})
-    of_place: dict[tuple[str, str | None], list[answers.CountBucket]] = defaultdict(list)
+    of_label: dict[str | None, dict[str | None, list[answers.CountBucket]]] = {label: {} for label in labels}
     for bucket in chart.buckets:
-        of_place[bucket.label, bucket.source].append(bucket)
-    found: dict[str, dict[str | None, answers.Total]] = {label: {} for label in query.selection.labels}
-    for (label, source), buckets in of_place.items():
-        found.setdefault(label, {})[source] = _total(label, source, buckets, everything[source])
+        of_label.setdefault(bucket.label, {}).setdefault(bucket.source, []).append(bucket)
     names = {one.source for one in chart.buckets} | {one.source for one in chart.coverage}
-    everywhere: list[str | None] = [*sorted(name for name in names if name)] if query.by_source else [None]
-    frames = sum(one.frames for one in everything.values())
-    totals: dict[str, list[answers.Total]] = {}
-    for label, by_source in found.items():
-        totals[label] = [
-            by_source.get(source) or _total(label, source, [], everything[source]) for source in everywhere
-        ]
-    labels = query.selection.labels or sorted(
-        totals, key=lambda label: (-_by_metric(totals[label], query.metric, frames), label)
+    everywhere: list[str | None] = [*sorted(name for name in names if name)] if by_source else [None]
+    return {
+        label: [_total(label, source, found.get(source, []), everything[source]) for source in everywhere]
+        for label, found in of_label.items()
+    }
+
+
+def all_together(chart: Chart) -> answers.Total:
+    """Return what all labels and sources of a chart add up to."""
+    return _total(None, None, chart.buckets, _filmed(chart.coverage))
+
+
+def by_metric(totals: Totals, metric: Metric, frames: int) -> list[str]:
+    """Return the labels, those with most of the metric first; without those that are together."""
+    return sorted(
+        (label for label in totals if label is not None),
+        key=lambda label: (-value_of(totals[label], metric, frames), label),
     )
-    return list(labels), [total for label in labels for total in totals[label]]
+
+
+def known_metric(asked: AskedMetric, chart: Chart) -> Metric:
+    """Return the metric asked for; of `auto`, objects if they are known of all labels together."""
+    if asked != "auto":
+        return asked
+    return "objects" if chart.coverage and all_together(chart).objects is not None else "mean_per_frame"
 
 
 def mean(detections: int, frames: int) -> float | None:
@@ -151,7 +198,7 @@ def _buckets(bars: Sequence[Bucket], coverage: Sequence[CoverageBucket]) -> list
         made.append(
             answers.CountBucket(
                 start_ms=start_ms,
-                label=label,
+                label=label or None,
                 source=source,
                 detections=detections,
                 peak=peak,
@@ -171,7 +218,7 @@ def _nothing_seen(covered: CoverageBucket) -> ObjectsMissing | None:
 
 
 def _total(
-    label: str, source: str | None, buckets: Sequence[answers.CountBucket], filmed: _Filmed
+    label: str | None, source: str | None, buckets: Sequence[answers.CountBucket], filmed: _Filmed
 ) -> answers.Total:
     detections = sum(one.detections for one in buckets)
     tracked = sum_all_or_unknown(one.tracked_detections for one in buckets)
@@ -194,7 +241,8 @@ def _total(
     )
 
 
-def _by_metric(totals: Sequence[answers.Total], metric: Metric, frames: int) -> float:
+def value_of(totals: Sequence[answers.Total], metric: Metric, frames: int) -> float:
+    """Return the metric over several sources; objects that are not known are fewer than none."""
     if metric == "peak":
         return max((total.peak for total in totals), default=0)
     if metric == "objects":

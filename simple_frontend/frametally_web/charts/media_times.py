@@ -38,6 +38,10 @@ class MediaTimes:
         """Return the source as its owner wrote it; its slug where the store does not say."""
         return self._names.get(source, source)
 
+    def sources(self) -> Collection[str]:
+        """Return the sources of which there are media, as far as the store says."""
+        return self._names.keys()
+
     def is_timed_by_file(self, source: str) -> bool | None:
         """Return whether some of its times are only files' dates; None where the store does not say."""
         return None if self._manifests is None else source in self._by_file

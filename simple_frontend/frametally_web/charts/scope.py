@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.count_questions import up_to_date
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_web.charts import intervals
 from frametally_web.charts.bars import Span, spans
+from frametally_web.charts.measures import Reader
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import Selection
 
@@ -50,6 +51,16 @@ class ResolvedQuery(NamedTuple):
             selection.zone.name,
             lacking_s=self.choice.lacking_s,
         )
+
+    def reader(self, index: CountIndex, selection: Selection, interval_s: int | None) -> Reader:
+        """Return what reads bars of `interval_s`; see `base_of`."""
+        query = CountQuery(
+            self.choice.model,
+            self.base_of(selection, interval_s),
+            sources=selection.sources,
+            labels=selection.labels,
+        )
+        return Reader(index, query, selection.zone.tzinfo, self.spans)
 
 
 def stored_intervals(index: CountIndex) -> dict[str, list[int]]:
@@ -123,7 +134,7 @@ def _spans(settings: Settings, selection: Selection, from_ms: int, to_ms: int) -
         raise bad_parameter(
             "from" if selection.from_ms is None else "to",
             f"The range holds {(to_ms - from_ms) // DAY_MS} days of data; at most "
-            f"{settings.web_max_span_days} are read at once (FRAMETALLY_WEB_MAX_SPAN_DAYS).",
+            f"{settings.web_max_span_days} are read at once.",
             remedy="Give a from and a to that are nearer to each other.",
         )
     return spans(selection.zone.tzinfo, from_ms, to_ms) if from_ms < to_ms else []

@@ -76,8 +76,8 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
         app.logger.warning("%s: %s", request.path, error)
         return _document(
             503,
-            "The query took longer than the server waits (FRAMETALLY_WEB_QUERY_TIMEOUT_S).",
-            "Ask for a shorter range or fewer labels, or raise the setting.",
+            "The query took longer than the server waits.",
+            "Ask for a shorter range or fewer labels.",
         )
 
     @app.errorhandler(Retryable)

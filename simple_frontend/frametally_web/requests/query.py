@@ -19,8 +19,12 @@ from frametally_web.requests.problems import bad_parameter
 Metric = Literal["detections", "mean_per_frame", "peak", "objects"]
 """Boxes; boxes per frame analysed; most boxes in one frame; unique objects, each where it was first seen."""
 
+AskedMetric = Literal["detections", "mean_per_frame", "peak", "objects", "auto"]
+"""`auto`: unique objects where they are known, else boxes per frame."""
+
 MAX_NAME_CHARS = 200
 MAX_CURSOR_CHARS = 1000
+MAX_TOP = 1000
 MAX_INTERVAL_S = 100 * 366 * DAY_S
 
 ChoiceT = TypeVar("ChoiceT", bound=str)
@@ -60,12 +64,16 @@ class Selection(NamedTuple):
 
 
 class ChartQuery(NamedTuple):
-    """What a chart shows: bars of `interval_s` seconds (None: to be chosen), labels ordered by `metric`."""
+    """What a chart shows: bars of `interval_s` seconds (None: to be chosen), labels ordered by `metric`.
+
+    `top` is how many labels have bars of their own, the others together; None: all have.
+    """
 
     selection: Selection
     interval_s: int | None
-    metric: Metric
+    metric: AskedMetric
     by_source: bool
+    top: int | None = None
 
 
 def check_known(args: MultiDict[str, str], known: Collection[str]) -> None:
@@ -77,8 +85,8 @@ def check_known(args: MultiDict[str, str], known: Collection[str]) -> None:
     for name in args:
         if name not in known:
             raise bad_parameter(
-                _shown(name),
-                f"There is no parameter {_shown(name)!r} here.",
+                shown(name),
+                f"There is no parameter {shown(name)!r} here.",
                 remedy=f"Use only: {', '.join(known) or 'no parameters'}.",
             )
 
@@ -147,8 +155,17 @@ def read_chart(args: MultiDict[str, str], settings: Settings) -> ChartQuery:
     return ChartQuery(
         read_selection(args, settings),
         read_interval(args),
-        read_choice(args, "metric", get_args(Metric)),
+        read_choice(args, "metric", get_args(AskedMetric)),
         read_choice(args, "by", ("", "source")) == "source",
+        _read_whole_number(
+            args,
+            "top",
+            least=0,
+            most=MAX_TOP,
+            most_digits=9,
+            unit="",
+            remedy="Give the number of labels that are to stand apart, such as top=6, or leave it out.",
+        ),
     )
 
 
@@ -168,7 +185,7 @@ def read_zone(args: MultiDict[str, str], settings: Settings) -> Zone:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise bad_parameter(
             "timezone",
-            f"timezone={_shown(name)!r} is no IANA time zone.",
+            f"timezone={shown(name)!r} is no IANA time zone.",
             remedy="Name one such as UTC, Europe/Berlin or Asia/Kolkata, or leave it out.",
         ) from error
 
@@ -185,7 +202,7 @@ def read_choice(args: MultiDict[str, str], name: str, choices: Sequence[ChoiceT]
             return choice
     raise bad_parameter(
         name,
-        f"{name}={_shown(text or '')!r} is none of its choices.",
+        f"{name}={shown(text or '')!r} is none of its choices.",
         remedy=f"Choose one of these: {', '.join(choice for choice in choices if choice)}.",
     )
 
@@ -246,14 +263,14 @@ def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> 
         except ValueError as error:
             raise bad_parameter(
                 name,
-                f"{name}={_shown(text)!r} is no time.",
+                f"{name}={shown(text)!r} is no time.",
                 remedy="Write ISO 8601, such as 2024-05-01T08:00:00Z, or milliseconds since 1970.",
             ) from error
     try:
         return event_bound_ms(moment_ms)
     except ValueError as error:
         raise bad_parameter(
-            name, f"{name}={_shown(text)!r} is out of range.", remedy="Stay between the years 1 and 9999."
+            name, f"{name}={shown(text)!r} is out of range.", remedy="Stay between the years 1 and 9999."
         ) from error
 
 
@@ -270,16 +287,24 @@ def read_interval(args: MultiDict[str, str], name: str = "interval") -> int | No
 
 
 def _read_whole_number(
-    args: MultiDict[str, str], name: str, *, most: int, most_digits: int, unit: str, remedy: str
+    args: MultiDict[str, str],
+    name: str,
+    *,
+    least: int = 1,
+    most: int,
+    most_digits: int,
+    unit: str,
+    remedy: str,
 ) -> int | None:
     text = read_one(args, name)
     if text is None:
         return None
-    if not re.fullmatch(rf"[0-9]{{1,{most_digits}}}", text) or not 1 <= int(text) <= most:
-        detail = f"{name}={_shown(text)!r} is no whole number{unit} from 1 to {most}."
+    if not re.fullmatch(rf"[0-9]{{1,{most_digits}}}", text) or not least <= int(text) <= most:
+        detail = f"{name}={shown(text)!r} is no whole number{unit} from {least} to {most}."
         raise bad_parameter(name, detail, remedy=remedy)
     return int(text)
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """Return what was asked, or as much of it as a line bears."""
     return text if len(text) <= 80 else text[:80] + "…"

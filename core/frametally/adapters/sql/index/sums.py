@@ -142,11 +142,11 @@ def _named(kept: KeptCells) -> list[str]:
     return [*kept.labels, ""]
 
 
-def _apart(labels: NDArray[np.integer[Any]], kept: KeptCells, query: CountQuery) -> NDArray[np.integer[Any]]:
+def _apart(labels: NDArray[np.integer[Any]], kept: KeptCells, query: CountQuery) -> Any:
     """Return the numbers of labels as a query tells them apart."""
     if query.apart is None:
         return labels
-    numbers = np.full(int(labels.max()) + 1, _TOGETHER)
+    numbers: NDArray[np.int64] = np.full(int(labels.max()) + 1, _TOGETHER)
     apart = _numbers(kept.labels, query.apart)
     apart = apart[apart < len(numbers)]
     numbers[apart] = apart

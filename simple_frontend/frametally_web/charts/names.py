@@ -1,0 +1,58 @@
+"""Names that a query may not have: what is misspelt is a mistake, and no zero."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from frametally.ports.count_index import CountIndex
+from frametally_web.charts.media_times import MediaTimes
+from frametally_web.charts.scope import choose_model, stored_intervals
+from frametally_web.requests.problems import Problem, bad_parameter
+from frametally_web.requests.query import Selection, shown
+
+_MOST_NAMED = 10
+
+
+def check_names(index: CountIndex, media: MediaTimes, selection: Selection) -> None:
+    """Refuse labels that the model has never counted, and sources of which there is nothing at all.
+
+    What was counted, and is not there in the range, is a zero. A source is known, too, if its footage is
+    announced and not counted yet, or was counted with another model.
+
+    Raises:
+        Problem: 400, with the names that are nearest, or if there is no such model.
+    """
+    choice = choose_model(index, selection.model)
+    if choice is None:
+        return
+    labels = [label for label, _ in index.labels(choice.model)]
+    unknown = set(selection.labels).difference(labels)
+    if unknown and not unknown <= (chosen := _labels_to_count(index, choice.model)):
+        raise _unknown("label", selection.labels, [*labels, *sorted(chosen.difference(labels))])
+    sources = {one.source for one in index.sources(choice.model)}
+    if not sources.issuperset(selection.sources):
+        sources.update(media.sources())
+        for model in stored_intervals(index):
+            sources.update(one.source for one in index.sources(model))
+        if not sources.issuperset(selection.sources):
+            raise _unknown("source", selection.sources, sorted(sources))
+
+
+def _labels_to_count(index: CountIndex, model: str) -> set[str]:
+    """Return the labels that days of a model were counted for, where not all were."""
+    settings = {day.settings for day in index.counted_days(model) if day.settings}
+    return {label for text in settings for label in msgspec.json.decode(text).get("labels", ())}
+
+
+def _unknown(parameter: str, asked: Iterable[str], known: Sequence[str]) -> Problem:
+    name = next(name for name in asked if name not in known)
+    near = difflib.get_close_matches(name.lower(), [one.lower() for one in known], n=3)
+    if near:
+        remedy = f"Did you mean {' or '.join(one for one in known if one.lower() in near)}?"
+    else:
+        more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+        remedy = f"There are: {', '.join(known[:_MOST_NAMED]) or 'none yet'}{more}."
+    return bad_parameter(parameter, f"There is no {parameter} {shown(name)!r}.", remedy=remedy)

@@ -1,0 +1,98 @@
+"""Where some footage was too slow to track, what was measured is said, and in how many sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.web.counted_footage import MODEL, START_MS
+
+from frametally.records import Coverage, IntervalCount
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
+    """A camera that is measured, one of pictures, and one that was slow in the first hour only."""
+    place = make_place(tmp_path_factory.mktemp("partial"))
+    counts, coverage = [], []
+    for source, hour, persons, boxes, tracked in (
+        ("gate", 0, 3, 30, 30),
+        ("gate", 1, 5, 30, 30),
+        ("lapse", 0, None, 9, None),
+        ("lapse", 1, None, 9, None),
+        ("yard", 0, None, 20, None),
+        ("yard", 1, 7, 20, 18),
+    ):
+        at: dict[str, Any] = {
+            "model": MODEL,
+            "source": source,
+            "interval_s": 60,
+            "interval_start_ms": START_MS + hour * HOUR_MS,
+            "frames": 10,
+        }
+        counts.append(
+            IntervalCount(
+                **at,
+                label="person",
+                detections=boxes,
+                peak=2,
+                objects=persons,
+                tracked_detections=tracked,
+                evidence=[],
+            )
+        )
+        weak = None if persons is None else 0
+        counts.append(
+            IntervalCount(
+                **at, label="bag", detections=4, peak=1, objects=weak, tracked_detections=weak, evidence=[]
+            )
+        )
+        coverage.append(
+            Coverage(**at, objects=persons, analysed_fps=5.0 if persons else 0.0, covered_ms=2000)
+        )
+    place.publish(counts, coverage, interval_s=60, model=MODEL)
+    yield place
+    place.close()
+
+
+def get(place: Place, query: str) -> Any:
+    answer = place.app().test_client().get(f"/api/v1/counts?{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+@pytest.mark.parametrize("interval_s", [60, 900, 3600, 86_400])
+def test_the_objects_that_were_measured_are_said_whatever_the_bars(mixed: Place, interval_s: int) -> None:
+    answer = get(mixed, f"label=person&interval={interval_s}")
+    [total] = answer["totals"]
+    assert (total["objects"], total["objects_missing"], total["measured_objects"]) == (None, "too_slow", 15)
+    assert sum(one["measured_objects"] for one in answer["buckets"]) == 15
+    assert {one["objects"] for one in answer["buckets"]} == {None}
+    assert answer["objects_measured_in"] == {"sources": 2, "of_sources": 3}
+
+
+def test_what_is_known_in_full_has_no_part_of_it_beside(mixed: Place) -> None:
+    answer = get(mixed, "label=person&by=source&interval=3600")
+    assert [(one["source"], one["objects"], one.get("measured_objects")) for one in answer["totals"]] == [
+        ("gate", 8, None),
+        ("lapse", None, None),
+        ("yard", None, 7),
+    ]
+    assert get(mixed, "label=person&source=gate")["objects_measured_in"] is None
+    assert get(mixed, "label=person&source=lapse")["objects_measured_in"] == {"sources": 0, "of_sources": 1}
+
+
+def test_what_was_seen_too_weakly_in_what_was_measured_is_no_number(mixed: Place) -> None:
+    bag, person = get(mixed, "label=bag&label=person")["totals"]
+    assert (bag["objects"], bag.get("measured_objects")) == (None, None)
+    assert person["measured_objects"] == 15
+
+
+def test_labels_together_say_what_was_measured_of_them(mixed: Place) -> None:
+    [together] = get(mixed, "top=0")["totals"]
+    assert (together["objects"], together["measured_objects"]) == (None, 15)
