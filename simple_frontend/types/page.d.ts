@@ -46,7 +46,8 @@ declare namespace Page {
     missing: Api.ObjectsMissing | null;
     /** Seconds with footage, of all sources together; null: not noted. */
     coveredS: number | null;
-    byLabel: Map<string, Api.CountBucket>;
+    /** By label; null: of those that the answer has together. */
+    byLabel: Map<string | null, Api.CountBucket>;
   }
 
   type Span = [start: number, end: number];

@@ -20,12 +20,13 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
   const all = allIn(counts, metric);
   const rows = found.slice(0, SHOWN).map((total) => {
     const value = metric.of(total);
+    const label = total.label ?? "";
     const bar = el("span", { class: "bar", "aria-hidden": "true" });
     bar.style.width = `${most ? (100 * (value ?? 0)) / most : 0}%`;
-    bar.style.background = colorOf(total.label);
+    bar.style.background = colorOf(label);
     const share = metric.stacks && value !== null && all ? percent(value / all) : "";
     return rowOf(
-      onlyButton(total.label, () => onLabel(total.label), swatch(colorOf(total.label))),
+      onlyButton(label, () => onLabel(label), swatch(colorOf(label))),
       el("td", { class: "bar-cell" }, bar),
       numberCell(metric.format(value)),
       numberCell(share, "number muted"),
