@@ -67,14 +67,18 @@ function remember(next) {
 
 /**
  * @param {AbortSignal} signal
+ * @param {boolean} quietly  nobody waits for it
  * @returns {Promise<boolean>} whether there is anything to show
  */
-async function load(signal) {
+async function load(signal, quietly) {
   useZone(zoneOf(state));
   const answers = await ask(state, signal);
   isAway = false;
   show({ ...answers, since: Date.now() });
-  if (answers.models.length) await showTheRest(signal);
+  if (answers.models.length) {
+    results.announce(answers.counts, quietly);
+    await showTheRest(signal);
+  }
   return answers.models.length > 0;
 }
 

@@ -75,6 +75,8 @@ export class Picker {
 
   #build() {
     this.search.hidden = this.options.length < SEARCH_FROM;
+    const isFocused = (/** @type {Element} */ one) => one === document.activeElement;
+    const focused = [...this.list.querySelectorAll("input")].findIndex(isFocused);
     const everything = check({ value: "", name: `All ${this.noun}`, detail: "" }, () => this.#choose([]));
     everything.classList.add("everything");
     this.everything = /** @type {HTMLInputElement} */ (everything.querySelector("input"));
@@ -82,6 +84,7 @@ export class Picker {
     this.list.replaceChildren(everything, ...this.boxes);
     this.#filter();
     this.#tick();
+    this.list.querySelectorAll("input")[focused]?.focus(); // the keyboard stays where it was
   }
 
   #tick() {

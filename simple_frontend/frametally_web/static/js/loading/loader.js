@@ -12,7 +12,8 @@ const LEAST_BETWEEN_LOADS_MS = 700;
 export class Loader {
   /**
    * @param {Object} on
-   * @param {(signal: AbortSignal) => Promise<boolean>} on.ask  asks for everything and shows it; whether there is any
+   * @param {(signal: AbortSignal, quietly: boolean) => Promise<boolean>} on.ask  asks for everything and shows it;
+   *   whether there is anything
    * @param {(error: unknown) => "again"|"later"|"never"} on.fail  says what is wrong, and when to try again
    */
   constructor(on) {
@@ -43,7 +44,7 @@ export class Loader {
     if (!quietly) byId("dashboard").setAttribute("aria-busy", "true");
     let againInS;
     try {
-      againInS = (await this.on.ask(mine.signal)) ? REFRESH_S : WAITING_FOR_DATA_S;
+      againInS = (await this.on.ask(mine.signal, quietly)) ? REFRESH_S : WAITING_FOR_DATA_S;
       this.failures = 0;
     } catch (error) {
       if (mine.signal.aborted) return;

@@ -6,8 +6,9 @@ import { besides } from "../shared/compare.js";
 import { byId, control, el } from "../shared/dom.js";
 import { duration, plural, span, zoneName } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
-import { viewOf } from "../shared/series.js";
+import { allIn, viewOf } from "../shared/series.js";
 import { hasOwnZone, OWN_ZONE } from "../shared/zones.js";
+import { announce } from "../status/spoken.js";
 import { showBreakdown } from "./breakdown.js";
 import { showComparison } from "./comparison.js";
 import { Exports } from "./export.js";
@@ -137,6 +138,16 @@ export class Results {
         el("p", { text: `Nothing was detected in ${plural(counts.frames, "frame")}.` }),
       );
     }
+  }
+
+  /**
+   * Says what is shown to those who hear it.
+   * @param {Api.Counts} counts
+   * @param {boolean} quietly
+   */
+  announce(counts, quietly) {
+    const metric = METRICS[counts.metric];
+    announce(this.view, metric.format(allIn(counts, metric)), quietly);
   }
 
   /**

@@ -3,16 +3,7 @@
 import { el, svg } from "../shared/dom.js";
 import { moment, number, span } from "../shared/format.js";
 import { allIn, gapsOf, notAnalysedOf, rowsOf, totalIn } from "../shared/series.js";
-import {
-  growing,
-  headingsOf,
-  numberCell,
-  onlyButton,
-  rowOf,
-  spokenCaption,
-  tableOf,
-  valueCell,
-} from "../shared/tables.js";
+import { numberCell, onlyButton, rowOf, sortableTable, tableOf, valueCell } from "../shared/tables.js";
 
 const WIDTH = 600;
 const HEIGHT = 56;
@@ -125,7 +116,7 @@ function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most) {
 function sourcesNumbers(sources, metric, isOpen) {
   const details = el("details", {}, el("summary", { text: "Numbers per interval" }));
   const fill = () => {
-    if (details.open && details.childElementCount === 1) details.append(...numbersOf(sources, metric));
+    if (details.open && details.childElementCount === 1) details.append(numbersOf(sources, metric));
   };
   details.addEventListener("toggle", fill);
   details.open = isOpen;
@@ -133,30 +124,35 @@ function sourcesNumbers(sources, metric, isOpen) {
   return details;
 }
 
+/** @type {import("../shared/tables.js").Order} */
+const order = { by: "Interval", falls: false };
+
 /**
  * @param {SourceRows[]} sources
  * @param {Page.Metric} metric
  */
 function numbersOf(sources, metric) {
-  const columns = sources.map(({ rows, notAnalysed }) => ({
-    rows: new Map(rows.map((row) => [row.start, row])),
-    absentAt: (/** @type {number} */ ms) =>
-      notAnalysed.some(([start, end]) => start <= ms && ms < end) ? "filmed, not analysed" : "no footage",
-  }));
+  const columns = sources.map(({ name, rows, notAnalysed }) => {
+    const byStart = new Map(rows.map((row) => [row.start, row]));
+    const isWaiting = (/** @type {number} */ ms) =>
+      notAnalysed.some(([start, end]) => start <= ms && ms < end);
+    const of = (/** @type {number} */ start) => {
+      const row = byStart.get(start);
+      return row ? totalIn(row, metric) : null;
+    };
+    const absentAt = (/** @type {number} */ start) =>
+      byStart.has(start) ? "not measured" : isWaiting(start) ? "filmed, not analysed" : "no footage";
+    return { name, isNumber: true, of, absentAt };
+  });
   const ends = new Map(sources.flatMap(({ rows }) => rows.map((row) => [row.start, row.end])));
-  const starts = [...ends.keys()].sort((a, b) => a - b);
-  const { body, more } = growing(starts, (start) =>
-    el(
-      "tr",
-      {},
-      el("th", { scope: "row", text: moment(start), title: span(start, ends.get(start) ?? start) }),
-      ...columns.map(({ rows, absentAt }) => {
-        const row = rows.get(start);
-        return valueCell(metric, row ? totalIn(row, metric) : null, row ? "not measured" : absentAt(start));
-      }),
-    ),
-  );
-  const caption = spokenCaption(`${metric.name} per interval and source`);
-  const headings = headingsOf(["Interval", ...sources.map(({ name }) => name)], Boolean);
-  return [tableOf({ caption, headings, rows: body }), more];
+  return sortableTable({
+    name: `${metric.name} per interval and source`,
+    columns: [{ name: "Interval", of: (start) => start }, ...columns],
+    lines: [...ends.keys()].sort((a, b) => a - b),
+    rowFor: (start) => {
+      const when = el("span", { text: moment(start), title: span(start, ends.get(start) ?? start) });
+      return rowOf(when, ...columns.map(({ of, absentAt }) => valueCell(metric, of(start), absentAt(start))));
+    },
+    order,
+  });
 }

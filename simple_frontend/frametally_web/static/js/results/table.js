@@ -1,21 +1,16 @@
-// The chart's numbers as a table: a row per interval with footage, one per stretch without.
+// The chart's numbers as a table: a row per interval with footage, which opens its frames, one per stretch without.
 
 import { filmedPart } from "../chart/words.js";
 import { el } from "../shared/dom.js";
 import { moment, number, plural, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
 import { totalIn, valueIn } from "../shared/series.js";
-import {
-  growing,
-  headingsOf,
-  numberCell,
-  rowOf,
-  spokenCaption,
-  tableOf,
-  valueCell,
-} from "../shared/tables.js";
+import { copyButton, numberCell, rowOf, sortableTable, valueCell } from "../shared/tables.js";
 
 /** @typedef {{row: Page.Row, position: number}|{gap: Page.Span, why: string}} Line */
+
+/** @type {import("../shared/tables.js").Order} */
+const order = { by: "Interval", falls: false };
 
 /**
  * @param {HTMLElement} area  filled with the table
@@ -24,13 +19,45 @@ import {
  * @param {(start: number) => void} onBar
  */
 export function showTable(area, view, counts, onBar) {
-  const { body, more } = growing(linesOf(view), (line) => lineElement(line, view, onBar));
-  const caption = spokenCaption(`${view.metric.name} per interval and label`);
-  const beside = view.other ? [view.other.name] : [];
-  const names = ["Interval", ...view.series.map((one) => one.name), "All", ...beside, "Frames analysed", ""];
-  const headings = headingsOf(names, Boolean);
-  area.replaceChildren(tableOf({ caption, headings, rows: body, total: totalsElement(view, counts) }), more);
+  const table = sortableTable({
+    name: `${view.metric.name} per interval and label`,
+    columns: columnsOf(view),
+    lines: linesOf(view),
+    rowFor: (line) => lineElement(line, view, onBar),
+    total: totalsElement(view, counts),
+    order,
+  });
+  const says = plural(view.rows.length, "interval");
+  const tools = el("div", { class: "table-tools" }, el("span", { class: "muted", text: says }));
+  tools.append(copyButton(() => table));
+  area.replaceChildren(tools, table);
 }
+
+/**
+ * @param {Page.View} view
+ * @returns {import("../shared/tables.js").Column<Line>[]}
+ */
+function columnsOf({ series, metric, other }) {
+  /**
+   * @param {string} name
+   * @param {(row: Page.Row, position: number) => number|null|undefined} of
+   */
+  const numbers = (name, of) => ({
+    name,
+    isNumber: true,
+    of: (/** @type {Line} */ line) => ("gap" in line ? null : (of(line.row, line.position) ?? null)),
+  });
+  return [
+    { name: "Interval", of: begin },
+    ...series.map((one) => numbers(one.name, (row) => valueIn(row, one.labels, metric))),
+    numbers("All", (row) => totalIn(row, metric)),
+    ...(other ? [numbers(other.name, (_, position) => other.values[position])] : []),
+    numbers("Frames analysed", (row) => row.frames),
+  ];
+}
+
+/** @param {Line} line */
+const begin = (line) => ("gap" in line ? line.gap[0] : line.row.start);
 
 /**
  * @param {Page.View} view
@@ -39,7 +66,6 @@ export function showTable(area, view, counts, onBar) {
 function linesOf({ rows, gaps, notAnalysed }) {
   /** @type {Line[]} */
   const lines = rows.map((row, position) => ({ row, position }));
-  const begin = (/** @type {Line} */ line) => ("gap" in line ? line.gap[0] : line.row.start);
   /**
    * @param {Page.Span[]} spans
    * @param {string} why
@@ -62,27 +88,28 @@ function lineElement(line, view, onBar) {
       "tr",
       { class: "gap" },
       el("th", { scope: "row", text: span(...line.gap) }),
-      el("td", { colspan: series.length + (other ? 4 : 3), text: line.why }),
+      el("td", { colspan: series.length + (other ? 3 : 2), text: line.why }),
     );
   }
   const { row, position } = line;
+  const name = span(row.start, row.end);
   const open = el("button", {
     type: "button",
     class: "link",
-    text: "Show frames",
-    "aria-label": `Show frames of ${span(row.start, row.end)}`,
-    onclick: () => onBar(row.start),
+    text: moment(row.start),
+    title: name,
+    "aria-label": `Show frames of ${name}`,
   });
   const part = filmedPart(view, row);
   const isIn = (/** @type {Page.Span[]} */ spans) =>
     spans.some(([from, to]) => from < row.end && to > row.start);
   return el(
     "tr",
-    { class: row.start === at ? "chosen" : null },
+    { class: row.start === at ? "leads chosen" : "leads", onclick: () => onBar(row.start) },
     el(
       "th",
       { scope: "row" },
-      el("span", { text: moment(row.start), title: span(row.start, row.end) }),
+      open,
       part ? el("span", { class: "remark", text: part }) : null,
       isIn(fileTimes) ? el("span", { class: "remark", text: "file date" }) : null,
       isIn(overlaps) ? el("span", { class: "remark", text: "media overlap" }) : null,
@@ -91,7 +118,6 @@ function lineElement(line, view, onBar) {
     valueCell(metric, totalIn(row, metric)),
     other ? besideCell(metric, other.values[position]) : null,
     numberCell(number(row.frames)),
-    el("td", {}, open),
   );
 }
 
@@ -114,6 +140,5 @@ function totalsElement({ rows, series, metric, other }, counts) {
     valueCell(metric, joined(metric, counts.totals)),
     other ? el("td") : null,
     numberCell(number(counts.frames)),
-    el("td"),
   );
 }

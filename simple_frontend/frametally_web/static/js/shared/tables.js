@@ -1,9 +1,6 @@
-// Tables, as all of the page's are built; long ones grow by a button.
+// Tables, as all of the page's are built; long ones can be sorted by each column, and copied as text.
 
 import { el } from "./dom.js";
-import { number } from "./format.js";
-
-const ROWS_AT_ONCE = 200;
 
 /**
  * @param {Object} parts
@@ -87,23 +84,90 @@ export const onlyButton = (name, onclick, mark = null) =>
 export const scrollable = (name, table) =>
   el("div", { class: "table-area", tabindex: 0, role: "region", "aria-label": name }, table);
 
+/** By which column a table is sorted; its owner keeps it, so that it outlives the table. @typedef {{by: string, falls: boolean}} Order */
+
 /**
- * A body that shows its first rows, and the button for more.
  * @template Line
- * @param {Line[]} lines
- * @param {(line: Line) => HTMLElement} rowFor
+ * @typedef {{name: string, of: (line: Line) => number|string|null, isNumber?: boolean}} Column
  */
-export function growing(lines, rowFor) {
+
+/**
+ * A table of any length, sorted by the column whose heading is chosen; lines without a value come last.
+ * @template Line
+ * @param {Object} parts
+ * @param {string} parts.name  of the table, for those who hear it
+ * @param {Column<Line>[]} parts.columns
+ * @param {Line[]} parts.lines
+ * @param {(line: Line) => HTMLElement} parts.rowFor
+ * @param {HTMLElement} [parts.total]
+ * @param {Order} parts.order
+ */
+export function sortableTable({ name, columns, lines, rowFor, total, order }) {
+  const rows = new Map(lines.map((line) => [line, rowFor(line)]));
   const body = el("tbody");
-  const more = el("button", { type: "button", class: "button" });
-  let shown = 0;
-  const showMore = () => {
-    body.append(...lines.slice(shown, shown + ROWS_AT_ONCE).map(rowFor));
-    shown = Math.min(shown + ROWS_AT_ONCE, lines.length);
-    more.hidden = shown >= lines.length;
-    more.textContent = `Show ${number(Math.min(ROWS_AT_ONCE, lines.length - shown))} more of ${number(lines.length)}`;
+  const headings = columns.map((column) => {
+    const button = el("button", { type: "button", class: "sort", text: column.name, title: column.name });
+    button.addEventListener("click", () => {
+      order.falls = order.by === column.name ? !order.falls : Boolean(column.isNumber);
+      order.by = column.name;
+      sort();
+    });
+    return el("th", { scope: "col", class: column.isNumber ? "number" : null }, button);
+  });
+  const sort = () => {
+    const chosen = columns.find((column) => column.name === order.by) ?? columns[0];
+    headings.forEach((heading, position) => {
+      if (columns[position] !== chosen) heading.removeAttribute("aria-sort");
+      else heading.setAttribute("aria-sort", order.falls ? "descending" : "ascending");
+    });
+    body.append(...sorted(lines, chosen, order.falls).map((line) => rows.get(line) ?? ""));
   };
-  more.addEventListener("click", showMore);
-  showMore();
-  return { body, more };
+  sort();
+  const table = tableOf({ kind: "long", caption: spokenCaption(name), headings, rows: body, total });
+  table.style.setProperty("--columns", String(columns.length - 1));
+  return table;
 }
+
+/**
+ * @template Line
+ * @param {Line[]} lines  in the order that equals keep
+ * @param {Column<Line>} column
+ * @param {boolean} falls
+ */
+function sorted(lines, { of }, falls) {
+  const compare = (/** @type {number|string} */ a, /** @type {number|string} */ b) =>
+    typeof a === "string" ? a.localeCompare(String(b)) : a - Number(b);
+  return lines
+    .map((line) => ({ line, value: of(line) }))
+    .sort(({ value: a }, { value: b }) => {
+      if (a === null || b === null) return Number(a === null) - Number(b === null);
+      return falls ? compare(b, a) : compare(a, b);
+    })
+    .map(({ line }) => line);
+}
+
+/**
+ * A button that copies a table as text, as it is sorted: a line a row, cells apart by tabs, as spreadsheets take them.
+ * @param {() => HTMLTableElement|null} tableNow
+ */
+export function copyButton(tableNow) {
+  const button = el("button", { type: "button", class: "button", text: "Copy as text" });
+  button.addEventListener("click", async () => {
+    const rows = [...(tableNow()?.rows ?? [])];
+    const text = rows.map((row) => [...row.cells].map(textOf).join("\t")).join("\n");
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Table copied";
+    } catch {
+      button.textContent = "Copying is not allowed here";
+    }
+    setTimeout(() => (button.textContent = "Copy as text"), 2500);
+  });
+  return button;
+}
+
+/** @param {HTMLTableCellElement} cell */
+const textOf = (cell) => {
+  const parts = [...cell.childNodes].map((node) => (node.textContent ?? "").replace(/\s+/g, " ").trim());
+  return parts.filter(Boolean).join(" · ") + "\t".repeat(cell.colSpan - 1);
+};

@@ -1,0 +1,68 @@
+"""What a screen reader hears: the result of each choice, and never the clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+
+HEAR = """() => {
+  window.heard = [];
+  const live = "[role=status], [role=alert], [aria-live]:not([aria-live=off])";
+  for (const region of document.querySelectorAll(live))
+    new MutationObserver(() => heard.push(region.textContent))
+      .observe(region, {childList: true, characterData: true, subtree: true});
+}"""
+
+
+def heard(page: Page) -> list[str]:
+    return page.evaluate("window.heard")
+
+
+def test_the_result_of_a_choice_is_announced_and_the_same_again_is_not(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    counts, _ = place.film({"car": 6, "bus": 2}, intervals=6, interval_s=60)
+    window = visit(place)
+    window.page.clock.install()
+    page = window.open("?interval=60&metric=detections")
+    cars = sum(one.detections for one in counts if one.label == "car")
+    buses = sum(one.detections for one in counts if one.label == "bus")
+    expect(page.locator("#spoken")).to_have_text(
+        re.compile(
+            f"Detections: {cars + buses} together, {cars} car, {buses} bus, in 6 intervals, "
+            "1 May 2024, 10:00.10:06"
+        )
+    )
+    page.evaluate(HEAR)
+    page.locator(".key", has_text="bus").click()
+    expect(page.locator("#spoken")).to_contain_text(f"Detections: {buses} bus, in 6 intervals")
+    before = len(heard(page))
+    assert before == 1
+    with page.expect_response("**/api/v1/counts?*"):
+        page.clock.fast_forward(61_000)  # the page asks again, and nothing is new
+    window.settled()
+    assert len(heard(page)) == before
+
+
+def test_regions_have_names_of_their_own(place: Place, visit: Callable[..., Visit], axe: str) -> None:
+    east = place.film({"car": 6}, source="east", seed=1)
+    place.film({"car": 3}, source="west", seed=2, also=east)
+    window = visit(place)
+    for query in ("", "?view=table"):
+        page = window.open(query)
+        page.evaluate(axe)
+        found: list[dict[str, Any]] = page.evaluate(
+            "axe.run(document, {runOnly: ['landmark-unique']}).then((result) => result.violations)"
+        )
+        assert [node["html"] for one in found for node in one["nodes"]] == []

@@ -1,0 +1,96 @@
+"""The chart's numbers as a table: all rows, sorted by any column, each a way to its frames, and as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+    from tests.web.conftest import Place, Visit
+
+START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
+
+
+def numbers_in(page: Page, column: int) -> list[int | None]:
+    """The numbers of a column, row by row; None in a row without footage."""
+    rows = page.locator("#table-area tbody tr")
+    texts = rows.evaluate_all("(rows, at) => rows.map((row) => row.cells[at]?.textContent ?? '')", column)
+    return [int(text) if text.isdigit() else None for text in texts]
+
+
+def heading(page: Page, name: str) -> Locator:
+    return page.locator("#table-area thead th", has_text=name)
+
+
+def test_a_table_is_sorted_by_the_column_that_is_chosen_and_what_has_no_value_comes_last(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6, "bus": 2}, intervals=10, interval_s=60, filmed=lambda n: n not in (3, 4))
+    window = visit(place)
+    page = window.open("?interval=60&view=table&metric=detections")
+    by_time = numbers_in(page, 1)
+    cars = [value for value in by_time if value is not None]
+    assert by_time[3] is None
+    assert len(cars) == 8
+    assert cars != sorted(cars, reverse=True)
+    expect(heading(page, "Interval")).to_have_attribute("aria-sort", "ascending")
+    heading(page, "car").locator("button").click()
+    expect(heading(page, "car")).to_have_attribute("aria-sort", "descending")
+    expect(page.locator("#table-area thead th[aria-sort]")).to_have_count(1)
+    assert numbers_in(page, 1) == [*sorted(cars, reverse=True), None]
+    page.keyboard.press("Enter")  # the heading has the keyboard still
+    expect(heading(page, "car")).to_have_attribute("aria-sort", "ascending")
+    assert numbers_in(page, 1) == [*sorted(cars), None]
+    place.film({"car": 9, "bus": 2}, intervals=11, interval_s=60, seed=7)
+    expect(page.locator("#table-area tbody tr")).to_have_count(11)
+    grown = [value for value in numbers_in(page, 1) if value is not None]
+    assert grown == sorted(grown)  # new counts come into the order that was chosen
+
+
+def test_every_interval_stands_in_the_table_at_once_and_its_total_below(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    counts, _ = place.film({"car": 3}, intervals=720, interval_s=5)
+    window = visit(place)
+    page = window.open("?interval=5&view=table&metric=detections")
+    expect(page.locator("#table-area tbody tr")).to_have_count(720)
+    expect(page.locator("#table-area tfoot")).to_contain_text("Total, 720 intervals")
+    expect(page.locator("#table-area tfoot td").first).to_have_text(f"{sum(r.detections for r in counts):,}")
+
+
+def test_a_row_leads_to_its_frames_by_its_heading_and_by_its_cells(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, intervals=4)
+    window = visit(place)
+    page = window.open("?view=table")
+    page.locator("#table-area tbody tr").nth(2).locator("td").first.click()
+    expect(page).to_have_url(re.compile("at=2024-05-01T08:00:10Z"))
+    expect(page.locator(".proof-viewer")).to_be_visible()
+    page.get_by_role("button", name=re.compile("10:00:05 . 10:00:10")).press("Enter")
+    expect(page).to_have_url(re.compile("at=2024-05-01T08:00:05Z"))
+
+
+def test_a_table_is_copied_as_text_in_its_order(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6, "bus": 2}, intervals=3, interval_s=60)
+    window = visit(place)
+    window.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = window.open("?interval=60&view=table&metric=detections")
+    heading(page, "bus").locator("button").click()
+    page.get_by_role("button", name="Copy as text").click()
+    expect(page.get_by_role("button", name="Table copied")).to_be_visible()
+    lines = [line.split("\t") for line in page.evaluate("navigator.clipboard.readText()").split("\n")]
+    assert lines[0] == ["Interval", "car", "bus", "All", "Frames analysed"]
+    assert [int(line[2]) for line in lines[1:4]] == sorted(
+        (int(line[2]) for line in lines[1:4]), reverse=True
+    )
+    assert all(int(line[1]) + int(line[2]) == int(line[3]) for line in lines[1:4])
+    assert lines[4][0] == "Total, 3 intervals"
+    assert len(lines) == 5
