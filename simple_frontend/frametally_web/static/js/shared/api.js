@@ -116,13 +116,12 @@ async function problemOf(response) {
 /** @typedef {{body: any, version: string}} Answered */
 /** @typedef {{answer: Promise<Answered>, asking: AbortController, waiting: number, version: string|null}} Kept */
 
-// Who asks the same again, or while it is under way, gets what the first one got. As many are kept as a viewer goes back and forth between; an answer may be large.
+// As many as a viewer goes back and forth between; an answer may be large.
 const MOST = 60;
 
+/** Who asks the same again, or while it is under way, gets what the first one got. */
 class KeptAnswers {
-  /** @param {(url: string, signal: AbortSignal) => Promise<Answered>} ask */
-  constructor(ask) {
-    this.ask = ask;
+  constructor() {
     /** @type {Map<string, Kept>} */
     this.kept = new Map();
   }
@@ -150,7 +149,7 @@ class KeptAnswers {
   #begin(url) {
     const asking = new AbortController();
     /** @type {Kept} */
-    const one = { answer: this.ask(url, asking.signal), asking, waiting: 0, version: null };
+    const one = { answer: ask(url, asking.signal), asking, waiting: 0, version: null };
     this.kept.set(url, one);
     one.answer.then(
       ({ version }) => (one.version = version),
@@ -197,4 +196,4 @@ const aborted = (signal) =>
 // What changes only with the counts, and with what the media say.
 const KEPT = new Set(["models", "labels", "sources", "counts", "heatmap", "evidence"]);
 
-const kept = new KeptAnswers(ask);
+const kept = new KeptAnswers();
