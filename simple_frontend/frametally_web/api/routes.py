@@ -174,7 +174,7 @@ class Api:
     def _selection(self, args: Args) -> query.Selection:
         """Read what a proof is asked of; a name that is none is refused."""
         selection = query.read_selection(args, self._settings)
-        check_names(self._ports.index, self._books.media(), selection)
+        check_names(self._ports.index, selection, lambda: self._books.media().sources())
         return selection
 
 

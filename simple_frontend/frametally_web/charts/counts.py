@@ -38,7 +38,7 @@ def count(
         Problem: 400, if the model, a name or the interval cannot be, or the answer would have too many bars.
     """
     selection = query.selection
-    check_names(index, media, selection)
+    check_names(index, selection, media.sources)
     choice = choose_model(index, selection.model)
     if choice is None:
         return _nothing(None, query)

@@ -25,7 +25,7 @@ def count_week(
     Raises:
         Problem: 400, if the model cannot be, or the stored intervals divide no hour of that time zone.
     """
-    check_names(index, media, selection)
+    check_names(index, selection, media.sources)
     choice = choose_model(index, selection.model)
     asked = resolve(index, settings, choice, selection) if choice else None
     stored = (asked.choice if asked else choice).base_intervals_s if choice else []

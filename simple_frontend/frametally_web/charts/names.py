@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from frametally.ports.count_index import CountIndex
-from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.scope import choose_model, stored_intervals
 from frametally_web.requests.problems import Problem, bad_parameter
 from frametally_web.requests.query import Selection, shown
@@ -16,7 +15,9 @@ from frametally_web.requests.query import Selection, shown
 _MOST_NAMED = 10
 
 
-def check_names(index: CountIndex, media: MediaTimes, selection: Selection) -> None:
+def check_names(
+    index: CountIndex, selection: Selection, sources_with_media: Callable[[], Iterable[str]]
+) -> None:
     """Refuse labels that the model has never counted, and sources of which there is nothing at all.
 
     What was counted, and is not there in the range, is a zero. A source is known, too, if its footage is
@@ -34,7 +35,7 @@ def check_names(index: CountIndex, media: MediaTimes, selection: Selection) -> N
         raise _unknown("label", selection.labels, [*labels, *sorted(chosen.difference(labels))])
     sources = {one.source for one in index.sources(choice.model)}
     if not sources.issuperset(selection.sources):
-        sources.update(media.sources())
+        sources.update(sources_with_media())
         for model in stored_intervals(index):
             sources.update(one.source for one in index.sources(model))
         if not sources.issuperset(selection.sources):
