@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow.parquet as parquet
 import pytest
+from openpyxl import load_workbook
 from pydantic import ValidationError
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 
@@ -25,6 +26,7 @@ from frametally_cli.main import main
 if TYPE_CHECKING:
     from tests.web.conftest import Place
 
+LOCAL = ["start_local", "end_local", "utc_offset", "source_name"]
 COLUMNS = [
     *("interval_start", "interval_end", "source", "label", "coverage", "frames_analysed", "detections"),
     *(
@@ -36,6 +38,7 @@ COLUMNS = [
         "tracked_detections",
         "covered_s",
     ),
+    *LOCAL,
 ]
 
 
@@ -149,6 +152,7 @@ def test_json_and_parquet_hold_the_same_rows(filmed: Place) -> None:
         {k: v.replace("+00:00", "Z") if k.startswith("interval") else v for k, v in row.items()}
         for row in rows
     ]
+    assert all("" not in row.values() for row in as_json["rows"])
     table = parquet.read_table(io.BytesIO(export(filmed, f"{query}&format=parquet").data))
     assert table.column_names == COLUMNS
     assert str(table.schema.field("interval_start").type) == "timestamp[ms, tz=UTC]"
@@ -156,6 +160,8 @@ def test_json_and_parquet_hold_the_same_rows(filmed: Place) -> None:
     for found, row in zip(table.to_pylist(), rows, strict=True):
         assert found["interval_start"].isoformat() == row["interval_start"]
         assert ("" if found["detections"] is None else str(found["detections"])) == row["detections"]
+        assert "" not in found.values()
+        assert found["start_local"].isoformat() == row["start_local"]
 
 
 def test_a_name_that_a_spreadsheet_would_take_for_a_formula_is_a_text(place: Place) -> None:
@@ -181,6 +187,8 @@ def test_an_export_without_any_data_has_its_columns_alone(place: Place) -> None:
     assert export(place, "").data.decode("utf-8-sig").strip() == ",".join(COLUMNS)
     table = parquet.read_table(io.BytesIO(export(place, "format=parquet").data))
     assert (table.num_rows, table.column_names) == (0, COLUMNS)
+    book = load_workbook(io.BytesIO(export(place, "format=xlsx").data))
+    assert sorted(cell.value for cell in book["Counts"][1]) == sorted(COLUMNS)
 
 
 def test_an_export_has_no_more_rows_than_the_setting_says(filmed: Place) -> None:
@@ -191,7 +199,7 @@ def test_an_export_has_no_more_rows_than_the_setting_says(filmed: Place) -> None
     assert "are answered at once" in answer.json["detail"]
 
 
-@pytest.mark.parametrize("file_format", ["csv", "json", "parquet"])
+@pytest.mark.parametrize("file_format", ["csv", "xlsx", "json", "parquet"])
 def test_the_command_writes_the_same_bytes_as_the_api(
     tmp_path: Path, make_place: Any, file_format: str, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from frametally.files.replacing import replace_file
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
 
-_FORMATS = ("csv", "json", "parquet")
+_FORMATS = ("csv", "xlsx", "json", "parquet")
 
 
 @click.command()
@@ -40,11 +41,12 @@ def export(
     output: Path | None,
     **options: Any,
 ) -> int:
-    """Write counts per interval and label as CSV, JSON or Parquet."""
+    """Write counts per interval and label as CSV, a workbook (xlsx), JSON or Parquet."""
     from werkzeug.datastructures import MultiDict
 
-    from frametally_web.charts import export as web_export
     from frametally_web.charts.media_times import MediaTimes
+    from frametally_web.exports.table_file import chunks_of
+    from frametally_web.exports.table_file import export as make_export
     from frametally_web.requests.problems import Problem
     from frametally_web.requests.query import read_chart
 
@@ -65,13 +67,16 @@ def export(
                 store=ports.store, ledger=ledger, index=ports.index, settings=settings
             )
             media = MediaTimes(ledger.manifests(), unanalysed)
-            body = web_export.export(ports.index, settings, media, read_chart(args, settings), chosen)
+            file = make_export(ports.index, settings, media, read_chart(args, settings), chosen)
         except Problem as problem:
             raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
-    if output is None:
-        sys.stdout.buffer.write(body)
-        sys.stdout.buffer.flush()
-    else:
-        replace_file(output, body)
-        console.err.print(console.plain(f"{output}: {len(body)} bytes"), markup=False)
+    with file:
+        if output is None:
+            sys.stdout.buffer.writelines(chunks_of(file))
+            sys.stdout.buffer.flush()
+        else:
+            length = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            replace_file(output, chunks_of(file))
+            console.err.print(console.plain(f"{output}: {length} bytes"), markup=False)
     return 0

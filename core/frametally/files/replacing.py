@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write `data` as the file, in one step for whoever reads it. What is no file (a pipe) is written to.
+def replace_file(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write `data` (or its parts, as they come) as the file, in one step for whoever reads it.
+
+    What is no file (a pipe) is written to.
 
     Raises:
         OSError: It cannot be written; what was there before still is.
     """
     try:
         if path.exists() and not path.is_file():
-            path.write_bytes(data)
+            _write(path, data)
         else:
             _replace(path.resolve(), data)  # the file that a link leads to, not the link
     except OSError as error:
@@ -23,12 +26,17 @@ def replace_file(path: Path, data: bytes) -> None:
         raise
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: bytes | Iterable[bytes]) -> None:
     staging = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
     try:
-        staging.write_bytes(data)
+        _write(staging, data)
         if path.exists():
             shutil.copymode(path, staging)
         staging.replace(path)
     finally:
         staging.unlink(missing_ok=True)
+
+
+def _write(path: Path, data: bytes | Iterable[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines([data] if isinstance(data, bytes) else data)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, get_args
 
 from frametally_web.books import answers as status_answers
 from frametally_web.charts import answers as chart_answers
+from frametally_web.exports.table_file import FORMATS
 from frametally_web.proof import answers as proof_answers
 from frametally_web.requests import answers
 from frametally_web.requests.query import (
@@ -15,13 +16,6 @@ from frametally_web.requests.query import (
     MAX_TOP,
     AskedMetric,
 )
-
-FORMATS = {
-    "csv": "text/csv",
-    "json": "application/json",
-    "parquet": "application/vnd.apache.parquet",
-}
-"""Formats of an export and their media types."""
 
 
 class Parameter(NamedTuple):
@@ -154,7 +148,7 @@ ENDPOINTS = (
             *_CHART,
             Parameter(
                 "format",
-                "`csv` (default), `json` or `parquet`.",
+                "`csv` (default), `xlsx`, `json` or `parquet`.",
                 {"type": "string", "enum": list(FORMATS)},
                 "csv",
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from typing import cast
 
@@ -15,14 +16,14 @@ from frametally.keys import check_image_key
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.settings.loading import Settings
-from frametally_web.api.endpoints import ENDPOINTS, FORMATS, Endpoint
+from frametally_web.api.endpoints import ENDPOINTS, Endpoint
 from frametally_web.api.events import Streams
 from frametally_web.books import run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.charts import counts, heatmap, scope
-from frametally_web.charts.export import export
 from frametally_web.charts.names import check_names
 from frametally_web.charts.sources import list_sources
+from frametally_web.exports.table_file import FORMATS, chunks_of, export
 from frametally_web.proof import evidence, frames, objects
 from frametally_web.proof.picture_links import picture_link
 from frametally_web.requests import answers, query
@@ -163,8 +164,11 @@ class Api:
         """Answer with a chart's numbers as a file."""
         chosen = query.read_choice(args, "format", tuple(FORMATS))
         asked = query.read_chart(args, self._settings)
-        body = export(self._ports.index, self._settings, self._books.media(), asked, chosen)
-        answer = Response(body, mimetype=FORMATS[chosen])
+        file = export(self._ports.index, self._settings, self._books.media(), asked, chosen)
+        answer = Response(chunks_of(file), mimetype=FORMATS[chosen])
+        answer.call_on_close(file.close)  # also where the browser goes before it has begun
+        answer.content_length = file.seek(0, os.SEEK_END)
+        file.seek(0)
         if chosen == "csv":
             answer.headers["Content-Type"] = "text/csv; charset=utf-8; header=present"
         answer.headers["Content-Disposition"] = f'attachment; filename="frametally-counts.{chosen}"'

@@ -6,7 +6,7 @@ import { byId, closeFromOutside, control, el } from "../shared/dom.js";
 import { formatState } from "../shared/state.js";
 import { zoneOf } from "../shared/zones.js";
 
-const FORMATS = { csv: "CSV", json: "JSON", parquet: "Parquet" };
+const FORMATS = { xlsx: "Excel (XLSX)", csv: "CSV", json: "JSON", parquet: "Parquet" };
 
 export class Exports {
   constructor() {

@@ -1,0 +1,1 @@
+"""A chart's numbers as files: CSV, JSON, Parquet, and workbooks for Excel."""

@@ -1,0 +1,120 @@
+"""The rows of an export: one for each interval, source and label, with what was filmed in it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from frametally.rules.times import local_time
+from frametally_web.charts import answers
+from frametally_web.charts.bars import Bars
+from frametally_web.charts.media_times import MediaTimes
+from frametally_web.exports.columns import MOST_NAMED
+from frametally_web.requests.query import ChartQuery
+
+Row = tuple[Any, ...]
+"""The values of `COLUMNS`; moments are datetimes, what there is not is None."""
+
+Measured = tuple[Any, ...]
+"""The values from `coverage` to `objects_missing`."""
+
+
+class Measures:
+    """What an answer has of an interval, a source (None: all together) and a label."""
+
+    def __init__(self, found: answers.Counts) -> None:
+        """Take the answer whole."""
+        self._buckets = {(one.start_ms, one.source, one.label): one for one in found.buckets}
+        self._covered = {(one.start_ms, one.source): one for one in found.coverage}
+        self._without = {(one.start_ms, one.source) for one in found.not_analysed or ()}
+
+    def of(self, start_ms: int, source: str | None, label: str | None) -> Measured:
+        """Return its measures: 0 where nothing was found, None where nothing was filmed or known."""
+        here = self._covered.get((start_ms, source))
+        bucket = self._buckets.get((start_ms, source, label or ""))
+        if bucket is not None:
+            frames = here.frames if here else 0
+            return ("footage", frames, bucket.detections, bucket.mean_per_frame, bucket.peak, bucket.objects,
+                    bucket.objects_missing)  # fmt: skip
+        if here is not None:
+            missing = here.objects_missing
+            return "footage", here.frames, 0, 0.0, 0, None if missing else 0, missing
+        is_waiting = (start_ms, source) in self._without
+        return "filmed, not analysed" if is_waiting else "no footage", 0, None, None, None, None, None
+
+    def tracked_detections(self, start_ms: int, source: str | None, label: str | None) -> int | None:
+        """Return the boxes that lie in tracks."""
+        bucket = self._buckets.get((start_ms, source, label or ""))
+        if bucket is not None:
+            return bucket.tracked_detections
+        here = self._covered.get((start_ms, source))
+        return None if here is None or here.objects_missing else 0
+
+    def covered_s(self, start_ms: int, source: str | None) -> float | None:
+        """Return the seconds with footage."""
+        here = self._covered.get((start_ms, source))
+        return None if here is None else here.covered_s
+
+
+def make_rows(found: answers.Counts, query: ChartQuery, media: MediaTimes) -> Iterator[Row]:
+    """Yield the rows, by interval, then source, then label as the answer has them."""
+    zone = query.selection.zone.tzinfo
+    measures = Measures(found)
+    sources: list[str | None] = [*found.sources] if query.by_source else [None]
+    slugs = {source: source or joined(found.sources, str) for source in sources}
+    names = {
+        source: media.name(source) if source else joined(found.sources, media.name) for source in sources
+    }
+    labels: list[str | None] = [*found.labels]
+    for start_ms, end_ms in bars_of(found, query):
+        start, end = local_time(start_ms, zone), local_time(end_ms, zone)
+        local = (start.replace(tzinfo=None), end.replace(tzinfo=None), _utc_offset(start))
+        for source in sources:
+            timed_by = _time_source(found, start_ms, end_ms, source)
+            filmed_s = measures.covered_s(start_ms, source)
+            # Where nothing was found: what was filmed is to be told all the same.
+            for label in labels or [None]:
+                yield (
+                    *(start, end, slugs[source], label),
+                    *measures.of(start_ms, source, label),
+                    timed_by,
+                    measures.tracked_detections(start_ms, source, label),
+                    filmed_s,
+                    *local,
+                    names[source],
+                )
+
+
+def _utc_offset(moment: datetime.datetime) -> str:
+    """Return `UTC+01:00`: a spreadsheet would take `+01:00` for a time, or for a formula."""
+    offset = moment.strftime("%z")
+    return f"UTC{offset[:3]}:{offset[3:5]}"
+
+
+def joined(sources: Sequence[str], name: Callable[[str], str]) -> str:
+    """Return the names of sources that are added up, as one text."""
+    named = [name(source) for source in sources[:MOST_NAMED]]
+    more = len(sources) - len(named)
+    return "; ".join([*named, f"and {more} more"] if more else named)
+
+
+def bars_of(found: answers.Counts, query: ChartQuery) -> Iterator[tuple[int, int]]:
+    """Yield every bar of the range; where it is open, from the first that was filmed and to the last."""
+    if found.interval_s is None or found.from_ms is None or found.to_ms is None:
+        return
+    zone, from_ms, to_ms = query.selection.zone.tzinfo, query.selection.from_ms, query.selection.to_ms
+    first_ms = found.coverage[0].start_ms if found.coverage else found.to_ms
+    next_ms = max((one.end_ms for one in found.coverage), default=found.to_ms)
+    bars = Bars(found.interval_s, zone)
+    # Bars that were filmed begin where the chart has them begin, whatever lies before.
+    for start_ms, end_ms in ((from_ms, first_ms), (first_ms, next_ms), (next_ms, to_ms)):
+        if start_ms is not None and end_ms is not None and start_ms < end_ms:
+            yield from bars.over(start_ms, end_ms)
+
+
+def _time_source(found: answers.Counts, start_ms: int, end_ms: int, source: str | None) -> str | None:
+    for one in found.file_times or ():
+        if one.from_ms < end_ms and one.to_ms > start_ms and source in (None, one.source):
+            return "file_time"
+    return None
