@@ -69,8 +69,8 @@ WATCH_NOTICE = """
 """
 BAR_PLACE = """
   (ms) => {
-    const {scales, chartArea} = document.getElementById("chart").chart;
-    return {x: scales.x.getPixelForValue(ms), y: chartArea.top + 20};
+    const {layout} = document.getElementById("chart").timeChart;
+    return {x: layout.x(ms), y: layout.area.top + 20};
   }
 """
 DAY = "?from=2025-06-10T00:00:00Z&to=2025-06-11T00:00:00Z"

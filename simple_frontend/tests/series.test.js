@@ -12,12 +12,12 @@ import {
   rankedLabels,
   rowsOf,
   seriesOf,
-  together,
   totalIn,
   unmeasuredOf,
   valueIn,
   viewOf,
 } from "../frametally_web/static/js/shared/series.js";
+import { together } from "../frametally_web/static/js/shared/spans.js";
 import { DEFAULT } from "../frametally_web/static/js/shared/state.js";
 import { bucket, countsWith, filmed, HOUR, MAY_1 } from "./counts.js";
 

@@ -68,6 +68,8 @@ declare namespace Page {
     title: string;
     /** On the axis: "detections". */
     axis: string;
+    /** Whether it grows with the interval: a mean and a peak do not. */
+    perInterval: boolean;
     explanation: string;
     of: (measures: Api.Measures) => number | null;
     /** Of several labels together. */
@@ -87,6 +89,12 @@ declare namespace Page {
     partial: Span[];
     /** What was asked for; bars at its ends reach beyond it. */
     range: Span;
+    /** Rows that reach beyond that. */
+    cut: Span[];
+    /** Hours and days that are not asked for: neither filmed nor holes. */
+    outside: Span[];
+    /** The names of the sources that are counted together. */
+    sources: string[];
     /** Stretches of which the metric is not known. */
     unmeasured: Span[];
     /** Stretches whose time is a file's date. */

@@ -52,9 +52,7 @@ _CHROMIUM_FLAGS = [
 ]
 SIMPLE_FRONTEND = Path(__file__).resolve().parents[2] / "simple_frontend"
 SCREENSHOTS = SIMPLE_FRONTEND.parent / "build" / "screenshots"
-_CHART_AREA = (
-    "(({left, right, top}) => ({left, right, top}))(document.getElementById('chart').chart.chartArea)"
-)
+_CHART = "document.getElementById('chart').timeChart"
 _READY = "#dashboard[data-state=ready][aria-busy=false]"
 
 
@@ -403,22 +401,40 @@ class Visit:
     def chart_values(self) -> dict[str, list[int | None]]:
         """What the chart draws, by label: a value per interval with footage, None where it is not known."""
         return self.page.evaluate(
-            "Object.fromEntries(document.getElementById('chart').chart.data.datasets.map("
-            "(set) => [set.label, set.data.filter((point) => point.row).map((point) => point.y)]))"
+            f"Object.fromEntries({_CHART}.drawn().map(({{name, values}}) => [name, values]))"
         )
+
+    def chart_area(self) -> dict[str, float]:
+        """Where the chart's bars can be, in pixels from the canvas's corner: left, right, top, bottom."""
+        return self.page.evaluate(f"{_CHART}.layout.area")
+
+    def chart_spans(self) -> list[list[int]]:
+        """When the chart's bars begin and end, in milliseconds."""
+        return self.page.evaluate(f"{_CHART}.view.rows.map((row) => [row.start, row.end])")
+
+    def chart_ticks(self) -> list[str]:
+        """What stands below the time axis."""
+        return self.page.evaluate(f"{_CHART}.layout.xTicks.map((tick) => tick.lines.join(' '))")
+
+    def tooltip(self, position: float, of: int) -> str:
+        """What is told of a bar, or of a place without, if all of `of` intervals have the same width."""
+        area = self.chart_area()
+        x = area["left"] + (area["right"] - area["left"]) * (position + 0.5) / of
+        self.page.locator("#chart").hover(position={"x": x, "y": area["top"] + 60})
+        return self.page.locator(".chart-tip").inner_text()
 
     def tile(self, name: str) -> Any:
         return self.page.locator(".tile", has=self.page.locator(f".tile-name:text-is('{name}')"))
 
     def click_bar(self, position: int, of: int) -> None:
         """Click on one of the bars, if all of `of` intervals have the same width."""
-        area = self.page.evaluate(_CHART_AREA)
+        area = self.chart_area()
         x = area["left"] + (area["right"] - area["left"]) * (position + 0.5) / of
         self.page.locator("#chart").click(position={"x": x, "y": area["top"] + 20})
 
     def drag(self, from_share: float, to_share: float) -> None:
         """Draw a range over the chart; shares of its width."""
-        area = self.page.evaluate(_CHART_AREA)
+        area = self.chart_area()
         box = self.page.locator("#chart").bounding_box()
         assert box is not None
         width = area["right"] - area["left"]

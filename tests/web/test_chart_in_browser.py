@@ -22,28 +22,6 @@ HOUR_S = 3600
 DAY_MS = 86_400_000
 
 
-def test_a_drag_zooms_to_whole_bars_and_a_double_click_goes_back(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
-    place.film({"car": 6}, intervals=24, interval_s=5)
-    window = visit(place)
-    page = window.open("?interval=5")
-    everything = window.chart_values()["car"]
-    window.drag(0.27, 0.48)  # from inside the 7th bar to inside the 12th
-    expect(page).to_have_url(re.compile(r"\?from=2024-05-01T08:00:30Z&to=2024-05-01T08:01:00Z$"))
-    window.settled()
-    assert window.chart_values()["car"] == everything[6:12]
-    expect(page.locator("#preset")).to_have_value("own")
-    page.locator("#chart").dblclick()
-    expect(page).to_have_url(f"{window.url}/")
-    window.settled()
-    assert window.chart_values()["car"] == everything
-    page.go_back()
-    window.settled()
-    page.locator("#unzoom").click()
-    expect(page).to_have_url(f"{window.url}/")
-
-
 def test_each_metric_has_its_numbers_and_its_own_way_of_adding_up(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
@@ -69,7 +47,7 @@ def test_each_metric_has_its_numbers_and_its_own_way_of_adding_up(
     page.locator("#view-lines").click()
     means = [round(cars[at].detections / 10, 4) if at in cars else 0 for at in starts]
     assert window.chart_values()["car"] == means
-    assert page.evaluate("document.getElementById('chart').chart.data.datasets[0].type") == "line"
+    expect(page.locator("#view-lines")).to_have_attribute("aria-pressed", "true")
 
 
 def test_objects_that_were_not_followed_are_not_measured_and_the_page_says_why(
@@ -118,11 +96,7 @@ def test_days_are_those_of_the_time_zone_also_when_the_clocks_change(
     place.film({"car": 6}, start_ms=1_711_753_200_000, intervals=71, interval_s=HOUR_S)
     window = visit(place)
     window.open("?interval=86400")
-    hours = window.page.evaluate(
-        "document.getElementById('chart').chart.data.datasets[0].data.filter((point) => point.row)"
-        ".map(({row}) => (row.end - row.start) / 3_600_000)"
-    )
-    assert hours == [24, 23, 24]
+    assert [(end - start) / 3_600_000 for start, end in window.chart_spans()] == [24, 23, 24]
     page = window.page
     page.locator("#timezone").fill("Asia/Kolkata")
     page.locator("#timezone").press("Enter")
@@ -261,14 +235,11 @@ def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(
     page = window.open()
     expect(page.locator("#timezone")).to_have_value("UTC")
     expect(page.locator("#explanation")).to_contain_text("Bars of Europe/Berlin cannot be made")
-    labels = (
-        "document.getElementById('chart').chart.scales.x.ticks.map((tick) => [tick.label].flat().join(' '))"
-    )
-    shown = " | ".join(page.evaluate(labels))
+    shown = " | ".join(window.chart_ticks())
     for year in ("2024", "2025", "2026"):
         assert year in shown
     page = window.open("?from=2024-06-01T00:00:00Z&to=2024-06-09T00:00:00Z")
-    ticks = page.evaluate(labels)
+    ticks = window.chart_ticks()
     assert any("Jun 2024" in one for one in ticks), ticks
 
 

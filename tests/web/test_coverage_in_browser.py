@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +22,6 @@ START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 BARS = 7
-CHART_AREA = (
-    "(({left, right, top}) => ({left, right, top}))(document.getElementById('chart').chart.chartArea)"
-)
-TOOLTIP = """(({opacity, title, body, footer}) =>
-  opacity ? [...title, ...body.flatMap((one) => one.lines), ...footer] : []
-)(document.getElementById('chart').chart.tooltip)"""
 QUERY = "?timezone=UTC&interval=60&from=2024-05-01T08:00Z&to=2024-05-01T08:07Z"
 
 
@@ -83,17 +76,8 @@ def tell_apart(place: Place) -> None:
         place.store.put(keys.media_key(medium), encode(waiting))
 
 
-def point_at(window: Visit, bar: int) -> None:
-    area = window.page.evaluate(
-        "(({left, right, top}) => ({left, right, top}))(document.getElementById('chart').chart.chartArea)"
-    )
-    x = area["left"] + (area["right"] - area["left"]) * (bar + 0.5) / BARS
-    window.page.locator("#chart").hover(position={"x": x, "y": area["top"] + 60})
-
-
 def tooltip(window: Visit, bar: int) -> str:
-    point_at(window, bar)
-    return "\n".join(window.page.evaluate(TOOLTIP))
+    return window.tooltip(bar, of=BARS)
 
 
 def test_zero_gap_not_measured_and_not_analysed_each_have_their_mark_and_words(
@@ -107,13 +91,11 @@ def test_zero_gap_not_measured_and_not_analysed_each_have_their_mark_and_words(
     picture(page, "coverage-wide")
     assert "3 secs of 1 min filmed" in tooltip(window, 3)
     assert "filmed" not in tooltip(window, 0)
+    assert "Filmed, not analysed: not in the counts yet" in tooltip(window, 4)
+    assert "No footage from Gate." in tooltip(window, 2)
+    assert "Click for the reason." in tooltip(window, 2)
+    assert "300 frames analysed" in tooltip(window, 1)
     canvas = page.locator("#chart")
-    point_at(window, 4)
-    expect(canvas).to_have_attribute("title", re.compile("^Filmed, not analysed: not in the counts yet"))
-    point_at(window, 2)
-    expect(canvas).to_have_attribute("title", "No footage.")
-    point_at(window, 1)
-    expect(canvas).to_have_attribute("title", "")
     assert "Some of the footage is not analysed." in (canvas.get_attribute("aria-label") or "")
     page.locator("#view-table").click()
     expect(page.locator("#table-area tbody tr.gap td")).to_have_text(["no footage", "filmed, not analysed"])

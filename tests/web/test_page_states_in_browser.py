@@ -217,9 +217,7 @@ def test_many_labels_share_one_colour_beyond_the_six_that_can_be_told_apart(
     names = page.locator(".key .name").all_text_contents()
     assert len(names) == 7
     assert names[-1] == f"{len(place.real_index.labels('yolov4-tiny-opencv-fp32-1a2b3c4d')) - 6} other labels"
-    colors = page.evaluate(
-        "document.getElementById('chart').chart.data.datasets.map((set) => set.backgroundColor)"
-    )
+    colors = page.evaluate("document.getElementById('chart').timeChart.drawn().map((one) => one.color)")
     assert len(set(colors)) == 7
 
 

@@ -162,7 +162,7 @@ def test_zoom_and_comparison_over_real_counts(
         re.compile(r"[0-9]")
     )
     picture(page, "compare-dark")
-    page.locator("#chart").dblclick()
+    page.locator("#unzoom").click()
     window.settled()
     assert window.chart_values()["person"] == every
 

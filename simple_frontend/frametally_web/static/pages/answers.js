@@ -27,7 +27,6 @@ const filters = new Filters(change);
 const results = new Results({
   bar: (bar) => showBar(bar, true),
   change,
-  unzoom,
   reset: () => showEverything(),
 });
 const frames = new FramesCard({ bar: showBar, change, frame: noteFrame, load: () => loader.load() });
@@ -43,10 +42,6 @@ function change(part) {
   const keepsBars = Object.keys(part).every((name) => ["labels", "metric", "compare"].includes(name));
   remember({ ...state, ...part, at: keepsBars ? state.at : null, frame: null });
   loader.load();
-}
-
-function unzoom() {
-  if (state.from !== null || state.to !== null) change({ from: null, to: null, interval: null });
 }
 
 /** @param {string} [fault]  the parameter that could not be: it is not kept */
@@ -224,7 +219,6 @@ function start() {
     remember({ ...state, boxes: control("boxes", HTMLInputElement).checked });
     render();
   });
-  byId("unzoom").addEventListener("click", unzoom);
   window.addEventListener("popstate", () => {
     state = parseState(location.search);
     loader.load();

@@ -1,4 +1,5 @@
-// What stands behind the bars: no footage, not analysed, not measured, filmed in part, the bar that was chosen, times that are files' dates, media that overlap.
+// What stands behind the bars (no footage, not analysed, not measured, filmed in part, hours not asked for, the bar that was chosen,
+// times that are files' dates, media that overlap), and over them where the range cuts one.
 
 import { themeColor } from "../shared/palette.js";
 
@@ -6,38 +7,51 @@ const LEAST_TEXT_PX = 84;
 const PART_PX = 6;
 const MARK_PX = 5;
 
+/** @typedef {import("./layout.js").Layout} Layout */
+
 /**
- * A plugin of Chart.js.
- * @param {() => Page.View} viewOf
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {Page.View} view
+ * @param {Layout} layout
  */
-export function backdrop(viewOf) {
-  return {
-    id: "backdrop",
-    beforeDatasetsDraw: (/** @type {any} */ chart) => {
-      const view = viewOf();
-      const pen = new Pen(chart);
-      for (const gap of view.gaps) pen.hatch(gap, "gap", "gap-line", "no footage");
-      for (const span of view.notAnalysed) {
-        pen.hatch(span, "unanalysed", "unanalysed-line", "filmed, not analysed");
-      }
-      for (const span of view.unmeasured) pen.hatch(span, "unmeasured", "unmeasured-line", "not measured");
-      for (const span of view.partial) pen.hatch(span, "gap", "gap-line", "", PART_PX);
-      const chosen = view.rows.find((row) => row.start === view.at);
-      if (chosen) pen.frame([chosen.start, chosen.end]);
-      for (const span of view.fileTimes) pen.mark(span, "bottom");
-      for (const span of view.overlaps) pen.mark(span, "top");
-    },
-  };
+export function drawBackdrop(ctx, view, layout) {
+  const pen = new Pen(ctx, layout);
+  for (const span of view.outside) pen.fill(span, "outside");
+  for (const gap of view.gaps) pen.hatch(gap, "gap", "gap-line", "no footage");
+  for (const span of view.notAnalysed)
+    pen.hatch(span, "unanalysed", "unanalysed-line", "filmed, not analysed");
+  for (const span of view.unmeasured) pen.hatch(span, "unmeasured", "unmeasured-line", "not measured");
+  for (const span of view.partial) pen.hatch(span, "gap", "gap-line", "", PART_PX);
+  const chosen = view.rows.find((row) => row.start === view.at);
+  if (chosen) pen.frame([chosen.start, chosen.end]);
+  for (const span of view.fileTimes) pen.mark(span, "bottom");
+  for (const span of view.overlaps) pen.mark(span, "top");
+}
+
+/**
+ * Over the bars: where the range cuts one, what lies beyond is veiled.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {Page.View} view
+ * @param {Layout} layout
+ */
+export function drawCuts(ctx, { cut, range: [from, to] }, layout) {
+  const pen = new Pen(ctx, layout);
+  for (const [start, end] of cut) {
+    if (start < from) pen.veil([start, from]);
+    if (end > to) pen.veil([to, end]);
+  }
 }
 
 class Pen {
-  /** @param {any} chart */
-  constructor({ ctx, chartArea, scales }) {
-    /** @type {CanvasRenderingContext2D} */
+  /**
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Layout} layout
+   */
+  constructor(ctx, { area, x }) {
     this.ctx = ctx;
-    this.area = chartArea;
-    this.x = scales.x;
-    this.height = chartArea.bottom - chartArea.top;
+    this.area = area;
+    this.x = x;
+    this.height = area.bottom - area.top;
   }
 
   /**
@@ -45,8 +59,8 @@ class Pen {
    * @returns {[left: number, width: number]}
    */
   #across([start, end]) {
-    const left = Math.max(this.x.getPixelForValue(start), this.area.left);
-    const right = Math.min(this.x.getPixelForValue(end), this.area.right);
+    const left = Math.max(this.x(start), this.area.left);
+    const right = Math.min(this.x(end), this.area.right);
     return [left, Math.max(right - left, 1)];
   }
 
@@ -69,6 +83,31 @@ class Pen {
     ctx.restore();
   }
 
+  /**
+   * @param {Page.Span} span
+   * @param {string} color
+   */
+  fill(span, color) {
+    const [left, width] = this.#across(span);
+    this.ctx.fillStyle = themeColor(color);
+    this.ctx.fillRect(left, this.area.top, width, this.height);
+  }
+
+  /** @param {Page.Span} span */
+  veil(span) {
+    const { ctx } = this;
+    ctx.save();
+    ctx.globalAlpha = 0.6;
+    this.fill(span, "surface");
+    ctx.restore();
+    const [left, width] = this.#across(span);
+    ctx.save();
+    ctx.fillStyle = hatching(ctx, themeColor("muted"));
+    ctx.globalAlpha = 0.35;
+    ctx.fillRect(left, this.area.top, width, this.height);
+    ctx.restore();
+  }
+
   /** @param {Page.Span} span */
   frame(span) {
     const [left, width] = this.#across(span);
@@ -88,8 +127,8 @@ class Pen {
    * @param {"bottom" | "top"} edge
    */
   mark(span, edge) {
-    if (this.x.getPixelForValue(span[1]) < this.area.left) return;
-    if (this.x.getPixelForValue(span[0]) > this.area.right) return;
+    if (this.x(span[1]) < this.area.left) return;
+    if (this.x(span[0]) > this.area.right) return;
     const [left, width] = this.#across(span);
     this.ctx.save();
     this.ctx.fillStyle = themeColor("warning-line");

@@ -1,17 +1,16 @@
-// The chart under hand: click a bar, drag to zoom, double click to go back, and all bars by the keyboard.
+// The chart under hand: click a bar, drag to zoom, and all bars by the keyboard. No gesture shares another's click.
 
 import { byId, el } from "../shared/dom.js";
-import { describe } from "./words.js";
+import { describe, describeHole, holesOf } from "./words.js";
 
 const DRAG_PX = 6;
+/** A finger is this far from what it means. */
+const FINGER_PX = 24;
 
 export class ChartGestures {
   /**
    * @param {import("./plot.js").TimeChart} chart
-   * @param {Object} on
-   * @param {(start: number) => void} on.bar
-   * @param {(from: number, to: number) => void} on.zoom
-   * @param {() => void} on.unzoom
+   * @param {import("./plot.js").ChartEvents} on
    */
   constructor(chart, on) {
     this.chart = chart;
@@ -28,15 +27,19 @@ export class ChartGestures {
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     canvas.addEventListener("pointerup", (event) => this.#release(event));
     canvas.addEventListener("pointercancel", () => this.#forget());
+    canvas.addEventListener("pointerleave", () => this.#leave());
     canvas.addEventListener("click", (event) => this.#click(event));
-    canvas.addEventListener("dblclick", () => on.unzoom());
     canvas.addEventListener("keydown", (event) => this.#key(event));
-    canvas.addEventListener("blur", () => this.#point(null));
+    canvas.addEventListener("blur", () => {
+      this.cursor = null;
+      chart.tooltip.hide();
+    });
   }
 
   /** The chart was drawn anew: the keyboard's bar may have gone. */
   refresh() {
     if (this.cursor !== null) this.#point(this.cursor);
+    else this.chart.tooltip.hide();
   }
 
   /** @param {PointerEvent} event */
@@ -49,8 +52,7 @@ export class ChartGestures {
   /** @param {PointerEvent} event */
   #move(event) {
     const { canvas } = this.chart;
-    canvas.classList.toggle("clickable", this.chart.rowAt(event.offsetX) !== null);
-    canvas.title = this.chart.absenceAt(event.offsetX);
+    this.#tell(event.offsetX);
     if (this.pressedAt === null) return;
     if (!this.dragged && Math.abs(event.offsetX - this.pressedAt) < DRAG_PX) return;
     if (!this.dragged) canvas.setPointerCapture(event.pointerId);
@@ -63,6 +65,25 @@ export class ChartGestures {
     style.top = `${canvas.offsetTop + top}px`;
     style.height = `${bottom - top}px`;
     this.selection.hidden = false;
+  }
+
+  /**
+   * Says what lies under the pointer.
+   * @param {number} x
+   */
+  #tell(x) {
+    const { canvas, tooltip } = this.chart;
+    const row = this.chart.rowAt(x);
+    const hole = row ? null : this.chart.holeAt(x);
+    canvas.classList.toggle("clickable", row !== null || hole !== null);
+    if (row) tooltip.showRow(row, x);
+    else if (hole) tooltip.showHole(hole, x);
+    else tooltip.hide();
+  }
+
+  #leave() {
+    if (this.cursor === null) this.chart.tooltip.hide();
+    else this.#point(this.cursor);
   }
 
   /** @param {PointerEvent} event */
@@ -84,7 +105,7 @@ export class ChartGestures {
   }
 
   #area() {
-    return /** @type {any} */ (this.chart.chart).chartArea;
+    return /** @type {import("./layout.js").Layout} */ (this.chart.layout).area;
   }
 
   /**
@@ -104,21 +125,35 @@ export class ChartGestures {
       this.dragged = false;
       return;
     }
-    const row = this.chart.rowAt(event.offsetX);
+    if (event.detail > 1) return; // the first of a double click has done it
+    const isFinger = event instanceof PointerEvent && event.pointerType === "touch";
+    const row = this.chart.rowAt(event.offsetX, isFinger ? FINGER_PX : 0);
+    const hole = this.chart.holeAt(event.offsetX);
     if (row) this.on.bar(row.start);
+    else if (hole) this.on.hole(hole);
+  }
+
+  /** Where the keyboard can go, by time: bars, and stretches without any. */
+  #stops() {
+    const { view } = this.chart;
+    if (!view) return [];
+    const bars = view.rows.map((row) => ({ start: row.start, end: row.end, row, hole: null }));
+    const holes = holesOf(view).map((hole) => ({ start: hole.span[0], end: hole.span[1], row: null, hole }));
+    return [...bars, ...holes].sort((a, b) => a.start - b.start);
   }
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const rows = this.chart.view?.rows ?? [];
-    const here = rows.findIndex((row) => row.start === this.cursor);
+    const stops = this.#stops();
+    const here = stops.findIndex((stop) => stop.start === this.cursor);
     /** @type {Record<string, number>} */
-    const targets = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: rows.length - 1 };
+    const targets = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: stops.length - 1 };
     if (event.key in targets) {
-      const row = rows[Math.min(Math.max(targets[event.key], 0), rows.length - 1)];
-      this.#point(row?.start ?? null);
+      this.#point(stops[Math.min(Math.max(targets[event.key], 0), stops.length - 1)]?.start ?? null);
     } else if ((event.key === "Enter" || event.key === " ") && here >= 0) {
-      this.on.bar(rows[here].start);
+      const { row, hole } = stops[here];
+      if (row) this.on.bar(row.start);
+      else if (hole) this.on.hole(hole);
     } else if (event.key === "Escape") {
       this.on.unzoom();
     } else {
@@ -128,23 +163,23 @@ export class ChartGestures {
   }
 
   /**
-   * Shows a bar's tooltip, and says it.
+   * Shows the tooltip of a bar or of a hole, and says it.
    * @param {number|null} start
    */
   #point(start) {
-    const { chart, view } = this.chart;
-    if (!chart || !view) return;
-    const row = view.rows.find((one) => one.start === start) ?? null;
-    this.cursor = row?.start ?? null;
-    const index = row
-      ? chart.data.datasets[0]?.data.findIndex((/** @type {any} */ point) => point.row === row)
-      : -1;
-    const active =
-      row && index >= 0 ? chart.data.datasets.map((_, datasetIndex) => ({ datasetIndex, index })) : [];
-    chart.setActiveElements(active);
-    const x = row ? chart.scales.x.getPixelForValue((row.start + row.end) / 2) : 0;
-    chart.tooltip?.setActiveElements(active, { x, y: chart.chartArea.top + 20 });
-    chart.update("none");
-    byId("spoken").textContent = row ? `${describe(view, row)}. Enter shows the frames.` : "";
+    const { layout, view, tooltip } = this.chart;
+    if (!layout || !view) return;
+    const stop = this.#stops().find((one) => one.start === start);
+    this.cursor = stop?.start ?? null;
+    const x = stop ? layout.x((stop.start + stop.end) / 2) : 0;
+    if (stop?.row) tooltip.showRow(stop.row, x);
+    else if (stop?.hole) tooltip.showHole(stop.hole, x);
+    else tooltip.hide();
+    const words = stop?.row
+      ? `${describe(view, stop.row)}. Enter shows the frames.`
+      : stop?.hole
+        ? `${describeHole(stop.hole)}. Enter says why.`
+        : "";
+    byId("spoken").textContent = words;
   }
 }

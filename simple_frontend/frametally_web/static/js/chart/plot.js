@@ -1,73 +1,120 @@
-// The time chart: stacked bars or lines per label over event time.
+// The time chart: stacked bars or lines per label over event time, on a canvas that follows its place's size.
 
-import Chart from "chart.js/auto";
-
-import { themeColor } from "../shared/palette.js";
-import { valueIn } from "../shared/series.js";
-import { backdrop } from "./backdrop.js";
+import { el } from "../shared/dom.js";
+import { onMoment } from "../shared/moment.js";
+import { draw, drawnOf } from "./draw.js";
 import { ChartGestures } from "./gestures.js";
-import { chartOptions } from "./options.js";
-import { summary } from "./words.js";
+import { FONT, layoutOf } from "./layout.js";
+import { Tooltip } from "./tooltip.js";
+import { holesOf, summary } from "./words.js";
+
+/** How the chart is drawn for paper: as wide as an A4 page, in print's resolution. The style sheet scales it. */
+const PAPER = { width: 720, height: 320, ratio: 3 };
+
+/**
+ * @typedef {Object} ChartEvents
+ * @property {(start: number) => void} bar  a bar was chosen, by its start
+ * @property {(hole: import("./words.js").Hole) => void} hole  a stretch without bars was chosen
+ * @property {(from: number, to: number) => void} zoom  a range was drawn, in ms
+ * @property {() => void} unzoom
+ */
 
 export class TimeChart {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {Object} on
-   * @param {(start: number) => void} on.bar  a bar was chosen, by its start
-   * @param {(from: number, to: number) => void} on.zoom  a range was drawn, in ms
-   * @param {() => void} on.unzoom
+   * @param {ChartEvents} on
    */
   constructor(canvas, on) {
     this.canvas = canvas;
+    this.pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     /** @type {Page.View|null} */
     this.view = null;
-    /** @type {import("chart.js").Chart<any, any, any>|null} */
-    this.chart = null;
+    /** @type {import("./layout.js").Layout|null} */
+    this.layout = null;
+    this.tooltip = new Tooltip(this);
     this.gestures = new ChartGestures(this, on);
+    const cursor = el("div", { class: "moment-line", hidden: true });
+    canvas.after(cursor);
+    /** @type {number|null} */
+    this.moment = null;
+    this.cursor = cursor;
+    onMoment((ms) => {
+      this.moment = ms;
+      this.#showMoment();
+    });
+    new ResizeObserver(() => this.#draw()).observe(canvas);
+    addEventListener("beforeprint", () => this.#draw(PAPER));
+    addEventListener("afterprint", () => this.#draw());
+    // What is drawn can be asked for by the element that shows it.
+    Object.assign(canvas, { timeChart: this });
   }
 
   /** @param {Page.View} view */
   show(view) {
     this.view = view;
-    const data = { datasets: datasetsOf(view) };
-    const options = chartOptions(view);
-    if (this.chart) {
-      this.chart.data = data;
-      this.chart.options = options;
-      this.chart.update("none");
-    } else {
-      this.chart = new Chart(this.canvas, {
-        type: "bar",
-        data,
-        options,
-        plugins: [backdrop(() => /** @type {Page.View} */ (this.view))],
-      });
-    }
-    Object.assign(this.canvas, { chart: this.chart }); // where tests find it
+    this.#draw();
     this.canvas.setAttribute("aria-label", summary(view));
     this.gestures.refresh();
+  }
+
+  /** What each colour stands for, a value a row. */
+  drawn() {
+    return this.view ? drawnOf(this.view) : [];
+  }
+
+  /** @param {{width: number, height: number, ratio: number}} [size] */
+  #draw(size) {
+    const { canvas, pen, view } = this;
+    const width = size?.width ?? canvas.clientWidth;
+    const height = size?.height ?? canvas.clientHeight;
+    if (!view || !width || !height) return;
+    const ratio = size?.ratio ?? devicePixelRatio;
+    pen.font = FONT;
+    this.layout = layoutOf(view, width, height, (text) => pen.measureText(text).width);
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    pen.scale(ratio, ratio);
+    draw(pen, view, this.layout);
+    this.#showMoment();
+  }
+
+  /** A line where the frame that is looked at lies. */
+  #showMoment() {
+    const { cursor, layout, view, moment, canvas } = this;
+    cursor.hidden = moment === null || !layout || !view || moment < view.from || moment > view.to;
+    if (cursor.hidden || !layout) return;
+    cursor.style.left = `${canvas.offsetLeft + layout.x(moment ?? 0)}px`;
+    cursor.style.top = `${canvas.offsetTop + layout.area.top}px`;
+    cursor.style.height = `${layout.area.bottom - layout.area.top}px`;
   }
 
   /**
    * The row at a place of the canvas; null beside them, and where nothing was filmed.
    * @param {number} x  CSS pixels from the canvas's left edge
+   * @param {number} [reach]  pixels within which the nearest bar will do, for a finger
    */
-  rowAt(x) {
+  rowAt(x, reach = 0) {
     const ms = this.momentAt(x);
-    return ms === null ? null : (this.view?.rows.find((row) => row.start <= ms && ms < row.end) ?? null);
+    if (ms === null || !this.view || !this.layout) return null;
+    const { rows } = this.view;
+    const under = rows.find((row) => row.start <= ms && ms < row.end) ?? null;
+    const scale = this.layout.x;
+    if (!reach || (under && scale(under.end) - scale(under.start) >= reach)) return under;
+    const away = (/** @type {Page.Row} */ row) => Math.max(scale(row.start) - x, x - scale(row.end), 0);
+    const near = rows.filter((row) => away(row) <= reach && row.byLabel.size > 0);
+    return near.sort((a, b) => away(a) - away(b))[0] ?? under;
   }
 
   /**
-   * Why there is no row at a place of the canvas; nothing where there is one.
+   * The stretch without a bar at a place of the canvas, and what it is.
    * @param {number} x  CSS pixels from the canvas's left edge
+   * @returns {import("./words.js").Hole|null}
    */
-  absenceAt(x) {
-    const ms = this.momentAt(x);
-    if (ms === null || !this.view) return "";
-    const lies = (/** @type {Page.Span} */ [start, end]) => start <= ms && ms < end;
-    if (this.view.notAnalysed.some(lies))
-      return "Filmed, not analysed: not in the counts yet, or never readable.";
-    return this.view.gaps.some(lies) ? "No footage." : "";
+  holeAt(x) {
+    const at = this.momentAt(x);
+    if (at === null || !this.view) return null;
+    const hole = holesOf(this.view).find(({ span: [start, end] }) => start <= at && at < end);
+    return hole ? { ...hole, at: Math.floor(at) } : null;
   }
 
   /**
@@ -75,88 +122,8 @@ export class TimeChart {
    * @returns {number|null} ms; null beside the chart
    */
   momentAt(x) {
-    if (!this.chart?.chartArea) return null;
-    const { left, right } = this.chart.chartArea;
-    return x < left || x > right ? null : Number(this.chart.scales.x.getValueForPixel(x));
+    if (!this.layout) return null;
+    const { left, right } = this.layout.area;
+    return x < left || x > right ? null : this.layout.ms(x);
   }
-}
-
-/**
- * @param {Page.View} view
- * @returns {any[]}
- */
-function datasetsOf(view) {
-  const { rows, series, metric, kind } = view;
-  const places = placesOf(view);
-  const lines = kind === "lines";
-  const many = rows.length > 150;
-  const datasets = series.map((one) => ({
-    type: lines ? "line" : "bar",
-    label: one.name,
-    order: 1,
-    backgroundColor: one.color,
-    hoverBackgroundColor: one.color,
-    borderColor: lines ? one.color : themeColor("surface"),
-    borderWidth: lines ? 2 : many || !metric.stacks ? 0 : { top: 1 },
-    pointRadius: lines ? pointRadius(places, many) : undefined,
-    pointHoverRadius: 4,
-    data: places.map(({ x, row }) => ({ x, row, y: row && valueIn(row, one.labels, metric) })),
-  }));
-  return view.other ? [...datasets, otherDataset(view, places, many)] : datasets;
-}
-
-/**
- * @param {Page.View} view
- * @param {Place[]} places
- * @param {boolean} many
- */
-function otherDataset({ rows, other }, places, many) {
-  const values = new Map(rows.map((row, position) => [row, other?.values[position] ?? null]));
-  return {
-    type: "line",
-    label: other?.name,
-    order: 0,
-    stack: "other",
-    backgroundColor: themeColor("ink"),
-    borderColor: themeColor("ink"),
-    borderWidth: 2,
-    borderDash: [5, 4],
-    pointRadius: pointRadius(places, many),
-    data: places.map(({ x, row }) => ({ x, row, y: row && (values.get(row) ?? null) })),
-  };
-}
-
-/** @typedef {{x: number, row: Page.Row|null}} Place */
-
-/**
- * Where values stand: in the middle of their intervals. Gaps break lines by a place without a row; a neighbour
- * on each side tells the width of a single bar.
- * @param {Page.View} view
- * @returns {Place[]}
- */
-function placesOf({ rows, kind, interval }) {
-  const step = interval * 1000;
-  /** @type {Place[]} */
-  const places = [{ x: rows[0].start - step / 2, row: null }];
-  rows.forEach((row, position) => {
-    const before = rows[position - 1];
-    if (kind === "lines" && before && before.end < row.start) {
-      places.push({ x: (before.end + row.start) / 2, row: null });
-    }
-    places.push({ x: (row.start + row.end) / 2, row });
-  });
-  places.push({ x: rows[rows.length - 1].end + step / 2, row: null });
-  return places;
-}
-
-/**
- * Points where there are few of them, and where one stands alone and would be no line.
- * @param {Place[]} places
- * @param {boolean} many
- */
-function pointRadius(places, many) {
-  return places.map((_, position) => {
-    const alone = !places[position - 1]?.row && !places[position + 1]?.row;
-    return alone ? 3 : many ? 0 : 2;
-  });
 }

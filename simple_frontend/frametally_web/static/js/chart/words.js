@@ -5,6 +5,32 @@ import { WHY_NOT } from "../shared/metrics.js";
 import { partOf, totalIn, valueIn } from "../shared/series.js";
 
 /**
+ * What the bars measure: a sum is one of an interval, a mean and a peak are of frames.
+ * @param {Page.Metric} metric
+ * @param {number} interval  seconds
+ */
+export const axisWords = (metric, interval) =>
+  metric.perInterval ? `${metric.axis} per ${duration(interval)}` : metric.axis;
+
+/**
+ * A stretch without bars, and why; `at` is the moment in it that was pointed at.
+ * @typedef {{span: Page.Span, at: number, kind: "no footage"|"filmed, not analysed"}} Hole
+ */
+
+/**
+ * The stretches without bars of a view, by time.
+ * @param {Page.View} view
+ * @returns {Hole[]}
+ */
+export function holesOf({ gaps, notAnalysed }) {
+  const holes = (/** @type {Page.Span[]} */ spans, /** @type {Hole["kind"]} */ kind) =>
+    spans.map((one) => ({ span: one, at: one[0], kind }));
+  return [...holes(gaps, "no footage"), ...holes(notAnalysed, "filmed, not analysed")].sort(
+    (a, b) => a.at - b.at,
+  );
+}
+
+/**
  * What a screen reader says in place of the picture; the table has the numbers.
  * @param {Page.View} view
  */
@@ -14,8 +40,8 @@ export function summary({ series, metric, interval, gaps, notAnalysed, from, to 
   const stretches = gaps.length > 1 ? ` ${gaps.length} stretches without footage.` : "";
   const waiting = notAnalysed.length ? " Some of the footage is not analysed." : "";
   return (
-    `Chart of ${metric.axis} per ${duration(interval)}, ${span(from, to)}: ${named}.${without}${stretches}${waiting} ` +
-    "Arrow keys go from bar to bar, Enter shows the frames behind one. The button Table shows the numbers."
+    `Chart of ${axisWords(metric, interval)}, ${span(from, to)}: ${named}.${without}${stretches}${waiting} ` +
+    "Arrow keys go from bar to bar, Enter shows the frames behind one, or why there is none. The button Table shows the numbers."
   );
 }
 
@@ -36,10 +62,17 @@ export function describe(view, row) {
     other ? `${other.name} ${besideIn(view, row)}` : "",
     `${row.frames} frames analysed`,
     filmedPart(view, row),
+    cutPart(view, row),
   ]
     .filter(Boolean)
     .join("; ");
 }
+
+/**
+ * A stretch without bars in words.
+ * @param {Hole} hole
+ */
+export const describeHole = ({ span: [from, to], kind }) => `${span(from, to)}: ${kind}`;
 
 /**
  * The other side's value beside a row.
@@ -60,6 +93,24 @@ export function filmedPart(view, row) {
   const part = partOf(row, view.range);
   return part ? `${roughly(part.filmed)} of ${roughly(part.of)} filmed` : "";
 }
+
+/**
+ * "5 days of 1 week in the range" of a bar that the range cuts.
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ */
+export function cutPart({ cut, range: [from, to] }, { start, end }) {
+  if (!cut.some(([first]) => first === start)) return "";
+  return `${roughly(Math.min(end, to) - Math.max(start, from))} of ${roughly(end - start)} in the range`;
+}
+
+/**
+ * What hands can do with the chart, on this device.
+ */
+export const handWords = () =>
+  matchMedia("(hover: hover)").matches
+    ? "Click a bar for its frames, a hole for its reason; drag to zoom in. Zoom out, or Esc, goes back one step."
+    : "Tap a bar for its frames, a hole for its reason; drag sideways to zoom in. Zoom out goes back one step.";
 
 /**
  * Why a metric of some labels is not known in a row.

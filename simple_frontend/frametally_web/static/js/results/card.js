@@ -2,6 +2,8 @@
 
 import { showLegend } from "../chart/legend.js";
 import { TimeChart } from "../chart/plot.js";
+import { handWords } from "../chart/words.js";
+import { Zooms } from "../chart/zooms.js";
 import { besides } from "../shared/compare.js";
 import { byId, control, el } from "../shared/dom.js";
 import { duration, plural, span, zoneName } from "../shared/format.js";
@@ -20,16 +22,18 @@ export class Results {
    * @param {Object} on
    * @param {(start: number) => void} on.bar  a bar was chosen
    * @param {(change: Partial<Page.State>) => void} on.change
-   * @param {() => void} on.unzoom
    * @param {() => void} on.reset
    */
   constructor(on) {
     this.on = on;
+    this.zooms = new Zooms(on.change);
     this.chart = new TimeChart(control("chart", HTMLCanvasElement), {
       bar: on.bar,
-      zoom: (from, to) => on.change({ from, to, interval: null }),
-      unzoom: on.unzoom,
+      hole: () => undefined,
+      zoom: (from, to) => this.zooms.into(from, to),
+      unzoom: () => this.zooms.out(),
     });
+    byId("unzoom").addEventListener("click", () => this.zooms.out());
     this.exports = new Exports();
     /** @type {Page.View|null} */
     this.view = null;
@@ -55,6 +59,8 @@ export class Results {
     }
     this.view = view;
     const selected = sources.filter((one) => !state.sources.length || state.sources.includes(one.source));
+    if (view) view.sources = selected.map(({ name }) => name);
+    this.zooms.show(state, counts, selected);
     showTiles(byId("tiles"), counts, view, selected, (chosen) => this.on.change({ metric: chosen }));
     this.#showTitle(state, counts, metric);
     this.#showLegend(state);
@@ -210,5 +216,5 @@ function showOverlaps(counts, view) {
 function explain(metric, counts) {
   const why = hasOwnZone() ? "" : ` Bars of ${OWN_ZONE} cannot be made of the intervals that are stored.`;
   const zone = `Times are in ${zoneName(counts.from_ms ?? Date.now())}.${why}`;
-  return `${metric.name}: ${metric.explanation} ${zone} Drag over the chart to zoom in, double click to zoom out.`;
+  return `${metric.name}: ${metric.explanation} ${zone} ${handWords()}`;
 }

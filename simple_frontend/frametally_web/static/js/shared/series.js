@@ -2,6 +2,7 @@
 
 import { joined } from "./metrics.js";
 import { groupLabels } from "./palette.js";
+import { outsideOf, together } from "./spans.js";
 
 // Less is worth telling: a sampler's jitter is not.
 const PARTIAL = 0.95;
@@ -24,16 +25,16 @@ export function rowsOf({ coverage, buckets }) {
 /**
  * Stretches without footage between `from` and `to`.
  * @param {Page.Row[]} rows
- * @param {Page.Span[]} notAnalysed
+ * @param {Page.Span[]} others  that are no holes either: not analysed, not asked for
  * @param {number} from
  * @param {number} to
  * @returns {Page.Span[]}
  */
-export function gapsOf(rows, notAnalysed, from, to) {
+export function gapsOf(rows, others, from, to) {
   /** @type {Page.Span[]} */
   const gaps = [];
   let covered = from;
-  for (const [start, end] of together([...rows.map(spanOf), ...notAnalysed])) {
+  for (const [start, end] of together([...rows.map(spanOf), ...others])) {
     if (start > covered) gaps.push([covered, start]);
     covered = Math.max(covered, end);
   }
@@ -144,27 +145,14 @@ export const allIn = ({ coverage, totals }, metric) =>
 export function partOf({ start, end, coveredS }, [from, to]) {
   const of = Math.min(end, to) - Math.max(start, from);
   const filmed = (coveredS ?? 0) * 1000;
-  return filmed > 0 && filmed < PARTIAL * of ? { filmed, of } : null;
+  return filmed > 0 && isPart(filmed, of) ? { filmed, of } : null;
 }
+
+/** @param {number} part @param {number} whole */
+const isPart = (part, whole) => part < PARTIAL * whole;
 
 /** @param {{start: number, end: number}} bar @returns {Page.Span} */
 const spanOf = ({ start, end }) => [start, end];
-
-/**
- * Spans that touch or overlap, as one.
- * @param {Page.Span[]} spans
- * @returns {Page.Span[]}
- */
-export function together(spans) {
-  /** @type {Page.Span[]} */
-  const merged = [];
-  for (const [start, end] of [...spans].sort((a, b) => a[0] - b[0])) {
-    const last = merged.at(-1);
-    if (last && start <= last[1]) last[1] = Math.max(last[1], end);
-    else merged.push([start, end]);
-  }
-  return merged;
-}
 
 /**
  * What the chart and the table show of an answer that has footage.
@@ -179,13 +167,19 @@ export function viewOf(state, counts, metric, colorOf) {
   const notAnalysed = notAnalysedOf(counts);
   const from = counts.from_ms ?? rows[0].start;
   const to = counts.to_ms ?? rows[rows.length - 1].end;
+  const outside = outsideOf(state, from, to, counts.interval_s ?? 1);
   return {
     rows,
     series: seriesOf(counts, metric, colorOf),
-    gaps: gapsOf(rows, notAnalysed, from, to),
+    gaps: gapsOf(rows, [...notAnalysed, ...outside], from, to),
+    outside,
     notAnalysed,
     partial: rows.filter((row) => partOf(row, [from, to])).map(spanOf),
     range: [from, to],
+    cut: rows
+      .filter(({ start, end }) => isPart(Math.min(end, to) - Math.max(start, from), end - start))
+      .map(spanOf),
+    sources: [],
     unmeasured: unmeasuredOf(rows, metric),
     fileTimes: together((counts.file_times ?? []).map(({ from_ms, to_ms }) => [from_ms, to_ms])),
     overlaps: together((counts.overlaps ?? []).map(({ from_ms, to_ms }) => [from_ms, to_ms])),
