@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from frametally.ports.frame_log import NoSuchTopic
+from frametally.settings.data_folder import demo_beside, embedded_folder
+from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
+from frametally_cli.options.ports import open_ports
+from frametally_cli.stages.looking import open_to_look
 
 READING = [
     ["status"],
@@ -76,3 +81,32 @@ def test_a_value_that_is_no_text_is_one_line(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "frametally-data/store").mkdir(parents=True)
     assert cli.main(["status", "--model", os.fsdecode(b"caf\xe9")]) == 2
     assert "is no text" in capsys.readouterr().err
+
+
+def test_a_dashboard_makes_nothing_where_nothing_is_and_finds_what_is_made_later(
+    tmp_path: Path,
+) -> None:
+    settings = load_settings("web", data_dir=tmp_path / "data")
+    with open_to_look(settings) as (ports, ledger):
+        assert ports.index.series() == []
+        assert list(ports.store.list("media/")) == []
+        with pytest.raises(NoSuchTopic):
+            ports.log.end_offsets("frames")
+        assert ledger.manifests() == []
+        assert list(tmp_path.iterdir()) == []
+        with open_ports(settings) as made:
+            made.store.put("media/a.json", b"{}")
+            assert [one.key for one in ports.store.list("media/")] == ["media/a.json"]
+            ports.index.check()
+        assert {one.name for one in (tmp_path / "data").iterdir()} >= {"store", "log.sqlite", "index.sqlite"}
+
+
+def test_the_demos_folder_beside_is_found_if_there_are_counts_in_it(tmp_path: Path) -> None:
+    folder = embedded_folder(load_settings("web", data_dir=tmp_path / "frametally-data"))
+    assert folder == tmp_path / "frametally-data"
+    assert demo_beside(folder) is None
+    (tmp_path / "demo-data").mkdir()
+    (tmp_path / "demo-data" / "index.sqlite").touch()
+    assert demo_beside(folder) == tmp_path / "demo-data"
+    assert demo_beside(tmp_path / "demo-data") is None
+    assert embedded_folder(load_settings("web", index_url="postgresql://host/database")) is None

@@ -153,6 +153,28 @@ def test_the_strip_states_no_equation_that_is_false_and_a_source_is_settled_only
     expect(page.locator("#books tbody tr td").last).to_have_text(state)
 
 
+def test_however_long_a_sources_name_its_state_is_in_sight(
+    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+) -> None:
+    place.film({"car": 6})
+    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    books = books_of(name="A camera that somebody has named at great length " * 5)
+    window.page.route("**/api/v1/status", lambda route: route.fulfill(json=books))
+    page = window.open()
+    page.locator("#health > summary").click()
+    state = page.locator("#books tbody tr td").last
+    expect(state).to_have_text("✓ settled")
+    at, area = state.bounding_box(), page.locator("#books .table-area").first.bounding_box()
+    assert at is not None
+    assert area is not None
+    assert at["x"] + at["width"] <= area["x"] + area["width"] + 1
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#books .table-area").first.scroll_into_view_if_needed()
+    page.locator("#books .table-area").first.evaluate("(area) => area.scrollTo(10_000, 0)")
+    expect(page.locator("#books tbody th").first).to_be_in_viewport()  # whose state it is
+    expect(state).to_be_in_viewport()
+
+
 def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,6 +33,22 @@ def test_before_there_is_any_data_the_page_says_what_to_run_and_then_shows_it(
     window.settled()
     expect(page.locator("#no-data")).to_be_hidden()
     expect(page.locator("button.frame-card")).to_have_count(1)
+
+
+def test_a_page_without_counts_names_its_folder_and_the_demos_and_claims_nothing(
+    place: Place, visit: Callable[..., Visit], serving: Callable[..., str], tmp_path: Path
+) -> None:
+    folder, demo = tmp_path / "frametally-data", tmp_path / "demo-data"
+    demo.mkdir()
+    (demo / "index.sqlite").touch()
+    app = place.app(data_dir=folder, index_url=f"sqlite:///{folder / 'index.sqlite'}")
+    window = visit(place, url=serving(app))
+    page = window.open(wait_for="#dashboard[data-state=empty][aria-busy=false]")
+    expect(page.locator("#data-folder")).to_have_text(str(folder))
+    expect(page.locator("#no-data pre").first).to_have_text(f"frametally serve --data-dir {demo}")
+    expect(page.locator("#health-strip")).to_contain_text("There are no frames yet")
+    expect(page.locator("#health-strip")).not_to_contain_text("accounted")
+    expect(page.locator("#health-strip")).not_to_contain_text("=")
 
 
 def test_while_the_first_answer_is_on_its_way_shapes_stand_where_it_will_be(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 
+from frametally.opening import open_ledger
+from frametally.settings.data_folder import DEMO_DATA_DIR
 from frametally_cli.commands.stages import (
     consume_here,
     footage_options,
@@ -31,7 +34,6 @@ from frametally_cli.options.ports import (
 
 # A moment of its own for the demo clip, so that its numbers are the same everywhere.
 DEMO_START_TIME = "2026-01-01T08:00:00Z"
-DEMO_DATA_DIR = Path("demo-data")
 
 
 @click.command()
@@ -98,5 +100,6 @@ def _run(
     if max(codes):
         console.err.print("Not all went in: the lines above that begin with 'skipped' say what, and why.")
     if serving:
-        serve_dashboard(ports)
+        with closing(open_ledger(ports.settings.ledger_url, ports.settings.ledger_access)) as ledger:
+            serve_dashboard(ports, ledger)
     return max(codes)

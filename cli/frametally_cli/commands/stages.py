@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,10 @@ from rich import filesize
 
 from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
-from frametally.opening import open_ledger
+from frametally.ports.ledger import Ledger
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code
+from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings, component_folder
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
@@ -159,8 +159,14 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
 @data_dir_option
 def serve(port: int | None, **overrides: Any) -> int:
     """Serve the dashboard until Ctrl-C."""
-    with open_ports(read_settings("web", {**overrides, "web_port": port}), reading=True) as ports:
-        return serve_dashboard(ports)
+    from frametally_cli.stages.looking import open_to_look
+
+    with open_to_look(read_settings("web", {**overrides, "web_port": port})) as (ports, ledger):
+        if folder := embedded_folder(ports.settings):
+            click.echo(f"Counts of {folder}")
+            if not ports.index.series() and (demo := demo_beside(folder)):
+                click.echo(f"Nothing is counted there, but in {demo}: frametally serve --data-dir {demo}")
+        return serve_dashboard(ports, ledger)
 
 
 def _default_pictures() -> Path:
@@ -258,15 +264,12 @@ def _take_out_what_differs(ports: Ports) -> None:
         click.echo(f"taken out: {line}")
 
 
-def serve_dashboard(ports: Ports) -> int:
+def serve_dashboard(ports: Ports, ledger: Ledger) -> int:
     """Serve until Ctrl-C; return the exit code."""
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 
     settings = ports.settings
-    with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
-        app = create_app(
-            settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log
-        )
-        serve(app, settings.web_host, settings.web_port, threads=settings.web_threads)
+    app = create_app(settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log)
+    serve(app, settings.web_host, settings.web_port, threads=settings.web_threads)
     return 0

@@ -26,7 +26,7 @@ export function booksTable({ sources }) {
       one.detected === one.counted &&
       one.counted === one.indexed;
     return rowOf(
-      el("span", { class: "name", text: one.name }),
+      el("span", { class: "name", text: one.name, title: one.name }),
       ...COLUMNS.map(([key]) => numberCell(number(one[key]), one[key] ? "number" : "number zero")),
       el("td", { text: one.newest_captured_at_ms === null ? "–" : moment(one.newest_captured_at_ms) }),
       el("td", { class: right ? "ok" : "open", text: right ? "✓ settled" : one.producing ? "… producing" : "… not yet" }),

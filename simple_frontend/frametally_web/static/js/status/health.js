@@ -61,7 +61,8 @@ export class Health {
 }
 
 /** @param {Api.Books} books */
-function headline({ state, behind, broken }) {
+function headline({ state, behind, broken, sources }) {
+  if (state === "settled" && !sources.some((one) => one.expected)) return "There are no frames yet";
   if (state === "settled") return "Every frame is accounted for";
   if (state === "broken") return broken[0] ?? "Frames are missing";
   return behind.length > 1
@@ -80,6 +81,7 @@ function equation({ sources }) {
   const detected = sum((one) => one.detected);
   const [dead, forgotten] = [sum((one) => one.dead_lettered), sum((one) => one.forgotten)];
   const overlapped = sum((one) => one.overlapped);
+  if (!expected && !announced) return "";
   const missing = announced - detected - dead - forgotten - overlapped;
   return [
     announced < expected

@@ -1,0 +1,83 @@
+"""What looks and never makes: the ports of a data folder in which some or all may not be there yet."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.ports.count_index import CountIndex
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectStore
+from frametally.settings.loading import Settings
+from frametally_cli.options.ports import Ports, readable
+
+_FILES = ("file", "sqlite")
+
+
+class _OnceThere:
+    """Stands for a port whose file somebody else will make: an empty one of our own until then."""
+
+    def __init__(self, file: Path, open_it: Callable[[], Any], empty: Any) -> None:
+        self._file = file
+        self._open = open_it
+        self._now = empty
+        self._opening = threading.Lock()
+        self._is_there = False
+
+    def __getattr__(self, name: str) -> Any:
+        with self._opening:
+            if not self._is_there and self._file.exists():
+                opened = self._open()
+                self._now.close()
+                self._now, self._is_there = opened, True
+        return getattr(self._now, name)
+
+
+@contextmanager
+def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
+    """Open the ports and the ledger to read them, and make nothing where there is nothing yet.
+
+    What is made later is found then.
+    """
+    with readable(settings) as found, tempfile.TemporaryDirectory() as made, ExitStack() as opening:
+        empty = Path(made)
+
+        def look(url: str, empty_url: str, open_at: Callable[[str], Any]) -> Any:
+            parts = urlsplit(url)
+            file = Path(unquote(parts.path))
+            if parts.scheme not in _FILES or file.exists():
+                port = open_at(url)
+            else:
+                port = _OnceThere(file, lambda: open_at(url), open_at(empty_url))
+            return opening.enter_context(closing(port))
+
+        def sqlite(name: str) -> str:
+            return f"sqlite:///{empty / name}"
+
+        store = look(
+            found.store_url,
+            (empty / "store").as_uri(),
+            lambda url: open_object_store(url, found.store_access),
+        )
+        log = look(
+            found.log_url,
+            sqlite("log.sqlite"),
+            lambda url: open_frame_log(url, found.log_access, lease_s=found.lease_s),
+        )
+        index = look(
+            found.index_url, sqlite("index.sqlite"), lambda url: open_count_index(url, found.index_access)
+        )
+        ledger = look(
+            found.ledger_url, sqlite("ledger.sqlite"), lambda url: open_ledger(url, found.ledger_access)
+        )
+        yield (
+            Ports(found, cast(ObjectStore, store), cast(FrameLog, log), cast(CountIndex, index)),
+            cast(Ledger, ledger),
+        )
