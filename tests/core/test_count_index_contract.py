@@ -34,6 +34,7 @@ from frametally.ports.count_index import (
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount
+from frametally.rules.week_parts import moved, parts_of_week
 from frametally_search.indexer import index_runs, repair_index
 
 DAY = "2026-01-01"
@@ -654,6 +655,34 @@ def test_each_source_has_bars_of_its_own_where_they_are_asked_for(index: CountIn
         assert [(one.source, one.frames) for one in found.coverage] == [("gate", 4), ("yard", 5)]
 
 
+def test_only_the_chosen_parts_of_the_week_are_counted_and_filmed(index: CountIndex) -> None:
+    for number, day in enumerate(("2026-01-01", "2026-01-02")):  # a Thursday and a Friday
+        hours_ms = [DAY_MS + number * 86_400_000 + hour * 3600_000 for hour in range(24)]
+        index.publish(
+            run(day=day),
+            [count(ms, detections=hour + 1, peak=hour + 1) for hour, ms in enumerate(hours_ms)],
+            [coverage(ms, frames=2) for ms in hours_ms],
+        )
+    eight_to_ten = parts_of_week((480, 600), [4])
+    asked: dict[str, Any] = {"model": "m", "base_interval_s": 60, "week_parts": eight_to_ten}
+    for interval_s, starts in ((3600, [8, 9]), (86_400, [0])):
+        found = index.histogram(CountQuery(**asked, interval_s=interval_s))
+        assert [one.start_ms for one in found.coverage] == [DAY_MS + hour * 3600_000 for hour in starts]
+        assert sum(one.frames for one in found.coverage) == 4
+        assert sum(one.detections for one in found.buckets) == 9 + 10
+    assert [hour.hour for hour in index.week_hours(CountQuery(**asked))] == [3 * 24 + 8, 3 * 24 + 9]
+    [busiest] = index.evidence(CountQuery(**asked))
+    assert busiest.interval_start_ms == DAY_MS + 9 * 3600_000
+    assert total(index, week_parts=parts_of_week(None, [5])) == total(index) / 2
+
+
+def test_a_part_of_the_week_that_is_no_whole_base_interval_is_refused(index: CountIndex) -> None:
+    query = CountQuery(model="m", base_interval_s=3600, week_parts=parts_of_week((495, 540), []))
+    for ask in (index.histogram, index.week_hours, index.evidence):
+        with pytest.raises(Misconfigured, match="no multiple of the stored 3600 s"):
+            ask(query)
+
+
 @pytest.mark.parametrize("offset_s", [1, 61, -59])
 def test_an_offset_that_is_no_multiple_of_the_base_is_refused(index: CountIndex, offset_s: int) -> None:
     with pytest.raises(Misconfigured, match="no multiple of the stored 60 s"):
@@ -750,6 +779,8 @@ def covered(start_ms: int, source: str) -> Coverage:
     from_ms=st.none() | st.integers(-86_400_000, 86_400_000),
     to_ms=st.none() | st.integers(-86_400_000, 180_000_000),
     limit=st.integers(1, 4),
+    hours=st.none() | st.tuples(*2 * [st.sampled_from([0, 7, 60, 480, 495, 720, 1320, 1440])]),
+    weekdays=st.sets(st.integers(1, 7)),
 )
 def test_answers_are_those_of_a_plain_count(
     tmp_path_factory: pytest.TempPathFactory,
@@ -763,6 +794,8 @@ def test_answers_are_those_of_a_plain_count(
     from_ms: Any,
     to_ms: Any,
     limit: int,
+    hours: Any,
+    weekdays: Any,
 ) -> None:
     index = open_count_index(f"sqlite:///{tmp_path_factory.mktemp('plain') / 'index.sqlite'}")
     for day, number in EPOCH_DAYS.items():
@@ -776,6 +809,7 @@ def test_answers_are_those_of_a_plain_count(
         "to_ms": to_ms,
     }
     offset_ms = offset_minutes * MINUTE_MS
+    asked["week_parts"] = moved(parts_of_week(hours, weekdays), -offset_ms)
     histogram = index.histogram(
         CountQuery(
             model="m",
@@ -791,12 +825,25 @@ def test_answers_are_those_of_a_plain_count(
     evidence = index.evidence(CountQuery(model="m", base_interval_s=60, **asked), limit_per_label=limit)
     index.close()
 
+    def is_chosen(ms: int) -> bool:
+        first, end = hours or (0, 1440)
+        end += 1440 * (end <= first)
+        minute = (ms + offset_ms) // MINUTE_MS + 4320  # since a Monday: 1970 began on a Thursday
+        days = weekdays or {1, 2, 3, 4, 5, 6, 7}
+        # The day before has what goes on past midnight.
+        return any(
+            minute // 1440 % 7 + 1 == (day + past - 1) % 7 + 1 and first <= minute % 1440 + 1440 * past < end
+            for day in days
+            for past in (0, 1)
+        )
+
     in_range = [
         c
         for c in counts
         if (sources is None or c.source in sources)
         and (from_ms is None or c.interval_start_ms >= from_ms)
         and (to_ms is None or c.interval_start_ms < to_ms)
+        and is_chosen(c.interval_start_ms)
     ]
     length_ms = minutes * MINUTE_MS
     bar_of = lambda ms: (ms + offset_ms) // length_ms * length_ms - offset_ms  # noqa: E731

@@ -35,7 +35,7 @@ from frametally.settings.access import ServerAccess
 from frametally_cli.main import main
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.catalogue import ElasticsearchCatalogue
-from frametally_search.index.queries import Moment
+from frametally_search.index.queries import Moment, Searched
 from frametally_search.indexer import index_runs
 
 pytestmark = pytest.mark.services
@@ -434,16 +434,16 @@ def test_a_run_published_in_the_middle_of_a_query_is_not_seen_by_it(
         counts = [count(model, number, detections=sequence) for number in range(50)]
         assert shared.publish(run(model, sequence), counts, [coverage(model, sequence)])
 
-    runs, newer = ElasticsearchCatalogue.runs, iter(range(2, 99))
+    searches, newer = ElasticsearchCatalogue.searches, iter(range(2, 99))
 
-    def then_publish(there: ElasticsearchCatalogue, *selected: Any) -> list[str]:
-        found = runs(there, *selected)
+    def then_publish(there: ElasticsearchCatalogue, *selected: Any) -> list[Searched]:
+        found = [*searches(there, *selected)]
         publish(next(newer))  # the documents that were found are deleted by now
         admin.indices.refresh(index=place[0].rpartition("/")[2] + "-v1")
         return found
 
     publish(1)
-    monkeypatch.setattr(ElasticsearchCatalogue, "runs", then_publish)
+    monkeypatch.setattr(ElasticsearchCatalogue, "searches", then_publish)
     for sequence in (1, 3):  # the runs are looked up for the counts and for the coverage
         seen = shared.histogram(CountQuery(model=model, base_interval_s=60, interval_s=86_400))
         assert [(bar.detections, bar.peak) for bar in seen.buckets] == [(50 * sequence, sequence)]

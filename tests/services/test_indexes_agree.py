@@ -18,6 +18,7 @@ from frametally import keys
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.rules.week_parts import moved, parts_of_week
 from frametally.settings.access import ServerAccess
 
 pytestmark = pytest.mark.services
@@ -133,6 +134,7 @@ def answers(index: CountIndex, model: str, base_interval_s: int, asked: dict[str
     of_model: dict[str, Any] = {"model": model, "base_interval_s": base_interval_s}
     selected: dict[str, Any] = {name: asked[name] for name in ("from_ms", "to_ms")}
     selected |= {name: asked[name] or [] for name in ("sources", "labels")}
+    selected["week_parts"] = moved(parts_of_week(asked["hours"], asked["weekdays"]), -asked["offset_ms"])
     bars: dict[str, Any] = {name: asked[name] for name in ("interval_s", "offset_ms", "by_source", "apart")}
     offset: dict[str, Any] = {"offset_ms": asked["offset_ms"]}
     return {
@@ -164,6 +166,8 @@ model_numbers = numbers()
                 "by_source": st.booleans(),
                 "apart": st.sampled_from([None, [], ["bus"], ["none", "car"]]),
                 "limit": st.sampled_from([1, 2, 5, 7]),
+                "hours": st.none() | st.sampled_from([(480, 540), (1320, 360), (0, 1440), (60, 180)]),
+                "weekdays": st.sets(st.integers(1, 7)),
             }
         ),
         min_size=3,

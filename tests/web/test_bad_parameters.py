@@ -19,6 +19,9 @@ ROUTES = [
 MODEL = "yolov4-tiny-opencv-fp32-1a2b3c4d"
 
 
+_SELECTION = "label, source, from, to, model, timezone, hours, weekdays, base"
+
+
 @pytest.fixture(scope="module")
 def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     place = make_place(tmp_path_factory.mktemp("bad"))
@@ -63,7 +66,11 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
             "base, interval, metric, by, top",
         ),
         ("models?model=x", "model", "no parameters"),
-        ("evidence?interval=60", "interval", "label, source, from, to, model, timezone, base"),
+        (
+            "evidence?interval=60",
+            "interval",
+            _SELECTION,
+        ),
         ("counts?label=" + "x" * 201, "label", "200"),
         ("counts?source=a%00b", "source", "NUL"),
         ("counts?" + "&".join(f"label=l{n}" for n in range(201)), "label", "200"),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.web.counted_footage import CLOCKS_CHANGE, ZONES, count_hours
 
 from frametally import keys
-from frametally.records import Coverage, IntervalCount
 from frametally_web.charts.bars import Bars, spans
 
 if TYPE_CHECKING:
@@ -20,46 +20,12 @@ if TYPE_CHECKING:
 
 HOUR_MS = 3_600_000
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
-ZONES = [
-    "UTC",
-    "Europe/Berlin",
-    "Asia/Kolkata",
-    "Australia/Lord_Howe",
-    "America/Sao_Paulo",
-    "Asia/Kathmandu",
-    "Antarctica/Casey",
-]
-# Spring and autumn, the year's end, a midnight that was left out (Sao Paulo, 2018-11-04), three hours that
-# came twice (Casey, 2010-03-05).
-AROUND = ["2024-03-30", "2024-10-26", "2024-12-30", "2018-11-03", "2024-04-06", "2010-03-03"]
-
-
-def count_hours(place: Place, first_day: str, days: int, *, interval_s: int = 900, model: str = "m") -> None:
-    """One car in every interval: a bar's detections are its length."""
-    first_ms = keys.day_start_ms(first_day)
-    starts = range(first_ms, first_ms + days * 86_400_000, interval_s * 1000)
-    common: dict[str, Any] = {"model": model, "source": "gate", "interval_s": interval_s}
-    counts = [
-        IntervalCount(
-            **common,
-            label="car",
-            interval_start_ms=at,
-            frames=3,
-            detections=1,
-            peak=1,
-            objects=1,
-            evidence=[],
-        )
-        for at in starts
-    ]
-    coverage = [Coverage(**common, interval_start_ms=at, frames=3, analysed_fps=5.0) for at in starts]
-    place.publish(counts, coverage, interval_s=interval_s, model=model)
 
 
 @pytest.fixture(scope="module")
 def hours(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     place = make_place(tmp_path_factory.mktemp("hours"))
-    for first_day in AROUND:
+    for first_day in CLOCKS_CHANGE:
         count_hours(place, first_day, 4)
     yield place
     place.close()
@@ -145,7 +111,7 @@ def test_a_stored_interval_that_does_not_fit_a_zone_is_refused_with_the_choices(
 @settings(max_examples=50, deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
-    around=st.sampled_from(AROUND),
+    around=st.sampled_from(CLOCKS_CHANGE),
     from_min=st.integers(0, 4 * 96),
     length=st.integers(1, 3 * 96),
     interval_s=st.sampled_from([900, 1800, 3600, 5400, 7200, 9900, 21_600, 86_400, 172_800, 604_800]),
@@ -174,7 +140,7 @@ def test_bars_follow_each_other_and_hold_every_box_once(
 
 @given(
     zone=st.sampled_from(ZONES),
-    around=st.sampled_from(AROUND),
+    around=st.sampled_from(CLOCKS_CHANGE),
     length_h=st.integers(1, 24 * 400),
     interval_s=st.sampled_from([1, 60, 3600, 7200, 86_400, 604_800]),
 )

@@ -25,7 +25,13 @@ from frametally.ports.count_index import (
     SourceSummary,
     WeekHour,
 )
-from frametally.ports.count_questions import MAX_BUCKETS, check_interval, check_names, check_offset
+from frametally.ports.count_questions import (
+    MAX_BUCKETS,
+    check_interval,
+    check_names,
+    check_offset,
+    check_week_parts,
+)
 from frametally.ports.merging import merge_bars, merge_coverage, merge_week
 from frametally.ports.run_catalogue import BaseCatalogue, counted_day
 from frametally.ports.steps import Piece, pieces, usable_steps
@@ -137,6 +143,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         """Return counts per interval and label; see `CountIndex.histogram`."""
         check_interval(query)
         check_offset(query)
+        check_week_parts(query)
         check_names(query)
         with self._moment() as now:
             there = self._catalogue(now)
@@ -157,6 +164,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
                 f"the stored {query.base_interval_s} s divide no hour: hours of the week are unknown"
             )
         check_offset(query)
+        check_week_parts(query)
         check_names(query)
         query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True, apart=())
         with self._moment() as now:
@@ -169,12 +177,14 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
     @_of_one_moment
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
         """Return the busiest evidence frames per label, by label, then as `CountIndex.evidence` says."""
+        check_week_parts(query)
         check_names(query)
         limit = min(limit_per_label, _MAX_EVIDENCE_PER_LABEL)
         if limit < 1:
             return []
         base_s = query.base_interval_s
-        is_of_days = limit <= MOST_EVIDENCE and base_s < DAY_S
+        usable_s = usable_steps(base_s, DAY_S, week_parts=query.week_parts)
+        is_of_days = limit <= MOST_EVIDENCE and base_s < DAY_S and DAY_S in usable_s
         base_ms = base_s * 1000
         items = []
         with self._moment() as now:
@@ -184,7 +194,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
                     for frame in frames:
                         start_ms = frame.captured_at_ms // base_ms * base_ms
                         items.append(IndexedEvidence(source, label, start_ms, frame))
-        items.sort(key=_evidence_order)
+        items.sort(key=evidence_order)
         by_label = groupby(items, key=lambda item: item.label)
         return [item for _, of_label in by_label for item in islice(of_label, limit)]
 
@@ -254,7 +264,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
     def _steps_s(self, query: CountQuery) -> list[int]:
         """Return the stored steps that a query is read by, shortest first."""
-        steps_s = usable_steps(query.base_interval_s, query.bar_s, query.offset_ms)
+        steps_s = usable_steps(query.base_interval_s, query.bar_s, query.offset_ms, query.week_parts)
         # Objects are measured hour by hour: of a longer step nobody knows what part of it was.
         return (
             [step_s for step_s in steps_s if step_s <= HOUR_S] or steps_s if query.measured_only else steps_s
@@ -269,6 +279,7 @@ def _range(query: CountQuery) -> tuple[int | None, int | None]:
     return from_ms, to_ms
 
 
-def _evidence_order(item: IndexedEvidence) -> tuple[str, int, int, str]:
+def evidence_order(item: IndexedEvidence) -> tuple[str, int, int, str]:
+    """Order evidence by label, then the busiest first, by time and path."""
     frame = item.evidence
     return (item.label, -frame.count, frame.captured_at_ms, frame.image_path)

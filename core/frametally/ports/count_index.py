@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from frametally.errors import FrametallyError
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.times import DAY_S
+from frametally.rules.week_parts import WeekParts
 
 AGES_S = 146_097 * DAY_S
 """Days of 400 years: a bar of all times."""
@@ -147,6 +148,7 @@ class CountQuery(NamedTuple):
         offset_ms: Bars start where the time plus this is a multiple of their length (as local time is UTC
             plus its offset); a multiple of the base interval, of either sign.
         by_source: Whether each source has bars of its own.
+        week_parts: The parts of the week of UTC that are read, whole base intervals; none: all of it.
         of_week: Whether bars are the hours of the week: `week_hours` sets it.
         apart: Labels with bars of their own; the others that are asked for have theirs together, with the
             label "". None: all have bars of their own.
@@ -162,6 +164,7 @@ class CountQuery(NamedTuple):
     to_ms: int | None = None
     offset_ms: int = 0
     by_source: bool = False
+    week_parts: WeekParts = ()
     of_week: bool = False
     apart: Sequence[str] | None = None
     measured_only: bool = False
@@ -266,22 +269,23 @@ class CountIndex(Protocol):
         """Return counts per interval and label.
 
         Raises:
-            Misconfigured: No such interval or offset, too many names, or more bars than an answer holds.
+            Misconfigured: No such interval, offset or part of the week, too many names, or more bars than an
+                answer holds.
         """
 
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
         """Return counts per hour of the week of local time, those that were filmed, by hour.
 
         Raises:
-            Misconfigured: A base interval that divides no hour, an offset that is no multiple of it, or too
-                many names.
+            Misconfigured: A base interval that divides no hour, an offset or a part of the week that is no
+                multiple of it, or too many names.
         """
 
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
         """Return the busiest evidence frames per label: by count (most first), then time, then path.
 
         Raises:
-            Misconfigured: Too many names.
+            Misconfigured: Too many names, or no such part of the week.
         """
 
     def close(self) -> None:

@@ -34,6 +34,16 @@ def check_offset(query: CountQuery) -> None:
         )
 
 
+def check_week_parts(query: CountQuery) -> None:
+    """Raise `Misconfigured` if the parts of the week are not whole stored intervals."""
+    for border_ms in (border_ms for part in query.week_parts for border_ms in part):
+        if border_ms % (query.base_interval_s * 1000):
+            raise Misconfigured(
+                f"a part of the week that begins or ends {border_ms} ms after Monday is no multiple of the "
+                f"stored {query.base_interval_s} s"
+            )
+
+
 def check_names(query: CountQuery) -> None:
     """Raise `Misconfigured` if one query names too many."""
     names_of = {"sources": query.sources, "labels": query.labels, "labels apart": query.apart or ()}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from frametally.rules.times import DAY_S, HOUR_S
+from frametally.rules.week_parts import WeekParts
 
 ROLLED_STEPS_S = (900, HOUR_S, DAY_S)
 """Quarters of an hour (every zone's offset is a multiple of one), hours and days; the longest is a run's."""
@@ -28,12 +29,16 @@ def rolled_steps(base_interval_s: int) -> list[int]:
     return [step for step in ROLLED_STEPS_S if step > base_interval_s and step % base_interval_s == 0]
 
 
-def usable_steps(base_interval_s: int, interval_s: int, offset_ms: int = 0) -> list[int]:
-    """Return the base interval and those of its steps that divide bars of `interval_s` at this offset."""
+def usable_steps(
+    base_interval_s: int, interval_s: int, offset_ms: int = 0, week_parts: WeekParts = ()
+) -> list[int]:
+    """Return the base interval and its steps that divide bars, their offset and the parts of the week."""
     rolled = [
         step
         for step in rolled_steps(base_interval_s)
-        if interval_s % step == 0 and offset_ms % (step * 1000) == 0
+        if interval_s % step == 0
+        and offset_ms % (step * 1000) == 0
+        and all(border_ms % (step * 1000) == 0 for part in week_parts for border_ms in part)
     ]
     return [base_interval_s, *rolled]
 

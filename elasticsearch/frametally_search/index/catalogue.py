@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.ports.count_index import Series
+from frametally.ports.count_index import CountQuery, Series
 from frametally.ports.run_catalogue import BaseCatalogue, outdated_numbers
 from frametally.ports.steps import Piece
 from frametally.records import Run
-from frametally.rules.times import FIRST_MS
+from frametally.rules.times import DAY_MS, FIRST_MS
+from frametally.rules.week_parts import joined, ranges_of
 from frametally_search.index.documents import current_run, run_key
-from frametally_search.index.queries import Moment
+from frametally_search.index.queries import Moment, Searched
+
+_DAYS_AT_ONCE = 365
+"""Of some two ranges each: a server takes at least a thousand conditions in a search."""
 
 
 class IndexedDay(NamedTuple):
@@ -26,11 +31,28 @@ class IndexedDay(NamedTuple):
 class ElasticsearchCatalogue(BaseCatalogue[IndexedDay]):
     """What there is at one version."""
 
-    def runs(self, series: Series, piece: Piece) -> list[str]:
-        """Return the runs of a series that can have documents in `piece`."""
+    def searches(self, query: CountQuery, piece: Piece) -> Iterator[Searched]:
+        """Give what is searched for a query's documents in `piece`, in order of time.
+
+        Parts of the week are a range a day, as a server may have no scripts; so many at once as it takes.
+        """
+        days = self._days(query.series, piece)
+        if not query.week_parts:
+            yield Searched([one.run for one in days])
+            return
+        days.sort()
+        for first in range(0, len(days), _DAYS_AT_ONCE):
+            some = days[first : first + _DAYS_AT_ONCE]
+            starts_ms = [keys.day_start_ms(one.day) for one in some]
+            parts = (ranges_of(query.week_parts, ms, ms + DAY_MS) for ms in starts_ms)
+            ranges = joined(chain.from_iterable(parts))
+            if ranges:
+                yield Searched([one.run for one in some], ranges)
+
+    def _days(self, series: Series, piece: Piece) -> list[IndexedDay]:
         first = "" if piece.from_ms is None else keys.utc_day(piece.from_ms)
         last = "9999-12-31" if piece.to_ms is None else keys.utc_day(max(piece.to_ms - 1, FIRST_MS))
-        return [run.run for run in self._runs.get(series, ()) if first <= run.day <= last]
+        return [run for run in self._runs.get(series, ()) if first <= run.day <= last]
 
 
 def read_version(now: Moment) -> str:

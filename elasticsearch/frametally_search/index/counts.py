@@ -116,8 +116,8 @@ class ElasticsearchIndex(BaseCountIndex[Moment, ElasticsearchCatalogue]):
         self, now: Moment, there: ElasticsearchCatalogue, series: Series
     ) -> Iterator[SourceSummary]:
         longest_s = [series.base_interval_s, *rolled_steps(series.base_interval_s)][-1]
-        documents = _documents(there, "coverage", CountQuery(*series), Piece(longest_s, None, None))
-        for group in now.groups(documents, [by_value("source")], OF_SOURCES, _MAX_LISTED):
+        [condition] = _documents(there, "coverage", CountQuery(*series), Piece(longest_s, None, None))
+        for group in now.groups(condition, [by_value("source")], OF_SOURCES, _MAX_LISTED):
             next_ms = whole(group, "last_ms") + series.base_interval_s * 1000
             yield SourceSummary(
                 group["key"]["source"], whole(group, "frames"), whole(group, "first_ms"), next_ms
@@ -128,45 +128,45 @@ class ElasticsearchIndex(BaseCountIndex[Moment, ElasticsearchCatalogue]):
     ) -> Iterator[list[Bucket]]:
         by = [by_start(query), *([by_value("source")] if query.by_source else [])]
         by_label = [*by, by_value("label")]
-        counts = _documents(there, "count", query, piece)
-        asked = [(counts, by_label)]
-        if query.apart is not None:
-            apart, together = parted(counts, query.apart)
-            asked = [(apart, by_label), (together, by)] if query.apart else [(together, by)]
-        bars = [
-            Bucket(
-                _start_ms(group, query),
-                group["key"].get("label", ""),
-                whole(group, "detections"),
-                whole(group, "peak"),
-                if_known(group, "objects"),
-                group["key"].get("source"),
-                if_known(group, "tracked_detections"),
-            )
-            for documents, groups in asked
-            for group in now.groups(documents, groups, OF_COUNTS, MAX_BUCKETS)
-        ]
-        yield sorted(bars, key=bar_order)
+        for counts in _documents(there, "count", query, piece):
+            asked = [(counts, by_label)]
+            if query.apart is not None:
+                apart, together = parted(counts, query.apart)
+                asked = [(apart, by_label), (together, by)] if query.apart else [(together, by)]
+            bars = [
+                Bucket(
+                    _start_ms(group, query),
+                    group["key"].get("label", ""),
+                    whole(group, "detections"),
+                    whole(group, "peak"),
+                    if_known(group, "objects"),
+                    group["key"].get("source"),
+                    if_known(group, "tracked_detections"),
+                )
+                for condition, groups in asked
+                for group in now.groups(condition, groups, OF_COUNTS, MAX_BUCKETS)
+            ]
+            yield sorted(bars, key=bar_order)
 
     def _read_coverage(
         self, now: Moment, there: ElasticsearchCatalogue, query: CountQuery, piece: Piece
     ) -> Iterator[list[CoverageBucket]]:
         by = [by_start(query), *([by_value("source")] if query.by_source else [])]
-        groups = now.groups(_documents(there, "coverage", query, piece), by, OF_COVERAGE, MAX_BUCKETS)
-        covered = [_covered(group, _start_ms(group, query)) for group in groups]
-        yield sorted(covered, key=coverage_order)
+        for condition in _documents(there, "coverage", query, piece):
+            groups = now.groups(condition, by, OF_COVERAGE, MAX_BUCKETS)
+            yield sorted((_covered(group, _start_ms(group, query)) for group in groups), key=coverage_order)
 
     def _read_evidence(
         self, now: Moment, there: ElasticsearchCatalogue, query: CountQuery, piece: Piece, limit: int
     ) -> Iterator[tuple[str, str, list[Evidence]]]:
         order = [{"peak": "desc"}, {"peak_at_ms": "asc"}, {"peak_image_path": "asc"}]
         shown = {"size": limit, "sort": order, "_source": ["source", "evidence"]}
-        documents = _documents(there, "count", query, piece)
         of_each = {"best": {"top_hits": shown}}
-        for group in now.groups(documents, [by_value("label")], of_each, _MAX_LISTED):
-            for hit in group["best"]["hits"]["hits"]:
-                frames = msgspec.convert(hit["_source"]["evidence"], list[Evidence])
-                yield hit["_source"]["source"], group["key"]["label"], frames
+        for condition in _documents(there, "count", query, piece):
+            for group in now.groups(condition, [by_value("label")], of_each, _MAX_LISTED):
+                for hit in group["best"]["hits"]["hits"]:
+                    frames = msgspec.convert(hit["_source"]["evidence"], list[Evidence])
+                    yield hit["_source"]["source"], group["key"]["label"], frames
 
 
 def _covered(group: dict[str, Any], start_ms: int) -> CoverageBucket:
@@ -178,8 +178,11 @@ def _covered(group: dict[str, Any], start_ms: int) -> CoverageBucket:
     return CoverageBucket(start_ms, whole(group, "frames"), slowest_fps, source, objects, covered_ms)
 
 
-def _documents(there: ElasticsearchCatalogue, kind: str, query: CountQuery, piece: Piece) -> dict[str, Any]:
-    return documents_of(kind, query, piece, there.runs(query.series, piece))
+def _documents(
+    there: ElasticsearchCatalogue, kind: str, query: CountQuery, piece: Piece
+) -> Iterator[dict[str, Any]]:
+    for searched in there.searches(query, piece):
+        yield documents_of(kind, query, piece, searched)
 
 
 def _start_ms(group: dict[str, Any], query: CountQuery) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from elastic_transport import TransportError
 
@@ -123,16 +123,23 @@ def _forget(client: Elasticsearch, opened: str) -> None:
         client.close_point_in_time(id=opened)
 
 
-def documents_of(kind: str, query: CountQuery, piece: Piece, runs: list[str]) -> dict[str, Any]:
-    """Return the condition on the counts or the coverage of a query in one piece, of current runs."""
+class Searched(NamedTuple):
+    """What one search looks through: current runs, and of these some ranges of event time (none: all)."""
+
+    runs: list[str]
+    ranges: Sequence[tuple[int, int]] = ()
+
+
+def documents_of(kind: str, query: CountQuery, piece: Piece, searched: Searched) -> dict[str, Any]:
+    """Return the condition on the counts or the coverage of a query in one piece, of what is searched."""
     filters: list[dict[str, Any]] = [
         {"term": {"kind": kind}},
-        {"terms": {"run": runs}},
+        {"terms": {"run": searched.runs}},
         {"term": {"step_s": piece.step_s}},
     ]
-    bounds = {name: at for name, at in (("gte", piece.from_ms), ("lt", piece.to_ms)) if at is not None}
-    if bounds:
-        filters.append({"range": {"interval_start_ms": {**bounds, "format": "epoch_millis"}}})
+    filters += _starts_in(piece.from_ms, piece.to_ms)
+    if searched.ranges:
+        filters.append({"bool": {"should": [one for part in searched.ranges for one in _starts_in(*part)]}})
     if query.sources:
         filters.append({"terms": {"source": list(query.sources)}})
     if query.measured_only:
@@ -146,6 +153,11 @@ def parted(counts: dict[str, Any], labels: Sequence[str]) -> tuple[dict[str, Any
     """Return the condition on those counts that are of some labels, and on those that are not."""
     of_labels = {"terms": {"label": list(labels)}}
     return {"bool": {"filter": [counts, of_labels]}}, {"bool": {"filter": [counts], "must_not": [of_labels]}}
+
+
+def _starts_in(from_ms: int | None, to_ms: int | None) -> list[dict[str, Any]]:
+    bounds = {name: at for name, at in (("gte", from_ms), ("lt", to_ms)) if at is not None}
+    return [{"range": {"interval_start_ms": {**bounds, "format": "epoch_millis"}}}] if bounds else []
 
 
 def by_start(query: CountQuery) -> dict[str, Any]:

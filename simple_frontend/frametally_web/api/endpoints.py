@@ -68,6 +68,19 @@ _SELECTION = (
         "Europe/Berlin",
     ),
     Parameter(
+        "hours",
+        "Only these hours of each day, local time; they may go on past midnight. Default: all day.",
+        {"type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"},
+        "08:00-09:00",
+    ),
+    Parameter(
+        "weekdays",
+        "Only these days of the week, 1 is Monday; hours past midnight are of the day on which they begin. "
+        "Default: every day.",
+        {"type": "string", "pattern": "^[1-7](,[1-7])*$"},
+        "1,2,3",
+    ),
+    Parameter(
         "base",
         "Seconds of the stored interval to read, up to date or not; default: chosen by range. "
         "A bar is proved with `base_interval_s` of its chart.",

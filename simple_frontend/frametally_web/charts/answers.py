@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from frametally.rules.objects import ObjectsMissing
-from frametally_web.requests.answers import Answer
+from frametally_web.requests.answers import Answer, TimeRange
 from frametally_web.requests.query import Metric
 
 
@@ -134,6 +134,9 @@ class Counts(Answer, frozen=True, kw_only=True):
         base_interval_s: The one stored interval that was read; null where there is nothing to read.
         interval_s: Length of a bar in seconds; bars over an hour are of local time.
         timezone: IANA name of the zone of the bars.
+        hours: The hours of each day that are counted; null: all day.
+        weekdays: The days of the week that are counted, 1 is Monday; none: every day.
+        asked: What of the range these are, in order; null: all of it. A bar with nothing of it is no bar.
         metric: By what labels are ordered; of `auto`, what it became.
         interval_choices_s: Sensible lengths for this range and these labels.
         from_ms: First event time asked for, or the first there is.
@@ -158,6 +161,9 @@ class Counts(Answer, frozen=True, kw_only=True):
     base_interval_s: int | None
     interval_s: int | None
     timezone: str
+    hours: str | None
+    weekdays: list[int]
+    asked: list[TimeRange] | None
     metric: Metric
     interval_choices_s: list[int]
     from_ms: int | None
@@ -205,11 +211,16 @@ class WeekHourNotAnalysed(Answer, frozen=True, kw_only=True):
 
 
 class Heatmap(Answer, frozen=True, kw_only=True):
-    """`/api/heatmap`: cells by weekday, then hour; labels and sources together."""
+    """`/api/heatmap`: cells by weekday, then hour; labels and sources together.
+
+    `hours` and `weekdays` are those of `Counts`: hours outside them have no cell.
+    """
 
     model: str | None
     base_interval_s: int | None
     timezone: str
+    hours: str | None
+    weekdays: list[int]
     from_ms: int | None
     to_ms: int | None
     frames: int

@@ -8,11 +8,18 @@ it goes from the first moment at which local clocks show its start to the first 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from frametally.rules.times import DAY_MS, HOUR_S, MONDAY_TO_1970_MS, WEEK_S, local_time
+from frametally.rules.week_parts import joined, ranges_of
+from frametally_web.requests.chosen_times import ChosenTimes
+
+Ranges = Sequence[tuple[int, int]]
+"""Event times `[from_ms, to_ms)` that do not touch, in order."""
 
 
 class Span(NamedTuple):
@@ -48,6 +55,39 @@ def offset_at(zone: datetime.tzinfo, ms: int) -> int:
         return 0
     offset = local_time(ms, zone).utcoffset() or datetime.timedelta()
     return int(offset.total_seconds() * 1000)
+
+
+def chosen_ranges(
+    times: ChosenTimes, zone: datetime.tzinfo, from_ms: int, to_ms: int
+) -> list[tuple[int, int]] | None:
+    """Return what of `[from_ms, to_ms)` is of the hours and weekdays chosen; None: all of it."""
+    if not times.week_parts(0):
+        return None
+    parts = (
+        ranges_of(times.week_parts(span.offset_ms), span.from_ms, span.to_ms)
+        for span in spans(zone, from_ms, to_ms)
+    )
+    return joined(chain.from_iterable(parts))
+
+
+def touches(chosen: Ranges | None, from_ms: int, to_ms: int) -> bool:
+    """Return whether `[from_ms, to_ms)` has something that is chosen."""
+    if chosen is None:
+        return True
+    following = bisect_right(chosen, from_ms, key=lambda one: one[1])
+    return following < len(chosen) and chosen[following][0] < to_ms
+
+
+def cut(ranges: Ranges, chosen: Ranges | None) -> list[tuple[int, int]]:
+    """Return what of some ranges is chosen."""
+    if chosen is None:
+        return [*ranges]
+    found: list[tuple[int, int]] = []
+    for from_ms, to_ms in ranges:
+        first = bisect_right(chosen, from_ms, key=lambda one: one[1])
+        following = bisect_left(chosen, to_ms, key=lambda one: one[0])
+        found += [(max(one[0], from_ms), min(one[1], to_ms)) for one in chosen[first:following]]
+    return found
 
 
 def _has_left(zone: datetime.tzinfo, offset_ms: int, ms: int) -> bool:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from frametally.books.count_settings import SettingsByDay
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers, intervals
+from frametally_web.charts.bars import touches
 from frametally_web.charts.measured import add_measured, objects_note
 from frametally_web.charts.measures import Reader, by_metric, known_metric, sum_up
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.names import check_names
 from frametally_web.charts.scope import Choice, ResolvedQuery, choose_model, resolve
 from frametally_web.charts.unanalysed import bars_not_analysed
+from frametally_web.requests.answers import TimeRange
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
 
 _MOST_OVERLAPS = 500
+
+_RangeT = TypeVar("_RangeT", answers.FileTime, answers.OverlappingMedia)
 
 
 class Plan(NamedTuple):
@@ -59,13 +63,18 @@ def count(
         reader, interval_s, chart, totals, by_source=query.by_source, apart=apart
     )
     in_order = [one for label in (*labels, None) for one in totals.get(label, ())]
-    unanalysed = media.unanalysed(choice.model, asked.sources, asked.from_ms, asked.to_ms)
-    overlaps = media.overlaps(asked.sources, asked.from_ms, asked.to_ms)
+    unanalysed = media.unanalysed(choice.model, asked.sources, asked.from_ms, asked.to_ms, asked.chosen)
+    overlaps = _of_chosen(media.overlaps(asked.sources, asked.from_ms, asked.to_ms), asked)
     return answers.Counts(
         model=choice.model,
         base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
         timezone=selection.zone.name,
+        hours=selection.times.hours_text,
+        weekdays=[*selection.times.weekdays],
+        asked=None
+        if asked.chosen is None
+        else [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in asked.chosen],
         metric=metric,
         interval_choices_s=plan.interval_choices_s,
         from_ms=asked.from_ms,
@@ -86,7 +95,7 @@ def count(
             coverage=chart.coverage,
         ),
         totals=in_order,
-        file_times=media.file_times(asked.sources, asked.from_ms, asked.to_ms),
+        file_times=_of_chosen(media.file_times(asked.sources, asked.from_ms, asked.to_ms), asked),
         overlaps=overlaps and overlaps[:_MOST_OVERLAPS],
         overlaps_left_out=max(len(overlaps or ()) - _MOST_OVERLAPS, 0),
         objects_note=objects_note(chart, in_order, settings),
@@ -98,6 +107,11 @@ def count(
             )
         ],
     )
+
+
+def _of_chosen(ranges: list[_RangeT] | None, asked: ResolvedQuery) -> list[_RangeT] | None:
+    """Return those ranges that have something of the hours and weekdays chosen."""
+    return ranges and [one for one in ranges if touches(asked.chosen, one.from_ms, one.to_ms)]
 
 
 def plan_chart(
@@ -156,6 +170,9 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Counts:
         base_interval_s=None,
         interval_s=None,
         timezone=selection.zone.name,
+        hours=selection.times.hours_text,
+        weekdays=[*selection.times.weekdays],
+        asked=[] if selection.times.week_parts(0) else None,
         metric="mean_per_frame" if query.metric == "auto" else query.metric,
         interval_choices_s=[],
         from_ms=selection.from_ms,

@@ -42,6 +42,8 @@ def count_week(
             model=choice.model if choice else None,
             base_interval_s=None,
             timezone=selection.zone.name,
+            hours=selection.times.hours_text,
+            weekdays=[*selection.times.weekdays],
             from_ms=selection.from_ms,
             to_ms=selection.to_ms,
             frames=0,
@@ -59,15 +61,18 @@ def count_week(
             from_ms=span.from_ms,
             to_ms=span.to_ms,
             offset_ms=span.offset_ms,
+            week_parts=selection.times.week_parts(span.offset_ms),
         )
         for cell in index.week_hours(query):
             hours[cell.hour] = add_week_hours(hours[cell.hour], cell) if cell.hour in hours else cell
     cells = [_cell(cell) for _, cell in sorted(hours.items())]
-    unanalysed = media.unanalysed(choice.model, asked.sources, asked.from_ms, asked.to_ms)
+    unanalysed = media.unanalysed(choice.model, asked.sources, asked.from_ms, asked.to_ms, asked.chosen)
     return answers.Heatmap(
         model=choice.model,
         base_interval_s=base_s,
         timezone=selection.zone.name,
+        hours=selection.times.hours_text,
+        weekdays=[*selection.times.weekdays],
         from_ms=asked.from_ms,
         to_ms=asked.to_ms,
         frames=sum(cell.frames for cell in hours.values()),

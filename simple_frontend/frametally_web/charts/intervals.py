@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from frametally.rules.times import DAY_S, HOUR_S, WEEK_S
+from frametally_web.requests.chosen_times import ALL_TIMES, ChosenTimes
 from frametally_web.requests.problems import bad_parameter
 
 DEFAULT_BARS = 120
@@ -50,6 +51,8 @@ def base_of(
     zone: str = "UTC",
     *,
     lacking_s: Sequence[int] = (),
+    times: ChosenTimes = ALL_TIMES,
+    times_ms: Collection[int] = (),
 ) -> int:
     """Return the stored base interval to read: the coarsest that divides what is asked for.
 
@@ -57,10 +60,11 @@ def base_of(
     the finest that divides the rest: then the range ends where the caller says, as nearly as the index can.
 
     None for `interval_s` is any bar, for `from_ms` or `to_ms` an end left to the data. `offsets_ms` are those
-    of the zone from UTC in the range; `lacking_s` are stored bases not read, as they lack footage of it.
+    of the zone from UTC in the range; `lacking_s` are stored bases not read, as they lack footage of it;
+    `times` are counted, which begin and end at `times_ms` of the week.
 
     Raises:
-        Problem: 400, if no base divides the interval, or the offsets, with the bases that there are.
+        Problem: 400, if no base divides the interval, the offsets or the times, with those that there are.
     """
     dividing = [base for base in base_intervals_s if interval_s is None or interval_s % base == 0]
     stored = ", ".join(str(base) for base in sorted(base_intervals_s))
@@ -82,6 +86,13 @@ def base_of(
             f"The clocks of {zone} do not begin their bars where the stored intervals ({stored} seconds) do.",
             remedy="Choose timezone=UTC or a zone that is whole hours from it, or count with an interval of "
             f"900 seconds or less.{again}",
+        )
+    in_zone = [base for base in in_zone if all(border % (base * 1000) == 0 for border in times_ms)]
+    if not in_zone:
+        raise bad_parameter(
+            times.parameter,
+            f"The stored intervals{whole} ({stored} seconds) do not begin and end with the chosen times.",
+            remedy=f"Choose times that begin and end with them, such as whole hours.{again}",
         )
     borders_ms = [border for border in (from_ms, to_ms) if border is not None]
     on_borders = [base for base in in_zone if all(border % (base * 1000) == 0 for border in borders_ms)]

@@ -14,6 +14,7 @@ from frametally.ports.merging import merge_bars, merge_coverage, sum_all_or_unkn
 from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
+from frametally_web.requests.chosen_times import ChosenTimes
 from frametally_web.requests.query import AskedMetric, Metric
 
 Totals = Mapping[str | None, Sequence[answers.Total]]
@@ -44,12 +45,14 @@ class Reader:
         query: What is asked for, but for the bars and the range.
         zone: Time zone of the bars.
         spans: The range, in spans that follow each other.
+        times: Hours and weekdays of that zone that are read.
     """
 
     index: CountIndex
     query: CountQuery
     zone: datetime.tzinfo
     spans: Sequence[Span]
+    times: ChosenTimes
 
     def bars(self, interval_s: int, **changes: Any) -> Chart:
         """Read bars of `interval_s`; `changes` are those of the query, such as `by_source`."""
@@ -58,7 +61,7 @@ class Reader:
         covered: list[list[CoverageBucket]] = []
         ends: dict[int, int] = {}
         for number, span in enumerate(self.spans):
-            histogram = self._read(span.from_ms, span.to_ms, interval_s, bars.offset_ms(span), changes)
+            histogram = self._read(span, interval_s, bars.offset_ms(span), changes)
             seen = {one.start_ms for one in histogram.buckets} | {one.start_ms for one in histogram.coverage}
             of_start = bars.bars_of(seen, span, is_first=number == 0, is_last=number == len(self.spans) - 1)
             found += _moved(histogram.buckets, of_start)
@@ -71,19 +74,24 @@ class Reader:
         if not self.spans:
             return Chart(self.query.base_interval_s, [], [])
         from_ms, to_ms = self.spans[0].from_ms, self.spans[-1].to_ms
-        histogram = self._read(from_ms, to_ms, AGES_S, 0, changes)
-        found = [[one._replace(start_ms=from_ms)] for one in histogram.buckets]
-        covered = [[one._replace(start_ms=from_ms)] for one in histogram.coverage]
+        # Only hours and weekdays are of another part of UTC's week in each span.
+        over = self.spans if self.times.week_parts(0) else [Span(from_ms, to_ms, 0)]
+        histograms = [self._read(span, AGES_S, 0, changes) for span in over]
+        found = [[one._replace(start_ms=from_ms)] for read in histograms for one in read.buckets]
+        covered = [[one._replace(start_ms=from_ms)] for read in histograms for one in read.coverage]
         return _chart(
             self.query.base_interval_s, merge_bars(found), merge_coverage(covered), {from_ms: to_ms}
         )
 
-    def _read(
-        self, from_ms: int, to_ms: int, interval_s: int, offset_ms: int, changes: Mapping[str, Any]
-    ) -> Histogram:
+    def _read(self, span: Span, interval_s: int, offset_ms: int, changes: Mapping[str, Any]) -> Histogram:
         return self.index.histogram(
             self.query._replace(
-                from_ms=from_ms, to_ms=to_ms, interval_s=interval_s, offset_ms=offset_ms, **changes
+                from_ms=span.from_ms,
+                to_ms=span.to_ms,
+                interval_s=interval_s,
+                offset_ms=offset_ms,
+                week_parts=self.times.week_parts(span.offset_ms),
+                **changes,
             )
         )
 

@@ -12,6 +12,7 @@ from frametally.records import MediaManifest
 from frametally.rules.overlaps import Overlap
 from frametally.rules.tombstones import merged
 from frametally_web.charts.answers import FileTime, OverlappingMedia
+from frametally_web.charts.bars import Ranges, cut
 from frametally_web.requests.answers import TimeRange
 
 
@@ -65,20 +66,21 @@ class MediaTimes:
         ]
 
     def unanalysed(
-        self, model: str, sources: Collection[str], from_ms: int, to_ms: int
+        self,
+        model: str,
+        sources: Collection[str],
+        from_ms: int,
+        to_ms: int,
+        chosen: Ranges | None,
     ) -> dict[str, list[tuple[int, int]]] | None:
-        """Return when some sources were filmed in `[from_ms, to_ms)` and not counted; None: nobody knows."""
+        """Return when some sources were filmed in `[from_ms, to_ms)` and not counted; None: nobody knows.
+
+        Only what is `chosen` is told, see `chosen_ranges`.
+        """
         if self._unanalysed is None:
             return None
         found = self._unanalysed.get(model, {})
-        return {
-            source: [
-                (max(first, from_ms), min(end, to_ms))
-                for first, end in found.get(source, ())
-                if first < to_ms and end > from_ms
-            ]
-            for source in sources
-        }
+        return {source: cut(cut(found.get(source, ()), [(from_ms, to_ms)]), chosen) for source in sources}
 
     def overlaps(self, sources: Collection[str], from_ms: int, to_ms: int) -> list[OverlappingMedia] | None:
         """Return where media of some sources overlap, as far as that lies in `[from_ms, to_ms)`."""

@@ -10,7 +10,7 @@ from frametally.ports.count_questions import up_to_date
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_web.charts import intervals
-from frametally_web.charts.bars import Span, spans
+from frametally_web.charts.bars import Span, chosen_ranges, spans
 from frametally_web.charts.measures import Reader
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import Selection
@@ -31,7 +31,8 @@ class Choice(NamedTuple):
 class ResolvedQuery(NamedTuple):
     """A query with nothing left open: what was not asked for is what there is.
 
-    `spans` are what of `[from_ms, to_ms)` can have data, each of one offset from UTC.
+    `spans` are what of `[from_ms, to_ms)` can have data, each of one offset from UTC; `chosen` are the hours
+    and weekdays in that range that are asked for; None: all of it.
     """
 
     choice: Choice
@@ -39,6 +40,7 @@ class ResolvedQuery(NamedTuple):
     from_ms: int
     to_ms: int
     spans: list[Span]
+    chosen: list[tuple[int, int]] | None
 
     def base_of(self, selection: Selection, interval_s: int | None) -> int:
         """Return the stored base interval to read for bars of `interval_s`; see `intervals.base_of`."""
@@ -50,6 +52,13 @@ class ResolvedQuery(NamedTuple):
             {span.offset_ms for span in self.spans} if interval_s else (),
             selection.zone.name,
             lacking_s=self.choice.lacking_s,
+            times=selection.times,
+            times_ms={
+                border_ms
+                for span in self.spans
+                for part in selection.times.week_parts(span.offset_ms)
+                for border_ms in part
+            },
         )
 
     def reader(self, index: CountIndex, selection: Selection, interval_s: int | None) -> Reader:
@@ -60,7 +69,7 @@ class ResolvedQuery(NamedTuple):
             sources=selection.sources,
             labels=selection.labels,
         )
-        return Reader(index, query, selection.zone.tzinfo, self.spans)
+        return Reader(index, query, selection.zone.tzinfo, self.spans, selection.times)
 
 
 def stored_intervals(index: CountIndex) -> dict[str, list[int]]:
@@ -115,8 +124,9 @@ def resolve(
     # Data cannot lie outside; the last interval reaches to its end, whatever its base.
     readable = _spans(settings, selection, max(from_ms, first_ms), min(to_ms, next_ms))
     up_to_date_choice = _up_to_date(index, choice, selection.base_s, from_ms, to_ms)
+    chosen = _chosen(settings, selection, from_ms, to_ms)
     names = selection.sources or [summary.source for summary in summaries]
-    return ResolvedQuery(up_to_date_choice, names, from_ms, to_ms, readable)
+    return ResolvedQuery(up_to_date_choice, names, from_ms, to_ms, readable, chosen)
 
 
 def _check_base(choice: Choice, base_s: int | None) -> None:
@@ -138,6 +148,19 @@ def _spans(settings: Settings, selection: Selection, from_ms: int, to_ms: int) -
             remedy="Give a from and a to that are nearer to each other.",
         )
     return spans(selection.zone.tzinfo, from_ms, to_ms) if from_ms < to_ms else []
+
+
+def _chosen(
+    settings: Settings, selection: Selection, from_ms: int, to_ms: int
+) -> list[tuple[int, int]] | None:
+    if selection.times.week_parts(0) and to_ms - from_ms > settings.web_max_span_days * DAY_MS:
+        raise bad_parameter(
+            selection.times.parameter,
+            f"Hours and weekdays are chosen in at most {settings.web_max_span_days} days; the range has "
+            f"{(to_ms - from_ms) // DAY_MS}.",
+            remedy="Give a from and a to that are nearer to each other, or choose all hours and weekdays.",
+        )
+    return chosen_ranges(selection.times, selection.zone.tzinfo, from_ms, to_ms)
 
 
 def _up_to_date(index: CountIndex, choice: Choice, base_s: int | None, from_ms: int, to_ms: int) -> Choice:

@@ -8,7 +8,7 @@ from typing import Any
 
 from frametally.rules.times import local_time
 from frametally_web.charts import answers
-from frametally_web.charts.bars import Bars
+from frametally_web.charts.bars import Bars, touches
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.exports.columns import MOST_NAMED
 from frametally_web.requests.query import ChartQuery
@@ -100,17 +100,18 @@ def joined(sources: Sequence[str], name: Callable[[str], str]) -> str:
 
 
 def bars_of(found: answers.Counts, query: ChartQuery) -> Iterator[tuple[int, int]]:
-    """Yield every bar of the range; where it is open, from the first that was filmed and to the last."""
+    """Yield the bars of the times asked for; of an open range, from the first that was filmed to the last."""
     if found.interval_s is None or found.from_ms is None or found.to_ms is None:
         return
     zone, from_ms, to_ms = query.selection.zone.tzinfo, query.selection.from_ms, query.selection.to_ms
     first_ms = found.coverage[0].start_ms if found.coverage else found.to_ms
     next_ms = max((one.end_ms for one in found.coverage), default=found.to_ms)
     bars = Bars(found.interval_s, zone)
+    asked = None if found.asked is None else [(one.from_ms, one.to_ms) for one in found.asked]
     # Bars that were filmed begin where the chart has them begin, whatever lies before.
     for start_ms, end_ms in ((from_ms, first_ms), (first_ms, next_ms), (next_ms, to_ms)):
         if start_ms is not None and end_ms is not None and start_ms < end_ms:
-            yield from bars.over(start_ms, end_ms)
+            yield from (bar for bar in bars.over(start_ms, end_ms) if touches(asked, *bar))
 
 
 def _time_source(found: answers.Counts, start_ms: int, end_ms: int, source: str | None) -> str | None:

@@ -30,6 +30,8 @@ _ABOUT = [
     "base_interval_s",
     "interval_s",
     "timezone",
+    "hours",
+    "weekdays",
     "metric",
     "from_ms",
     "to_ms",

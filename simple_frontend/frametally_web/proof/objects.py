@@ -11,6 +11,7 @@ from frametally.errors import Poison, Retryable
 from frametally.settings.loading import Settings
 from frametally.track_records import Track, TrackHead, TrackSighting
 from frametally_web.books.reader import DashboardPorts
+from frametally_web.charts.bars import touches
 from frametally_web.proof import answers
 from frametally_web.proof.pages import Place, read_page
 from frametally_web.proof.sums import Bar, days_with_boxes, find_bar
@@ -97,6 +98,7 @@ def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tu
             return (
                 head.is_counted
                 and first_ms <= head.first_seen_ms < to_ms
+                and touches(bar.chosen, head.first_seen_ms, head.first_seen_ms + 1)
                 and (not bar.sources or head.source in bar.sources)
                 and (not bar.labels or head.label in bar.labels)
                 and (after is None or _place(head) > after)

@@ -7,24 +7,27 @@ with one car in it costs a few sums and one interval's lines.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import NamedTuple
 
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery, CoverageBucket, Histogram
-from frametally.ports.merging import add_coverage, sum_all_or_unknown
+from frametally.ports.merging import add_coverage, merge_bars, merge_coverage, sum_all_or_unknown
 from frametally.ports.steps import rolled_steps
 from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import Settings
 from frametally_web.charts import scope
+from frametally_web.charts.bars import Ranges, Span
+from frametally_web.requests.chosen_times import ChosenTimes
 from frametally_web.requests.query import Selection
 
 
 class Bar(NamedTuple):
     """What the index says of a bar `[from_ms, to_ms)`: sources and labels (none: all of them) together.
 
-    `base_interval_s` is the stored interval that was read; `objects` is None where not measured.
+    `base_interval_s` is the stored interval that was read; `objects` is None where not measured. Of `spans`,
+    each of one offset from UTC, `times` are counted: the ranges `chosen`; None: all of it.
     """
 
     model: str
@@ -37,6 +40,9 @@ class Bar(NamedTuple):
     objects: int | None
     objects_missing: ObjectsMissing | None
     frames_analysed: int
+    times: ChosenTimes
+    spans: Sequence[Span]
+    chosen: Ranges | None
 
 
 def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tuple[str | None, Bar | None]:
@@ -54,7 +60,10 @@ def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tup
     from_ms, to_ms = (
         -(-ms // (base_s * 1000)) * base_s * 1000 for ms in (asked.spans[0].from_ms, asked.spans[-1].to_ms)
     )
-    whole = Bar(choice.model, base_s, selection.sources, selection.labels, from_ms, to_ms, 0, 0, None, 0)
+    times = selection.times, asked.spans, asked.chosen
+    whole = Bar(
+        choice.model, base_s, selection.sources, selection.labels, from_ms, to_ms, 0, 0, None, 0, *times
+    )
     found = _histogram(index, whole, DAY_S, from_ms, to_ms)
     filmed = reduce(add_coverage, found.coverage, CoverageBucket(0, 0, math.inf, objects=0, covered_ms=0))
     detections = sum(bucket.detections for bucket in found.buckets)
@@ -111,4 +120,22 @@ def _histogram(
     index: CountIndex, bar: Bar, interval_s: int, from_ms: int, to_ms: int, *, by_source: bool = False
 ) -> Histogram:
     query = CountQuery(bar.model, bar.base_interval_s, interval_s, bar.sources, bar.labels, from_ms, to_ms)
-    return index.histogram(query._replace(by_source=by_source))
+    query = query._replace(by_source=by_source)
+    if bar.chosen is None:
+        return index.histogram(query)
+    found = [
+        index.histogram(
+            query._replace(
+                from_ms=max(from_ms, span.from_ms),
+                to_ms=min(to_ms, span.to_ms),
+                week_parts=bar.times.week_parts(span.offset_ms),
+            )
+        )
+        for span in bar.spans
+    ]
+    return Histogram(
+        bar.model,
+        bar.base_interval_s,
+        merge_bars(one.buckets for one in found),
+        merge_coverage(one.coverage for one in found),
+    )

@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.rules.times import DAY_S, EPOCH, MILLISECOND, event_bound_ms
 from frametally.settings.loading import Settings
+from frametally_web.requests.chosen_times import ALL_TIMES, ChosenTimes, parse_hours, parse_weekdays
 from frametally_web.requests.problems import bad_parameter
 
 Metric = Literal["detections", "mean_per_frame", "peak", "objects"]
@@ -52,6 +53,7 @@ class Selection(NamedTuple):
         to_ms: Last event time, exclusive; None leaves that end open.
         zone: Time zone of bars, and of times without an offset.
         base_s: Seconds of the stored interval to read; None where it is to be chosen.
+        times: Hours and weekdays of `zone` that are counted.
     """
 
     model: str | None
@@ -61,6 +63,7 @@ class Selection(NamedTuple):
     to_ms: int | None
     zone: Zone
     base_s: int | None = None
+    times: ChosenTimes = ALL_TIMES
 
 
 class ChartQuery(NamedTuple):
@@ -147,6 +150,7 @@ def read_selection(args: MultiDict[str, str], settings: Settings) -> Selection:
         to_ms,
         zone,
         read_interval(args, "base"),
+        ChosenTimes(parse_hours(read_one(args, "hours")), parse_weekdays(read_one(args, "weekdays"))),
     )
 
 

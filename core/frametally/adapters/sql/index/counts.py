@@ -6,7 +6,7 @@ A query is one transaction, so that what it reads from several tables belongs to
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,9 +41,10 @@ from frametally.ports.count_index import (
     Series,
     SourceSummary,
 )
-from frametally.ports.steps import Piece, rolled_steps
+from frametally.ports.steps import Piece, pieces, rolled_steps, usable_steps
 from frametally.records import Coverage, Evidence, IntervalCount, Run
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, DAY_S
+from frametally.rules.week_parts import ranges_of
 from frametally.settings.access import ServerAccess
 
 _LAYOUT = Layout(
@@ -191,6 +192,38 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
     def _read_evidence(
         self, now: Connection, there: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
     ) -> Iterator[tuple[str, str, list[Evidence]]]:
+        for part, labels in self._busiest_parts(now, there, query, piece, limit):
+            yield from self._evidence_of(now, there, query._replace(labels=labels), part, limit)
+
+    def _busiest_parts(
+        self, now: Connection, there: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
+    ) -> Iterator[tuple[Piece, Sequence[str]]]:
+        """Give the pieces in which evidence is looked for, each with the labels that are looked for.
+
+        Of some hours of a year there is no evidence by days; that of its base intervals is looked for only in
+        the hours of the `limit` greatest peaks.
+        """
+        base_s = query.base_interval_s
+        steps_s = [base_s]
+        if query.week_parts and piece.step_s == base_s:
+            steps_s += usable_steps(base_s, DAY_S, week_parts=query.week_parts)[1:][-1:]
+        if len(steps_s) == 1:
+            yield piece, query.labels
+            return
+        for part in pieces(steps_s, piece.from_ms, piece.to_ms):
+            if part.step_s == base_s:
+                yield part, query.labels
+                continue
+            labels_of: defaultdict[int, list[str]] = defaultdict(list)
+            for batch in self._batches(now, there, query, part):
+                for start_ms, _, label in busiest(batch, self._kept, query, part, limit):
+                    labels_of[start_ms].append(label)
+            for start_ms, labels in labels_of.items():
+                yield Piece(base_s, start_ms, start_ms + part.step_s * 1000), sorted({*labels})
+
+    def _evidence_of(
+        self, now: Connection, there: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
+    ) -> Iterator[tuple[str, str, list[Evidence]]]:
         is_of_bar = piece.step_s == query.base_interval_s
         table = tables.evidence if is_of_bar else tables.rolled_evidence
         for batch in self._batches(now, there, query, piece):
@@ -218,5 +251,9 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
     def _batches(
         self, now: Connection, there: SqlCatalogue, query: CountQuery, piece: Piece
     ) -> Iterator[list[tuple[CurrentRun, RunCells]]]:
-        runs = there.runs(query.series, piece.from_ms, piece.to_ms)
+        runs = [
+            run
+            for run in there.runs(query.series, piece.from_ms, piece.to_ms)
+            if any(ranges_of(query.week_parts, run.day_ms, run.day_ms + DAY_MS))
+        ]
         return self._kept.read_in_batches(now, runs, piece.step_s)

@@ -30,6 +30,7 @@ from frametally.ports.count_index import Bucket, CountQuery, CoverageBucket
 from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.ports.steps import Piece
 from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
+from frametally.rules.week_parts import WeekParts
 
 Batch = Sequence[tuple[CurrentRun, RunCells]]
 
@@ -107,7 +108,19 @@ def _selected(
     cells = np.concatenate(chosen, axis=1) if chosen else np.empty((7, 0), np.int64)
     if query.measured_only:
         cells = cells[:, cells[OBJECTS] >= 0]
+    if query.week_parts and cells.shape[1]:
+        cells = cells[:, _is_of_parts(cells[SLOT], query.week_parts, step_ms)]
     return cells[:, np.isin(cells[SOURCE], _numbers(kept.sources, query.sources))] if query.sources else cells
+
+
+def _is_of_parts(slots: NDArray[Any], parts: WeekParts, step_ms: int) -> NDArray[np.bool_]:
+    """Return of each slot whether it is of these parts of the week; the step divides their borders."""
+    first = int(slots.min())  # looked at once per slot, not per cell
+    starts_ms = np.arange(first, int(slots.max()) + 1, dtype=np.int64) * step_ms
+    borders_ms = np.array(parts).ravel()
+    passed = np.searchsorted(borders_ms, (starts_ms + MONDAY_TO_1970_MS) % WEEK_MS, side="right")
+    found: NDArray[np.bool_] = (passed % 2 == 1)[slots - first]
+    return found
 
 
 _SIDES: tuple[Any, Any] = ("left", "right")

@@ -1,0 +1,77 @@
+"""Parts of the week: some hours of some weekdays, and nothing of the others.
+
+They are `(from_ms, to_ms)` since Monday 00:00, in order, apart from each other and within one week. None at
+all stands for the whole week. An index is asked by the week of UTC: local time is moved there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from frametally.rules.times import DAY_MS, MONDAY_TO_1970_MS, WEEK_MS
+
+WeekParts = tuple[tuple[int, int], ...]
+MINUTE_MS = 60_000
+
+
+def parts_of_week(hours: tuple[int, int] | None, weekdays: Collection[int]) -> WeekParts:
+    """Return the parts that some hours of some weekdays are.
+
+    Args:
+        hours: First minute of the day and the one that ends it, which may be the next day's; None: all day.
+        weekdays: From 1, Monday, on, each the day on which its hours begin; none: every day.
+    """
+    from_minute, to_minute = hours or (0, DAY_MS // MINUTE_MS)
+    length_ms = (to_minute - from_minute) * MINUTE_MS
+    if length_ms <= 0:
+        length_ms += DAY_MS
+    starts_ms = [(day - 1) * DAY_MS + from_minute * MINUTE_MS for day in weekdays or range(1, 8)]
+    return _within_a_week((start_ms, start_ms + length_ms) for start_ms in starts_ms)
+
+
+def moved(parts: WeekParts, by_ms: int) -> WeekParts:
+    """Return the parts so much later; what leaves the week at one end comes in at the other."""
+    return _within_a_week((from_ms + by_ms, to_ms + by_ms) for from_ms, to_ms in parts)
+
+
+def holds(parts: WeekParts, at_ms: int) -> bool:
+    """Return whether a moment, in milliseconds since 1970, is of these parts of the week."""
+    of_week_ms = (at_ms + MONDAY_TO_1970_MS) % WEEK_MS
+    return not parts or any(from_ms <= of_week_ms < to_ms for from_ms, to_ms in parts)
+
+
+def ranges_of(parts: WeekParts, from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
+    """Yield what of `[from_ms, to_ms)` is of these parts of the week, in order."""
+    if not parts:
+        yield from_ms, to_ms
+        return
+    monday_ms = from_ms - (from_ms + MONDAY_TO_1970_MS) % WEEK_MS
+    while monday_ms < to_ms:
+        for first_ms, end_ms in parts:
+            here = max(monday_ms + first_ms, from_ms), min(monday_ms + end_ms, to_ms)
+            if here[0] < here[1]:
+                yield here
+        monday_ms += WEEK_MS
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return ranges that are in order, those that touch as one."""
+    found: list[tuple[int, int]] = []
+    for from_ms, to_ms in ranges:
+        if found and from_ms <= found[-1][1]:
+            found[-1] = found[-1][0], max(to_ms, found[-1][1])
+        else:
+            found.append((from_ms, to_ms))
+    return found
+
+
+def _within_a_week(parts: Iterable[tuple[int, int]]) -> WeekParts:
+    cut: list[tuple[int, int]] = []
+    for from_ms, to_ms in parts:
+        first_ms = from_ms % WEEK_MS
+        end_ms = first_ms + to_ms - from_ms
+        cut.append((first_ms, min(end_ms, WEEK_MS)))
+        if end_ms > WEEK_MS:
+            cut.append((0, end_ms - WEEK_MS))
+    found = tuple(joined(sorted(cut)))
+    return () if found == ((0, WEEK_MS),) else found
