@@ -88,7 +88,7 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
         ("counts?timezone=../../etc/passwd", "timezone", "Europe/Berlin"),
         ("counts?metric=boxes", "metric", "detections, mean_per_frame, peak, objects, auto"),
         ("counts?by=label", "by", "source"),
-        ("export?format=xlsx", "format", "csv, json, parquet"),
+        ("export?format=pdf", "format", "csv, xlsx, json, parquet"),
         ("frames?limit=0", "limit", "at most 100"),
         ("frames?limit=101", "limit", "at most 100"),
         ("frames?limit=0000000001", "limit", "at most 100"),
