@@ -4,7 +4,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { selectionQuery } from "../frametally_web/static/js/shared/api.js";
-import { DEFAULT, formatState, isUnfiltered, parseState } from "../frametally_web/static/js/shared/state.js";
+import {
+  DEFAULT,
+  formatState,
+  isUnfiltered,
+  parseState,
+  withoutStaleBar,
+} from "../frametally_web/static/js/shared/state.js";
+import { countsWith, DAY, HOUR, MAY_1 } from "./counts.js";
 
 test("a link reproduces the whole state", () => {
   const state = {
@@ -85,4 +92,12 @@ test("a request names the stored interval, and bars only where the route has the
 
 test("weekdays have one order in the address, and hours past midnight are read", () => {
   assert.equal(formatState(parseState("weekdays=5,1,5&hours=23:00-01:00")), "hours=23:00-01:00&weekdays=1,5");
+});
+
+test("a bar that the range does not hold is dropped, one at its edge is kept", () => {
+  const counts = countsWith({ from_ms: MAY_1 + HOUR / 2, to_ms: MAY_1 + DAY });
+  const opened = (/** @type {number} */ at) => ({ ...DEFAULT, at, frame: "images/1.jpg" });
+  assert.deepEqual(withoutStaleBar(opened(MAY_1 - DAY), counts), DEFAULT);
+  assert.deepEqual(withoutStaleBar(opened(MAY_1 + DAY), counts), DEFAULT);
+  assert.equal(withoutStaleBar(opened(MAY_1), counts).at, MAY_1);
 });

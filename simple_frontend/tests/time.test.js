@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { ticksFor, tickText } from "../frametally_web/static/js/chart/ticks.js";
-import { PRESETS } from "../frametally_web/static/js/filters/range.js";
 import { besides, comparisonOf, comparisonsFor } from "../frametally_web/static/js/shared/compare.js";
 import {
   difference,
@@ -87,14 +86,6 @@ test("a date field is read and written in the zone that was chosen", () => {
   assert.equal(fromInput("2024-05-01T02:00:00"), MAY_1);
   assert.equal(fromInput(""), null);
   assert.equal(zoneName(MAY_1), "Europe/Berlin (UTC+02:00)");
-});
-
-test("the last day of footage is one of local time, though it has 23 hours", () => {
-  useZone("Europe/Berlin");
-  const noon = Date.UTC(2024, 2, 31, 10);
-  const { from, to } = PRESETS.day.of(noon);
-  assert.deepEqual([from, to], [Date.UTC(2024, 2, 30, 23), Date.UTC(2024, 2, 31, 22)]);
-  assert.equal(PRESETS.before.of(noon).to, from);
 });
 
 test("ticks stand at round moments of local time, as many as there is room for", () => {

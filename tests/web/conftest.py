@@ -423,6 +423,31 @@ class Visit:
         self.page.locator("#chart").hover(position={"x": x, "y": area["top"] + 60})
         return self.page.locator(".chart-tip").inner_text()
 
+    def choose(self, noun: str, *names: str) -> None:
+        """Tick "sources" or "labels" in their list; taken when it closes."""
+        self.page.locator(f"#{noun}-chip").click()
+        for name in names:
+            self.page.locator(f"#{noun}-list [role=option]", has_text=name).click()
+        self.page.keyboard.press("Escape")
+
+    def choose_range(self, name: str) -> None:
+        """Choose a range of time by its name."""
+        self.page.locator("#range-chip").click()
+        self.page.locator(".named").get_by_role("button", name=name).click()
+
+    def choose_zone(self, name: str) -> None:
+        """Type the name of a time zone; it stays open where that is none."""
+        if not self.page.locator("#range-panel:popover-open").count():
+            self.page.locator("#range-chip").click()
+        self.page.locator("#timezone").fill(name)
+        self.page.locator("#timezone").press("Enter")
+
+    def choose_more(self, field: str, value: str | None = None, *, label: str | None = None) -> None:
+        """Choose a "metric", an "interval", what to "compare" with, or a "model"."""
+        self.page.locator("#more-chip").click()
+        self.page.locator(f"#{field}").select_option(value, label=label)
+        self.page.keyboard.press("Escape")
+
     def tile(self, name: str) -> Any:
         return self.page.locator(".tile", has=self.page.locator(f".tile-name:text-is('{name}')"))
 

@@ -61,17 +61,66 @@ def test_axe_has_no_serious_finding_and_nothing_scrolls_sideways(
         assert page.evaluate("document.documentElement.scrollWidth") == size["width"], query
 
 
-def test_everything_is_reached_and_left_by_the_tab_key(filmed: Place, visit: Callable[..., Visit]) -> None:
+def test_the_chart_is_eight_tabs_away_and_the_arrow_keys_reach_every_chip(
+    filmed: Place, visit: Callable[..., Visit]
+) -> None:
     window = visit(filmed)
     page = window.open("?interval=60")
     reached = []
-    page.locator(".brand").focus()
-    for _ in range(60):
+    for _ in range(12):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
-    for name in ("metric", "compare", "preset", "from", "to", "interval", "timezone", "chart", "boxes"):
-        assert name in reached, (name, reached)
-    assert reached.index("metric") < reached.index("chart") < reached.index("boxes")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+    assert reached[:3] == ["To the chart", "To the frames", reached[2]]
+    assert "chart" in reached[:10], reached  # the two links that lead past all this among them
+    page.locator("#sources-chip").focus()
+    chips = [page.evaluate("document.activeElement.id || document.activeElement.ariaLabel")]
+    while chips[-1] != "more-chip":
+        page.keyboard.press("ArrowRight")
+        chips.append(page.evaluate("document.activeElement.id || document.activeElement.ariaLabel"))
+        assert len(chips) < 12, chips
+    assert {"labels-chip", "range-chip", "hours-chip", "interval-chip"} <= set(chips)
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#sources-chip")).to_be_focused()
+
+
+def test_links_lead_past_the_controls_to_the_chart_and_to_the_frames(
+    filmed: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(filmed)
+    page = window.open("?interval=60")
+    page.keyboard.press("Tab")
+    expect(page.locator("a.skip").first).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("#chart")).to_be_focused()
+    page.locator("a.skip").nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#frames-card")).to_be_focused()
+    expect(page).to_have_url(f"{window.url}/?interval=60")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_axe_has_no_serious_finding_with_any_panel_open(
+    filmed: Place, visit: Callable[..., Visit], axe: str, size: dict[str, int], scheme: str
+) -> None:
+    window = visit(filmed, viewport=size, color_scheme=scheme)
+    page = window.open("?label=car&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:10:00Z")
+    for name in ("sources", "labels", "range", "more"):
+        page.locator(f"#{name}-chip").click()
+        panel = page.locator(f"#{name}-panel")
+        expect(panel).to_be_visible()
+        findings = serious_findings(page, axe)
+        assert not findings, "\n".join([name, *findings])
+        assert page.evaluate("document.documentElement.scrollWidth") == size["width"], name
+        box = panel.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0 <= box["y"]
+        assert box["x"] + box["width"] <= size["width"]
+        assert box["y"] + box["height"] <= size["height"]
+        page.keyboard.press("Escape")
+        expect(panel).to_be_hidden()
+        expect(page.locator(f"#{name}-chip")).to_be_focused()
 
 
 def test_the_export_menu_opens_and_closes_by_keyboard(filmed: Place, visit: Callable[..., Visit]) -> None:

@@ -41,7 +41,7 @@ def test_each_metric_has_its_numbers_and_its_own_way_of_adding_up(
     expect(page.locator("#table-area tfoot th")).to_contain_text("Maximum")
     highest = max(one.peak for one in records)
     expect(page.locator("#table-area tfoot td").nth(2)).to_have_text(str(highest))  # never a sum
-    page.locator("#metric").select_option("mean_per_frame")
+    window.choose_more("metric", "mean_per_frame")
     window.settled()
     expect(page.locator("#chart-title")).to_have_text("Mean per frame over time")
     page.locator("#view-lines").click()
@@ -98,17 +98,15 @@ def test_days_are_those_of_the_time_zone_also_when_the_clocks_change(
     window.open("?interval=86400")
     assert [(end - start) / 3_600_000 for start, end in window.chart_spans()] == [24, 23, 24]
     page = window.page
-    page.locator("#timezone").fill("Asia/Kolkata")
-    page.locator("#timezone").press("Enter")
+    window.choose_zone("Asia/Kolkata")
     expect(page.locator("#notice")).to_contain_text("stored")  # hours cannot make days of a half-hour zone
-    page.locator("#timezone").fill("America/New_York")
-    page.locator("#timezone").press("Enter")
+    window.choose_zone("America/New_York")
     expect(page).to_have_url(re.compile("timezone=America/New_York"))
     window.settled()
     expect(page.locator("#explanation")).to_contain_text("America/New_York (UTC-04:00)")
+    page.locator("#range-chip").click()
     expect(page.locator("#from")).to_have_value("2024-03-29T19:00")
-    page.locator("#timezone").fill("Mars/Olympus")
-    page.locator("#timezone").press("Enter")
+    window.choose_zone("Mars/Olympus")
     assert page.locator("#timezone").evaluate("(input) => input.validationMessage")
 
 
@@ -118,6 +116,7 @@ def test_any_multiple_of_the_stored_interval_can_be_asked_for(
     place.film({"car": 6}, intervals=60, interval_s=60)
     window = visit(place)
     page = window.open()
+    page.locator("#more-chip").click()
     page.locator("#interval").select_option("other")
     page.locator("#interval-count").fill("7")
     page.locator("#interval-unit").select_option("60")
@@ -131,13 +130,15 @@ def test_presets_count_back_from_where_the_footage_ends(place: Place, visit: Cal
     place.film({"car": 6}, intervals=24 * 10, interval_s=HOUR_S)
     window = visit(place)
     page = window.open()
-    page.locator("#preset").select_option(label="Last 7 days")
+    window.choose_range("Last 7 days of footage")
     # The footage ends on 11 May at 10:00 in Berlin: whole days of Berlin, up to that one.
     expect(page).to_have_url(re.compile(r"\?from=2024-05-04T22:00:00Z&to=2024-05-11T22:00:00Z$"))
     window.settled()
-    expect(page.locator("#preset")).to_have_value("week")
-    expect(page.locator("#preset option")).to_contain_text(["All the footage", "Last hour of footage"])
-    expect(page.locator("#preset option", has_text="365")).to_have_count(0)
+    page.locator("#range-chip").click()
+    named = page.locator(".named button")
+    expect(named).to_contain_text(["All the footage", "Last hour of footage", "Last 7 days of footage"])
+    expect(page.locator(".named [aria-pressed=true]")).to_have_text("Last 7 days of footage")
+    expect(named.filter(has_text="30 days")).to_have_count(0)  # there are but ten
 
 
 def test_a_week_earlier_lies_beside_the_same_weekdays_with_the_difference_in_numbers(
@@ -147,7 +148,7 @@ def test_a_week_earlier_lies_beside_the_same_weekdays_with_the_difference_in_num
     window = visit(place)
     second_week = START_MS + 7 * DAY_MS
     page = window.open(f"?from={second_week}&to={second_week + DAY_MS}&interval=3600")
-    page.locator("#compare").select_option("week")
+    window.choose_more("compare", "week")
     expect(page).to_have_url(re.compile(r"compare=week"))
     window.settled()
 
@@ -179,14 +180,14 @@ def test_another_source_or_model_is_compared_and_never_added(
     window = visit(place)
     first = "yolov4-tiny-opencv-fp32-1a2b3c4d"
     page = window.open(f"?model={first}&source=east&interval=5")
-    page.locator("#compare").select_option(label="West Road")
+    window.choose_more("compare", label="West Road")
     window.settled()
     beside = {one.interval_start_ms: one.detections for one in west}
     expected = [beside.get(START_MS + n * 5000, 0) for n in range(24)]
     assert window.chart_values()["West Road"] == expected
     east = sum(one.detections for one in a[0])
     expect(window.tile("Detections").locator(".value")).to_have_text(f"{east:,}")
-    page.locator("#compare").select_option(label="second-model")
+    window.choose_more("compare", label="second-model")
     window.settled()
     expect(page.locator("#compare-area h3")).to_have_text("Compared with second-model")
     values = window.chart_values()
@@ -233,7 +234,9 @@ def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(
     place.film({"car": 6}, intervals=800, interval_s=86_400)
     window = visit(place)  # in Berlin, where days that were stored whole do not begin
     page = window.open()
+    page.locator("#range-chip").click()
     expect(page.locator("#timezone")).to_have_value("UTC")
+    page.keyboard.press("Escape")
     expect(page.locator("#explanation")).to_contain_text("Bars of Europe/Berlin cannot be made")
     shown = " | ".join(window.chart_ticks())
     for year in ("2024", "2025", "2026"):

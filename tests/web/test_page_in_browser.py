@@ -34,7 +34,7 @@ def test_the_page_shows_the_numbers_of_the_records(place: Place, visit: Callable
     expect(window.tile("Source").locator(".detail")).to_have_text(re.compile("1 May 2024, 10:00.10:02"))
     expect(page.locator("#explanation")).to_contain_text("Europe/Berlin (UTC+02:00)")
     expect(page.locator("#explanation")).to_contain_text("one car seen in ten frames counts ten times")
-    expect(page.locator("#model-field")).to_be_hidden()
+    expect(page.locator("#model")).to_be_hidden()
 
 
 def test_what_is_chosen_stands_in_the_address_and_a_link_shows_the_same(
@@ -44,14 +44,9 @@ def test_what_is_chosen_stands_in_the_address_and_a_link_shows_the_same(
     place.film({"car": 3, "dog": 2}, source="west", seed=2, also=a)
     window = visit(place)
     page = window.open()
-    page.locator("#label-filter summary").click()
-    page.locator("#label-filter .check", has_text="bus").click()
-    page.locator("#label-filter .check", has_text="dog").click()
-    page.keyboard.press("Escape")
-    page.locator("#source-filter summary").click()
-    page.locator("#source-filter .check", has_text="west").click()
-    page.keyboard.press("Escape")
-    page.locator("#interval").select_option("30")
+    window.choose("labels", "bus", "dog")
+    window.choose("sources", "west")
+    window.choose_more("interval", "30")
     expect(page).to_have_url(re.compile(r"\?label=bus&label=dog&source=west&interval=30$"))
     window.settled()
     expect(page.locator(".key .name")).to_have_text(["dog", "bus"])
@@ -64,7 +59,7 @@ def test_what_is_chosen_stands_in_the_address_and_a_link_shows_the_same(
 
     page.go_back()
     expect(page).to_have_url(re.compile(r"\?label=bus&label=dog&source=west$"))
-    expect(page.locator("#interval")).to_have_value("")
+    expect(page.locator("#interval-chip")).to_be_hidden()
     page.locator("#reset").click()
     expect(page).to_have_url(f"{window.url}/")
     expect(page.locator(".key .name")).to_have_text(["car", "bus", "dog"])
@@ -74,18 +69,23 @@ def test_a_range_is_typed_in_the_viewers_time(place: Place, visit: Callable[...,
     place.film({"car": 6}, interval_s=5)
     window = visit(place)
     page = window.open()
+    page.locator("#range-chip").click()
     expect(page.locator("#from")).to_have_value("2024-05-01T10:00")
-    page.locator("#from").focus()
-    page.locator("#from").blur()  # looked at, and left as it was
+    page.keyboard.press("Escape")  # looked at, and left as it was
     expect(page).to_have_url(f"{window.url}/")
+    page.locator("#range-chip").click()
     page.locator("#from").fill("2024-05-01T10:01:00")
-    page.locator("#from").blur()
+    page.locator("#from").press("Enter")
+    expect(page.locator("#range-panel")).to_be_hidden()
     expect(page).to_have_url(re.compile(r"\?from=2024-05-01T08:01:00Z$"))
     window.settled()
     assert len(window.chart_values()["car"]) == 12
+    page.locator("#range-chip").click()
     page.locator("#to").fill("2024-05-01T10:00:30")
-    page.locator("#to").blur()
-    expect(page.locator("#filter-error")).to_have_text("“To” must be later than “From”.")
+    page.locator("#to").press("Enter")
+    expect(page.locator("#range-error")).to_have_text("“To” must be later than “From”.")
+    page.keyboard.press("Escape")  # what cannot be is dropped
+    expect(page).to_have_url(re.compile(r"\?from=2024-05-01T08:01:00Z$"))
 
 
 def test_a_gap_is_shown_as_no_footage_and_never_as_zero(place: Place, visit: Callable[..., Visit]) -> None:
@@ -157,14 +157,14 @@ def test_the_keyboard_alone_reaches_the_numbers_and_their_frames(
     place.film({"car": 6, "bus": 2}, intervals=4)
     window = visit(place)
     page = window.open()
-    page.locator("#label-filter summary").focus()
+    page.locator("#labels-chip").focus()
     page.keyboard.press("Enter")
-    page.keyboard.press("Tab")  # all labels
-    page.keyboard.press("Tab")  # car
-    page.keyboard.press("Space")
+    expect(page.locator("#labels-panel input")).to_be_focused()
+    page.keyboard.press("ArrowDown")  # from all labels to car
+    page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     expect(page).to_have_url(re.compile(r"\?label=car$"))
-    expect(page.locator("#label-filter summary")).to_be_focused()
+    expect(page.locator("#labels-chip")).to_be_focused()
     window.settled()
     page.locator("#view-table").focus()
     page.keyboard.press("Enter")
@@ -196,9 +196,9 @@ def test_models_stand_side_by_side_and_are_never_summed(place: Place, visit: Cal
     place.film({"car": 2}, model="second-model", seed=2)
     window = visit(place)
     page = window.open()
-    expect(page.locator("#model")).to_have_value("second-model")
+    expect(page.locator("#footer-model")).to_contain_text("second-model")
     before = window.chart_values()
-    page.locator("#model").select_option("first-model")
+    window.choose_more("model", "first-model")
     expect(page).to_have_url(re.compile(r"\?model=first-model$"))
     expect(page.locator("#footer-model")).to_contain_text("first-model")
     assert window.chart_values() != before

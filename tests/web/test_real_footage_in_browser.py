@@ -107,13 +107,9 @@ def test_from_the_page_to_a_number_with_its_proof_and_its_file(
     expect(page.locator("#health-strip")).to_contain_text("Every frame is accounted for")
     picture(page, "whole-page")
 
-    page.locator("#source-filter summary").click()
-    page.locator("#source-filter .check", has_text="Town square").click()
-    page.keyboard.press("Escape")
-    page.locator("#label-filter summary").click()
-    page.locator("#label-filter .check", has_text="person").click()
-    page.keyboard.press("Escape")
-    page.locator("#interval").select_option("5")
+    window.choose("sources", "Town square")
+    window.choose("labels", "person")
+    window.choose_more("interval", "5")
     window.settled()
     bars = window.chart_values()["person"]
     assert len(bars) >= 15
@@ -125,7 +121,7 @@ def test_from_the_page_to_a_number_with_its_proof_and_its_file(
     added = page.locator(".proof-entry .adds").all_text_contents()
     assert sum(int(one) for one in added) == bars[3]
 
-    page.locator("#metric").select_option("objects")
+    window.choose_more("metric", "objects")
     window.settled()
     objects = window.chart_values()["person"]
     assert sum(one or 0 for one in objects) < sum(one or 0 for one in bars) / 5
@@ -156,7 +152,7 @@ def test_zoom_and_comparison_over_real_counts(
     window.settled()
     some = window.chart_values()["person"]
     assert 0 < len(some) < len(every)
-    page.locator("#compare").select_option(label="the period before")
+    window.choose_more("compare", label="the period before")
     window.settled()
     expect(page.locator("#compare-area tbody tr").first.locator("td").nth(2)).to_have_text(
         re.compile(r"[0-9]")

@@ -1,6 +1,7 @@
 // The dashboard: what the viewer chooses goes into the address, the API is asked, the answers are shown.
 
-import { Filters } from "../js/filters/form.js";
+import { ContextBar } from "../js/context/bar.js";
+import { remediesOf } from "../js/context/remedies.js";
 import { ask } from "../js/loading/asking.js";
 import { Loader } from "../js/loading/loader.js";
 import { FramesCard } from "../js/proof/card.js";
@@ -11,8 +12,10 @@ import { byId, control } from "../js/shared/dom.js";
 import { useZone } from "../js/shared/time.js";
 import { METRICS } from "../js/shared/metrics.js";
 import { colorsOf, groupLabels } from "../js/shared/palette.js";
+import { rove } from "../js/shell/roving.js";
 import { rankedLabels } from "../js/shared/series.js";
-import { DEFAULT, formatState, parseState } from "../js/shared/state.js";
+import { carrySelection, leadThere } from "../js/shell/links.js";
+import { DEFAULT, formatState, parseState, withoutStaleBar } from "../js/shared/state.js";
 import { giveUpOwnZone, hasOwnZone, OWN_ZONE, zoneOf } from "../js/shared/zones.js";
 import { Health } from "../js/status/health.js";
 import { listen } from "../js/status/live.js";
@@ -23,7 +26,7 @@ let state = parseState(location.search);
 let shown = null; // the answers on the page, and when they came
 let isAway = false;
 
-const filters = new Filters(change);
+const context = new ContextBar({ change, widen: () => results.zooms.out() });
 const results = new Results({
   bar: (bar) => showBar(bar, true),
   change,
@@ -44,10 +47,8 @@ function change(part) {
   loader.load();
 }
 
-/** @param {string} [fault]  the parameter that could not be: it is not kept */
-function showEverything(fault = "") {
-  const { view, chart, boxes, metric } = state;
-  const timezone = fault === "timezone" ? null : state.timezone;
+function showEverything() {
+  const { view, chart, boxes, metric, timezone } = state;
   remember({ ...DEFAULT, view, chart, boxes, timezone, metric });
   loader.load();
 }
@@ -96,6 +97,7 @@ function show(answers) {
   byId("no-data").hidden = hasData;
   byId("content").hidden = !hasData;
   byId("footer-model").textContent = hasData ? `Counted with the model ${answers.counts.model}.` : "";
+  dropStaleBar(answers.counts);
   if (hasData && !(before && sameAnswers(before, answers))) render();
   else shown.shownFor = before?.shownFor;
 }
@@ -115,7 +117,8 @@ function render() {
   if (!shown) return;
   shown.shownFor = formatState(state);
   const colorOf = colors();
-  filters.show(state, shown, colorOf);
+  context.show(state, shown, colorOf);
+  carrySelection(state);
   results.show(state, shown, colorOf);
   control("boxes", HTMLInputElement).checked = state.boxes;
   for (const id of ["frames", "lightbox"]) byId(id).classList.toggle("without-boxes", !state.boxes);
@@ -140,6 +143,14 @@ function sourceName(source) {
 function noteFrame(frame) {
   state = { ...state, frame };
   if (shown) shown.shownFor = formatState(state);
+  history.replaceState(null, "", `?${formatState(state)}`);
+}
+
+/** @param {Api.Counts} counts */
+function dropStaleBar(counts) {
+  const kept = withoutStaleBar(state, counts);
+  if (kept === state) return;
+  state = kept;
   history.replaceState(null, "", `?${formatState(state)}`);
 }
 
@@ -189,7 +200,8 @@ function fail(error) {
   }
   if (!shown) byId("dashboard").dataset.state = "failed";
   if (!error.passes) {
-    showMistake(error, () => showEverything(error.parameter));
+    showMistake(error, remediesOf(error, state), change);
+    context.showWithoutCounts(state, colors());
     return "never";
   }
   away(error.message);
@@ -230,6 +242,9 @@ function start() {
     render();
     loader.load();
   });
+  for (const id of ["tiles", "legend", "chart-tools"])
+    rove(byId(id), ":scope > button, :scope > * > button, summary");
+  leadThere();
   results.showLoading();
   frames.showLoading();
   loader.load();

@@ -9,13 +9,16 @@ export class ApiError extends Error {
    * @param {number} status  HTTP status; 0 if there was no answer at all
    * @param {string} detail
    * @param {string} remedy
-   * @param {string} [parameter]  the one that cannot be
+   * @param {{parameter?: string, value?: string, instead?: string[]}} [fault]  the parameter that cannot be, which of
+   *   its values, and values that would do, the nearest first
    */
-  constructor(status, detail, remedy, parameter = "") {
+  constructor(status, detail, remedy, { parameter = "", value = "", instead = [] } = {}) {
     super(detail);
     this.status = status;
     this.remedy = remedy;
     this.parameter = parameter;
+    this.value = value;
+    this.instead = instead;
   }
 
   /** Whether the same request may succeed later. */
@@ -109,7 +112,7 @@ async function problemOf(response) {
     response.status,
     problem.detail ?? `The server answered ${response.status}.`,
     problem.remedy ?? "",
-    problem.parameter ?? "",
+    problem,
   );
 }
 

@@ -99,6 +99,17 @@ export function isUnfiltered(state) {
   );
 }
 
+/**
+ * Without a bar that the range does not hold (any more).
+ * @param {Page.State} state
+ * @param {Api.Counts} counts
+ */
+export function withoutStaleBar(state, { from_ms: from, to_ms: to, interval_s: interval }) {
+  if (state.at === null || from === null || to === null) return state;
+  const isIn = state.at < to && state.at + (interval ?? 0) * 1000 > from;
+  return isIn ? state : { ...state, at: null, frame: null };
+}
+
 /** @param {string[]} values */
 function unique(values) {
   return [...new Set(values.filter((value) => value))];

@@ -22,16 +22,20 @@ export function showOutage(reason, shownSince, onRetry) {
 }
 
 /**
- * A request that cannot succeed as it is: says what is wrong and what to do.
+ * A request that cannot succeed as it is: says what is wrong, and offers what would do.
  * @param {import("../shared/api.js").ApiError} error
- * @param {() => void} onReset
+ * @param {import("../context/remedies.js").Remedy[]} remedies
+ * @param {(change: Partial<Page.State>) => void} onChange
  */
-export function showMistake(error, onReset) {
+export function showMistake(error, remedies, onChange) {
+  const buttons = remedies.map(({ text, change }) =>
+    el("button", { type: "button", class: "button", text, onclick: () => onChange(change) }),
+  );
   showNotice(
     "error",
     "This cannot be shown",
     `${error.message} ${error.remedy}`,
-    el("button", { type: "button", class: "button", text: "Show everything", onclick: onReset }),
+    el("div", { class: "notice-buttons" }, ...buttons),
   );
 }
 

@@ -1,0 +1,206 @@
+// The context bar: what the page shows, as chips. Each opens a panel in which it is chosen.
+
+import { get } from "../shared/api.js";
+import { byId, el, iconButton } from "../shared/dom.js";
+import { bigNumber, duration, plural, span } from "../shared/format.js";
+import { METRICS } from "../shared/metrics.js";
+import { rove } from "../shell/roving.js";
+import { DEFAULT, isUnfiltered } from "../shared/state.js";
+import { comparisonsFor } from "../shared/compare.js";
+import { Chip } from "./chip.js";
+import { Chooser } from "./chooser.js";
+import { hoursText } from "./hours.js";
+import { More } from "./more.js";
+import { RangePanel } from "./range.js";
+import { nameOf, overlaps, shifted } from "./ranges.js";
+
+/** @typedef {import("./ranges.js").Range} Range */
+/**
+ * What is known of the data; without counts where they cannot be had.
+ * @typedef {Pick<Page.Answers, "models"|"labels"|"sources"> & {counts: Api.Counts|null}} Known
+ */
+
+export class ContextBar {
+  /**
+   * @param {Object} on
+   * @param {(change: Partial<Page.State>) => void} on.change  gets the parts of the state that change
+   * @param {() => void} on.widen  zoom out by one step
+   */
+  constructor(on) {
+    const onChange = on.change;
+    this.onChange = onChange;
+    /** @type {Page.State} */
+    this.state = DEFAULT;
+    /** All the footage. @type {Range|null} */
+    this.data = null;
+    /** The range shown. @type {Range|null} */
+    this.range = null;
+    this.sources = new Chooser("sources", {
+      change: (sources) => onChange({ sources }),
+      draft: (sources) => this.chips.sources.show(this.sources.summary(sources), sources.length > 0),
+    });
+    this.labels = new Chooser("labels", {
+      change: (labels) => onChange({ labels }),
+      draft: (labels) => this.chips.labels.show(this.labels.summary(labels), labels.length > 0),
+    });
+    this.times = new RangePanel(on);
+    this.more = new More(onChange);
+    const chip = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ cross, /** @type {Partial<Page.State>} */ part) =>
+      new Chip(`${id}-chip`, name, cross, () => onChange(part)); // prettier-ignore
+    this.chips = {
+      sources: chip("sources", "Sources", "All sources", { sources: [] }),
+      labels: chip("labels", "Labels", "All labels", { labels: [] }),
+      range: chip("range", "Time", "All the footage", { from: null, to: null }),
+      hours: chip("hours", "Hours", "All hours and weekdays", { hours: null, weekdays: [] }),
+      metric: chip("metric", "Metric", "The metric that suits", { metric: null }),
+      interval: chip("interval", "Bars of", "The interval that suits", { interval: null }),
+      compare: chip("compare", "Compared with", "Compare with nothing", { compare: null }),
+      model: chip("model", "Model", "The newest model", { model: null }),
+      zone: chip("zone", "Time zone", "Your own time zone", { timezone: null }),
+    };
+    const move = (/** @type {-1|1} */ direction) => () => this.#move(direction);
+    this.before = iconButton("The time before", "‹", move(-1), { class: "chip-side" });
+    this.after = iconButton("The time after", "›", move(1), { class: "chip-side" });
+    this.moreButton = el("button", { type: "button", class: "chip-alone", id: "more-chip", text: "+ more" });
+    this.everything = el("button", {
+      ...{ type: "button", class: "chip-alone", id: "reset", text: "Show everything", hidden: true },
+      onclick: () => {
+        const { labels, sources, from, to, hours, weekdays, interval, compare } = DEFAULT;
+        onChange({ labels, sources, from, to, hours, weekdays, interval, compare });
+      },
+    });
+    this.#build();
+  }
+
+  #build() {
+    const { chips, sources, labels, times, more } = this;
+    chips.range.element.prepend(this.before);
+    chips.range.cross.before(this.after);
+    sources.panel.openedBy(chips.sources.button);
+    labels.panel.openedBy(chips.labels.button);
+    times.panel.openedBy(chips.range.button);
+    times.panel.openedBy(chips.hours.button, () => times.hours.from);
+    times.panel.openedBy(chips.zone.button, () => times.zone.input);
+    more.panel.openedBy(chips.metric.button, () => more.metric);
+    more.panel.openedBy(chips.interval.button, () => more.interval.select);
+    more.panel.openedBy(chips.compare.button, () => more.compare);
+    more.panel.openedBy(chips.model.button, () => more.model);
+    more.panel.openedBy(this.moreButton);
+    const bar = byId("context");
+    bar.replaceChildren(
+      ...Object.values(chips).map(({ element }) => element),
+      this.moreButton,
+      this.everything,
+    );
+    bar.after(...[sources, labels, times, more].map(({ panel }) => panel.element));
+    rove(bar);
+    this.#words();
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Known} known
+   * @param {Page.ColorOf} colorOf
+   */
+  show(state, known, colorOf) {
+    this.state = state;
+    const { labels, sources, counts } = known;
+    this.data = sources.length
+      ? {
+          from: Math.min(...sources.map((one) => one.first_interval_ms)),
+          to: Math.max(...sources.map((one) => one.next_interval_ms)),
+        }
+      : null;
+    const from = state.from ?? counts?.from_ms ?? this.data?.from ?? null;
+    const to = state.to ?? counts?.to_ms ?? this.data?.to ?? null;
+    this.range = from === null || to === null ? null : { from, to };
+    this.labels.show(
+      labels.map(({ label, detections }) => ({
+        ...{ value: label, name: label, detail: bigNumber(detections), color: colorOf(label) },
+      })),
+      state.labels,
+    );
+    this.sources.show(
+      sources.map(({ source, name, frames, timed_by_file: byFile }) => ({
+        ...{ value: source, name, detail: plural(frames, "frame"), remark: byFile ? "file dates" : null },
+      })),
+      state.sources,
+    );
+    this.times.show(state, known, this.data);
+    this.more.show(state, known);
+    this.#words(known);
+  }
+
+  /**
+   * Without counts, where a choice cannot be answered: so that another one can be made.
+   * @param {Page.State} state
+   * @param {Page.ColorOf} colorOf
+   */
+  async showWithoutCounts(state, colorOf) {
+    const model = new URLSearchParams(state.model ? { model: state.model } : {});
+    const [{ models }, { labels }, { sources }] = await Promise.all([
+      get("models").catch(() => ({ models: [] })),
+      get("labels", model).catch(() => ({ labels: [] })),
+      get("sources", model).catch(() => ({ sources: [] })),
+    ]);
+    this.show(state, { models, labels, sources, counts: null }, colorOf);
+  }
+
+  /** @param {Known} [known] */
+  #words(known) {
+    const { chips, state, range } = this;
+    chips.sources.show(this.sources.summary(state.sources), state.sources.length > 0);
+    chips.labels.show(this.labels.summary(state.labels), state.labels.length > 0);
+    const hasRange = state.from !== null || state.to !== null;
+    const dates = range && range.from < range.to ? span(range.from, range.to) : "";
+    const name = hasRange && range ? nameOf(range, Date.now()) : "";
+    chips.range.show(hasRange ? [name, dates].filter(Boolean).join(", ") : "all", hasRange);
+    const hours = hoursText(state);
+    chips.hours.show(hours || "all", hours !== "");
+    this.#showOptional(known);
+    this.everything.hidden = isUnfiltered(state);
+    this.before.disabled = !this.#neighbour(-1);
+    this.after.disabled = !this.#neighbour(1);
+    const metric = known?.counts && METRICS[known.counts.metric].name;
+    const of = state.labels.length ? this.labels.summary(state.labels) : "";
+    const where = state.sources.length ? this.sources.summary(state.sources) : "";
+    const what = metric && of ? `${metric} of ${of}` : metric || of;
+    document.title = [what, where, name || dates, hours, "frametally"].filter(Boolean).join(" · ");
+  }
+
+  /**
+   * Chips that are there only while something is chosen.
+   * @param {Known} [known]
+   */
+  #showOptional(known) {
+    const { chips, state } = this;
+    const comparisons = known?.counts ? comparisonsFor(state, { ...known, counts: known.counts }) : [];
+    const other = comparisons.find(({ id }) => id === state.compare)?.name ?? state.compare;
+    for (const [chip, text] of /** @type {[Chip, string|null][]} */ ([
+      [chips.metric, state.metric && METRICS[state.metric].name],
+      [chips.interval, state.interval && duration(state.interval)],
+      [chips.compare, other],
+      [chips.model, state.model],
+      [chips.zone, state.timezone],
+    ])) {
+      chip.element.hidden = !text;
+      chip.show(text ?? "", Boolean(text));
+    }
+  }
+
+  /** The range before or after, if there is footage. @param {-1|1} direction */
+  #neighbour(direction) {
+    const { range, data, state } = this;
+    if (!range || !data || range.from >= range.to || (state.from === null && state.to === null)) return null;
+    const next = shifted(range, direction);
+    // Beyond a hole there may be more.
+    const reach = direction > 0 ? { from: next.from, to: Infinity } : { from: -Infinity, to: next.to };
+    return overlaps(reach, data) ? next : null;
+  }
+
+  /** @param {-1|1} direction */
+  #move(direction) {
+    const next = this.#neighbour(direction);
+    if (next) this.onChange(next);
+  }
+}

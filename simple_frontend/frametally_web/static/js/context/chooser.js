@@ -1,0 +1,184 @@
+// Choosing several of many, in a list that is searched by typing. Nothing ticked means all. What is ticked is taken when
+// the list closes, so that three ticks are one choice.
+
+import { el, swatch } from "../shared/dom.js";
+import { Panel } from "./popover.js";
+
+/** @typedef {{value: string, name: string, detail: string, color?: string, remark?: string|null}} Option */
+
+export class Chooser {
+  /**
+   * @param {string} noun  plural, such as "labels"
+   * @param {Object} on
+   * @param {(chosen: string[]) => void} on.change  [] for all
+   * @param {(chosen: string[]) => void} on.draft  while the list is open
+   */
+  constructor(noun, on) {
+    this.noun = noun;
+    this.on = on;
+    /** @type {Option[]} */
+    this.options = [];
+    /** @type {string[]} */
+    this.chosen = [];
+    /** What is ticked in the open list. @type {string[]} */
+    this.ticked = [];
+    /** The option that the arrow keys are at. */
+    this.active = "";
+    const id = `${noun}-list`;
+    this.search = el("input", {
+      type: "text",
+      role: "combobox",
+      class: "chooser-search",
+      placeholder: `Find ${noun}`,
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-label": `Find ${noun}`,
+      "aria-controls": id,
+      "aria-expanded": "true",
+      "aria-autocomplete": "list",
+      "aria-describedby": `${id}-keys`,
+      oninput: () => this.#render(),
+    });
+    this.search.addEventListener("keydown", (event) => this.#key(event));
+    this.list = el("ul", {
+      id,
+      class: "chooser-list",
+      role: "listbox",
+      "aria-multiselectable": "true",
+      "aria-label": noun[0].toUpperCase() + noun.slice(1),
+    });
+    this.none = el("p", { class: "muted small", hidden: true, text: `No ${noun} of that name.` });
+    this.keys = el("p", {
+      id: `${id}-keys`,
+      class: "panel-keys muted small",
+      text: "Arrow keys and Enter tick; Shift+Enter takes that one alone.",
+    });
+    this.panel = new Panel(`${noun}-panel`, noun[0].toUpperCase() + noun.slice(1), {
+      open: () => this.#open(),
+      focus: () => this.search,
+      close: () => this.#take(),
+    });
+    this.panel.body.append(this.search, this.list, this.none, this.keys);
+  }
+
+  /**
+   * @param {Option[]} options
+   * @param {string[]} chosen
+   */
+  show(options, chosen) {
+    // A name from a link that the data does not have (any more) can still be unticked.
+    const strangers = chosen.filter((value) => !options.some((option) => option.value === value));
+    this.options = [...options, ...strangers.map((value) => ({ value, name: value, detail: "none" }))];
+    this.chosen = chosen;
+    if (this.panel.isOpen) this.#render();
+    else this.ticked = chosen;
+  }
+
+  /** What is chosen, in few words. @param {string[]} chosen */
+  summary(chosen) {
+    if (!chosen.length) return "all";
+    if (chosen.length > 2) return `${chosen.length} of ${this.options.length}`;
+    const nameOf = (/** @type {string} */ value) =>
+      this.options.find((option) => option.value === value)?.name ?? value;
+    return chosen.map(nameOf).join(", ");
+  }
+
+  #open() {
+    this.ticked = this.chosen;
+    this.search.value = "";
+    this.active = this.chosen[0] ?? "";
+    this.#render();
+  }
+
+  #take() {
+    const { ticked, chosen } = this;
+    if (ticked.length !== chosen.length || ticked.some((value) => !chosen.includes(value)))
+      this.on.change(ticked);
+  }
+
+  /** The options that fit what is typed, by name or by slug; first of them, where nothing is typed, all together. */
+  #found() {
+    const wanted = this.search.value.trim().toLowerCase();
+    const fits = (/** @type {Option} */ { name, value }) =>
+      [name, value].some((text) => text.toLowerCase().includes(wanted));
+    const all = { value: "", name: `All ${this.noun}`, detail: "" };
+    return wanted ? this.options.filter(fits) : [all, ...this.options];
+  }
+
+  #render() {
+    const found = this.#found();
+    if (!found.some(({ value }) => value === this.active)) this.active = found[0]?.value ?? "";
+    this.list.replaceChildren(...found.map((option, position) => this.#item(option, position)));
+    this.list.hidden = !found.length;
+    this.none.hidden = found.length > 0;
+    const at = this.list.querySelector(".active");
+    if (at) this.search.setAttribute("aria-activedescendant", at.id);
+    else this.search.removeAttribute("aria-activedescendant");
+    at?.scrollIntoView({ block: "nearest" });
+  }
+
+  /**
+   * @param {Option} option
+   * @param {number} position
+   */
+  #item({ value, name, detail, color, remark }, position) {
+    const isTicked = value ? this.ticked.includes(value) : !this.ticked.length;
+    const only = el("span", { class: "only small", "aria-hidden": "true", text: "only" });
+    const item = el(
+      "li",
+      {
+        id: `${this.noun}-option-${position}`,
+        class: value === this.active ? "option active" : "option",
+        role: "option",
+        "aria-selected": String(isTicked),
+      },
+      el("span", { class: "tick", "aria-hidden": "true" }),
+      color ? swatch(color) : null,
+      el("span", { class: "name", text: name, title: name }),
+      value && value !== name ? el("span", { class: "slug muted small", text: value }) : null,
+      remark ? el("span", { class: "remark", text: remark }) : null,
+      el("span", { class: "detail muted small", text: detail }),
+      value ? only : null,
+    );
+    // The field keeps the focus, so that the keys go on from here.
+    item.addEventListener("mousedown", (event) => event.preventDefault());
+    item.addEventListener("click", (event) => this.#pick(value, event.target === only));
+    return item;
+  }
+
+  /**
+   * @param {string} value  "": all
+   * @param {boolean} alone
+   */
+  #pick(value, alone) {
+    this.active = value;
+    const { ticked } = this;
+    const next = !value
+      ? []
+      : alone
+        ? [value]
+        : ticked.includes(value)
+          ? ticked.filter((one) => one !== value)
+          : [...ticked, value];
+    // In the order of the list, so that one choice has one link.
+    const ordered = this.options.map((option) => option.value).filter((one) => next.includes(one));
+    this.ticked = ordered.length === this.options.length && ordered.length > 1 ? [] : ordered;
+    this.on.draft(this.ticked);
+    this.#render();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const found = this.#found();
+    const at = found.findIndex(({ value }) => value === this.active);
+    /** @type {Record<string, number>} */
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + 8, PageUp: at - 8 };
+    if (event.key in to) {
+      this.active = found[Math.min(Math.max(to[event.key], 0), found.length - 1)]?.value ?? "";
+      this.#render();
+    } else if (event.key === "Enter") {
+      if (found.length) this.#pick(this.active, event.shiftKey);
+    } else return;
+    event.preventDefault();
+  }
+}

@@ -1,0 +1,112 @@
+// Ranges of time: those that have a name, the one before and after. By the calendar of the zone.
+
+import { partsOf, plus, startOf } from "../shared/time.js";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** @typedef {{from: number, to: number}} Range  ms; `to` is exclusive */
+
+/**
+ * @typedef {Object} NamedRange
+ * @property {string} name
+ * @property {(now: number, last: number) => Range} of  last: where the footage ends, ms
+ */
+
+/**
+ * The calendar's unit that holds a moment, or one before it.
+ * @param {"day"|"week"|"month"} unit
+ * @param {number} [before]
+ * @returns {NamedRange["of"]}
+ */
+const calendar =
+  (unit, before = 0) =>
+  (now) => {
+    const by = (/** @type {number} */ count) => plus(startOf(now, unit), { [`${unit}s`]: count });
+    return { from: by(-before), to: by(1 - before) };
+  };
+
+/**
+ * Whole days up to the one in which the footage ends.
+ * @param {number} count
+ * @returns {NamedRange["of"]}
+ */
+const lastDays = (count) => (_now, last) => {
+  const to = plus(startOf(last - 1, "day"), { days: 1 });
+  return { from: plus(to, { days: -count }), to };
+};
+
+/** @type {NamedRange[]} */
+const OF_THE_CALENDAR = [
+  { name: "Today", of: calendar("day") },
+  { name: "Yesterday", of: calendar("day", 1) },
+  { name: "This week", of: calendar("week") },
+  { name: "Last week", of: calendar("week", 1) },
+  { name: "This month", of: calendar("month") },
+  { name: "Last month", of: calendar("month", 1) },
+];
+/** @type {NamedRange[]} */
+const OF_THE_FOOTAGE = [
+  { name: "Last hour of footage", of: (_, last) => ({ from: last - HOUR_MS, to: last }) },
+  { name: "Last day of footage", of: lastDays(1) },
+  { name: "Last 7 days of footage", of: lastDays(7) },
+  { name: "Last 30 days of footage", of: lastDays(30) },
+];
+
+/**
+ * The named ranges that hold some of the footage, and not all of it.
+ * @param {Range} data  all the footage
+ * @param {number} now  ms
+ */
+export function offered(data, now) {
+  return [...OF_THE_CALENDAR, ...OF_THE_FOOTAGE]
+    .map(({ name, of }) => ({ name, range: of(now, data.to) }))
+    .filter(
+      ({ range }) =>
+      overlaps(range, data) && (range.from > data.from || range.to < data.to), // prettier-ignore
+    );
+}
+
+/**
+ * What a range is called by the calendar, such as "Last week"; "" if it has no name.
+ * @param {Range} range
+ * @param {number} now  ms
+ */
+export function nameOf({ from, to }, now) {
+  const found = OF_THE_CALENDAR.find(({ of }) => of(now, now).from === from && of(now, now).to === to);
+  return found?.name ?? "";
+}
+
+/**
+ * @param {Range} one
+ * @param {Range} other
+ */
+export const overlaps = (one, other) => one.from < other.to && one.to > other.from;
+
+/**
+ * The range before or after, as long by the calendar: a month by a month, days by days, though the clocks change.
+ * @param {Range} range
+ * @param {-1|1} direction
+ * @returns {Range}
+ */
+export function shifted({ from, to }, direction) {
+  const by = stepOf(from, to);
+  if (direction > 0) return { from: to, to: plus(to, by) };
+  const back = Object.fromEntries(Object.entries(by).map(([unit, count]) => [unit, -count]));
+  return { from: plus(from, back), to: from };
+}
+
+/**
+ * How long a range is: in months if it is whole ones, in days if it begins and ends at one time of the clock.
+ * @param {number} from
+ * @param {number} to
+ * @returns {{months: number}|{days: number}|{seconds: number}}
+ */
+function stepOf(from, to) {
+  const [first, end] = [partsOf(from), partsOf(to)];
+  const months = 12 * (end.year - first.year) + end.month - first.month;
+  if (months > 0 && startOf(from, "month") === from && startOf(to, "month") === to) return { months };
+  const days = Math.round((to - from) / DAY_MS);
+  if (days > 0 && plus(from, { days }) === to) return { days };
+  return { seconds: (to - from) / 1000 };
+}

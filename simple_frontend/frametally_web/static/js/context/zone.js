@@ -1,0 +1,37 @@
+// The time zone of bars and times: the viewer's own, or any that this browser knows.
+
+import { el } from "../shared/dom.js";
+import { isZone, OWN_ZONE } from "../shared/zones.js";
+import { field } from "./field.js";
+
+export class ZoneField {
+  /** @param {(timezone: string|null) => void} onChange */
+  constructor(onChange) {
+    this.onChange = onChange;
+    const names = Intl.supportedValuesOf?.("timeZone") ?? [];
+    const list = el(
+      "datalist",
+      { id: "timezones" },
+      ...["UTC", ...names.filter((name) => name !== "UTC")].map((value) => el("option", { value })),
+    );
+    this.input = el("input", { type: "text", id: "timezone", list: list.id, spellcheck: "false" });
+    this.element = field("Time zone", this.input, list);
+    this.input.addEventListener("change", () => this.#take());
+    // The list shows only what fits the text: begin with none.
+    this.input.addEventListener("focus", () => this.input.select());
+  }
+
+  #take() {
+    const name = this.input.value.trim();
+    const isKnown = !name || isZone(name);
+    this.input.setCustomValidity(isKnown ? "" : "Choose a zone of the list, such as Europe/Berlin.");
+    if (isKnown) this.onChange(!name || name === OWN_ZONE ? null : name);
+    else this.input.reportValidity();
+  }
+
+  /** @param {string} zone */
+  show(zone) {
+    if (document.activeElement !== this.input) this.input.value = zone;
+    this.input.setCustomValidity("");
+  }
+}

@@ -1,0 +1,286 @@
+"""The context bar: what the page shows, chosen in lists, a calendar and a few fields; by keyboard, too."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+HOUR_S = 3600
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def two_weeks(place: Place) -> Place:
+    """From Wednesday, 1 May 2024, 10:00 in Berlin, two sources; nothing on 4 May."""
+    rates = {"car": 6.0, "person": 4.0, "traffic light": 2.0}
+    east = place.film(
+        rates,
+        source="east",
+        name="Plaza",
+        intervals=24 * 14,
+        interval_s=HOUR_S,
+        filmed=lambda n: (n + 10) // 24 != 3,
+    )
+    place.film({"bus": 3, "car": 1}, source="west", name="West Road", interval_s=HOUR_S, seed=2, also=east)
+    return place
+
+
+def entries(page: Page) -> int:
+    return page.evaluate("history.length")
+
+
+def asked_for(window: Visit, route: str) -> list[str]:
+    """The requests of a route from now on."""
+    found: list[str] = []
+    window.page.on("request", lambda one: found.append(one.url) if f"/{route}?" in one.url else None)
+    return found
+
+
+def test_three_ticks_are_one_choice(two_weeks: Place, visit: Callable[..., Visit]) -> None:
+    window = visit(two_weeks)
+    page = window.open()
+    before, asked = entries(page), asked_for(window, "counts")
+    page.locator("#labels-chip").click()
+    options = page.locator("#labels-list [role=option]")
+    for name in ("bus", "car", "traffic light"):
+        options.filter(has_text=name).click()
+    expect(page.locator("#labels-chip")).to_contain_text("3 of 4")
+    assert not asked
+    page.mouse.click(900, 500)  # beside the list: on the chart, which does not take it
+    expect(page).to_have_url(re.compile(r"\?label=car&label=traffic\+light&label=bus$"))
+    window.settled()
+    assert entries(page) == before + 1
+    assert len([one for one in asked if "by=source" not in one]) == 1
+    # Looked at and left as it was, it is no choice.
+    page.locator("#labels-chip").click()
+    options.filter(has_text="bus").click()
+    options.filter(has_text="bus").click()
+    page.keyboard.press("Escape")
+    assert entries(page) == before + 1
+
+
+def test_a_list_is_searched_by_typing_and_ticked_by_keys(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks)
+    page = window.open()
+    page.locator("#sources-chip").focus()
+    page.keyboard.press("Enter")
+    field, options = page.locator("#sources-panel input"), page.locator("#sources-list [role=option]")
+    expect(field).to_be_focused()
+    expect(options).to_have_text(
+        [re.compile("^All sources"), re.compile("Plaza.*east"), re.compile("West Road.*west")]
+    )
+    page.keyboard.type("eas")  # the slug of Plaza
+    expect(options).to_have_count(1)
+    active = page.locator(f"#{field.get_attribute('aria-activedescendant')}")
+    expect(active).to_contain_text("Plaza")
+    page.keyboard.press("Enter")
+    expect(options).to_have_attribute("aria-selected", "true")
+    field.fill("")
+    page.keyboard.press("End")
+    page.keyboard.press("PageDown")
+    page.keyboard.press("Shift+Enter")  # that one alone
+    expect(options.nth(1)).to_have_attribute("aria-selected", "false")
+    expect(options.nth(2)).to_have_attribute("aria-selected", "true")
+    field.fill("zebra")
+    expect(page.locator("#sources-panel")).to_contain_text("No sources of that name.")
+    page.keyboard.press("Escape")
+    expect(page.locator("#sources-chip")).to_be_focused()
+    expect(page).to_have_url(re.compile(r"\?source=west$"))
+    page.locator("#sources-chip").click()
+    options.nth(1).hover()
+    options.nth(1).get_by_text("only").click()
+    page.get_by_role("button", name="Done").click()
+    expect(page).to_have_url(re.compile(r"\?source=east$"))
+
+
+def test_what_is_ticked_and_the_focus_stay_while_the_counts_grow(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks)
+    window.page.clock.install()
+    page = window.open()
+    page.locator("#labels-chip").click()
+    page.locator("#labels-list [role=option]", has_text="person").click()
+    two_weeks.film({"zebra": 90}, source="north", start_ms=1_700_000_000_000, interval_s=HOUR_S)
+    page.clock.fast_forward(61_000)
+    expect(page.locator("#labels-list [role=option]", has_text="zebra")).to_have_count(1)
+    expect(page.locator("#labels-panel input")).to_be_focused()
+    expect(page.locator("#labels-list [aria-selected=true]")).to_contain_text("person")
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile(r"\?label=person$"))
+
+
+def test_a_cross_takes_one_choice_back(two_weeks: Place, visit: Callable[..., Visit]) -> None:
+    window = visit(two_weeks)
+    page = window.open("?label=car&metric=peak&source=east")
+    page.get_by_role("button", name="All labels").click()
+    expect(page).to_have_url(re.compile(r"\?source=east&metric=peak$"))
+    expect(page.locator("#labels-chip")).to_be_focused()
+    page.get_by_role("button", name="The metric that suits").click()
+    expect(page).to_have_url(re.compile(r"\?source=east$"))
+    expect(page.locator("#metric-chip")).to_be_hidden()
+
+
+def test_the_calendar_marks_the_days_with_footage_and_two_days_make_a_range(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks)
+    page = window.open("?source=east")
+    before = entries(page)
+    page.locator("#range-chip").click()
+    expect(page.locator("#calendar-month")).to_have_text("May 2024")
+    filmed = page.locator(".day.filmed")
+    expect(filmed).to_have_text([str(day) for day in range(1, 16) if day != 4])
+    page.get_by_role("button", name="Mon 6 May 2024, footage").click()
+    page.get_by_role("button", name="Wed 8 May 2024, footage").click()
+    expect(page.locator("#to")).to_have_value("2024-05-09T00:00")
+    assert entries(page) == before
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page).to_have_url(re.compile(r"from=2024-05-05T22:00:00Z&to=2024-05-08T22:00:00Z$"))
+    assert entries(page) == before + 1
+    # By keyboard: a week down, into the month after, and back.
+    page.locator("#range-chip").click()
+    page.locator(".day[tabindex='0']").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("PageDown")
+    expect(page.locator("#calendar-month")).to_have_text("Jun 2024")
+    expect(page.locator(".day:focus")).to_have_text("15")
+
+
+def test_ranges_of_the_calendar_are_named_and_stepped_by_their_own_length(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks)
+    now = datetime.datetime(2024, 5, 15, 12, tzinfo=datetime.UTC)
+    window.page.clock.set_fixed_time(now)
+    page = window.open()
+    window.choose_range("Last week")
+    expect(page).to_have_url(re.compile(r"from=2024-05-05T22:00:00Z&to=2024-05-12T22:00:00Z$"))
+    expect(page.locator("#range-chip")).to_have_text(re.compile("Last week, 6.*12 May 2024"))
+    page.get_by_role("button", name="The time before").click()
+    expect(page).to_have_url(re.compile(r"from=2024-04-28T22:00:00Z&to=2024-05-05T22:00:00Z$"))
+    expect(page.get_by_role("button", name="The time before")).to_be_disabled()  # nothing was filmed
+    page.get_by_role("button", name="The time after").click()
+    expect(page.locator("#range-chip")).to_contain_text("Last week")
+    page.locator("#range-chip").click()
+    expect(page.locator(".named button")).to_contain_text(["All the footage", "Today", "Yesterday"])
+
+
+def test_the_panel_zooms_out_by_one_step(two_weeks: Place, visit: Callable[..., Visit]) -> None:
+    window = visit(two_weeks)
+    page = window.open("?from=2024-05-06T00:00:00Z&to=2024-05-10T00:00:00Z")
+    window.drag(0.3, 0.8)
+    expect(page).not_to_have_url(re.compile("from=2024-05-06T00:00:00Z"))
+    window.settled()
+    page.locator("#range-chip").click()
+    page.locator("#range-panel").get_by_role("button", name="Zoom out").click()
+    expect(page).to_have_url(re.compile(r"from=2024-05-06T00:00:00Z&to=2024-05-10T00:00:00Z$"))
+
+
+def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: Callable[..., Visit]) -> None:
+    window = visit(two_weeks)
+    page = window.open()
+    before = entries(page)
+    page.locator("#hours-chip").click()
+    expect(page.locator("#hours-from")).to_be_focused()
+    page.locator("#hours-from").fill("08:00")
+    page.locator("#hours-to").fill("09:30")
+    for day in ("Mon", "Tue", "Wed"):
+        page.locator(".weekday", has_text=day).click()
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile(r"\?hours=08:00-09:30&weekdays=1,2,3$"))
+    assert entries(page) == before + 1
+    expect(page.locator("#hours-chip")).to_have_text(re.compile("08:00.09:30, Mon.Wed"))
+    page.get_by_role("button", name="All hours and weekdays").click()
+    expect(page).to_have_url(f"{window.url}/")
+
+
+def test_the_title_and_the_links_to_other_pages_carry_what_is_shown(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks)
+    page = window.open("?label=car&source=east&from=2024-05-05T22:00:00Z&to=2024-05-07T22:00:00Z&chart=lines")
+    expect(page).to_have_title(re.compile("of car · Plaza · 6 . 7 May 2024 · frametally$"))
+    here, other = page.locator("#pages a").first, page.locator("#pages a").nth(1)
+    expect(here).to_have_attribute("aria-current", "page")
+    expect(other).not_to_have_attribute("aria-current", "page")
+    selected = r"\?label=car&source=east&from=2024-05-05T22:00:00Z&to=2024-05-07T22:00:00Z$"
+    expect(other).to_have_attribute("href", re.compile(selected))
+
+
+def test_a_mistake_keeps_what_was_chosen_and_offers_what_would_do(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6, "bus": 2, "dog": 1}, interval_s=60)
+    window = visit(place)
+    page = window.open("?label=bus&interval=90", wait_for="#dashboard[data-state=failed]")
+    expect(page.locator("#notice")).to_contain_text("interval=90 is not a multiple")
+    expect(page.locator("#labels-chip")).to_contain_text("bus")
+    expect(page.locator("#interval-chip")).to_contain_text("90")
+    page.get_by_role("button", name="Use bars that suit the range").click()
+    window.settled()
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"\?label=bus$"))
+    # Without the notice's help, too: another choice by hand.
+    page = window.open("?label=bus&interval=90", wait_for="#dashboard[data-state=failed]")
+    window.choose("labels", "car")
+    expect(page).to_have_url(re.compile(r"\?label=car&label=bus&interval=90$"))
+    window.choose_more("interval", label="Auto")
+    window.settled()
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_a_zone_that_cannot_be_shown_is_left_by_the_way_out(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, intervals=4, interval_s=HOUR_S)
+    window = visit(place)
+    query = "?metric=peak&timezone=Asia/Kolkata"
+    page = window.open(query, wait_for="#dashboard[data-state=failed]")
+    expect(page.locator("#notice")).to_contain_text("The clocks of Asia/Kolkata")
+    page.get_by_role("button", name="Use your own time zone").click()
+    window.settled()
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"\?metric=peak$"))
+
+
+def test_a_bar_outside_of_the_range_is_dropped(two_weeks: Place, visit: Callable[..., Visit]) -> None:
+    window = visit(two_weeks)
+    page = window.open("?from=2024-05-06T00:00:00Z&to=2024-05-07T00:00:00Z&at=2020-01-01T00:00:00Z")
+    expect(page).to_have_url(re.compile(r"to=2024-05-07T00:00:00Z$"))
+    expect(page.locator("#frames-title")).to_have_text("Busiest frame per label")
+    expect(page.locator("#frames")).not_to_contain_text("cannot")
+
+
+@pytest.mark.parametrize("size", [PHONE, {"width": 844, "height": 390}], ids=["upright", "across"])
+def test_on_a_phone_the_filters_are_one_line_and_open_from_below(
+    two_weeks: Place, visit: Callable[..., Visit], size: dict[str, int], picture: Callable[..., None]
+) -> None:
+    window = visit(two_weeks, viewport=size, has_touch=True, is_mobile=True)
+    page = window.open("?source=east&label=car&label=person&metric=peak&interval=7200")
+    chips: Any = page.locator("#context").bounding_box()
+    assert chips["height"] < 60
+    assert chips["y"] + chips["height"] < 120
+    page.locator("#labels-chip").tap()
+    sheet: Any = page.locator("#labels-panel").bounding_box()
+    assert (sheet["x"], sheet["width"]) == (0, size["width"])
+    assert sheet["y"] + sheet["height"] == size["height"]
+    assert page.evaluate("document.activeElement.tagName") != "INPUT"  # its keyboard would cover the list
+    page.locator("#labels-list [role=option]", has_text="traffic light").tap()
+    page.get_by_role("button", name="Done").tap()
+    expect(page).to_have_url(re.compile(r"label=traffic\+light"))
+    window.settled()
+    picture(page, f"phone-{size['width']}")
