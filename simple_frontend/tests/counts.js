@@ -42,6 +42,19 @@ export const filmed = (start, length = HOUR) => ({
 });
 
 /**
+ * @param {Api.OtherPeriod["compare"]} compare
+ * @param {number} earlier  milliseconds
+ * @returns {Api.OtherPeriod}
+ */
+const earlierBy = (compare, earlier) => ({
+  compare,
+  name: compare,
+  from_ms: MAY_1 - earlier,
+  to_ms: MAY_1 + DAY - earlier,
+  shifts: [{ from_ms: MAY_1, earlier_ms: earlier }],
+});
+
+/**
  * @param {Partial<Api.Counts>} values
  * @returns {Api.Counts}
  */
@@ -67,6 +80,7 @@ export function countsWith(values) {
     overlaps_left_out: 0,
     objects_note: null,
     counted_with: [],
+    comparisons: [earlierBy("previous", DAY), earlierBy("day", DAY), earlierBy("week", 7 * DAY)],
     ...values,
   };
 }

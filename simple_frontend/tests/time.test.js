@@ -119,16 +119,18 @@ const answers = (/** @type {Partial<Api.Counts>} */ values) => ({
   counts: countsWith(values),
 });
 
-test("a day is compared with the same hours of the clock, though summer time lies between", () => {
-  useZone("Europe/Berlin");
-  const from = Date.UTC(2024, 2, 31, 10);
-  const found = comparisonOf({ ...DEFAULT, compare: "day" }, answers({ from_ms: from, to_ms: from + HOUR }));
-  assert.equal(found?.shift(from), from - 23 * HOUR);
-});
-
-test("the period before is in whole bars, so that bars lie beside bars", () => {
-  const [previous] = comparisonsFor(DEFAULT, answers({ to_ms: MAY_1 + 2.5 * HOUR }));
-  assert.equal(previous.state.from, MAY_1 - 3 * HOUR);
+test("a moment lies where the server says, and nowhere where clocks never showed it", () => {
+  const [day] = countsWith({}).comparisons.slice(1);
+  const shifts = [
+    { from_ms: MAY_1, earlier_ms: DAY },
+    { from_ms: MAY_1 + 2 * HOUR, earlier_ms: null },
+    { from_ms: MAY_1 + 3 * HOUR, earlier_ms: 23 * HOUR },
+  ];
+  const found = comparisonOf({ ...DEFAULT, compare: "day" }, answers({ comparisons: [{ ...day, shifts }] }));
+  assert.deepEqual(
+    [-1, 0, 2, 3].map((hours) => found?.shift(MAY_1 + hours * HOUR)),
+    [MAY_1 - HOUR - DAY, MAY_1 - DAY, NaN, MAY_1 - 20 * HOUR],
+  );
 });
 
 test("one is offered only what differs from the view", () => {
@@ -136,7 +138,7 @@ test("one is offered only what differs from the view", () => {
     comparisonsFor({ ...DEFAULT, sources }, answers({})).map(({ id }) => id);
   assert.deepEqual(offered("gate"), ["previous", "day", "week", "source:road"]);
   assert.deepEqual(offered("gate", "road").slice(3), ["source:gate", "source:road"]);
-  assert.deepEqual(comparisonsFor(DEFAULT, answers({ interval_s: null })), []);
+  assert.deepEqual(comparisonsFor(DEFAULT, answers({ interval_s: null, comparisons: [] })), []);
 });
 
 test("beside a bar stands the other side's, and nothing where it was not filmed", () => {

@@ -27,6 +27,7 @@ _FORMATS = ("csv", "xlsx", "json", "parquet")
 @option("--model", "Model id; default: the one published last.")
 @option("--timezone", "IANA time zone of days and weeks, and of times without an offset.")
 @option("--metric", "By what labels are ordered: detections, mean_per_frame, peak or objects.")
+@option("--compare", "Also the other side, and differences: previous, day, week, source:SLUG or model:ID.")
 @click.option("--by-source", is_flag=True, help="Rows of each source for itself.")
 @click.option("--format", "file_format", type=click.Choice(_FORMATS), help="Default: by --output, else csv.")
 @click.option(
@@ -48,9 +49,9 @@ def export(
     from frametally_web.exports.table_file import chunks_of
     from frametally_web.exports.table_file import export as make_export
     from frametally_web.requests.problems import Problem
-    from frametally_web.requests.query import read_chart
+    from frametally_web.requests.query import read_chart, read_compare
 
-    names = ("from", "to", "interval", "model", "timezone", "metric")
+    names = ("from", "to", "interval", "model", "timezone", "metric", "compare")
     asked = {name: value for name in names if (value := options.pop(name)) is not None}
     args = MultiDict(
         [*asked.items(), *(("source", one) for one in sources), *(("label", one) for one in labels)]
@@ -67,7 +68,9 @@ def export(
                 store=ports.store, ledger=ledger, index=ports.index, settings=settings
             )
             media = MediaTimes(ledger.manifests(), unanalysed)
-            file = make_export(ports.index, settings, media, read_chart(args, settings), chosen)
+            file = make_export(
+                ports.index, settings, media, read_chart(args, settings), chosen, read_compare(args)
+            )
         except Problem as problem:
             raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
     with file:

@@ -10,6 +10,7 @@ from frametally_web.exports.table_file import FORMATS
 from frametally_web.proof import answers as proof_answers
 from frametally_web.requests import answers
 from frametally_web.requests.query import (
+    COMPARE_PATTERN,
     MAX_CURSOR_CHARS,
     MAX_INTERVAL_S,
     MAX_NAME_CHARS,
@@ -159,6 +160,13 @@ ENDPOINTS = (
         "A chart's numbers as a file.",
         (
             *_CHART,
+            Parameter(
+                "compare",
+                "`previous`, `day`, `week`, `source:<slug>` or `model:<id>`: the other side beside each row, "
+                "and the differences.",
+                {"type": "string", "maxLength": MAX_NAME_CHARS, "pattern": COMPARE_PATTERN},
+                "week",
+            ),
             Parameter(
                 "format",
                 "`csv` (default), `xlsx`, `json` or `parquet`.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from frametally.rules.objects import ObjectsMissing
 from frametally_web.requests.answers import Answer, TimeRange
@@ -126,6 +126,31 @@ class RecordedSettings(Answer, frozen=True, kw_only=True):
     words: str
 
 
+class Shift(Answer, frozen=True, kw_only=True):
+    """From `from_ms` on a moment lies `earlier_ms` after the one beside it; null: clocks never showed it."""
+
+    from_ms: int
+    earlier_ms: int | None
+
+
+class OtherPeriod(Answer, frozen=True, kw_only=True):
+    """A period that the answer can be compared with.
+
+    Attributes:
+        compare: How `compare` names it: `previous`, `day` or `week`.
+        name: It in words.
+        from_ms: Its start.
+        to_ms: Its end, exclusive.
+        shifts: Which of its moments lies beside which of the answer, in order of time.
+    """
+
+    compare: Literal["previous", "day", "week"]
+    name: str
+    from_ms: int
+    to_ms: int
+    shifts: list[Shift]
+
+
 class Counts(Answer, frozen=True, kw_only=True):
     """`/api/counts`.
 
@@ -155,6 +180,7 @@ class Counts(Answer, frozen=True, kw_only=True):
         objects_note: A sentence on where unique objects are not known; null if they are everywhere.
         objects_measured_in: Where not all footage was measured, of how many sources it was; else null.
         counted_with: The settings of the days in the range, each once.
+        comparisons: The periods that the range can be compared with.
     """
 
     model: str | None
@@ -182,6 +208,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     objects_note: str | None
     objects_measured_in: MeasuredIn | None
     counted_with: list[RecordedSettings]
+    comparisons: list[OtherPeriod]
 
 
 class WeekCell(Answer, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,6 +9,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers, intervals
 from frametally_web.charts.bars import touches
+from frametally_web.charts.beside import other_periods
 from frametally_web.charts.measured import add_measured, objects_note
 from frametally_web.charts.measures import Reader, by_metric, known_metric, sum_up
 from frametally_web.charts.media_times import MediaTimes
@@ -106,6 +107,7 @@ def count(
                 asked.from_ms, asked.to_ms
             )
         ],
+        comparisons=other_periods(asked.from_ms, asked.to_ms, interval_s, selection.zone.tzinfo),
     )
 
 
@@ -204,4 +206,5 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Counts:
         objects_note=None,
         objects_measured_in=None,
         counted_with=[],
+        comparisons=[],
     )

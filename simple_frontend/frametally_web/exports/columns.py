@@ -16,6 +16,8 @@ class Column(NamedTuple):
     meaning: str
 
 
+DIFFERENCES = ("detections", "mean_per_frame", "peak", "objects")
+
 _MEASURED = (
     Column("coverage", "text", "footage; no footage; or filmed, not analysed (not yet, or never readable)"),
     Column("frames_analysed", "whole", "frames that were analysed in the interval"),
@@ -41,6 +43,20 @@ COLUMNS = (
     Column("utc_offset", "text", "by which these clocks are ahead of UTC at the start"),
     Column("source_name", "text", "the source as its owner wrote it"),
 )
+
+OTHER_COLUMNS = (
+    Column("compared_with", "text", "what the row is compared with"),
+    Column("other_start", "instant", "start of the interval there that lies beside it"),
+    Column("other_start_local", "local", "the same as clocks of the time zone show it"),
+    *(Column(f"other_{name}", kind, f"the same there: {meaning}") for name, kind, meaning in _MEASURED),
+    Column("other_covered_s", "real", f"the same there: {_FILMED_S.meaning}"),
+    *(
+        Column(f"difference_{name}", kind, f"{name} here minus {name} there; null where one of them is")
+        for name, kind, _ in _MEASURED
+        if name in DIFFERENCES
+    ),
+)
+"""What a comparison adds."""
 
 MOST_NAMED = 20
 """So many sources that are added up are named in each row; of more, how many more there are."""

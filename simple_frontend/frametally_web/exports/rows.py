@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from frametally.rules.times import local_time
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, touches
+from frametally_web.charts.beside import OtherSide
 from frametally_web.charts.media_times import MediaTimes
-from frametally_web.exports.columns import MOST_NAMED
+from frametally_web.exports.columns import COLUMNS, DIFFERENCES, MOST_NAMED
 from frametally_web.requests.query import ChartQuery
 
 Row = tuple[Any, ...]
@@ -18,6 +22,13 @@ Row = tuple[Any, ...]
 
 Measured = tuple[Any, ...]
 """The values from `coverage` to `objects_missing`."""
+
+
+NO_FOOTAGE: Measured = ("no footage", 0, None, None, None, None, None)
+
+_NAMES = [column.name for column in COLUMNS]
+_MEASURED_AT = slice(_NAMES.index("coverage"), _NAMES.index("objects_missing") + 1)
+_DIFFERENCES_AT = [_NAMES[_MEASURED_AT].index(name) for name in DIFFERENCES]
 
 
 class Measures:
@@ -41,7 +52,7 @@ class Measures:
             missing = here.objects_missing
             return "footage", here.frames, 0, 0.0, 0, None if missing else 0, missing
         is_waiting = (start_ms, source) in self._without
-        return "filmed, not analysed" if is_waiting else "no footage", 0, None, None, None, None, None
+        return ("filmed, not analysed", *NO_FOOTAGE[1:]) if is_waiting else NO_FOOTAGE
 
     def tracked_detections(self, start_ms: int, source: str | None, label: str | None) -> int | None:
         """Return the boxes that lie in tracks."""
@@ -59,6 +70,13 @@ class Measures:
 
 def make_rows(found: answers.Counts, query: ChartQuery, media: MediaTimes) -> Iterator[Row]:
     """Yield the rows, by interval, then source, then label as the answer has them."""
+    return (row for row, _ in make_places(found, query, media))
+
+
+def make_places(
+    found: answers.Counts, query: ChartQuery, media: MediaTimes
+) -> Iterator[tuple[Row, tuple[int, str | None, str | None]]]:
+    """Yield each row, and of which start, source and label it is."""
     zone = query.selection.zone.tzinfo
     measures = Measures(found)
     sources: list[str | None] = [*found.sources] if query.by_source else [None]
@@ -75,7 +93,7 @@ def make_rows(found: answers.Counts, query: ChartQuery, media: MediaTimes) -> It
             filmed_s = measures.covered_s(start_ms, source)
             # Where nothing was found: what was filmed is to be told all the same.
             for label in labels or [None]:
-                yield (
+                row = (
                     *(start, end, slugs[source], label),
                     *measures.of(start_ms, source, label),
                     timed_by,
@@ -84,6 +102,41 @@ def make_rows(found: answers.Counts, query: ChartQuery, media: MediaTimes) -> It
                     *local,
                     names[source],
                 )
+                yield row, (start_ms, source, label)
+
+
+def make_compared_rows(
+    found: answers.Counts, query: ChartQuery, media: MediaTimes, other: answers.Counts, side: OtherSide
+) -> Iterator[Row]:
+    """Yield the same rows with the other side beside them, and the differences; labels are those of both."""
+    zone = query.selection.zone.tzinfo
+    labels = [*found.labels, *(label for label in other.labels if label not in found.labels)]
+    measures = Measures(other)
+    bars = sorted({(one.start_ms, one.end_ms) for one in (*other.coverage, *(other.not_analysed or ()))})
+    starts = [start_ms for start_ms, _ in bars]
+    for row, (start_ms, source, label) in make_places(
+        msgspec.structs.replace(found, labels=labels), query, media
+    ):
+        beside_ms = side.beside_ms(start_ms)
+        if beside_ms is not None:  # the bar that holds it: where clocks change, bars need not begin alike
+            at = bisect.bisect_right(starts, beside_ms) - 1
+            if at >= 0 and beside_ms < bars[at][1]:
+                beside_ms = starts[at]
+        there = measures.of(beside_ms, source, label) if beside_ms is not None else NO_FOOTAGE
+        start = None if beside_ms is None else local_time(beside_ms, zone)
+        here = row[_MEASURED_AT]
+        yield (
+            *row,
+            side.name,
+            start,
+            start and start.replace(tzinfo=None),
+            *there,
+            None if beside_ms is None else measures.covered_s(beside_ms, source),
+            *(
+                None if here[at] is None or there[at] is None else here[at] - there[at]
+                for at in _DIFFERENCES_AT
+            ),
+        )
 
 
 def _utc_offset(moment: datetime.datetime) -> str:

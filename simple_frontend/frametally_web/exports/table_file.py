@@ -9,9 +9,10 @@ from typing import BinaryIO, cast
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import counts
+from frametally_web.charts.beside import other_side
 from frametally_web.charts.media_times import MediaTimes
-from frametally_web.exports.columns import COLUMNS
-from frametally_web.exports.rows import make_rows
+from frametally_web.exports.columns import COLUMNS, OTHER_COLUMNS
+from frametally_web.exports.rows import make_compared_rows, make_rows
 from frametally_web.exports.workbook import MOST_ROWS, write_xlsx
 from frametally_web.exports.writers import write_csv, write_json, write_parquet
 from frametally_web.requests.problems import Problem
@@ -39,19 +40,25 @@ _ABOUT = [
     "labels",
     "counted_with",
 ]
+_ABOUT_OTHER = ["model", "base_interval_s", "from_ms", "to_ms", "sources", "counted_with"]
 _IN_MEMORY_BYTES = 1_000_000
 _CHUNK_BYTES = 65_536
 
 
 def export(
-    index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery, file_format: str
+    index: CountIndex,
+    settings: Settings,
+    media: MediaTimes,
+    query: ChartQuery,
+    file_format: str,
+    compare: str | None = None,
 ) -> BinaryIO:
     """Return the file, at its beginning, for the caller to close; the same bytes for the same counts.
 
     It is written whole, to a temporary file, before anyone gets some of it: half of it would be wrong.
 
     Raises:
-        Problem: 400, by the rules of `counts.count`.
+        Problem: 400, by the rules of `counts.count` and `other_side`.
     """
     most_rows = settings.web_max_export_rows
     if file_format == "xlsx":
@@ -62,18 +69,27 @@ def export(
         if file_format == "xlsx" and problem.parameter == "interval":
             problem.remedy += f" A workbook has at most {most_rows} rows: CSV and Parquet have more."
         raise
-    rows = make_rows(found, query, media)
     about = {name: getattr(found, name) for name in _ABOUT}
+    columns, rows = [*COLUMNS], make_rows(found, query, media)
+    if compare is not None:
+        side = other_side(found, query, compare)
+        other = counts.count(index, settings, media, side.query, most_rows=most_rows)
+        about |= {
+            "compared_with": side.name,
+            **{f"other_{name}": getattr(other, name) for name in _ABOUT_OTHER},
+        }
+        columns += OTHER_COLUMNS
+        rows = make_compared_rows(found, query, media, other, side)
     file = cast(BinaryIO, tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115 - the caller closes it
     try:
         if file_format == "json":
-            write_json(file, COLUMNS, rows, about)
+            write_json(file, columns, rows, about)
         elif file_format == "parquet":
-            write_parquet(file, COLUMNS, rows, about)
+            write_parquet(file, columns, rows, about)
         elif file_format == "xlsx":
-            write_xlsx(file, COLUMNS, rows, about)
+            write_xlsx(file, columns, rows, about)
         else:
-            write_csv(file, COLUMNS, rows)
+            write_csv(file, columns, rows)
         file.seek(0)
     except BaseException:
         file.close()

@@ -23,6 +23,7 @@ Metric = Literal["detections", "mean_per_frame", "peak", "objects"]
 AskedMetric = Literal["detections", "mean_per_frame", "peak", "objects", "auto"]
 """`auto`: unique objects where they are known, else boxes per frame."""
 
+COMPARE_PATTERN = "^(previous|day|week|source:.+|model:.+)$"
 MAX_NAME_CHARS = 200
 MAX_CURSOR_CHARS = 1000
 MAX_TOP = 1000
@@ -171,6 +172,22 @@ def read_chart(args: MultiDict[str, str], settings: Settings) -> ChartQuery:
             remedy="Give the number of labels that are to stand apart, such as top=6, or leave it out.",
         ),
     )
+
+
+def read_compare(args: MultiDict[str, str]) -> str | None:
+    """Read what a chart is compared with; None where it is not.
+
+    Raises:
+        Problem: 400, if nothing is called so.
+    """
+    text = read_one(args, "compare")
+    if text is not None and not re.fullmatch(COMPARE_PATTERN, text, re.DOTALL):
+        raise bad_parameter(
+            "compare",
+            f"compare={shown(text)!r} is nothing to compare with.",
+            remedy="Give previous, day, week, source:<slug> or model:<id>.",
+        )
+    return text
 
 
 def read_zone(args: MultiDict[str, str], settings: Settings) -> Zone:

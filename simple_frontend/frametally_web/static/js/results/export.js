@@ -40,6 +40,7 @@ export class Exports {
     for (const { format, link } of this.links) {
       const query = selectionQuery(shown, { bars: true });
       query.set("format", format);
+      if (state.compare && view?.other) query.set("compare", state.compare);
       link.href = `${BASE}/export?${query}`;
     }
     const picture = control("export-png", HTMLButtonElement);

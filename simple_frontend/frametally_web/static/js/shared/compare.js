@@ -1,10 +1,6 @@
-// Comparing with another period, source or model: what to ask for, and which bar lies beside which.
+// Comparing with another period, source or model: what to ask for, and which bar lies beside which, as the server says.
 
 import { rowsOf, totalIn } from "./series.js";
-import { plus } from "./time.js";
-
-const DAY_S = 86_400;
-const DAY_MS = 86_400_000;
 
 /**
  * All that the view can be compared with.
@@ -17,23 +13,15 @@ export function comparisonsFor(state, { models, sources, counts }) {
   if (from === null || to === null || interval === null) return [];
   const range = { from, to };
   const here = { ...state, interval, compare: null, at: null, model: counts.model };
-  /**
-   * @param {string} id
-   * @param {string} name
-   * @param {(ms: number) => number} shift
-   */
-  const period = (id, name, shift) => ({
-    id,
-    name,
-    shift,
-    state: { ...here, from: shift(range.from), to: shift(range.to) },
-  });
   const same = (/** @type {number} */ ms) => ms;
   const others = sources.filter((one) => state.sources.length !== 1 || state.sources[0] !== one.source);
   return [
-    period("previous", "the period before", earlier(range, interval)),
-    ...(to - from <= DAY_MS * 1.05 ? [period("day", "a day earlier", daysEarlier(1))] : []),
-    ...(to - from <= 7.1 * DAY_MS ? [period("week", "a week earlier", daysEarlier(7))] : []),
+    ...counts.comparisons.map((one) => ({
+      id: one.compare,
+      name: one.name,
+      shift: shiftTo(one),
+      state: { ...here, from: one.from_ms, to: one.to_ms },
+    })),
     ...(sources.length > 1 ? others : []).map((one) => ({
       id: `source:${one.source}`,
       name: one.name,
@@ -78,24 +66,13 @@ export function besides({ rows, metric }, counts, comparison) {
 }
 
 /**
- * Days, on the same clock: summer time may lie between.
- * @param {number} days
+ * Where a moment here lies in the other period; NaN where clocks there never showed it.
+ * @param {Api.OtherPeriod} period
  * @returns {(ms: number) => number}
  */
-function daysEarlier(days) {
-  return (ms) => plus(ms, { days: -days });
-}
-
-/**
- * As long a period, right before; in whole bars, so that bars lie beside bars.
- * @param {{from: number, to: number}} range
- * @param {number} interval  seconds
- */
-function earlier({ from, to }, interval) {
-  if (interval % DAY_S === 0) {
-    const days = Math.ceil((to - from) / (interval * 1000) - 0.05) * (interval / DAY_S);
-    return daysEarlier(days);
-  }
-  const bars = Math.ceil((to - from) / (interval * 1000));
-  return (/** @type {number} */ ms) => ms - bars * interval * 1000;
+function shiftTo({ shifts }) {
+  return (ms) => {
+    const { earlier_ms: earlier } = shifts.findLast((one) => one.from_ms <= ms) ?? shifts[0];
+    return earlier === null ? Number.NaN : ms - earlier;
+  };
 }
