@@ -93,7 +93,8 @@ _CHART = (
     *_SELECTION,
     Parameter(
         "interval",
-        "Seconds of a bar, a multiple of a stored interval; default: chosen for at most 120 bars.",
+        "Seconds of a bar, a multiple of a stored interval; default: chosen for at most 120 bars, "
+        "none shorter than the sources have pictures.",
         {"type": "integer", "minimum": 1, "maximum": MAX_INTERVAL_S},
         "3600",
     ),
@@ -126,6 +127,12 @@ ENDPOINTS = (
     Endpoint("labels", "Labels with their detections, most first.", (_MODEL,), answers.Labels),
     Endpoint("sources", "Sources with their frames and range.", (_MODEL,), answers.Sources),
     Endpoint("counts", "Counts per interval and label.", (*_CHART, _TOP), chart_answers.Counts),
+    Endpoint(
+        "summary",
+        "What a chart says: total, busiest intervals, peak, the week before.",
+        (*_CHART, _TOP),
+        chart_answers.Summary,
+    ),
     Endpoint("heatmap", "Counts per hour of the week.", _SELECTION, chart_answers.Heatmap),
     Endpoint("evidence", "The busiest frame per label.", _SELECTION, proof_answers.EvidenceFrames),
     Endpoint("frames", "Every frame behind a bar, with a running sum.", _PAGE, proof_answers.Frames),

@@ -20,7 +20,7 @@ from frametally_web.api.endpoints import ENDPOINTS, Endpoint
 from frametally_web.api.events import Streams
 from frametally_web.books import run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts
-from frametally_web.charts import counts, heatmap, scope
+from frametally_web.charts import counts, heatmap, scope, summary
 from frametally_web.charts.names import check_names
 from frametally_web.charts.sources import list_sources
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
@@ -35,7 +35,7 @@ Handler = Callable[[Args], Response]
 
 _IMAGE_CACHE = "private, max-age=31536000, immutable"
 _PAGE_FRAMES = 24
-_KEPT = ("labels", "sources", "counts", "heatmap")
+_KEPT = ("labels", "sources", "counts", "summary", "heatmap")
 """Answers that change only with the index and the media."""
 
 
@@ -108,6 +108,15 @@ class Api:
             self._books.media(),
             query.read_chart(args, self._settings),
             most_rows=self._settings.web_max_buckets,
+        )
+
+    def summary(self, args: Args) -> answers.Answer:
+        """Answer with what the chart says."""
+        return summary.summarise(
+            self._ports.index,
+            self._settings,
+            self._books.media(),
+            query.read_chart(args, self._settings),
         )
 
     def heatmap(self, args: Args) -> answers.Answer:

@@ -211,6 +211,104 @@ class Counts(Answer, frozen=True, kw_only=True):
     comparisons: list[OtherPeriod]
 
 
+class BusyInterval(Answer, frozen=True, kw_only=True):
+    """One of the busiest intervals.
+
+    Attributes:
+        start_ms: Start of the interval.
+        end_ms: Its end, exclusive.
+        value: Of the metric, labels and sources together.
+        frames: Frames analysed.
+        filmed_part: How much of it was filmed, of all sources with footage in the range; null where unknown,
+            as of single pictures.
+    """
+
+    start_ms: int
+    end_ms: int
+    value: float
+    frames: int
+    filmed_part: float | None
+
+
+class PeakFrame(Answer, frozen=True, kw_only=True):
+    """The frame with most boxes of one label, and the interval that it is in."""
+
+    label: str
+    source: str
+    count: int
+    captured_at_ms: int
+    start_ms: int
+    end_ms: int
+    image_path: str | None
+
+
+class WeekBefore(Answer, frozen=True, kw_only=True):
+    """The same stretch of local time, as few whole weeks before as do not overlap with it.
+
+    Attributes:
+        from_ms: Its beginning.
+        to_ms: Its end, exclusive.
+        value: Of the metric there; null where it is not known.
+        value_same_hours: The same, of intervals alone that were filmed both times.
+        now_same_hours: Of these intervals, the value now.
+        same_hours: How many of the intervals that were filmed now were filmed then, 0 to 1.
+    """
+
+    from_ms: int
+    to_ms: int
+    value: float | None
+    value_same_hours: float | None
+    now_same_hours: float | None
+    same_hours: float
+
+
+class FramesPerBar(Answer, frozen=True, kw_only=True):
+    """The fewest and the most frames of an interval with footage, without those that the range cuts."""
+
+    least: int
+    most: int
+
+
+class Summary(Answer, frozen=True, kw_only=True):
+    """`/api/summary`: what a chart says, labels and sources together.
+
+    Attributes:
+        model: The one model counted; null before there is any data.
+        base_interval_s: The one stored interval that was read; null where there is nothing to read.
+        interval_s: Length of a bar in seconds.
+        timezone: IANA name of the zone of the bars.
+        metric: What `value` is of; of `auto`, what it became.
+        from_ms: First event time asked for, or the first there is.
+        to_ms: Last event time asked for, exclusive, or the last there is.
+        frames: Frames analysed.
+        filmed_s: Seconds with footage, summed over sources; null where that was not noted.
+        sources: Sources asked for, or those of the model, by name.
+        total: All labels together, `label` null.
+        objects_measured_in: As in `Counts`.
+        busiest: At most ten intervals, most of the metric first; of equal ones the earlier first.
+        peak: Null where nothing was found.
+        week_before: Null where nothing was filmed then.
+        frames_per_bar: Null where the range has no whole interval with footage.
+    """
+
+    model: str | None
+    base_interval_s: int | None
+    interval_s: int | None
+    timezone: str
+    metric: Metric
+    from_ms: int | None
+    to_ms: int | None
+    frames: int
+    filmed_s: float | None
+    sources: list[str]
+    total: Total
+    objects_measured_in: MeasuredIn | None
+    busiest: list[BusyInterval]
+    peak: PeakFrame | None
+    week_before: WeekBefore | None
+    frames_per_bar: FramesPerBar | None
+
+
 class WeekCell(Answer, frozen=True, kw_only=True, omit_defaults=True):
     """One hour of the week that was filmed: `weekday` 1 is Monday, `hour` is 0 to 23 of local time.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from frametally.books.count_settings import SettingsByDay
@@ -14,6 +15,7 @@ from frametally_web.charts.measured import add_measured, objects_note
 from frametally_web.charts.measures import Reader, by_metric, known_metric, sum_up
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.names import check_names
+from frametally_web.charts.rhythm import longest_step_s
 from frametally_web.charts.scope import Choice, ResolvedQuery, choose_model, resolve
 from frametally_web.charts.unanalysed import bars_not_analysed
 from frametally_web.requests.answers import TimeRange
@@ -139,9 +141,11 @@ def plan_chart(
     series = max(series, 1) * (len(asked.sources) if query.by_source else 1)
     max_bars = most_rows // series
     bases = asked.choice.base_intervals_s
-    interval_s = query.interval_s or intervals.default_interval(
-        bases, asked.from_ms, asked.to_ms, max_bars=max_bars
-    )
+    interval_s = query.interval_s
+    if interval_s is None:
+        choose = partial(intervals.default_interval, bases, asked.from_ms, asked.to_ms, max_bars=max_bars)
+        interval_s = choose()
+        interval_s = choose(least_s=longest_step_s(asked.reader(index, selection, interval_s), interval_s))
     choices_s = intervals.choices(bases, asked.from_ms, asked.to_ms, max_bars=max_bars)
     wanted = intervals.bars(asked.from_ms, asked.to_ms, interval_s) * series
     if wanted > most_rows:

@@ -37,9 +37,15 @@ def choices(base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, max_ba
     return found
 
 
-def default_interval(base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, max_bars: int) -> int:
-    """Return the shortest sensible bar length in seconds that gives at most `DEFAULT_BARS` bars."""
-    return choices(base_intervals_s, from_ms, to_ms, max_bars=min(DEFAULT_BARS, max_bars))[0]
+def default_interval(
+    base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, max_bars: int, least_s: float = 0
+) -> int:
+    """Return the shortest sensible bar length in seconds that gives at most `DEFAULT_BARS` bars.
+
+    It is no shorter than `least_s`, unless the range is.
+    """
+    found = choices(base_intervals_s, from_ms, to_ms, max_bars=min(DEFAULT_BARS, max_bars))
+    return next((interval_s for interval_s in found if interval_s >= least_s), found[-1])
 
 
 def base_of(

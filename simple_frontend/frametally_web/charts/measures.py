@@ -9,7 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from frametally.ports.count_index import AGES_S, Bucket, CountIndex, CountQuery, CoverageBucket, Histogram
+from frametally.ports.count_index import (
+    AGES_S,
+    Bucket,
+    CountIndex,
+    CountQuery,
+    CoverageBucket,
+    Histogram,
+    IndexedEvidence,
+)
 from frametally.ports.merging import merge_bars, merge_coverage, sum_all_or_unknown
 from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally_web.charts import answers
@@ -82,6 +90,20 @@ class Reader:
         return _chart(
             self.query.base_interval_s, merge_bars(found), merge_coverage(covered), {from_ms: to_ms}
         )
+
+    def evidence(self) -> list[IndexedEvidence]:
+        """Read the frames with most boxes of each label, of each span by itself."""
+        return [
+            found
+            for span in self.spans
+            for found in self.index.evidence(
+                self.query._replace(
+                    from_ms=span.from_ms,
+                    to_ms=span.to_ms,
+                    week_parts=self.times.week_parts(span.offset_ms),
+                )
+            )
+        ]
 
     def _read(self, span: Span, interval_s: int, offset_ms: int, changes: Mapping[str, Any]) -> Histogram:
         return self.index.histogram(
@@ -176,6 +198,8 @@ class _Filmed(NamedTuple):
 
 
 def _filmed(parts: Sequence[answers.FramesAnalysed]) -> _Filmed:
+    if not parts:
+        return _Filmed()
     rates = [one.slowest_fps for one in parts]
     return _Filmed(
         sum([one.frames for one in parts]),
@@ -247,6 +271,12 @@ def _total(
         tracked_detections=tracked,
         followed_objects=followed if missing else None,
     )
+
+
+def metric_of(one: answers.CountBucket | answers.Total, metric: Metric) -> float | None:
+    """Return one of the four; None where it is not known."""
+    value: float | None = getattr(one, metric)
+    return value
 
 
 def value_of(totals: Sequence[answers.Total], metric: Metric, frames: int) -> float:

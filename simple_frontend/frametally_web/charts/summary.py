@@ -1,0 +1,227 @@
+"""The answer of `/api/summary`: how much, when most, of how much footage, and against the weeks before."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Collection
+
+from frametally.ports.count_index import CountIndex
+from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, WEEK_MS, WEEK_S, local_time
+from frametally.settings.loading import Settings
+from frametally_web.charts import answers
+from frametally_web.charts.counts import Plan, plan_chart
+from frametally_web.charts.measured import add_measured
+from frametally_web.charts.measures import Chart, Reader, all_together, known_metric, metric_of, sum_up
+from frametally_web.charts.media_times import MediaTimes
+from frametally_web.charts.names import check_names
+from frametally_web.charts.scope import Choice, choose_model
+from frametally_web.requests.problems import Problem
+from frametally_web.requests.query import ChartQuery, Metric
+
+_MOST_BUSY = 10
+_MOST_COMPARED = 20_000
+"""Bars of two ranges that are compared; some lengths have none in common but the stored interval."""
+
+
+def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> answers.Summary:
+    """Return what a chart says, all labels and sources together.
+
+    Raises:
+        Problem: 400, if the model, a name or the interval cannot be.
+    """
+    selection = query.selection
+    query = query._replace(by_source=False, top=0)
+    check_names(index, selection, media.sources)
+    choice = choose_model(index, selection.model)
+    plan = (
+        plan_chart(index, settings, choice, query, series=1, most_rows=settings.web_max_buckets)
+        if choice
+        else None
+    )
+    if choice is None or plan is None:
+        return _nothing(choice.model if choice else None, query)
+    reader, interval_s = plan.reader, plan.interval_s
+    chart = reader.bars(interval_s, apart=())
+    metric = known_metric(query.metric, chart)
+    measured = add_measured(
+        reader, interval_s, chart, sum_up(chart, [None], by_source=False), by_source=False, apart=()
+    )
+    covered = [one.covered_s for one in chart.coverage]
+    return answers.Summary(
+        model=choice.model,
+        base_interval_s=chart.base_interval_s,
+        interval_s=interval_s,
+        timezone=selection.zone.name,
+        metric=metric,
+        from_ms=plan.asked.from_ms,
+        to_ms=plan.asked.to_ms,
+        frames=chart.frames,
+        filmed_s=None if None in covered else sum(one for one in covered if one is not None),
+        sources=plan.asked.sources,
+        total=measured.totals[None][0],
+        objects_measured_in=measured.objects_measured_in,
+        busiest=_busiest(chart, plan, metric),
+        peak=_peak(reader, chart),
+        week_before=_week_before(index, settings, choice, query, plan, chart, metric),
+        frames_per_bar=_frames_per_bar(chart, plan),
+    )
+
+
+def _busiest(chart: Chart, plan: Plan, metric: Metric) -> list[answers.BusyInterval]:
+    values = {one.start_ms: metric_of(one, metric) or 0 for one in chart.buckets}
+    found = sorted(
+        (one for one in chart.coverage if values.get(one.start_ms)),
+        key=lambda one: (-values[one.start_ms], one.start_ms),
+    )[:_MOST_BUSY]
+    sources = len(plan.reader.whole(by_source=True, apart=()).coverage) if found else 0
+    return [
+        answers.BusyInterval(
+            start_ms=one.start_ms,
+            end_ms=one.end_ms,
+            value=values[one.start_ms],
+            frames=one.frames,
+            filmed_part=_filmed_part(one, plan, sources),
+        )
+        for one in found
+    ]
+
+
+def _filmed_part(bar: answers.FramesAnalysed, plan: Plan, sources: int) -> float | None:
+    asked = plan.asked
+    length_ms = sum(
+        max(min(bar.end_ms, to_ms) - max(bar.start_ms, from_ms), 0)
+        for from_ms, to_ms in asked.chosen or [(asked.from_ms, asked.to_ms)]
+    )
+    # Single pictures cover no time.
+    return min(bar.covered_s * 1000 / (length_ms * sources), 1.0) if bar.covered_s else None
+
+
+def _peak(reader: Reader, chart: Chart) -> answers.PeakFrame | None:
+    """Return the frame with most boxes of one label; of equal ones the first."""
+    best = min(
+        reader.evidence(),
+        key=lambda one: (-one.evidence.count, one.evidence.captured_at_ms, one.evidence.image_path),
+        default=None,
+    )
+    if best is None:
+        return None
+    at_ms = best.evidence.captured_at_ms
+    bar = next((one for one in chart.coverage if one.start_ms <= at_ms < one.end_ms), None)
+    if bar is None:
+        return None
+    return answers.PeakFrame(
+        label=best.label,
+        source=best.source,
+        count=best.evidence.count,
+        captured_at_ms=at_ms,
+        start_ms=bar.start_ms,
+        end_ms=bar.end_ms,
+        image_path=best.evidence.image_path,
+    )
+
+
+def _frames_per_bar(chart: Chart, plan: Plan) -> answers.FramesPerBar | None:
+    asked = plan.asked
+    frames = [
+        one.frames
+        for one in chart.coverage
+        if one.start_ms >= asked.from_ms and one.end_ms <= asked.to_ms  # the range may cut the others
+    ]
+    return answers.FramesPerBar(least=min(frames), most=max(frames)) if frames else None
+
+
+def _week_before(
+    index: CountIndex,
+    settings: Settings,
+    choice: Choice,
+    query: ChartQuery,
+    plan: Plan,
+    chart: Chart,
+    metric: Metric,
+) -> answers.WeekBefore | None:
+    """Return the same stretch of local time, as few whole weeks before as do not overlap with it."""
+    zone = query.selection.zone.tzinfo
+    from_ms, to_ms = plan.asked.from_ms, plan.asked.to_ms
+    length = _wall(to_ms, zone) - _wall(from_ms, zone)
+    weeks = max(-(-length // datetime.timedelta(weeks=1)), 1)
+    if from_ms - weeks * WEEK_MS < FIRST_MS:
+        return None
+    then_from_ms, then_to_ms = (_weeks_before(ms, weeks, zone) for ms in (from_ms, to_ms))
+    then_query = query._replace(
+        selection=query.selection._replace(from_ms=then_from_ms, to_ms=then_to_ms),
+        # Both have bars that begin at the same local times.
+        interval_s=_common_s(plan.interval_s),
+    )
+    try:
+        then_plan = plan_chart(index, settings, choice, then_query, series=1, most_rows=_MOST_COMPARED)
+    except Problem:  # what there was then has other stored intervals
+        return None
+    then = then_plan.reader.bars(then_plan.interval_s, apart=()) if then_plan else None
+    if then_plan is None or then is None or not then.coverage:
+        return None
+    now = chart
+    if then_plan.interval_s != plan.interval_s:
+        now = plan.reader.bars(then_plan.interval_s, apart=())
+    filmed_then = {one.start_ms for one in then.coverage}
+    same = {
+        one.start_ms: then_ms
+        for one in now.coverage
+        if (then_ms := _weeks_before(one.start_ms, weeks, zone)) in filmed_then
+    }
+    return answers.WeekBefore(
+        from_ms=then_from_ms,
+        to_ms=then_to_ms,
+        value=metric_of(all_together(then), metric),
+        value_same_hours=_value_of(then, same.values(), metric),
+        now_same_hours=_value_of(now, same.keys(), metric),
+        same_hours=len(same) / len(now.coverage) if now.coverage else 0.0,
+    )
+
+
+def _common_s(interval_s: int) -> int:
+    """Return the longest bar of which both the interval and a week are multiples."""
+    return math.gcd(interval_s, WEEK_S)
+
+
+def _value_of(chart: Chart, starts_ms: Collection[int], metric: Metric) -> float | None:
+    if not starts_ms:
+        return None
+    part = chart._replace(
+        buckets=[one for one in chart.buckets if one.start_ms in starts_ms],
+        coverage=[one for one in chart.coverage if one.start_ms in starts_ms],
+    )
+    return metric_of(all_together(part), metric)
+
+
+def _wall(ms: int, zone: datetime.tzinfo) -> datetime.datetime:
+    """Return what the clocks show."""
+    return local_time(ms, zone).replace(tzinfo=None)
+
+
+def _weeks_before(ms: int, weeks: int, zone: datetime.tzinfo) -> int:
+    """Return when the clocks showed the same, whole weeks before."""
+    then = _wall(ms, zone) - datetime.timedelta(weeks=weeks)
+    return (then.replace(tzinfo=zone) - EPOCH) // MILLISECOND
+
+
+def _nothing(model: str | None, query: ChartQuery) -> answers.Summary:
+    selection = query.selection
+    return answers.Summary(
+        model=model,
+        base_interval_s=None,
+        interval_s=None,
+        timezone=selection.zone.name,
+        metric=known_metric(query.metric, Chart(0, [], [])),
+        from_ms=selection.from_ms,
+        to_ms=selection.to_ms,
+        frames=0,
+        filmed_s=0,
+        sources=selection.sources,
+        total=all_together(Chart(0, [], [])),
+        objects_measured_in=None,
+        busiest=[],
+        peak=None,
+        week_before=None,
+        frames_per_bar=None,
+    )

@@ -1,0 +1,90 @@
+"""Bars that are chosen are no shorter than the sources' own step from picture to picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.web.counted_footage import MODEL, START_MS
+
+from frametally.records import Coverage
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+MINUTE_MS = 60_000
+
+
+def film(place: Place, frames: dict[str, dict[int, int]]) -> None:
+    """Publish how many frames each source has in which minute."""
+    coverage = [
+        Coverage(
+            model=MODEL,
+            source=source,
+            interval_start_ms=START_MS + minute * MINUTE_MS,
+            interval_s=60,
+            frames=number,
+        )
+        for source, minutes in frames.items()
+        for minute, number in minutes.items()
+    ]
+    place.publish([], coverage, interval_s=60, model=MODEL)
+
+
+def counts(place: Place, query: str = "") -> Any:
+    answer = place.app().test_client().get(f"/api/v1/counts?{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    step=st.integers(1, 40),
+    pictures=st.integers(5, 150),
+    hole=st.tuples(st.integers(0, 150), st.integers(0, 1000)),
+)
+def test_a_source_of_single_pictures_has_one_in_each_bar_but_in_holes(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_place: Any,
+    step: int,
+    pictures: int,
+    hole: tuple[int, int],
+) -> None:
+    place = make_place(tmp_path_factory.mktemp("rhythm"))
+    after, length = hole
+    minutes = [number * step + (length if number > after else 0) for number in range(pictures)]
+    film(place, {"lapse": dict.fromkeys(minutes, 1)})
+    for answer in (counts(place), counts(place, f"to={START_MS + minutes[pictures // 2] * MINUTE_MS + 1}")):
+        long = answer["interval_s"] >= step * 60
+        assert long or answer["interval_s"] * 1000 >= answer["to_ms"] - answer["from_ms"]
+        assert answer["interval_choices_s"][0] <= answer["interval_s"]
+    place.close()
+
+
+def test_a_picture_each_six_minutes_gives_no_bars_of_two(place: Place) -> None:
+    film(place, {"lapse": {minute: 1 for minute in range(0, 240, 6) if not 114 < minute < 156}})
+    answer = counts(place)
+    assert answer["interval_s"] == 600
+    assert answer["interval_choices_s"][:3] == [60, 120, 300]
+    assert counts(place, "interval=120")["interval_s"] == 120
+
+
+def test_of_several_sources_the_slowest_says_how_long_bars_are(place: Place) -> None:
+    film(place, {"gate": dict.fromkeys(range(240), 300), "lapse": dict.fromkeys(range(0, 240, 6), 1)})
+    assert counts(place)["interval_s"] == 600
+    assert counts(place, "source=gate")["interval_s"] == 120
+
+
+@pytest.mark.parametrize(
+    "minutes",
+    [
+        {0: 300, 1: 300, 238: 300, 239: 300},  # two clips
+        dict.fromkeys(range(0, 240, 12), 3),  # bursts
+        {0: 1, 239: 1},  # two pictures
+    ],
+)
+def test_holes_between_clips_and_bursts_are_no_rhythm(place: Place, minutes: dict[int, int]) -> None:
+    film(place, {"gate": minutes})
+    assert counts(place)["interval_s"] == 120

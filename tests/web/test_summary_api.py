@@ -1,0 +1,148 @@
+"""What a chart says in a few numbers: when it was busiest, of how much footage, against the week before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
+
+from frametally.records import Coverage, Evidence, IntervalCount
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+WEEK_MS = 7 * 24 * HOUR_MS
+
+
+def get(place: Place, query: str, route: str = "summary") -> Any:
+    answer = place.app().test_client().get(f"/api/v1/{route}?{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def fill(place: Place, bars: dict[int, int], *, source: str = "gate", frames: int = 10) -> None:
+    """Cars by the start of their minute, a fifth as many objects; the busiest frame has half of them."""
+    counts, coverage = [], []
+    for start_ms, cars in bars.items():
+        at: dict[str, Any] = {
+            "model": MODEL,
+            "source": source,
+            "interval_start_ms": start_ms,
+            "interval_s": 60,
+            "frames": frames,
+        }
+        path = f"images/{source}/2024-05-01/{start_ms}-0123456789ab-0.jpg"
+        shown = [Evidence(image_path=path, captured_at_ms=start_ms + 500, count=cars // 2)]
+        if cars:
+            counts.append(
+                IntervalCount(
+                    **at,
+                    label="car",
+                    detections=cars,
+                    peak=cars // 2,
+                    objects=cars // 5,
+                    tracked_detections=cars,
+                    evidence=shown,
+                )
+            )
+        coverage.append(Coverage(**at, objects=cars // 5, analysed_fps=5.0, covered_ms=30_000))
+    place.publish(counts, coverage, interval_s=60, model=MODEL)
+
+
+def test_before_there_is_any_data_it_is_empty_and_no_error(place: Place) -> None:
+    answer = get(place, "")
+    assert (answer["model"], answer["interval_s"], answer["busiest"]) == (None, None, [])
+    assert (answer["peak"], answer["week_before"], answer["frames_per_bar"]) == (None, None, None)
+
+
+def test_the_busiest_intervals_and_the_peak_are_those_of_the_chart(place: Place) -> None:
+    cars = [10, 40, 0, 40, 20, *range(100, 112)]
+    fill(place, {START_MS + minute * MINUTE_MS: number for minute, number in enumerate(cars)})
+    answer, chart = get(place, "interval=60"), get(place, "interval=60", "counts")
+    ranked = sorted(chart["buckets"], key=lambda one: (-one["detections"], one["start_ms"]))
+    assert [(one["start_ms"], one["value"]) for one in answer["busiest"]] == [
+        (one["start_ms"], one["detections"]) for one in ranked[:10]
+    ]
+    assert {(one["frames"], one["filmed_part"]) for one in answer["busiest"]} == {(10, 0.5)}
+    start_ms = START_MS + 15 * MINUTE_MS  # 110 cars, 111 in the next: the first of two frames with 55
+    assert answer["peak"] == {
+        "label": "car",
+        "source": "gate",
+        "count": 55,
+        "captured_at_ms": start_ms + 500,
+        "start_ms": start_ms,
+        "end_ms": start_ms + MINUTE_MS,
+        "image_path": f"images/gate/2024-05-01/{start_ms}-0123456789ab-0.jpg",
+    }
+    total = dict(chart["totals"][0])
+    assert answer["total"] == {**total, "label": None}
+    assert (answer["frames"], answer["filmed_s"]) == (170, 510)
+    assert (answer["from_ms"], answer["to_ms"], answer["sources"]) == (
+        chart["from_ms"],
+        chart["to_ms"],
+        ["gate"],
+    )
+    early = get(place, f"interval=60&to={START_MS + 5 * MINUTE_MS}&metric=auto")
+    assert early["metric"] == "objects"
+    assert [(one["start_ms"] - START_MS) // MINUTE_MS for one in early["busiest"]] == [1, 3, 4, 0]
+    assert [one["value"] for one in early["busiest"]] == [8, 8, 4, 2]
+
+
+def test_frames_per_bar_leave_out_what_the_range_cuts(place: Place) -> None:
+    fill(place, {START_MS + minute * MINUTE_MS: 10 for minute in range(60) if minute not in (16, 17)})
+    asked = f"interval=900&from={START_MS + 10 * MINUTE_MS}&to={START_MS + 50 * MINUTE_MS}"
+    assert get(place, asked)["frames_per_bar"] == {"least": 130, "most": 150}
+    inside = f"interval=900&from={START_MS + MINUTE_MS}&to={START_MS + 9 * MINUTE_MS}"
+    assert get(place, inside)["frames_per_bar"] is None
+
+
+@pytest.mark.parametrize("interval_s", [900, 3600, 7200])
+def test_the_week_before_is_compared_by_the_hours_that_were_filmed_both_times(
+    place: Place, interval_s: int
+) -> None:
+    """The clocks change between the two weeks: the same local hours are 167 hours apart."""
+    sunday_8_ms = 1_711_864_800_000  # 2024-03-31 08:00 in Berlin, summer time since that night
+    before_ms = sunday_8_ms - WEEK_MS + HOUR_MS
+    now = {sunday_8_ms + minute * MINUTE_MS: 10 for minute in range(0, 240)}
+    then = {before_ms + minute * MINUTE_MS: 5 for minute in range(120, 300)}
+    fill(place, {**then, **now})
+    to_ms = sunday_8_ms + 4 * HOUR_MS
+    asked = f"interval={interval_s}&timezone=Europe/Berlin&from={sunday_8_ms}&to={to_ms}"
+    assert get(place, asked)["week_before"] == {
+        "from_ms": before_ms,
+        "to_ms": before_ms + 4 * HOUR_MS,
+        "value": 120 * 5,
+        "value_same_hours": 120 * 5,
+        "now_same_hours": 120 * 10,
+        "same_hours": 0.5,
+    }
+    earlier = f"interval={interval_s}&timezone=Europe/Berlin&from={before_ms}&to={before_ms + HOUR_MS}"
+    assert get(place, earlier)["week_before"] is None
+
+
+def test_a_longer_range_is_compared_with_as_many_weeks_before_as_it_takes(place: Place) -> None:
+    day_ms = 24 * HOUR_MS
+    start_ms = START_MS - START_MS % day_ms
+    fill(place, {start_ms + day * day_ms: 10 if day < 14 else 30 for day in range(28)})
+    asked = f"interval=172800&from={start_ms + 16 * day_ms}&to={start_ms + 26 * day_ms}"
+    week = get(place, asked)["week_before"]
+    assert (week["from_ms"], week["to_ms"]) == (start_ms + 2 * day_ms, start_ms + 12 * day_ms)
+    assert (week["value"], week["now_same_hours"], week["same_hours"]) == (100, 300, 1)
+
+
+def test_single_pictures_tell_no_part_that_was_filmed(place: Place) -> None:
+    publish_lines(place, make_lines("lapse", frames=12, step_ms=360_000), analysed_fps=None)
+    answer = get(place, "")
+    assert answer["filmed_s"] is None
+    assert {one["filmed_part"] for one in answer["busiest"]} == {None}
+
+
+def test_a_misspelt_label_is_refused_here_too(place: Place) -> None:
+    fill(place, {START_MS: 10})
+    refused = place.app().test_client().get("/api/v1/summary?label=cra")
+    assert refused.status_code == 400
+    assert refused.json is not None
+    assert refused.json["remedy"] == "Did you mean car?"
