@@ -91,6 +91,14 @@ def test_the_busiest_intervals_and_the_peak_are_those_of_the_chart(place: Place)
     assert [one["value"] for one in early["busiest"]] == [8, 8, 4, 2]
 
 
+def test_of_hours_that_are_chosen_the_part_that_was_filmed_is_told(place: Place) -> None:
+    fill(place, {START_MS + minute * MINUTE_MS: 10 for minute in range(-60, 120)})
+    answer = get(place, "hours=08:00-09:00&interval=86400")
+    assert [(one["value"], one["filmed_part"]) for one in answer["busiest"]] == [(600, 0.5)]
+    assert answer["peak"]["captured_at_ms"] == START_MS + 500
+    assert answer["week_before"] is None
+
+
 def test_frames_per_bar_leave_out_what_the_range_cuts(place: Place) -> None:
     fill(place, {START_MS + minute * MINUTE_MS: 10 for minute in range(60) if minute not in (16, 17)})
     asked = f"interval=900&from={START_MS + 10 * MINUTE_MS}&to={START_MS + 50 * MINUTE_MS}"

@@ -94,7 +94,7 @@ def _filmed_part(bar: answers.FramesAnalysed, plan: Plan, sources: int) -> float
         for from_ms, to_ms in asked.chosen or [(asked.from_ms, asked.to_ms)]
     )
     # Single pictures cover no time.
-    return min(bar.covered_s * 1000 / (length_ms * sources), 1.0) if bar.covered_s else None
+    return min(bar.covered_s * 1000 / (length_ms * sources), 1.0) if bar.covered_s and length_ms else None
 
 
 def _peak(reader: Reader, chart: Chart) -> answers.PeakFrame | None:
