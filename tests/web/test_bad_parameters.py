@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -176,3 +177,27 @@ def test_no_bytes_after_the_question_mark_make_the_server_fail(filmed: Place, ra
     query = raw.decode("latin-1")
     answer = filmed.app().test_client().get("/api/counts", query_string=query)
     assert answer.status_code in (200, 400)
+
+
+@pytest.mark.parametrize(
+    ("query", "value", "instead"),
+    [
+        ("counts?label=car&label=bsu", "bsu", ["bus"]),
+        ("frames?source=junction-west", "junction-west", ["junction-east"]),
+        ("counts?label=zebra", "zebra", None),
+        ("counts?interval=90", None, ["120"]),
+        ("counts?interval=60&from=2024-05-01&to=2031-01-01", None, ["21600"]),
+    ],
+)
+def test_a_program_is_told_the_values_that_would_do(
+    filmed: Place, query: str, value: str | None, instead: list[str] | None
+) -> None:
+    client = filmed.app().test_client()
+    problem = client.get(f"/api/v1/{query}").get_json()
+    assert problem.get("value") == value
+    assert problem.get("instead") == instead
+    for other in instead or []:
+        asked = re.search(rf"{problem['parameter']}=({value or '[0-9]+'})", query)
+        assert asked is not None
+        mended = query[: asked.start(1)] + other + query[asked.end(1) :]
+        assert client.get(f"/api/v1/{mended}").status_code == 200

@@ -20,7 +20,11 @@ _REFERENCE = "#/components/schemas/{name}"
 
 
 class ProblemDocument(Answer, frozen=True, kw_only=True):
-    """An error (RFC 9457), with the query parameter at fault, if it is one, and the remedy."""
+    """An error (RFC 9457), with the query parameter at fault, if it is one, and the remedy.
+
+    `value` is the one of the parameter's values that is at fault, where it may have several; `instead` has
+    values that would do, the nearest first.
+    """
 
     type: str
     title: str
@@ -28,6 +32,8 @@ class ProblemDocument(Answer, frozen=True, kw_only=True):
     detail: str
     remedy: str
     parameter: str | msgspec.UnsetType = msgspec.UNSET
+    value: str | msgspec.UnsetType = msgspec.UNSET
+    instead: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 @functools.cache

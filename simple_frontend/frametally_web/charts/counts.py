@@ -154,6 +154,7 @@ def plan_chart(
             f"interval={interval_s} makes up to {wanted} bars of {series} labels and sources; "
             f"{most_rows} are answered at once.",
             remedy=f"Ask for an interval of {choices_s[0]} or longer, a shorter range, or fewer labels.",
+            instead=[str(choices_s[0])],
         )
     return Plan(asked, interval_s, choices_s, asked.reader(index, selection, interval_s))
 

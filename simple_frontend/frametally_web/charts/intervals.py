@@ -84,6 +84,7 @@ def base_of(
             "interval",
             f"interval={interval_s} is not a multiple of a stored interval{whole}.",
             remedy=f"Ask for a multiple of one of these (seconds): {stored}.{again}",
+            instead=[str(min(-(-(interval_s or 0) // base) * base for base in base_intervals_s))],
         )
     in_zone = [base for base in dividing if all(offset % (base * 1000) == 0 for offset in offsets_ms)]
     if not in_zone:

@@ -50,10 +50,12 @@ def _labels_to_count(index: CountIndex, model: str) -> set[str]:
 
 def _unknown(parameter: str, asked: Iterable[str], known: Sequence[str]) -> Problem:
     name = next(name for name in asked if name not in known)
-    near = difflib.get_close_matches(name.lower(), [one.lower() for one in known], n=3)
+    alike = difflib.get_close_matches(name.lower(), [one.lower() for one in known], n=3)
+    near = sorted((one for one in known if one.lower() in alike), key=lambda one: alike.index(one.lower()))
     if near:
-        remedy = f"Did you mean {' or '.join(one for one in known if one.lower() in near)}?"
+        remedy = f"Did you mean {' or '.join(near)}?"
     else:
         more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
         remedy = f"There are: {', '.join(known[:_MOST_NAMED]) or 'none yet'}{more}."
-    return bad_parameter(parameter, f"There is no {parameter} {shown(name)!r}.", remedy=remedy)
+    detail = f"There is no {parameter} {shown(name)!r}."
+    return bad_parameter(parameter, detail, remedy=remedy, value=name, instead=near)

@@ -26,18 +26,34 @@ _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 class Problem(Exception):
     """A request that gets an error answer: an HTTP status, what is wrong with which thing, and the remedy."""
 
-    def __init__(self, status: int, detail: str, *, remedy: str, parameter: str | None = None) -> None:
-        """Keep the parts of the answer; `parameter` is the query parameter at fault, if it is one."""
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        remedy: str,
+        parameter: str | None = None,
+        value: str | None = None,
+        instead: Sequence[str] = (),
+    ) -> None:
+        """Keep the parts of the answer; `parameter` is the query parameter at fault, if it is one.
+
+        `value` is the one of its values that is, and `instead` has some that would do, the nearest first.
+        """
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.remedy = remedy
         self.parameter = parameter
+        self.value = value
+        self.instead = instead
 
 
-def bad_parameter(name: str, detail: str, *, remedy: str) -> Problem:
-    """Return a 400 that names the parameter and the remedy."""
-    return Problem(400, detail, remedy=remedy, parameter=name)
+def bad_parameter(
+    name: str, detail: str, *, remedy: str, value: str | None = None, instead: Sequence[str] = ()
+) -> Problem:
+    """Return a 400 that names the parameter and the remedy, and values that would do instead of `value`."""
+    return Problem(400, detail, remedy=remedy, parameter=name, value=value, instead=instead)
 
 
 def answer_errors(app: Flask, routes: Sequence[str]) -> None:
@@ -45,7 +61,12 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
 
     @app.errorhandler(Problem)
     def on_problem(problem: Problem) -> Response:
-        answer = _document(problem.status, problem.detail, problem.remedy, problem.parameter)
+        fault: dict[str, object] = {
+            "parameter": problem.parameter,
+            "value": problem.value,
+            "instead": [*problem.instead],
+        }
+        answer = _document(problem.status, problem.detail, problem.remedy, fault)
         if problem.status == 503:
             answer.headers["Retry-After"] = str(RETRY_AFTER_S)
         return answer
@@ -108,16 +129,15 @@ def _not_found(routes: Sequence[str]) -> Response:
     return Response(render_template("not_found.html"), status=404, mimetype="text/html")
 
 
-def _document(status: int, detail: str, remedy: str, parameter: str | None = None) -> Response:
-    document = {
+def _document(status: int, detail: str, remedy: str, fault: dict[str, object] | None = None) -> Response:
+    document: dict[str, object] = {
         "type": "about:blank",
         "title": http.HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "remedy": remedy,
     }
-    if parameter is not None:
-        document["parameter"] = parameter
+    document.update({name: value for name, value in (fault or {}).items() if value})
     answer = Response(msgspec.json.encode(document), status=status, mimetype="application/problem+json")
     answer.headers["Cache-Control"] = "no-store"
     return answer
