@@ -88,6 +88,7 @@ test("a request names the stored interval, and bars only where the route has the
     String(selectionQuery({ ...state, metric: "peak" }, { bars: true })),
     "label=car&label=bus&from=5&hours=08%3A00-24%3A00&weekdays=6%2C7&timezone=UTC&interval=60&metric=peak",
   );
+  assert.equal(selectionQuery(DEFAULT, { bars: true }).get("metric"), "auto");
 });
 
 test("weekdays have one order in the address, and hours past midnight are read", () => {

@@ -147,7 +147,7 @@ def test_a_week_earlier_lies_beside_the_same_weekdays_with_the_difference_in_num
     records, _ = place.film({"car": 6, "bus": 2}, intervals=24 * 15, interval_s=HOUR_S)
     window = visit(place)
     second_week = START_MS + 7 * DAY_MS
-    page = window.open(f"?from={second_week}&to={second_week + DAY_MS}&interval=3600")
+    page = window.open(f"?from={second_week}&to={second_week + DAY_MS}&interval=3600&metric=detections")
     window.choose_more("compare", "week")
     expect(page).to_have_url(re.compile(r"compare=week"))
     window.settled()
@@ -179,7 +179,7 @@ def test_another_source_or_model_is_compared_and_never_added(
     place.film({"car": 2}, source="east", model="second-model", seed=3)
     window = visit(place)
     first = "yolov4-tiny-opencv-fp32-1a2b3c4d"
-    page = window.open(f"?model={first}&source=east&interval=5")
+    page = window.open(f"?model={first}&source=east&interval=5&metric=detections")
     window.choose_more("compare", label="West Road")
     window.settled()
     beside = {one.interval_start_ms: one.detections for one in west}
@@ -273,7 +273,7 @@ def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(
         {"car": 3}, source="west", name="West", intervals=20, interval_s=HOUR_S, seed=2, also=east
     )
     window = visit(place)
-    page = window.open()
+    page = window.open("?metric=detections")
     records = east[0] + west[0]
     cars = sum(one.detections for one in records if one.label == "car")
     row = page.locator("#breakdown tbody tr", has_text="car")
@@ -298,7 +298,7 @@ def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(
             expect(rows.nth(number).locator("td").nth(column)).to_have_text(f"{value:,}")
     assert rows.nth(20).locator("td").nth(1).inner_text() == "no footage"
     line.locator("button").click()
-    expect(page).to_have_url(re.compile(r"\?source=west$"))
+    expect(page).to_have_url(re.compile(r"\?source=west&metric=detections$"))
     window.settled()
     expect(page.locator("#sources-card")).to_be_hidden()
 

@@ -294,3 +294,16 @@ def test_a_misspelt_label_is_mended_by_one_click(two_weeks: Place, visit: Callab
     window.settled()
     expect(page).to_have_url(re.compile(r"\?label=person&label=car&source=east$"))
     expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_the_metric_is_what_suits_the_footage_until_one_is_chosen(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks)
+    page = window.open()
+    expect(page).to_have_title(re.compile("^Mean per frame"))  # objects were not followed
+    expect(page.locator("#metric-chip")).to_be_hidden()
+    window.choose_more("metric", "detections")
+    expect(page).to_have_url(re.compile(r"\?metric=detections$"))
+    expect(page).to_have_title(re.compile("^Detections"))
+    expect(page.locator("#metric-chip")).to_have_text(re.compile("Detections"))

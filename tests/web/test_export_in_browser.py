@@ -50,7 +50,7 @@ def test_the_csv_that_is_exported_has_the_numbers_of_the_chart(
 ) -> None:
     place.film({"car": 6, "bus": 1}, intervals=24, interval_s=5, filmed=lambda n: not 4 <= n < 7)
     window = visit(place)
-    page = window.open("?interval=5&from=2024-05-01T08:00:10Z")
+    page = window.open("?interval=5&from=2024-05-01T08:00:10Z&metric=detections")
     rows = rows_of(download(page, "csv", tmp_path))
     for label, values in window.chart_values().items():
         footage = [row for row in rows if row["label"] == label and row["coverage"] == "footage"]

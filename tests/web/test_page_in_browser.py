@@ -20,7 +20,7 @@ START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 def test_the_page_shows_the_numbers_of_the_records(place: Place, visit: Callable[..., Visit]) -> None:
     records, _ = place.film({"car": 6, "bus": 1}, name="Junction East", interval_s=5, frames=10)
     window = visit(place)
-    page = window.open()
+    page = window.open("?metric=detections")
     cars = [sum(one.detections for one in records if one.interval_start_ms == START_MS + n * 5000
                 and one.label == "car") for n in range(24)]  # fmt: skip
     values = window.chart_values()
@@ -90,8 +90,9 @@ def test_a_range_is_typed_in_the_viewers_time(place: Place, visit: Callable[...,
 
 def test_a_gap_is_shown_as_no_footage_and_never_as_zero(place: Place, visit: Callable[..., Visit]) -> None:
     place.film({"car": 6}, intervals=10, interval_s=60, filmed=lambda n: not 3 <= n < 6)
+    place.film({"bus": 6}, source="yard", start_ms=START_MS - 86_400_000, interval_s=60)
     window = visit(place)
-    page = window.open("?interval=60&label=bus")
+    page = window.open("?interval=60&label=bus&source=junction-east")
     assert window.chart_values()["bus"] == [0] * 7
     assert window.chart_spans()[0][1] == START_MS + 60_000
     expect(page.locator(".key", has_text="no footage")).to_be_visible()

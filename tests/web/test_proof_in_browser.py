@@ -56,7 +56,7 @@ def load_all(page: Page) -> None:
 def test_the_frames_behind_a_bar_add_up_to_it_page_by_page(place: Place, visit: Callable[..., Visit]) -> None:
     film(place)
     window = visit(place)
-    page = window.open("?interval=300")
+    page = window.open("?interval=300&metric=detections")
     bars = window.chart_values()
     window.click_bar(1, of=4)
     expect(page).to_have_url(re.compile(r"at=2024-05-01T08:05:00Z"))
@@ -167,7 +167,7 @@ def test_the_keyboard_goes_from_bar_to_bar_and_into_the_frames(
 ) -> None:
     counts = film(place)
     window = visit(place)
-    page = window.open("?interval=60")
+    page = window.open("?interval=60&metric=detections")
     page.locator("#chart").focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
@@ -181,7 +181,7 @@ def test_the_keyboard_goes_from_bar_to_bar_and_into_the_frames(
     expect(page.locator("#spoken")).to_contain_text("running sum")
     page.keyboard.press("Escape")
     expect(page.locator("#chart")).to_be_focused()
-    expect(page).to_have_url(re.compile(r"\?interval=60$"))
+    expect(page).to_have_url(re.compile(r"\?metric=detections&interval=60$"))
     expect(page.locator("#frames-title")).to_have_text("Busiest frame per label")
 
 
@@ -207,7 +207,7 @@ def test_a_bar_that_grows_keeps_the_frame_that_is_looked_at(
 ) -> None:
     film(place, frames=30)
     window = visit(place)
-    page = window.open("?interval=300&at=2024-05-01T08:00:00Z")
+    page = window.open("?interval=300&metric=detections&at=2024-05-01T08:00:00Z")
     page.locator(".proof-viewer").focus()
     for number in (2, 3, 4):
         page.keyboard.press("ArrowRight")
@@ -263,7 +263,7 @@ def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Callable[..., V
     coverage = [Coverage(model=MODEL, source="gate", interval_start_ms=START_MS, interval_s=60, frames=12)]
     place.publish(counts, coverage, interval_s=60, model=MODEL)
     window = visit(place)
-    page = window.open("?interval=60&at=2024-05-01T08:00:00Z")
+    page = window.open("?interval=60&metric=detections&at=2024-05-01T08:00:00Z")
     expect(page.locator(".proof-sum")).to_contain_text("the bar says 999")
     expect(page.locator(".proof-list .time-warning")).to_contain_text("frametally aggregate")
     expect(page.locator(".proof-stage")).to_contain_text("no longer in the store")

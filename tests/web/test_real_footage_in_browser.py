@@ -103,7 +103,7 @@ def test_from_the_page_to_a_number_with_its_proof_and_its_file(
     dashboard: str, visit: Callable[..., Visit], picture: Callable[..., None], tmp_path: Path
 ) -> None:
     window = visit(None, url=dashboard)
-    page = window.open()
+    page = window.open("?metric=detections")
     expect(page.locator("#health-strip")).to_contain_text("Every frame is accounted for")
     picture(page, "whole-page")
 

@@ -45,7 +45,7 @@ export function selectionQuery(state, { bars = false, base = null } = {}) {
   query.set("timezone", zoneOf(state));
   if (base) query.set("base", String(base));
   if (bars && state.interval) query.set("interval", String(state.interval));
-  if (bars && state.metric) query.set("metric", state.metric);
+  if (bars) query.set("metric", state.metric ?? "auto");
   return query;
 }
 

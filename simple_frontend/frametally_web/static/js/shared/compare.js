@@ -12,7 +12,7 @@ export function comparisonsFor(state, { models, sources, counts }) {
   const { from_ms: from, to_ms: to, interval_s: interval } = counts;
   if (from === null || to === null || interval === null) return [];
   const range = { from, to };
-  const here = { ...state, interval, compare: null, at: null, model: counts.model };
+  const here = { ...state, metric: counts.metric, interval, compare: null, at: null, model: counts.model };
   const same = (/** @type {number} */ ms) => ms;
   const others = sources.filter((one) => state.sources.length !== 1 || state.sources[0] !== one.source);
   return [
