@@ -42,7 +42,7 @@ def decoded(decode: Any, line: bytes) -> Any:
     except BadLine:
         return None
     boxes = [(d.label, d.confidence, tuple(d.box)) for d in frame.detections]
-    return (frame.image_path, frame.source, frame.captured_at_ms, frame.model, boxes)
+    return (frame.image_path, frame.source, frame.captured_at_ms, frame.time_source, frame.model, boxes)
 
 
 def with_fields(**fields: object) -> bytes:
@@ -60,6 +60,7 @@ def without(field: str) -> bytes:
 def test_a_line_as_it_is_written_is_read() -> None:
     assert decoded(decode_frame, LINE) == decoded(decode_with_standard_library, LINE)
     assert decoded(decode_frame, LINE)[3:] == (
+        "exif",
         "tiny-1",
         [(d.label, d.confidence, d.box) for d in FRAME.detections],
     )

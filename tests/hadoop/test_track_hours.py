@@ -385,6 +385,47 @@ def test_single_pictures_are_never_tracked(footage: Footage, least_fps: float) -
     assert len(counts) == 6
 
 
+def file_dated(frames: list[Any], *, alone: bool) -> list[Any]:
+    """The frames timed by their file's date: of one video, or each a picture of its own."""
+    return [
+        msgspec.structs.replace(
+            frame, time_source="file_time", **({"media": f"{number:064x}"} if alone else {})
+        )
+        for number, frame in enumerate(frames)
+    ]
+
+
+def test_pictures_with_their_files_dates_are_never_tracked_however_near_these_are(footage: Footage) -> None:
+    footage.segment(file_dated(drive(footage, NOON_MS, NOON_MS + 5_000), alone=True))
+    footage.segment(
+        file_dated(drive(footage, NOON_MS + 2 * HOUR_MS, NOON_MS + 2 * HOUR_MS + 5_000), alone=False)
+    )
+    footage.aggregate(interval_s=3600)
+    assert objects(footage) == {NOON_MS: None, NOON_MS + 2 * HOUR_MS: 1}
+    pictures, video = counted(footage)[1]
+    assert (pictures.objects, pictures.analysed_fps, pictures.covered_ms) == (None, 0.0, 0)
+    assert (video.objects, video.analysed_fps, video.covered_ms) == (1, 5.0, 5_000)
+
+
+def test_an_hour_with_such_a_picture_is_not_measured_and_the_hour_beside_it_is(footage: Footage) -> None:
+    """The picture lies within the minute that the hour before is tracked with."""
+    hour_ms = NOON_MS + HOUR_MS
+    footage.segment(drive(footage, hour_ms - 5_000, hour_ms))
+    footage.segment(file_dated([footage.frame(hour_ms + 100, "car", index=99)], alone=True))
+    footage.aggregate(interval_s=3600)
+    assert objects(footage) == {NOON_MS: 1, hour_ms: None}
+
+
+def test_more_than_120_frames_a_second_are_no_frame_rate(footage: Footage) -> None:
+    assert filmed_time([0, 8, 17, 25], 3000).fps == 12_000
+    assert filmed_time([0, 8, 16, 24], 3000) == (0, [])
+    footage.segment(drive(footage, NOON_MS, NOON_MS + 113, step_ms=4))
+    footage.aggregate()
+    assert objects(footage) == {NOON_MS: None}
+    [coverage] = counted(footage)[1]
+    assert (coverage.analysed_fps, coverage.covered_ms) == (0.0, 0)
+
+
 def test_seconds_with_footage_add_up_over_intervals_and_hours(footage: Footage) -> None:
     """3 s before the full hour, 2.1 s after it, then nothing for 20 s, then a single frame."""
     hour_ms = NOON_MS + HOUR_MS
@@ -423,4 +464,6 @@ def test_no_interval_has_more_footage_than_it_is_long_and_the_parts_are_the_whol
         is_followed = following is not None and following - ms <= gap_ms
         until_ms = following if is_followed else ms + step_ms
         covered_ms += max(0, min(until_ms, inside.stop) - max(ms, inside.start))
+    if steps and round(len(steps) * 100_000 / sum(steps)) > 12_000:
+        covered_ms = 0  # no footage has as many frames a second
     assert covered_ms == sum(by_interval[3600].values())

@@ -26,6 +26,10 @@ def hours_near(time_ms: int) -> tuple[int, ...]:
     return (own,)
 
 
+_MOST_FPS = 12_000
+"""In hundredths: what has more frames a second is no footage, but pictures of nearly one time."""
+
+
 class FilmedTime(NamedTuple):
     """When there was footage, as far as the frames tell.
 
@@ -55,8 +59,8 @@ def filmed_time(times_ms: Sequence[int], gap_ms: int) -> FilmedTime:
 
     The rate is the mean over the steps from one time to the next: a sampler takes frames off a grid, so its
     single steps jitter by a frame of the video, and their mean does not. Steps longer than `gap_ms` (no track
-    outlives them) are gaps in the footage and no steps; so single pictures, minutes apart, give 0. A stretch
-    goes on for one mean step, to the millisecond, after its last frame.
+    outlives them) are gaps in the footage and no steps; so single pictures, minutes apart, give 0, and so
+    do more than 120 a second. A stretch goes on for one mean step, to the millisecond, after its last frame.
 
     Args:
         times_ms: Times of the frames, sorted.
@@ -76,4 +80,6 @@ def filmed_time(times_ms: Sequence[int], gap_ms: int) -> FilmedTime:
         return FilmedTime(0, list(zip(begins, ends, strict=True)))
     step_ms = (2 * total_ms + steps) // (2 * steps)
     fps = (steps * 100_000 + total_ms // 2) // total_ms
+    if fps > _MOST_FPS:
+        return FilmedTime(0, [])
     return FilmedTime(fps, [(first, last + step_ms) for first, last in zip(begins, ends, strict=True)])

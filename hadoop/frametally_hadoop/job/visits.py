@@ -60,12 +60,16 @@ def reduce_hour(
     if not own:
         return
     interval_ms = params.interval_s * 1000
-    filmed = filmed_time([frame.captured_at_ms for frame in frames], tracking.gap_ms)
+    undated = _undated_pictures(frames)
+    footage = [frame for frame in frames if frame.image_path not in undated]
+    filmed = filmed_time([frame.captured_at_ms for frame in footage], tracking.gap_ms)
+    if any(frame.image_path in undated for frame in own):
+        filmed = filmed._replace(fps=0)
     is_measured = is_fast_enough(filmed.fps, tracking.min_fps)
     objects: Counter[tuple[str, int]] = Counter()
     tracked: Counter[tuple[str, int]] = Counter()
     if is_measured:
-        visits = _follow(frames, params, tracking)
+        visits = _follow(footage, params, tracking)
         for visit in visits:
             times = [sighting.time_ms for sighting in visit.sightings if sighting.is_counted]
             first, end = bisect_left(times, hour_start_ms), bisect_left(times, hour_end_ms)
@@ -106,6 +110,19 @@ def reduce_hour(
             "covered_ms": covered_ms[start_ms],
         }
         yield to_json(["coverage", source, start_ms]), to_json(of_interval)
+
+
+def _undated_pictures(frames: Sequence[Frame]) -> set[str]:
+    """Return the paths of single pictures that are timed by their files' dates.
+
+    Nobody knows when these were taken: copied within a second, pictures of years look like footage.
+    """
+    of_medium = Counter([frame.media for frame in frames])
+    return {
+        frame.image_path
+        for frame in frames
+        if frame.time_source == "file_time" and of_medium[frame.media] == 1
+    }
 
 
 def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:

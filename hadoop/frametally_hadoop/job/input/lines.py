@@ -47,6 +47,8 @@ class Frame(Protocol):
     @property
     def media(self) -> str: ...  # noqa: D102
     @property
+    def time_source(self) -> str: ...  # noqa: D102
+    @property
     def model(self) -> str: ...  # noqa: D102
     @property
     def detections(self) -> Sequence[DetectedBox]: ...  # noqa: D102
@@ -65,6 +67,7 @@ class _PlainFrame(NamedTuple):
     width_px: int
     height_px: int
     media: str
+    time_source: str
     model: str
     detections: list[_PlainDetection]
 
@@ -88,6 +91,7 @@ def decode_with_standard_library(line: bytes) -> Frame:
             width_px=_side(fields, "width_px"),
             height_px=_side(fields, "height_px"),
             media=_typed(fields.get("media", ""), str, "media"),
+            time_source=_typed(fields.get("time_source", ""), str, "time_source"),
             model=_typed(fields["model"], str, "model"),
             detections=[_detection(item) for item in _typed(fields["detections"], list, "detections")],
         )
@@ -182,6 +186,7 @@ def _make_msgspec_decoders() -> _Decoders:
             ("width_px", pixels, 0),  # 0: the line does not say
             ("height_px", pixels, 0),
             ("media", str, ""),
+            ("time_source", str, ""),
             ("v", int, RECORD_VERSION),
         ],
         gc=False,
