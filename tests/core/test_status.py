@@ -437,6 +437,20 @@ def test_the_newest_frame_of_each_source_is_told(house: House) -> None:
     assert house.status().sources[0].newest_captured_at_ms == 4_000
 
 
+def test_up_to_when_there_is_footage_and_up_to_when_it_is_counted_is_told(house: House) -> None:
+    house.manifest(5, 5, first_captured_at_ms=0, last_captured_at_ms=400_000)
+    house.segment(0, 5)
+    books = house.status()
+    assert (books.sources[0].footage_until_ms, books.sources[0].counted_until_ms) == (400_000, None)
+    assert books.counted_at_ms is None
+    house.run(5, indexed=True)
+    books = house.status()
+    assert books.sources[0].footage_until_ms == 400_000
+    [indexed] = house.index.sources(MODEL)
+    assert books.sources[0].counted_until_ms == indexed.next_interval_ms < 400_000
+    assert books.counted_at_ms is not None
+
+
 def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
     house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

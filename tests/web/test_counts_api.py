@@ -68,6 +68,8 @@ def test_labels_come_most_first_and_sources_with_their_range(place: Place) -> No
             "next_interval_ms": START_MS + 120_000,
             "timed_by_file": False,
             "file_times": [],
+            "footage_until_ms": START_MS + 119_999,
+            "counted_until_ms": START_MS + 119_999,
         }
     ]
 

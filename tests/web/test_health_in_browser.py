@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.web.counted_footage import make_lines, publish_lines, put_manifest
+from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines, put_manifest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -89,12 +89,15 @@ def books_of(**frames: Any) -> dict[str, Any]:
             "producing": False,
         },
         **{"timed_by_file": False, "newest_captured_at_ms": None},
+        **{"footage_until_ms": None, "counted_until_ms": None},
         **frames,
     }
     return {
         **{"as_of_ms": 0, "model": "m", "state": "settled", "sources": [source]},
         **{
             "newest_captured_at_ms": None,
+            "footage_until_ms": None,
+            "counted_at_ms": None,
             "newest_segment_at_ms": None,
             "stages": [],
             "log": {"messages": 0, "committed": 0},
@@ -173,6 +176,27 @@ def test_however_long_a_sources_name_its_state_is_in_sight(
     page.locator("#books .table-area").first.evaluate("(area) => area.scrollTo(10_000, 0)")
     expect(page.locator("#books tbody th").first).to_be_in_viewport()  # whose state it is
     expect(state).to_be_in_viewport()
+
+
+def test_over_footage_of_last_year_the_strip_says_up_to_when_it_is_and_not_that_it_is_new(
+    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+) -> None:
+    place.film({"car": 6})
+    window = visit(place, url=serving(place.app(web_max_streams=0)), timezone_id="UTC")
+    now_ms = int(time.time() * 1000)
+    books = books_of(footage_until_ms=START_MS, counted_until_ms=START_MS - MINUTE_MS)
+    books |= {"footage_until_ms": START_MS, "counted_at_ms": now_ms - 6 * MINUTE_MS}
+    window.page.route("**/api/v1/status", lambda route: route.fulfill(json=books))
+    page = window.open("?timezone=UTC")
+    strip = page.locator("#health-strip")
+    expect(strip).to_contain_text("footage up to 1 May 2024, 08:00:00 · counted 6 mins ago")
+    expect(strip).not_to_contain_text("newest data")
+    page.locator("#health > summary").click()
+    of_source = page.locator("#books tbody tr td").nth(8)
+    expect(of_source).to_contain_text("1 May 2024, 08:00:00counted: 1 May 2024, 07:59:00")
+    books |= {"counted_at_ms": None}
+    page.reload()
+    expect(strip).to_contain_text("not counted yet")
 
 
 def test_without_a_place_in_the_stream_the_page_asks_for_the_books(

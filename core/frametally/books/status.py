@@ -10,6 +10,7 @@ those that are not, but lost to a medium that overlaps theirs, are `overlapped`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,13 +34,13 @@ from frametally.books.offsets import (
 from frametally.books.verdict import SourceLine, StageLine, exit_code, judge, stages_behind
 from frametally.media.manifests import by_source, forgotten_by, list_records, media_of, sources_timed_by_file
 from frametally.media.overlapping import not_counted
-from frametally.media.sources import source_names
+from frametally.media.sources import counted_until, footage_until, source_names
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import ChainLink, CountedRun, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, Progress
-from frametally.records import MediaManifest
+from frametally.records import MediaManifest, Run
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
 from frametally.settings.loading import Settings
 
@@ -56,6 +57,8 @@ class Status(NamedTuple):
         stages: One line per stage, in the order of the path.
         log_messages: Messages announced so far (repeats included) on the topics that the model reads.
         log_committed: Those that the model's group has committed.
+        counted_at_ms: When the newest day of event time was counted last, by the store's clock; None if there
+            is none.
         dead_letters: Open dead letters by cause.
         unidentified_dead_letters: Those among them that do not tell which frame they meant.
         behind: What has still to be done, one line each.
@@ -67,6 +70,7 @@ class Status(NamedTuple):
     stages: list[StageLine]
     log_messages: int
     log_committed: int
+    counted_at_ms: int | None
     pace: SegmentPace
     lost: list[LostMessages]
     dead_letters: dict[str, int]
@@ -170,6 +174,7 @@ class _Books:
             stages=stages_behind(sources, messages_waiting=waiting),
             log_messages=sum(log.messages for log in logs),
             log_committed=sum(log.committed for log in logs),
+            counted_at_ms=self._counted_at(run for run in stored if run.model == model),
             pace=pace_of(chain, waiting),
             lost=lost_messages(chain, logs),
             dead_letters=dict(sorted(Counter(cause for _, cause in dead).items())),
@@ -180,6 +185,11 @@ class _Books:
 
     def _chain(self, model: str | None) -> list[ChainLink]:
         return self.ledger.chain(model) if model else []
+
+    def _counted_at(self, runs: Iterable[Run]) -> int | None:
+        newest = max(runs, key=lambda run: (run.day, run.sequence), default=None)
+        info = self.store.head(newest.key) if newest else None
+        return info.modified_at_ms or None if info else None
 
     def _default_model(self) -> str | None:
         series = self.index.series()
@@ -205,6 +215,9 @@ class _Books:
         indexed = self._indexed(model, interval_s)
         by_file_date = sources_timed_by_file(manifests)
         newest = self.ledger.newest_frames(model) if model else {}
+        until = footage_until(manifests)
+        summaries = self.index.sources(model) if model else []
+        next_ms = {summary.source: summary.next_interval_ms for summary in summaries}
         sources = []
         for source in sorted({*names, *found.handled, *counted}):
             of_source = media.get(source, [])
@@ -223,6 +236,8 @@ class _Books:
                     forgotten=found.forgotten[source],
                     overlapped=found.overlapped[source],
                     newest_captured_at_ms=newest.get(source),
+                    footage_until_ms=until.get(source),
+                    counted_until_ms=counted_until(next_ms.get(source), until.get(source)),
                 )
             )
         return sources

@@ -35,6 +35,8 @@ class SourceLine(NamedTuple):
         forgotten: Frames in segments that are forgotten, of media that are not forgotten as a whole.
         overlapped: Frames in segments that do not count, as another medium of the source has their moment.
         newest_captured_at_ms: Event time of the newest frame in a segment; None if there is none.
+        footage_until_ms: Event time of the newest frame announced; None likewise.
+        counted_until_ms: Event time up to which it is in the count index; None likewise.
     """
 
     source: str
@@ -50,6 +52,8 @@ class SourceLine(NamedTuple):
     forgotten: int
     overlapped: int
     newest_captured_at_ms: int | None
+    footage_until_ms: int | None
+    counted_until_ms: int | None
 
 
 class StageLine(NamedTuple):

@@ -51,6 +51,22 @@ def source_names(manifests: Sequence[MediaManifest]) -> dict[str, str]:
     return {source: ", ".join(known.names_of(source)) for source in by_source(manifests)}
 
 
+def footage_until(manifests: Iterable[MediaManifest]) -> dict[str, int]:
+    """Return by source the event time of its newest frame that was announced, if there is any."""
+    until: dict[str, int] = {}
+    for one in manifests:
+        if one.last_captured_at_ms is not None:
+            until[one.source] = max(one.last_captured_at_ms, until.get(one.source, one.last_captured_at_ms))
+    return until
+
+
+def counted_until(next_interval_ms: int | None, footage_until_ms: int | None) -> int | None:
+    """Return up to which event time a source is counted: the end of its last interval, or its last frame."""
+    if next_interval_ms is None or footage_until_ms is None:
+        return next_interval_ms
+    return min(next_interval_ms, footage_until_ms)
+
+
 def joined(others: Sequence[MediaManifest], name: str) -> tuple[str, str]:
     """Return the slug of the source `name`, and how it is written: as its media among `others` have it."""
     known = KnownSources(others)

@@ -50,6 +50,8 @@ class SourceBooks(Answer, frozen=True, kw_only=True):
 
     expected = announced = detected + dead_lettered + forgotten + overlapped, and
     detected = counted = indexed. `overlapped` do not count, as another medium of the source has their moment.
+    `newest_captured_at_ms` is the event time of the newest frame detected, `footage_until_ms` that of the
+    newest announced, and up to `counted_until_ms` it is in the count index.
     """
 
     source: str
@@ -65,6 +67,8 @@ class SourceBooks(Answer, frozen=True, kw_only=True):
     producing: bool
     timed_by_file: bool
     newest_captured_at_ms: int | None
+    footage_until_ms: int | None
+    counted_until_ms: int | None
 
 
 class StageBooks(Answer, frozen=True, kw_only=True):
@@ -99,6 +103,8 @@ class Books(Answer, frozen=True, kw_only=True):
         model: Whose; null before there is any.
         state: `settled`, `behind` (work is left, or under way) or `broken`.
         newest_captured_at_ms: Event time of the newest frame detected; null if there is none.
+        footage_until_ms: Event time of the newest frame announced; null likewise.
+        counted_at_ms: When the newest day of event time was counted last; null before it was.
         newest_segment_at_ms: When the newest segment was stored; null if there is none.
         sources: By slug.
         stages: In the order of the path.
@@ -115,6 +121,8 @@ class Books(Answer, frozen=True, kw_only=True):
     model: str | None
     state: Literal["settled", "behind", "broken"]
     newest_captured_at_ms: int | None
+    footage_until_ms: int | None
+    counted_at_ms: int | None
     newest_segment_at_ms: int | None
     sources: list[SourceBooks]
     stages: list[StageBooks]

@@ -20,11 +20,14 @@ def answer(reading: Reading) -> answers.Books:
     """Return the books as they are answered."""
     status = reading.status
     newest = [one.newest_captured_at_ms for one in status.sources if one.newest_captured_at_ms is not None]
+    until = [one.footage_until_ms for one in status.sources if one.footage_until_ms is not None]
     return answers.Books(
         as_of_ms=reading.as_of_ms,
         model=status.model,
         state=WORDS[status.exit_code],
         newest_captured_at_ms=max(newest, default=None),
+        footage_until_ms=max(until, default=None),
+        counted_at_ms=status.counted_at_ms,
         newest_segment_at_ms=status.pace.newest_segment_at_ms,
         sources=[
             answers.SourceBooks(
@@ -41,6 +44,8 @@ def answer(reading: Reading) -> answers.Books:
                 producing=one.producing,
                 timed_by_file=one.file_time,
                 newest_captured_at_ms=one.newest_captured_at_ms,
+                footage_until_ms=one.footage_until_ms,
+                counted_until_ms=one.counted_until_ms,
             )
             for one in status.sources
         ],

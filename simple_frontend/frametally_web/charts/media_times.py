@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from frametally.media.manifests import media_of, sources_timed_by_file
 from frametally.media.overlapping import named_medium
-from frametally.media.sources import source_names
+from frametally.media.sources import footage_until, source_names
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import Overlap
 from frametally.rules.tombstones import merged
@@ -34,6 +34,7 @@ class MediaTimes:
         self._unanalysed = unanalysed
         self._by_file = sources_timed_by_file(manifests or [])
         self._names = source_names(manifests or [])
+        self._until = footage_until(manifests or [])
 
     def name(self, source: str) -> str:
         """Return the source as its owner wrote it; its slug where the store does not say."""
@@ -42,6 +43,10 @@ class MediaTimes:
     def sources(self) -> Collection[str]:
         """Return the sources of which there are media, as far as the store says."""
         return self._names.keys()
+
+    def footage_until(self, source: str) -> int | None:
+        """Return the event time of its newest frame announced; None where the store does not say."""
+        return self._until.get(source)
 
     def is_timed_by_file(self, source: str) -> bool | None:
         """Return whether some of its times are only files' dates; None where the store does not say."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from frametally.media.sources import counted_until
 from frametally.ports.count_index import CountIndex
 from frametally_web.charts import scope
 from frametally_web.charts.media_times import MediaTimes
@@ -28,6 +29,8 @@ def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> 
                 next_interval_ms=summary.next_interval_ms,
                 timed_by_file=media.is_timed_by_file(summary.source),
                 file_times=media.ranges(summary.source),
+                footage_until_ms=media.footage_until(summary.source),
+                counted_until_ms=counted_until(summary.next_interval_ms, media.footage_until(summary.source)),
             )
             for summary in index.sources(choice.model)
         ],

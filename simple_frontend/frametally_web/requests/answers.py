@@ -55,6 +55,8 @@ class SourceRange(Answer, frozen=True, kw_only=True):
         timed_by_file: Whether some of its times are only files' modification dates; None where the store does
             not say for now.
         file_times: The ranges of which that is so; None likewise.
+        footage_until_ms: Event time of the newest frame announced; None where the store does not say for now.
+        counted_until_ms: Event time up to which it is counted.
     """
 
     source: str
@@ -64,6 +66,8 @@ class SourceRange(Answer, frozen=True, kw_only=True):
     next_interval_ms: int
     timed_by_file: bool | None
     file_times: list[TimeRange] | None
+    footage_until_ms: int | None
+    counted_until_ms: int | None
 
 
 class Sources(Answer, frozen=True, kw_only=True):

@@ -28,16 +28,27 @@ export function booksTable({ sources }) {
     return rowOf(
       el("span", { class: "name", text: one.name, title: one.name }),
       ...COLUMNS.map(([key]) => numberCell(number(one[key]), one[key] ? "number" : "number zero")),
-      el("td", { text: one.newest_captured_at_ms === null ? "–" : moment(one.newest_captured_at_ms) }),
+      upTo(one),
       el("td", { class: right ? "ok" : "open", text: right ? "✓ settled" : one.producing ? "… producing" : "… not yet" }),
     ); // prettier-ignore
   });
   return table(
     "Frames of each source, when all is done: expected = announced = detected + dead letters + forgotten + " +
       "overlapped, detected = counted = indexed",
-    ["Source", ...COLUMNS.map(([, name]) => name), "Newest frame", "State"],
+    ["Source", ...COLUMNS.map(([, name]) => name), "Footage up to", "State"],
     rows,
   );
+}
+
+/**
+ * Up to when there is footage, and up to when it is counted where that is not the same.
+ * @param {Api.SourceBooks} source
+ */
+function upTo({ footage_until_ms: footage, counted_until_ms: counted }) {
+  if (footage === null) return el("td", { text: "–" });
+  if (counted === footage) return el("td", { text: moment(footage) });
+  const behind = counted === null ? "not counted" : `counted: ${moment(counted)}`;
+  return el("td", {}, moment(footage), el("div", { class: "muted", text: behind }));
 }
 
 /** @param {Api.Books} books */

@@ -2,7 +2,7 @@
 
 import { get } from "../shared/api.js";
 import { byId, control, el } from "../shared/dom.js";
-import { number, plural, roughly } from "../shared/format.js";
+import { moment, number, plural, roughly } from "../shared/format.js";
 import { booksTable, deadLetters, runsTable } from "./books.js";
 
 export class Health {
@@ -30,13 +30,10 @@ export class Health {
   #showStrip() {
     const { books } = this;
     if (!books) return;
-    const newest = books.newest_segment_at_ms ?? null;
     const parts = [
       el("span", { class: "health-state", "data-state": books.state, text: headline(books) }),
       el("span", { class: "muted", text: equation(books) }),
-      newest === null
-        ? null
-        : el("span", { class: "muted", text: `newest data ${roughly(Date.now() - newest)} old` }),
+      footage(books),
       pace(books),
     ];
     byId("health-strip").replaceChildren(...parts.filter((part) => part !== null));
@@ -94,6 +91,16 @@ function equation({ sources }) {
     overlapped ? ` + ${number(overlapped)} overlapped` : "",
     `; ${number(sum((one) => one.counted))} counted, ${number(sum((one) => one.indexed))} indexed`,
   ].join("");
+}
+
+/**
+ * Up to when there is footage, by its own clock, and how long ago that was counted, by ours.
+ * @param {Api.Books} books
+ */
+function footage({ footage_until_ms: until, counted_at_ms: counted }) {
+  if (until === null) return null;
+  const ago = counted === null ? "not counted yet" : `counted ${roughly(Date.now() - counted)} ago`;
+  return el("span", { class: "muted", text: `footage up to ${moment(until)} · ${ago}` });
 }
 
 /** @param {Api.Books} books */
