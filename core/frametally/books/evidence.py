@@ -18,7 +18,7 @@ _WINDOW_MS = 600_000
 
 
 class ProvedFrame(NamedTuple):
-    """A frame and those of its boxes that a bar counts, at least one."""
+    """A frame and those of its boxes that a bar counts."""
 
     frame: FrameDetections
     boxes: list[Detection]
@@ -36,8 +36,11 @@ def frames_of_bar(
     limits: CountedBoxes,
     not_counted: Forgotten,
     after: tuple[int, str] | None = None,
+    empty: bool = False,
 ) -> Iterator[ProvedFrame]:
     """Yield every frame of `[from_ms, to_ms)` with counted boxes of `labels`, by event time and image_path.
+
+    With `empty`, those without such boxes, too.
 
     Reads those bytes of those segments in which such frames can stand, some minutes of event time at once.
     The caller has brought the ledger up to the store, and tells what is `not_counted`. No labels are all
@@ -56,7 +59,7 @@ def frames_of_bar(
         window_to = min(to_ms, window_from - window_from % _WINDOW_MS + _WINDOW_MS)
         for frame in _frames(store, parts, (model, source), (window_from, window_to), not_counted):
             boxes = [box for box in filter(counts, frame.detections) if not labels or box.label in labels]
-            if boxes and (after is None or _place(frame) > after):
+            if (boxes or empty) and (after is None or _place(frame) > after):
                 yield ProvedFrame(frame, boxes)
         window_from = window_to
         if window_from >= to_ms:

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 
 State = Literal["waiting", "detected", "dropped"]
 
+REASONS: dict[str, str] = {
+    "malformed": "the message is no announcement of a frame",
+    "missing": "the store has no such frame",
+    "checksum": "its bytes are not those that were announced",
+    "size": "the picture has another size than was announced",
+    "oversized": "the picture has more pixels than are decoded",
+    "undecodable": "the picture cannot be decoded",
+}
+"""By cause, why a frame could not be detected, as people are told it."""
+
 _CAUSE_OF_STAGE: dict[Stage, Cause] = {
     "parse": "malformed",
     "fetch": "missing",

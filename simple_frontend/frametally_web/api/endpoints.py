@@ -50,6 +50,12 @@ def _text(most_chars: int = MAX_NAME_CHARS) -> dict[str, Any]:
 
 
 _MODEL = Parameter("model", "One model; default: the one published last.", _text(), "")
+_TIMEZONE = Parameter(
+    "timezone",
+    "IANA time zone of bars over an hour and of times without an offset; default: FRAMETALLY_TIMEZONE.",
+    _text(),
+    "Europe/Berlin",
+)
 _LIMIT = {"type": "integer", "minimum": 1}
 _SELECTION = (
     Parameter("label", "Class names; default: all.", _text(), "car", many=True),
@@ -62,12 +68,7 @@ _SELECTION = (
     ),
     Parameter("to", "Event time at which it ends, not included; default: where the data ends.", _text(), ""),
     _MODEL,
-    Parameter(
-        "timezone",
-        "IANA time zone of bars over an hour and of times without an offset; default: FRAMETALLY_TIMEZONE.",
-        _text(),
-        "Europe/Berlin",
-    ),
+    _TIMEZONE,
     Parameter(
         "hours",
         "Only these hours of each day, local time; they may go on past midnight. Default: all day.",
@@ -137,6 +138,23 @@ ENDPOINTS = (
     Endpoint("evidence", "The busiest frame per label.", _SELECTION, proof_answers.EvidenceFrames),
     Endpoint("frames", "Every frame behind a bar, with a running sum.", _PAGE, proof_answers.Frames),
     Endpoint("objects", "Every unique object behind a bar.", _PAGE, proof_answers.Objects),
+    Endpoint(
+        "gap",
+        "Why a source has no footage at a moment: from when to when, the frames at both ends, the books.",
+        (
+            Parameter("source", "Slug of the source.", _text(), "gate", required=True),
+            Parameter(
+                "at",
+                "A moment without footage, ISO 8601 or milliseconds.",
+                _text(),
+                "2024-05-01T08:00:00Z",
+                required=True,
+            ),
+            _MODEL,
+            _TIMEZONE,
+        ),
+        proof_answers.FootageGap,
+    ),
     Endpoint(
         "frames/image",
         "A frame's JPEG.",

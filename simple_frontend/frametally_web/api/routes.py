@@ -24,7 +24,7 @@ from frametally_web.charts import counts, heatmap, scope, summary
 from frametally_web.charts.names import check_names
 from frametally_web.charts.sources import list_sources
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
-from frametally_web.proof import evidence, frames, objects
+from frametally_web.proof import evidence, frames, gap, objects
 from frametally_web.proof.picture_links import picture_link
 from frametally_web.requests import answers, query
 from frametally_web.requests.cache import AnswerCache
@@ -149,6 +149,21 @@ class Api:
             self._selection(args),
             limit=limit,
             cursor=query.read_cursor(args, objects.ObjectsCursor),
+            image_url=_image_url,
+        )
+
+    def gap(self, args: Args) -> answers.Answer:
+        """Tell what a hole is."""
+        choice = scope.choose_model(self._ports.index, query.read_one(args, "model"))
+        asked = query.read_gap(args, self._settings)
+        self._books.ensure_ledger()
+        check_names(self._ports.index, asked.selection, lambda: self._books.media().sources())
+        return gap.find_gap(
+            self._ports,
+            self._settings,
+            choice,
+            source=asked.selection.sources[0],
+            at_ms=asked.at_ms,
             image_url=_image_url,
         )
 

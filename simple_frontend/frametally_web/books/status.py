@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from frametally.books.verdict import WORDS
+from frametally.segments.dead_letters import REASONS
 from frametally_web.books import answers
 from frametally_web.books.reader import Reading
-
-_REASONS = {
-    "malformed": "the message is no announcement of a frame",
-    "missing": "the store has no such frame",
-    "checksum": "its bytes are not those that were announced",
-    "size": "the picture has another size than was announced",
-    "oversized": "the picture has more pixels than FRAMETALLY_MAX_IMAGE_MEGAPIXELS allows",
-    "undecodable": "the picture cannot be decoded",
-}
 
 
 def answer(reading: Reading) -> answers.Books:
@@ -61,7 +53,7 @@ def answer(reading: Reading) -> answers.Books:
             answers.DeadLetters(
                 cause=cause,
                 frames=frames,
-                reason=_REASONS.get(cause, cause),
+                reason=REASONS.get(cause, cause),
                 command=f"frametally dead-letters list --cause {cause}",
             )
             for cause, frames in status.dead_letters.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from frametally.books.gap import Kind
 from frametally.records import TimeSource
 from frametally.rules.objects import ObjectsMissing
 from frametally_web.requests.answers import Answer
@@ -108,6 +109,47 @@ class Frames(Answer, frozen=True, kw_only=True):
     frames: list[CountedFrame]
     next: str | None
     note: str | None
+
+
+class GapFrame(Answer, frozen=True, kw_only=True):
+    """The frame at one end of a hole; the fields are those of `CountedFrame`."""
+
+    captured_at_ms: int
+    image_path: str
+    image_url: str
+    width_px: int
+    height_px: int
+    boxes: list[Box]
+
+
+class GapReason(Answer, frozen=True, kw_only=True):
+    """Why some of a hole is one: of how many frames (0 where there are none), and a sentence."""
+
+    kind: Kind
+    count: int
+    words: str
+
+
+class FootageGap(Answer, frozen=True, kw_only=True):
+    """`/api/gap`: a range in which nothing of a source is counted.
+
+    Attributes:
+        model: Whose counts; null before there is any data.
+        source: Slug.
+        from_ms: End of the last counted interval before it; null where there is none.
+        to_ms: Start of the first counted interval after it; null where there is none.
+        before: The last frame before it; null where there is none, or the store has it no more.
+        after: The first frame after it; null likewise.
+        reasons: What the books say of it, at least one.
+    """
+
+    model: str | None
+    source: str
+    from_ms: int | None
+    to_ms: int | None
+    before: GapFrame | None
+    after: GapFrame | None
+    reasons: list[GapReason]
 
 
 class Sighting(Answer, frozen=True, kw_only=True):

@@ -80,6 +80,13 @@ class ChartQuery(NamedTuple):
     top: int | None = None
 
 
+class GapQuery(NamedTuple):
+    """Of which hole is asked: that of the one source of `selection` at `at_ms`."""
+
+    selection: Selection
+    at_ms: int
+
+
 def check_known(args: MultiDict[str, str], known: Collection[str]) -> None:
     """Refuse parameters that the route does not have: a misspelt filter must not widen the answer.
 
@@ -188,6 +195,20 @@ def read_compare(args: MultiDict[str, str]) -> str | None:
             remedy="Give previous, day, week, source:<slug> or model:<id>.",
         )
     return text
+
+
+def read_gap(args: MultiDict[str, str], settings: Settings) -> GapQuery:
+    """Read of which source, and at which moment, a hole is asked for.
+
+    Raises:
+        Problem: 400, by the rules of the other readers, or if one of the two is absent.
+    """
+    zone = read_zone(args, settings)
+    source, at_ms = read_one(args, "source"), read_moment(args, "at", zone.tzinfo)
+    for name, value, example in (("source", source, "gate"), ("at", at_ms, "2024-05-01T08:00:00Z")):
+        if value is None:
+            raise bad_parameter(name, f"There is no {name}.", remedy=f"Give one, such as {name}={example}.")
+    return GapQuery(Selection(read_one(args, "model"), [], [source or ""], None, None, zone), at_ms or 0)
 
 
 def read_zone(args: MultiDict[str, str], settings: Settings) -> Zone:

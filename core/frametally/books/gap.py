@@ -1,0 +1,169 @@
+"""Why nothing of a source is counted in a range of event time: what the books say of a hole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from frametally.media.manifests import find_manifest, forgotten_by, media_of
+from frametally.media.overlapping import not_counted, runs_of
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectStore
+from frametally.records import MediaManifest
+from frametally.rules.overlaps import HOLE_MS
+from frametally.rules.times import in_range
+from frametally.rules.tombstones import Forgotten, Range, is_forgotten, merged, without
+from frametally.segments.dead_letters import REASONS
+from frametally.settings.loading import Settings
+
+Kind = Literal["nothing_produced", "behind", "dead_letters", "forgotten", "overlapping", "not_counted"]
+"""What became of the footage of a hole: see `find_reasons`, in its words."""
+
+
+class Reason(NamedTuple):
+    """Why some of a hole is one: how many frames it is of (0 where there are none), and a sentence."""
+
+    kind: Kind
+    frames: int
+    words: str
+
+
+class _Frames(NamedTuple):
+    """Frames of one medium in a hole: announced ones that are in no segment, and what is in segments."""
+
+    waiting: int
+    detected: int
+    dead_lettered: int
+    forgotten: int
+    overlapping: int
+
+
+def find_reasons(
+    *,
+    store: ObjectStore,
+    ledger: Ledger,
+    settings: Settings,
+    model: str | None,
+    source: str,
+    from_ms: int,
+    to_ms: int,
+) -> list[Reason]:
+    """Return why no frame of `source` in `[from_ms, to_ms)` is counted, at least one reason.
+
+    The caller has brought the ledger up to the store, and knows that the index has nothing there. A video's
+    frames have no times before they are detected: those that wait are told where its footage reaches.
+
+    Raises:
+        Retryable: The store or the ledger is away.
+    """
+    hole = from_ms, to_ms
+    manifests = ledger.manifests()
+    stones = ledger.tombstones()
+    forgotten = forgotten_by(stones)
+    gone = not_counted(manifests, stones, settings.count_overlaps)
+    of_source = {media_of(one): one for one in manifests if one.source == source}
+    in_segments = {
+        tally.media for tally in (ledger.tallies(model) if model else []) if tally.source == source
+    }
+    found = [
+        _frames_of(store, ledger, model, source, media, of_source.get(media), hole, forgotten, gone)
+        for media in sorted(in_segments | of_source.keys())
+    ]
+    dead = sorted(
+        (letter.captured_at_ms, letter.cause)
+        for letter in (ledger.dead_frames(model) if model else [])
+        if letter.source == source
+        and letter.captured_at_ms is not None
+        and in_range(letter.captured_at_ms, *hole)
+        and not is_forgotten(letter.media, letter.captured_at_ms, gone)
+    )
+    reasons = [
+        _reason("behind", sum(one.waiting for one in found), "announced and not detected yet."),
+        _reason("dead_letters", len(dead), f"not readable: {REASONS[dead[0][1]] if dead else ''}."),
+        _reason("forgotten", sum(one.forgotten for one in found), "forgotten: a person took them out."),
+        _reason(
+            "overlapping",
+            sum(one.overlapping for one in found),
+            "not counted, as other footage of this source has their time.",
+        ),
+        _reason("not_counted", sum(one.detected for one in found), "detected and not counted yet."),
+    ]
+    told = [reason for reason in reasons if reason.frames]
+    left_ms = _longest(_without_footage(hole, of_source.values()))
+    if not told or left_ms > HOLE_MS:
+        some = "Of the rest of this time nothing" if told else "Nothing"
+        words = f"{some} was produced: there is no footage, or it was never given to the producer."
+        told.append(Reason("nothing_produced", 0, words))
+    return told
+
+
+def _reason(kind: Kind, frames: int, what: str) -> Reason:
+    return Reason(kind, frames, f"{frames:,} {'frame is' if frames == 1 else 'frames are'} {what}")
+
+
+def _frames_of(
+    store: ObjectStore,
+    ledger: Ledger,
+    model: str | None,
+    source: str,
+    media: str,
+    manifest: MediaManifest | None,
+    hole: tuple[int, int],
+    forgotten: Forgotten,
+    gone: Forgotten,
+) -> _Frames:
+    def tally(ranges: Iterable[Range]) -> tuple[int, int]:
+        detected = dead = 0
+        for from_ms, to_ms in ranges if model else ():
+            frames = ledger.tally_between(model or "", source, media, from_ms=from_ms, to_ms=to_ms)
+            detected, dead = detected + frames[0], dead + frames[1]
+        return detected, dead
+
+    detected, dead = tally([hole])
+    of_forgotten = sum(tally(_cut(forgotten.get(media, ()), hole)))
+    of_gone = tally(_cut(gone.get(media, ()), hole))
+    if manifest is None and not of_forgotten:  # of an earlier revision, which is in no books
+        return _Frames(0, 0, 0, 0, 0)
+    return _Frames(
+        _waiting(store, manifest, hole, gone, sum(tally([(None, None)])), detected + dead) if manifest else 0,
+        detected - of_gone[0],
+        dead - of_gone[1],
+        of_forgotten,
+        max(sum(of_gone) - of_forgotten, 0),
+    )
+
+
+def _waiting(
+    store: ObjectStore,
+    manifest: MediaManifest,
+    hole: tuple[int, int],
+    gone: Forgotten,
+    handled: int,
+    handled_in_hole: int,
+) -> int:
+    """Return how many announced frames of a medium, of the time of the hole, are in no segment."""
+    waiting = manifest.frames_announced - handled
+    runs = [run for first, last in runs_of(manifest) for run in _cut([(first, last + 1)], hole)]
+    if waiting <= 0 or not any(without(run, gone.get(media_of(manifest), ())) for run in runs):
+        return 0
+    if manifest.kind == "pictures":  # their names have their times; the ledger does not keep them
+        whole = find_manifest(store, manifest.sha256) or manifest
+        times = [int(name[: name.rindex("-")]) for name in whole.announced_pictures]
+        waiting = min(waiting, sum(in_range(ms, *hole) for ms in times) - handled_in_hole)
+    return max(waiting, 0)
+
+
+def _cut(ranges: Sequence[Range], hole: tuple[int, int]) -> list[tuple[int, int]]:
+    cut = [
+        (hole[0] if first is None else max(first, hole[0]), hole[1] if end is None else min(end, hole[1]))
+        for first, end in merged(ranges)
+    ]
+    return [(first, end) for first, end in cut if first < end]
+
+
+def _without_footage(hole: tuple[int, int], media: Iterable[MediaManifest]) -> list[tuple[int, int]]:
+    return without(hole, [(first, last + 1) for one in media for first, last in runs_of(one)])
+
+
+def _longest(ranges: Iterable[tuple[int, int]]) -> int:
+    return max((to_ms - from_ms for from_ms, to_ms in ranges), default=0)

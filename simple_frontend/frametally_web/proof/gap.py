@@ -1,0 +1,139 @@
+"""The answer of `/api/gap`: a hole in a source's footage, the frames at its ends, and what the books say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from frametally.books.count_settings import SettingsByDay
+from frametally.books.evidence import ProvedFrame, frames_of_bar
+from frametally.books.gap import find_reasons
+from frametally.errors import Retryable
+from frametally.media.overlapping import NotCounted
+from frametally.ports.count_index import CountIndex, CountQuery
+from frametally.ports.count_questions import up_to_date
+from frametally.ports.object_store import ObjectMissing
+from frametally.ports.steps import rolled_steps
+from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
+from frametally.settings.loading import Settings
+from frametally_web.books.reader import DashboardPorts
+from frametally_web.charts.scope import Choice
+from frametally_web.proof import answers
+from frametally_web.proof.evidence import box
+from frametally_web.requests.problems import bad_parameter
+
+_NO_LABEL = ""
+"""No class is named so: asked for, it leaves the coverage alone."""
+
+
+def find_gap(
+    ports: DashboardPorts,
+    settings: Settings,
+    choice: Choice | None,
+    *,
+    source: str,
+    at_ms: int,
+    image_url: Callable[[str], str],
+) -> answers.FootageGap:
+    """Return the hole of `source` that holds `at_ms`, from its last counted interval to the next one.
+
+    The index knows the intervals, the ledger and the store the frames and why there are no others; the ledger
+    is up to date. `choice` is None where nothing is counted yet.
+
+    Raises:
+        Problem: 400, if that moment is counted.
+        Retryable: A port is away, or the ledger speaks of a segment that has gone.
+    """
+    before_ms = after_ms = None
+    query = None
+    if choice is not None:
+        base_s = min(
+            up_to_date(ports.index, choice.model, choice.base_intervals_s, at_ms - DAY_MS, at_ms + DAY_MS)
+        )
+        query = CountQuery(choice.model, base_s, sources=[source], labels=[_NO_LABEL])
+        start_ms = at_ms - at_ms % (base_s * 1000)
+        next_ms = start_ms + base_s * 1000
+        if _starts(ports.index, query._replace(from_ms=start_ms, to_ms=next_ms), base_s):
+            raise bad_parameter(
+                "at",
+                "At that moment there is footage that is counted.",
+                remedy="Give a moment without footage: one that `coverage` of counts does not list.",
+            )
+        before_ms = _nearest(ports.index, query._replace(to_ms=start_ms), at_end=True)
+        after_ms = _nearest(ports.index, query._replace(from_ms=next_ms), at_end=False)
+    from_ms = None if query is None or before_ms is None else before_ms + query.base_interval_s * 1000
+    try:
+        *_, before = [None, *_frames(ports, settings, query, before_ms)]
+        after = next(_frames(ports, settings, query, after_ms), None)
+        reasons = find_reasons(
+            store=ports.store,
+            ledger=ports.ledger,
+            settings=settings,
+            model=choice.model if choice else None,
+            source=source,
+            from_ms=FIRST_MS if from_ms is None else from_ms,
+            to_ms=NEXT_MS if after_ms is None else after_ms,
+        )
+    except ObjectMissing as error:
+        raise Retryable(f"{error}; the ledger is being brought up to the store") from error
+    return answers.FootageGap(
+        model=choice.model if choice else None,
+        source=source,
+        from_ms=from_ms,
+        to_ms=after_ms,
+        before=before and _frame(before, image_url),
+        after=after and _frame(after, image_url),
+        reasons=[answers.GapReason(kind=one.kind, count=one.frames, words=one.words) for one in reasons],
+    )
+
+
+def _nearest(index: CountIndex, query: CountQuery, *, at_end: bool) -> int | None:
+    """Return the start of the last (or first) base interval of a range with footage, if there is any."""
+    base_s = query.base_interval_s
+    for step_s in (*reversed(rolled_steps(base_s)), base_s):
+        starts_ms = _starts(index, query, step_s)
+        if not starts_ms:
+            return None
+        found_ms = starts_ms[-1 if at_end else 0]
+        from_ms, to_ms = found_ms, found_ms + step_s * 1000
+        query = query._replace(
+            from_ms=from_ms if query.from_ms is None else max(from_ms, query.from_ms),
+            to_ms=to_ms if query.to_ms is None else min(to_ms, query.to_ms),
+        )
+    return query.from_ms
+
+
+def _starts(index: CountIndex, query: CountQuery, step_s: int) -> list[int]:
+    return [one.start_ms for one in index.histogram(query._replace(interval_s=step_s)).coverage]
+
+
+def _frames(
+    ports: DashboardPorts, settings: Settings, query: CountQuery | None, start_ms: int | None
+) -> Iterator[ProvedFrame]:
+    """Yield the frames of a base interval, also those without a box."""
+    if query is None or start_ms is None:
+        return
+    by_day = SettingsByDay(ports.index, query.model, query.base_interval_s)
+    yield from frames_of_bar(
+        ports.store,
+        ports.ledger,
+        model=query.model,
+        source=query.sources[0],
+        labels=[],
+        from_ms=start_ms,
+        to_ms=start_ms + query.base_interval_s * 1000,
+        limits=by_day.counted_boxes_at(start_ms, settings.counted_boxes()),
+        not_counted=NotCounted(ports.ledger).by(by_day.overlaps_at(start_ms, settings.count_overlaps)),
+        empty=True,
+    )
+
+
+def _frame(proved: ProvedFrame, image_url: Callable[[str], str]) -> answers.GapFrame:
+    frame = proved.frame
+    return answers.GapFrame(
+        captured_at_ms=frame.captured_at_ms,
+        image_path=frame.image_path,
+        image_url=image_url(frame.image_path),
+        width_px=frame.width_px,
+        height_px=frame.height_px,
+        boxes=[box(detection) for detection in proved.boxes],
+    )

@@ -1,0 +1,118 @@
+"""Why there is a hole: its frames are told by what became of them, and what was never produced as that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.fakes.filmed_seconds import OTHER, Books, S
+from tests.fakes.records import DAY_MS, MEDIUM, MODEL
+
+from frametally.books.gap import Reason, find_reasons
+from frametally.process.reports import NoProgress
+from frametally.records import encode
+from frametally.settings.loading import Settings
+from frametally.undo_records import Tombstone
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    made = Books(tmp_path)
+    with closing(made.ledger), closing(made.index):
+        yield made
+
+
+def reasons(books: Books, first_s: int, end_s: int, *, model: str | None = MODEL) -> list[Reason]:
+    """Ask for a hole by seconds of the day."""
+    books.ledger.refresh(books.store, NoProgress())
+    return find_reasons(
+        store=books.store,
+        ledger=books.ledger,
+        settings=Settings(_env_file=None),
+        model=model,
+        source="cam",
+        from_ms=DAY_MS + first_s * S,
+        to_ms=DAY_MS + end_s * S,
+    )
+
+
+def kinds(found: list[Reason]) -> list[tuple[str, int]]:
+    assert all(str(reason.frames) in reason.words for reason in found if reason.frames)
+    assert all(reason.words.endswith(".") and "FRAMETALLY" not in reason.words for reason in found)
+    return [(reason.kind, reason.frames) for reason in found]
+
+
+def test_where_no_footage_was_produced_that_is_said(books: Books) -> None:
+    books.medium(0, 59)
+    books.detect(range(60))
+    assert kinds(reasons(books, 60, 1000)) == [("nothing_produced", 0)]
+    assert kinds(reasons(books, 60, 1000, model=None)) == [("nothing_produced", 0)]
+
+
+def test_what_is_announced_and_not_detected_is_behind(books: Books) -> None:
+    books.medium(100, 159)
+    assert kinds(reasons(books, 100, 160, model=None)) == [("behind", 60)]
+    books.detect(range(100, 120))
+    assert kinds(reasons(books, 120, 160)) == [("behind", 40)]
+    assert kinds(reasons(books, 200, 260)) == [("nothing_produced", 0)]
+
+
+def test_pictures_wait_at_their_own_times(books: Books) -> None:
+    times = [100, 200, 5000]
+    names = [f"{DAY_MS + second * S}-0123456789ab" for second in times]
+    books.medium(100, 5000, kind="pictures", frames_announced=3, announced_pictures=names)
+    assert kinds(reasons(books, 90, 210)) == [("behind", 2)]
+    assert kinds(reasons(books, 300, 4000)) == [("nothing_produced", 0)]
+    books.detect([100])
+    assert kinds(reasons(books, 101, 210)) == [("behind", 1)]
+
+
+def test_dead_letters_are_told_with_the_reason_of_the_first(books: Books) -> None:
+    books.medium(0, 59)
+    books.detect(range(50), dead=range(50, 60))
+    found = reasons(books, 50, 60)
+    assert kinds(found) == [("dead_letters", 10)]
+    assert found[0].words == "10 frames are not readable: the picture cannot be decoded."
+    assert kinds(reasons(books, 59, 60)) == [("dead_letters", 1)]
+
+
+def test_what_is_detected_and_not_counted_is_told(books: Books) -> None:
+    books.medium(0, 59)
+    books.detect(range(60))
+    assert kinds(reasons(books, 30, 60)) == [("not_counted", 30)]
+
+
+def test_what_a_person_has_forgotten_is_told_and_neither_behind_nor_dead(books: Books) -> None:
+    books.medium(0, 59)
+    books.detect(range(50), dead=range(50, 60))
+    stone = Tombstone(
+        media=MEDIUM,
+        source="cam",
+        name="cam.mp4",
+        from_ms=DAY_MS + 30 * S,
+        to_ms=DAY_MS + 60 * S,
+        why="forget",
+    )
+    books.store.put(stone.key, encode(stone))
+    assert kinds(reasons(books, 30, 60)) == [("forgotten", 30)]
+    assert kinds(reasons(books, 20, 60)) == [("forgotten", 30), ("not_counted", 10)]
+
+
+def test_what_is_lost_to_other_footage_of_the_source_is_told(books: Books) -> None:
+    books.medium(0, 59)
+    books.medium(30, 89, media=OTHER)
+    books.detect(range(30, 90), media=OTHER)
+    assert kinds(reasons(books, 30, 60)) == [("behind", 60), ("overlapping", 30)]
+
+
+def test_a_hole_of_which_only_a_part_was_filmed_says_both(books: Books) -> None:
+    books.medium(0, 59)
+    assert kinds(reasons(books, 0, 1000)) == [("behind", 60), ("nothing_produced", 0)]
+    assert reasons(books, 0, 1000)[1].words.startswith("Of the rest of this time nothing was produced")
+
+
+def test_the_footage_of_another_source_explains_nothing(books: Books) -> None:
+    books.medium(0, 59, source="yard")
+    assert kinds(reasons(books, 0, 60)) == [("nothing_produced", 0)]
