@@ -307,3 +307,14 @@ def test_the_metric_is_what_suits_the_footage_until_one_is_chosen(
     expect(page).to_have_url(re.compile(r"\?metric=detections$"))
     expect(page).to_have_title(re.compile("^Detections"))
     expect(page.locator("#metric-chip")).to_have_text(re.compile("Detections"))
+
+
+def test_on_a_phone_the_first_number_and_the_chart_are_on_the_first_screen(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks, viewport=PHONE, has_touch=True, is_mobile=True)
+    page = window.open()
+    number: Any = page.locator("#tiles .value").first.bounding_box()
+    chart: Any = page.locator("#chart-area").bounding_box()
+    assert number["y"] + number["height"] < 250
+    assert chart["y"] + chart["height"] / 2 < PHONE["height"]
