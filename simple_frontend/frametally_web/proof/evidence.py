@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from frametally.books.count_settings import SettingsByDay
 from frametally.books.evidence import find_line
 from frametally.errors import Poison
 from frametally.media.overlapping import NotCounted
 from frametally.ports.base_index import evidence_order
-from frametally.ports.count_index import CountIndex, CountQuery, IndexedEvidence
+from frametally.ports.count_index import IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Detection, FrameDetections
 from frametally.rules.counted_boxes import CountedBoxes
@@ -18,9 +18,7 @@ from frametally.rules.tombstones import Forgotten
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import scope
-from frametally_web.charts.bars import Span
 from frametally_web.proof import answers
-from frametally_web.requests.chosen_times import ChosenTimes
 from frametally_web.requests.query import Selection
 
 _log = logging.getLogger(__name__)
@@ -44,19 +42,10 @@ def find_evidence(
     if choice is None or asked is None:
         return answers.EvidenceFrames(model=choice.model if choice else None, frames=[], labels_left_out=0)
     base_s = asked.base_of(selection, None)
-    query = CountQuery(
-        choice.model,
-        base_s,
-        sources=selection.sources,
-        labels=selection.labels,
-        from_ms=selection.from_ms,
-        to_ms=selection.to_ms,
-    )
-    found = (
-        ports.index.evidence(query)
-        if asked.chosen is None
-        else _of_chosen(ports.index, query, asked.spans, selection.times)
-    )
+    busiest: dict[str, IndexedEvidence] = {}
+    for item in sorted(asked.reader(ports.index, selection, None).evidence(), key=evidence_order):
+        busiest.setdefault(item.label, item)
+    found = [*busiest.values()]
     rank = {label: position for position, (label, _) in enumerate(ports.index.labels(choice.model))}
     found.sort(key=lambda item: (rank.get(item.label, len(rank)), item.label))
     shown = found[: settings.web_max_evidence_frames]
@@ -78,20 +67,6 @@ def find_evidence(
         ],
         labels_left_out=len(found) - len(shown),
     )
-
-
-def _of_chosen(
-    index: CountIndex, query: CountQuery, spans: Iterable[Span], times: ChosenTimes
-) -> list[IndexedEvidence]:
-    """Return the busiest frame per label in the hours and weekdays chosen."""
-    best: dict[str, IndexedEvidence] = {}
-    for span in spans:
-        week_parts = times.week_parts(span.offset_ms)
-        query = query._replace(from_ms=span.from_ms, to_ms=span.to_ms, week_parts=week_parts)
-        for item in index.evidence(query):
-            if item.label not in best or evidence_order(item) < evidence_order(best[item.label]):
-                best[item.label] = item
-    return [*best.values()]
 
 
 def box(detection: Detection) -> answers.Box:
