@@ -119,6 +119,7 @@ declare namespace Page {
     labels: Api.Labels["labels"];
     sources: Api.SourceRange[];
     counts: Api.Counts;
+    summary: Api.Summary;
     other: { counts: Api.Counts; comparison: Comparison } | null;
   }
 

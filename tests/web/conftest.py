@@ -448,8 +448,13 @@ class Visit:
         self.page.locator(f"#{field}").select_option(value, label=label)
         self.page.keyboard.press("Escape")
 
-    def tile(self, name: str) -> Any:
+    def answer(self, name: str) -> Any:
+        """One of the answers above the chart."""
         return self.page.locator(".tile", has=self.page.locator(f".tile-name:text-is('{name}')"))
+
+    def tile(self, name: str) -> Any:
+        """One of the measures, which choose the chart's."""
+        return self.page.locator(".measure", has=self.page.locator(f".tile-name:text-is('{name}')"))
 
     def click_bar(self, position: int, of: int) -> None:
         """Click on one of the bars, if all of `of` intervals have the same width."""

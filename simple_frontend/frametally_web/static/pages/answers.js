@@ -28,11 +28,17 @@ let isAway = false;
 
 const context = new ContextBar({ change, widen: () => results.zooms.out() });
 const results = new Results({
-  bar: (bar) => showBar(bar, true),
+  bar: (bar) => showBar(bar, { goThere: true }),
+  peak: (bar, image) => showBar(bar, { goThere: true, image }),
   change,
   reset: () => showEverything(),
 });
-const frames = new FramesCard({ bar: showBar, change, frame: noteFrame, load: () => loader.load() });
+const frames = new FramesCard({
+  bar: (bar) => showBar(bar),
+  change,
+  frame: noteFrame,
+  load: () => loader.load(),
+});
 const extras = new Extras(change);
 const health = new Health();
 const loader = new Loader({ ask: load, fail });
@@ -108,7 +114,14 @@ function show(answers) {
  */
 function sameAnswers(one, other) {
   const text = (/** @type {Page.Answers} */ answers) =>
-    JSON.stringify([answers.models, answers.labels, answers.sources, answers.counts, answers.other?.counts]);
+    JSON.stringify([
+      answers.models,
+      answers.labels,
+      answers.sources,
+      answers.counts,
+      answers.summary,
+      answers.other?.counts,
+    ]);
   return one.shownFor === formatState(state) && text(one) === text(other);
 }
 
@@ -156,10 +169,13 @@ function dropStaleBar(counts) {
 
 /**
  * @param {number|null} bar  its start, ms; null: none
- * @param {boolean} goThere
+ * @param {Object} [options]
+ * @param {boolean} [options.goThere]  brings its frames into view
+ * @param {string|null} [options.image]  of the frame to begin with; unique objects have other pictures
  */
-function showBar(bar, goThere = false) {
-  remember({ ...state, at: bar, frame: null });
+function showBar(bar, { goThere = false, image = null } = {}) {
+  const metric = image && shown?.counts.metric === "objects" ? "peak" : state.metric;
+  remember({ ...state, metric, at: bar, frame: image });
   render();
   if (goThere) frames.goThere();
   loader.load();
@@ -242,8 +258,8 @@ function start() {
     render();
     loader.load();
   });
-  for (const id of ["tiles", "legend", "chart-tools"])
-    rove(byId(id), ":scope > button, :scope > * > button, summary");
+  rove(byId("summary"), "button");
+  for (const id of ["legend", "chart-tools"]) rove(byId(id), ":scope > button, :scope > * > button, summary");
   leadThere();
   results.showLoading();
   frames.showLoading();

@@ -10,16 +10,18 @@ import { comparisonOf } from "../shared/compare.js";
  */
 export async function ask(state, signal) {
   const model = new URLSearchParams(state.model ? { model: state.model } : {});
-  const [{ models }, { labels }, { sources }, counts] = await Promise.all([
+  const chart = selectionQuery(state, { bars: true });
+  const [{ models }, { labels }, { sources }, counts, summary] = await Promise.all([
     get("models", undefined, signal),
     get("labels", model, signal),
     get("sources", model, signal),
-    get("counts", selectionQuery(state, { bars: true }), signal),
+    get("counts", chart, signal),
+    get("summary", chart, signal),
   ]);
   const comparison = comparisonOf(state, { models, sources, counts });
   const other = comparison && {
     comparison,
     counts: await get("counts", selectionQuery(comparison.state, { bars: true }), signal),
   };
-  return { models, labels, sources, counts, other };
+  return { models, labels, sources, counts, summary, other };
 }

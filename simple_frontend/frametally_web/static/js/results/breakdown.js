@@ -27,7 +27,7 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
     const share = metric.stacks && value !== null && all ? percent(value / all) : "";
     return rowOf(
       onlyButton(label, () => onLabel(label), swatch(colorOf(label))),
-      el("td", { class: "bar-cell" }, bar),
+      el("td", { class: "bar-cell" }, value === null ? null : bar),
       numberCell(metric.format(value)),
       numberCell(share, "number muted"),
     );

@@ -14,6 +14,8 @@ import { announce } from "../status/spoken.js";
 import { showBreakdown } from "./breakdown.js";
 import { showComparison } from "./comparison.js";
 import { Exports } from "./export.js";
+import { showBusiest, showFramesWarning } from "./busiest.js";
+import { showMeasures } from "./measures.js";
 import { showTable } from "./table.js";
 import { showTiles, showTileSkeletons } from "./tiles.js";
 
@@ -21,6 +23,7 @@ export class Results {
   /**
    * @param {Object} on
    * @param {(start: number) => void} on.bar  a bar was chosen
+   * @param {(start: number, image: string) => void} on.peak  a bar was chosen, for this frame in it
    * @param {(change: Partial<Page.State>) => void} on.change
    * @param {() => void} on.reset
    */
@@ -50,7 +53,7 @@ export class Results {
    * @param {Page.Answers} answers
    * @param {Page.ColorOf} colorOf
    */
-  show(state, { counts, sources, other }, colorOf) {
+  show(state, { counts, summary, sources, other }, colorOf) {
     byId("chart-area").classList.remove("skeleton");
     const metric = METRICS[counts.metric];
     const view = counts.coverage.length ? viewOf(state, counts, metric, colorOf) : null;
@@ -61,7 +64,10 @@ export class Results {
     const selected = sources.filter((one) => !state.sources.length || state.sources.includes(one.source));
     if (view) view.sources = selected.map(({ name }) => name);
     this.zooms.show(state, counts, selected);
-    showTiles(byId("tiles"), counts, view, selected, (chosen) => this.on.change({ metric: chosen }));
+    showTiles(byId("tiles"), summary, selected, state, this.on);
+    showMeasures(byId("measures"), counts, view, selected, (chosen) => this.on.change({ metric: chosen }));
+    showBusiest(byId("busiest"), summary, this.on.bar);
+    showFramesWarning(byId("frames-warning"), summary, this.on.change);
     this.#showTitle(state, counts, metric);
     this.#showLegend(state);
     this.#showChartOrTable(state, counts);

@@ -92,13 +92,12 @@ function lineElement(line, view, onBar) {
     );
   }
   const { row, position } = line;
-  const name = span(row.start, row.end);
   const open = el("button", {
     type: "button",
     class: "link",
     text: moment(row.start),
-    title: name,
-    "aria-label": `Show frames of ${name}`,
+    title: span(row.start, row.end),
+    "aria-label": `${moment(row.start)}: show the frames`,
   });
   const part = filmedPart(view, row);
   const isIn = (/** @type {Page.Span[]} */ spans) =>

@@ -1,112 +1,184 @@
-// The summary above the chart: a button per metric, which chooses it, and what the numbers rest on.
+// The answers above the chart: how much, when most, against the week before, the most at once; each with its day.
 
 import { el } from "../shared/dom.js";
-import { bigNumber, number, percent, plural, shortSpan, span } from "../shared/format.js";
-import { brief, joined, METRICS, WHY_NOT } from "../shared/metrics.js";
-import { allIn, totalIn } from "../shared/series.js";
+import {
+  change,
+  difference,
+  duration,
+  moment,
+  number,
+  percent,
+  plural,
+  roughly,
+  span,
+  weekdaySpan,
+} from "../shared/format.js";
+import { brief, METRICS, WHY_NOT } from "../shared/metrics.js";
+
+const WEEK_MS = 7 * 86_400_000;
+// Less is worth telling: a sampler's jitter is not.
+const PARTIAL = 0.95;
+// A shift by summer time is no other week.
+const SLACK_MS = 7_200_000;
+
+/**
+ * @typedef {Object} Leads  where the answers lead
+ * @property {(start: number) => void} bar
+ * @property {(start: number, image: string) => void} peak
+ * @property {(change: Partial<Page.State>) => void} change
+ */
 
 /**
  * @param {HTMLElement} area
- * @param {Api.Counts} counts
- * @param {Page.View|null} view  null where there is no footage
- * @param {Api.SourceRange[]} sources  those selected
- * @param {(metric: Api.Metric) => void} onMetric
+ * @param {Api.Summary} summary
+ * @param {Api.SourceRange[]} sources  those that are asked for
+ * @param {Page.State} state
+ * @param {Leads} on
  */
-export function showTiles(area, counts, view, sources, onMetric) {
-  const chosen = counts.metric;
-  const absent = counts.not_analysed?.length ? "not analysed" : "no footage";
-  const metrics = Object.values(METRICS).map((metric) => {
-    const value = view ? allIn(counts, metric) : null;
-    const measured = view && value !== null;
-    return el(
-      "button",
-      {
-        type: "button",
-        class: "tile",
-        title: metric.explanation,
-        "aria-pressed": String(metric.id === chosen),
-        onclick: () => onMetric(metric.id),
-      },
-      el("span", { class: "tile-name", text: metric.name }),
-      el("span", {
-        class: measured ? "value" : "value words",
-        text: view ? brief(metric, value) : "–",
-        title: metric.format(value),
-      }),
-      el("span", { class: "detail muted", text: view ? detailOf(metric, counts, view) : absent }),
-    );
-  });
-  area.replaceChildren(...metrics, framesTile(counts), sourcesTile(counts, view, sources));
-}
-
-/**
- * @param {Page.Metric} metric
- * @param {Api.Counts} counts
- * @param {Page.View} view
- */
-function detailOf(metric, counts, view) {
-  const { totals } = counts;
-  if (metric.id === "objects" && allIn(counts, metric) === null) {
-    const missing = [...counts.coverage, ...totals].find((one) => one.objects_missing)?.objects_missing;
-    if (missing) return WHY_NOT[missing];
-  }
-  const top = totals.reduce(
-    (best, one) => ((metric.of(one) ?? 0) > (best ? (metric.of(best) ?? 0) : 0) ? one : best),
-    /** @type {Api.Total|null} */ (null),
+export function showTiles(area, summary, sources, state, on) {
+  area.replaceChildren(
+    totalTile(summary, sources, state),
+    busiestTile(summary, on),
+    weekTile(summary, state, on),
+    peakTile(summary, sources, on),
   );
-  if (!top) return "nothing was found";
-  if (metric.id === "peak") return `${top.label}${busiest(metric, view)}`;
-  const all = joined(metric, totals) ?? 0;
-  const several = totals.filter((one) => metric.of(one)).length > 1;
-  return several ? `${percent((metric.of(top) ?? 0) / all)} ${top.label}` : top.label;
 }
 
 /**
- * When the greatest value was.
- * @param {Page.Metric} metric
- * @param {Page.View} view
- */
-function busiest(metric, { rows }) {
-  const row = rows.reduce((best, one) =>
-    (totalIn(one, metric) ?? 0) > (totalIn(best, metric) ?? 0) ? one : best,
-  );
-  return `, ${shortSpan(row.start, row.end)}`;
-}
-
-/** @param {Api.Counts} counts */
-function framesTile(counts) {
-  return tile("Frames analysed", bigNumber(counts.frames), "what all this rests on", number(counts.frames));
-}
-
-/**
- * @param {Api.Counts} counts
- * @param {Page.View|null} view
+ * @param {Api.Summary} summary
  * @param {Api.SourceRange[]} sources
+ * @param {Page.State} state
  */
-function sourcesTile(counts, view, sources) {
-  if (!view) return tile("Sources", "–", counts.not_analysed?.length ? "not analysed" : "no footage here");
-  const filming = sources.filter(
-    (one) => one.first_interval_ms < view.to && one.next_interval_ms > view.from,
-  );
-  const range = span(counts.from_ms ?? view.from, counts.to_ms ?? view.to);
-  if (filming.length === 1) return tile("Source", filming[0].name, range, filming[0].name, "words");
-  return tile("Sources", plural(filming.length, "source"), range, String(filming.length), "words");
+function totalTile(summary, sources, state) {
+  const metric = METRICS[summary.metric];
+  if (!summary.frames) return tile(metric.name, "–", "words", ["no footage"]);
+  const { total, objects_measured_in: where } = summary;
+  const part = metric.id === "objects" ? (total.measured_objects ?? null) : null;
+  const value = metric.of(total) ?? part;
+  const missing = value === null && total.objects_missing ? WHY_NOT[total.objects_missing] : null;
+  return tile(metric.name, brief(metric, value), value === null ? "words" : "", [
+    metric.id === "objects" && where && value !== null
+      ? `measured in ${number(where.sources)} of ${plural(where.of_sources, "source")}`
+      : null,
+    missing,
+    filmed(summary, sources, state),
+    `${plural(summary.frames, "frame")} analysed`,
+  ]);
 }
+
+/**
+ * "8 min of 1 hr filmed": of all sources that have footage there; what of it was not asked for is not counted up.
+ * @param {Api.Summary} summary
+ * @param {Api.SourceRange[]} sources
+ * @param {Page.State} state
+ */
+function filmed({ filmed_s: seconds, from_ms: from, to_ms: to }, sources, state) {
+  if (!seconds || from === null || to === null) return null;
+  const there = sources.filter((one) => one.first_interval_ms < to && one.next_interval_ms > from).length;
+  const all = (to - from) * Math.max(there, 1);
+  const ms = seconds * 1000;
+  return state.hours || state.weekdays.length || ms >= PARTIAL * all
+    ? `${roughly(ms)} filmed`
+    : `${roughly(ms)} of ${roughly(all)} filmed`;
+}
+
+/**
+ * Why there is no busiest interval.
+ * @param {Api.Summary} summary
+ */
+export function noneOf({ frames, total, metric }) {
+  if (!frames) return "no footage";
+  return METRICS[metric].of(total) === null ? "not measured" : "nothing was found";
+}
+
+/**
+ * @param {Api.Summary} summary
+ * @param {Leads} on
+ */
+function busiestTile(summary, on) {
+  const { busiest, metric: id, interval_s: interval } = summary;
+  const [most] = busiest;
+  const name = interval ? `Busiest ${duration(interval)}` : "Busiest interval";
+  if (!most) return tile(name, "–", "words", [noneOf(summary)]);
+  const metric = METRICS[id];
+  return tile(name, weekdaySpan(most.start_ms, most.end_ms), "words", [
+    `${metric.format(most.value)} ${metric.axis}`,
+    lead("show the frames", `of ${span(most.start_ms, most.end_ms)}`, () => on.bar(most.start_ms)),
+  ]);
+}
+
+/**
+ * @param {Api.Summary} summary
+ * @param {Page.State} state
+ * @param {Leads} on
+ */
+function weekTile({ week_before: then, from_ms: from, to_ms: to, metric: id }, state, on) {
+  if (!then || from === null || to === null)
+    return tile("Against the week before", "–", "words", ["no footage then"]);
+  const weeks = Math.round((from - then.from_ms) / WEEK_MS);
+  const name = weeks > 1 ? `Against ${weeks} weeks before` : "Against the week before";
+  const { now_same_hours: now, value_same_hours: before } = then;
+  const isSameWeek = to - from <= WEEK_MS + SLACK_MS && state.compare !== "week";
+  return tile(name, changeOf(now, before), now === null || before === null ? "words" : "", [
+    now === null || before === null ? null : `${METRICS[id].format(now)}, then ${METRICS[id].format(before)}`,
+    `same hours filmed: ${percent(then.same_hours)}`,
+    el("span", { class: "beyond", text: span(then.from_ms, then.to_ms) }),
+    isSameWeek ? lead("compare", "with a week earlier", () => on.change({ compare: "week" })) : null,
+  ]);
+}
+
+/**
+ * @param {number|null} now
+ * @param {number|null} before
+ */
+function changeOf(now, before) {
+  if (now === null || before === null) return "not measured";
+  return before ? change(now / before - 1) : difference(now);
+}
+
+/**
+ * @param {Api.Summary} summary
+ * @param {Api.SourceRange[]} sources
+ * @param {Leads} on
+ */
+function peakTile({ peak, frames }, sources, on) {
+  if (!peak) return tile("Peak at once", "–", "words", [frames ? "nothing was found" : "no footage"]);
+  const { start_ms: start, image_path: image, captured_at_ms: at } = peak;
+  const source = sources.find((one) => one.source === peak.source)?.name ?? peak.source;
+  return tile("Peak at once", number(peak.count), "", [
+    peak.label,
+    moment(at),
+    sources.length > 1 ? el("span", { class: "beyond name", text: source, title: source }) : null,
+    image === null ? null : lead("frame", `of ${moment(at)}`, () => on.peak(start, image)),
+  ]);
+}
+
+/**
+ * @param {string} text
+ * @param {string} more  for those who hear it alone
+ * @param {() => void} onclick
+ */
+const lead = (text, more, onclick) =>
+  el("button", { type: "button", class: "link", text, "aria-label": `${text} ${more}`, onclick });
 
 /**
  * @param {string} name
  * @param {string} value
- * @param {string} detail
- * @param {string} [exact]
- * @param {string} [kind]
+ * @param {string} kind
+ * @param {(Node|string|null)[]} details
  */
-function tile(name, value, detail, exact = value, kind = "") {
+function tile(name, value, kind, details) {
+  const parts = details.filter((one) => one !== null);
   return el(
     "div",
     { class: "tile" },
     el("span", { class: "tile-name", text: name }),
-    el("span", { class: `value ${kind}`, text: value, title: exact }),
-    el("span", { class: "detail muted", text: detail }),
+    el("span", { class: `value ${kind}`, text: value, title: value }),
+    el(
+      "span",
+      { class: "detail muted" },
+      ...parts.map((part) => (typeof part === "string" ? el("span", { text: part }) : part)),
+    ),
   );
 }
 
@@ -116,7 +188,7 @@ function tile(name, value, detail, exact = value, kind = "") {
  */
 export function showTileSkeletons(area) {
   area.replaceChildren(
-    ...Array.from({ length: 6 }, () =>
+    ...Array.from({ length: 4 }, () =>
       el(
         "div",
         { class: "tile", "aria-hidden": "true" },

@@ -188,6 +188,14 @@ export function span(fromMs, toMs) {
 }
 
 /**
+ * Wed, 1 May 2024, 08:00 – 08:12: with the day of the week, where it lies in one day.
+ * @param {number} fromMs
+ * @param {number} toMs  exclusive
+ */
+export const weekdaySpan = (fromMs, toMs) =>
+  (isOneDay(fromMs, toMs) ? `${dates({ weekday: "short" }).format(fromMs)}, ` : "") + span(fromMs, toMs);
+
+/**
  * 08:00:05 – 08:00:10: without the day, where the reader knows it.
  * @param {number} fromMs
  * @param {number} toMs  exclusive

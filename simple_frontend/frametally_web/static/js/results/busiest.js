@@ -1,0 +1,67 @@
+// The busiest intervals, most first; each leads to its frames.
+
+import { el } from "../shared/dom.js";
+import { number, percent, plural, weekdaySpan } from "../shared/format.js";
+import { METRICS } from "../shared/metrics.js";
+import { headingsOf, numberCell, rowOf, tableOf } from "../shared/tables.js";
+import { noneOf } from "./tiles.js";
+
+// From here on bars do not say the same any more.
+const UNEVEN = 2;
+
+/**
+ * @param {HTMLElement} area
+ * @param {Api.Summary} summary
+ * @param {(start: number) => void} onBar
+ */
+export function showBusiest(area, summary, onBar) {
+  const { busiest, metric: id } = summary;
+  const metric = METRICS[id];
+  if (!busiest.length) {
+    area.replaceChildren(el("p", { class: "muted", text: noneOf(summary) }));
+    return;
+  }
+  const rows = busiest.map((one) => {
+    const when = weekdaySpan(one.start_ms, one.end_ms);
+    const open = el("button", {
+      type: "button",
+      class: "link",
+      text: when,
+      "aria-label": `${when}: show the frames`,
+    });
+    const row = rowOf(
+      open,
+      numberCell(metric.format(one.value)),
+      numberCell(number(one.frames), "number muted"),
+      numberCell(one.filmed_part === null ? "–" : percent(one.filmed_part), "number muted"),
+    );
+    row.className = "leads";
+    row.addEventListener("click", () => onBar(one.start_ms));
+    return row;
+  });
+  const headings = headingsOf(["Interval", metric.name, "Frames", "Filmed"], Boolean);
+  area.replaceChildren(tableOf({ kind: "busiest", headings, rows }));
+}
+
+/**
+ * Where bars rest on very different numbers of frames, those with more frames have more of what is counted by frame.
+ * @param {HTMLElement} area
+ * @param {Api.Summary} summary
+ * @param {(change: Partial<Page.State>) => void} onChange
+ */
+export function showFramesWarning(area, { frames_per_bar: frames, metric: id }, onChange) {
+  const grows = id === "detections" || id === "peak";
+  area.hidden = !(grows && frames && frames.most > UNEVEN * frames.least);
+  if (area.hidden || !frames) return;
+  area.replaceChildren(
+    `Bars rest on ${number(frames.least)} to ${plural(frames.most, "frame")} each: where more frames were analysed, ` +
+      "more is counted. ",
+    el("button", {
+      type: "button",
+      class: "link",
+      text: "Mean per frame",
+      onclick: () => onChange({ metric: "mean_per_frame" }),
+    }),
+    " does not depend on that.",
+  );
+}

@@ -1,0 +1,210 @@
+"""What the page answers unasked: how much, when most, against the week before, the most at once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.web.counted_footage import MODEL
+
+from frametally.records import Coverage, IntervalCount
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place, Visit
+
+START_MS = 1_714_550_400_000  # Wednesday 2024-05-01T08:00:00Z, 10:00 in Berlin
+MINUTE_MS = 60_000
+WEEK_MS = 7 * 24 * 60 * MINUTE_MS
+
+
+def test_the_busiest_interval_has_its_day_and_one_click_leads_to_its_frames(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    counts, _ = place.film({"car": 6, "bus": 2}, intervals=10, interval_s=60)
+    by_start: Counter[int] = Counter()
+    for one in counts:
+        by_start[one.interval_start_ms] += one.detections
+    ranked = sorted(by_start.items(), key=lambda one: (-one[1], one[0]))
+    window = visit(place)
+    page = window.open("?interval=60&metric=detections")
+    (start_ms, most), minute = ranked[0], (ranked[0][0] - START_MS) // MINUTE_MS
+    answer = window.answer("Busiest 1 min")
+    expect(answer.locator(".value")).to_have_text(re.compile(rf"^Wed, 1 May 2024, 10:0{minute}"))
+    expect(answer).to_contain_text(f"{most} detections")
+    rows = page.locator("#busiest tbody tr")
+    expect(rows).to_have_count(10)
+    expect(rows.locator("td:nth-child(2)")).to_have_text([str(value) for _, value in ranked])
+    expect(rows.first).to_contain_text(f"Wed, 1 May 2024, 10:0{minute}")
+    answer.get_by_role("button").click()
+    at = f"at=2024-05-01T08:0{minute}:00Z"
+    expect(page).to_have_url(re.compile(at))
+    expect(page.locator(".proof-viewer")).to_be_focused()
+    second = (ranked[1][0] - START_MS) // MINUTE_MS
+    rows.nth(1).get_by_role("button").click()
+    expect(page).to_have_url(re.compile(f"at=2024-05-01T08:0{second}:00Z"))
+    assert start_ms != ranked[1][0]
+
+
+@pytest.mark.parametrize("metric", ["detections", "objects"])
+def test_the_peak_has_its_moment_and_one_click_leads_to_that_very_frame(
+    place: Place, visit: Callable[..., Visit], metric: str
+) -> None:
+    counts, _ = place.film({"car": 6, "bus": 2}, intervals=10, interval_s=60)
+    [best, *_] = sorted(counts, key=lambda one: (-one.peak, one.interval_start_ms))
+    [shown] = best.evidence
+    window = visit(place)
+    page = window.open(f"?interval=600&metric={metric}")
+    answer = window.answer("Peak at once")
+    expect(answer.locator(".value")).to_have_text(str(best.peak))
+    minute = (best.interval_start_ms - START_MS) // MINUTE_MS
+    expect(answer).to_contain_text(re.compile(f"{best.label}.*1 May 2024, 10:0{minute}:00.200"))
+    answer.get_by_role("button").click()
+    expect(page).to_have_url(re.compile(re.escape(f"frame={shown.image_path}")))
+    expect(page.locator("#spoken")).to_contain_text(f"10:0{minute}:00.200")
+
+
+def test_a_week_is_compared_by_the_hours_that_were_filmed_both_times(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    before, _ = place.film(
+        {"car": 9}, start_ms=START_MS - WEEK_MS, intervals=10, interval_s=60, filmed=lambda n: n < 5, seed=3
+    )
+    now, _ = place.film({"car": 6}, intervals=10, interval_s=60)
+    same = sum(one.detections for one in now if one.interval_start_ms < START_MS + 5 * MINUTE_MS)
+    then = sum(one.detections for one in before)
+    window = visit(place)
+    page = window.open("?interval=60&metric=detections&from=2024-05-01T08:00:00Z")
+    answer = window.answer("Against the week before")
+    expect(answer.locator(".value")).to_have_text(f"{round(100 * (same / then - 1)):+}%")
+    expect(answer).to_contain_text(f"{same}, then {then}")
+    expect(answer).to_contain_text("same hours filmed: 50%")
+    expect(answer).to_contain_text("24 Apr 2024")
+    answer.get_by_role("button").click()
+    expect(page).to_have_url(re.compile("compare=week"))
+    expect(page.locator("#compare-area")).to_contain_text("a week earlier")
+
+
+def test_where_nothing_was_filmed_the_week_before_no_number_stands(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, intervals=10, interval_s=60)
+    window = visit(place)
+    window.open()
+    expect(window.answer("Against the week before").locator(".value")).to_have_text("\u2013")
+    expect(window.answer("Against the week before")).to_contain_text("no footage then")
+
+
+def publish_two_cameras(place: Place) -> None:
+    """The gate is filmed for 8 of 10 minutes and followed; of the lapse there are single pictures."""
+    counts: list[IntervalCount] = []
+    coverage: list[Coverage] = []
+    for source, minutes, objects in (("gate", 8, 16), ("lapse", 10, None)):
+        for minute in range(minutes):
+            at: dict[str, Any] = {
+                "model": MODEL,
+                "source": source,
+                "interval_start_ms": START_MS + minute * MINUTE_MS,
+                "interval_s": 60,
+                "frames": 300 if objects else 2,
+            }
+            tracked = None if objects is None else 40
+            counts.append(
+                IntervalCount(
+                    **at,
+                    label="person",
+                    detections=40,
+                    peak=4,
+                    objects=objects,
+                    tracked_detections=tracked,
+                    evidence=[],
+                )
+            )
+            coverage.append(
+                Coverage(
+                    **at,
+                    objects=objects,
+                    analysed_fps=5.0 if objects else None,
+                    covered_ms=60_000 if objects else 0,
+                )
+            )
+    place.publish(counts, coverage, interval_s=60, model=MODEL)
+
+
+def test_objects_that_were_measured_in_some_sources_are_told_with_how_many(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    publish_two_cameras(place)
+    window = visit(place)
+    window.open("?interval=60&metric=objects")
+    answer = window.answer("Unique objects")
+    expect(answer.locator(".value")).to_have_text("128")
+    expect(answer).to_contain_text("measured in 1 of 2 sources")
+    window.open("?interval=60&metric=objects&source=gate")
+    expect(answer.locator(".value")).to_have_text("128")
+    expect(answer).not_to_contain_text("measured in")
+    window.open("?interval=60&metric=objects&source=gate&to=2024-05-01T08:10:00Z")
+    expect(answer).to_contain_text(re.compile(r"8 mins of 10 mins filmed.*2,400 frames analysed"))
+
+
+def test_bars_of_very_different_footage_are_told_with_a_way_to_what_does_not_depend_on_it(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    publish_two_cameras(place)
+    window = visit(place)
+    page = window.open("?interval=60&metric=detections")
+    warning = page.locator("#frames-warning")
+    expect(warning).to_contain_text("Bars rest on 2 to 302 frames each")
+    warning.get_by_role("button", name="Mean per frame").click()
+    expect(page).to_have_url(re.compile("metric=mean_per_frame"))
+    expect(warning).to_be_hidden()
+    window.open("?interval=60&metric=detections&source=gate")
+    expect(warning).to_be_hidden()
+
+
+def test_a_long_source_name_takes_two_lines_and_moves_nothing(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, name="Gate", intervals=10, interval_s=60)
+    window = visit(place)
+    page = window.open()
+    heights = "[...document.querySelectorAll('.tile, .measure')].map((one) => one.offsetHeight)"
+    usual = page.evaluate(heights)
+    place.film(
+        {"car": 6}, source="b", name="The camera at the long way round " * 6, intervals=10, interval_s=60
+    )
+    window.open("?source=b")
+    expect(window.tile("Source").locator(".value")).to_contain_text("The camera at the long way")
+    assert max(page.evaluate(heights)) <= max(usual) + 30
+
+
+def test_what_was_not_measured_is_never_said_to_be_nothing(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6}, intervals=10, interval_s=60)  # never followed
+    window = visit(place)
+    page = window.open("?interval=60&metric=objects")
+    expect(window.answer("Unique objects").locator(".value")).to_have_text("not measured")
+    expect(window.answer("Unique objects")).to_contain_text("objects were not followed")
+    expect(window.answer("Busiest 1 min")).to_contain_text("not measured")
+    expect(page.locator("#busiest")).to_have_text("not measured")
+    expect(page.locator("#breakdown tbody tr")).to_contain_text("not measured")
+    expect(page.locator("#breakdown .bar")).to_have_count(0)
+    window.open("?metric=objects&from=2031-01-01T00:00:00Z")
+    for name in ("Unique objects", "Peak at once"):
+        expect(window.answer(name)).to_contain_text("no footage")
+
+
+def test_without_a_choice_the_page_counts_objects_where_they_are_known_else_the_mean(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    publish_two_cameras(place)
+    window = visit(place)
+    page = window.open("?source=gate")
+    expect(page.locator("#chart-title")).to_contain_text("Unique objects")
+    window.open()
+    expect(page.locator("#chart-title")).to_contain_text("Mean per frame")
+    expect(page).to_have_url(f"{window.url}/")
