@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
 import pytest
 
 from frametally.ports.object_store import ObjectStore
@@ -101,6 +103,44 @@ def test_the_picture_of_a_frame_is_the_stored_jpeg_and_browsers_may_keep_it(plac
     again = app.get(frame["image_url"], headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
     assert again.data == b""
+
+
+@pytest.mark.parametrize("width_px", [320, 640, 1280])
+def test_a_smaller_picture_is_as_wide_as_asked_for_and_never_wider_than_the_stored_one(
+    place: Place, width_px: int
+) -> None:
+    path = "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg"
+    pixels = np.random.default_rng(1).integers(0, 255, (600, 1000, 3), np.uint8)
+    place.store.put(path, cv2.imencode(".jpg", pixels)[1].tobytes())
+    app = place.app().test_client()
+    address = f"/api/v1/frames/image?path={path}&w={width_px}"
+    answer = app.get(address)
+    shown = cv2.imdecode(np.frombuffer(answer.data, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown.shape == ((round(600 * width_px / 1000), width_px, 3) if width_px < 1000 else (600, 1000, 3))
+    if width_px > 1000:
+        assert answer.data == place.store.get(path)
+    assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert app.get(address, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+
+
+def test_a_smaller_picture_of_what_is_no_picture_is_what_is_stored(place: Place) -> None:
+    path = "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg"
+    for stored in (
+        b"\xff\xd8 cut short",
+        b"",
+        cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes(),
+    ):
+        place.store.put(path, stored)
+        answer = place.app().test_client().get(f"/api/v1/frames/image?path={path}&w=320")
+        assert (answer.status_code, answer.data) == (200, stored)
+
+
+def test_a_picture_has_no_other_widths(place: Place) -> None:
+    for width in ("300", "0", "99999999", "x"):
+        answer = place.app().test_client().get(f"/api/v1/frames/image?path=images/x&w={width}")
+        assert answer.status_code == 400
+        assert "320, 640, 1280" in answer.json["remedy"]
 
 
 NO_FRAME = "media/secret.json"

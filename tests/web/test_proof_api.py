@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.web.counted_footage import MINUTE_MS, MODEL, START_MS, make_lines, publish_lines, track
 
 from frametally import keys
@@ -18,15 +21,15 @@ if TYPE_CHECKING:
     from tests.web.conftest import Place
 
 
-def get(place: Place, address: str, **settings: object) -> Any:
-    answer = place.app(**settings).test_client().get(address)
+def get(place: Place, address: str, **chosen: object) -> Any:
+    answer = place.app(**chosen).test_client().get(address)
     assert answer.status_code == 200, answer.text
     return answer.json
 
 
-def pages(place: Place, address: str, limit: int, **settings: object) -> list[dict[str, Any]]:
+def pages(place: Place, address: str, limit: int, **chosen: object) -> list[dict[str, Any]]:
     """Every page, by the cursors."""
-    client = place.app(**settings).test_client()
+    client = place.app(**chosen).test_client()
     found: list[dict[str, Any]] = []
     cursor = ""
     while True:
@@ -86,6 +89,104 @@ def test_a_bar_of_the_chart_is_proved_by_its_own_ends(filmed: Place) -> None:
         asked = f"label=car&from={bar['start_ms']}&to={ends[bar['start_ms']]}"
         found = pages(filmed, f"/api/v1/frames?{asked}", 50)
         assert found[-1]["frames"][-1]["running_total"] == bar["detections"]
+
+
+def walk(ask: Callable[[str], Any], query: str) -> list[dict[str, Any]]:
+    """Every page from the one that is answered first, to the end, then to the beginning; by time."""
+    found = [ask(f"/api/v1/frames?{query}")]
+    while cursor := found[-1]["next"]:
+        found.append(ask(f"/api/v1/frames?{query}&cursor={cursor}"))
+        assert len(found) < 800
+    while cursor := found[0]["previous"]:
+        found.insert(0, ask(f"/api/v1/frames?{query}&cursor={cursor}"))
+        assert len(found) < 800
+    return found
+
+
+@pytest.fixture
+def ask(filmed: Place) -> Callable[[str], Any]:
+    """Asks one dashboard over the footage."""
+    client = filmed.app().test_client()
+    # On a busy machine the first answers may come before all segments are known.
+    while not client.get("/api/v1/frames?limit=1").json["frames"]:
+        pass
+    return lambda address: client.get(address).json
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    query=st.sampled_from(["", "label=car", "label=bus&source=yard", f"label=car&from={START_MS + 61_000}"]),
+    start=st.sampled_from(["", "&start=peak"]),
+    empty=st.booleans(),
+    limit=st.sampled_from([7, 24, 100]),
+    is_slow=st.booleans(),
+)
+def test_from_the_peak_and_from_the_beginning_the_pages_give_each_frame_once_and_the_same_sums(
+    ask: Callable[[str], Any], query: str, start: str, empty: bool, limit: int, is_slow: bool
+) -> None:
+    asked = f"{query}{'&empty=1' * empty}"
+    with pytest.MonkeyPatch.context() as patch:
+        if is_slow:
+            patch.setattr("frametally_web.proof.bar_frames.seconds_left", lambda: 0.01)
+        found = walk(ask, f"{asked}{start}&limit={limit}")
+    shown = [frame for page in found for frame in page["frames"]]
+    assert [page["note"] for page in found] == [None] * len(found)
+    running = 0
+    for frame in shown:
+        running += frame["count"]
+        assert (frame["running_total"], len(frame["boxes"])) == (running, frame["count"])
+    assert running == found[0]["detections"] > 0
+    places = [(frame["captured_at_ms"], frame["image_path"]) for frame in shown]
+    assert places == sorted(set(places))
+    if empty:
+        assert len(shown) == found[0]["frames_analysed"]
+    else:
+        assert all(frame["count"] for frame in shown)
+    before = 0
+    for page in found:
+        assert page["position"] in ((before,) if empty or not start else (before, None))
+        before += len(page["frames"])
+
+
+def test_opened_at_its_peak_a_bar_begins_with_the_frame_that_has_most_of_one_label(
+    ask: Callable[[str], Any],
+) -> None:
+    for query in ("label=car", "label=bus", "", f"label=car&from={START_MS + 5 * MINUTE_MS}"):
+        every = [frame for page in walk(ask, f"{query}&limit=100") for frame in page["frames"]]
+        most = {
+            frame["image_path"]: max(
+                sum(box["label"] == label for box in frame["boxes"]) for label in ("car", "bus")
+            )
+            for frame in every
+        }
+        first = ask(f"/api/v1/frames?{query}&start=peak&limit=5")["frames"][0]
+        assert most[first["image_path"]] == max(most.values())
+
+
+def zero_bar(ask: Callable[[str], Any]) -> str:
+    """A minute of the gate in which there was no bus, as a query."""
+    chart = ask("/api/counts?label=bus&source=gate&interval=60")
+    with_bus = {one["start_ms"] for one in chart["buckets"] if one["detections"]}
+    at_ms = next(one["start_ms"] for one in chart["coverage"] if one["start_ms"] not in with_bus)
+    return f"label=bus&source=gate&from={at_ms}&to={at_ms + MINUTE_MS}"
+
+
+def test_a_bar_of_zero_shows_every_frame_that_was_analysed(ask: Callable[[str], Any]) -> None:
+    found = walk(ask, f"{zero_bar(ask)}&empty=1&limit=5")
+    shown = [frame for page in found for frame in page["frames"]]
+    assert (len(shown), found[0]["frames_analysed"], found[0]["detections"]) == (12, 12, 0)
+    assert {(frame["count"], frame["running_total"], len(frame["boxes"])) for frame in shown} == {(0, 0, 0)}
+    assert found[-1]["note"] is None
+
+
+def test_frames_that_have_gone_from_the_segments_are_missed_on_the_last_page(filmed: Place) -> None:
+    for info in list(filmed.store.list(keys.METADATA)):
+        filmed.store.delete(info.key)
+    client = filmed.app().test_client()
+    found = walk(
+        lambda address: client.get(address).json, f"{zero_bar(lambda a: client.get(a).json)}&empty=1"
+    )
+    assert "These are 0 frames, of the bar 12" in found[-1]["note"]
 
 
 class CountingStore:
@@ -151,7 +252,7 @@ def _put_in_order(place: Place, lines: list[Any]) -> None:
 def test_a_slow_store_makes_short_pages_that_still_add_up(
     filmed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frametally_web.proof.frames.seconds_left", lambda: 0.01)
+    monkeypatch.setattr("frametally_web.proof.bar_frames.seconds_left", lambda: 0.01)
     found = pages(filmed, "/api/v1/frames?label=car", 100)
     assert len(found) > 10
     assert found[-1]["note"] is None

@@ -8,6 +8,7 @@ from frametally_web.books import answers as status_answers
 from frametally_web.charts import answers as chart_answers
 from frametally_web.exports.table_file import FORMATS
 from frametally_web.proof import answers as proof_answers
+from frametally_web.proof.thumbnails import WIDTHS_PX
 from frametally_web.requests import answers
 from frametally_web.requests.query import (
     COMPARE_PATTERN,
@@ -122,6 +123,21 @@ _PAGE = (
     Parameter("limit", "Most in one page; default: 24.", _LIMIT, "24"),
     Parameter("cursor", "`next` of the page before; default: the first page.", _text(MAX_CURSOR_CHARS), ""),
 )
+_FRAMES = (
+    *_PAGE,
+    Parameter(
+        "start",
+        "`peak`: the first answer begins with the frame that has most of one label, and has `previous`, too.",
+        {"type": "string", "enum": ["peak"]},
+        "peak",
+    ),
+    Parameter(
+        "empty",
+        "`1`: the analysed frames without a counted box, too.",
+        {"type": "string", "enum": ["1"]},
+        "1",
+    ),
+)
 
 ENDPOINTS = (
     Endpoint("models", "What can be asked for: models with their stored intervals.", (), answers.Models),
@@ -136,7 +152,7 @@ ENDPOINTS = (
     ),
     Endpoint("heatmap", "Counts per hour of the week.", _SELECTION, chart_answers.Heatmap),
     Endpoint("evidence", "The busiest frame per label.", _SELECTION, proof_answers.EvidenceFrames),
-    Endpoint("frames", "Every frame behind a bar, with a running sum.", _PAGE, proof_answers.Frames),
+    Endpoint("frames", "Every frame behind a bar, with a running sum.", _FRAMES, proof_answers.Frames),
     Endpoint("objects", "Every unique object behind a bar.", _PAGE, proof_answers.Objects),
     Endpoint(
         "gap",
@@ -165,6 +181,12 @@ ENDPOINTS = (
                 _text(),
                 "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg",
                 required=True,
+            ),
+            Parameter(
+                "w",
+                "A smaller JPEG, so many pixels wide; one that is not wider is answered as it is.",
+                {"type": "string", "enum": list(WIDTHS_PX)},
+                "320",
             ),
         ),
         None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from typing import cast
+from typing import cast, get_args
 
 import msgspec
 from flask import Blueprint, Response, request, url_for
@@ -26,6 +26,7 @@ from frametally_web.charts.sources import list_sources
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
 from frametally_web.proof import evidence, frames, gap, objects
 from frametally_web.proof.picture_links import picture_link
+from frametally_web.proof.thumbnails import WIDTHS_PX, smaller
 from frametally_web.requests import answers, query
 from frametally_web.requests.cache import AnswerCache
 from frametally_web.requests.problems import Problem, bad_parameter
@@ -135,9 +136,18 @@ class Api:
         selection = self._selection(args)
         limit = query.read_limit(args, default=_PAGE_FRAMES, most=self._settings.web_max_page_frames)
         cursor = query.read_cursor(args, frames.FramesCursor)
+        start = query.read_choice(args, "start", get_args(frames.Start))
+        empty = query.read_choice(args, "empty", ("", "1")) == "1"
         self._books.ensure_ledger()
         return frames.find_frames(
-            self._ports, self._settings, selection, limit=limit, cursor=cursor, image_url=_image_url
+            self._ports,
+            self._settings,
+            selection,
+            limit=limit,
+            cursor=cursor,
+            start=start,
+            empty=empty,
+            image_url=_image_url,
         )
 
     def objects(self, args: Args) -> answers.Answer:
@@ -178,7 +188,9 @@ class Api:
 
     def frames_image(self, args: Args) -> Response:
         """Answer with a frame's JPEG."""
-        return _image(self._ports.store, self._settings, query.read_one(args, "path") or "")
+        width = query.read_choice(args, "w", ("", *WIDTHS_PX))
+        path = query.read_one(args, "path") or ""
+        return _image(self._ports.store, self._settings, path, int(width) if width else None)
 
     def events(self, _: Args) -> Response:
         """Tell what changed, as it changes."""
@@ -211,7 +223,7 @@ def _image_url(path: str) -> str:
     return url_for(".frames_image", path=path)
 
 
-def _image(store: ObjectStore, settings: Settings, path: str) -> Response:
+def _image(store: ObjectStore, settings: Settings, path: str, width_px: int | None) -> Response:
     try:
         key = check_image_key(path)
     except Poison as error:
@@ -220,7 +232,8 @@ def _image(store: ObjectStore, settings: Settings, path: str) -> Response:
             "path is not the key of a frame.",
             remedy="Give image_path as another answer has it: images/<source>/<day>/<name>.jpg.",
         ) from error
-    if link := picture_link(store, settings, key):
+    # The store has no smaller ones: those come from here, also where browsers get the frames from it.
+    if width_px is None and (link := picture_link(store, settings, key)):
         there = Response(status=302, headers={"Location": link})
         # Not for as long as the link works: a browser may hold it when it ends.
         there.headers["Cache-Control"] = f"private, max-age={settings.web_link_ttl_s // 2}"
@@ -234,6 +247,8 @@ def _image(store: ObjectStore, settings: Settings, path: str) -> Response:
             parameter="path",
             remedy="It was removed since it was counted, or never stored; take paths from another answer.",
         ) from error
+    if width_px is not None:
+        jpeg = smaller(jpeg, width_px)
     answer = Response(jpeg, mimetype="image/jpeg")
     answer.headers["Cache-Control"] = _IMAGE_CACHE
     answer.set_etag(hashlib.sha256(jpeg).hexdigest())

@@ -96,8 +96,10 @@ class Frames(Answer, frozen=True, kw_only=True):
         detections: What the bar shows.
         frames_analysed: Frames analysed in it, with or without the labels.
         frames: Those of this page.
+        position: How many frames there are on earlier pages; null where `start=peak` did not count them.
+        previous: Cursor of the page before; null on the first one.
         next: Cursor of the next page; null on the last one.
-        note: On the last page, a sentence if the sum is not the bar's; else null.
+        note: On the first and on the last page, a sentence if the sum is not the bar's; else null.
     """
 
     model: str | None
@@ -107,6 +109,8 @@ class Frames(Answer, frozen=True, kw_only=True):
     detections: int
     frames_analysed: int
     frames: list[CountedFrame]
+    position: int | None
+    previous: str | None
     next: str | None
     note: str | None
 

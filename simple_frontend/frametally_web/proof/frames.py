@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
-from frametally.books.count_settings import SettingsByDay
-from frametally.books.evidence import ProvedFrame, frames_of_bar
-from frametally.errors import Retryable
-from frametally.media.overlapping import NotCounted
-from frametally.ports.object_store import ObjectMissing
-from frametally.process.time_limit import seconds_left
+from frametally.books.evidence import ProvedFrame
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.proof import answers
+from frametally_web.proof.bar_frames import BarFrames
 from frametally_web.proof.evidence import box
-from frametally_web.proof.pages import Place, read_page
-from frametally_web.proof.recent_ranges import RecentRanges
-from frametally_web.proof.sums import Bar, find_bar, intervals_with_boxes, sources_with_boxes
-from frametally_web.requests.query import Selection
+from frametally_web.proof.pages import Place, take
+from frametally_web.proof.sums import Bar, find_bar, peak_of, sum_before
+from frametally_web.requests.query import Selection, write_cursor
 
-MAX_INTERVALS = 60
-"""Intervals that one page looks into at most; where they show less than the index says, the next goes on."""
+Start = Literal["", "peak"]
+"""Where the first page begins: with the first frame, or with the one that has most of one label."""
+
+
+_OF_OTHER_FOOTAGE = (
+    "it was counted from what there was before, or with settings that its run did not record; run "
+    "`frametally aggregate` and `frametally index`."
+)
 
 
 class FramesCursor(NamedTuple):
-    """Where a page ended: the place of its last frame, and the sum up to it."""
+    """A place between two frames of a bar, and what stands before it.
+
+    Attributes:
+        captured_at_ms: Of the frame next to it.
+        image_path: Likewise.
+        running_total: Boxes in the frames before it.
+        position: How many frames there are before it; None where that is not known.
+        backward: Whether the page is the one before it.
+    """
 
     captured_at_ms: int
     image_path: str
     running_total: int
+    position: int | None = None
+    backward: bool = False
 
 
 def find_frames(
@@ -40,11 +50,14 @@ def find_frames(
     *,
     limit: int,
     cursor: FramesCursor | None,
+    start: Start = "",
+    empty: bool = False,
     image_url: Callable[[str], str],
 ) -> answers.Frames:
     """Return a page of `limit` frames behind a bar; `image_url` gives a picture's address from its key.
 
-    The index knows the bar, the ledger where its frames are, and the store has their lines.
+    Without a cursor it is the page that `start` names. With `empty` the analysed frames without a counted box
+    are shown, too; they add nothing to the sum.
 
     Raises:
         Problem: 400, if there is no such model, or too much is asked for.
@@ -60,16 +73,15 @@ def find_frames(
             detections=0,
             frames_analysed=0,
             frames=[],
+            position=0,
+            previous=None,
             next=None,
             note=None,
         )
-    page = read_page(
-        _look(ports, settings, bar, cursor[:-1] if cursor else None),
-        limit=limit,
-        cursor=cursor,
-        adds=lambda proved: len(proved.boxes),
-        show=lambda proved, total: _frame(proved, total, image_url),
-    )
+    bar_frames = BarFrames(ports, settings, bar, empty=empty)
+    if cursor is None and start == "peak":
+        cursor = _before_peak(ports, bar, bar_frames, empty=empty)
+    page = _read_page(bar, bar_frames, limit, cursor)
     return answers.Frames(
         model=bar.model,
         base_interval_s=bar.base_interval_s,
@@ -77,54 +89,88 @@ def find_frames(
         to_ms=bar.to_ms,
         detections=bar.detections,
         frames_analysed=bar.frames_analysed,
-        frames=page.shown,
-        next=page.next,
-        note=None if page.next or page.total == bar.detections else _differs(page.total, bar),
+        frames=_shown(page, image_url),
+        position=page.first.position,
+        previous=write_cursor(page.first._replace(backward=True)) if page.has_previous else None,
+        next=write_cursor(page.last) if page.has_next else None,
+        note=_note(page, bar, empty=empty),
     )
 
 
-def _look(
-    ports: DashboardPorts, settings: Settings, bar: Bar, after: Place | None
-) -> Iterator[tuple[Place, ProvedFrame | None]]:
-    """Yield the bar's frames behind `after`, by time, then path."""
-    by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
-    gone = NotCounted(ports.ledger)
-    store = RecentRanges(ports.store)
-    interval_ms = bar.base_interval_s * 1000
-    start_ms = max(bar.from_ms, after[0] - after[0] % interval_ms) if after else bar.from_ms
-    for number, (from_ms, to_ms) in enumerate(intervals_with_boxes(ports.index, bar, start_ms)):
-        if number == MAX_INTERVALS or (number and _is_late(settings)):
-            yield (from_ms, ""), None  # before any path
-            return
-        of_sources = [
-            frames_of_bar(
-                store,
-                ports.ledger,
-                model=bar.model,
-                source=source,
-                labels=bar.labels,
-                from_ms=from_ms,
-                to_ms=to_ms,
-                limits=by_day.counted_boxes_at(from_ms, settings.counted_boxes()),
-                not_counted=gone.by(by_day.overlaps_at(from_ms, settings.count_overlaps)),
-                after=after,
-            )
-            for source in sources_with_boxes(ports.index, bar, from_ms, to_ms)
-        ]
-        try:
-            yield from ((_place(proved), proved) for proved in heapq.merge(*of_sources, key=_place))
-        except ObjectMissing as error:
-            raise Retryable(f"{error}; the ledger is being brought up to the store") from error
+class _Page(NamedTuple):
+    """Frames by time, and the places before the first and behind the last of them."""
+
+    frames: list[ProvedFrame]
+    first: FramesCursor
+    last: FramesCursor
+    has_previous: bool
+    has_next: bool
 
 
-def _is_late(settings: Settings) -> bool:
-    """Return whether half of the request's time is gone: the page ends with what has been found."""
-    left_s = seconds_left()
-    return left_s is not None and left_s < settings.web_query_timeout_s / 2
+def _read_page(bar: Bar, bar_frames: BarFrames, limit: int, cursor: FramesCursor | None) -> _Page:
+    at = cursor or FramesCursor(bar.from_ms, "", 0, 0)
+    place = at.captured_at_ms, at.image_path
+    if at.backward:
+        part = take(bar_frames.before(place), limit)
+        entries = part.entries[::-1]
+        begins = part.stopped_at or (entries[0][0] if entries else (bar.from_ms, ""))
+        first = _counted(begins, at, entries, -1)
+        last = _counted(entries[-1][0] if entries else begins, at, [], 1)
+        return _Page([frame for _, frame in entries], first, last, part.stopped_at is not None, True)
+    part = take(bar_frames.behind(place if cursor else None), limit)
+    entries = part.entries
+    ends = part.stopped_at or (entries[-1][0] if entries else (bar.to_ms, ""))
+    first = _counted(entries[0][0] if entries else ends, at, [], 1)
+    last = _counted(ends, at, entries, 1)
+    has_previous = bool(at.running_total if at.position is None else at.position)
+    return _Page([frame for _, frame in entries], first, last, has_previous, part.stopped_at is not None)
 
 
-def _place(counted: ProvedFrame) -> tuple[int, str]:
-    return counted.frame.captured_at_ms, counted.frame.image_path
+def _counted(
+    place: Place, at: FramesCursor, entries: list[tuple[Place, ProvedFrame]], sign: int
+) -> FramesCursor:
+    """Return a place so many frames behind another (`sign` -1: before it)."""
+    boxes = sum(len(frame.boxes) for _, frame in entries)
+    position = None if at.position is None else at.position + sign * len(entries)
+    return FramesCursor(place[0], place[1], at.running_total + sign * boxes, position)
+
+
+def _before_peak(
+    ports: DashboardPorts, bar: Bar, bar_frames: BarFrames, *, empty: bool
+) -> FramesCursor | None:
+    """Return the place before the frame that has most of one label; None if the index knows none."""
+    peak = peak_of(ports.index, bar)
+    if peak is None:
+        return None
+    start_ms = peak.captured_at_ms - peak.captured_at_ms % (bar.base_interval_s * 1000)
+    boxes, frames = sum_before(ports.index, bar, start_ms)
+    # Only with those that show nothing does the index know how many frames there are.
+    at = FramesCursor(start_ms, "", boxes, frames if empty else None if boxes else 0)
+    place = peak.captured_at_ms, peak.image_path
+    before = [one for one in bar_frames.read(start_ms, peak.captured_at_ms + 1) if one[0] < place]
+    return _counted(before[-1][0] if before else (start_ms, ""), at, before, 1)
+
+
+def _shown(page: _Page, image_url: Callable[[str], str]) -> list[answers.CountedFrame]:
+    total = page.first.running_total
+    shown = []
+    for counted in page.frames:
+        total += len(counted.boxes)
+        shown.append(_frame(counted, total, image_url))
+    return shown
+
+
+def _note(page: _Page, bar: Bar, *, empty: bool) -> str | None:
+    """Return a sentence, if at an end of the bar's frames the sum is not what it has to be there."""
+    for end, is_end, boxes, frames in (
+        (page.first, not page.has_previous, 0, 0),
+        (page.last, not page.has_next, bar.detections, bar.frames_analysed),
+    ):
+        if is_end and end.running_total != boxes:
+            return _differs(bar.detections + end.running_total - boxes, bar)
+        if is_end and empty and end.position != frames:
+            return _lacks(bar.frames_analysed + (end.position or 0) - frames, bar)
+    return None
 
 
 def _frame(counted: ProvedFrame, running_total: int, image_url: Callable[[str], str]) -> answers.CountedFrame:
@@ -144,8 +190,8 @@ def _frame(counted: ProvedFrame, running_total: int, image_url: Callable[[str], 
 
 
 def _differs(total: int, bar: Bar) -> str:
-    return (
-        f"These frames add up to {total}, the bar shows {bar.detections}: it was counted from "
-        "what there was before, or with settings that its run did not record; run `frametally aggregate` "
-        "and `frametally index`."
-    )
+    return f"These frames add up to {total}, the bar shows {bar.detections}: {_OF_OTHER_FOOTAGE}"
+
+
+def _lacks(frames: int, bar: Bar) -> str:
+    return f"These are {frames} frames, of the bar {bar.frames_analysed} were analysed: {_OF_OTHER_FOOTAGE}"

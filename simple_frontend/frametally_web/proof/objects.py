@@ -13,9 +13,9 @@ from frametally.track_records import Track, TrackHead, TrackSighting
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts.bars import touches
 from frametally_web.proof import answers
-from frametally_web.proof.pages import Place, read_page
+from frametally_web.proof.pages import Place, take
 from frametally_web.proof.sums import Bar, days_with_boxes, find_bar
-from frametally_web.requests.query import Selection
+from frametally_web.requests.query import Selection, write_cursor
 
 
 class ObjectsCursor(NamedTuple):
@@ -58,13 +58,9 @@ def find_objects(
             next=None,
             note=None,
         )
-    page = read_page(
-        _tracks(ports, bar, cursor[:-1] if cursor else None),
-        limit=limit,
-        cursor=cursor,
-        adds=lambda _: 1,
-        show=lambda track, total: _object(track, total, image_url),
-    )
+    part = take(_tracks(ports, bar, cursor[:-1] if cursor else None), limit)
+    before = cursor.running_total if cursor else 0
+    total = before + len(part.entries)
     return answers.Objects(
         model=bar.model,
         base_interval_s=bar.base_interval_s,
@@ -72,9 +68,11 @@ def find_objects(
         to_ms=bar.to_ms,
         objects=bar.objects,
         objects_missing=bar.objects_missing,
-        tracks=page.shown,
-        next=page.next,
-        note=None if page.next or bar.objects in (page.total, None) else _differs(page.total, bar),
+        tracks=[
+            _object(track, number, image_url) for number, (_, track) in enumerate(part.entries, before + 1)
+        ],
+        next=write_cursor((*part.stopped_at, total)) if part.stopped_at else None,
+        note=None if part.stopped_at or bar.objects in (total, None) else _differs(total, bar),
     )
 
 

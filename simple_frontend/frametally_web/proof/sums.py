@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import NamedTuple
 
+from frametally.ports.base_index import evidence_order
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery, CoverageBucket, Histogram
 from frametally.ports.merging import add_coverage, merge_bars, merge_coverage, sum_all_or_unknown
 from frametally.ports.steps import rolled_steps
+from frametally.records import Evidence
 from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import Settings
@@ -78,42 +80,91 @@ def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tup
     )
 
 
-def intervals_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple[int, int]]:
-    """Yield the bar's base intervals from `from_ms` on in which the index has boxes; in order, as ranges."""
+def sum_before(index: CountIndex, bar: Bar, before_ms: int) -> tuple[int, int]:
+    """Return the boxes of the bar, and the frames analysed, up to the start of one of its base intervals."""
+    if before_ms <= bar.from_ms:
+        return 0, 0
+    found = _histogram(index, bar, AGES_S, bar.from_ms, before_ms)
+    return sum(one.detections for one in found.buckets), sum(one.frames for one in found.coverage)
+
+
+def peak_of(index: CountIndex, bar: Bar) -> Evidence | None:
+    """Return the frame of the bar that has most of one label, the first of several; None if there is none."""
+    query = CountQuery(
+        bar.model,
+        bar.base_interval_s,
+        sources=bar.sources,
+        labels=bar.labels,
+        from_ms=bar.from_ms,
+        to_ms=bar.to_ms,
+    )
+    queries = [query]
+    if bar.chosen is not None:
+        queries = [
+            query._replace(
+                from_ms=max(bar.from_ms, span.from_ms),
+                to_ms=min(bar.to_ms, span.to_ms),
+                week_parts=bar.times.week_parts(span.offset_ms),
+            )
+            for span in bar.spans
+        ]
+    found = [item for one in queries for item in index.evidence(one)]
+    return min(found, key=lambda item: evidence_order(item)[1:]).evidence if found else None
+
+
+def intervals(
+    index: CountIndex, bar: Bar, from_ms: int, to_ms: int, *, empty: bool, backward: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Yield the bar's base intervals in `[from_ms, to_ms)` in which the index has boxes, as ranges, by time.
+
+    With `empty`, those in which it has frames; `backward`, the last one first.
+    """
     steps_s = [*reversed(rolled_steps(bar.base_interval_s)), bar.base_interval_s]
-    yield from _with_boxes(index, bar, from_ms, bar.to_ms, steps_s)
+    yield from _intervals(_Wanted(index, bar, empty, backward), from_ms, to_ms, steps_s)
 
 
 def days_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple[int, int]]:
     """Yield the UTC days of the bar, from `from_ms` on, in which the index has boxes; cut to the bar."""
-    for bucket in _starts(_histogram(index, bar, DAY_S, from_ms, bar.to_ms)):
+    for bucket in _starts(_histogram(index, bar, DAY_S, from_ms, bar.to_ms), empty=False):
         yield max(bucket, from_ms), min(bucket + DAY_S * 1000, bar.to_ms)
 
 
-def sources_with_boxes(index: CountIndex, bar: Bar, from_ms: int, to_ms: int) -> list[str]:
-    """Return the bar's sources of which the index has boxes in a range, by slug."""
+def sources_in(index: CountIndex, bar: Bar, from_ms: int, to_ms: int, *, empty: bool) -> list[str]:
+    """Return the bar's sources of which the index has boxes in a range (`empty`: frames), by slug."""
     found = _histogram(index, bar, AGES_S, from_ms, to_ms, by_source=True)
-    return sorted({bucket.source for bucket in found.buckets if bucket.source and bucket.detections})
+    if empty:
+        return sorted({one.source for one in found.coverage if one.source and one.frames})
+    return sorted({one.source for one in found.buckets if one.source and one.detections})
 
 
-def _with_boxes(
-    index: CountIndex, bar: Bar, from_ms: int, to_ms: int, steps_s: list[int]
-) -> Iterator[tuple[int, int]]:
+class _Wanted(NamedTuple):
+    """What is looked for, where, and in which order."""
+
+    counts: CountIndex
+    bar: Bar
+    empty: bool
+    backward: bool
+
+
+def _intervals(wanted: _Wanted, from_ms: int, to_ms: int, steps_s: list[int]) -> Iterator[tuple[int, int]]:
     step_s, *finer = steps_s
     step_ms = step_s * 1000
     if finer and to_ms - from_ms <= 2 * step_ms:  # nothing to win by so long a step
-        yield from _with_boxes(index, bar, from_ms, to_ms, finer)
+        yield from _intervals(wanted, from_ms, to_ms, finer)
         return
-    for start_ms in _starts(_histogram(index, bar, step_s, from_ms, to_ms)):
+    starts = _starts(_histogram(wanted.counts, wanted.bar, step_s, from_ms, to_ms), empty=wanted.empty)
+    for start_ms in reversed(starts) if wanted.backward else starts:
         part = max(start_ms, from_ms), min(start_ms + step_ms, to_ms)
         if finer:
-            yield from _with_boxes(index, bar, *part, finer)
+            yield from _intervals(wanted, *part, finer)
         else:
             yield part
 
 
-def _starts(histogram: Histogram) -> list[int]:
-    return sorted({bucket.start_ms for bucket in histogram.buckets if bucket.detections})
+def _starts(histogram: Histogram, *, empty: bool) -> list[int]:
+    if empty:
+        return sorted({one.start_ms for one in histogram.coverage if one.frames})
+    return sorted({one.start_ms for one in histogram.buckets if one.detections})
 
 
 def _histogram(

@@ -48,7 +48,9 @@ const loader = new Loader({ ask: load, fail });
  * @param {Partial<Page.State>} part
  */
 function change(part) {
-  const keepsBars = Object.keys(part).every((name) => ["labels", "metric", "compare"].includes(name));
+  const keepsBars = Object.keys(part).every((name) =>
+    ["labels", "metric", "compare", "empty"].includes(name),
+  );
   remember({ ...state, ...part, at: keepsBars ? state.at : null, frame: null });
   loader.load();
 }

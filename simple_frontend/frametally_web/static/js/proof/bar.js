@@ -1,17 +1,23 @@
 // The proof of a bar: every frame behind it (or every unique object), with a running sum that ends at its value.
 
 import { byId, el } from "../shared/dom.js";
+import { setMoment } from "../shared/moment.js";
 import { showFailure, showMessage } from "./evidence.js";
 import { framesProof, objectsProof } from "./kinds.js";
 import { ProofList } from "./list.js";
+import { openLightbox } from "./lightbox.js";
+import { Player } from "./player.js";
 import { ProofViewer } from "./viewer.js";
 
 // A frame that a link names is looked for in so many pages.
 const MOST_PAGES_TO_SEEK = 40;
+// So near to an end of what is here, more is fetched.
+const NEAR = 4;
 
 /**
  * @typedef {Object} Item  a frame, or an object, of a proof
  * @property {string} key
+ * @property {number} at_ms
  * @property {string} time
  * @property {string} source
  * @property {number} adds
@@ -24,7 +30,11 @@ const MOST_PAGES_TO_SEEK = 40;
 /**
  * @typedef {Object} Page  of a proof
  * @property {Item[]} items
+ * @property {string|null} previous
  * @property {string|null} next
+ * @property {number|null} position  items on earlier pages; null: not known
+ * @property {number|null} count  of all items; null: not known before the last page
+ * @property {number} analysed  frames in which was looked
  * @property {string|null} note
  * @property {number|null} total  what the sum has to come to
  * @property {Api.Metric} metric  of the bar: its value is the sum, or made of what is summed up
@@ -37,18 +47,25 @@ const MOST_PAGES_TO_SEEK = 40;
  * @property {Page.Metric} metric
  * @property {string} version  changes with the bar's numbers
  * @property {string|null} frame  key of the item to begin with
+ * @property {boolean} empty  whether frames without a counted box are shown, too
  * @property {Page.ColorOf} colorOf
  * @property {(source: string) => string} nameOf
+ */
+
+/**
+ * @typedef {Object} Listener
+ * @property {(key: string) => void} frame  told of each item that the viewer goes to
+ * @property {(empty: boolean) => void} empty  told whether frames without boxes are wanted
  */
 
 export class Proof {
   /**
    * @param {HTMLElement} area
-   * @param {(key: string) => void} onChoose  told of each item that the viewer goes to
+   * @param {Listener} on
    */
-  constructor(area, onChoose) {
+  constructor(area, on) {
     this.area = area;
-    this.onChoose = onChoose;
+    this.on = on;
     this.shown = "";
     /** @type {ProofOfBar|null} */
     this.current = null;
@@ -56,7 +73,7 @@ export class Proof {
 
   /** Nothing is proved any more. */
   close() {
-    this.current?.abort.abort();
+    this.current?.close();
     this.current = null;
     this.shown = "";
   }
@@ -66,20 +83,38 @@ export class Proof {
    * @param {Bar} bar
    */
   async show(bar) {
-    const wanted = JSON.stringify([String(bar.query), bar.metric.id, bar.version]);
+    const wanted = JSON.stringify([String(bar.query), bar.metric.id, bar.empty, bar.version]);
     if (wanted === this.shown) return;
-    // The same bar, grown: the frame that is looked at stays.
+    // The same bar, grown, or with other frames: the one that is looked at stays.
     const before = String(this.current?.bar.query) === String(bar.query) ? this.current : null;
     const key = before?.items[before.position]?.key ?? bar.frame;
-    const hadFocus = before !== null && this.area.contains(document.activeElement);
+    const focused = before && this.area.contains(document.activeElement) ? document.activeElement : null;
+    await this.#open(bar, key, wanted);
+    if (focused instanceof HTMLInputElement) this.current?.list.empty.focus();
+    else if (focused) this.focus();
+  }
+
+  /**
+   * @param {Bar} bar
+   * @param {string|null} key  of the item to begin with; null: with the first, or with the peak of a peak
+   * @param {string} wanted
+   * @param {boolean} [fullest]  to begin with the frame that has most
+   */
+  async #open(bar, key, wanted, fullest = bar.metric.id === "peak") {
     this.close();
     this.shown = wanted;
-    this.current = new ProofOfBar(this.area, bar, this.onChoose, () => {
-      this.shown = "";
-      this.show(bar);
+    this.current = new ProofOfBar(this.area, bar, {
+      ...this.on,
+      again: () => {
+        this.shown = "";
+        this.show(bar);
+      },
+      fullest: async () => {
+        await this.#open(bar, null, wanted, true);
+        this.focus();
+      },
     });
-    await this.current.load(key);
-    if (hadFocus) this.focus();
+    await this.current.load(key, fullest);
   }
 
   /** Puts the keyboard on the frames. */
@@ -93,96 +128,258 @@ class ProofOfBar {
   /**
    * @param {HTMLElement} area
    * @param {Bar} bar
-   * @param {(key: string) => void} onChoose
-   * @param {() => void} again
+   * @param {Listener & {again: () => void, fullest: () => void}} on
    */
-  constructor(area, bar, onChoose, again) {
+  constructor(area, bar, on) {
     this.area = area;
     this.bar = bar;
-    this.onChoose = onChoose;
-    this.again = again;
+    this.on = on;
     this.abort = new AbortController();
     this.kind = bar.metric.id === "objects" ? objectsProof : framesProof;
     /** @type {Item[]} */
     this.items = [];
-    /** @type {string|null} */
-    this.next = null;
-    this.ended = false;
-    this.loading = false;
+    /** @type {Page|null} */
+    this.first = null; // of the pages that are here
+    /** @type {Page|null} */
+    this.last = null;
+    /** @type {Promise<void>|null} */
+    this.loading = null;
     this.position = -1;
+    this.player = new Player({
+      prepare: () => this.#prepareNext(),
+      step: () => this.#choose(this.position + 1),
+      change: (isPlaying) => this.#showPlaying(isPlaying),
+    });
     this.viewer = new ProofViewer(bar.colorOf, {
       step: (by) => this.#step(by),
-      pictures: () => this.items.flatMap((item) => item.pictures),
-      goTo: (position) => this.#goTo(position),
+      choose: (item) => this.#goTo(this.items.indexOf(item)),
+      open: (picture) => openLightbox(this.#large(picture), bar.colorOf),
+      play: () => this.player.toggle(),
+      fullest: this.kind.hasFullest ? on.fullest : null,
     });
-    this.list = new ProofList({ choose: (position) => this.#goTo(position), more: () => this.load() });
+    this.list = new ProofList({
+      choose: (position) => this.#goTo(position),
+      more: (by) => this.#load(by),
+      empty: this.kind.hasEmpty ? on.empty : null,
+      isEmpty: bar.empty,
+    });
     area.classList.remove("bare");
     area.replaceChildren(el("div", { class: "proof" }, this.viewer.element, this.list.element));
   }
 
+  close() {
+    this.player.stop();
+    this.abort.abort();
+    setMoment(null);
+  }
+
+  /** Whether the first of all items is here. */
+  get began() {
+    return this.first !== null && this.first.previous === null;
+  }
+
+  get ended() {
+    return this.last !== null && this.last.next === null;
+  }
+
   /**
-   * The next page; one may be empty and yet not be the last.
-   * @param {string|null} [key]  of the item to begin with, if it is there: pages up to its own are loaded
+   * The first items that are shown.
+   * @param {string|null} key  of the one to begin with, if it is there: pages up to its own are loaded
+   * @param {boolean} fullest  to begin with the frame that has most, if no other is asked for
    */
-  async load(key = null) {
-    if (this.ended || this.loading) return;
-    this.loading = true;
+  async load(key, fullest) {
+    let pages = 0;
+    const position = () => this.items.findIndex((item) => item.key === key);
+    do {
+      await this.#load(1, key === null && fullest);
+      pages += 1;
+    } while (
+      !this.ended &&
+      !this.abort.signal.aborted &&
+      key &&
+      pages < MOST_PAGES_TO_SEEK &&
+      position() < 0
+    );
+    const first = position();
+    if (this.position < 0) this.#choose(Math.max(first, 0), first > 0);
+  }
+
+  /**
+   * The next page, or the one before; one may be empty and yet not be the last.
+   * @param {-1|1} by
+   * @param {boolean} [fullest]
+   */
+  async #load(by, fullest = false) {
+    while (this.loading) await this.loading;
+    if (by > 0 ? this.ended : this.began) return;
     this.area.setAttribute("aria-busy", "true");
-    const before = this.items.length;
-    try {
-      let pages = 0;
-      const position = () => this.items.findIndex((item) => item.key === key);
-      const seeks = () => key !== null && pages < MOST_PAGES_TO_SEEK && position() < 0;
-      do {
-        await this.#loadPage();
-        pages += 1;
-      } while (!this.ended && (this.items.length === before || seeks()));
-      const first = position();
-      if (this.position < 0) this.#choose(Math.max(first, 0), first > 0);
-      if (!this.items.length) showMessage(this.area, this.kind.nothing);
-    } catch (error) {
-      if (/** @type {any} */ (error).name !== "AbortError")
-        showFailure(this.area, /** @type {any} */ (error), this.again);
-    }
-    this.loading = false;
+    this.loading = this.#loadPage(by, fullest);
+    await this.loading;
+    this.loading = null;
     this.area.setAttribute("aria-busy", "false");
   }
 
-  async #loadPage() {
+  /**
+   * @param {-1|1} by
+   * @param {boolean} fullest
+   */
+  async #loadPage(by, fullest) {
+    const before = this.items.length;
+    try {
+      do {
+        const page = await this.#ask(by, fullest);
+        this.#add(page, by);
+      } while (this.items.length === before && !(by > 0 ? this.ended : this.began));
+      if (!this.items.length) this.#showNothing();
+      else if (this.position >= 0) this.#show();
+    } catch (error) {
+      this.player.stop();
+      if (/** @type {any} */ (error).name !== "AbortError")
+        showFailure(this.area, /** @type {any} */ (error), this.on.again);
+    }
+  }
+
+  /**
+   * @param {-1|1} by
+   * @param {boolean} fullest
+   */
+  #ask(by, fullest) {
     const query = new URLSearchParams(this.bar.query);
-    if (this.next) query.set("cursor", this.next);
-    const page = await this.kind.page(query, this.abort.signal, this.bar);
-    this.items.push(...page.items);
-    this.next = page.next;
-    this.ended = page.next === null;
-    this.list.append(page, this.ended);
+    const cursor = by > 0 ? this.last?.next : this.first?.previous;
+    if (cursor) query.set("cursor", cursor);
+    else if (fullest) query.set("start", "peak");
+    if (this.bar.empty && this.kind.hasEmpty) query.set("empty", "1");
+    return this.kind.page(query, this.abort.signal, this.bar);
+  }
+
+  /**
+   * @param {Page} page
+   * @param {-1|1} by
+   */
+  #add(page, by) {
+    if (by > 0) {
+      this.items.push(...page.items);
+      this.first ??= page;
+      this.last = page;
+    } else {
+      this.items.unshift(...page.items);
+      this.first = page;
+      if (this.position >= 0) this.position += page.items.length;
+    }
+    this.list.add(page, by, this.began, this.ended);
+  }
+
+  #showNothing() {
+    const { analysed, total, note } = this.last ?? { analysed: 0, total: 0, note: null };
+    if (total) {
+      showFailure(this.area, { message: note ?? "They are not in the store." }, this.on.again);
+      return;
+    }
+    const shows = this.kind.hasEmpty && !this.bar.empty && analysed > 0;
+    const text = analysed === 1 ? "Show the frame that was analysed" : `Show the ${analysed} frames analysed`;
+    const button = shows
+      ? el("button", { type: "button", class: "button", text, onclick: () => this.on.empty(true) })
+      : null;
+    showMessage(this.area, this.kind.nothing, button);
   }
 
   /** @param {number} by */
   async #step(by) {
-    const target = this.position + by;
-    if (target >= this.items.length) await this.load();
-    this.#goTo(target);
+    this.player.stop();
+    const item = this.items[this.position];
+    const isHere = () => this.items[this.items.indexOf(item) + by] !== undefined;
+    if (!isHere()) await this.#load(by > 0 ? 1 : -1);
+    if (isHere()) this.#goTo(this.items.indexOf(item) + by);
   }
 
   /** @param {number} position  of the item that the viewer wants to see */
   #goTo(position) {
     const item = this.items[position];
     if (!item) return;
+    this.player.stop();
     this.#choose(position);
-    this.onChoose(item.key);
+    this.on.frame(item.key);
   }
 
   /**
    * @param {number} position
-   * @param {boolean} scroll
+   * @param {boolean} [scroll]
    */
   #choose(position, scroll = true) {
     const item = this.items[position];
     if (!item) return;
     this.position = position;
-    this.viewer.show(item, position, this.ended && position === this.items.length - 1);
-    this.list.choose(position, scroll);
-    byId("spoken").textContent = `${item.time}, ${item.what}, running sum ${item.runningTotal}`;
+    this.#show(scroll);
+    setMoment(item.at_ms);
+    // While it plays, the picture says it; every frame aloud would be noise.
+    if (!this.player.isPlaying)
+      byId("spoken").textContent = `${item.time}, ${item.what}, running sum ${item.runningTotal}`;
+    if (this.loading) return;
+    // What lies beside it is seen in the filmstrip, and gone to next.
+    if (position > 0 && position + NEAR >= this.items.length) this.#load(1);
+    else if (position < NEAR) this.#load(-1);
+  }
+
+  /** @param {boolean} [scroll] */
+  #show(scroll = false) {
+    const before = this.first?.position ?? (this.began ? 0 : null);
+    const all = before !== null && this.ended ? before + this.items.length : null;
+    this.viewer.show(this.items, this.position, {
+      number: before === null ? null : before + this.position + 1,
+      of: this.last?.count ?? all,
+      total: this.last?.total ?? null,
+      isFirst: this.began && this.position === 0,
+      isLast: this.ended && this.position === this.items.length - 1,
+    });
+    this.list.choose(this.position, scroll);
+  }
+
+  /** @returns {Promise<{wait_ms: number}|null>} */
+  async #prepareNext() {
+    const item = this.items[this.position];
+    if (this.position + 1 >= this.items.length) await this.#load(1);
+    const next = this.items[this.items.indexOf(item) + 1];
+    if (!item || !next) return null;
+    await this.viewer.ready(next);
+    return { wait_ms: next.at_ms - item.at_ms };
+  }
+
+  /** @param {boolean} isPlaying */
+  #showPlaying(isPlaying) {
+    this.viewer.showPlaying(isPlaying);
+    const item = this.items[this.position];
+    if (isPlaying || !item || this.abort.signal.aborted) return;
+    byId("spoken").textContent = `Stopped at ${item.time}, running sum ${item.runningTotal}`;
+    this.on.frame(item.key);
+  }
+
+  /**
+   * The pictures of all items, one of which is seen large.
+   * @param {number} picture  of the item that is looked at
+   * @returns {import("./lightbox.js").Frames}
+   */
+  #large(picture) {
+    this.player.stop();
+    let index = picture;
+    /** @param {number} by */
+    const target = (by) => {
+      const each = this.items[this.position].pictures.length;
+      return { items: Math.floor((index + by) / each), picture: (index + by + each * 2) % each };
+    };
+    return {
+      current: () => this.items[this.position].pictures[index],
+      has: (by) => {
+        const position = this.position + target(by).items;
+        return this.items[position] !== undefined || !(position < 0 ? this.began : this.ended);
+      },
+      step: async (by) => {
+        const { items, picture: next } = target(by);
+        const before = this.items[this.position];
+        if (items) await this.#step(items);
+        // At the very end there was none after all.
+        if (!items || this.items[this.position] !== before) index = next;
+      },
+      closed: () => this.viewer.focus(),
+    };
   }
 }

@@ -24,7 +24,7 @@ export class FramesCard {
   constructor(on) {
     this.on = on;
     this.area = byId("frames");
-    this.proof = new Proof(this.area, on.frame);
+    this.proof = new Proof(this.area, { frame: on.frame, empty: (empty) => on.change({ empty }) });
     this.shown = "";
     this.goesThere = false;
     byId("bar-close").addEventListener("click", () => this.#close());
@@ -65,6 +65,7 @@ export class FramesCard {
     const bar = barOf(state, counts);
     const metric = METRICS[counts.metric];
     byId("bar-tools").hidden = !bar;
+    byId("answer").toggleAttribute("data-open", bar !== null);
     byId("frames-title").textContent = bar
       ? metric.id === "objects"
         ? "The objects behind this bar"
@@ -138,7 +139,8 @@ export class FramesCard {
     ]);
     const query = selectionQuery({ ...state, model, from, to }, { base });
     const metric = METRICS[counts.metric];
-    await this.proof.show({ query, metric, version, frame: state.frame, colorOf, nameOf });
+    const { frame, empty } = state;
+    await this.proof.show({ query, metric, version, frame, empty, colorOf, nameOf });
   }
 
   /**

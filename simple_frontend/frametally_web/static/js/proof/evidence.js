@@ -2,8 +2,11 @@
 
 import { el, swatch } from "../shared/dom.js";
 import { moment, plural } from "../shared/format.js";
-import { openLightbox } from "./lightbox.js";
 import { framePicture } from "../shared/frame_picture.js";
+import { framesFrom, openLightbox } from "./lightbox.js";
+
+// Of the picture on a card, at most.
+const SIZES = "(max-width: 640px) 76vw, 320px";
 
 /**
  * @param {HTMLElement} area
@@ -31,7 +34,7 @@ export function showEvidence(area, evidence, colorOf, nameOf) {
         el(
           "li",
           {},
-          card(frame, colorOf, nameOf, () => openLightbox(frames, position, colorOf)),
+          card(frame, colorOf, nameOf, () => openLightbox(framesFrom(frames, position), colorOf)),
         ),
       ),
     ),
@@ -108,7 +111,7 @@ function card(frame, colorOf, nameOf, open) {
   return el(
     "button",
     { type: "button", class: "frame-card", onclick: open, title: "Open large" },
-    framePicture(frame, colorOf, { alt: "", lazy: true }),
+    framePicture(frame, colorOf, { alt: "", lazy: true, sizes: SIZES }),
     el(
       "span",
       { class: "frame-caption" },

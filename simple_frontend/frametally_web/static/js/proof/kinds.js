@@ -5,6 +5,8 @@ import { isOneDay, mean, moment, number, plural, timeAmong } from "../shared/for
 import { remarksOn } from "./evidence.js";
 
 export const framesProof = {
+  hasEmpty: true,
+  hasFullest: true,
   nothing: "No frame behind this bar has anything that was counted: it is a zero, with footage.",
 
   /**
@@ -13,16 +15,17 @@ export const framesProof = {
    * @param {import("./bar.js").Bar} bar
    * @returns {Promise<import("./bar.js").Page>}
    */
-  async page(query, signal, { metric, nameOf }) {
+  async page(query, signal, { metric, nameOf, empty }) {
     const answer = await get("frames", query, signal);
     return {
       items: answer.frames.map((frame) => {
         const time = moment(frame.captured_at_ms);
         const source = nameOf(frame.source);
         const counts = countsOf(frame.boxes);
-        const what = counts.map(({ label, count }) => `${count} × ${label}`).join(", ");
+        const what = counts.map(({ label, count }) => `${count} × ${label}`).join(", ") || "nothing counted";
         return {
           key: frame.image_path,
+          at_ms: frame.captured_at_ms,
           time: timeAmong(frame.captured_at_ms, severalDays(answer)),
           source,
           adds: frame.count,
@@ -32,7 +35,11 @@ export const framesProof = {
           pictures: [{ ...frame, title: what, caption: `${source} · ${time}`, remarks: remarksOn(frame) }],
         };
       }),
+      previous: answer.previous,
       next: answer.next,
+      position: answer.position,
+      count: empty ? answer.frames_analysed : null,
+      analysed: answer.frames_analysed,
       note: answer.note,
       total: answer.detections,
       metric: metric.id,
@@ -42,6 +49,8 @@ export const framesProof = {
 };
 
 export const objectsProof = {
+  hasEmpty: false,
+  hasFullest: false,
   nothing: "No object was first seen in this interval, or objects were not followed in it.",
 
   /**
@@ -57,6 +66,7 @@ export const objectsProof = {
         const source = nameOf(track.source);
         return {
           key: track.id,
+          at_ms: track.first_seen_ms,
           time: timeAmong(track.first_seen_ms, severalDays(answer)),
           source,
           adds: 1,
@@ -69,7 +79,11 @@ export const objectsProof = {
           ],
         };
       }),
+      previous: null,
       next: answer.next,
+      position: 0,
+      count: answer.objects,
+      analysed: 0,
       note: answer.note,
       total: answer.objects,
       metric: "objects",

@@ -1,84 +1,140 @@
-// One frame, large, with its boxes, labels and confidences; arrow keys go to the next.
+// One frame as large as the window, with its boxes and their names: nearer by wheel, pinch, double tap or + and -, on
+// to the next by arrows or a stroke.
 
 import { byId, el, iconButton } from "../shared/dom.js";
 import { framePicture } from "../shared/frame_picture.js";
+import { onSwipe } from "./swipe.js";
+import { Zoom } from "./zoom.js";
 
 /** @typedef {import("../shared/frame_picture.js").Picture & {title: string, caption: string, remarks: string[]}} LargeFrame */
 
 /**
- * Opens the dialog on `frames[position]`.
+ * @typedef {Object} Frames  what is gone through, one frame of which is looked at
+ * @property {() => LargeFrame} current
+ * @property {(by: number) => boolean} has  whether there is, or may be, one so many steps on
+ * @property {(by: number) => Promise<void>} step
+ * @property {() => void} [closed]  puts the keyboard back, where the place that it came from is gone
+ */
+
+/**
+ * Frames that are all here already.
  * @param {LargeFrame[]} frames
  * @param {number} position
- * @param {Page.ColorOf} colorOf
- * @param {(position: number) => void} [onStep]  told of each frame that is gone to
+ * @returns {Frames}
  */
-export function openLightbox(frames, position, colorOf, onStep = () => {}) {
-  const dialog = /** @type {HTMLDialogElement} */ (byId("lightbox"));
-  /**
-   * @param {number} next
-   * @param {string|null} focused
-   */
-  const show = (next, focused = null) => {
-    dialog.replaceChildren(content(frames, next, colorOf, dialog, show));
-    dialog.onkeydown = (event) => {
-      if (event.key === "ArrowLeft" && next > 0) show(next - 1);
-      if (event.key === "ArrowRight" && next < frames.length - 1) show(next + 1);
-    };
-    const button = focused && dialog.querySelector(`[data-step="${focused}"]:not([disabled])`);
-    const target = button || dialog.querySelector(".close");
-    if (target instanceof HTMLElement) target.focus();
-    onStep(next);
+export function framesFrom(frames, position) {
+  let at = position;
+  return {
+    current: () => frames[at],
+    has: (by) => frames[at + by] !== undefined,
+    step: async (by) => {
+      at += by;
+    },
   };
+}
+
+/**
+ * Opens the dialog on the frame that is looked at.
+ * @param {Frames} frames
+ * @param {Page.ColorOf} colorOf
+ */
+export function openLightbox(frames, colorOf) {
+  const dialog = /** @type {HTMLDialogElement} */ (byId("lightbox"));
+  const opener = document.activeElement;
+  const view = new LargeView(frames, colorOf, () => dialog.close());
+  dialog.replaceChildren(view.element);
+  dialog.onkeydown = (event) => view.key(event);
   // A click beside the picture closes it, as people expect.
   dialog.onclick = (event) => {
     if (event.target === dialog) dialog.close();
   };
+  dialog.onclose = () => {
+    dialog.replaceChildren();
+    if (!opener?.isConnected) frames.closed?.();
+  };
   dialog.showModal();
-  show(position);
+  view.show();
+  view.close.focus();
 }
 
-/**
- * @param {LargeFrame[]} frames
- * @param {number} position
- * @param {Page.ColorOf} colorOf
- * @param {HTMLDialogElement} dialog
- * @param {(next: number, focused: string|null) => void} show
- */
-function content(frames, position, colorOf, dialog, show) {
-  const frame = frames[position];
-  const alt = `Frame: ${frame.title}, ${frame.caption}`;
+class LargeView {
   /**
-   * @param {number} by
-   * @param {string} name
-   * @param {string} sign
+   * @param {Frames} frames
+   * @param {Page.ColorOf} colorOf
+   * @param {() => void} close
    */
-  const step = (by, name, sign) =>
-    iconButton(name, sign, () => show(position + by, String(by)), {
-      "data-step": by,
-      disabled: frames[position + by] === undefined,
+  constructor(frames, colorOf, close) {
+    this.frames = frames;
+    this.colorOf = colorOf;
+    this.title = el("h2", { id: "lightbox-title", class: "name", "aria-live": "polite" });
+    this.caption = el("p", { class: "lightbox-caption" });
+    this.stage = el("div", { class: "lightbox-stage" });
+    this.zoom = new Zoom(this.stage);
+    this.previous = iconButton("Previous frame", "‹", () => this.step(-1));
+    this.following = iconButton("Next frame", "›", () => this.step(1));
+    this.close = iconButton("Close", "×", close, { class: "button icon close" });
+    const tools = el(
+      "div",
+      { class: "lightbox-tools" },
+      iconButton("Farther", "−", () => this.zoom.by(1 / 1.5)),
+      iconButton("Nearer", "+", () => this.zoom.by(1.5)),
+      this.previous,
+      this.following,
+      this.close,
+    );
+    this.element = el(
+      "div",
+      { class: "lightbox-inner" },
+      el("header", {}, this.title, tools),
+      this.stage,
+      this.caption,
+    );
+    onSwipe(this.stage, (by) => {
+      if (this.zoom.times === 1) this.step(by);
     });
-  return el(
-    "div",
-    { class: "lightbox-inner" },
-    el(
-      "header",
-      {},
-      el("h2", { id: "lightbox-title", class: "name", text: frame.title }),
-      el(
-        "div",
-        { class: "lightbox-tools" },
-        step(-1, "Previous frame", "‹"),
-        step(1, "Next frame", "›"),
-        iconButton("Close", "×", () => dialog.close(), { class: "button icon close" }),
-      ),
-    ),
-    framePicture(frame, colorOf, { alt, named: true }),
-    el(
-      "p",
-      { class: "lightbox-caption" },
+  }
+
+  show() {
+    const frame = this.frames.current();
+    this.title.textContent = frame.title;
+    const alt = `Frame: ${frame.title}, ${frame.caption}`;
+    this.stage.replaceChildren(framePicture(frame, this.colorOf, { alt, named: true }));
+    this.caption.replaceChildren(
       el("span", { text: frame.caption }),
       ...frame.remarks.map((text) => el("span", { class: "remark", text })),
       el("a", { href: frame.image_url, target: "_blank", rel: "noopener", text: "Open the picture alone" }),
-    ),
-  );
+    );
+    for (const [button, by] of /** @type {[HTMLButtonElement, number][]} */ ([
+      [this.previous, -1],
+      [this.following, 1],
+    ])) {
+      const hadFocus = document.activeElement === button;
+      button.disabled = !this.frames.has(by);
+      if (hadFocus && button.disabled) this.close.focus();
+    }
+  }
+
+  /**
+   * To the next frame, seen as near as this one.
+   * @param {number} by
+   */
+  async step(by) {
+    if (!this.frames.has(by)) return;
+    await this.frames.step(by);
+    this.show();
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const side = { ArrowLeft: -1, ArrowRight: 1 }[event.key] ?? 0;
+    const down = { ArrowUp: -1, ArrowDown: 1 }[event.key] ?? 0;
+    if (event.shiftKey && (side || down)) this.zoom.pan(side, down);
+    else if (side) this.step(side);
+    else if (event.key === "+" || event.key === "=") this.zoom.by(1.5);
+    else if (event.key === "-") this.zoom.by(1 / 1.5);
+    else if (event.key === "0") this.zoom.reset();
+    else return;
+    event.preventDefault();
+  }
 }

@@ -12,6 +12,8 @@ import { placeNames } from "./name_places.js";
  * @property {Api.Box[]} boxes
  */
 
+// What the server makes smaller pictures of.
+const WIDTHS_PX = [320, 640, 1280];
 // On the screen, at any size of the picture.
 const NAME = { font_px: 12, height_px: 17, padding_px: 4 };
 
@@ -22,11 +24,14 @@ const NAME = { font_px: 12, height_px: 17, padding_px: 4 };
  * @param {string} options.alt
  * @param {boolean} [options.named]  with each box's label and confidence
  * @param {boolean} [options.lazy]  load it when it comes into view
+ * @param {string} [options.sizes]  how wide it is shown, as in an img's attribute, for a smaller JPEG than the frame's
  * @returns {HTMLElement} in the frame's proportions, as the custom property --ratio has them
  */
-export function framePicture(frame, colorOf, { alt, named = false, lazy = false }) {
+export function framePicture(frame, colorOf, { alt, named = false, lazy = false, sizes }) {
   const picture = el("span", { class: "picture" });
   const image = el("img", {
+    sizes: sizes ?? null,
+    srcset: sizes ? smaller(frame) : null,
     src: frame.image_url,
     alt,
     loading: lazy ? "lazy" : "eager",
@@ -54,6 +59,17 @@ export function framePicture(frame, colorOf, { alt, named = false, lazy = false 
   picture.append(image);
   if (frame.width_px !== null && frame.height_px !== null) draw(frame.width_px, frame.height_px);
   return picture;
+}
+
+/**
+ * The frame's JPEGs by their widths; null where there is one only, or where its width is not known.
+ * @param {Picture} frame
+ */
+function smaller({ image_url: url, width_px: width }) {
+  const widths = WIDTHS_PX.filter((one) => width !== null && one < width);
+  return widths.length
+    ? [...widths.map((one) => `${url}&w=${one} ${one}w`), `${url} ${width}w`].join(", ")
+    : null;
 }
 
 /**

@@ -1,0 +1,124 @@
+"""A bar's frames in order of event time, read from the segments as they were counted, in both directions."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+from frametally.books.count_settings import SettingsByDay
+from frametally.books.evidence import ProvedFrame, frames_of_bar
+from frametally.errors import Retryable
+from frametally.media.overlapping import NotCounted
+from frametally.ports.object_store import ObjectMissing
+from frametally.process.time_limit import seconds_left
+from frametally.settings.loading import Settings
+from frametally_web.books.reader import DashboardPorts
+from frametally_web.proof.pages import Place
+from frametally_web.proof.recent_ranges import RecentRanges
+from frametally_web.proof.sums import Bar, intervals, sources_in
+
+MAX_STRETCHES = 60
+"""Stretches that one page looks into at most; where they show less than the index says, the next goes on."""
+
+_STRETCH_MS = 600_000
+"""Event time that is read at once on the way back."""
+
+
+class BarFrames:
+    """The frames of a bar: those with counted boxes or, with `empty`, all that were analysed.
+
+    The index knows where there are any, the ledger where in the store their lines are. What is read may raise
+    `Retryable`: a port is away, or the ledger speaks of a segment that has gone.
+    """
+
+    def __init__(self, ports: DashboardPorts, settings: Settings, bar: Bar, *, empty: bool) -> None:
+        """Read nothing yet."""
+        self._ports = ports
+        self._settings = settings
+        self._bar = bar
+        self._empty = empty
+        self._store = RecentRanges(ports.store)
+        self._by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
+        self._gone = NotCounted(ports.ledger)
+
+    def behind(self, after: Place | None) -> Iterator[tuple[Place, ProvedFrame | None]]:
+        """Yield the frames behind a place (None: all), by time, then path; None: enough for one page."""
+        start_ms = self._interval_of(after[0]) if after else self._bar.from_ms
+        for number, (from_ms, to_ms) in enumerate(self._intervals(start_ms, self._bar.to_ms)):
+            if self._is_enough(number):
+                yield (from_ms, ""), None  # before any path
+                return
+            yield from self.read(from_ms, to_ms, after=after)
+
+    def before(self, end: Place) -> Iterator[tuple[Place, ProvedFrame | None]]:
+        """Yield the frames before a place, the last one first; None as in `behind`."""
+        end_ms = min(end[0] + 1 if end[1] else end[0], self._bar.to_ms)
+        number = 0
+        for from_ms, to_ms in self._intervals(self._bar.from_ms, end_ms, backward=True):
+            sources = self._sources(from_ms, to_ms)
+            for start_ms in reversed(range(from_ms, to_ms, _STRETCH_MS)):
+                until_ms = min(start_ms + _STRETCH_MS, to_ms)
+                if self._is_enough(number):
+                    yield (until_ms, ""), None
+                    return
+                found = self._merged(start_ms, until_ms, sources, None)
+                yield from reversed([(place, one) for place, one in found if place < end])
+                number += 1
+
+    def read(
+        self, from_ms: int, to_ms: int, *, after: Place | None = None
+    ) -> Iterator[tuple[Place, ProvedFrame]]:
+        """Yield the frames of a range that begins with a base interval of the bar, those behind `after`."""
+        return self._merged(from_ms, to_ms, self._sources(from_ms, to_ms), after)
+
+    def _intervals(self, from_ms: int, to_ms: int, *, backward: bool = False) -> Iterator[tuple[int, int]]:
+        return intervals(
+            self._ports.index,
+            self._bar,
+            max(from_ms, self._bar.from_ms),
+            to_ms,
+            empty=self._empty,
+            backward=backward,
+        )
+
+    def _sources(self, from_ms: int, to_ms: int) -> list[str]:
+        return sources_in(self._ports.index, self._bar, from_ms, to_ms, empty=self._empty)
+
+    def _merged(
+        self, from_ms: int, to_ms: int, sources: list[str], after: Place | None
+    ) -> Iterator[tuple[Place, ProvedFrame]]:
+        settings = self._settings
+        of_sources = [
+            frames_of_bar(
+                self._store,
+                self._ports.ledger,
+                model=self._bar.model,
+                source=source,
+                labels=self._bar.labels,
+                from_ms=from_ms,
+                to_ms=to_ms,
+                limits=self._by_day.counted_boxes_at(from_ms, settings.counted_boxes()),
+                not_counted=self._gone.by(self._by_day.overlaps_at(from_ms, settings.count_overlaps)),
+                after=(after[0], after[1]) if after else None,
+                empty=self._empty,
+            )
+            for source in sources
+        ]
+        try:
+            yield from ((_place(one), one) for one in heapq.merge(*of_sources, key=_place))
+        except ObjectMissing as error:
+            raise Retryable(f"{error}; the ledger is being brought up to the store") from error
+
+    def _interval_of(self, at_ms: int) -> int:
+        return at_ms - at_ms % (self._bar.base_interval_s * 1000)
+
+    def _is_enough(self, number: int) -> bool:
+        """Return whether a page ends with what has been found: half of the request's time is gone."""
+        if number == MAX_STRETCHES:
+            return True
+        left_s = seconds_left()
+        return number > 0 and left_s is not None and left_s < self._settings.web_query_timeout_s / 2
+
+
+def _place(proved: ProvedFrame) -> tuple[int, str]:
+    return proved.frame.captured_at_ms, proved.frame.image_path

@@ -1,0 +1,295 @@
+"""Going through a bar's frames: large, near, the empty ones too, from the peak, played, by a stroke."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+from tests.web.counted_footage import make_lines, publish_lines
+
+from frametally import keys
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+    from tests.web.conftest import Place, Visit
+
+WIDE_JPEG = cv2.imencode(".jpg", np.full((960, 1280, 3), 90, np.uint8))[1].tobytes()
+BAR = "?metric=detections&interval=300&at=2024-05-01T08:00:00Z"
+
+
+def film(place: Place, frames: int = 60, step_ms: int = 5000) -> list[int]:
+    """Frames of one bar, all of them in the store; gives how many boxes count in each."""
+    lines = make_lines("gate", frames=frames, step_ms=step_ms)
+    publish_lines(place, lines)
+    for line in lines:
+        place.store.put(line.image_path, WIDE_JPEG)
+    counts = place.settings.counted_boxes().rule()
+    return [sum(counts(box) for box in line.detections) for line in lines]
+
+
+def number(page: Page) -> int:
+    """Which frame of the bar is looked at, from 1."""
+    found = re.search(r"No\. (\d+)", page.locator(".proof-caption").inner_text())
+    assert found is not None
+    return int(found[1])
+
+
+def expect_number(page: Page, wanted: int) -> None:
+    expect(page.locator(".proof-caption")).to_contain_text(re.compile(rf"No\. {wanted}\b"))
+
+
+def width(picture: Locator) -> float:
+    box = picture.bounding_box()
+    assert box is not None
+    return box["width"]
+
+
+def test_the_large_view_goes_through_all_frames_of_the_bar(place: Place, visit: Callable[..., Visit]) -> None:
+    with_boxes = sum(count > 0 for count in film(place))
+    page = visit(place).open(BAR)
+    page.locator(".proof-picture").click()
+    dialog = page.locator("#lightbox")
+    following = dialog.get_by_role("button", name="Next frame")
+    assert with_boxes > 24  # more than one page
+    for wanted in range(2, with_boxes + 1):
+        expect(following).to_be_enabled()
+        page.keyboard.press("ArrowRight")
+        expect_number(page, wanted)
+    expect(following).to_be_disabled()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.locator(".proof-viewer")).to_be_focused()  # its picture has gone meanwhile
+
+
+def test_the_large_view_comes_nearer_and_is_moved_and_names_stay_as_large(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    film(place)
+    page = visit(place).open(BAR)
+    page.locator(".proof-picture").click()
+    picture = page.locator("#lightbox .picture")
+    stage = page.locator(".lightbox-stage")
+    whole = width(picture)
+    name_px = page.locator("#lightbox .plate").first.evaluate("(one) => one.getBoundingClientRect().height")
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    assert width(picture) == pytest.approx(2.25 * whole, rel=0.01)
+    scaled = "(name, px) => Math.abs(name.getBoundingClientRect().height - px) < 1"
+    expect(page.locator("#lightbox .plate").first).to_be_attached()
+    page.wait_for_function(f"(px) => ({scaled})(document.querySelector('#lightbox .plate'), px)", arg=name_px)
+    before = stage.evaluate("(one) => [one.scrollLeft, one.scrollTop]")
+    box = stage.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 300, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 250, box["y"] + 150, steps=4)
+    page.mouse.up()
+    after = stage.evaluate("(one) => [one.scrollLeft, one.scrollTop]")
+    assert after == [pytest.approx(before[0] + 50, abs=2), pytest.approx(before[1] + 50, abs=2)]
+    page.keyboard.press("0")
+    assert width(picture) == pytest.approx(whole, rel=0.01)
+    page.mouse.wheel(0, -400)
+    expect(stage).to_have_class(re.compile("closer"))
+    page.keyboard.press("0")
+    page.mouse.dblclick(box["x"] + 300, box["y"] + 200)
+    assert width(picture) == pytest.approx(2.5 * whole, rel=0.01)
+    page.mouse.dblclick(box["x"] + 300, box["y"] + 200)
+    assert width(picture) == pytest.approx(whole, rel=0.01)
+
+
+def test_a_bar_of_zero_shows_the_frames_that_were_looked_at(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.labels_to_count = ["car", "bus", "zebra"]
+    film(place)
+    page = visit(place).open(f"{BAR}&label=zebra")
+    page.get_by_role("button", name="Show the 60 frames analysed").click()
+    expect(page).to_have_url(re.compile(r"empty=1"))
+    expect(page.locator(".proof-caption")).to_contain_text("nothing counted")
+    expect(page.locator(".proof-caption")).to_contain_text("No. 1 of 60")
+    expect(page.locator(".proof-stage .picture.loaded")).to_be_visible()
+    # A link leads there, too.
+    other = visit(place).open(page.url.partition("/")[2].partition("/")[2].partition("/")[2])
+    expect(other.locator(".proof-caption")).to_contain_text("No. 1 of 60")
+
+
+def test_frames_that_cannot_be_had_are_not_called_a_zero(place: Place, visit: Callable[..., Visit]) -> None:
+    film(place)
+    for info in list(place.store.list(keys.METADATA)):
+        place.store.delete(info.key)
+    page = visit(place).open(BAR)
+    expect(page.locator("#frames")).to_contain_text("The frames cannot be shown")
+    expect(page.locator("#frames")).not_to_contain_text("zero")
+
+
+def test_frames_without_a_box_are_shown_beside_the_others_and_add_nothing(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    counts = film(place)
+    page = visit(place).open(BAR)
+    expect_number(page, 1)
+    page.locator(".proof-viewer").focus()
+    page.keyboard.press("ArrowRight")
+    expect_number(page, 2)
+    second = [position for position, count in enumerate(counts, 1) if count][1]
+    page.get_by_label("Also frames without a counted box").check()
+    expect(page.locator(".proof-caption")).to_contain_text(f"No. {second} of 60")  # the same frame
+    expect(page.get_by_label("Also frames without a counted box")).to_be_focused()
+    more = page.locator(".proof-list button", has_text="Show more")
+    while more.is_visible():
+        before = page.locator(".proof-entry").count()
+        more.dispatch_event("click")
+        expect(page.locator(".proof-entry").nth(before)).to_be_attached()
+    assert page.locator(".proof-entry .adds").all_text_contents() == [f"+{count}" for count in counts]
+    expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {sum(counts)}: the bar's value")
+    page.get_by_label("Also frames without a counted box").uncheck()
+    expect(page).not_to_have_url(re.compile("empty"))
+    expect_number(page, 2)
+
+
+def test_a_peak_opens_at_its_peak_and_the_frames_before_it_are_reached(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    film(place)
+    page = visit(place).open(BAR.replace("detections", "peak"))
+    expect(page.locator(".proof-caption")).to_contain_text("car")
+    peak = page.locator(".proof-entry[aria-current] .what").inner_text()
+    assert re.match(r"3 . car", peak)
+    adds = int(page.locator(".proof-entry[aria-current] .adds").inner_text().removeprefix("+"))
+    page.locator(".proof-viewer").focus()
+    steps = 0
+    previous = page.get_by_role("button", name="Previous frame")
+    while previous.is_enabled():
+        before = page.locator(".proof-caption").inner_text()
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator(".proof-caption")).not_to_have_text(before, use_inner_text=True)
+        steps += 1
+        assert steps < 60
+    expect_number(page, 1)
+    first = page.locator(".proof-entry").first
+    assert first.locator(".adds").inner_text() == first.locator(".running").inner_text().replace("= ", "+")
+    page.get_by_role("button", name="Go to the fullest").click()
+    expect(page.locator(".proof-caption")).to_contain_text(peak)
+    assert adds >= 3
+
+
+def test_a_bar_is_played_to_its_end_and_its_sum_grows_to_its_value(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    counts = film(place, step_ms=200, frames=80)
+    page = visit(place, reduced_motion="reduce").open(f"{BAR}")
+    total = sum(counts)
+    counter = page.locator(".proof-counter .strong")
+    page.evaluate(
+        "window.sums = []; const counter = document.querySelector('.proof-counter');"
+        "new MutationObserver(() => window.sums.push(Number.parseInt(counter.textContent)))"
+        ".observe(counter, {childList: true})"
+    )
+    expect(counter).not_to_have_text(str(total))  # it waits to be asked, whoever prefers no motion or not
+    page.locator(".proof-viewer").focus()
+    page.keyboard.press("k")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(counter).to_have_text(str(total))
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    seen = page.evaluate("window.sums")
+    assert seen == sorted(seen)
+    running = {sum(counts[: position + 1]) for position, count in enumerate(counts) if count}
+    assert set(seen) >= running - {min(running)}  # each frame was there
+    expect(page).to_have_url(re.compile("frame=images"))
+
+
+def test_a_step_by_hand_stops_playing(place: Place, visit: Callable[..., Visit]) -> None:
+    film(place)
+    page = visit(place).open(BAR)
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect_number(page, 2)
+    page.locator(".proof-viewer").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+
+
+def swipe(page: Page, target: Locator, across: int) -> None:
+    """A finger's stroke over an element, as the browser gets it."""
+    box = target.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, points: list[dict[str, float]]) -> None:
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", [{"x": x, "y": y}])
+    for step in (1, 2, 3, 4):
+        touch("touchMove", [{"x": x + across * step / 4, "y": y}])
+    touch("touchEnd", [])
+
+
+def test_a_stroke_goes_to_the_next_frame_on_a_phone_inline_and_large(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    film(place)
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    page = visit(place, **phone).open(BAR)
+    stage = page.locator(".proof-stage")
+    stage.scroll_into_view_if_needed()
+    expect_number(page, 1)
+    swipe(page, stage, -120)
+    expect_number(page, 2)
+    expect(page.locator("#lightbox")).to_be_hidden()
+    swipe(page, stage, 120)
+    expect_number(page, 1)
+    page.locator(".proof-picture").tap()
+    swipe(page, page.locator(".lightbox-stage"), -120)
+    expect_number(page, 2)
+
+
+def test_the_neighbours_are_seen_small_and_gone_to_by_a_click(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    film(place)
+    page = visit(place).open(BAR)
+    expect(page.locator(".filmstrip button")).to_have_count(7)
+    page.locator(".filmstrip button").nth(2).click()
+    expect_number(page, 3)
+    expect(page.locator(".filmstrip .current")).to_have_count(1)
+
+
+def test_small_pictures_are_small_files(place: Place, visit: Callable[..., Visit]) -> None:
+    film(place)
+    window = visit(place)
+    asked: list[str] = []
+    window.page.on("request", lambda one: asked.append(one.url) if "frames/image" in one.url else None)
+    page = window.open("?metric=detections&interval=300")
+    expect(page.locator(".frame-card .picture.loaded").first).to_be_visible()
+    page.goto(f"{window.url}/{BAR}")
+    expect(page.locator(".filmstrip .picture.loaded")).to_have_count(7)
+    expect(page.locator(".proof-stage .picture.loaded")).to_be_visible()
+    assert asked
+    small = {url.removesuffix("&w=320") for url in asked if url.endswith("&w=320")}
+    assert len(small) >= 7
+
+
+def test_from_1100_pixels_on_the_proof_stands_beside_the_chart(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    film(place)
+    for width_px, is_beside in ((1440, True), (1100, True), (1000, False), (390, False)):
+        page = visit(place, viewport={"width": width_px, "height": 900}).open(BAR)
+        expect(page.locator(".proof-stage .picture.loaded")).to_be_visible()
+        chart = page.locator("#chart").bounding_box()
+        proof = page.locator("#frames-card").bounding_box()
+        assert chart is not None
+        assert proof is not None
+        assert (proof["x"] >= chart["x"] + chart["width"]) is is_beside
+        if not is_beside:
+            assert proof["y"] >= chart["y"] + chart["height"]
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(overflow) <= 0
