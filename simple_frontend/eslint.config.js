@@ -4,6 +4,7 @@ import globals from "globals";
 export default [
   { ignores: ["build/", "frametally_web/static/built/", "types/"] },
   js.configs.recommended,
+  { files: ["tests/**/*.mjs"], languageOptions: { globals: globals.node } },
   {
     files: ["frametally_web/static/**/*.js"],
     languageOptions: { globals: globals.browser },

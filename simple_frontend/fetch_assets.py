@@ -206,12 +206,17 @@ def licences(inputs: dict[str, Any]) -> str:
         for path in inputs
         if "node_modules/" in path
     }
+    of_inputs = {path.rpartition("/")[2] for path in inputs}
     text = []
     for name in sorted(packages):
         package = BUILD / "node_modules" / name
         version = json.loads((package / "package.json").read_text(encoding="utf-8"))["version"]
         files = sorted(
-            path for path in package.iterdir() if path.stem.upper() in ("LICENSE", "LICENCE", "NOTICE")
+            path
+            for path in package.iterdir()
+            if path.stem.upper() in ("LICENSE", "LICENCE", "NOTICE")
+            # Of what a bundle of the package's has in it.
+            or (path.name.endswith(".LICENSE.txt") and path.name.removesuffix(".LICENSE.txt") in of_inputs)
         )
         if not files:
             raise CannotFetchError(f"{name} {version} has no file with its licence: it cannot be given on")

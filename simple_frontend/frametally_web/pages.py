@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, render_template, request
 
 from frametally.errors import FrametallyError
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings
+from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.assets import load_assets
 
 
 def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
-    """Return the routes `/` and `/healthz`."""
+    """Return the routes `/`, `/data`, `/embed` and `/healthz`."""
     pages = Blueprint("pages", __name__)
 
     @pages.get("/")
@@ -27,6 +29,23 @@ def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
         response.headers["Cache-Control"] = "no-cache"
         return response
 
+    @pages.get("/data")
+    def data() -> Response:
+        exported = urlencode(_selection("export"))
+        counted = urlencode(_selection("counts"))
+        here = request.url_root
+        return _page(
+            "data.html",
+            query=counted,
+            export=f"{here}api/v1/export?{exported}{'&' if exported else ''}format=",
+            counts=f"{here}api/v1/counts{'?' if counted else ''}{counted}",
+            embed=f"{here}embed{'?' if request.query_string else ''}{urlencode(_sent())}",
+        )
+
+    @pages.get("/embed")
+    def embed() -> Response:
+        return _page("embed.html")
+
     @pages.get("/healthz")
     def health() -> Response:
         with time_limit(settings.web_query_timeout_s):
@@ -36,6 +55,22 @@ def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
         return response
 
     return pages
+
+
+def _page(template: str, **shown: str) -> Response:
+    response = Response(render_template(template, **shown), mimetype="text/html")
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def _sent() -> list[tuple[str, str]]:
+    return list(request.args.items(multi=True))
+
+
+def _selection(endpoint: str) -> list[tuple[str, str]]:
+    """Return what of the page's address a route of the API knows, too: they have the same names."""
+    known = {one.name for route in ENDPOINTS if route.name == endpoint for one in route.parameters}
+    return [(name, value) for name, value in _sent() if name in known - {"format"}]
 
 
 def _where_to_look(settings: Settings, index: CountIndex) -> dict[str, Path | None]:

@@ -109,7 +109,7 @@ def test_a_bad_parameter_is_named_with_its_remedy(
     assert answer.mimetype == "application/problem+json"
     problem = answer.json
     assert problem is not None
-    assert problem["type"] == "about:blank"
+    assert problem["type"] == "/api/docs#error-bad-request"
     assert problem["title"] == "Bad Request"
     assert problem["status"] == 400
     assert problem["parameter"] == parameter

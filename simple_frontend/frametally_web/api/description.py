@@ -7,10 +7,12 @@ from flask import Blueprint, Response, render_template
 
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.openapi import describe
+from frametally_web.api.postman import collection
+from frametally_web.requests.problems import MEANINGS, problem_type
 
 
 def create_blueprint() -> Blueprint:
-    """Return the routes `/api/docs` and `openapi.json`."""
+    """Return the routes `/api/docs`, `openapi.json` and `postman.json`."""
     description = Blueprint("description", __name__)
 
     @description.get("/api/openapi.json")
@@ -20,9 +22,14 @@ def create_blueprint() -> Blueprint:
 
     @description.get("/api/docs")
     def docs() -> Response:
-        schemas = describe()["components"]["schemas"]
-        return Response(
-            render_template("api.html", endpoints=ENDPOINTS, schemas=schemas), mimetype="text/html"
-        )
+        errors = [(problem_type(status), status, meaning) for status, meaning in MEANINGS.items()]
+        page = render_template("api.html", endpoints=ENDPOINTS, errors=errors)
+        response = Response(page, mimetype="text/html")
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+    @description.get("/api/postman.json")
+    def postman() -> Response:
+        return Response(msgspec.json.encode(collection()), mimetype="application/json")
 
     return description

@@ -57,6 +57,7 @@ _TIMEZONE = Parameter(
     _text(),
     "Europe/Berlin",
 )
+_MOMENT = {"type": "string", "format": "date-time"}
 _LIMIT = {"type": "integer", "minimum": 1}
 _SELECTION = (
     Parameter("label", "Class names; default: all.", _text(), "car", many=True),
@@ -64,10 +65,10 @@ _SELECTION = (
     Parameter(
         "from",
         "First event time, ISO 8601 or milliseconds; default: where the data begins.",
-        _text(),
+        _MOMENT,
         "2024-05-01T08:00:00Z",
     ),
-    Parameter("to", "Event time at which it ends, not included; default: where the data ends.", _text(), ""),
+    Parameter("to", "Event time at which it ends, not included; default: where the data ends.", _MOMENT, ""),
     _MODEL,
     _TIMEZONE,
     Parameter(

@@ -23,6 +23,22 @@ RETRY_AFTER_S = 5
 _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 
 
+MEANINGS = {
+    400: "A parameter cannot be, or asks for too much.",
+    404: "There is nothing at this address, or the store has no such frame.",
+    405: "Every route is asked by GET.",
+    421: "The dashboard does not go by the name that it was asked for.",
+    500: "The dashboard met an error of its own; its log has the reason.",
+    503: "The index or the store does not answer for now, or the query took too long.",
+}
+"""What an error's status says, wherever it comes from."""
+
+
+def problem_type(status: int) -> str:
+    """Return the `type` of errors of a status: where the API's page explains it."""
+    return f"/api/docs#error-{http.HTTPStatus(status).phrase.lower().replace(' ', '-')}"
+
+
 class Problem(Exception):
     """A request that gets an error answer: an HTTP status, what is wrong with which thing, and the remedy."""
 
@@ -82,7 +98,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
             answer = _not_found(routes)
         elif status == 405:
             answer = _document(
-                status, f"{request.method} is not possible here.", "See the dashboard's README."
+                status, f"{request.method} is not possible here.", "Ask by GET: the API has nothing else."
             )
         else:
             detail = error.description or error.name
@@ -131,7 +147,7 @@ def _not_found(routes: Sequence[str]) -> Response:
 
 def _document(status: int, detail: str, remedy: str, fault: dict[str, object] | None = None) -> Response:
     document: dict[str, object] = {
-        "type": "about:blank",
+        "type": problem_type(status),
         "title": http.HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,

@@ -2,6 +2,7 @@
 
 import { chartPicture } from "../chart/picture.js";
 import { BASE, selectionQuery } from "../shared/api.js";
+import { copyText } from "../shared/copying.js";
 import { byId, closeFromOutside, control, el } from "../shared/dom.js";
 import { formatState } from "../shared/state.js";
 import { zoneOf } from "../shared/zones.js";
@@ -24,6 +25,7 @@ export class Exports {
     picture.addEventListener("click", () => this.#savePicture());
     byId("export-links").replaceChildren(...this.links.map(({ link }) => link), picture);
     byId("copy-link").addEventListener("click", () => this.#copyLink());
+    byId("copy-embed").addEventListener("click", () => this.#copyEmbed());
     closeFromOutside(control("export", HTMLDetailsElement));
   }
 
@@ -66,15 +68,21 @@ export class Exports {
     if (!this.state || !this.counts) return;
     const url = new URL(location.href);
     url.search = formatState(pinned(this.state, this.counts));
-    const button = byId("copy-link");
-    try {
-      await navigator.clipboard.writeText(String(url));
-      button.textContent = "Link copied";
-    } catch {
-      history.replaceState(null, "", url);
-      button.textContent = "Copy it from the address";
-    }
-    setTimeout(() => (button.textContent = "Copy link"), 2500);
+    const isCopied = await copyText(String(url), byId("copy-link"), {
+      done: "Link copied",
+      otherwise: "Copy it from the address",
+    });
+    if (!isCopied) history.replaceState(null, "", url);
+  }
+
+  /** The chart as it is now goes on with the data: what was left open stays open. */
+  #copyEmbed() {
+    if (!this.state) return;
+    const url = new URL("embed", location.href);
+    url.search = formatState({ ...this.state, at: null, frame: null, view: "chart" });
+    const address = String(url).replaceAll("&", "&amp;"); // quotes an address has escaped itself
+    const code = `<iframe src="${address}" title="Counts" width="800" height="420"></iframe>`;
+    copyText(code, byId("copy-embed"), { done: "Code copied" });
   }
 }
 

@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Writes the examples of the OpenAPI document from the manual: `python simple_frontend/examples.py`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from frametally_web.api import openapi
+from frametally_web.api.endpoints import ENDPOINTS
+
+HERE = Path(__file__).resolve().parent
+MANUAL = HERE.parent / "docs" / "api.md"
+EXAMPLES = Path(openapi.__file__).parent / "examples.json"
+
+
+def examples() -> dict[str, Any]:
+    """Return the first JSON block below each route's heading, by the endpoint's name."""
+    manual = MANUAL.read_text(encoding="utf-8")
+    found = {}
+    for endpoint in ENDPOINTS:
+        heading = rf"^## `GET /api/v1/{re.escape(endpoint.path)}[?`]"
+        section = re.search(heading + r".*?(?=^## |\Z)", manual, re.DOTALL | re.MULTILINE)
+        block = section and re.search(r"```json\n(.*?)```", section[0], re.DOTALL)
+        if block and endpoint.answer:
+            found[endpoint.name] = json.loads(block[1])
+    return found
+
+
+def text() -> str:
+    """Return the examples as they are written."""
+    return json.dumps(examples(), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    EXAMPLES.write_text(text(), encoding="utf-8")
+    print(EXAMPLES)

@@ -1,0 +1,90 @@
+"""The API as a Postman collection (v2.1), made from its endpoints: requests, and what they must answer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from frametally_web.api.endpoints import ENDPOINTS, Endpoint
+from frametally_web.api.openapi import describe
+
+_SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+_NEVER_ENDING = ("events",)
+"""Routes that a run would wait for."""
+
+_FOUND = {
+    "sources": "if (answer.sources.length) {\n"
+    '  pm.collectionVariables.set("source", answer.sources[0].source);\n'
+    '  pm.collectionVariables.set("beforeFootage", answer.sources[0].first_interval_ms - 3600000);\n'
+    "}",
+    "evidence": "if (answer.frames.length) {\n"
+    '  pm.collectionVariables.set("imagePath", answer.frames[0].image_path);\n'
+    "}",
+}
+"""What later requests need of an answer, by the name of the endpoint."""
+
+_VALUES = {"path": "{{imagePath}}", "source": "{{source}}", "at": "{{beforeFootage}}"}
+"""What a required parameter is asked with."""
+
+
+def collection() -> dict[str, Any]:
+    """Return the collection: a request for each route that ends, its parameters there and switched off."""
+    info = describe()["info"]
+    return {
+        "info": {
+            "name": info["title"],
+            "description": f"{info['summary']} A run asks each route and checks what it answers; "
+            "`/events` is left out, as it does not end.",
+            "schema": _SCHEMA,
+        },
+        "variable": [{"key": "baseUrl", "value": "http://127.0.0.1:5001/api/v1"}],
+        "item": [_request(endpoint) for endpoint in ENDPOINTS if endpoint.name not in _NEVER_ENDING],
+    }
+
+
+def _request(endpoint: Endpoint) -> dict[str, Any]:
+    asked = [
+        {
+            "key": one.name,
+            "value": _VALUES.get(one.name, one.example) if one.required else one.example,
+            "description": one.description,
+            "disabled": not one.required,
+        }
+        for one in endpoint.parameters
+    ]
+    sent = "&".join(f"{one['key']}={one['value']}" for one in asked if not one["disabled"])
+    return {
+        "name": endpoint.path,
+        "event": [{"listen": "test", "script": {"type": "text/javascript", "exec": _checks(endpoint)}}],
+        "request": {
+            "method": "GET",
+            "description": endpoint.summary,
+            "header": [{"key": "Accept", "value": endpoint.media_types[0]}],
+            "url": {
+                "raw": f"{{{{baseUrl}}}}/{endpoint.path}" + (f"?{sent}" if sent else ""),
+                "host": ["{{baseUrl}}"],
+                "path": endpoint.path.split("/"),
+                "query": asked,
+            },
+        },
+    }
+
+
+def _checks(endpoint: Endpoint) -> list[str]:
+    media_type = endpoint.media_types[0]
+    lines = [
+        f'pm.test("{endpoint.path} answers", () => pm.response.to.have.status(200));',
+        f'pm.test("it is {media_type}", () => {{',
+        f'  pm.expect(pm.response.headers.get("Content-Type")).to.include("{media_type}");',
+        "});",
+    ]
+    if endpoint.answer is not None:
+        fields = describe()["components"]["schemas"][endpoint.answer.__name__]["required"]
+        lines += [
+            "const answer = pm.response.json();",
+            'pm.test("it has every field", () => {',
+            f"  pm.expect(answer).to.include.all.keys({json.dumps(fields)[1:-1]});",
+            "});",
+            *_FOUND.get(endpoint.name, "").splitlines(),
+        ]
+    return lines

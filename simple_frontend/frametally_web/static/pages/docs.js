@@ -1,0 +1,65 @@
+// The page of the API: Swagger UI over our own OpenAPI document. Only this page has it.
+
+import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
+
+/** @typedef {{description: string, example?: unknown}} Parameter */
+/** @typedef {{React: {createElement: (kind: string, properties: object, text: string) => unknown}}} System */
+
+const NOTHING = () => null;
+
+/**
+ * Descriptions as plain text: what makes markup of them would need a hole in the content security policy.
+ * The page has a heading of its own, and one server.
+ * @param {System} system
+ */
+const Plain = ({ React }) => ({
+  components: {
+    InfoContainer: NOTHING,
+    ServersContainer: NOTHING,
+    Markdown: (/** @type {{source: string}} */ { source }) =>
+      React.createElement("div", { className: "markdown" }, source.replaceAll("`", "")),
+  },
+});
+
+/**
+ * Examples as words: Swagger UI would fill them in, and ask for what this server may not have.
+ * @param {Parameter} parameter
+ */
+function tellExample(parameter) {
+  const { example } = parameter;
+  if (example !== undefined) parameter.description += ` For example: ${example}.`;
+  delete parameter.example;
+}
+
+/**
+ * Swagger UI's fields have no names, and its answers cannot be scrolled by keys.
+ * @param {HTMLElement} place
+ */
+function mend(place) {
+  for (const field of place.querySelectorAll("input:not([aria-label]), select:not([aria-label])")) {
+    const row = /** @type {HTMLElement|null} */ (field.closest("[data-param-name]"));
+    field.setAttribute("aria-label", row?.dataset.paramName ?? "Media type");
+  }
+  for (const text of place.querySelectorAll("pre:not([tabindex])")) text.setAttribute("tabindex", "0");
+}
+
+async function start() {
+  const place = /** @type {HTMLElement} */ (document.getElementById("operations"));
+  const url = /** @type {string} */ (place.dataset.openapi);
+  const spec = await (await fetch(url)).json();
+  for (const { get } of Object.values(spec.paths)) get.parameters.forEach(tellExample);
+  new MutationObserver(() => mend(place)).observe(place, { childList: true, subtree: true });
+  SwaggerUI({
+    spec,
+    domNode: place,
+    validatorUrl: null,
+    docExpansion: "list",
+    defaultModelsExpandDepth: -1,
+    displayRequestDuration: true,
+    tryItOutEnabled: true,
+    syntaxHighlight: { activated: false },
+    plugins: [Plain],
+  });
+}
+
+start();

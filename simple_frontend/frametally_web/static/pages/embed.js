@@ -1,0 +1,91 @@
+// The chart alone, for other sites' pages: what it shows stands in its address, as the dashboard's does.
+
+import { showLegend } from "../js/chart/legend.js";
+import { TimeChart } from "../js/chart/plot.js";
+import { ask } from "../js/loading/asking.js";
+import { forgetAnswers } from "../js/shared/api.js";
+import { besides } from "../js/shared/compare.js";
+import { byId, control, el } from "../js/shared/dom.js";
+import { duration, span } from "../js/shared/format.js";
+import { METRICS } from "../js/shared/metrics.js";
+import { colorsOf, groupLabels } from "../js/shared/palette.js";
+import { rankedLabels, viewOf } from "../js/shared/series.js";
+import { formatState, parseState } from "../js/shared/state.js";
+import { useZone } from "../js/shared/time.js";
+import { zoneOf } from "../js/shared/zones.js";
+
+const REFRESH_MS = 60_000;
+
+const asked = parseState(location.search);
+let state = asked;
+let asking = new AbortController();
+const chart = new TimeChart(control("chart", HTMLCanvasElement), {
+  bar: (start) => window.open(addressOf({ ...state, at: start }), "_blank", "noopener"),
+  hole: () => undefined,
+  zoom: (from, to) => change({ from, to }),
+  unzoom: () => change({ from: asked.from, to: asked.to }),
+});
+
+/** @param {Partial<Page.State>} part */
+function change(part) {
+  state = { ...state, ...part };
+  load();
+}
+
+/** @param {Page.State} shown */
+function addressOf(shown) {
+  const query = formatState(shown);
+  return `./${query ? `?${query}` : ""}`;
+}
+
+async function load() {
+  asking.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  useZone(zoneOf(state));
+  try {
+    show(await ask(state, signal));
+  } catch (error) {
+    if (signal.aborted) return;
+    say(error instanceof Error ? error.message : "This cannot be shown.");
+    byId("embed").dataset.state = "failed";
+  }
+}
+
+/** @param {Page.Answers} answers */
+function show({ labels, counts, other }) {
+  const metric = METRICS[counts.metric];
+  const ranked = rankedLabels(counts, metric);
+  const all = labels.map(({ label }) => label);
+  const colorOf = colorsOf(all, ranked.length ? groupLabels(ranked).own : all);
+  const view = counts.coverage.length ? viewOf(state, counts, metric, colorOf) : null;
+  if (view && other) {
+    view.other = { name: other.comparison.name, values: besides(view, other.counts, other.comparison) };
+  }
+  byId("chart-title").textContent = metric.title;
+  byId("chart-subtitle").textContent = view
+    ? `${span(...view.range)}, in intervals of ${duration(view.interval)}`
+    : "";
+  control("open", HTMLAnchorElement).href = addressOf(state);
+  byId("chart").hidden = !view;
+  say(view ? "" : "No footage in this selection");
+  if (view) {
+    showLegend(byId("legend"), view, state.labels, (chosen) => change({ labels: chosen }));
+    chart.show(view);
+  }
+  byId("embed").dataset.state = "ready";
+}
+
+/** @param {string} words */
+function say(words) {
+  const message = byId("chart-message");
+  message.hidden = !words;
+  message.replaceChildren(el("p", { class: "strong", text: words }));
+}
+
+setInterval(() => {
+  if (document.hidden) return;
+  forgetAnswers();
+  load();
+}, REFRESH_MS);
+load();

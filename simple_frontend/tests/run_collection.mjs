@@ -1,0 +1,61 @@
+// Runs the Postman collection against a server, as newman would, as far as its checks go: node run_collection.mjs FILE URL
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+
+const [file, url] = process.argv.slice(2);
+const collection = JSON.parse(await readFile(file, "utf-8"));
+const variables = new Map(collection.variable.map(({ key, value }) => [key, value]));
+variables.set("baseUrl", url);
+let failures = 0;
+let checks = 0;
+
+/** @param {string} text */
+const filled = (text) => text.replaceAll(/\{\{(\w+)\}\}/g, (_, name) => variables.get(name) ?? `{{${name}}}`);
+
+for (const { name, event, request } of collection.item) {
+    const sent = request.url.query.filter(({ disabled }) => !disabled);
+    const query = new URLSearchParams(sent.map(({ key, value }) => [key, filled(value)]));
+    const headers = Object.fromEntries(request.header.map(({ key, value }) => [key, value]));
+    const response = await fetch(`${filled(request.url.host[0])}/${request.url.path.join("/")}?${query}`, {
+        headers,
+    });
+    const body = Buffer.from(await response.arrayBuffer());
+    const pm = {
+        collectionVariables: { set: (key, value) => variables.set(key, String(value)) },
+        expect: (found) => ({
+            to: {
+                include: Object.assign((part) => assert.ok(found.includes(part), `${found} has no ${part}`), {
+                    all: {
+                        keys: (...keys) =>
+                            assert.deepEqual(
+                                keys.filter((key) => !(key in found)),
+                                [],
+                            ),
+                    },
+                }),
+            },
+        }),
+        response: {
+            headers: response.headers,
+            json: () => JSON.parse(body.toString()),
+            to: {
+                have: {
+                    status: (status) => assert.equal(response.status, status, body.toString().slice(0, 300)),
+                },
+            },
+        },
+        test(what, check) {
+            checks += 1;
+            try {
+                check();
+            } catch (error) {
+                failures += 1;
+                console.error(`${name}: ${what}: ${error.message}`);
+            }
+        },
+    };
+    new Function("pm", event[0].script.exec.join("\n"))(pm);
+}
+console.log(`${collection.item.length} requests, ${checks} checks, ${failures} failures`);
+process.exitCode = failures ? 1 : 0;

@@ -1,0 +1,110 @@
+"""Data & API, the page of the API and the chart alone: what others build on, tried as they would."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place, Visit
+
+QUERY = "label=car&interval=5&timezone=Europe/Berlin"
+
+
+def code_of(page: str, name: str) -> str:
+    found = re.search(rf'id="code-{name}"[^>]*><code>(.*?)</code>', page, re.DOTALL)
+    assert found
+    return html.unescape(found[1])
+
+
+@pytest.mark.parametrize(("name", "command"), [("python", [sys.executable, "-"]), ("javascript", ["node"])])
+def test_the_code_on_the_page_runs_as_it_stands_there(
+    place: Place, serving: Callable[..., str], name: str, command: list[str]
+) -> None:
+    if not shutil.which(command[0]):
+        pytest.skip("needs Node.js")
+    if name == "javascript":
+        command = [command[0], "--input-type=module"]
+    place.film({"car": 6, "bus": 1}, filmed=lambda n: n != 3)
+    app = place.app()
+    url = serving(app)
+    page = app.test_client().get(f"/data?{QUERY}", base_url=url).text
+    code = code_of(page, name)
+    assert len(code.splitlines()) <= 10
+    done = subprocess.run(command, input=code, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "car" in done.stdout
+    assert "bus" not in done.stdout
+
+
+def test_the_page_offers_the_selection_that_one_came_with_and_nothing_that_breaks_it(place: Place) -> None:
+    place.film({"car": 6})
+    client = place.app().test_client()
+    page = client.get(f"/data?{QUERY}&view=table").text
+    links = {
+        one: html.unescape(link) for one, link in re.findall(r'id="file-(\w+)" download href="([^"]*)"', page)
+    }
+    assert list(links) == ["xlsx", "csv", "json", "parquet"]
+    for link in links.values():
+        assert client.get(html.unescape(link).removeprefix("http://localhost")).status_code == 200
+    hostile = client.get("/data?label=%22%3E%3Cscript%3Ealert(1)%3C/script%3E").text
+    assert "<script>alert" not in hostile
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_route_can_be_tried_on_the_page_of_the_api_and_one_finds_back(
+    place: Place, visit: Callable[..., Visit], axe: str, scheme: str
+) -> None:
+    place.film({"car": 6})
+    window = visit(place, color_scheme=scheme)
+    page = window.open("api/docs", wait_for="#operations-Counts-counts")
+    page.locator("#operations-Counts-counts .opblock-summary-control").click()
+    page.locator("#operations-Counts-counts .execute").click()
+    answered = page.locator("#operations-Counts-counts .live-responses-table .response-col_status")
+    expect(answered.last).to_contain_text("200")
+    cdp = window.context.new_cdp_session(page)
+    cdp.send("Runtime.evaluate", {"expression": axe})
+    found = page.evaluate(
+        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+    )
+    assert [(one["id"], one["nodes"][0]["target"]) for one in found["violations"]] == []
+    page.get_by_role("link", name="Answers").click()
+    window.settled()
+
+
+def test_the_chart_alone_shows_what_its_address_says_and_leads_to_the_dashboard(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6, "bus": 1})
+    window = visit(place)
+    window.open("?interval=5&label=car")
+    values = window.chart_values()
+    page = window.open("embed?interval=5&label=car", wait_for="#embed[data-state=ready]")
+    assert window.chart_values() == values
+    expect(page.locator("#legend")).to_contain_text("car")
+    assert page.locator("nav, form, #context").count() == 0
+    assert page.locator("#open").get_attribute("href") == "./?label=car&interval=5"
+
+
+def test_the_code_to_embed_the_chart_is_copied_from_the_dashboard(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6, "bus": 1})
+    window = visit(place, permissions=["clipboard-read", "clipboard-write"])
+    page = window.open("?interval=5&label=car")
+    page.locator("#copy-embed").click()
+    expect(page.locator("#copy-embed")).to_have_text("Code copied")
+    code = page.evaluate("navigator.clipboard.readText()")
+    source = re.fullmatch(r'<iframe src="([^"]+)" title="Counts" width="800" height="420"></iframe>', code)
+    assert source
+    assert html.unescape(source[1]) == f"{window.url}/embed?label=car&interval=5"
