@@ -55,6 +55,22 @@ def test_the_result_of_a_choice_is_announced_and_the_same_again_is_not(
     assert len(heard(page)) == before
 
 
+def test_what_is_said_of_a_frame_is_not_taken_back(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6}, intervals=4)
+    window = visit(place)
+    page = window.open()
+    page.locator("#chart").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#spoken")).to_contain_text("Enter shows the frames")
+    page.keyboard.press("Enter")
+    expect(page.locator(".proof-viewer")).to_be_focused()
+    expect(page.locator("#spoken")).to_contain_text("running sum")
+    page.evaluate(HEAR)
+    page.locator("#chart").focus()
+    page.locator("#view-table").focus()
+    assert "" not in heard(page)
+
+
 def test_regions_have_names_of_their_own(place: Place, visit: Callable[..., Visit], axe: str) -> None:
     east = place.film({"car": 6}, source="east", seed=1)
     place.film({"car": 3}, source="west", seed=2, also=east)
