@@ -51,6 +51,11 @@ test("whole days are written as days, and a day that is known is left out", () =
   assert.match(shortSpan(MAY_1 + HOUR, MAY_1 + 2 * HOUR), /^01:00\s*–\s*02:00$/);
 });
 
+test("a bar that ends at midnight is written as others are, without dates of figures", () => {
+  assert.match(shortSpan(MAY_1 + 21 * HOUR, MAY_1 + DAY), /^21:00\s–\s00:00$/);
+  assert.match(span(MAY_1 + 21 * HOUR, MAY_1 + DAY), /^1 May 2024, 21:00\s–\s2 May 2024, 00:00$/);
+});
+
 test("an hour that comes twice is told by its offset, and no other day has one", () => {
   useZone("Europe/Berlin");
   const twice = Date.UTC(2026, 9, 25);

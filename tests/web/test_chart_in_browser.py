@@ -262,7 +262,9 @@ def test_an_hour_of_the_week_says_why_its_objects_are_not_measured(
     place.film({"car": 6}, intervals=2, interval_s=HOUR_S)
     page = visit(place).open("?metric=objects")
     cell = page.locator("#heatmap tbody td.unmeasured").first
-    expect(cell).to_have_text("not measured (objects were not followed)")
+    expect(cell.locator("button")).to_have_attribute(
+        "aria-label", re.compile(r": not measured \(objects were not followed\)$")
+    )
 
 
 def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(

@@ -39,7 +39,11 @@ const frames = new FramesCard({
   frame: noteFrame,
   load: () => loader.load(),
 });
-const extras = new Extras(change);
+const extras = new Extras({
+  change,
+  hole: (sources, hole) => results.showHole(sources, hole),
+  moment: (ms) => results.openAt(ms),
+});
 const health = new Health();
 const loader = new Loader({ ask: load, fail });
 
@@ -91,7 +95,7 @@ async function showTheRest(signal) {
   if (!shown) return;
   await Promise.all([
     frames.load(state, shown, colors(), sourceName, signal),
-    extras.show(state, shown, sourceName, signal),
+    extras.show(state, { ...shown, view: results.view }, sourceName, signal),
   ]);
 }
 

@@ -86,7 +86,7 @@ function drawAxes(pen, { area, xTicks, yTicks, xTitle, yTitle, width, height }) 
   pen.save();
   pen.translate(0, (area.top + area.bottom) / 2);
   pen.rotate(-Math.PI / 2);
-  pen.fillText(yTitle, 0, 0, area.bottom - area.top);
+  pen.fillText(yTitle, 0, 2, area.bottom - area.top);
   pen.restore();
 }
 

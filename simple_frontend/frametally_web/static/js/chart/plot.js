@@ -43,8 +43,14 @@ export class TimeChart {
       this.#showMoment();
     });
     new ResizeObserver(() => this.#draw()).observe(canvas);
-    addEventListener("beforeprint", () => this.#draw(PAPER));
-    addEventListener("afterprint", () => this.#draw());
+    this.isOnPaper = false;
+    for (const [event, isOnPaper] of Object.entries({ beforeprint: true, afterprint: false })) {
+      addEventListener(event, () => {
+        this.isOnPaper = isOnPaper;
+        document.documentElement.classList.toggle("on-paper", isOnPaper); // which is white
+        this.#draw();
+      });
+    }
     // What is drawn can be asked for by the element that shows it.
     Object.assign(canvas, { timeChart: this });
   }
@@ -62,13 +68,12 @@ export class TimeChart {
     return this.view ? drawnOf(this.view) : [];
   }
 
-  /** @param {{width: number, height: number, ratio: number}} [size] */
-  #draw(size) {
+  #draw() {
     const { canvas, pen, view } = this;
-    const width = size?.width ?? canvas.clientWidth;
-    const height = size?.height ?? canvas.clientHeight;
+    const { width, height, ratio } = this.isOnPaper
+      ? PAPER
+      : { width: canvas.clientWidth, height: canvas.clientHeight, ratio: devicePixelRatio };
     if (!view || !width || !height) return;
-    const ratio = size?.ratio ?? devicePixelRatio;
     pen.font = FONT;
     this.layout = layoutOf(view, width, height, (text) => pen.measureText(text).width);
     canvas.width = Math.round(width * ratio);
@@ -76,6 +81,11 @@ export class TimeChart {
     pen.scale(ratio, ratio);
     draw(pen, view, this.layout);
     this.#showMoment();
+    // What lies along the time axis elsewhere begins and ends where it does.
+    const { left, right } = this.layout.area;
+    const card = canvas.closest("section");
+    card?.style.setProperty("--plot-left", `${left / width}`);
+    card?.style.setProperty("--plot-width", `${(right - left) / width}`);
   }
 
   /** A line where the frame that is looked at lies. */

@@ -1,5 +1,6 @@
 // Everything that an answer of /api/counts becomes, and the words around it.
 
+import { GapPanel } from "../chart/gap_panel.js";
 import { showLegend } from "../chart/legend.js";
 import { TimeChart } from "../chart/plot.js";
 import { handWords } from "../chart/words.js";
@@ -16,6 +17,7 @@ import { showComparison } from "./comparison.js";
 import { Exports } from "./export.js";
 import { showBusiest, showFramesWarning } from "./busiest.js";
 import { showMeasures } from "./measures.js";
+import { questionLine } from "./print_line.js";
 import { showTable } from "./table.js";
 import { showTiles, showTileSkeletons } from "./tiles.js";
 
@@ -32,14 +34,40 @@ export class Results {
     this.zooms = new Zooms(on.change);
     this.chart = new TimeChart(control("chart", HTMLCanvasElement), {
       bar: on.bar,
-      hole: () => undefined,
+      hole: (hole) => this.showHole(this.sources, hole),
       zoom: (from, to) => this.zooms.into(from, to),
       unzoom: () => this.zooms.out(),
     });
     byId("unzoom").addEventListener("click", () => this.zooms.out());
     this.exports = new Exports();
+    this.gap = new GapPanel();
+    /** The sources of the answer. @type {string[]} */
+    this.sources = [];
+    /** @type {{state: Page.State, names: Map<string, string>, colorOf: Page.ColorOf}|null} */
+    this.shown = null;
     /** @type {Page.View|null} */
     this.view = null;
+  }
+
+  /**
+   * Says why there is no bar.
+   * @param {string[]} sources  that have the hole
+   * @param {import("../chart/words.js").Hole} hole
+   */
+  showHole(sources, hole) {
+    if (!this.shown) return;
+    const { state, names, colorOf } = this.shown;
+    const named = sources.map((source) => ({ source, name: names.get(source) ?? source }));
+    this.gap.show(hole, named, state, colorOf);
+  }
+
+  /**
+   * Opens the bar of a moment.
+   * @param {number} ms
+   */
+  openAt(ms) {
+    const row = this.view?.rows.find(({ start, end }) => start <= ms && ms < end);
+    if (row) this.on.bar(row.start);
   }
 
   /** Grey shapes where the results will be. */
@@ -63,6 +91,10 @@ export class Results {
     this.view = view;
     const selected = sources.filter((one) => !state.sources.length || state.sources.includes(one.source));
     if (view) view.sources = selected.map(({ name }) => name);
+    this.sources = selected.map(({ source }) => source);
+    this.shown = { state, colorOf, names: new Map(sources.map(({ source, name }) => [source, name])) };
+    byId("question").textContent = questionLine(state, counts, this.shown.names, metric);
+    this.gap.closeUnless(`${counts.from_ms} ${counts.to_ms} ${this.sources}`);
     this.zooms.show(state, counts, selected);
     showTiles(byId("tiles"), summary, selected, state, this.on);
     showMeasures(byId("measures"), counts, view, selected, (chosen) => this.on.change({ metric: chosen }));

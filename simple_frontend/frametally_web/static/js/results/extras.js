@@ -1,94 +1,123 @@
-// The rest of the page, which may come a moment later: the week by hours, and the sources one by one.
+// The rest of the page, which may come a moment later: the week by hours, and the sources one by one. What fails of it
+// says so in its own place; the chart stands.
 
+import { lanesOf, showLanes } from "../chart/lanes.js";
 import { ApiError, get, selectionQuery } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
 import { METRICS } from "../shared/metrics.js";
 import { showHeatmap } from "./heatmap.js";
 import { showSources } from "./sources.js";
 
-// Bars of a small multiple are narrow: about as many as fit.
-const NARROW_BARS = 4;
+// Bars of all sources together, that an answer may have: with more, bars are longer.
+const MOST_BARS = 12_000;
+
+/** @typedef {Page.Answers & {view: Page.View|null}} Shown */
 
 export class Extras {
-  /** @param {(change: Partial<Page.State>) => void} onChange */
-  constructor(onChange) {
-    this.onChange = onChange;
-    this.shown = "";
+  /**
+   * @param {Object} on
+   * @param {(change: Partial<Page.State>) => void} on.change
+   * @param {(sources: string[], hole: import("../chart/words.js").Hole) => void} on.hole
+   * @param {(ms: number) => void} on.moment  a place of a lane with footage was chosen
+   */
+  constructor(on) {
+    this.on = on;
+    /** What each card shows. @type {Map<string, string>} */
+    this.shown = new Map();
   }
 
   /**
    * @param {Page.State} state
-   * @param {Page.Answers} answers
+   * @param {Shown} shown
    * @param {(source: string) => string} nameOf
    * @param {AbortSignal} signal
    */
-  async show(state, { counts, sources }, nameOf, signal) {
-    const query = selectionQuery(state);
-    const wanted = JSON.stringify([
-      String(query),
+  async show(state, shown, nameOf, signal) {
+    const { counts, sources, view } = shown;
+    const metric = METRICS[counts.metric];
+    const isSeveral = sources.length > 1 && state.sources.length !== 1 && view !== null;
+    const version = JSON.stringify([
+      String(selectionQuery(state)),
       counts.metric,
       counts.totals,
       counts.frames,
       counts.interval_s,
       sources.map((one) => one.name), // a new source has its name a moment after its counts
     ]);
-    if (wanted === this.shown) return;
-    const several = sources.length > 1 && state.sources.length !== 1 && counts.coverage.length > 0;
-    byId("sources-card").hidden = !several;
+    byId("sources-card").hidden = !isSeveral;
+    byId("lanes").hidden = view === null;
+    const apart = () =>
+      get("counts", apartQuery(state, counts, state.sources.length || sources.length), signal);
+    await Promise.all([
+      this.#card("heatmap", version, async (area) => {
+        const answer = await get("heatmap", selectionQuery(state), signal);
+        showHeatmap(area, answer, metric, ({ weekday, hour }) => this.on.change(hourOf(weekday, hour)));
+        byId("heatmap-title").textContent = `${metric.name} by hour and weekday`;
+      }),
+      view &&
+        this.#card("lanes", version, async (area) => {
+          /** @type {Page.Span} */
+          const range = [view.from, view.to];
+          showLanes(area, lanesOf(await apart(), state, range), range, nameOf, {
+            hole: (source, hole) => this.on.hole([source], hole),
+            moment: this.on.moment,
+          });
+        }),
+      isSeveral &&
+        this.#card("sources", version, async (area) =>
+          showSources(area, await apart(), metric, nameOf, (source) => this.on.change({ sources: [source] })),
+        ),
+    ]);
+  }
+
+  /**
+   * Fills a card, unless it shows this version already.
+   * @param {string} id
+   * @param {string} version
+   * @param {(area: HTMLElement) => Promise<void>} fill
+   */
+  async #card(id, version, fill) {
+    if (this.shown.get(id) === version) return;
     try {
-      await this.#showHeatmap(METRICS[counts.metric], query, signal);
-      if (several) await this.#showSources(state, counts, sources.length, nameOf, signal);
-      this.shown = wanted;
+      await fill(byId(id));
+      this.shown.set(id, version);
     } catch (error) {
-      // The chart stands; what comes beside it says for itself that it is missing.
       if (!(error instanceof ApiError)) throw error;
-      for (const id of ["heatmap", "sources"]) {
-        byId(id).replaceChildren(el("p", { class: "muted", text: `This cannot be shown. ${error.message}` }));
-      }
+      this.shown.delete(id);
+      byId(id).replaceChildren(el("p", { class: "muted", text: `This cannot be shown. ${error.message}` }));
     }
-  }
-
-  /**
-   * @param {Page.Metric} metric
-   * @param {URLSearchParams} query
-   * @param {AbortSignal} signal
-   */
-  async #showHeatmap(metric, query, signal) {
-    showHeatmap(byId("heatmap"), await get("heatmap", query, signal), metric);
-    byId("heatmap-title").textContent = `${metric.name} by hour and weekday`;
-  }
-
-  /**
-   * @param {Page.State} state
-   * @param {Api.Counts} counts
-   * @param {number} sources  how many there are
-   * @param {(source: string) => string} nameOf
-   * @param {AbortSignal} signal
-   */
-  async #showSources(state, counts, sources, nameOf, signal) {
-    const query = selectionQuery(
-      { ...state, metric: counts.metric, interval: state.interval ?? coarser(counts, sources) },
-      { bars: true },
-    );
-    query.set("by", "source");
-    const apart = await get("counts", query, signal);
-    showSources(byId("sources"), apart, METRICS[counts.metric], nameOf, (source) =>
-      this.onChange({ sources: [source] }),
-    );
   }
 
   /** Colours have changed: draw again. */
   forget() {
-    this.shown = "";
+    this.shown.clear();
   }
 }
 
 /**
- * A length for bars of each source: the chart's own, or with very many sources a longer one.
+ * Each source by itself, its labels together, in the chart's bars, or in longer ones with very many sources.
+ * @param {Page.State} state
  * @param {Api.Counts} counts
- * @param {number} sources
+ * @param {number} sources  how many there are
  */
-function coarser({ interval_s: interval, interval_choices_s: choices }, sources) {
-  if (sources <= NARROW_BARS || interval === null) return interval;
-  return choices.find((one) => one > interval) ?? interval;
+function apartQuery(state, counts, sources) {
+  const { interval_s: own, interval_choices_s: choices, from_ms: from, to_ms: to } = counts;
+  const isFew = (/** @type {number} */ interval) =>
+    (sources * ((to ?? 0) - (from ?? 0))) / 1000 / interval <= MOST_BARS;
+  const interval = own && (isFew(own) ? own : (choices.find((one) => one > own && isFew(one)) ?? own));
+  const query = selectionQuery({ ...state, metric: counts.metric, interval }, { bars: true });
+  query.set("by", "source");
+  query.set("top", "0");
+  return query;
+}
+
+/**
+ * An hour of the week, as the address has it.
+ * @param {number} weekday  1 is Monday
+ * @param {number} hour
+ * @returns {Partial<Page.State>}
+ */
+function hourOf(weekday, hour) {
+  const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
+  return { weekdays: [weekday], hours: `${two(hour)}:00-${two(hour + 1)}:00` };
 }

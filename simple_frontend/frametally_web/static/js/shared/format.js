@@ -172,7 +172,9 @@ const isMidnight = (ms) => startOf(ms, "day") === startOf(ms, "second");
  */
 function range(days, fromMs, toMs) {
   const times = { ...clock(fromMs, toMs), ...offsetOn(fromMs, toMs - 1) };
-  if (!times.timeZoneName) return dates({ ...days, ...times }).formatRange(fromMs, toMs);
+  // Of two times of day on two days `formatRange` makes dates of figures: 05/05/2024.
+  const hasDays = "day" in days || day(fromMs) === day(toMs);
+  if (hasDays && !times.timeZoneName) return dates({ ...days, ...times }).formatRange(fromMs, toMs);
   const until = isOneDay(fromMs, toMs) ? times : { ...days, ...times };
   return `${dates({ ...days, ...times }).format(fromMs)} – ${dates(until).format(toMs)}`;
 }

@@ -1,0 +1,208 @@
+"""When each source was filmed and why it was not; and what stands beside the chart, for many sources too."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+    from tests.web.conftest import Place, Visit
+
+START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
+HOUR_S = 3600
+MINUTE_MS = 60_000
+
+
+def film_several(place: Place, names: list[str], **film: Any) -> None:
+    """Film the same hours by several sources."""
+    also: Any = ([], [])
+    for number, name in enumerate(names):
+        counts, coverage = place.film(
+            film.get("rates", {"car": 3}),
+            source=f"camera-{number:02}",
+            name=name,
+            seed=number,
+            also=also,
+            **{"intervals": 10, "interval_s": 60} | {k: v for k, v in film.items() if k != "rates"},
+        )
+        also = ([*also[0], *counts], [*also[1], *coverage])
+
+
+def lane(page: Page, name: str) -> Any:
+    return page.locator(".lane", has=page.locator(f".lane-name:text-is('{name}')"))
+
+
+def place_in(window: Visit, name: str, share: float) -> dict[str, float]:
+    """A place on a source's lane."""
+    box = lane(window.page, name).bounding_box()
+    assert box is not None
+    return {"x": box["width"] * share, "y": box["height"] - 5}
+
+
+def answer_gap(page: Page, words: str) -> list[str]:
+    """Answer what is asked of a gap; gives the addresses that were asked for."""
+    asked: list[str] = []
+
+    def fulfil(route: Route) -> None:
+        asked.append(route.request.url)
+        body = {
+            "source": "camera-00",
+            "from_ms": START_MS + 4 * MINUTE_MS - 500,
+            "to_ms": START_MS + 7 * MINUTE_MS + 200,
+            "before": None,
+            "after": {
+                "captured_at_ms": START_MS + 7 * MINUTE_MS + 200,
+                "image_path": "p",
+                "image_url": "/api/v1/none",
+                "width_px": 640,
+                "height_px": 480,
+                "boxes": [],
+            },
+            "reasons": [{"kind": "nothing_produced", "count": 0, "words": words}],
+        }
+        route.fulfill(status=200, content_type="application/json", body=json.dumps(body))
+
+    page.route("**/api/v1/gap?*", fulfil)
+    return asked
+
+
+def test_each_source_has_a_lane_along_the_charts_time_axis(place: Place, visit: Callable[..., Visit]) -> None:
+    gate = place.film(
+        {"car": 3}, source="gate", name="Gate", intervals=10, interval_s=60, filmed=lambda n: not 4 <= n < 7
+    )
+    place.film({"car": 3}, source="yard", name="Yard", intervals=10, interval_s=60, also=gate)
+    window = visit(place)
+    page = window.open("?interval=60")
+    expect(page.locator(".lane-name")).to_have_text(["Gate", "Yard"])
+    expect(lane(page, "Gate")).to_have_accessible_name(
+        re.compile("^Gate 70% filmed with 1 hole, the longest .*10:04.10:07. Enter says why")
+    )
+    expect(lane(page, "Yard")).to_have_accessible_name("Yard 100% filmed without a hole.")
+    hole = lane(page, "Gate").locator("rect.gap").bounding_box()
+    canvas = page.locator("#chart").bounding_box()
+    assert hole is not None
+    assert canvas is not None
+    start, end = page.evaluate(
+        f"[4, 7].map((n) => document.getElementById('chart').timeChart.layout.x({START_MS} + n * 60_000))"
+    )
+    assert abs(hole["x"] - canvas["x"] - start) < 1.5
+    assert abs(hole["width"] - (end - start)) < 1.5
+    # Where it was filmed, a click opens the bar.
+    lane(page, "Gate").click(position=place_in(window, "Gate", 0.05))
+    expect(page).to_have_url(re.compile("at=2024-05-01T08:00:00Z"))
+
+
+def test_of_many_sources_the_first_eight_have_lanes_and_the_rest_is_a_click_away(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    film_several(place, [f"Camera {number:02}" for number in range(12)], intervals=3)
+    page = visit(place).open("?interval=60")
+    expect(page.locator(".lane")).to_have_count(8)
+    page.locator(".lanes-more", has_text="4 more").click()
+    expect(page.locator(".lane")).to_have_count(12)
+    expect(page.locator("#sources .multiples tbody tr")).to_have_count(12)
+
+
+def test_a_hole_says_why_by_mouse_and_by_keyboard_and_closes_by_escape(
+    place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+) -> None:
+    place.film(
+        {"car": 3},
+        source="camera-00",
+        name="Gate",
+        intervals=10,
+        interval_s=60,
+        filmed=lambda n: not 4 <= n < 7,
+    )
+    window = visit(place)
+    window.page.route("**/api/v1/none", lambda route: route.abort())
+    asked = answer_gap(window.page, "The camera's files end at 10:03:59: nothing was produced after them.")
+    page = window.open("?interval=60")
+    window.tooltip(5, of=10)
+    area = window.chart_area()
+    page.locator("#chart").click(
+        position={"x": area["left"] + (area["right"] - area["left"]) * 0.55, "y": area["top"] + 60}
+    )
+    panel = page.locator("#gap-panel")
+    expect(panel).to_be_focused()
+    expect(panel.locator("h3")).to_have_text(re.compile("^No footage, 1 May 2024, 10:04.10:07"))
+    expect(panel).to_contain_text("nothing was produced after them")
+    expect(panel).to_contain_text("Last frame before: none")
+    expect(panel).to_contain_text("First frame after: 1 May 2024, 10:07:00.200")
+    picture(page, "hole-wide")
+    assert re.search(rf"source=camera-00&at={START_MS + 5 * MINUTE_MS}\d*|at=17145507", asked[0])
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    lane(page, "Gate").focus()
+    page.keyboard.press("Enter")
+    expect(panel).to_contain_text("nothing was produced after them")
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(lane(page, "Gate")).to_be_focused()
+    expect(page).not_to_have_url(re.compile("from="))  # Escape closed the panel and zoomed nothing
+
+
+def test_a_card_that_cannot_be_shown_leaves_the_others(place: Place, visit: Callable[..., Visit]) -> None:
+    film_several(place, ["Gate", "Yard"])
+    window = visit(place)
+    problem = json.dumps({"detail": "Too many bars.", "status": 400, "title": "Bad Request"})
+    window.page.route(
+        "**/api/v1/counts?*by=source*",
+        lambda route: route.fulfill(status=400, content_type="application/problem+json", body=problem),
+    )
+    page = window.open()
+    expect(page.locator("#sources")).to_have_text("This cannot be shown. Too many bars.")
+    expect(page.locator("#lanes")).to_have_text("This cannot be shown. Too many bars.")
+    expect(page.locator("#heatmap td:not(.gap)")).not_to_have_count(0)
+    assert window.chart_values()["car"]
+
+
+def test_many_sources_and_labels_over_many_days_have_their_small_multiples(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    film_several(
+        place,
+        [f"Camera {number}" for number in range(5)],
+        rates={f"label-{number:02}": 3 for number in range(40)},
+        intervals=24 * 8,
+        interval_s=HOUR_S,
+        frames=2,
+    )
+    window = visit(place)
+    page = window.open()
+    expect(page.locator("#sources .multiples tbody tr")).to_have_count(5)
+    expect(page.locator("#sources")).not_to_contain_text("cannot be shown")
+    page.locator("#sources .multiples tbody tr").nth(1).locator("button").click()
+    expect(page).to_have_url(re.compile(r"source=camera-01"))
+
+
+def test_a_cell_of_the_week_leads_to_that_hour_of_these_days(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, intervals=24 * 9, interval_s=HOUR_S)
+    page = visit(place).open()
+    # 1 May 2024 was a Wednesday.
+    cell = page.locator("#heatmap tbody tr").nth(2).locator("td").nth(10).locator("button")
+    expect(cell).to_have_attribute("aria-label", re.compile(r"^Wednesday, 10: [\d,]+$"))
+    page.locator("#heatmap .heat-cell").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(":focus")).to_have_attribute("aria-label", re.compile("^Tuesday, 01: "))
+    cell.click()
+    expect(page).to_have_url(re.compile(r"hours=10:00-11:00&weekdays=3"))
+
+
+def test_what_is_not_measured_has_no_bar_and_a_key(place: Place, visit: Callable[..., Visit]) -> None:
+    place.film({"car": 6}, intervals=30, interval_s=HOUR_S)
+    page = visit(place).open("?metric=objects")
+    expect(page.locator("#breakdown tbody tr")).to_have_count(1)
+    expect(page.locator("#breakdown .bar")).to_have_count(0)
+    expect(page.locator("#heatmap .heat-scale")).to_contain_text("not measured")

@@ -1,0 +1,82 @@
+"""On paper and in the system's own colours: nothing is cut off, colours that mean something stay."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+# A4 without its margins of 12 mm, in CSS pixels.
+PAPERS = {"portrait": (703, 1031), "landscape": (1031, 703)}
+COLOURED = [".key .swatch", "#breakdown .bar", "#heatmap tbody td:not(.gap)"]
+
+
+def colours(page: Page) -> list[str]:
+    """What the first of each coloured thing is filled with."""
+    return [
+        page.locator(one).first.evaluate("(element) => getComputedStyle(element).backgroundColor")
+        for one in COLOURED
+    ]
+
+
+@pytest.mark.parametrize(("paper", "scheme"), [("portrait", "light"), ("landscape", "dark")])
+def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
+    place: Place, visit: Callable[..., Visit], picture: Callable[..., None], paper: str, scheme: str
+) -> None:
+    place.film({"car": 6, "bus": 2}, name="Gate", intervals=24 * 9, interval_s=3600)
+    window = visit(place, color_scheme=scheme, viewport={"width": 1440, "height": 900})
+    page = window.open("?label=car&label=bus&interval=10800")
+    width, height = PAPERS[paper]
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    box = page.locator("#chart").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # Neither squeezed nor coarse: its own proportions, and print's resolution.
+    drawn = page.evaluate("[document.getElementById('chart').width, document.getElementById('chart').height]")
+    assert drawn[0] >= 2 * width
+    assert abs(drawn[0] / drawn[1] - box["width"] / box["height"]) < 0.02
+    for hidden in ("#context", "#unzoom", "#copy-link", "#export", "#health"):
+        expect(page.locator(hidden)).to_be_hidden()
+    expect(page.locator("#question")).to_have_text(
+        re.compile(
+            r"^Gate · car, bus · detections · 1 May 2024, 10:00 . 10 May 2024, 10:00 · bars of 3 hrs · "
+            r"Europe/Berlin \(UTC\+02:00\) · yolov4-tiny-opencv-fp32-1a2b3c4d$"
+        )
+    )
+    assert page.evaluate("getComputedStyle(document.documentElement).printColorAdjust") == "exact"
+    assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--ink')") == "#14202b"
+    expect(page.locator("#heatmap .heat-value").first).to_be_visible()
+    picture(page, f"paper-{paper}-{scheme}")
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#question")).to_be_hidden()
+
+
+def test_where_the_system_chooses_colours_those_of_the_data_stay(
+    place: Place, visit: Callable[..., Visit], picture: Callable[..., None], axe: str
+) -> None:
+    place.film({"car": 6, "bus": 2}, name="Gate", intervals=24 * 9, interval_s=3600)
+    window = visit(place)
+    page = window.open()
+    before = colours(page)
+    expect(page.locator("#heatmap .heat-value").first).to_be_hidden()
+    page.emulate_media(forced_colors="active")
+    assert colours(page) == before
+    expect(page.locator("#heatmap .heat-value").first).to_be_visible()
+    picture(page, "forced-colours")
+    page.evaluate(axe)
+    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})")
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
