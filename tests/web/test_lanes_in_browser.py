@@ -188,7 +188,7 @@ def test_a_cell_of_the_week_leads_to_that_hour_of_these_days(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
     place.film({"car": 6}, intervals=24 * 9, interval_s=HOUR_S)
-    page = visit(place).open()
+    page = visit(place).open("?metric=detections")
     # 1 May 2024 was a Wednesday.
     cell = page.locator("#heatmap tbody tr").nth(2).locator("td").nth(10).locator("button")
     expect(cell).to_have_attribute("aria-label", re.compile(r"^Wednesday, 10: [\d,]+$"))

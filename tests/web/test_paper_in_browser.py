@@ -34,7 +34,7 @@ def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
 ) -> None:
     place.film({"car": 6, "bus": 2}, name="Gate", intervals=24 * 9, interval_s=3600)
     window = visit(place, color_scheme=scheme, viewport={"width": 1440, "height": 900})
-    page = window.open("?label=car&label=bus&interval=10800")
+    page = window.open("?metric=detections&label=car&label=bus&interval=10800")
     width, height = PAPERS[paper]
     page.emulate_media(media="print")
     page.set_viewport_size({"width": width, "height": height})
