@@ -322,7 +322,7 @@ def main() -> None:
         load_before=load_before,
         title="The dashboard's API",
         about=_ABOUT,
-        packages=["flask", "waitress", "sqlalchemy", "msgspec"],
+        packages=["flask", "uvicorn", "sqlalchemy", "msgspec"],
         tables=tables,
         goals=goals,
     )

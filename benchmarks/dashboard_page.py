@@ -305,7 +305,7 @@ def main() -> None:
         title="The dashboard's page",
         about="What a viewer waits for in a browser: the largest paint, the reaction to keys and clicks, the "
         "first frame behind a bar, and the word that the index is away.",
-        packages=["flask", "waitress", "playwright"],
+        packages=["flask", "uvicorn", "playwright"],
         tables=tables,
         goals=[
             Goal(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import cast
+
 from flask import Flask
 
 from frametally.ports.count_index import CountIndex
@@ -9,15 +12,27 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
-from frametally_web import assets, pages, security
+from frametally_web import assets, pages
 from frametally_web.api import description
 from frametally_web.api.endpoints import ENDPOINTS
+from frametally_web.api.events import Streams
 from frametally_web.api.routes import Api
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.proof.picture_links import picture_origin
 from frametally_web.requests import problems
+from frametally_web.security import Guard
 
-_BOOKS = "frametally_books"
+_PARTS = "frametally"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What an application has beside its short answers."""
+
+    books: BooksReader
+    streams: Streams
+    guard: Guard
+    settings: Settings
 
 
 def create_app(
@@ -30,7 +45,6 @@ def create_app(
     app = Flask("frametally_web", static_folder=None)
     ports = DashboardPorts(store=store, index=index, ledger=ledger, log=log)
     books = BooksReader(ports, settings)
-    app.extensions[_BOOKS] = books
     blueprint = Api(settings=settings, ports=ports, books=books).blueprint()
     app.register_blueprint(blueprint, url_prefix="/api")
     app.register_blueprint(blueprint, url_prefix="/api/v1", name="api_v1")
@@ -38,13 +52,19 @@ def create_app(
     app.register_blueprint(description.create_blueprint())
     app.register_blueprint(pages.create_blueprint(settings=settings, index=index))
     problems.answer_errors(app, [f"/api/{endpoint.path}" for endpoint in ENDPOINTS])
-    security.refuse_other_names(app, settings)
-    security.add_headers(app, picture_origin=picture_origin(store, settings))
+    guard = Guard(settings, picture_origin=picture_origin(store, settings))
+    guard.protect(app)
+    app.extensions[_PARTS] = Parts(
+        books=books, streams=Streams(books, settings), guard=guard, settings=settings
+    )
     return app
+
+
+def parts_of(app: Flask) -> Parts:
+    """Return what belongs to the application beside its short answers."""
+    return cast(Parts, app.extensions[_PARTS])
 
 
 def close_app(app: Flask) -> None:
     """End what the application does beside its requests, and the streams that are open."""
-    books = app.extensions.get(_BOOKS)
-    if isinstance(books, BooksReader):
-        books.close()
+    parts_of(app).books.close()

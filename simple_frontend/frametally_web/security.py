@@ -37,45 +37,53 @@ HEADERS = {
 }
 
 
-def add_headers(app: Flask, *, picture_origin: str = "") -> None:
-    """Set `HEADERS` on every response; pictures may come from `picture_origin`, too (`https://s3.example.org`)."""
-    headers = dict(HEADERS)
-    if picture_origin:
-        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
-            "img-src 'self'", f"img-src 'self' {picture_origin}"
-        )
+class Guard:
+    """What is the same for every answer, whichever part of the server gives it."""
 
-    @app.after_request
-    def set_headers(response: Response) -> Response:
-        response.headers.update(headers)
-        return response
+    def __init__(self, settings: Settings, *, picture_origin: str = "") -> None:
+        """Pictures may come from `picture_origin`, too (`https://s3.example.org`)."""
+        self.headers = dict(HEADERS)
+        if picture_origin:
+            self.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
+                "img-src 'self'", f"img-src 'self' {picture_origin}"
+            )
+        bound = settings.web_host.strip("[]").lower()
+        self._names = {"localhost", "127.0.0.1", "::1", bound}
+        self._names |= {name.strip().strip("[]").lower() for name in settings.web_hosts.split(",")}
+        self._names.discard("")
+        self._listens_everywhere = bound in ("0.0.0.0", "::")  # noqa: S104
 
+    def check_name(self, asked: str | None) -> None:
+        """Refuse a request for a name (its Host header) that is not the dashboard's.
 
-def refuse_other_names(app: Flask, settings: Settings) -> None:
-    """Answer 421 to a request for a name that is not the dashboard's.
+        A page of any site could point its own name at this machine (DNS rebinding), and a browser would then
+        let it read every frame. Where the dashboard listens on all networks it may be asked for by any
+        address, which no site can take for its name. Who sends no name at all is no browser.
 
-    A page of any site could point its own name at this machine (DNS rebinding), and a browser would then let
-    it read every frame. Where the dashboard listens on all networks it may be asked for by any address, which
-    no site can take for its name. Who sends no name at all is no browser.
-    """
-    bound = settings.web_host.strip("[]").lower()
-    names = {"localhost", "127.0.0.1", "::1", bound}
-    names |= {name.strip().strip("[]").lower() for name in settings.web_hosts.split(",")}
-    names.discard("")
-    listens_everywhere = bound in ("0.0.0.0", "::")  # noqa: S104
-
-    @app.before_request
-    def check_name() -> None:
-        asked = request.headers.get("Host")
+        Raises:
+            Problem: 421.
+        """
         if asked is None:
             return
         name = _name_in(asked)
-        if name not in names and not (listens_everywhere and _is_address(name)):
+        if name not in self._names and not (self._listens_everywhere and _is_address(name)):
             raise Problem(
                 421,
                 "The dashboard does not go by the name that was asked for.",
                 remedy="Add that name to FRAMETALLY_WEB_HOSTS, or ask for localhost.",
             )
+
+    def protect(self, app: Flask) -> None:
+        """Hold all routes of `app` to it."""
+
+        @app.before_request
+        def check_name() -> None:
+            self.check_name(request.headers.get("Host"))
+
+        @app.after_request
+        def set_headers(response: Response) -> Response:
+            response.headers.update(self.headers)
+            return response
 
 
 def _name_in(host: str) -> str:

@@ -1,71 +1,59 @@
-"""Serving the dashboard by waitress, until a signal ends it."""
+"""Serving the dashboard by uvicorn, until a signal ends it."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import signal
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import waitress
+import uvicorn
 from flask import Flask
-from waitress import wasyncore
-from waitress.channel import HTTPChannel
-from waitress.task import ErrorTask
 
 from frametally.errors import Misconfigured
-from frametally_web.app import close_app
+from frametally_web.app import close_app, parts_of
+from frametally_web.asgi import Application
 from frametally_web.collecting import look_for_garbage_seldom
-from frametally_web.security import HEADERS
+from frametally_web.connections import IDLE_S, Connection
 
-_THREADS = 16
-# Browsers keep connections open, and anybody can: more than the threads, for which only requests wait.
-_MOST_CONNECTIONS, _IDLE_S = 800, 30
-# The API only reads: no request needs a body.
-_MAX_BODY_BYTES = 64 * 1024
-
-
-class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
-    """Waitress' own answer to what it does not take for a request."""
-
-    def execute(self) -> None:
-        self.response_headers.extend(HEADERS.items())
-        super().execute()
-
-
-class _Channel(HTTPChannel):  # type: ignore[misc]
-    error_task_class = _ErrorTask
+# How long answers that are under way may still take once the server is to end.
+_LAST_ANSWERS_S = 10
 
 
 class DashboardServer:
     """A dashboard that listens: its `url` is known before it runs, also where the system chose the port."""
 
-    def __init__(self, app: Flask, *, host: str, port: int, threads: int = _THREADS) -> None:
-        """Listen on `host` and `port` (0: any free one); a stream of events holds one of the `threads`.
+    def __init__(self, app: Flask, *, host: str, port: int) -> None:
+        """Listen on `host` and `port` (0: any free one).
 
         Raises:
             Misconfigured: The port is taken or may not be used, or this machine has no such address.
         """
-        listener = _listen(host, port)
-        self.host, self.port = listener.getsockname()[:2]
+        self._listener = _listen(host, port)
+        self.host, self.port = self._listener.getsockname()[:2]
         self._app = app
-        self._sockets: dict[int, Any] = {}
-        self._server: Any = waitress.create_server(
+        self._application = Application(app, threads=parts_of(app).settings.web_threads)
+        self._server = _Server(
+            uvicorn.Config(
+                self._application,
+                http=Connection,
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=IDLE_S,
+                timeout_graceful_shutdown=_LAST_ANSWERS_S,
+            ),
             app,
-            map=self._sockets,
-            sockets=[listener],
-            threads=threads,
-            ident=None,
-            max_request_body_size=_MAX_BODY_BYTES,
-            clear_untrusted_proxy_headers=True,
-            connection_limit=_MOST_CONNECTIONS,
-            channel_timeout=_IDLE_S,
-            asyncore_use_poll=True,  # select() takes no more than 1,024 open files
         )
-        self._server.channel_class = _Channel
 
     @property
     def url(self) -> str:
@@ -74,30 +62,42 @@ class DashboardServer:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def run(self) -> None:
-        """Serve until `stop` is called, or KeyboardInterrupt is raised in this thread; then close."""
+        """Serve until `stop` is called, or a signal comes to the main thread; then close."""
         try:
-            self._server.run()
+            self._server.run(sockets=[self._listener])
         finally:
             self.close()
 
     def stop(self) -> None:
         """Make `run`, in another thread, return."""
-        self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._sockets))
+        self._server.should_exit = True
 
     def close(self) -> None:
-        """Stop listening, and let requests that are being answered end."""
-        close_app(self._app)  # or streams of events would be waited for
-        self._server.task_dispatcher.shutdown()
-        wasyncore.close_all(self._sockets)
+        """Stop listening."""
+        close_app(self._app)
+        self._listener.close()
+        self._application.close()
 
 
-def serve(app: Flask, host: str, port: int, *, threads: int = _THREADS) -> None:
+class _Server(uvicorn.Server):
+    """uvicorn, which by itself waits for streams of events until they end."""
+
+    def __init__(self, config: uvicorn.Config, app: Flask) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.to_thread(close_app, self._app)
+        await super().shutdown(sockets)
+
+
+def serve(app: Flask, host: str, port: int) -> None:
     """Serve `app` until SIGINT or SIGTERM, and print its URL when it listens; see `DashboardServer`.
 
     Raises:
         Misconfigured: The port is taken or may not be used, or this machine has no such address.
     """
-    server = DashboardServer(app, host=host, port=port, threads=threads)
+    server = DashboardServer(app, host=host, port=port)
     try:
         with _signals_interrupt():
             look_for_garbage_seldom()

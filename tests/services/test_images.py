@@ -131,16 +131,16 @@ class Images:
 
     def start(self, image: str, **env: str) -> subprocess.Popen[bytes]:
         """The start command as the compose file has it: a read-only file system, and the data's volume."""
-        command = [word.replace(":5001", f":{PORT}") for word in TARGETS[image].command]
         binds = {
             "opt__frametally": self.venv(image),
             "data": self.folder / "data",
             "footage": self.folder / "footage",
         }
         binds["models"] = self.folder / "models"
-        container = self.container(image, command, **binds)
+        container = self.container(image, TARGETS[image].command, **binds)
         environment = {
             **container.environment,
+            "FRAMETALLY_WEB_PORT": str(PORT),
             "FRAMETALLY_DATA_DIR": "/data",
             "FRAMETALLY_MODELS_DIR": "/models",
         }

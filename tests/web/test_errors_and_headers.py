@@ -10,6 +10,7 @@ import pytest
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
+from frametally_web.assets import load_assets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -226,7 +227,8 @@ def test_the_page_is_the_same_whatever_its_address_says(place: Place) -> None:
 
 
 def test_a_range_beyond_a_file_is_said_as_that_and_not_as_a_method(place: Place) -> None:
-    answer = place.app().test_client().get("/static/LICENSES.txt", headers={"Range": "bytes=99999999-"})
+    logo = (load_assets() or {})["logo.svg"].file
+    answer = place.app().test_client().get(f"/static/{logo}", headers={"Range": "bytes=99999999-"})
     assert answer.status_code == 416
     assert answer.json is not None
     assert "range" in answer.json["detail"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 
 from frametally import keys
@@ -19,22 +22,28 @@ from frametally.errors import Retryable
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.records import encode
+from frametally_web.app import parts_of
+from frametally_web.assets import load_assets
+from frametally_web.security import HEADERS
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
-    from werkzeug.test import TestResponse
 
 
-def events(answer: TestResponse) -> Iterator[tuple[str, Any]]:
+def listen(url: str, path: str = "/api/v1/events") -> HTTPResponse:
+    """A stream, open."""
+    return cast(HTTPResponse, urllib.request.urlopen(f"{url}{path}", timeout=30))  # noqa: S310
+
+
+def events(stream: HTTPResponse) -> Iterator[tuple[str, Any]]:
     """Events of a stream, as they come."""
-    text = ""
-    for chunk in answer.response:
-        text += chunk.decode() if isinstance(chunk, bytes) else chunk
-        *whole, text = text.split("\n\n")
-        for one in whole:
-            lines = dict(line.split(": ", 1) for line in one.splitlines() if not line.startswith(":"))
-            if "event" in lines:
-                yield lines["event"], json.loads(lines["data"])
+    kind = ""
+    for line in stream:
+        name, _, value = line.decode().strip().partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "data":
+            yield kind, json.loads(value)
 
 
 def test_the_books_are_those_of_the_command(place: Place) -> None:
@@ -60,10 +69,12 @@ def test_before_there_is_any_data_the_books_are_empty_and_settled(place: Place) 
     assert books["newest_captured_at_ms"] is None
 
 
-def test_a_publication_is_told_of_and_so_are_the_new_books(place: Place) -> None:
-    app = place.app(web_status_s=0.05)
-    with app.test_client().get("/api/v1/events") as answer:
-        assert answer.mimetype == "text/event-stream"
+def test_a_publication_is_told_of_and_so_are_the_new_books(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    with listen(serving(place.app(web_status_s=0.05))) as answer:
+        assert answer.headers.get_content_type() == "text/event-stream"
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
         assert answer.headers["Cache-Control"] == "no-store"
         told = events(answer)
         first = dict([next(told), next(told)])
@@ -93,7 +104,9 @@ class HeldLedger:
         return self._ledger.refresh(*arguments)
 
 
-def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(place: Place) -> None:
+def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
     held = HeldLedger(place.ledger)
     place.ledger = held
     app = place.app(web_stream_s=20, web_status_s=3600)
@@ -103,7 +116,7 @@ def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(place: Place)
         return str((client.get("/api/v1/sources").json or {})["sources"][0]["name"])
 
     lines = make_lines("gate", frames=24)
-    with app.test_client().get("/api/v1/events") as answer:
+    with listen(serving(app)) as answer:
         versions = (data["version"] for kind, data in events(answer) if kind == "index")
         next(versions)
         held.may_go_on.clear()
@@ -116,42 +129,116 @@ def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(place: Place)
         assert name() == "The gate"
 
 
-def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(place: Place) -> None:
-    client = place.app(web_max_streams=2).test_client()
-    one, other = client.get("/api/events"), client.get("/api/events")
-    refused = client.get("/api/events")
-    assert refused.status_code == 503
-    assert refused.mimetype == "application/problem+json"
-    assert refused.json is not None
-    assert "FRAMETALLY_WEB_MAX_STREAMS" in refused.json["detail"]
-    assert "/api/status" in refused.json["remedy"]
-    one.close()
-    with client.get("/api/events") as again:
-        assert again.status_code == 200
-    other.close()
-
-
-def test_a_browser_that_goes_away_gives_its_place_back(place: Place, serving: Callable[[Flask], str]) -> None:
-    url = serving(place.app(web_max_streams=1, web_status_s=0.05))
-    opened = 0
-    for attempt in range(400):
-        if opened == 3:
-            return
-        try:
-            with urllib.request.urlopen(f"{url}/api/events", timeout=10) as stream:  # noqa: S310
-                assert stream.readline().startswith(b"retry:")
-            opened += 1
-        except urllib.error.HTTPError as refused:
-            assert refused.code == 503
-            refused.close()
-            # The server notices when it has something to tell.
-            publish_lines(place, make_lines("gate", frames=6 + attempt))
+def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    url = serving(place.app(web_max_streams=2))
+    with listen(url), listen(url) as other:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            listen(url)
+        with refused.value as answer:
+            problem = json.load(answer)
+            assert (answer.code, answer.headers["Retry-After"]) == (503, "5")
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+        assert "FRAMETALLY_WEB_MAX_STREAMS" in problem["detail"]
+        assert "/api/status" in problem["remedy"]
+        other.close()
+        for _ in range(100):
+            with contextlib.suppress(urllib.error.HTTPError), listen(url, "/api/events") as again:
+                assert again.status == 200
+                return
     pytest.fail("its place is never free again")
 
 
-def test_a_stream_ends_after_a_while(place: Place) -> None:
-    with place.app(web_stream_s=0.2).test_client().get("/api/events") as answer:
+def test_hundreds_listen_while_one_thread_watches_and_all_hear_of_a_publication(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    url = serving(place.app(web_status_s=3600))
+    before = threading.active_count()
+    with contextlib.ExitStack() as listening:
+        streams = [listening.enter_context(listen(url)) for _ in range(150)]
+        told = [(data["version"] for kind, data in events(one) if kind == "index") for one in streams]
+        first = {next(versions) for versions in told}
+        assert threading.active_count() - before < 10
+        publish_lines(place, make_lines("gate", frames=24))
+        assert not {next(versions) for versions in told} & first
+        with urllib.request.urlopen(f"{url}/healthz", timeout=30) as answer:  # noqa: S310
+            assert answer.status == 200
+
+
+def test_viewers_that_go_away_give_their_places_back_though_nothing_happens(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    app = place.app(web_status_s=3600)
+    url = serving(app)
+    with contextlib.ExitStack() as listening:
+        for one in [listening.enter_context(listen(url)) for _ in range(50)]:
+            assert one.readline().startswith(b"retry:")
+        assert parts_of(app).streams.open == 50
+    for _ in range(1000):
+        if parts_of(app).streams.open == 0:
+            return
+        time.sleep(0.01)
+    pytest.fail("their places are never free again")
+
+
+def test_a_stream_ends_after_a_while(place: Place, serving: Callable[[Flask], str]) -> None:
+    with listen(serving(place.app(web_stream_s=0.2))) as answer:
         assert {kind for kind, _ in events(answer)} <= {"index", "status"}  # and then no more
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("HEAD", "", 200),
+        ("OPTIONS", "", 200),
+        ("POST", "", 405),
+        ("DELETE", "", 405),
+        ("GET", "?label=car", 400),
+    ],
+)
+def test_what_is_no_question_for_events_is_answered_as_on_every_route(
+    place: Place, serving: Callable[[Flask], str], method: str, path: str, status: int
+) -> None:
+    app = place.app()
+    asked = urllib.request.Request(f"{serving(app)}/api/v1/events{path}", method=method)  # noqa: S310
+    try:
+        answer: Any = urllib.request.urlopen(asked, timeout=30)  # noqa: S310
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        assert answer.status == status
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+        if status >= 400:
+            assert json.load(answer)["status"] == status
+        if status != 400 and method != "HEAD":
+            assert "GET" in answer.headers["Allow"]
+    assert parts_of(app).streams.open == 0
+
+
+def test_no_answer_that_a_thread_gives_goes_on(place: Place) -> None:
+    """a2wsgi would read it to its end, whether or not anybody still listens."""
+    publish_lines(place, make_lines("gate", frames=24))
+    app = place.app()
+    whole: list[bool] = []
+
+    @app.after_request
+    def note(answer: Response) -> Response:
+        whole.append(answer.content_length is not None)
+        return answer
+
+    client = app.test_client()
+    found = client.get("/api/v1/frames").json
+    assert found is not None
+    routes = [rule.rule for rule in app.url_map.iter_rules() if "<" not in rule.rule]
+    routes += [f"/static/{asset.file}" for asset in (load_assets() or {}).values()]
+    for route in routes:
+        path = {"path": found["frames"][0]["image_path"]} if route.endswith("image") else {}
+        whole.clear()
+        client.get(route, query_string=path).close()
+        assert whole == [True], route
+    assert "/api/v1/events" not in routes
 
 
 def test_runs_come_newest_first_with_what_was_checked(place: Place) -> None:

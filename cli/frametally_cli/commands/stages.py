@@ -271,5 +271,5 @@ def serve_dashboard(ports: Ports, ledger: Ledger) -> int:
 
     settings = ports.settings
     app = create_app(settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log)
-    serve(app, settings.web_host, settings.web_port, threads=settings.web_threads)
+    serve(app, settings.web_host, settings.web_port)
     return 0

@@ -61,13 +61,13 @@ class WebSettings(BaseSettings):
         description="Seconds after which the books are read again.",
     )
     web_max_streams: int = Field(
-        8, ge=0, le=1000, description="Most `/api/events` streams at once; each holds a thread of the server."
+        200, ge=0, le=600, description="Most `/api/events` streams at once: one for each page that is open."
     )
     web_stream_s: float = Field(
         300.0, gt=0, le=DAY_S, description="Seconds after which such a stream ends; browsers connect again."
     )
     web_threads: int = Field(
-        16, ge=2, le=1024, description="Threads of `frametally serve`; streams hold at most all but two."
+        16, ge=1, le=1024, description="Requests that the dashboard works on at once; more wait their turn."
     )
     web_store_links: bool = Field(
         False,

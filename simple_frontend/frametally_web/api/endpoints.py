@@ -45,6 +45,11 @@ class Endpoint(NamedTuple):
         """Its name."""
         return self.path.replace("/", "_")
 
+    @property
+    def streams(self) -> bool:
+        """Whether its answer goes on for as long as somebody listens."""
+        return self.media_types == ("text/event-stream",)
+
 
 def _text(most_chars: int = MAX_NAME_CHARS) -> dict[str, Any]:
     return {"type": "string", "maxLength": most_chars, "pattern": "^[^\\u0000]*$"}

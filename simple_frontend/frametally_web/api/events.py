@@ -1,26 +1,32 @@
 """`/api/events`: server-sent events, so that a page grows with the work and does not ask in vain.
 
-A stream holds one thread of the server, so there are only so many, and each ends after a while: browsers
-connect again by themselves. An event carries the whole state: whoever missed one has lost nothing.
+One thread watches for all streams, which wait without one, so there may be hundreds; each ends after a while,
+and browsers connect again. An event carries the whole state: whoever missed one has lost nothing.
 """
 
 from __future__ import annotations
 
-import threading
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import msgspec
-from flask import Response
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from frametally.settings.loading import Settings
 from frametally_web.books import status
 from frametally_web.books.reader import BooksReader, Reading, Seen
+from frametally_web.requests import query
 from frametally_web.requests.problems import Problem
 
 _HEARTBEAT_S = 5.0
 _RECONNECT_MS = 2000
-_OTHER_THREADS = 2
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # a proxy must pass each event on at once
+}
 
 
 class Streams:
@@ -29,63 +35,85 @@ class Streams:
     def __init__(self, books: BooksReader, settings: Settings) -> None:
         """None is open yet."""
         self._books = books
-        self._settings = settings
-        # Some threads stay for everything else, whatever is set.
-        self._most = min(settings.web_max_streams, settings.web_threads - _OTHER_THREADS)
-        self._free = threading.Semaphore(max(0, self._most))
+        self._most = settings.web_max_streams
+        self._seconds = settings.web_stream_s
+        self._seen = Seen(None, None)
+        self._turn: asyncio.Future[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self.open = 0
 
-    def open(self) -> Response:
-        """Open a stream.
+    async def answer(self, request: Request) -> Response:
+        """Open a stream; a HEAD has its headers alone.
 
         Raises:
-            Problem: 503, if there are as many as are allowed.
+            Problem: 503, if there are as many as are allowed; 400, if anything is asked for.
         """
-        if not self._free.acquire(blocking=False):
+        query.check_known(request.query_params, [])
+        if request.method == "HEAD":
+            return Response(headers=_HEADERS, media_type="text/event-stream")
+        if self.open >= self._most:
             raise Problem(
                 503,
-                f"{self._most} streams are open already "
-                "(FRAMETALLY_WEB_MAX_STREAMS, FRAMETALLY_WEB_THREADS).",
+                f"{self._most} streams are open already (FRAMETALLY_WEB_MAX_STREAMS).",
                 remedy="Ask /api/status from time to time instead.",
             )
-        stream = _Stream(self._books, self._settings.web_stream_s, self._free)
-        response = Response(stream, mimetype="text/event-stream")
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Accel-Buffering"] = "no"  # a proxy must pass each event on at once
-        return response
+        return _Stream(self)
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Yield what one stream tells, until its time is over or the server goes down."""
+        ends_s = time.monotonic() + self._seconds
+        told = Seen(None, None)
+        yield f"retry: {_RECONNECT_MS}\n\n".encode()
+        while time.monotonic() < ends_s and not self._books.is_closed:
+            seen = self._seen
+            if not _news(seen, told):
+                await self._next_turn(ends_s - time.monotonic())
+                seen = self._seen
+            yield b"".join(_news(seen, told)) or b": still here\n\n"
+            told = seen
+
+    async def _next_turn(self, most_s: float) -> None:
+        """Wait until the watching thread has come back once more, for as long as `most_s`."""
+        if self._watching is None or self._watching.done():
+            self._turn = asyncio.get_running_loop().create_future()
+            self._watching = asyncio.create_task(self._watch())
+        if self._turn is not None:
+            await asyncio.wait([self._turn], timeout=max(0.0, most_s))
+
+    async def _watch(self) -> None:
+        while self.open and not self._books.is_closed:
+            self._seen = await asyncio.to_thread(self._books.watch, self._seen, _HEARTBEAT_S)
+            turn, self._turn = self._turn, asyncio.get_running_loop().create_future()
+            if turn is not None:
+                turn.set_result(None)
+        self._seen = Seen(None, None)  # what is seen now may be old when somebody comes again
+        if self._turn is not None:
+            self._turn.set_result(None)
 
 
-class _Stream:
-    """One stream; the server closes it when the browser has gone, which gives its place free."""
+class _Stream(StreamingResponse):
+    """One stream; its place is free as soon as the browser has gone."""
 
-    def __init__(self, books: BooksReader, seconds: float, place: threading.Semaphore) -> None:
-        self._events = _events(books, seconds)
-        self._place: threading.Semaphore | None = place
+    def __init__(self, streams: Streams) -> None:
+        super().__init__(streams.events(), headers=_HEADERS, media_type="text/event-stream")
+        self._streams = streams
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        return next(self._events)
-
-    def close(self) -> None:
-        place, self._place = self._place, None
-        if place is not None:
-            place.release()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._streams.open += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._streams.open -= 1
 
 
-def _events(books: BooksReader, seconds: float) -> Iterator[bytes]:
-    ends_s = time.monotonic() + seconds
-    told = Seen(None, None)
-    yield f"retry: {_RECONNECT_MS}\n\n".encode()
-    while time.monotonic() < ends_s and not books.is_closed:
-        seen = books.watch(told, min(_HEARTBEAT_S, max(0.0, ends_s - time.monotonic())))
-        chunks = []
-        if seen.version is not None and seen.version != told.version:
-            chunks.append(_event("index", {"version": seen.version}))
-        if seen.reading is not None and _is_news(seen.reading, told.reading):
-            chunks.append(_event("status", status.answer(seen.reading)))
-        told = seen
-        yield b"".join(chunks) or b": still here\n\n"
+def _news(seen: Seen, told: Seen) -> list[bytes]:
+    """Return the events that tell of what was seen since `told`."""
+    events = []
+    if seen.version is not None and seen.version != told.version:
+        events.append(_event("index", {"version": seen.version}))
+    if seen.reading is not None and _is_news(seen.reading, told.reading):
+        events.append(_event("status", status.answer(seen.reading)))
+    return events
 
 
 def _is_news(reading: Reading, told: Reading | None) -> bool:

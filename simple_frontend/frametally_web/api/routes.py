@@ -17,7 +17,6 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.settings.loading import Settings
 from frametally_web.api.endpoints import ENDPOINTS, Endpoint
-from frametally_web.api.events import Streams
 from frametally_web.books import run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.charts import counts, heatmap, scope, summary
@@ -48,13 +47,14 @@ class Api:
         self._settings = settings
         self._ports = ports
         self._books = books
-        self._streams = Streams(books, settings)
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
 
     def blueprint(self) -> Blueprint:
         """Return the routes; the caller chooses under which prefixes."""
         api = Blueprint("api", __name__)
         for endpoint in ENDPOINTS:
+            if endpoint.streams:
+                continue  # what does not end is no matter of threads: asgi.py has it
             api.add_url_rule(f"/{endpoint.path}", endpoint.name, self._view(endpoint))
         return api
 
@@ -191,10 +191,6 @@ class Api:
         width = query.read_choice(args, "w", ("", *WIDTHS_PX))
         path = query.read_one(args, "path") or ""
         return _image(self._ports.store, self._settings, path, int(width) if width else None)
-
-    def events(self, _: Args) -> Response:
-        """Tell what changed, as it changes."""
-        return self._streams.open()
 
     def export(self, args: Args) -> Response:
         """Answer with a chart's numbers as a file."""

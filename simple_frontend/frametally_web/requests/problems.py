@@ -18,6 +18,7 @@ from frametally.errors import FrametallyError, Retryable
 from frametally.process.time_limit import TookTooLong
 
 RETRY_AFTER_S = 5
+MEDIA_TYPE = "application/problem+json"
 
 # A visitor may know which file is at fault; where this machine keeps it is for the log.
 _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
@@ -63,6 +64,12 @@ class Problem(Exception):
         self.parameter = parameter
         self.value = value
         self.instead = instead
+        self.headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+
+    @property
+    def fault(self) -> dict[str, object]:
+        """Return what of the request is wrong, as the answer has it."""
+        return {"parameter": self.parameter, "value": self.value, "instead": [*self.instead]}
 
 
 def bad_parameter(
@@ -77,14 +84,8 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
 
     @app.errorhandler(Problem)
     def on_problem(problem: Problem) -> Response:
-        fault: dict[str, object] = {
-            "parameter": problem.parameter,
-            "value": problem.value,
-            "instead": [*problem.instead],
-        }
-        answer = _document(problem.status, problem.detail, problem.remedy, fault)
-        if problem.status == 503:
-            answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+        answer = _document(problem.status, problem.detail, problem.remedy, problem.fault)
+        answer.headers.update(problem.headers)
         return answer
 
     @app.errorhandler(HTTPException)
@@ -145,15 +146,21 @@ def _not_found(routes: Sequence[str]) -> Response:
     return Response(render_template("not_found.html"), status=404, mimetype="text/html")
 
 
-def _document(status: int, detail: str, remedy: str, fault: dict[str, object] | None = None) -> Response:
-    document: dict[str, object] = {
+def document(status: int, detail: str, remedy: str, fault: dict[str, object] | None = None) -> bytes:
+    """Return a problem document."""
+    said: dict[str, object] = {
         "type": problem_type(status),
         "title": http.HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "remedy": remedy,
     }
-    document.update({name: value for name, value in (fault or {}).items() if value})
-    answer = Response(msgspec.json.encode(document), status=status, mimetype="application/problem+json")
+    said.update({name: value for name, value in (fault or {}).items() if value})
+    return msgspec.json.encode(said)
+
+
+def _document(status: int, detail: str, remedy: str, fault: dict[str, object] | None = None) -> Response:
+    body = document(status, detail, remedy, fault)
+    answer = Response(body, status=status, mimetype=MEDIA_TYPE)
     answer.headers["Cache-Control"] = "no-store"
     return answer

@@ -6,7 +6,7 @@ import base64
 import datetime
 import re
 import zoneinfo
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
@@ -87,7 +87,7 @@ class GapQuery(NamedTuple):
     at_ms: int
 
 
-def check_known(args: MultiDict[str, str], known: Collection[str]) -> None:
+def check_known(args: Iterable[str], known: Collection[str]) -> None:
     """Refuse parameters that the route does not have: a misspelt filter must not widen the answer.
 
     Raises:

@@ -1,0 +1,126 @@
+"""What a client may do with its connection: ask, and take its answer, without letting the server wait long.
+
+uvicorn leaves that to a proxy in front; here there need not be one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from frametally_web.security import HEADERS
+
+IDLE_S = 30
+# Browsers keep connections open, and anybody can: enough for many streams, below what a process may open.
+_MOST_CONNECTIONS = 800
+# The head of a request; and, as the API only reads, all of its body.
+_MOST_BYTES = 64 * 1024
+
+
+class Connection(HttpToolsProtocol):
+    """A connection whose client is waited for, and read, only so long."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a request; where there are too many, hang up on whom it was waited for longest."""
+        super().connection_made(transport)
+        self._bytes = 0
+        self._waits_since_s: float | None = None
+        self._request_due: asyncio.TimerHandle | None = None
+        self._reading_due: asyncio.TimerHandle | None = None
+        self._wait_for_request()
+        if len(self.connections) > _MOST_CONNECTIONS:
+            every = cast("set[Connection]", self.connections)
+            open_ones = [one for one in every if not one.transport.is_closing()]
+            if len(open_ones) > _MOST_CONNECTIONS:
+                waiting = [one for one in open_ones if one._waits_since_s is not None]
+                min(waiting, key=lambda one: one._waits_since_s or 0.0).transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop_waiting()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless that is more than any request has."""
+        self._bytes += len(data)  # and none, as soon as a head is whole
+        super().data_received(data)
+        if self._bytes > _MOST_BYTES:
+            self._refuse(431 if self._waits_since_s is not None else 413)
+
+    def on_headers_complete(self) -> None:
+        """Have it answered, unless it says that its body is too large."""
+        if self.transport.is_closing():
+            return
+        self._stop_waiting()
+        self._bytes = 0
+        if any(name == b"content-length" and int(value) > _MOST_BYTES for name, value in self.headers):
+            self._refuse(413)
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body, unless it was refused."""
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Take the end of a request, unless it was refused."""
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        self._wait_for_request()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to take what it has asked for."""
+        super().pause_writing()
+        self._look_whether_it_reads(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """Go on: the client has taken it."""
+        super().resume_writing()
+        if self._reading_due is not None:
+            self._reading_due.cancel()
+            self._reading_due = None
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request."""
+        self._refuse(400)
+
+    def _wait_for_request(self) -> None:
+        self._stop_waiting()
+        self._waits_since_s = self.loop.time()
+        self._request_due = self.loop.call_later(IDLE_S, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        self._waits_since_s = None
+        if self._request_due is not None:
+            self._request_due.cancel()
+            self._request_due = None
+
+    def _look_whether_it_reads(self, before: int) -> None:
+        left = self.transport.get_write_buffer_size()
+        if self._reading_due is not None and left >= before:
+            self.transport.abort()
+        else:
+            self._reading_due = self.loop.call_later(IDLE_S, self._look_whether_it_reads, left)
+
+    def _refuse(self, status: int) -> None:
+        """Answer without asking the application, unless it answers already, and hang up."""
+        if self.cycle is None or self.cycle.response_complete:
+            reason = http.HTTPStatus(status).phrase
+            headers: dict[str, Any] = {
+                **HEADERS,
+                "Content-Type": "text/plain; charset=utf-8",
+                "Content-Length": len(reason),
+                "Connection": "close",
+            }
+            lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
+            self.transport.write("\r\n".join([*lines, "", reason]).encode())
+        self.transport.close()
