@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { placeNames } from "../frametally_web/static/js/shared/name_places.js";
+import { placeNames } from "../frametally_web/static/js/frames/name_places.js";
 
 const FRAME = { width: 640, height: 480 };
 const NAME = { width: 60, height: 17 };
