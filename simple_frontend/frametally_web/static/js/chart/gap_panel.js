@@ -3,14 +3,14 @@
 
 import { ApiError, get } from "../shared/api.js";
 import { byId, el, iconButton } from "../shared/dom.js";
-import { framePicture } from "../frames/frame_picture.js";
+import { framePicture } from "../frames/boxed_picture.js";
 import { moment, number, span } from "../shared/format.js";
 import { zoneOf } from "../shared/zones.js";
 
 /** Of more sources than this one is asked to choose. */
 const AT_ONCE = 3;
 
-/** @typedef {import("../frames/frame_picture.js").Picture & {captured_at_ms: number}} GapFrame */
+/** @typedef {import("../frames/boxed_picture.js").Picture & {captured_at_ms: number}} GapFrame */
 /** @typedef {{from_ms: number|null, to_ms: number|null, before: GapFrame|null, after: GapFrame|null, reasons: {words: string}[]}} Gap */
 /** @typedef {{source: string, name: string}} Named */
 

@@ -2,7 +2,7 @@
 
 import { el, swatch } from "../shared/dom.js";
 import { moment, plural } from "../shared/format.js";
-import { framePicture } from "../frames/frame_picture.js";
+import { framePicture } from "../frames/boxed_picture.js";
 import { framesFrom, openLightbox } from "./lightbox.js";
 
 // Of the picture on a card, at most.

@@ -1,7 +1,7 @@
 // The frames beside the one that is looked at, small; each is gone to by a click.
 
 import { el } from "../shared/dom.js";
-import { framePicture } from "../frames/frame_picture.js";
+import { framePicture } from "../frames/boxed_picture.js";
 
 const EACH_SIDE = 3;
 

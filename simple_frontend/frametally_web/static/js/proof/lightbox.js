@@ -2,11 +2,11 @@
 // to the next by arrows or a stroke.
 
 import { byId, el, iconButton } from "../shared/dom.js";
-import { framePicture } from "../frames/frame_picture.js";
+import { framePicture } from "../frames/boxed_picture.js";
 import { onSwipe } from "./swipe.js";
 import { Zoom } from "./zoom.js";
 
-/** @typedef {import("../frames/frame_picture.js").Picture & {title: string, caption: string, remarks: string[]}} LargeFrame */
+/** @typedef {import("../frames/boxed_picture.js").Picture & {title: string, caption: string, remarks: string[]}} LargeFrame */
 
 /**
  * @typedef {Object} Frames  what is gone through, one frame of which is looked at

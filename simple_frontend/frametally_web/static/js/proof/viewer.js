@@ -1,7 +1,7 @@
 // The frame of a proof that is looked at: its picture, where it stands in the sum, and the way to the next ones.
 
 import { el, iconButton } from "../shared/dom.js";
-import { framePicture } from "../frames/frame_picture.js";
+import { framePicture } from "../frames/boxed_picture.js";
 import { number } from "../shared/format.js";
 import { Filmstrip } from "./filmstrip.js";
 import { onSwipe } from "./swipe.js";
