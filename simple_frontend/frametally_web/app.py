@@ -20,6 +20,7 @@ from frametally_web.api.routes import Api
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.proof.picture_links import picture_origin
 from frametally_web.requests import problems
+from frametally_web.requests.packing import pack_answers
 from frametally_web.security import Guard
 
 _PARTS = "frametally"
@@ -53,6 +54,7 @@ def create_app(
     app.register_blueprint(pages.create_blueprint(settings=settings, index=index))
     problems.answer_errors(app, [f"/api/{endpoint.path}" for endpoint in ENDPOINTS])
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
+    pack_answers(app)
     guard.protect(app)
     app.extensions[_PARTS] = Parts(
         books=books, streams=Streams(books, settings), guard=guard, settings=settings

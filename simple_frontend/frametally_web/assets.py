@@ -12,9 +12,11 @@ from pathlib import Path
 import msgspec
 from flask import Blueprint, Response, abort, request
 
+from frametally_web.requests.packing import chosen_encoding
+
 BUILT = Path(__file__).parent / "static" / "built"
 _FOR_GOOD = "public, max-age=31536000, immutable"
-# What a browser may take, the smallest first, and how such a file's name ends.
+# How the name of a file ends that is packed.
 _ENCODINGS = {"br": ".br", "gzip": ".gz"}
 
 
@@ -46,15 +48,9 @@ def create_blueprint(built: Path = BUILT) -> Blueprint:
         known = load_assets(built) or {}
         if filename not in {asset.file for asset in known.values()}:
             abort(404)
-        taken = request.accept_encodings
-        encoding = next(
-            (
-                name
-                for name, end in _ENCODINGS.items()
-                if taken[name] and (built / (filename + end)).is_file()
-            ),
-            None,
-        )
+        encoding: str | None = chosen_encoding()
+        if not (built / (filename + _ENCODINGS.get(encoding or "", ""))).is_file():
+            encoding = None
         body = (built / (filename + _ENCODINGS.get(encoding or "", ""))).read_bytes()
         response = Response(body, mimetype=mimetypes.guess_type(filename)[0])
         response.make_conditional(request, accept_ranges=True, complete_length=len(body))

@@ -37,12 +37,26 @@ def filmed(place: Place) -> Place:
     return place
 
 
-def test_a_cold_load_asks_nothing_twice(
-    filmed: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+def test_a_cold_load_asks_nothing_twice_also_once_the_server_has_told_its_version(
+    filmed: Place, visit: Callable[..., Visit]
 ) -> None:
-    window = visit(filmed, url=serving(filmed.app(web_max_streams=0)))
+    visit(filmed).open()  # what the media say has been read from now on
+    window = visit(filmed)
     asked = listen(window)
+    window.page.add_init_script("""
+        window.told = 0;
+        const stream = window.EventSource;
+        window.EventSource = class extends stream {
+          constructor(...args) {
+            super(...args);
+            this.addEventListener("index", () => setTimeout(() => window.told += 1, 1500));
+          }
+        };
+    """)
     window.open()
+    while not window.page.evaluate("window.told"):
+        window.page.wait_for_timeout(50)
+    window.settled()
     assert [url for url, times in Counter(asked).items() if times > 1] == []
     assert {url.partition("?")[0] for url in asked} >= {*ASKED_ONCE, "counts", "heatmap", "evidence"}
 

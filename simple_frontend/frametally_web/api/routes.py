@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Callable
 from typing import cast, get_args
 
@@ -18,7 +19,7 @@ from frametally.process.time_limit import time_limit
 from frametally.settings.loading import Settings
 from frametally_web.api.endpoints import ENDPOINTS, Endpoint
 from frametally_web.books import run_list, status
-from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.books.reader import BooksReader, DashboardPorts, version_text
 from frametally_web.charts import counts, heatmap, scope, summary
 from frametally_web.charts.names import check_names
 from frametally_web.charts.sources import list_sources
@@ -28,6 +29,7 @@ from frametally_web.proof.picture_links import picture_link
 from frametally_web.proof.thumbnails import WIDTHS_PX, smaller
 from frametally_web.requests import answers, query
 from frametally_web.requests.cache import AnswerCache
+from frametally_web.requests.packing import chosen_encoding, pack
 from frametally_web.requests.problems import Problem, bad_parameter
 
 Args = MultiDict[str, str]
@@ -35,8 +37,12 @@ Handler = Callable[[Args], Response]
 
 _IMAGE_CACHE = "private, max-age=31536000, immutable"
 _PAGE_FRAMES = 24
+_LEAST_KEPT_PACKED_BYTES = 2000
 _KEPT = ("labels", "sources", "counts", "summary", "heatmap")
 """Answers that change only with the index and the media."""
+_OF_COUNTS = (*_KEPT, "models", "evidence")
+"""Answers that a page keeps until the counts change: each says by `VERSION_HEADER` which it was made from."""
+VERSION_HEADER = "Frametally-Counts-Version"
 
 
 class Api:
@@ -48,6 +54,8 @@ class Api:
         self._ports = ports
         self._books = books
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
+        # Another start may answer otherwise: by other settings, or as another version.
+        self._started = secrets.token_hex(8)
 
     def blueprint(self) -> Blueprint:
         """Return the routes; the caller chooses under which prefixes."""
@@ -72,12 +80,33 @@ class Api:
         make = getattr(self, endpoint.name)
         if endpoint.answer is None:
             return cast(Response, make(args))
-        if endpoint.name not in _KEPT:
-            return _json(msgspec.json.encode(make(args)))
+        if endpoint.name not in _OF_COUNTS:
+            body = msgspec.json.encode(make(args))
+            return _json(body, tag=body)
+        version = self._ports.index.version()
         self._books.media()  # sees to it that they are read
-        state = (self._ports.index.version(), self._books.generation)
+        state = (version, self._books.generation)
+        if endpoint.name in _KEPT:
+            answer = self._kept(endpoint, state, lambda: msgspec.json.encode(make(args)))
+        else:
+            body = msgspec.json.encode(make(args))
+            answer = _json(body, tag=body)
+        answer.headers[VERSION_HEADER] = version_text(*state)
+        return answer
+
+    def _kept(self, endpoint: Endpoint, state: tuple[str, int], make: Callable[[], bytes]) -> Response:
         question = (endpoint.name, request.query_string)
-        return _json(self._cache.get(state, question, lambda: msgspec.json.encode(make(args))))
+        tag = repr((self._started, state, question)).encode()
+        if request.if_none_match.contains_weak(_hash(tag)):
+            return _json(b"", tag=tag)  # which becomes a 304
+        body = self._cache.get(state, question, make)
+        encoding = chosen_encoding()
+        if encoding is None or len(body) < _LEAST_KEPT_PACKED_BYTES:
+            return _json(body, tag=tag)
+        packed = self._cache.get(state, (*question, encoding), lambda: pack(body, encoding))
+        answer = _json(packed, tag=tag)
+        answer.headers["Content-Encoding"] = encoding
+        return answer
 
     def models(self, _: Args) -> answers.Answer:
         """List what can be asked for."""
@@ -252,7 +281,15 @@ def _image(store: ObjectStore, settings: Settings, path: str, width_px: int | No
     return answer
 
 
-def _json(body: bytes) -> Response:
+def _json(body: bytes, *, tag: bytes) -> Response:
+    """Return an answer that a browser keeps and asks about: what gives `tag` again is not sent again."""
     response = Response(body, mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
+    response.headers["Cache-Control"] = "no-cache"
+    response.set_etag(_hash(tag), weak=True)  # the same packed or not
+    response.vary.add("Accept-Encoding")
+    response.make_conditional(request)
     return response
+
+
+def _hash(tag: bytes) -> str:
+    return hashlib.sha256(tag).hexdigest()[:32]

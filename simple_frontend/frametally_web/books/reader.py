@@ -52,6 +52,11 @@ class Reading(NamedTuple):
     status: Status
 
 
+def version_text(index_version: str | None, generation: int) -> str:
+    """Return what tells one state of the counts, and of what the media say, from any other."""
+    return f"{index_version}.{generation}"
+
+
 class Seen(NamedTuple):
     """What a stream of events has told: the version of what is kept, and which reading of the books."""
 
@@ -165,7 +170,7 @@ class BooksReader:
     def _seen(self) -> Seen:
         # A new source has its name, and where its time comes from, a moment after its counts.
         known = self._version is not None and self._media_read
-        return Seen(f"{self._version}.{self.generation}" if known else None, self._reading)
+        return Seen(version_text(self._version, self.generation) if known else None, self._reading)
 
     def _has_news(self, told: Seen) -> bool:
         if self._seen().version != told.version:

@@ -95,10 +95,10 @@ async function ask(url, signal) {
 }
 
 /**
- * The version of the counts that an answer was made from.
+ * The version of the counts that an answer was made from, as `/api/events` tells it.
  * @param {Response} response
  */
-const versionOf = ({ headers }) => headers.get("ETag") ?? "";
+const versionOf = ({ headers }) => headers.get("Frametally-Counts-Version") ?? "";
 
 /** @param {unknown} error */
 function isAbort(error) {
