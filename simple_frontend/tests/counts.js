@@ -71,6 +71,7 @@ export function countsWith(values) {
     frames: 60,
     sources: ["gate"],
     labels: [],
+    rest: [],
     buckets: [],
     coverage: [],
     totals: [],

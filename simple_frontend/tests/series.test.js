@@ -121,6 +121,15 @@ test("labels with most come first, and from the eighth on they share a series", 
   ]);
 });
 
+test("labels that the answer has together are some of the others", () => {
+  const labels = ["a", "b", "c", "d", "e", "f", "g", "h"];
+  const totals = [...labels, null].map((label) => bucket(/** @type {string} */ (label), { detections: 2 }));
+  const series = seriesOf(countsWith({ labels, totals, rest: ["i", "j"] }), detections, String);
+  assert.equal(series.length, 7);
+  assert.deepEqual([series[6].name, series[6].total], ["4 other labels", 6]);
+  assert.equal(series[6].title, "g, h, i, j");
+});
+
 test("a label keeps its colour whatever is filtered", () => {
   const ranked = ["car", "bus", "tram", "bike", "dog", "cat", "bird"];
   assert.equal(colorsOf(ranked, ["bus"])("bus"), colorsOf(ranked, ranked.slice(0, 6))("bus"));

@@ -55,7 +55,10 @@ declare namespace Page {
   /** Labels that share a colour: one, or the rest together. */
   interface Series {
     name: string;
-    labels: string[];
+    /** null: those that the answer has together. */
+    labels: (string | null)[];
+    /** The names of labels that share the colour. */
+    title?: string;
     color: string;
     /** Over the whole range; null: not measured. */
     total: number | null;

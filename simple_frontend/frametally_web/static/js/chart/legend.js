@@ -16,7 +16,7 @@ export function showLegend(area, view, chosen, onLabels) {
       el("span", { class: "name", text: one.name }),
       el("span", { class: "count muted", text: metric.format(one.total) }),
     ];
-    if (one.labels.length > 1) return el("span", { class: "key", title: one.labels.join(", ") }, ...content);
+    if (one.title) return el("span", { class: "key", title: one.title }, ...content);
     const alone = chosen.length === 1 && chosen[0] === one.name;
     return el(
       "button",
@@ -25,7 +25,7 @@ export function showLegend(area, view, chosen, onLabels) {
         class: "key",
         "aria-pressed": String(alone),
         title: alone ? "Show all labels again" : `Show only ${one.name}`,
-        onclick: () => onLabels(alone ? [] : one.labels),
+        onclick: () => onLabels(alone ? [] : [one.name]),
       },
       ...content,
     );

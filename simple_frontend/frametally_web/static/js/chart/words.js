@@ -115,7 +115,7 @@ export const handWords = () =>
 /**
  * Why a metric of some labels is not known in a row.
  * @param {Page.Row} row
- * @param {string[]} labels
+ * @param {(string|null)[]} labels
  */
 export function whyNotIn(row, labels) {
   const found = row.missing ?? labels.map((label) => row.byLabel.get(label)?.objects_missing).find(Boolean);

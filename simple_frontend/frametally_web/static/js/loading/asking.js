@@ -3,6 +3,9 @@
 import { get, selectionQuery } from "../shared/api.js";
 import { comparisonOf } from "../shared/compare.js";
 
+// As many labels as the page tells apart anywhere: of a year, the rest would be most of the answer.
+const TOP = "12";
+
 /**
  * @param {Page.State} state
  * @param {AbortSignal} signal
@@ -11,6 +14,8 @@ import { comparisonOf } from "../shared/compare.js";
 export async function ask(state, signal) {
   const model = new URLSearchParams(state.model ? { model: state.model } : {});
   const chart = selectionQuery(state, { bars: true });
+  // Two sides may have other labels on top: then each label is asked for.
+  if (!state.compare) chart.set("top", TOP);
   const [{ models }, { labels }, { sources }, counts, summary] = await Promise.all([
     get("models", undefined, signal),
     get("labels", model, signal),

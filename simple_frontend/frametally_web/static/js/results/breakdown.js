@@ -15,7 +15,7 @@ const SHOWN = 12;
  * @param {(label: string) => void} onLabel
  */
 export function showBreakdown(area, counts, metric, colorOf, onLabel) {
-  const found = counts.totals.filter((total) => metric.of(total) !== 0);
+  const found = counts.totals.filter((total) => total.label !== null && metric.of(total) !== 0);
   const most = Math.max(0, ...found.map((total) => metric.of(total) ?? 0));
   const all = allIn(counts, metric);
   const rows = found.slice(0, SHOWN).map((total) => {
@@ -33,7 +33,7 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
     );
   });
   const headings = ["Label", "Bar", metric.name, "Share"].map((text) => el("th", { scope: "col", text }));
-  const left = found.length - rows.length;
+  const left = found.length - rows.length + counts.rest.length;
   area.replaceChildren(
     rows.length
       ? tableOf({ kind: "bars", headKind: "visually-hidden", headings, rows })

@@ -50,10 +50,12 @@ function detailOf(metric, counts, view) {
     const missing = [...counts.coverage, ...totals].find((one) => one.objects_missing)?.objects_missing;
     if (missing) return WHY_NOT[missing];
   }
-  const top = totals.reduce(
-    (best, one) => ((metric.of(one) ?? 0) > (best ? (metric.of(best) ?? 0) : 0) ? one : best),
-    /** @type {Api.Total|null} */ (null),
-  );
+  const top = totals
+    .filter(({ label }) => label !== null)
+    .reduce(
+      (best, one) => ((metric.of(one) ?? 0) > (best ? (metric.of(best) ?? 0) : 0) ? one : best),
+      /** @type {Api.Total|null} */ (null),
+    );
   if (!top) return "nothing was found";
   if (metric.id === "peak") return `${top.label}${busiest(metric, view)}`;
   const all = joined(metric, totals) ?? 0;

@@ -53,7 +53,8 @@ export function rankedLabels({ labels, totals }, metric) {
 }
 
 /**
- * The columns of the table and the colours of the bars: the labels with most, the rest together.
+ * The columns of the table and the colours of the bars: the labels with most, the rest together, of which the answer
+ * has some (`label: null`) together already.
  * @param {Api.Counts} counts
  * @param {Page.Metric} metric
  * @param {Page.ColorOf} colorOf
@@ -61,30 +62,35 @@ export function rankedLabels({ labels, totals }, metric) {
  */
 export function seriesOf(counts, metric, colorOf) {
   const totals = new Map(counts.totals.map((total) => [total.label, total]));
-  /** @param {string[]} labels */
+  /** @param {(string|null)[]} labels */
   const totalOf = (labels) =>
     joined(
       metric,
       labels.flatMap((label) => totals.get(label) ?? []),
     );
   const { own, shared } = groupLabels(rankedLabels(counts, metric));
+  /** @type {Page.Series[]} */
   const series = own.map((label) => ({
     name: label,
     labels: [label],
     color: colorOf(label),
     total: totalOf([label]),
   }));
-  if (shared.length) {
-    const name = `${shared.length} other labels`;
-    series.push({ name, labels: shared, color: colorOf(null), total: totalOf(shared) });
-  }
-  return series;
+  const others = [...shared, ...counts.rest];
+  if (!others.length) return series;
+  /** @type {(string|null)[]} */
+  const labels = counts.rest.length ? [...shared, null] : shared;
+  const name = `${others.length} other labels`;
+  return [
+    ...series,
+    { name, labels, title: others.join(", "), color: colorOf(null), total: totalOf(labels) },
+  ];
 }
 
 /**
  * The metric of some labels in one row: 0 where nothing was found, null where it was not measured.
  * @param {Page.Row} row
- * @param {string[]} labels
+ * @param {(string|null)[]} labels
  * @param {Page.Metric} metric
  */
 export function valueIn(row, labels, metric) {
