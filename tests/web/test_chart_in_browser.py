@@ -231,7 +231,8 @@ def test_a_mean_however_small_is_shown_with_its_digits_and_so_is_a_difference(
 def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
-    place.film({"car": 6}, intervals=800, interval_s=86_400)
+    midnight_ms = START_MS // 86_400_000 * 86_400_000
+    place.film({"car": 6}, start_ms=midnight_ms, intervals=800, interval_s=86_400)
     window = visit(place)  # in Berlin, where days that were stored whole do not begin
     page = window.open()
     page.locator("#range-chip").click()
