@@ -85,7 +85,14 @@ def _route(handler: Handler, guard: Guard) -> ASGIApp:
             if problem.status == 405:
                 headers["Allow"] = "GET, HEAD, OPTIONS"
             answer = Response(body, problem.status, headers, MEDIA_TYPE)
-        answer.headers.update(guard.headers)
+        answer.headers.update(
+            guard.headers_for(
+                request.method,
+                scope["path"],
+                origin=request.headers.get("Origin", ""),
+                referrer=request.headers.get("Referer", ""),
+            )
+        )
         await answer(scope, receive, send)
 
     return route

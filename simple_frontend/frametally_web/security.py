@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
+from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
 from frametally_web.requests.problems import Problem
 
@@ -26,6 +28,9 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "trusted-types 'none'",
     ]
 )
+
+# The port that a scheme has anyway is not written, nor is anything behind it.
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:[0-9]{1,5})?")
 
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -47,11 +52,40 @@ class Guard:
             self.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
                 "img-src 'self'", f"img-src 'self' {picture_origin}"
             )
+        self._origins = read_origins(settings.web_allowed_origins)
         bound = settings.web_host.strip("[]").lower()
         self._names = {"localhost", "127.0.0.1", "::1", bound}
         self._names |= {name.strip().strip("[]").lower() for name in settings.web_hosts.split(",")}
         self._names.discard("")
         self._listens_everywhere = bound in ("0.0.0.0", "::")  # noqa: S104
+
+    def headers_for(self, method: str, path: str, *, origin: str, referrer: str) -> dict[str, str]:
+        """Return the headers of the answer to a request for `path`; `origin` and `referrer` are its own.
+
+        Pages of the sites that the settings allow may read the API and show the frames and `/embed`; nobody
+        else's, and never with a viewer's log-in.
+        """
+        headers = dict(self.headers)
+        if not self._origins:
+            return headers
+        if path == "/embed":
+            policy = headers["Content-Security-Policy"]
+            allowed = " ".join(["'self'", *sorted(self._origins)])
+            headers["Content-Security-Policy"] = policy.replace(
+                "frame-ancestors 'none'", f"frame-ancestors {allowed}"
+            )
+        elif path.startswith("/api/"):
+            headers["Vary"] = "Origin, Referer"
+            # A picture is asked for without an origin and, unless its page forbids it, with a referrer.
+            if origin in self._origins or _origin_in(referrer) in self._origins:
+                headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+            if origin in self._origins:
+                headers["Access-Control-Allow-Origin"] = origin
+                if method == "OPTIONS":
+                    headers["Access-Control-Allow-Methods"] = "GET, HEAD"
+                    headers["Access-Control-Allow-Headers"] = "If-None-Match"
+                    headers["Access-Control-Max-Age"] = "600"
+        return headers
 
     def check_name(self, asked: str | None) -> None:
         """Refuse a request for a name (its Host header) that is not the dashboard's.
@@ -82,8 +116,42 @@ class Guard:
 
         @app.after_request
         def set_headers(response: Response) -> Response:
-            response.headers.update(self.headers)
+            vary = response.headers.get("Vary")
+            response.headers.update(
+                self.headers_for(
+                    request.method,
+                    request.path,
+                    origin=request.headers.get("Origin", ""),
+                    referrer=request.headers.get("Referer", ""),
+                )
+            )
+            if vary:
+                response.vary.update(name.strip() for name in vary.split(","))
             return response
+
+
+def read_origins(setting: str) -> frozenset[str]:
+    """Return the origins of `FRAMETALLY_WEB_ALLOWED_ORIGINS`, as browsers write them.
+
+    Raises:
+        Misconfigured: One of them is none.
+    """
+    origins = frozenset(one.strip() for one in setting.split(",") if one.strip())
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise Misconfigured(
+                f"FRAMETALLY_WEB_ALLOWED_ORIGINS has {origin!r}, which is no origin: "
+                "write each as https://name or https://name:port, in small letters and without a path"
+            )
+    return origins
+
+
+def _origin_in(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _name_in(host: str) -> str:

@@ -18,11 +18,17 @@ class WebSettings(BaseSettings):
         description="Names, separated by commas, under which browsers may ask for the dashboard, such as its "
         "proxy's; always: localhost and the address that it listens on.",
     )
+    web_allowed_origins: str = Field(
+        "",
+        description="Origins, separated by commas (`https://intranet.example`), whose pages may read the "
+        "API, show frames and embed `/embed`; empty: none.",
+    )
     web_max_buckets: int = Field(
         20_000,
         ge=100,
         le=200_000,
-        description="Most bars (intervals times labels) in one answer of `/api/counts`.",
+        description="Most bars (intervals times series: labels, or those of `top`) in one answer of "
+        "`/api/counts`.",
     )
     web_max_values: int = Field(
         200, ge=1, le=1000, description="Most labels, and most sources, that one query may name."
