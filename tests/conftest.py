@@ -85,6 +85,14 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def has_bf16() -> bool:
+    """Whether this CPU computes in bfloat16; not every one does."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Development data beside the checkout; no part of the project."""
     folder = REPOSITORY.parent / "shared" / "data"

@@ -48,7 +48,7 @@ class Said(NoProgress):
 
 
 @pytest.fixture(scope="session")
-def load(model_files: ModelFiles, tmp_path_factory: pytest.TempPathFactory) -> Load:
+def load(model_files: ModelFiles, tmp_path_factory: pytest.TempPathFactory, has_bf16: bool) -> Load:
     folder = tmp_path_factory.mktemp("back-ends")
     loaded: dict[Any, Any] = {}
 
@@ -59,7 +59,7 @@ def load(model_files: ModelFiles, tmp_path_factory: pytest.TempPathFactory) -> L
         return loaded[key]
 
     def make_anew(detector: str, precision: str, **more: Any) -> Any:
-        if precision == "bf16" and not _has_bf16():
+        if precision == "bf16" and not has_bf16:
             pytest.skip("this CPU has no bf16")
         return prepare_detector(
             load_settings(
@@ -72,12 +72,6 @@ def load(model_files: ModelFiles, tmp_path_factory: pytest.TempPathFactory) -> L
         )
 
     return make
-
-
-def _has_bf16() -> bool:
-    import openvino
-
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def as_bytes(found: Sequence[Sequence[Detection]]) -> bytes:

@@ -133,7 +133,7 @@ def test_a_folder_that_cannot_be_written_costs_time_and_a_line(
 
 
 def test_the_self_test_sees_a_network_that_detects_something_else(
-    model_files: ModelFiles, tmp_path: Path
+    model_files: ModelFiles, tmp_path: Path, has_bf16: bool
 ) -> None:
     """As if the cache held a network of other weights whose card was made to fit."""
     folder = tmp_path / "models"
@@ -145,7 +145,7 @@ def test_the_self_test_sees_a_network_that_detects_something_else(
     prepare_detector(settings)
     (path,), (card_path,) = kept(files), kept(files, "*.json")
     card = msgspec.json.decode(card_path.read_bytes(), type=converted.Card)
-    for precision in ("f32", "bf16"):
+    for precision in ("f32", "bf16") if has_bf16 else ("f32",):
         for change in (channels_swapped, a_layer_of_noise, a_layer_of_nothing):
             network = onnx.load_model_from_string(path.read_bytes())
             change(network)
