@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
@@ -162,6 +162,7 @@ pairs = st.sampled_from(sorted(values)).flatmap(lambda name: st.tuples(st.just(n
 
 
 @given(st.sampled_from(ROUTES), st.lists(st.one_of(pairs, st.tuples(texts, texts)), max_size=6))
+@example("models", [("", "")])
 def test_no_query_makes_the_server_fail(filmed: Place, route: str, query: list[tuple[str, str]]) -> None:
     answer = filmed.app().test_client().get(f"/api/{route}?{urlencode(query)}")
     assert answer.status_code in (200, 400, 404)

@@ -155,7 +155,7 @@ def document(status: int, detail: str, remedy: str, fault: dict[str, object] | N
         "detail": detail,
         "remedy": remedy,
     }
-    said.update({name: value for name, value in (fault or {}).items() if value})
+    said.update({name: value for name, value in (fault or {}).items() if value not in (None, [])})
     return msgspec.json.encode(said)
 
 
