@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -217,19 +218,20 @@ def test_a_step_by_hand_stops_playing(place: Place, visit: Callable[..., Visit])
 
 
 def swipe(page: Page, target: Locator, across: int) -> None:
-    """A finger's stroke over an element, as the browser gets it."""
+    """A finger's stroke over an element; it rests before it is lifted, as what is flung takes no tap."""
     box = target.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     session = page.context.new_cdp_session(page)
 
-    def touch(kind: str, points: list[dict[str, float]]) -> None:
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    def touch(kind: str, *points: dict[str, float], before_end_s: float = 0) -> None:
+        event = {"type": kind, "touchPoints": points, "timestamp": time.time() - before_end_s}
+        session.send("Input.dispatchTouchEvent", event)
 
-    touch("touchStart", [{"x": x, "y": y}])
+    touch("touchStart", {"x": x, "y": y}, before_end_s=0.8)
     for step in (1, 2, 3, 4):
-        touch("touchMove", [{"x": x + across * step / 4, "y": y}])
-    touch("touchEnd", [])
+        touch("touchMove", {"x": x + across * step / 4, "y": y}, before_end_s=0.8 - step / 20)
+    touch("touchEnd")
 
 
 def test_a_stroke_goes_to_the_next_frame_on_a_phone_inline_and_large(
