@@ -17,7 +17,7 @@ from frametally_web.assets import load_assets
 
 
 def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
-    """Return the routes `/`, `/data`, `/embed` and `/healthz`."""
+    """Return the routes `/`, `/books`, `/data`, `/embed` and `/healthz`."""
     pages = Blueprint("pages", __name__)
 
     @pages.get("/")
@@ -28,6 +28,10 @@ def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
         )
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+    @pages.get("/books")
+    def books() -> Response:
+        return _page("books.html")
 
     @pages.get("/data")
     def data() -> Response:
@@ -58,7 +62,8 @@ def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
 
 
 def _page(template: str, **shown: str) -> Response:
-    response = Response(render_template(template, **shown), mimetype="text/html")
+    carried = urlencode(_sent())
+    response = Response(render_template(template, carried=carried, **shown), mimetype="text/html")
     response.headers["Cache-Control"] = "no-cache"
     return response
 

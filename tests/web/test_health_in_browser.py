@@ -18,6 +18,8 @@ expect = playwright.expect
 if TYPE_CHECKING:
     from tests.web.conftest import Place, Visit
 
+BOOKS = "#books-page[data-state=ready]"
+
 
 def test_bars_grow_by_themselves_when_more_is_counted(place: Place, visit: Callable[..., Visit]) -> None:
     place.film({"car": 2}, intervals=4, interval_s=5, seed=1)
@@ -57,23 +59,55 @@ def test_an_index_that_hangs_is_said_too(place: Place, visit: Callable[..., Visi
     expect(page.locator("#notice")).to_be_hidden()
 
 
-def test_the_strip_says_whether_every_frame_is_accounted_for_and_opens_the_books(
+def test_the_strip_on_top_says_whether_every_frame_is_accounted_for_and_leads_to_the_books(
     place: Place, visit: Callable[..., Visit]
 ) -> None:
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines)
     put_manifest(place, lines[0], lines[-1], "Gate")
     window = visit(place)
-    page = window.open()
-    strip = page.locator("#health-strip")
-    expect(strip).to_contain_text("announced")
+    page = window.open("?interval=60&timezone=Asia/Kolkata&at=2024-05-01T08:02:00Z")
+    strip = page.locator(".top #health-strip")
     expect(strip.locator(".health-state")).to_have_attribute("data-state", re.compile("behind|broken"))
-    page.locator("#health > summary").click()
+    strip.click()
+    expect(page).to_have_url(re.compile("/books"))
+    page.locator(BOOKS).wait_for()
+    expect(strip.locator(".health-state")).to_be_visible()
     row = page.locator("#books tbody tr", has_text="Gate")
     expect(row.locator("td").nth(2)).to_have_text("60")
+    expect(page.locator("#stages tbody th")).to_have_text(["produce", "consume", "aggregate", "index"])
     expect(page.locator("#runs tbody tr")).to_have_count(1)
     expect(page.locator("#runs tbody tr")).to_contain_text("2024-05-01")
     expect(page.locator("#runs caption")).to_contain_text("Last runs")
+
+
+@pytest.mark.parametrize("path", ["", "books", "data", "api/docs"])
+def test_each_page_has_the_strip_and_on_a_phone_it_is_a_dot_that_still_leads_there(
+    place: Place, visit: Callable[..., Visit], path: str
+) -> None:
+    place.film({"car": 6})
+    window = visit(place, viewport={"width": 390, "height": 844})
+    page = window.open(path, wait_for="#health-strip")
+    expect(page.locator("#health-strip")).to_have_accessible_name(re.compile("account|Work is left"))
+    box = page.locator("#health-strip").bounding_box()
+    assert box is not None
+    assert min(box["width"], box["height"]) >= 20
+    assert box["x"] + box["width"] <= 390
+    page.locator("#health-strip").click()
+    page.locator(BOOKS).wait_for()
+
+
+def test_what_is_selected_comes_along_from_page_to_page_and_back(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6, "bus": 1})
+    window = visit(place)
+    page = window.open("?label=car&interval=5&timezone=Asia/Kolkata&at=2024-05-01T08:00:00Z")
+    for name in ("Books", "Data & API", "Books", "Answers"):
+        page.get_by_role("navigation").get_by_role("link", name=name).click()
+        expect(page).to_have_url(re.compile(r"label=car&interval=5&timezone=Asia(/|%2F)Kolkata$"))
+    window.settled()
+    assert list(window.chart_values()) == ["car"]
 
 
 def books_of(**frames: Any) -> dict[str, Any]:
@@ -150,10 +184,26 @@ def test_the_strip_states_no_equation_that_is_false_and_a_source_is_settled_only
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(web_max_streams=0)))
     window.page.route("**/api/v1/status", lambda route: route.fulfill(json=books_of(**frames)))
-    page = window.open()
-    expect(page.locator("#health-strip")).to_contain_text(equation)
-    page.locator("#health > summary").click()
+    page = window.open("books", wait_for=BOOKS)
+    expect(page.locator("#equation")).to_have_text(equation)
     expect(page.locator("#books tbody tr td").last).to_have_text(state)
+
+
+def test_what_has_not_changed_in_the_books_stays_as_it_is_when_they_are_read_again(
+    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+) -> None:
+    place.film({"car": 6})
+    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    now = books_of(counted=590)
+    window.page.route("**/api/v1/status", lambda route: route.fulfill(json=now))
+    page = window.open("books", wait_for=BOOKS)
+    for part in ("stages", "books"):
+        page.locator(f"#{part} .table-area").evaluate("(area) => (area.dataset.mark = 'before')")
+    now = books_of()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#equation")).to_contain_text("600 counted")
+    expect(page.locator("#stages .table-area")).to_have_attribute("data-mark", "before")
+    expect(page.locator("#books .table-area")).not_to_have_attribute("data-mark", "before")
 
 
 def test_however_long_a_sources_name_its_state_is_in_sight(
@@ -163,8 +213,7 @@ def test_however_long_a_sources_name_its_state_is_in_sight(
     window = visit(place, url=serving(place.app(web_max_streams=0)))
     books = books_of(name="A camera that somebody has named at great length " * 5)
     window.page.route("**/api/v1/status", lambda route: route.fulfill(json=books))
-    page = window.open()
-    page.locator("#health > summary").click()
+    page = window.open("books", wait_for=BOOKS)
     state = page.locator("#books tbody tr td").last
     expect(state).to_have_text("✓ settled")
     at, area = state.bounding_box(), page.locator("#books .table-area").first.bounding_box()
@@ -191,7 +240,9 @@ def test_over_footage_of_last_year_the_strip_says_up_to_when_it_is_and_not_that_
     strip = page.locator("#health-strip")
     expect(strip).to_contain_text("footage up to 1 May 2024, 08:00:00 · counted 6 mins ago")
     expect(strip).not_to_contain_text("newest data")
-    page.locator("#health > summary").click()
+    page = window.open("books?timezone=UTC", wait_for=BOOKS)
+    expect(strip).to_contain_text("footage up to 1 May 2024, 08:00:00 · counted 6 mins ago")
+    expect(page.locator("#progress")).to_contain_text("counted 6 mins ago")
     of_source = page.locator("#books tbody tr td").nth(8)
     expect(of_source).to_contain_text("1 May 2024, 08:00:00counted: 1 May 2024, 07:59:00")
     books |= {"counted_at_ms": None}
@@ -205,7 +256,7 @@ def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(web_max_streams=0)))
     page = window.open()
-    expect(page.locator("#health-strip")).to_contain_text("announced")
+    expect(page.locator("#health-strip")).to_contain_text(re.compile("account|Work is left"))
 
 
 def test_a_page_that_nobody_sees_gives_its_stream_to_another(
@@ -214,7 +265,7 @@ def test_a_page_that_nobody_sees_gives_its_stream_to_another(
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(web_max_streams=1)))
     page = window.open()
-    expect(page.locator("#health-strip")).to_contain_text("announced")
+    expect(page.locator("#health-strip")).to_contain_text(re.compile("account|Work is left"))
     page.evaluate(
         "Object.defineProperty(document, 'hidden', {get: () => true});"
         "document.dispatchEvent(new Event('visibilitychange'))"

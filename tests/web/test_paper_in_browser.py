@@ -48,7 +48,7 @@ def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
     drawn = page.evaluate("[document.getElementById('chart').width, document.getElementById('chart').height]")
     assert drawn[0] >= 2 * width
     assert abs(drawn[0] / drawn[1] - box["width"] / box["height"]) < 0.02
-    for hidden in ("#context", "#unzoom", "#copy-link", "#export", "#health"):
+    for hidden in ("#context", "#unzoom", "#copy-link", "#export", "#health-strip"):
         expect(page.locator(hidden)).to_be_hidden()
     expect(page.locator("#question")).to_have_text(
         re.compile(

@@ -17,9 +17,9 @@ import { rankedLabels } from "../js/shared/series.js";
 import { carrySelection, leadThere } from "../js/shell/links.js";
 import { DEFAULT, formatState, parseState, withoutStaleBar } from "../js/shared/state.js";
 import { giveUpOwnZone, hasOwnZone, OWN_ZONE, zoneOf } from "../js/shared/zones.js";
-import { Health } from "../js/status/health.js";
 import { listen } from "../js/status/live.js";
 import { showFault, showFresh, showMistake, showOutage } from "../js/status/notices.js";
+import { showStrip } from "../js/status/strip.js";
 
 let state = parseState(location.search);
 /** @type {(Page.Answers & {since: number, shownFor?: string})|null} */
@@ -44,7 +44,6 @@ const extras = new Extras({
   hole: (sources, hole) => results.showHole(sources, hole),
   moment: (ms) => results.openAt(ms),
 });
-const health = new Health();
 const loader = new Loader({ ask: load, fail });
 
 /**
@@ -271,11 +270,8 @@ function start() {
   frames.showLoading();
   loader.load();
   listen({
-    index(version) {
-      loader.tell(version);
-      health.refresh();
-    },
-    status: (books) => health.show(books),
+    index: (version) => loader.tell(version),
+    status: showStrip,
     away(reason) {
       if (!isAway) away(reason);
     },

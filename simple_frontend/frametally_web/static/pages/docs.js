@@ -1,6 +1,7 @@
 // The page of the API: Swagger UI over our own OpenAPI document. Only this page has it.
 
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
+import { askForStrip } from "../js/status/strip.js";
 
 /** @typedef {{description: string, example?: unknown}} Parameter */
 /** @typedef {{React: {createElement: (kind: string, properties: object, text: string) => unknown}}} System */
@@ -63,3 +64,4 @@ async function start() {
 }
 
 start();
+askForStrip();

@@ -2,7 +2,7 @@
 
 import { zoneOf } from "./zones.js";
 
-export const BASE = "api/v1";
+export const BASE = "/api/v1";
 
 export class ApiError extends Error {
   /**

@@ -1,7 +1,8 @@
-// The books as tables: the equation per source, dead letters with their reasons, runs with their reports.
+// The books as words and tables: the equation of all sources and of each, the stages, dead letters with their reasons,
+// runs with their reports.
 
 import { el } from "../shared/dom.js";
-import { moment, number, plural } from "../shared/format.js";
+import { moment, number, plural, roughly } from "../shared/format.js";
 import { numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
 
 const COLUMNS = /** @type {const} */ ([
@@ -15,8 +16,78 @@ const COLUMNS = /** @type {const} */ ([
   ["indexed", "Indexed"],
 ]);
 
+/**
+ * All sources together; the equals sign only where the two sides are equal.
+ * @param {Api.Books} books
+ */
+export function equation({ sources }) {
+  const sum = (/** @type {(one: Api.SourceBooks) => number} */ of) =>
+    sources.reduce((total, one) => total + of(one), 0);
+  const [expected, announced] = [sum((one) => one.expected), sum((one) => one.announced)];
+  const detected = sum((one) => one.detected);
+  const [dead, forgotten] = [sum((one) => one.dead_lettered), sum((one) => one.forgotten)];
+  const overlapped = sum((one) => one.overlapped);
+  if (!expected && !announced) return "";
+  const missing = announced - detected - dead - forgotten - overlapped;
+  return [
+    announced < expected
+      ? `${number(announced)} of ${number(expected)} announced`
+      : `${number(announced)} announced`,
+    missing ? (missing > 0 ? ", so far " : ", but ") : " = ",
+    `${number(detected)} detected`,
+    dead ? ` + ${plural(dead, "dead letter")}` : "",
+    forgotten ? ` + ${number(forgotten)} forgotten` : "",
+    overlapped ? ` + ${number(overlapped)} overlapped` : "",
+    `; ${number(sum((one) => one.counted))} counted, ${number(sum((one) => one.indexed))} indexed`,
+  ].join("");
+}
+
 /** @param {Api.Books} books */
-export function booksTable({ sources }) {
+export function pace({ frames_per_s: perSecond, eta_s: eta }) {
+  if (!perSecond || !eta) return "";
+  return `${number(Math.round(perSecond))} frames a second, ${roughly(eta * 1000)} left`;
+}
+
+/**
+ * What has still to be done, and what can never come right by itself.
+ * @param {Api.Books} books
+ */
+export function todo({ behind, broken, lost_messages: lost }) {
+  const lines = [...broken, ...behind, ...(lost ? [`${plural(lost, "message")} of the log were lost`] : [])];
+  return lines.length
+    ? el("ul", { class: "todo" }, ...lines.map((text) => el("li", {}, ...withCode(text))))
+    : "";
+}
+
+/**
+ * Commands stand between backticks.
+ * @param {string} text
+ * @returns {(Node|string)[]}
+ */
+const withCode = (text) =>
+  text.split("`").map((part, position) => (position % 2 ? el("code", { text: part }) : part));
+
+/** @param {Api.Books} books */
+export function stagesTable({ stages, log }) {
+  const rows = stages.map(({ stage, frames_behind: behind, command }) =>
+    rowOf(
+      stage,
+      numberCell(number(behind), behind ? "number" : "number zero"),
+      behind
+        ? el("td", { class: "open" }, "run ", el("code", { text: command }))
+        : el("td", { class: "ok", text: "✓ nothing waits" }),
+    ),
+  );
+  const read = `the log has ${plural(log.messages, "message")}, of which ${number(log.committed)} are read`;
+  return table(
+    `How far each stage is behind the one before it; ${read}`,
+    ["Stage", "Frames behind", "To do"],
+    rows,
+  );
+}
+
+/** @param {Api.Books} books */
+export function sourcesTable({ sources }) {
   const rows = sources.map((one) => {
     const out = one.detected + one.dead_lettered + one.forgotten + one.overlapped;
     const right =
@@ -53,6 +124,7 @@ function upTo({ footage_until_ms: footage, counted_until_ms: counted }) {
 
 /** @param {Api.Books} books */
 export function deadLetters({ dead_letters: letters }) {
+  if (!letters.length) return el("p", { class: "muted", text: "No frame was set aside." });
   const rows = letters.map(({ cause, frames, reason, command }) =>
     rowOf(
       cause,
@@ -61,11 +133,7 @@ export function deadLetters({ dead_letters: letters }) {
       el("td", {}, el("code", { text: command })),
     ),
   );
-  return table(
-    "Dead letters: frames that could not be detected",
-    ["Cause", "Frames", "Reason", "To see them"],
-    rows,
-  );
+  return table("Frames that could not be detected", ["Cause", "Frames", "Reason", "To see them"], rows);
 }
 
 /** @param {Api.Runs} answer */
@@ -123,7 +191,13 @@ function quality({ quality: report }) {
  * @param {HTMLElement[]} rows
  */
 function table(caption, names, rows) {
-  const numbers = new Set([...COLUMNS.map(([, name]) => name), "Frames", "Detections", "Duplicates dropped"]);
+  const numbers = new Set([
+    ...COLUMNS.map(([, name]) => name),
+    "Frames",
+    "Frames behind",
+    "Detections",
+    "Duplicates dropped",
+  ]);
   const headings = names.map((text) =>
     el("th", { scope: "col", class: numbers.has(/** @type {any} */ (text)) ? "number" : null, text }),
   );

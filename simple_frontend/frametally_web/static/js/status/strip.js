@@ -1,0 +1,53 @@
+// The strip on top of every page: whether every frame is accounted for, and up to when, at a glance. It leads to the
+// books.
+
+import { get } from "../shared/api.js";
+import { byId, el } from "../shared/dom.js";
+import { moment, number, roughly } from "../shared/format.js";
+
+const AGAIN_MS = 10_000;
+
+/** @type {Api.Books|null} */
+let shown = null;
+
+/** @param {Api.Books} books */
+export function showStrip(books) {
+  if (!shown) setInterval(write, AGAIN_MS); // it says how long ago
+  shown = books;
+  write();
+}
+
+/** For pages that do not listen to the server: as the books are now. A page without the strip has all else. */
+export const askForStrip = () => get("status").then(showStrip, () => {});
+
+function write() {
+  if (!shown) return;
+  const strip = byId("health-strip");
+  const state = headline(shown);
+  strip.hidden = false;
+  strip.title = state;
+  strip.replaceChildren(
+    el("span", { class: "health-state", "data-state": shown.state, text: state }),
+    el("span", { class: "muted", text: footage(shown) }),
+  );
+}
+
+/** @param {Api.Books} books */
+export function headline({ state, behind, broken, sources }) {
+  if (state === "settled" && !sources.some((one) => one.expected)) return "There are no frames yet";
+  if (state === "settled") return "Every frame is accounted for";
+  if (state === "broken") return broken[0] ?? "Frames are missing";
+  return behind.length > 1
+    ? `Work is left: ${behind[0]}, and ${number(behind.length - 1)} more`
+    : `Work is left: ${behind[0] ?? "a stage is behind"}`;
+}
+
+/**
+ * Up to when there is footage, by its own clock, and how long ago that was counted, by ours.
+ * @param {Api.Books} books
+ */
+export function footage({ footage_until_ms: until, counted_at_ms: counted }) {
+  if (until === null) return "";
+  const ago = counted === null ? "not counted yet" : `counted ${roughly(Date.now() - counted)} ago`;
+  return `footage up to ${moment(until)} · ${ago}`;
+}
