@@ -203,9 +203,7 @@ def test_a_page_that_is_open_follows_the_work(
         expect(page.locator("#sources tbody tr", has_text="Town square")).to_be_visible(timeout=PATIENCE_MS)
         expect(window.tile("Sources").locator(".value")).to_have_text("2 sources")
         page.locator("#health-strip").click()
-        expect(page.locator("#verdict")).to_contain_text(
-            "Every frame is accounted for", timeout=PATIENCE_MS
-        )
+        expect(page.locator("#verdict")).to_contain_text("Every frame is accounted for", timeout=PATIENCE_MS)
         expect(page.locator("#books tbody tr", has_text="Town square")).to_contain_text("✓ settled")
         picture(page, "books")
 
