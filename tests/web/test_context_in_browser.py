@@ -114,7 +114,7 @@ def test_what_is_ticked_and_the_focus_stay_while_the_counts_grow(
     page = window.open()
     page.locator("#labels-chip").click()
     page.locator("#labels-list [role=option]", has_text="person").click()
-    two_weeks.film({"zebra": 90}, source="north", start_ms=1_700_000_000_000, interval_s=HOUR_S)
+    two_weeks.film({"zebra": 90}, source="north", start_ms=1_699_999_200_000, interval_s=HOUR_S)
     page.clock.fast_forward(61_000)
     expect(page.locator("#labels-list [role=option]", has_text="zebra")).to_have_count(1)
     expect(page.locator("#labels-panel input")).to_be_focused()
@@ -140,7 +140,10 @@ def test_the_calendar_marks_the_days_with_footage_and_two_days_make_a_range(
     window = visit(two_weeks)
     page = window.open("?source=east")
     before = entries(page)
-    page.locator("#range-chip").click()
+    with page.expect_request(re.compile("/counts.*interval=86400")) as asked:
+        page.locator("#range-chip").click()
+    assert asked.value.url.endswith("&interval=86400&top=0")  # of labels nothing but their sum
+    assert "label=" not in asked.value.url
     expect(page.locator("#calendar-month")).to_have_text("May 2024")
     filmed = page.locator(".day.filmed")
     expect(filmed).to_have_text([str(day) for day in range(1, 16) if day != 4])
@@ -316,5 +319,7 @@ def test_on_a_phone_the_first_number_and_the_chart_are_on_the_first_screen(
     page = window.open()
     number: Any = page.locator("#tiles .value").first.bounding_box()
     chart: Any = page.locator("#chart-area").bounding_box()
+    measures: Any = page.locator("#measures").bounding_box()
     assert number["y"] + number["height"] < 250
+    assert measures["height"] < 40  # one line of words
     assert chart["y"] + chart["height"] / 2 < PHONE["height"]

@@ -126,7 +126,7 @@ export class ContextBar {
       })),
       state.sources,
     );
-    this.times.show(state, known, this.data);
+    this.times.show(state, this.data);
     this.more.show(state, known);
     this.#words(known);
   }

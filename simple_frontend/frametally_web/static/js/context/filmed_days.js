@@ -6,19 +6,17 @@ import { plus, startOf } from "../shared/time.js";
 
 /**
  * @param {Page.State} state  its sources, its model and its zone
- * @param {Pick<Page.Answers, "labels">} known
  * @param {number} month  where it begins, ms
  * @returns {Promise<Set<number>|null>} where these days begin, ms; null: not known
  */
-export async function filmedDays({ sources, model, timezone }, known, month) {
+export async function filmedDays({ sources, model, timezone }, month) {
   const query = selectionQuery({
     ...{ ...DEFAULT, sources, model, timezone },
-    // What was filmed does not depend on the label: of one the answer is short.
-    labels: known.labels.slice(0, 1).map(({ label }) => label),
     from: month,
     to: plus(month, { months: 1 }),
   });
   query.set("interval", "86400");
+  query.set("top", "0"); // what was filmed does not depend on labels: all together the answer is short
   try {
     const { coverage } = await get("counts", query);
     return new Set(coverage.map(({ start_ms: start }) => startOf(start, "day")));

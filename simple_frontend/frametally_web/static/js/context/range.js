@@ -77,13 +77,12 @@ export class RangePanel {
 
   /**
    * @param {Page.State} state
-   * @param {import("./bar.js").Known} known
    * @param {Range|null} data  all the footage
    */
-  show(state, known, data) {
+  show(state, data) {
     this.state = state;
     this.data = data;
-    this.filmed = (month) => filmedDays(state, known, month);
+    this.filmed = (month) => filmedDays(state, month);
     this.zone.show(zoneOf(state));
   }
 
