@@ -54,6 +54,40 @@ def test_a_table_is_sorted_by_the_column_that_is_chosen_and_what_has_no_value_co
     assert grown == sorted(grown)  # new counts come into the order that was chosen
 
 
+@pytest.mark.parametrize(
+    ("area", "at_first", "other"),
+    [
+        ("#breakdown", "Detections", "Label"),
+        ("#busiest", "Detections", "Interval"),
+        ("#sources .multiples", "Source", "Frames"),
+    ],
+)
+def test_small_tables_are_sorted_by_mouse_and_by_keyboard_which_stays_when_the_counts_grow(
+    place: Place, visit: Callable[..., Visit], area: str, at_first: str, other: str
+) -> None:
+    gate = place.film({"car": 6, "bus": 2, "dog": 4}, source="gate", intervals=9, interval_s=60)
+    place.film({"car": 9}, source="yard", intervals=4, interval_s=60, also=gate, frames=20)
+    window = visit(place)
+    page = window.open("?interval=60&metric=detections")
+    headings, rows = page.locator(f"{area} thead th"), page.locator(f"{area} tbody tr")
+    expect(headings.filter(has_text=at_first)).to_have_attribute("aria-sort", re.compile("ending$"))
+    as_found = rows.all_text_contents()
+    assert len(as_found) > 1
+    chosen = headings.filter(has_text=other)
+    chosen.get_by_role("button").click()
+    expect(chosen).to_have_attribute("aria-sort", re.compile("ending$"))
+    expect(page.locator(f"{area} [aria-sort]")).to_have_count(1)
+    once = rows.all_text_contents()
+    assert sorted(once) == sorted(as_found)
+    page.keyboard.press("Enter")  # the heading has the keyboard
+    assert rows.all_text_contents() == once[::-1]
+    direction = str(chosen.get_attribute("aria-sort"))
+    place.film({"car": 15}, source="yard", intervals=4, interval_s=60, also=gate, frames=20, seed=3)
+    expect(rows).not_to_have_text(once[::-1])
+    expect(chosen).to_have_attribute("aria-sort", direction)
+    expect(chosen.get_by_role("button")).to_be_focused()
+
+
 def test_every_interval_stands_in_the_table_at_once_and_its_total_below(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

@@ -1,10 +1,13 @@
 // The busiest intervals, most first; each leads to its frames.
 
-import { el } from "../shared/dom.js";
+import { el, refill } from "../shared/dom.js";
 import { number, percent, plural, weekdaySpan } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
-import { headingsOf, numberCell, rowOf, tableOf } from "../shared/tables.js";
+import { numberCell, rowOf, sortableTable } from "../shared/tables.js";
 import { noneOf } from "./tiles.js";
+
+/** @type {import("../shared/tables.js").Order} */
+const order = { by: "value", falls: true };
 
 // From here on bars do not say the same any more.
 const UNEVEN = 2;
@@ -21,7 +24,7 @@ export function showBusiest(area, summary, onBar) {
     area.replaceChildren(el("p", { class: "muted", text: noneOf(summary) }));
     return;
   }
-  const rows = busiest.map((one) => {
+  const rowFor = (/** @type {typeof busiest[number]} */ one) => {
     const when = weekdaySpan(one.start_ms, one.end_ms);
     const open = el("button", {
       type: "button",
@@ -38,9 +41,18 @@ export function showBusiest(area, summary, onBar) {
     row.className = "leads";
     row.addEventListener("click", () => onBar(one.start_ms));
     return row;
-  });
-  const headings = headingsOf(["Interval", metric.name, "Frames", "Filmed"], Boolean);
-  area.replaceChildren(tableOf({ kind: "busiest", headings, rows }));
+  };
+  /** @type {import("../shared/tables.js").Column<typeof busiest[number]>[]} */
+  const columns = [
+    { name: "Interval", of: (one) => one.start_ms },
+    { name: metric.name, id: "value", of: (one) => one.value, isNumber: true },
+    { name: "Frames", of: (one) => one.frames, isNumber: true },
+    { name: "Filmed", of: (one) => one.filmed_part, isNumber: true },
+  ];
+  refill(
+    area,
+    sortableTable({ name: "Busiest intervals", kind: "busiest", columns, lines: busiest, rowFor, order }),
+  );
 }
 
 /**

@@ -1,10 +1,14 @@
 // Small multiples: each source by itself, on one scale, with its numbers; per interval in a table below.
 
-import { el, svg } from "../shared/dom.js";
+import { el, refill, svg } from "../shared/dom.js";
 import { moment, number, span } from "../shared/format.js";
 import { allIn, gapsOf, notAnalysedOf, rowsOf, totalIn } from "../shared/series.js";
-import { numberCell, onlyButton, rowOf, sortableTable, tableOf, valueCell } from "../shared/tables.js";
+import { numberCell, onlyButton, rowOf, sortableTable, valueCell } from "../shared/tables.js";
 
+/** @typedef {{source: string, answer: Api.Counts, rows: Page.Row[], notAnalysed: Page.Span[]}} Part */
+
+/** @type {import("../shared/tables.js").Order} */
+const sourceOrder = { by: "Source", falls: false };
 const WIDTH = 600;
 const HEIGHT = 56;
 
@@ -16,6 +20,7 @@ const HEIGHT = 56;
  * @param {(source: string) => void} onSource
  */
 export function showSources(area, counts, metric, nameOf, onSource) {
+  /** @type {Part[]} */
   const parts = counts.sources.map((source) => {
     const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
     const answer = {
@@ -28,28 +33,37 @@ export function showSources(area, counts, metric, nameOf, onSource) {
     return { source, answer, rows: rowsOf(answer), notAnalysed: notAnalysedOf(answer) };
   });
   const most = Math.max(0, ...parts.flatMap(({ rows }) => rows.map((row) => totalIn(row, metric) ?? 0)));
-  const lines = parts.map(({ source, answer, rows, notAnalysed }) => {
+  const framesOf = (/** @type {Part} */ { rows }) => rows.reduce((sum, row) => sum + row.frames, 0);
+  const valueOf = (/** @type {Part} */ { answer, rows }) => (rows.length ? allIn(answer, metric) : null);
+  const rowFor = (/** @type {Part} */ part) => {
+    const { source, answer, rows, notAnalysed } = part;
     const absent = notAnalysed.length ? "not analysed" : "no footage";
     const name = nameOf(source);
     return rowOf(
       onlyButton(name, () => onSource(source)),
       el("td", { class: "spark" }, sparkline(counts, rows, notAnalysed, metric, most)),
       numberCell(rows.length ? metric.format(allIn(answer, metric)) : absent),
-      numberCell(number(rows.reduce((sum, row) => sum + row.frames, 0)), "number muted"),
+      numberCell(number(framesOf(part)), "number muted"),
     );
-  });
+  };
   const isOpen = area.querySelector("details")?.open ?? false;
   const named = parts.map(({ source, rows, notAnalysed }) => ({ name: nameOf(source), rows, notAnalysed }));
-  area.replaceChildren(
-    tableOf({
+  /** @type {import("../shared/tables.js").Column<Part>[]} */
+  const columns = [
+    { name: "Source", of: ({ source }) => nameOf(source) },
+    { name: `Over time, up to ${metric.format(most)}` },
+    { name: metric.name, id: "value", of: valueOf, isNumber: true },
+    { name: "Frames", of: framesOf, isNumber: true },
+  ];
+  refill(
+    area,
+    sortableTable({
+      name: "Each source",
       kind: "multiples",
-      headings: [
-        el("th", { scope: "col", text: "Source" }),
-        el("th", { scope: "col", text: `Over time, up to ${metric.format(most)}` }),
-        el("th", { scope: "col", class: "number", text: metric.name }),
-        el("th", { scope: "col", class: "number", text: "Frames" }),
-      ],
-      rows: lines,
+      columns,
+      lines: parts,
+      rowFor,
+      order: sourceOrder,
     }),
     sourcesNumbers(named, metric, isOpen),
   );

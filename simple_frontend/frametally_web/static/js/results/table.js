@@ -1,7 +1,7 @@
 // The chart's numbers as a table: a row per interval with footage, which opens its frames, one per stretch without.
 
 import { filmedPart } from "../chart/words.js";
-import { el } from "../shared/dom.js";
+import { el, refill } from "../shared/dom.js";
 import { moment, number, plural, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
 import { totalIn, valueIn } from "../shared/series.js";
@@ -30,7 +30,7 @@ export function showTable(area, view, counts, onBar) {
   const says = plural(view.rows.length, "interval");
   const tools = el("div", { class: "table-tools" }, el("span", { class: "muted", text: says }));
   tools.append(copyButton(() => table));
-  area.replaceChildren(tools, table);
+  refill(area, tools, table);
 }
 
 /**

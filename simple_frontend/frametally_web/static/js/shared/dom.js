@@ -69,6 +69,23 @@ export function control(id, kind) {
 }
 
 /**
+ * Fills an area anew; what had the keyboard has it still, if there is such a button or link again.
+ * @param {HTMLElement} area
+ * @param {...(Node|string)} children
+ */
+export function refill(area, ...children) {
+  const { activeElement } = document;
+  const name = area.contains(activeElement) && activeElement !== area ? nameOf(activeElement) : null;
+  area.replaceChildren(...children);
+  if (!name) return;
+  const again = [...area.querySelectorAll("button, a")].find((one) => nameOf(one) === name);
+  if (again instanceof HTMLElement) again.focus();
+}
+
+/** @param {Element|null} element */
+const nameOf = (element) => element?.ariaLabel || element?.textContent;
+
+/**
  * A square in a label's colour.
  * @param {string} color
  */

@@ -1,4 +1,4 @@
-// Tables, as all of the page's are built; long ones can be sorted by each column, and copied as text.
+// Tables, as all of the page's are built; most can be sorted by each column, and copied as text.
 
 import { el } from "./dom.js";
 
@@ -7,16 +7,15 @@ import { el } from "./dom.js";
  * @param {string} [parts.kind]  its class
  * @param {HTMLElement} [parts.caption]
  * @param {HTMLElement[]} parts.headings
- * @param {string} [parts.headKind]  class of the row of headings
  * @param {HTMLElement[]|HTMLElement} parts.rows  or the body itself
  * @param {HTMLElement} [parts.total]  the last row
  */
-export function tableOf({ kind, caption, headings, headKind, rows, total }) {
+export function tableOf({ kind, caption, headings, rows, total }) {
   return el(
     "table",
     { class: kind },
     caption ?? null,
-    el("thead", { class: headKind }, el("tr", {}, ...headings)),
+    el("thead", {}, el("tr", {}, ...headings)),
     Array.isArray(rows) ? el("tbody", {}, ...rows) : rows,
     total ? el("tfoot", {}, total) : null,
   );
@@ -87,35 +86,41 @@ export const scrollable = (name, table) =>
 /** By which column a table is sorted; its owner keeps it, so that it outlives the table. @typedef {{by: string, falls: boolean}} Order */
 
 /**
+ * A column; one without `of` is a picture, by which nothing is sorted. Its `id` is its name, unless that changes.
  * @template Line
- * @typedef {{name: string, of: (line: Line) => number|string|null, isNumber?: boolean}} Column
+ * @typedef {{name: string, id?: string, of?: (line: Line) => number|string|null, isNumber?: boolean}} Column
  */
+
+/** @param {Column<any>} column */
+const idOf = ({ id, name }) => id ?? name;
 
 /**
  * A table of any length, sorted by the column whose heading is chosen; lines without a value come last.
  * @template Line
  * @param {Object} parts
  * @param {string} parts.name  of the table, for those who hear it
+ * @param {string} [parts.kind]  its class
  * @param {Column<Line>[]} parts.columns
  * @param {Line[]} parts.lines
  * @param {(line: Line) => HTMLElement} parts.rowFor
  * @param {HTMLElement} [parts.total]
  * @param {Order} parts.order
  */
-export function sortableTable({ name, columns, lines, rowFor, total, order }) {
+export function sortableTable({ name, kind = "long", columns, lines, rowFor, total, order }) {
   const rows = new Map(lines.map((line) => [line, rowFor(line)]));
   const body = el("tbody");
   const headings = columns.map((column) => {
+    if (!column.of) return column.name ? el("th", { scope: "col", text: column.name }) : el("td");
     const button = el("button", { type: "button", class: "sort", text: column.name, title: column.name });
     button.addEventListener("click", () => {
-      order.falls = order.by === column.name ? !order.falls : Boolean(column.isNumber);
-      order.by = column.name;
+      order.falls = order.by === idOf(column) ? !order.falls : Boolean(column.isNumber);
+      order.by = idOf(column);
       sort();
     });
     return el("th", { scope: "col", class: column.isNumber ? "number" : null }, button);
   });
   const sort = () => {
-    const chosen = columns.find((column) => column.name === order.by) ?? columns[0];
+    const chosen = columns.find((column) => idOf(column) === order.by) ?? columns[0];
     headings.forEach((heading, position) => {
       if (columns[position] !== chosen) heading.removeAttribute("aria-sort");
       else heading.setAttribute("aria-sort", order.falls ? "descending" : "ascending");
@@ -123,7 +128,7 @@ export function sortableTable({ name, columns, lines, rowFor, total, order }) {
     body.append(...sorted(lines, chosen, order.falls).map((line) => rows.get(line) ?? ""));
   };
   sort();
-  const table = tableOf({ kind: "long", caption: spokenCaption(name), headings, rows: body, total });
+  const table = tableOf({ kind, caption: spokenCaption(name), headings, rows: body, total });
   table.style.setProperty("--columns", String(columns.length - 1));
   return table;
 }
@@ -134,7 +139,7 @@ export function sortableTable({ name, columns, lines, rowFor, total, order }) {
  * @param {Column<Line>} column
  * @param {boolean} falls
  */
-function sorted(lines, { of }, falls) {
+function sorted(lines, { of = () => null }, falls) {
   const compare = (/** @type {number|string} */ a, /** @type {number|string} */ b) =>
     typeof a === "string" ? a.localeCompare(String(b)) : a - Number(b);
   return lines
