@@ -51,6 +51,22 @@ def test_the_busiest_interval_has_its_day_and_one_click_leads_to_its_frames(
     assert start_ms != ranked[1][0]
 
 
+def test_how_long_the_busiest_intervals_are_is_one_click_and_the_keyboard_stays(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 6}, intervals=120, interval_s=60)
+    window = visit(place)
+    page = window.open()
+    lengths = page.get_by_role("group", name="Length of the intervals")
+    expect(lengths.locator("[aria-pressed=true]")).to_have_count(1)
+    lengths.get_by_role("button", name="15 mins").focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("interval=900"))
+    expect(window.answer("Busiest 15 mins")).to_be_visible()
+    expect(lengths.locator("[aria-pressed=true]")).to_have_text("15 mins")
+    expect(lengths.locator("[aria-pressed=true]")).to_be_focused()
+
+
 @pytest.mark.parametrize("metric", ["detections", "objects"])
 def test_the_peak_has_its_moment_and_one_click_leads_to_that_very_frame(
     place: Place, visit: Callable[..., Visit], metric: str
@@ -145,11 +161,15 @@ def test_objects_that_were_measured_in_some_sources_are_told_with_how_many(
     answer = window.answer("Unique objects")
     expect(answer.locator(".value")).to_have_text("128")
     expect(answer).to_contain_text("measured in 1 of 2 sources")
+    expect(answer).to_contain_text("8 mins of 10 mins filmed, single pictures of 1 source")
+    expect(window.tile("Unique objects")).to_contain_text(re.compile("128.*measured in 1 of 2 sources"))
     window.open("?interval=60&metric=objects&source=gate")
     expect(answer.locator(".value")).to_have_text("128")
     expect(answer).not_to_contain_text("measured in")
     window.open("?interval=60&metric=objects&source=gate&to=2024-05-01T08:10:00Z")
-    expect(answer).to_contain_text(re.compile(r"8 mins of 10 mins filmed.*2,400 frames analysed"))
+    expect(answer).to_contain_text(re.compile(r"8 mins of 10 mins filmed2,400 frames analysed"))
+    window.open("?interval=60&metric=objects&hours=10:00-11:00")
+    expect(answer).to_contain_text("8 mins of 10 mins filmed")
 
 
 def test_bars_of_very_different_footage_are_told_with_a_way_to_what_does_not_depend_on_it(

@@ -141,6 +141,18 @@ def test_a_longer_range_is_compared_with_as_many_weeks_before_as_it_takes(place:
     assert (week["value"], week["now_same_hours"], week["same_hours"]) == (100, 300, 1)
 
 
+def test_film_is_told_apart_from_single_pictures_which_cover_no_time(place: Place) -> None:
+    fill(place, {START_MS + minute * MINUTE_MS: 10 for minute in range(10)})
+    at: dict[str, Any] = {"model": MODEL, "source": "lapse", "interval_s": 60, "frames": 1, "covered_ms": 0}
+    lapse = [Coverage(**at, interval_start_ms=START_MS + minute * MINUTE_MS) for minute in range(1440, 1450)]
+    place.publish([], lapse, interval_s=60, model=MODEL)
+    answer = get(place, "interval=600")
+    assert (answer["filmed_s"], answer["filmed_in"]) == (300, {"sources": 1, "of_sources": 2})
+    assert answer["asked_s"] == (answer["to_ms"] - answer["from_ms"]) / 1000
+    assert answer["busiest"][0]["filmed_part"] == 0.5
+    assert get(place, "interval=600&hours=08:00-09:00&timezone=UTC")["asked_s"] == 3600 + 600
+
+
 def test_single_pictures_tell_no_part_that_was_filmed(place: Place) -> None:
     publish_lines(place, make_lines("lapse", frames=12, step_ms=360_000), analysed_fps=None)
     answer = get(place, "")

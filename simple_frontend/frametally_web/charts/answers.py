@@ -87,8 +87,8 @@ class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
     measured_objects: int | None = None
 
 
-class MeasuredIn(Answer, frozen=True, kw_only=True):
-    """Of how many of the sources with footage objects were measured, in some of it at least."""
+class OfSources(Answer, frozen=True, kw_only=True):
+    """Of how many of the sources with footage something is true, in some of it at least."""
 
     sources: int
     of_sources: int
@@ -206,7 +206,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     overlaps: list[OverlappingMedia] | None
     overlaps_left_out: int
     objects_note: str | None
-    objects_measured_in: MeasuredIn | None
+    objects_measured_in: OfSources | None
     counted_with: list[RecordedSettings]
     comparisons: list[OtherPeriod]
 
@@ -280,8 +280,10 @@ class Summary(Answer, frozen=True, kw_only=True):
         metric: What `value` is of; of `auto`, what it became.
         from_ms: First event time asked for, or the first there is.
         to_ms: Last event time asked for, exclusive, or the last there is.
+        asked_s: Seconds from the first to the last that lie in the hours and weekdays asked for.
         frames: Frames analysed.
         filmed_s: Seconds with footage, summed over sources; null where that was not noted.
+        filmed_in: Of how many sources there is film, which covers time; of the others single pictures.
         sources: Sources asked for, or those of the model, by name.
         total: All labels together, `label` null.
         objects_measured_in: As in `Counts`.
@@ -298,11 +300,13 @@ class Summary(Answer, frozen=True, kw_only=True):
     metric: Metric
     from_ms: int | None
     to_ms: int | None
+    asked_s: float
     frames: int
     filmed_s: float | None
+    filmed_in: OfSources
     sources: list[str]
     total: Total
-    objects_measured_in: MeasuredIn | None
+    objects_measured_in: OfSources | None
     busiest: list[BusyInterval]
     peak: PeakFrame | None
     week_before: WeekBefore | None

@@ -20,7 +20,7 @@ class Measured(NamedTuple):
 
     chart: Chart
     totals: Totals
-    objects_measured_in: answers.MeasuredIn | None
+    objects_measured_in: answers.OfSources | None
 
 
 def add_measured(
@@ -37,7 +37,7 @@ def add_measured(
         return Measured(chart, totals, None)
     filmed = len(reader.whole(by_source=True, apart=()).coverage)
     measured = len(reader.whole(by_source=True, apart=(), measured_only=True).coverage)
-    in_sources = answers.MeasuredIn(sources=measured, of_sources=filmed)
+    in_sources = answers.OfSources(sources=measured, of_sources=filmed)
     if not measured:
         return Measured(chart, totals, in_sources)
     part = reader.bars(interval_s, by_source=by_source, apart=apart, measured_only=True)

@@ -48,6 +48,8 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         reader, interval_s, chart, sum_up(chart, [None], by_source=False), by_source=False, apart=()
     )
     covered = [one.covered_s for one in chart.coverage]
+    by_source = plan.reader.whole(by_source=True, apart=()).coverage
+    filmed = [one for one in by_source if one.covered_s]
     return answers.Summary(
         model=choice.model,
         base_interval_s=chart.base_interval_s,
@@ -56,25 +58,26 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         metric=metric,
         from_ms=plan.asked.from_ms,
         to_ms=plan.asked.to_ms,
+        asked_s=_asked_ms(plan, plan.asked.from_ms, plan.asked.to_ms) / 1000,
         frames=chart.frames,
         filmed_s=None if None in covered else sum(one for one in covered if one is not None),
+        filmed_in=answers.OfSources(sources=len(filmed), of_sources=len(by_source)),
         sources=plan.asked.sources,
         total=measured.totals[None][0],
         objects_measured_in=measured.objects_measured_in,
-        busiest=_busiest(chart, plan, metric),
+        busiest=_busiest(chart, plan, metric, sources=len(filmed)),
         peak=_peak(reader, chart),
         week_before=_week_before(index, settings, choice, query, plan, chart, metric),
         frames_per_bar=_frames_per_bar(chart, plan),
     )
 
 
-def _busiest(chart: Chart, plan: Plan, metric: Metric) -> list[answers.BusyInterval]:
+def _busiest(chart: Chart, plan: Plan, metric: Metric, *, sources: int) -> list[answers.BusyInterval]:
     values = {one.start_ms: metric_of(one, metric) or 0 for one in chart.buckets}
     found = sorted(
         (one for one in chart.coverage if values.get(one.start_ms)),
         key=lambda one: (-values[one.start_ms], one.start_ms),
     )[:_MOST_BUSY]
-    sources = len(plan.reader.whole(by_source=True, apart=()).coverage) if found else 0
     return [
         answers.BusyInterval(
             start_ms=one.start_ms,
@@ -87,13 +90,18 @@ def _busiest(chart: Chart, plan: Plan, metric: Metric) -> list[answers.BusyInter
     ]
 
 
-def _filmed_part(bar: answers.FramesAnalysed, plan: Plan, sources: int) -> float | None:
+def _asked_ms(plan: Plan, first_ms: int, end_ms: int) -> int:
+    """Return how long of a stretch lies in the range, the hours and the weekdays that are asked for."""
     asked = plan.asked
-    length_ms = sum(
-        max(min(bar.end_ms, to_ms) - max(bar.start_ms, from_ms), 0)
+    return sum(
+        max(min(end_ms, to_ms) - max(first_ms, from_ms), 0)
         for from_ms, to_ms in asked.chosen or [(asked.from_ms, asked.to_ms)]
     )
-    # Single pictures cover no time.
+
+
+def _filmed_part(bar: answers.FramesAnalysed, plan: Plan, sources: int) -> float | None:
+    length_ms = _asked_ms(plan, bar.start_ms, bar.end_ms)
+    # Single pictures cover no time, and are no part of it.
     return min(bar.covered_s * 1000 / (length_ms * sources), 1.0) if bar.covered_s and length_ms else None
 
 
@@ -215,8 +223,10 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Summary:
         metric=known_metric(query.metric, Chart(0, [], [])),
         from_ms=selection.from_ms,
         to_ms=selection.to_ms,
+        asked_s=0,
         frames=0,
         filmed_s=0,
+        filmed_in=answers.OfSources(sources=0, of_sources=0),
         sources=selection.sources,
         total=all_together(Chart(0, [], [])),
         objects_measured_in=None,

@@ -1,7 +1,7 @@
 // The busiest intervals, most first; each leads to its frames.
 
-import { el, refill } from "../shared/dom.js";
-import { number, percent, plural, weekdaySpan } from "../shared/format.js";
+import { byId, el, refill } from "../shared/dom.js";
+import { duration, number, percent, plural, weekdaySpan } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
 import { numberCell, rowOf, sortableTable } from "../shared/tables.js";
 import { noneOf } from "./tiles.js";
@@ -11,15 +11,20 @@ const order = { by: "value", falls: true };
 
 // From here on bars do not say the same any more.
 const UNEVEN = 2;
+// What people ask for, of all that can be: 5 and 15 minutes, an hour, a day.
+const LENGTHS_S = [300, 900, 3600, 86_400];
 
 /**
  * @param {HTMLElement} area
- * @param {Api.Summary} summary
- * @param {(start: number) => void} onBar
+ * @param {{counts: Api.Counts, summary: Api.Summary}} answers
+ * @param {Object} on
+ * @param {(start: number) => void} on.bar
+ * @param {(change: Partial<Page.State>) => void} on.change
  */
-export function showBusiest(area, summary, onBar) {
+export function showBusiest(area, { counts, summary }, on) {
   const { busiest, metric: id } = summary;
   const metric = METRICS[id];
+  showLengths(byId("busiest-lengths"), counts, on.change);
   if (!busiest.length) {
     area.replaceChildren(el("p", { class: "muted", text: noneOf(summary) }));
     return;
@@ -39,7 +44,7 @@ export function showBusiest(area, summary, onBar) {
       numberCell(one.filmed_part === null ? "–" : percent(one.filmed_part), "number muted"),
     );
     row.className = "leads";
-    row.addEventListener("click", () => onBar(one.start_ms));
+    row.addEventListener("click", () => on.bar(one.start_ms));
     return row;
   };
   /** @type {import("../shared/tables.js").Column<typeof busiest[number]>[]} */
@@ -53,6 +58,27 @@ export function showBusiest(area, summary, onBar) {
     area,
     sortableTable({ name: "Busiest intervals", kind: "busiest", columns, lines: busiest, rowFor, order }),
   );
+}
+
+/**
+ * How long the intervals are, and with them the chart's bars; one click chooses another length.
+ * @param {HTMLElement} area
+ * @param {Api.Counts} counts
+ * @param {(change: Partial<Page.State>) => void} onChange
+ */
+function showLengths(area, { interval_s: shown, interval_choices_s: choices }, onChange) {
+  const lengths = [...new Set([...LENGTHS_S.filter((one) => choices.includes(one)), shown ?? LENGTHS_S[0]])];
+  lengths.sort((a, b) => a - b);
+  area.hidden = shown === null || lengths.length < 2;
+  const buttons = lengths.map((interval) =>
+    el("button", {
+      type: "button",
+      text: duration(interval),
+      "aria-pressed": String(interval === shown),
+      onclick: () => onChange({ interval }),
+    }),
+  );
+  refill(area, ...buttons);
 }
 
 /**

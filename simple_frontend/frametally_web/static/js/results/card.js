@@ -97,8 +97,10 @@ export class Results {
     this.gap.closeUnless(`${counts.from_ms} ${counts.to_ms} ${this.sources}`);
     this.zooms.show(state, counts, selected);
     showTiles(byId("tiles"), summary, selected, state, this.on);
-    showMeasures(byId("measures"), counts, view, selected, (chosen) => this.on.change({ metric: chosen }));
-    showBusiest(byId("busiest"), summary, this.on.bar);
+    showMeasures(byId("measures"), { counts, summary }, view, selected, (chosen) =>
+      this.on.change({ metric: chosen }),
+    );
+    showBusiest(byId("busiest"), { counts, summary }, this.on);
     showFramesWarning(byId("frames-warning"), summary, this.on.change);
     this.#showTitle(state, counts, metric);
     this.#showLegend(state);

@@ -4,19 +4,21 @@ import { el } from "../shared/dom.js";
 import { bigNumber, number, percent, plural, shortSpan, span } from "../shared/format.js";
 import { brief, joined, METRICS, WHY_NOT } from "../shared/metrics.js";
 import { allIn, totalIn } from "../shared/series.js";
+import { objectsOf } from "./tiles.js";
 
 /**
  * @param {HTMLElement} area
- * @param {Api.Counts} counts
+ * @param {{counts: Api.Counts, summary: Api.Summary}} answers
  * @param {Page.View|null} view  null where there is no footage
  * @param {Api.SourceRange[]} sources  those selected
  * @param {(metric: Api.Metric) => void} onMetric
  */
-export function showMeasures(area, counts, view, sources, onMetric) {
+export function showMeasures(area, { counts, summary }, view, sources, onMetric) {
   const chosen = counts.metric;
   const absent = counts.not_analysed?.length ? "not analysed" : "no footage";
   const metrics = Object.values(METRICS).map((metric) => {
-    const value = view ? allIn(counts, metric) : null;
+    const { value, where } =
+      metric.id === "objects" ? objectsOf(summary) : { value: view && allIn(counts, metric), where: null };
     const measured = view && value !== null;
     return el(
       "button",
@@ -33,7 +35,7 @@ export function showMeasures(area, counts, view, sources, onMetric) {
         text: view ? brief(metric, value) : "–",
         title: metric.format(value),
       }),
-      el("span", { class: "detail muted", text: view ? detailOf(metric, counts, view) : absent }),
+      el("span", { class: "detail muted", text: view ? (where ?? detailOf(metric, counts, view)) : absent }),
     );
   });
   area.replaceChildren(...metrics, framesTile(counts), sourcesTile(counts, view, sources));

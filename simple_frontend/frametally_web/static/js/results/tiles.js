@@ -37,49 +37,59 @@ const SLACK_MS = 7_200_000;
  */
 export function showTiles(area, summary, sources, state, on) {
   area.replaceChildren(
-    totalTile(summary, sources, state),
+    totalTile(summary),
     busiestTile(summary, on),
     weekTile(summary, state, on),
     peakTile(summary, sources, on),
   );
 }
 
-/**
- * @param {Api.Summary} summary
- * @param {Api.SourceRange[]} sources
- * @param {Page.State} state
- */
-function totalTile(summary, sources, state) {
+/** @param {Api.Summary} summary */
+function totalTile(summary) {
   const metric = METRICS[summary.metric];
   if (!summary.frames) return tile(metric.name, "–", "words", ["no footage"]);
-  const { total, objects_measured_in: where } = summary;
-  const part = metric.id === "objects" ? (total.measured_objects ?? null) : null;
-  const value = metric.of(total) ?? part;
+  const { total } = summary;
+  const { value, where } =
+    metric.id === "objects" ? objectsOf(summary) : { value: metric.of(total), where: null };
   const missing = value === null && total.objects_missing ? WHY_NOT[total.objects_missing] : null;
   return tile(metric.name, brief(metric, value), value === null ? "words" : "", [
-    metric.id === "objects" && where && value !== null
-      ? `measured in ${number(where.sources)} of ${plural(where.of_sources, "source")}`
-      : null,
+    where,
     missing,
-    filmed(summary, sources, state),
+    filmed(summary),
     `${plural(summary.frames, "frame")} analysed`,
   ]);
 }
 
 /**
- * "8 min of 1 hr filmed": of all sources that have footage there; what of it was not asked for is not counted up.
+ * How many unique objects there are, and in how many sources that was measured, where it was not in all.
  * @param {Api.Summary} summary
- * @param {Api.SourceRange[]} sources
- * @param {Page.State} state
  */
-function filmed({ filmed_s: seconds, from_ms: from, to_ms: to }, sources, state) {
-  if (!seconds || from === null || to === null) return null;
-  const there = sources.filter((one) => one.first_interval_ms < to && one.next_interval_ms > from).length;
-  const all = (to - from) * Math.max(there, 1);
-  const ms = seconds * 1000;
-  return state.hours || state.weekdays.length || ms >= PARTIAL * all
-    ? `${roughly(ms)} filmed`
-    : `${roughly(ms)} of ${roughly(all)} filmed`;
+export function objectsOf({ total, objects_measured_in: measured }) {
+  const value = total.objects ?? total.measured_objects ?? null;
+  const where =
+    measured && value !== null
+      ? `measured in ${number(measured.sources)} of ${plural(measured.of_sources, "source")}`
+      : null;
+  return { value, where };
+}
+
+/**
+ * "8 min of 1 hr filmed": of all sources of which there is film, which alone covers time.
+ * @param {Api.Summary} summary
+ */
+function filmed({ asked_s: asked, filmed_s: seconds, filmed_in: where }) {
+  if (seconds === null) return null;
+  const pictures = where.of_sources - where.sources;
+  const all = asked * where.sources;
+  const film =
+    seconds < PARTIAL * all
+      ? `${roughly(seconds * 1000)} of ${roughly(all * 1000)} filmed`
+      : `${roughly(seconds * 1000)} filmed`;
+  const parts = [
+    where.sources ? film : null,
+    pictures ? `single pictures of ${plural(pictures, "source")}` : null,
+  ];
+  return parts.filter((part) => part !== null).join(", ") || null;
 }
 
 /**
