@@ -1,13 +1,19 @@
-"""What has just been counted is proved at once: the ledger is brought up to what the index has."""
+"""What has just been counted is proved at once and as a whole: the ledger knows what the index has."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines
+
+from frametally.errors import Retryable
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
+
+    from frametally.ports.ledger import Ledger
 
 
 def test_the_frames_of_what_was_counted_a_moment_ago_are_found(place: Place) -> None:
@@ -24,3 +30,92 @@ def test_the_frames_of_what_was_counted_a_moment_ago_are_found(place: Place) -> 
     evidence = client.get(f"/api/evidence?{since}").json
     assert evidence is not None
     assert [frame["note"] for frame in evidence["frames"]] == [None] * len(evidence["frames"])
+
+
+class HeldLedger:
+    """A ledger that can be held up, and broken, while it reads the store."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.free = threading.Event()
+        self.free.set()
+        self.error: Exception | None = None
+
+    def refresh(self, *args: Any) -> Any:
+        assert self.free.wait(60)
+        if self.error is not None:
+            raise self.error
+        return self._ledger.refresh(*args)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
+@pytest.mark.parametrize("route", ["frames", "evidence", f"gap?source=gate&at={START_MS - 1}"])
+def test_a_proof_that_cannot_be_whole_yet_is_a_503_that_says_why(place: Place, route: str) -> None:
+    lines = make_lines("gate", frames=60)
+    publish_lines(place, lines[:24])
+    place.ledger = held = HeldLedger(place.ledger)  # type: ignore[assignment]
+    client = place.app(web_status_s=3600, web_query_timeout_s=3).test_client()
+    assert client.get(f"/api/{route}").status_code == 200
+    held.free.clear()
+    publish_lines(place, lines)
+    answer = client.get(f"/api/{route}")
+    held.free.set()
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert answer.json is not None
+    assert answer.json["detail"] == "The frames of what was counted last are still being looked up."
+
+
+def test_a_ledger_that_could_not_be_brought_up_to_the_counts_proves_nothing_until_it_could(
+    place: Place,
+) -> None:
+    lines = make_lines("gate", frames=60)
+    publish_lines(place, lines[:24])
+    place.ledger = held = HeldLedger(place.ledger)  # type: ignore[assignment]
+    client = place.app(web_status_s=3600).test_client()
+    assert client.get("/api/frames").status_code == 200
+    held.error = Retryable("the store is away")
+    publish_lines(place, lines)
+    assert client.get("/api/frames").status_code == 503
+    held.error = None
+    page = client.get("/api/frames?limit=100").json
+    assert page is not None
+    assert page["frames"][-1]["running_total"] == page["detections"] > 0
+
+
+def test_without_a_log_there_are_no_books_and_all_the_same_frames_to_find(place: Place) -> None:
+    class Away:
+        def __getattr__(self, _: str) -> Any:
+            raise Retryable("the log is away")
+
+    log, place.log = place.log, Away()  # type: ignore[assignment]
+    lines = make_lines("gate", frames=60)
+    publish_lines(place, lines[:24])
+    client = place.app(web_status_s=0).test_client()
+    place.log = log
+    for some in (24, 60):
+        publish_lines(place, lines[:some])
+        assert client.get("/api/status").status_code == 503
+        page = client.get("/api/frames?limit=100").json
+        assert page is not None
+        assert page["frames"][-1]["running_total"] == page["detections"] > 0
+
+
+def test_counts_that_grow_faster_than_they_are_read_can_be_proved(place: Place) -> None:
+    class Growing:
+        versions = 0
+
+        def version(self) -> str:
+            self.versions += 1
+            return f"{place.real_index.version()}-{self.versions}"
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.real_index, name)
+
+    publish_lines(place, make_lines("gate", frames=60))
+    place.index = Growing()  # type: ignore[assignment]
+    page = place.app().test_client().get("/api/frames?limit=100").json
+    assert page is not None
+    assert page["frames"][-1]["running_total"] == page["detections"] > 0

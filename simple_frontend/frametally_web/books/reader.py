@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from frametally.books.status import Status, read_status
 from frametally.books.unanalysed import find_unanalysed
@@ -23,11 +23,14 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import NoProgress
-from frametally.process.time_limit import time_limit
+from frametally.process.time_limit import seconds_left, time_limit
 from frametally.settings.loading import Settings
 from frametally_web.charts.media_times import MediaTimes
+from frametally_web.requests.problems import Problem
 
 _log = logging.getLogger(__name__)
+
+_ReadT = TypeVar("_ReadT")
 
 _LOOK_AT_INDEX_EVERY_S = 1.0
 _FIRST_READING_S = 2.0
@@ -93,6 +96,7 @@ class BooksReader:
         self._patience_ends_s: dict[str, float] = {}
         self._version: str | None = None
         self._ledger_version: str | None = None
+        self._readings_begun = self._last_reading = 0
         self._watchers = 0
         self.generation = 0
 
@@ -110,25 +114,35 @@ class BooksReader:
         """Wait until the ledger knows the segments of all that the index has.
 
         Raises:
-            FrametallyError: That failed, and has not been done before; or the index is away.
+            FrametallyError: That failed, or the index is away.
+            Problem: 503, if it takes longer than may be waited for.
         """
         version = self._ports.index.version()
         with self._changed:
             self.media()
-            if self.generation == 0 and self._media_error is not None:
+            asked = self._readings_begun
+            if self._ledger_version == version:
+                return
+            self._media_wanted = True  # what has just been counted must be found at once
+            self._wake()
+            self._changed.wait_for(
+                # Counts may grow faster than they are read: what began to be read later is enough.
+                lambda: self._closed or self._ledger_version == version or self._last_reading > asked,
+                timeout=seconds_left(),
+            )
+            if self._ledger_version == version:
+                return
+            if self._last_reading <= asked:
+                raise _still_read("The frames of what was counted last are still being looked up.")
+            if self._media_error is not None:
                 raise self._media_error
-            if self._ledger_version != version:  # what has just been counted must be found at once
-                self._media_wanted = True
-                self._wake()
-                self._changed.wait_for(
-                    lambda: self._closed or self._ledger_version == version, timeout=_FIRST_READING_S
-                )
 
     def reading(self) -> Reading:
         """Return the books as they were last read; if that was long ago they are read again meanwhile.
 
         Raises:
-            FrametallyError: They could not be read, or are being read for the first time.
+            FrametallyError: They could not be read.
+            Problem: 503, if they are being read for the first time.
         """
         with self._changed:
             if time.monotonic() >= self._status_due_s:
@@ -139,7 +153,7 @@ class BooksReader:
             if self._error is not None:
                 raise self._error
             if self._reading is None:
-                raise Retryable("the books are being read for the first time")
+                raise _still_read("The books are being read for the first time.")
             return self._reading
 
     def watch(self, told: Seen, timeout_s: float) -> Seen:
@@ -235,44 +249,21 @@ class BooksReader:
 
     def _read(self, *, with_status: bool) -> None:
         began_s = time.monotonic()
+        with self._changed:
+            self._readings_begun += 1
+            number = self._readings_begun
         version = self._index_version()  # first: what it has was in the store before
-        reading, media, error = None, None, None
-        try:
-            if with_status:  # it refreshes the ledger
-                reading = Reading(
-                    int(time.time() * 1000),
-                    read_status(
-                        settings=self._settings,
-                        store=self._ports.store,
-                        log=self._ports.log,
-                        index=self._ports.index,
-                        ledger=self._ports.ledger,
-                    ),
-                )
-            else:
-                self._ports.ledger.refresh(self._ports.store, NoProgress())
-            unanalysed = find_unanalysed(
-                store=self._ports.store,
-                ledger=self._ports.ledger,
-                index=self._ports.index,
-                settings=self._settings,
-            )
-            manifests = self._ports.ledger.manifests()
-            wins = self._settings.count_overlaps
-            overlaps = overlaps_of(manifests, self._ports.ledger.tombstones(), wins)
-            media = manifests, unanalysed, overlaps
-        except (FrametallyError, ObjectMissing) as failed:
-            _log.warning("the books cannot be read: %s", failed)
-            error = failed if isinstance(failed, FrametallyError) else Retryable(str(failed))
-        except Exception:  # the thread must outlive it
-            _log.exception("the books cannot be read")
-            error = Retryable("the books cannot be read")
+        reading, error = _caught(self._read_books) if with_status else (None, None)
+        # Without a log there are no books, and all the same frames to find.
+        media, media_error = _caught(lambda: self._read_media(is_refreshed=reading is not None))
         ended_s = time.monotonic()
         due_s = ended_s + max(self._settings.web_status_s, _REST_PER_WORK * (ended_s - began_s))
         with self._changed:
             self._media_read, self._media_due_s = True, due_s
-            self._ledger_version = version
-            self._media_error = error
+            self._last_reading = number
+            if media is not None:
+                self._ledger_version = version
+            self._media_error = media_error
             if media is not None and media != self._told:
                 self._told, self._media = media, MediaTimes(*media)
                 self.generation += 1
@@ -282,3 +273,43 @@ class BooksReader:
                 if reading is not None:
                     self._reading = reading
             self._changed.notify_all()
+
+    def _read_books(self) -> Reading:
+        """Read the books, which brings the ledger up to the store."""
+        ports = self._ports
+        as_of_ms = int(time.time() * 1000)
+        return Reading(
+            as_of_ms,
+            read_status(
+                settings=self._settings,
+                store=ports.store,
+                log=ports.log,
+                index=ports.index,
+                ledger=ports.ledger,
+            ),
+        )
+
+    def _read_media(self, *, is_refreshed: bool) -> tuple[Any, ...]:
+        """Read what `MediaTimes` is made of."""
+        store, ledger, settings = self._ports.store, self._ports.ledger, self._settings
+        if not is_refreshed:
+            ledger.refresh(store, NoProgress())
+        unanalysed = find_unanalysed(store=store, ledger=ledger, index=self._ports.index, settings=settings)
+        manifests = ledger.manifests()
+        return manifests, unanalysed, overlaps_of(manifests, ledger.tombstones(), settings.count_overlaps)
+
+
+def _caught(read: Callable[[], _ReadT]) -> tuple[_ReadT, None] | tuple[None, FrametallyError]:
+    """Return what was read, or why it was not: the thread must outlive it."""
+    try:
+        return read(), None
+    except (FrametallyError, ObjectMissing) as failed:
+        _log.warning("the books cannot be read: %s", failed)
+        return None, failed if isinstance(failed, FrametallyError) else Retryable(str(failed))
+    except Exception:
+        _log.exception("the books cannot be read")
+        return None, Retryable("the books cannot be read")
+
+
+def _still_read(detail: str) -> Problem:
+    return Problem(503, detail, remedy="Try again in a few seconds.")
