@@ -96,26 +96,21 @@ class Reader:
         return [
             found
             for span in self.spans
-            for found in self.index.evidence(
-                self.query._replace(
-                    from_ms=span.from_ms,
-                    to_ms=span.to_ms,
-                    week_parts=self.times.week_parts(span.offset_ms),
-                )
-            )
+            for found in self.index.evidence(of_span(self.query, span, self.times))
         ]
 
     def _read(self, span: Span, interval_s: int, offset_ms: int, changes: Mapping[str, Any]) -> Histogram:
-        return self.index.histogram(
-            self.query._replace(
-                from_ms=span.from_ms,
-                to_ms=span.to_ms,
-                interval_s=interval_s,
-                offset_ms=offset_ms,
-                week_parts=self.times.week_parts(span.offset_ms),
-                **changes,
-            )
-        )
+        query = of_span(self.query, span, self.times)
+        return self.index.histogram(query._replace(interval_s=interval_s, offset_ms=offset_ms, **changes))
+
+
+def of_span(query: CountQuery, span: Span, times: ChosenTimes) -> CountQuery:
+    """Return what `query` asks of one span: its part of the range and, of chosen `times`, of UTC's week."""
+    return query._replace(
+        from_ms=span.from_ms if query.from_ms is None else max(query.from_ms, span.from_ms),
+        to_ms=span.to_ms if query.to_ms is None else min(query.to_ms, span.to_ms),
+        week_parts=times.week_parts(span.offset_ms),
+    )
 
 
 def _chart(

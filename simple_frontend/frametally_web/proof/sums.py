@@ -21,6 +21,7 @@ from frametally.rules.times import DAY_S
 from frametally.settings.loading import Settings
 from frametally_web.charts import scope
 from frametally_web.charts.bars import Ranges, Span
+from frametally_web.charts.measures import of_span
 from frametally_web.requests.chosen_times import ChosenTimes
 from frametally_web.requests.query import Selection
 
@@ -45,6 +46,10 @@ class Bar(NamedTuple):
     times: ChosenTimes
     spans: Sequence[Span]
     chosen: Ranges | None
+
+    def parts_of(self, query: CountQuery) -> list[CountQuery]:
+        """Return a query of the bar in parts that each have one offset from UTC, if any times are chosen."""
+        return [query] if self.chosen is None else [of_span(query, span, self.times) for span in self.spans]
 
 
 def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tuple[str | None, Bar | None]:
@@ -98,17 +103,7 @@ def peak_of(index: CountIndex, bar: Bar) -> Evidence | None:
         from_ms=bar.from_ms,
         to_ms=bar.to_ms,
     )
-    queries = [query]
-    if bar.chosen is not None:
-        queries = [
-            query._replace(
-                from_ms=max(bar.from_ms, span.from_ms),
-                to_ms=min(bar.to_ms, span.to_ms),
-                week_parts=bar.times.week_parts(span.offset_ms),
-            )
-            for span in bar.spans
-        ]
-    found = [item for one in queries for item in index.evidence(one)]
+    found = [item for part in bar.parts_of(query) for item in index.evidence(part)]
     return min(found, key=lambda item: evidence_order(item)[1:]).evidence if found else None
 
 
@@ -172,18 +167,9 @@ def _histogram(
 ) -> Histogram:
     query = CountQuery(bar.model, bar.base_interval_s, interval_s, bar.sources, bar.labels, from_ms, to_ms)
     query = query._replace(by_source=by_source)
-    if bar.chosen is None:
-        return index.histogram(query)
-    found = [
-        index.histogram(
-            query._replace(
-                from_ms=max(from_ms, span.from_ms),
-                to_ms=min(to_ms, span.to_ms),
-                week_parts=bar.times.week_parts(span.offset_ms),
-            )
-        )
-        for span in bar.spans
-    ]
+    found = [index.histogram(part) for part in bar.parts_of(query)]
+    if len(found) == 1:
+        return found[0]
     return Histogram(
         bar.model,
         bar.base_interval_s,
