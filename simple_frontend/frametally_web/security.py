@@ -104,7 +104,7 @@ class Guard:
             raise Problem(
                 421,
                 "The dashboard does not go by the name that was asked for.",
-                remedy="Add that name to FRAMETALLY_WEB_HOSTS, or ask for localhost.",
+                remedy="Ask for localhost, or have whoever runs this server allow the name.",
             )
 
     def protect(self, app: Flask) -> None:

@@ -54,7 +54,7 @@ class Streams:
         if self.open >= self._most:
             raise Problem(
                 503,
-                f"{self._most} streams are open already (FRAMETALLY_WEB_MAX_STREAMS).",
+                f"{self._most} streams are open already, and there may be no more.",
                 remedy="Ask /api/status from time to time instead.",
             )
         return _Stream(self)

@@ -49,7 +49,7 @@ class EvidenceFrame(Answer, frozen=True, kw_only=True):
 class EvidenceFrames(Answer, frozen=True, kw_only=True):
     """`/api/evidence`: a frame per label, labels by their detections in all that is indexed, most first.
 
-    `labels_left_out` says how many labels the setting `FRAMETALLY_WEB_MAX_EVIDENCE_FRAMES` cut off.
+    `labels_left_out` says how many labels have none here, as one answer has so many frames at most.
     """
 
     model: str | None

@@ -9,9 +9,9 @@ import { zoneOf } from "../shared/zones.js";
 
 /** Of more sources than this one is asked to choose. */
 const AT_ONCE = 3;
+// Of a picture, at most: see lanes.css.
+const SIZES = "240px";
 
-/** @typedef {import("../frames/boxed_picture.js").Picture & {captured_at_ms: number}} GapFrame */
-/** @typedef {{from_ms: number|null, to_ms: number|null, before: GapFrame|null, after: GapFrame|null, reasons: {words: string}[]}} Gap */
 /** @typedef {{source: string, name: string}} Named */
 
 export class GapPanel {
@@ -87,13 +87,13 @@ export class GapPanel {
  * @param {number} at  ms
  * @param {Page.State} state
  * @param {AbortSignal} signal
- * @returns {Promise<Gap|string>} or why there is no answer
+ * @returns {Promise<Api.FootageGap|string>} or why there is no answer
  */
 async function ask({ source }, at, state, signal) {
   const query = new URLSearchParams({ source, at: String(at), timezone: zoneOf(state) });
   if (state.model) query.set("model", state.model);
   try {
-    return /** @type {Gap} */ (await get(/** @type {any} */ ("gap"), query, signal));
+    return await get("gap", query, signal);
   } catch (error) {
     if (error instanceof ApiError) return error.message;
     if (signal.aborted) return "";
@@ -103,7 +103,7 @@ async function ask({ source }, at, state, signal) {
 
 /**
  * @param {Named} one
- * @param {Gap|string} answer
+ * @param {Api.FootageGap|string} answer
  * @param {import("./words.js").Hole} hole
  * @param {Page.ColorOf} colorOf
  */
@@ -135,13 +135,13 @@ function sourceElement({ name }, answer, hole, colorOf) {
 
 /**
  * @param {string} what
- * @param {GapFrame|null} frame
+ * @param {Api.GapFrame|null} frame
  * @param {Page.ColorOf} colorOf
  */
 function frameElement(what, frame, colorOf) {
   const words = frame ? `${what}: ${moment(frame.captured_at_ms)}` : `${what}: none`;
   const caption = el("figcaption", { class: "muted small", text: words });
   return frame
-    ? el("figure", {}, framePicture(frame, colorOf, { alt: words, lazy: true }), caption)
+    ? el("figure", {}, framePicture(frame, colorOf, { alt: words, lazy: true, sizes: SIZES }), caption)
     : el("figure", {}, caption);
 }
