@@ -30,7 +30,7 @@ from frametally.records import (
     FrameDetections,
     encode,
 )
-from frametally.segments.contents import encode_segment
+from frametally.segments.contents import encode_segment, list_segments, read_segment
 from frametally.settings.access import ServerAccess
 from frametally.undo_records import DroppedDeadLetter, Tombstone
 
@@ -201,7 +201,12 @@ def test_frames_are_tallied_once_however_often_they_stand_in_segments(
     assert ledger.tally_between(MODEL, "cam", MEDIUM, from_ms=1_000, to_ms=4_000) == (2, 0)
     assert ledger.tally_between(MODEL, "cam", MEDIUM, from_ms=4_000, to_ms=None) == (0, 1)
     assert tuple(ledger.extent(MEDIUM, from_ms=None, to_ms=None)) == (4, 1)
-    assert [letter.cause for letter in ledger.dead_frames(MODEL)] == ["missing", "malformed"]
+    dead = ledger.dead_frames(MODEL)
+    assert [letter.cause for letter in dead] == ["missing", "malformed"]
+    letters = {
+        (key, one.offset) for key in list_segments(store) for one in read_segment(store, key).dead_letters()
+    }
+    assert {(letter.segment, letter.offset) for letter in dead} == letters
 
 
 def test_a_refresh_costs_what_is_new(make: Callable[..., Ledger], store: MemoryStore) -> None:

@@ -12,9 +12,12 @@ import msgspec
 
 from frametally import keys
 from frametally.records import (
+    Cause,
     Coverage,
+    DeadLetter,
     Detection,
     Evidence,
+    FrameAnnouncement,
     FrameDetections,
     IntervalCount,
     MediaManifest,
@@ -167,6 +170,49 @@ def publish_lines(
         )
     place.publish(counts, coverage, interval_s=interval_s, model=MODEL)
     return counts
+
+
+def put_dead_letters(place: Place, letters: Sequence[tuple[FrameDetections | None, Cause, str]]) -> None:
+    """Put a segment of dead letters: what their messages announced, if anything, the cause and the reason."""
+    place.store.put(
+        keys.segment_key(MODEL, "log", "dead", 0, 0),
+        encode_segment(
+            model=MODEL,
+            log_id="log",
+            topic="dead",
+            partition=0,
+            first_offset=0,
+            next_offset=len(letters),
+            frames=[],
+            dead_letters=[
+                DeadLetter(
+                    offset=offset,
+                    message=b"{}" if line is None else encode(_announcement(line)),
+                    source=line and line.source,
+                    image_path=line and line.image_path,
+                    stage="verify",
+                    cause=cause,
+                    reason=reason,
+                )
+                for offset, (line, cause, reason) in enumerate(letters)
+            ],
+        ),
+    )
+
+
+def _announcement(line: FrameDetections) -> FrameAnnouncement:
+    return FrameAnnouncement(
+        image_path=line.image_path,
+        source=line.source,
+        frame_index=line.frame_index,
+        captured_at_ms=line.captured_at_ms,
+        time_source=line.time_source,
+        width_px=line.width_px,
+        height_px=line.height_px,
+        media=line.media,
+        bytes=1,
+        sha256="0" * 64,
+    )
 
 
 def put_manifest(

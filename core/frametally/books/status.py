@@ -37,7 +37,7 @@ from frametally.media.overlapping import not_counted
 from frametally.media.sources import counted_until, footage_until, source_names
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
 from frametally.ports.frame_log import FrameLog
-from frametally.ports.ledger import ChainLink, CountedRun, FrameTally, Ledger
+from frametally.ports.ledger import ChainLink, CountedRun, DeadFrame, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, Progress
 from frametally.records import MediaManifest, Run
@@ -82,6 +82,19 @@ class Status(NamedTuple):
     def exit_code(self) -> int:
         """0 settled, 4 behind, 3 broken."""
         return exit_code(behind=self.behind, broken=self.broken)
+
+
+def open_dead_letters(ledger: Ledger, settings: Settings, model: str) -> list[DeadFrame]:
+    """Return the model's open dead letters, but those of frames that count no longer.
+
+    The caller has brought the ledger up to the store.
+    """
+    gone = not_counted(ledger.manifests(), ledger.tombstones(), settings.count_overlaps)
+    return [
+        letter
+        for letter in ledger.dead_frames(model)
+        if not is_forgotten(letter.media, letter.captured_at_ms or 0, gone)
+    ]
 
 
 class _Detected(NamedTuple):
@@ -167,7 +180,7 @@ class _Books:
         if to_index and all(books.counted == books.indexed for books in sources):
             behind.append(f"the index: {len(to_index)} days to index; run `frametally index`")
         behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
-        dead = self._dead_letters(model, manifests)
+        dead = open_dead_letters(self.ledger, self.settings, model) if model else []
         return Status(
             model=model,
             sources=sources,
@@ -177,8 +190,8 @@ class _Books:
             counted_at_ms=self._counted_at(run for run in stored if run.model == model),
             pace=pace_of(chain, waiting),
             lost=lost_messages(chain, logs),
-            dead_letters=dict(sorted(Counter(cause for _, cause in dead).items())),
-            unidentified_dead_letters=sum(not source for source, _ in dead),
+            dead_letters=dict(sorted(Counter(letter.cause for letter in dead).items())),
+            unidentified_dead_letters=sum(not letter.source for letter in dead),
             behind=behind,
             broken=self.ledger.problems(model) + chain_breaks(chain) + broken + beyond_lines(indexed, stored),
         )
@@ -276,16 +289,6 @@ class _Books:
             )
             detected, dead_lettered = detected + of_range[0], dead_lettered + of_range[1]
         return detected, dead_lettered
-
-    def _dead_letters(self, model: str | None, manifests: list[MediaManifest]) -> list[tuple[str, str]]:
-        """Return source and cause of the open dead letters, but those of frames that count no longer."""
-        gone = not_counted(manifests, self.ledger.tombstones(), self.settings.count_overlaps)
-        dead = self.ledger.dead_frames(model) if model else []
-        return [
-            (letter.source, letter.cause)
-            for letter in dead
-            if not is_forgotten(letter.media, letter.captured_at_ms or 0, gone)
-        ]
 
     def _indexed(self, model: str | None, interval_s: int | None) -> Counter[str]:
         if model is None or interval_s is None:

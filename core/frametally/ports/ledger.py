@@ -76,13 +76,16 @@ class CountedRun(NamedTuple):
 class DeadFrame(NamedTuple):
     """A dead letter that is still open: not dropped by a person, its frame not detected since.
 
-    `source` and `media` are empty where the message does not tell them.
+    `source` and `media` are empty where the message does not tell them; `segment` is the key of the one that
+    holds it, and `offset` its message's.
     """
 
     source: str
     media: str
     captured_at_ms: int | None
     cause: str
+    segment: str
+    offset: int
 
 
 class Extent(NamedTuple):

@@ -36,6 +36,19 @@ REASONS: dict[str, str] = {
 }
 """By cause, why a frame could not be detected, as people are told it."""
 
+_PUT_BACK = "put the picture back, or `frametally forget` its medium and produce it again"
+_STORED_SO = "it was stored so: mend what made it"
+
+REMEDIES: dict[str, str] = {
+    "malformed": "there is nothing to announce again: mend what wrote it",
+    "missing": _PUT_BACK,
+    "checksum": _PUT_BACK,
+    "size": _STORED_SO,
+    "oversized": "let the consumers decode pictures as large as that",
+    "undecodable": _STORED_SO,
+}
+"""By cause, what mends it; a dead letter that nobody can mend is dropped."""
+
 _CAUSE_OF_STAGE: dict[Stage, Cause] = {
     "parse": "malformed",
     "fetch": "missing",
@@ -89,6 +102,11 @@ def as_dead_letter(
 def cause_of(letter: DeadLetter) -> Cause:
     """Return why it was set aside, as a word; also where the letter says only at which step."""
     return letter.cause or _CAUSE_OF_STAGE[letter.stage]
+
+
+def mending_command(letter_id: str, cause: str) -> str:
+    """Return the command that settles a dead letter once its cause is mended."""
+    return f"frametally dead-letters {'drop' if cause == 'malformed' else 'replay'} {letter_id}"
 
 
 def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[Entry]:
@@ -191,13 +209,11 @@ def replay(
         except BadFrame as error:
             if error.cause == "malformed":
                 reason = (
-                    f"its message is no announcement ({error}), so there is nothing to announce again: mend "
-                    f"what wrote it, then `frametally dead-letters drop {entry.id}`"
+                    f"its message is no announcement ({error}), so {REMEDIES[error.cause]}, then "
+                    f"`{mending_command(entry.id, error.cause)}`"
                 )
             else:
-                reason = f"its cause is not mended: {error}"
-                if error.cause in ("missing", "checksum"):
-                    reason += "; put the picture back, or `frametally forget` its medium and produce it again"
+                reason = f"its cause is not mended: {error}; {REMEDIES[error.cause]}"
             skipped.append(Skipped(name, reason))
         else:
             mended.append(entry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, get_args
 
+from frametally.records import Cause
 from frametally_web.books import answers as status_answers
 from frametally_web.charts import answers as chart_answers
 from frametally_web.exports.table_file import FORMATS
@@ -43,7 +44,7 @@ class Endpoint(NamedTuple):
     @property
     def name(self) -> str:
         """Its name."""
-        return self.path.replace("/", "_")
+        return self.path.replace("/", "_").replace("-", "_")
 
     @property
     def streams(self) -> bool:
@@ -58,7 +59,7 @@ def _text(most_chars: int = MAX_NAME_CHARS) -> dict[str, Any]:
 _MODEL = Parameter("model", "One model; default: the one published last.", _text(), "")
 _TIMEZONE = Parameter(
     "timezone",
-    "IANA time zone of bars over an hour and of times without an offset; default: FRAMETALLY_TIMEZONE.",
+    "IANA time zone of bars over an hour and of times without an offset; default: the server's.",
     _text(),
     "Europe/Berlin",
 )
@@ -206,6 +207,20 @@ ENDPOINTS = (
     ),
     Endpoint(
         "status", "The books: what was announced, detected, counted, indexed.", (), status_answers.Books
+    ),
+    Endpoint(
+        "dead-letters",
+        "Frames that could not be detected: the picture, what was wrong, and what mends it.",
+        (
+            Parameter(
+                "cause",
+                "Those of one cause; default: all.",
+                {"type": "string", "enum": list(get_args(Cause))},
+                "checksum",
+            ),
+            Parameter("limit", "Most in the answer; default: 24.", _LIMIT, "24"),
+        ),
+        status_answers.DeadLetterFrames,
     ),
     Endpoint("events", "Server-sent events: what changed.", (), None, ("text/event-stream",)),
     Endpoint(

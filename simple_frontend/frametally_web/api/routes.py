@@ -16,9 +16,10 @@ from frametally.errors import Poison
 from frametally.keys import check_image_key
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
+from frametally.records import Cause
 from frametally.settings.loading import Settings
 from frametally_web.api.endpoints import ENDPOINTS, Endpoint
-from frametally_web.books import run_list, status
+from frametally_web.books import dead_letters, run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts, version_text
 from frametally_web.charts import counts, heatmap, scope, summary
 from frametally_web.charts.names import check_names
@@ -214,6 +215,19 @@ class Api:
     def status(self, _: Args) -> answers.Answer:
         """Answer with the books."""
         return status.answer(self._books.reading())
+
+    def dead_letters(self, args: Args) -> answers.Answer:
+        """List what could not be detected."""
+        cause = query.read_choice(args, "cause", ("", *get_args(Cause)))
+        limit = query.read_limit(args, default=_PAGE_FRAMES, most=self._settings.web_max_page_frames)
+        return dead_letters.list_dead_letters(
+            self._ports,
+            self._settings,
+            self._books.reading().status.model,
+            cause=cause or None,
+            limit=limit,
+            image_url=_image_url,
+        )
 
     def frames_image(self, args: Args) -> Response:
         """Answer with a frame's JPEG."""

@@ -95,6 +95,46 @@ class DeadLetters(Answer, frozen=True, kw_only=True):
     command: str
 
 
+class DeadLetterFrame(Answer, frozen=True, kw_only=True):
+    """A frame that could not be detected.
+
+    Attributes:
+        id: Its name in `frametally dead-letters`.
+        cause: Why, as a word.
+        reason: Why, as a sentence.
+        remedy: What mends it.
+        command: What settles it, once it is mended.
+        source: Slug; null where its message does not tell.
+        captured_at_ms: Event time; null likewise.
+        image_path: Key of the frame; null likewise.
+        image_url: Where this server has the JPEG, if there is one; null likewise.
+    """
+
+    id: str
+    cause: str
+    reason: str
+    remedy: str
+    command: str
+    source: str | None
+    captured_at_ms: int | None
+    image_path: str | None
+    image_url: str | None
+
+
+class DeadLetterFrames(Answer, frozen=True, kw_only=True):
+    """`/api/dead-letters`: open dead letters of the books' model.
+
+    Attributes:
+        model: Whose books; null before there is any.
+        dead_letters: The newest frame first, those without a time last.
+        dead_letters_left_out: How many more there are.
+    """
+
+    model: str | None
+    dead_letters: list[DeadLetterFrame]
+    dead_letters_left_out: int
+
+
 class Books(Answer, frozen=True, kw_only=True):
     """`/api/status`: the books of the model published last.
 

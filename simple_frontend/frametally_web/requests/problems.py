@@ -20,7 +20,7 @@ from frametally.process.time_limit import TookTooLong
 RETRY_AFTER_S = 5
 MEDIA_TYPE = "application/problem+json"
 
-# A visitor may know which file is at fault; where this machine keeps it is for the log.
+# Where this machine keeps a file that is at fault is for the log.
 _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 
 
@@ -33,6 +33,11 @@ MEANINGS = {
     503: "The index or the store does not answer for now, or the query took too long.",
 }
 """What an error's status says, wherever it comes from."""
+
+
+def without_folders(text: str) -> str:
+    """Return a line with its files' names, but not where this machine keeps them."""
+    return _FOLDERS.sub("", text)
 
 
 def problem_type(status: int) -> str:
@@ -132,8 +137,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     @app.errorhandler(FrametallyError)
     def on_frametally_error(error: FrametallyError) -> Response:
         app.logger.error("%s: %s", request.path, error)
-        detail = _FOLDERS.sub("", str(error))
-        return _document(503, detail, "Do what the line says, then load the page again.")
+        return _document(503, without_folders(str(error)), "Do what the line says, then load the page again.")
 
 
 def _not_found(routes: Sequence[str]) -> Response:

@@ -6,7 +6,7 @@ import { parseState } from "../js/shared/state.js";
 import { useZone } from "../js/shared/time.js";
 import { zoneOf } from "../js/shared/zones.js";
 import {
-  deadLetters,
+  deadLettersTable,
   equation,
   pace,
   runsTable,
@@ -14,9 +14,10 @@ import {
   stagesTable,
   todo,
 } from "../js/status/books.js";
+import { deadLetterCards } from "../js/status/dead_letters.js";
 import { listen } from "../js/status/live.js";
 import { showFresh, showOutage } from "../js/status/notices.js";
-import { footage, headline, showStrip } from "../js/status/strip.js";
+import { footage, showStrip, verdict } from "../js/status/strip.js";
 
 /** @type {number|null} */
 let since = null;
@@ -41,18 +42,18 @@ function show(books) {
   since = Date.now();
   showFresh(since);
   showStrip(books);
-  const verdict = headline(books);
-  if (byId("verdict").textContent !== verdict) byId("verdict").textContent = verdict;
+  if (byId("verdict").textContent !== verdict(books)) byId("verdict").textContent = verdict(books);
   byId("verdict").dataset.state = books.state;
   byId("equation").textContent = equation(books);
   byId("progress").textContent = [footage(books), pace(books)].filter(Boolean).join(" · ");
   put("todo", [books.behind, books.broken, books.lost_messages], () => todo(books));
   put("stages", [books.stages, books.log], () => stagesTable(books));
   put("books", books.sources, () => sourcesTable(books));
-  put("dead-letters", books.dead_letters, () => deadLetters(books));
+  put("dead-causes", books.dead_letters, () => deadLettersTable(books));
   byId("books-content").hidden = false;
   byId("books-page").dataset.state = "ready";
   showRuns(books.model);
+  showDeadLetters(books);
 }
 
 /** @param {string|null} model */
@@ -61,6 +62,19 @@ async function showRuns(model) {
     put("runs", await get("runs", new URLSearchParams(model ? { model } : {})), runsTable);
   } catch (error) {
     put("runs", String(error), () => `The runs cannot be shown. ${reasonOf(error)}`);
+  }
+}
+
+/** @param {Api.Books} books */
+async function showDeadLetters({ dead_letters: causes, sources }) {
+  if (!causes.length) return put("dead-letters", null, () => "");
+  const names = new Map(sources.map(({ source, name }) => [source, name]));
+  try {
+    put("dead-letters", await get("dead-letters"), (answer) =>
+      deadLetterCards(answer, (source) => names.get(source) ?? source),
+    );
+  } catch (error) {
+    put("dead-letters", String(error), () => `They cannot be shown one by one. ${reasonOf(error)}`);
   }
 }
 

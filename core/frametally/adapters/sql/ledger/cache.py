@@ -223,7 +223,9 @@ class SqlLedger:
             identity = (key, offset) if frame is None else (of_source, of_media, captured_at_ms, frame)
             still_open.pop(identity, None)
             if (key, offset) not in dropped:
-                still_open[identity] = DeadFrame(of_source or "", of_media or "", captured_at_ms, cause)
+                still_open[identity] = DeadFrame(
+                    of_source or "", of_media or "", captured_at_ms, cause, key, offset
+                )
         return list(still_open.values())
 
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:

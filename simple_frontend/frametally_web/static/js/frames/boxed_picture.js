@@ -12,6 +12,7 @@ import { placeNames } from "./name_places.js";
  * @property {Api.Box[]} boxes
  */
 
+const GONE = "This frame is no longer in the store.";
 // What the server makes smaller pictures of.
 const WIDTHS_PX = [320, 640, 1280];
 // On the screen, at any size of the picture.
@@ -24,10 +25,11 @@ const NAME = { font_px: 12, height_px: 17, padding_px: 4 };
  * @param {string} options.alt
  * @param {boolean} [options.named]  with each box's label and confidence
  * @param {boolean} [options.lazy]  load it when it comes into view
+ * @param {string} [options.missing]  what is said where there is no picture
  * @param {string} [options.sizes]  how wide it is shown, as in an img's attribute, for a smaller JPEG than the frame's
  * @returns {HTMLElement} in the frame's proportions, as the custom property --ratio has them
  */
-export function framePicture(frame, colorOf, { alt, named = false, lazy = false, sizes }) {
+export function framePicture(frame, colorOf, { alt, named = false, lazy = false, missing = GONE, sizes }) {
   const picture = el("span", { class: "picture" });
   const image = el("img", {
     sizes: sizes ?? null,
@@ -50,7 +52,7 @@ export function framePicture(frame, colorOf, { alt, named = false, lazy = false,
   };
   image.addEventListener("error", () => {
     picture.classList.add("missing");
-    picture.replaceChildren(el("span", { text: "This frame is no longer in the store." }));
+    picture.replaceChildren(el("span", { text: missing }));
   });
   image.addEventListener("load", () => {
     picture.classList.add("loaded");

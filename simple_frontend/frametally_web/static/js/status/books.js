@@ -64,7 +64,7 @@ export function todo({ behind, broken, lost_messages: lost }) {
  * @param {string} text
  * @returns {(Node|string)[]}
  */
-const withCode = (text) =>
+export const withCode = (text) =>
   text.split("`").map((part, position) => (position % 2 ? el("code", { text: part }) : part));
 
 /** @param {Api.Books} books */
@@ -123,7 +123,7 @@ function upTo({ footage_until_ms: footage, counted_until_ms: counted }) {
 }
 
 /** @param {Api.Books} books */
-export function deadLetters({ dead_letters: letters }) {
+export function deadLettersTable({ dead_letters: letters }) {
   if (!letters.length) return el("p", { class: "muted", text: "No frame was set aside." });
   const rows = letters.map(({ cause, frames, reason, command }) =>
     rowOf(

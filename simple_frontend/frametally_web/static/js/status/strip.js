@@ -33,13 +33,20 @@ function write() {
 }
 
 /** @param {Api.Books} books */
-export function headline({ state, behind, broken, sources }) {
-  if (state === "settled" && !sources.some((one) => one.expected)) return "There are no frames yet";
-  if (state === "settled") return "Every frame is accounted for";
-  if (state === "broken") return broken[0] ?? "Frames are missing";
-  return behind.length > 1
-    ? `Work is left: ${behind[0]}, and ${number(behind.length - 1)} more`
-    : `Work is left: ${behind[0] ?? "a stage is behind"}`;
+export function verdict({ state, sources }) {
+  if (state === "broken") return "The books do not balance";
+  if (state === "behind") return "Work is left";
+  return sources.some((one) => one.expected) ? "Every frame is accounted for" : "There are no frames yet";
+}
+
+/**
+ * The verdict with the first that is to be done.
+ * @param {Api.Books} books
+ */
+function headline(books) {
+  const [first, ...others] = [...books.broken, ...books.behind];
+  const more = others.length ? `, and ${number(others.length)} more` : "";
+  return first ? `${verdict(books)}: ${first}${more}` : verdict(books);
 }
 
 /**

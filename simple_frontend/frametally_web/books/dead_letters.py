@@ -1,0 +1,83 @@
+"""The answer of `/api/dead-letters`: frames that could not be detected, why, and what mends them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable
+
+from frametally import keys
+from frametally.books.status import open_dead_letters
+from frametally.errors import Poison, Retryable
+from frametally.ports.ledger import DeadFrame
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.records import DeadLetter
+from frametally.segments.contents import read_segment
+from frametally.segments.dead_letters import REASONS, REMEDIES, mending_command
+from frametally.settings.loading import Settings
+from frametally_web.books import answers
+from frametally_web.books.reader import DashboardPorts
+from frametally_web.requests.problems import without_folders
+
+_log = logging.getLogger(__name__)
+
+# What a reason says to those who run the consumers.
+_SETTING = re.compile(r" \(FRAMETALLY_\w+\)")
+
+
+def list_dead_letters(
+    ports: DashboardPorts,
+    settings: Settings,
+    model: str | None,
+    *,
+    cause: str | None,
+    limit: int,
+    image_url: Callable[[str], str],
+) -> answers.DeadLetterFrames:
+    """Return the open dead letters of the books' model, the newest frame first, those without a time last.
+
+    The ledger knows which there are, their segments what was wrong.
+    """
+    found = open_dead_letters(ports.ledger, settings, model) if model else []
+    found = [one for one in found if cause is None or one.cause == cause]
+    found.sort(key=lambda one: (-(one.captured_at_ms or 0), one.segment, one.offset))
+    shown = found[:limit]
+    letters = {key: _letters_in(ports.store, key) for key in dict.fromkeys(one.segment for one in shown)}
+    return answers.DeadLetterFrames(
+        model=model,
+        dead_letters=[_frame(one, letters[one.segment].get(one.offset), image_url) for one in shown],
+        dead_letters_left_out=len(found) - len(shown),
+    )
+
+
+def _letters_in(store: ObjectStore, segment: str) -> dict[int, DeadLetter]:
+    letters: Iterable[DeadLetter] = ()
+    try:
+        letters = read_segment(store, segment).dead_letters()
+    except (Poison, Retryable, ObjectMissing) as error:
+        _log.warning("the dead letters of %s cannot be read: %s", segment, error)
+    return {letter.offset: letter for letter in letters}
+
+
+def _frame(
+    dead: DeadFrame, letter: DeadLetter | None, image_url: Callable[[str], str]
+) -> answers.DeadLetterFrame:
+    letter_id = keys.dead_letter_id(dead.segment, dead.offset)
+    path = letter.image_path if letter else None
+    return answers.DeadLetterFrame(
+        id=letter_id,
+        cause=dead.cause,
+        reason=_reason(letter, dead.cause),
+        remedy=REMEDIES.get(dead.cause, ""),
+        command=mending_command(letter_id, dead.cause),
+        source=dead.source or None,
+        captured_at_ms=dead.captured_at_ms,
+        image_path=path,
+        image_url=image_url(path) if path else None,
+    )
+
+
+def _reason(letter: DeadLetter | None, cause: str) -> str:
+    if letter is None or cause == "missing":  # of which the sentence names the store, and no more
+        return REASONS.get(cause, cause)
+    return without_folders(_SETTING.sub("", letter.reason))

@@ -1,0 +1,112 @@
+"""What could not be detected is told frame by frame: the picture, what was wrong, and what mends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_dead_letters
+
+from frametally import keys
+from frametally.records import encode
+from frametally.undo_records import Tombstone
+from frametally_web.books import reader
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may answer before the books are read."""
+    monkeypatch.setattr(reader, "_FIRST_READING_S", 60.0)
+
+
+@pytest.fixture
+def spoiled(place: Place) -> Place:
+    """A minute of a gate that was counted, and three messages behind it that came to nothing."""
+    publish_lines(place, make_lines("gate", frames=12))
+    later = make_lines("gate", frames=2, start_ms=START_MS + 60_000)
+    put_dead_letters(
+        place,
+        [
+            (later[0], "checksum", "/srv/footage/a.jpg: its sha256 differs"),
+            (later[1], "oversized", "at most 9 are allowed (FRAMETALLY_MAX_IMAGE_MEGAPIXELS)"),
+            (None, "malformed", "not JSON"),
+        ],
+    )
+    return place
+
+
+def get(place: Place, query: str = "", **settings: Any) -> Any:
+    answer = place.app(**settings).test_client().get(f"/api/v1/dead-letters{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def test_each_has_its_picture_its_reason_and_what_mends_it_the_newest_first(spoiled: Place) -> None:
+    answer = get(spoiled)
+    assert (answer["model"], answer["dead_letters_left_out"]) == (MODEL, 0)
+    oversized, checksum, malformed = answer["dead_letters"]
+    assert [one["cause"] for one in answer["dead_letters"]] == ["oversized", "checksum", "malformed"]
+    assert (checksum["source"], checksum["captured_at_ms"]) == ("gate", START_MS + 60_000)
+    assert checksum["reason"] == "a.jpg: its sha256 differs"
+    assert checksum["remedy"].startswith("put the picture back")
+    assert checksum["command"] == f"frametally dead-letters replay {checksum['id']}"
+    assert checksum["image_url"].startswith("/api/v1/frames/image?path=images/gate/")
+    assert oversized["reason"] == "at most 9 are allowed"  # a viewer can set nothing
+    assert [malformed[name] for name in ("source", "captured_at_ms", "image_path", "image_url")] == [None] * 4
+    assert malformed["command"] == f"frametally dead-letters drop {malformed['id']}"
+
+
+def test_they_are_named_as_the_command_line_names_them(spoiled: Place) -> None:
+    from frametally.segments.dead_letters import list_dead_letters
+
+    known = {one.id: one.letter.reason for one in list_dead_letters(spoiled.store)}
+    assert {one["id"] for one in get(spoiled)["dead_letters"]} == set(known)
+
+
+def test_one_cause_can_be_asked_for_and_what_is_left_out_is_said(spoiled: Place) -> None:
+    assert [one["cause"] for one in get(spoiled, "?cause=checksum")["dead_letters"]] == ["checksum"]
+    some = get(spoiled, "?limit=1")
+    assert (len(some["dead_letters"]), some["dead_letters_left_out"]) == (1, 2)
+
+
+def test_what_was_detected_since_and_what_is_forgotten_is_not_told(spoiled: Place) -> None:
+    later = make_lines("gate", frames=2, start_ms=START_MS + 60_000)
+    publish_lines(spoiled, [*make_lines("gate", frames=12), later[0]])
+    stone = Tombstone(
+        media=later[1].media,
+        source="gate",
+        name="gate.mp4",
+        from_ms=later[1].captured_at_ms,
+        to_ms=later[1].captured_at_ms + 1,
+        why="forget",
+    )
+    spoiled.store.put(keys.tombstone_key(stone.media, stone.from_ms, stone.to_ms), encode(stone))
+    assert [one["cause"] for one in get(spoiled)["dead_letters"]] == ["malformed"]
+
+
+def test_one_whose_segment_cannot_be_read_is_told_by_its_cause(spoiled: Place) -> None:
+    client = spoiled.app(web_status_s=3600).test_client()
+    assert client.get("/api/v1/status").status_code == 200
+    for info in list(spoiled.store.list(keys.METADATA)):
+        spoiled.store.delete(info.key)
+    answer = client.get("/api/v1/dead-letters?cause=checksum").json
+    assert answer is not None
+    [letter] = answer["dead_letters"]
+    assert letter["reason"] == "its bytes are not those that were announced"
+    assert letter["image_url"] is None
+
+
+def test_a_store_that_has_nothing_has_no_dead_letters(place: Place) -> None:
+    assert get(place) == {"model": None, "dead_letters": [], "dead_letters_left_out": 0}
+
+
+def test_all_frames_may_be_dead_and_none_counted(place: Place) -> None:
+    lost = "no object 'images/x' in file:///srv/footage/store"
+    put_dead_letters(place, [(line, "missing", lost) for line in make_lines("gate", frames=3)])
+    reasons = [one["reason"] for one in get(place)["dead_letters"]]
+    assert reasons == ["the store has no such frame"] * 3  # where the store is, is nobody's business
+    assert msgspec.json.decode(place.app().test_client().get("/api/v1/models").data) == {"models": []}
