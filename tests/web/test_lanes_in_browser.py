@@ -109,10 +109,7 @@ def test_a_hole_says_why_by_mouse_and_by_keyboard_and_closes_by_escape(
     expect(panel).to_contain_text("First frame after: 1 May 2024, 10:07:00.200")
     expect(panel.locator(".picture.loaded")).to_have_count(2)
     for shown in panel.locator("img").all():
-        assert shown.evaluate("(image) => [image.currentSrc.includes('&w=320'), image.naturalWidth]") == [
-            True,
-            320,
-        ]
+        assert shown.evaluate("(image) => image.currentSrc").endswith("&w=320")
     expect(panel.locator("svg.boxes")).to_have_count(2)
     picture(page, "hole-wide")
     page.keyboard.press("Escape")
