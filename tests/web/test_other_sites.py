@@ -59,18 +59,21 @@ def test_only_a_site_that_is_allowed_may_embed_the_chart_read_the_api_and_show_a
     other_site: OtherSite,
     is_allowed: bool,
 ) -> None:
-    place.film({"car": 6})
+    place.film({"car": 6, "bus": 4})
     allowed = f"{SITE}, {other_site.origin}" if is_allowed else SITE
     url = serving(place.app(web_allowed_origins=allowed))
     image = place.app().test_client().get("/api/v1/evidence").json["frames"][0]["image_url"]
-    other_site.page = f"""<!doctype html><title>Another site</title>
-      <iframe src="{html.escape(url)}/embed?interval=5" width="800" height="500"></iframe>
-      <img alt="" src="{html.escape(url + image)}">"""
     page = browser.new_page()
+    page.goto(f"{url}/data?interval=5&label=car")
+    code = page.locator("#code-embed").inner_text()  # as it is copied from there
+    other_site.page = f"""<!doctype html><title>Another site</title>
+      {code} <img alt="" src="{html.escape(url + image)}">"""
     page.goto(other_site.origin)
     frame = page.frame_locator("iframe")
     if is_allowed:
         frame.locator("#embed[data-state=ready]").wait_for()
+        assert "car" in frame.locator("#legend").inner_text()
+        assert "bus" not in frame.locator("#legend").inner_text()
     asked = page.evaluate(
         """(url) => fetch(`${url}/api/v1/labels`).then((answer) => answer.json()).catch(String)""", url
     )
