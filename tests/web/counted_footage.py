@@ -21,6 +21,7 @@ from frametally.records import (
     FrameDetections,
     IntervalCount,
     MediaManifest,
+    Run,
     TimeSource,
     encode,
 )
@@ -270,6 +271,41 @@ def track(number: int, at_ms: int, source: str, *, label: str = "car", is_counte
         best=sighting(at_ms + 2000, 0.95),
         path=[(at_ms, 1.0, 2.0)],
     )
+
+
+def publish_objects(place: Place, picture: bytes) -> None:
+    """Publish a minute with 30 objects, whose first and best frames all are that `picture`."""
+    tracks = [track(number, START_MS + number * 1000, "gate") for number in range(30)]
+    shared: dict[str, Any] = {
+        "model": MODEL,
+        "source": "gate",
+        "interval_start_ms": START_MS,
+        "interval_s": 60,
+        "frames": 300,
+    }
+    count = IntervalCount(**shared, label="car", detections=270, peak=3, objects=30, evidence=[])
+    run_id = "000001-0123456789abcdef"
+    prefix = keys.run_folder(MODEL, "0a1b2c3d", 60, "2024-05-01", run_id)
+    run = Run(
+        run_id=run_id,
+        sequence=1,
+        model=MODEL,
+        params="0a1b2c3d",
+        interval_s=60,
+        day="2024-05-01",
+        prefix=prefix,
+        parts=["part-00000"],
+        inputs_sha256="00",
+        frames=300,
+        duplicates_dropped=0,
+        track_parts=["part-00000"],
+    )
+    assert place.real_index.publish(run, [count], [Coverage(**shared, analysed_fps=6.0)])
+    body = b"".join(encode(one) + b"\n" for one in tracks)
+    place.store.put(f"{keys.tracks_folder(prefix)}/part-00000", body)
+    for one in tracks:
+        for seen in (one.first, one.best):
+            place.store.put(seen.image_path, picture)
 
 
 def count_hours(place: Place, first_day: str, days: int, *, interval_s: int = 900, model: str = "m") -> None:

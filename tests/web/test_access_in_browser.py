@@ -1,10 +1,9 @@
-"""The page for everyone: by axe-core's rules, by keyboard, on a phone, in the dark."""
+"""The page for everyone: by keyboard, and on a phone. What axe-core finds is looked for beside it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.web.counted_footage import make_lines, publish_lines, put_manifest
@@ -13,22 +12,10 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright
 expect = playwright.expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
     from tests.web.conftest import Place, Visit
 
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
-
-
-def serious_findings(page: Page, axe: str) -> list[str]:
-    """What axe-core calls serious or critical, with the elements."""
-    page.evaluate(axe)
-    found: list[dict[str, Any]] = page.evaluate("axe.run(document).then((result) => result.violations)")
-    return [
-        f"{one['id']}: {json.dumps([node['html'][:160] for node in one['nodes'][:3]])}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.fixture
@@ -39,28 +26,6 @@ def filmed(place: Place) -> Place:
     put_manifest(place, gate[0], gate[-1], "Gate")
     put_manifest(place, yard[0], yard[-1], "Yard")
     return place
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_axe_has_no_serious_finding_and_nothing_scrolls_sideways(
-    filmed: Place, visit: Callable[..., Visit], axe: str, size: dict[str, int], scheme: str
-) -> None:
-    window = visit(filmed, viewport=size, color_scheme=scheme)
-    for query in (
-        "?interval=60",
-        "?interval=60&at=2024-05-01T08:02:00Z",
-        "?interval=60&view=table&compare=source:yard",
-        "?from=2031-01-01T00:00:00Z",
-    ):
-        page = window.open(query)
-        findings = serious_findings(page, axe)
-        assert not findings, "\n".join([query, *findings])
-        assert page.evaluate("document.documentElement.scrollWidth") == size["width"], query
-    page = window.open("books", wait_for="#books-page[data-state=ready]")
-    expect(page.locator("#runs tbody tr")).not_to_have_count(0)
-    assert serious_findings(page, axe) == []
-    assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
 
 
 def test_the_chart_is_eight_tabs_away_and_the_arrow_keys_reach_every_chip(
@@ -101,19 +66,16 @@ def test_links_lead_past_the_controls_to_the_chart_and_to_the_frames(
     expect(page).to_have_url(f"{window.url}/?interval=60")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_axe_has_no_serious_finding_with_any_panel_open(
-    filmed: Place, visit: Callable[..., Visit], axe: str, size: dict[str, int], scheme: str
+def test_what_opens_lies_in_the_window_and_escape_gives_the_keyboard_back(
+    filmed: Place, visit: Callable[..., Visit], size: dict[str, int]
 ) -> None:
-    window = visit(filmed, viewport=size, color_scheme=scheme)
+    window = visit(filmed, viewport=size)
     page = window.open("?label=car&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:10:00Z")
     for name in ("sources", "labels", "range", "more"):
         page.locator(f"#{name}-chip").click()
         panel = page.locator(f"#{name}-panel")
         expect(panel).to_be_visible()
-        findings = serious_findings(page, axe)
-        assert not findings, "\n".join([name, *findings])
         assert page.evaluate("document.documentElement.scrollWidth") == size["width"], name
         box = panel.bounding_box()
         assert box is not None

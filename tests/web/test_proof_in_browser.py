@@ -10,10 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import cv2
 import numpy as np
 import pytest
-from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, track
+from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, publish_objects
 
-from frametally import keys
-from frametally.records import Coverage, IntervalCount, Run, encode
+from frametally.records import Coverage, IntervalCount
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -278,37 +277,7 @@ def test_a_zero_with_footage_says_that_it_is_one(place: Place, visit: Callable[.
 
 
 def test_an_object_shows_its_first_and_its_best_frame(place: Place, visit: Callable[..., Visit]) -> None:
-    tracks = [track(number, START_MS + number * 1000, "gate") for number in range(30)]
-    shared: dict[str, Any] = {
-        "model": MODEL,
-        "source": "gate",
-        "interval_start_ms": START_MS,
-        "interval_s": 60,
-        "frames": 300,
-    }
-    count = IntervalCount(**shared, label="car", detections=270, peak=3, objects=30, evidence=[])
-    run_id = "000001-0123456789abcdef"
-    prefix = keys.run_folder(MODEL, "0a1b2c3d", 60, "2024-05-01", run_id)
-    run = Run(
-        run_id=run_id,
-        sequence=1,
-        model=MODEL,
-        params="0a1b2c3d",
-        interval_s=60,
-        day="2024-05-01",
-        prefix=prefix,
-        parts=["part-00000"],
-        inputs_sha256="00",
-        frames=300,
-        duplicates_dropped=0,
-        track_parts=["part-00000"],
-    )
-    assert place.real_index.publish(run, [count], [Coverage(**shared, analysed_fps=6.0)])
-    body = b"".join(encode(one) + b"\n" for one in tracks)
-    place.store.put(f"{keys.tracks_folder(prefix)}/part-00000", body)
-    for one in tracks:
-        for seen in (one.first, one.best):
-            place.store.put(seen.image_path, JPEG)
+    publish_objects(place, JPEG)
     window = visit(place)
     page = window.open("?metric=objects&interval=60&at=2024-05-01T08:00:00Z")
     expect(page.locator("#frames-title")).to_have_text("The objects behind this bar")

@@ -4,19 +4,24 @@ import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import { askForStrip } from "../js/status/strip.js";
 
 /** @typedef {{description: string, example?: unknown}} Parameter */
-/** @typedef {{React: {createElement: (kind: string, properties: object, text: string) => unknown}}} System */
-
-const NOTHING = () => null;
+/** @typedef {{React: {createElement: (kind: unknown, properties: object|null, ...children: unknown[]) => unknown}}} System */
 
 /**
- * Descriptions as plain text: what makes markup of them would need a hole in the content security policy.
- * The page has a heading of its own, and one server.
+ * The routes alone, without a heading, a server to choose and a second `main`: the page has its own.
+ * Descriptions are plain text: what makes markup of them would need a hole in the content security policy.
  * @param {System} system
  */
 const Plain = ({ React }) => ({
   components: {
-    InfoContainer: NOTHING,
-    ServersContainer: NOTHING,
+    Routes: (
+      /** @type {{getComponent: (name: string, isContainer?: boolean) => unknown}} */ { getComponent },
+    ) =>
+      React.createElement(
+        "div",
+        { className: "swagger-ui" },
+        React.createElement(getComponent("SvgAssets"), null),
+        React.createElement(getComponent("operations", true), null),
+      ),
     Markdown: (/** @type {{source: string}} */ { source }) =>
       React.createElement("div", { className: "markdown" }, source.replaceAll("`", "")),
   },
@@ -33,7 +38,7 @@ function tellExample(parameter) {
 }
 
 /**
- * Swagger UI's fields have no names, and its answers cannot be scrolled by keys.
+ * Swagger UI's fields have no names, its answers cannot be scrolled by keys, and its headings leave out a level.
  * @param {HTMLElement} place
  */
 function mend(place) {
@@ -41,6 +46,7 @@ function mend(place) {
     const row = /** @type {HTMLElement|null} */ (field.closest("[data-param-name]"));
     field.setAttribute("aria-label", row?.dataset.paramName ?? "Media type");
   }
+  for (const heading of place.querySelectorAll("h3.opblock-tag")) heading.setAttribute("aria-level", "2");
   for (const text of place.querySelectorAll("pre:not([tabindex])")) text.setAttribute("tabindex", "0");
 }
 
@@ -60,6 +66,7 @@ async function start() {
     tryItOutEnabled: true,
     syntaxHighlight: { activated: false },
     plugins: [Plain],
+    layout: "Routes",
   });
 }
 

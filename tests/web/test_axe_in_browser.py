@@ -1,0 +1,138 @@
+"""No state of a page keeps people out, as far as axe-core can tell, in any size, colours or print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.web.counted_footage import publish_objects
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place, Visit
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDE = {"width": 1280, "height": 900}
+HALF = {"width": 640, "height": 450}  # the same window at 200 %
+PHONE = {"width": 390, "height": 844}
+BAR = "?interval=60&at=2024-05-01T08:02:00Z"
+FAILED = "#dashboard[data-state=failed]"
+
+
+def film_two(place: Place) -> None:
+    """Ten minutes of two sources, one of which has a hole."""
+    gate = place.film(
+        {"car": 6, "bus": 2}, source="gate", intervals=10, interval_s=60, filmed=lambda n: n not in (4, 5)
+    )
+    place.film({"car": 3}, source="yard", intervals=10, interval_s=60, also=gate, time_source="file_time")
+
+
+def film_objects(place: Place) -> None:
+    """Film a minute whose objects are known."""
+    publish_objects(place, b"\xff\xd8 not a picture, but what is stored")
+
+
+def nothing(_: Any) -> None:
+    """Film nothing, or do nothing."""
+
+
+def open_large(page: Page) -> None:
+    page.locator(".proof-picture").first.click()
+    expect(page.locator("#lightbox")).to_be_visible()
+
+
+def open_hole(page: Page) -> None:
+    page.locator(".lane", has_text="gate").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#gap-panel")).to_contain_text("First frame after")
+
+
+def open_by(button: str, opened: str) -> Callable[[Page], None]:
+    def press(page: Page) -> None:
+        page.locator(button).click()
+        expect(page.locator(opened)).to_be_visible()
+
+    return press
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of a page: what its address is, and what is done there."""
+
+    query: str = "?interval=60"
+    do: Callable[[Page], None] = nothing
+    wait_for: str = "#dashboard[data-state=ready][aria-busy=false]"
+    film: Callable[[Place], None] = field(default=film_two)
+
+
+STATES = {
+    "the start": State(),
+    "a bar": State(BAR),
+    "the large view": State(BAR, open_large),
+    "the frames without boxes": State(f"{BAR}&empty=1"),
+    "the table": State("?interval=60&view=table"),
+    "lines": State("?interval=60&chart=lines"),
+    "the labels": State(do=open_by("#labels-chip", "#labels-list")),
+    "the range": State(do=open_by("#range-chip", "#calendar-month")),
+    "more": State(do=open_by("#more-chip", "#metric")),
+    "the export menu": State(do=open_by("#export summary", "#export-links")),
+    "a hole": State(do=open_hole),
+    "a comparison": State("?interval=60&compare=source:yard"),
+    "objects": State("?metric=objects&interval=60&at=2024-05-01T08:00:00Z", film=film_objects),
+    "no footage": State("?from=2031-01-01T00:00:00Z"),
+    "nothing counted": State(wait_for="#dashboard[data-state=empty][aria-busy=false]", film=nothing),
+    "a mistake": State("?label=cra", wait_for=FAILED),
+    "an index away": State(wait_for=FAILED, film=lambda place: place.go_away()),
+    "the books": State("books", wait_for="#books-page[data-state=ready]"),
+    "Data & API": State("data?label=car", wait_for="#code-embed"),
+    "the chart alone": State("embed?interval=60", wait_for="#embed[data-state=ready]"),
+    "the API": State("api/docs", wait_for="#operations-Counts-counts"),
+    "no page": State("there-is-none", wait_for="main.lonely"),
+}
+# In other colours and sizes only what these change is looked at: the rest was seen before.
+COLOURS = ["color-contrast"]
+PLACES = [*COLOURS, "target-size", "scrollable-region-focusable"]
+APPEARANCES: list[tuple[str, dict[str, int], dict[str, str], list[str]]] = [
+    ("wide", WIDE, {}, RULES),
+    ("in the dark", WIDE, {"color_scheme": "dark"}, COLOURS),
+    ("on paper", WIDE, {"color_scheme": "dark", "media": "print"}, COLOURS),
+    ("in the system's colours", WIDE, {"forced_colors": "active"}, COLOURS),
+    ("at 200 %", HALF, {}, PLACES),
+    ("on a phone in the dark", PHONE, {"color_scheme": "dark"}, COLOURS),
+    ("on a phone", PHONE, {}, RULES),
+]
+AS_USUAL = {"media": "screen", "color_scheme": "light", "forced_colors": "none"}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
+    place: Place, visit: Callable[..., Visit], axe: str, name: str
+) -> None:
+    state = STATES[name]
+    state.film(place)
+    window = visit(place)
+    page = window.open(state.query, wait_for=state.wait_for)
+    window.complaints.clear()  # of a page that there is not
+    state.do(page)
+    # Not as the page's own code: it forbids what is not from its files.
+    window.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": axe})
+    found = []
+    for appearance, size, media, rules in APPEARANCES:
+        page.emulate_media(**(AS_USUAL | media))  # type: ignore[arg-type]
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.locator(state.wait_for).wait_for(state="attached")  # drawn anew in other colours
+        options = {"runOnly": rules, "resultTypes": ["violations"]}
+        violations = page.evaluate("async (options) => (await axe.run(options)).violations", options)
+        for one in violations:
+            places = json.dumps([[node["html"][:160], node["failureSummary"]] for node in one["nodes"][:3]])
+            found.append(f"{appearance}: {one['id']}: {places}")
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > size["width"] and media.get("media") != "print":
+            found.append(f"{appearance}: {wide} px wide")
+    assert not found, "\n".join(found)
