@@ -84,6 +84,19 @@ def test_too_many_in_one_bar_and_too_few_in_another_are_no_agreement(file_footag
     assert (found.total.net, found.total.apart) == (0, 4)
 
 
+def test_those_most_apart_come_first(file_footage: Footage) -> None:
+    footage = file_footage
+    for model, cars in (("tiny-a", (1, 1, 4)), ("tiny-b", (2, 4, 2))):
+        lines = [
+            footage.frame(NOON_MS + minute * 60_000, *["car"] * number, index=minute, model=model)
+            for minute, number in enumerate(cars)
+        ]
+        footage.segment(lines, model=model)
+    footage.aggregate()
+    found = compare_models(footage.store, "tiny-a", "tiny-b").differences
+    assert [one.b.detections - one.a.detections for one in found] == [3, -2, 1]
+
+
 def test_the_other_way_round_it_is_the_same_with_the_sides_changed(two_models: Footage) -> None:
     one = compare_models(two_models.store, "tiny-a", "tiny-b")
     other = compare_models(two_models.store, "tiny-b", "tiny-a")

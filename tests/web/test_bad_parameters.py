@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ROUTES = [
     *("models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects", "runs", "status"),
-    *("export", "frames/image", "dead-letters"),
+    *("export", "frames/image", "frames/boxes", "summary", "differences", "dead-letters"),
 ]
 MODEL = "yolov4-tiny-opencv-fp32-1a2b3c4d"
 
@@ -67,6 +67,7 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
             "base, interval, metric, by, top",
         ),
         ("models?model=x", "model", "no parameters"),
+        ("models?=x", "", "no parameters"),
         (
             "evidence?interval=60",
             "interval",
@@ -97,6 +98,10 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
         ("frames?cursor=WzEsMl0=", "cursor", "unchanged"),
         ("objects?cursor=" + "x" * 1001, "cursor", "1000"),
         ("runs?limit=many", "limit", "at most 200"),
+        ("differences", "compare", "compare=week"),
+        ("differences?compare=month", "compare", "week"),
+        ("differences?compare=week&limit=101", "limit", "at most 100"),
+        ("frames/boxes?path=x", "path", "images/"),
         ("frames/image", "path", "images/"),
         ("frames/image?path=media/0.json", "path", "images/"),
     ],
@@ -156,6 +161,7 @@ values = {
     "by": st.one_of(texts, st.just("source")),
     "limit": st.one_of(texts, st.integers(-10, 1000).map(str)),
     "cursor": st.one_of(texts, st.just("WzEsIngiLDJd"), st.just("WzEsMiwzXQ==")),
+    "compare": st.one_of(texts, st.sampled_from(["week", "source:junction-east", f"model:{MODEL}"])),
     "format": st.one_of(texts, st.just("parquet")),
 }
 pairs = st.sampled_from(sorted(values)).flatmap(lambda name: st.tuples(st.just(name), values[name]))
@@ -169,7 +175,7 @@ def test_no_query_makes_the_server_fail(filmed: Place, route: str, query: list[t
     if answer.status_code == 400:
         problem = answer.json
         assert problem is not None
-        assert problem["parameter"] in {name for name, _ in query} | {"path", "to"}
+        assert problem["parameter"] in {name for name, _ in query} | {"path", "to", "compare"}
         assert problem["remedy"]
 
 

@@ -18,6 +18,7 @@ from frametally.errors import Misconfigured
 from frametally.ports.merging import slowest_or_unknown, sum_or_unknown
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.rules.differences import most_apart, pairs
 from frametally.rules.evidence import busiest
 from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally.rules.times import DAY_MS, in_range, is_day_in_range
@@ -70,7 +71,7 @@ class Comparison(NamedTuple):
     """Two models over the footage that both have seen.
 
     Attributes:
-        differences: By source, label and time.
+        differences: Those most apart first: in detections, then in the peak, then in objects.
         compared: Bars that at least one of the two shows, in intervals that both have seen.
         gaps_a: Intervals (of one source) that only the second model has seen.
         gaps_b: Intervals that only the first has seen.
@@ -144,7 +145,13 @@ def _settings_of(
     return found
 
 
+_Bar = tuple[str, int]
+"""A source, and when an interval of it begins."""
+
+
 class _Table:
+    """A side of `rules.differences`."""
+
     def __init__(
         self, interval_ms: int, source: str | None, label: str | None, from_ms: int | None, to_ms: int | None
     ) -> None:
@@ -153,41 +160,41 @@ class _Table:
         self._label = label
         self._from_ms = from_ms
         self._to_ms = to_ms
-        self.frames: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self.fps: dict[tuple[str, int], float | None] = {}
-        self.measured: dict[tuple[str, int], bool] = {}
-        self.counts: defaultdict[tuple[str, str, int], list[IntervalCount]] = defaultdict(list)
+        self.seen: defaultdict[_Bar, int] = defaultdict(int)  # frames
+        self.fps: dict[_Bar, float | None] = {}
+        self.is_measured: dict[_Bar, bool] = {}
+        self.found: defaultdict[tuple[_Bar, str], list[IntervalCount]] = defaultdict(list)
 
     def add(self, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]) -> None:
         for seen in coverage:
             start_ms = seen.interval_start_ms // self._interval_ms * self._interval_ms
             if self._is_wanted(seen.source, start_ms):
-                self.frames[seen.source, start_ms] += seen.frames
                 bar = seen.source, start_ms
+                self.seen[bar] += seen.frames
                 self.fps[bar] = slowest_or_unknown(self.fps.get(bar, math.inf), seen.analysed_fps)
-                self.measured[bar] = self.measured.get(bar, True) and seen.is_measured
+                self.is_measured[bar] = self.is_measured.get(bar, True) and seen.is_measured
         for count in counts:
             start_ms = count.interval_start_ms // self._interval_ms * self._interval_ms
             is_of_label = self._label is None or count.label == self._label
             if is_of_label and self._is_wanted(count.source, start_ms):
-                self.counts[count.source, count.label, start_ms].append(count)
+                self.found[(count.source, start_ms), count.label].append(count)
 
     def _is_wanted(self, source: str, start_ms: int) -> bool:
         is_of_source = self._source is None or source == self._source
         return is_of_source and in_range(start_ms, self._from_ms, self._to_ms)
 
-    def side(self, source: str, label: str, start_ms: int) -> Side:
-        counts = self.counts.get((source, label, start_ms), [])
-        followed = 0 if self.measured[source, start_ms] else None
-        tracked, detections = 0 if self.measured[source, start_ms] else None, 0
+    def measured(self, bar: _Bar, label: str) -> Side:
+        counts = self.found.get((bar, label), [])
+        followed = tracked = 0 if self.is_measured[bar] else None
+        detections = 0
         for count in counts:
             followed = sum_or_unknown(followed, count.objects)
             tracked = sum_or_unknown(tracked, count.tracked_detections)
             detections += count.detections
-        fps = self.fps[source, start_ms]
+        fps = self.fps[bar]
         missing = why_unknown(followed, detections, tracked, fps)
         return Side(
-            frames=self.frames[source, start_ms],
+            frames=self.seen[bar],
             detections=detections,
             peak=max((count.peak for count in counts), default=0),
             objects=None if missing else followed,
@@ -199,27 +206,22 @@ class _Table:
 
 
 def _compare(model_a: str, model_b: str, interval_s: int, a: _Table, b: _Table) -> Comparison:
-    both = a.frames.keys() & b.frames.keys()
-    bars = sorted(bar for bar in a.counts.keys() | b.counts.keys() if (bar[0], bar[2]) in both)
-    differences = []
+    compared = sorted(pairs(a, b), key=lambda one: (one.bar[0], one.label, one.bar[1]))
     total = ModelTotals()
     by_label: defaultdict[str, ModelTotals] = defaultdict(ModelTotals)
-    for source, label, start_ms in bars:
-        of_a, of_b = a.side(source, label, start_ms), b.side(source, label, start_ms)
-        shown = of_a.detections, of_b.detections, abs(of_b.detections - of_a.detections)
-        total, by_label[label] = total.plus(*shown), by_label[label].plus(*shown)
-        if (of_a.detections, of_a.peak) != (of_b.detections, of_b.peak) or (
-            None not in (of_a.objects, of_b.objects) and of_a.objects != of_b.objects
-        ):
-            differences.append(Difference(source, label, start_ms, of_a, of_b))
+    for one in compared:
+        shown = one.a.detections, one.b.detections, abs(one.b.detections - one.a.detections)
+        total, by_label[one.label] = total.plus(*shown), by_label[one.label].plus(*shown)
     return Comparison(
         model_a=model_a,
         model_b=model_b,
         interval_s=interval_s,
-        differences=differences,
-        compared=len(bars),
-        gaps_a=len(b.frames.keys() - a.frames.keys()),
-        gaps_b=len(a.frames.keys() - b.frames.keys()),
+        differences=[
+            Difference(one.bar[0], one.label, one.bar[1], one.a, one.b) for one in most_apart(compared)
+        ],
+        compared=len(compared),
+        gaps_a=len(b.seen.keys() - a.seen.keys()),
+        gaps_b=len(a.seen.keys() - b.seen.keys()),
         total=total,
         by_label=dict(sorted(by_label.items())),
     )

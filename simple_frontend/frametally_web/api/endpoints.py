@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, get_args
 from frametally.records import Cause
 from frametally_web.books import answers as status_answers
 from frametally_web.charts import answers as chart_answers
+from frametally_web.compare import answers as compare_answers
 from frametally_web.exports.table_file import FORMATS
 from frametally_web.proof import answers as proof_answers
 from frametally_web.proof.thumbnails import WIDTHS_PX
@@ -125,6 +126,19 @@ _TOP = Parameter(
     {"type": "integer", "minimum": 0, "maximum": MAX_TOP},
     "6",
 )
+_COMPARE = Parameter(
+    "compare",
+    "What is beside it: `previous`, `day`, `week`, `source:<slug>` or `model:<id>`.",
+    {"type": "string", "maxLength": MAX_NAME_CHARS, "pattern": COMPARE_PATTERN},
+    "week",
+)
+_PATH = Parameter(
+    "path",
+    "`image_path` of an answer.",
+    _text(),
+    "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg",
+    required=True,
+)
 _PAGE = (
     *_SELECTION,
     Parameter("limit", "Most in one page; default: 24.", _LIMIT, "24"),
@@ -157,6 +171,16 @@ ENDPOINTS = (
         (*_CHART, _TOP),
         chart_answers.Summary,
     ),
+    Endpoint(
+        "differences",
+        "How far two sides are apart in what both have seen: by label, and where most.",
+        (
+            *(one for one in _CHART if one.name != "by"),
+            _COMPARE._replace(required=True),
+            Parameter("limit", "Most in `most`; default: 10.", _LIMIT, "10"),
+        ),
+        compare_answers.Differences,
+    ),
     Endpoint("heatmap", "Counts per hour of the week.", _SELECTION, chart_answers.Heatmap),
     Endpoint("evidence", "The busiest frame per label.", _SELECTION, proof_answers.EvidenceFrames),
     Endpoint("frames", "Every frame behind a bar, with a running sum.", _FRAMES, proof_answers.Frames),
@@ -179,16 +203,16 @@ ENDPOINTS = (
         proof_answers.FootageGap,
     ),
     Endpoint(
+        "frames/boxes",
+        "A frame with the boxes that a model counted in it.",
+        (_PATH, *(one for one in _SELECTION if one.name in ("label", "model", "base"))),
+        proof_answers.FrameBoxes,
+    ),
+    Endpoint(
         "frames/image",
         "A frame's JPEG.",
         (
-            Parameter(
-                "path",
-                "`image_path` of an answer.",
-                _text(),
-                "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg",
-                required=True,
-            ),
+            _PATH,
             Parameter(
                 "w",
                 "A smaller JPEG, so many pixels wide; one that is not wider is answered as it is.",
@@ -228,12 +252,8 @@ ENDPOINTS = (
         "A chart's numbers as a file.",
         (
             *_CHART,
-            Parameter(
-                "compare",
-                "`previous`, `day`, `week`, `source:<slug>` or `model:<id>`: the other side beside each row, "
-                "and the differences.",
-                {"type": "string", "maxLength": MAX_NAME_CHARS, "pattern": COMPARE_PATTERN},
-                "week",
+            _COMPARE._replace(
+                description=f"{_COMPARE.description} Rows have it beside them, and the differences."
             ),
             Parameter(
                 "format",

@@ -35,7 +35,7 @@ TAGS = {
 }
 """By the package that makes an answer: the name of a group of routes, and what it is."""
 
-_PACKAGE_OF = {"frames_image": "proof", "events": "books", "export": "exports"}
+_PACKAGE_OF = {"differences": "charts", "frames_image": "proof", "events": "books", "export": "exports"}
 
 _COMMON = {
     "announced": "Frames that the log was told of.",
@@ -91,6 +91,7 @@ _COMMON = {
     "at_ms": "A moment of event time.",
     "base_interval_s": "The stored interval that was read, in seconds; null where there is nothing to read.",
     "box": "Left, top, width and height in pixels of the stored frame.",
+    "boxes": "Those that count.",
     "captured_at_ms": "Event time of the frame.",
     "checks": "What was checked, one by one.",
     "confidence": "How sure the detector is, from 0 to 1.",
@@ -202,7 +203,7 @@ def _attributes(text: str) -> dict[str, str]:
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     example = examples().get(endpoint.name)
-    statuses = [400, 405, 503, *([404] if endpoint.name == "frames_image" else [])]
+    statuses = [400, 405, 503, *([404] if endpoint.path.startswith("frames/") else [])]
     responses = {
         "200": {
             "description": endpoint.summary,

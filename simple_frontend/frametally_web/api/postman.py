@@ -23,7 +23,7 @@ _FOUND = {
 }
 """What later requests need of an answer, by the name of the endpoint."""
 
-_VALUES = {"path": "{{imagePath}}", "source": "{{source}}", "at": "{{beforeFootage}}"}
+_VALUES = {"path": "{{imagePath}}", "source": "{{source}}", "at": "{{beforeFootage}}", "compare": "previous"}
 """What a required parameter is asked with."""
 
 

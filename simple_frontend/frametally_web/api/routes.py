@@ -24,9 +24,11 @@ from frametally_web.books.reader import BooksReader, DashboardPorts, version_tex
 from frametally_web.charts import counts, heatmap, scope, summary
 from frametally_web.charts.names import check_names
 from frametally_web.charts.sources import list_sources
+from frametally_web.compare.differences import find_differences
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
 from frametally_web.proof import evidence, frames, gap, objects
 from frametally_web.proof.picture_links import picture_link
+from frametally_web.proof.single import find_frame
 from frametally_web.proof.thumbnails import WIDTHS_PX, smaller
 from frametally_web.requests import answers, query
 from frametally_web.requests.cache import AnswerCache
@@ -38,8 +40,10 @@ Handler = Callable[[Args], Response]
 
 _IMAGE_CACHE = "private, max-age=31536000, immutable"
 _PAGE_FRAMES = 24
+_USUAL_DIFFERENCES = 10
+_MOST_DIFFERENCES = 100
 _LEAST_KEPT_PACKED_BYTES = 2000
-_KEPT = ("labels", "sources", "counts", "summary", "heatmap")
+_KEPT = ("labels", "sources", "counts", "summary", "differences", "heatmap")
 """Answers that change only with the index and the media."""
 _OF_COUNTS = (*_KEPT, "models", "evidence")
 """Answers that a page keeps until the counts change: each says by `VERSION_HEADER` which it was made from."""
@@ -150,6 +154,20 @@ class Api:
             query.read_chart(args, self._settings),
         )
 
+    def differences(self, args: Args) -> answers.Answer:
+        """Tell how far two sides are apart."""
+        compare = query.read_compare(args)
+        if compare is None:
+            raise bad_parameter("compare", "There is no compare.", remedy="Give one, such as compare=week.")
+        return find_differences(
+            self._ports.index,
+            self._settings,
+            self._books.media(),
+            query.read_chart(args, self._settings),
+            compare,
+            limit=query.read_limit(args, default=_USUAL_DIFFERENCES, most=_MOST_DIFFERENCES),
+        )
+
     def heatmap(self, args: Args) -> answers.Answer:
         """Answer with the hours of the week."""
         selection = query.read_selection(args, self._settings)
@@ -229,11 +247,16 @@ class Api:
             image_url=_image_url,
         )
 
+    def frames_boxes(self, args: Args) -> answers.Answer:
+        """Find the boxes that a model counted in a frame."""
+        selection, key = self._selection(args), _read_path(args)
+        self._books.ensure_ledger()
+        return find_frame(self._ports, self._settings, selection, key, image_url=_image_url)
+
     def frames_image(self, args: Args) -> Response:
         """Answer with a frame's JPEG."""
         width = query.read_choice(args, "w", ("", *WIDTHS_PX))
-        path = query.read_one(args, "path") or ""
-        return _image(self._ports.store, self._settings, path, int(width) if width else None)
+        return _image(self._ports.store, self._settings, _read_path(args), int(width) if width else None)
 
     def export(self, args: Args) -> Response:
         """Answer with a chart's numbers as a file."""
@@ -262,15 +285,19 @@ def _image_url(path: str) -> str:
     return url_for(".frames_image", path=path)
 
 
-def _image(store: ObjectStore, settings: Settings, path: str, width_px: int | None) -> Response:
+def _read_path(args: Args) -> str:
+    """Read the key of a frame."""
     try:
-        key = check_image_key(path)
+        return check_image_key(query.read_one(args, "path") or "")
     except Poison as error:
         raise bad_parameter(
             "path",
             "path is not the key of a frame.",
             remedy="Give image_path as another answer has it: images/<source>/<day>/<name>.jpg.",
         ) from error
+
+
+def _image(store: ObjectStore, settings: Settings, key: str, width_px: int | None) -> Response:
     # The store has no smaller ones: those come from here, also where browsers get the frames from it.
     if width_px is None and (link := picture_link(store, settings, key)):
         there = Response(status=302, headers={"Location": link})

@@ -5,6 +5,7 @@ Of another period the same clock times lie beside each other, also where clocks 
 
 from __future__ import annotations
 
+import bisect
 import datetime
 import math
 import re
@@ -39,6 +40,14 @@ class OtherSide(NamedTuple):
             (one for one in reversed(self.period.shifts) if one.from_ms <= ms), self.period.shifts[0]
         )
         return None if shift.earlier_ms is None else ms - shift.earlier_ms
+
+
+def bar_at(bars: Sequence[tuple[int, int]], at_ms: int | None) -> tuple[int, int] | None:
+    """Return the one of some bars, in order, that holds a moment: both sides need not begin alike."""
+    if at_ms is None:
+        return None
+    at = bisect.bisect_right(bars, at_ms, key=lambda bar: bar[0]) - 1
+    return bars[at] if at >= 0 and at_ms < bars[at][1] else None
 
 
 def other_periods(

@@ -18,10 +18,10 @@ _MOST_NAMED = 10
 def check_names(
     index: CountIndex, selection: Selection, sources_with_media: Callable[[], Iterable[str]]
 ) -> None:
-    """Refuse labels that the model has never counted, and sources of which there is nothing at all.
+    """Refuse labels that have never been counted, and sources of which there is nothing at all.
 
     What was counted, and is not there in the range, is a zero. A source is known, too, if its footage is
-    announced and not counted yet, or was counted with another model.
+    announced and not counted yet; both are, if they were counted with another model.
 
     Raises:
         Problem: 400, with the names that are nearest, or if there is no such model.
@@ -30,9 +30,12 @@ def check_names(
     if choice is None:
         return
     labels = [label for label, _ in index.labels(choice.model)]
-    unknown = set(selection.labels).difference(labels)
-    if unknown and not unknown <= (chosen := _labels_to_count(index, choice.model)):
-        raise _unknown("label", selection.labels, [*labels, *sorted(chosen.difference(labels))])
+    if not {*labels}.issuperset(selection.labels):
+        others = _labels_to_count(index, choice.model)
+        for model in stored_intervals(index):
+            others.update(label for label, _ in index.labels(model))
+        if not {*labels, *others}.issuperset(selection.labels):
+            raise _unknown("label", selection.labels, [*labels, *sorted(others.difference(labels))])
     sources = {one.source for one in index.sources(choice.model)}
     if not sources.issuperset(selection.sources):
         sources.update(sources_with_media())

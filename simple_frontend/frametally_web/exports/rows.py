@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import datetime
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,7 +11,7 @@ import msgspec
 from frametally.rules.times import local_time
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, touches
-from frametally_web.charts.beside import OtherSide
+from frametally_web.charts.beside import OtherSide, bar_at
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.exports.columns import COLUMNS, DIFFERENCES, MOST_NAMED
 from frametally_web.requests.query import ChartQuery
@@ -113,15 +112,12 @@ def make_compared_rows(
     labels = [*found.labels, *(label for label in other.labels if label not in found.labels)]
     measures = Measures(other)
     bars = sorted({(one.start_ms, one.end_ms) for one in (*other.coverage, *(other.not_analysed or ()))})
-    starts = [start_ms for start_ms, _ in bars]
     for row, (start_ms, source, label) in make_places(
         msgspec.structs.replace(found, labels=labels), query, media
     ):
         beside_ms = side.beside_ms(start_ms)
-        if beside_ms is not None:  # the bar that holds it: where clocks change, bars need not begin alike
-            at = bisect.bisect_right(starts, beside_ms) - 1
-            if at >= 0 and beside_ms < bars[at][1]:
-                beside_ms = starts[at]
+        if bar := bar_at(bars, beside_ms):
+            beside_ms = bar[0]
         there = measures.of(beside_ms, source, label) if beside_ms is not None else NO_FOOTAGE
         start = None if beside_ms is None else local_time(beside_ms, zone)
         here = row[_MEASURED_AT]

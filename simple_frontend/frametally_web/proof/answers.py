@@ -85,6 +85,20 @@ class CountedFrame(Answer, frozen=True, kw_only=True):
     boxes: list[Box]
 
 
+class FrameBoxes(Answer, frozen=True, kw_only=True):
+    """`/api/frames/boxes`: a frame with the boxes that `model` counted in it; see `CountedFrame`."""
+
+    model: str
+    source: str
+    captured_at_ms: int
+    image_path: str
+    image_url: str
+    time_source: TimeSource
+    width_px: int
+    height_px: int
+    boxes: list[Box]
+
+
 class Frames(Answer, frozen=True, kw_only=True):
     """`/api/frames`: a page of the frames behind a bar, by event time.
 

@@ -1,0 +1,64 @@
+"""Where two sides differ: bar by bar, in what both have seen, those first that are most apart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+BarT = TypeVar("BarT", bound=Hashable)
+MeasuredT = TypeVar("MeasuredT")
+_MeasuredT_co = TypeVar("_MeasuredT_co", covariant=True)
+
+MEASURES = ("detections", "peak", "objects")
+"""What two models differ in, what weighs most first."""
+
+
+class ComparedSide(Protocol[BarT, _MeasuredT_co]):
+    """One side: which bars it has seen, in which of them it has found which labels, and how much of each."""
+
+    @property
+    def seen(self) -> Collection[BarT]:
+        """Bars with footage."""
+
+    @property
+    def found(self) -> Collection[tuple[BarT, str]]:
+        """Bars and labels; of a label without one there was nothing in what was seen."""
+
+    def measured(self, bar: BarT, label: str) -> _MeasuredT_co:
+        """Return what was found of a label in a bar that was seen, if it is nothing."""
+
+
+class Pair(NamedTuple, Generic[BarT, MeasuredT]):
+    """A bar of one label on both sides."""
+
+    bar: BarT
+    label: str
+    a: MeasuredT
+    b: MeasuredT
+
+
+def pairs(a: ComparedSide[BarT, MeasuredT], b: ComparedSide[BarT, MeasuredT]) -> list[Pair[BarT, MeasuredT]]:
+    """Return what a side has found, in bars that both have seen: others are gaps, and no differences."""
+    both = {*a.seen} & {*b.seen}
+    return [
+        Pair(bar, label, a.measured(bar, label), b.measured(bar, label))
+        for bar, label in {*a.found} | {*b.found}
+        if bar in both
+    ]
+
+
+def most_apart(
+    compared: Iterable[Pair[BarT, MeasuredT]], measures: Sequence[str] = MEASURES
+) -> list[Pair[BarT, MeasuredT]]:
+    """Return the pairs that differ in any of some measures, those most apart first, equal ones as they came.
+
+    The first measure weighs most; one that a side does not know (None) is no difference.
+    """
+    apart = [([_apart(one.a, one.b, measure) for measure in measures], one) for one in compared]
+    differ = [(by, one) for by, one in apart if any(by)]
+    return [one for _, one in sorted(differ, key=lambda found: found[0], reverse=True)]
+
+
+def _apart(a: Any, b: Any, measure: str) -> float:
+    of_a, of_b = getattr(a, measure), getattr(b, measure)
+    return 0 if of_a is None or of_b is None else float(abs(of_b - of_a))

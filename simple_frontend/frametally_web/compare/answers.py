@@ -1,0 +1,101 @@
+"""The answer of a comparison."""
+
+from __future__ import annotations
+
+from frametally_web.requests.answers import Answer
+from frametally_web.requests.query import Metric
+
+
+class LabelDifference(Answer, frozen=True, kw_only=True):
+    """A label in what both sides have seen.
+
+    Attributes:
+        label: Class name; null of all together.
+        value: Of the metric; null where it is not known.
+        other_value: Of the metric, there; null likewise.
+    """
+
+    label: str | None
+    value: float | None
+    other_value: float | None
+
+
+class BarDifference(Answer, frozen=True, kw_only=True):
+    """A label in an interval on both sides.
+
+    Attributes:
+        source: Slug; null where the sources of a side are compared together.
+        label: Class name.
+        start_ms: Start of the interval.
+        end_ms: Its end, exclusive.
+        value: Of the metric.
+        frames: Frames analysed.
+        other_start_ms: Start of the interval beside it.
+        other_end_ms: Its end, exclusive.
+        other_value: Of the metric, there.
+        other_frames: Frames analysed there.
+    """
+
+    source: str | None
+    label: str
+    start_ms: int
+    end_ms: int
+    value: float
+    frames: int
+    other_start_ms: int
+    other_end_ms: int
+    other_value: float
+    other_frames: int
+
+
+class Differences(Answer, frozen=True, kw_only=True):
+    """`/api/differences`: two sides, in intervals that both have seen; what one alone has seen is a gap.
+
+    Attributes:
+        model: The one model counted here; null before there is any data.
+        base_interval_s: The one stored interval that was read; null where there is nothing to read.
+        interval_s: Length of a bar in seconds.
+        timezone: IANA name of the zone of the bars.
+        metric: What the values are of; of `auto`, what it became.
+        from_ms: First event time asked for, or the first there is.
+        to_ms: Last event time asked for, exclusive, or the last there is.
+        other_name: The other side in words.
+        other_model: The one model counted there.
+        other_base_interval_s: The one stored interval that was read there.
+        other_from_ms: First event time there.
+        other_to_ms: Last event time there, exclusive.
+        seen_by_both: Intervals with footage on both sides, of one source each; of sources together where
+            a source is compared.
+        only_here: Intervals with footage on this side alone.
+        only_there: Intervals with footage on the other side alone.
+        frames: Frames analysed in what both have seen.
+        other_frames: Frames analysed there.
+        total: All labels together.
+        labels: Those that either side has found, those most apart first.
+        compared: Labels in intervals, of which at least one side has found some.
+        differing: How many of them differ.
+        most: Those most apart first; of equal ones the earlier first.
+    """
+
+    model: str | None
+    base_interval_s: int | None
+    interval_s: int | None
+    timezone: str
+    metric: Metric
+    from_ms: int | None
+    to_ms: int | None
+    other_name: str | None
+    other_model: str | None
+    other_base_interval_s: int | None
+    other_from_ms: int | None
+    other_to_ms: int | None
+    seen_by_both: int
+    only_here: int
+    only_there: int
+    frames: int
+    other_frames: int
+    total: LabelDifference
+    labels: list[LabelDifference]
+    compared: int
+    differing: int
+    most: list[BarDifference]

@@ -1,0 +1,125 @@
+"""How far two sides are apart: in what both have seen, by label, and where most, as on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines
+from tests.web.test_export_comparison import publish, records
+
+from frametally.rules.differences import Pair, most_apart
+from frametally.rules.times import WEEK_MS
+from frametally_web.compare.differences import _Value
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+RANGE = "interval=60&metric=detections&from=2024-05-01T08:00Z&to=2024-05-01T08:05Z"
+
+
+def ask(place: Place, query: str, status: int = 200) -> dict[str, Any]:
+    answer = place.app().test_client().get(f"/api/v1/differences?{query}")
+    assert answer.status_code == status, answer.text
+    body: dict[str, Any] = answer.get_json()
+    return body
+
+
+def labels_of(body: dict[str, Any]) -> list[tuple[str, float | None, float | None]]:
+    return [(one["label"], one["value"], one["other_value"]) for one in body["labels"]]
+
+
+def test_only_what_both_weeks_have_filmed_is_compared_and_the_holes_of_each_are_told(place: Place) -> None:
+    publish(
+        place,
+        records(START_MS, [4, None, 7, 0, 5]),
+        records(START_MS - WEEK_MS, [1, 2, None, 3, 5]),
+        (records(START_MS - WEEK_MS, [6, 6], label="bus")[0], []),
+    )
+    body = ask(place, f"{RANGE}&compare=week")
+    assert (body["seen_by_both"], body["only_here"], body["only_there"]) == (3, 1, 1)
+    assert labels_of(body) == [("bus", 0, 6), ("car", 9, 9)]  # the most apart first
+    assert body["total"] == {"label": None, "value": 9, "other_value": 15}
+    assert (body["frames"], body["other_frames"]) == (30, 30)
+    assert (body["compared"], body["differing"]) == (4, 3)
+    assert [(one["label"], one["value"], one["other_value"]) for one in body["most"]] == [
+        ("bus", 0, 6),
+        ("car", 4, 1),  # of equal ones the earlier first
+        ("car", 0, 3),
+    ]
+    first = body["most"][0]
+    assert (first["start_ms"], first["other_start_ms"]) == (START_MS, START_MS - WEEK_MS)
+    assert (first["end_ms"], first["source"]) == (START_MS + MINUTE_MS, "gate")
+
+
+def test_each_source_is_compared_with_itself_so_that_one_more_camera_is_no_difference(place: Place) -> None:
+    publish(
+        place,
+        records(START_MS, [4, 4]),
+        records(START_MS, [9, 9], source="yard"),
+        records(START_MS - WEEK_MS, [3, 4]),
+    )
+    body = ask(place, f"{RANGE}&compare=week")
+    assert labels_of(body) == [("car", 8, 7)]
+    assert (body["seen_by_both"], body["only_here"]) == (2, 2)
+    of_yard = ask(place, f"{RANGE}&source=gate&compare=source:yard")
+    assert labels_of(of_yard) == [("car", 8, 18)]
+    assert [one["source"] for one in of_yard["most"]] == [None, None]
+
+
+def test_two_models_differ_where_one_has_found_a_label_that_the_other_never_has(place: Place) -> None:
+    publish(place, records(START_MS, [4, 0, 2]))
+    publish(
+        place,
+        records(START_MS, [4, 1], model="other"),
+        (records(START_MS, [3], label="bus", model="other")[0], []),
+        model="other",
+    )
+    body = ask(place, f"{RANGE}&model=m&compare=model:other")
+    assert [(one["label"], one["value"], one["other_value"]) for one in body["most"]] == [
+        ("bus", 0, 3),
+        ("car", 0, 1),
+    ]
+    assert (body["model"], body["other_model"], body["only_here"]) == ("m", "other", 1)
+    # A label that only the other model knows is a zero of this one, and no mistake.
+    assert labels_of(ask(place, f"{RANGE}&model=m&label=bus&compare=model:other")) == [("bus", 0, 3)]
+
+
+def test_what_is_not_known_of_a_side_is_no_difference(place: Place) -> None:
+    gate = make_lines("gate", frames=24)
+    publish_lines(place, gate)  # objects were not followed
+    body = ask(place, "interval=60&metric=objects&compare=previous")
+    assert body["most"] == []
+    pairs = [Pair(bar, "car", _Value(value), _Value(3)) for bar, value in enumerate((None, 1))]
+    assert most_apart(pairs, ["value"]) == pairs[1:]
+
+
+def test_no_more_are_told_than_are_asked_for_and_what_cannot_be_compared_is_named(place: Place) -> None:
+    publish(place, records(START_MS, [4, 3, 2]), records(START_MS - WEEK_MS, [0, 0, 0]))
+    body = ask(place, f"{RANGE}&compare=week&limit=2")
+    assert ([one["value"] for one in body["most"]], body["differing"]) == ([4, 3], 3)
+    assert ask(place, RANGE, 400)["parameter"] == "compare"
+    assert ask(place, f"{RANGE}&compare=nothing", 400)["parameter"] == "compare"
+    assert ask(place, f"{RANGE}&compare=model:none", 400)["parameter"] == "model"
+
+
+def test_before_there_are_counts_nothing_is_compared(place: Place) -> None:
+    body = ask(place, "compare=week")
+    assert (body["model"], body["most"], body["labels"]) == (None, [], [])
+
+
+@pytest.mark.parametrize(("labels", "boxes"), [("", 3), ("&label=bus", 0)])
+def test_a_frame_has_the_boxes_that_a_model_counted_in_it(place: Place, labels: str, boxes: int) -> None:
+    lines = make_lines("gate", frames=24)
+    publish_lines(place, lines)
+    counts = place.settings.counted_boxes().rule()
+    shown = max(lines, key=lambda one: sum(counts(box) and box.label == "car" for box in one.detections))
+    client = place.app().test_client()
+    answer = client.get(f"/api/v1/frames/boxes?path={shown.image_path}{labels}")
+    body = answer.get_json()
+    expected = [one for one in shown.detections if counts(one)]
+    assert len(body["boxes"]) == (len(expected) if not labels else sum(b.label == "bus" for b in expected))
+    assert (body["image_path"], body["captured_at_ms"]) == (shown.image_path, shown.captured_at_ms)
+    gone = client.get(f"/api/v1/frames/boxes?path={shown.image_path.replace('-0', '-9')}")
+    assert (gone.status_code, gone.get_json()["parameter"]) == (404, "path")
+    assert client.get("/api/v1/frames/boxes?path=/etc/passwd").status_code == 400
