@@ -111,8 +111,16 @@ declare namespace Page {
     to: number;
     at: number | null;
     kind: "bars" | "lines";
-    /** The other period, source or model, a value a row; undefined where it has no footage. */
-    other: { name: string; values: (number | null | undefined)[] } | null;
+    /** The other period, source or model, along the time of this one. */
+    other: {
+      name: string;
+      /** null: not measured. */
+      rows: { start: number; end: number; value: number | null }[];
+      /** Stretches in which it has no footage. */
+      gaps: Span[];
+      /** Beside each row of the view; undefined where it has no footage. */
+      values: (number | null | undefined)[];
+    } | null;
   }
 
   type ColorOf = (label: string | null) => string;
@@ -131,7 +139,7 @@ declare namespace Page {
     /** "a week earlier", "East Road", "yolov4-…" */
     name: string;
     state: State;
-    /** Where a moment of the chart lies in the other one. */
-    shift: (ms: number) => number;
+    /** Where a moment of the other side lies in the chart. */
+    back: (ms: number) => number;
   }
 }

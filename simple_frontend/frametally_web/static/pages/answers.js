@@ -43,6 +43,7 @@ const extras = new Extras({
   change,
   hole: (sources, hole) => results.showHole(sources, hole),
   moment: (ms) => results.openAt(ms),
+  bar: (bar) => showBar(bar, { goThere: true }),
 });
 const loader = new Loader({ ask: load, fail });
 
@@ -94,7 +95,7 @@ async function showTheRest(signal) {
   if (!shown) return;
   await Promise.all([
     frames.load(state, shown, colors(), sourceName, signal),
-    extras.show(state, { ...shown, view: results.view }, sourceName, signal),
+    extras.show(state, { ...shown, view: results.view }, colors(), sourceName, signal),
   ]);
 }
 

@@ -4,7 +4,7 @@ import { showLegend } from "../js/chart/legend.js";
 import { TimeChart } from "../js/chart/plot.js";
 import { ask } from "../js/loading/asking.js";
 import { forgetAnswers } from "../js/shared/api.js";
-import { besides } from "../js/shared/compare.js";
+import { otherSide } from "../js/shared/compare.js";
 import { byId, control, el } from "../js/shared/dom.js";
 import { duration, span } from "../js/shared/format.js";
 import { METRICS } from "../js/shared/metrics.js";
@@ -60,7 +60,7 @@ function show({ labels, counts, other }) {
   const colorOf = colorsOf(all, ranked.length ? groupLabels(ranked).own : all);
   const view = counts.coverage.length ? viewOf(state, counts, metric, colorOf) : null;
   if (view && other) {
-    view.other = { name: other.comparison.name, values: besides(view, other.counts, other.comparison) };
+    view.other = otherSide(view, other.counts, other.comparison);
   }
   byId("chart-title").textContent = metric.title;
   byId("chart-subtitle").textContent = view

@@ -1,11 +1,13 @@
 // What stands behind the bars (no footage, not analysed, not measured, filmed in part, hours not asked for, the bar that was chosen,
-// times that are files' dates, media that overlap), and over them where the range cuts one.
+// times that are files' dates, media that overlap), over them where the range cuts one, and above all where the other side
+// of a comparison has no footage.
 
 import { themeColor } from "../shared/palette.js";
 
 const LEAST_TEXT_PX = 84;
 const PART_PX = 6;
 const MARK_PX = 5;
+const ABOVE_PX = 7;
 
 /** @typedef {import("./layout.js").Layout} Layout */
 
@@ -26,6 +28,7 @@ export function drawBackdrop(ctx, view, layout) {
   if (chosen) pen.frame([chosen.start, chosen.end]);
   for (const span of view.fileTimes) pen.mark(span, "bottom");
   for (const span of view.overlaps) pen.mark(span, "top");
+  for (const gap of view.other?.gaps ?? []) pen.above(gap);
 }
 
 /**
@@ -70,17 +73,27 @@ class Pen {
    * @param {string} line
    * @param {string} text
    * @param {number} [height]  from the top
+   * @param {number} [top]
    */
-  hatch(span, ground, line, text, height = this.height) {
+  hatch(span, ground, line, text, height = this.height, top = this.area.top) {
     const [left, width] = this.#across(span);
-    const { ctx, area } = this;
+    const { ctx } = this;
     ctx.save();
     ctx.fillStyle = themeColor(ground);
-    ctx.fillRect(left, area.top, width, height);
+    ctx.fillRect(left, top, width, height);
     ctx.fillStyle = hatching(ctx, themeColor(line));
-    ctx.fillRect(left, area.top, width, height);
-    if (text && width >= LEAST_TEXT_PX) this.#write(text, left + width / 2, area.top + height / 2);
+    ctx.fillRect(left, top, width, height);
+    if (text && width >= LEAST_TEXT_PX) this.#write(text, left + width / 2, top + height / 2);
     ctx.restore();
+  }
+
+  /**
+   * A strip above the bars, in the colour of the other side's line.
+   * @param {Page.Span} span
+   */
+  above(span) {
+    if (this.x(span[1]) <= this.area.left || this.x(span[0]) >= this.area.right) return;
+    this.hatch(span, "surface", "ink", "", ABOVE_PX - 1, this.area.top - ABOVE_PX);
   }
 
   /**

@@ -10,23 +10,28 @@ const APART_PX = 4;
 const MANY_ROWS = 150;
 const WIDEST_PX = 240;
 
-/** What one colour stands for, a value a row. @typedef {{name: string, color: string, dashed: boolean, values: (number|null|undefined)[]}} Drawn */
+/**
+ * What one colour stands for, a value a row; the other side's (dashed) has rows of its own.
+ * @typedef {{name: string, color: string, dashed: boolean, rows: {start: number, end: number}[],
+ *   values: (number|null)[]}} Drawn
+ */
 /** @typedef {import("./layout.js").Layout} Layout */
 
 /**
  * @param {Page.View} view
- * @returns {Drawn[]} null: not known, undefined: no footage on the other side
+ * @returns {Drawn[]} null: not known
  */
 export function drawnOf({ rows, series, metric, other }) {
   const own = series.map((one) => ({
     name: one.name,
     color: one.color,
     dashed: false,
+    rows,
     values: rows.map((row) => valueIn(row, one.labels, metric)),
   }));
-  return other
-    ? [...own, { name: other.name, color: themeColor("ink"), dashed: true, values: other.values }]
-    : own;
+  if (!other) return own;
+  const values = other.rows.map(({ value }) => value);
+  return [...own, { name: other.name, color: themeColor("ink"), dashed: true, rows: other.rows, values }];
 }
 
 /**
@@ -47,7 +52,7 @@ export function draw(pen, view, layout) {
   const bars = view.kind === "bars" ? drawn.filter((one) => !one.dashed) : [];
   drawBars(pen, view, layout, bars);
   drawCuts(pen, view, layout);
-  for (const one of drawn.filter((each) => !bars.includes(each))) drawLine(pen, view, layout, one);
+  for (const one of drawn.filter((each) => !bars.includes(each))) drawLine(pen, layout, one);
   pen.restore();
 }
 
@@ -135,11 +140,10 @@ function barOf(start, end, isApart) {
 /**
  * Through the middles of the intervals; broken where there is no value, and where there was no footage between.
  * @param {CanvasRenderingContext2D} pen
- * @param {Page.View} view
  * @param {Layout} layout
  * @param {Drawn} series
  */
-function drawLine(pen, { rows }, { x, y }, { color, dashed, values }) {
+function drawLine(pen, { x, y }, { color, dashed, rows, values }) {
   pen.strokeStyle = pen.fillStyle = color;
   pen.lineWidth = 2;
   pen.lineJoin = "round";
@@ -164,14 +168,14 @@ function drawLine(pen, { rows }, { x, y }, { color, dashed, values }) {
 
 /**
  * Stretches of rows that follow each other without a hole and have values: a line each.
- * @param {Page.Row[]} rows
- * @param {(number|null|undefined)[]} values
+ * @param {{start: number, end: number}[]} rows
+ * @param {(number|null)[]} values
  */
 export function runsOf(rows, values) {
   /** @type {number[][]} */
   const runs = [];
   rows.forEach((row, position) => {
-    if (values[position] === null || values[position] === undefined) return;
+    if (values[position] === null) return;
     const last = runs.at(-1);
     const before = last?.at(-1);
     if (last && before === position - 1 && rows[before].end === row.start) last.push(position);

@@ -76,7 +76,7 @@ function mostIn({ rows, series, metric, kind, other }) {
       ? (totalIn(row, metric) ??
         series.reduce((sum, one) => sum + (valueIn(row, one.labels, metric) ?? 0), 0))
       : Math.max(0, ...series.map((one) => valueIn(row, one.labels, metric) ?? 0));
-  const beside = other?.values.map((value) => value ?? 0) ?? [];
+  const beside = other?.rows.map(({ value }) => value ?? 0) ?? [];
   return [...rows.map(inRow), ...beside].reduce((most, value) => Math.max(most, value), 0);
 }
 

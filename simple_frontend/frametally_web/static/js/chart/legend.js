@@ -47,6 +47,7 @@ export function showLegend(area, view, chosen, onLabels) {
   area.replaceChildren(
     ...keys,
     ...(other ? [mark("other", other.name, "All labels together, for comparison")] : []),
+    ...(other?.gaps.length ? [mark("other-gap", `${other.name}: no footage`, "Nothing was filmed there on the other side: its line breaks.")] : []),
     ...(gaps.length ? [mark("gap", "no footage", "Nothing was filmed there: not the same as nothing there.")] : []),
     ...(notAnalysed.length ? [mark("unanalysed", "filmed, not analysed", "There is footage, but it is not in the counts: not yet, or it cannot be read. See the books below.")] : []),
     ...(partial.length ? [mark("partial", "filmed in part", "There was footage for a part of the interval only. Point at a bar to see how much.")] : []),

@@ -3,7 +3,7 @@
 import { el, swatch } from "../shared/dom.js";
 import { plural, span } from "../shared/format.js";
 import { totalIn } from "../shared/series.js";
-import { besideIn, cutPart, filmedPart, whyNotIn } from "./words.js";
+import { besideHole, besideIn, cutPart, filmedPart, whyNotIn } from "./words.js";
 
 const EDGE_PX = 8;
 
@@ -33,8 +33,9 @@ export class Tooltip {
    * @param {import("./words.js").Hole} hole
    * @param {number} x
    */
-  showHole({ span: [from, to], kind }, x) {
-    const sources = this.chart.view?.sources ?? [];
+  showHole({ span: [from, to], kind, at }, x) {
+    const { view } = this.chart;
+    const sources = view?.sources ?? [];
     const whose =
       sources.length > 3
         ? ` from any of ${plural(sources.length, "source")}`
@@ -45,7 +46,9 @@ export class Tooltip {
       kind === "no footage"
         ? `No footage${whose}.`
         : "Filmed, not analysed: not in the counts yet, or never readable.";
-    this.#place(x, span(from, to), [el("p", { text: words })], "Click for the reason.");
+    const beside = view ? besideHole(view, at) : "";
+    const lines = [words, beside].filter(Boolean).map((text) => el("p", { text }));
+    this.#place(x, span(from, to), lines, "Click for the reason.");
   }
 
   /**
@@ -57,17 +60,11 @@ export class Tooltip {
     return this.chart
       .drawn()
       .map(({ name, color, dashed, values }, order) => {
-        const value = values[position];
+        const value = dashed ? null : values[position];
+        if (value === 0) return null;
         const absent = dashed ? besideIn(view, row) : whyNotIn(row, view.series[order].labels);
-        const known = value !== null && value !== undefined;
-        return value === 0 && !dashed
-          ? null
-          : el(
-              "p",
-              { class: "tip-line" },
-              swatch(color),
-              el("span", { text: `${name}: ${known ? view.metric.format(value) : absent}` }),
-            );
+        const words = value === null ? absent : view.metric.format(value);
+        return el("p", { class: "tip-line" }, swatch(color), el("span", { text: `${name}: ${words}` }));
       })
       .filter((line) => line !== null)
       .reverse();

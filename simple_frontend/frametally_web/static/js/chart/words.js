@@ -85,6 +85,16 @@ export function besideIn({ rows, metric, other }, row) {
 }
 
 /**
+ * The other side's value beside a moment without a bar; nothing where it has no footage either.
+ * @param {Page.View} view
+ * @param {number} ms
+ */
+export function besideHole({ metric, other }, ms) {
+  const row = other?.rows.find(({ start, end }) => start <= ms && ms < end);
+  return other && row ? `${other.name}: ${metric.format(row.value)}.` : "";
+}
+
+/**
  * "3 sec of 1 min filmed"; nothing where all of it was, or nobody has noted how much.
  * @param {Page.View} view
  * @param {Page.Row} row

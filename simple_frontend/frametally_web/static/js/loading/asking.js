@@ -14,8 +14,7 @@ const TOP = "12";
 export async function ask(state, signal) {
   const model = new URLSearchParams(state.model ? { model: state.model } : {});
   const chart = selectionQuery(state, { bars: true });
-  // Two sides may have other labels on top: then each label is asked for.
-  if (!state.compare) chart.set("top", TOP);
+  chart.set("top", TOP);
   const [{ models }, { labels }, { sources }, counts, summary] = await Promise.all([
     get("models", undefined, signal),
     get("labels", model, signal),
@@ -24,9 +23,16 @@ export async function ask(state, signal) {
     get("summary", chart, signal),
   ]);
   const comparison = comparisonOf(state, { models, sources, counts });
-  const other = comparison && {
-    comparison,
-    counts: await get("counts", selectionQuery(comparison.state, { bars: true }), signal),
-  };
+  const other = comparison && { comparison, counts: await get("counts", besideQuery(comparison), signal) };
   return { models, labels, sources, counts, summary, other };
+}
+
+/**
+ * The other side's line has all labels together.
+ * @param {Page.Comparison} comparison
+ */
+function besideQuery({ state }) {
+  const query = selectionQuery(state, { bars: true });
+  query.set("top", "0");
+  return query;
 }

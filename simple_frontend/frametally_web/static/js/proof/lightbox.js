@@ -1,8 +1,9 @@
 // One frame as large as the window, with its boxes and their names: nearer by wheel, pinch, double tap or + and -, on
 // to the next by arrows or a stroke.
 
-import { byId, el, iconButton } from "../shared/dom.js";
 import { framePicture } from "../frames/boxed_picture.js";
+import { closeDialog, openDialog } from "../frames/dialog.js";
+import { el, iconButton } from "../shared/dom.js";
 import { onSwipe } from "./swipe.js";
 import { Zoom } from "./zoom.js";
 
@@ -39,31 +40,22 @@ export function framesFrom(frames, position) {
  * @param {Page.ColorOf} colorOf
  */
 export function openLightbox(frames, colorOf) {
-  const dialog = /** @type {HTMLDialogElement} */ (byId("lightbox"));
-  const opener = document.activeElement;
-  const view = new LargeView(frames, colorOf, () => dialog.close());
-  dialog.replaceChildren(view.element);
-  dialog.onkeydown = (event) => view.key(event);
-  // A click beside the picture closes it, as people expect.
-  dialog.onclick = (event) => {
-    if (event.target === dialog) dialog.close();
-  };
-  dialog.onclose = () => {
-    dialog.replaceChildren();
-    if (!opener?.isConnected) frames.closed?.();
-  };
-  dialog.showModal();
-  view.show();
-  view.close.focus();
+  const view = new LargeView(frames, colorOf);
+  openDialog({
+    element: view.element,
+    close: view.close,
+    key: (event) => view.key(event),
+    shown: () => view.show(),
+    closed: frames.closed,
+  });
 }
 
 class LargeView {
   /**
    * @param {Frames} frames
    * @param {Page.ColorOf} colorOf
-   * @param {() => void} close
    */
-  constructor(frames, colorOf, close) {
+  constructor(frames, colorOf) {
     this.frames = frames;
     this.colorOf = colorOf;
     this.title = el("h2", { id: "lightbox-title", class: "name", "aria-live": "polite" });
@@ -72,7 +64,7 @@ class LargeView {
     this.zoom = new Zoom(this.stage);
     this.previous = iconButton("Previous frame", "‹", () => this.step(-1));
     this.following = iconButton("Next frame", "›", () => this.step(1));
-    this.close = iconButton("Close", "×", close, { class: "button icon close" });
+    this.close = iconButton("Close", "×", closeDialog, { class: "button icon close" });
     const tools = el(
       "div",
       { class: "lightbox-tools" },

@@ -5,7 +5,7 @@ import { showLegend } from "../chart/legend.js";
 import { TimeChart } from "../chart/plot.js";
 import { handWords } from "../chart/words.js";
 import { Zooms } from "../chart/zooms.js";
-import { besides } from "../shared/compare.js";
+import { otherSide } from "../shared/compare.js";
 import { byId, control, el } from "../shared/dom.js";
 import { duration, plural, span, zoneName } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
@@ -13,7 +13,6 @@ import { allIn, viewOf } from "../shared/series.js";
 import { hasOwnZone, OWN_ZONE } from "../shared/zones.js";
 import { announce } from "../status/spoken.js";
 import { showBreakdown } from "./breakdown.js";
-import { showComparison } from "./comparison.js";
 import { Exports } from "./export.js";
 import { showBusiest, showFramesWarning } from "./busiest.js";
 import { showMeasures } from "./measures.js";
@@ -86,7 +85,7 @@ export class Results {
     const metric = METRICS[counts.metric];
     const view = counts.coverage.length ? viewOf(state, counts, metric, colorOf) : null;
     if (view && other) {
-      view.other = { name: other.comparison.name, values: besides(view, other.counts, other.comparison) };
+      view.other = otherSide(view, other.counts, other.comparison);
     }
     this.view = view;
     const selected = sources.filter((one) => !state.sources.length || state.sources.includes(one.source));
@@ -106,8 +105,6 @@ export class Results {
     this.#showLegend(state);
     this.#showChartOrTable(state, counts);
     this.#showMessage(counts);
-    byId("compare-area").hidden = !(view && other);
-    if (view && other) showComparison(byId("compare-area"), view, counts, other);
     showBreakdown(byId("breakdown"), counts, metric, colorOf, (label) => this.on.change({ labels: [label] }));
     this.exports.show(state, counts, view);
     showFileTimes(counts, sources, view);

@@ -2,9 +2,11 @@
 // says so in its own place; the chart stands.
 
 import { lanesOf, showLanes } from "../chart/lanes.js";
+import { showComparison } from "../compare/card.js";
 import { ApiError, get, selectionQuery } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
 import { METRICS } from "../shared/metrics.js";
+import { pinned } from "./export.js";
 import { showHeatmap } from "./heatmap.js";
 import { showSources } from "./sources.js";
 
@@ -19,6 +21,7 @@ export class Extras {
    * @param {(change: Partial<Page.State>) => void} on.change
    * @param {(sources: string[], hole: import("../chart/words.js").Hole) => void} on.hole
    * @param {(ms: number) => void} on.moment  a place of a lane with footage was chosen
+   * @param {(start: number) => void} on.bar  a bar was chosen
    */
   constructor(on) {
     this.on = on;
@@ -29,11 +32,12 @@ export class Extras {
   /**
    * @param {Page.State} state
    * @param {Shown} shown
+   * @param {Page.ColorOf} colorOf
    * @param {(source: string) => string} nameOf
    * @param {AbortSignal} signal
    */
-  async show(state, shown, nameOf, signal) {
-    const { counts, sources, view } = shown;
+  async show(state, shown, colorOf, nameOf, signal) {
+    const { counts, sources, view, other } = shown;
     const metric = METRICS[counts.metric];
     const isSeveral = sources.length > 1 && state.sources.length !== 1 && view !== null;
     const version = JSON.stringify([
@@ -46,6 +50,7 @@ export class Extras {
     ]);
     byId("sources-card").hidden = !isSeveral;
     byId("lanes").hidden = view === null;
+    byId("compare-area").hidden = !(view && other);
     const apart = () =>
       get("counts", apartQuery(state, counts, state.sources.length || sources.length), signal);
     await Promise.all([
@@ -63,6 +68,20 @@ export class Extras {
             moment: this.on.moment,
           });
         }),
+      view &&
+        other &&
+        this.#card(
+          "compare-area",
+          version + JSON.stringify([state.compare, other.counts.totals]),
+          async (area) =>
+            showComparison(area, await get("differences", differencesQuery(state, counts), signal), {
+              sides: sidesOf(state, counts, other),
+              colorOf,
+              nameOf,
+              onLabel: (label) => this.on.change({ labels: [label] }),
+              onBar: this.on.bar,
+            }),
+        ),
       isSeveral &&
         this.#card("sources", version, async (area) =>
           showSources(area, await apart(), metric, nameOf, (source) => this.on.change({ sources: [source] })),
@@ -109,6 +128,31 @@ function apartQuery(state, counts, sources) {
   query.set("by", "source");
   query.set("top", "0");
   return query;
+}
+
+/**
+ * @param {Page.State} state
+ * @param {Api.Counts} counts
+ */
+function differencesQuery(state, counts) {
+  const query = selectionQuery(pinned(state, counts), { bars: true });
+  query.set("compare", state.compare ?? "");
+  return query;
+}
+
+/**
+ * @param {Page.State} state
+ * @param {Api.Counts} counts
+ * @param {NonNullable<Page.Answers["other"]>} other
+ * @returns {[import("../compare/card.js").Side, import("../compare/card.js").Side]}
+ */
+function sidesOf(state, counts, { counts: there, comparison }) {
+  const isOtherModel = there.model !== counts.model;
+  const name = (isOtherModel && counts.model) || "Here";
+  return [
+    { name, state: pinned(state, counts), base: counts.base_interval_s },
+    { name: comparison.name, state: comparison.state, base: there.base_interval_s },
+  ];
 }
 
 /**

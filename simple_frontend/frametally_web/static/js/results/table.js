@@ -4,10 +4,13 @@ import { filmedPart } from "../chart/words.js";
 import { el, refill } from "../shared/dom.js";
 import { moment, number, plural, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
-import { totalIn, valueIn } from "../shared/series.js";
+import { gapsOf, totalIn, valueIn } from "../shared/series.js";
 import { copyButton, numberCell, rowOf, sortableTable, valueCell } from "../shared/tables.js";
 
-/** @typedef {{row: Page.Row, position: number}|{gap: Page.Span, why: string}} Line */
+/**
+ * A row, a stretch without bars, or a bar that only the other side has.
+ * @typedef {{row: Page.Row, position: number}|{gap: Page.Span, why: string}|{gap: Page.Span, beside: number|null}} Line
+ */
 
 /** @type {import("../shared/tables.js").Order} */
 const order = { by: "Interval", falls: false };
@@ -41,17 +44,27 @@ function columnsOf({ series, metric, other }) {
   /**
    * @param {string} name
    * @param {(row: Page.Row, position: number) => number|null|undefined} of
+   * @param {(line: {beside: number|null}) => number|null} [alone]
    */
-  const numbers = (name, of) => ({
+  const numbers = (name, of, alone = () => null) => ({
     name,
     isNumber: true,
-    of: (/** @type {Line} */ line) => ("gap" in line ? null : (of(line.row, line.position) ?? null)),
+    of: (/** @type {Line} */ line) =>
+      "row" in line ? (of(line.row, line.position) ?? null) : "beside" in line ? alone(line) : null,
   });
   return [
     { name: "Interval", of: begin },
     ...series.map((one) => numbers(one.name, (row) => valueIn(row, one.labels, metric))),
     numbers("All", (row) => totalIn(row, metric)),
-    ...(other ? [numbers(other.name, (_, position) => other.values[position])] : []),
+    ...(other
+      ? [
+          numbers(
+            other.name,
+            (_, position) => other.values[position],
+            ({ beside }) => beside,
+          ),
+        ]
+      : []),
     numbers("Frames analysed", (row) => row.frames),
   ];
 }
@@ -63,7 +76,7 @@ const begin = (line) => ("gap" in line ? line.gap[0] : line.row.start);
  * @param {Page.View} view
  * @returns {Line[]}
  */
-function linesOf({ rows, gaps, notAnalysed }) {
+function linesOf({ rows, gaps, notAnalysed, outside, range, other }) {
   /** @type {Line[]} */
   const lines = rows.map((row, position) => ({ row, position }));
   /**
@@ -72,7 +85,18 @@ function linesOf({ rows, gaps, notAnalysed }) {
    * @returns {Line[]}
    */
   const without = (spans, why) => spans.map((gap) => ({ gap, why }));
-  lines.push(...without(gaps, "no footage"), ...without(notAnalysed, "filmed, not analysed"));
+  // What lies in a hole of this side alone has a line of its own, as its bar would have.
+  const alone = (other?.rows ?? []).filter(({ start }) =>
+    gaps.some(([from, to]) => from <= start && start < to),
+  );
+  const left = alone.length ? gapsOf([...rows, ...alone], [...notAnalysed, ...outside], ...range) : gaps;
+  lines.push(
+    ...alone.map(({ start, end, value }) => ({
+      gap: /** @type {Page.Span} */ ([start, end]),
+      beside: value,
+    })),
+  );
+  lines.push(...without(left, "no footage"), ...without(notAnalysed, "filmed, not analysed"));
   return lines.sort((a, b) => begin(a) - begin(b));
 }
 
@@ -83,6 +107,7 @@ function linesOf({ rows, gaps, notAnalysed }) {
  */
 function lineElement(line, view, onBar) {
   const { series, metric, other, at, fileTimes, overlaps } = view;
+  if ("beside" in line) return besideElement(line, view);
   if ("gap" in line) {
     return el(
       "tr",
@@ -118,6 +143,17 @@ function lineElement(line, view, onBar) {
     other ? besideCell(metric, other.values[position]) : null,
     numberCell(number(row.frames)),
   );
+}
+
+/**
+ * @param {{gap: Page.Span, beside: number|null}} line
+ * @param {Page.View} view
+ */
+function besideElement({ gap, beside }, { series, metric }) {
+  const empty = el("td", { class: "gap", colspan: series.length + 1, text: "no footage" });
+  empty.style.gridColumn = `span ${series.length + 1}`;
+  const time = el("th", { scope: "row", text: moment(gap[0]), title: span(...gap) });
+  return el("tr", {}, time, empty, valueCell(metric, beside), numberCell("–", "number zero"));
 }
 
 /**

@@ -1,6 +1,6 @@
-// Comparing with another period, source or model: what to ask for, and which bar lies beside which, as the server says.
+// Comparing with another period, source or model: what to ask for, and what lies beside what, as the server says.
 
-import { rowsOf, totalIn } from "./series.js";
+import { gapsOf, notAnalysedOf, rowsOf, totalIn } from "./series.js";
 
 /**
  * All that the view can be compared with.
@@ -19,13 +19,13 @@ export function comparisonsFor(state, { models, sources, counts }) {
     ...counts.comparisons.map((one) => ({
       id: one.compare,
       name: one.name,
-      shift: shiftTo(one),
+      back: backFrom(one),
       state: { ...here, from: one.from_ms, to: one.to_ms },
     })),
     ...(sources.length > 1 ? others : []).map((one) => ({
       id: `source:${one.source}`,
       name: one.name,
-      shift: same,
+      back: same,
       state: { ...here, ...range, sources: [one.source] },
     })),
     ...models
@@ -33,7 +33,7 @@ export function comparisonsFor(state, { models, sources, counts }) {
       .map((one) => ({
         id: `model:${one.model}`,
         name: one.model,
-        shift: same,
+        back: same,
         state: { ...here, ...range, model: one.model },
       })),
   ];
@@ -49,30 +49,46 @@ export function comparisonOf(state, answers) {
 }
 
 /**
- * The other side's values beside the rows; undefined where it has no footage, null where it was not measured.
+ * The other side along the chart's time: its bars and its holes where they lie beside the chart's own, and its value
+ * beside each row; undefined where it has no footage, null where it was not measured.
  * @param {Page.View} view
  * @param {Api.Counts} counts  the other side's
  * @param {Page.Comparison} comparison
+ * @returns {NonNullable<Page.View["other"]>}
  */
-export function besides({ rows, metric }, counts, comparison) {
-  const others = rowsOf(counts);
+export function otherSide({ rows, metric, range, outside }, counts, { name, back }) {
+  /** @param {{start: number, end: number}} bar */
+  const beside = ({ start, end }) => ({ start: back(start), end: back(end - 1) + 1 });
+  const isShown = (/** @type {{start: number, end: number}} */ { start, end }) => start < end;
+  const others = rowsOf(counts)
+    .map((row) => ({ ...beside(row), value: totalIn(row, metric) }))
+    .filter(isShown)
+    .sort((a, b) => a.start - b.start);
+  const waiting = notAnalysedOf(counts)
+    .map(([start, end]) => beside({ start, end }))
+    .filter(isShown)
+    .map(({ start, end }) => /** @type {Page.Span} */ ([start, end]));
   let position = 0;
-  return rows.map((row) => {
-    const start = comparison.shift(row.start);
+  const values = rows.map(({ start }) => {
     while (position < others.length && others[position].end <= start) position += 1;
     const other = others[position];
-    return other && other.start <= start ? totalIn(other, metric) : undefined;
+    return other && other.start <= start ? other.value : undefined;
   });
+  return { name, rows: others, values, gaps: gapsOf(others, [...waiting, ...outside], ...range) };
 }
 
 /**
- * Where a moment here lies in the other period; NaN where clocks there never showed it.
+ * Beside which moment here one of the other period lies; NaN where clocks here never showed it.
  * @param {Api.OtherPeriod} period
  * @returns {(ms: number) => number}
  */
-function shiftTo({ shifts }) {
+function backFrom({ shifts }) {
   return (ms) => {
-    const { earlier_ms: earlier } = shifts.findLast((one) => one.from_ms <= ms) ?? shifts[0];
-    return earlier === null ? Number.NaN : ms - earlier;
+    for (const [position, { from_ms: from, earlier_ms: earlier }] of shifts.entries()) {
+      if (earlier === null) continue;
+      const here = ms + earlier;
+      if ((position === 0 || here >= from) && here < (shifts[position + 1]?.from_ms ?? Infinity)) return here;
+    }
+    return Number.NaN;
   };
 }

@@ -24,7 +24,7 @@ export function rowsOf({ coverage, buckets }) {
 
 /**
  * Stretches without footage between `from` and `to`.
- * @param {Page.Row[]} rows
+ * @param {{start: number, end: number}[]} rows
  * @param {Page.Span[]} others  that are no holes either: not analysed, not asked for
  * @param {number} from
  * @param {number} to

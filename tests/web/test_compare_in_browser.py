@@ -1,0 +1,254 @@
+"""Comparing in a browser: by label, with the holes of both sides, and where they differ most in pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.web.conftest import MODEL, SCREENSHOTS, START_MS
+from tests.web.test_export_comparison import publish, records
+
+from frametally.rules.times import WEEK_MS
+
+playwright = pytest.importorskip("playwright.sync_api")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place, Visit
+
+OTHER = "second-model"
+WEEK = "?metric=detections&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:06:00Z&compare=week"
+
+
+@pytest.fixture
+def two_weeks(place: Place) -> Place:
+    """Six minutes a week apart: of the third only the week before has footage, of the fifth only this one."""
+    publish(
+        place,
+        records(START_MS, [4, 1, None, 2, 5, 6]),
+        records(START_MS - WEEK_MS, [1, 1, 7, 4, None, 5]),
+        (records(START_MS - WEEK_MS, [0, 9], label="bus")[0], []),
+    )
+    return place
+
+
+@pytest.fixture
+def two_models(place: Place) -> Place:
+    """The same frames as two models saw them: the second has found more cars, and no bus."""
+    place.film({"car": 2, "bus": 2}, intervals=6, interval_s=60, seed=3)
+    place.film({"car": 5}, intervals=6, interval_s=60, seed=3, model=OTHER)
+    return place
+
+
+def test_the_other_sides_line_breaks_at_its_own_holes_and_runs_on_over_ours(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks)
+    page = window.open(WEEK)
+    other = page.evaluate("document.getElementById('chart').timeChart.view.other")
+    minute = [round((one["start"] - START_MS) / 60_000) for one in other["rows"]]
+    assert minute == [0, 1, 2, 3, 5]  # over our hole, too
+    assert [one["value"] for one in other["rows"]] == [1, 10, 7, 4, 5]
+    assert other["gaps"] == [[START_MS + 4 * 60_000, START_MS + 5 * 60_000]]
+    assert window.chart_values()["a week earlier"] == [1, 10, 7, 4, 5]
+    expect(page.locator(".key", has_text="a week earlier: no footage")).to_be_visible()
+    assert "a week earlier: 7." in window.tooltip(2, 6)
+    assert "a week earlier: no footage" in window.tooltip(4, 6)
+    assert "a week earlier: 5" in window.tooltip(5, 6)
+
+
+def test_the_line_is_drawn_over_our_hole_and_not_over_its_own(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks)
+    page = window.open(WEEK)
+
+    def inked(minute: int) -> int:
+        """How many pixels of a minute's column have the colour of the other side's line."""
+        area = window.chart_area()
+        width = (area["right"] - area["left"]) / 6
+        return int(
+            page.evaluate(
+                """([x, top, wide, high]) => {
+                  const canvas = document.getElementById("chart");
+                  const ratio = canvas.width / canvas.clientWidth;
+                  const copy = document.createElement("canvas");
+                  [copy.width, copy.height] = [canvas.width, canvas.height];
+                  const pen = copy.getContext("2d", { willReadFrequently: true });
+                  const style = getComputedStyle(document.documentElement);
+                  pen.fillStyle = style.getPropertyValue("--ink").trim();
+                  pen.fillRect(0, 0, 1, 1);
+                  const [r, g, b] = pen.getImageData(0, 0, 1, 1).data;
+                  pen.drawImage(canvas, 0, 0);
+                  const part = [x, top, wide, high].map((one) => one * ratio);
+                  const seen = pen.getImageData(...part).data;
+                  let found = 0;
+                  for (let at = 0; at < seen.length; at += 4)
+                    if (seen[at] === r && seen[at + 1] === g && seen[at + 2] === b) found += 1;
+                  return found;
+                }""",
+                [
+                    area["left"] + (minute + 0.25) * width,
+                    area["top"],
+                    width / 2,
+                    area["bottom"] - area["top"],
+                ],
+            )
+        )
+
+    assert inked(2) > 0
+    assert inked(4) == 0
+
+
+def test_the_table_shows_what_lies_in_the_holes_of_each_side(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks)
+    page = window.open(WEEK + "&view=table")
+    rows = page.locator("#table-area tbody tr")
+    expect(rows).to_have_count(6)
+    cells = [row.locator("td").all_inner_texts() for row in rows.all()]
+    # Cars, all, a week earlier, frames: our hole has the week before beside it, and the other way round.
+    assert cells[2] == ["no footage", "7", "\u2013"]
+    assert cells[4] == ["5", "5", "no footage", "10"]
+    page.locator("#table-area").get_by_role("button", name="a week earlier").click()
+    expect(rows.first.locator("td").nth(2)).to_have_text("10")
+    expect(rows.nth(1).locator("td")).to_have_text(["no footage", "7", "\u2013"])
+
+
+def test_differences_are_told_by_label_in_words_numbers_and_bars_of_what_both_have_filmed(
+    two_weeks: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(two_weeks)
+    page = window.open(WEEK)
+    area = page.locator("#compare-area")
+    expect(area).to_contain_text(
+        "Compared in 4 intervals that both sides have filmed: 40 frames here, 40 there."
+    )
+    expect(area).to_contain_text("Filmed 1 only here, 1 only there: that is no difference.")
+    expect(area.locator(".compare-words")).to_have_text(
+        "bus 9 fewer, car 2 more; all labels together 7 fewer than a week earlier."
+    )
+    rows = area.locator(".compare-labels tbody tr")
+    expect(rows.locator("th")).to_have_text(["bus", "car"])  # the most apart first
+    expect(rows.nth(0).locator("td")).to_have_text(["0", "9", "-9", "-100%"])
+    expect(rows.nth(1).locator("td")).to_have_text(["13", "11", "+2", "+18%"])
+    expect(area.locator(".compare-labels tfoot td")).to_have_text(["13", "20", "-7", "-35%"])
+    less, more = (rows.nth(n).locator(".bar").bounding_box() for n in (0, 1))
+    assert less["width"] > more["width"]
+    assert less["x"] + less["width"] <= more["x"] + 1  # to the left of none, and to the right
+    by_label = area.locator(".compare-labels")
+    by_label.get_by_role("button", name="Label", exact=True).click()
+    expect(by_label.locator("[aria-sort]")).to_have_text("Label")
+    by_label.get_by_role("button", name="Change").focus()
+    page.keyboard.press("Enter")
+    expect(rows.locator("th")).to_have_text(["car", "bus"])
+    rows.locator("button", has_text="bus").click()
+    expect(page).to_have_url(re.compile("label=bus"))
+
+
+def test_of_two_models_the_same_frame_stands_twice_with_the_boxes_of_each(
+    two_models: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+) -> None:
+    window = visit(two_models, viewport={"width": 1440, "height": 900})
+    page = window.open(f"?metric=detections&interval=60&model={MODEL}&compare=model:{OTHER}")
+    most = page.locator("#compare-area .compare-most tbody tr")
+    first = most.first.locator("td")
+    label, here, there, apart = first.all_inner_texts()
+    assert int(here) - int(there) == int(apart)
+    sizes = [abs(int(text)) for text in most.locator("td:last-child").all_inner_texts()]
+    assert sizes == sorted(sizes, reverse=True)
+    picture(page, "compare-models")
+    most.first.locator("button").click()
+    dialog = page.locator("#lightbox")
+    figures = dialog.locator("figure")
+    expect(figures).to_have_count(2)
+    expect(dialog.locator("h2")).to_have_text(f"{label.strip()}: {here} beside {there}")
+    images = figures.locator("img")
+    expect(figures.locator(".picture.loaded")).to_have_count(2)
+    keys = [re.search("path=([^&]+)", one.get_attribute("src") or "") for one in images.all()]
+    assert keys[0] is not None
+    assert keys[1] is not None
+    assert keys[0][1] == keys[1][1]
+    for side, model in enumerate((MODEL, OTHER)):
+        boxes = figures.nth(side).locator(".box").count()
+        expect(figures.nth(side).locator("figcaption")).to_have_text(
+            f"{model}: {label.strip()} \u00d7 {boxes}"
+        )
+    assert figures.nth(0).locator(".box").count() != figures.nth(1).locator(".box").count()
+    left, right = (one.bounding_box() for one in images.all())
+    assert abs(left["y"] - right["y"]) < 2
+    assert left["x"] + left["width"] <= right["x"]
+    page.screenshot(path=str(SCREENSHOTS / "compare-pair.png"))
+    title = dialog.locator("h2").inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(dialog.locator("h2")).not_to_have_text(title)
+    page.keyboard.press("Escape")
+    expect(dialog).not_to_be_visible()
+    expect(most.first.locator("button")).to_be_focused()
+
+
+def test_of_two_weeks_each_has_its_own_frame_also_where_nothing_was_found(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 5}, intervals=4, interval_s=60)
+    place.film({"bus": 3}, intervals=4, interval_s=60, start_ms=START_MS - WEEK_MS)
+    window = visit(place)
+    page = window.open(
+        "?metric=detections&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:04:00Z&compare=week"
+    )
+    most = page.locator("#compare-area .compare-most tbody tr")
+    cars = most.filter(has_text="car").first
+    cars.click()
+    dialog = page.locator("#lightbox")
+    figures = dialog.locator("figure")
+    expect(figures.locator(".picture.loaded")).to_have_count(2)
+    expect(figures.nth(0)).to_contain_text("1 May 2024")
+    expect(figures.nth(1)).to_contain_text("24 Apr 2024")
+    assert figures.nth(0).locator(".box").count() > 0
+    assert figures.nth(1).locator(".box").count() == 0  # not one car: the bar has a frame all the same
+    expect(figures.nth(1).locator("figcaption")).to_have_text("a week earlier: car \u00d7 0")
+    figures.nth(1).locator("button").click()
+    expect(dialog.locator(".lightbox-stage")).to_be_visible()
+    expect(dialog.locator("h2")).to_have_text("a week earlier: car \u00d7 0")
+    page.keyboard.press("ArrowLeft")
+    expect(dialog.locator("h2")).to_contain_text("Here: car \u00d7")
+    page.keyboard.press("Escape")
+    expect(figures).to_have_count(2)  # back to both
+    dialog.get_by_role("button", name="All frames of this bar").click()
+    expect(page.locator(".proof")).to_be_visible()
+    expect(page).to_have_url(re.compile("at=2024-05-01T08:0"))
+
+
+def test_pictures_that_cannot_be_had_are_told_and_asked_for_again(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    place.film({"car": 5}, intervals=4, interval_s=60)
+    place.film({"car": 2}, intervals=4, interval_s=60, start_ms=START_MS - WEEK_MS)
+    window = visit(place)
+    page = window.open(
+        "?metric=detections&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:04:00Z&compare=week"
+    )
+    most = page.locator("#compare-area .compare-most tbody tr")
+    expect(most.first).to_be_visible()
+    page.route("**/api/v1/frames?*", lambda route: route.abort())
+    most.first.click()
+    dialog = page.locator("#lightbox")
+    expect(dialog).to_contain_text("The pictures cannot be shown. The server of this page does not answer.")
+    page.unroute("**/api/v1/frames?*")
+    dialog.get_by_role("button", name="Try again").click()
+    expect(dialog.locator(".picture.loaded")).to_have_count(2)
+
+
+def test_where_no_interval_was_filmed_on_both_sides_nothing_is_compared(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    publish(place, records(START_MS, [4, None, 5]), records(START_MS - WEEK_MS, [None, 3, None]))
+    page = visit(place).open(
+        "?metric=detections&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:03:00Z&compare=week"
+    )
+    area = page.locator("#compare-area")
+    expect(area).to_contain_text("No interval was filmed on both sides. Filmed 2 only here, 1 only there")
+    expect(area.locator("table")).to_have_count(0)
