@@ -68,6 +68,11 @@ test-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test what of the page's scripts nee
 test-browser: .venv/dev setup $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test the page in Chromium (pictures go to build/screenshots)
 	@$(BIN)/python -m pytest tests/web -k in_browser
 
+.PHONY: pictures
+pictures: .venv/dev setup ## Take the manual's pictures anew, from the test of its ten questions
+	@$(BIN)/python -m pytest tests/web/test_ten_tasks_in_browser.py
+	@cp build/screenshots/tasks/*.jpg docs/pictures/
+
 # Real servers, without containers; SERVICES="kafka s3" names some of them.
 SERVICES ?=
 

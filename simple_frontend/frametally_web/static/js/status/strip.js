@@ -56,5 +56,5 @@ function headline(books) {
 export function footage({ footage_until_ms: until, counted_at_ms: counted }) {
   if (until === null) return "";
   const ago = counted === null ? "not counted yet" : `counted ${roughly(Date.now() - counted)} ago`;
-  return `footage up to ${moment(until)} · ${ago}`;
+  return `footage up to ${moment(until - (until % 1000))} · ${ago}`;
 }

@@ -1,0 +1,247 @@
+"""Ten questions that people come with, each answered from the start page within six acts of a hand.
+
+An act is a click, a key, or a range that is drawn; what is chosen in a list that drops down takes two.
+`make pictures` takes the pictures that docs/using-the-dashboard.md shows.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.web import city
+from tests.web.conftest import SCREENSHOTS
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+    from tests.web.conftest import Place, Visit
+
+    from frametally_models.files import ModelFiles
+
+# The city is built and detected within the first of them; the machine may be busy.
+pytestmark = pytest.mark.timeout(900)
+
+MOST_ACTS = 6
+_READY = "#dashboard[data-state=ready][aria-busy=false], #books-page[data-state=ready]"
+PAPER_PX = (703, 1031)  # A4 without its margins
+DESK = {"width": 1280, "height": 860}
+
+
+class Hand:
+    """A visitor's hand at the start page; it counts what it does."""
+
+    def __init__(self, window: Visit) -> None:
+        self.window = window
+        self.acts = 0
+        window.page.clock.set_fixed_time(city.NOW)
+        self.page: Page = window.open()
+
+    def click(self, target: Locator, **how: Any) -> None:
+        self.acts += 1
+        target.click(**how)
+        self.page.locator(_READY).wait_for()
+
+    def press(self, key: str) -> None:
+        self.acts += 1
+        self.page.keyboard.press(key)
+        self.window.settled()
+
+    def draw(self, from_share: float, to_share: float) -> None:
+        self.acts += 1
+        self.page.locator("#chart").scroll_into_view_if_needed()
+        self.window.drag(from_share, to_share)
+        self.window.settled()
+
+    def choose_day(self, name: str) -> None:
+        """A day of the calendar."""
+        self.click(self.page.locator("#range-chip"))
+        self.click(self.page.get_by_role("button", name=re.compile(f"^{name} .*, footage")))
+        self.click(self.page.locator("#range-panel").get_by_role("button", name="Show", exact=True))
+
+    def button(self, name: str | re.Pattern[str]) -> Locator:
+        return self.page.get_by_role("button", name=name)
+
+
+@pytest.fixture(scope="module")
+def the_city(
+    traffic_clip: Path,
+    model_files: ModelFiles,
+    make_place: Callable[[Path], Place],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Place]:
+    place = make_place(tmp_path_factory.mktemp("city"))
+    city.build_city(place, traffic_clip, city.prepare_models(model_files.cfg.parent))
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def hand(the_city: Place, visit: Callable[..., Visit]) -> Iterator[Hand]:
+    """At the start page; at the end it has not done too much."""
+    made = Hand(visit(the_city, viewport=DESK))
+    yield made
+    assert 0 < made.acts <= MOST_ACTS
+
+
+@pytest.fixture
+def photograph(hand: Hand) -> Callable[..., None]:
+    """Keeps a picture of what a hand has come to, for the manual."""
+    folder = SCREENSHOTS / "tasks"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(name: str, *, top: str = "body") -> None:
+        # Below the head, which stays.
+        hand.page.locator(top).evaluate(
+            """(one) => scrollTo(0, scrollY + one.getBoundingClientRect().top
+                 - document.querySelector("header").offsetHeight - 12)"""
+        )
+        hand.page.wait_for_function(
+            """[...document.images].every(
+                 (one) => one.complete || one.getBoundingClientRect().top > innerHeight)"""
+        )
+        hand.page.screenshot(
+            path=folder / f"{name}.jpg", type="jpeg", quality=78, animations="disabled", caret="hide"
+        )
+
+    return take
+
+
+def test_when_was_it_busiest_for_trucks_last_week_by_the_quarter_hour(
+    hand: Hand, photograph: Callable[..., None]
+) -> None:
+    page = hand.page
+    hand.click(page.locator("#legend").get_by_role("button", name=re.compile("^truck")))
+    hand.click(page.locator("#range-chip"))
+    hand.click(hand.button("Last week"))
+    hand.click(
+        page.get_by_role("group", name="Length of the intervals").get_by_role("button", name="15 mins")
+    )
+    answer = hand.window.answer("Busiest 15 mins")
+    expect(answer.locator(".value")).to_have_text(re.compile(r"^\w+, 1[6-9] Nov 2026, \d\d:\d\d"))
+    hand.click(answer.get_by_role("button", name="show the frames"))
+    expect(page.locator(".proof-stage .picture.loaded")).to_be_visible()
+    expect(page.locator("#frames-subtitle")).to_contain_text("mean per frame")
+    photograph("busiest", top="#answer")
+
+
+def test_was_monday_busier_than_the_monday_before(hand: Hand, photograph: Callable[..., None]) -> None:
+    hand.choose_day("Mon 16")
+    answer = hand.window.answer("Against the week before")
+    expect(answer.locator(".value")).to_have_text(re.compile(r"^[+\u2212-]?\d+%$"))
+    expect(answer).to_contain_text("9 Nov 2026")
+    hand.click(answer.get_by_role("button"))
+    expect(hand.page.locator("#compare-area tbody tr").first).to_be_visible()
+    photograph("mondays")
+
+
+def test_how_many_different_cars_came_by_from_eight_to_nine_and_how_sure_is_that(
+    hand: Hand, photograph: Callable[..., None]
+) -> None:
+    page = hand.page
+    hand.click(page.locator("#legend").get_by_role("button", name=re.compile("^car")))
+    hand.click(page.locator("#sources .multiples").get_by_role("button", name=re.compile("^Market Square")))
+    hand.click(hand.button(re.compile("^Wednesday, 08:")))
+    answer = hand.window.answer("Unique objects")
+    expect(answer.locator(".value")).to_have_text(re.compile(r"^\d{3}$"))
+    expect(answer).to_contain_text("8 mins of 55 mins filmed")
+    expect(page.locator("#chart-subtitle")).to_contain_text("18 Nov 2026, 08:")
+    hand.click(page.locator("#how-sure summary"))
+    expect(page.locator("#how-sure")).to_contain_text("too low")
+    photograph("how-many")
+
+
+def test_what_is_on_screen_goes_to_excel(hand: Hand, photograph: Callable[..., None]) -> None:
+    page = hand.page
+    hand.click(page.locator("#export summary"))
+    photograph("export", top="#answer")
+    with page.expect_download() as coming:
+        hand.click(page.locator("#export-xlsx"))
+    book = openpyxl.load_workbook(io.BytesIO(Path(coming.value.path()).read_bytes()))
+    rows = list(book.worksheets[0].iter_rows(values_only=True))
+    assert {"start_local", "source_name", "label", "mean_per_frame"} <= set(rows[0])
+    assert len(rows) > 100
+
+
+def test_a_link_shows_somebody_else_the_same(
+    hand: Hand, the_city: Place, visit: Callable[..., Visit], photograph: Callable[..., None]
+) -> None:
+    photograph("start")
+    hand.window.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    hand.click(hand.button("Copy link"))
+    link = hand.page.evaluate("navigator.clipboard.readText()")
+    photograph("link", top="#answer")
+    other = visit(None, url=hand.window.url)
+    other.open(link.removeprefix(hand.window.url).removeprefix("/"))
+    assert other.chart_values() == hand.window.chart_values()
+
+
+def test_why_is_there_a_hole_on_monday_at_two(hand: Hand, photograph: Callable[..., None]) -> None:
+    page = hand.page
+    hand.choose_day("Mon 16")
+    lane = page.locator(".lane", has=page.locator(".lane-name:text-is('Station Road')"))
+    box, hole = lane.bounding_box(), lane.locator("rect.gap").bounding_box()
+    assert box is not None
+    assert hole is not None
+    hand.click(lane, position={"x": hole["x"] - box["x"] + hole["width"] / 2, "y": box["height"] - 4})
+    panel = page.locator("#gap-panel")
+    expect(panel).to_contain_text("Nothing was produced")
+    expect(panel.locator("h3")).to_have_text(re.compile("^No footage, 16 Nov 2026, 1[34]:"))
+    expect(panel).to_contain_text(re.compile("Last frame before.*13:54:00.700"))
+    expect(panel).to_contain_text(re.compile("First frame after.*14:42:00.700"))
+    photograph("hole", top="#lanes")
+
+
+def test_is_everything_counted_up_to_now(hand: Hand, photograph: Callable[..., None]) -> None:
+    page = hand.page
+    expect(page.locator("#health-strip")).to_contain_text(
+        re.compile("footage up to 19 Nov 2026, 23:5.*counted 4 mins? ago")
+    )
+    hand.click(page.locator("#health-strip"))
+    expect(page.locator("#verdict")).to_contain_text("Every frame is accounted for")
+    row = page.locator("#books tbody tr", has_text="Station Road")
+    expect(row).to_contain_text("settled")
+    photograph("books")
+
+
+def test_five_minutes_are_gone_through_frame_by_frame(hand: Hand, photograph: Callable[..., None]) -> None:
+    page = hand.page
+    hand.click(page.locator("#sources .multiples").get_by_role("button", name=re.compile("^Market Square")))
+    expect(page.locator("#chart-subtitle")).to_contain_text("08:02")
+    hand.draw(0.35, 0.44)  # of 55 minutes
+    expect(page.locator("#unzoom")).to_be_visible()
+    expect(page.locator("#chart-subtitle")).to_contain_text(
+        re.compile("08:2[01].*08:2[56].*intervals of 1 min")
+    )
+    hand.click(hand.window.tile("Mean per frame"))
+    expect(page.locator("#chart-title")).to_contain_text("Mean per frame")
+    area = hand.window.chart_area()
+    at = {"x": area["left"] + 0.25 * (area["right"] - area["left"]), "y": area["bottom"] - 20}
+    hand.click(page.locator("#chart"), position=at)
+    stands = page.locator(".proof-viewer")
+    expect(stands).to_contain_text("No. 1,")
+    hand.press("ArrowRight")
+    expect(stands).to_contain_text("No. 2,")
+    hand.press("ArrowRight")
+    expect(stands).to_contain_text("No. 3,")
+    photograph("frame-by-frame", top="#answer")
+
+
+def test_what_is_on_screen_is_printed(hand: Hand, photograph: Callable[..., None]) -> None:
+    page = hand.page
+    hand.choose_day("Wed 18")
+    hand.acts += 1  # Ctrl+P, which no page hears of
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": PAPER_PX[0], "height": PAPER_PX[1]})
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("#question")).to_contain_text("18 Nov 2026")
+    expect(page.locator("#context")).to_be_hidden()
+    assert page.pdf(format="A4", print_background=True).startswith(b"%PDF")
+    photograph("print")
