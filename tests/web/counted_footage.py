@@ -189,8 +189,8 @@ def put_dead_letters(place: Place, letters: Sequence[tuple[FrameDetections | Non
                 DeadLetter(
                     offset=offset,
                     message=b"{}" if line is None else encode(_announcement(line)),
-                    source=line and line.source,
-                    image_path=line and line.image_path,
+                    source=line.source if line else None,
+                    image_path=line.image_path if line else None,
                     stage="verify",
                     cause=cause,
                     reason=reason,

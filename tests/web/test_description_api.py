@@ -145,6 +145,16 @@ def test_the_manual_speaks_of_every_route_and_every_field() -> None:
             assert set(record["properties"]) <= set(manual.replace('"', " ").replace("`", " ").split()), name
 
 
+def test_nothing_that_a_viewer_reads_names_a_setting(place: Place) -> None:
+    assert "FRAMETALLY_" not in json.dumps(describe())
+    client = place.app().test_client()
+    for path in ("/", "/books", "/data", "/embed", "/api/docs", "/nowhere"):
+        assert "FRAMETALLY_" not in client.get(path, headers={"Accept": "text/html"}).text, path
+    strange = client.get("/", headers={"Host": "elsewhere.example"})
+    assert strange.status_code == 421
+    assert "FRAMETALLY_" not in strange.text
+
+
 def test_the_postman_collection_is_that_of_the_code() -> None:
     written = ROOT / "docs" / "frametally.postman_collection.json"
     made = subprocess.run(
