@@ -60,6 +60,12 @@ class Hand:
         self.window.drag(from_share, to_share)
         self.window.settled()
 
+    def pick(self, target: Locator, value: str) -> None:
+        """Choose in a list that drops down: one act opens it, one takes."""
+        self.acts += 2
+        target.select_option(value)
+        self.window.settled()
+
     def choose_day(self, name: str) -> None:
         """A day of the calendar."""
         self.click(self.page.locator("#range-chip"))
@@ -209,6 +215,23 @@ def test_is_everything_counted_up_to_now(hand: Hand, photograph: Callable[..., N
     row = page.locator("#books tbody tr", has_text="Station Road")
     expect(row).to_contain_text("settled")
     photograph("books")
+
+
+def test_where_do_two_models_differ(hand: Hand, photograph: Callable[..., None]) -> None:
+    page = hand.page
+    hand.click(page.locator("#more-chip"))
+    other = page.locator("#compare option[value^='model:']").get_attribute("value")
+    assert other is not None
+    hand.pick(page.locator("#compare"), other)
+    hand.press("Escape")
+    most = page.locator("#compare-area .compare-most tbody tr")
+    expect(most.first).to_be_visible()
+    hand.click(most.first.get_by_role("button"))
+    figures = page.locator("#lightbox figure")
+    expect(figures).to_have_count(2)
+    expect(figures.locator(".picture.loaded")).to_have_count(2)
+    assert figures.nth(0).locator(".box").count() != figures.nth(1).locator(".box").count()
+    photograph("two-models")
 
 
 def test_five_minutes_are_gone_through_frame_by_frame(hand: Hand, photograph: Callable[..., None]) -> None:
