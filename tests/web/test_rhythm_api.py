@@ -72,7 +72,8 @@ def test_a_picture_each_six_minutes_gives_no_bars_of_two(place: Place) -> None:
 
 
 def test_of_several_sources_the_slowest_says_how_long_bars_are(place: Place) -> None:
-    film(place, {"gate": dict.fromkeys(range(240), 300), "lapse": dict.fromkeys(range(0, 240, 6), 1)})
+    every_three, every_six = (dict.fromkeys(range(0, 240, step), 1) for step in (3, 6))
+    film(place, {"gate": dict.fromkeys(range(240), 300), "lapse": every_six, "yard": every_three})
     assert counts(place)["interval_s"] == 600
     assert counts(place, "source=gate")["interval_s"] == 120
 

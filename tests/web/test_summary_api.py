@@ -91,6 +91,14 @@ def test_the_busiest_intervals_and_the_peak_are_those_of_the_chart(place: Place)
     assert [one["value"] for one in early["busiest"]] == [8, 8, 4, 2]
 
 
+def test_the_peak_is_of_the_label_that_has_most_in_one_frame(place: Place) -> None:
+    counts, _ = place.film({"bus": 2, "car": 9, "dog": 4}, interval_s=60)
+    most = max(counts, key=lambda one: one.peak)
+    assert most.label == "car"
+    peak = get(place, "interval=60")["peak"]
+    assert (peak["label"], peak["count"]) == ("car", most.peak)
+
+
 def test_of_hours_that_are_chosen_the_part_that_was_filmed_is_told(place: Place) -> None:
     fill(place, {START_MS + minute * MINUTE_MS: 10 for minute in range(-60, 120)})
     answer = get(place, "hours=08:00-09:00&interval=86400")
