@@ -53,6 +53,11 @@ def open_hole(page: Page) -> None:
     expect(page.locator("#gap-panel")).to_contain_text("First frame after")
 
 
+def open_both(page: Page) -> None:
+    page.locator(".compare-most tbody button").first.click()
+    expect(page.locator("#lightbox figure")).to_have_count(2)
+
+
 def open_by(button: str, opened: str) -> Callable[[Page], None]:
     def press(page: Page) -> None:
         page.locator(button).click()
@@ -84,6 +89,7 @@ STATES = {
     "the export menu": State(do=open_by("#export summary", "#export-links")),
     "a hole": State(do=open_hole),
     "a comparison": State("?interval=60&compare=source:yard"),
+    "both pictures of a difference": State("?interval=60&compare=source:yard", open_both),
     "objects": State("?metric=objects&interval=60&at=2024-05-01T08:00:00Z", film=film_objects),
     "no footage": State("?from=2031-01-01T00:00:00Z"),
     "nothing counted": State(wait_for="#dashboard[data-state=empty][aria-busy=false]", film=nothing),

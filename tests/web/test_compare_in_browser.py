@@ -36,9 +36,9 @@ def two_weeks(place: Place) -> Place:
 
 @pytest.fixture
 def two_models(place: Place) -> Place:
-    """The same frames as two models saw them: the second has found more cars, and no bus."""
-    place.film({"car": 2, "bus": 2}, intervals=6, interval_s=60, seed=3)
-    place.film({"car": 5}, intervals=6, interval_s=60, seed=3, model=OTHER)
+    """The same frames as two models saw them: the second has found more cars, most in others, and no bus."""
+    place.film({"car": 2, "bus": 2}, intervals=24, interval_s=60, seed=3)
+    place.film({"car": 5}, intervals=24, interval_s=60, seed=2, model=OTHER)
     return place
 
 
@@ -153,7 +153,7 @@ def test_of_two_models_the_same_frame_stands_twice_with_the_boxes_of_each(
     two_models: Place, visit: Callable[..., Visit], picture: Callable[..., None]
 ) -> None:
     window = visit(two_models, viewport={"width": 1440, "height": 900})
-    page = window.open(f"?metric=detections&interval=60&model={MODEL}&compare=model:{OTHER}")
+    page = window.open(f"?metric=detections&interval=720&model={MODEL}&compare=model:{OTHER}")
     most = page.locator("#compare-area .compare-most tbody tr")
     first = most.first.locator("td")
     label, here, there, apart = first.all_inner_texts()

@@ -105,7 +105,10 @@ def test_no_more_are_told_than_are_asked_for_and_what_cannot_be_compared_is_name
 
 def test_before_there_are_counts_nothing_is_compared(place: Place) -> None:
     body = ask(place, "compare=week")
-    assert (body["model"], body["most"], body["labels"]) == (None, [], [])
+    assert (body["model"], body["base_interval_s"], body["most"], body["labels"]) == (None, None, [], [])
+    publish(place, records(START_MS, [4]))
+    nothing = ask(place, "from=2030-01-01&to=2030-01-02&compare=week")
+    assert (nothing["model"], nothing["seen_by_both"], nothing["total"]["value"]) == ("m", 0, None)
 
 
 @pytest.mark.parametrize(("labels", "boxes"), [("", 3), ("&label=bus", 0)])

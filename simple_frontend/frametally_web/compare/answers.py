@@ -60,10 +60,10 @@ class Differences(Answer, frozen=True, kw_only=True):
         from_ms: First event time asked for, or the first there is.
         to_ms: Last event time asked for, exclusive, or the last there is.
         other_name: The other side in words.
-        other_model: The one model counted there.
-        other_base_interval_s: The one stored interval that was read there.
-        other_from_ms: First event time there.
-        other_to_ms: Last event time there, exclusive.
+        other_model: The one model counted there; null likewise.
+        other_base_interval_s: The one stored interval that was read there; null likewise.
+        other_from_ms: First event time there; null likewise.
+        other_to_ms: Last event time there, exclusive; null likewise.
         seen_by_both: Intervals with footage on both sides, of one source each; of sources together where
             a source is compared.
         only_here: Intervals with footage on this side alone.
@@ -84,7 +84,7 @@ class Differences(Answer, frozen=True, kw_only=True):
     metric: Metric
     from_ms: int | None
     to_ms: int | None
-    other_name: str | None
+    other_name: str
     other_model: str | None
     other_base_interval_s: int | None
     other_from_ms: int | None

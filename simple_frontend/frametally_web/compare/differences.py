@@ -52,8 +52,6 @@ def find_differences(
         query._replace(by_source=False, top=0),
         most_rows=settings.web_max_buckets,
     )
-    if found.model is None or found.interval_s is None:
-        return _nothing(found.model, found.timezone, found.metric)
     query = query._replace(by_source=not compare.startswith("source:"), top=None)
     other = other_side(found, query, compare)
     selection = query.selection._replace(model=found.model, from_ms=found.from_ms, to_ms=found.to_ms)
@@ -67,7 +65,7 @@ def find_differences(
     labels = [_label(one, a, b, both) for one in sorted({label for _, label in (*a.found, *b.found)})]
     return answers.Differences(
         model=found.model,
-        base_interval_s=here.base_interval_s,
+        base_interval_s=here.base_interval_s or None,
         interval_s=found.interval_s,
         timezone=found.timezone,
         metric=found.metric,
@@ -75,7 +73,7 @@ def find_differences(
         to_ms=found.to_ms,
         other_name=other.name,
         other_model=other.query.selection.model,
-        other_base_interval_s=there.base_interval_s,
+        other_base_interval_s=there.base_interval_s or None,
         other_from_ms=other.query.selection.from_ms,
         other_to_ms=other.query.selection.to_ms,
         seen_by_both=len(both),
@@ -125,7 +123,9 @@ class _Side:
         return _Value(None if is_unknown else 0)
 
     def sum_of(self, label: str | None, bars: Collection[_Bar]) -> float | None:
-        """Return the metric of a label (None: of all together) in some bars."""
+        """Return the metric of a label (None: of all together) in some bars; None where there are none."""
+        if not bars:
+            return None
         of_labels = [*self._of_label.values()] if label is None else [self._of_label[label]]
         part = self._chart._replace(
             buckets=[one for found in of_labels for bar, one in found.items() if bar in bars],
@@ -179,31 +179,4 @@ def _bar(one: Pair[_Bar, _Value], a: _Side, b: _Side) -> answers.BarDifference:
         other_end_ms=there.end_ms,
         other_value=one.b.value or 0,
         other_frames=there.frames,
-    )
-
-
-def _nothing(model: str | None, timezone: str, metric: Metric) -> answers.Differences:
-    return answers.Differences(
-        model=model,
-        base_interval_s=None,
-        interval_s=None,
-        timezone=timezone,
-        metric=metric,
-        from_ms=None,
-        to_ms=None,
-        other_name=None,
-        other_model=None,
-        other_base_interval_s=None,
-        other_from_ms=None,
-        other_to_ms=None,
-        seen_by_both=0,
-        only_here=0,
-        only_there=0,
-        frames=0,
-        other_frames=0,
-        total=answers.LabelDifference(label=None, value=None, other_value=None),
-        labels=[],
-        compared=0,
-        differing=0,
-        most=[],
     )
