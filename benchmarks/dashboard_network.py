@@ -1,0 +1,225 @@
+"""What a cold load of the dashboard's page costs on a slow network.
+
+    python benchmarks/dashboard_network.py FOLDER... [--loads 5] [--beside PYTHON] [--lighthouse COMMAND]
+
+Each FOLDER is a data folder as `frametally serve --data-dir` takes it: that of `make demo`, or a year of
+counts as `python benchmarks/dashboard.py --load-only` makes it. A load has a browser window of its own, the
+size of a phone's, with nothing cached, behind 1.6 Mbit/s and 150 ms as Chromium itself throttles them; the
+CPU is not slowed down. The largest paint and the shifts of the layout are the browser's own; "ready" is when
+nothing more is awaited for what the page shows. `--beside` is the Python of another version's environment:
+its page is loaded in turns with this one's. `--lighthouse` is a command of Lighthouse, which has its own
+(mobile) profile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from playwright.sync_api import sync_playwright
+from results import Goal, Table, save
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+READY = "#dashboard[data-state=ready][aria-busy=false]"
+LATENCY_MS, DOWN_BYTES_S, UP_BYTES_S = 150, 1_600_000 // 8, 750_000 // 8
+WIDTH_PX, HEIGHT_PX = 390, 844
+WATCH = """
+  window.paints = [];
+  window.shift = 0;
+  new PerformanceObserver((list) => window.paints.push(...list.getEntries().map((one) => one.startTime)))
+    .observe({type: "largest-contentful-paint", buffered: true});
+  // Nobody touches the page here: what the browser takes for a viewer's doing is the emulated screen's.
+  new PerformanceObserver((list) => list.getEntries().forEach((one) => (window.shift += one.value)))
+    .observe({type: "layout-shift", buffered: true});
+"""
+
+
+class Load(NamedTuple):
+    """A cold load: seconds from its start, kilobytes and requests until 1.5 s after it is ready."""
+
+    paint_s: float
+    ready_s: float
+    shift: float
+    kilobytes: float
+    requests: int
+
+
+def load_cold(browser: Browser, url: str) -> Load:
+    """Load the page once, with nothing cached, over the slow network."""
+    context = browser.new_context(
+        viewport={"width": WIDTH_PX, "height": HEIGHT_PX},
+        device_scale_factor=2,
+        is_mobile=True,
+        has_touch=True,
+    )
+    page = context.new_page()
+    page.add_init_script(WATCH)
+    network = context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send(
+        "Network.emulateNetworkConditions",
+        {
+            "offline": False,
+            "latency": LATENCY_MS,
+            "downloadThroughput": DOWN_BYTES_S,
+            "uploadThroughput": UP_BYTES_S,
+        },
+    )
+    received: dict[str, float] = {}  # by request: so far, and in the end with its headers
+    cached: set[str] = set()
+
+    def note(event: dict[str, Any]) -> None:
+        received[event["requestId"]] = received.get(event["requestId"], 0) + event["encodedDataLength"]
+
+    def finish(event: dict[str, Any]) -> None:
+        received[event["requestId"]] = event["encodedDataLength"]
+
+    network.on("Network.requestWillBeSent", lambda event: received.setdefault(event["requestId"], 0))
+    network.on("Network.requestServedFromCache", lambda event: cached.add(event["requestId"]))
+    network.on("Network.dataReceived", note)
+    network.on("Network.loadingFinished", finish)
+    page.goto(url, wait_until="commit")
+    page.locator(READY).wait_for(timeout=120_000)
+    ready_ms = page.evaluate("performance.now()")
+    page.wait_for_timeout(1500)  # what comes after it may still shift the layout
+    load = Load(
+        paint_s=page.evaluate("Math.max(...window.paints)") / 1000,
+        ready_s=ready_ms / 1000,
+        shift=page.evaluate("window.shift"),
+        kilobytes=sum(received.values()) / 1000,
+        requests=len(received.keys() - cached),
+    )
+    context.close()
+    return load
+
+
+@contextmanager
+def served(python: str, folder: Path) -> Iterator[str]:
+    """Serve `folder` by the environment of `python`, until the block is left."""
+    command = [python, "-m", "frametally", "serve", "--port", "0", "--data-dir", str(folder)]
+    environment = os.environ | {"FRAMETALLY_WEB_QUERY_TIMEOUT_S": "30"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        try:
+            lines = iter(server.stdout or [])
+            yield next(word for line in lines for word in line.split() if word.startswith("http://"))
+        finally:
+            server.terminate()
+
+
+def score(command: str, url: str, chromium: str) -> int:
+    """Lighthouse's score for performance on a phone, 0 to 100."""
+    answer = subprocess.run(
+        [
+            *command.split(),
+            url,
+            "--quiet",
+            "--output=json",
+            "--only-categories=performance",
+            "--chrome-flags=--headless --no-sandbox --disable-gpu",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"CHROME_PATH": chromium},
+    )
+    return int(100 * json.loads(answer.stdout)["categories"]["performance"]["score"])
+
+
+def measure(chromium: str, sites: dict[str, str], loads: int) -> dict[str, list[Load]]:
+    """Load each site `loads` times, in turns."""
+    found: dict[str, list[Load]] = {name: [] for name in sites}
+    with sync_playwright() as runner:
+        browser = runner.chromium.launch(
+            executable_path=chromium, args=["--headless", "--no-sandbox", "--disable-gpu"]
+        )
+        for url in sites.values():
+            load_cold(browser, url)  # the server warms up
+        for _ in range(loads):
+            for name, url in sites.items():
+                found[name].append(load_cold(browser, url))
+        browser.close()
+    return found
+
+
+def median(loads: Sequence[Load]) -> Load:
+    """The median of each figure."""
+    return Load(*(statistics.median(values) for values in zip(*loads, strict=True)))
+
+
+def main() -> None:
+    """Measure, save."""
+    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    arguments.add_argument("folders", type=Path, nargs="+")
+    arguments.add_argument("--loads", type=int, default=5)
+    arguments.add_argument("--beside", metavar="PYTHON")
+    arguments.add_argument("--lighthouse", metavar="COMMAND")
+    chosen = arguments.parse_args()
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        sys.exit("needs a Chromium: none on PATH, and CHROMIUM names none")
+    load_before = os.getloadavg()[0]
+    versions = {"": sys.executable} | ({", beside": chosen.beside} if chosen.beside else {})
+    scores: dict[str, int] = {}
+    with ExitStack() as servers:
+        sites = {
+            f"{folder.name}{name}": servers.enter_context(served(python, folder.resolve()))
+            for folder in chosen.folders
+            for name, python in versions.items()
+        }
+        found = {name: median(loads) for name, loads in measure(chromium, sites, chosen.loads).items()}
+        if chosen.lighthouse:
+            scores = {name: score(chosen.lighthouse, url, chromium) for name, url in sites.items()}
+    ours = [load for name, load in found.items() if not name.endswith(", beside")]
+    table = Table(
+        title="A cold load over 1.6 Mbit/s and 150 ms, on a phone's screen",
+        columns=["page", "largest paint (s)", "ready (s)", "layout shift", "kB", "requests", "Lighthouse"],
+        rows=[
+            [
+                name,
+                round(one.paint_s, 2),
+                round(one.ready_s, 2),
+                round(one.shift, 3),
+                round(one.kilobytes),
+                round(one.requests),
+                scores.get(name),
+            ]
+            for name, one in found.items()
+        ],
+        note=f"Medians of {chosen.loads} loads in turns; 'beside' is an earlier version over the same data.",
+    )
+    for row in table.rows:
+        print(*row, sep=" | ")
+    goals = [
+        Goal(what="largest paint, slowest (s)", measured=max(one.paint_s for one in ours), at_most=2.0),
+        Goal(what="ready, slowest (s)", measured=max(one.ready_s for one in ours), at_most=3.0),
+        Goal(what="layout shift, most", measured=max(one.shift for one in ours), at_most=0.05),
+        Goal(what="bytes, most (kB)", measured=max(one.kilobytes for one in ours), at_most=250),
+        Goal(what="requests, most", measured=max(one.requests for one in ours), at_most=15),
+    ]
+    if scores:
+        least = min(value for name, value in scores.items() if not name.endswith(", beside"))
+        goals.append(Goal(what="Lighthouse, performance on a phone, least", measured=least, at_least=95))
+    save(
+        name="dashboard_network",
+        load_before=load_before,
+        title="The dashboard's page on a slow network",
+        about="What a phone on a slow network waits for, with nothing cached.",
+        packages=["flask", "playwright"],
+        tables=[table],
+        goals=goals,
+    )
+
+
+if __name__ == "__main__":
+    main()
