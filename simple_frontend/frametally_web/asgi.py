@@ -1,21 +1,23 @@
 """The dashboard as a server runs it: Flask's short answers in threads, and what lasts without one.
 
-Flask's answers come by a2wsgi, which reads an answer to its end even if nobody listens any more: nothing that
-it carries may go on for long. What does go on, the events, is answered here, by Starlette.
+Flask's answers come by a2wsgi, which reads an answer to its end, however slowly it is taken: of a long one,
+such as an export, it gets the beginning, and the rest is sent from here, piece by piece as the client takes
+it. What goes on for good, the events, is answered here, by Starlette.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import quote_from_bytes
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frametally_web.app import parts_of
 from frametally_web.requests.problems import MEDIA_TYPE, Problem, document
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 Handler = Callable[[Request], Awaitable[Response]]
 
 _ASCII = "".join(map(chr, range(128)))
+_REST = "frametally.rest"
+_MOST_AHEAD_BYTES = 1_000_000
+"""How much of an answer may wait in memory for its client."""
 
 
 class Application:
@@ -35,8 +40,9 @@ class Application:
     def __init__(self, app: Flask, *, threads: int) -> None:
         """Answer by as many `threads`; streams need none of them."""
         parts = parts_of(app)
-        # Without an end to its queue no client that takes its answer slowly keeps a thread from the others.
-        self._flask = WSGIMiddleware(_logging_to_stderr(app), workers=threads, send_queue_size=0)
+        # Without an end to its queue no client that takes its answer slowly keeps a thread from the others;
+        # what is in the queue has one.
+        self._flask = WSGIMiddleware(_beginnings_of(app), workers=threads, send_queue_size=0)
         events = _route(parts.streams.answer, parts.guard)
         self._native: dict[str, ASGIApp] = {"/api/events": events, "/api/v1/events": events}
 
@@ -49,19 +55,71 @@ class Application:
             # Browsers send ASCII, and the adapter knows nothing else.
             asked = quote_from_bytes(scope["query_string"], safe=_ASCII).encode()
             flask: ASGIApp = cast(Any, self._flask)
-            await flask({**scope, "query_string": asked}, receive, send)
+            scope = {**scope, "query_string": asked}
+            await flask(scope, receive, _unless_there_is_more(scope, send))
+            if _REST in scope:
+                await _send_rest(scope[_REST], receive, send)
 
     def close(self) -> None:
         """Give the threads back, each when it has answered."""
         self._flask.executor.shutdown(wait=False)
 
 
-def _logging_to_stderr(app: Flask) -> Any:
-    def logging_app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        environ["wsgi.errors"] = sys.stderr
-        return app(environ, start_response)
+class _Rest(NamedTuple):
+    """What is left of an answer."""
 
-    return logging_app
+    chunks: Iterator[bytes]
+    close: Callable[[], None]
+
+
+def _beginnings_of(app: Flask) -> Any:
+    """Return `app`, of whose answers only the beginning comes: what follows is in the scope."""
+
+    def beginning(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        environ["wsgi.errors"] = sys.stderr
+        answer = app(environ, start_response)
+        rest = _Rest(iter(answer), getattr(answer, "close", lambda: None))
+        ahead = 0
+        try:
+            for chunk in rest.chunks:
+                yield chunk
+                ahead += len(chunk)
+                if ahead >= _MOST_AHEAD_BYTES:
+                    environ["asgi.scope"][_REST] = rest
+                    return
+        finally:
+            if _REST not in environ["asgi.scope"]:
+                rest.close()
+
+    return beginning
+
+
+def _unless_there_is_more(scope: Scope, send: Send) -> Send:
+    """Return `send`, but for the end of an answer of which there is a rest."""
+
+    async def send_beginning(message: Message) -> None:
+        is_end = message["type"] == "http.response.body" and not message.get("more_body")
+        if not (is_end and _REST in scope):
+            await send(message)
+
+    return send_beginning
+
+
+async def _send_rest(rest: _Rest, receive: Receive, send: Send) -> None:
+    """Send what is left of an answer as fast as it is taken, unless nobody listens any more."""
+    gone = asyncio.ensure_future(_disconnected(receive))
+    try:
+        while not gone.done() and (chunk := await asyncio.to_thread(next, rest.chunks, None)) is not None:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+        rest.close()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _route(handler: Handler, guard: Guard) -> ASGIApp:

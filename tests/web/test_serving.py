@@ -7,14 +7,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 
 from frametally.errors import Misconfigured
 from frametally_web import connections
@@ -238,3 +240,37 @@ def test_a_question_in_other_letters_is_a_mistake_and_no_error_of_the_servers(
     for query in (b"label=\xff\xfe", b"label=%ff", "label=Straße".encode()):
         request = b"GET /api/v1/counts?" + query + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
         assert refused(port, request)[0] in (200, 400)
+
+
+def test_a_long_answer_waits_for_its_client_and_not_in_memory(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    app = place.app()
+    made, ended = [0], threading.Event()
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            while made[0] < 1_000_000_000:
+                made[0] += 1_000_000
+                yield bytes(1_000_000)
+        finally:
+            ended.set()
+
+    app.add_url_rule("/long", view_func=lambda: Response(chunks()))
+    port = int(serving(app).rsplit(":", 1)[1])
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
+        slow.sendall(b"GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        taken, before = 0, -1
+        for _ in range(3):
+            while made[0] > before:  # until it waits for us
+                before = made[0]
+                time.sleep(0.5)
+            # What the system's sockets hold is no memory of ours.
+            assert made[0] < taken + 32_000_000
+            goal = taken + 50_000_000
+            while taken < goal:
+                taken += len(slow.recv(1_000_000))
+        assert made[0] < 1_000_000_000
+        assert not ended.is_set()
+    assert ended.wait(30)  # who has gone needs no rest
+    assert made[0] < 1_000_000_000
