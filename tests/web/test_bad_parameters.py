@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ROUTES = [
     *("models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects", "runs", "status"),
-    *("export", "frames/image", "frames/boxes", "summary", "differences", "dead-letters"),
+    *("export", "frames/image", "frames/boxes", "summary", "differences", "dead-letters", "catalogue"),
 ]
 MODEL = "yolov4-tiny-opencv-fp32-1a2b3c4d"
 

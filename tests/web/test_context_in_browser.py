@@ -154,6 +154,7 @@ def test_the_calendar_marks_the_days_with_footage_and_two_days_make_a_range(
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page).to_have_url(re.compile(r"from=2024-05-05T22:00:00Z&to=2024-05-08T22:00:00Z$"))
     assert entries(page) == before + 1
+    window.settled()
     # By keyboard: a week down, into the month after, and back.
     page.locator("#range-chip").click()
     page.locator(".day[tabindex='0']").focus()

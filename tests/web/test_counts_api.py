@@ -29,6 +29,7 @@ def test_before_there_is_any_data_every_answer_is_empty_and_no_error(place: Plac
     assert get(place, "/api/models") == {"models": []}
     assert get(place, "/api/labels") == {"model": None, "labels": []}
     assert get(place, "/api/sources") == {"model": None, "sources": []}
+    assert get(place, "/api/catalogue") == {"model": None, "models": [], "labels": [], "sources": []}
     counts = get(place, "/api/counts")
     assert counts["model"] is None
     assert counts["interval_s"] is None
@@ -273,9 +274,17 @@ def test_a_range_without_footage_is_no_error(place: Place) -> None:
         assert answer["totals"][0]["detections"] == 0
 
 
+def test_the_catalogue_has_what_models_labels_and_sources_answer(place: Place) -> None:
+    place.film({"car": 2}, interval_s=60, model="older", source="gate", name="The gate")
+    place.film({"car": 2, "bus": 1}, interval_s=5, model="newer")
+    for query in ("", "?model=older"):
+        parts = {**get(place, "/api/models"), **get(place, f"/api/labels{query}")}
+        assert get(place, f"/api/catalogue{query}") == parts | get(place, f"/api/sources{query}")
+
+
 def test_versions_of_the_api_answer_alike(place: Place) -> None:
     place.film({"car": 6})
-    for route in ("models", "labels", "sources", "counts", "evidence"):
+    for route in ("models", "labels", "sources", "catalogue", "counts", "evidence"):
         old, new = get(place, f"/api/{route}"), get(place, f"/api/v1/{route}")
         if route == "evidence":
             for frame in new["frames"]:

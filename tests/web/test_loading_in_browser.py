@@ -14,7 +14,18 @@ expect = playwright.expect
 if TYPE_CHECKING:
     from tests.web.conftest import Place, Visit
 
-ASKED_ONCE = ("models", "labels", "sources")
+ASKED_ONCE = ("catalogue",)
+MOST_REQUESTS = 15
+MOST_SHIFT = 0.05
+SCREENS = {
+    "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
+    "tablet": {"viewport": {"width": 820, "height": 1180}},
+    "desktop": {"viewport": {"width": 1440, "height": 900}},
+}
+PLACES = """
+  () => Object.fromEntries(["#context", "#tiles", "#measures", "#chart-title", "#chart-area"].map(
+    (name) => [name, Math.round(document.querySelector(name).getBoundingClientRect().top)]))
+"""
 
 
 def listen(window: Visit) -> list[str]:
@@ -59,6 +70,55 @@ def test_a_cold_load_asks_nothing_twice_also_once_the_server_has_told_its_versio
     window.settled()
     assert [url for url, times in Counter(asked).items() if times > 1] == []
     assert {url.partition("?")[0] for url in asked} >= {*ASKED_ONCE, "counts", "heatmap", "evidence"}
+
+
+def test_a_cold_load_makes_few_requests_and_none_for_pictures_that_are_not_near(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    east = place.film({f"label-{number}": 5 for number in range(8)}, source="east", seed=1)
+    place.film({f"label-{number}": 5 for number in range(8, 14)}, source="west", seed=2, also=east)
+    window = visit(place, viewport={"width": 390, "height": 844})
+    page = window.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    window.open()
+    # Whether the index answers is asked as long as the page is open, of no load.
+    loading = [url for url in asked if not url.endswith("/healthz")]
+    assert len(loading) <= MOST_REQUESTS
+    assert not [url for url in loading if "/frames/image" in url]
+    pictures, loaded = page.locator(".frame-card .picture"), page.locator(".frame-card .picture.loaded")
+    pictures.first.scroll_into_view_if_needed()
+    expect(pictures.first).to_have_class("picture loaded")
+    # Those beside it come when the line is swiped to them, or are printed.
+    assert loaded.count() < pictures.count()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(loaded).to_have_count(pictures.count())
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_nothing_moves_when_the_answers_come(filmed: Place, visit: Callable[..., Visit], screen: str) -> None:
+    window = visit(filmed, **SCREENS[screen])
+    page = window.page
+    page.add_init_script("""
+        window.shift = 0;
+        new PerformanceObserver((list) => list.getEntries().forEach((one) => (window.shift += one.value)))
+          .observe({type: "layout-shift", buffered: true});
+    """)
+    page.route("**/healthz", lambda route: route.fulfill(json={}))  # a busy machine is no outage
+    held: list[Any] = []
+    is_held = True
+    page.route("**/api/v1/*", lambda route: held.append(route) if is_held else route.continue_())
+    page.goto(window.url)
+    while len(held) < 4:  # the first answers, and the events
+        page.wait_for_timeout(50)
+    before = page.evaluate(PLACES)
+    is_held = False
+    for one in held:
+        one.continue_()
+    window.settled()
+    after = page.evaluate(PLACES)
+    assert after == before
+    assert page.evaluate("window.shift") <= MOST_SHIFT
 
 
 def test_a_choice_asks_only_for_what_it_changes_and_back_for_nothing(

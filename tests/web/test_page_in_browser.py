@@ -134,6 +134,7 @@ def test_a_frame_opens_large_with_its_boxes_which_can_be_switched_off(
     page = window.open()
     cards = page.locator("button.frame-card")
     expect(cards).to_have_count(2)
+    cards.first.scroll_into_view_if_needed()
     expect(cards.first.locator(".picture.loaded")).to_be_visible()
     check_boxes_lie_on_the_picture(cards.first)
     cards.first.click()

@@ -117,6 +117,7 @@ def test_a_frame_that_was_removed_is_said_to_be_gone(place: Place, visit: Callab
         place.store.delete(info.key)
     window = visit(place)
     page = window.open()
+    page.locator("button.frame-card").scroll_into_view_if_needed()
     expect(page.locator("button.frame-card")).to_contain_text("This frame is no longer in the store.")
 
 
@@ -145,7 +146,7 @@ def test_a_name_that_is_known_later_than_the_counts_takes_its_place_everywhere(
             one["name"] = one["name"] if is_known else one["source"]
         route.fulfill(response=found, json=body)
 
-    window.page.route("**/api/v1/sources*", answer)
+    window.page.route("**/api/v1/catalogue*", answer)
     page = window.open()
     rows, cards = page.locator("#sources tbody tr"), page.locator("button.frame-card")
     expect(rows.filter(has_text="harbour")).to_have_count(1)

@@ -164,6 +164,7 @@ ENDPOINTS = (
     Endpoint("models", "What can be asked for: models with their stored intervals.", (), answers.Models),
     Endpoint("labels", "Labels with their detections, most first.", (_MODEL,), answers.Labels),
     Endpoint("sources", "Sources with their frames and range.", (_MODEL,), answers.Sources),
+    Endpoint("catalogue", "Models, labels and sources in one answer.", (_MODEL,), answers.Catalogue),
     Endpoint("counts", "Counts per interval and label.", (*_CHART, _TOP), chart_answers.Counts),
     Endpoint(
         "summary",

@@ -43,7 +43,7 @@ _PAGE_FRAMES = 24
 _USUAL_DIFFERENCES = 10
 _MOST_DIFFERENCES = 100
 _LEAST_KEPT_PACKED_BYTES = 2000
-_KEPT = ("labels", "sources", "counts", "summary", "differences", "heatmap")
+_KEPT = ("labels", "sources", "catalogue", "counts", "summary", "differences", "heatmap")
 """Answers that change only with the index and the media."""
 _OF_COUNTS = (*_KEPT, "models", "evidence")
 """Answers that a page keeps until the counts change: each says by `VERSION_HEADER` which it was made from."""
@@ -113,7 +113,7 @@ class Api:
         answer.headers["Content-Encoding"] = encoding
         return answer
 
-    def models(self, _: Args) -> answers.Answer:
+    def models(self, _: Args) -> answers.Models:
         """List what can be asked for."""
         return answers.Models(
             models=[
@@ -122,7 +122,7 @@ class Api:
             ]
         )
 
-    def labels(self, args: Args) -> answers.Answer:
+    def labels(self, args: Args) -> answers.Labels:
         """List the labels, most first."""
         choice = scope.choose_model(self._ports.index, query.read_one(args, "model"))
         found = self._ports.index.labels(choice.model) if choice else []
@@ -131,9 +131,19 @@ class Api:
             labels=[answers.LabelTotal(label=label, detections=total) for label, total in found],
         )
 
-    def sources(self, args: Args) -> answers.Answer:
+    def sources(self, args: Args) -> answers.Sources:
         """List the sources, by name."""
         return list_sources(self._ports.index, self._books.media(), model=query.read_one(args, "model"))
+
+    def catalogue(self, args: Args) -> answers.Answer:
+        """List all that can be asked for."""
+        labels = self.labels(args)
+        return answers.Catalogue(
+            model=labels.model,
+            models=self.models(args).models,
+            labels=labels.labels,
+            sources=self.sources(args).sources,
+        )
 
     def counts(self, args: Args) -> answers.Answer:
         """Answer with the chart's numbers."""

@@ -75,3 +75,19 @@ class Sources(Answer, frozen=True, kw_only=True):
 
     model: str | None
     sources: list[SourceRange]
+
+
+class Catalogue(Answer, frozen=True, kw_only=True):
+    """`/api/catalogue`: the answers of `/api/models`, `/api/labels` and `/api/sources` in one.
+
+    Attributes:
+        model: The model of these labels and sources; None before there is any data.
+        models: The newest published first.
+        labels: Most detections first.
+        sources: By name.
+    """
+
+    model: str | None
+    models: list[ModelChoice]
+    labels: list[LabelTotal]
+    sources: list[SourceRange]

@@ -267,8 +267,6 @@ function start() {
   rove(byId("summary"), "button");
   for (const id of ["legend", "chart-tools"]) rove(byId(id), ":scope > button, :scope > * > button, summary");
   leadThere();
-  results.showLoading();
-  frames.showLoading();
   loader.load();
   listen({
     index: (version) => loader.tell(version),

@@ -138,11 +138,9 @@ export class ContextBar {
    */
   async showWithoutCounts(state, colorOf) {
     const model = new URLSearchParams(state.model ? { model: state.model } : {});
-    const [{ models }, { labels }, { sources }] = await Promise.all([
-      get("models").catch(() => ({ models: [] })),
-      get("labels", model).catch(() => ({ labels: [] })),
-      get("sources", model).catch(() => ({ sources: [] })),
-    ]);
+    const { models, labels, sources } = await get("catalogue", model)
+      .catch(() => get("catalogue")) // a model that is none has neither
+      .catch(() => ({ models: [], labels: [], sources: [] }));
     this.show(state, { models, labels, sources, counts: null }, colorOf);
   }
 

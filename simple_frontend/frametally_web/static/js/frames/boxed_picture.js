@@ -3,6 +3,7 @@
 
 import { el, svg } from "../shared/dom.js";
 import { placeNames } from "./name_places.js";
+import { whenNear } from "./when_near.js";
 
 /**
  * @typedef {Object} Picture
@@ -24,7 +25,7 @@ const NAME = { font_px: 12, height_px: 17, padding_px: 4 };
  * @param {Object} options
  * @param {string} options.alt
  * @param {boolean} [options.named]  with each box's label and confidence
- * @param {boolean} [options.lazy]  load it when it comes into view
+ * @param {boolean} [options.lazy]  ask for it when it comes near what is in view
  * @param {string} [options.missing]  what is said where there is no picture
  * @param {string} [options.sizes]  how wide it is shown, as in an img's attribute, for a smaller JPEG than the frame's
  * @returns {HTMLElement} in the frame's proportions, as the custom property --ratio has them
@@ -32,11 +33,7 @@ const NAME = { font_px: 12, height_px: 17, padding_px: 4 };
 export function framePicture(frame, colorOf, { alt, named = false, lazy = false, missing = GONE, sizes }) {
   const picture = el("span", { class: "picture" });
   const image = el("img", {
-    sizes: sizes ?? null,
-    srcset: sizes ? smaller(frame) : null,
-    src: frame.image_url,
     alt,
-    loading: lazy ? "lazy" : "eager",
     decoding: "async",
     draggable: "false",
     width: frame.width_px,
@@ -59,6 +56,13 @@ export function framePicture(frame, colorOf, { alt, named = false, lazy = false,
     if (frame.width_px === null) draw(image.naturalWidth, image.naturalHeight);
   });
   picture.append(image);
+  const ask = () => {
+    image.sizes = sizes ?? "";
+    image.srcset = (sizes && smaller(frame)) ?? "";
+    image.src = frame.image_url;
+  };
+  if (lazy) whenNear(picture, ask);
+  else ask();
   if (frame.width_px !== null && frame.height_px !== null) draw(frame.width_px, frame.height_px);
   return picture;
 }

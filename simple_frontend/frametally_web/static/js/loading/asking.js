@@ -15,10 +15,8 @@ export async function ask(state, signal) {
   const model = new URLSearchParams(state.model ? { model: state.model } : {});
   const chart = selectionQuery(state, { bars: true });
   chart.set("top", TOP);
-  const [{ models }, { labels }, { sources }, counts, summary] = await Promise.all([
-    get("models", undefined, signal),
-    get("labels", model, signal),
-    get("sources", model, signal),
+  const [{ models, labels, sources }, counts, summary] = await Promise.all([
+    get("catalogue", model, signal),
     get("counts", chart, signal),
     get("summary", chart, signal),
   ]);

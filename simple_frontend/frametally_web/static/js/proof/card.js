@@ -6,7 +6,7 @@ import { plural, span } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
 import { totalIn } from "../shared/series.js";
 import { Proof } from "./bar.js";
-import { showEvidence, showEvidenceSkeletons, showFailure, showMessage } from "./evidence.js";
+import { showEvidence, showFailure, showMessage } from "./evidence.js";
 
 /**
  * @typedef {{state: Page.State, counts: Api.Counts, names: string[], colorOf: Page.ColorOf,
@@ -37,10 +37,6 @@ export class FramesCard {
     this.goesThere = false;
     this.on.bar(null);
     byId("chart").focus({ preventScroll: true });
-  }
-
-  showLoading() {
-    showEvidenceSkeletons(this.area);
   }
 
   /** Colours have changed: draw again. */

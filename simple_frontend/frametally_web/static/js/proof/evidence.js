@@ -79,28 +79,6 @@ export function showFailure(area, { message, remedy = "" }, again) {
 }
 
 /**
- * Grey shapes where the frames will be.
- * @param {HTMLElement} area
- */
-export function showEvidenceSkeletons(area) {
-  area.classList.remove("bare");
-  const shape = () =>
-    el(
-      "li",
-      {},
-      el(
-        "div",
-        { class: "frame-card" },
-        el("div", { class: "picture skeleton" }),
-        el("div", { class: "skeleton line" }),
-      ),
-    );
-  area.replaceChildren(
-    el("ul", { class: "strip", "aria-hidden": "true" }, shape(), shape(), shape(), shape()),
-  );
-}
-
-/**
  * @param {Api.EvidenceFrame & {title: string, remarks: string[]}} frame
  * @param {Page.ColorOf} colorOf
  * @param {(source: string) => string} nameOf

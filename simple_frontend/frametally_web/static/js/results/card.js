@@ -18,7 +18,7 @@ import { showBusiest, showFramesWarning } from "./busiest.js";
 import { showMeasures } from "./measures.js";
 import { questionLine } from "./print_line.js";
 import { showTable } from "./table.js";
-import { showTiles, showTileSkeletons } from "./tiles.js";
+import { showTiles } from "./tiles.js";
 
 export class Results {
   /**
@@ -67,12 +67,6 @@ export class Results {
   openAt(ms) {
     const row = this.view?.rows.find(({ start, end }) => start <= ms && ms < end);
     if (row) this.on.bar(row.start);
-  }
-
-  /** Grey shapes where the results will be. */
-  showLoading() {
-    showTileSkeletons(byId("tiles"));
-    byId("chart-area").classList.add("skeleton");
   }
 
   /**

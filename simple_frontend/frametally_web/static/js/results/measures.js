@@ -110,6 +110,6 @@ function tile(name, value, detail, exact = value, kind = "") {
     { class: "measure" },
     el("span", { class: "tile-name", text: name }),
     el("span", { class: `value ${kind}`, text: value, title: exact }),
-    el("span", { class: "detail muted", text: detail }),
+    el("span", { class: "detail muted", text: detail, title: detail }),
   );
 }

@@ -191,20 +191,3 @@ function tile(name, value, kind, details) {
     ),
   );
 }
-
-/**
- * Grey shapes where the tiles will be.
- * @param {HTMLElement} area
- */
-export function showTileSkeletons(area) {
-  area.replaceChildren(
-    ...Array.from({ length: 4 }, () =>
-      el(
-        "div",
-        { class: "tile", "aria-hidden": "true" },
-        el("span", { class: "skeleton line" }),
-        el("span", { class: "skeleton block" }),
-      ),
-    ),
-  );
-}

@@ -197,6 +197,6 @@ const aborted = (signal) =>
   new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 
 // What changes only with the counts, and with what the media say.
-const KEPT = new Set(["models", "labels", "sources", "counts", "summary", "heatmap", "evidence"]);
+const KEPT = new Set(["catalogue", "counts", "summary", "heatmap", "evidence"]);
 
 const kept = new KeptAnswers();
