@@ -181,11 +181,15 @@ def test_a_link_shows_somebody_else_the_same(
 ) -> None:
     photograph("start")
     hand.window.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    hand.click(hand.page.locator("#legend").get_by_role("button", name=re.compile("^truck")))
+    expect(hand.page).to_have_url(re.compile("label=truck"))
+    hand.window.settled()
     hand.click(hand.button("Copy link"))
     link = hand.page.evaluate("navigator.clipboard.readText()")
     photograph("link", top="#answer")
     other = visit(None, url=hand.window.url)
     other.open(link.removeprefix(hand.window.url).removeprefix("/"))
+    assert list(other.chart_values()) == ["truck"]
     assert other.chart_values() == hand.window.chart_values()
 
 
