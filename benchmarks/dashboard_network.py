@@ -79,13 +79,16 @@ def load_cold(browser: Browser, url: str) -> Load:
     received: dict[str, float] = {}  # by request: so far, and in the end with its headers
     cached: set[str] = set()
 
+    def begin(event: dict[str, Any]) -> None:
+        received.setdefault(event["requestId"], 0)
+
     def note(event: dict[str, Any]) -> None:
         received[event["requestId"]] = received.get(event["requestId"], 0) + event["encodedDataLength"]
 
     def finish(event: dict[str, Any]) -> None:
         received[event["requestId"]] = event["encodedDataLength"]
 
-    network.on("Network.requestWillBeSent", lambda event: received.setdefault(event["requestId"], 0))
+    network.on("Network.requestWillBeSent", begin)
     network.on("Network.requestServedFromCache", lambda event: cached.add(event["requestId"]))
     network.on("Network.dataReceived", note)
     network.on("Network.loadingFinished", finish)
