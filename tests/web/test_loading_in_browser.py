@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ASKED_ONCE = ("catalogue",)
 MOST_REQUESTS = 15
 MOST_SHIFT = 0.05
-SCREENS = {
+SCREENS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
     "tablet": {"viewport": {"width": 820, "height": 1180}},
     "desktop": {"viewport": {"width": 1440, "height": 900}},
