@@ -62,6 +62,8 @@ declare namespace Page {
     color: string;
     /** Over the whole range; null: not measured. */
     total: number | null;
+    /** Of objects that are known in part only: those. */
+    measured: number | null;
   }
 
   interface Metric {
@@ -100,6 +102,8 @@ declare namespace Page {
     sources: string[];
     /** Stretches of which the metric is not known. */
     unmeasured: Span[];
+    /** Stretches of which it is known of some of the footage only. */
+    measuredInPart: Span[];
     /** Stretches whose time is a file's date. */
     fileTimes: Span[];
     /** Stretches in which media of a source overlap, so that one of them does not count. */

@@ -172,6 +172,23 @@ def test_objects_that_were_measured_in_some_sources_are_told_with_how_many(
     expect(answer).to_contain_text("8 mins of 10 mins filmed")
 
 
+def test_bars_show_what_was_measured_in_some_sources_and_say_so(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    publish_two_cameras(place)
+    window = visit(place)
+    page = window.open("?interval=60&metric=objects")
+    assert sum(value or 0 for value in window.chart_values()["person"]) == 128
+    expect(page.locator("#legend")).to_contain_text(re.compile("person ?128 in part.*measured in part"))
+    page.locator("#chart").focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".chart-tip")).to_contain_text(
+        "measured in part of the footage (elsewhere objects were not followed)"
+    )
+    page.locator("#view-table").click()
+    expect(page.locator("#table-area tbody tr", has_text="measured in part").first).to_be_visible()
+
+
 def test_bars_of_very_different_footage_are_told_with_a_way_to_what_does_not_depend_on_it(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

@@ -23,6 +23,7 @@ export function drawBackdrop(ctx, view, layout) {
   for (const span of view.notAnalysed)
     pen.hatch(span, "unanalysed", "unanalysed-line", "filmed, not analysed");
   for (const span of view.unmeasured) pen.hatch(span, "unmeasured", "unmeasured-line", "not measured");
+  for (const span of view.measuredInPart) pen.hatch(span, "unmeasured", "unmeasured-line", "", PART_PX);
   for (const span of view.partial) pen.hatch(span, "gap", "gap-line", "", PART_PX);
   const chosen = view.rows.find((row) => row.start === view.at);
   if (chosen) pen.frame([chosen.start, chosen.end]);

@@ -1,6 +1,7 @@
 // What the colours and hatchings of the chart mean; a label's key shows that label alone.
 
 import { el, swatch } from "../shared/dom.js";
+import { totalWords } from "./words.js";
 
 /**
  * @param {HTMLElement} area
@@ -9,12 +10,23 @@ import { el, swatch } from "../shared/dom.js";
  * @param {(labels: string[]) => void} onLabels  [] for all
  */
 export function showLegend(area, view, chosen, onLabels) {
-  const { series, metric, gaps, notAnalysed, unmeasured, partial, fileTimes, overlaps, other } = view;
+  const {
+    series,
+    metric,
+    gaps,
+    notAnalysed,
+    unmeasured,
+    measuredInPart,
+    partial,
+    fileTimes,
+    overlaps,
+    other,
+  } = view;
   const keys = series.map((one) => {
     const content = [
       swatch(one.color),
       el("span", { class: "name", text: one.name }),
-      el("span", { class: "count muted", text: metric.format(one.total) }),
+      el("span", { class: "count muted", text: totalWords(metric, one) }),
     ];
     if (one.title) return el("span", { class: "key", title: one.title }, ...content);
     const alone = chosen.length === 1 && chosen[0] === one.name;
@@ -52,6 +64,7 @@ export function showLegend(area, view, chosen, onLabels) {
     ...(notAnalysed.length ? [mark("unanalysed", "filmed, not analysed", "There is footage, but it is not in the counts: not yet, or it cannot be read. See the books below.")] : []),
     ...(partial.length ? [mark("partial", "filmed in part", "There was footage for a part of the interval only. Point at a bar to see how much.")] : []),
     ...(unmeasured.length ? [mark("unmeasured", "not measured", "There is footage, but objects were not followed in it.")] : []),
+    ...(measuredInPart.length ? [mark("in-part", "measured in part", "Objects were followed in some of the footage only: there are at least as many. Point at a bar to see why.")] : []),
     ...(inRange(fileTimes) ? [mark("file-time", "time from a file's date", "No camera wrote these times: they may be wrong.")] : []),
     ...(inRange(overlaps) ? [mark("overlap", "media overlap", "One of them is counted there; the line below names them.")] : []),
   ); // prettier-ignore

@@ -3,6 +3,7 @@
 import { byId, control } from "../shared/dom.js";
 import { duration, number, span, zoneName } from "../shared/format.js";
 import { themeColor } from "../shared/palette.js";
+import { totalWords } from "./words.js";
 
 const MARGIN = 24;
 const LINE = 22;
@@ -60,7 +61,7 @@ export function chartPicture(view, counts) {
  */
 function keysOf({ series, metric, other }, pen, width) {
   pen.font = "13px system-ui, sans-serif";
-  const named = series.map((one) => ({ name: `${one.name} ${metric.format(one.total)}`, color: one.color }));
+  const named = series.map((one) => ({ name: `${one.name} ${totalWords(metric, one)}`, color: one.color }));
   if (other) named.push({ name: `${other.name} (dashed)`, color: themeColor("ink") });
   let x = 0;
   let line = 0;

@@ -3,7 +3,7 @@
 import { el, swatch } from "../shared/dom.js";
 import { plural, span } from "../shared/format.js";
 import { totalIn } from "../shared/series.js";
-import { besideHole, besideIn, cutPart, filmedPart, whyNotIn } from "./words.js";
+import { besideHole, besideIn, partsOf, whyNotIn } from "./words.js";
 
 const EDGE_PX = 8;
 
@@ -98,6 +98,6 @@ export class Tooltip {
 function footer(view, row) {
   const { metric, series } = view;
   const total = series.length > 1 ? `${metric.format(totalIn(row, metric))} together. ` : "";
-  const parts = [filmedPart(view, row), cutPart(view, row)].filter(Boolean).map((part) => `, ${part}`);
+  const parts = partsOf(view, row).map((part) => `, ${part}`);
   return `${total}${plural(row.frames, "frame")} analysed${parts.join("")}. Click to see them.`;
 }

@@ -2,7 +2,7 @@
 
 import { duration, roughly, span } from "../shared/format.js";
 import { WHY_NOT } from "../shared/metrics.js";
-import { partOf, totalIn, valueIn } from "../shared/series.js";
+import { isMeasuredInPart, partOf, totalIn, valueIn } from "../shared/series.js";
 
 /**
  * What the bars measure: a sum is one of an interval, a mean and a peak are of frames.
@@ -11,6 +11,14 @@ import { partOf, totalIn, valueIn } from "../shared/series.js";
  */
 export const axisWords = (metric, interval) =>
   metric.perInterval ? `${metric.axis} per ${duration(interval)}` : metric.axis;
+
+/**
+ * What a series comes to in all.
+ * @param {Page.Metric} metric
+ * @param {Page.Series} series
+ */
+export const totalWords = (metric, { total, measured }) =>
+  total === null && measured !== null ? `${metric.format(measured)} in part` : metric.format(total);
 
 /**
  * A stretch without bars, and why; `at` is the moment in it that was pointed at.
@@ -35,7 +43,7 @@ export function holesOf({ gaps, notAnalysed }) {
  * @param {Page.View} view
  */
 export function summary({ series, metric, interval, gaps, notAnalysed, from, to }) {
-  const named = series.map((one) => `${one.name} ${metric.format(one.total)}`).join(", ") || "nothing found";
+  const named = series.map((one) => `${one.name} ${totalWords(metric, one)}`).join(", ") || "nothing found";
   const without = gaps.length === 1 ? " One stretch without footage." : "";
   const stretches = gaps.length > 1 ? ` ${gaps.length} stretches without footage.` : "";
   const waiting = notAnalysed.length ? " Some of the footage is not analysed." : "";
@@ -61,8 +69,7 @@ export function describe(view, row) {
     series.length > 1 ? `together ${metric.format(totalIn(row, metric))}` : "",
     other ? `${other.name} ${besideIn(view, row)}` : "",
     `${row.frames} frames analysed`,
-    filmedPart(view, row),
-    cutPart(view, row),
+    ...partsOf(view, row),
   ]
     .filter(Boolean)
     .join("; ");
@@ -113,6 +120,23 @@ export function cutPart({ cut, range: [from, to] }, { start, end }) {
   if (!cut.some(([first]) => first === start)) return "";
   return `${roughly(Math.min(end, to) - Math.max(start, from))} of ${roughly(end - start)} in the range`;
 }
+
+/**
+ * What all of a bar's footage is less than the interval, or its numbers less than the footage.
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ */
+export const partsOf = (view, row) =>
+  [filmedPart(view, row), cutPart(view, row), measuredPart(view, row)].filter(Boolean);
+
+/**
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ */
+export const measuredPart = ({ metric }, row) =>
+  isMeasuredInPart(row, metric) && row.missing
+    ? `measured in part of the footage (elsewhere ${WHY_NOT[row.missing]})`
+    : "";
 
 /**
  * What hands can do with the chart, on this device.

@@ -1,6 +1,6 @@
 // The chart's numbers as a table: a row per interval with footage, which opens its frames, one per stretch without.
 
-import { filmedPart } from "../chart/words.js";
+import { filmedPart, measuredPart } from "../chart/words.js";
 import { el, refill } from "../shared/dom.js";
 import { moment, number, plural, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
@@ -124,7 +124,7 @@ function lineElement(line, view, onBar) {
     title: span(row.start, row.end),
     "aria-label": `${moment(row.start)}: show the frames`,
   });
-  const part = filmedPart(view, row);
+  const parts = [filmedPart(view, row), measuredPart(view, row)].filter(Boolean);
   const isIn = (/** @type {Page.Span[]} */ spans) =>
     spans.some(([from, to]) => from < row.end && to > row.start);
   return el(
@@ -134,7 +134,7 @@ function lineElement(line, view, onBar) {
       "th",
       { scope: "row" },
       open,
-      part ? el("span", { class: "remark", text: part }) : null,
+      ...parts.map((text) => el("span", { class: "remark", text })),
       isIn(fileTimes) ? el("span", { class: "remark", text: "file date" }) : null,
       isIn(overlaps) ? el("span", { class: "remark", text: "media overlap" }) : null,
     ),

@@ -61,16 +61,17 @@ function totalTile(summary) {
 }
 
 /**
- * How many unique objects there are, and in how many sources that was measured, where it was not in all.
+ * How many unique objects there are, and in what that was measured, where it was not in all.
  * @param {Api.Summary} summary
  */
 export function objectsOf({ total, objects_measured_in: measured }) {
   const value = total.objects ?? total.measured_objects ?? null;
-  const where =
-    measured && value !== null
-      ? `measured in ${number(measured.sources)} of ${plural(measured.of_sources, "source")}`
-      : null;
-  return { value, where };
+  if (!measured || value === null) return { value, where: null };
+  const part =
+    measured.sources < measured.of_sources
+      ? `${number(measured.sources)} of ${plural(measured.of_sources, "source")}`
+      : "part of the footage";
+  return { value, where: `measured in ${part}` };
 }
 
 /**

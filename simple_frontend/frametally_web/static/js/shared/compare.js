@@ -1,6 +1,6 @@
 // Comparing with another period, source or model: what to ask for, and what lies beside what, as the server says.
 
-import { gapsOf, notAnalysedOf, rowsOf, totalIn } from "./series.js";
+import { gapsOf, isMeasuredInPart, notAnalysedOf, rowsOf, totalIn } from "./series.js";
 
 /**
  * All that the view can be compared with.
@@ -61,7 +61,7 @@ export function otherSide({ rows, metric, range, outside }, counts, { name, back
   const beside = ({ start, end }) => ({ start: back(start), end: back(end - 1) + 1 });
   const isShown = (/** @type {{start: number, end: number}} */ { start, end }) => start < end;
   const others = rowsOf(counts)
-    .map((row) => ({ ...beside(row), value: totalIn(row, metric) }))
+    .map((row) => ({ ...beside(row), value: isMeasuredInPart(row, metric) ? null : totalIn(row, metric) }))
     .filter(isShown)
     .sort((a, b) => a.start - b.start);
   const waiting = notAnalysedOf(counts)

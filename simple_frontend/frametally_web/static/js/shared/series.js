@@ -1,6 +1,6 @@
 // From the API's answer to what the chart, the table and the tiles show: a row per interval with footage.
 
-import { joined } from "./metrics.js";
+import { joined, METRICS } from "./metrics.js";
 import { groupLabels } from "./palette.js";
 import { outsideOf, together } from "./spans.js";
 
@@ -63,28 +63,24 @@ export function rankedLabels({ labels, totals }, metric) {
 export function seriesOf(counts, metric, colorOf) {
   const totals = new Map(counts.totals.map((total) => [total.label, total]));
   /** @param {(string|null)[]} labels */
-  const totalOf = (labels) =>
-    joined(
-      metric,
-      labels.flatMap((label) => totals.get(label) ?? []),
-    );
+  const sumsOf = (labels) => {
+    const of = labels.flatMap((label) => totals.get(label) ?? []);
+    return { total: joined(metric, of), measured: metric.id === "objects" ? measuredOf(of) : null };
+  };
   const { own, shared } = groupLabels(rankedLabels(counts, metric));
   /** @type {Page.Series[]} */
   const series = own.map((label) => ({
     name: label,
     labels: [label],
     color: colorOf(label),
-    total: totalOf([label]),
+    ...sumsOf([label]),
   }));
   const others = [...shared, ...counts.rest];
   if (!others.length) return series;
   /** @type {(string|null)[]} */
   const labels = counts.rest.length ? [...shared, null] : shared;
   const name = `${others.length} other labels`;
-  return [
-    ...series,
-    { name, labels, title: others.join(", "), color: colorOf(null), total: totalOf(labels) },
-  ];
+  return [...series, { name, labels, title: others.join(", "), color: colorOf(null), ...sumsOf(labels) }];
 }
 
 /**
@@ -113,16 +109,28 @@ export const totalIn = (row, metric) => valueOf(row, [...row.byLabel.values()], 
  * @param {Api.CountBucket[]} buckets
  * @param {Page.Metric} metric
  */
-const valueOf = (row, buckets, metric) =>
-  metric.id === "objects" && row.missing ? null : joined(metric, buckets);
+function valueOf(row, buckets, metric) {
+  if (metric.id !== "objects" || !row.missing) return joined(metric, buckets);
+  return isMeasuredInPart(row, metric) ? measuredOf(buckets) : null;
+}
 
 /**
- * Rows of which the metric is not known, neighbours together.
- * @param {Page.Row[]} rows
+ * Whether objects are known of a part of a row only: of some of its sources, or of some of its time.
+ * @param {Page.Row} row
  * @param {Page.Metric} metric
  */
-export function unmeasuredOf(rows, metric) {
-  return together(rows.filter((row) => totalIn(row, metric) === null).map(spanOf));
+export const isMeasuredInPart = (row, metric) =>
+  metric.id === "objects" &&
+  row.missing !== null &&
+  [...row.byLabel.values()].some((one) => typeof one.measured_objects === "number");
+
+/**
+ * The objects in the part of the footage that was measured; null where one of them was not.
+ * @param {{measured_objects: number|null}[]} measures
+ */
+function measuredOf(measures) {
+  const known = measures.flatMap((one) => one.measured_objects ?? []);
+  return known.length < measures.length ? null : METRICS.objects.join(known);
 }
 
 /**
@@ -186,7 +194,8 @@ export function viewOf(state, counts, metric, colorOf) {
       .filter(({ start, end }) => isPart(Math.min(end, to) - Math.max(start, from), end - start))
       .map(spanOf),
     sources: [],
-    unmeasured: unmeasuredOf(rows, metric),
+    unmeasured: together(rows.filter((row) => totalIn(row, metric) === null).map(spanOf)),
+    measuredInPart: together(rows.filter((row) => isMeasuredInPart(row, metric)).map(spanOf)),
     fileTimes: together((counts.file_times ?? []).map(({ from_ms, to_ms }) => [from_ms, to_ms])),
     overlaps: together((counts.overlaps ?? []).map(({ from_ms, to_ms }) => [from_ms, to_ms])),
     metric,
