@@ -65,7 +65,7 @@ test("a line breaks where a value is not known, and where there was no footage b
     [0, 1, 2],
     [3, 4],
   ]);
-  assert.deepEqual(runsOf(rows, [1, undefined, 3, undefined, 5]), [[0], [2], [4]]);
+  assert.deepEqual(runsOf(rows, [1, null, 3, null, 5]), [[0], [2], [4]]);
 });
 
 test("a bar that the range cuts is told, and a jitter is not", () => {

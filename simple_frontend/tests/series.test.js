@@ -13,7 +13,6 @@ import {
   rowsOf,
   seriesOf,
   totalIn,
-  unmeasuredOf,
   valueIn,
   viewOf,
 } from "../frametally_web/static/js/shared/series.js";
@@ -71,7 +70,31 @@ test("a sum with a label that was not measured is not known", () => {
   assert.equal(totalIn(row, objects), null);
   assert.equal(valueIn(row, ["car"], objects), 0);
   assert.equal(valueIn(row, ["tram"], objects), 0);
-  assert.deepEqual(unmeasuredOf([row], objects), [[MAY_1, MAY_1 + HOUR]]);
+});
+
+test("objects of a bar are those of what was measured of it, and none where nothing was", () => {
+  const missing = "too_slow";
+  const coverage = [MAY_1, MAY_1 + HOUR].map((start) => ({ ...filmed(start), objects_missing: missing }));
+  const found = { objects: null, objects_missing: missing, detections: 9 };
+  const counts = countsWith({
+    coverage,
+    labels: ["bus", "car"],
+    buckets: [
+      bucket("car", { ...found, measured_objects: 3 }),
+      bucket("bus", { ...found, measured_objects: 0 }),
+      bucket("car", { ...found, start_ms: MAY_1 + HOUR }),
+    ],
+  });
+  const view = viewOf(DEFAULT, counts, objects, String);
+  assert.deepEqual(
+    view.rows.map((row) => [totalIn(row, objects), valueIn(row, ["tram"], objects)]),
+    [
+      [3, 0],
+      [null, null],
+    ],
+  );
+  assert.deepEqual(view.measuredInPart, [[MAY_1, MAY_1 + HOUR]]);
+  assert.deepEqual(view.unmeasured, [[MAY_1 + HOUR, MAY_1 + 2 * HOUR]]);
 });
 
 test("objects of several labels are known if half of all their boxes lie in tracks", () => {

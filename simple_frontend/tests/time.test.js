@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { ticksFor, tickText } from "../frametally_web/static/js/chart/ticks.js";
-import { besides, comparisonOf, comparisonsFor } from "../frametally_web/static/js/shared/compare.js";
+import { comparisonOf, comparisonsFor, otherSide } from "../frametally_web/static/js/shared/compare.js";
 import {
   difference,
   duration,
@@ -124,7 +124,7 @@ const answers = (/** @type {Partial<Api.Counts>} */ values) => ({
   counts: countsWith(values),
 });
 
-test("a moment lies where the server says, and nowhere where clocks never showed it", () => {
+test("a moment of the other side lies where the server says, and nowhere where clocks never showed it", () => {
   const [day] = countsWith({}).comparisons.slice(1);
   const shifts = [
     { from_ms: MAY_1, earlier_ms: DAY },
@@ -133,8 +133,8 @@ test("a moment lies where the server says, and nowhere where clocks never showed
   ];
   const found = comparisonOf({ ...DEFAULT, compare: "day" }, answers({ comparisons: [{ ...day, shifts }] }));
   assert.deepEqual(
-    [-1, 0, 2, 3].map((hours) => found?.shift(MAY_1 + hours * HOUR)),
-    [MAY_1 - HOUR - DAY, MAY_1 - DAY, NaN, MAY_1 - 20 * HOUR],
+    [-25, -24, -21.5, -20].map((hours) => found?.back(MAY_1 + hours * HOUR)),
+    [MAY_1 - HOUR, MAY_1, NaN, MAY_1 + 3 * HOUR],
   );
 });
 
@@ -155,5 +155,7 @@ test("beside a bar stands the other side's, and nothing where it was not filmed"
   const comparison = comparisonOf({ ...DEFAULT, compare: "day" }, answers({}));
   assert.ok(comparison);
   const view = viewOf(DEFAULT, here, METRICS.detections, String);
-  assert.deepEqual(besides(view, there, comparison), [undefined, 7]);
+  const { rows, values } = otherSide(view, there, comparison);
+  assert.deepEqual(values, [undefined, 7]);
+  assert.deepEqual(rows, [{ start: MAY_1 + HOUR, end: MAY_1 + 2 * HOUR, value: 7 }]);
 });
