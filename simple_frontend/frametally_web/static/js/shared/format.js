@@ -142,6 +142,12 @@ function clock(...moments) {
 export const moment = (ms) => dates({ ...DAY, ...SECONDS, ...clock(ms), ...offsetOn(ms) }).format(ms);
 
 /**
+ * The minute of a moment that nobody asks more of: 1 May 2024, 08:00
+ * @param {number} ms
+ */
+export const toTheMinute = (ms) => dates({ ...DAY, ...MINUTES, ...offsetOn(ms) }).format(ms);
+
+/**
  * 08:00:05
  * @param {number} ms
  */

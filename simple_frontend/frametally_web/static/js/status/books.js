@@ -2,7 +2,7 @@
 // runs with their reports.
 
 import { el } from "../shared/dom.js";
-import { moment, number, plural, roughly } from "../shared/format.js";
+import { moment, number, plural, roughly, toTheMinute } from "../shared/format.js";
 import { numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
 
 const COLUMNS = /** @type {const} */ ([
@@ -117,7 +117,7 @@ export function sourcesTable({ sources }) {
  */
 function upTo({ footage_until_ms: footage, counted_until_ms: counted }) {
   if (footage === null) return el("td", { text: "–" });
-  if (counted === footage) return el("td", { text: moment(footage) });
+  if (counted === footage) return el("td", { text: toTheMinute(footage), title: moment(footage) });
   const behind = counted === null ? "not counted" : `counted: ${moment(counted)}`;
   return el("td", {}, moment(footage), el("div", { class: "muted", text: behind }));
 }

@@ -3,7 +3,7 @@
 
 import { get } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
-import { moment, number, roughly } from "../shared/format.js";
+import { number, roughly, toTheMinute } from "../shared/format.js";
 
 const AGAIN_MS = 10_000;
 
@@ -56,5 +56,5 @@ function headline(books) {
 export function footage({ footage_until_ms: until, counted_at_ms: counted }) {
   if (until === null) return "";
   const ago = counted === null ? "not counted yet" : `counted ${roughly(Date.now() - counted)} ago`;
-  return `footage up to ${moment(until - (until % 1000))} · ${ago}`;
+  return `footage up to ${toTheMinute(until)} · ${ago}`;
 }
