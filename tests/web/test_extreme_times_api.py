@@ -47,12 +47,14 @@ def test_no_end_of_a_range_makes_a_route_fail(filmed: Place, path: str) -> None:
     formats = ("csv", "json", "parquet") if "format" in ROUTES[path] else ("",)
     for number, end in enumerate(ends):
         asked = {**end, "timezone": ZONES[number % len(ZONES)], "format": formats[number % len(formats)]}
+        asked["compare"] = "previous" if "compare" in ROUTES[path] else ""
         query = urlencode({name: value for name, value in asked.items() if value})
         answer = client.get(f"/api/v1{path}?{query}")
         assert answer.status_code in (200, 400), f"{query}: {answer.text}"
         if answer.status_code == 400:
             assert answer.json is not None
-            assert answer.json["parameter"] in ("from", "to")
+            # What is compared lies before a range, perhaps before all time.
+            assert answer.json["parameter"] in ({"from", "to", "compare"} & ROUTES[path]), query
 
 
 @pytest.mark.parametrize("zone", ZONES)

@@ -270,6 +270,7 @@ def test_small_pictures_are_small_files(place: Place, visit: Callable[..., Visit
     asked: list[str] = []
     window.page.on("request", lambda one: asked.append(one.url) if "frames/image" in one.url else None)
     page = window.open("?metric=detections&interval=300")
+    page.locator(".frame-card .picture").first.scroll_into_view_if_needed()
     expect(page.locator(".frame-card .picture.loaded").first).to_be_visible()
     page.goto(f"{window.url}/{BAR}")
     expect(page.locator(".filmstrip .picture.loaded")).to_have_count(7)

@@ -265,8 +265,8 @@ def test_a_long_answer_waits_for_its_client_and_not_in_memory(
             while made[0] > before:  # until it waits for us
                 before = made[0]
                 time.sleep(0.5)
-            # What the system's sockets hold is no memory of ours.
-            assert made[0] < taken + 32_000_000
+            # What the system's sockets hold is no memory of ours, and may be much.
+            assert made[0] < taken + 100_000_000
             goal = taken + 50_000_000
             while taken < goal:
                 taken += len(slow.recv(1_000_000))
