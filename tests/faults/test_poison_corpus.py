@@ -127,6 +127,10 @@ class Listener:
         self._socket.close()
 
 
+# Each file is watched from outside, which takes minutes where others take the CPU.
+pytestmark = pytest.mark.timeout(900)
+
+
 @pytest.fixture(scope="module")
 def produced(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Every file's outcome, the system calls that opened something if they could be watched, connections."""
