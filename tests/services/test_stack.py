@@ -311,7 +311,7 @@ def test_the_dashboard_shows_the_same_numbers_in_a_browser(world: World) -> None
         page.goto(f"https://app.{DOMAIN}/")
 
         def tile(name: str) -> str:
-            one = page.locator(".tile", has=page.locator(f":text-is('{name}')"))
+            one = page.locator(".measure", has=page.locator(f".tile-name:text-is('{name}')"))
             text: str = one.locator(".value").inner_text(timeout=30_000)
             return text
 
@@ -323,9 +323,8 @@ def test_the_dashboard_shows_the_same_numbers_in_a_browser(world: World) -> None
             page.reload()  # the page waits for names for 2 s, then shows what there is
             page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for(timeout=60_000)
         assert tile("Source") == "Traffic"
-        picture = page.locator(".frame-card img").first
-        playwright.expect(picture).to_be_visible(timeout=30_000)
-        playwright.expect(picture).to_have_js_property("complete", value=True)
+        page.locator(".frame-card .picture").first.scroll_into_view_if_needed()
+        playwright.expect(page.locator(".frame-card .picture.loaded").first).to_be_visible(timeout=30_000)
         SCREENSHOT.parent.mkdir(exist_ok=True)
         page.screenshot(path=SCREENSHOT)
         browser.close()
