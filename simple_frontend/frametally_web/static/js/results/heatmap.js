@@ -13,10 +13,19 @@ const HOURS = [...Array(24).keys()];
 const DAYS = [1, 2, 3, 4, 5, 6, 7];
 
 // 1 January 2024 was a Monday.
-const weekday = (/** @type {number} */ day, /** @type {"short"|"long"} */ style) =>
-  new Intl.DateTimeFormat(LOCALE, { weekday: style, timeZone: "UTC" }).format(Date.UTC(2024, 0, day));
-const hourName = (/** @type {number} */ hour) =>
-  new Intl.DateTimeFormat(LOCALE, { hour: "numeric", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1, hour));
+// Made once: a formatter takes longer than a cell.
+const WEEKDAYS = { short: weekdaysAs("short"), long: weekdaysAs("long") };
+const hours = new Intl.DateTimeFormat(LOCALE, { hour: "numeric", timeZone: "UTC" });
+const HOUR_NAMES = HOURS.map((hour) => hours.format(Date.UTC(2024, 0, 1, hour)));
+
+/**
+ * The names of days 1 (Monday) to 7; nothing stands at 0.
+ * @param {"short"|"long"} style
+ */
+function weekdaysAs(style) {
+  const names = new Intl.DateTimeFormat(LOCALE, { weekday: style, timeZone: "UTC" });
+  return ["", ...DAYS.map((day) => names.format(Date.UTC(2024, 0, day)))];
+}
 
 /**
  * @param {HTMLElement} area
@@ -31,13 +40,13 @@ export function showHeatmap(area, answer, metric, onHour) {
   const headings = HOURS.map((hour) =>
     el(
       "th",
-      { scope: "col", title: hourName(hour) },
+      { scope: "col", title: HOUR_NAMES[hour] },
       el("span", { class: hour % 3 ? "visually-hidden" : null, text: String(hour).padStart(2, "0") }),
     ),
   );
   const rows = DAYS.map((day) =>
     rowOf(
-      weekday(day, "short"),
+      WEEKDAYS.short[day],
       ...HOURS.map((hour) => {
         const absent = waiting.has(day * 24 + hour) ? UNANALYSED : NO_FOOTAGE;
         return cellElement(cells.get(day * 24 + hour) ?? absent, day, hour, metric, most, onHour);
@@ -66,7 +75,7 @@ export function showHeatmap(area, answer, metric, onHour) {
  * @param {(hour: {weekday: number, hour: number}) => void} onHour
  */
 function cellElement(cell, day, hour, metric, most, onHour) {
-  const when = `${weekday(day, "long")}, ${hourName(hour)}`;
+  const when = `${WEEKDAYS.long[day]}, ${HOUR_NAMES[hour]}`;
   if ("kind" in cell) {
     return el(
       "td",
