@@ -1,6 +1,7 @@
 // What the page's pure modules take from a browser, in Node.js; imported before them.
 
 Object.assign(globalThis, {
-  document: { documentElement: null },
+  document: { documentElement: { className: "" } },
+  matchMedia: () => ({ matches: false }),
   getComputedStyle: () => ({ getPropertyValue: (/** @type {string} */ name) => name }),
 });

@@ -9,6 +9,7 @@ import { Results } from "../js/results/card.js";
 import { Extras } from "../js/results/extras.js";
 import { ApiError } from "../js/shared/api.js";
 import { byId, control } from "../js/shared/dom.js";
+import { nextTask } from "../js/shared/tasks.js";
 import { useZone } from "../js/shared/time.js";
 import { METRICS } from "../js/shared/metrics.js";
 import { colorsOf, groupLabels } from "../js/shared/palette.js";
@@ -26,13 +27,17 @@ let state = parseState(location.search);
 let shown = null; // the answers on the page, and when they came
 let isAway = false;
 
+// Parts of the page are made in tasks of their own, and filled so.
+await nextTask();
 const context = new ContextBar({ change, widen: () => results.zooms.out() });
+await nextTask();
 const results = new Results({
   bar: (bar) => showBar(bar, { goThere: true }),
   peak: (bar, image) => showBar(bar, { goThere: true, image }),
   change,
   reset: () => showEverything(),
 });
+await nextTask();
 const frames = new FramesCard({
   bar: (bar) => showBar(bar),
   change,
@@ -82,7 +87,7 @@ async function load(signal, quietly) {
   useZone(zoneOf(state));
   const answers = await ask(state, signal);
   isAway = false;
-  show({ ...answers, since: Date.now() });
+  await show({ ...answers, since: Date.now() }, signal);
   if (answers.models.length) {
     results.announce(answers.counts, quietly);
     await showTheRest(signal);
@@ -99,8 +104,11 @@ async function showTheRest(signal) {
   ]);
 }
 
-/** @param {Page.Answers & {since: number}} answers */
-function show(answers) {
+/**
+ * @param {Page.Answers & {since: number}} answers
+ * @param {AbortSignal} signal
+ */
+async function show(answers, signal) {
   const before = shown;
   shown = answers;
   showFresh(answers.since);
@@ -110,8 +118,11 @@ function show(answers) {
   byId("content").hidden = !hasData;
   byId("footer-model").textContent = hasData ? `Counted with the model ${answers.counts.model}.` : "";
   dropStaleBar(answers.counts);
-  if (hasData && !(before && sameAnswers(before, answers))) render();
-  else shown.shownFor = before?.shownFor;
+  if (!hasData || (before && sameAnswers(before, answers))) {
+    shown.shownFor = before?.shownFor;
+    return;
+  }
+  for (const parts = rendering(); !parts.next().done; signal.throwIfAborted()) await nextTask();
 }
 
 /**
@@ -131,17 +142,23 @@ function sameAnswers(one, other) {
   return one.shownFor === formatState(state) && text(one) === text(other);
 }
 
-/** Puts the answers on the page as the state asks for it. */
+/** Puts the answers on the page as the state asks for it: at once, for a hand that waits. */
 function render() {
+  Array.from(rendering());
+}
+
+/** The same part by part, of which each may be a task. */
+function* rendering() {
   if (!shown) return;
-  shown.shownFor = formatState(state);
   const colorOf = colors();
   context.show(state, shown, colorOf);
   carrySelection(state);
-  results.show(state, shown, colorOf);
+  yield;
+  yield* results.parts(state, shown, colorOf);
   control("boxes", HTMLInputElement).checked = state.boxes;
   for (const id of ["frames", "lightbox"]) byId(id).classList.toggle("without-boxes", !state.boxes);
   frames.showHead(state, shown, results);
+  shown.shownFor = formatState(state);
 }
 
 function colors() {

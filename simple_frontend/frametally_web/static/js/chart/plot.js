@@ -2,6 +2,7 @@
 
 import { el } from "../shared/dom.js";
 import { onMoment } from "../shared/moment.js";
+import { afterFrame } from "../shared/tasks.js";
 import { draw, drawnOf } from "./draw.js";
 import { ChartGestures } from "./gestures.js";
 import { FONT, layoutOf } from "./layout.js";
@@ -58,9 +59,11 @@ export class TimeChart {
   /** @param {Page.View} view */
   show(view) {
     this.view = view;
-    this.#draw();
     this.canvas.setAttribute("aria-label", summary(view));
-    this.gestures.refresh();
+    afterFrame(() => {
+      this.#draw();
+      this.gestures.refresh();
+    });
   }
 
   /** What each colour stands for, a value a row. */

@@ -49,7 +49,7 @@ export class RangePanel {
     this.zone = new ZoneField((timezone) => this.on.change({ timezone }));
     this.panel = new Panel("range-panel", "Time", {
       open: () => this.#open(),
-      focus: () => this.named.querySelector("[tabindex='0']"),
+      focus: () => this.named.querySelector("button"),
       close: () => this.#take(),
     });
     const form = el(

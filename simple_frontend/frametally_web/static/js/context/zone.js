@@ -4,21 +4,25 @@ import { el } from "../shared/dom.js";
 import { isZone, OWN_ZONE } from "../shared/zones.js";
 import { field } from "./field.js";
 
+/** All that this browser knows, UTC first. */
+function zoneNames() {
+  const names = Intl.supportedValuesOf?.("timeZone") ?? [];
+  return ["UTC", ...names.filter((name) => name !== "UTC")];
+}
+
 export class ZoneField {
   /** @param {(timezone: string|null) => void} onChange */
   constructor(onChange) {
     this.onChange = onChange;
-    const names = Intl.supportedValuesOf?.("timeZone") ?? [];
-    const list = el(
-      "datalist",
-      { id: "timezones" },
-      ...["UTC", ...names.filter((name) => name !== "UTC")].map((value) => el("option", { value })),
-    );
+    const list = el("datalist", { id: "timezones" });
     this.input = el("input", { type: "text", id: "timezone", list: list.id, spellcheck: "false" });
     this.element = field("Time zone", this.input, list);
     this.input.addEventListener("change", () => this.#take());
     // The list shows only what fits the text: begin with none.
-    this.input.addEventListener("focus", () => this.input.select());
+    this.input.addEventListener("focus", () => {
+      if (!list.hasChildNodes()) list.append(...zoneNames().map((value) => el("option", { value })));
+      this.input.select();
+    });
   }
 
   #take() {

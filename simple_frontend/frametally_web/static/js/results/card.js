@@ -70,11 +70,12 @@ export class Results {
   }
 
   /**
+   * Shows the answers, part by part.
    * @param {Page.State} state
    * @param {Page.Answers} answers
    * @param {Page.ColorOf} colorOf
    */
-  show(state, { counts, summary, sources, other }, colorOf) {
+  *parts(state, { counts, summary, sources, other }, colorOf) {
     byId("chart-area").classList.remove("skeleton");
     const metric = METRICS[counts.metric];
     const view = counts.coverage.length ? viewOf(state, counts, metric, colorOf) : null;
@@ -90,15 +91,18 @@ export class Results {
     this.gap.closeUnless(`${counts.from_ms} ${counts.to_ms} ${this.sources}`);
     this.zooms.show(state, counts, selected);
     showTiles(byId("tiles"), summary, selected, state, this.on);
+    yield;
+    this.#showTitle(state, counts, metric);
+    this.#showLegend(state);
+    this.#showChartOrTable(state, counts);
+    this.#showMessage(counts);
+    yield;
     showMeasures(byId("measures"), { counts, summary }, view, selected, (chosen) =>
       this.on.change({ metric: chosen }),
     );
     showBusiest(byId("busiest"), { counts, summary }, this.on);
     showFramesWarning(byId("frames-warning"), summary, this.on.change);
-    this.#showTitle(state, counts, metric);
-    this.#showLegend(state);
-    this.#showChartOrTable(state, counts);
-    this.#showMessage(counts);
+    yield;
     showBreakdown(byId("breakdown"), counts, metric, colorOf, (label) => this.on.change({ labels: [label] }));
     this.exports.show(state, counts, view);
     showFileTimes(counts, sources, view);

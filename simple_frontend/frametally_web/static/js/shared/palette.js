@@ -3,12 +3,22 @@
 
 const COLORS = 6;
 
+/** When the style sheet has its dark values, but not on paper. */
+const DARK = "screen and (prefers-color-scheme: dark)";
+/** @type {Map<string, string>} */
+const known = new Map();
+
 /**
- * A custom property of the style sheet, as it stands now (light or dark).
+ * A custom property of the style sheet, as it stands now (light or dark). Each is read once: to read one, the browser
+ * styles the page anew.
  * @param {string} name
  */
 export function themeColor(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const root = document.documentElement;
+  const key = `${name} ${matchMedia(DARK).matches} ${root.className}`;
+  const color = known.get(key) ?? getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+  known.set(key, color);
+  return color;
 }
 
 /**

@@ -23,12 +23,16 @@ const EVEN_MS = { second: 1000, minute: 60_000, hour: 3_600_000 };
 let zone = OWN_ZONE;
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const clocks = new Map();
+/** What the clocks of this zone told: every name of a moment asks for its day's beginning and end again. @type {Map<number, number>} */
+const offsets = new Map();
+const MOST_OFFSETS = 10_000;
 
 /**
  * From now on times are of this zone.
  * @param {string} name  IANA
  */
 export function useZone(name) {
+  if (name !== zone) offsets.clear();
   zone = name;
 }
 
@@ -67,6 +71,16 @@ function utc([year, month, day, hour = 0, minute = 0, second = 0]) {
 function offsetAt(ms) {
   if (Number.isNaN(ms)) return NaN;
   const at = bounded(Math.floor(ms / 1000) * 1000);
+  const known = offsets.get(at);
+  if (known !== undefined) return known;
+  const offset = offsetToldOf(at);
+  if (offsets.size >= MOST_OFFSETS) offsets.clear();
+  offsets.set(at, offset);
+  return offset;
+}
+
+/** @param {number} at  ms, whole seconds */
+function offsetToldOf(at) {
   /** @type {Record<string, string>} */
   const names = {};
   for (const { type, value } of clock().formatToParts(at)) names[type] = value;

@@ -1,5 +1,7 @@
 // Many buttons, one stop of the Tab key: the arrow keys go through them.
 
+import { afterFrame } from "../shared/tasks.js";
+
 const STOPS = "button:not([disabled]), summary, a[href]";
 /** @type {Record<string, (at: number, last: number) => number>} */
 const STEPS = {
@@ -40,11 +42,20 @@ export function rove(area, stops = STOPS) {
     event.preventDefault();
     all[STEPS[event.key](at, all.length - 1)].focus();
   });
-  new MutationObserver(settle).observe(area, {
+  let isComing = false;
+  const settleSoon = () => {
+    if (isComing) return;
+    isComing = true;
+    afterFrame(() => {
+      isComing = false;
+      settle();
+    });
+  };
+  new MutationObserver(settleSoon).observe(area, {
     subtree: true,
     childList: true,
     attributes: true,
     attributeFilter: ["hidden", "disabled"],
   });
-  settle();
+  settleSoon();
 }
