@@ -128,6 +128,10 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     state.do(page)
     # Not as the page's own code: it forbids what is not from its files.
     window.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": axe})
+    # All of it as it is where one has scrolled to.
+    page.evaluate(
+        "for (const one of document.querySelectorAll('.card')) one.style.contentVisibility = 'visible'"
+    )
     found = []
     for appearance, size, media, rules in APPEARANCES:
         page.emulate_media(**(AS_USUAL | media))  # type: ignore[arg-type]
