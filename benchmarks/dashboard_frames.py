@@ -101,5 +101,4 @@ def _track(source: str, label: str, start_ms: int, number: int) -> Track:
         boxes=8,
         first=seen(start_ms, 0.6),
         best=seen(start_ms + 4 * _FRAME_MS, 0.9),
-        path=[(start_ms + step * _FRAME_MS, 40.0 + 12 * step, 140.0) for step in range(8)],
     )

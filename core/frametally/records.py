@@ -258,6 +258,20 @@ class Coverage(Record, frozen=True, kw_only=True):
         return self.objects is not None or (self.covered_ms is None and bool(self.analysed_fps))
 
 
+class PathFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The file with the paths of a run's tracks of one source (`rules.path_columns`).
+
+    Attributes:
+        source: Slug.
+        name: Of the file, in the folder of the run's tracks.
+        crc32: Of its bytes.
+    """
+
+    source: str
+    name: str
+    crc32: int
+
+
 class Run(SealedRecord, frozen=True, kw_only=True):
     """One day's published result: `.../day=<day>/_runs/<sequence, 6 digits>.json`; the highest is current.
 
@@ -279,6 +293,8 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted; None in
             runs of older versions.
         settings: The settings behind `params`, in words; empty in runs of older versions.
+        paths: Files with the paths of its tracks, by source; None in runs of older versions, whose tracks
+            have no foot points.
     """
 
     run_id: str
@@ -298,6 +314,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
     footage_sha256: str = ""
     tombstones_crc32: list[int] | None = None
     settings: dict[str, Any] = {}
+    paths: list[PathFile] | None = None
 
     remedy: ClassVar[str] = (
         "run `frametally aggregate` with the --interval in its key: the day is counted anew"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from frametally.records import Record
+from frametally.rules.path_columns import Began, Ended
 
 
 class TrackSighting(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +17,14 @@ class TrackSighting(msgspec.Struct, frozen=True, kw_only=True):
     box: tuple[float, float, float, float]
 
 
+class Vote(msgspec.Struct, frozen=True, kw_only=True):
+    """How much speaks for a label: its counted boxes in a track, and the sum of their confidence."""
+
+    label: str
+    boxes: int
+    confidence: float
+
+
 class TrackHead(Record, frozen=True, kw_only=True):
     """What tells which object a `Track` is: the beginning of its line.
 
@@ -23,7 +32,8 @@ class TrackHead(Record, frozen=True, kw_only=True):
         id: `<hour_start_ms>-<number>`, unique among the tracks of a model and source.
         hour_start_ms: Start of the hour; its track also knows what was seen a minute before and after it.
         is_counted: Whether it was first seen in this hour; else it was counted in an earlier one.
-        first_seen_ms: Event time of the first counted box, as far as this hour knows.
+        label: The one that has won the vote: boxes of a group of labels are followed together.
+        first_seen_ms: Event time of the first counted box of that label, as far as this hour knows.
     """
 
     id: str
@@ -42,16 +52,20 @@ class Track(TrackHead, frozen=True, kw_only=True):
 
     Attributes:
         last_seen_ms: Event time of the last box, as far as this hour knows.
-        boxes: Number of boxes between the two.
-        first: The first box.
-        best: The box of the greatest confidence, the earliest of several.
-        path: `(captured_at_ms, x, y)` of box centres in pixels, by time: the first and the last, and between
-            them each that is a quarter of the box's height from the one before. It reaches from the last box
-            before the hour to the first one after it, so that the paths of two hours meet.
+        boxes: Number of boxes, of whatever label, from the first counted one to the last.
+        first: The first counted box of the label.
+        best: The counted box of the label with the greatest confidence, the earliest of several.
+        began: How it began; None in runs of older versions, as `ended`.
+        ended: How it ended.
+        votes: By label, the winner first; empty in runs of older versions.
+
+    Its path lies beside it, with those of all tracks of the day and source (`rules.path_columns`).
     """
 
     last_seen_ms: int
     boxes: int
     first: TrackSighting
     best: TrackSighting
-    path: list[tuple[int, float, float]]
+    began: Began | None = None
+    ended: Ended | None = None
+    votes: tuple[Vote, ...] = ()

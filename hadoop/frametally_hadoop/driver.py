@@ -19,13 +19,14 @@ from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
 from frametally_hadoop.job.input.reading import LinkEnded
 from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.job.tracks.params import TrackParams, checked, label_thresholds
+from frametally_hadoop.job.tracks.params import TrackParams, checked, label_groups, label_thresholds
 from frametally_hadoop.planning.pace import Aggregated, Pace
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan, make_plan
 from frametally_hadoop.planning.segment_notes import SegmentNotes
 from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
 from frametally_hadoop.planning.surroundings import Surroundings, look_around
 from frametally_hadoop.planning.wanted_labels import label_warnings
+from frametally_hadoop.publication.paths import pack_paths
 from frametally_hadoop.publication.publish import NotPublished, OnlyLoses, publish_day
 from frametally_hadoop.publication.published import renew_report
 from frametally_hadoop.publication.quality_checks import DayAudit
@@ -254,6 +255,7 @@ class _Aggregation:
             footage_sha256=day.footage_sha256(outcome.corrupt_lines),
             lines=outcome.day_lines(day.key),
             tracks=outcome.day_tracks(day.key),
+            paths=pack_paths(outcome.day_paths(day.key)),
             duplicates_dropped=outcome.duplicates[day.key],
             audit=audit,
             forgotten=plan.tombstones,
@@ -313,5 +315,6 @@ def _tracking(settings: Settings) -> TrackParams | None:
             stitch_ms=round(settings.track_stitch_s * 1000),
             strong_by_label=label_thresholds(settings.track_label_confidence),
             fixed_labels=label_list(settings.track_fixed_labels),
+            groups=label_groups(settings.track_groups),
         )
     )

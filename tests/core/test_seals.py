@@ -23,13 +23,14 @@ from tests.fakes.records import (
 
 from frametally import keys
 from frametally.books.quality_reports import QualityReport
-from frametally.books.runs import read_run, read_tracks
+from frametally.books.runs import read_paths, read_run, read_tracks
 from frametally.errors import FrametallyError, Poison
 from frametally.media.manifests import list_manifests, list_tombstones
 from frametally.records import (
     AutoDetector,
     DeadLetter,
     Detection,
+    PathFile,
     Record,
     Run,
     SealedRecord,
@@ -198,14 +199,17 @@ def put_run(store: MemoryStore) -> Run:
     coverage = make_coverage(frames=1, detections=0)
     part = b'["coverage","gate",%d]\t%s\n' % (DAY_MS, encode(coverage))
     tracks = b'{"not":"read"}\n'
+    paths = b'{"not":"read"}\n'
     run = msgspec.structs.replace(
         make_run(),
+        paths=[PathFile(source="gate", name="paths-00000", crc32=zlib.crc32(paths))],
         track_parts=["part-00000"],
         parts_crc32=[zlib.crc32(part)],
         track_parts_crc32=[zlib.crc32(tracks)],
     )
     store.put(f"{run.prefix}/part-00000", part)
     store.put(f"{keys.tracks_folder(run.prefix)}/part-00000", tracks)
+    store.put(f"{keys.tracks_folder(run.prefix)}/paths-00000", paths)
     store.put(run.key, encode(run))
     return run
 
@@ -221,14 +225,17 @@ def test_no_bit_of_a_part_file_can_turn_over_unseen() -> None:
             read_run(store, run)
 
 
-def test_no_bit_of_a_file_of_tracks_can_turn_over_unseen() -> None:
+@pytest.mark.parametrize(("name", "read"), [("part-00000", read_tracks), ("paths-00000", read_paths)])
+def test_no_bit_of_a_file_of_tracks_or_of_their_paths_can_turn_over_unseen(
+    name: str, read: Callable[[MemoryStore, Run], Iterator[object]]
+) -> None:
     store = MemoryStore()
     run = put_run(store)
-    key = f"{keys.tracks_folder(run.prefix)}/part-00000"
+    key = f"{keys.tracks_folder(run.prefix)}/{name}"
     for damaged in every_flip(store.get(key)):
         store.put(key, damaged)
         with pytest.raises(Poison, match=rf"{key}: damaged: .*frametally aggregate --all"):
-            list(read_tracks(store, run))
+            list(read(store, run))
 
 
 def test_what_lies_in_a_folder_of_records_and_is_none_is_passed_over() -> None:

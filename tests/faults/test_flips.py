@@ -25,7 +25,7 @@ import pytest
 from tests.fakes.records import flipped
 
 from frametally import keys
-from frametally.books.runs import current_runs, read_tracks
+from frametally.books.runs import current_runs, read_paths, read_tracks
 from frametally.errors import FrametallyError
 from frametally.media.corrections import retime
 from frametally.media.manifests import list_manifests
@@ -72,6 +72,7 @@ KINDS = {
     "part files, before they are indexed": Kind("counted", "store/mapreduce-output/**/part-*", COUNT),
     "part files, counted anew": Kind("settled", "store/mapreduce-output/**/part-*", COUNT_ANEW),
     "tracks": Kind("settled", "store/tracks/**/part-*", COUNT),
+    "paths of tracks": Kind("settled", "store/tracks/**/paths-*", COUNT),
     "run pointers, before they are indexed": Kind("counted", "store/mapreduce-output/**/_runs/*.json", COUNT),
     "run pointers": Kind("settled", "store/mapreduce-output/**/_runs/*.json", COUNT),
     "quality reports": Kind("settled", "store/mapreduce-output/**/_quality.json", COUNT),
@@ -183,7 +184,7 @@ def numbers(data: Path) -> object:
     ):
         series = [(one.model, one.base_interval_s) for one in index.series()]
         charted = [index.histogram(CountQuery(model, base_s, base_s)) for model, base_s in series]
-        tracks = [list(read_tracks(store, run)) for run in current_runs(store)]
+        tracks = [[*read_tracks(store, run), *read_paths(store, run)] for run in current_runs(store)]
     return charted, tracks
 
 
@@ -262,6 +263,7 @@ def backend_is_told(data: Path) -> int:
         "part files, before they are indexed",
         "part files, counted anew",
         "tracks",
+        "paths of tracks",
         "run pointers",
         "run pointers, before they are indexed",
         "quality reports",

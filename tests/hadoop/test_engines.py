@@ -40,6 +40,8 @@ TRACKING = [
     {"stitch_ms": 0},
     {"strong_by_label": (("car", 4000), ("größer", 1))},
     {"fixed_labels": ("a b", "car")},
+    {"groups": (("größer", ("a b", "car")), ("x", ("b", "c")))},
+    {"groups": ()},
 ]
 
 
@@ -66,7 +68,7 @@ def manifest(file_footage: Footage) -> list[str]:
             [
                 footage.frame(
                     NOON_MS + HOUR_MS - 5000 + n * 200,
-                    *["car"] * 2,
+                    *["car", "truck" if n % 3 else "car"],
                     source="yard",
                     index=n,
                     boxes=[(10.3 + n * 7.7, 50.1, 80.7, 60.9), (500.9 - n * 6.1, 52.2, 70.1, 61.3)],
@@ -90,6 +92,7 @@ def expected(manifest: list[str], tmp_path: Path) -> list[bytes]:
         b"corrupt",
         b"duplicates",
         b"lines",
+        b"paths",
         b"track",
     }
     return lines
@@ -327,6 +330,9 @@ def test_params_come_back_from_their_argument_and_from_json() -> None:
         '{"tracking": {"gap_ms": "3000"}}',
         '{"tracking": {"other": 1}}',
         '{"tracking": {"fixed_labels": [1]}}',
+        '{"tracking": {"groups": [["a", [1]]]}}',
+        '{"tracking": {"groups": {"a": ["b", "c"]}}}',
+        '{"tracking": {"groups": [["a"]]}}',
         '{"tracking": {"strong_by_label": [["car"]]}}',
         "[1]",
     ],
@@ -350,7 +356,7 @@ def test_the_digest_names_what_changes_counts_and_nothing_else() -> None:
         limits |= {name: changed.pop(name) for name in limits.keys() & changed.keys()}
         return CountParams(**CountedBoxes.of(**limits)._asdict(), **changed).digest()
 
-    assert digest() == digest(interval_s=3600) == "9197541e"
+    assert digest() == digest(interval_s=3600) == "03ef26c6"
     assert digest(labels="a, b") == digest(labels=" b,a,,")
     others = [
         {"labels": "a"},

@@ -33,6 +33,7 @@ SETTINGS = {
         "track_gap_s",
         "track_stitch_s",
         "track_fixed_labels",
+        "track_groups",
         "runner",
         "split_mb",
         "spark_master",

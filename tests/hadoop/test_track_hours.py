@@ -13,12 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from frametally.books.runs import current_runs, read_run, read_tracks
+from frametally.books.runs import current_runs, read_paths, read_run, read_tracks
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Detection, FrameDetections, IntervalCount
 from frametally.rules.objects import is_fast_enough
 from frametally.rules.times import HOUR_MS
-from frametally_hadoop.job.hours import filmed_time, hours_near
+from frametally.track_records import Vote
+from frametally_hadoop.job.hours import FilmedTime, filmed_time, hours_near
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -46,6 +47,16 @@ def tracks(footage: Footage) -> list[Any]:
     return [track for run in current_runs(footage.store) for track in read_tracks(footage.store, run)]
 
 
+def paths(footage: Footage) -> list[list[tuple[int, float, float, float]]]:
+    """`(time_ms, x, y, height)` of the points of each track, by source, day, hour and number."""
+    return [
+        path
+        for run in current_runs(footage.store)
+        for of_source in read_paths(footage.store, run)
+        for path in of_source.paths()
+    ]
+
+
 def drive(
     footage: Footage, first_ms: int, last_ms: int, *, step_ms: int = 200, speed: float = 0.0, **options: Any
 ) -> list[Any]:
@@ -62,8 +73,9 @@ def published(footage: Footage) -> dict[str, bytes]:
     for run in current_runs(footage.store):
         where = f"{run.model}/{run.interval_s}/{run.day}"
         found[where] = b"".join(footage.store.get(f"{run.prefix}/{part}") for part in run.parts)
+        names = [*run.track_parts, *(file.name for file in run.paths or [])]
         found[f"tracks/{where}"] = b"".join(
-            footage.store.get(f"tracks/{run.prefix.partition('/')[2]}/{part}") for part in run.track_parts
+            footage.store.get(f"tracks/{run.prefix.partition('/')[2]}/{name}") for name in names
         )
     return found
 
@@ -112,8 +124,11 @@ def test_a_car_that_stands_for_26_hours_is_one(footage: Footage, interval_s: int
     assert counts[start_ms // (interval_s * 1000) * interval_s * 1000] == 1
     found = tracks(footage)
     assert [track.is_counted for track in found] == [True] + [False] * 26
-    for earlier, later in pairwise(found):
-        assert later.path[0][0] < later.hour_start_ms <= earlier.path[-1][0]  # the paths of two hours meet
+    for track, (earlier, later) in zip(found[1:], pairwise(paths(footage)), strict=True):
+        assert earlier[-2:] == later[:2]  # the paths of two hours share the step over the border
+        assert later[0][0] < track.hour_start_ms <= later[1][0]
+    assert [track.began for track in found] == ["footage"] + ["hour"] * 26
+    assert [track.ended for track in found] == ["hour"] * 26 + ["footage"]
 
 
 def test_an_object_is_counted_on_one_side_of_midnight_whichever_side_came_first(
@@ -167,14 +182,19 @@ def footage_about_midnight(draw: st.DrawFn) -> list[tuple[int, Sequence[tuple[fl
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(shown=footage_about_midnight(), seed=st.integers(0, 2**32), files=st.integers(1, 6))
+@given(
+    shown=footage_about_midnight(),
+    labels=st.lists(st.sampled_from(["car", "truck", "person"]), min_size=1, max_size=3),
+    seed=st.integers(0, 2**32),
+    files=st.integers(1, 6),
+)
 def test_splitting_shuffling_and_any_order_of_increments_change_not_a_byte(
-    tmp_path_factory: pytest.TempPathFactory, footage: Footage, shown: Any, seed: int, files: int
+    tmp_path_factory: pytest.TempPathFactory, footage: Footage, shown: Any, labels: Any, seed: int, files: int
 ) -> None:
     frames: list[FrameDetections] = [
         footage.frame(
             MIDNIGHT_MS + time_ms,
-            *["car"] * len(boxes),
+            *[labels[(n + at) % len(labels)] for at in range(len(boxes))],
             index=n,
             boxes=[(max(x, 0.0), y, 50.5, 40.1) for x, y in boxes],
         )
@@ -295,11 +315,11 @@ def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(foot
     assert (track.first_seen_ms, track.last_seen_ms, track.boxes) == (NOON_MS, NOON_MS + 3_800, 20)
     assert (track.first.image_path, track.best.image_path) == (frames[0].image_path, frames[7].image_path)
     assert (track.best.confidence, track.best.box) == (0.95, (114.0, 200.0, 60.0, 40.0))
-    assert track.path[0] == (NOON_MS, 130.0, 220.0)
-    assert track.path[1:-1] == [(NOON_MS + n * 200, 130.0 + 2 * n, 220.0) for n in (5, 10, 15)]
-    assert track.path[-1] == (NOON_MS + 3_800, 168.0, 220.0)
+    assert (track.began, track.ended) == ("footage", "footage")
+    assert track.votes == (Vote(label="car", boxes=20, confidence=18.05),)
+    assert paths(footage) == [[(NOON_MS, 130.0, 240.0, 40.0), (NOON_MS + 3_800, 168.0, 240.0, 40.0)]]
     folder = run.prefix.replace("mapreduce-output/", "tracks/")
-    assert list(footage.objects("tracks")) == [f"{folder}/part-00000"]
+    assert list(footage.objects("tracks")) == [f"{folder}/part-00000", f"{folder}/paths-00000"]
 
 
 def test_tracks_are_there_before_a_reader_can_see_their_run(
@@ -309,7 +329,9 @@ def test_tracks_are_there_before_a_reader_can_see_their_run(
     footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
     store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
     footage.aggregate(store=store)
-    assert [key.split("/")[0] for key in puts] == ["mapreduce-output", "tracks"] + ["mapreduce-output"] * 3
+    assert [key.split("/")[0] for key in puts] == ["mapreduce-output"] + ["tracks"] * 2 + [
+        "mapreduce-output"
+    ] * 3
     assert puts[-1].endswith("_runs/000001.json")
 
 
@@ -331,6 +353,11 @@ def test_settings_of_the_tracker_make_days_stale_and_change_what_is_counted(foot
         ({"track_label_confidence": "car"}, "'car' is no label with a confidence"),
         ({"track_label_confidence": "car=1.5"}, "'car=1.5' is no label with a confidence"),
         ({"track_label_confidence": "=0.5"}, "'=0.5' is no label with a confidence"),
+        ({"track_groups": "vehicle"}, "'vehicle' is no name of its own with two labels"),
+        ({"track_groups": "a=car, b=bus+van"}, "'a=car' is no name of its own with two labels"),
+        ({"track_groups": "a=car+bus, a=van+cab"}, "'a=van.cab' is no name of its own"),
+        ({"track_groups": "=car+bus"}, "'=car.bus' is no name of its own"),
+        ({"track_groups": "a=car+bus, b=van+bus"}, "'bus' is in two groups"),
     ],
 )
 def test_settings_that_cannot_be_are_one_line(footage: Footage, setting: dict[str, Any], named: str) -> None:
@@ -418,7 +445,7 @@ def test_an_hour_with_such_a_picture_is_not_measured_and_the_hour_beside_it_is(f
 
 def test_more_than_120_frames_a_second_are_no_frame_rate(footage: Footage) -> None:
     assert filmed_time([0, 8, 17, 25], 3000).fps == 12_000
-    assert filmed_time([0, 8, 16, 24], 3000) == (0, [])
+    assert filmed_time([0, 8, 16, 24], 3000) == FilmedTime(0, [])
     footage.segment(drive(footage, NOON_MS, NOON_MS + 113, step_ms=4))
     footage.aggregate()
     assert objects(footage) == {NOON_MS: None}

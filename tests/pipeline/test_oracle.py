@@ -74,8 +74,8 @@ def test_each_second_is_covered_by_as_much_footage_as_its_pictures_tell(counted_
     }
     for label in {one.label for one in counts}:
         of_label = [one for one in counts if one.label == label]
-        boxes = sum(track.boxes for track in tracks if track.label == label)
+        votes = sum(vote.boxes for track in tracks for vote in track.votes if vote.label == label)
         assert all(0 <= one.tracked_detections <= one.detections for one in of_label)
-        assert sum(one.tracked_detections for one in of_label) <= boxes
+        assert sum(one.tracked_detections for one in of_label) == votes
     cars = [one for one in counts if one.label == "car"]
     assert sum(one.tracked_detections for one in cars) > 0.6 * sum(one.detections for one in cars)

@@ -269,7 +269,6 @@ def track(number: int, at_ms: int, source: str, *, label: str = "car", is_counte
         boxes=9,
         first=sighting(at_ms, 0.7),
         best=sighting(at_ms + 2000, 0.95),
-        path=[(at_ms, 1.0, 2.0)],
     )
 
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from frametally.books.quality_reports import read_quality
-from frametally.books.runs import current_days, read_run, read_tracks
+from frametally.books.runs import current_days, read_paths, read_run, read_tracks
 from frametally.errors import Poison
 from frametally.process.reports import Progress
 from frametally.records import Run
@@ -21,6 +21,7 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
     parts: tuple[Callable[[Run], object], ...] = (
         lambda run: read_run(store, run),
         lambda run: deque(read_tracks(store, run), maxlen=0),
+        lambda run: run.paths and deque(read_paths(store, run), maxlen=0),
         lambda run: read_quality(store, run),
     )
     for done, day in enumerate(days.values()):

@@ -11,7 +11,7 @@ A line of a part file is a JSON key, a TAB, a JSON record:
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from frametally.errors import Poison
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.records import NOT_JSON, Coverage, IntervalCount, RecordT, Run, decode, decode_at
 from frametally.rules.current_run import is_newer
+from frametally.rules.path_columns import PathColumns, decode_paths
 from frametally.rules.seals import check_crc32
 from frametally.rules.times import DAY_MS
 from frametally.track_records import Track, TrackHead
@@ -126,14 +127,18 @@ def _read_files(
 ) -> Iterator[tuple[str, bytes]]:
     for number, name in enumerate(names):
         key = f"{folder}/{name}"
-        try:
-            data = store.get(key)
-            check_crc32(zlib.crc32(data), checksums[number] if checksums else None)
-        except ObjectMissing as error:
-            raise Poison(f"{key} is missing; {_remedy(run)}") from error
-        except Poison as error:
-            raise Poison(f"{key}: {error}; {_remedy(run)}") from error
-        yield key, data
+        yield key, _read_file(store, run, key, checksums[number] if checksums else None)
+
+
+def _read_file(store: ObjectStore, run: Run, key: str, crc32: int | None) -> bytes:
+    try:
+        data = store.get(key)
+        check_crc32(zlib.crc32(data), crc32)
+    except ObjectMissing as error:
+        raise Poison(f"{key} is missing; {_remedy(run)}") from error
+    except Poison as error:
+        raise Poison(f"{key}: {error}; {_remedy(run)}") from error
+    return data
 
 
 def check_record(record: IntervalCount | Coverage, run: Run) -> None:
@@ -168,6 +173,32 @@ def find_tracks(
     found = sorted(((order(head), line) for line, head in heads if wanted(head)), key=itemgetter(0))
     for _, line in found:
         yield line.decode(Track)
+
+
+class NoFootPoints(Poison):
+    """A run was published before tracks had foot points: it says nothing of where its objects went."""
+
+
+def read_paths(store: ObjectStore, run: Run, sources: Container[str] | None = None) -> Iterator[PathColumns]:
+    """Yield the paths of a run's tracks by source, of `sources` alone if they are given.
+
+    Raises:
+        NoFootPoints: The run is of an older version.
+        Poison: A file is missing or damaged; the message names it.
+    """
+    if run.paths is None:
+        raise NoFootPoints(
+            f"{run.prefix} was counted by an earlier release, whose tracks have no foot points; {_again(run)}"
+        )
+    for file in run.paths:
+        if sources is not None and file.source not in sources:
+            continue
+        key = f"{keys.tracks_folder(run.prefix)}/{file.name}"
+        data = _read_file(store, run, key, file.crc32)
+        try:
+            yield decode_paths(data)
+        except Poison as error:
+            raise Poison(f"{key}: {error}; {_remedy(run)}") from error
 
 
 class _TrackLine(NamedTuple):
@@ -233,8 +264,12 @@ def _decode_line(line: bytes) -> IntervalCount | Coverage:
 
 
 def _remedy(run: Run) -> str:
+    return f"restore it, or {_again(run)}"
+
+
+def _again(run: Run) -> str:
     next_day = keys.utc_day(keys.day_start_ms(run.day) + DAY_MS)
     return (
-        f"restore it, or run `frametally aggregate --all --interval {run.interval_s} --from {run.day} "
+        f"run `frametally aggregate --all --interval {run.interval_s} --from {run.day} "
         f"--to {next_day}`, which counts the day anew"
     )

@@ -64,6 +64,11 @@ class CountingSettings(BaseSettings):
     track_fixed_labels: str = Field(
         "", description="Labels of which what never moves is no object, separated by commas; empty: none."
     )
+    track_groups: str = Field(
+        "two-wheeler=bicycle+motorbike,vehicle=bus+car+truck",
+        description="Groups of labels that are followed together, so that an object has one label, by vote; "
+        "other labels are followed alone.",
+    )
     runner: Literal["inline", "local", "hadoop", "spark"] = Field(
         "inline", description="Engine of the counting job."
     )

@@ -35,17 +35,19 @@ class FilmedTime(NamedTuple):
 
     Attributes:
         fps: The rate at which it was analysed while there was some, in hundredths of a frame a second.
-        stretches: `(from_ms, to_ms)` of each stretch without a gap, by time; see `Coverage.covered_ms`.
+        stretches: Times of the first and the last frame of each stretch without a gap, by time.
+        step_ms: How long the last frame of a stretch covers; see `Coverage.covered_ms`.
     """
 
     fps: int
     stretches: list[tuple[int, int]]
+    step_ms: int = 0
 
     def covered_ms(self, hour_start_ms: int, interval_ms: int) -> Counter[int]:
         """Return by start of the interval how much of it, within the hour, there was footage of."""
         covered: Counter[int] = Counter()
-        for from_ms, to_ms in self.stretches:
-            at_ms, to_ms = max(from_ms, hour_start_ms), min(to_ms, hour_start_ms + HOUR_MS)
+        for first_ms, last_ms in self.stretches:
+            at_ms, to_ms = max(first_ms, hour_start_ms), min(last_ms + self.step_ms, hour_start_ms + HOUR_MS)
             while at_ms < to_ms:
                 start_ms = at_ms // interval_ms * interval_ms
                 next_ms = min(start_ms + interval_ms, to_ms)
@@ -82,4 +84,4 @@ def filmed_time(times_ms: Sequence[int], gap_ms: int) -> FilmedTime:
     fps = (steps * 100_000 + total_ms // 2) // total_ms
     if fps > _MOST_FPS:
         return FilmedTime(0, [])
-    return FilmedTime(fps, [(first, last + step_ms) for first, last in zip(begins, ends, strict=True)])
+    return FilmedTime(fps, list(zip(begins, ends, strict=True)), step_ms)

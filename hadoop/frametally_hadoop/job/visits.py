@@ -9,38 +9,49 @@ complete (`joining`), and sort before them:
 - `["count", source, label, interval_start_ms]`: `{"model", "objects", "tracked_detections"}`, what this hour
   adds to the interval; null if the footage was analysed at too few frames a second;
 - `["coverage", source, interval_start_ms]`: `{"model", "objects", "analysed_fps", "covered_ms"}`, alike;
-- `["track", source, label, number, hour_start_ms]`: a `Track`.
+- `["track", source, label, number, hour_start_ms]`: a `Track`;
+- `["paths", source, hour_start_ms]`: the paths of these tracks: `{"model"}` and the columns of
+  `rules.path_columns`, but for `hour`, and with the labels themselves.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.objects import is_fast_enough
-from frametally.rules.record_limits import RECORD_VERSION
+from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, Began, Ended, code_of
+from frametally.rules.record_limits import MOST_TIME_MS, RECORD_VERSION
 from frametally.rules.times import HOUR_MS
 from frametally_hadoop.job.hours import filmed_time
 from frametally_hadoop.job.input.lines import Frame
 from frametally_hadoop.job.mapping import to_json
 from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.job.tracks.following import TrackedBox, Tracker, by_strength
+from frametally_hadoop.job.tracks.following import Track, TrackedBox, Tracker, by_strength
+from frametally_hadoop.job.tracks.labels import counted_votes, one_per_object, tally
 from frametally_hadoop.job.tracks.params import TrackParams
+from frametally_hadoop.job.tracks.paths import TrackEdges, foot_path
 from frametally_hadoop.job.tracks.stitching import never_moves, stitch
-
-_STEP_OF_PATH_HEIGHTS = 0.25
 
 
 class Visit(NamedTuple):
-    """One object while it was there: `sightings` by time, the first of them counted.
+    """One object while it was there.
 
-    `is_object` is False of what never moves, where that is no object of its label.
+    Attributes:
+        label: The one that has won the vote.
+        sightings: Its boxes by time, of any label of the group, the first of them counted.
+        votes: Its counted boxes by label, the winner first; see `labels.tally`.
+        of_label: Its counted boxes of `label`, by time.
+        is_object: False of what never moves, where that is no object of its label, and of other labels than
+            those that are counted.
     """
 
     label: str
     sightings: Sequence[TrackedBox]
+    votes: Sequence[tuple[str, int, int]]
+    of_label: Sequence[TrackedBox]
     is_object: bool = True
 
 
@@ -69,12 +80,13 @@ def reduce_hour(
     objects: Counter[tuple[str, int]] = Counter()
     tracked: Counter[tuple[str, int]] = Counter()
     if is_measured:
-        visits = _follow(footage, params, tracking)
+        visits = _follow(footage, params, tracking, hour_start_ms, hour_end_ms)
         for visit in visits:
-            times = [sighting.time_ms for sighting in visit.sightings if sighting.is_counted]
-            first, end = bisect_left(times, hour_start_ms), bisect_left(times, hour_end_ms)
-            for start_ms, boxes in Counter([ms - ms % interval_ms for ms in times[first:end]]).items():
-                tracked[visit.label, start_ms] += boxes
+            tracked.update(
+                (box.label, box.time_ms - box.time_ms % interval_ms)
+                for box in counted_votes(visit.sightings)
+                if hour_start_ms <= box.time_ms < hour_end_ms
+            )
         of_hour = [
             visit
             for visit in visits
@@ -83,15 +95,11 @@ def reduce_hour(
             and visit.sightings[-1].time_ms >= hour_start_ms
         ]
         for visit in of_hour:
-            first_ms = visit.sightings[0].time_ms
-            if first_ms >= hour_start_ms:
-                objects[visit.label, first_ms // interval_ms * interval_ms] += 1
-        where = {"model": model, "source": source}
-        for number, visit in enumerate(of_hour):
-            yield (
-                to_json(["track", source, visit.label, number, hour_start_ms]),
-                to_json(_track(where, visit, number, hour_start_ms)),
-            )
+            if visit.sightings[0].time_ms >= hour_start_ms:
+                objects[visit.label, visit.of_label[0].time_ms // interval_ms * interval_ms] += 1
+        yield from _tracks(
+            model, source, of_hour, hour_start_ms, TrackEdges(filmed.stretches, tracking.gap_ms)
+        )
     found: Counter[int] = Counter()
     for label, start_ms in sorted(_bars(own, params)):
         found[start_ms] += objects[label, start_ms]
@@ -127,20 +135,29 @@ def _undated_pictures(frames: Sequence[Frame]) -> set[str]:
 
 def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
     """Find the visits in frames that are sorted by time. They come by label, then by their beginning."""
-    return [visit for visit in _follow(frames, params, tracking) if visit.is_object]
+    visits = _follow(frames, params, tracking, -MOST_TIME_MS, MOST_TIME_MS + 1)
+    return [visit for visit in visits if visit.is_object]
 
 
-def _follow(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
-    """Find the visits, and what is followed but no object."""
-    counts = params.counted_boxes.rule()
-    continues = params.counted_boxes._replace(min_confidence=tracking.weak, min_side=0).rule()
+def _follow(
+    frames: Iterable[Frame], params: CountParams, tracking: TrackParams, start_ms: int, end_ms: int
+) -> list[Visit]:
+    """Find the visits, and what is followed but no object.
+
+    A label can win only with a counted box within `[start_ms, end_ms)`, where it will be counted, if any can.
+    """
+    followed = tracking.followed_with(params.labels)
+    counts = params.counted_boxes._replace(labels=followed).rule()
+    continues = CountedBoxes(tracking.weak, 0, followed).rule()
+    group_of = {label: min(group) for _, group in tracking.groups for label in group}
     trackers: dict[str, Tracker] = {}
     for frame in frames:
         time_ms = frame.captured_at_ms
         seen: defaultdict[str, list[TrackedBox]] = defaultdict(list)
         for detection in filter(continues, frame.detections):
             left, top, width, height = detection.box
-            seen[detection.label].append(
+            label = detection.label
+            seen[group_of.get(label, label)].append(
                 TrackedBox(
                     time_ms,
                     round(detection.confidence * 10_000),
@@ -150,23 +167,37 @@ def _follow(frames: Iterable[Frame], params: CountParams, tracking: TrackParams)
                     round(height * 10),
                     counts(detection),
                     frame,
+                    label,
                 )
             )
-        for label in seen:
-            if label not in trackers:
-                trackers[label] = Tracker(tracking, label)
-        for label, tracker in trackers.items():
-            tracker.step(time_ms, sorted(seen[label], key=by_strength))
+        for group in seen:
+            if group not in trackers:
+                trackers[group] = Tracker(tracking)
+        for group, tracker in trackers.items():
+            boxes = seen[group]
+            tracker.step(time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes)
     visits = []
-    for label in sorted(trackers):
-        for track in stitch(trackers[label].finish(), tracking.stitch_ms):
-            is_object = not (label in tracking.fixed_labels and never_moves(track))
+    for group in sorted(trackers):
+        for track in stitch(trackers[group].finish(), tracking.stitch_ms):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
-                visits.append(Visit(label, track[first:], is_object))
+                visits.append(_visit(track, first, params, tracking, start_ms, end_ms))
     return sorted(
         visits, key=lambda visit: (visit.label, visit.sightings[0].time_ms, by_strength(visit.sightings[0]))
     )
+
+
+def _visit(
+    track: Track, first: int, params: CountParams, tracking: TrackParams, start_ms: int, end_ms: int
+) -> Visit:
+    votes = counted_votes(track[first:])
+    here = {vote.label for vote in votes if start_ms <= vote.time_ms < end_ms}
+    tallied = sorted(tally(votes), key=lambda entry: bool(here) and entry[0] not in here)
+    label = tallied[0][0]
+    is_fixed = label in tracking.fixed_labels and never_moves(track)
+    is_wanted = not params.labels or label in params.labels
+    of_label = votes if len(tallied) == 1 else [vote for vote in votes if vote.label == label]
+    return Visit(label, track[first:], tallied, of_label, is_wanted and not is_fixed)
 
 
 def _bars(frames: Iterable[Frame], params: CountParams) -> set[tuple[str, int]]:
@@ -180,23 +211,56 @@ def _bars(frames: Iterable[Frame], params: CountParams) -> set[tuple[str, int]]:
     }
 
 
-def _track(where: dict[str, str], visit: Visit, number: int, hour_start_ms: int) -> dict[str, Any]:
-    sightings = visit.sightings
-    best = min(sightings, key=lambda sighting: -sighting.confidence)
-    return {
-        "v": RECORD_VERSION,
-        "id": f"{hour_start_ms}-{number}",
-        **where,
-        "label": visit.label,
-        "hour_start_ms": hour_start_ms,
-        "is_counted": sightings[0].time_ms >= hour_start_ms,
-        "first_seen_ms": sightings[0].time_ms,
-        "last_seen_ms": sightings[-1].time_ms,
-        "boxes": len(sightings),
-        "first": _seen(sightings[0]),
-        "best": _seen(best),
-        "path": _path(_within(sightings, hour_start_ms)),
-    }
+def _tracks(
+    model: str, source: str, visits: Sequence[Visit], hour_start_ms: int, edges: TrackEdges
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the tracks of an hour, and their paths."""
+    hour_end_ms = hour_start_ms + HOUR_MS
+    columns: dict[str, list[Any]] = {name: [] for name in (*TRACK_COLUMNS, *POINT_COLUMNS) if name != "hour"}
+    for number, visit in enumerate(visits):
+        first, last = visit.sightings[0], visit.sightings[-1]
+        best = min(visit.of_label, key=lambda sighting: -sighting.confidence)
+        is_counted = first.time_ms >= hour_start_ms
+        began = edges.began(first) if is_counted else "hour"
+        ended = edges.ended(last) if last.time_ms < hour_end_ms else "hour"
+        track = {
+            "v": RECORD_VERSION,
+            "id": f"{hour_start_ms}-{number}",
+            "model": model,
+            "source": source,
+            "label": visit.label,
+            "hour_start_ms": hour_start_ms,
+            "is_counted": is_counted,
+            "first_seen_ms": visit.of_label[0].time_ms,
+            "last_seen_ms": last.time_ms,
+            "boxes": len(visit.sightings),
+            "first": _seen(visit.of_label[0]),
+            "best": _seen(best),
+            "began": began,
+            "ended": ended,
+            "votes": [
+                {"label": label, "boxes": boxes, "confidence": confidence / 10_000}
+                for label, boxes, confidence in visit.votes
+            ],
+        }
+        yield to_json(["track", source, visit.label, number, hour_start_ms]), to_json(track)
+        path = foot_path(visit.sightings, hour_start_ms, hour_end_ms)
+        of_track = (
+            number,
+            visit.label,
+            int(is_counted),
+            code_of(began, Began),
+            code_of(ended, Ended),
+            visit.of_label[0].time_ms - hour_start_ms,
+            len(path),
+        )
+        for name, value in zip(TRACK_COLUMNS[1:], of_track, strict=True):
+            columns[name].append(value)
+        for time_ms, *place in path:
+            for name, value in zip(POINT_COLUMNS, (time_ms - hour_start_ms, *place), strict=True):
+                columns[name].append(value)
+    if visits:
+        yield to_json(["paths", source, hour_start_ms]), to_json({"model": model, **columns})
 
 
 def _seen(sighting: TrackedBox) -> dict[str, Any]:
@@ -206,27 +270,3 @@ def _seen(sighting: TrackedBox) -> dict[str, Any]:
         "confidence": sighting.confidence / 10_000,
         "box": [sighting.left / 10, sighting.top / 10, sighting.width / 10, sighting.height / 10],
     }
-
-
-def _within(sightings: Sequence[TrackedBox], hour_start_ms: int) -> Sequence[TrackedBox]:
-    """Return the hour's sightings, with one before and one after them: so the paths of two hours meet."""
-    hour_end_ms = hour_start_ms + HOUR_MS
-    before = sum(sighting.time_ms < hour_start_ms for sighting in sightings)
-    after = sum(sighting.time_ms >= hour_end_ms for sighting in sightings)
-    return sightings[max(0, before - 1) : len(sightings) - max(0, after - 1)]
-
-
-def _path(sightings: Sequence[TrackedBox]) -> list[list[float]]:
-    """Return where the centre was first, last, and whenever it had moved by a quarter of the box's height."""
-    path: list[list[float]] = []
-    last = sightings[-1]
-    for sighting in sightings:
-        x = (2 * sighting.left + sighting.width) / 20
-        y = (2 * sighting.top + sighting.height) / 20
-        if path and sighting is not last:
-            off_x, off_y = x - path[-1][1], y - path[-1][2]
-            step = _STEP_OF_PATH_HEIGHTS * sighting.height / 10
-            if off_x * off_x + off_y * off_y < step * step:
-                continue
-        path.append([sighting.time_ms, x, y])
-    return path

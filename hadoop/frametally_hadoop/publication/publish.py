@@ -2,7 +2,8 @@
 
 The order of effects is what makes it atomic:
 
-1. the part files, and those of the tracks, are put, durably, into folders that only this run names;
+1. the part files, those of the tracks and those of their paths are put, durably, into folders that only this
+   run names;
 2. the quality report is put; sums that differ, or frames that are lost, end it here; else `_SUCCESS` is put;
 3. the run pointer is created if absent: from then on readers see this run, until then the one before.
 
@@ -22,7 +23,8 @@ from frametally.books.quality_reports import QualityReport
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
-from frametally.records import Run, encode
+from frametally.records import PathFile, Run, encode
+from frametally.rules.path_columns import PathColumns, encode_paths
 from frametally.rules.times import DAY_MS, utc
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.plan import DayPlan
@@ -50,6 +52,7 @@ def publish_day(
     lines: Iterable[bytes],
     duplicates_dropped: int,
     tracks: Iterable[bytes] = (),
+    paths: Iterable[PathColumns] = (),
     audit: DayAudit | None = None,
     forgotten: Sequence[Tombstone] = (),
     may_lose: bool = False,
@@ -65,6 +68,7 @@ def publish_day(
         lines: Its output lines, sorted, each with its line end.
         duplicates_dropped: Lines that repeated a frame.
         tracks: Its tracks as JSON Lines, in their order.
+        paths: Their paths, by source.
         audit: Watches the lines and makes the quality report.
         forgotten: All tombstones: what they name is not lost.
         may_lose: Publish also what covers fewer frames than the day's current run.
@@ -93,6 +97,7 @@ def publish_day(
         (name, crc32)
         for name, crc32, _ in _put_parts(store, keys.tracks_folder(prefix), tracks, _TRACKS_PER_PART)
     ]
+    path_files = [_put_paths(store, prefix, number, of_source) for number, of_source in enumerate(paths)]
     if audit is not None:
         _put_report(store, prefix, audit.report(run_id))
         # What is set aside is named each time, and counts again once it is restored.
@@ -119,8 +124,16 @@ def publish_day(
         footage_sha256=footage_sha256,
         tombstones_crc32=sorted(map(mark_of, plan.own.tombstones)),
         settings=plan.params.in_words(),
+        paths=path_files,
     )
     return run if store.put(run.key, encode(run), if_absent=True) else None
+
+
+def _put_paths(store: ObjectStore, prefix: str, number: int, paths: PathColumns) -> PathFile:
+    data = encode_paths(paths)
+    name = f"paths-{number:05d}"
+    store.put(f"{keys.tracks_folder(prefix)}/{name}", data)
+    return PathFile(source=paths.source, name=name, crc32=zlib.crc32(data))
 
 
 def _put_report(store: ObjectStore, prefix: str, report: QualityReport) -> None:

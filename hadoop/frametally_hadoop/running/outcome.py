@@ -24,7 +24,8 @@ from frametally_hadoop.running.joining import join_lines
 from frametally_hadoop.running.splits import plan_splits
 from frametally_hadoop.running.spool import DaySpool
 
-_HELD_TRACKS = 20_000  # a track is some kilobytes long
+_HELD_TRACKS = 20_000  # a track is a kilobyte long
+_HELD_PATHS = 200  # a line has those of an hour
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Outcome:
     Attributes:
         lines: Counts and coverage, by day, with what tracking adds to them.
         tracks: Tracks, by day.
+        paths: Their paths, by day.
         duplicates: By day, the lines that repeated a frame.
         lines_passed_on: By day, the frame lines that the map side passed on.
         corrupt_lines: By segment key and line number, why a line was set aside.
@@ -41,6 +43,7 @@ class Outcome:
 
     lines: DaySpool
     tracks: DaySpool
+    paths: DaySpool
     duplicates: Counter[DayKey] = field(default_factory=Counter)
     lines_passed_on: Counter[DayKey] = field(default_factory=Counter)
     corrupt_lines: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
@@ -52,6 +55,10 @@ class Outcome:
     def day_tracks(self, day: DayKey) -> Iterator[bytes]:
         """Yield the day's tracks as JSON Lines, by source, label and hour."""
         return (line.partition(b"\t")[2] for line in self.tracks.sorted_lines(day))
+
+    def day_paths(self, day: DayKey) -> Iterator[bytes]:
+        """Yield the day's lines of paths, by source and hour."""
+        return self.paths.sorted_lines(day)
 
     def skipped(self) -> list[Skipped]:
         """List the corrupt lines for the report."""
@@ -82,10 +89,16 @@ def count_plan(
     Raises:
         Retryable, Poison, Misconfigured: As `engine.run_job`.
     """
-    job_folder, lines_folder, tracks_folder = (temporary / name for name in ("job", "lines", "tracks"))
-    for folder in (job_folder, lines_folder, tracks_folder):
+    job_folder, lines_folder, tracks_folder, paths_folder = (
+        temporary / name for name in ("job", "lines", "tracks", "paths")
+    )
+    for folder in (job_folder, lines_folder, tracks_folder, paths_folder):
         folder.mkdir()
-    outcome = Outcome(DaySpool(lines_folder), DaySpool(tracks_folder, held_lines=_HELD_TRACKS))
+    outcome = Outcome(
+        DaySpool(lines_folder),
+        DaySpool(tracks_folder, held_lines=_HELD_TRACKS),
+        DaySpool(paths_folder, held_lines=_HELD_PATHS),
+    )
     not_counted = plan.not_counted()
     sizes = [(key, plan.size_of[key]) for key in plan.days_of_segment]
     manifest = [
@@ -115,6 +128,8 @@ def count_plan(
             outcome.lines_passed_on[day] += of_model.lines
         elif kind == "track":
             outcome.tracks.add(day, line)
+        elif kind == "paths":
+            outcome.paths.add(day, line)
         else:
             outcome.lines.add(day, line)
     return outcome

@@ -1,4 +1,4 @@
-"""Boxes of one label through time become tracks. Standard library only; the same bits everywhere.
+"""Boxes of one group of labels through time become tracks. Standard library only; the same bits everywhere.
 
 Two passes as ByteTrack has them (Zhang et al., arXiv:2110.06864), with a motion model that knows the true
 time between two frames, and boxes that are widened before they are compared. In each frame:
@@ -33,8 +33,10 @@ class TrackedBox(NamedTuple):
         time_ms: `captured_at_ms` of the frame.
         confidence: In ten-thousandths.
         left: Tenths of a pixel, as `top`, `width` and `height`.
-        is_counted: Whether it counts; a track may begin with boxes that do not.
+        is_counted: Whether it counts, were its label counted; a track may begin with boxes that do not.
         frame: Where it was seen.
+        label: Class name.
+        twins: Weaker boxes of the same object, of other labels of its group; see `labels.one_per_object`.
     """
 
     time_ms: int
@@ -45,12 +47,14 @@ class TrackedBox(NamedTuple):
     height: int
     is_counted: bool
     frame: Frame
+    label: str
+    twins: tuple[TrackedBox, ...] = ()
 
 
-def by_strength(sighting: TrackedBox) -> tuple[int, int, int, int, int]:
-    """Return the key that sorts a frame's boxes: the strongest first, then by where they lie."""
-    _, confidence, left, top, width, height, _, _ = sighting
-    return -confidence, left, top, width, height
+def by_strength(sighting: TrackedBox) -> tuple[int, int, int, int, int, str]:
+    """Return the key that sorts a frame's boxes: the strongest first, then by place, then by label."""
+    _, confidence, left, top, width, height, _, _, label, _ = sighting
+    return -confidence, left, top, width, height, label
 
 
 Track: TypeAlias = list[TrackedBox]
@@ -61,7 +65,7 @@ class _LiveTrack:
     __slots__ = ("is_lost", "motion", "sightings")
 
     def __init__(self, sighting: TrackedBox) -> None:
-        _, _, left, top, width, height, _, _ = sighting
+        _, _, left, top, width, height, *_ = sighting
         self.motion = Motion(left, top, width, height)
         self.sightings = [sighting]
         self.is_lost = False
@@ -72,20 +76,19 @@ class _LiveTrack:
         return widened(motion.x - width / 2, motion.y - height / 2, width, height)
 
     def go_on(self, sighting: TrackedBox) -> None:
-        _, _, left, top, width, height, _, _ = sighting
+        _, _, left, top, width, height, *_ = sighting
         self.motion.correct(left, top, width, height)
         self.sightings.append(sighting)
         self.is_lost = False
 
 
 class Tracker:
-    """Tracks the boxes of one label; give it every frame, by time."""
+    """Tracks the boxes of one group of labels; give it every frame, by time."""
 
-    def __init__(self, params: TrackParams, label: str) -> None:
+    def __init__(self, params: TrackParams) -> None:
         """Start with no track."""
-        strong = params.strong_of(label)
-        self._strong, self._weak = strong, params.weak
-        self._new = min(strong + NEW_ABOVE_STRONG, 10_000)
+        self._strong, self._weak = params.strong, params.weak
+        self._strong_of = dict(params.strong_by_label).get
         self._gap_ms = params.gap_ms
         self._live: list[_LiveTrack] = []
         self._ended: list[Track] = []
@@ -96,8 +99,12 @@ class Tracker:
         if not self._live and not sightings:
             return
         self._move_on(time_ms)
-        strong = [sighting for sighting in sightings if sighting.confidence >= self._strong]
-        weak = [sighting for sighting in sightings if self._weak <= sighting.confidence < self._strong]
+        strong, weak = [], []
+        for sighting in sightings:
+            if sighting.confidence >= self._strong_of(sighting.label, self._strong):
+                strong.append(sighting)
+            elif sighting.confidence >= self._weak:
+                weak.append(sighting)
         seen_twice = [track for track in self._live if len(track.sightings) > 1]
         seen_once = [track for track in self._live if len(track.sightings) == 1]
 
@@ -108,13 +115,17 @@ class Tracker:
         live = self._live = [track for track in self._live if len(track.sightings) > 1]
         for track in unseen:
             track.is_lost = track.sightings[-1].time_ms < time_ms
-        live += [_LiveTrack(sighting) for sighting in strong if sighting.confidence >= self._new]
+        live += [_LiveTrack(sighting) for sighting in strong if self._is_new(sighting)]
 
     def finish(self) -> list[Track]:
         """All tracks, after the last frame."""
         self._ended += [track.sightings for track in self._live if len(track.sightings) > 1]
         self._live = []
         return self._ended
+
+    def _is_new(self, sighting: TrackedBox) -> bool:
+        strong = self._strong_of(sighting.label, self._strong)
+        return sighting.confidence >= min(strong + NEW_ABOVE_STRONG, 10_000)
 
     def _move_on(self, time_ms: int) -> None:
         seconds = (time_ms - self._now_ms) / 1000
@@ -137,7 +148,7 @@ def _go_on(
         return tracks, sightings
     pairs, tracks_left, sightings_left = pair_up(
         [track.area() for track in tracks],
-        [widened(left, top, width, height) for _, _, left, top, width, height, _, _ in sightings],
+        [widened(left, top, width, height) for _, _, left, top, width, height, *_ in sightings],
         least_overlap,
     )
     for i, j in pairs:

@@ -28,6 +28,7 @@ class TrackParams(NamedTuple):
         stitch_ms: Longest time between the end of a track and the start of another that goes on with it.
         strong_by_label: `(label, strong)` of labels with a threshold of their own, sorted.
         fixed_labels: Labels whose tracks that never move are no objects, sorted.
+        groups: `(name, labels)` of labels that are followed together, sorted; others are followed alone.
     """
 
     min_fps: int = 500
@@ -37,10 +38,15 @@ class TrackParams(NamedTuple):
     stitch_ms: int = 5000
     strong_by_label: tuple[tuple[str, int], ...] = (("bus", 4000), ("car", 4000), ("truck", 4000))
     fixed_labels: tuple[str, ...] = ()
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("two-wheeler", ("bicycle", "motorbike")),
+        ("vehicle", ("bus", "car", "truck")),
+    )
 
-    def strong_of(self, label: str) -> int:
-        """Return the ten-thousandths of confidence from which on a box of `label` is strong."""
-        return dict(self.strong_by_label).get(label, self.strong)
+    def followed_with(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """Return labels with those that are followed together with one of them, sorted; empty: all."""
+        together = [group for _, group in self.groups if not set(labels).isdisjoint(group)]
+        return tuple(sorted({*labels, *(label for group in together for label in group)}))
 
     def in_words(self) -> dict[str, Any]:
         """Return them as people set them: frames a second, confidence 0 to 1, seconds."""
@@ -52,6 +58,7 @@ class TrackParams(NamedTuple):
             "stitch_s": self.stitch_ms / 1000,
             "strong_confidence_by_label": {label: strong / 10_000 for label, strong in self.strong_by_label},
             "fixed_labels": list(self.fixed_labels),
+            "groups": {name: list(labels) for name, labels in self.groups},
         }
 
 
@@ -65,28 +72,62 @@ def from_fields(fields: dict[str, Any]) -> TrackParams:
     default = TrackParams()
     pairs = [(label, strong) for label, strong in fields.get("strong_by_label", default.strong_by_label)]
     labels = list(fields.get("fixed_labels", default.fixed_labels))
-    params = TrackParams(
-        **{**fields, "strong_by_label": tuple(sorted(pairs)), "fixed_labels": tuple(sorted(labels))}
-    )
+    groups = [(name, tuple(sorted(group))) for name, group in fields.get("groups", default.groups)]
+    read = {
+        "strong_by_label": tuple(sorted(pairs)),
+        "fixed_labels": tuple(sorted(labels)),
+        "groups": tuple(sorted(groups)),
+    }
+    params = TrackParams(**{**fields, **read})
     if not all(type(value) is int for value in [*params[:5], *(strong for _, strong in pairs)]):
         raise TypeError("the tracker's thresholds and times are whole numbers")
-    if not all(isinstance(label, str) for label in [*labels, *(label for label, _ in pairs)]):
+    texts = [
+        *labels,
+        *(label for label, _ in pairs),
+        *(text for name, group in groups for text in (name, *group)),
+    ]
+    if not all(isinstance(text, str) for text in texts):
         raise TypeError("labels are text")
     return checked(params)
 
 
 def checked(params: TrackParams) -> TrackParams:
-    """Return `params`, if a track and its continuation fit into the margin.
+    """Return `params`, if a track and its continuation fit into the margin, and no label is in two groups.
 
     Raises:
-        Misconfigured: They do not, so that a track could be lost over a full hour.
+        Misconfigured: They do not, so that a track could be lost over a full hour; or one is.
     """
     if params.gap_ms <= 0 or params.stitch_ms < 0 or params.gap_ms + params.stitch_ms > MARGIN_MS:
         raise Misconfigured(
             f"FRAMETALLY_TRACK_GAP_S={params.gap_ms / 1000:g} and FRAMETALLY_TRACK_STITCH_S="
             f"{params.stitch_ms / 1000:g}: together at most {MARGIN_MS // 1000} s, the gap above 0"
         )
+    grouped = [label for _, group in params.groups for label in group]
+    twice = sorted({label for label in grouped if grouped.count(label) > 1})
+    if twice:
+        raise Misconfigured(
+            f"FRAMETALLY_TRACK_GROUPS: {twice[0]!r} is in two groups; leave it in one of them"
+        )
     return params
+
+
+def label_groups(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Read groups of labels, such as `vehicle=car+truck, two-wheeler=bicycle+motorbike`; they come sorted.
+
+    Raises:
+        Misconfigured: A group without a name or with fewer than two labels, or a name that comes twice.
+    """
+    groups: dict[str, tuple[str, ...]] = {}
+    for item in filter(str.strip, text.split(",")):
+        name, _, members = item.partition("=")
+        labels = tuple(sorted({label.strip() for label in members.split("+")} - {""}))
+        if not name.strip() or name.strip() in groups or len(labels) < 2:
+            raise Misconfigured(
+                f"FRAMETALLY_TRACK_GROUPS: {item.strip()!r} is no name of its own with two labels or more; "
+                "an example is vehicle=car+truck+bus"
+            )
+        groups[name.strip()] = labels
+    return tuple(sorted(groups.items()))
 
 
 def label_thresholds(text: str) -> tuple[tuple[str, int], ...]:

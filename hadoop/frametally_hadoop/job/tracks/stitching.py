@@ -30,7 +30,7 @@ def stitch(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
     near: list[tuple[float, int, int]] = []
     for i, track in enumerate(tracks):
         end = track[-1]
-        if _is_at_border(end):
+        if is_at_border(end):
             continue
         for j in range(bisect_right(starts, end.time_ms), len(tracks)):
             if starts[j] > end.time_ms + gap_ms:
@@ -80,7 +80,7 @@ def _distance(track: Track, start: TrackedBox) -> float | None:
     end = track[-1]
     if end.height > _HEIGHT_RATIO * start.height or start.height > _HEIGHT_RATIO * end.height:
         return None
-    if start.height <= 0 or _is_at_border(start):
+    if start.height <= 0 or is_at_border(start):
         return None
     before = track[max(0, len(track) - _VELOCITY_SIGHTINGS)]
     passed_ms = end.time_ms - before.time_ms
@@ -99,7 +99,8 @@ def _distance(track: Track, start: TrackedBox) -> float | None:
     return nearest if nearest is not None and nearest <= _NEAR_HEIGHTS * _NEAR_HEIGHTS else None
 
 
-def _is_at_border(sighting: TrackedBox) -> bool:
+def is_at_border(sighting: TrackedBox) -> bool:
+    """Return whether a box touches the frame's border, or nearly; objects come and go there."""
     width, height = sighting.frame.width_px * 10, sighting.frame.height_px * 10
     if width <= 0 or height <= 0:
         return False  # unknown

@@ -1,0 +1,144 @@
+"""The paths of one day's tracks of one source, as columns: a file that a line is counted over in a moment.
+
+The first line is JSON: what the file is of, its labels, and name, type and length of each column in their
+order. Then come the columns, little-endian whole numbers of the smallest type that holds all of them. Types
+are those of Python's `array`; numpy takes them as they are. The same numbers are the same bytes everywhere.
+
+Standard library only: a cluster's tasks read it, too.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from array import array
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
+from typing import Literal, NamedTuple, get_args
+
+from frametally.errors import Poison
+from frametally.rules.record_limits import RECORD_VERSION
+from frametally.rules.times import HOUR_MS
+
+Began = Literal["border", "found", "gap", "footage", "hour"]
+"""How a track began: at the picture's border; within the picture; where a gap of the footage (of a minute at
+most) ends, or where the footage begins; before the hour: it goes on with one of the hour before."""
+
+Ended = Literal["border", "lost", "gap", "footage", "hour"]
+"""How a track ended: likewise; `hour`: it goes on in the next hour."""
+
+TRACK_COLUMNS = ("hour", "number", "label", "is_counted", "began", "ended", "first_seen", "points")
+"""One value per track, ordered by hour and number:
+
+- `hour`: of the day, 0 to 23;
+- `number`: of the track in its hour: its `Track.id` is `<hour_start_ms>-<number>`;
+- `label`: index in the file's labels;
+- `is_counted`: 1, or 0 of what an earlier hour has counted;
+- `began`, `ended`: index in the values of `Began` and `Ended`;
+- `first_seen`: milliseconds since the hour began;
+- `points`: how many points its path has.
+"""
+
+POINT_COLUMNS = ("time", "x", "y", "height", "boxes")
+"""One value per point of the paths, track by track, by time:
+
+- `time`: milliseconds since the track's hour began; from -60,000 on, the last before the hour;
+- `x`, `y`: foot point, the middle of the box's lower side, in tenths of a pixel of the frame;
+- `height`: of the box, in tenths of a pixel;
+- `boxes`: boxes since the point before, this one included.
+"""
+
+_TYPES = "BbHhIiq"
+_IS_SWAPPED = sys.byteorder == "big"
+
+
+class PathColumns(NamedTuple):
+    """The paths of one day's tracks of one source.
+
+    Attributes:
+        model: Model id.
+        source: Slug.
+        day_start_ms: Start of the UTC day.
+        labels: Those that occur, sorted.
+        columns: By the names of `TRACK_COLUMNS` and `POINT_COLUMNS`.
+    """
+
+    model: str
+    source: str
+    day_start_ms: int
+    labels: tuple[str, ...]
+    columns: Mapping[str, Sequence[int]]
+
+    def first_points(self) -> list[int]:
+        """Return of each track the number of its first point, and at the end the number of all points."""
+        return [0, *accumulate(self.columns["points"])]
+
+    def paths(self) -> list[list[tuple[int, float, float, float]]]:
+        """Return of each track `(time_ms, x, y, height)` of its points: event time, pixels of the frame."""
+        place = zip(*(self.columns[name] for name in ("time", "x", "y", "height")), strict=True)
+        points = [(ms, x / 10, y / 10, height / 10) for ms, x, y, height in place]
+        hours = [self.day_start_ms + hour * HOUR_MS for hour in self.columns["hour"]]
+        return [
+            [(hour_ms + ms, *foot) for ms, *foot in points[first:end]]
+            for hour_ms, (first, end) in zip(hours, pairwise(self.first_points()), strict=True)
+        ]
+
+
+def encode_paths(paths: PathColumns) -> bytes:
+    """Return the file's bytes."""
+    arrays = {name: _smallest(paths.columns[name]) for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
+    head = {
+        "v": RECORD_VERSION,
+        **paths._asdict(),
+        "columns": [[name, column.typecode, len(column)] for name, column in arrays.items()],
+    }
+    if _IS_SWAPPED:
+        for column in arrays.values():
+            column.byteswap()
+    text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
+    return b"\n".join([text, b"".join(column.tobytes() for column in arrays.values())])
+
+
+def decode_paths(data: bytes) -> PathColumns:
+    """Read such a file.
+
+    Raises:
+        Poison: It is none, of another version, or cut short.
+    """
+    text, _, body = data.partition(b"\n")
+    try:
+        head = json.loads(text)
+        if head.pop("v") != RECORD_VERSION:
+            raise Poison(
+                f"paths of another version; this frametally reads version {RECORD_VERSION}: upgrade it"
+            )
+        columns: dict[str, array[int]] = {}
+        at = 0
+        for name, typecode, length in head.pop("columns"):
+            column = columns[name] = array(typecode)
+            column.frombytes(memoryview(body)[at : at + length * column.itemsize])
+            at += length * column.itemsize
+            if _IS_SWAPPED:
+                column.byteswap()
+            if len(column) != length:
+                raise Poison("cut short")
+        if at != len(body) or len(columns["time"]) != sum(columns["points"]):
+            raise Poison("its columns have other lengths")
+        return PathColumns(**{**head, "labels": tuple(head["labels"])}, columns=columns)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Poison(f"no file of paths: {error!r}") from error
+
+
+def code_of(way: str, ways: object) -> int:
+    """Return the number by which a column has a value of `Began` or `Ended`."""
+    return get_args(ways).index(way)
+
+
+def _smallest(values: Sequence[int]) -> array[int]:
+    least, most = min(values, default=0), max(values, default=0)
+    for typecode in _TYPES:
+        bits = 8 * array(typecode).itemsize
+        low = 0 if typecode.isupper() else -(1 << bits - 1)
+        if low <= least and most < low + (1 << bits):
+            return array(typecode, values)
+    raise ValueError(f"no column holds {least} to {most}")

@@ -1,0 +1,148 @@
+"""Where an object stood while it was there, and how its track began and ended. Standard library only.
+
+A path leaves out what lies between: along a straight line from point to point, in time and space, no foot
+point that is left out is further off than a part of its box's height. So whatever is asked of the path later
+(when a line was crossed, how fast) is off by no more. + - * / alone, as everywhere here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from math import inf
+from typing import Literal, NamedTuple
+
+from frametally.rules.path_columns import Began, Ended
+from frametally_hadoop.job.tracks.following import TrackedBox
+from frametally_hadoop.job.tracks.params import MARGIN_MS
+from frametally_hadoop.job.tracks.stitching import is_at_border
+
+_OFF_HEIGHTS = 0.1
+_UNSEEN_MS = 1000
+"""Both ends of a longer time without a box are points of the path: nothing was measured between them."""
+
+
+class PathPoint(NamedTuple):
+    """Where an object stood.
+
+    Attributes:
+        time_ms: When.
+        x: Foot point, the middle of the box's lower side, in tenths of a pixel, as `y` and `height`.
+        y: Likewise.
+        height: Of the box.
+        boxes: How many boxes there are since the point before, this one included.
+    """
+
+    time_ms: int
+    x: int
+    y: int
+    height: int
+    boxes: int
+
+
+def foot_path(sightings: Sequence[TrackedBox], hour_start_ms: int, hour_end_ms: int) -> list[PathPoint]:
+    """Return the path of an hour, from the last box before it to the first one after it.
+
+    Points are the first and the last box, both boxes about either end of the hour (so that the paths of two
+    hours share a step), both ends of what is `_UNSEEN_MS` without a box, and whatever a straight line misses.
+    """
+    times = [sighting.time_ms for sighting in sightings]
+    own, after = bisect_left(times, hour_start_ms), bisect_left(times, hour_end_ms)
+    begin, end = max(own - 1, 0), min(after + 1, len(times))
+    kept = {begin, own, after - 1, end - 1}
+    for at in range(begin + 1, end):
+        if times[at] - times[at - 1] > _UNSEEN_MS:
+            kept |= {at - 1, at}
+    points: list[PathPoint] = []
+    since = begin
+    for at in sorted(at for at in kept if begin <= at < end):
+        points += _between(sightings, since, at)
+        since = at
+    return points
+
+
+def _between(sightings: Sequence[TrackedBox], first: int, last: int) -> list[PathPoint]:
+    """Return the points behind box `first` up to box `last`; of `first` itself, if it is `last`.
+
+    From one point, the slopes of x, y and height within which all boxes since are met; the point before the
+    first box outside is the next one.
+    """
+    if first == last:
+        return [PathPoint(*_place(sightings[first]), 1)]
+    points = []
+    start_ms, x, y, height = _place(sightings[first])
+    low_x = low_y = low_h = -inf
+    high_x = high_y = high_h = inf
+    before = (start_ms, x, y, height)
+    since, at = first, first + 1
+    while at <= last:
+        place = now_ms, now_x, now_y, now_height = _place(sightings[at])
+        passed_ms = now_ms - start_ms
+        if passed_ms <= 0:  # two frames of one time: a line has one place for both
+            at += 1
+            continue
+        slope_x, slope_y = (now_x - x) / passed_ms, (now_y - y) / passed_ms
+        slope_h = (now_height - height) / passed_ms
+        if not (low_x <= slope_x <= high_x and low_y <= slope_y <= high_y and low_h <= slope_h <= high_h):
+            points.append(PathPoint(*before, at - 1 - since))
+            since = at - 1
+            start_ms, x, y, height = before
+            low_x = low_y = low_h = -inf
+            high_x = high_y = high_h = inf
+            continue
+        off = _OFF_HEIGHTS * now_height / passed_ms
+        low_x = slope_x - off if slope_x - off > low_x else low_x
+        low_y = slope_y - off if slope_y - off > low_y else low_y
+        low_h = slope_h - off if slope_h - off > low_h else low_h
+        high_x = slope_x + off if slope_x + off < high_x else high_x
+        high_y = slope_y + off if slope_y + off < high_y else high_y
+        high_h = slope_h + off if slope_h + off < high_h else high_h
+        before = place
+        at += 1
+    points.append(PathPoint(*_place(sightings[last]), last - since))
+    return points
+
+
+def _place(sighting: TrackedBox) -> tuple[int, int, int, int]:
+    _, _, left, top, width, height, *_ = sighting
+    return sighting.time_ms, left + width // 2, top + height, height
+
+
+class TrackEdges(NamedTuple):
+    """What tells whether a track ended, or the footage did.
+
+    Attributes:
+        stretches: As of `FilmedTime`.
+        gap_ms: How long a track lives on without a box.
+    """
+
+    stretches: Sequence[tuple[int, int]]
+    gap_ms: int
+
+    def began(self, first: TrackedBox) -> Began:
+        """Return how a track began whose first box this is."""
+        at = bisect_right(self.stretches, first.time_ms, key=_start_of) - 1
+        start_ms = self.stretches[at][0]
+        is_gap = at > 0 and start_ms - self.stretches[at - 1][1] <= MARGIN_MS
+        return self._edge(first, first.time_ms - start_ms, is_gap=is_gap) or "found"
+
+    def ended(self, last: TrackedBox) -> Ended:
+        """Return how a track ended whose last box this is."""
+        at = bisect_right(self.stretches, last.time_ms, key=_start_of) - 1
+        end_ms = self.stretches[at][1]
+        is_gap = at + 1 < len(self.stretches) and self.stretches[at + 1][0] - end_ms <= MARGIN_MS
+        return self._edge(last, end_ms - last.time_ms, is_gap=is_gap) or "lost"
+
+    def _edge(
+        self, sighting: TrackedBox, off_ms: int, *, is_gap: bool
+    ) -> Literal["border", "gap", "footage"] | None:
+        """Return at which edge a box lies that is `off_ms` from where the footage begins or ends."""
+        if off_ms and is_at_border(sighting):
+            return "border"
+        if off_ms <= self.gap_ms:
+            return "gap" if is_gap else "footage"
+        return None
+
+
+def _start_of(stretch: tuple[int, int]) -> int:
+    return stretch[0]

@@ -1,0 +1,260 @@
+"""Where each object stood, how its track began and ended, and that runs of before say they do not know."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.hadoop.test_track_hours import HOUR_MS, NOON_MS, drive, objects, paths, tracks
+
+from frametally import keys
+from frametally.books.runs import NoFootPoints, current_runs, read_paths, read_tracks
+from frametally.records import Run, decode, encode
+from frametally_hadoop.job.tracks.following import TrackedBox
+from frametally_hadoop.job.tracks.paths import foot_path
+from frametally_hadoop.planning.selection import ALL_DAYS
+
+if TYPE_CHECKING:
+    from tests.hadoop.conftest import Footage
+
+
+class Shown(NamedTuple):
+    """As much of a frame as a path needs."""
+
+    width_px: int = 640
+    height_px: int = 480
+
+
+def box(time_ms: int, left: int, top: int, width: int = 300, height: int = 400) -> TrackedBox:
+    return TrackedBox(time_ms, 9000, left, top, width, height, True, Shown(), "car")  # type: ignore[arg-type]
+
+
+def foot(sighting: TrackedBox) -> tuple[float, float, float]:
+    return sighting.left + sighting.width // 2, sighting.top + sighting.height, sighting.height
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from([0, 40, 200, 200, 1000, 1001, 3000]),
+        st.integers(-90, 90),
+        st.integers(-90, 90),
+        st.integers(-60, 60),
+        st.integers(-40, 40),
+    ),
+    max_size=50,
+)
+
+
+@given(steps, st.integers(-5_000, 5_000))
+def test_no_foot_point_that_is_left_out_is_off_the_path_by_a_tenth_of_its_boxs_height(
+    steps: list[tuple[int, ...]], first_ms: int
+) -> None:
+    boxes = [box(first_ms, 1000, 1000)]
+    for passed_ms, dx, dy, dw, dh in steps:
+        before = boxes[-1]
+        boxes.append(
+            box(
+                before.time_ms + passed_ms,
+                before.left + dx,
+                before.top + dy,
+                max(20, before.width + dw),
+                max(20, before.height + dh),
+            )
+        )
+    path = foot_path(boxes, -HOUR_MS, HOUR_MS)
+    times = {sighting.time_ms for sighting in boxes}
+    assert {point.time_ms for point in path} <= times
+    assert sum(point.boxes for point in path) == len(boxes)
+    assert path[0][:4] == (first_ms, *foot(boxes[0]))
+    assert path[-1][:4] == (boxes[-1].time_ms, *foot(boxes[-1]))
+    by_time = {sighting.time_ms: sighting for sighting in boxes}
+    for start, end in pairwise(path):
+        assert start.time_ms <= end.time_ms
+        for time_ms in [ms for ms in by_time if start.time_ms < ms < end.time_ms]:
+            if sum(sighting.time_ms == time_ms for sighting in boxes) > 1:
+                continue  # two frames of one time
+            part = (time_ms - start.time_ms) / (end.time_ms - start.time_ms)
+            for had, a, b in zip(foot(by_time[time_ms]), start[1:4], end[1:4], strict=True):
+                assert abs(a + part * (b - a) - had) <= 0.1 * by_time[time_ms].height + 1e-6
+
+
+def test_who_stands_and_then_goes_is_known_to_have_stood() -> None:
+    """With points by distance alone, half the way from the last place would lie half the time before it."""
+    stands = [box(n * 200, 1000, 1000) for n in range(300)]
+    goes = [box(60_000 + n * 200, 1000 + 100 * n, 1000) for n in range(1, 11)]
+    path = foot_path(stands + goes, 0, HOUR_MS)
+    assert [(point.time_ms, point.x, point.boxes) for point in path[:2]] == [
+        (0, 1150, 1),
+        (59_800, 1150, 299),
+    ]
+    assert len(path) <= 4
+
+
+def test_both_ends_of_what_was_not_seen_are_points() -> None:
+    """The boxes since the point before tell what was measured from what is only joined."""
+    boxes = [box(ms, 1000 + ms // 10, 1000) for ms in (0, 200, 400, 600, 3_000, 3_200, 3_400)]
+    path = foot_path(boxes, 0, HOUR_MS)
+    assert [(point.time_ms, point.boxes) for point in path] == [(0, 1), (600, 3), (3_000, 1), (3_400, 2)]
+
+
+def test_a_path_is_the_foot_of_the_box_and_its_height_in_pixels_of_the_picture(footage: Footage) -> None:
+    sides = [(100.0, 200.0, 61.5, 40.3), (130.0, 210.2, 61.3, 60.7)]
+    footage.segment([footage.frame(NOON_MS + n * 200, "car", index=n, box=at) for n, at in enumerate(sides)])
+    footage.aggregate()
+    assert paths(footage) == [
+        [(NOON_MS, 130.7, 240.3, 40.3), (NOON_MS + 200, 160.6, 270.9, 60.7)],
+    ]
+
+
+BORDER, WITHIN = (570.0, 200.0, 60.0, 40.0), (300.0, 200.0, 60.0, 40.0)
+
+
+def there(
+    footage: Footage, first_ms: int, last_ms: int, at: Any, *, until_ms: int = 0, since_ms: int = 0
+) -> Any:
+    """Frames from `since_ms` to `until_ms`, with a car at `at` from `first_ms` to `last_ms`."""
+    times = range(since_ms or first_ms, until_ms or last_ms, 200)
+    return [
+        footage.frame(ms, *["car"] * (first_ms <= ms < last_ms), index=n, box=at)
+        for n, ms in enumerate(times)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at", "empty_ms", "began", "ended"),
+    [
+        (WITHIN, 0, "footage", "footage"),
+        (BORDER, 0, "footage", "footage"),
+        (WITHIN, 2_000, "footage", "footage"),  # it would still be followed
+        (BORDER, 2_000, "border", "border"),
+        (WITHIN, 5_000, "found", "lost"),
+        (BORDER, 5_000, "border", "border"),
+    ],
+)
+def test_a_track_says_how_it_began_and_ended(
+    footage: Footage, at: Any, empty_ms: int, began: str, ended: str
+) -> None:
+    start_ms = NOON_MS + 600_000
+    frames = there(
+        footage,
+        start_ms,
+        start_ms + 4_000,
+        at,
+        since_ms=start_ms - empty_ms,
+        until_ms=start_ms + 4_000 + empty_ms,
+    )
+    footage.segment(frames)
+    footage.aggregate()
+    [track] = tracks(footage)
+    assert (track.began, track.ended) == (began, ended)
+
+
+@pytest.mark.parametrize(("gap_ms", "way"), [(30_000, "gap"), (90_000, "footage")])
+def test_a_gap_of_the_footage_is_told_from_its_end(footage: Footage, gap_ms: int, way: str) -> None:
+    start_ms = NOON_MS + 600_000
+    footage.segment(there(footage, start_ms, start_ms + 4_000, WITHIN))
+    footage.segment(there(footage, start_ms + 4_000 + gap_ms, start_ms + 8_000 + gap_ms, WITHIN))
+    footage.aggregate()
+    assert [(track.began, track.ended) for track in tracks(footage)] == [("footage", way), (way, "footage")]
+
+
+def test_what_reaches_over_the_hour_says_so_and_both_hours_share_the_step_over_it(footage: Footage) -> None:
+    hour_ms = NOON_MS + HOUR_MS
+    footage.segment(drive(footage, hour_ms - 5_000, hour_ms + 5_000, speed=3))
+    footage.aggregate()
+    assert [(track.began, track.ended) for track in tracks(footage)] == [
+        ("footage", "hour"),
+        ("hour", "footage"),
+    ]
+    before, after = paths(footage)
+    assert before[-2:] == after[:2]
+    assert [place[0] for place in after[:2]] == [hour_ms - 200, hour_ms]
+
+
+def test_the_columns_say_of_each_track_what_its_line_says(footage: Footage) -> None:
+    for number, source in enumerate(["yard", "gate", "gate-2"]):
+        start_ms = NOON_MS - 5 * HOUR_MS + number * HOUR_MS - 2_000
+        footage.segment(drive(footage, start_ms, start_ms + 6_000, speed=number, source=source))
+    footage.aggregate()
+    [run] = current_runs(footage.store)
+    files = list(read_paths(footage.store, run))
+    assert [file.source for file in files] == ["gate", "gate-2", "yard"]
+    assert [file.source for file in read_paths(footage.store, run, {"yard", "none"})] == ["yard"]
+    of_columns = {
+        (
+            file.source,
+            f"{file.day_start_ms + hour * HOUR_MS}-{number}",
+            file.labels[label],
+            bool(is_counted),
+            first_ms,
+        )
+        for file in files
+        for hour, number, label, is_counted, first_ms in zip(
+            *(file.columns[name] for name in ("hour", "number", "label", "is_counted", "first_seen")),
+            strict=True,
+        )
+    }
+    of_lines = {
+        (one.source, one.id, one.label, one.is_counted, one.first_seen_ms - one.hour_start_ms)
+        for one in read_tracks(footage.store, run)
+    }
+    assert of_columns == of_lines
+    assert len(of_lines) == 6
+
+
+def as_before(run: Run, footage: Footage) -> Run:
+    """The run as the release before this one published it."""
+    folder = keys.tracks_folder(run.prefix)
+    for file in run.paths or []:
+        footage.store.delete(f"{folder}/{file.name}")
+    [name] = run.track_parts
+    lines = [msgspec.json.decode(line) for line in footage.store.get(f"{folder}/{name}").splitlines()]
+    for line in lines:
+        for added in ("began", "ended", "votes"):
+            del line[added]
+        line["path"] = [[line["first_seen_ms"], 130.0, 220.0]]
+    footage.store.put(f"{folder}/{name}", b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    before = msgspec.structs.replace(run, paths=None, track_parts_crc32=[])
+    fields = msgspec.json.decode(encode(before))
+    del fields["paths"], fields["seal"]
+    footage.store.put(run.key, msgspec.json.encode(fields))
+    return decode(footage.store.get(run.key), Run)
+
+
+def test_a_run_of_before_is_read_and_says_that_it_has_no_foot_points_until_it_is_counted_anew(
+    footage: Footage,
+) -> None:
+    footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
+    [run] = footage.aggregate().runs
+    run = as_before(run, footage)
+    [track] = read_tracks(footage.store, run)
+    assert (track.boxes, track.began, track.ended, track.votes) == (20, None, None, ())
+    with pytest.raises(
+        NoFootPoints, match="no foot points; run `frametally aggregate --all --interval 60 --from"
+    ):
+        list(read_paths(footage.store, run))
+    assert objects(footage) == {NOON_MS: 1}
+    footage.aggregate(selection=ALL_DAYS._replace(recount=True))
+    assert len(paths(footage)) == 1
+
+
+def test_days_counted_by_the_rules_of_before_are_stale(
+    footage: Footage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
+    with monkeypatch.context() as earlier:
+        earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", 4)
+        [before] = footage.aggregate().runs
+    [after] = footage.aggregate().runs
+    assert (before.params == after.params, after.sequence) == (False, 2)
+    assert footage.aggregate().runs == []
+
+
+def test_a_run_without_tracks_has_no_paths_and_that_is_said_otherwise(footage: Footage) -> None:
+    footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
+    [run] = footage.aggregate(count_objects=False).runs
+    assert run.paths == [] == list(read_paths(footage.store, run))
