@@ -5,29 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 
 from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, PathColumns
 from frametally.rules.times import DAY_MS, HOUR_MS
-
-
-class _Hour(msgspec.Struct):
-    """A line's value: the columns of one hour, labels by name."""
-
-    model: str
-    number: list[int]
-    label: list[str]
-    is_counted: list[int]
-    began: list[int]
-    ended: list[int]
-    first_seen: list[int]
-    points: list[int]
-    time: list[int]
-    x: list[int]
-    y: list[int]
-    height: list[int]
-    boxes: list[int]
 
 
 def pack_paths(lines: Iterable[bytes]) -> Iterator[PathColumns]:
@@ -36,22 +20,21 @@ def pack_paths(lines: Iterable[bytes]) -> Iterator[PathColumns]:
     Args:
         lines: The job's lines `["paths", source, hour_start_ms]` of one day, sorted.
     """
-    decoder = msgspec.json.Decoder(_Hour)
     keyed = ((json.loads(key), value) for key, _, value in (line.partition(b"\t") for line in lines))
     for source, of_source in groupby(keyed, key=lambda line: line[0][1]):
-        hours = sorted((key[2], decoder.decode(value)) for key, value in of_source)
-        yield _joined(source, hours)
+        hours = [(key[2], msgspec.json.decode(value)) for key, value in of_source]
+        yield _joined(source, sorted(hours, key=itemgetter(0)))
 
 
-def _joined(source: str, hours: list[tuple[int, _Hour]]) -> PathColumns:
+def _joined(source: str, hours: list[tuple[int, dict[str, Any]]]) -> PathColumns:
     first_ms, first = hours[0]
     day_start_ms = first_ms - first_ms % DAY_MS
-    labels = tuple(sorted({label for _, hour in hours for label in hour.label}))
+    labels = tuple(sorted({label for _, hour in hours for label in hour["label"]}))
     index_of = {label: index for index, label in enumerate(labels)}
     columns: dict[str, list[int]] = {name: [] for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
     for start_ms, hour in hours:
-        columns["hour"] += [(start_ms - day_start_ms) // HOUR_MS] * len(hour.number)
-        columns["label"] += [index_of[label] for label in hour.label]
+        columns["hour"] += [(start_ms - day_start_ms) // HOUR_MS] * len(hour["number"])
+        columns["label"] += [index_of[label] for label in hour["label"]]
         for name in columns.keys() - {"hour", "label"}:
-            columns[name] += getattr(hour, name)
-    return PathColumns(first.model, source, day_start_ms, labels, columns)
+            columns[name] += hour[name]
+    return PathColumns(first["model"], source, day_start_ms, labels, columns)

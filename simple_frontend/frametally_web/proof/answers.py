@@ -186,12 +186,12 @@ class CountedObject(Answer, frozen=True, kw_only=True):
         id: Of its track.
         source: Slug.
         label: Class name.
-        first_seen_ms: Event time of its first box.
+        first_seen_ms: Event time of its first box of its label.
         last_seen_ms: Event time of its last box, as far as the hour of the first knows.
-        boxes: Boxes between the two.
+        boxes: Its boxes, of whatever label.
         running_total: Objects up to this one, on earlier pages too.
-        first: Its first box.
-        best: Its box of the greatest confidence.
+        first: Its first box of its label.
+        best: Its box of its label of the greatest confidence.
     """
 
     id: str
