@@ -99,6 +99,26 @@ def test_whatever_is_written_is_read_again(tracks: list[list[tuple[int, ...]]]) 
 
 
 @pytest.mark.parametrize(
+    ("least", "most", "typecode"),
+    [
+        (0, 255, "B"),
+        (0, 256, "H"),
+        (-128, 127, "b"),
+        (-128, 128, "h"),
+        (-129, 0, "h"),
+        (0, 65_536, "I"),
+        (-32_769, 0, "i"),
+        (0, 2**32, "q"),
+    ],
+)
+def test_a_column_has_the_smallest_type_that_holds_all_of_it(least: int, most: int, typecode: str) -> None:
+    columns = {**ONE.columns, "x": [least, most]}
+    read = decode_paths(encode_paths(ONE._replace(columns=columns))).columns["x"]
+    assert isinstance(read, array)
+    assert (read.typecode, list(read)) == (typecode, [least, most])
+
+
+@pytest.mark.parametrize(
     "spoil",
     [
         lambda data: data[:-1],
