@@ -191,8 +191,9 @@ def serving(folder: Path, env: dict[str, str]) -> Iterator[int]:
     command = [sys.executable, "-m", "frametally", "serve", "--port", "0", "--data-dir", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | env) as server:
         try:
-            line = server.stdout.readline() if server.stdout else ""
-            yield int(line.split()[2].rsplit(":", 1)[1])
+            # The first line names the folder of the counts.
+            address = next(word for line in server.stdout or "" for word in line.split() if "http://" in word)
+            yield int(address.rsplit(":", 1)[1])
         finally:
             server.terminate()
 

@@ -124,7 +124,7 @@ def interactions(browser: Browser, url: str, rounds: int, minute_ms: int) -> dic
         _drag(page)
         timed("zoom out", click="#unzoom")
     for _ in range(rounds):
-        page.goto(f"{url}/?from={minute_ms}&to={minute_ms + 60_000}")
+        page.goto(f"{url}/?from={minute_ms}&to={minute_ms + 60_000}&metric=detections")
         page.locator(READY).wait_for()
         page.locator("#chart").focus()
         page.keyboard.press("ArrowRight")
@@ -143,7 +143,7 @@ def pictures(browser: Browser, url: str, minutes: Sequence[Minute]) -> list[floa
         page = context.new_page()
         page.add_init_script(WATCH_PICTURE)
         around = f"from={minute.start_ms - 30 * MINUTE_MS}&to={minute.start_ms + 30 * MINUTE_MS}"
-        page.goto(f"{url}/?{around}&interval=60")
+        page.goto(f"{url}/?{around}&interval=60&metric=detections")
         page.locator(READY).wait_for()
         place = page.evaluate(BAR_PLACE, minute.start_ms + MINUTE_MS / 2)
         page.locator("#chart").click(position=place)
