@@ -26,6 +26,7 @@ let state = parseState(location.search);
 /** @type {(Page.Answers & {since: number, shownFor?: string})|null} */
 let shown = null; // the answers on the page, and when they came
 let isAway = false;
+let renderings = 0;
 
 // Parts of the page are made in tasks of their own, and filled so.
 await nextTask();
@@ -87,7 +88,8 @@ async function load(signal, quietly) {
   useZone(zoneOf(state));
   const answers = await ask(state, signal);
   isAway = false;
-  await show({ ...answers, since: Date.now() }, signal);
+  await show({ ...answers, since: Date.now() });
+  signal.throwIfAborted();
   if (answers.models.length) {
     results.announce(answers.counts, quietly);
     await showTheRest(signal);
@@ -104,11 +106,8 @@ async function showTheRest(signal) {
   ]);
 }
 
-/**
- * @param {Page.Answers & {since: number}} answers
- * @param {AbortSignal} signal
- */
-async function show(answers, signal) {
+/** @param {Page.Answers & {since: number}} answers */
+async function show(answers) {
   const before = shown;
   shown = answers;
   showFresh(answers.since);
@@ -122,7 +121,7 @@ async function show(answers, signal) {
     shown.shownFor = before?.shownFor;
     return;
   }
-  for (const parts = rendering(); !parts.next().done; signal.throwIfAborted()) await nextTask();
+  await render();
 }
 
 /**
@@ -142,22 +141,29 @@ function sameAnswers(one, other) {
   return one.shownFor === formatState(state) && text(one) === text(other);
 }
 
-/** Puts the answers on the page as the state asks for it: at once, for a hand that waits. */
-function render() {
-  Array.from(rendering());
+/** Puts the answers on the page as the state asks for it; a later call takes the place of one that is under way. */
+async function render() {
+  const mine = ++renderings;
+  for (const parts = rendering(); !parts.next().done;) {
+    await nextTask();
+    if (mine !== renderings) return;
+  }
 }
 
-/** The same part by part, of which each may be a task. */
+/** Part by part, a task each; first what a hand waits for. */
 function* rendering() {
   if (!shown) return;
   const colorOf = colors();
-  context.show(state, shown, colorOf);
-  carrySelection(state);
-  yield;
-  yield* results.parts(state, shown, colorOf);
+  const parts = results.parts(state, shown, colorOf);
+  parts.next();
   control("boxes", HTMLInputElement).checked = state.boxes;
   for (const id of ["frames", "lightbox"]) byId(id).classList.toggle("without-boxes", !state.boxes);
   frames.showHead(state, shown, results);
+  yield;
+  context.show(state, shown, colorOf);
+  carrySelection(state);
+  yield;
+  yield* parts;
   shown.shownFor = formatState(state);
 }
 

@@ -70,7 +70,7 @@ export class Results {
   }
 
   /**
-   * Shows the answers, part by part.
+   * Shows the answers, part by part: the chart, or the table, first.
    * @param {Page.State} state
    * @param {Page.Answers} answers
    * @param {Page.ColorOf} colorOf
@@ -90,12 +90,12 @@ export class Results {
     byId("question").textContent = questionLine(state, counts, this.shown.names, metric);
     this.gap.closeUnless(`${counts.from_ms} ${counts.to_ms} ${this.sources}`);
     this.zooms.show(state, counts, selected);
-    showTiles(byId("tiles"), summary, selected, state, this.on);
-    yield;
     this.#showTitle(state, counts, metric);
     this.#showLegend(state);
     this.#showChartOrTable(state, counts);
     this.#showMessage(counts);
+    yield;
+    showTiles(byId("tiles"), summary, selected, state, this.on);
     yield;
     showMeasures(byId("measures"), { counts, summary }, view, selected, (chosen) =>
       this.on.change({ metric: chosen }),
