@@ -207,7 +207,7 @@ ENDPOINTS = (
         "frames/boxes",
         "A frame with the boxes that a model counted in it.",
         (_PATH, *(one for one in _SELECTION if one.name in ("label", "model", "base"))),
-        proof_answers.FrameBoxes,
+        proof_answers.FrameOfModel,
     ),
     Endpoint(
         "frames/image",

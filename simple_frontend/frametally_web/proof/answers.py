@@ -57,8 +57,8 @@ class EvidenceFrames(Answer, frozen=True, kw_only=True):
     labels_left_out: int
 
 
-class CountedFrame(Answer, frozen=True, kw_only=True):
-    """A frame behind a bar.
+class FrameBoxes(Answer, frozen=True, kw_only=True):
+    """A frame with the boxes that were counted in it.
 
     Attributes:
         source: Slug.
@@ -68,8 +68,6 @@ class CountedFrame(Answer, frozen=True, kw_only=True):
         time_source: Where its event time came from.
         width_px: Width of the frame that the boxes refer to.
         height_px: Height of it.
-        count: Boxes that were counted in it.
-        running_total: Those of this frame and of all before it, on earlier pages too.
         boxes: The boxes.
     """
 
@@ -80,23 +78,25 @@ class CountedFrame(Answer, frozen=True, kw_only=True):
     time_source: TimeSource
     width_px: int
     height_px: int
+    boxes: list[Box]
+
+
+class CountedFrame(FrameBoxes, frozen=True, kw_only=True):
+    """A frame behind a bar.
+
+    Attributes:
+        count: Boxes that were counted in it.
+        running_total: Those of this frame and of all before it, on earlier pages too.
+    """
+
     count: int
     running_total: int
-    boxes: list[Box]
 
 
-class FrameBoxes(Answer, frozen=True, kw_only=True):
-    """`/api/frames/boxes`: a frame with the boxes that `model` counted in it; see `CountedFrame`."""
+class FrameOfModel(FrameBoxes, frozen=True, kw_only=True):
+    """`/api/frames/boxes`: a frame with the boxes that `model` counted in it."""
 
     model: str
-    source: str
-    captured_at_ms: int
-    image_path: str
-    image_url: str
-    time_source: TimeSource
-    width_px: int
-    height_px: int
-    boxes: list[Box]
 
 
 class Frames(Answer, frozen=True, kw_only=True):
@@ -129,17 +129,6 @@ class Frames(Answer, frozen=True, kw_only=True):
     note: str | None
 
 
-class GapFrame(Answer, frozen=True, kw_only=True):
-    """The frame at one end of a hole; the fields are those of `CountedFrame`."""
-
-    captured_at_ms: int
-    image_path: str
-    image_url: str
-    width_px: int
-    height_px: int
-    boxes: list[Box]
-
-
 class GapReason(Answer, frozen=True, kw_only=True):
     """Why some of a hole is one: of how many frames (0 where there are none), and a sentence."""
 
@@ -165,8 +154,8 @@ class FootageGap(Answer, frozen=True, kw_only=True):
     source: str
     from_ms: int | None
     to_ms: int | None
-    before: GapFrame | None
-    after: GapFrame | None
+    before: FrameBoxes | None
+    after: FrameBoxes | None
     reasons: list[GapReason]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from frametally.books.count_settings import SettingsByDay
-from frametally.books.evidence import find_line
+from frametally.books.evidence import ProvedFrame, find_line
 from frametally.errors import Poison
 from frametally.media.overlapping import NotCounted
 from frametally.ports.base_index import evidence_order
@@ -72,6 +73,21 @@ def find_evidence(
 def box(detection: Detection) -> answers.Box:
     """Return a box as it is answered."""
     return answers.Box(label=detection.label, confidence=detection.confidence, box=detection.box)
+
+
+def frame_boxes(proved: ProvedFrame, image_url: Callable[[str], str]) -> dict[str, Any]:
+    """Return the fields of `answers.FrameBoxes`; `image_url` gives a picture's address from its key."""
+    frame = proved.frame
+    return {
+        "source": frame.source,
+        "captured_at_ms": frame.captured_at_ms,
+        "image_path": frame.image_path,
+        "image_url": image_url(frame.image_path),
+        "time_source": frame.time_source,
+        "width_px": frame.width_px,
+        "height_px": frame.height_px,
+        "boxes": [box(detection) for detection in proved.boxes],
+    }
 
 
 def _find_line(

@@ -10,7 +10,7 @@ from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import BarFrames
-from frametally_web.proof.evidence import box
+from frametally_web.proof.evidence import frame_boxes
 from frametally_web.proof.pages import Place, take
 from frametally_web.proof.sums import Bar, find_bar, peak_of, sum_before
 from frametally_web.requests.query import Selection, write_cursor
@@ -155,8 +155,11 @@ def _shown(page: _Page, image_url: Callable[[str], str]) -> list[answers.Counted
     total = page.first.running_total
     shown = []
     for counted in page.frames:
-        total += len(counted.boxes)
-        shown.append(_frame(counted, total, image_url))
+        count = len(counted.boxes)
+        total += count
+        shown.append(
+            answers.CountedFrame(**frame_boxes(counted, image_url), count=count, running_total=total)
+        )
     return shown
 
 
@@ -171,22 +174,6 @@ def _note(page: _Page, bar: Bar, *, empty: bool) -> str | None:
         if is_end and empty and end.position != frames:
             return _lacks(bar.frames_analysed + (end.position or 0) - frames, bar)
     return None
-
-
-def _frame(counted: ProvedFrame, running_total: int, image_url: Callable[[str], str]) -> answers.CountedFrame:
-    frame = counted.frame
-    return answers.CountedFrame(
-        source=frame.source,
-        captured_at_ms=frame.captured_at_ms,
-        image_path=frame.image_path,
-        image_url=image_url(frame.image_path),
-        time_source=frame.time_source,
-        width_px=frame.width_px,
-        height_px=frame.height_px,
-        count=len(counted.boxes),
-        running_total=running_total,
-        boxes=[box(detection) for detection in counted.boxes],
-    )
 
 
 def _differs(total: int, bar: Bar) -> str:

@@ -18,7 +18,7 @@ from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts.scope import Choice
 from frametally_web.proof import answers
-from frametally_web.proof.evidence import box
+from frametally_web.proof.evidence import frame_boxes
 from frametally_web.requests.problems import bad_parameter
 
 _NO_LABEL = ""
@@ -80,8 +80,8 @@ def find_gap(
         source=source,
         from_ms=from_ms,
         to_ms=after_ms,
-        before=before and _frame(before, image_url),
-        after=after and _frame(after, image_url),
+        before=before and answers.FrameBoxes(**frame_boxes(before, image_url)),
+        after=after and answers.FrameBoxes(**frame_boxes(after, image_url)),
         reasons=[answers.GapReason(kind=one.kind, count=one.frames, words=one.words) for one in reasons],
     )
 
@@ -124,16 +124,4 @@ def _frames(
         limits=by_day.counted_boxes_at(start_ms, settings.counted_boxes()),
         not_counted=NotCounted(ports.ledger).by(by_day.overlaps_at(start_ms, settings.count_overlaps)),
         empty=True,
-    )
-
-
-def _frame(proved: ProvedFrame, image_url: Callable[[str], str]) -> answers.GapFrame:
-    frame = proved.frame
-    return answers.GapFrame(
-        captured_at_ms=frame.captured_at_ms,
-        image_path=frame.image_path,
-        image_url=image_url(frame.image_path),
-        width_px=frame.width_px,
-        height_px=frame.height_px,
-        boxes=[box(detection) for detection in proved.boxes],
     )

@@ -14,7 +14,7 @@ from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import scope
 from frametally_web.proof import answers
-from frametally_web.proof.evidence import box
+from frametally_web.proof.evidence import frame_boxes
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import Selection
 
@@ -26,7 +26,7 @@ def find_frame(
     image_key: str,
     *,
     image_url: Callable[[str], str],
-) -> answers.FrameBoxes:
+) -> answers.FrameOfModel:
     """Return a frame with the boxes of the labels asked for; `image_url` gives its address from its key.
 
     Raises:
@@ -58,18 +58,7 @@ def find_frame(
         raise Retryable(f"{error}; the ledger is being brought up to the store") from error
     if proved is None:
         raise _missing(choice.model)
-    frame = proved.frame
-    return answers.FrameBoxes(
-        model=choice.model,
-        source=frame.source,
-        captured_at_ms=frame.captured_at_ms,
-        image_path=frame.image_path,
-        image_url=image_url(frame.image_path),
-        time_source=frame.time_source,
-        width_px=frame.width_px,
-        height_px=frame.height_px,
-        boxes=[box(one) for one in proved.boxes],
-    )
+    return answers.FrameOfModel(**frame_boxes(proved, image_url), model=choice.model)
 
 
 def _missing(model: str | None) -> Problem:

@@ -135,7 +135,7 @@ function sourceElement({ name }, answer, hole, colorOf) {
 
 /**
  * @param {string} what
- * @param {Api.GapFrame|null} frame
+ * @param {Api.FrameBoxes|null} frame
  * @param {Page.ColorOf} colorOf
  */
 function frameElement(what, frame, colorOf) {

@@ -2,7 +2,7 @@
 
 import { ApiError, get, selectionQuery } from "../shared/api.js";
 
-/** @typedef {Api.FrameBoxes|Api.CountedFrame} Frame */
+/** @typedef {Api.FrameBoxes} Frame */
 /** @typedef {import("./card.js").Side} Side */
 
 /**
@@ -64,7 +64,7 @@ async function fullestOf({ source, label }, { state, base }, [start, end], signa
  * @param {string} label
  * @param {Side} side
  * @param {AbortSignal} signal
- * @returns {Promise<Api.FrameBoxes|null>}
+ * @returns {Promise<Api.FrameOfModel|null>}
  */
 async function boxesIn({ image_path: path }, label, { state, base }, signal) {
   const query = new URLSearchParams({ path, label });

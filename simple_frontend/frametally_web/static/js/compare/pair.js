@@ -1,7 +1,8 @@
 // Both pictures of a difference beside each other, with their boxes: of two models the same frame.
 
 import { framePicture } from "../frames/boxed_picture.js";
-import { closeDialog, openDialog } from "../frames/dialog.js";
+import { allowSteps, closeDialog, openDialog } from "../frames/dialog.js";
+import { remarksOn } from "../proof/evidence.js";
 import { framesFrom, openLightbox } from "../proof/lightbox.js";
 import { ApiError } from "../shared/api.js";
 import { el, iconButton } from "../shared/dom.js";
@@ -80,14 +81,7 @@ class PairView {
         },
       }),
     );
-    for (const [button, by] of /** @type {[HTMLButtonElement, number][]} */ ([
-      [this.previous, -1],
-      [this.following, 1],
-    ])) {
-      const hadFocus = document.activeElement === button;
-      button.disabled = !this.entries[this.position + by];
-      if (hadFocus && button.disabled) this.close.focus();
-    }
+    allowSteps(this, (by) => this.entries[this.position + by] !== undefined);
     this.asking.abort();
     const { signal } = (this.asking = new AbortController());
     this.stage.setAttribute("aria-busy", "true");
@@ -111,7 +105,7 @@ class PairView {
   }
 
   /**
-   * @param {(Api.FrameBoxes|Api.CountedFrame|null)[]} frames
+   * @param {(Api.FrameBoxes|null)[]} frames
    * @param {Api.BarDifference} entry
    */
   #showFrames(frames, entry) {
@@ -122,8 +116,7 @@ class PairView {
             ...frame,
             title: `${sides[side].name}: ${entry.label} × ${frame.boxes.length}`,
             caption: `${nameOf(frame.source)} · ${moment(frame.captured_at_ms)}`,
-            remarks:
-              frame.time_source === "file_time" ? ["Time from the file's date, not from the camera"] : [],
+            remarks: remarksOn(frame),
           }
         : null,
     );

@@ -35,4 +35,20 @@ export function openDialog(content) {
   content.close.focus();
 }
 
+/**
+ * Lets the buttons be pressed that lead somewhere; from one that does no more the keyboard goes to "Close".
+ * @param {{previous: HTMLButtonElement, following: HTMLButtonElement, close: HTMLElement}} buttons
+ * @param {(by: -1|1) => boolean} has  whether there is one so many steps on
+ */
+export function allowSteps({ previous, following, close }, has) {
+  for (const [button, by] of /** @type {[HTMLButtonElement, -1|1][]} */ ([
+    [previous, -1],
+    [following, 1],
+  ])) {
+    const hadFocus = document.activeElement === button;
+    button.disabled = !has(by);
+    if (hadFocus && button.disabled) close.focus();
+  }
+}
+
 const dialogOf = () => /** @type {HTMLDialogElement} */ (byId("lightbox"));

@@ -2,7 +2,7 @@
 // to the next by arrows or a stroke.
 
 import { framePicture } from "../frames/boxed_picture.js";
-import { closeDialog, openDialog } from "../frames/dialog.js";
+import { allowSteps, closeDialog, openDialog } from "../frames/dialog.js";
 import { el, iconButton } from "../shared/dom.js";
 import { onSwipe } from "./swipe.js";
 import { Zoom } from "./zoom.js";
@@ -96,14 +96,7 @@ class LargeView {
       ...frame.remarks.map((text) => el("span", { class: "remark", text })),
       el("a", { href: frame.image_url, target: "_blank", rel: "noopener", text: "Open the picture alone" }),
     );
-    for (const [button, by] of /** @type {[HTMLButtonElement, number][]} */ ([
-      [this.previous, -1],
-      [this.following, 1],
-    ])) {
-      const hadFocus = document.activeElement === button;
-      button.disabled = !this.frames.has(by);
-      if (hadFocus && button.disabled) this.close.focus();
-    }
+    allowSteps(this, (by) => this.frames.has(by));
   }
 
   /**
