@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from tests.fakes.memory import MemoryStore
+from tests.web.counted_footage import announcement_of
 
 from frametally import keys
 from frametally.files.opencv import Pixels, cv2
@@ -23,7 +24,6 @@ from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import NoProgress
 from frametally.records import (
     Detection,
-    FrameAnnouncement,
     FrameDetections,
     MediaManifest,
     TimeSource,
@@ -186,7 +186,7 @@ class City:
     def _detect(self, lines: Sequence[FrameDetections], model: str, topic: str) -> None:
         """Announce the frames of these lines, and put the segments that hold them."""
         log = self.place.log
-        log.publish(topic, ((line.source.encode(), encode(_announced(line))) for line in lines))
+        log.publish(topic, ((line.source.encode(), encode(announcement_of(line))) for line in lines))
         for first in range(0, len(lines), _MESSAGES_A_SEGMENT):
             some = lines[first : first + _MESSAGES_A_SEGMENT]
             self.place.store.put(
@@ -210,21 +210,6 @@ class City:
 
 def _ignore(_partitions: object) -> None:
     pass
-
-
-def _announced(line: FrameDetections) -> FrameAnnouncement:
-    return FrameAnnouncement(
-        image_path=line.image_path,
-        source=line.source,
-        frame_index=line.frame_index,
-        captured_at_ms=line.captured_at_ms,
-        time_source=line.time_source,
-        width_px=line.width_px,
-        height_px=line.height_px,
-        bytes=1,
-        sha256="00" * 32,
-        media=line.media,
-    )
 
 
 def _dimmed(frame: Pixels, brightness: float) -> Pixels:

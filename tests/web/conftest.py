@@ -57,13 +57,15 @@ _READY = "#dashboard[data-state=ready][aria-busy=false]"
 
 
 class SwitchedIndex:
-    """An index that can be away: while `error` is set, every query raises it."""
+    """An index that can be away: while `error` is set, every query raises it. `asked` names the queries."""
 
     def __init__(self, index: CountIndex) -> None:
         self._index = index
         self.error: Exception | None = None
+        self.asked: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
         if self.error is not None:
             raise self.error
         return getattr(self._index, name)

@@ -188,7 +188,7 @@ def put_dead_letters(place: Place, letters: Sequence[tuple[FrameDetections | Non
             dead_letters=[
                 DeadLetter(
                     offset=offset,
-                    message=b"{}" if line is None else encode(_announcement(line)),
+                    message=b"{}" if line is None else encode(announcement_of(line)),
                     source=line.source if line else None,
                     image_path=line.image_path if line else None,
                     stage="verify",
@@ -201,7 +201,8 @@ def put_dead_letters(place: Place, letters: Sequence[tuple[FrameDetections | Non
     )
 
 
-def _announcement(line: FrameDetections) -> FrameAnnouncement:
+def announcement_of(line: FrameDetections) -> FrameAnnouncement:
+    """What the producer said of the frame that these detections are of."""
     return FrameAnnouncement(
         image_path=line.image_path,
         source=line.source,

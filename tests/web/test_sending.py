@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import brotli
 import pytest
@@ -61,14 +61,7 @@ def test_what_has_not_changed_is_neither_sent_nor_counted_again(
 ) -> None:
     lines = make_lines("gate", frames=24)
     publish_lines(place, lines)
-    asked: list[str] = []
-
-    class Watching:
-        def __getattr__(self, name: str) -> Any:
-            asked.append(name)
-            return getattr(place.real_index, name)
-
-    place.index = Watching()  # type: ignore[assignment]
+    asked = place.index.asked
     client = place.app(web_cache_mb=0).test_client()
     first = client.get(f"/api/v1/{route}", headers={"Accept-Encoding": accepts})
     assert first.headers["Cache-Control"] == "no-cache"
