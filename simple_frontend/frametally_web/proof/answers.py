@@ -82,7 +82,7 @@ class FrameBoxes(Answer, frozen=True, kw_only=True):
 
 
 class CountedFrame(FrameBoxes, frozen=True, kw_only=True):
-    """A frame behind a bar.
+    """A frame behind a bar; see `FrameBoxes`.
 
     Attributes:
         count: Boxes that were counted in it.
@@ -94,7 +94,7 @@ class CountedFrame(FrameBoxes, frozen=True, kw_only=True):
 
 
 class FrameOfModel(FrameBoxes, frozen=True, kw_only=True):
-    """`/api/frames/boxes`: a frame with the boxes that `model` counted in it."""
+    """`/api/frames/boxes`: a frame with the boxes that `model` counted in it; see `FrameBoxes`."""
 
     model: str
 
