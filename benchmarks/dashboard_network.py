@@ -136,7 +136,7 @@ def score(command: str, url: str, chromium: str) -> int:
         check=True,
         env=os.environ | {"CHROME_PATH": chromium},
     )
-    return round(100 * json.loads(answer.stdout)["categories"]["performance"]["score"])
+    return round(100 * float(json.loads(answer.stdout)["categories"]["performance"]["score"]))
 
 
 def measure(chromium: str, sites: dict[str, str], loads: int) -> dict[str, list[Load]]:
