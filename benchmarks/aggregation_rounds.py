@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 
 class Measured:
@@ -57,6 +59,32 @@ class Measured:
     def cpu_s(self) -> float:
         """The median."""
         return statistics.median(self._cpu_s)
+
+
+def count(folder: Path, *, may_be_up_to_date: bool = False, **settings: Any) -> None:
+    """Count a data folder with these settings, in this process: `frametally aggregate`, as it is measured.
+
+    Raises:
+        SystemExit: Not all was counted; or nothing was, and that `may_be_up_to_date` is not said.
+    """
+    from frametally.opening import open_object_store
+    from frametally.process.reports import NoProgress
+    from frametally.settings.loading import Settings
+    from frametally_hadoop.driver import aggregate
+
+    store = open_object_store((folder / "store").as_uri())
+    chosen = Settings(data_dir=folder, **settings).resolved()
+    report = aggregate(settings=chosen, store=store, progress=NoProgress())
+    if report.skipped or not (report.runs or (may_be_up_to_date and report.days_up_to_date)):
+        raise SystemExit(f"not all was counted: {report}")
+
+
+def clear(folder: Path) -> None:
+    """Take away what was counted of a data folder."""
+    for name in ("mapreduce-output", "tracks"):
+        shutil.rmtree(folder / "store" / name, ignore_errors=True)
+    for notes in folder.glob("segments-*.jsonl"):
+        notes.unlink()
 
 
 def measure_engines(

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from aggregation_data import apart, write_as_one, write_segments
-from aggregation_rounds import Measured
+from aggregation_rounds import Measured, clear, count
 from results import Goal, Table, save
 
 FRAMES_PER_SEGMENT = 180
@@ -25,20 +24,6 @@ def generate(many: Path, one: Path, segments: int) -> None:
     frames = segments * FRAMES_PER_SEGMENT * 200 // 201  # one in 200 comes twice
     write_as_one(one / "store", write_segments(many / "store", frames, FRAMES_PER_SEGMENT))
     (one / "ready").touch()
-
-
-def count(folder: Path) -> None:
-    """What is measured."""
-    from frametally.opening import open_object_store
-    from frametally.process.reports import NoProgress
-    from frametally.settings.loading import Settings
-    from frametally_hadoop.driver import aggregate
-
-    settings = Settings(data_dir=folder, count_objects=False).resolved()
-    store = open_object_store((folder / "store").as_uri())
-    report = aggregate(settings=settings, store=store, progress=NoProgress())
-    if report.skipped or not (report.runs or report.days_up_to_date):
-        raise SystemExit(f"not all was counted: {report}")
 
 
 def published(folder: Path) -> list[bytes]:
@@ -55,7 +40,7 @@ def main() -> None:
     parser.add_argument("--count", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.count:
-        count(options.count)
+        count(options.count, may_be_up_to_date=True, count_objects=False)
         return
     load = os.getloadavg()[0]
     found = {name: Measured() for name in (MANY, AGAIN, ONE)}
@@ -67,9 +52,7 @@ def main() -> None:
         sizes = [path.stat().st_size for path in sorted((many / "store").rglob("*.jsonl"))]
         for _ in range(options.rounds):
             for folder, names in ((many, (MANY, AGAIN)), (one, (ONE,))):
-                shutil.rmtree(folder / "store" / "mapreduce-output", ignore_errors=True)
-                for notes in folder.glob("segments-*.jsonl"):
-                    notes.unlink()
+                clear(folder)
                 for name in names:
                     found[name].run([sys.executable, str(Path(__file__).resolve()), "--count", str(folder)])
         if published(many) != published(one) or not published(many):

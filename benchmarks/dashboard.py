@@ -186,9 +186,9 @@ def _get(port: int, path: str) -> tuple[int, bytes]:
 
 
 @contextmanager
-def serving(folder: Path, env: dict[str, str]) -> Iterator[int]:
-    """A dashboard over `folder`; its port."""
-    command = [sys.executable, "-m", "frametally", "serve", "--port", "0", "--data-dir", str(folder)]
+def serving(folder: Path, env: dict[str, str], *, python: str = sys.executable) -> Iterator[int]:
+    """A dashboard over `folder`, of the version in the environment of `python`; its port."""
+    command = [python, "-m", "frametally", "serve", "--port", "0", "--data-dir", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | env) as server:
         try:
             # The first line names the folder of the counts.

@@ -20,17 +20,19 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dashboard import serving
 from playwright.sync_api import sync_playwright
 from results import Goal, Table, save
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+LIMIT = {"FRAMETALLY_WEB_QUERY_TIMEOUT_S": "30"}
 READY = "#dashboard[data-state=ready][aria-busy=false]"
 LATENCY_MS, DOWN_BYTES_S, UP_BYTES_S = 150, 1_600_000 // 8, 750_000 // 8
 WIDTH_PX, HEIGHT_PX = 390, 844
@@ -107,19 +109,6 @@ def load_cold(browser: Browser, url: str) -> Load:
     return load
 
 
-@contextmanager
-def served(python: str, folder: Path) -> Iterator[str]:
-    """Serve `folder` by the environment of `python`, until the block is left."""
-    command = [python, "-m", "frametally", "serve", "--port", "0", "--data-dir", str(folder)]
-    environment = os.environ | {"FRAMETALLY_WEB_QUERY_TIMEOUT_S": "30"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
-        try:
-            lines = iter(server.stdout or [])
-            yield next(word for line in lines for word in line.split() if word.startswith("http://"))
-        finally:
-            server.terminate()
-
-
 def score(command: str, url: str, chromium: str) -> int:
     """Lighthouse's score for performance on a phone, 0 to 100."""
     answer = subprocess.run(
@@ -176,11 +165,12 @@ def main() -> None:
     ours = {folder.name for folder in chosen.folders}
     scores: dict[str, int] = {}
     with ExitStack() as servers:
-        sites = {
-            f"{folder.name}{name}": servers.enter_context(served(python, folder.resolve()))
+        ports = {
+            f"{folder.name}{name}": servers.enter_context(serving(folder.resolve(), LIMIT, python=python))
             for folder in chosen.folders
             for name, python in versions.items()
         }
+        sites = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
         found = {name: median(loads) for name, loads in measure(chromium, sites, chosen.loads).items()}
         if chosen.lighthouse:
             runs = [

@@ -20,26 +20,26 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as arrow
 import pyarrow.parquet as parquet
-from aggregation_rounds import Measured
+from aggregation_rounds import Measured, clear, count
 from results import Cell, Goal, Table, save
 
 from frametally import keys
 from frametally.opening import open_object_store
-from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
-from frametally.settings.loading import Settings
-from frametally_hadoop.driver import aggregate
+
+if TYPE_CHECKING:  # the other version, which counts alone, has none
+    from frametally.rules.path_columns import PathColumns
 
 WIDTH_PX, HEIGHT_PX, FPS = 1920, 1080, 5
 VEHICLES_A_DAY, CAMERAS, HOURS = 10_000, 3, 2
-NOON_MS, HOUR_MS = 1_772_366_400_000, 3_600_000
+NOON_MS = 1_772_366_400_000
 MODEL, FRAMES_PER_SEGMENT = "bench", 3000
 DAYS, LINES = 30, (((0.0, 6000.0), (19_200.0, 6000.0)), ((9600.0, 0.0), (9600.0, 10_800.0)))
 
@@ -140,22 +140,6 @@ def write_segments(store: Path) -> tuple[int, int]:
     return offset, boxes
 
 
-def count(folder: Path) -> None:
-    """What is measured of the job; also by the other version."""
-    store = open_object_store((folder / "store").as_uri())
-    report = aggregate(settings=Settings(data_dir=folder).resolved(), store=store, progress=NoProgress())
-    if report.skipped or not report.runs:
-        raise SystemExit(f"not all was counted: {report}")
-
-
-def clear(folder: Path) -> None:
-    """Take away what was counted."""
-    for name in ("mapreduce-output", "tracks"):
-        shutil.rmtree(folder / "store" / name, ignore_errors=True)
-    for notes in folder.glob("segments-*.jsonl"):
-        notes.unlink()
-
-
 def job(folder: Path, pythons: dict[str, Path], rounds: int) -> dict[str, tuple[Measured, dict[str, int]]]:
     """By version: the rounds, and the bytes of its tracks by kind of file. What was counted last stays."""
     found = {name: (Measured(), dict[str, int]()) for name in pythons}
@@ -169,7 +153,7 @@ def job(folder: Path, pythons: dict[str, Path], rounds: int) -> dict[str, tuple[
     return found
 
 
-def camera_day(folder: Path) -> object:
+def camera_day(folder: Path) -> PathColumns:
     """One camera's day of paths: the hours that were counted, again and again."""
     from frametally.books.runs import current_runs, read_paths
     from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS
@@ -225,12 +209,12 @@ class Form(NamedTuple):
     crossings: Callable[[Path], int]
 
 
-def forms(day: object) -> list[Form]:
+def forms(day: PathColumns) -> list[Form]:
     """Those that are compared."""
     from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, decode_paths, encode_paths
 
-    columns = {name: np.asarray(column) for name, column in day.columns.items()}  # type: ignore[attr-defined]
-    lines = [{"id": str(number), "path": path} for number, path in enumerate(day.paths())]  # type: ignore[attr-defined]
+    columns = {name: np.asarray(column) for name, column in day.columns.items()}
+    lines = [{"id": str(number), "path": path} for number, path in enumerate(day.paths())]
 
     class Line(msgspec.Struct):
         id: str
@@ -262,7 +246,7 @@ def forms(day: object) -> list[Form]:
         return crossings_without_numpy(of["points"], of["x"], of["y"])
 
     def write_columns(path: Path) -> None:
-        path.write_bytes(encode_paths(day))  # type: ignore[arg-type]
+        path.write_bytes(encode_paths(day))
 
     return [
         Form("columns (as shipped), numpy", write_columns, read_columns),
@@ -317,7 +301,7 @@ def main() -> None:
         frames, boxes = write_segments(folder / "store")
         counted = job(folder, pythons, options.rounds)
         day = camera_day(folder)
-        tracks, points = (len(day.columns[name]) for name in ("points", "x"))  # type: ignore[attr-defined]
+        tracks, points = (len(day.columns[name]) for name in ("points", "x"))
         measured = [measure_form(form, folder / "forms") for form in forms(day)]
     if len({found for _, found, _ in measured}) > 1:
         raise SystemExit(f"the forms do not agree: {[found for _, found, _ in measured]}")
