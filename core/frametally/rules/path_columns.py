@@ -48,6 +48,9 @@ POINT_COLUMNS = ("time", "x", "y", "height", "boxes")
 - `boxes`: boxes since the point before, this one included.
 """
 
+UNSEEN_MS = 1000
+"""Both ends of a longer time without a box are points of the path: nothing was measured between them."""
+
 _TYPES = "BbHhIiq"
 _IS_SWAPPED = sys.byteorder == "big"
 

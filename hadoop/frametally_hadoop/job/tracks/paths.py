@@ -12,14 +12,12 @@ from collections.abc import Sequence
 from math import inf
 from typing import Literal, NamedTuple
 
-from frametally.rules.path_columns import Began, Ended
+from frametally.rules.path_columns import UNSEEN_MS, Began, Ended
 from frametally_hadoop.job.tracks.following import TrackedBox
 from frametally_hadoop.job.tracks.params import MARGIN_MS
 from frametally_hadoop.job.tracks.stitching import is_at_border
 
 _OFF_HEIGHTS = 0.1
-_UNSEEN_MS = 1000
-"""Both ends of a longer time without a box are points of the path: nothing was measured between them."""
 
 
 class PathPoint(NamedTuple):
@@ -44,14 +42,14 @@ def foot_path(sightings: Sequence[TrackedBox], hour_start_ms: int, hour_end_ms: 
     """Return the path of an hour, from the last box before it to the first one after it.
 
     Points are the first and the last box, both boxes about either end of the hour (so that the paths of two
-    hours share a step), both ends of what is `_UNSEEN_MS` without a box, and whatever a straight line misses.
+    hours share a step), both ends of what is `UNSEEN_MS` without a box, and whatever a straight line misses.
     """
     times = [sighting.time_ms for sighting in sightings]
     own, after = bisect_left(times, hour_start_ms), bisect_left(times, hour_end_ms)
     begin, end = max(own - 1, 0), min(after + 1, len(times))
     kept = {begin, own, after - 1, end - 1}
     for at in range(begin + 1, end):
-        if times[at] - times[at - 1] > _UNSEEN_MS:
+        if times[at] - times[at - 1] > UNSEEN_MS:
             kept |= {at - 1, at}
     points: list[PathPoint] = []
     since = begin
