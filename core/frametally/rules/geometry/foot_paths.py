@@ -1,0 +1,122 @@
+"""The path of one object, made whole from the pieces that hours keep of it. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import NamedTuple, get_args
+
+from frametally.rules.path_columns import Began, Ended, PathColumns
+from frametally.rules.times import HOUR_MS
+
+Step = tuple[int, ...]
+
+
+class FootPath(NamedTuple):
+    """Where an object stood, one value per point, by time; all of one length, one point at least.
+
+    Attributes:
+        time_ms: Event times.
+        x: Foot points, the middle of the box's lower side, in tenths of a pixel of the original picture.
+        y: Likewise, downwards.
+        height: Of the boxes, in tenths of a pixel.
+        boxes: Boxes since the point before, this one included.
+    """
+
+    time_ms: tuple[int, ...]
+    x: tuple[int, ...]
+    y: tuple[int, ...]
+    height: tuple[int, ...]
+    boxes: tuple[int, ...]
+
+
+class FollowedPath(NamedTuple):
+    """An object's path, of one hour or of several that follow each other.
+
+    Attributes:
+        ids: Of its tracks, one for each hour, by time; each is `Track.id`.
+        from_ms: Start of its first hour: what lies before it on the path is that of another one to tell.
+        to_ms: End of its last hour: likewise what lies behind it.
+        began: How its first track began.
+        ended: How its last track ended.
+        path: As far as these hours know it.
+    """
+
+    ids: tuple[str, ...]
+    from_ms: int
+    to_ms: int
+    began: Began
+    ended: Ended
+    path: FootPath
+
+
+def pieces_of(paths: PathColumns) -> Iterator[FollowedPath]:
+    """Yield the path of each track of a day, in the file's order."""
+    columns = paths.columns
+    by_track = zip(
+        pairwise(paths.first_points()),
+        *(columns[name] for name in ("hour", "number", "began", "ended")),
+        strict=True,
+    )
+    for (first, end), hour, number, began, ended in by_track:
+        start_ms = paths.day_start_ms + hour * HOUR_MS
+        times = tuple(start_ms + ms for ms in columns["time"][first:end])
+        rest = (tuple(columns[name][first:end]) for name in ("x", "y", "height", "boxes"))
+        yield FollowedPath(
+            (f"{start_ms}-{number}",),
+            start_ms,
+            start_ms + HOUR_MS,
+            get_args(Began)[began],
+            get_args(Ended)[ended],
+            FootPath(times, *rest),
+        )
+
+
+def joined(pieces: Iterable[FollowedPath]) -> list[FollowedPath]:
+    """Return the whole paths that the pieces of single hours make together, by the id of their first one.
+
+    Of two hours of one object both have the step over the hour: by that they find each other. Pieces may come
+    in any order, and more than once.
+    """
+    by_id = {piece.ids: piece for piece in pieces}
+    ordered = [by_id[ids] for ids in sorted(by_id)]
+    waiting: dict[Step, list[FollowedPath]] = {}
+    for piece in reversed(ordered):
+        if piece.began == "hour":
+            waiting.setdefault(_step(piece.path, 0), []).append(piece)
+    next_of: dict[tuple[str, ...], FollowedPath] = {}
+    for piece in ordered:
+        if piece.ended == "hour" and (found := waiting.get(_step(piece.path, len(piece.path.x) - 2))):
+            next_of[piece.ids] = found.pop()
+    continued = {piece.ids for piece in next_of.values()}
+    return [_whole(piece, next_of) for piece in ordered if piece.ids not in continued]
+
+
+def _whole(piece: FollowedPath, next_of: dict[tuple[str, ...], FollowedPath]) -> FollowedPath:
+    run = [piece]
+    while run[-1].ids in next_of:
+        run.append(next_of[run[-1].ids])
+    if len(run) == 1:
+        return piece
+    ids = tuple(track_id for part in run for track_id in part.ids)
+    path = stitched(part.path for part in run)
+    return FollowedPath(ids, piece.from_ms, run[-1].to_ms, piece.began, run[-1].ended, path)
+
+
+def stitched(paths: Iterable[FootPath]) -> FootPath:
+    """Return the path whose points are those of all its pieces, each once: these share the points of a cut.
+
+    A piece begins with a point of one box, whatever came before it: the greater number is the right one.
+    """
+    boxes: dict[tuple[int, int, int, int], int] = {}
+    for path in paths:
+        for *place, number in zip(*path, strict=True):
+            time_ms, x, y, height = place
+            key = time_ms, x, y, height
+            boxes[key] = max(number, boxes.get(key, 0))
+    return FootPath(*zip(*(((*place, boxes[place])) for place in sorted(boxes)), strict=True))
+
+
+def _step(path: FootPath, first: int) -> Step:
+    points = slice(max(first, 0), first + 2)
+    return (*path.time_ms[points], *path.x[points], *path.y[points])
