@@ -66,6 +66,12 @@ SCENES: dict[str, tuple[list[tuple[float, float]], list[Any]]] = {
     "goes beside the line, jittering": ([(n * 40, 100 + (-4) ** (n % 2)) for n in range(9)], []),
     "passes the line's end": ([(410, 40), (410, 80), (410, 120), (410, 160)], []),
     "goes over the line's end": ([(400, 40), (400, 80), (400, 120), (400, 160)], [(300, DOWN)]),
+    "comes round the line's end after it slid off": (
+        [(350, 60), (350, 100), (450, 100), (450, 140), (450, 100), (350, 100), (350, 140)],
+        [],
+    ),
+    "goes over the line and off beyond its beginning": ([(5, 98), (5, 102), (-60, 101)], [(100, DOWN)]),
+    "goes over the line and off beyond its end": ([(395, 98), (395, 102), (460, 101)], [(100, DOWN)]),
     "begins on the line": ([(50, 100), (50, 130), (50, 160)], []),
     "ends on the line": ([(50, 40), (50, 70), (50, 100)], []),
     "stands on the line for ever": ([(50, 100)] * 9, []),
@@ -110,6 +116,8 @@ def test_a_gap_is_crossed_only_where_both_its_sides_are_near(far_px: float, miss
 def test_many_boxes_between_two_points_of_a_path_are_no_gap() -> None:
     (crossing,) = crossings_of(walk((50, 0), (50, 200), step_ms=3000, boxes=15), ACROSS)
     assert crossing.missing is None
+    (crossing,) = crossings_of(walk((50, -2400), (50, 2600), step_ms=3000, boxes=15), ACROSS)
+    assert crossing.missing == "too_few_boxes"
 
 
 def test_a_corner_is_crossed_where_one_goes_from_its_hollow_to_its_outside() -> None:
@@ -118,6 +126,9 @@ def test_a_corner_is_crossed_where_one_goes_from_its_hollow_to_its_outside() -> 
     assert told(walk((100, 40), (100, 100), (200, 100)), CORNER) == [(200, "to_right")]
     assert told(walk((0, 100), (100, 100), (200, 100)), CORNER) == []
     assert told(walk((40, 0), (100, 100), (160, 0)), CORNER) == []
+    # Along the one side, and straight on beyond the corner.
+    assert told(walk((60, 20), (50, 50), (150, 150)), CORNER) == [(300, "to_right")]
+    assert told(walk((50, 100), (50, 50), (150, 150)), CORNER) == []
 
 
 def test_who_comes_through_a_corner_between_two_boxes_crosses_twice() -> None:
