@@ -181,16 +181,8 @@ class Border:
                 end = start + dx * uy - dy * ux
                 if not ((start > 0 and end > 0) or (start < 0 and end < 0)):
                     found[Fraction(before, before - after)] = number
-                continue
-            # It goes along the piece, or stands on its line.
-            length2 = dx * dx + dy * dy
-            if length2:
-                ends = [dx * (ax - x) + dy * (ay - y), dx * (ax + ux - x) + dy * (ay + uy - y)]
-                first, last = max(0, min(ends)), min(length2, max(ends))
-                if first <= last:
-                    found[Fraction(first, length2)] = found[Fraction(last, length2)] = number
-            elif _distance2(self.pieces[number], x, y)[0] == 0:
-                found[Fraction(0)] = found[Fraction(1)] = number
+            elif _distance2(self.pieces[number], x, y)[0] == 0:  # it goes along the piece, or stands on it
+                found[Fraction(0)] = number
         return found
 
     def _side(self, number: int, place: tuple[Exact, Exact], dx: int, dy: int) -> int:
