@@ -58,6 +58,17 @@ SCENES: dict[str, tuple[PictureZone, list[tuple[float, float]], list[Stay]]] = {
     "stands on the rim for ever": (SQUARE, [(200, 100)] * 3, [Stay(0, 400, "appeared", "vanished")]),
     "begins on the rim and goes away": (SQUARE, [(200, 100), (200, 60), (200, 20)], []),
     "cuts off a corner by a little": (SQUARE, [(90, 115), (115, 90), (140, 65)], []),
+    "is parked on the rim, begun outside": (SQUARE, [(200, 98), (200, 102), (200, 98), (200, 102)], []),
+    "is found within, goes and comes again": (
+        SQUARE,
+        [(200, 200), (200, 50), (200, 200)],
+        [Stay(0, 133, "appeared", "left"), Stay(267, 400, "entered", "vanished")],
+    ),
+    "begins on the rim and goes through": (
+        SQUARE,
+        [(200, 100), (200, 350), (200, 360)],
+        [Stay(0, 160, "appeared", "left")],
+    ),
     "passes by": (SQUARE, [(50, 50), (50, 400)], []),
     "goes over a narrow strip": (
         STRIP,
