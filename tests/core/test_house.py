@@ -47,6 +47,7 @@ FLOORS = (
     ("frametally.opening",),
     ("frametally.ports",),
     (
+        "frametally.calibration",
         "frametally.files",
         "frametally.keys",
         "frametally.process",
