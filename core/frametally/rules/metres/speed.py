@@ -1,9 +1,9 @@
 """How fast a visit was on the ground and how far it went, with the standard error, or why that is not known.
 
 Of floats only + - * / are taken, in a fixed order, and `math.sqrt`, where lengths are added up and where a
-speed is shown: it is correctly rounded by IEEE 754, so it has the same bits everywhere, too. No other function
-of the C library is used, and no `sum` of floats, which differs between versions of Python. Standard library
-only.
+speed is shown: it is correctly rounded by IEEE 754, so it has the same bits everywhere, too. No other
+function of the C library is used, and no `sum` of floats, which differs between versions of Python. Standard
+library only.
 """
 
 from __future__ import annotations
