@@ -19,6 +19,7 @@ OUTPUT = "mapreduce-output"
 TRACKS = "tracks"
 TOMBSTONES = "tombstones"
 CORRECTIONS = "corrections"
+DRAWINGS = "drawings"
 DROPPED = "dead-letters/dropped"
 AUTO_DETECTOR = "models/auto.json"
 USUAL_TOPIC = "frames"
@@ -36,8 +37,9 @@ _IMAGE_NAME = re.compile(r"(-?\d{1,15})-([0-9a-f]{12}(?:[0-9a-f]{20})?)-(\d{1,10
 _WHOLE_TOMBSTONE = re.compile(r"tombstones/[0-9a-f]{64}/(\d{1,9})\.json")
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
-    r"|dead-letters/dropped/[0-9a-f]{12})\.json"
+    r"|dead-letters/dropped/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9})\.json"
 )
+_DRAWING = re.compile(r"drawings/(?P<source>[a-z0-9][a-z0-9_-]{0,62})/(?P<revision>\d{6,9})\.json")
 _SEGMENT = re.compile(
     r"(?P<folder>metadata/model=[^/]+/log=[^/]+)/(?P<topic>[^/]+)-(?P<partition>\d+)-(?P<offset>\d{20})\.jsonl"
 )
@@ -123,8 +125,24 @@ def dropped_key(letter_id: str) -> str:
     return f"{DROPPED}/{letter_id}.json"
 
 
+def drawings_folder(source: str) -> str:
+    """Return the folder with all revisions of what is drawn over one source."""
+    return f"{DRAWINGS}/{source}"
+
+
+def drawing_key(source: str, revision: int) -> str:
+    """Return the key of one revision of what is drawn over a source."""
+    return f"{drawings_folder(source)}/{revision:06d}.json"
+
+
+def parse_drawing_key(key: str) -> tuple[str, int] | None:
+    """Return the source and revision of a drawing's key, or None if `key` is something else."""
+    match = _DRAWING.fullmatch(key)
+    return (match["source"], int(match["revision"])) if match else None
+
+
 def is_record_key(key: str) -> bool:
-    """Return whether `key` is that of a manifest, a tombstone, a correction or a settled dead letter."""
+    """Return whether `key` is that of a manifest, tombstone, correction, settled dead letter or drawing."""
     return _RECORD.fullmatch(key) is not None
 
 

@@ -43,11 +43,13 @@ FLOORS = (
     ("frametally.adapters",),
     ("frametally.books",),
     ("frametally.segments",),
+    ("frametally.drawings",),
     ("frametally.media",),
     ("frametally.opening",),
     ("frametally.ports",),
     (
         "frametally.calibration",
+        "frametally.drawing_records",
         "frametally.files",
         "frametally.keys",
         "frametally.process",

@@ -24,6 +24,7 @@ from tests.fakes.records import (
 from frametally import keys
 from frametally.books.quality_reports import QualityReport
 from frametally.books.runs import read_paths, read_run, read_tracks
+from frametally.drawing_records import Drawing, DrawnLine
 from frametally.errors import FrametallyError, Poison
 from frametally.media.manifests import list_manifests, list_tombstones
 from frametally.records import (
@@ -48,6 +49,11 @@ SEGMENT = keys.segment_key("pixels-1", "log-1", "frames", 0, 0)
 STONE = Tombstone(
     media=f"{MEDIUM}.1", source="cam", name="cam.mp4", from_ms=DAY_MS, to_ms=DAY_MS + 5000, why="forget"
 )
+DRAWING = Drawing(
+    source="cam",
+    revision=1,
+    lines=(DrawnLine(name="stop", width_px=64, height_px=48, points=((1.0, 2.0), (60.0, 40.5))),),
+)
 RECORDS: list[SealedRecord] = [
     make_manifest(3, announced_frames=b"\x07"),
     STONE,
@@ -62,6 +68,7 @@ RECORDS: list[SealedRecord] = [
         delete_images=False,
     ),
     DroppedDeadLetter(segment=SEGMENT, offset=5),
+    DRAWING,
     AutoDetector(backend="opencv"),
     make_run(),
     QualityReport(
