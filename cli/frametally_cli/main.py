@@ -32,10 +32,12 @@ from frametally_cli.commands.upkeep import ledger_group, log_group
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
 from frametally_cli.options.ports import NOTHING_DONE, PART_DONE, stopped
+from frametally_cli.traffic.lines import lines
 
 _COMMANDS = (
     *(produce, consume, aggregate, index, serve, run, demo),
     *(status, quality, explain, compare, export, redetect, dead_letters, forget, retime, rename_source),
+    lines,
     *(download_models, doctor, setup, cloud_setup, reach, ledger_group, log_group),
 )
 
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 all good, 1 something was skipped or not read, 2 nothing could be done, 130 stopped
-        before the end (`status` has its own).
+        before the end (`status` and `lines` have some of their own).
     """
     streams.open_closed()
     try:

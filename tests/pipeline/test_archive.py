@@ -39,7 +39,8 @@ def archive(house: Callable[[str], House], tmp_path: Path) -> Iterator[Path]:
 
 
 def test_every_command_that_only_reads_reads_it(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in (["status"], ["quality"], ["export"], ["explain", *BAR], ["dead-letters", "list"]):
+    looking = (["dead-letters", "list"], ["lines", "list"])
+    for command in (["status"], ["quality"], ["export"], ["explain", *BAR], *looking):
         assert cli.main([*command, "--data-dir", str(archive)]) == 0, capsys.readouterr()
     said = capsys.readouterr().out
     assert "settled" in said

@@ -1,10 +1,11 @@
-"""Manifests, tombstones, corrections, settled dead letters, and the detector that the store remembers."""
+"""Manifests, tombstones, corrections, settled dead letters, drawings, and the store's own detector."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from frametally import keys
+from frametally.drawing_records import Drawing
 from frametally.errors import Poison
 from frametally.media.manifests import list_records
 from frametally.ports.object_store import ObjectMissing
@@ -19,6 +20,7 @@ _FOLDERS: dict[str, type[SealedRecord]] = {
     keys.TOMBSTONES: Tombstone,
     keys.CORRECTIONS: Correction,
     keys.DROPPED: DroppedDeadLetter,
+    keys.DRAWINGS: Drawing,
 }
 
 
@@ -41,4 +43,6 @@ def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:
             yield Finding("records", key, "damaged", remedy=str(error))
         read += 1
     progress.update(len(wanted), len(wanted))
-    yield Finding("records", "manifests, tombstones, corrections, settled dead letters", f"{read} read")
+    yield Finding(
+        "records", "manifests, tombstones, corrections, settled dead letters, drawings", f"{read} read"
+    )

@@ -1,0 +1,1 @@
+"""Commands of what traffic is counted by."""

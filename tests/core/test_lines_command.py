@@ -1,0 +1,210 @@
+"""`frametally lines`: what is drawn is shown, exported and removed; bad input changes nothing."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+from tests.fakes.records import MEDIUM, make_manifest
+
+from frametally import keys
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.records import encode
+from frametally.settings.loading import load_settings
+from frametally_cli import main as cli
+
+START_MS = 1_767_225_600_000
+STOP = {"name": "stop", "width_px": 64, "height_px": 48, "points": [[1, 2], [60, 40]]}
+BAY = {"name": "bay", "width_px": 64, "height_px": 48, "points": [[1, 2], [60, 40], [5, 40]]}
+
+
+def put_footage(store: ObjectStore, source: str, media: str, width_px: int, height_px: int) -> None:
+    manifest = msgspec.structs.replace(
+        make_manifest(3, media=media, source=source),
+        first_captured_at_ms=START_MS,
+        last_captured_at_ms=START_MS + 5000,
+    )
+    store.put(manifest.key, encode(manifest))
+    picture = cv2.imencode(".jpg", np.zeros((height_px, width_px, 3), np.uint8))[1].tobytes()
+    store.put(keys.image_key(source, START_MS, media, 0), picture)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sources of two sizes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path / "data"))
+    settings = load_settings()
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        put_footage(store, "gate-1", MEDIUM, 64, 48)
+        put_footage(store, "yard", "cd" * 32, 160, 90)
+
+
+def drawn() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path("data/store/drawings").rglob("*.json")}
+
+
+def file_of(form: Any, name: str = "drawing.json") -> str:
+    Path(name).write_text(form if isinstance(form, str) else json.dumps(form), encoding="utf-8")
+    return name
+
+
+def lines(*arguments: str) -> int:
+    return cli.main(["lines", *arguments])
+
+
+def test_what_is_imported_is_listed_exported_and_the_same_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert lines("import", "Gate 1", file_of({"lines": [STOP], "zones": [BAY]})) == 0
+    assert "2 drawn; revision 1 of gate-1 has 2 in all" in capsys.readouterr().out
+    assert lines("list") == 0
+    shown = capsys.readouterr().out
+    assert "2 points; to the right: forward, to the left: backward" in shown
+    assert "3 corners" in shown
+    assert lines("export", "gate-1", "--output", "out.json") == 0
+    assert lines("import", "gate-1", "out.json") == 0
+    assert "2 drawn; revision 1 of gate-1 has 2 in all" in capsys.readouterr().out
+    assert list(drawn()) == ["000001.json"]
+    assert lines("export", "gate-1") == 0
+    assert capsys.readouterr().out == Path("out.json").read_text(encoding="utf-8")
+    assert lines("list", "gate-1", "--json") == 0
+    [listed] = json.loads(capsys.readouterr().out)
+    assert (listed["source"], listed["revision"]) == ("gate-1", 1)
+
+
+def test_a_seeds_forms_take_the_size_of_the_sources_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines("import", "gate-1", file_of({"x": 0, "y": 0, "width": 64, "height": 48})) == 0
+    assert lines("import", "gate-1", file_of({"points": [[0, 0], [10, 10]]}), "--name", "ground") == 0
+    lack = "calibration ground: 2 points (of 4 at least), none with metres: no speeds"
+    assert lack in capsys.readouterr().out
+    assert lines("list", "--json") == 0
+    [listed] = json.loads(capsys.readouterr().out)
+    [zone], [calibration] = listed["zones"], listed["calibrations"]
+    assert (zone["name"], zone["width_px"], zone["height_px"]) == ("ROI", 64, 48)
+    assert (calibration["name"], calibration["width_px"], calibration["height_px"]) == ("ground", 64, 48)
+
+
+def test_a_camera_that_is_moved_gets_its_line_anew_from_then_on(capsys: pytest.CaptureFixture[str]) -> None:
+    moved = {**STOP, "points": [[5, 5], [50, 9]], "from_ms": START_MS}
+    assert lines("import", "gate-1", file_of({"lines": [STOP]})) == 0
+    assert lines("import", "gate-1", file_of({"lines": [moved]}, "moved.json")) == 5
+    assert "line 'stop' stands twice at one time" in capsys.readouterr().err
+    assert lines("remove", "gate-1", "stop", "--from", "2026-01-01T00:00:00Z") == 0
+    assert lines("import", "gate-1", "moved.json") == 0
+    capsys.readouterr()
+    assert lines("list", "--json") == 0
+    [listed] = json.loads(capsys.readouterr().out)
+    assert [(one["points"][0], one["from_ms"], one["to_ms"]) for one in listed["lines"]] == [
+        ([1.0, 2.0], None, START_MS),
+        ([5.0, 5.0], START_MS, None),
+    ]
+
+
+def test_a_line_that_was_drawn_wrongly_takes_the_place_of_the_old_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    better = {**STOP, "points": [[5, 5], [50, 9]]}
+    assert lines("import", "gate-1", file_of({"lines": [STOP]})) == 0
+    assert lines("import", "gate-1", file_of({"lines": [better]}), "--replace") == 0
+    assert "1 drawn; revision 2 of gate-1 has 1 in all" in capsys.readouterr().out
+    assert lines("remove", "gate-1", "stop") == 0
+    assert lines("list") == 0
+    assert "nothing is drawn" in capsys.readouterr().out
+    assert sorted(drawn()) == ["000001.json", "000002.json", "000003.json"]
+
+
+BAD: dict[str, tuple[list[str], Any, str]] = {
+    "another source's size": (
+        ["gate-1"],
+        {"lines": [{**STOP, "width_px": 160, "height_px": 90}]},
+        "line 'stop' was drawn over a picture of 160x90 pixels, and those of the source are 64x48",
+    ),
+    "outside the picture": (
+        ["gate-1"],
+        {"x": 1, "y": 0, "width": 64, "height": 48},
+        "zone 'ROI' has the point (65, 0) outside the picture of 64x48 pixels",
+    ),
+    "of another source": (
+        ["gate-1"],
+        {"source": "yard", "lines": [STOP]},
+        "drawing.json is of source 'yard', not of gate-1",
+    ),
+    "a source that is misspelt": (
+        ["gat-1"],
+        {"lines": [STOP]},
+        "there is no source 'gat-1'; did you mean gate-1?",
+    ),
+    "a source like none": (["北門"], {"lines": [STOP]}, "there is no source '北門'; there are: gate-1, yard"),
+    "a hostile source": (["\x1b[2J"], {"lines": [STOP]}, "there is no source"),
+    "two with one name": (["gate-1"], {"lines": [STOP], "zones": [{**BAY, "name": "stop"}]}, "stands twice"),
+    "NaN": (["gate-1"], '{"x": NaN}', "drawing.json has NaN, which is no number"),
+    "10 MB": (["gate-1"], '{"lines": "' + "x" * 10_000_000 + '"}', "drawing.json is larger than 1 MB"),
+    "a hostile name": (
+        ["gate-1"],
+        {"lines": [{**STOP, "name": "\x1b]0;a\x07"}]},
+        "has U+0007, U+001B: write it with letters",
+    ),
+    "a calibration in a line": (
+        ["gate-1"],
+        {
+            "calibrations": [
+                {
+                    "name": "ground",
+                    "width_px": 64,
+                    "height_px": 48,
+                    "points": [[0, 0], [9, 9], [20, 20], [30, 30]],
+                    "metres": [[0, 0], [1, 1], [2, 2], [5, 1]],
+                }
+            ]
+        },
+        "calibration 'ground' has its points in a line",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "form", "why"), BAD.values(), ids=BAD)
+def test_bad_input_is_one_line_with_an_exit_code_of_its_own_and_changes_nothing(
+    capsys: pytest.CaptureFixture[str], options: list[str], form: Any, why: str
+) -> None:
+    assert lines("import", "gate-1", file_of({"zones": [{**BAY, "name": "kept"}]}, "kept.json")) == 0
+    before = drawn()
+    capsys.readouterr()
+    assert lines("import", *options, file_of(form)) == 5
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert told.err.rstrip("\n").isprintable()
+    assert why in told.err
+    assert drawn() == before
+
+
+def test_what_is_not_there_cannot_be_removed_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines("import", "gate-1", file_of({"lines": [STOP], "zones": [BAY]})) == 0
+    before = drawn()
+    assert lines("remove", "gate-1", "bay", "stopp") == 5
+    assert "nothing over gate-1 is called 'stopp'; there is: 'stop'" in capsys.readouterr().err
+    assert drawn() == before
+
+
+def test_options_that_cannot_be_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    file = file_of({"points": [[0, 0]]})
+    assert lines("import", "gate-1", file, "--size", "64*48") == 2
+    assert "--size '64*48' is no size; an example of one is 1920x1080" in capsys.readouterr().err
+    assert lines("import", "gate-1", file, "--from", "noon") == 2
+    assert "--from 'noon' is not an ISO 8601 time" in capsys.readouterr().err
+    assert lines("import", "gate-1", "missing.json") == 2
+    assert drawn() == {}
+
+
+def test_the_schema_that_is_printed_is_the_published_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines("schema") == 0
+    published = Path(__file__).resolve().parents[2] / "docs/drawing.schema.json"
+    assert capsys.readouterr().out == published.read_text(encoding="utf-8")
