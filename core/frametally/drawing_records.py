@@ -20,7 +20,7 @@ FEWEST_LINE_POINTS, MOST_LINE_POINTS = 2, 8
 FEWEST_ZONE_POINTS, MOST_ZONE_POINTS = 3, 32
 FEWEST_REFERENCES, MOST_REFERENCES = 4, 32
 """A homography has eight unknowns, and a point with its metres tells two."""
-MOST_RECTANGLES = 16
+MOST_RECTANGLES = 8
 MOST_NAME_CHARACTERS = 100
 MOST_SHAPES = 200
 """Of a source, those of all times together: a record stays small enough to be read by every task."""
@@ -85,8 +85,8 @@ class DrawnCalibration(Drawn, frozen=True, kw_only=True):
 
     Attributes:
         points: Points on the ground.
-        metres: Where each of `points` lies on the ground, `(x, y)` in metres from anywhere, turned or
-            mirrored as one likes; empty where that is not known: then it tells no speeds.
+        metres: Where each of `points` lies on the ground, `(x, y)` in metres, axes as on a map: seen
+            from above, y points to the left of x; empty where that is not known: then it tells no speeds.
         rectangles: Rectangles whose sides are known; where they lie to each other is not.
         distance_m: Metres between the two `points`: a rough scale, right only near them and across the view.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,14 @@ def put_footage(store: ObjectStore, source: str, media: str, width_px: int, heig
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two sources of two sizes."""
+    """Three sources of three sizes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path / "data"))
     settings = load_settings()
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         put_footage(store, "gate-1", MEDIUM, 64, 48)
         put_footage(store, "yard", "cd" * 32, 160, 90)
+        put_footage(store, "road", "ef" * 32, 1920, 1080)
 
 
 def drawn() -> dict[str, bytes]:
@@ -142,7 +144,11 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
         {"lines": [STOP]},
         "there is no source 'gat-1'; did you mean gate-1?",
     ),
-    "a source like none": (["北門"], {"lines": [STOP]}, "there is no source '北門'; there are: gate-1, yard"),
+    "a source like none": (
+        ["北門"],
+        {"lines": [STOP]},
+        "there is no source '北門'; there are: gate-1, road, yard",
+    ),
     "a hostile source": (["\x1b[2J"], {"lines": [STOP]}, "there is no source"),
     "two with one name": (["gate-1"], {"lines": [STOP], "zones": [{**BAY, "name": "stop"}]}, "stands twice"),
     "NaN": (["gate-1"], '{"x": NaN}', "drawing.json has NaN, which is no number"),
@@ -192,6 +198,28 @@ def test_what_is_not_there_cannot_be_removed_and_nothing_else_is(capsys: pytest.
     assert lines("remove", "gate-1", "bay", "stopp") == 5
     assert "nothing over gate-1 is called 'stopp'; there is: 'stop'" in capsys.readouterr().err
     assert drawn() == before
+
+
+def test_a_damaged_drawing_of_another_source_stands_in_nobodys_way(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert lines("import", "yard", file_of({"x": 1, "y": 1, "width": 9, "height": 9})) == 0
+    path = Path("data/store/drawings/yard/000001.json")
+    path.write_bytes(path.read_bytes().replace(b"ROI", b"ROJ"))
+    assert lines("import", "gate-1", file_of({"lines": [STOP]})) == 0
+    assert lines("export", "gate-1") == 0
+    capsys.readouterr()
+    for command in (["list"], ["export", "yard"], ["remove", "yard", "ROJ"]):
+        assert lines(*command) == 2
+        assert "drawings/yard/000001.json: not a Drawing: damaged" in capsys.readouterr().err
+
+
+def test_what_the_page_of_the_documentation_shows_can_be_imported() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/lines.md").read_text(encoding="utf-8")
+    examples = re.findall(r"`(\{.+\})`", page)
+    assert len(examples) == 3
+    for example in examples:
+        assert lines("import", "road", file_of(example), "--replace") == 0
 
 
 def test_options_that_cannot_be_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:

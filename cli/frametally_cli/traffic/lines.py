@@ -22,7 +22,13 @@ from frametally.drawings.checks import DrawingRefused, check_shape, kind_of
 from frametally.drawings.file_forms import MOST_FILE_BYTES, Missing, decode_file, encode_file
 from frametally.drawings.file_forms import schema as file_schema
 from frametally.drawings.picture_sizes import check_size, stored_sizes
-from frametally.drawings.revisions import change_drawing, list_drawings, read_drawing, with_shapes
+from frametally.drawings.revisions import (
+    change_drawing,
+    drawn_sources,
+    list_drawings,
+    read_drawing,
+    with_shapes,
+)
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.files.replacing import replace_file
@@ -58,7 +64,7 @@ class _Desk(NamedTuple):
         Raises:
             DrawingRefused: There is none; the message has those that are written alike.
         """
-        known = {*self.media, *(drawing.source for drawing in list_drawings(self.store))}
+        known = {*self.media, *drawn_sources(self.store)}
         source = KnownSources(one for media in self.media.values() for one in media).source_of(given)
         if source in known:
             return source

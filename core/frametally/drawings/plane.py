@@ -1,4 +1,7 @@
-"""Points, lines and polygons of a picture: which side, and what crosses what; + - * / on numbers alone."""
+"""Points, lines and polygons of a picture: which side, and what crosses what; + - * / on numbers alone.
+
+What crosses what is asked in whole tenths of a pixel, as paths are kept in these: so the answer is exact.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,11 @@ from itertools import combinations, pairwise
 from frametally.drawing_records import Point
 
 Segment = tuple[Point, Point]
+
+
+def tenths(points: Sequence[Point]) -> list[Point]:
+    """Return points, in pixels, as whole tenths of a pixel; a half goes to the even one."""
+    return [(round(x * 10), round(y * 10)) for x, y in points]
 
 
 def turn(a: Point, b: Point, c: Point) -> float:
@@ -27,8 +35,9 @@ def are_collinear(a: Point, b: Point, c: Point, *, margin: float) -> bool:
 def crosses_itself(points: Sequence[Point], *, closed: bool) -> bool:
     """Return whether a line, or a polygon that is `closed`, meets itself anywhere but from side to side.
 
-    So does one that turns back on itself, or stands still: two points in a row that are one.
+    So does one that turns back on itself, or stands still: two points in a row in one tenth of a pixel.
     """
+    points = tenths(points)
     sides = [*pairwise(points), *([(points[-1], points[0])] if closed else [])]
     last = len(sides) - 1
     for (i, one), (j, other) in combinations(enumerate(sides), 2):

@@ -32,6 +32,11 @@ def read_drawing(store: ObjectStore, source: str) -> Drawing:
     return _read(store, source, max(found)[1]) if found else Drawing(source=source, revision=0)
 
 
+def drawn_sources(store: ObjectStore) -> set[str]:
+    """Return the slugs of all sources over which something was ever drawn."""
+    return {source for source, _ in _revisions(store, keys.DRAWINGS)}
+
+
 def list_drawings(store: ObjectStore) -> list[Drawing]:
     """Return the newest revision of every source that has one, by slug. Raises `Poison`."""
     newest = dict(sorted(_revisions(store, keys.DRAWINGS)))
