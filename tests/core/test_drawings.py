@@ -6,6 +6,7 @@ import bz2
 import json
 import math
 import threading
+import tracemalloc
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -499,6 +500,17 @@ def test_a_file_that_draws_nothing_that_can_be_is_one_line(data: bytes, why: str
     assert len(str(raised.value)) < 400
 
 
+def test_a_bomb_is_not_unpacked_beyond_what_a_file_may_have() -> None:
+    data = bz2.compress(b" " * 100_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DrawingRefused):
+            decode_file(data, "file", OF_640X480)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_what_is_said_twice_or_not_at_all_is_refused() -> None:
     with pytest.raises(DrawingRefused, match="give --size WIDTHxHEIGHT"):
         read({"points": [[0, 0]]}, Missing())
@@ -526,6 +538,7 @@ def test_the_published_schema_is_the_one_that_files_are_read_by() -> None:
         ((1280, 960), [(640, 480)], 0, False),
         ((1280, 960), [(640, 480)], 640, True),
         ((1281, 960), [(640, 480)], 640, True),
+        ((1280, 958), [(640, 480)], 640, False),
         ((1280, 720), [(640, 480)], 640, False),
         ((320, 240), [(640, 480)], 640, False),
         ((480, 640), [(640, 480)], 640, False),

@@ -129,6 +129,11 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
         {"lines": [{**STOP, "width_px": 160, "height_px": 90}]},
         "line 'stop' was drawn over a picture of 160x90 pixels, and those of the source are 64x48",
     ),
+    "another source's size, from a time on of which there is no footage yet": (
+        ["gate-1"],
+        {"lines": [{**STOP, "width_px": 160, "height_px": 90, "from_ms": START_MS + 10**10}]},
+        "line 'stop' was drawn over a picture of 160x90 pixels, and those of the source are 64x48",
+    ),
     "outside the picture": (
         ["gate-1"],
         {"x": 1, "y": 0, "width": 64, "height": 48},
