@@ -6,7 +6,7 @@ size stands beside them, as the one that is stored may be smaller.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -24,6 +24,8 @@ MOST_RECTANGLES = 8
 MOST_NAME_CHARACTERS = 100
 MOST_SHAPES = 200
 """Of a source, those of all times together: a record stays small enough to be read by every task."""
+
+Side = Literal["N", "NE", "E", "SE", "S", "SW", "W", "NW"]
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_NAME_CHARACTERS)]
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
@@ -55,11 +57,15 @@ class DrawnLine(Drawn, frozen=True, kw_only=True):
         to_right: What a crossing is called that goes from the left hand to the right hand of somebody who
             walks over the picture along the line, from its first point to its last.
         to_left: The other way.
+        inward: Of a leg of a junction, which way leads into it; None: it is no leg.
+        side: Of a leg, on which side of the junction it lies, as on a map; None where that is not said.
     """
 
     points: Annotated[Points, msgspec.Meta(min_length=FEWEST_LINE_POINTS, max_length=MOST_LINE_POINTS)]
     to_right: Name = "forward"
     to_left: Name = "backward"
+    inward: Literal["to_right", "to_left"] | None = None
+    side: Side | None = None
 
 
 class DrawnZone(Drawn, frozen=True, kw_only=True):

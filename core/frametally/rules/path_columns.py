@@ -1,23 +1,18 @@
 """The paths of one day's tracks of one source, as columns: a file that a line is counted over in a moment.
 
-The first line is JSON: what the file is of, its labels, and name, type and length of each column in their
-order. Then come the columns, little-endian whole numbers of the smallest type that holds all of them. Types
-are those of Python's `array`; numpy takes them as they are. The same numbers are the same bytes everywhere.
+`rules.columns` has the file's form.
 
 Standard library only: a cluster's tasks read it, too.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from array import array
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple, get_args
 
 from frametally.errors import Poison
-from frametally.rules.record_limits import RECORD_VERSION
+from frametally.rules.columns import decode_columns, encode_columns
 from frametally.rules.times import HOUR_MS
 
 Began = Literal["border", "found", "gap", "footage", "hour"]
@@ -50,9 +45,6 @@ POINT_COLUMNS = ("time", "x", "y", "height", "boxes")
 
 UNSEEN_MS = 1000
 """Both ends of a longer time without a box are points of the path: nothing was measured between them."""
-
-_TYPES = "BbHhIiq"
-_IS_SWAPPED = sys.byteorder == "big"
 
 
 class PathColumns(NamedTuple):
@@ -89,17 +81,9 @@ class PathColumns(NamedTuple):
 
 def encode_paths(paths: PathColumns) -> bytes:
     """Return the file's bytes."""
-    arrays = {name: _smallest(paths.columns[name]) for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
-    head = {
-        "v": RECORD_VERSION,
-        **paths._asdict(),
-        "columns": [[name, column.typecode, len(column)] for name, column in arrays.items()],
-    }
-    if _IS_SWAPPED:
-        for column in arrays.values():
-            column.byteswap()
-    text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
-    return b"\n".join([text, b"".join(column.tobytes() for column in arrays.values())])
+    about = {"model": paths.model, "source": paths.source, "day_start_ms": paths.day_start_ms}
+    columns = {name: paths.columns[name] for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
+    return encode_columns({**about, "labels": paths.labels}, columns)
 
 
 def decode_paths(data: bytes) -> PathColumns:
@@ -108,40 +92,15 @@ def decode_paths(data: bytes) -> PathColumns:
     Raises:
         Poison: It is none, of another version, or cut short.
     """
-    text, _, body = data.partition(b"\n")
+    about, columns = decode_columns(data, "paths")
     try:
-        head = json.loads(text)
-        if head.pop("v") != RECORD_VERSION:
-            raise Poison(
-                f"paths of another version; this frametally reads version {RECORD_VERSION}: upgrade it"
-            )
-        columns: dict[str, array[int]] = {}
-        at = 0
-        for name, typecode, length in head.pop("columns"):
-            column = columns[name] = array(typecode)
-            column.frombytes(memoryview(body)[at : at + length * column.itemsize])
-            at += length * column.itemsize
-            if _IS_SWAPPED:
-                column.byteswap()
-            if len(column) != length:
-                raise Poison("cut short")
-        if at != len(body) or len(columns["time"]) != sum(columns["points"]):
+        if len(columns["time"]) != sum(columns["points"]):
             raise Poison("its columns have other lengths")
-        return PathColumns(**{**head, "labels": tuple(head["labels"])}, columns=columns)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return PathColumns(**{**about, "labels": tuple(about["labels"])}, columns=columns)
+    except (TypeError, KeyError) as error:
         raise Poison(f"no file of paths: {error!r}") from error
 
 
 def code_of(way: str, ways: object) -> int:
     """Return the number by which a column has a value of `Began` or `Ended`."""
     return get_args(ways).index(way)
-
-
-def _smallest(values: Sequence[int]) -> array[int]:
-    least, most = min(values, default=0), max(values, default=0)
-    for typecode in _TYPES:
-        bits = 8 * array(typecode).itemsize
-        low = 0 if typecode.isupper() else -(1 << bits - 1)
-        if low <= least and most < low + (1 << bits):
-            return array(typecode, values)
-    raise ValueError(f"no column holds {least} to {most}")

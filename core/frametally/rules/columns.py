@@ -1,0 +1,85 @@
+"""Whole numbers as columns in one file, which numpy takes as they are: the form of paths and of flows.
+
+The first line is JSON: what the file is of, and name, type and length of each column in their order. Then
+come the columns, little-endian whole numbers of the smallest type that holds all of them. Types are those of
+Python's `array`. The same numbers are the same bytes everywhere.
+
+Standard library only: a cluster's tasks read it, too.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from frametally.errors import Poison
+from frametally.rules.record_limits import RECORD_VERSION
+
+_TYPES = "BbHhIiq"
+_IS_SWAPPED = sys.byteorder == "big"
+
+
+def encode_columns(about: Mapping[str, Any], columns: Mapping[str, Sequence[int]]) -> bytes:
+    """Return a file's bytes: what it is about, as JSON, and its columns in their order.
+
+    Raises:
+        ValueError: No type holds all values of a column.
+    """
+    arrays = {name: _smallest(column) for name, column in columns.items()}
+    head = {
+        "v": RECORD_VERSION,
+        **about,
+        "columns": [[name, column.typecode, len(column)] for name, column in arrays.items()],
+    }
+    if _IS_SWAPPED:
+        for column in arrays.values():
+            column.byteswap()
+    text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
+    return b"\n".join([text, b"".join(column.tobytes() for column in arrays.values())])
+
+
+def decode_columns(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, array[int]]]:
+    """Read such a file: what it is about, and its columns by name.
+
+    Args:
+        data: The file's bytes.
+        kind: What it should hold, for errors: `paths`.
+
+    Raises:
+        Poison: It is none, of another version, or cut short.
+    """
+    text, _, body = data.partition(b"\n")
+    try:
+        head = json.loads(text)
+        if head.pop("v") != RECORD_VERSION:
+            raise Poison(
+                f"{kind} of another version; this frametally reads version {RECORD_VERSION}: upgrade it"
+            )
+        columns: dict[str, array[int]] = {}
+        at = 0
+        for name, typecode, length in head.pop("columns"):
+            column = columns[name] = array(typecode)
+            column.frombytes(memoryview(body)[at : at + length * column.itemsize])
+            at += length * column.itemsize
+            if _IS_SWAPPED:
+                column.byteswap()
+            if len(column) != length:
+                raise Poison("cut short")
+        if at != len(body):
+            raise Poison("its columns have other lengths")
+        return head, columns
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Poison(f"no file of {kind}: {error!r}") from error
+
+
+def _smallest(values: Sequence[int]) -> array[int]:
+    least, most = min(values, default=0), max(values, default=0)
+    for typecode in _TYPES:
+        bits = 8 * array(typecode).itemsize
+        low = 0 if typecode.isupper() else -(1 << bits - 1)
+        if low <= least and most < low + (1 << bits):
+            return array(typecode, values)
+    raise ValueError(f"no column holds {least} to {most}")

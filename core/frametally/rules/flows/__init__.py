@@ -1,0 +1,1 @@
+"""What objects did at the lines and zones that are drawn over a source. Standard library only."""

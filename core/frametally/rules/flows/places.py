@@ -1,0 +1,60 @@
+"""Places: where in a source's picture something is counted. In their series they stand where sources do.
+
+The series `<model>~flows` (crossings, movements, zones' comings and goings, from tracks) has these places:
+
+- `<source>/line/<line>/<to_right | to_left | not_measured>`;
+- `<source>/movement/<line come over>/<line gone over>`;
+- `<source>/visits/<unassigned | never_at_a_leg>`;
+- `<source>/zone/<zone>/<field of ZoneCounts>`.
+
+The series `<model>~zones` (boxes whose foot point is in a zone, from frames) has `<source>/zone/<zone>`.
+Names are escaped as in the path of an URL. Standard library only.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+FLOWS = "flows"
+ZONES = "zones"
+_MARK = "~"
+
+
+class Place(NamedTuple):
+    """A part of a source's picture, or what happens there.
+
+    Attributes:
+        source: Slug.
+        kind: `line`, `movement`, `visits` or `zone`.
+        names: What follows the kind, unescaped.
+    """
+
+    source: str
+    kind: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return it as it stands in keys."""
+        return "/".join((self.source, self.kind, *(quote(name, safe="") for name in self.names)))
+
+
+def parse_place(text: str) -> Place:
+    """Read a place. Raises `ValueError` where it is none, as of a source itself."""
+    source, kind, *names = text.split("/")
+    return Place(source, kind, tuple(map(unquote, names)))
+
+
+def series_model(model: str, series: str) -> str:
+    """Return what stands for the model in the series `flows` or `zones` of a model."""
+    return f"{model}{_MARK}{series}"
+
+
+def base_model(series: str) -> str:
+    """Return the model whose detections a series was counted from; of a model, itself."""
+    return series.partition(_MARK)[0]
+
+
+def is_of_places(model: str) -> bool:
+    """Return whether a series' sources are places, not sources."""
+    return _MARK in model
