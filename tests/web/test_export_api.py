@@ -43,7 +43,7 @@ COLUMNS = [
 
 
 def export(place: Place, query: str) -> Any:
-    answer = place.app().test_client().get(f"/api/v1/export?{query}")
+    answer = place.app(web_query_timeout_s=60).test_client().get(f"/api/v1/export?{query}")
     assert answer.status_code == 200, answer.text
     return answer
 

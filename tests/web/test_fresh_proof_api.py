@@ -123,3 +123,16 @@ def test_counts_that_grow_faster_than_they_are_read_can_be_proved(place: Place) 
     page = place.app().test_client().get("/api/frames?limit=100").json
     assert page is not None
     assert page["frames"][-1]["running_total"] == page["detections"] > 0
+
+
+def test_a_file_waits_for_the_names_of_its_sources_and_has_none_by_guess(place: Place) -> None:
+    publish_lines(place, make_lines("gate", frames=60))
+    place.ledger = held = HeldLedger(place.ledger)
+    client = place.app(web_query_timeout_s=3).test_client()
+    held.free.clear()
+    refused = client.get("/api/export")
+    held.free.set()
+    assert refused.status_code == 503
+    assert refused.json is not None
+    assert refused.json["detail"] == "The names of the sources are being read for the first time."
+    assert client.get("/api/export").status_code == 200

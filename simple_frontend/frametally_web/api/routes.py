@@ -273,7 +273,8 @@ class Api:
         chosen = query.read_choice(args, "format", tuple(FORMATS))
         asked = query.read_chart(args, self._settings)
         compare = query.read_compare(args)
-        file = export(self._ports.index, self._settings, self._books.media(), asked, chosen, compare)
+        media = self._books.media_to_keep()
+        file = export(self._ports.index, self._settings, media, asked, chosen, compare)
         answer = Response(chunks_of(file), mimetype=FORMATS[chosen])
         answer.call_on_close(file.close)  # also where the browser goes before it has begun
         answer.content_length = file.seek(0, os.SEEK_END)

@@ -110,6 +110,19 @@ class BooksReader:
                 self._wait_for("media", lambda: self._media_read)
             return self._media
 
+    def media_to_keep(self) -> MediaTimes:
+        """Return the media for a file, which is not drawn again when their names have come.
+
+        Raises:
+            Problem: 503, if they are still read for the first time when the request has no more time.
+        """
+        with self._changed:
+            self.media()
+            self._changed.wait_for(lambda: self._closed or self._media_read, timeout=seconds_left())
+            if not self._media_read:
+                raise _still_read("The names of the sources are being read for the first time.")
+            return self._media
+
     def ensure_ledger(self) -> None:
         """Wait until the ledger knows the segments of all that the index has.
 
