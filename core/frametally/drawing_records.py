@@ -20,7 +20,7 @@ FEWEST_LINE_POINTS, MOST_LINE_POINTS = 2, 8
 FEWEST_ZONE_POINTS, MOST_ZONE_POINTS = 3, 32
 FEWEST_REFERENCES, MOST_REFERENCES = 4, 32
 """A homography has eight unknowns, and a point with its metres tells two."""
-MOST_RECTANGLES = 8
+MOST_RECTANGLES = 6
 MOST_NAME_CHARACTERS = 100
 MOST_SHAPES = 200
 """Of a source, those of all times together: a record stays small enough to be read by every task."""

@@ -32,11 +32,12 @@ from frametally.drawing_records import (
 )
 from frametally.drawings.checks import DrawingRefused, check_drawing, check_shape
 from frametally.drawings.file_forms import Missing, decode_file, encode_file, schema
-from frametally.drawings.ground import References, are_in_line, beyond_horizon
+from frametally.drawings.ground import ground_of
 from frametally.drawings.picture_sizes import check_size
 from frametally.drawings.plane import crosses_itself, turn
 from frametally.drawings.revisions import change_drawing, list_drawings, read_drawing, with_shapes
 from frametally.errors import Poison, Retryable
+from frametally.rules.metres.ground import on_ground
 
 ROOT = Path(__file__).resolve().parents[2]
 NAN, INFINITY = float("nan"), float("inf")
@@ -122,28 +123,31 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
     "a hostile direction": (line(to_left="<i>"), "the line's name '<i>' has <, >"),
     "a calibration of points in a line": (
         calibration([(0, 0), (100, 100), (200, 200), (300, 300)], metres=PLACES[:4]),
-        "calibration 'ground' has its points in a line, in the picture or on the ground",
+        "calibration 'ground': points 2, 3 and 4 lie on one line in the picture: set one of them beside",
     ),
     "three of four in a line": (
         calibration([(0, 0), (100, 100), (200, 200), (300, 0)], metres=PLACES[:4]),
-        "has its points in a line",
+        "points 1, 2 and 3 lie on one line in the picture",
     ),
-    "metres in a line": (calibration(metres=((0, 0), (1, 1), (2, 2), (3, 3))), "has its points in a line"),
+    "metres in a line": (
+        calibration(metres=((0, 0), (1, 1), (2, 2), (3, 3))),
+        "lie on one line on the ground",
+    ),
     "a point at the horizon": (
         calibration([*SEEN[:4], (320, 100)], metres=(*PLACES[:4], (0, 500))),
-        "by the others, point (320, 100) lies at the horizon or beyond it",
+        "calibration 'ground': point 5 is at the horizon: set it nearer to the camera",
     ),
     "a point in the sky": (
         calibration([*SEEN[:4], (320, 40)], metres=(*PLACES[:4], (0, 90))),
-        "by the others, point (320, 40) lies at the horizon or beyond it",
+        "px from where the others have it: check its place and its metres",
     ),
     "four points in crossed order": (
         calibration(SEEN[:4], metres=(PLACES[1], PLACES[0], *PLACES[2:4])),
-        "lies at the horizon or beyond it; choose points on the ground",
+        "the points go round in another order on the ground than in the picture: set both alike",
     ),
     "a calibration of three points": (
         calibration(SEEN[:3], metres=PLACES[:3]),
-        "has 3 points with metres: it takes 4 to 32",
+        "3 of at least 4 points with metres: set more, or give a distance",
     ),
     "metres of other points": (calibration(SEEN, metres=PLACES[:4]), "has 5 points and metres of 4"),
     "metres that are none": (
@@ -169,7 +173,15 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
             (),
             rectangles=(KnownRectangle(points=(*CORNERS[:2], CORNERS[3], CORNERS[2]), sides_m=(5.0, 2.0)),),
         ),
-        "lies at the horizon or beyond it",
+        "the corners of rectangle 1 go round in another order on the ground than in the picture",
+    ),
+    "seven rectangles": (
+        calibration((), rectangles=(KnownRectangle(points=CORNERS, sides_m=(5.0, 2.5)),) * 7),
+        "7 rectangles of at least 1 and at most 6: add or leave out some",
+    ),
+    "mirrored metres": (
+        calibration(SEEN[:4], metres=tuple((x, -y) for x, y in PLACES[:4])),
+        "the points are mirrored: y points to the left of x, from above; turn the sign of one axis",
     ),
     "a calibration of nothing": (calibration(()), "has 0 points: it takes 1 to 32"),
 }
@@ -577,13 +589,22 @@ def test_the_right_hand_is_as_the_picture_shows_it() -> None:
     assert turn((0, 0), (100, 0), (50, -10)) < 0
 
 
-@given(st.lists(st.tuples(st.floats(-8, 8), st.floats(4, 40)), min_size=4, max_size=8), st.floats(0.1, 3))
-@hypothesis_settings(max_examples=60)
-def test_points_on_the_ground_are_never_said_to_lie_at_the_horizon(
-    places: list[tuple[float, float]], scale: float
-) -> None:
-    """All of them lie within a tenth of the distance that is too far."""
-    metres = [(x * scale + 7, y * scale) for x, y in places]
-    references = References([seen_at(*place) for place in places], metres)
-    if not are_in_line(references):
-        assert beyond_horizon(references) is None
+def test_the_ground_of_what_was_drawn_has_the_metres_that_were_given() -> None:
+    def metres_at(drawn: DrawnCalibration, point: Point) -> Point:
+        ground = ground_of(drawn)
+        assert ground is not None
+        placed = on_ground(ground.ground, *point)
+        assert placed is not None
+        return placed[:2]
+
+    def apart_m(drawn: DrawnCalibration, *points: Point) -> float:
+        return math.dist(*(metres_at(drawn, point) for point in points))
+
+    by_points = calibration(SEEN, metres=PLACES)
+    corners = tuple(seen_at(*place) for place in ((-3, 5), (3, 5), (3, 20), (-3, 20)))
+    rectangle = KnownRectangle(points=corners, sides_m=(6.0, 15.0))  # type: ignore[arg-type]
+    for drawn in (by_points, calibration((), rectangles=(rectangle,))):
+        assert apart_m(drawn, seen_at(0, 6), seen_at(0, 18)) == pytest.approx(12)
+        assert apart_m(drawn, seen_at(-2, 9), seen_at(2, 9)) == pytest.approx(4)
+    assert apart_m(calibration([(5, 5), (90, 5)], distance_m=3.4), (10, 5), (35, 5)) == pytest.approx(1)
+    assert ground_of(calibration([(0, 0), (100, 100)])) is None

@@ -176,7 +176,7 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
                 }
             ]
         },
-        "calibration 'ground' has its points in a line",
+        "calibration 'ground': points 2, 3 and 4 lie on one line in the picture",
     ),
 }
 

@@ -20,14 +20,12 @@ from frametally.calibration.homography import (
     with_ones,
 )
 from frametally.calibration.refusals import IN_PICTURE, check_points, turn
+from frametally.drawing_records import FEWEST_REFERENCES, MOST_RECTANGLES, MOST_REFERENCES
 from frametally.errors import Misconfigured
 from frametally.rules.metres.ground import Ground, Matrix
 
 DIGITS = 12
 """Of the numbers that are kept: as JSON they are read again to the bit."""
-LEAST_POINTS = 4
-MOST_POINTS = 32
-MOST_RECTANGLES = 6
 _HORIZON_PART = 0.03
 """A point at the horizon: `w` is less than this part of that of the nearest point; 33 times as far."""
 _CLICK_PX = 1.0
@@ -105,7 +103,7 @@ class GroundCalibration(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_checked(self) -> bool:
         """Whether there are more points than a matrix needs, so that their errors say something."""
-        return len(self.errors_px) > LEAST_POINTS
+        return len(self.errors_px) > FEWEST_REFERENCES
 
 
 def calibration_of_points(points: Sequence[GroundPoint]) -> GroundCalibration:
@@ -114,11 +112,11 @@ def calibration_of_points(points: Sequence[GroundPoint]) -> GroundCalibration:
     Raises:
         Misconfigured: They are none: one line, with what to change.
     """
-    if len(points) > MOST_POINTS:
-        raise Misconfigured(f"{len(points)} points of at most {MOST_POINTS}: leave some out")
-    if len(points) < LEAST_POINTS:
+    if len(points) > MOST_REFERENCES:
+        raise Misconfigured(f"{len(points)} points of at most {MOST_REFERENCES}: leave some out")
+    if len(points) < FEWEST_REFERENCES:
         raise Misconfigured(
-            f"{len(points)} of at least {LEAST_POINTS} points with metres: set more, or give a distance"
+            f"{len(points)} of at least {FEWEST_REFERENCES} points with metres: set more, or give a distance"
         )
     every = np.array(points, dtype=np.float64).reshape(-1, 4)
     pixels, metres = every[:, :2], every[:, 2:]

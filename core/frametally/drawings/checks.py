@@ -8,11 +8,9 @@ from itertools import chain, combinations
 
 from frametally.drawing_records import (
     FEWEST_LINE_POINTS,
-    FEWEST_REFERENCES,
     FEWEST_ZONE_POINTS,
     MOST_LINE_POINTS,
     MOST_NAME_CHARACTERS,
-    MOST_RECTANGLES,
     MOST_REFERENCES,
     MOST_SHAPES,
     MOST_ZONE_POINTS,
@@ -24,9 +22,9 @@ from frametally.drawing_records import (
     Point,
     Points,
 )
-from frametally.drawings.ground import are_in_line, beyond_horizon, references_of
+from frametally.drawings.ground import ground_of
 from frametally.drawings.plane import crosses_itself
-from frametally.errors import FrametallyError
+from frametally.errors import FrametallyError, Misconfigured
 from frametally.media.sources import composed
 from frametally.rules.times import FIRST_MS, NEXT_MS
 
@@ -141,7 +139,6 @@ def _check_calibration(calibration: DrawnCalibration) -> None:
             "metres, or rectangles with their sides_m, or two points and their distance_m"
         )
     corners = [rectangle.points for rectangle in calibration.rectangles]
-    _check_number(calibration, "rectangles", len(corners), 0, MOST_RECTANGLES)
     points = (*calibration.points, *chain.from_iterable(corners))
     if not calibration.rectangles:
         _check_number(calibration, "points", len(points), 1, MOST_REFERENCES)
@@ -153,7 +150,6 @@ def _check_calibration(calibration: DrawnCalibration) -> None:
         _check_number(calibration, "points with a distance", len(points), 2, 2)
         _check_metres(calibration, [calibration.distance_m], least_m=0.0)
     if calibration.metres:
-        _check_number(calibration, "points with metres", len(points), FEWEST_REFERENCES, MOST_REFERENCES)
         if len(calibration.metres) != len(points):
             raise DrawingRefused(
                 f"{told(calibration)} has {len(points)} points and metres of {len(calibration.metres)}: give "
@@ -162,23 +158,10 @@ def _check_calibration(calibration: DrawnCalibration) -> None:
         _check_metres(calibration, chain.from_iterable(calibration.metres))
     for rectangle in calibration.rectangles:
         _check_metres(calibration, rectangle.sides_m, least_m=0.0)
-    _check_ground(calibration)
-
-
-def _check_ground(calibration: DrawnCalibration) -> None:
-    for references in references_of(calibration):
-        if are_in_line(references):
-            raise DrawingRefused(
-                f"{told(calibration)} has its points in a line, in the picture or on the ground: that tells "
-                "nothing of what lies beside it; choose four of which no three are in a line"
-            )
-        far = beyond_horizon(references)
-        if far is not None:
-            raise DrawingRefused(
-                f"{told(calibration)}: by the others, point {_shown(references.points[far])} lies at the "
-                "horizon or beyond it; choose points on the ground nearer to the camera, and give points and "
-                "metres in the same order"
-            )
+    try:
+        ground_of(calibration)
+    except Misconfigured as error:
+        raise DrawingRefused(f"{told(calibration)}: {error}") from error
 
 
 def _check_number(shape: Drawn, what: str, number: int, fewest: int, most: int) -> None:

@@ -9,13 +9,9 @@ from collections.abc import Sequence
 from itertools import combinations, pairwise
 
 from frametally.drawing_records import Point
+from frametally.rules.geometry.borders import tenths
 
 Segment = tuple[Point, Point]
-
-
-def tenths(points: Sequence[Point]) -> list[Point]:
-    """Return points, in pixels, as whole tenths of a pixel; a half goes to the even one."""
-    return [(round(x * 10), round(y * 10)) for x, y in points]
 
 
 def turn(a: Point, b: Point, c: Point) -> float:
@@ -26,19 +22,13 @@ def turn(a: Point, b: Point, c: Point) -> float:
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
-def are_collinear(a: Point, b: Point, c: Point, *, margin: float) -> bool:
-    """Return whether one of three points lies less than `margin` from the line through the other two."""
-    longest = max((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2 for p, q in combinations((a, b, c), 2))
-    return turn(a, b, c) ** 2 <= margin * margin * longest
-
-
 def crosses_itself(points: Sequence[Point], *, closed: bool) -> bool:
     """Return whether a line, or a polygon that is `closed`, meets itself anywhere but from side to side.
 
     So does one that turns back on itself, or stands still: two points in a row in one tenth of a pixel.
     """
-    points = tenths(points)
-    sides = [*pairwise(points), *([(points[-1], points[0])] if closed else [])]
+    places = tenths(points)
+    sides = [*pairwise(places), *([(places[-1], places[0])] if closed else [])]
     last = len(sides) - 1
     for (i, one), (j, other) in combinations(enumerate(sides), 2):
         if j == i + 1:
