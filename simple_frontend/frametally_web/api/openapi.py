@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 import frametally_web
-from frametally_web.api.endpoints import ENDPOINTS, Endpoint, Parameter
+from frametally_web.api.endpoints import ENDPOINTS
+from frametally_web.api.parameters import Endpoint, Parameter
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.problems import MEANINGS, problem_type
 

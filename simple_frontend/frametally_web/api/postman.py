@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from frametally_web.api.endpoints import ENDPOINTS, Endpoint
+from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.openapi import describe
+from frametally_web.api.parameters import Endpoint
 
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _NEVER_ENDING = ("events",)

@@ -18,7 +18,8 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.records import Cause
 from frametally.settings.loading import Settings
-from frametally_web.api.endpoints import ENDPOINTS, Endpoint
+from frametally_web.api.endpoints import ENDPOINTS
+from frametally_web.api.parameters import Endpoint
 from frametally_web.books import dead_letters, run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts, version_text
 from frametally_web.charts import counts, heatmap, scope, summary
@@ -58,6 +59,8 @@ class Api:
         self._settings = settings
         self._ports = ports
         self._books = books
+        # Those of other modules; of one name the first.
+        self._handlers: tuple[object, ...] = (self,)
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
         # Another start may answer otherwise: by other settings, or as another version.
         self._started = secrets.token_hex(8)
@@ -82,7 +85,7 @@ class Api:
         return view
 
     def _answer(self, endpoint: Endpoint, args: Args) -> Response:
-        make = getattr(self, endpoint.name)
+        make = next(getattr(one, endpoint.name) for one in self._handlers if hasattr(one, endpoint.name))
         if endpoint.answer is None:
             return cast(Response, make(args))
         if endpoint.name not in _OF_COUNTS:
