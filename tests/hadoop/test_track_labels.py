@@ -89,6 +89,17 @@ def test_one_box_of_each_of_two_labels_in_one_place_is_one_object_and_both_are_f
     assert (track.boxes, votes(track)) == (10, [("car", 10, 8.0), ("truck", 10, 7.0)])
 
 
+def test_of_two_boxes_alike_in_one_place_it_does_not_matter_which_comes_first(footage: Footage) -> None:
+    """Each label has a threshold of its own: what the object is followed as must not be chance."""
+    alike = [("truck", 0.6), ("car", 0.6)]
+    for hour, boxes in enumerate((alike, alike[::-1])):
+        frames = drive(footage, NOON_MS + hour * HOUR_MS, NOON_MS + hour * HOUR_MS + 2_000, speed=3)
+        footage.segment(called(frames, *[boxes] * 10))
+    footage.aggregate(track_label_confidence="car=0.4,truck=0.9", interval_s=3600)
+    assert by_label(footage) == {"car": [(10, 1)] * 2, "truck": [(10, 0)] * 2}
+    assert [votes(track) for track in tracks(footage)] == [[("car", 10, 6.0), ("truck", 10, 6.0)]] * 2
+
+
 def test_two_side_by_side_are_two_of_whatever_labels(footage: Footage) -> None:
     frames = [
         footage.frame(
