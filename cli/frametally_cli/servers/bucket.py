@@ -49,11 +49,11 @@ STAGES: dict[str, StageRights] = {
     ),
     "consumer": StageRights(reads=(keys.IMAGES, keys.METADATA, MODELS), writes=(keys.METADATA, MODELS)),
     "hadoop": StageRights(
-        reads=(keys.MEDIA, keys.METADATA, keys.TOMBSTONES, keys.OUTPUT, keys.TRACKS),
+        reads=(keys.MEDIA, keys.METADATA, keys.TOMBSTONES, keys.DRAWINGS, keys.OUTPUT, keys.TRACKS),
         writes=(keys.OUTPUT, keys.TRACKS),
     ),
     "search": StageRights(reads=(keys.OUTPUT,), removes=(keys.OUTPUT, keys.TRACKS)),
-    "web": StageRights(reads=(EVERYTHING,)),
+    "web": StageRights(reads=(EVERYTHING,), writes=(keys.DRAWINGS,)),
     "admin": StageRights(reads=(EVERYTHING,), writes=(EVERYTHING,), removes=(EVERYTHING,), administers=True),
 }
 
