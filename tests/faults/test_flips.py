@@ -26,6 +26,8 @@ from tests.fakes.records import flipped
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_paths, read_tracks
+from frametally.drawing_records import DrawnLine, DrawnZone
+from frametally.drawings.revisions import change_drawing, list_drawings, with_shapes
 from frametally.errors import FrametallyError
 from frametally.media.corrections import retime
 from frametally.media.manifests import list_manifests
@@ -50,6 +52,8 @@ SETTINGS = {
 COUNT = [["aggregate"], ["index"], ["status"]]
 COUNT_ANEW = [["aggregate", "--all"], ["index"], ["status"]]
 FILES = ("cam.mp4", "yard.mp4", "gate.mp4")
+ACROSS = DrawnLine(name="across", width_px=64, height_px=48, points=((30.0, 0.0), (30.0, 48.0)))
+WITHIN = DrawnZone(name="within", width_px=64, height_px=48, points=((8.0, 0.0), (50.0, 0.0), (30.0, 48.0)))
 
 
 class Kind(NamedTuple):
@@ -80,6 +84,7 @@ KINDS = {
     "tombstones, counted anew": Kind("settled", "store/tombstones/**/*.json", COUNT_ANEW),
     "manifests, before the first count": Kind("detected", "store/media/*.json", COUNT),
     "manifests, produced again": Kind("settled", "store/media/*.json", PRODUCE),
+    "drawings": Kind("settled", "store/drawings/**/*.json", COUNT_ANEW),
     "settled dead letters": Kind("settled", "store/dead-letters/dropped/*.json", COUNT_ANEW),
     "corrections": Kind(
         "correcting",
@@ -139,7 +144,10 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def states(footage: Path) -> States:
-    """Three videos, of one a forgotten second, of one a picture that is missing and settled by hand."""
+    """Three videos, of one a forgotten second, of one a picture that is missing and settled by hand.
+
+    Over the one that is whole, something is drawn.
+    """
     data = footage / "detected"
     for hour, name in enumerate(FILES, start=10):
         assert run(data, "produce", name, "--start-time", f"2026-03-04T{hour}:00:00Z") == 0
@@ -147,6 +155,7 @@ def states(footage: Path) -> States:
     assert run(data, "consume", "--until-caught-up") == 1
     with closing(open_object_store((data / "store").as_uri())) as store:
         store.put(keys.AUTO_DETECTOR, encode(AutoDetector(backend="opencv")))
+        change_drawing(store, "gate", lambda drawing: with_shapes(drawing, [ACROSS, WITHIN]))
     assert run(data, "dead-letters", "drop", "--all") == 0
     cut = ("--from", "2026-03-04T10:00:01Z", "--to", "2026-03-04T10:00:02Z")
     assert run(data, "forget", "cam.mp4", *cut, "--yes") == 0
@@ -177,7 +186,7 @@ def begin(footage: Path, kind: Kind, data: Path) -> Path:
 
 
 def numbers(data: Path) -> object:
-    """What the chart, the proof of objects and the export of this folder rest on."""
+    """What the chart, the proof of objects, lines and the export of this folder rest on."""
     with (
         closing(open_count_index(f"sqlite:///{data}/index.sqlite")) as index,
         closing(open_object_store((data / "store").as_uri())) as store,
@@ -185,7 +194,8 @@ def numbers(data: Path) -> object:
         series = [(one.model, one.base_interval_s) for one in index.series()]
         charted = [index.histogram(CountQuery(model, base_s, base_s)) for model, base_s in series]
         tracks = [[*read_tracks(store, run), *read_paths(store, run)] for run in current_runs(store)]
-    return charted, tracks
+        drawn = list_drawings(store)
+    return charted, tracks, drawn
 
 
 def numbers_or_line(data: Path) -> object:
