@@ -15,6 +15,7 @@ import pytest
 from tests.fakes.records import MEDIUM, make_manifest
 
 from frametally import keys
+from frametally.media import corrections
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import encode
@@ -241,3 +242,44 @@ def test_the_schema_that_is_printed_is_the_published_one(capsys: pytest.CaptureF
     assert lines("schema") == 0
     published = Path(__file__).resolve().parents[2] / "docs/drawing.schema.json"
     assert capsys.readouterr().out == published.read_text(encoding="utf-8")
+
+
+def test_a_renamed_source_takes_its_drawing_along_where_nobody_elses_pictures_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop_of(source: str) -> bytes:
+        capsys.readouterr()
+        assert lines("export", source) == 0
+        return capsys.readouterr().out.encode().replace(source.encode(), b"SOURCE")
+
+    assert lines("import", "gate-1", file_of({"lines": [STOP]})) == 0
+    before = stop_of("gate-1")
+    cli.main(["rename-source", "gate-1", "Gate 2"])
+    assert "drawn over gate-2 as over gate-1: 1 lines, zones, calibrations" in capsys.readouterr().out
+    assert stop_of("gate-2") == before
+    assert lines("remove", "gate-1", "stop") == 0  # the old name's own: nobody else's goes with it
+    assert stop_of("gate-2") == before
+
+    assert lines("import", "gate-2", file_of({"zones": [{**BAY, "name": "kept"}]})) == 0
+    capsys.readouterr()
+    cli.main(["rename-source", "gate-2", "yard"])
+    assert "what is drawn over gate-2 is not drawn over yard, which has pictures" in capsys.readouterr().out
+    assert json.loads(stop_of("yard"))["lines"] == []
+
+
+def test_a_rename_that_was_interrupted_takes_the_drawing_along_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lines("import", "gate-1", file_of({"lines": [STOP]})) == 0
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(corrections, "rename_source", killed)
+        cli.main(["rename-source", "gate-1", "Gate 2"])
+    cli.main(["rename-source", "gate-1", "Gate 2"])
+    capsys.readouterr()
+    assert lines("list", "gate-2", "--json") == 0
+    [drawing] = json.loads(capsys.readouterr().out)
+    assert (drawing["revision"], [line["name"] for line in drawing["lines"]]) == (1, ["stop"])

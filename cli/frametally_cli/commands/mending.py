@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from frametally.drawings.revisions import change_drawing, read_drawing, with_shapes
 from frametally.errors import Misconfigured
 from frametally.media import corrections, erasing, finding, forgetting
 from frametally.media.corrections import Corrected
@@ -111,6 +112,9 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
         moving = {manifest.sha256 for manifest in manifests}
         others = [m for m in list_manifests(ports.store) if m.sha256 not in moving]
         source, name = joined(others, new)
+        is_new = all(manifest.source != source for manifest in others)
+        for former in sorted({manifest.source for manifest in manifests} - {source}):
+            _take_drawing(ports.store, former, source, is_new=is_new)
         # One at a time: a correction notes all that it will do before it begins.
         done = list(finished)
         for manifest in manifests:
@@ -120,6 +124,25 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
             if correction is not None:
                 done.append(_finish(ports, correction))
         return _report(ports, done)
+
+
+def _take_drawing(store: ObjectStore, former: str, source: str, *, is_new: bool) -> None:
+    """Draw over a source what is drawn over the one that it was; what another source has stays its own.
+
+    It is done first: an interrupted command finds it done, and its other half to be done.
+    """
+    shapes = read_drawing(store, former).shapes
+    there = read_drawing(store, source)
+    if not shapes or shapes == there.shapes:
+        return
+    if is_new and not there.revision:
+        drawing = change_drawing(store, source, lambda now: now if now.revision else with_shapes(now, shapes))
+        click.echo(f"drawn over {source} as over {former}: {len(drawing.shapes)} lines, zones, calibrations")
+    else:
+        click.echo(
+            f"what is drawn over {former} is not drawn over {source}, which has pictures or drawings of its "
+            f"own: `frametally lines export {former}`, take `source` out, and import what is right there, too"
+        )
 
 
 def _delete_unnamed(store: ObjectStore, *, yes: bool) -> int:
