@@ -55,7 +55,7 @@ STAY_COLUMNS = (
     "stay_hour",
     "stay_number",
 )
-"""One value per stay of which some lies in the day, by beginning, zone, hour, number:
+"""One value per stay of which some lies in the day, or that ends as it begins, by time, zone, hour, number:
 
 - `from`, `to`: from when to when, as far as the day before and the day after know it;
 - `zone`: index in the file's `zones`;
@@ -77,10 +77,10 @@ VISIT_COLUMNS = (
     "visit_error",
     "visit_speed_missing",
 )
-"""One value per visit whose time lies in the day, by time, hour, number; none where nothing drawn asks for it
-(no leg, no calibration):
+"""One value per visit whose time lies in the day, by time, hour, number; none that nothing drawn asks for (it
+was at no leg, and neither a leg nor a calibration holds at its time):
 
-- `time`: of its movement, when it came over a leg; of others, when it was first seen;
+- `time`: of its movement, when it came over a leg; of others, when its first counted box was seen;
 - `hour`, `number`, `label`: as of crossings;
 - `outcome`: 0 with a movement, else 1 plus the index in `NO_MOVEMENTS`; where there are no legs, 2;
 - `from_leg`, `to_leg`: indexes in `lines`; 0 without a movement;
