@@ -1,0 +1,209 @@
+"""A traffic report: what went over one junction in a range, by quarter-hour, and what is not known of it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from frametally.drawing_records import Drawing, DrawnLine
+from frametally.drawings.revisions import read_drawing
+from frametally.errors import Misconfigured
+from frametally.ports.count_index import CountIndex, CountQuery, SourceSummary
+from frametally.ports.count_questions import up_to_date
+from frametally.ports.object_store import ObjectStore
+from frametally.rules.flows.day_columns import FlowColumns
+from frametally.rules.times import DAY_MS, days_of_span
+from frametally.rules.traffic.peaks import DayPeaks, find_peaks
+from frametally.rules.traffic.quarters import QUARTER_MS, SeenPart, quarter_of, quarters_between
+from frametally.rules.traffic.schemes import LABELS
+from frametally.rules.traffic.table import TrafficTable, make_table
+from frametally.rules.traffic.turns import Turn, turns_of
+
+MOST_DAYS = 62
+"""More quarters than these have are no report that somebody reads; the index has any range."""
+_QUARTER_S = QUARTER_MS // 1000
+
+FlowsReader = Callable[[str, int, str, Sequence[int]], Iterable[FlowColumns]]
+"""Returns flows by model, base interval in seconds, slug, and UTC days as whole days since 1970."""
+Spans = Iterable[tuple[int, int]]
+
+
+class ReportRefused(Misconfigured):
+    """There is no such report: which parameter is at fault, why, and what to do."""
+
+    def __init__(self, parameter: str, detail: str, remedy: str) -> None:
+        """Keep the parts; as text it is one line."""
+        super().__init__(f"{detail} {remedy}")
+        self.parameter = parameter
+        self.detail = detail
+        self.remedy = remedy
+
+
+class ReportQuery(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        source: Slug.
+        zone_name: IANA time zone of days and clocks.
+        zone: The same.
+        model: None: the one published last.
+        from_ms: None: where the source's data begin.
+        to_ms: None: where they end.
+        scheme: See `rules.traffic.schemes`.
+    """
+
+    source: str
+    zone_name: str
+    zone: datetime.tzinfo
+    model: str | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    scheme: str = LABELS
+
+
+class TrafficReport(NamedTuple):
+    """What went over a junction.
+
+    Attributes:
+        query: What was asked for.
+        model: Whose detections.
+        source_name: The source as its owner wrote it.
+        from_ms: Start of the first quarter.
+        to_ms: End of the last one.
+        legs: As they are drawn, by name; of several times, the newest.
+        revision: Of the drawing.
+        table: The counts.
+    """
+
+    query: ReportQuery
+    model: str
+    source_name: str
+    from_ms: int
+    to_ms: int
+    legs: tuple[DrawnLine, ...]
+    revision: int
+    table: TrafficTable
+
+    @property
+    def sides(self) -> dict[str, str | None]:
+        """Side of the junction on which each leg lies, by its name."""
+        return {leg.name: leg.side for leg in self.legs}
+
+    @property
+    def turns(self) -> dict[tuple[str, str], Turn]:
+        """How each movement turns, as far as the sides of its legs are known."""
+        return turns_of(self.sides)
+
+    @property
+    def peaks(self) -> list[DayPeaks]:
+        """Peak hours of each day."""
+        return find_peaks(self.table, self.query.zone)
+
+
+def read_report(
+    asked: ReportQuery,
+    *,
+    store: ObjectStore,
+    index: CountIndex,
+    read_flows: FlowsReader,
+    not_analysed: Callable[[str, int, int], Spans] = lambda *_: (),
+    source_name: str | None = None,
+) -> TrafficReport:
+    """Read what a report is made of, and make it.
+
+    Args:
+        asked: What is asked for.
+        store: Has the drawing.
+        index: Has the coverage.
+        read_flows: See `FlowsReader`.
+        not_analysed: Returns when the source was filmed and not counted, by model and ends of a range.
+        source_name: The source as its owner wrote it; default: its slug.
+
+    Raises:
+        ReportRefused: There is no such report; it says why.
+        Poison: Something stored is damaged.
+        Retryable: The store or the index is away.
+    """
+    model, bases_s = _choose_model(index, asked)
+    drawing = read_drawing(store, asked.source)
+    from_ms, to_ms = _range(_summary(index, model, asked.source), asked)
+    legs = legs_between(drawing, from_ms, to_ms)
+    if not legs:
+        raise ReportRefused(
+            "source",
+            f"No legs of a junction are drawn over {asked.source} in that time.",
+            "Draw a line over each of its arms, and say which way leads into the junction.",
+        )
+    base_s = up_to_date(index, model, bases_s, from_ms, to_ms)[0]
+    query = CountQuery(model, base_s, sources=[asked.source], apart=(), from_ms=from_ms, to_ms=to_ms)
+    seen = [
+        SeenPart(bucket.start_ms, bucket.covered_ms or 0, bucket.objects is not None)
+        for bucket in index.histogram(query).coverage
+    ]
+    days = sorted({one.start_ms // DAY_MS for one in seen}.intersection(days_of_span(from_ms, to_ms - 1)))
+    quarters = quarters_between(from_ms, to_ms, seen, not_analysed(model, from_ms, to_ms))
+    flows = read_flows(model, base_s, asked.source, days)
+    table = make_table(flows, quarters, scheme=asked.scheme, legs=[leg.name for leg in legs])
+    return TrafficReport(
+        asked, model, source_name or asked.source, from_ms, to_ms, legs, drawing.revision, table
+    )
+
+
+def legs_between(drawing: Drawing, from_ms: int, to_ms: int) -> tuple[DrawnLine, ...]:
+    """Return the legs that hold in some of a range, by name; of one name, the last that does."""
+    holding = [
+        line
+        for line in drawing.lines
+        if line.inward is not None
+        and (line.from_ms is None or line.from_ms < to_ms)
+        and (line.to_ms is None or line.to_ms > from_ms)
+    ]
+    newest = {line.name: line for line in sorted(holding, key=lambda line: line.from_ms or 0)}
+    return tuple(newest[name] for name in sorted(newest))
+
+
+def _choose_model(index: CountIndex, asked: ReportQuery) -> tuple[str, list[int]]:
+    """Return the model, and those of its stored intervals that quarters can be made of, coarsest first."""
+    stored: dict[str, list[int]] = {}
+    for series in index.series():
+        stored.setdefault(series.model, []).append(series.base_interval_s)
+    if not stored:
+        raise ReportRefused("source", "Nothing is counted yet.", "Run `frametally aggregate` and `index`.")
+    model = next(iter(stored)) if asked.model is None else asked.model
+    if model not in stored:
+        known = ", ".join(stored)
+        raise ReportRefused("model", f"Nothing was counted with the model {model!r}.", f"There are: {known}.")
+    bases_s = sorted((base_s for base_s in stored[model] if _QUARTER_S % base_s == 0), reverse=True)
+    if not bases_s:
+        raise ReportRefused(
+            "model",
+            f"{model} is counted in intervals of {min(stored[model])} s, of which no quarter-hours are made.",
+            "Run `frametally aggregate --interval 60` and `frametally index`.",
+        )
+    return model, bases_s
+
+
+def _summary(index: CountIndex, model: str, source: str) -> SourceSummary:
+    sources = index.sources(model)
+    for summary in sources:
+        if summary.source == source:
+            return summary
+    known = ", ".join(summary.source for summary in sources[:10])
+    raise ReportRefused("source", f"Nothing of a source {source!r} is counted.", f"There are: {known}.")
+
+
+def _range(summary: SourceSummary, asked: ReportQuery) -> tuple[int, int]:
+    """Return the ends of the quarters that are asked for."""
+    from_ms = quarter_of(summary.first_interval_ms if asked.from_ms is None else asked.from_ms)
+    to_ms = summary.next_interval_ms if asked.to_ms is None else asked.to_ms
+    to_ms += -to_ms % QUARTER_MS
+    if from_ms >= to_ms:
+        raise ReportRefused("to", "The range ends before it begins.", "Give a to later than from.")
+    if to_ms - from_ms > MOST_DAYS * DAY_MS:
+        raise ReportRefused(
+            "from" if asked.from_ms is None else "to",
+            f"The range has {(to_ms - from_ms) // DAY_MS} days; a traffic report has at most {MOST_DAYS}.",
+            "Give a from and a to that are nearer to each other.",
+        )
+    return from_ms, to_ms

@@ -1,0 +1,1 @@
+"""What engineers make of a day's flows: movements by quarter-hour and class. Standard library only."""

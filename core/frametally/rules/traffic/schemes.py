@@ -1,0 +1,214 @@
+"""Classes of vehicles as countries' schemes have them, and which of them a detector's labels can tell apart.
+
+Schemes tell vehicles by axles, trailers and weight; a detector by how they look. So what one label covers of
+a scheme stands together, as `2+3`, and is never divided by a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from frametally.errors import Misconfigured
+
+Kind = Literal["motorcycle", "car", "van", "bus", "truck", "bicycle", "pedestrian", "other"]
+"""What detectors can tell of who is on the road; `van`: light goods vehicles and pickups."""
+
+MOTOR: tuple[Kind, ...] = ("motorcycle", "car", "van", "bus", "truck")
+HEAVY: tuple[Kind, ...] = ("bus", "truck")
+"""Of `MOTOR`, those whose share is told: the heavy ones of the Highway Capacity Manual, as far as they show."""
+
+LABEL_KINDS: dict[str, Kind] = {
+    "motorbike": "motorcycle",
+    "motorcycle": "motorcycle",
+    "car": "car",
+    "van": "van",
+    "pickup": "van",
+    "bus": "bus",
+    "truck": "truck",
+    "lorry": "truck",
+    "bicycle": "bicycle",
+    "person": "pedestrian",
+    "pedestrian": "pedestrian",
+}
+
+COCO_TRUCKS = (
+    "A network that was trained on COCO says truck of pickups and large vans, too: some of them are counted "
+    "as heavy."
+)
+_SEEN_AS: dict[Kind, Kind] = {"van": "car"}
+"""What a kind is taken for by a detector that has no label for it."""
+
+
+class VehicleClass(NamedTuple):
+    """A class of a scheme: its code there, its name, and which kind shows it."""
+
+    code: str
+    name: str
+    kind: Kind
+
+
+class Scheme(NamedTuple):
+    """A scheme of classes.
+
+    Attributes:
+        name: As it is asked for.
+        title: Whose it is.
+        classes: In its order.
+    """
+
+    name: str
+    title: str
+    classes: tuple[VehicleClass, ...]
+
+
+class Group(NamedTuple):
+    """A column of a report: what is counted as one.
+
+    Attributes:
+        name: Short, of one report no two have the same.
+        title: What it is, with the names of all classes that it covers.
+        kind: See `Kind`.
+        labels: The detector's labels that it is counted from.
+        codes: The scheme's classes that it covers; of several, none is told from the others.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    labels: tuple[str, ...]
+    codes: tuple[str, ...] = ()
+
+
+SCHEMES = (
+    Scheme(
+        "fhwa",
+        "FHWA 13-category scheme (Traffic Monitoring Guide)",
+        (
+            VehicleClass("1", "motorcycles", "motorcycle"),
+            VehicleClass("2", "passenger cars", "car"),
+            VehicleClass("3", "other two-axle, four-tire single units", "van"),
+            VehicleClass("4", "buses", "bus"),
+            VehicleClass("5", "two-axle, six-tire single units", "truck"),
+            VehicleClass("6", "three-axle single units", "truck"),
+            VehicleClass("7", "single units of four or more axles", "truck"),
+            VehicleClass("8", "single trailers of up to four axles", "truck"),
+            VehicleClass("9", "five-axle single trailers", "truck"),
+            VehicleClass("10", "single trailers of six or more axles", "truck"),
+            VehicleClass("11", "multi-trailers of up to five axles", "truck"),
+            VehicleClass("12", "six-axle multi-trailers", "truck"),
+            VehicleClass("13", "multi-trailers of seven or more axles", "truck"),
+        ),
+    ),
+    Scheme(
+        "coba",
+        "COBA (United Kingdom, Design Manual for Roads and Bridges)",
+        (
+            VehicleClass("MCL", "motorcycles", "motorcycle"),
+            VehicleClass("CAR", "cars", "car"),
+            VehicleClass("LGV", "light goods vehicles up to 3.5 t", "van"),
+            VehicleClass("OGV1", "rigid goods vehicles of two or three axles", "truck"),
+            VehicleClass("OGV2", "rigid ones of four or more axles, and articulated ones", "truck"),
+            VehicleClass("PSV", "buses and coaches", "bus"),
+        ),
+    ),
+    Scheme(
+        "swiss10",
+        "SWISS10 (Switzerland, ASTRA)",
+        (
+            VehicleClass("1", "Bus, Car", "bus"),
+            VehicleClass("2", "Motorrad", "motorcycle"),
+            VehicleClass("3", "Personenwagen", "car"),
+            VehicleClass("4", "Personenwagen mit Anhänger", "car"),
+            VehicleClass("5", "Lieferwagen", "van"),
+            VehicleClass("6", "Lieferwagen mit Anhänger", "van"),
+            VehicleClass("7", "Lieferwagen mit Auflieger", "van"),
+            VehicleClass("8", "Lastwagen", "truck"),
+            VehicleClass("9", "Lastenzug", "truck"),
+            VehicleClass("10", "Sattelzug", "truck"),
+        ),
+    ),
+    Scheme(
+        "tls",
+        "TLS 8+1 (Germany, BASt)",
+        (
+            VehicleClass("Krad", "Motorräder", "motorcycle"),
+            VehicleClass("Pkw", "Personenkraftwagen", "car"),
+            VehicleClass("PkwA", "Personenkraftwagen mit Anhänger", "car"),
+            VehicleClass("Lfw", "Lieferwagen", "van"),
+            VehicleClass("Bus", "Busse", "bus"),
+            VehicleClass("Lkw", "Lastkraftwagen", "truck"),
+            VehicleClass("LkwA", "Lastkraftwagen mit Anhänger", "truck"),
+            VehicleClass("Sattel-Kfz", "Sattelkraftfahrzeuge", "truck"),
+            VehicleClass("nk Kfz", "nicht klassifizierbar", "other"),
+        ),
+    ),
+)
+"""The class `nk Kfz` takes what no other does: labels without a kind are kept apart, so here it is empty."""
+
+LABELS = "labels"
+"""Asks for the detector's labels as they are."""
+SCHEME_NAMES = (LABELS, *(scheme.name for scheme in SCHEMES))
+
+
+def kind_of(label: str) -> Kind:
+    """Return the kind that a label shows."""
+    return LABEL_KINDS.get(label, "other")
+
+
+def groups_of(labels: Iterable[str], scheme_name: str = LABELS) -> tuple[Group, ...]:
+    """Return the columns of a report whose objects have these labels: motor vehicles, then the others.
+
+    Labels that are no motor vehicle have a column of their own in every scheme.
+
+    Raises:
+        Misconfigured: There is no such scheme; the message has those that there are.
+    """
+    labels = sorted(set(labels))
+    scheme = find_scheme(scheme_name)
+    of_kind: dict[Kind, list[str]] = {}
+    for label in labels:
+        of_kind.setdefault(kind_of(label), []).append(label)
+    groups = []
+    for kind in (*MOTOR, "bicycle", "pedestrian", "other"):
+        if kind not in of_kind:
+            continue
+        covered = [one for one in scheme.classes if _shown_as(one.kind, of_kind) == kind] if scheme else []
+        if kind in MOTOR and covered:
+            codes = tuple(one.code for one in covered)
+            title = ", ".join(one.name for one in covered)
+            groups.append(Group(_short(codes), title, kind, tuple(of_kind[kind]), codes))
+        else:
+            groups += [Group(label, label, kind, (label,)) for label in of_kind[kind]]
+    return tuple(groups)
+
+
+def find_scheme(name: str) -> Scheme | None:
+    """Return the scheme of a name; None for `LABELS`. Raises `Misconfigured` where there is none."""
+    if name not in SCHEME_NAMES:
+        raise Misconfigured(f"there are no classes {name!r}; there are: {', '.join(SCHEME_NAMES)}")
+    return next((scheme for scheme in SCHEMES if scheme.name == name), None)
+
+
+def not_told_apart(groups: Iterable[Group]) -> list[str]:
+    """Return a sentence for each column that covers several classes of its scheme, and one on trucks."""
+    groups = list(groups)
+    told = [
+        f"{' and '.join((', '.join(group.codes[:-1]), group.codes[-1]))} are not told apart: "
+        f"all of them are {' or '.join(group.labels)} to this model."
+        for group in groups
+        if len(group.codes) > 1
+    ]
+    return [*told, COCO_TRUCKS] if any("truck" in group.labels for group in groups) else told
+
+
+def _shown_as(kind: Kind, known: Iterable[Kind]) -> Kind:
+    return kind if kind in known else _SEEN_AS.get(kind, kind)
+
+
+def _short(codes: tuple[str, ...]) -> str:
+    """Return codes as one: numbers that follow each other as `5-13`, others with a plus."""
+    numbers = [int(code) for code in codes if code.isdecimal()]
+    if len(numbers) == len(codes) > 2 and numbers == [*range(numbers[0], numbers[-1] + 1)]:
+        return f"{codes[0]}-{codes[-1]}"
+    return "+".join(codes)

@@ -1,0 +1,1 @@
+"""The traffic report as files and as the page's answer."""
