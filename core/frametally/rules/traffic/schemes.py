@@ -16,7 +16,7 @@ Kind = Literal["motorcycle", "car", "van", "bus", "truck", "bicycle", "pedestria
 
 MOTOR: tuple[Kind, ...] = ("motorcycle", "car", "van", "bus", "truck")
 HEAVY: tuple[Kind, ...] = ("bus", "truck")
-"""Of `MOTOR`, those whose share is told: the heavy ones of the Highway Capacity Manual, as far as they show."""
+"""Of `MOTOR`, those whose share is told: the heavy ones of the Highway Capacity Manual, as far as seen."""
 
 LABEL_KINDS: dict[str, Kind] = {
     "motorbike": "motorcycle",
