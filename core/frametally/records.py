@@ -13,6 +13,7 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
+from frametally.rules.flows.shapes import ZoneShape
 from frametally.rules.record_limits import RECORD_VERSION
 from frametally.rules.seals import sealed, unsealed
 
@@ -295,6 +296,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         settings: The settings behind `params`, in words; empty in runs of older versions.
         paths: Files with the paths of its tracks, by source; None in runs of older versions, whose tracks
             have no foot points.
+        zones: Of a series of zones, by source those that it was counted within.
     """
 
     run_id: str
@@ -315,6 +317,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
     tombstones_crc32: list[int] | None = None
     settings: dict[str, Any] = {}
     paths: list[PathFile] | None = None
+    zones: dict[str, tuple[ZoneShape, ...]] = {}
 
     remedy: ClassVar[str] = (
         "run `frametally aggregate` with the --interval in its key: the day is counted anew"

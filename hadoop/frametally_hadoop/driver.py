@@ -15,6 +15,7 @@ from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.rules.counted_boxes import label_list
+from frametally.rules.flows.places import is_of_places
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
 from frametally_hadoop.job.input.reading import LinkEnded
@@ -43,6 +44,7 @@ class AggregateReport:
 
     Attributes:
         runs: Published runs, one per day that was counted.
+        zone_runs: Those of days that were counted within zones.
         days_up_to_date: Days that needed nothing.
         segments_read: Segments whose lines were counted.
         frames: Distinct frames in the published runs.
@@ -60,6 +62,7 @@ class AggregateReport:
     skipped: list[Skipped]
     failed_checks: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    zone_runs: list[Run] = field(default_factory=list)
 
 
 def aggregate(
@@ -191,16 +194,19 @@ class _Aggregation:
 
     def report(self) -> AggregateReport:
         """Sum up what came of all attempts."""
-        runs = [self._published[day] for day in sorted(self._published)]
+        published = [self._published[day] for day in sorted(self._published)]
+        runs = [run for run in published if not is_of_places(run.model)]
+        up_to_date = {day for day in self._up_to_date if not is_of_places(day.model)}
         return AggregateReport(
             runs=runs,
-            days_up_to_date=len(self._up_to_date - self._published.keys()),
+            days_up_to_date=len(up_to_date - self._published.keys()),
             segments_read=len(self._segments_read),
             frames=sum(run.frames for run in runs),
             duplicates_dropped=sum(run.duplicates_dropped for run in runs),
             skipped=[self._skipped[name] for name in sorted(self._skipped)],
             failed_checks=dict(sorted(self._failed_checks.items())),
             warnings=self._label_warnings(),
+            zone_runs=[run for run in published if is_of_places(run.model)],
         )
 
     def note_pace(self, started_s: float) -> None:

@@ -45,6 +45,7 @@ def count_once(ports: Ports, selection: DaySelection = ALL_DAYS, *, wait: bool =
     click.echo(
         f"counts: {len(report.runs)} days counted, {report.days_up_to_date} up to date, "
         f"{report.frames} frames, {report.duplicates_dropped} repeats dropped"
+        + (f"; {len(report.zone_runs)} days within zones" if report.zone_runs else "")
         + ("" if report.runs or report.skipped else "; no new footage")
     )
     for name, runs in report.failed_checks.items():

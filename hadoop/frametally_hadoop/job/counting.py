@@ -8,7 +8,8 @@ Standard library only; integers only. Pairs that come out, keys as JSON arrays, 
 - `["corrupt", segment, line_number]`: passed on from the map side;
 - `["lines", model, day_start_ms]`: model and number of frame lines that the map side passed on.
 
-Groups of kind `tracks` go to `visits`, which says what comes of them.
+Groups of kind `tracks` go to `visits`, which says what comes of them. Of groups with zones, the same comes of
+each zone, with its place as the source (`zones`).
 
 The records are written field by field here, in the order and to the bytes of `frametally.records`.
 """
@@ -33,6 +34,7 @@ from frametally_hadoop.job.input.lines import (
 from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, to_json
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.visits import reduce_hour
+from frametally_hadoop.job.zones import OfZone, narrowed, parse_zones
 
 
 def reduce_group(
@@ -49,14 +51,31 @@ def reduce_group(
         passed_on = sum(int(value) for value in values)
         yield to_json(["lines", model, day_start_ms]), to_json({"model": model, "lines": passed_on})
         return
-    model, source, interval_start_ms = rest
-    needs_boxes = kind == "tracks" or params.min_side > 0
-    frames, dropped = _distinct_frames(values, needs_boxes=needs_boxes)
-    if kind == "tracks":
-        yield from reduce_hour(
-            model=model, source=source, hour_start_ms=interval_start_ms, frames=frames, params=params
-        )
-        return
+    model, source, start_ms, *drawn = rest
+    needs_boxes = kind == "tracks" or params.min_side > 0 or bool(drawn)
+    frames, repeats = _distinct_frames(values, needs_boxes=needs_boxes)
+    parts = [OfZone(source, frames, len(repeats))]
+    if drawn:
+        parts = [part for part in narrowed(source, parse_zones(drawn[0]), frames, repeats) if part.frames]
+    for place, of_place, dropped in parts:
+        if kind == "tracks":
+            yield from reduce_hour(
+                model=model, source=place, hour_start_ms=start_ms, frames=of_place, params=params
+            )
+        else:
+            yield from _reduce_interval(model, place, start_ms, of_place, dropped, params, count)
+
+
+def _reduce_interval(
+    model: str,
+    source: str,
+    interval_start_ms: int,
+    frames: Sequence[Frame],
+    dropped: int,
+    params: CountParams,
+    count: Count,
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the output pairs of one model, source and interval; `frames` are distinct."""
     where = {"interval_start_ms": interval_start_ms, "interval_s": params.interval_s, "frames": len(frames)}
     hits_by_label, detections = _hits_by_label(frames, params)
     for label, hits in sorted(hits_by_label.items()):
@@ -101,14 +120,14 @@ def reduce_group(
         )
 
 
-def _distinct_frames(values: Iterable[bytes], *, needs_boxes: bool) -> tuple[list[Frame], int]:
-    """Return a group's frames, each once, in any order, and how many lines repeated one."""
+def _distinct_frames(values: Iterable[bytes], *, needs_boxes: bool) -> tuple[list[Frame], list[Frame]]:
+    """Return a group's frames, each once, in any order, and those of the lines that repeated one."""
     texts = [value.replace(LINE_SEPARATOR, b"\n") for value in values]
     decode = _decode_with_boxes if needs_boxes else decode_labels
     frames = [frame for text in texts for frame in decode(text)]
     times_seen = Counter(frame.image_path for frame in frames)
     if len(times_seen) == len(frames):
-        return frames, 0
+        return frames, []
     lines = (line for text in texts for line in text.split(b"\n"))
     once, frame_of, repeats = [], {}, []
     for frame, line in zip(frames, lines, strict=True):
@@ -117,8 +136,9 @@ def _distinct_frames(values: Iterable[bytes], *, needs_boxes: bool) -> tuple[lis
         else:
             frame_of[line] = frame
             repeats.append((frame.image_path, line))
-    kept = one_line_per_frame(repeats)
-    return once + [frame_of[line] for line in kept.values()], len(frames) - len(times_seen)
+    kept = one_line_per_frame(repeats).values()
+    dropped = Counter(line for _, line in repeats) - Counter(kept)
+    return once + [frame_of[line] for line in kept], [frame_of[line] for line in dropped.elements()]
 
 
 def _decode_with_boxes(text: bytes) -> Sequence[Frame]:

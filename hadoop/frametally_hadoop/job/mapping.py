@@ -2,15 +2,17 @@
 
 Standard library only. A task's input is manifest lines. Each is a split: one segment, or several with an
 `ENTRY_SEPARATOR` between them. A segment is its URL, then, each after a TAB and each optional, the days to
-count (whole days since 1970-01-01 UTC, separated by commas; none: all of them), the name that it has in
-reports (none: its URL without the query, where a presigned one is signed) and what does not count, forgotten
-or lost to an overlapping medium (see `tombstones.Forgotten`, as a JSON object).
+count (whole days since 1970-01-01 UTC, separated by commas; none: all of them; `NO_DAYS`: no day), the name
+that it has in reports (none: its URL without the query, where a presigned one is signed), what does not
+count, forgotten or lost to an overlapping medium (see `tombstones.Forgotten`, as a JSON object), and what is
+counted within zones (see `ZoneWork`).
 
-Four kinds of pairs come out, keys as JSON arrays:
+Pairs come out, keys as JSON arrays:
 
 - `["frames", model, source, interval_start_ms]`: frame lines as they stand in the segments, joined by
   `LINE_SEPARATOR`;
 - `["tracks", model, source, hour_start_ms]`: the same for a UTC hour and its margins, if objects are tracked;
+- the same two with `<model>~zones` and, behind the start, the zones of the source that hold then;
 - `["corrupt", segment, line_number]`: why that line was set aside, as a JSON string;
 - `["lines", model, day_start_ms]`: how many frame lines of that UTC day were passed on; what is published is
   compared with it.
@@ -21,19 +23,26 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
 
-from frametally.rules.times import DAY_MS
+from frametally.rules.flows.places import ZONES, series_model
+from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally_hadoop.job.hours import hours_near
+from frametally_hadoop.job.input.lines import Frame
 from frametally_hadoop.job.input.reading import Block, read_blocks
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.params import MARGIN_MS
+from frametally_hadoop.job.zones import ZoneWork, parse_work, zones_at
 
 LINE_SEPARATOR = b"\x1e"
 """Stands between grouped lines: no JSON text holds it raw."""
 
 ENTRY_SEPARATOR = "\x1e"
 """Stands between the segments of one manifest line: no address holds it raw either."""
+
+NO_DAYS = "-"
+"""Stands in a manifest where a segment is read for its zones alone."""
 
 _BUFFER_BYTES = 64 * 1024 * 1024
 
@@ -56,7 +65,7 @@ class FrameGroups:
         self._tracks = params.tracking is not None
         # All frames of one cell belong to the same groups: hours and their margins begin and end with one.
         self._cell_ms = math.gcd(self._interval_ms, MARGIN_MS) if self._tracks else self._interval_ms
-        self._groups: dict[tuple[str, str, str, int], list[bytes]] = {}
+        self._groups: dict[tuple[Any, ...], list[bytes]] = {}
         self.held_bytes = 0
         self._passed_on: dict[tuple[str, int], int] = {}
 
@@ -71,51 +80,80 @@ class FrameGroups:
             yield from self._add_segment(entry)
 
     def _add_segment(self, entry: str) -> Iterator[tuple[bytes, bytes]]:
-        url, days, name, stones = [*entry.split("\t"), "", "", ""][:4]
+        url, days, name, stones, drawn = [*entry.split("\t"), "", "", "", ""][:5]
         if not url:
             return
         name = name or url.partition("?")[0]
-        wanted = frozenset(int(day) for day in days.split(",")) if days else None
+        wanted = None
+        if days:
+            wanted = frozenset(int(day) for day in days.split(",") if day != NO_DAYS)
+        work = parse_work(drawn) if drawn else None
         forgotten: Forgotten = json.loads(stones) if stones else {}
         for block in read_blocks(url, name):
             for number, reason in block.bad:
                 self._count("frames", "corrupt lines set aside", 1)
                 yield to_json(["corrupt", name, number]), to_json(reason)
-            self._group(_without(block, forgotten) if forgotten else block, wanted)
+            self._group(_without(block, forgotten) if forgotten else block, wanted, work)
             if self.held_bytes >= self._buffer_bytes:
                 yield from self.drain()
 
-    def _group(self, block: Block, wanted: Collection[int] | None) -> None:
+    def _group(self, block: Block, wanted: Collection[int] | None, work: ZoneWork | None) -> None:
         """Add runs of lines that belong to the same groups: a segment is sorted, so these are long."""
-        frames, lines, cell_ms = block.frames, block.lines, self._cell_ms
+        frames, cell_ms = block.frames, self._cell_ms
         first, source, begin_ms, end_ms = 0, "", 0, 0
         for index, frame in enumerate(frames):
             time_ms = frame.captured_at_ms
             if not begin_ms <= time_ms < end_ms or frame.source != source:
                 if index:
-                    self._add_run(block.model, source, begin_ms, lines[first:index], wanted)
+                    self._add_run(block, slice(first, index), begin_ms, wanted, work)
                 first, source = index, frame.source
                 begin_ms = time_ms - time_ms % cell_ms
                 end_ms = begin_ms + cell_ms
         if frames:
-            self._add_run(block.model, source, begin_ms, lines[first:], wanted)
+            self._add_run(block, slice(first, len(frames)), begin_ms, wanted, work)
 
     def _add_run(
-        self, model: str, source: str, time_ms: int, lines: Sequence[bytes], wanted: Collection[int] | None
+        self, block: Block, run: slice, time_ms: int, wanted: Collection[int] | None, work: ZoneWork | None
     ) -> None:
-        keys = [("frames", model, source, time_ms - time_ms % self._interval_ms)]
-        if self._tracks:
-            keys += [("tracks", model, source, hour) for hour in hours_near(time_ms)]
-        joined = LINE_SEPARATOR.join(lines)
-        for key in keys:
-            kind, _, _, start_ms = key
+        frames = block.frames[run]
+        model, source = block.model, frames[0].source
+        joined = LINE_SEPARATOR.join(block.lines[run])
+        for kind, start_ms in self._groups_at(time_ms):
             day = start_ms // DAY_MS
-            if wanted is not None and day not in wanted:
-                continue
-            self._groups.setdefault(key, []).append(joined)
-            self.held_bytes += len(joined)
-            if kind == "frames":
-                self._passed_on[model, day] = self._passed_on.get((model, day), 0) + len(lines)
+            if wanted is None or day in wanted:
+                self._hold((kind, model, source, start_ms), joined)
+                if kind == "frames":
+                    self._pass_on(model, day, len(frames))
+            if work is not None and day in work.days:
+                self._add_zones(block.model, frames, joined, (kind, start_ms), work)
+
+    def _add_zones(
+        self, model: str, frames: Sequence[Frame], joined: bytes, group: tuple[str, int], work: ZoneWork
+    ) -> None:
+        kind, start_ms = group
+        source, series = frames[0].source, series_model(model, ZONES)
+        if kind == "frames":
+            zones = work.holding(source, start_ms, start_ms + self._interval_ms)
+            self._pass_on(
+                series, start_ms // DAY_MS, sum(zones_at(zones, frame.captured_at_ms) for frame in frames)
+            )
+        else:
+            zones = work.holding(source, start_ms - MARGIN_MS, start_ms + HOUR_MS + MARGIN_MS)
+        if zones:
+            self._hold((kind, series, source, start_ms, zones), joined)
+
+    def _groups_at(self, time_ms: int) -> list[tuple[str, int]]:
+        groups = [("frames", time_ms - time_ms % self._interval_ms)]
+        if self._tracks:
+            groups += [("tracks", hour) for hour in hours_near(time_ms)]
+        return groups
+
+    def _hold(self, key: tuple[Any, ...], joined: bytes) -> None:
+        self._groups.setdefault(key, []).append(joined)
+        self.held_bytes += len(joined)
+
+    def _pass_on(self, model: str, day: int, lines: int) -> None:
+        self._passed_on[model, day] = self._passed_on.get((model, day), 0) + lines
 
     def drain(self) -> Iterator[tuple[bytes, bytes]]:
         """Pass on all that is held."""

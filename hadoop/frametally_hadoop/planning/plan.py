@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from types import MappingProxyType
 from typing import NamedTuple
 
 from frametally import keys
@@ -15,6 +16,7 @@ from frametally.media.overlapping import overlaps_of
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import MediaManifest, Run
+from frametally.rules.flows.places import base_model
 from frametally.rules.overlaps import Overlap, lost_ranges
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.rules.tombstones import Range, merged
@@ -22,6 +24,7 @@ from frametally.segments.contents import list_segment_infos
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.params import MARGIN_MS
+from frametally_hadoop.job.zones import Zones, ZoneWork
 from frametally_hadoop.planning.segment_notes import (
     SegmentNote,
     SegmentNotes,
@@ -29,6 +32,7 @@ from frametally_hadoop.planning.segment_notes import (
     take_note,
 )
 from frametally_hadoop.planning.selection import ALL_DAYS, DaySelection
+from frametally_hadoop.planning.zone_days import read_zones, zoned_days, zones_of_segments
 
 _MOST_DAYS = 366
 
@@ -66,6 +70,7 @@ class DayPlan(NamedTuple):
         versions: Of the segments, in their order, as the store lists them.
         is_whole: Whether no segment with frames of it, as far as is known, is left out as damaged.
         own: The segments, tombstones and overlaps of the day itself, none of a margin.
+        zones: Of a day that is counted within zones, these, by source; its model is then their series.
     """
 
     key: DayKey
@@ -78,6 +83,7 @@ class DayPlan(NamedTuple):
     versions: tuple[str, ...] = ()
     is_whole: bool = True
     own: DayFootage = DayFootage()
+    zones: Mapping[str, Zones] = MappingProxyType({})
 
     @property
     def current_sha256(self) -> str | None:
@@ -92,7 +98,10 @@ class DayPlan(NamedTuple):
                 identity, such a day is counted again each time, and heals when the segment does.
         """
         of_all = DayFootage(tuple(self.segments), self.tombstones, self.overlaps)
-        return of_all.sha256(f"{self.params.digest()} {self.key.interval_s} {self.key.day}", corrupt_lines)
+        counted = f"{self.params.digest()} {self.key.interval_s} {self.key.day}"
+        if self.zones:
+            counted += f" zones {ZoneWork(frozenset(), self.zones).to_json()}"
+        return of_all.sha256(counted, corrupt_lines)
 
     def footage_sha256(self, corrupt_lines: Mapping[str, Collection[int]] | None = None) -> str:
         """Return the identity of the day's footage, as `Run.footage_sha256` says."""
@@ -116,11 +125,13 @@ class CountingPlan(NamedTuple):
         up_to_date: Days that need nothing, sorted.
         tombstones: All there are.
         manifests: Every medium's; None if one cannot be read.
-        days_of_segment: By segment key, its days that are stale, as whole days since 1970.
+        days_of_segment: By segment key, its days that are stale, as whole days since 1970; none where it is
+            read for its zones alone.
         skipped: Segments that cannot be used, and manifests that cannot be read.
         size_of: Bytes of every segment that can.
         with_dead_letters: Keys of those that hold some.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
+        zones_of_segment: By segment key, what is counted of it within zones.
     """
 
     params: CountParams
@@ -133,6 +144,7 @@ class CountingPlan(NamedTuple):
     size_of: dict[str, int]
     with_dead_letters: list[str]
     chain_breaks: dict[str, list[str]]
+    zones_of_segment: Mapping[str, ZoneWork] = MappingProxyType({})
 
     def not_counted(self) -> dict[str, dict[str, list[Range]]]:
         """Return, by segment key, what does not count of the stale days that are counted from it."""
@@ -172,10 +184,15 @@ def make_plan(
     overlaps = overlaps_of(media, tombstones, params.overlaps)
     touching = _Touching(tombstones, overlaps, 0 if params.tracking is None else MARGIN_MS)
     days = _group_by_day(headers.usable, params)
+    drawn = read_zones(store, media)
+    zoned = zoned_days(days, drawn, current, params)
+    footage = {**days, **{day: of_day.notes for day, of_day in zoned.items()}}
     stale: list[DayPlan] = []
     up_to_date: list[DayPlan] = []
-    for day in filter(lambda day: selection.has(day.day), days):
-        plan = _plan_day(day, params, days[day], current.get(day), touching, headers.lacking)
+    for day in filter(lambda day: selection.has(day.day), sorted(footage)):
+        plan = _plan_day(day, params, footage[day], current.get(day), touching, headers.lacking)
+        if day in zoned:
+            plan = plan._replace(zones=zoned[day].zones)
         is_stale = selection.recount or plan.current_sha256 != plan.inputs_sha256()
         (stale if is_stale else up_to_date).append(plan)
     return CountingPlan(
@@ -185,9 +202,11 @@ def make_plan(
         tombstones=tombstones,
         manifests=None if unreadable else media,
         days_of_segment=_days_of_segment(stale),
+        zones_of_segment=zones_of_segments(stale, headers.usable, drawn),
         skipped=[Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
         + headers.unreadable
-        + unreadable,
+        + unreadable
+        + drawn.unreadable,
         size_of={note.info.key: note.info.size_bytes for note in headers.usable},
         with_dead_letters=[note.info.key for note in headers.usable if note.dead_letters],
         chain_breaks=breaks_by_model(headers.usable),
@@ -251,9 +270,10 @@ def _plan_day(
     notes: Sequence[SegmentNote],
     current: CurrentDay | None,
     touching: _Touching,
-    lacking: Collection[tuple[str, int | None]],
+    lacking: Set[tuple[str, int | None]],
 ) -> DayPlan:
     """Plan one day from its segments; `lacking` has the models and days of segments that are left out."""
+    model = base_model(day.model)
     sources = {source for note in notes for source in note.sources}
     return DayPlan(
         key=day,
@@ -264,7 +284,7 @@ def _plan_day(
         tombstones=touching.tombstones(day.day, sources),
         overlaps=touching.overlaps(day.day, sources),
         versions=tuple(note.info.version for note in notes),
-        is_whole=(day.model, _day_number(day.day)) not in lacking and (day.model, None) not in lacking,
+        is_whole=lacking.isdisjoint({(model, _day_number(day.day)), (model, None)}),
         own=_own_footage(day.day, notes, touching),
     )
 
@@ -283,7 +303,7 @@ def _days_of_segment(stale: Iterable[DayPlan]) -> dict[str, list[int]]:
     days: defaultdict[str, list[int]] = defaultdict(list)
     for plan in stale:
         for key in plan.segments:
-            days[key].append(_day_number(plan.key.day))
+            days[key] += [] if plan.zones else [_day_number(plan.key.day)]
     return dict(sorted(days.items()))
 
 

@@ -125,6 +125,7 @@ def publish_day(
         tombstones_crc32=sorted(map(mark_of, plan.own.tombstones)),
         settings=plan.params.in_words(),
         paths=path_files,
+        zones=dict(sorted(plan.zones.items())),
     )
     return run if store.put(run.key, encode(run), if_absent=True) else None
 

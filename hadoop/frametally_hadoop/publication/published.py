@@ -13,6 +13,7 @@ from frametally.errors import Poison
 from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Run, decode, encode
+from frametally.rules.flows.places import source_of
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
@@ -63,7 +64,8 @@ def compare_frames(
     """Find the frames that the day would lose where nothing was forgotten, and whether nothing else is new.
 
     `frames` are those covered now, by source and start of the interval; `forgotten` are all tombstones, also
-    those of sources of which nothing is left. Where media overlap, nothing is lost either.
+    those of sources of which nothing is left. Where media overlap, nothing is lost either, nor where zones
+    are drawn otherwise than before.
     """
     try:
         before = dict(_covered(store, day.current)) if day.current else {}
@@ -73,14 +75,20 @@ def compare_frames(
     def may_be_forgotten(loss: Loss, stone: Tombstone) -> bool:
         start_ms = loss.interval_start_ms
         end_ms = start_ms + day.key.interval_s * 1000
-        return touches(stone, source=loss.source, from_ms=start_ms, to_ms=end_ms)
+        return touches(stone, source=source_of(loss.source), from_ms=start_ms, to_ms=end_ms)
 
     def is_overlapped(loss: Loss) -> bool:
         end_ms = loss.interval_start_ms + day.key.interval_s * 1000
         return any(
-            one.source == loss.source and one.from_ms < end_ms and one.to_ms > loss.interval_start_ms
+            one.source == source_of(loss.source)
+            and one.from_ms < end_ms
+            and one.to_ms > loss.interval_start_ms
             for one in day.overlaps
         )
+
+    def is_redrawn(loss: Loss) -> bool:
+        source = source_of(loss.source)
+        return day.current is not None and day.current.zones.get(source) != day.zones.get(source)
 
     less = [
         Loss(source, start_ms, was, now)
@@ -90,7 +98,9 @@ def compare_frames(
     losses = [
         loss
         for loss in less
-        if not any(may_be_forgotten(loss, stone) for stone in forgotten) and not is_overlapped(loss)
+        if not any(may_be_forgotten(loss, stone) for stone in forgotten)
+        and not is_overlapped(loss)
+        and not is_redrawn(loss)
     ]
     gains = any(now > before.get(where, 0) for where, now in frames.items())
     same_settings = day.current is not None and day.current.params == day.params.digest()

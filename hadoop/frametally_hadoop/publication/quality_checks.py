@@ -17,6 +17,7 @@ from frametally import keys
 from frametally.books.quality_reports import QualityCheck, QualityReport, SetAside
 from frametally.media.overlapping import told_overlaps
 from frametally.media.time_jumps import time_jumps, told_time_jumps
+from frametally.rules.flows.places import is_of_places
 from frametally.rules.times import DAY_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
@@ -119,20 +120,24 @@ class DayAudit:
             lines_dead=len(self._set_aside),
             set_aside=self._set_aside[:_MOST_SET_ASIDE],
             settings=self._plan.params.in_words(),
-            checks=[
-                self._sums_equal(),
-                self._no_count_without_coverage(),
-                self._coverage_equals_manifests(self.frames_by_source),
-                self._within_media_time(),
-                self._times_plausible(self.frames_by_source),
-                _check(LINES_READABLE, [f"{item.segment}, line {item.line}" for item in self._set_aside]),
-                self._segments_whole(),
-                self._chain_unbroken(),
-                self._labels_seen(),
-                self._no_media_overlap(),
-            ],
+            checks=[self._sums_equal(), self._no_count_without_coverage(), *self._checks_of_footage()],
             frames_by_source=self.frames_by_source,
         )
+
+    def _checks_of_footage(self) -> list[QualityCheck]:
+        """Return the checks of what was filmed and detected; within zones it is the same, and told once."""
+        if is_of_places(self._plan.key.model):
+            return []
+        return [
+            self._coverage_equals_manifests(self.frames_by_source),
+            self._within_media_time(),
+            self._times_plausible(self.frames_by_source),
+            _check(LINES_READABLE, [f"{item.segment}, line {item.line}" for item in self._set_aside]),
+            self._segments_whole(),
+            self._chain_unbroken(),
+            self._labels_seen(),
+            self._no_media_overlap(),
+        ]
 
     def is_outdated(self, report: QualityReport) -> bool:
         """Return whether checks of the day's report that did not pass would say something else now.

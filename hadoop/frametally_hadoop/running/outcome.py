@@ -16,7 +16,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
 from frametally.rules.tombstones import Range
 from frametally.settings.loading import Settings
-from frametally_hadoop.job.mapping import ENTRY_SEPARATOR
+from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, NO_DAYS
 from frametally_hadoop.planning.plan import CountingPlan
 from frametally_hadoop.running.cluster import HadoopCluster
 from frametally_hadoop.running.engine import run_job
@@ -143,8 +143,7 @@ def _entry(
     link_ttl_s: int,
 ) -> str:
     """Return what a manifest says of one segment; see `mapping`."""
-    days = ",".join(str(day) for day in plan.days_of_segment[key])
-    fields = [store.address(key, ttl_s=link_ttl_s), days, key]
-    if key in not_counted:
-        fields.append(json.dumps(not_counted[key], sort_keys=True))
-    return "\t".join(fields)
+    days = ",".join(str(day) for day in plan.days_of_segment[key]) or NO_DAYS
+    stones = json.dumps(not_counted[key], sort_keys=True) if key in not_counted else ""
+    zones = plan.zones_of_segment[key].to_json() if key in plan.zones_of_segment else ""
+    return "\t".join([store.address(key, ttl_s=link_ttl_s), days, key, stones, zones]).rstrip("\t")

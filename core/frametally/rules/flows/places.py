@@ -45,6 +45,11 @@ def parse_place(text: str) -> Place:
     return Place(source, kind, tuple(map(unquote, names)))
 
 
+def source_of(text: str) -> str:
+    """Return the source of a place; of a source, itself."""
+    return text.partition("/")[0]
+
+
 def series_model(model: str, series: str) -> str:
     """Return what stands for the model in the series `flows` or `zones` of a model."""
     return f"{model}{_MARK}{series}"

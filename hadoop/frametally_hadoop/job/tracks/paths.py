@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import Literal, NamedTuple
 
+from frametally.rules.geometry.foot_points import foot_point
 from frametally.rules.path_columns import UNSEEN_MS, Began, Ended
 from frametally_hadoop.job.tracks.following import TrackedBox
 from frametally_hadoop.job.tracks.params import MARGIN_MS
@@ -103,7 +104,7 @@ def _between(sightings: Sequence[TrackedBox], first: int, last: int) -> list[Pat
 
 def _place(sighting: TrackedBox) -> tuple[int, int, int, int]:
     _, _, left, top, width, height, *_ = sighting
-    return sighting.time_ms, left + width // 2, top + height, height
+    return sighting.time_ms, *foot_point(left, top, width, height), height
 
 
 class TrackEdges(NamedTuple):
