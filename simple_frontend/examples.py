@@ -21,7 +21,7 @@ def examples() -> dict[str, Any]:
     manual = MANUAL.read_text(encoding="utf-8")
     found = {}
     for endpoint in ENDPOINTS:
-        heading = rf"^## `GET /api/v1/{re.escape(endpoint.path)}[?`]"
+        heading = rf"^## `{endpoint.method} /api/v1/{re.escape(endpoint.path)}[?`]"
         section = re.search(heading + r".*?(?=^## |\Z)", manual, re.DOTALL | re.MULTILINE)
         block = section and re.search(r"```json\n(.*?)```", section[0], re.DOTALL)
         if block and endpoint.answer:

@@ -50,7 +50,7 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DrawnLine(Drawn, frozen=True, kw_only=True):
-    """A line that is crossed in one of two directions.
+    """A line that is crossed in one of two directions; other fields are those of `Drawn`.
 
     Attributes:
         points: From its beginning to its end.
@@ -69,7 +69,11 @@ class DrawnLine(Drawn, frozen=True, kw_only=True):
 
 
 class DrawnZone(Drawn, frozen=True, kw_only=True):
-    """A part of the picture; `points` are its corners in turn, the first one not again at the end."""
+    """A part of the picture; other fields are those of `Drawn`.
+
+    Attributes:
+        points: Its corners in turn, the first one not again at the end.
+    """
 
     points: Annotated[Points, msgspec.Meta(min_length=FEWEST_ZONE_POINTS, max_length=MOST_ZONE_POINTS)]
 
@@ -88,6 +92,8 @@ class KnownRectangle(msgspec.Struct, frozen=True, kw_only=True):
 
 class DrawnCalibration(Drawn, frozen=True, kw_only=True):
     """What is known of the ground: `points` and `metres`, or `rectangles`, or two points and `distance_m`.
+
+    Its other fields are those of `Drawn`.
 
     Attributes:
         points: Points on the ground.

@@ -7,6 +7,7 @@ from typing import cast
 
 from flask import Flask
 
+from frametally.drawings.file_forms import MOST_FILE_BYTES
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
@@ -44,6 +45,7 @@ def create_app(
     The caller keeps them, and closes them after the server has stopped and `close_app` has been called.
     """
     app = Flask("frametally_web", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MOST_FILE_BYTES
     ports = DashboardPorts(store=store, index=index, ledger=ledger, log=log)
     books = BooksReader(ports, settings)
     blueprint = Api(settings=settings, ports=ports, books=books).blueprint()

@@ -11,13 +11,15 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from frametally.drawings.file_forms import MOST_FILE_BYTES
 from frametally_web.security import HEADERS
 
 IDLE_S = 30
 # Browsers keep connections open, and anybody can: enough for many streams, below what a process may open.
 _MOST_CONNECTIONS = 800
-# The head of a request; and, as the API only reads, all of its body.
-_MOST_BYTES = 64 * 1024
+_MOST_HEAD_BYTES = 64 * 1024
+_MOST_BODY_BYTES = MOST_FILE_BYTES
+"""The largest that a route takes: a drawing."""
 
 
 class Connection(HttpToolsProtocol):
@@ -48,8 +50,11 @@ class Connection(HttpToolsProtocol):
         """Read on, unless that is more than any request has."""
         self._bytes += len(data)  # and none, as soon as a head is whole
         super().data_received(data)
-        if self._bytes > _MOST_BYTES:
-            self._refuse(431 if self._waits_since_s is not None else 413)
+        if self._waits_since_s is not None:
+            if self._bytes > _MOST_HEAD_BYTES:
+                self._refuse(431)
+        elif self._bytes > _MOST_BODY_BYTES:
+            self._refuse(413)
 
     def on_headers_complete(self) -> None:
         """Have it answered, unless it says that its body is too large."""
@@ -57,7 +62,7 @@ class Connection(HttpToolsProtocol):
             return
         self._stop_waiting()
         self._bytes = 0
-        if any(name == b"content-length" and int(value) > _MOST_BYTES for name, value in self.headers):
+        if any(name == b"content-length" and int(value) > _MOST_BODY_BYTES for name, value in self.headers):
             self._refuse(413)
         else:
             super().on_headers_complete()

@@ -50,11 +50,13 @@ def described(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     place.close()
 
 
-@pytest.mark.parametrize("path", [f"/{endpoint.path}" for endpoint in ENDPOINTS])
+@pytest.mark.parametrize(("path", "method"), [(f"/{one.path}", one.method) for one in ENDPOINTS])
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_every_answer_is_what_the_description_says(described: Any, path: str, data: st.DataObject) -> None:
-    case = data.draw(described[path]["GET"].as_strategy())
+def test_every_answer_is_what_the_description_says(
+    described: Any, path: str, method: str, data: st.DataObject
+) -> None:
+    case = data.draw(described[path][method].as_strategy())
     case.call_and_validate(checks=CHECKS)
 
 
@@ -69,19 +71,19 @@ def test_the_description_is_openapi_3_1(tmp_path: Path) -> None:
 
 def test_every_route_and_every_parameter_is_described_and_nothing_else(place: Place) -> None:
     routes = {
-        rule.rule.removeprefix("/api/v1")
+        rule.rule.removeprefix("/api/v1").replace("<", "{").replace(">", "}")
         for rule in place.app().url_map.iter_rules()
         if rule.rule.startswith("/api/v1/")
     }
     streams = {f"/{endpoint.path}" for endpoint in ENDPOINTS if endpoint.streams}
     assert routes - {"/openapi.json"} | streams == set(describe()["paths"])
     for endpoint in ENDPOINTS:
-        operation = describe()["paths"][f"/{endpoint.path}"]["get"]
+        operation = describe()["paths"][f"/{endpoint.path}"][endpoint.method.lower()]
         assert [one["name"] for one in operation["parameters"]] == [one.name for one in endpoint.parameters]
     page = place.app().test_client().get("/api/docs")
     assert page.mimetype == "text/html"
     for endpoint in ENDPOINTS:
-        assert f"GET /api/v1/{endpoint.path}" in page.text  # also without JavaScript
+        assert f"{endpoint.method} /api/v1/{endpoint.path}" in page.text  # also without JavaScript
 
 
 def test_every_field_and_every_parameter_is_explained() -> None:
@@ -97,10 +99,11 @@ def test_every_field_and_every_parameter_is_explained() -> None:
                 assert of_field["format"] == "int64"
     named = {tag["name"] for tag in document["tags"]}
     for path, item in document["paths"].items():
-        assert set(item["get"]["tags"]) <= named
-        assert "405" in item["get"]["responses"], path
-        for parameter in item["get"]["parameters"]:
-            assert parameter["description"]
+        for operation in item.values():
+            assert set(operation["tags"]) <= named
+            assert "405" in operation["responses"], path
+            for parameter in operation["parameters"]:
+                assert parameter["description"]
 
 
 def test_the_examples_are_the_manuals_and_each_is_an_answer_of_its_route() -> None:

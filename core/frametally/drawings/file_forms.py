@@ -35,6 +35,9 @@ class DrawingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes:
         v: Version of the form.
         source: Slug of the source that it was drawn over; without it, it is of any.
+        lines: Lines and legs.
+        zones: Zones.
+        calibrations: What is known of the ground.
     """
 
     v: Literal[1] = 1
@@ -139,10 +142,28 @@ def _content_of(found: dict[str, Any], name: str, missing: Missing) -> FileConte
         return FileContent(None, [DrawnCalibration(points=alone.points, **common)])
     if missing.name is not None or missing.from_ms is not None or missing.to_ms is not None:
         raise DrawingRefused(f"{name} says itself what each is called and when it holds: say it there only")
-    file = _converted(found, DrawingFile, name)
-    for unknown in _unknown_fields(found):
-        raise DrawingRefused(f"{name} has a field {unknown!r:.60} that is not known: {_SAYS}")
-    return FileContent(file.source, [*file.lines, *file.zones, *file.calibrations])
+    return _of_own_form(found, name)
+
+
+def decode_own_form(data: bytes, name: str) -> FileContent:
+    """Read our own form alone, which may draw nothing; what it draws is not checked yet.
+
+    Raises:
+        DrawingRefused: It is of no or another form.
+    """
+    return _of_own_form(_parsed(data, name), name)
+
+
+def decode_calibration(data: bytes, name: str) -> DrawnCalibration:
+    """Read one calibration as our own form has it, which is not checked yet.
+
+    Raises:
+        DrawingRefused: It is none.
+    """
+    found = _parsed(data, name)
+    calibration = _converted(found, DrawnCalibration, name)
+    _check_fields({"calibrations": [found]}, name)
+    return calibration
 
 
 def schema() -> dict[str, Any]:
@@ -217,6 +238,17 @@ def _of_roi(roi: _Roi, name: str, missing: Missing) -> DrawnZone:
     right, bottom = roi.x + roi.width, roi.y + roi.height
     corners = ((roi.x, roi.y), (right, roi.y), (right, bottom), (roi.x, bottom))
     return DrawnZone(points=corners, **_common(missing, missing.name or "ROI", name))
+
+
+def _of_own_form(found: object, name: str) -> FileContent:
+    file = _converted(found, DrawingFile, name)
+    _check_fields(found, name)
+    return FileContent(file.source, [*file.lines, *file.zones, *file.calibrations])
+
+
+def _check_fields(found: Any, name: str) -> None:
+    for unknown in _unknown_fields(found):
+        raise DrawingRefused(f"{name} has a field {unknown!r:.60} that is not known: {_SAYS}")
 
 
 def _unknown_fields(found: dict[str, Any]) -> Iterator[str]:

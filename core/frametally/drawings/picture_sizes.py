@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from frametally import keys
 from frametally.drawing_records import Drawn
@@ -19,6 +20,14 @@ _MOST_LOOKED_AT = 10
 
 Size = tuple[int, int]
 """Width and height in pixels."""
+
+
+class FoundPicture(NamedTuple):
+    """A stored picture: its key, its event time, and its size."""
+
+    image_path: str
+    captured_at_ms: int
+    size_px: Size
 
 
 def stored_sizes(
@@ -38,8 +47,8 @@ def stored_sizes(
     meant = [(first_ms, last_ms) for first_ms, last_ms in spans if first_ms < ends and last_ms >= begins]
     meant = meant or spans[-1:]
     source = media[0].source if media else ""
-    sizes = [_size_from(store, source, first_ms) for first_ms, _ in (*meant[-1:], *meant[:1])]
-    return [size for size in dict.fromkeys(sizes) if size is not None]
+    found = [picture_from(store, source, first_ms) for first_ms, _ in (*meant[-1:], *meant[:1])]
+    return list(dict.fromkeys(picture.size_px for picture in found if picture is not None))
 
 
 def check_size(shape: Drawn, stored: Sequence[Size], max_side_px: int) -> None:
@@ -74,12 +83,15 @@ def _is_of(shape: Drawn, size: Size, max_side_px: int) -> bool:
     )
 
 
-def _size_from(store: ObjectStore, source: str, first_ms: int) -> Size | None:
-    """Return the size of the first stored picture of a day from an event time on, None if there is none."""
-    folder = keys.image_folder(source, keys.utc_day(first_ms))
-    for info in islice(store.list(folder, f"{folder}/{first_ms}"), _MOST_LOOKED_AT):
+def picture_from(store: ObjectStore, source: str, from_ms: int) -> FoundPicture | None:
+    """Return the first stored picture of a UTC day from an event time on, None if there is none."""
+    folder = keys.image_folder(source, keys.utc_day(from_ms))
+    for info in islice(store.list(folder, f"{folder}/{from_ms}"), _MOST_LOOKED_AT):
+        name = keys.parse_image_name(info.key.rpartition("/")[2])
         try:
-            return jpeg_size_px(store.get_range(info.key, 0, _HEADER_BYTES))
+            size_px = jpeg_size_px(store.get_range(info.key, 0, _HEADER_BYTES))
         except (ObjectMissing, Poison):
             continue
+        if name is not None:
+            return FoundPicture(info.key, name.captured_at_ms, size_px)
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from frametally.records import Cause
+from frametally_web.api.drawing_endpoints import DRAWING_ENDPOINTS
 from frametally_web.api.parameters import (
     CHART,
     COMPARE,
@@ -76,6 +77,7 @@ ENDPOINTS = (
         "A frame with the boxes that a model counted in it.",
         (PATH, *(one for one in SELECTION if one.name in ("label", "model", "base"))),
         proof_answers.FrameOfModel,
+        statuses=(404,),
     ),
     Endpoint(
         "frames/image",
@@ -91,6 +93,7 @@ ENDPOINTS = (
         ),
         None,
         ("image/jpeg",),
+        statuses=(404,),
     ),
     Endpoint(
         "runs",
@@ -134,4 +137,5 @@ ENDPOINTS = (
         None,
         tuple(FORMATS.values()),
     ),
+    *DRAWING_ENDPOINTS,
 )

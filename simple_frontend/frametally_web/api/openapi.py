@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 import frametally_web
+from frametally.drawing_records import Drawn
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.parameters import Endpoint, Parameter
 from frametally_web.requests.answers import Answer
@@ -30,6 +31,7 @@ _FIELDS_OF = re.compile(r"(?:other )?fields are those of `(\w+)`|see `(\w+)`")
 TAGS = {
     "requests": ("Catalogue", "What can be asked for: models, labels, sources."),
     "charts": ("Counts", "How many of what, per interval, hour of the week, label and source."),
+    "drawing": ("Lines and zones", "What is drawn over a source's picture, and what helps to draw it."),
     "proof": ("Proof", "The frames, boxes and objects that numbers were counted from."),
     "books": ("Books", "Whether every frame is accounted for, and what runs."),
     "exports": ("Export", "The same numbers as files."),
@@ -145,7 +147,7 @@ class ProblemDocument(Answer, frozen=True, kw_only=True):
 @functools.cache
 def describe() -> dict[str, Any]:
     """Return the OpenAPI document, ready to be written as JSON."""
-    records = [endpoint.answer for endpoint in ENDPOINTS if endpoint.answer is not None]
+    records = [form for one in ENDPOINTS for form in (one.answer, one.body) if form is not None]
     _, components = msgspec.json.schema_components([*records, ProblemDocument], ref_template=_REFERENCE)
     _describe_fields(components)
     return {
@@ -154,15 +156,22 @@ def describe() -> dict[str, Any]:
             "title": "frametally",
             "version": frametally_web.API_VERSION,
             "summary": "Counts of objects per label, source and time interval, and the frames behind them.",
-            "description": "All routes are GET. Times are milliseconds since 1970-01-01T00:00:00Z of event "
-            "time. A parameter that a route does not have is an error.",
+            "description": "Routes are GET unless they take what is drawn. Times are milliseconds since "
+            "1970-01-01T00:00:00Z of event time. A parameter that a route does not have is an error.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/api/v1"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.values()],
-        "paths": {f"/{endpoint.path}": {"get": _operation(endpoint)} for endpoint in ENDPOINTS},
+        "paths": _paths(),
         "components": {"schemas": dict(sorted(components.items()))},
     }
+
+
+def _paths() -> dict[str, dict[str, Any]]:
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(f"/{endpoint.path}", {})[endpoint.method.lower()] = _operation(endpoint)
+    return paths
 
 
 def examples() -> Mapping[str, Any]:
@@ -182,6 +191,7 @@ def tag_of(endpoint: Endpoint) -> str:
 def _describe_fields(components: dict[str, dict[str, Any]]) -> None:
     """Give every field its words, from the record's docstring or the record that this one names."""
     told = {name: _attributes(schema.get("description", "")) for name, schema in components.items()}
+    told[Drawn.__name__] = _attributes(Drawn.__doc__ or "")
     for name, schema in components.items():
         text = inspect.cleandoc(schema.get("description", ""))
         for of in _FIELDS_OF.findall(text):
@@ -204,7 +214,7 @@ def _attributes(text: str) -> dict[str, str]:
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     example = examples().get(endpoint.name)
-    statuses = [400, 405, 503, *([404] if endpoint.path.startswith("frames/") else [])]
+    statuses = [400, 405, 503, *endpoint.statuses]
     responses = {
         "200": {
             "description": endpoint.summary,
@@ -214,13 +224,17 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     }
     if endpoint.name == "frames_image":
         responses["304"] = {"description": "The browser has it already."}
-    return {
+    operation = {
         "operationId": endpoint.name,
         "tags": [tag_of(endpoint)],
         "summary": endpoint.summary,
         "parameters": [_parameter(parameter) for parameter in endpoint.parameters],
         "responses": dict(sorted(responses.items())),
     }
+    if endpoint.body is not None:
+        schema = {"$ref": _REFERENCE.format(name=endpoint.body.__name__)}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
 
 
 def _problem(status: int) -> dict[str, Any]:
@@ -254,7 +268,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     schema = {"type": "array", "items": parameter.schema} if parameter.many else parameter.schema
     found: dict[str, Any] = {
         "name": parameter.name,
-        "in": "query",
+        "in": parameter.place,
         "description": parameter.description,
         "required": parameter.required,
         "schema": schema,

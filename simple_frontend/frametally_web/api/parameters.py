@@ -1,8 +1,10 @@
-"""What a route of the API is as data, and the query parameters that several of them have."""
+"""What a route of the API is as data, and the parameters that several of them have."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
+
+import msgspec
 
 from frametally_web.requests import answers
 from frametally_web.requests.query import (
@@ -16,7 +18,10 @@ from frametally_web.requests.query import (
 
 
 class Parameter(NamedTuple):
-    """A query parameter: the JSON Schema of one value, and whether it may stand several times (`many`)."""
+    """A parameter: the JSON Schema of one value, and whether it may stand several times (`many`).
+
+    `place` is where it stands; what stands in the path is written `{name}` in the endpoint's.
+    """
 
     name: str
     description: str
@@ -24,21 +29,36 @@ class Parameter(NamedTuple):
     example: str
     many: bool = False
     required: bool = False
+    place: Literal["query", "path", "header"] = "query"
 
 
 class Endpoint(NamedTuple):
-    """A route at `path` behind `/api/v1/`; `answer` is None where it answers with no JSON of ours."""
+    """A route at `path` behind `/api/v1/`.
+
+    `answer` is None where it answers with no JSON of ours, `body` is the form of the JSON that is sent to it,
+    None where nothing is; `statuses` are those that it has beside what all have.
+    """
 
     path: str
     summary: str
     parameters: tuple[Parameter, ...]
     answer: type[answers.Answer] | None
     media_types: tuple[str, ...] = ("application/json",)
+    method: Literal["GET", "PUT", "POST"] = "GET"
+    body: type[msgspec.Struct] | None = None
+    statuses: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
-        """Its name."""
-        return self.path.replace("/", "_").replace("-", "_")
+        """Its name: what its path says but for places of parameters, behind how it is asked unless by GET."""
+        parts = [part for part in self.path.split("/") if not part.startswith("{")]
+        said = parts if self.method == "GET" else [self.method.lower(), *parts]
+        return "_".join(said).replace("-", "_")
+
+    @property
+    def in_query(self) -> tuple[str, ...]:
+        """Names of the parameters that stand in the query."""
+        return tuple(one.name for one in self.parameters if one.place == "query")
 
     @property
     def streams(self) -> bool:

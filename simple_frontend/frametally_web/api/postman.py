@@ -18,13 +18,29 @@ _FOUND = {
     '  pm.collectionVariables.set("source", answer.sources[0].source);\n'
     '  pm.collectionVariables.set("beforeFootage", answer.sources[0].first_interval_ms - 3600000);\n'
     "}",
+    "sources_drawing": "const { lines, zones, calibrations } = answer;\n"
+    'pm.collectionVariables.set("revision", answer.revision);\n'
+    'pm.collectionVariables.set("drawing", JSON.stringify({ lines, zones, calibrations }));',
     "evidence": "if (answer.frames.length) {\n"
     '  pm.collectionVariables.set("imagePath", answer.frames[0].image_path);\n'
     "}",
 }
 """What later requests need of an answer, by the name of the endpoint."""
 
-_VALUES = {"path": "{{imagePath}}", "source": "{{source}}", "at": "{{beforeFootage}}", "compare": "previous"}
+_BODIES = {
+    "put_sources_drawing": "{{drawing}}",  # as it is: a run changes nothing
+    "post_calibrations_try": '{"name": "ground", "width_px": 640, "height_px": 480, '
+    '"points": [[100, 400], [500, 420]], "distance_m": 12.5}',
+}
+"""What is sent, by the name of the endpoint."""
+
+_VALUES = {
+    "path": "{{imagePath}}",
+    "source": "{{source}}",
+    "at": "{{beforeFootage}}",
+    "compare": "previous",
+    "If-Match": '"{{revision}}"',
+}
 """What a required parameter is asked with."""
 
 
@@ -52,19 +68,25 @@ def _request(endpoint: Endpoint) -> dict[str, Any]:
             "disabled": not one.required,
         }
         for one in endpoint.parameters
+        if one.place == "query"
     ]
+    path = endpoint.path.replace("{", "{{").replace("}", "}}")
+    body = {"mode": "raw", "raw": _BODIES[endpoint.name]} if endpoint.body else None
+    headers = [("Accept", endpoint.media_types[0]), *([("Content-Type", "application/json")] if body else [])]
+    headers += [(one.name, _VALUES[one.name]) for one in endpoint.parameters if one.place == "header"]
     sent = "&".join(f"{one['key']}={one['value']}" for one in asked if not one["disabled"])
     return {
         "name": endpoint.path,
         "event": [{"listen": "test", "script": {"type": "text/javascript", "exec": _checks(endpoint)}}],
         "request": {
-            "method": "GET",
+            "method": endpoint.method,
             "description": endpoint.summary,
-            "header": [{"key": "Accept", "value": endpoint.media_types[0]}],
+            "header": [{"key": name, "value": value} for name, value in headers],
+            **({"body": body} if body else {}),
             "url": {
-                "raw": f"{{{{baseUrl}}}}/{endpoint.path}" + (f"?{sent}" if sent else ""),
+                "raw": f"{{{{baseUrl}}}}/{path}" + (f"?{sent}" if sent else ""),
                 "host": ["{{baseUrl}}"],
-                "path": endpoint.path.split("/"),
+                "path": path.split("/"),
                 "query": asked,
             },
         },

@@ -18,6 +18,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.records import Cause
 from frametally.settings.loading import Settings
+from frametally_web.api.drawing_routes import DrawingRoutes
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.parameters import Endpoint
 from frametally_web.books import dead_letters, run_list, status
@@ -37,7 +38,7 @@ from frametally_web.requests.packing import chosen_encoding, pack
 from frametally_web.requests.problems import Problem, bad_parameter
 
 Args = MultiDict[str, str]
-Handler = Callable[[Args], Response]
+Handler = Callable[[Args], answers.Answer | Response]
 
 _IMAGE_CACHE = "private, max-age=31536000, immutable"
 _PAGE_FRAMES = 24
@@ -60,7 +61,10 @@ class Api:
         self._ports = ports
         self._books = books
         # Those of other modules; of one name the first.
-        self._handlers: tuple[object, ...] = (self,)
+        self._handlers: tuple[object, ...] = (
+            self,
+            DrawingRoutes(settings=settings, ports=ports, books=books, image_url=_image_url),
+        )
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
         # Another start may answer otherwise: by other settings, or as another version.
         self._started = secrets.token_hex(8)
@@ -71,21 +75,24 @@ class Api:
         for endpoint in ENDPOINTS:
             if endpoint.streams:
                 continue  # what does not end is no matter of threads: asgi.py has it
-            api.add_url_rule(f"/{endpoint.path}", endpoint.name, self._view(endpoint))
+            rule = "/" + endpoint.path.replace("{", "<").replace("}", ">")
+            api.add_url_rule(rule, endpoint.name, self._view(endpoint), methods=[endpoint.method])
         return api
 
-    def _view(self, endpoint: Endpoint) -> Callable[[], Response]:
-        known = [parameter.name for parameter in endpoint.parameters]
+    def _view(self, endpoint: Endpoint) -> Callable[..., Response]:
+        handlers = (getattr(one, endpoint.name) for one in self._handlers if hasattr(one, endpoint.name))
+        make: Handler = next(handlers)
 
-        def view() -> Response:
-            query.check_known(request.args, known)
+        def view(**in_path: str) -> Response:
+            query.check_known(request.args, endpoint.in_query)
+            args: Args = MultiDict(request.args)
+            args.update(in_path)
             with time_limit(self._settings.web_query_timeout_s):
-                return self._answer(endpoint, request.args)
+                return self._answer(endpoint, make, args)
 
         return view
 
-    def _answer(self, endpoint: Endpoint, args: Args) -> Response:
-        make = next(getattr(one, endpoint.name) for one in self._handlers if hasattr(one, endpoint.name))
+    def _answer(self, endpoint: Endpoint, make: Handler, args: Args) -> Response:
         if endpoint.answer is None:
             return cast(Response, make(args))
         if endpoint.name not in _OF_COUNTS:

@@ -44,6 +44,10 @@ class MediaTimes:
         """Return the sources of which there are media, as far as the store says."""
         return self._names.keys()
 
+    def of(self, source: str) -> list[MediaManifest]:
+        """Return the media of a source, by first event time; none where the store does not say."""
+        return [one for one in self._manifests or () if one.source == source]
+
     def footage_until(self, source: str) -> int | None:
         """Return the event time of its newest frame announced; None where the store does not say."""
         return self._until.get(source)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 from flask import Flask, Response, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from frametally.errors import FrametallyError, Retryable
 from frametally.process.time_limit import TookTooLong
@@ -26,9 +26,13 @@ _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 
 MEANINGS = {
     400: "A parameter cannot be, or asks for too much.",
-    404: "There is nothing at this address, or the store has no such frame.",
-    405: "Every route is asked by GET.",
+    404: "There is nothing at this address, or no such frame or source.",
+    405: "The route is not asked so: `Allow` has the methods that it takes.",
+    412: "What was to be changed has been changed by another since.",
+    413: "What was sent is larger than anything that a route takes.",
+    415: "What was sent does not say that it is JSON.",
     421: "The dashboard does not go by the name that it was asked for.",
+    428: "A change does not say what it was made of.",
     500: "The dashboard met an error of its own; its log has the reason.",
     503: "The index or the store does not answer for now, or the query took too long.",
 }
@@ -102,10 +106,9 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
             )
         elif status == 404:
             answer = _not_found(routes)
-        elif status == 405:
-            answer = _document(
-                status, f"{request.method} is not possible here.", "Ask by GET: the API has nothing else."
-            )
+        elif isinstance(error, MethodNotAllowed):
+            allowed = " or ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})) or "GET"
+            answer = _document(status, f"{request.method} is not possible here.", f"Ask by {allowed}.")
         else:
             detail = error.description or error.name
             answer = _document(status, detail, "Change the request as docs/api.md has it.")
