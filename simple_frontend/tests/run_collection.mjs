@@ -17,11 +17,14 @@ for (const { name, event, request } of collection.item) {
     const sent = request.url.query.filter(({ disabled }) => !disabled);
     const query = new URLSearchParams(sent.map(({ key, value }) => [key, filled(value)]));
     const headers = Object.fromEntries(request.header.map(({ key, value }) => [key, filled(value)]));
-    const response = await fetch(`${filled(request.url.host[0])}/${filled(request.url.path.join("/"))}?${query}`, {
-        method: request.method,
-        body: request.body && filled(request.body.raw),
-        headers,
-    });
+    const response = await fetch(
+        `${filled(request.url.host[0])}/${filled(request.url.path.join("/"))}?${query}`,
+        {
+            method: request.method,
+            body: request.body && filled(request.body.raw),
+            headers,
+        },
+    );
     const body = Buffer.from(await response.arrayBuffer());
     const pm = {
         collectionVariables: { set: (key, value) => variables.set(key, String(value)) },

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from frametally.calibration.making import GroundCalibration
 from frametally.drawing_records import FEWEST_REFERENCES, DrawnCalibration
-from frametally.drawings.calibrated import calibrated
 from frametally.drawings.checks import DrawingRefused, check_shape
 from frametally.drawings.file_forms import decode_calibration
+from frametally.drawings.shapes import calibration_of
 from frametally.errors import Misconfigured
 from frametally_web.drawing.answers import CalibrationTry, Verdict
 from frametally_web.drawing.changes import refused
@@ -33,7 +33,7 @@ def try_calibration(data: bytes) -> CalibrationTry:
         return _answer("incomplete", lack, None)
     try:
         check_shape(drawn)
-        made = calibrated(drawn)
+        made = calibration_of(drawn)
     except (DrawingRefused, Misconfigured) as error:
         return _answer("refused", f"{error}.", None)
     if made is None:
