@@ -22,7 +22,7 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.job.input.reading import LinkEnded
+from frametally_hadoop.job.input.fetching import LinkEnded
 from frametally_hadoop.publication.quality_checks import LINES_READABLE, SEGMENTS_WHOLE
 
 if TYPE_CHECKING:

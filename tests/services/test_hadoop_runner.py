@@ -36,7 +36,7 @@ from frametally.settings.loading import Settings
 from frametally_cli import main as cli
 from frametally_cli.servers.bucket import set_up_store
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.job.input.reading import LinkEnded
+from frametally_hadoop.job.input.fetching import LinkEnded
 from frametally_hadoop.running import engine
 from frametally_hadoop.running.bundle import write_bundle
 from frametally_hadoop.running.cluster import cluster_of

@@ -5,38 +5,23 @@ However large a segment is, one block of it is held at a time.
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
-import subprocess
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from frametally.errors import Poison, Retryable
-from frametally.process.retrying import Backoff
 from frametally.rules.record_limits import RECORD_VERSION
 from frametally.rules.seals import unsealed
 from frametally_hadoop.job.input.checksums import CheckedPart, LineChecksums
+from frametally_hadoop.job.input.fetching import fetch
 from frametally_hadoop.job.input.lines import BadLine, Frame, decode_frame, decode_frames
 
-_READ_TIMEOUT_S = 60
-_TRIES = 8
-_PASSING = {408, 425, 429}
 _BLOCK_BYTES = 512 * 1024
 _FIELDS_WITHOUT_SEAL = {
     *("v", "model", "log_id", "topic", "partition", "first_offset", "next_offset"),
     *("frames", "dead_letters", "sources"),
 }
 """Of the headers that releases without checksums wrote."""
-
-
-class LinkEnded(Retryable):
-    """A presigned link is refused: it has ended, as a rule. A new one may do."""
 
 
 class Header(NamedTuple):
@@ -81,7 +66,7 @@ def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iter
     header: Header | None = None
     checksums = LineChecksums(name, ())
     seen, tail = 0, b""
-    for data in _read(url, name, block_bytes):
+    for data in fetch(url, f"segment {name}", block_bytes=block_bytes):
         if header is not None:
             checksums.add(data)
         whole, newline, rest = data.rpartition(b"\n")
@@ -171,91 +156,6 @@ def _checked_frame(line: bytes, header: Header) -> Frame:
     if not path.startswith(f"images/{source}/") or f"/{time_ms}-" not in path:
         raise BadLine(f"image_path {path} is of another source or time")
     return frame
-
-
-def _read(url: str, name: str, block_bytes: int) -> Iterator[bytes]:
-    if not url.startswith(("file://", "http://", "https://", "hdfs://", "data:")):
-        raise Poison(
-            f"segment {name}: its address begins neither with file:// nor with http(s):// or hdfs://"
-        )
-    if url.startswith("hdfs://"):
-        yield from _read_hdfs(url, name, block_bytes)
-        return
-    done_bytes, tries, backoff = 0, _TRIES, Backoff(first_s=0.05, longest_s=2.0)
-    while True:
-        try:
-            with _open(url, done_bytes) as response:
-                expected_bytes = _left_bytes(response)
-                while data := response.read(block_bytes):
-                    yield data
-                    done_bytes += len(data)
-                    expected_bytes -= len(data)
-                if expected_bytes <= 0:
-                    return
-                problem = "it came cut short"  # a body cut short raises nothing by itself
-        except (http.client.HTTPException, OSError) as error:  # urllib's own errors are OSErrors
-            problem = _reason(url, error)
-            status = _close(error)
-            if status == http.client.FORBIDDEN and "?" in url:
-                raise LinkEnded(
-                    f"segment {name} cannot be read: {problem}: its presigned link has ended; links work for "
-                    "FRAMETALLY_MANIFEST_TTL_S"
-                ) from None
-            if url.startswith("file://") or (400 <= status < 500 and status not in _PASSING):
-                tries = 0
-        tries -= 1
-        if tries <= 0:
-            raise Retryable(f"segment {name} cannot be read: {problem}") from None
-        time.sleep(backoff.next_s())  # and go on where it broke off
-
-
-def _read_hdfs(url: str, name: str, block_bytes: int) -> Iterator[bytes]:
-    """Read by the `hadoop` command, which every node of a cluster has."""
-    home = os.environ.get("HADOOP_HOME")
-    command = os.environ.get("FRAMETALLY_HADOOP_BIN") or (f"{home}/bin/hadoop" if home else "hadoop")
-    try:
-        process = subprocess.Popen(  # noqa: S603
-            [command, "fs", "-cat", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-    except OSError as error:
-        raise Retryable(f"segment {name} cannot be read: {command}: {error.strerror}") from None
-    with process:
-        assert process.stdout is not None and process.stderr is not None  # noqa: S101 - for the type checker
-        while data := process.stdout.read(block_bytes):
-            yield data
-        said = process.stderr.read().decode(errors="replace").strip().splitlines()
-    if process.returncode:
-        raise Retryable(f"segment {name} cannot be read: {said[-1] if said else 'hadoop fs -cat failed'}")
-
-
-def _open(url: str, first_byte: int) -> IO[bytes]:
-    if url.startswith("file:///"):  # less work than by urllib, for each of many small segments
-        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path)).open("rb", buffering=0)
-    headers = {"Range": f"bytes={first_byte}-"} if first_byte else {}
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - its scheme was looked at
-    response: Any = urllib.request.urlopen(request, timeout=_READ_TIMEOUT_S)  # noqa: S310
-    if first_byte and response.status != http.client.PARTIAL_CONTENT:  # a server that gives all of it
-        response.read(first_byte)
-    return response  # type: ignore[no-any-return]
-
-
-def _left_bytes(response: IO[bytes]) -> int:
-    """Return how many bytes the response still has; 0 where it does not say."""
-    return int(getattr(response, "length", 0) or 0)
-
-
-def _reason(url: str, error: Exception) -> str:
-    """Say what went wrong, without what is secret in the address."""
-    query = url.partition("?")[2]  # the signature of a presigned address
-    return str(error).replace(query, "...") if query else str(error)
-
-
-def _close(error: Exception) -> int:
-    """Close an answer that was an error and return its status; 0 if it was none."""
-    if not isinstance(error, urllib.error.HTTPError):
-        return 0
-    error.close()
-    return error.code
 
 
 def _decode_header(name: str, head: bytes) -> Header:
