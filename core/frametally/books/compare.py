@@ -20,6 +20,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.differences import most_apart, pairs
 from frametally.rules.evidence import busiest
+from frametally.rules.flows.places import is_of_places
 from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally.rules.times import DAY_MS, in_range, is_day_in_range
 
@@ -114,7 +115,7 @@ def compare_models(
         Misconfigured: No such model, or no stored interval that both have and that divides the asked count.
         Poison: A run cannot be read; the message names it.
     """
-    runs = current_runs(store)
+    runs = [run for run in current_runs(store) if not is_of_places(run.model)]
     names = [_model_named(model, runs) for model in (model_a, model_b)]
     if names[0] == names[1]:
         raise Misconfigured(f"{model_a} and {model_b} are the same model: name two")

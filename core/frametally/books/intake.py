@@ -23,6 +23,7 @@ from frametally.records import (
     decode_at,
     encode,
 )
+from frametally.rules.flows.places import base_model, is_of_places
 from frametally.rules.record_limits import MOST_TIME_MS
 from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import CutShort, Segment, check_belongs, decode_segment
@@ -100,9 +101,12 @@ def take_object(store: ObjectStore, info: ObjectInfo, kind: str) -> TakenObject 
 
 
 def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
-    """Read the run that a pointer names; None if the pointer is gone by now."""
+    """Read the run that a pointer names; None if the pointer is gone by now.
+
+    Of a series of places it is the model's: the frames of places are those of its sources once more.
+    """
     pointer = keys.parse_run_pointer_key(info.key)
-    model = pointer.model if pointer else ""
+    model = base_model(pointer.model) if pointer else ""
     try:
         run = decode_at(info.key, store.get(info.key), Run)
     except ObjectMissing:
@@ -111,10 +115,11 @@ def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
         return TakenRun(info, model, problem=str(error))
     frames: Counter[str] = Counter()
     try:
-        for coverage in read_run(store, run)[1]:
-            frames[coverage.source] += coverage.frames
+        coverage = read_run(store, run)[1]
     except Poison as error:
         return TakenRun(info, model, problem=str(error))
+    for record in coverage if not is_of_places(run.model) else ():
+        frames[record.source] += record.frames
     return TakenRun(info, model, encode(run).decode(), tuple(frames.items()))
 
 

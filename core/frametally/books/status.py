@@ -41,6 +41,7 @@ from frametally.ports.ledger import ChainLink, CountedRun, DeadFrame, FrameTally
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, Progress
 from frametally.records import MediaManifest, Run
+from frametally.rules.flows.places import base_model
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
 from frametally.settings.loading import Settings
 
@@ -176,7 +177,7 @@ class _Books:
             of_model = [counted for counted in runs if counted.run.model == model]
             to_count += runs_before_undo(of_model, self.ledger.tombstones())
         behind += count_lines(to_count)
-        to_index = [run for run in runs_to_index(indexed, stored) if run.model == model]
+        to_index = [run for run in runs_to_index(indexed, stored) if base_model(run.model) == model]
         if to_index and all(books.counted == books.indexed for books in sources):
             behind.append(f"the index: {len(to_index)} days to index; run `frametally index`")
         behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
@@ -209,7 +210,7 @@ class _Books:
         if series:
             return series[0].model
         runs = self.ledger.runs()
-        return runs[-1].run.model if runs else next(iter(self.ledger.models()), None)
+        return base_model(runs[-1].run.model) if runs else next(iter(self.ledger.models()), None)
 
     def _sources(
         self,

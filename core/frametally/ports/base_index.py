@@ -37,6 +37,7 @@ from frametally.ports.run_catalogue import BaseCatalogue, counted_day
 from frametally.ports.steps import Piece, pieces, usable_steps
 from frametally.records import Evidence, Run
 from frametally.rules.evidence import MOST_EVIDENCE
+from frametally.rules.flows.places import is_of_places
 from frametally.rules.times import DAY_S, HOUR_S, clamped_ms
 
 _MAX_EVIDENCE_PER_LABEL = 100
@@ -89,9 +90,9 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
     @_of_one_moment
     def series(self) -> list[Series]:
-        """Return what can be asked for: the newest published model first, in it the coarsest interval."""
+        """Return what can be asked for; see `CountIndex.series`."""
         with self._moment() as now:
-            return [*self._catalogue(now).series]
+            return [one for one in self._catalogue(now).series if not is_of_places(one.model)]
 
     @_of_one_moment
     def counted_days(self, model: str) -> list[CountedDay]:

@@ -254,7 +254,11 @@ class CountIndex(Protocol):
         """Return text that every publication changes: what was read under the same one still holds."""
 
     def series(self) -> list[Series]:
-        """Return what can be asked for: the newest published model first, in it the coarsest interval."""
+        """Return what can be asked for: the newest published model first, in it the coarsest interval.
+
+        Series of places (`rules.flows.places`) are no models and not among them. Whoever knows of them asks
+        by their names: `counted_days` says which base intervals they have.
+        """
 
     def counted_days(self, model: str) -> list[CountedDay]:
         """Return the current runs of the model, in no order."""
