@@ -260,7 +260,7 @@ class Coverage(Record, frozen=True, kw_only=True):
 
 
 class PathFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The file with the paths of a run's tracks of one source (`rules.path_columns`).
+    """The file with the paths of a run's tracks of one source (`rules.path_columns`), or with its flows.
 
     Attributes:
         source: Slug.
@@ -295,7 +295,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
             runs of older versions.
         settings: The settings behind `params`, in words; empty in runs of older versions.
         paths: Files with the paths of its tracks, by source; None in runs of older versions, whose tracks
-            have no foot points.
+            have no foot points. Of a run of flows they have these (`rules.flows.day_columns`).
         zones: Of a series of zones, by source those that it was counted within.
     """
 

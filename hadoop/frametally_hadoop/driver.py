@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from frametally.books.runs import DayKey
@@ -18,7 +18,8 @@ from frametally.rules.counted_boxes import label_list
 from frametally.rules.flows.places import is_of_places
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
-from frametally_hadoop.job.input.reading import LinkEnded
+from frametally_hadoop.flows.aggregation import FlowReport, aggregate_flows
+from frametally_hadoop.job.input.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.tracks.params import TrackParams, checked, label_groups, label_thresholds
 from frametally_hadoop.planning.pace import Aggregated, Pace
@@ -52,6 +53,7 @@ class AggregateReport:
         skipped: Segments and lines that were set aside, and days that were not published.
         failed_checks: Names of quality checks that did not pass, with the number of runs.
         warnings: What a person should look at, one line each.
+        flows: What was counted at lines and zones, of days that stand now.
     """
 
     runs: list[Run]
@@ -63,6 +65,7 @@ class AggregateReport:
     failed_checks: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     zone_runs: list[Run] = field(default_factory=list)
+    flows: FlowReport = field(default_factory=FlowReport)
 
 
 def aggregate(
@@ -92,7 +95,7 @@ def aggregate(
         if work.attempt():
             work.renew_reports()
             work.note_pace(started_s)
-            return work.report()
+            return replace(work.report(), flows=work.count_flows(selection))
     raise Retryable(
         f"other aggregations published first {_ATTEMPTS} times in a row; run `frametally aggregate` again"
     )
@@ -191,6 +194,17 @@ class _Aggregation:
         """Make the quality reports of days that are up to date anew, where they are not."""
         for day in self._plan.up_to_date:
             renew_report(self._store, day, self._surroundings)
+
+    def count_flows(self, selection: DaySelection) -> FlowReport:
+        """Count at lines and zones, from the tracks that stand now."""
+        return aggregate_flows(
+            settings=self._settings,
+            store=self._store,
+            progress=self._progress,
+            runner=self._runner,
+            selection=selection,
+            manifests=self._plan.manifests,
+        )
 
     def report(self) -> AggregateReport:
         """Sum up what came of all attempts."""

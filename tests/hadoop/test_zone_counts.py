@@ -122,6 +122,7 @@ def test_a_zone_over_all_of_the_picture_counts_what_the_picture_does(footage: Fo
     of_picture, of_zone = (
         b"".join(footage.store.get(f"{run.prefix}/{part}") for part in run.parts)
         for run in current_runs(footage.store)
+        if not run.model.endswith("~flows")
     )
     assert of_zone.replace(b"gate/zone/all", b"gate").replace(b"~zones", b"") == of_picture
 

@@ -7,16 +7,13 @@ from typing import Any
 
 from rich import filesize
 
+from frametally.rules.flows.places import FLOWS, base_model, is_of_places, series_model
 from frametally.rules.times import HOUR_S
 
 
 def dry_run_lines(found: Mapping[str, Any]) -> list[str]:
     """Write a dry run (`frametally aggregate --dry-run --json`) for people."""
-    lines = [
-        f"{day['day']}  {day['model']}, {day['interval_s']} s: "
-        f"{day['segments']} segments, {filesize.decimal(day['bytes'])}"
-        for day in found["days"]
-    ]
+    lines = [f"{day['day']}  {_what(day)}" for day in found["days"]]
     if not found["days"]:
         return [f"nothing to count: {found['days_up_to_date']} days are up to date"]
     total = f"{len(found['days'])} days to count, {found['days_up_to_date']} up to date: "
@@ -26,6 +23,16 @@ def dry_run_lines(found: Mapping[str, Any]) -> list[str]:
     else:
         total += f"about {_duration(found['estimated_s'])}, going by the last {found['estimated_from']} here"
     return [*lines, total]
+
+
+def _what(day: Mapping[str, Any]) -> str:
+    """Return what would be counted of a day, and from what."""
+    model = day["model"]
+    where = f"{base_model(model)}, {day['interval_s']} s"
+    if model == series_model(base_model(model), FLOWS):
+        return f"{where}, at lines and zones: its tracks"
+    within = ", within zones" if is_of_places(model) else ""
+    return f"{where}{within}: {day['segments']} segments, {filesize.decimal(day['bytes'])}"
 
 
 def _duration(seconds: float) -> str:

@@ -39,8 +39,9 @@ def count_once(ports: Ports, selection: DaySelection = ALL_DAYS, *, wait: bool =
     ):
         clear_workspaces(ports.settings.data_dir)
         report = aggregate(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
-    console.print_skipped(report.skipped)
-    for line in report.warnings:
+    flows = report.flows
+    console.print_skipped(report.skipped + flows.skipped)
+    for line in report.warnings + flows.warnings:
         click.echo(f"warning: {console.plain(line)}", err=True)
     click.echo(
         f"counts: {len(report.runs)} days counted, {report.days_up_to_date} up to date, "
@@ -48,9 +49,12 @@ def count_once(ports: Ports, selection: DaySelection = ALL_DAYS, *, wait: bool =
         + (f"; {len(report.zone_runs)} days within zones" if report.zone_runs else "")
         + ("" if report.runs or report.skipped else "; no new footage")
     )
+    if flows.runs or flows.days_up_to_date:
+        click.echo(f"lines and zones: {len(flows.runs)} days counted, {flows.days_up_to_date} up to date")
     for name, runs in report.failed_checks.items():
         click.echo(f"quality: {name!r} did not pass for {runs} of these days; see `frametally quality`")
-    return 1 if report.skipped else 0  # that all of it was set aside or refused is an outcome, too
+    # That all of it was set aside or refused is an outcome, too.
+    return 1 if report.skipped or flows.skipped else 0
 
 
 def count_every(

@@ -190,15 +190,25 @@ def read_paths(store: ObjectStore, run: Run, sources: Container[str] | None = No
         raise NoFootPoints(
             f"{run.prefix} was counted by an earlier release, whose tracks have no foot points; {_again(run)}"
         )
-    for file in run.paths:
-        if sources is not None and file.source not in sources:
-            continue
-        key = f"{keys.tracks_folder(run.prefix)}/{file.name}"
-        data = _read_file(store, run, key, file.crc32)
+    for key, data in read_source_files(store, run, sources):
         try:
             yield decode_paths(data)
         except Poison as error:
             raise Poison(f"{key}: {error}; {_remedy(run)}") from error
+
+
+def read_source_files(
+    store: ObjectStore, run: Run, sources: Container[str] | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """Yield key and bytes of the file that a run has of each source, of `sources` alone if they are given.
+
+    Raises:
+        Poison: One is missing or damaged; the message names it.
+    """
+    for file in run.paths or ():
+        if sources is None or file.source in sources:
+            key = f"{keys.tracks_folder(run.prefix)}/{file.name}"
+            yield key, _read_file(store, run, key, file.crc32)
 
 
 class _TrackLine(NamedTuple):

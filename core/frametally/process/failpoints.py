@@ -39,6 +39,11 @@ FAILPOINTS = {
     "aggregate.audited": "a run's quality report is put, and its `_SUCCESS` is not",
     "aggregate.success": "a run is whole, and no pointer names it",
     "aggregate.published": "a day's pointer is put, and those of other days are not",
+    "flows.planned": "the days are known whose lines and zones are to be counted, and none was counted",
+    "flows.counted": "flows are counted, and none are published",
+    "flows.part": "a part file of a run of flows is put",
+    "flows.success": "a run of flows is whole, and no pointer names it",
+    "flows.published": "the pointer of a day's flows is put, and those of other days are not",
 }
 """Every failpoint's name, and how things stand there."""
 

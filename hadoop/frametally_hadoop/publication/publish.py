@@ -88,14 +88,14 @@ def publish_day(
     parts_crc32: list[int] = []
     frames = 0
     watched = lines if audit is None else audit.watch(lines)
-    for name, crc32, part_lines in _put_parts(store, prefix, watched, lines_per_part):
+    for name, crc32, part_lines in put_parts(store, prefix, watched, lines_per_part):
         failpoints.passing("aggregate.part")
         parts.append(name)
         parts_crc32.append(crc32)
         frames += sum(_frames_covered(line) for line in part_lines)
     track_files = [
         (name, crc32)
-        for name, crc32, _ in _put_parts(store, keys.tracks_folder(prefix), tracks, _TRACKS_PER_PART)
+        for name, crc32, _ in put_parts(store, keys.tracks_folder(prefix), tracks, _TRACKS_PER_PART)
     ]
     path_files = [_put_paths(store, prefix, number, of_source) for number, of_source in enumerate(paths)]
     if audit is not None:
@@ -164,7 +164,7 @@ def _check_nothing_lost(
     )
 
 
-def _put_parts(
+def put_parts(
     store: ObjectStore, folder: str, lines: Iterable[bytes], lines_per_part: int
 ) -> Iterator[tuple[str, int, list[bytes]]]:
     """Put the lines as files of `folder`; yields name, CRC-32 and lines of each once it is there."""

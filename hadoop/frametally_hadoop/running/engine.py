@@ -1,4 +1,4 @@
-"""Runs the counting job on one of mrjob's runners, in a temporary folder, without the user's mrjob.conf."""
+"""Runs a job on one of mrjob's runners, in a temporary folder, without the user's mrjob.conf."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally_hadoop.job.input.reading import LinkEnded
+from frametally_hadoop.job.input.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.running import sorting
 from frametally_hadoop.running.bundle import write_bundle
@@ -30,7 +30,7 @@ _RAISED_IN_TASK = re.compile(f"({'|'.join(map(re.escape, _ERRORS))}): (.+)")
 def run_job(
     *,
     manifest: Sequence[str],
-    params: CountParams,
+    params: CountParams | None = None,
     runner: str,
     temporary: Path,
     spark_master: str = "local[*]",
@@ -40,7 +40,7 @@ def run_job(
 
     Args:
         manifest: Input lines, see `mapping`.
-        params: What counts.
+        params: What counts; None: flows are counted, of which the lines say all (see `flow_tasks`).
         runner: `inline`, `local`, `hadoop` or `spark`.
         temporary: An empty folder for the manifest, the bundle and mrjob's own files; the caller removes it.
         spark_master: Where the `spark` runner runs it.
@@ -56,6 +56,7 @@ def run_job(
     """
     try:
         from frametally_hadoop.running.counting_job import CountObjects, to_lines
+        from frametally_hadoop.running.flows_job import CountFlows
     except ImportError as error:
         raise Misconfigured(
             f"the counting job needs mrjob ({error}): pip install 'frametally[hadoop]'"
@@ -65,7 +66,9 @@ def run_job(
     manifest_path.touch(mode=0o600)  # who has a presigned link has the segment
     manifest_path.write_text("".join(f"{line}\n" for line in manifest))
     arguments = ["-r", runner, "--no-conf", "--local-tmp-dir", str(temporary)]
-    arguments += ["--params", params.to_argument()]
+    if params is not None:
+        arguments += ["--params", params.to_argument()]
+    job = CountFlows if params is None else CountObjects
     arguments += _options_of(runner, temporary, spark_master)
     with ExitStack() as stack, _logged() as log, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
@@ -76,7 +79,7 @@ def run_job(
             arguments += cluster.job_options(splits=len(manifest))
         arguments.append(manifest_uri)
         try:
-            with CountObjects(arguments).make_runner() as engine:
+            with job(arguments).make_runner() as engine:
                 _make_spark_folder(engine)
                 if runner in ("inline", "local"):
                     in_memory_bytes = sorting.IN_MEMORY_BYTES if runner == "inline" else 0

@@ -1,0 +1,127 @@
+"""What a day's flows are to the count index: counts and coverage of each place, as lines of part files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from frametally.records import Coverage, IntervalCount, encode
+from frametally.rules.flows.day_columns import FlowColumns
+from frametally.rules.flows.places import Place, parse_place
+from frametally.rules.flows.shapes import LineShape, Shapes, ZoneShape
+from frametally.rules.flows.tallies import PlaceCount, count_places, places_of
+from frametally.rules.times import FIRST_MS, NEXT_MS
+from frametally_hadoop.job.mapping import to_json
+
+Span = tuple[int, int]
+
+
+class PlaceRecords:
+    """The counts and coverage of one source's places on a day."""
+
+    def __init__(
+        self, model: str, interval_s: int, flows: FlowColumns, shapes: Shapes, coverage: Iterable[Coverage]
+    ) -> None:
+        """Add up.
+
+        Args:
+            model: The series that they are of.
+            interval_s: Base interval.
+            flows: What the source's objects did.
+            shapes: What it was counted with.
+            coverage: Of the source, in the run that it was counted from.
+        """
+        self._model = model
+        self._interval_s = interval_s
+        self._filmed = {record.interval_start_ms: record for record in coverage}
+        self._spans = {place: _spans(parse_place(place), shapes) for place in places_of(flows)}
+        self._counts = count_places(flows, interval_s)
+
+    def count_lines(self) -> list[bytes]:
+        """Return the lines of the counts, sorted bytewise."""
+        lines = []
+        for count in self._counts:
+            filmed = self._filmed.get(count.interval_start_ms)
+            objects = count.value if count.is_objects and (filmed is None or filmed.is_measured) else None
+            record = IntervalCount(
+                model=self._model,
+                source=count.place,
+                label=count.label,
+                interval_start_ms=count.interval_start_ms,
+                interval_s=self._interval_s,
+                frames=filmed.frames if filmed else 0,
+                detections=count.value,
+                peak=count.value,
+                objects=objects,
+                tracked_detections=objects,
+                evidence=[],
+            )
+            lines.append(_line(["count", count.place, count.label, count.interval_start_ms], record))
+        return sorted(lines)
+
+    def coverage_lines(self) -> list[tuple[bytes, int]]:
+        """Return the lines of the coverage, sorted bytewise, each with its frames.
+
+        A place has the coverage of its source while it holds. Of an interval without a frame, over which
+        somebody was followed all the same, there are none.
+        """
+        sums: defaultdict[tuple[str, int], list[PlaceCount]] = defaultdict(list)
+        for count in self._counts:
+            sums[count.place, count.interval_start_ms].append(count)
+        lines = []
+        for place, start_ms in {*sums, *self._held()}:
+            filmed = self._filmed.get(start_ms)
+            counts = sums.get((place, start_ms), [])
+            value = sum(count.value for count in counts)
+            is_measured = parse_place(place).kind != "zone" and (filmed is None or filmed.is_measured)
+            record = Coverage(
+                model=self._model,
+                source=place,
+                interval_start_ms=start_ms,
+                interval_s=self._interval_s,
+                frames=filmed.frames if filmed else 0,
+                detections=value,
+                objects=value if is_measured else None,
+                analysed_fps=filmed.analysed_fps if filmed else None,
+                covered_ms=filmed.covered_ms if filmed else 0,
+            )
+            lines.append((_line(["coverage", place, start_ms], record), record.frames))
+        return sorted(lines)
+
+    def _held(self) -> Iterator[tuple[str, int]]:
+        length_ms = self._interval_s * 1000
+        for place, spans in self._spans.items():
+            for start_ms in self._filmed:
+                if any(from_ms < start_ms + length_ms and to_ms > start_ms for from_ms, to_ms in spans):
+                    yield place, start_ms
+
+
+def by_source(coverage: Iterable[Coverage]) -> Mapping[str, Sequence[Coverage]]:
+    """Return the coverage of each source."""
+    found: defaultdict[str, list[Coverage]] = defaultdict(list)
+    for record in coverage:
+        found[record.source].append(record)
+    return found
+
+
+def _spans(place: Place, shapes: Shapes) -> list[Span]:
+    """Return the times in which there is such a place."""
+    if place.kind == "zone":
+        return [_span(zone) for zone in shapes.zones if zone.name == place.names[0]]
+    if place.kind == "line":
+        return [_span(line) for line in shapes.lines if line.name == place.names[0]]
+    if place.kind == "visits":
+        return [_span(line) for line in shapes.lines if line.inward]
+    come, gone = (
+        [_span(line) for line in shapes.lines if line.inward and line.name == name] for name in place.names
+    )
+    return [(max(a, c), min(b, d)) for a, b in come for c, d in gone if max(a, c) < min(b, d)]
+
+
+def _span(shape: LineShape | ZoneShape) -> Span:
+    from_ms, to_ms = shape.from_ms, shape.to_ms
+    return FIRST_MS if from_ms is None else from_ms, NEXT_MS if to_ms is None else to_ms
+
+
+def _line(key: list[object], record: IntervalCount | Coverage) -> bytes:
+    return b"%s\t%s\n" % (to_json(key), encode(record))
