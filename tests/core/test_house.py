@@ -51,6 +51,7 @@ FLOORS = (
         "frametally.calibration",
         "frametally.drawing_records",
         "frametally.files",
+        "frametally.flows",
         "frametally.keys",
         "frametally.process",
         "frametally.records",

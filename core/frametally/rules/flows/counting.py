@@ -14,13 +14,16 @@ from typing import NamedTuple
 from frametally.rules.flows.day_columns import (
     CAME,
     CROSSING_COLUMNS,
+    CROSSING_ORDER,
     CROSSINGS_MISSING,
     DIRECTIONS,
     NO_CALIBRATION,
     NO_MOVEMENTS,
     SPEEDS_MISSING,
     STAY_COLUMNS,
+    STAY_ORDER,
     VISIT_COLUMNS,
+    VISIT_ORDER,
     WENT,
     FlowColumns,
 )
@@ -151,23 +154,15 @@ def flows_of_day(
         of_file = list(pieces_of(paths))
         pieces += of_file
         firsts |= {piece.ids[0]: first for piece, first in zip(of_file, first_tracks(paths), strict=True)}
-    visits = [
-        visit
-        for visit in joined(pieces)
-        # One that ends with the day before is still to be told of: zones book it as the day begins.
-        if visit.to_ms >= day_start_ms and visit.from_ms < day_start_ms + DAY_MS
-    ]
-    return columns_of(rows_of(visits, firsts, ways), ways, model=model, source=source)
+    return columns_of(rows_of(joined(pieces), firsts, ways), ways, model=model, source=source)
 
 
-def first_tracks(paths: PathColumns) -> Iterator[FirstTrack]:
-    """Yield of each track what it says of a visit that begins with it, in the file's order."""
+def first_tracks(paths: PathColumns, tracks: Iterable[int] | None = None) -> Iterator[FirstTrack]:
+    """Yield of each track what it says of a visit that begins with it, as `pieces_of` yields their paths."""
     columns = paths.columns
-    for hour, label, is_counted, first_seen in zip(
-        *(columns[name] for name in ("hour", "label", "is_counted", "first_seen")), strict=True
-    ):
-        seen_ms = paths.day_start_ms + hour * HOUR_MS + first_seen
-        yield FirstTrack(paths.labels[label], seen_ms, bool(is_counted))
+    for at in range(len(columns["hour"])) if tracks is None else tracks:
+        seen_ms = paths.day_start_ms + columns["hour"][at] * HOUR_MS + columns["first_seen"][at]
+        yield FirstTrack(paths.labels[columns["label"][at]], seen_ms, bool(columns["is_counted"][at]))
 
 
 def rows_of(visits: Iterable[FollowedPath], firsts: dict[str, FirstTrack], ways: Ways) -> FlowRows:
@@ -183,6 +178,9 @@ def rows_of(visits: Iterable[FollowedPath], firsts: dict[str, FirstTrack], ways:
     numbers = {name: index for index, name in enumerate(ways.line_names)}
     zone_numbers = {name: index for index, name in enumerate(ways.zone_names)}
     for visit in visits:
+        # One that ends with the day before is still to be told of: zones book it as the day begins.
+        if visit.to_ms < day_ms or visit.from_ms >= end_ms:
+            continue
         first = firsts[visit.ids[0]]
         hour_ms, _, number = visit.ids[0].rpartition("-")
         ids = (int(hour_ms) - day_ms) // HOUR_MS, int(number)
@@ -218,9 +216,9 @@ def columns_of(rows: FlowRows, ways: Ways, *, model: str, source: str) -> FlowCo
     index_of = {ids: labels.index(label) for ids, label in rows.labels.items()}
     columns: dict[str, Sequence[int]] = {}
     for names, of_kind, order in (
-        (CROSSING_COLUMNS, rows.crossings, ("time", "line", "hour", "number", "direction")),
-        (STAY_COLUMNS, rows.stays, ("from", "zone", "hour", "number")),
-        (VISIT_COLUMNS, rows.visits, ("time", "hour", "number")),
+        (CROSSING_COLUMNS, rows.crossings, CROSSING_ORDER),
+        (STAY_COLUMNS, rows.stays, STAY_ORDER),
+        (VISIT_COLUMNS, rows.visits, VISIT_ORDER),
     ):
         kind = names[0].partition("_")[0]
         hour, number, label = (names.index(f"{kind}_{name}") for name in ("hour", "number", "label"))
@@ -232,6 +230,15 @@ def columns_of(rows: FlowRows, ways: Ways, *, model: str, source: str) -> FlowCo
     return FlowColumns(
         model, source, ways.day_start_ms, labels, ways.line_names, ways.leg_names, ways.zone_names, columns
     )
+
+
+def speed_of(visit: FollowedPath, ground: Ground | None) -> GroundSpeed | NotMeasured | None:
+    """Return the speed of a visit; None where nothing is calibrated."""
+    if ground is None:
+        return None
+    points = zip(*visit.path, strict=True)
+    feet = [FootPoint(ms, x / 10, y / 10, height / 10, boxes) for ms, x, y, height, boxes in points]
+    return speed_of_visit(feet, ground)
 
 
 def speed_row(speed: GroundSpeed | NotMeasured | None) -> tuple[int, int, int]:
@@ -311,11 +318,5 @@ def _visit_row(
             return None
     if not day_ms <= time_ms < day_ms + DAY_MS:
         return None
-    ground = ways.ground_at(time_ms)
-    speed = speed_of_visit(_feet(visit), ground) if ground else None
-    return (time_ms - day_ms, *ids, 0, from_leg, to_leg, *way, *speed_row(speed))
-
-
-def _feet(visit: FollowedPath) -> list[FootPoint]:
-    points = zip(*visit.path, strict=True)
-    return [FootPoint(ms, x / 10, y / 10, height / 10, boxes) for ms, x, y, height, boxes in points]
+    speed = speed_row(speed_of(visit, ways.ground_at(time_ms)))
+    return (time_ms - day_ms, *ids, 0, from_leg, to_leg, *way, *speed)

@@ -90,6 +90,11 @@ was at no leg, and neither a leg nor a calibration holds at its time):
   `NO_CALIBRATION`.
 """
 
+CROSSING_ORDER = ("time", "line", "hour", "number", "direction")
+STAY_ORDER = ("from", "zone", "hour", "number")
+VISIT_ORDER = ("time", "hour", "number")
+"""By which of their columns rows stand, without the first word; the rest of a row decides between equals."""
+
 NO_CALIBRATION = 1 + len(SPEEDS_MISSING)
 
 

@@ -18,8 +18,8 @@ CrossingMissing = Literal["too_few_boxes", "gap", "never_clear"]
 """Why a crossing is not measured: fewer boxes than three, or none near enough to the line; none near enough,
 as it was not seen for more than a second; all that was seen of it lies on the line, or nearly."""
 
-_LEAST_BOXES = 3
-_NEAR_HEIGHTS = 4
+LEAST_BOXES = 3
+NEAR_HEIGHTS = 4
 """Boxes about a crossing that are further apart tell none. At 5 a second a car (of 1.5 m) may do 108 km/h."""
 
 
@@ -65,7 +65,7 @@ def crossings_of(followed: FollowedPath, line: Border) -> list[Crossing]:
     """Return where an object crosses a line within its hours, by time.
 
     A crossing is measured if the path has three boxes, the boxes about it are no further apart than
-    `_NEAR_HEIGHTS` of their height (so both sides of a gap are near the line), and the object was seen clear
+    `NEAR_HEIGHTS` of their height (so both sides of a gap are near the line), and the object was seen clear
     of the line on one side at least. On the other it may have ended, as at the border of the picture.
     """
     path = followed.path
@@ -86,8 +86,8 @@ def why_sparse(path: FootPath, passage: Passage) -> Literal["too_few_boxes", "ga
     step = passage.step
     boxes = path.boxes[step + 1]
     dx, dy = path.x[step + 1] - path.x[step], path.y[step + 1] - path.y[step]
-    reach = _NEAR_HEIGHTS * boxes * along(path.height, passage)
-    if dx * dx + dy * dy <= reach * reach and sum(path.boxes) >= _LEAST_BOXES:
+    reach = NEAR_HEIGHTS * boxes * along(path.height, passage)
+    if dx * dx + dy * dy <= reach * reach and sum(path.boxes) >= LEAST_BOXES:
         return None
     passed_ms = path.time_ms[step + 1] - path.time_ms[step]
     return "gap" if boxes == 1 and passed_ms > UNSEEN_MS else "too_few_boxes"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from typing import NamedTuple, get_args
 
 from frametally.rules.path_columns import Began, Ended, PathColumns
@@ -50,25 +49,24 @@ class FollowedPath(NamedTuple):
     path: FootPath
 
 
-def pieces_of(paths: PathColumns) -> Iterator[FollowedPath]:
-    """Yield the path of each track of a day, in the file's order."""
+def pieces_of(paths: PathColumns, tracks: Iterable[int] | None = None) -> Iterator[FollowedPath]:
+    """Yield the path of each track of a day, in the file's order; `tracks`: of those numbers alone."""
     columns = paths.columns
-    by_track = zip(
-        pairwise(paths.first_points()),
-        *(columns[name] for name in ("hour", "number", "began", "ended")),
-        strict=True,
-    )
-    for (first, end), hour, number, began, ended in by_track:
-        start_ms = paths.day_start_ms + hour * HOUR_MS
-        times = tuple(start_ms + ms for ms in columns["time"][first:end])
-        rest = (tuple(columns[name][first:end]) for name in ("x", "y", "height", "boxes"))
+    firsts = paths.first_points()
+    began, ended = get_args(Began), get_args(Ended)
+    for at in range(len(columns["hour"])) if tracks is None else tracks:
+        start_ms = paths.day_start_ms + columns["hour"][at] * HOUR_MS
+        points = slice(firsts[at], firsts[at + 1])
         yield FollowedPath(
-            (f"{start_ms}-{number}",),
+            (f"{start_ms}-{columns['number'][at]}",),
             start_ms,
             start_ms + HOUR_MS,
-            get_args(Began)[began],
-            get_args(Ended)[ended],
-            FootPath(times, *rest),
+            began[columns["began"][at]],
+            ended[columns["ended"][at]],
+            FootPath(
+                tuple(start_ms + ms for ms in columns["time"][points]),
+                *(tuple(columns[name][points]) for name in ("x", "y", "height", "boxes")),
+            ),
         )
 
 

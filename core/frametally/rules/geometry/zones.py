@@ -19,8 +19,8 @@ on; there from the footage's start."""
 Went = Literal["left", "vanished", "to_end"]
 """How it ended: likewise; lost within the zone; there to the footage's end."""
 
-_CAME: dict[str, Came] = {"border": "entered", "found": "appeared"}
-_WENT: dict[str, Went] = {"border": "left", "lost": "vanished"}
+CAME_BY: dict[str, Came] = {"border": "entered", "found": "appeared"}
+WENT_BY: dict[str, Went] = {"border": "left", "lost": "vanished"}
 
 
 class Stay(NamedTuple):
@@ -86,7 +86,7 @@ class PictureZone(Border):
             raise ValueError("a zone has three corners at least that are not in one line")
         super().__init__(points if twice_area > 0 else points[::-1], is_closed=True)
         # The height of which the flicker is half the depth, squared.
-        self._narrow2 = self._depth2() * (FLICKER_PART * FLICKER_PART) / 4
+        self.narrow2 = self._depth2() * (FLICKER_PART * FLICKER_PART) / 4
 
     def place_of(self, x: Exact, y: Exact) -> int:
         """Return 1 for a place within, 0 on the rim, -1 outside."""
@@ -102,8 +102,8 @@ class PictureZone(Border):
     def is_clear(self, x: Exact, y: Exact, height: Exact) -> bool:
         """Return whether a foot point is clear of the rim: within a narrow zone, from half its depth on."""
         height2 = height * height
-        if height2 > self._narrow2 and self.place_of(x, y) > 0:
-            height2 = self._narrow2
+        if height2 > self.narrow2 and self.place_of(x, y) > 0:
+            height2 = self.narrow2
         return self._is_beyond(x, y, height2)
 
     def _depth2(self) -> Fraction:
@@ -131,13 +131,13 @@ def stays_of(followed: FollowedPath, zone: PictureZone) -> list[Stay]:
     times = [passage.time_ms(path) for passage in changes]
     if changes[0].side < 0 if changes else _begins_within(path, zone):
         times.insert(0, path.time_ms[0])
-        came = _CAME.get(followed.began, "from_start")
+        came = CAME_BY.get(followed.began, "from_start")
     else:
         came = "entered"
     went: Went = "left"
     if len(times) % 2:
         times.append(path.time_ms[-1])
-        went = _WENT.get(followed.ended, "to_end")
+        went = WENT_BY.get(followed.ended, "to_end")
     stays = (
         Stay(
             times[n],

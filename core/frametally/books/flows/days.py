@@ -1,0 +1,133 @@
+"""What a source's objects did at what is drawn over it, day by day: as it was published, or counted now.
+
+Flows are a function of stored paths and of what is drawn (`FlowInputs`), and named by it. So a file that has
+the name is right wherever it lies: in the day's run of flows, or in the folder of those that were counted on
+demand, of a line that is newer than the last `frametally aggregate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from frametally import keys
+from frametally.books.flows.kept import KeptFlows
+from frametally.books.runs import current_runs, read_paths, read_source_files
+from frametally.drawings.flow_inputs import DrawnShapes, flow_inputs
+from frametally.drawings.revisions import read_drawing
+from frametally.errors import Poison
+from frametally.flows.counting import flows_of_day
+from frametally.media.manifests import list_manifests
+from frametally.ports.object_store import ObjectStore
+from frametally.records import MediaManifest, Run
+from frametally.rules.flows.day_columns import FlowColumns, decode_flows
+from frametally.rules.flows.inputs import FlowInputs
+from frametally.rules.flows.places import FLOWS, series_model
+from frametally.rules.path_columns import PathColumns
+from frametally.rules.times import DAY_MS
+
+
+def read_flows(store: ObjectStore, run: Run, sources: Container[str] | None = None) -> Iterator[FlowColumns]:
+    """Yield the flows of a run of the series `flows` by source, of `sources` alone if they are given.
+
+    Raises:
+        Poison: A file is missing or damaged; the message names it.
+    """
+    for key, data in read_source_files(store, run, sources):
+        try:
+            yield decode_flows(data)
+        except Poison as error:
+            raise Poison(f"{key}: {error}") from error
+
+
+def flows_for(
+    store: ObjectStore,
+    model: str,
+    interval_s: int,
+    source: str,
+    days: Iterable[str],
+    *,
+    runs: Iterable[Run] | None = None,
+    media: Iterable[MediaManifest] | None = None,
+    folder: Path | None = None,
+) -> Iterator[FlowColumns]:
+    """Yield what a source's objects did on each day that was counted, by what is drawn over it now.
+
+    Args:
+        store: Where all lies.
+        model: Model id.
+        interval_s: Base interval of the runs whose tracks are taken.
+        source: Slug.
+        days: UTC days, `YYYY-MM-DD`, in the order in which they are wanted; those without a run are left out.
+        runs: The current runs, those of flows among them; None: they are looked up in the store.
+        media: Manifests, the source's among them; None: likewise.
+        folder: Where flows are kept that are counted now; None: nowhere.
+
+    Raises:
+        NoFootPoints: A day was counted by an earlier release.
+        Poison: Paths of a day or of one beside it are missing or damaged, or the drawing is.
+        DrawingRefused: What is drawn is nothing on the source's frames.
+    """
+    current = [*(current_runs(store) if runs is None else runs)]
+    own, published = (
+        {run.day: run for run in current if (run.model, run.interval_s) == (series, interval_s)}
+        for series in (model, series_model(model, FLOWS))
+    )
+    drawing = read_drawing(store, source)
+    manifests: Sequence[MediaManifest] = ()
+    if drawing.shapes:
+        every = list_manifests(store) if media is None else media
+        manifests = [medium for medium in every if medium.source == source]
+    drawn = DrawnShapes(store, drawing, manifests)
+    kept = KeptFlows(folder)
+    paths = _DayPaths(store, own, source)
+    for day in days:
+        if day not in own:
+            continue
+        inputs = flow_inputs(own, day, source, drawn.of_day(keys.day_start_ms(day)))
+        flows = _published(store, published.get(day), inputs) or kept.read(inputs)
+        if flows is None:
+            flows = paths.count(inputs)
+            kept.write(inputs, flows)
+        yield flows
+
+
+class _DayPaths:
+    """A source's paths day by day; those of a day are read once for it and for the days beside it."""
+
+    def __init__(self, store: ObjectStore, runs: Mapping[str, Run], source: str) -> None:
+        self._source = source
+
+        @lru_cache(maxsize=4)
+        def read(day: str) -> PathColumns | None:
+            return next(read_paths(store, runs[day], {source}), None)
+
+        self._read = read
+        self._runs = runs
+
+    def count(self, inputs: FlowInputs) -> FlowColumns:
+        """Return the flows of a day. Raises as `flows_for`."""
+        files = []
+        for days in (-1, 0, 1) if any(inputs.shapes) else ():
+            run = self._runs.get(keys.utc_day(inputs.day_start_ms + days * DAY_MS))
+            # A day beside it that an earlier release has counted tells nothing; the day itself has to.
+            if run is not None and (run.paths is not None or days == 0):
+                files += [paths for paths in (self._read(run.day),) if paths is not None]
+        return flows_of_day(
+            files,
+            inputs.shapes,
+            model=inputs.model,
+            source=self._source,
+            day_start_ms=inputs.day_start_ms,
+        )
+
+
+def _published(store: ObjectStore, run: Run | None, inputs: FlowInputs) -> FlowColumns | None:
+    """Return what was published of these inputs, None if that is nothing, or cannot be read (any more)."""
+    names = {(file.source, file.name) for file in run.paths or ()} if run else set()
+    if run and (inputs.source, inputs.name) in names:
+        with suppress(Poison):
+            return next(read_flows(store, run, {inputs.source}))
+    return None

@@ -1,0 +1,148 @@
+"""Where many paths go over a border at once, wherever that is plain; which paths are not plain.
+
+Plain is a path that goes over the border's pieces between their ends, between its own points, over one piece
+from one point to the next, and is clear of it in between: each passage is a change of `Border.changes` then.
+What is whole numbers there is here, too; where fractions are compared there, floats are here, and what they
+cannot tell apart for sure is not plain.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frametally.flows.arrays import Flags, PathArrays, Whole
+from frametally.rules.geometry.borders import FLICKER_PART, Border
+from frametally.rules.geometry.zones import PictureZone
+
+Real: TypeAlias = NDArray[np.float64]
+
+SURE = 1e-9
+"""What two floats differ by of their size, if they differ for sure: they have some 16 digits."""
+
+
+class Passages(NamedTuple):
+    """Where plain paths go over a border, by track and time; one value per passage.
+
+    Attributes:
+        track: Number of the track.
+        step: Number of the point before it.
+        over: After which part of the step, `over / under`.
+        under: Likewise, above 0.
+        side: 1 or -1, as `Passage` has it.
+        time_ms: When, milliseconds since the day began.
+        is_plain: One value per track: whether its passages are all here. Those that are asked for and far
+            from the border are plain, and have none.
+    """
+
+    track: Whole
+    step: Whole
+    over: Whole
+    under: Whole
+    side: Whole
+    time_ms: Whole
+    is_plain: Flags
+
+
+def passages_of(border: Border, paths: PathArrays, asked: Flags) -> Passages:
+    """Return where the paths that are `asked` for go over a border."""
+    near = asked & ~is_far(border, paths)
+    is_plain = asked & ((paths.points > 1) | ~near)
+    at = np.flatnonzero(np.repeat(near, paths.points))
+    met = [_of_piece(piece, paths, at, is_plain) for piece in border.pieces]
+    step, over, under, side = (np.concatenate(columns) for columns in zip(*met, strict=True))
+    order = np.argsort(step, kind="stable")
+    step, over, under, side = step[order], over[order], under[order], side[order]
+    track = paths.track[step]
+    is_plain[track[1:][step[1:] == step[:-1]]] = False
+    _check_clear(border, paths, track, step, is_plain)
+    kept = is_plain[track]
+    track, step, over, under, side = track[kept], step[kept], over[kept], under[kept], side[kept]
+    before_ms = paths.time_ms[step]
+    passed_ms = paths.time_ms[step + 1] - before_ms
+    time_ms = before_ms + (2 * over * passed_ms + under) // (2 * under)
+    return Passages(track, step, over, under, side, time_ms, is_plain)
+
+
+def is_far(border: Border, paths: PathArrays) -> Flags:
+    """Return of each path whether it never comes into the rectangle around a border."""
+    xs = [x for ax, _, ux, _ in border.pieces for x in (ax, ax + ux)]
+    ys = [y for _, ay, _, uy in border.pieces for y in (ay, ay + uy)]
+    beside: Flags = (paths.right < min(xs)) | (paths.left > max(xs))
+    return beside | (paths.bottom < min(ys)) | (paths.top > max(ys))
+
+
+def is_within(zone: Border, x: Whole, y: Whole) -> Flags:
+    """Return which places lie within a zone; of one on its rim that is not told."""
+    found = np.zeros(len(x), bool)
+    for ax, ay, ux, uy in zone.pieces:
+        turn = ux * (y - ay) - uy * (x - ax)
+        found ^= ((ay > y) != (ay + uy > y)) & ((turn > 0) == (uy > 0))
+    return found
+
+
+def _of_piece(
+    piece: tuple[int, int, int, int], paths: PathArrays, at: Whole, is_plain: Flags
+) -> tuple[Whole, Whole, Whole, Whole]:
+    """Return step, over, under and side of where paths go over a piece; who only touches it is not plain.
+
+    Args:
+        piece: Of the border.
+        paths: All of them.
+        at: Numbers of the points that are looked at: of whole tracks.
+        is_plain: Of each track; changed.
+    """
+    ax, ay, ux, uy = piece
+    x, y = paths.x[at], paths.y[at]
+    off = ux * (y - ay) - uy * (x - ax)
+    sign = np.sign(off)
+    is_step = paths.track[at[1:]] == paths.track[at[:-1]]
+    step = np.flatnonzero(is_step & (sign[1:] * sign[:-1] <= 0))
+    before, after = off[step], off[step + 1]
+    x, y, dx, dy = x[step], y[step], x[step + 1] - x[step], y[step + 1] - y[step]
+    start = dx * (ay - y) - dy * (ax - x)
+    end = start + dx * uy - dy * ux
+    ends = np.sign(start) * np.sign(end)
+    is_over = (np.sign(before) * np.sign(after) < 0) & (ends < 0)
+    touches = ~is_over & ((ends <= 0) | (before == after))
+    is_plain[paths.track[at[step[touches]]]] = False
+    before, after, step = before[is_over], after[is_over], step[is_over]
+    return at[step], np.abs(before), np.abs(before - after), np.sign(after)
+
+
+def _check_clear(border: Border, paths: PathArrays, track: Whole, step: Whole, is_plain: Flags) -> None:
+    """Note which paths are not plain: not clear of the border between two passages; if only one, anywhere."""
+    passages = np.bincount(track, minlength=len(paths.points))
+    single = np.flatnonzero((passages == 1) & is_plain)
+    ends = _is_clear(border, paths, paths.first[single]) | _is_clear(border, paths, paths.last[single])
+    is_plain[single[~ends]] = False
+    several = np.flatnonzero(np.repeat((passages > 1) & is_plain, paths.points))
+    if not len(several):
+        return
+    seen = np.concatenate(([0], np.cumsum(_is_clear(border, paths, several))))
+    pairs = np.flatnonzero((track[1:] == track[:-1]) & is_plain[track[1:]])
+    since, until = (np.searchsorted(several, step[which] + 1) for which in (pairs, pairs + 1))
+    is_plain[track[pairs[seen[since] == seen[until]]]] = False
+
+
+def _is_clear(border: Border, paths: PathArrays, at: Whole) -> Flags:
+    """Return which points are clear of a border for sure."""
+    x, y = paths.x[at], paths.y[at]
+    height2 = (paths.height[at] ** 2).astype(np.float64)
+    if isinstance(border, PictureZone):
+        narrow2 = float(border.narrow2)
+        height2[(height2 > narrow2) & is_within(border, x, y)] = narrow2
+    found = np.ones(len(at), bool)
+    for ax, ay, ux, uy in border.pieces:
+        px, py, length2 = x - ax, y - ay, ux * ux + uy * uy
+        along = px * ux + py * uy
+        behind = along >= length2
+        over = np.where(behind, (px - ux) ** 2 + (py - uy) ** 2, px**2 + py**2).astype(np.float64)
+        beside = (along > 0) & ~behind
+        across = (ux * py - uy * px).astype(np.float64)
+        under = np.where(beside, float(length2), 1.0)
+        over = np.where(beside, across * across, over)
+        found &= FLICKER_PART * FLICKER_PART * over > (1 + SURE) * height2 * under
+    return found

@@ -1,0 +1,106 @@
+"""Rows of plain visits: their movements over a junction's legs, and their speeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from frametally.flows.arrays import Flags, PathArrays, Whole
+from frametally.flows.rows import Rows, together
+from frametally.rules.flows.counting import Ways, speed_of, speed_row
+from frametally.rules.flows.day_columns import DIRECTIONS, NO_CALIBRATION, NO_MOVEMENTS
+from frametally.rules.geometry.foot_paths import pieces_of
+from frametally.rules.times import DAY_MS
+
+_UNASSIGNED, _NEVER = (1 + NO_MOVEMENTS.index(one) for one in ("unassigned", "never_at_a_leg"))
+
+
+def visit_rows(crossings: Sequence[Rows], ways: Ways, paths: PathArrays, is_plain: Flags) -> Rows:
+    """Return a row for each plain visit that something drawn asks for.
+
+    Args:
+        crossings: Of each line of `ways`, in its order.
+        ways: What is drawn.
+        paths: All of the day.
+        is_plain: Of each track; the others have none.
+    """
+    tracks = len(paths.points)
+    legs = [(at, shape) for at, (shape, _) in enumerate(ways.lines) if shape.inward]
+    crossed = together(
+        [
+            {
+                **crossings[at],
+                "leg": np.full(len(crossings[at]["track"]), ways.line_names.index(shape.name)),
+                "order": np.full(len(crossings[at]["track"]), at),
+                "is_in": crossings[at]["direction"] == DIRECTIONS.index(shape.inward or "to_right"),
+            }
+            for at, shape in legs
+        ],
+        ("track", "time", "missing", "leg", "order", "is_in"),
+    )
+    is_at_leg = np.zeros(tracks, bool)
+    is_at_leg[crossed["track"]] = True
+    measured = crossed["missing"] == 0
+    is_in = crossed["is_in"].astype(bool)
+    came, from_leg = _first(crossed, measured & is_in, crossed["time"], tracks)
+    went, to_leg = _first(crossed, measured & ~is_in, -crossed["time"], tracks)
+    has = (from_leg >= 0) & (to_leg >= 0) & (came < went)
+    columns = {name: np.asarray(paths.file.columns[name], np.int64) for name in ("first_seen", "is_counted")}
+    time_ms = np.where(has, came, paths.hour_ms + columns["first_seen"])
+    asked = is_at_leg | _asks(time_ms, ways)
+    told = is_plain & (has | (asked & (columns["is_counted"] == 1))) & (time_ms >= 0) & (time_ms < DAY_MS)
+    track = np.flatnonzero(told)
+    speeds = _speeds(track, time_ms, ways, paths)
+    return {
+        "track": track,
+        "time": time_ms[track],
+        "from_leg": np.where(has, from_leg, 0)[track],
+        "to_leg": np.where(has, to_leg, 0)[track],
+        "outcome": np.where(has, 0, np.where(is_at_leg, _UNASSIGNED, _NEVER))[track],
+        "came": np.where(has, came, 0)[track],
+        "went": np.where(has, went, 0)[track],
+        "speed": speeds[:, 0],
+        "error": speeds[:, 1],
+        "speed_missing": speeds[:, 2],
+    }
+
+
+def _first(crossed: Rows, kept: Flags, by: Whole, tracks: int) -> tuple[Whole, Whole]:
+    """Return of each track time and leg of the crossing that is first in `by`, then by leg; leg -1: none."""
+    at = np.flatnonzero(kept)
+    order = at[np.lexsort((crossed["order"][at], by[at], crossed["track"][at]))]
+    whose, first = np.unique(crossed["track"][order], return_index=True)
+    times, legs = np.zeros(tracks, np.int64), np.full(tracks, -1)
+    times[whose], legs[whose] = crossed["time"][order[first]], crossed["leg"][order[first]]
+    return times, legs
+
+
+def _asks(time_ms: Whole, ways: Ways) -> Flags:
+    """Return at which times a leg or a calibration holds."""
+    found = np.zeros(len(time_ms), bool)
+    held = [(shape.from_ms, shape.to_ms) for shape, _ in ways.lines if shape.inward]
+    held += [(ground.from_ms, ground.to_ms) for ground in ways.grounds]
+    for from_ms, to_ms in held:
+        found |= held_at(from_ms, to_ms, time_ms + ways.day_start_ms)
+    return found
+
+
+def held_at(from_ms: int | None, to_ms: int | None, time_ms: Whole) -> Flags:
+    """Return at which event times something holds that does in `[from_ms, to_ms)`."""
+    found = np.ones(len(time_ms), bool)
+    if from_ms is not None:
+        found &= time_ms >= from_ms
+    if to_ms is not None:
+        found &= time_ms < to_ms
+    return found
+
+
+def _speeds(track: Whole, time_ms: Whole, ways: Ways, paths: PathArrays) -> Whole:
+    found = np.full((len(track), 3), (0, 0, NO_CALIBRATION), np.int64)
+    if ways.grounds:
+        pieces = pieces_of(paths.file, track.tolist())
+        times = (time_ms[track] + ways.day_start_ms).tolist()
+        for number, (visit, at_ms) in enumerate(zip(pieces, times, strict=True)):
+            found[number] = speed_row(speed_of(visit, ways.ground_at(at_ms)))
+    return found

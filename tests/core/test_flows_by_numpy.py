@@ -1,0 +1,98 @@
+"""Flows counted all at once are those that the rule counts one by one, byte for byte."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.flow_days import DAY, MODEL, SOURCE, Someone, path_files
+from tests.core.walks import lines, rings
+
+from frametally.flows import counting as at_once
+from frametally.rules.flows import counting as one_by_one
+from frametally.rules.flows.day_columns import encode_flows
+from frametally.rules.flows.shapes import Calibrated, LineShape, Shapes, ZoneShape
+from frametally.rules.geometry.crossings import Direction
+from frametally.rules.geometry.foot_paths import FootPath
+from frametally.rules.path_columns import Began, Ended, PathColumns
+from frametally.rules.times import DAY_MS, HOUR_MS
+
+BEGAN = [began for began in get_args(Began) if began != "hour"]
+ENDED = [ended for ended in get_args(Ended) if ended != "hour"]
+METRES = (0.1, 0, 0, 0, 0.1, 0, 0, 0, 1)
+
+
+@st.composite
+def people(draw: st.DrawFn, reach: int, most: int = 6) -> list[Someone]:
+    """Objects of a day, some over midnight or over an hour; on a coarse grid, or on a fine one."""
+    found = []
+    place = st.integers(-reach, reach)
+    for _ in range(draw(st.integers(0, most))):
+        ms = DAY + draw(st.sampled_from([-700, HOUR_MS - 900, 5 * HOUR_MS, DAY_MS - 1100, DAY_MS + HOUR_MS]))
+        points = []
+        for _ in range(draw(st.integers(1, 9))):
+            points.append(
+                (ms, draw(place), draw(place), draw(st.integers(0, reach)), draw(st.integers(1, 3)))
+            )
+            ms += draw(st.sampled_from([1, 7, 200, 1500]))
+        path = FootPath(*zip(*points, strict=True))
+        path = path._replace(boxes=(1, *path.boxes[1:]))
+        ways = draw(st.sampled_from(BEGAN)), draw(st.sampled_from(ENDED))
+        found.append(Someone(draw(st.sampled_from(["car", "bus", "van"])), path, *ways))
+    return found
+
+
+MOMENTS = st.sampled_from([None, None, None, DAY, DAY + HOUR_MS - 500, DAY + 5 * HOUR_MS + 300, DAY + DAY_MS])
+
+
+@st.composite
+def drawn(draw: st.DrawFn, reach: int) -> Shapes:
+    """Lines, legs among them, zones and a calibration; some hold only for a time."""
+    scale = max(reach // 12, 1)
+
+    def scaled(points: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+        return tuple((scale * x, scale * y) for x, y in points)
+
+    inward: st.SearchStrategy[Direction | None] = st.sampled_from([None, "to_right", "to_left"])
+    return Shapes(
+        tuple(
+            LineShape(f"line {n % 3}", scaled(draw(lines())), draw(inward), draw(MOMENTS), draw(MOMENTS))
+            for n in range(draw(st.integers(0, 4)))
+        ),
+        tuple(
+            ZoneShape(f"zone {n}", scaled(draw(rings())), draw(MOMENTS), draw(MOMENTS))
+            for n in range(draw(st.integers(0, 2)))
+        ),
+        tuple(
+            Calibrated(METRES, (-reach, -reach, reach, reach), 0.01, draw(MOMENTS), draw(MOMENTS))
+            for _ in range(draw(st.integers(0, 1)))
+        ),
+    )
+
+
+def agree(files: list[PathColumns], shapes: Shapes) -> None:
+    about = {"model": MODEL, "source": SOURCE, "day_start_ms": DAY}
+    wanted = one_by_one.flows_of_day(files, shapes, **about)  # type: ignore[arg-type]
+    found = at_once.flows_of_day(files, shapes, **about)  # type: ignore[arg-type]
+    assert found[:-1] == wanted[:-1]
+    for name, column in wanted.columns.items():
+        assert list(found.columns[name]) == list(column), name
+    assert encode_flows(found) == encode_flows(wanted)
+
+
+@given(people(12), drawn(12))
+def test_on_a_coarse_grid_where_paths_stand_on_lines_and_go_along_them(
+    everyone: list[Someone], shapes: Shapes
+) -> None:
+    agree([*path_files(everyone).values()], shapes)
+
+
+@given(people(600), drawn(600))
+def test_on_a_fine_grid_where_most_are_plain(everyone: list[Someone], shapes: Shapes) -> None:
+    agree([*path_files(everyone).values()], shapes)
+
+
+@given(people(90_000, most=3), drawn(90_000))
+def test_so_far_out_that_products_do_not_fit(everyone: list[Someone], shapes: Shapes) -> None:
+    agree([*path_files(everyone).values()], shapes)
