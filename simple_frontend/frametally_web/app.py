@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from flask import Flask
 
+from frametally.books.flows import flows_for
 from frametally.drawings.file_forms import MOST_FILE_BYTES
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
@@ -19,12 +21,14 @@ from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.events import Streams
 from frametally_web.api.routes import Api
 from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.flows.days import FlowDays
 from frametally_web.proof.picture_links import picture_origin
 from frametally_web.requests import problems
 from frametally_web.requests.packing import pack_answers
 from frametally_web.security import Guard
 
 _PARTS = "frametally"
+FLOWS_FOLDER = "flows"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,7 @@ class Parts:
     """What an application has beside its short answers."""
 
     books: BooksReader
+    days: FlowDays
     streams: Streams
     guard: Guard
     settings: Settings
@@ -48,7 +53,8 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = MOST_FILE_BYTES
     ports = DashboardPorts(store=store, index=index, ledger=ledger, log=log)
     books = BooksReader(ports, settings)
-    blueprint = Api(settings=settings, ports=ports, books=books).blueprint()
+    days = FlowDays(partial(flows_for, store, folder=settings.data_dir / FLOWS_FOLDER))
+    blueprint = Api(settings=settings, ports=ports, books=books, days=days).blueprint()
     app.register_blueprint(blueprint, url_prefix="/api")
     app.register_blueprint(blueprint, url_prefix="/api/v1", name="api_v1")
     app.register_blueprint(assets.create_blueprint())
@@ -59,7 +65,7 @@ def create_app(
     pack_answers(app)
     guard.protect(app)
     app.extensions[_PARTS] = Parts(
-        books=books, streams=Streams(books, settings), guard=guard, settings=settings
+        books=books, days=days, streams=Streams(books, settings), guard=guard, settings=settings
     )
     return app
 
@@ -72,3 +78,4 @@ def parts_of(app: Flask) -> Parts:
 def close_app(app: Flask) -> None:
     """End what the application does beside its requests, and the streams that are open."""
     parts_of(app).books.close()
+    parts_of(app).days.close()

@@ -6,6 +6,7 @@ from typing import get_args
 
 from frametally.records import Cause
 from frametally_web.api.drawing_endpoints import DRAWING_ENDPOINTS
+from frametally_web.api.line_endpoints import LINE_ENDPOINTS
 from frametally_web.api.parameters import (
     CHART,
     COMPARE,
@@ -95,6 +96,7 @@ ENDPOINTS = (
         ("image/jpeg",),
         statuses=(404,),
     ),
+    *LINE_ENDPOINTS,
     Endpoint(
         "runs",
         "The last runs with their quality reports.",

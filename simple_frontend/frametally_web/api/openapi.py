@@ -33,6 +33,10 @@ TAGS = {
     "charts": ("Counts", "How many of what, per interval, hour of the week, label and source."),
     "drawing": ("Lines and zones", "What is drawn over a source's picture, and what helps to draw it."),
     "proof": ("Proof", "The frames, boxes and objects that numbers were counted from."),
+    "flows": (
+        "Crossings and movements",
+        "Crossings, stays, movements, speeds, and the objects behind them.",
+    ),
     "books": ("Books", "Whether every frame is accounted for, and what runs."),
     "exports": ("Export", "The same numbers as files."),
 }
@@ -149,7 +153,8 @@ def describe() -> dict[str, Any]:
     """Return the OpenAPI document, ready to be written as JSON."""
     records = [form for one in ENDPOINTS for form in (one.answer, one.body) if form is not None]
     _, components = msgspec.json.schema_components([*records, ProblemDocument], ref_template=_REFERENCE)
-    _describe_fields(components)
+    bases = {base.__name__: base for record in records for base in record.__mro__ if base.__doc__}
+    _describe_fields(components, {name: _attributes(base.__doc__ or "") for name, base in bases.items()})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -188,9 +193,12 @@ def tag_of(endpoint: Endpoint) -> str:
     return TAGS[package or "requests"][0]
 
 
-def _describe_fields(components: dict[str, dict[str, Any]]) -> None:
+def _describe_fields(
+    components: dict[str, dict[str, Any]], told_by_bases: Mapping[str, dict[str, str]]
+) -> None:
     """Give every field its words, from the record's docstring or the record that this one names."""
     told = {name: _attributes(schema.get("description", "")) for name, schema in components.items()}
+    told = {**told_by_bases, **told}
     told[Drawn.__name__] = _attributes(Drawn.__doc__ or "")
     for name, schema in components.items():
         text = inspect.cleandoc(schema.get("description", ""))

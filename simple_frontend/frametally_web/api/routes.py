@@ -20,6 +20,7 @@ from frametally.records import Cause
 from frametally.settings.loading import Settings
 from frametally_web.api.drawing_routes import DrawingRoutes
 from frametally_web.api.endpoints import ENDPOINTS
+from frametally_web.api.line_routes import LineRoutes
 from frametally_web.api.parameters import Endpoint
 from frametally_web.books import dead_letters, run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts, version_text
@@ -28,6 +29,7 @@ from frametally_web.charts.names import check_names
 from frametally_web.charts.sources import list_sources
 from frametally_web.compare.differences import find_differences
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
+from frametally_web.flows.days import FlowDays
 from frametally_web.proof import evidence, frames, gap, objects
 from frametally_web.proof.picture_links import picture_link
 from frametally_web.proof.single import find_frame
@@ -55,7 +57,9 @@ VERSION_HEADER = "Frametally-Counts-Version"
 class Api:
     """The handlers, each by its endpoint's name, over the ports and what is read in the background."""
 
-    def __init__(self, *, settings: Settings, ports: DashboardPorts, books: BooksReader) -> None:
+    def __init__(
+        self, *, settings: Settings, ports: DashboardPorts, books: BooksReader, days: FlowDays
+    ) -> None:
         """Make the handlers of one application."""
         self._settings = settings
         self._ports = ports
@@ -64,6 +68,7 @@ class Api:
         self._handlers: tuple[object, ...] = (
             self,
             DrawingRoutes(settings=settings, ports=ports, books=books, image_url=_image_url),
+            LineRoutes(settings=settings, ports=ports, books=books, days=days, image_url=_image_url),
         )
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
         # Another start may answer otherwise: by other settings, or as another version.
