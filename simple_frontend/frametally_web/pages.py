@@ -17,7 +17,7 @@ from frametally_web.assets import load_assets
 
 
 def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
-    """Return the routes `/`, `/books`, `/data`, `/embed` and `/healthz`."""
+    """Return the routes `/`, `/lines`, `/books`, `/data`, `/embed` and `/healthz`."""
     pages = Blueprint("pages", __name__)
 
     @pages.get("/")
@@ -28,6 +28,10 @@ def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
         )
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+    @pages.get("/lines")
+    def lines() -> Response:
+        return _page("lines.html")
 
     @pages.get("/books")
     def books() -> Response:

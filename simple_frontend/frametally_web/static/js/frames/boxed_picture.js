@@ -11,6 +11,7 @@ import { whenNear } from "./when_near.js";
  * @property {number|null} width_px  null: that of the JPEG
  * @property {number|null} height_px
  * @property {Api.Box[]} boxes
+ * @property {(size: import("./name_places.js").Size) => SVGElement} [over]  what else is drawn over it
  */
 
 const GONE = "This frame is no longer in the store.";
@@ -45,6 +46,7 @@ export function framePicture(frame, colorOf, { alt, named = false, lazy = false,
    */
   const draw = (width, height) => {
     picture.style.setProperty("--ratio", String(width / height));
+    if (frame.over) picture.append(frame.over({ width, height }));
     if (frame.boxes.length) picture.append(drawing(frame.boxes, { width, height }, colorOf, named));
   };
   image.addEventListener("error", () => {

@@ -1,0 +1,95 @@
+// From answers on lines and zones to what the time chart draws.
+
+import { gapsOf, partOf } from "../shared/series.js";
+import { METRICS } from "../shared/metrics.js";
+import { together } from "../shared/spans.js";
+
+/**
+ * @typedef {Object} Column  what one colour stands for
+ * @property {string} name
+ * @property {string} color
+ * @property {Map<number, number>} values  by start of the bar; absent is 0
+ */
+
+/** What every answer on lines and zones begins with. @typedef {Pick<Api.LineCrossings, "source"|"bars"|"from_ms"|"to_ms"|"interval_s">} Head */
+
+/** @param {Api.FlowBar} bar @returns {Page.Span} */
+const spanOf = ({ start_ms: start, end_ms: end }) => [start, end];
+
+/**
+ * @param {Head} answer  that has footage
+ * @param {Column[]} columns
+ * @param {Pick<Page.Metric, "title"|"axis"|"perInterval"|"format"|"stacks">} words
+ * @returns {Page.View}
+ */
+export function viewOf(answer, columns, words) {
+  const { bars } = answer;
+  const from = answer.from_ms ?? bars[0].start_ms;
+  const to = answer.to_ms ?? bars[bars.length - 1].end_ms;
+  const rows = bars.map((bar) => rowOf(bar, columns));
+  const metric = { ...METRICS.objects, ...words };
+  return {
+    rows,
+    series: columns.map(({ name, color, values }) => ({
+      name,
+      labels: [name],
+      color,
+      total: words.perInterval ? metric.join([...values.values()]) : null,
+      measured: null,
+    })),
+    gaps: gapsOf(rows, [], from, to),
+    outside: [],
+    notAnalysed: [],
+    partial: rows.filter((row) => partOf(row, [from, to])).map(({ start, end }) => [start, end]),
+    range: [from, to],
+    cut: [],
+    sources: [answer.source],
+    unmeasured: together(bars.filter((bar) => !bar.is_measured).map(spanOf)),
+    measuredInPart: [],
+    fileTimes: [],
+    overlaps: [],
+    metric,
+    interval: answer.interval_s ?? 1,
+    from: Math.min(from, bars[0].start_ms),
+    to: Math.max(to, bars[bars.length - 1].end_ms),
+    at: null,
+    kind: "bars",
+    other: null,
+  };
+}
+
+/**
+ * @param {Api.FlowBar} bar
+ * @param {Column[]} columns
+ * @returns {Page.Row}
+ */
+function rowOf(bar, columns) {
+  const { start_ms: start, end_ms: end, frames, covered_ms: covered } = bar;
+  /** @type {Page.Row["byLabel"]} */
+  const byLabel = new Map();
+  for (const { name, values } of columns) {
+    const value = values.get(start) ?? 0;
+    // As of objects that were all followed.
+    byLabel.set(name, {
+      start_ms: start,
+      label: name,
+      source: null,
+      detections: value,
+      peak: value,
+      mean_per_frame: value,
+      objects: value,
+      objects_missing: null,
+      tracked_detections: value,
+      followed_objects: null,
+      measured_objects: null,
+    });
+  }
+  return {
+    start,
+    end,
+    frames,
+    missing: bar.is_measured ? null : "too_slow",
+    coveredS: covered === null ? null : covered / 1000,
+    byLabel,
+  };
+}
