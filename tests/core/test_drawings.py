@@ -32,7 +32,7 @@ from frametally.drawing_records import (
 )
 from frametally.drawings.checks import DrawingRefused, check_drawing, check_shape
 from frametally.drawings.file_forms import Missing, decode_file, encode_file, schema
-from frametally.drawings.ground import ground_of
+from frametally.drawings.ground import calibration_of
 from frametally.drawings.picture_sizes import check_size
 from frametally.drawings.plane import crosses_itself, turn
 from frametally.drawings.revisions import change_drawing, list_drawings, read_drawing, with_shapes
@@ -591,7 +591,7 @@ def test_the_right_hand_is_as_the_picture_shows_it() -> None:
 
 def test_the_ground_of_what_was_drawn_has_the_metres_that_were_given() -> None:
     def metres_at(drawn: DrawnCalibration, point: Point) -> Point:
-        ground = ground_of(drawn)
+        ground = calibration_of(drawn)
         assert ground is not None
         placed = on_ground(ground.ground, *point)
         assert placed is not None
@@ -607,4 +607,4 @@ def test_the_ground_of_what_was_drawn_has_the_metres_that_were_given() -> None:
         assert apart_m(drawn, seen_at(0, 6), seen_at(0, 18)) == pytest.approx(12)
         assert apart_m(drawn, seen_at(-2, 9), seen_at(2, 9)) == pytest.approx(4)
     assert apart_m(calibration([(5, 5), (90, 5)], distance_m=3.4), (10, 5), (35, 5)) == pytest.approx(1)
-    assert ground_of(calibration([(0, 0), (100, 100)])) is None
+    assert calibration_of(calibration([(0, 0), (100, 100)])) is None

@@ -22,7 +22,7 @@ from frametally.drawing_records import (
     Point,
     Points,
 )
-from frametally.drawings.ground import ground_of
+from frametally.drawings.ground import calibration_of
 from frametally.drawings.plane import crosses_itself
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.media.sources import composed
@@ -159,7 +159,7 @@ def _check_calibration(calibration: DrawnCalibration) -> None:
     for rectangle in calibration.rectangles:
         _check_metres(calibration, rectangle.sides_m, least_m=0.0)
     try:
-        ground_of(calibration)
+        calibration_of(calibration)
     except Misconfigured as error:
         raise DrawingRefused(f"{told(calibration)}: {error}") from error
 

@@ -18,7 +18,7 @@ _MOST_KEPT = 200  # of 32 points each takes a quarter of a second, and is asked 
 
 
 @lru_cache(_MOST_KEPT)
-def ground_of(drawn: DrawnCalibration) -> GroundCalibration | None:
+def calibration_of(drawn: DrawnCalibration) -> GroundCalibration | None:
     """Return how pixels become metres by a drawn calibration; None where it tells no metres.
 
     Pixels are those of the picture that it was drawn over.

@@ -7,16 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from frametally.calibration.making import (
-    GroundCalibration,
-    GroundPoint,
-    Rectangle,
-    calibration_of_points,
-    calibration_of_rectangles,
-    calibration_of_scale,
-)
-from frametally.drawing_records import Drawing, DrawnCalibration, DrawnLine, DrawnZone
+from frametally.drawing_records import Drawing, DrawnLine, DrawnZone
 from frametally.drawings.checks import DrawingRefused, told
+from frametally.drawings.ground import calibration_of
 from frametally.drawings.picture_sizes import Size
 from frametally.errors import Misconfigured
 from frametally.rules.flows.shapes import Calibrated, Corners, LineShape, Shapes, ZoneShape
@@ -39,23 +32,6 @@ def shapes_of(drawing: Drawing, frame_size: Size) -> Shapes:
     for zone in drawing.zones:
         zones.append(ZoneShape(zone.name, _on_frame(zone, frame_size), zone.from_ms, zone.to_ms))
     return Shapes(tuple(lines), tuple(zones), tuple(_grounds(drawing, frame_size)))
-
-
-def calibration_of(drawn: DrawnCalibration) -> GroundCalibration | None:
-    """Make the calibration of what is drawn, in pixels of its original picture; None if it tells no metres.
-
-    Raises:
-        Misconfigured: It is none: one line, with what to change.
-    """
-    if drawn.metres:
-        pairs = zip(drawn.points, drawn.metres, strict=True)
-        return calibration_of_points([GroundPoint(*point, *metres) for point, metres in pairs])
-    if drawn.rectangles:
-        return calibration_of_rectangles([Rectangle(one.points, *one.sides_m) for one in drawn.rectangles])
-    if drawn.distance_m is not None:
-        start, end = drawn.points
-        return calibration_of_scale(start, end, drawn.distance_m)
-    return None
 
 
 def _on_frame(shape: DrawnLine | DrawnZone, frame_size: Size) -> Corners:

@@ -6,7 +6,7 @@ from frametally.calibration.making import GroundCalibration
 from frametally.drawing_records import FEWEST_REFERENCES, DrawnCalibration
 from frametally.drawings.checks import DrawingRefused, check_shape
 from frametally.drawings.file_forms import decode_calibration
-from frametally.drawings.shapes import calibration_of
+from frametally.drawings.ground import calibration_of
 from frametally.errors import Misconfigured
 from frametally_web.drawing.answers import CalibrationTry, Verdict
 from frametally_web.drawing.changes import refused
