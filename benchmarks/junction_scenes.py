@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from frametally import keys
 from frametally.drawing_records import Drawing, DrawnCalibration, DrawnLine, Point, Side
 from frametally.records import Detection, FrameDetections
+from frametally.rules.flows.day_columns import FlowColumns
+from frametally.rules.metres.distribution import BINS_PER_KM_H
 
 Array = NDArray[np.float64]
 
@@ -68,6 +70,11 @@ class Vehicle(NamedTuple):
             return None
         heading = self.way[along + 5] - self.way[along - 5]
         return self.way[along], heading / np.hypot(*heading)
+
+    def came_s(self) -> float:
+        """Return when its middle comes to the line of its first leg."""
+        step = np.interp(FAR_M - LEG_M, self.places_m, range(len(self.places_m)))
+        return self.since_s + float(step) * STEP_S
 
     def metres_between(self, from_s: float, to_s: float) -> float:
         """Return how long its way is between two moments."""
@@ -136,7 +143,7 @@ def _drawing(view: Array, rng: random.Random) -> Drawing:
     lines = []
     for side in SIDES:
         out, across = np.array(TOWARDS[side]), np.array(TOWARDS[side][::-1])
-        ends = _seen(view, [LEG_M * out - 6.5 * across, LEG_M * out + 6.5 * across])
+        ends = _seen(view, LEG_M * out + np.array([[-6.5], [6.5]]) * across)
         (ax, ay), (bx, by) = ends.tolist()
         is_right = (bx - ax) * (middle[1] - ay) - (by - ay) * (middle[0] - ax) > 0
         lines.append(
@@ -254,8 +261,8 @@ def _filmed(
         # Who is nearest to the camera hides the others: it is lowest in the picture.
         shown.sort(key=lambda seen: -seen[1][3])
         detections = []
-        for at, (label, box) in enumerate(shown):
-            if rng.random() < 0.06 or _hidden(box, [other for _, other in shown[:at]]) > HIDDEN:
+        for number_shown, (label, box) in enumerate(shown):
+            if rng.random() < 0.06 or _hidden(box, [other for _, other in shown[:number_shown]]) > HIDDEN:
                 continue
             detections.append(_detection(label, box, rng))
         at_ms = began_ms + round(1000 * now_s)
@@ -316,3 +323,46 @@ def _detection(label: str, box: Array, rng: random.Random) -> Detection | None:
     confidence = rng.choice([0.45, 0.62, 0.78, 0.9])
     sides = (round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1))
     return Detection(label=said, confidence=confidence, box=sides)
+
+
+def movements_of(flows: FlowColumns) -> Counter[tuple[str, str]]:
+    """Return how many were counted from which leg to which."""
+    columns = (flows.columns[f"visit_{name}"] for name in ("from_leg", "to_leg", "outcome"))
+    return Counter(
+        (flows.lines[from_leg], flows.lines[to_leg])
+        for from_leg, to_leg, outcome in zip(*columns, strict=True)
+        if outcome == 0
+    )
+
+
+def speeds_of(
+    scene: Junction, flows: FlowColumns, reach_px: tuple[float, float, float, float]
+) -> Iterator[tuple[float, float, bool]]:
+    """Yield of each visit with a movement and a speed: that, the true one, and whether it was one all along.
+
+    Speeds are in km/h. The true one is the mean while its foot points are within a calibration's reach. A
+    visit is that vehicle's of its movement which came over the leg at the nearest time.
+    """
+    left, top, right, bottom = reach_px
+    names = ("outcome", "from_leg", "to_leg", "came", "speed", "speed_missing")
+    for outcome, from_leg, to_leg, came_ms, speed, missing in zip(
+        *(flows.columns[f"visit_{name}"] for name in names), strict=True
+    ):
+        if outcome or missing:
+            continue
+        came_s = (flows.day_start_ms + came_ms - scene.began_ms) / 1000
+        legs = flows.lines[from_leg], flows.lines[to_leg]
+        near = [
+            (abs(vehicle.came_s() - came_s), number)
+            for number, vehicle in enumerate(scene.vehicles)
+            if (vehicle.from_leg, vehicle.to_leg) == legs
+        ]
+        if not near:
+            continue
+        number = min(near)[1]
+        vehicle = scene.vehicles[number]
+        within = [now_s for now_s, x, y in scene.feet[number] if left <= x <= right and top <= y <= bottom]
+        first_s, last_s = within[0], within[-1]
+        steps = [vehicle.metres_between(now_s, now_s + STEP_S) for now_s in within[:-1]]
+        true = 3.6 * vehicle.metres_between(first_s, last_s) / (last_s - first_s)
+        yield speed / BINS_PER_KM_H, true, min(steps) >= 0.9 * max(steps)
