@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from frametally.drawing_records import DrawnLine, DrawnZone
+from frametally.drawings.revisions import change_drawing, with_shapes
+
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
 
@@ -45,6 +48,10 @@ def segments(file_footage: Footage) -> Footage:
                 for n in range(60)
             ]
             footage.segments([frames[:25], frames[25:40], frames[30:60]])
+    line = DrawnLine(name="stop & go", points=((300, 480), (300, 0)), width_px=640, height_px=480)
+    bay = DrawnZone(name="Bucht", points=((0, 0), (200, 0), (200, 480)), width_px=640, height_px=480)
+    for source in ("gate", "yard"):
+        change_drawing(footage.store, source, lambda drawing: with_shapes(drawing, [line, bay]))
     footage.segment(
         [footage.frame(NOON_MS + n, "car", index=40 + n) for n in range(3)],
         spoil=lambda data: data.replace(b'"frame_index":41', b'"frame_index":'),
@@ -63,6 +70,9 @@ def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(segme
     assert report.duplicates_dropped > 0
     expected = published(segments)
     assert any(key.startswith("tracks/") for key in expected)
+    assert len(report.flows.runs) == 2
+    for kind in (b"/line/stop%20%26%20go/to_right", b"/line/stop%20%26%20go/to_left", b"/zone/Bucht/left"):
+        assert any(kind in data for key, data in expected.items() if "~flows" in key)
     for engine in (
         {"runner": "local"},
         {"runner": "spark", "spark_master": "local[2]"},
