@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -208,6 +209,12 @@ def test_every_stage_works_with_the_rights_of_its_policy_alone(
         **places["web"],
     )
     assert parts(root.open()) == over_files
+    line = {"name": "stop", "width_px": 96, "height_px": 64, "points": [[40, 0], [40, 64]]}
+    (tmp_path / "line.json").write_text(json.dumps({"lines": [line]}))
+    pipeline("", "lines", "import", "gate", str(tmp_path / "line.json"), **places["web"])
+    for stage in ("hadoop", "search"):
+        pipeline.stage(stage, **places[stage])
+    assert {run.day for run in current_runs(root.open()) if "~flows" in run.model} == over_files.keys()
     pipeline("", "forget", "--source", "gate", "--delete-images", "--yes", **places["admin"])
     assert list(root.open().list("media")) == []
     for stage in ("producer", "consumer", "hadoop", "search"):

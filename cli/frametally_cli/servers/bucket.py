@@ -49,7 +49,11 @@ STAGES: dict[str, StageRights] = {
     ),
     "consumer": StageRights(reads=(keys.IMAGES, keys.METADATA, MODELS), writes=(keys.METADATA, MODELS)),
     "hadoop": StageRights(
-        reads=(keys.MEDIA, keys.METADATA, keys.TOMBSTONES, keys.DRAWINGS, keys.OUTPUT, keys.TRACKS),
+        # Of images it reads how large they are, where something is drawn over their source.
+        reads=(
+            *(keys.MEDIA, keys.IMAGES, keys.METADATA, keys.TOMBSTONES, keys.DRAWINGS),
+            *(keys.OUTPUT, keys.TRACKS),
+        ),
         writes=(keys.OUTPUT, keys.TRACKS),
     ),
     "search": StageRights(reads=(keys.OUTPUT,), removes=(keys.OUTPUT, keys.TRACKS)),
