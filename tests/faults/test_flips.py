@@ -25,6 +25,7 @@ import pytest
 from tests.fakes.records import flipped
 
 from frametally import keys
+from frametally.books.flows import read_flows
 from frametally.books.runs import current_runs, read_paths, read_tracks
 from frametally.drawing_records import DrawnLine, DrawnZone
 from frametally.drawings.revisions import change_drawing, list_drawings, with_shapes
@@ -35,6 +36,7 @@ from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import AutoDetector, encode
+from frametally.rules.flows.places import FLOWS, series_of
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
 from frametally_cli.scrub.checks import deep_rows
@@ -77,6 +79,7 @@ KINDS = {
     "part files, counted anew": Kind("settled", "store/mapreduce-output/**/part-*", COUNT_ANEW),
     "tracks": Kind("settled", "store/tracks/**/part-*", COUNT),
     "paths of tracks": Kind("settled", "store/tracks/**/paths-*", COUNT),
+    "flows": Kind("settled", "store/tracks/**/flows-*", COUNT),
     "run pointers, before they are indexed": Kind("counted", "store/mapreduce-output/**/_runs/*.json", COUNT),
     "run pointers": Kind("settled", "store/mapreduce-output/**/_runs/*.json", COUNT),
     "quality reports": Kind("settled", "store/mapreduce-output/**/_quality.json", COUNT),
@@ -191,9 +194,13 @@ def numbers(data: Path) -> object:
         closing(open_count_index(f"sqlite:///{data}/index.sqlite")) as index,
         closing(open_object_store((data / "store").as_uri())) as store,
     ):
-        series = [(one.model, one.base_interval_s) for one in index.series()]
+        series = sorted({(run.model, run.interval_s) for run in index.current_runs()})
         charted = [index.histogram(CountQuery(model, base_s, base_s)) for model, base_s in series]
-        tracks = [[*read_tracks(store, run), *read_paths(store, run)] for run in current_runs(store)]
+        tracks = [
+            [*read_tracks(store, run), *of_sources(store, run)]
+            for run in current_runs(store)
+            for of_sources in (read_flows if series_of(run.model) == FLOWS else read_paths,)
+        ]
         drawn = list_drawings(store)
     return charted, tracks, drawn
 
@@ -274,6 +281,7 @@ def backend_is_told(data: Path) -> int:
         "part files, counted anew",
         "tracks",
         "paths of tracks",
+        "flows",
         "run pointers",
         "run pointers, before they are indexed",
         "quality reports",

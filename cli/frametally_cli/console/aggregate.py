@@ -7,7 +7,7 @@ from typing import Any
 
 from rich import filesize
 
-from frametally.rules.flows.places import FLOWS, base_model, is_of_places, series_model
+from frametally.rules.flows.places import FLOWS, base_model, is_of_places, series_of
 from frametally.rules.times import HOUR_S
 
 
@@ -29,7 +29,7 @@ def _what(day: Mapping[str, Any]) -> str:
     """Return what would be counted of a day, and from what."""
     model = day["model"]
     where = f"{base_model(model)}, {day['interval_s']} s"
-    if model == series_model(base_model(model), FLOWS):
+    if series_of(model) == FLOWS:
         return f"{where}, at lines and zones: its tracks"
     within = ", within zones" if is_of_places(model) else ""
     return f"{where}{within}: {day['segments']} segments, {filesize.decimal(day['bytes'])}"

@@ -1,15 +1,18 @@
-"""Each day's current run: its pointer, part files, tracks and quality report."""
+"""Each day's current run: its pointer, part files, tracks or flows, and quality report."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from frametally.books.flows import read_flows
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_days, read_paths, read_run, read_tracks
 from frametally.errors import Poison
+from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import Run
+from frametally.rules.flows.places import FLOWS, series_of
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
 
@@ -21,7 +24,7 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
     parts: tuple[Callable[[Run], object], ...] = (
         lambda run: read_run(store, run),
         lambda run: deque(read_tracks(store, run), maxlen=0),
-        lambda run: run.paths and deque(read_paths(store, run), maxlen=0),
+        lambda run: run.paths and deque(_read_of_sources(store, run), maxlen=0),
         lambda run: read_quality(store, run),
     )
     for done, day in enumerate(days.values()):
@@ -36,3 +39,7 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
                 yield Finding("runs", day.run.prefix, "damaged", remedy=str(error))
     progress.update(len(days), len(days))
     yield Finding("runs", "current", f"{len(days)} days read")
+
+
+def _read_of_sources(store: ObjectStore, run: Run) -> Iterator[object]:
+    return read_flows(store, run) if series_of(run.model) == FLOWS else read_paths(store, run)

@@ -60,6 +60,11 @@ def base_model(series: str) -> str:
     return series.partition(_MARK)[0]
 
 
+def series_of(model: str) -> str:
+    """Return which series of places it is, `flows` or `zones`; of a model, an empty text."""
+    return model.partition(_MARK)[2]
+
+
 def is_of_places(model: str) -> bool:
     """Return whether a series' sources are places, not sources."""
     return _MARK in model
