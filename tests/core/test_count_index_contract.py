@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -106,6 +107,53 @@ def everything(index: CountIndex) -> tuple[Any, ...]:
             for series in index.series()
         ],
     )
+
+
+def test_places_are_counted_like_sources_and_are_no_models(index: CountIndex) -> None:
+    """Names of lines are as long as they may be, and need all the room that an escaped one can."""
+    name = quote("\U0001f6a6" * 100, safe="")
+    place = f"gate/movement/{name}/{name}"
+    assert index.publish(run(), [count(detections=7)], [coverage(frames=5)])
+    of_flows, minutes = run(model="m~flows"), (DAY_MS, DAY_MS + 61 * MINUTE_MS)
+    counts = [
+        count(start_ms, label, number, model="m~flows", source=place, evidence=[])
+        for number, start_ms in zip((1, 62), minutes, strict=True)
+        for label in ("bus", "car")
+    ]
+    filmed = [
+        coverage(start_ms, 5, model="m~flows", source=where)
+        for start_ms in minutes
+        for where in (place, "gate/line/stop%20line/to_left")
+    ]
+    assert index.publish(of_flows, counts, filmed)
+    assert index.current_runs() == [run(), of_flows]
+    assert index.series() == [Series("m", 60)]
+    assert [day.base_interval_s for day in index.counted_days("m~flows")] == [60]
+    asked = CountQuery("m~flows", 60, 3600, sources=[place])
+    found = index.histogram(asked)
+    assert [(bar.start_ms, bar.label, bar.detections) for bar in found.buckets] == [
+        (DAY_MS, "bus", 1),
+        (DAY_MS, "car", 1),
+        (DAY_MS + 60 * MINUTE_MS, "bus", 62),
+        (DAY_MS + 60 * MINUTE_MS, "car", 62),
+    ]
+    assert [(one.start_ms, one.frames) for one in found.coverage] == [
+        (DAY_MS, 5),
+        (DAY_MS + 60 * MINUTE_MS, 5),
+    ]
+    assert index.evidence(asked) == []
+    assert total(index) == 7
+    assert index.differing_sources(of_flows, counts, filmed) == []
+    assert index.differing_sources(of_flows, counts[1:], filmed) == [place]
+
+
+def test_a_crossing_in_an_interval_without_a_frame_is_kept(index: CountIndex) -> None:
+    """Somebody is followed over a second without a frame, and the base interval is a second."""
+    nothing = coverage(frames=0, covered_ms=0, objects=1)
+    assert index.publish(run(), [count(frames=0, evidence=[])], [nothing])
+    found = index.histogram(CountQuery("m", 60, 60))
+    assert [(bar.start_ms, bar.detections) for bar in found.buckets] == [(DAY_MS, 1)]
+    assert [(bar.start_ms, bar.frames, bar.covered_ms) for bar in found.coverage] == [(DAY_MS, 0, 0)]
 
 
 def total(index: CountIndex, **options: Any) -> int:

@@ -10,10 +10,12 @@ import msgspec
 import pytest
 from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, MIDNIGHT_MS, NOON_MS, drive
 
-from frametally.books.runs import current_runs, read_run, read_source_files
+from frametally.books.compare import compare_models
+from frametally.books.intake import take_run
+from frametally.books.runs import current_runs, list_current_pointers, read_run, read_source_files
 from frametally.drawing_records import DrawnLine, DrawnZone
 from frametally.drawings.revisions import change_drawing, with_shapes
-from frametally.errors import Retryable
+from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
@@ -376,3 +378,24 @@ def test_a_dry_run_names_the_days_of_lines_that_an_aggregation_counts(footage: F
     [run] = footage.aggregate().flows.runs
     assert run.inputs_sha256.startswith(found.inputs)
     assert look() == []
+
+
+def test_the_books_of_a_model_have_the_frames_of_its_places_once(footage: Footage) -> None:
+    footage.segment(passing(footage))
+    draw(footage, STOP)
+    footage.aggregate()
+    taken = [take_run(footage.store, info) for info in list_current_pointers(footage.store)]
+    assert [one and (one.model, one.frames, one.problem) for one in taken] == [
+        ("tiny-1", (("gate", 70),), None),
+        ("tiny-1", (), None),
+    ]
+
+
+def test_two_models_are_compared_by_how_their_names_begin_whatever_is_drawn(footage: Footage) -> None:
+    for model in ("tiny-1", "small-1"):
+        footage.segment(passing(footage, model=model), model=model)
+    draw(footage, STOP, BAY)
+    footage.aggregate()
+    assert compare_models(footage.store, "tiny", "small").compared == 1
+    with pytest.raises(Misconfigured, match=r"there are small-1, tiny-1$"):
+        compare_models(footage.store, "large", "small")

@@ -29,6 +29,8 @@ from serving.needs import server
 from serving.place import Place
 
 from frametally.books.runs import current_runs
+from frametally.drawing_records import DrawnLine, DrawnZone
+from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
@@ -230,6 +232,28 @@ def test_the_parts_are_those_of_inline_though_the_first_links_had_ended(
     for path in left + logs:
         assert b"X-Amz-Signature" not in path.read_bytes(), path
     assert "X-Amz-Signature" not in "".join(capfd.readouterr())
+
+
+def test_lines_and_zones_are_counted_to_the_bytes_of_inline(rig: Rig) -> None:
+    size: dict[str, Any] = {"width_px": 96, "height_px": 64}
+    line = DrawnLine(name="stop & go", points=((40, 0), (40, 64)), **size)
+    bay = DrawnZone(name="Bucht", points=((0, 0), (30, 0), (30, 64)), **size)
+
+    def published(store: ObjectStore) -> dict[str, bytes]:
+        tops = ("mapreduce-output", "tracks")
+        found = [info.key for top in tops for info in store.list(top) if "~flows" in info.key]
+        return {key: store.get(key) for key in found}
+
+    with rig.new_store() as store:
+        change_drawing(store, "gate", lambda drawing: with_shapes(drawing, [line, bay]))
+        aggregate(settings=rig.settings, store=store, progress=NoProgress(), runner="inline")
+        expected = published(store)
+        assert len([key for key in expected if "/flows-" in key]) == 2
+        assert any(b"/line/stop%20%26%20go/" in data for data in expected.values())
+        for key in expected:
+            store.delete(key)
+        rig.aggregate(store)
+        assert published(store) == expected
 
 
 def test_links_that_always_end_too_early_are_one_line_with_the_setting(rig: Rig) -> None:
