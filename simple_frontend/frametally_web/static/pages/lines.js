@@ -21,6 +21,7 @@ import { showFault, showFresh, showOutage } from "../js/status/notices.js";
 import { showStrip } from "../js/status/strip.js";
 
 const AGAIN_MS = 800;
+const RETRY_MS = 3000;
 
 let state = parseState(location.search);
 let asking = new AbortController();
@@ -233,8 +234,10 @@ function fail(error) {
     return;
   }
   if (since === null) byId("lines-page").dataset.state = "failed";
-  if (error.passes) showOutage(error.message, since, load);
-  else showFault("This cannot be shown", `${error.message} ${error.remedy}`);
+  if (error.passes) {
+    showOutage(error.message, since, load);
+    again = setTimeout(load, RETRY_MS);
+  } else showFault("This cannot be shown", `${error.message} ${error.remedy}`);
 }
 
 window.addEventListener("popstate", () => {

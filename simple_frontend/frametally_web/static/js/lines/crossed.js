@@ -7,7 +7,6 @@ import { moment, number, span } from "../shared/format.js";
 import { themeColor } from "../shared/palette.js";
 import { headingsOf, numberCell, rowOf, scrollable, spokenCaption, tableOf } from "../shared/tables.js";
 import { queryOf } from "./form.js";
-import { shapesOver } from "./shapes.js";
 import { pictureOf, Sightings } from "./sightings.js";
 import { viewOf } from "./views.js";
 
@@ -215,18 +214,8 @@ function sightingOf(one, lines) {
   const shown = { lines: [line], path: one.path };
   const title = `${one.label}, ${line[one.direction]}`;
   const pictures = [
-    ...pictureOf(
-      one.before,
-      shown,
-      { title, caption: `Before, ${moment(one.before?.captured_at_ms ?? 0)}` },
-      shapesOver,
-    ),
-    ...pictureOf(
-      one.after,
-      shown,
-      { title, caption: `After, ${moment(one.after?.captured_at_ms ?? 0)}` },
-      shapesOver,
-    ),
+    ...pictureOf(one.before, shown, { title, caption: `Before, ${moment(one.before?.captured_at_ms ?? 0)}` }),
+    ...pictureOf(one.after, shown, { title, caption: `After, ${moment(one.after?.captured_at_ms ?? 0)}` }),
   ];
   return {
     words: [

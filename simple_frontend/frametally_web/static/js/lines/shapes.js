@@ -26,21 +26,28 @@ export const shapeColor = (position) =>
 
 /**
  * @param {Shown} shown
+ * @param {boolean} [named]  with the names of lines and zones
  * @returns {(size: Size) => SVGElement}
  */
-export const shapesOver = (shown) => (size) => {
-  const { width, height } = size;
-  const lines = (shown.lines ?? []).map((line, position) => lineOf(line, shapeColor(position), size));
-  const first = shown.lines?.length ?? 0;
-  const zones = (shown.zones ?? []).map((zone, position) => zoneOf(zone, shapeColor(first + position), size));
-  return svg(
-    "svg",
-    { class: "boxes shapes", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
-    ...zones,
-    ...lines,
-    ...pathOf(shown, size),
-  );
-};
+export const shapesOver =
+  (shown, named = true) =>
+  (size) => {
+    const { width, height } = size;
+    const name = (/** @type {Shape} */ shape) => named && nameOf(shape.name, onFrame(shape, size)[0], size);
+    const lines = (shown.lines ?? []).map((line, position) => lineOf(line, shapeColor(position), size));
+    const first = shown.lines?.length ?? 0;
+    const zones = (shown.zones ?? []).map((zone, position) =>
+      zoneOf(zone, shapeColor(first + position), size),
+    );
+    return svg(
+      "svg",
+      { class: "boxes shapes", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+      ...zones,
+      ...lines,
+      ...[...(shown.lines ?? []), ...(shown.zones ?? [])].flatMap((shape) => name(shape) || []),
+      ...pathOf(shown, size),
+    );
+  };
 
 /**
  * Points of a shape, in pixels of the frame that it is shown over: which may be stored smaller than it was filmed.
@@ -67,7 +74,6 @@ function lineOf(line, color, size) {
     svg("polyline", { class: "under", points: listOf(points) }),
     svg("polyline", { class: "over", points: listOf(points), stroke: color }),
     arrowOf(points, size),
-    nameOf(line.name, points[0], size),
   );
 }
 
@@ -105,13 +111,7 @@ function zoneOf(zone, color, size) {
   const points = onFrame(zone, size);
   const shape = svg("polygon", { class: "over", points: listOf(points), stroke: color });
   shape.style.color = color;
-  return svg(
-    "g",
-    {},
-    svg("polygon", { class: "under", points: listOf(points) }),
-    shape,
-    nameOf(zone.name, points[0], size),
-  );
+  return svg("g", {}, svg("polygon", { class: "under", points: listOf(points) }), shape);
 }
 
 /**

@@ -4,9 +4,11 @@ import { framePicture } from "../frames/boxed_picture.js";
 import { ApiError } from "../shared/api.js";
 import { el, iconButton } from "../shared/dom.js";
 import { number } from "../shared/format.js";
+import { shapesOver } from "./shapes.js";
 
 /**
- * @typedef {import("../frames/boxed_picture.js").Picture & {title: string, caption: string, remarks: string[]}} Large
+ * @typedef {import("../frames/boxed_picture.js").Picture & {title: string, caption: string, remarks: string[],
+ *   small: (size: import("./shapes.js").Size) => SVGElement}} Large  `small` is drawn over it where it is small
  */
 /**
  * @typedef {Object} Sighting
@@ -105,7 +107,11 @@ export class Sightings {
           "aria-label": `Open large: ${one.title}, ${one.caption}`,
           onclick: () => this.on.open(pictures, position),
         },
-        framePicture(one, this.on.colorOf, { alt: "", lazy: true, sizes: "(max-width: 640px) 46vw, 320px" }),
+        framePicture({ ...one, over: one.small }, this.on.colorOf, {
+          alt: "",
+          lazy: true,
+          sizes: "(max-width: 640px) 46vw, 320px",
+        }),
       ),
     );
     const absent = el("p", { class: "words muted small", text: "Its frames are no longer in the store." });
@@ -127,10 +133,9 @@ export class Sightings {
  * @param {Api.PathFrame|null} frame
  * @param {import("./shapes.js").Shown} shown
  * @param {{title: string, caption: string}} words
- * @param {(shown: import("./shapes.js").Shown) => (size: import("./shapes.js").Size) => SVGElement} over
  * @returns {Large[]} none where the frame is gone
  */
-export function pictureOf(frame, shown, { title, caption }, over) {
+export function pictureOf(frame, shown, { title, caption }) {
   if (!frame) return [];
   const { box } = frame;
   const foot = box ? footOf(box.box) : undefined;
@@ -140,7 +145,8 @@ export function pictureOf(frame, shown, { title, caption }, over) {
       width_px: frame.width_px,
       height_px: frame.height_px,
       boxes: box ? [box] : [],
-      over: over({ ...shown, foot }),
+      over: shapesOver({ ...shown, foot }),
+      small: shapesOver({ ...shown, foot }, false),
       title,
       caption,
       remarks: box ? [] : ["Its box is not among those that count any more."],

@@ -5,7 +5,6 @@ import { byId, el, refill } from "../shared/dom.js";
 import { moment, number } from "../shared/format.js";
 import { numberCell, rowOf, scrollable, spokenCaption, tableOf } from "../shared/tables.js";
 import { queryOf } from "./form.js";
-import { shapesOver } from "./shapes.js";
 import { pictureOf, Sightings } from "./sightings.js";
 import { speedWords } from "./speeds.js";
 
@@ -150,7 +149,6 @@ function sightingOf(one, legs) {
       one.frame,
       { lines: legs, path: one.path },
       { title, caption: moment(one.frame?.captured_at_ms ?? 0) },
-      shapesOver,
     ),
   };
 }
