@@ -17,7 +17,7 @@ from frametally_web.assets import load_assets
 
 
 def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
-    """Return the routes `/`, `/lines`, `/books`, `/data`, `/embed` and `/healthz`."""
+    """Return the routes `/`, `/lines`, `/traffic`, `/books`, `/data`, `/embed` and `/healthz`."""
     pages = Blueprint("pages", __name__)
 
     @pages.get("/")
@@ -32,6 +32,10 @@ def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
     @pages.get("/lines")
     def lines() -> Response:
         return _page("lines.html")
+
+    @pages.get("/traffic")
+    def traffic() -> Response:
+        return _page("traffic.html")
 
     @pages.get("/books")
     def books() -> Response:

@@ -91,7 +91,7 @@ def make_report(
             inward="to_right",
             side=sides[leg],
         )
-        for number, leg in enumerate(sorted(sides))
+        for number, leg in enumerate(sides)
     )
     asked = ReportQuery("cross", timezone, zoneinfo.ZoneInfo(timezone), scheme=scheme)
     table = make_table(make_flows(visits, legs=sides), quarters, scheme=scheme, legs=sides)

@@ -22,6 +22,7 @@ from frametally_web.api.parameters import (
     Parameter,
     text,
 )
+from frametally_web.api.traffic_endpoints import TRAFFIC_ENDPOINTS
 from frametally_web.books import answers as status_answers
 from frametally_web.charts import answers as chart_answers
 from frametally_web.compare import answers as compare_answers
@@ -97,6 +98,7 @@ ENDPOINTS = (
         statuses=(404,),
     ),
     *LINE_ENDPOINTS,
+    *TRAFFIC_ENDPOINTS,
     Endpoint(
         "runs",
         "The last runs with their quality reports.",

@@ -32,6 +32,7 @@ TAGS = {
     "requests": ("Catalogue", "What can be asked for: models, labels, sources."),
     "charts": ("Counts", "How many of what, per interval, hour of the week, label and source."),
     "drawing": ("Lines and zones", "What is drawn over a source's picture, and what helps to draw it."),
+    "traffic": ("Traffic report", "Movements over a junction by quarter-hour and class."),
     "proof": ("Proof", "The frames, boxes and objects that numbers were counted from."),
     "flows": (
         "Crossings and movements",
@@ -42,7 +43,13 @@ TAGS = {
 }
 """By the package that makes an answer: the name of a group of routes, and what it is."""
 
-_PACKAGE_OF = {"differences": "charts", "frames_image": "proof", "events": "books", "export": "exports"}
+_PACKAGE_OF = {
+    "differences": "charts",
+    "frames_image": "proof",
+    "events": "books",
+    "export": "exports",
+    "traffic_file": "traffic",
+}
 
 _COMMON = {
     "announced": "Frames that the log was told of.",

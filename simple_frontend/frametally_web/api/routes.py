@@ -22,6 +22,7 @@ from frametally_web.api.drawing_routes import DrawingRoutes
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.line_routes import LineRoutes
 from frametally_web.api.parameters import Endpoint
+from frametally_web.api.traffic_routes import TrafficRoutes
 from frametally_web.books import dead_letters, run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts, version_text
 from frametally_web.charts import counts, heatmap, scope, summary
@@ -69,6 +70,7 @@ class Api:
             self,
             DrawingRoutes(settings=settings, ports=ports, books=books, image_url=_image_url),
             LineRoutes(settings=settings, ports=ports, books=books, days=days, image_url=_image_url),
+            TrafficRoutes(settings=settings, ports=ports, books=books, days=days, image_url=_image_url),
         )
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
         # Another start may answer otherwise: by other settings, or as another version.

@@ -9,23 +9,24 @@ from typing import NamedTuple
 from frametally.drawing_records import Drawing, DrawnLine
 from frametally.drawings.revisions import read_drawing
 from frametally.errors import Misconfigured
+from frametally.keys import day_start_ms, utc_day
 from frametally.ports.count_index import CountIndex, CountQuery, SourceSummary
 from frametally.ports.count_questions import up_to_date
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.flows.day_columns import FlowColumns
-from frametally.rules.times import DAY_MS, days_of_span
+from frametally.rules.times import DAY_MS
 from frametally.rules.traffic.peaks import DayPeaks, find_peaks
 from frametally.rules.traffic.quarters import QUARTER_MS, SeenPart, quarter_of, quarters_between
 from frametally.rules.traffic.schemes import LABELS
 from frametally.rules.traffic.table import TrafficTable, make_table
-from frametally.rules.traffic.turns import Turn, turns_of
+from frametally.rules.traffic.turns import SIDES, Turn, turns_of
 
 MOST_DAYS = 62
 """More quarters than these have are no report that somebody reads; the index has any range."""
 _QUARTER_S = QUARTER_MS // 1000
 
-FlowsReader = Callable[[str, int, str, Sequence[int]], Iterable[FlowColumns]]
-"""Returns flows by model, base interval in seconds, slug, and UTC days as whole days since 1970."""
+FlowsReader = Callable[[str, int, str, Sequence[str]], Iterable[FlowColumns]]
+"""Returns flows by model, base interval in seconds, slug, and UTC days, each `YYYY-MM-DD`."""
 Spans = Iterable[tuple[int, int]]
 
 
@@ -71,9 +72,10 @@ class TrafficReport(NamedTuple):
         source_name: The source as its owner wrote it.
         from_ms: Start of the first quarter.
         to_ms: End of the last one.
-        legs: As they are drawn, by name; of several times, the newest.
+        legs: As they are drawn, see `legs_between`.
         revision: Of the drawing.
         table: The counts.
+        frame: Key of a frame of that time, which shows the junction; None where there is none.
     """
 
     query: ReportQuery
@@ -84,6 +86,7 @@ class TrafficReport(NamedTuple):
     legs: tuple[DrawnLine, ...]
     revision: int
     table: TrafficTable
+    frame: str | None = None
 
     @property
     def sides(self) -> dict[str, str | None]:
@@ -141,17 +144,28 @@ def read_report(
         SeenPart(bucket.start_ms, bucket.covered_ms or 0, bucket.objects is not None)
         for bucket in index.histogram(query).coverage
     ]
-    days = sorted({one.start_ms // DAY_MS for one in seen}.intersection(days_of_span(from_ms, to_ms - 1)))
+    days = sorted({utc_day(one.start_ms) for one in seen})
     quarters = quarters_between(from_ms, to_ms, seen, not_analysed(model, from_ms, to_ms))
     flows = read_flows(model, base_s, asked.source, days)
     table = make_table(flows, quarters, scheme=asked.scheme, legs=[leg.name for leg in legs])
     return TrafficReport(
-        asked, model, source_name or asked.source, from_ms, to_ms, legs, drawing.revision, table
+        asked,
+        model,
+        source_name or asked.source,
+        from_ms,
+        to_ms,
+        legs,
+        drawing.revision,
+        table,
+        _frame(index, query, days),
     )
 
 
 def legs_between(drawing: Drawing, from_ms: int, to_ms: int) -> tuple[DrawnLine, ...]:
-    """Return the legs that hold in some of a range, by name; of one name, the last that does."""
+    """Return the legs that hold in some of a range, clockwise from north; of one name, the last that does.
+
+    Those whose side is not known come last, by name.
+    """
     holding = [
         line
         for line in drawing.lines
@@ -160,7 +174,20 @@ def legs_between(drawing: Drawing, from_ms: int, to_ms: int) -> tuple[DrawnLine,
         and (line.to_ms is None or line.to_ms > from_ms)
     ]
     newest = {line.name: line for line in sorted(holding, key=lambda line: line.from_ms or 0)}
-    return tuple(newest[name] for name in sorted(newest))
+
+    def place(leg: DrawnLine) -> tuple[int, str]:
+        return len(SIDES) if leg.side is None else SIDES.index(leg.side), leg.name
+
+    return tuple(sorted(newest.values(), key=place))
+
+
+def _frame(index: CountIndex, query: CountQuery, days: Sequence[str]) -> str | None:
+    """Return the fullest frame of the last day, of several the first: the lines are those of its end."""
+    if not days:
+        return None
+    last_ms = max(day_start_ms(days[-1]), query.from_ms or 0)
+    found = [item.evidence for item in index.evidence(query._replace(from_ms=last_ms, apart=None))]
+    return min(found, key=lambda one: (-one.count, one.captured_at_ms)).image_path if found else None
 
 
 def _choose_model(index: CountIndex, asked: ReportQuery) -> tuple[str, list[int]]:

@@ -17,7 +17,7 @@ class TrafficTable(NamedTuple):
 
     Attributes:
         quarters: In order, none left out.
-        legs: Names of the junction's legs, sorted.
+        legs: Names of the junction's legs; where their sides are known, clockwise from north.
         groups: Columns, see `schemes.Group`.
         movements: Of start of the quarter, leg come over, leg gone over and name of the group; a movement is
             in the quarter in which it came into the junction. None of a quarter of which nothing is known.
@@ -34,12 +34,12 @@ class TrafficTable(NamedTuple):
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Every leg with every leg; turning back only where somebody did."""
+        """Every leg with every leg, from left to right; turning back, last, only where somebody did."""
         turned = {from_leg for _, from_leg, to_leg, _ in self.movements if from_leg == to_leg}
         return [
             (from_leg, to_leg)
-            for from_leg in self.legs
-            for to_leg in self.legs
+            for at, from_leg in enumerate(self.legs)
+            for to_leg in (*self.legs[at + 1 :], *self.legs[: at + 1])
             if from_leg != to_leg or from_leg in turned
         ]
 
@@ -96,7 +96,7 @@ def make_table(
         quarters: Those that are asked for.
         scheme: See `schemes.groups_of`.
         labels: Those that have a column whether or not they occur.
-        legs: Likewise, of legs.
+        legs: Likewise, of legs, in their order; others come after them, by name.
 
     Raises:
         Misconfigured: There is no such scheme.
@@ -127,8 +127,8 @@ def make_table(
                 without[start_ms, NO_MOVEMENTS[outcome - 1], group] += 1
             else:
                 movements[start_ms, day.lines[from_leg], day.lines[to_leg], group] += 1
-    legs = {*legs, *(leg for day in days for leg in day.legs)}
-    return TrafficTable(tuple(quarters), tuple(sorted(legs)), groups, movements, without, left_out)
+    legs = dict.fromkeys([*legs, *sorted({leg for day in days for leg in day.legs})])
+    return TrafficTable(tuple(quarters), tuple(legs), groups, movements, without, left_out)
 
 
 def _labels_of_visits(day: FlowColumns) -> set[str]:
