@@ -72,6 +72,7 @@ test-browser: .venv/dev setup $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test the page in
 pictures: .venv/dev setup ## Take the manual's pictures anew, from the test of its ten questions
 	@$(BIN)/python -m pytest tests/web/test_ten_tasks_in_browser.py
 	@cp build/screenshots/tasks/*.jpg docs/pictures/
+	@$(BIN)/python docs/traffic_pictures.py
 
 # Real servers, without containers; SERVICES="kafka s3" names some of them.
 SERVICES ?=

@@ -105,7 +105,6 @@ class TrafficRoutes:
         except ReportRefused as refused:
             raise _problem(refused) from refused
 
-
     def _flows(self, model: str, base_s: int, source: str, days: Sequence[str]) -> list[FlowColumns]:
         """Return the flows of some days, counted behind the answer where they are not yet.
 

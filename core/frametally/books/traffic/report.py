@@ -140,13 +140,20 @@ def read_report(
         )
     base_s = up_to_date(index, model, bases_s, from_ms, to_ms)[0]
     query = CountQuery(model, base_s, sources=[asked.source], apart=(), from_ms=from_ms, to_ms=to_ms)
+    covered = index.histogram(query).coverage
+    days = sorted({utc_day(bucket.start_ms) for bucket in covered})
+    flows = list(read_flows(model, base_s, asked.source, days))
+    # Of a day without them nothing is known, whatever the index says: its zeros would be none.
+    counted = {utc_day(day.day_start_ms) for day in flows}
     seen = [
-        SeenPart(bucket.start_ms, bucket.covered_ms or 0, bucket.objects is not None)
-        for bucket in index.histogram(query).coverage
+        SeenPart(
+            bucket.start_ms,
+            bucket.covered_ms or 0,
+            bucket.objects is not None and utc_day(bucket.start_ms) in counted,
+        )
+        for bucket in covered
     ]
-    days = sorted({utc_day(one.start_ms) for one in seen})
     quarters = quarters_between(from_ms, to_ms, seen, not_analysed(model, from_ms, to_ms))
-    flows = read_flows(model, base_s, asked.source, days)
     table = make_table(flows, quarters, scheme=asked.scheme, legs=[leg.name for leg in legs])
     return TrafficReport(
         asked,
