@@ -174,7 +174,7 @@ def make_frame(drivers: Sequence[Driver], at_ms: int, number: int, medium: str) 
     )
 
 
-def draw_legs(place: Place, sides: dict[str, Side | None] | None = None, source: str = SOURCE) -> None:
+def draw_legs(place: Place, sides: dict[str, Side | None] | None = None) -> None:
     """Draw a line over each leg, with these sides."""
     chosen = LEGS if sides is None else sides
     legs = [
@@ -188,7 +188,7 @@ def draw_legs(place: Place, sides: dict[str, Side | None] | None = None, source:
         )
         for leg in chosen
     ]
-    change_drawing(place.store, source, lambda drawing: with_shapes(drawing, legs))
+    change_drawing(place.store, SOURCE, lambda drawing: with_shapes(drawing, legs))
 
 
 def _box(driver: Driver, at_ms: int) -> Detection | None:

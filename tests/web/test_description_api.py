@@ -22,8 +22,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from tests.web.counted_footage import make_lines, publish_lines
-from tests.web.crossroads import draw_legs
 
+from frametally.drawing_records import DrawnLine
+from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.openapi import describe
 from frametally_web.asgi import Application
@@ -180,7 +181,10 @@ def test_a_run_of_the_postman_collection_has_no_failures(place: Place, serving: 
     if node is None:
         pytest.skip("needs Node.js")
     place.film({"car": 6})
-    draw_legs(place, source="junction-east")  # a report is of a junction
+    leg = DrawnLine(
+        name="stop line", points=((1, 9), (90, 9)), width_px=640, height_px=480, inward="to_right"
+    )
+    change_drawing(place.store, "junction-east", lambda drawing: with_shapes(drawing, [leg]))
     command = [node, str(ROOT / "simple_frontend" / "tests" / "run_collection.mjs")]
     command += [str(ROOT / "docs" / "frametally.postman_collection.json"), f"{serving(place.app())}/api/v1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)

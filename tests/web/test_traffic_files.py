@@ -205,6 +205,17 @@ def test_a_report_without_any_visit_is_a_report_of_zeros() -> None:
     assert {*rows[0][4:]} == {0}
 
 
+def test_one_leg_alone_is_a_report_too() -> None:
+    leg: Any = {"only": "N"}
+    report = make_report([Visit(START_MS, "car", "unassigned")], make_quarters(4), sides=leg)
+    assert len(rows_of(written(write_wide_csv, report))) == 4
+    book = load_workbook(io.BytesIO(written(write_workbook, report)), data_only=True)
+    *_, last = book["Books"].iter_rows(values_only=True)
+    assert last == ("all", 0, 1, 0, 1)
+    assert "NBU" not in written(write_utdf, report, peak_of(report)).decode()
+    assert "SBU" in written(write_utdf, report, peak_of(report)).decode()
+
+
 def sections_of(data: bytes) -> dict[str, list[list[str]]]:
     sections: dict[str, list[list[str]]] = {}
     for line in data.decode().splitlines():

@@ -34,13 +34,16 @@ class TrafficTable(NamedTuple):
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Every leg with every leg, from left to right; turning back, last, only where somebody did."""
+        """Every leg with every leg, from left to right; turning back, last, only where somebody did.
+
+        Of a junction with one leg that is all there can be.
+        """
         turned = {from_leg for _, from_leg, to_leg, _ in self.movements if from_leg == to_leg}
         return [
             (from_leg, to_leg)
             for at, from_leg in enumerate(self.legs)
             for to_leg in (*self.legs[at + 1 :], *self.legs[: at + 1])
-            if from_leg != to_leg or from_leg in turned
+            if from_leg != to_leg or from_leg in turned or len(self.legs) == 1
         ]
 
     @property
