@@ -1,20 +1,21 @@
-"""Counts a day's flows as `rules.flows.counting` does, at once for all paths that are plain.
+"""Counts a day's flows as `rules.flows.counting` does, at once for all visits that are plain.
 
-What is not plain (see `passages`), goes over an hour's end, or meets a shape's beginning or end in time, is
-counted by the rule itself, one by one.
+Where a visit is not plain (see `passages`), or meets a shape's beginning or end in time, that shape's rule is
+asked of it alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from frametally.flows.arrays import MOST_TENTHS, Flags, PathArrays, arrays_of
+from frametally.flows.arrays import MOST_TENTHS, Flags, VisitArrays, Whole, visits_of
 from frametally.flows.passages import Passages, passages_of
 from frametally.flows.rows import Rows, crossing_rows, stay_rows, together
 from frametally.flows.visits import held_at, visit_rows
-from frametally.rules.flows.counting import FirstTrack, FlowRows, Ways, first_tracks, rows_of
+from frametally.rules.columns import packed
+from frametally.rules.flows.counting import Row, Ways, crossing_row, stay_row, while_held
 from frametally.rules.flows.day_columns import (
     CROSSING_COLUMNS,
     CROSSING_ORDER,
@@ -26,15 +27,19 @@ from frametally.rules.flows.day_columns import (
 )
 from frametally.rules.flows.shapes import LineShape, Shapes, ZoneShape
 from frametally.rules.geometry.borders import Border
-from frametally.rules.geometry.foot_paths import FollowedPath, joined, pieces_of
-from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, PathColumns
+from frametally.rules.geometry.crossings import crossings_of
+from frametally.rules.geometry.foot_paths import FollowedPath
+from frametally.rules.geometry.zones import PictureZone, stays_of
+from frametally.rules.path_columns import PathColumns
+from frametally.rules.times import DAY_MS
 
 _KINDS = (
     (CROSSING_COLUMNS, CROSSING_ORDER),
     (STAY_COLUMNS, STAY_ORDER),
     (VISIT_COLUMNS, VISIT_ORDER),
 )
-_NO_PATHS: dict[str, list[int]] = {name: [] for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
+_OF_VISIT = ("hour", "number", "label")
+_MOST_KEYS = 1 << 62
 
 
 def flows_of_day(
@@ -46,20 +51,12 @@ def flows_of_day(
         ValueError: A line has all its points in one place, or a zone nothing within.
     """
     ways = Ways.of(shapes, day_start_ms)
-    by_day = {file.day_start_ms: file for file in files}
-    by_day.setdefault(day_start_ms, PathColumns(model, source, day_start_ms, (), _NO_PATHS))
-    paths = arrays_of(by_day[day_start_ms])
-    is_plain = paths.is_whole & (paths.is_small and _are_small(ways))
-    crossings, stays = [], []
-    for line, border in ways.lines:
-        passages = _passages(line, border, paths, is_plain)
-        crossings.append(crossing_rows(passages, ways.line_names.index(line.name), paths, is_plain))
-    for shape, zone in ways.zones:
-        passages = _passages(shape, zone, paths, is_plain)
-        stays.append(stay_rows(passages, zone, ways.zone_names.index(shape.name), paths, is_plain))
-    visits = visit_rows(crossings, ways, paths, is_plain)
-    others = _counted_one_by_one(by_day, ways, is_plain)
-    return _columns_of(ways, paths, is_plain, (crossings, stays, [visits]), others, (model, source))
+    visits = visits_of({file.day_start_ms: file for file in files}, day_start_ms)
+    visits.is_plain[:] &= _are_small(ways)
+    crossings = [_crossings(line, border, ways, visits) for line, border in ways.lines]
+    stays = [_stays(shape, zone, ways, visits) for shape, zone in ways.zones]
+    told = visit_rows(crossings, ways, visits)
+    return _columns_of(ways, visits, (crossings, stays, [told]), (model, source))
 
 
 def _are_small(ways: Ways) -> bool:
@@ -67,86 +64,129 @@ def _are_small(ways: Ways) -> bool:
     return all(abs(value) < MOST_TENTHS for ax, ay, ux, uy in corners for value in (ax, ay, ax + ux, ay + uy))
 
 
-def _passages(shape: LineShape | ZoneShape, border: Border, paths: PathArrays, is_plain: Flags) -> Passages:
-    """Return the passages of plain paths while a shape holds; others are taken from `is_plain`."""
-    day_ms = paths.file.day_start_ms
-    first_ms, last_ms = (paths.time_ms[at] + day_ms for at in (paths.first, paths.last))
+def _crossings(line: LineShape, border: Border, ways: Ways, visits: VisitArrays) -> Rows:
+    """Return a row for each crossing of a line."""
+    number = ways.line_names.index(line.name)
+    is_there, passages = _passages(line, border, visits)
+    rows = crossing_rows(passages, number, visits)
+    return _with_others(
+        rows,
+        passages,
+        CROSSING_COLUMNS,
+        (
+            (visit, crossing_row(crossing, followed, number, (0, 0), ways.day_start_ms))
+            for visit, followed in _others(line, is_there & ~passages.is_plain, visits)
+            for crossing in crossings_of(followed, border)
+        ),
+    )
+
+
+def _stays(shape: ZoneShape, zone: PictureZone, ways: Ways, visits: VisitArrays) -> Rows:
+    """Return a row for each stay in a zone."""
+    number = ways.zone_names.index(shape.name)
+    is_there, passages = _passages(shape, zone, visits)
+    rows = stay_rows(passages, zone, number, visits)
+    return _with_others(
+        rows,
+        passages,
+        STAY_COLUMNS,
+        (
+            (visit, stay_row(stay, number, (0, 0), ways.day_start_ms))
+            for visit, followed in _others(shape, is_there & ~passages.is_plain, visits)
+            for stay in stays_of(followed, zone)
+        ),
+    )
+
+
+def _passages(shape: LineShape | ZoneShape, border: Border, visits: VisitArrays) -> tuple[Flags, Passages]:
+    """Return which visits are there while a shape holds, and the passages of the plain ones over it."""
+    day_ms = visits.file.day_start_ms
+    first_ms, last_ms = (visits.time_ms[at] + day_ms for at in (visits.first, visits.last))
     is_held = held_at(shape.from_ms, shape.to_ms, first_ms) & held_at(shape.from_ms, shape.to_ms, last_ms)
     is_before = np.zeros_like(is_held) if shape.from_ms is None else last_ms < shape.from_ms
     is_after = np.zeros_like(is_held) if shape.to_ms is None else first_ms >= shape.to_ms
-    is_plain &= is_held | is_before | is_after
-    asked = is_plain & is_held
-    passages = passages_of(border, paths, asked)
-    is_plain &= passages.is_plain | ~asked
-    return passages
+    is_asked = visits.is_asked & ~is_before & ~is_after
+    return is_asked, passages_of(border, visits, visits.is_plain & is_held)
 
 
-def _counted_one_by_one(by_day: Mapping[int, PathColumns], ways: Ways, is_plain: Flags) -> FlowRows:
-    pieces: list[FollowedPath] = []
-    firsts: dict[str, FirstTrack] = {}
-    for day_ms in sorted(by_day):
-        file = by_day[day_ms]
-        asked = is_plain if day_ms == ways.day_start_ms else arrays_of(file).is_whole
-        tracks = np.flatnonzero(~asked).tolist()
-        of_file = list(pieces_of(file, tracks))
-        pieces += of_file
-        ids = (piece.ids[0] for piece in of_file)
-        firsts |= zip(ids, first_tracks(file, tracks), strict=True)
-    return rows_of(joined(pieces), firsts, ways)
+def _others(
+    shape: LineShape | ZoneShape, which: Flags, visits: VisitArrays
+) -> Iterator[tuple[int, FollowedPath]]:
+    for visit in np.flatnonzero(which).tolist():
+        yield visit, while_held(visits.followed(visit), shape)
+
+
+def _with_others(
+    rows: Rows, passages: Passages, names: Sequence[str], others: Iterable[tuple[int, Row]]
+) -> Rows:
+    """Return the rows of visits that are plain, and `others`, by the columns `names`, each with its visit."""
+    kept = passages.is_plain[rows["visit"]]
+    found = [(visit, *row) for visit, row in others]
+    bare = ["visit", *(name.partition("_")[2] for name in names)]
+    more = np.array(found, np.int64).reshape(-1, len(bare))
+    return {name: np.concatenate((column[kept], more[:, bare.index(name)])) for name, column in rows.items()}
 
 
 def _columns_of(
-    ways: Ways,
-    paths: PathArrays,
-    is_plain: Flags,
-    plain: Sequence[Sequence[Rows]],
-    others: FlowRows,
-    about: tuple[str, str],
+    ways: Ways, visits: VisitArrays, kinds: Sequence[Sequence[Rows]], about: tuple[str, str]
 ) -> FlowColumns:
-    """Return rows of both kinds together, in their order, with numbers for those labels that occur.
+    """Return rows in their order, with numbers for those labels that occur.
 
     Args:
         ways: What is drawn.
-        paths: Of the day.
-        is_plain: Rows of other tracks are left out of `plain`.
-        plain: Crossings, stays and visits.
-        others: Those that were counted one by one.
+        visits: All of them.
+        kinds: Crossings, stays and visits; those that are not the day's are left out.
         about: Model and source.
     """
-    file = paths.file
-    labels = sorted({*file.labels, *others.labels.values()})
-    label_of = np.array([labels.index(label) for label in file.labels], np.int64)
+    of_visit = dict(zip(_OF_VISIT, (visits.hour, visits.number, visits.label), strict=True))
     tables = []
-    for (names, order), parts, rows in zip(_KINDS, plain, others[:3], strict=True):
+    for (names, order), parts in zip(_KINDS, kinds, strict=True):
         kind, bare = names[0].partition("_")[0], [name.partition("_")[2] for name in names]
-        of_track = {"hour", "number", "label"}
-        table = together(parts, ["track", *(name for name in bare if name not in of_track)])
-        kept = is_plain[table["track"]]
-        table = {name: column[kept] for name, column in table.items()}
-        for name in of_track:
-            table[name] = np.asarray(file.columns[name], np.int64)[table["track"]]
-        table["label"] = label_of[table["label"]]
-        one_by_one = np.array(rows, np.int64).reshape(-1, len(names))
-        hour, number, label = (bare.index(name) for name in ("hour", "number", "label"))
-        one_by_one[:, label] = [labels.index(others.labels[row[hour], row[number]]) for row in rows]
-        columns = [np.concatenate((table[name], one_by_one[:, at])) for at, name in enumerate(bare)]
-        by = [columns[bare.index(name)] for name in order]
-        sorted_by = np.lexsort([*columns[::-1], *by[::-1]])
-        tables.append((kind, bare, [column[sorted_by] for column in columns]))
-    used = np.unique(np.concatenate([columns[bare.index("label")] for _, bare, columns in tables]))
-    columns_by_name: dict[str, Sequence[int]] = {}
-    for kind, bare, columns in tables:
-        at = bare.index("label")
-        columns[at] = np.searchsorted(used, columns[at])
-        columns_by_name |= {
-            f"{kind}_{name}": column.tolist() for name, column in zip(bare, columns, strict=True)
+        rows = together(parts, ["visit", *(name for name in bare if name not in of_visit)])
+        # A stay that ends as the day begins is in the books of the day's first interval.
+        begins, ends = ("from", "to") if kind == "stay" else ("time", "time")
+        kept = (rows[ends] >= 0) & (rows[begins] < DAY_MS)
+        columns = {
+            name: of_visit[name][rows["visit"][kept]] if name in of_visit else rows[name][kept]
+            for name in bare
         }
+        sorted_by = _order([columns[name] for name in order], [*columns.values()])
+        tables.append((kind, {name: column[sorted_by] for name, column in columns.items()}))
+    used = np.unique(np.concatenate([columns["label"] for _, columns in tables]))
+    columns_by_name: dict[str, Sequence[int]] = {}
+    for kind, columns in tables:
+        columns["label"] = np.searchsorted(used, columns["label"])
+        columns_by_name |= {f"{kind}_{name}": _packed(column) for name, column in columns.items()}
     return FlowColumns(
         *about,
         ways.day_start_ms,
-        tuple(labels[at] for at in used.tolist()),
+        tuple(visits.labels[at] for at in used.tolist()),
         ways.line_names,
         ways.leg_names,
         ways.zone_names,
         columns_by_name,
     )
+
+
+def _order(by: list[Whole], rest: list[Whole]) -> Whole:
+    """Return in which order rows stand: by the columns of `by`, then by all of them."""
+    if len(by[0]) == 0:
+        return np.empty(0, np.int64)
+    key, keys = np.zeros(len(by[0]), np.int64), 1
+    for column in by:
+        least, values = int(column.min()), int(column.max() - column.min()) + 1
+        keys *= values
+        if keys >= _MOST_KEYS:
+            break
+        key = key * values + (column - least)
+    else:
+        order = np.argsort(key, kind="stable")
+        if (key[order][1:] != key[order][:-1]).all():
+            return order
+    return np.lexsort([*rest[::-1], *by[::-1]])
+
+
+def _packed(column: Whole) -> Sequence[int]:
+    """Return a column as a file has it."""
+    least, most = (int(column.min()), int(column.max())) if len(column) else (0, 0)
+    return packed(least, most, lambda typecode: column.astype(typecode).tobytes())

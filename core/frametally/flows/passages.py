@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.flows.arrays import Flags, PathArrays, Whole
+from frametally.flows.arrays import Flags, VisitArrays, Whole
 from frametally.rules.geometry.borders import FLICKER_PART, Border
 from frametally.rules.geometry.zones import PictureZone
 
@@ -24,20 +24,19 @@ SURE = 1e-9
 
 
 class Passages(NamedTuple):
-    """Where plain paths go over a border, by track and time; one value per passage.
+    """Where plain paths go over a border, by visit and time; one value per passage.
 
     Attributes:
-        track: Number of the track.
+        visit: Number of the visit.
         step: Number of the point before it.
         over: After which part of the step, `over / under`.
         under: Likewise, above 0.
         side: 1 or -1, as `Passage` has it.
         time_ms: When, milliseconds since the day began.
-        is_plain: One value per track: whether its passages are all here. Those that are asked for and far
-            from the border are plain, and have none.
+        is_plain: One value per visit: whether it was asked for, and its passages are all here.
     """
 
-    track: Whole
+    visit: Whole
     step: Whole
     over: Whole
     under: Whole
@@ -46,32 +45,32 @@ class Passages(NamedTuple):
     is_plain: Flags
 
 
-def passages_of(border: Border, paths: PathArrays, asked: Flags) -> Passages:
+def passages_of(border: Border, visits: VisitArrays, asked: Flags) -> Passages:
     """Return where the paths that are `asked` for go over a border."""
-    near = asked & ~is_far(border, paths)
-    is_plain = asked & ((paths.points > 1) | ~near)
-    at = np.flatnonzero(np.repeat(near, paths.points))
-    met = [_of_piece(piece, paths, at, is_plain) for piece in border.pieces]
+    near = asked & ~is_far(border, visits)
+    is_plain = asked & ((visits.points > 1) | ~near)
+    at = np.flatnonzero(near[visits.of_point])
+    met = [_of_piece(piece, visits, at, is_plain) for piece in border.pieces]
     step, over, under, side = (np.concatenate(columns) for columns in zip(*met, strict=True))
     order = np.argsort(step, kind="stable")
     step, over, under, side = step[order], over[order], under[order], side[order]
-    track = paths.track[step]
-    is_plain[track[1:][step[1:] == step[:-1]]] = False
-    _check_clear(border, paths, track, step, is_plain)
-    kept = is_plain[track]
-    track, step, over, under, side = track[kept], step[kept], over[kept], under[kept], side[kept]
-    before_ms = paths.time_ms[step]
-    passed_ms = paths.time_ms[step + 1] - before_ms
+    visit = visits.of_point[step]
+    is_plain[visit[1:][step[1:] == step[:-1]]] = False
+    _check_clear(border, visits, visit, step, is_plain)
+    kept = is_plain[visit]
+    visit, step, over, under, side = visit[kept], step[kept], over[kept], under[kept], side[kept]
+    before_ms = visits.time_ms[step]
+    passed_ms = visits.time_ms[step + 1] - before_ms
     time_ms = before_ms + (2 * over * passed_ms + under) // (2 * under)
-    return Passages(track, step, over, under, side, time_ms, is_plain)
+    return Passages(visit, step, over, under, side, time_ms, is_plain)
 
 
-def is_far(border: Border, paths: PathArrays) -> Flags:
+def is_far(border: Border, visits: VisitArrays) -> Flags:
     """Return of each path whether it never comes into the rectangle around a border."""
     xs = [x for ax, _, ux, _ in border.pieces for x in (ax, ax + ux)]
     ys = [y for _, ay, _, uy in border.pieces for y in (ay, ay + uy)]
-    beside: Flags = (paths.right < min(xs)) | (paths.left > max(xs))
-    return beside | (paths.bottom < min(ys)) | (paths.top > max(ys))
+    beside: Flags = (visits.right < min(xs)) | (visits.left > max(xs))
+    return beside | (visits.bottom < min(ys)) | (visits.top > max(ys))
 
 
 def is_within(zone: Border, x: Whole, y: Whole) -> Flags:
@@ -84,22 +83,23 @@ def is_within(zone: Border, x: Whole, y: Whole) -> Flags:
 
 
 def _of_piece(
-    piece: tuple[int, int, int, int], paths: PathArrays, at: Whole, is_plain: Flags
+    piece: tuple[int, int, int, int], visits: VisitArrays, at: Whole, is_plain: Flags
 ) -> tuple[Whole, Whole, Whole, Whole]:
     """Return step, over, under and side of where paths go over a piece; who only touches it is not plain.
 
     Args:
         piece: Of the border.
-        paths: All of them.
-        at: Numbers of the points that are looked at: of whole tracks.
-        is_plain: Of each track; changed.
+        visits: All of them.
+        at: Numbers of the points that are looked at: of whole visits.
+        is_plain: Of each visit; changed.
     """
     ax, ay, ux, uy = piece
-    x, y = paths.x[at], paths.y[at]
+    x, y = visits.x[at], visits.y[at]
     off = ux * (y - ay) - uy * (x - ax)
-    sign = np.sign(off)
-    is_step = paths.track[at[1:]] == paths.track[at[:-1]]
-    step = np.flatnonzero(is_step & (sign[1:] * sign[:-1] <= 0))
+    is_right, is_left = off > 0, off < 0
+    may_meet = ~((is_right[1:] & is_right[:-1]) | (is_left[1:] & is_left[:-1]))
+    step = np.flatnonzero(may_meet)
+    step = step[visits.of_point[at[step]] == visits.of_point[at[step + 1]]]
     before, after = off[step], off[step + 1]
     x, y, dx, dy = x[step], y[step], x[step + 1] - x[step], y[step + 1] - y[step]
     start = dx * (ay - y) - dy * (ax - x)
@@ -107,30 +107,32 @@ def _of_piece(
     ends = np.sign(start) * np.sign(end)
     is_over = (np.sign(before) * np.sign(after) < 0) & (ends < 0)
     touches = ~is_over & ((ends <= 0) | (before == after))
-    is_plain[paths.track[at[step[touches]]]] = False
+    is_plain[visits.of_point[at[step[touches]]]] = False
     before, after, step = before[is_over], after[is_over], step[is_over]
     return at[step], np.abs(before), np.abs(before - after), np.sign(after)
 
 
-def _check_clear(border: Border, paths: PathArrays, track: Whole, step: Whole, is_plain: Flags) -> None:
-    """Note which paths are not plain: not clear of the border between two passages; if only one, anywhere."""
-    passages = np.bincount(track, minlength=len(paths.points))
+def _check_clear(border: Border, visits: VisitArrays, visit: Whole, step: Whole, is_plain: Flags) -> None:
+    """Note which visits are not plain: not clear of the border between two passages, or anywhere."""
+    passages = np.bincount(visit, minlength=len(visits.points))
     single = np.flatnonzero((passages == 1) & is_plain)
-    ends = _is_clear(border, paths, paths.first[single]) | _is_clear(border, paths, paths.last[single])
+    ends = _is_clear(border, visits, visits.first[single]) | _is_clear(border, visits, visits.last[single])
     is_plain[single[~ends]] = False
-    several = np.flatnonzero(np.repeat((passages > 1) & is_plain, paths.points))
-    if not len(several):
-        return
-    seen = np.concatenate(([0], np.cumsum(_is_clear(border, paths, several))))
-    pairs = np.flatnonzero((track[1:] == track[:-1]) & is_plain[track[1:]])
+    pairs = np.flatnonzero((visit[1:] == visit[:-1]) & is_plain[visit[1:]])
+    # Half way it is clear, as a rule.
+    pairs = pairs[~_is_clear(border, visits, (step[pairs] + 1 + step[pairs + 1]) // 2)]
+    is_left = np.zeros(len(visits.points), bool)
+    is_left[visit[pairs]] = True
+    several = np.flatnonzero(is_left[visits.of_point])
+    seen = np.concatenate(([0], np.cumsum(_is_clear(border, visits, several))))
     since, until = (np.searchsorted(several, step[which] + 1) for which in (pairs, pairs + 1))
-    is_plain[track[pairs[seen[since] == seen[until]]]] = False
+    is_plain[visit[pairs[seen[since] == seen[until]]]] = False
 
 
-def _is_clear(border: Border, paths: PathArrays, at: Whole) -> Flags:
+def _is_clear(border: Border, visits: VisitArrays, at: Whole) -> Flags:
     """Return which points are clear of a border for sure."""
-    x, y = paths.x[at], paths.y[at]
-    height2 = (paths.height[at] ** 2).astype(np.float64)
+    x, y = visits.x[at], visits.y[at]
+    height2 = (visits.height[at] ** 2).astype(np.float64)
     if isinstance(border, PictureZone):
         narrow2 = float(border.narrow2)
         height2[(height2 > narrow2) & is_within(border, x, y)] = narrow2

@@ -1,4 +1,4 @@
-"""Rows of plain visits: their movements over a junction's legs, and their speeds."""
+"""Rows of visits: their movements over a junction's legs, and their speeds."""
 
 from __future__ import annotations
 
@@ -6,72 +6,69 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from frametally.flows.arrays import Flags, PathArrays, Whole
+from frametally.flows.arrays import Flags, VisitArrays, Whole
 from frametally.flows.rows import Rows, together
 from frametally.rules.flows.counting import Ways, speed_of, speed_row
 from frametally.rules.flows.day_columns import DIRECTIONS, NO_CALIBRATION, NO_MOVEMENTS
-from frametally.rules.geometry.foot_paths import pieces_of
 from frametally.rules.times import DAY_MS
 
 _UNASSIGNED, _NEVER = (1 + NO_MOVEMENTS.index(one) for one in ("unassigned", "never_at_a_leg"))
 
 
-def visit_rows(crossings: Sequence[Rows], ways: Ways, paths: PathArrays, is_plain: Flags) -> Rows:
-    """Return a row for each plain visit that something drawn asks for.
+def visit_rows(crossings: Sequence[Rows], ways: Ways, visits: VisitArrays) -> Rows:
+    """Return a row for each visit that something drawn asks for.
 
     Args:
         crossings: Of each line of `ways`, in its order.
         ways: What is drawn.
-        paths: All of the day.
-        is_plain: Of each track; the others have none.
+        visits: All of them.
     """
-    tracks = len(paths.points)
+    every = len(visits.points)
     legs = [(at, shape) for at, (shape, _) in enumerate(ways.lines) if shape.inward]
     crossed = together(
         [
             {
                 **crossings[at],
-                "leg": np.full(len(crossings[at]["track"]), ways.line_names.index(shape.name)),
-                "order": np.full(len(crossings[at]["track"]), at),
+                "leg": np.full(len(crossings[at]["visit"]), ways.line_names.index(shape.name)),
+                "order": np.full(len(crossings[at]["visit"]), at),
                 "is_in": crossings[at]["direction"] == DIRECTIONS.index(shape.inward or "to_right"),
             }
             for at, shape in legs
         ],
-        ("track", "time", "missing", "leg", "order", "is_in"),
+        ("visit", "time", "missing", "leg", "order", "is_in"),
     )
-    is_at_leg = np.zeros(tracks, bool)
-    is_at_leg[crossed["track"]] = True
+    is_at_leg = np.zeros(every, bool)
+    is_at_leg[crossed["visit"]] = True
     measured = crossed["missing"] == 0
     is_in = crossed["is_in"].astype(bool)
-    came, from_leg = _first(crossed, measured & is_in, crossed["time"], tracks)
-    went, to_leg = _first(crossed, measured & ~is_in, -crossed["time"], tracks)
+    came, from_leg = _first(crossed, measured & is_in, crossed["time"], every)
+    went, to_leg = _first(crossed, measured & ~is_in, -crossed["time"], every)
     has = (from_leg >= 0) & (to_leg >= 0) & (came < went)
-    columns = {name: np.asarray(paths.file.columns[name], np.int64) for name in ("first_seen", "is_counted")}
-    time_ms = np.where(has, came, paths.hour_ms + columns["first_seen"])
+    time_ms = np.where(has, came, visits.seen_ms)
     asked = is_at_leg | _asks(time_ms, ways)
-    told = is_plain & (has | (asked & (columns["is_counted"] == 1))) & (time_ms >= 0) & (time_ms < DAY_MS)
-    track = np.flatnonzero(told)
-    speeds = _speeds(track, time_ms, ways, paths)
+    told = visits.is_asked & (has | (asked & visits.is_counted)) & (time_ms >= 0) & (time_ms < DAY_MS)
+    which = np.flatnonzero(told)
+    speeds = _speeds(which, time_ms, ways, visits)
     return {
-        "track": track,
-        "time": time_ms[track],
-        "from_leg": np.where(has, from_leg, 0)[track],
-        "to_leg": np.where(has, to_leg, 0)[track],
-        "outcome": np.where(has, 0, np.where(is_at_leg, _UNASSIGNED, _NEVER))[track],
-        "came": np.where(has, came, 0)[track],
-        "went": np.where(has, went, 0)[track],
+        "visit": which,
+        "time": time_ms[which],
+        "from_leg": np.where(has, from_leg, 0)[which],
+        "to_leg": np.where(has, to_leg, 0)[which],
+        "outcome": np.where(has, 0, np.where(is_at_leg, _UNASSIGNED, _NEVER))[which],
+        "came": np.where(has, came, 0)[which],
+        "went": np.where(has, went, 0)[which],
         "speed": speeds[:, 0],
         "error": speeds[:, 1],
         "speed_missing": speeds[:, 2],
     }
 
 
-def _first(crossed: Rows, kept: Flags, by: Whole, tracks: int) -> tuple[Whole, Whole]:
-    """Return of each track time and leg of the crossing that is first in `by`, then by leg; leg -1: none."""
+def _first(crossed: Rows, kept: Flags, by: Whole, every: int) -> tuple[Whole, Whole]:
+    """Return of each visit time and leg of the crossing that is first in `by`, then by leg; leg -1: none."""
     at = np.flatnonzero(kept)
-    order = at[np.lexsort((crossed["order"][at], by[at], crossed["track"][at]))]
-    whose, first = np.unique(crossed["track"][order], return_index=True)
-    times, legs = np.zeros(tracks, np.int64), np.full(tracks, -1)
+    order = at[np.lexsort((crossed["order"][at], by[at], crossed["visit"][at]))]
+    whose, first = np.unique(crossed["visit"][order], return_index=True)
+    times, legs = np.zeros(every, np.int64), np.full(every, -1)
     times[whose], legs[whose] = crossed["time"][order[first]], crossed["leg"][order[first]]
     return times, legs
 
@@ -96,11 +93,10 @@ def held_at(from_ms: int | None, to_ms: int | None, time_ms: Whole) -> Flags:
     return found
 
 
-def _speeds(track: Whole, time_ms: Whole, ways: Ways, paths: PathArrays) -> Whole:
-    found = np.full((len(track), 3), (0, 0, NO_CALIBRATION), np.int64)
+def _speeds(which: Whole, time_ms: Whole, ways: Ways, visits: VisitArrays) -> Whole:
+    found = np.full((len(which), 3), (0, 0, NO_CALIBRATION), np.int64)
     if ways.grounds:
-        pieces = pieces_of(paths.file, track.tolist())
-        times = (time_ms[track] + ways.day_start_ms).tolist()
-        for number, (visit, at_ms) in enumerate(zip(pieces, times, strict=True)):
-            found[number] = speed_row(speed_of(visit, ways.ground_at(at_ms)))
+        times = (time_ms[which] + ways.day_start_ms).tolist()
+        for number, (visit, at_ms) in enumerate(zip(which.tolist(), times, strict=True)):
+            found[number] = speed_row(speed_of(visits.path(visit), ways.ground_at(at_ms)))
     return found

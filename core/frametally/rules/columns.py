@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from frametally.errors import Poison
@@ -75,11 +75,30 @@ def decode_columns(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, ar
         raise Poison(f"no file of {kind}: {error!r}") from error
 
 
-def _smallest(values: Sequence[int]) -> array[int]:
-    least, most = min(values, default=0), max(values, default=0)
+class PackedColumn(array):  # type: ignore[type-arg]  # the stub has one, the class has none
+    """A column of the smallest type that holds all of its values, as a file has it."""
+
+
+def packed(least: int, most: int, make: Callable[[str], Iterable[int] | bytes]) -> PackedColumn:
+    """Return a column whose values are `least` to `most`.
+
+    Args:
+        least: The least of its values; 0 where it has none.
+        most: The greatest.
+        make: Given the type, as Python's `array` names it, returns the values, or their bytes.
+
+    Raises:
+        ValueError: No type holds them.
+    """
     for typecode in _TYPES:
         bits = 8 * array(typecode).itemsize
         low = 0 if typecode.isupper() else -(1 << bits - 1)
         if low <= least and most < low + (1 << bits):
-            return array(typecode, values)
+            return PackedColumn(typecode, make(typecode))
     raise ValueError(f"no column holds {least} to {most}")
+
+
+def _smallest(values: Sequence[int]) -> array[int]:
+    if isinstance(values, PackedColumn):
+        return values
+    return packed(min(values, default=0), max(values, default=0), lambda _: values)

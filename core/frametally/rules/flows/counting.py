@@ -30,7 +30,7 @@ from frametally.rules.flows.day_columns import (
 from frametally.rules.flows.shapes import Calibrated, LineShape, Shapes, ZoneShape, holds_at
 from frametally.rules.geometry.borders import Border
 from frametally.rules.geometry.crossings import Crossing, crossings_of
-from frametally.rules.geometry.foot_paths import FollowedPath, joined, pieces_of
+from frametally.rules.geometry.foot_paths import FollowedPath, FootPath, joined, pieces_of
 from frametally.rules.geometry.movements import Movement, movement_of
 from frametally.rules.geometry.zones import PictureZone, Stay, stays_of
 from frametally.rules.metres.distribution import BINS_PER_KM_H
@@ -187,17 +187,17 @@ def rows_of(visits: Iterable[FollowedPath], firsts: dict[str, FirstTrack], ways:
         crossed = [
             (shape, crossing)
             for shape, border in ways.lines
-            for crossing in crossings_of(_while_held(visit, shape), border)
+            for crossing in crossings_of(while_held(visit, shape), border)
         ]
         crossings = [
-            _crossing_row(crossing, visit, numbers[shape.name], ids, day_ms)
+            crossing_row(crossing, visit, numbers[shape.name], ids, day_ms)
             for shape, crossing in crossed
             if day_ms <= crossing.time_ms < end_ms
         ]
         stays = [
-            _stay_row(stay, zone_numbers[shape.name], ids, day_ms)
+            stay_row(stay, zone_numbers[shape.name], ids, day_ms)
             for shape, zone in ways.zones
-            for stay in stays_of(_while_held(visit, shape), zone)
+            for stay in stays_of(while_held(visit, shape), zone)
             # One that ends as the day begins is in the books of the day's first interval.
             if stay.to_ms >= day_ms and stay.from_ms < end_ms
         ]
@@ -232,11 +232,11 @@ def columns_of(rows: FlowRows, ways: Ways, *, model: str, source: str) -> FlowCo
     )
 
 
-def speed_of(visit: FollowedPath, ground: Ground | None) -> GroundSpeed | NotMeasured | None:
-    """Return the speed of a visit; None where nothing is calibrated."""
+def speed_of(path: FootPath, ground: Ground | None) -> GroundSpeed | NotMeasured | None:
+    """Return the speed of a visit by its path; None where nothing is calibrated."""
     if ground is None:
         return None
-    points = zip(*visit.path, strict=True)
+    points = zip(*path, strict=True)
     feet = [FootPoint(ms, x / 10, y / 10, height / 10, boxes) for ms, x, y, height, boxes in points]
     return speed_of_visit(feet, ground)
 
@@ -258,16 +258,17 @@ def _place(shape: LineShape | ZoneShape) -> tuple[str, bool, int]:
     return shape.name, shape.from_ms is not None, shape.from_ms or 0
 
 
-def _while_held(visit: FollowedPath, shape: LineShape | ZoneShape) -> FollowedPath:
+def while_held(visit: FollowedPath, shape: LineShape | ZoneShape) -> FollowedPath:
     """Return a visit as a shape knows it: what lies before and behind its time is not its to tell."""
     from_ms = visit.from_ms if shape.from_ms is None else max(visit.from_ms, shape.from_ms)
     to_ms = visit.to_ms if shape.to_ms is None else min(visit.to_ms, shape.to_ms)
     return visit._replace(from_ms=from_ms, to_ms=to_ms)
 
 
-def _crossing_row(
+def crossing_row(
     crossing: Crossing, visit: FollowedPath, line: int, ids: tuple[int, int], day_ms: int
 ) -> Row:
+    """Return a crossing by `CROSSING_COLUMNS`, its label 0; `ids` are hour and number of its visit."""
     before_ms, after_ms = visit.path.time_ms[crossing.step : crossing.step + 2]
     return (
         crossing.time_ms - day_ms,
@@ -281,7 +282,8 @@ def _crossing_row(
     )
 
 
-def _stay_row(stay: Stay, zone: int, ids: tuple[int, int], day_ms: int) -> Row:
+def stay_row(stay: Stay, zone: int, ids: tuple[int, int], day_ms: int) -> Row:
+    """Return a stay by `STAY_COLUMNS`; the rest is as of `crossing_row`."""
     ways = CAME.index(stay.came), WENT.index(stay.went)
     return (stay.from_ms - day_ms, stay.to_ms - day_ms, zone, 0, *ways, *ids)
 
@@ -318,5 +320,5 @@ def _visit_row(
             return None
     if not day_ms <= time_ms < day_ms + DAY_MS:
         return None
-    speed = speed_row(speed_of(visit, ways.ground_at(time_ms)))
+    speed = speed_row(speed_of(visit.path, ways.ground_at(time_ms)))
     return (time_ms - day_ms, *ids, 0, from_leg, to_leg, *way, *speed)
