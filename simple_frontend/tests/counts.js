@@ -98,4 +98,7 @@ export const sourceCalled = (source) => ({
   next_interval_ms: MAY_1 + DAY,
   timed_by_file: false,
   file_times: null,
+  footage_until_ms: null,
+  counted_until_ms: null,
+  zones: [],
 });

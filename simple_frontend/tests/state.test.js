@@ -25,6 +25,7 @@ test("a link reproduces the whole state", () => {
     interval: 900,
     timezone: "Asia/Kolkata",
     model: "yolo-1",
+    zone: "bus stop, north",
     compare: "source:gate",
     at: Date.UTC(2024, 4, 1, 8),
     frame: "images/1.jpg",

@@ -23,6 +23,8 @@ declare namespace Page {
     timezone: string | null;
     /** null: the newest. */
     model: string | null;
+    /** Name of a zone drawn over the picture, within which all is counted; null: the whole picture. */
+    zone: string | null;
     /** "previous", "day", "week", "source:<slug>" or "model:<id>"; null: nothing. */
     compare: string | null;
     /** Start of the bar whose frames are shown, in milliseconds; null: all bars. */

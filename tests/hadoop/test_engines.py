@@ -18,10 +18,12 @@ import pytest
 
 from frametally.errors import Retryable
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.flows.shapes import ZoneShape
 from frametally_hadoop.job.counting import reduce_group
 from frametally_hadoop.job.mapping import FrameGroups
 from frametally_hadoop.job.params import CountParams, parse_argument
 from frametally_hadoop.job.tracks.params import TrackParams
+from frametally_hadoop.job.zones import ZoneWork
 from frametally_hadoop.running import bundle, sorting
 from frametally_hadoop.running.counting_job import CountObjects
 from frametally_hadoop.running.engine import run_job
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 HADOOP = Path(__file__).resolve().parents[2] / "hadoop"
 NOON_MS = 1_767_268_800_000
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 TRACKING = [
     {"min_fps": 0},
     {"strong": 5000},
@@ -47,7 +50,7 @@ TRACKING = [
 
 @pytest.fixture
 def manifest(file_footage: Footage) -> list[str]:
-    """Segments of two sources and hours, with repeats, odd labels, and one corrupt line."""
+    """Segments of some sources and hours, with zones, repeats, odd labels, and one corrupt line."""
     footage = file_footage
     for number in range(6):
         frames = [
@@ -80,12 +83,20 @@ def manifest(file_footage: Footage) -> list[str]:
         [footage.frame(NOON_MS + n, "car", index=40 + n) for n in range(3)],
         spoil=lambda data: data.replace(b'"frame_index":41', b'"frame_index":'),
     )
-    return [footage.store.address(key) for key in footage.objects("metadata")]
+    left = ((0, 0), (3000, 0), (3000, 4800), (0, 4800))
+    zones = {
+        "yard": (ZoneShape('größer, "links"', left), ZoneShape("later", left, from_ms=NOON_MS + HOUR_MS)),
+        "gate-0": (ZoneShape("all", ((0, 0), (6400, 0), (6400, 4800), (0, 4800))),),
+    }
+    work = ZoneWork(frozenset({NOON_MS // DAY_MS}), zones).to_json()
+    return ["\t".join([footage.store.address(key), "", "", "", work]) for key in footage.objects("metadata")]
 
 
 @pytest.fixture
 def expected(manifest: list[str], tmp_path: Path) -> list[bytes]:
     lines = count(manifest, "inline", tmp_path / "expected")
+    assert {line.split(b"~zones")[0][-6:] for line in lines if b"~zones" in line} == {b"tiny-1"}
+    assert all(name in b"".join(lines) for name in (b"yard/zone/later", b"gate-0/zone/all", b"gr%C3%B6"))
     assert {line.split(b'"')[1] for line in lines} == {
         b"count",
         b"coverage",

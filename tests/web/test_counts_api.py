@@ -71,6 +71,7 @@ def test_labels_come_most_first_and_sources_with_their_range(place: Place) -> No
             "file_times": [],
             "footage_until_ms": START_MS + 119_999,
             "counted_until_ms": START_MS + 119_999,
+            "zones": [],
         }
     ]
 

@@ -9,6 +9,7 @@ from frametally.errors import Poison
 from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.records import Detection, FrameDetections, decode
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.flows.zone_boxes import ZoneInTime, stands_in
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segments.contents import RangeReader, read_lines
@@ -37,6 +38,7 @@ def frames_of_bar(
     not_counted: Forgotten,
     after: tuple[int, str] | None = None,
     empty: bool = False,
+    zone: ZoneInTime | None = None,
 ) -> Iterator[ProvedFrame]:
     """Yield every frame of `[from_ms, to_ms)` with counted boxes of `labels`, by event time and image_path.
 
@@ -45,6 +47,7 @@ def frames_of_bar(
     Reads those bytes of those segments in which such frames can stand, some minutes of event time at once.
     The caller has brought the ledger up to the store, and tells what is `not_counted`. No labels are all
     labels; with `after`, the `(captured_at_ms, image_path)` of the last frame shown, it goes on behind it.
+    With a `zone` it is the frames of the time in which that holds, and the boxes that stand in it.
 
     Raises:
         ObjectMissing: A segment has gone since the ledger was refreshed.
@@ -58,7 +61,14 @@ def frames_of_bar(
         window_from = max(window_from, min(part.first_ms for part in parts))
         window_to = min(to_ms, window_from - window_from % _WINDOW_MS + _WINDOW_MS)
         for frame in _frames(store, parts, (model, source), (window_from, window_to), not_counted):
-            boxes = [box for box in filter(counts, frame.detections) if not labels or box.label in labels]
+            part = None if zone is None else zone.at(frame.captured_at_ms)
+            if zone is not None and part is None:
+                continue
+            boxes = [
+                box
+                for box in filter(counts, frame.detections)
+                if (not labels or box.label in labels) and (part is None or stands_in(part, box))
+            ]
             if (boxes or empty) and (after is None or _place(frame) > after):
                 yield ProvedFrame(frame, boxes)
         window_from = window_to

@@ -112,6 +112,12 @@ SELECTION = (
         {"type": "integer", "minimum": 1, "maximum": MAX_INTERVAL_S},
         "60",
     ),
+    Parameter(
+        "zone",
+        "Name of a zone drawn over the sources: only what stands in it. Default: the whole picture.",
+        text(),
+        "",
+    ),
 )
 CHART = (
     *SELECTION,

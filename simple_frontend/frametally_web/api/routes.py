@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import secrets
@@ -14,6 +15,7 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.errors import Poison
 from frametally.keys import check_image_key
+from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.records import Cause
@@ -31,6 +33,8 @@ from frametally_web.charts.sources import list_sources
 from frametally_web.compare.differences import find_differences
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
 from frametally_web.flows.days import FlowDays
+from frametally_web.narrowing.index import NarrowedIndex
+from frametally_web.narrowing.zones import check_zone, counted_zones
 from frametally_web.proof import evidence, frames, gap, objects
 from frametally_web.proof.picture_links import picture_link
 from frametally_web.proof.single import find_frame
@@ -150,7 +154,9 @@ class Api:
 
     def sources(self, args: Args) -> answers.Sources:
         """List the sources, by name."""
-        return list_sources(self._ports.index, self._books.media(), model=query.read_one(args, "model"))
+        return list_sources(
+            self._ports.index, self._books.media(), counted_zones, model=query.read_one(args, "model")
+        )
 
     def catalogue(self, args: Args) -> answers.Answer:
         """List all that can be asked for."""
@@ -165,7 +171,7 @@ class Api:
     def counts(self, args: Args) -> answers.Answer:
         """Answer with the chart's numbers."""
         return counts.count(
-            self._ports.index,
+            self._ports_of(args).index,
             self._settings,
             self._books.media(),
             query.read_chart(args, self._settings),
@@ -175,7 +181,7 @@ class Api:
     def summary(self, args: Args) -> answers.Answer:
         """Answer with what the chart says."""
         return summary.summarise(
-            self._ports.index,
+            self._ports_of(args).index,
             self._settings,
             self._books.media(),
             query.read_chart(args, self._settings),
@@ -187,7 +193,7 @@ class Api:
         if compare is None:
             raise bad_parameter("compare", "There is no compare.", remedy="Give one, such as compare=week.")
         return find_differences(
-            self._ports.index,
+            self._ports_of(args).index,
             self._settings,
             self._books.media(),
             query.read_chart(args, self._settings),
@@ -198,13 +204,13 @@ class Api:
     def heatmap(self, args: Args) -> answers.Answer:
         """Answer with the hours of the week."""
         selection = query.read_selection(args, self._settings)
-        return heatmap.count_week(self._ports.index, self._settings, self._books.media(), selection)
+        return heatmap.count_week(self._ports_of(args).index, self._settings, self._books.media(), selection)
 
     def evidence(self, args: Args) -> answers.Answer:
         """Find the busiest frame per label."""
         selection = self._selection(args)
         self._books.ensure_ledger()
-        return evidence.find_evidence(self._ports, self._settings, selection, image_url=_image_url)
+        return evidence.find_evidence(self._ports_of(args), self._settings, selection, image_url=_image_url)
 
     def frames(self, args: Args) -> answers.Answer:
         """Find every frame behind a bar."""
@@ -215,7 +221,7 @@ class Api:
         empty = query.read_choice(args, "empty", ("", "1")) == "1"
         self._books.ensure_ledger()
         return frames.find_frames(
-            self._ports,
+            self._ports_of(args),
             self._settings,
             selection,
             limit=limit,
@@ -229,7 +235,7 @@ class Api:
         """Find every unique object behind a bar."""
         limit = query.read_limit(args, default=_PAGE_FRAMES, most=self._settings.web_max_page_frames)
         return objects.find_objects(
-            self._ports,
+            self._ports_of(args),
             self._settings,
             self._selection(args),
             limit=limit,
@@ -291,7 +297,7 @@ class Api:
         asked = query.read_chart(args, self._settings)
         compare = query.read_compare(args)
         media = self._books.media_to_keep()
-        file = export(self._ports.index, self._settings, media, asked, chosen, compare)
+        file = export(self._ports_of(args).index, self._settings, media, asked, chosen, compare)
         answer = Response(chunks_of(file), mimetype=FORMATS[chosen])
         answer.call_on_close(file.close)  # also where the browser goes before it has begun
         answer.content_length = file.seek(0, os.SEEK_END)
@@ -302,10 +308,20 @@ class Api:
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
+    def _ports_of(self, args: Args) -> DashboardPorts:
+        """Return what a query reads: of the whole picture, or of a zone; one that there is not is refused."""
+        zone = query.read_one(args, "zone")
+        if zone is None:
+            return self._ports
+        sources = query.read_many(args, "source", limit=self._settings.web_max_values)
+        check_zone(self._ports.index, self._ports.store, zone, sources)
+        narrowed = cast(CountIndex, NarrowedIndex(self._ports.index, zone))
+        return dataclasses.replace(self._ports, index=narrowed)
+
     def _selection(self, args: Args) -> query.Selection:
         """Read what a proof is asked of; a name that is none is refused."""
         selection = query.read_selection(args, self._settings)
-        check_names(self._ports.index, selection, lambda: self._books.media().sources())
+        check_names(self._ports_of(args).index, selection, lambda: self._books.media().sources())
         return selection
 
 

@@ -181,6 +181,7 @@ class Counts(Answer, frozen=True, kw_only=True):
         objects_measured_in: Where not all footage was measured, of how many sources it was; else null.
         counted_with: The settings of the days in the range, each once.
         comparisons: The periods that the range can be compared with.
+        zone: Name of the zone of the picture that all is counted within; null: the whole picture.
     """
 
     model: str | None
@@ -209,6 +210,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     objects_measured_in: OfSources | None
     counted_with: list[RecordedSettings]
     comparisons: list[OtherPeriod]
+    zone: str | None
 
 
 class BusyInterval(Answer, frozen=True, kw_only=True):

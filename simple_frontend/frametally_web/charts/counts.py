@@ -110,6 +110,7 @@ def count(
             )
         ],
         comparisons=other_periods(asked.from_ms, asked.to_ms, interval_s, selection.zone.tzinfo),
+        zone=selection.within,
     )
 
 
@@ -212,4 +213,5 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Counts:
         objects_measured_in=None,
         counted_with=[],
         comparisons=[],
+        zone=selection.within,
     )

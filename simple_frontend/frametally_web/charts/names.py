@@ -35,14 +35,14 @@ def check_names(
         for model in stored_intervals(index):
             others.update(label for label, _ in index.labels(model))
         if not {*labels, *others}.issuperset(selection.labels):
-            raise _unknown("label", selection.labels, [*labels, *sorted(others.difference(labels))])
+            raise unknown("label", selection.labels, [*labels, *sorted(others.difference(labels))])
     sources = {one.source for one in index.sources(choice.model)}
     if not sources.issuperset(selection.sources):
         sources.update(sources_with_media())
         for model in stored_intervals(index):
             sources.update(one.source for one in index.sources(model))
         if not sources.issuperset(selection.sources):
-            raise _unknown("source", selection.sources, sorted(sources))
+            raise unknown("source", selection.sources, sorted(sources))
 
 
 def _labels_to_count(index: CountIndex, model: str) -> set[str]:
@@ -51,7 +51,8 @@ def _labels_to_count(index: CountIndex, model: str) -> set[str]:
     return {label for text in settings for label in msgspec.json.decode(text).get("labels", ())}
 
 
-def _unknown(parameter: str, asked: Iterable[str], known: Sequence[str]) -> Problem:
+def unknown(parameter: str, asked: Iterable[str], known: Sequence[str]) -> Problem:
+    """Return the problem that one of the names asked for is none of those known, with the nearest ones."""
     name = next(name for name in asked if name not in known)
     alike = difflib.get_close_matches(name.lower(), [one.lower() for one in known], n=3)
     near = sorted((one for one in known if one.lower() in alike), key=lambda one: alike.index(one.lower()))

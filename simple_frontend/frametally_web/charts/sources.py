@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from frametally.media.sources import counted_until
 from frametally.ports.count_index import CountIndex
 from frametally_web.charts import scope
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests import answers
 
+ZonesOf = Callable[[CountIndex, str], Mapping[str, list[str]]]
+"""Returns the zones of a model by source."""
 
-def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> answers.Sources:
-    """Return the sources of a model, by slug.
+
+def list_sources(
+    index: CountIndex, media: MediaTimes, zones_of: ZonesOf, *, model: str | None
+) -> answers.Sources:
+    """Return the sources of a model, by slug; `zones_of` tells what each was counted within.
 
     Raises:
         Problem: 400, if there is no such model.
@@ -18,6 +25,7 @@ def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> 
     choice = scope.choose_model(index, model)
     if choice is None:
         return answers.Sources(model=None, sources=[])
+    zones = zones_of(index, choice.model)
     return answers.Sources(
         model=choice.model,
         sources=[
@@ -31,6 +39,7 @@ def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> 
                 file_times=media.ranges(summary.source),
                 footage_until_ms=media.footage_until(summary.source),
                 counted_until_ms=counted_until(summary.next_interval_ms, media.footage_until(summary.source)),
+                zones=zones.get(summary.source, []),
             )
             for summary in index.sources(choice.model)
         ],

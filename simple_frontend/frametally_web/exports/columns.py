@@ -44,6 +44,9 @@ COLUMNS = (
     Column("source_name", "text", "the source as its owner wrote it"),
 )
 
+ZONE_COLUMN = Column("zone", "text", "name of the zone that is counted within")
+"""What counts within a zone have, too."""
+
 OTHER_COLUMNS = (
     Column("compared_with", "text", "what the row is compared with"),
     Column("other_start", "instant", "start of the interval there that lies beside it"),

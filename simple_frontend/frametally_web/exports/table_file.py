@@ -11,7 +11,7 @@ from frametally.settings.loading import Settings
 from frametally_web.charts import counts
 from frametally_web.charts.beside import other_side
 from frametally_web.charts.media_times import MediaTimes
-from frametally_web.exports.columns import COLUMNS, OTHER_COLUMNS
+from frametally_web.exports.columns import COLUMNS, OTHER_COLUMNS, ZONE_COLUMN
 from frametally_web.exports.rows import make_compared_rows, make_rows
 from frametally_web.exports.workbook import MOST_ROWS, write_xlsx
 from frametally_web.exports.writers import write_csv, write_json, write_parquet
@@ -39,6 +39,7 @@ _ABOUT = [
     "sources",
     "labels",
     "counted_with",
+    "zone",
 ]
 _ABOUT_OTHER = ["model", "base_interval_s", "from_ms", "to_ms", "sources", "counted_with"]
 _IN_MEMORY_BYTES = 1_000_000
@@ -80,6 +81,9 @@ def export(
         }
         columns += OTHER_COLUMNS
         rows = make_compared_rows(found, query, media, other, side)
+    if found.zone is not None:
+        columns.append(ZONE_COLUMN)
+        rows = ((*row, found.zone) for row in rows)
     file = cast(BinaryIO, tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115 - the caller closes it
     try:
         if file_format == "json":

@@ -15,10 +15,13 @@ from frametally.ports.count_index import IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Detection, FrameDetections
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.flows.zone_boxes import stands_in
+from frametally.rules.geometry.zones import PictureZone
 from frametally.rules.tombstones import Forgotten
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import scope
+from frametally_web.narrowing.zones import ZoneAsCounted
 from frametally_web.proof import answers
 from frametally_web.requests.query import Selection
 
@@ -52,6 +55,11 @@ def find_evidence(
     shown = found[: settings.web_max_evidence_frames]
     by_day = SettingsByDay(ports.index, choice.model, base_s)
     gone = NotCounted(ports.ledger)
+    zone = (
+        None
+        if selection.within is None
+        else ZoneAsCounted(ports.index, choice.model, base_s, selection.within)
+    )
     return answers.EvidenceFrames(
         model=choice.model,
         frames=[
@@ -61,6 +69,7 @@ def find_evidence(
                     ports, choice.model, item, gone.by(by_day.overlaps_at(at_ms, settings.count_overlaps))
                 ),
                 by_day.counted_boxes_at(at_ms, settings.counted_boxes()),
+                zone.of(item.source, at_ms).at(at_ms) if zone else None,
                 image_url(item.evidence.image_path),
             )
             for item in shown
@@ -109,12 +118,16 @@ def _find_line(
 
 
 def _frame(
-    item: IndexedEvidence, line: FrameDetections | None, limits: CountedBoxes, image_url: str
+    item: IndexedEvidence,
+    line: FrameDetections | None,
+    limits: CountedBoxes,
+    zone: PictureZone | None,
+    image_url: str,
 ) -> answers.EvidenceFrame:
     boxes = [
         box(detection)
         for detection in filter(limits.rule(), line.detections if line else [])
-        if detection.label == item.label
+        if detection.label == item.label and (zone is None or stands_in(zone, detection))
     ]
     note = None
     if line is None:

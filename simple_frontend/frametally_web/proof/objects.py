@@ -8,6 +8,7 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.books.runs import find_tracks
 from frametally.errors import Poison, Retryable
+from frametally.rules.flows.places import parse_place, source_of
 from frametally.settings.loading import Settings
 from frametally.track_records import Track, TrackHead, TrackSighting
 from frametally_web.books.reader import DashboardPorts
@@ -97,7 +98,7 @@ def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tu
                 head.is_counted
                 and first_ms <= head.first_seen_ms < to_ms
                 and touches(bar.chosen, head.first_seen_ms, head.first_seen_ms + 1)
-                and (not bar.sources or head.source in bar.sources)
+                and _is_of(bar, head.source)
                 and (not bar.labels or head.label in bar.labels)
                 and (after is None or _place(head) > after)
             )
@@ -108,6 +109,13 @@ def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tu
         except Poison as error:
             # A run that was replaced while it was read; one that is damaged says so in its run's own line.
             raise Retryable(str(error)) from error
+
+
+def _is_of(bar: Bar, source: str) -> bool:
+    """Return whether tracks of a source, or of a place, are the bar's."""
+    if bar.within is not None and parse_place(source).names != (bar.within,):
+        return False
+    return not bar.sources or source_of(source) in bar.sources
 
 
 def _place(track: TrackHead) -> tuple[int, str, str, str]:
@@ -125,7 +133,7 @@ def _object(track: Track, running_total: int, image_url: Callable[[str], str]) -
 
     return answers.CountedObject(
         id=track.id,
-        source=track.source,
+        source=source_of(track.source),
         label=track.label,
         first_seen_ms=track.first_seen_ms,
         last_seen_ms=track.last_seen_ms,

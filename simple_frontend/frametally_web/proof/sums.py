@@ -30,7 +30,8 @@ class Bar(NamedTuple):
     """What the index says of a bar `[from_ms, to_ms)`: sources and labels (none: all of them) together.
 
     `base_interval_s` is the stored interval that was read; `objects` is None where not measured. Of `spans`,
-    each of one offset from UTC, `times` are counted: the ranges `chosen`; None: all of it.
+    each of one offset from UTC, `times` are counted: the ranges `chosen`; None: all of it. It is of the whole
+    picture, or `within` a zone.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Bar(NamedTuple):
     times: ChosenTimes
     spans: Sequence[Span]
     chosen: Ranges | None
+    within: str | None = None
 
     def parts_of(self, query: CountQuery) -> list[CountQuery]:
         """Return a query of the bar in parts that each have one offset from UTC, if any times are chosen."""
@@ -67,7 +69,7 @@ def find_bar(index: CountIndex, settings: Settings, selection: Selection) -> tup
     from_ms, to_ms = (
         -(-ms // (base_s * 1000)) * base_s * 1000 for ms in (asked.spans[0].from_ms, asked.spans[-1].to_ms)
     )
-    times = selection.times, asked.spans, asked.chosen
+    times = selection.times, asked.spans, asked.chosen, selection.within
     whole = Bar(
         choice.model, base_s, selection.sources, selection.labels, from_ms, to_ms, 0, 0, None, 0, *times
     )

@@ -57,6 +57,7 @@ class SourceRange(Answer, frozen=True, kw_only=True):
         file_times: The ranges of which that is so; None likewise.
         footage_until_ms: Event time of the newest frame announced; None where the store does not say for now.
         counted_until_ms: Event time up to which it is counted.
+        zones: Names of zones of its picture within which something is counted, as in queries.
     """
 
     source: str
@@ -68,6 +69,7 @@ class SourceRange(Answer, frozen=True, kw_only=True):
     file_times: list[TimeRange] | None
     footage_until_ms: int | None
     counted_until_ms: int | None
+    zones: list[str]
 
 
 class Sources(Answer, frozen=True, kw_only=True):

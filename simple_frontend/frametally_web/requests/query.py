@@ -55,6 +55,7 @@ class Selection(NamedTuple):
         zone: Time zone of bars, and of times without an offset.
         base_s: Seconds of the stored interval to read; None where it is to be chosen.
         times: Hours and weekdays of `zone` that are counted.
+        within: Name of the zone of the picture that it is narrowed to; None: the whole picture.
     """
 
     model: str | None
@@ -65,6 +66,7 @@ class Selection(NamedTuple):
     zone: Zone
     base_s: int | None = None
     times: ChosenTimes = ALL_TIMES
+    within: str | None = None
 
 
 class ChartQuery(NamedTuple):
@@ -159,6 +161,7 @@ def read_selection(args: MultiDict[str, str], settings: Settings) -> Selection:
         zone,
         read_interval(args, "base"),
         ChosenTimes(parse_hours(read_one(args, "hours")), parse_weekdays(read_one(args, "weekdays"))),
+        read_one(args, "zone"),
     )
 
 

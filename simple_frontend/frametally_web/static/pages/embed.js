@@ -6,7 +6,7 @@ import { ask } from "../js/loading/asking.js";
 import { forgetAnswers } from "../js/shared/api.js";
 import { otherSide } from "../js/shared/compare.js";
 import { byId, control, el } from "../js/shared/dom.js";
-import { duration, span } from "../js/shared/format.js";
+import { duration, span, within } from "../js/shared/format.js";
 import { METRICS } from "../js/shared/metrics.js";
 import { colorsOf, groupLabels } from "../js/shared/palette.js";
 import { rankedLabels, viewOf } from "../js/shared/series.js";
@@ -64,7 +64,7 @@ function show({ labels, counts, other }) {
   }
   byId("chart-title").textContent = metric.title;
   byId("chart-subtitle").textContent = view
-    ? `${span(...view.range)}, in intervals of ${duration(view.interval)}`
+    ? `${span(...view.range)}, in intervals of ${duration(view.interval)}${within(counts.zone)}`
     : "";
   control("open", HTMLAnchorElement).href = addressOf(state);
   byId("chart").hidden = !view;

@@ -12,6 +12,7 @@ import { Chooser } from "./chooser.js";
 import { hoursText } from "./hours.js";
 import { More } from "./more.js";
 import { RangePanel } from "./range.js";
+import { withSources, zonesOf } from "./picture_zones.js";
 import { nameOf, overlaps, shifted } from "./ranges.js";
 
 /** @typedef {import("./ranges.js").Range} Range */
@@ -33,10 +34,12 @@ export class ContextBar {
     this.state = DEFAULT;
     /** All the footage. @type {Range|null} */
     this.data = null;
+    /** All the sources. @type {Api.SourceRange[]} */
+    this.all = [];
     /** The range shown. @type {Range|null} */
     this.range = null;
     this.sources = new Chooser("sources", {
-      change: (sources) => onChange({ sources }),
+      change: (sources) => onChange(withSources(sources, this.state, this.all)),
       draft: (sources) => this.chips.sources.show(this.sources.summary(sources), sources.length > 0),
     });
     this.labels = new Chooser("labels", {
@@ -49,6 +52,7 @@ export class ContextBar {
       new Chip(`${id}-chip`, name, cross, () => onChange(part)); // prettier-ignore
     this.chips = {
       sources: chip("sources", "Sources", "All sources", { sources: [] }),
+      pictureZone: chip("picture-zone", "Zone", "The whole picture", { zone: null }),
       labels: chip("labels", "Labels", "All labels", { labels: [] }),
       range: chip("range", "Time", "All the footage", { from: null, to: null }),
       hours: chip("hours", "Hours", "All hours and weekdays", { hours: null, weekdays: [] }),
@@ -65,8 +69,8 @@ export class ContextBar {
     this.everything = el("button", {
       ...{ type: "button", class: "chip-alone", id: "reset", text: "Show everything", hidden: true },
       onclick: () => {
-        const { labels, sources, from, to, hours, weekdays, interval, compare } = DEFAULT;
-        onChange({ labels, sources, from, to, hours, weekdays, interval, compare });
+        const { labels, sources, zone, from, to, hours, weekdays, interval, compare } = DEFAULT;
+        onChange({ labels, sources, zone, from, to, hours, weekdays, interval, compare });
       },
     });
     this.#build();
@@ -84,6 +88,7 @@ export class ContextBar {
     more.panel.openedBy(chips.metric.button, () => more.metric);
     more.panel.openedBy(chips.interval.button, () => more.interval.select);
     more.panel.openedBy(chips.compare.button, () => more.compare);
+    more.panel.openedBy(chips.pictureZone.button, () => more.zone);
     more.panel.openedBy(chips.model.button, () => more.model);
     more.panel.openedBy(this.moreButton);
     const bar = byId("context");
@@ -105,6 +110,7 @@ export class ContextBar {
   show(state, known, colorOf) {
     this.state = state;
     const { labels, sources, counts } = known;
+    this.all = sources;
     this.data = sources.length
       ? {
           from: Math.min(...sources.map((one) => one.first_interval_ms)),
@@ -149,6 +155,7 @@ export class ContextBar {
     const { chips, state, range } = this;
     chips.sources.show(this.sources.summary(state.sources), state.sources.length > 0);
     chips.labels.show(this.labels.summary(state.labels), state.labels.length > 0);
+    this.#showZone();
     const hasRange = state.from !== null || state.to !== null;
     const dates = range && range.from < range.to ? span(range.from, range.to) : "";
     const name = hasRange && range ? nameOf(range, Date.now()) : "";
@@ -163,7 +170,16 @@ export class ContextBar {
     const of = state.labels.length ? this.labels.summary(state.labels) : "";
     const where = state.sources.length ? this.sources.summary(state.sources) : "";
     const what = metric && of ? `${metric} of ${of}` : metric || of;
-    document.title = [what, where, name || dates, hours, "frametally"].filter(Boolean).join(" · ");
+    document.title = [what, where, state.zone, name || dates, hours, "frametally"]
+      .filter(Boolean)
+      .join(" · ");
+  }
+
+  /** The chip of the zone is there where there are zones. */
+  #showZone() {
+    const { chips, state, all } = this;
+    chips.pictureZone.element.hidden = !zonesOf(state, all).length;
+    chips.pictureZone.show(state.zone ?? "whole picture", state.zone !== null);
   }
 
   /**

@@ -1,10 +1,11 @@
-// What is chosen less often: the metric, the length of bars, what to compare with, the model.
+// What is chosen less often: the metric, the length of bars, what to compare with, the zone, the model.
 
 import { comparisonsFor } from "../shared/compare.js";
 import { el, fillSelect } from "../shared/dom.js";
 import { METRICS } from "../shared/metrics.js";
 import { field } from "./field.js";
 import { IntervalField } from "./interval.js";
+import { zonesOf } from "./picture_zones.js";
 import { Panel } from "./popover.js";
 
 export class More {
@@ -17,8 +18,10 @@ export class More {
     };
     this.metric = select("metric", (value) => ({ metric: /** @type {Api.Metric} */ (value) || null }));
     this.compare = select("compare", (value) => ({ compare: value || null }));
+    this.zone = select("picture-zone", (value) => ({ zone: value || null }));
     this.model = select("model", (value) => ({ model: value || null }));
     this.interval = new IntervalField((interval) => onChange({ interval }));
+    this.zoneField = field("Within the zone", this.zone);
     this.modelField = field("Model", this.model);
     this.panel = new Panel("more-panel", "More", { focus: () => this.metric });
     this.panel.body.append(
@@ -28,6 +31,7 @@ export class More {
         field("Metric", this.metric),
         this.interval.element,
         field("Compare with", this.compare),
+        this.zoneField,
         this.modelField,
       ),
     );
@@ -54,11 +58,26 @@ export class More {
       [["", "Nothing"], ...others.map(({ id, name }) => /** @type {[string, string]} */ ([id, name]))],
       state.compare ?? "",
     );
+    this.#showZones(state, sources);
     this.modelField.hidden = models.length < 2;
     fillSelect(
       this.model,
       models.map((one, position) => [position ? one.model : "", position ? one.model : `${one.model} (newest)`]),
       state.model === models[0]?.model ? "" : (state.model ?? ""),
+    ); // prettier-ignore
+  }
+
+  /**
+   * @param {Page.State} state
+   * @param {Api.SourceRange[]} sources
+   */
+  #showZones(state, sources) {
+    const zones = zonesOf(state, sources);
+    this.zoneField.hidden = !zones.length;
+    fillSelect(
+      this.zone,
+      [["", "None: the whole picture"], ...zones.map(({ name, title }) => /** @type {[string, string]} */ ([name, title]))],
+      state.zone ?? "",
     ); // prettier-ignore
   }
 }

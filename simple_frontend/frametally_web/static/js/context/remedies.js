@@ -12,6 +12,7 @@ const WITHOUT = {
   from: { text: "Show all the footage", change: { from: null, to: null } },
   to: { text: "Show all the footage", change: { from: null, to: null } },
   timezone: { text: "Use your own time zone", change: { timezone: null } },
+  zone: { text: "Show the whole picture", change: { zone: null } },
   model: { text: "Use the newest model", change: { model: null } },
   hours: { text: "Show all hours", change: { hours: null } },
   weekdays: { text: "Show all weekdays", change: { weekdays: [] } },
@@ -46,5 +47,6 @@ function insteadOf(parameter, value, other, state) {
   if (parameter === "label") return { text: `Show “${other}”`, change: { labels: exchanged(state.labels) } };
   if (parameter === "source")
     return { text: `Show “${other}”`, change: { sources: exchanged(state.sources) } };
+  if (parameter === "zone") return { text: `Show “${other}”`, change: { zone: other } };
   return null;
 }

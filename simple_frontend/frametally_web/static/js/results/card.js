@@ -7,7 +7,7 @@ import { handWords } from "../chart/words.js";
 import { Zooms } from "../chart/zooms.js";
 import { otherSide } from "../shared/compare.js";
 import { byId, control, el } from "../shared/dom.js";
-import { duration, plural, span, zoneName } from "../shared/format.js";
+import { duration, plural, span, within, zoneName } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
 import { allIn, viewOf } from "../shared/series.js";
 import { hasOwnZone, OWN_ZONE } from "../shared/zones.js";
@@ -122,7 +122,7 @@ export class Results {
     byId("chart-title").textContent = metric.title;
     byId("breakdown-title").textContent = `${metric.name} by label`;
     byId("chart-subtitle").textContent = view
-      ? `${span(counts.from_ms ?? view.from, counts.to_ms ?? view.to)}, in intervals of ${duration(view.interval)}`
+      ? `${span(counts.from_ms ?? view.from, counts.to_ms ?? view.to)}, in intervals of ${duration(view.interval)}${within(counts.zone)}`
       : "";
     byId("unzoom").hidden = state.from === null && state.to === null;
   }

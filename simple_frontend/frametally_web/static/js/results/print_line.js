@@ -17,6 +17,7 @@ export function questionLine(state, counts, names, metric) {
   const sources = (state.sources.length ? state.sources : counts.sources).map((one) => names.get(one) ?? one);
   return [
     named(sources, "source"),
+    state.zone ? `within ${state.zone}` : "",
     state.labels.length ? named(state.labels, "label") : "all labels",
     metric.name.toLowerCase(),
     from !== null && to !== null ? span(from, to) : "",

@@ -37,6 +37,7 @@ export function selectionQuery(state, { bars = false, base = null } = {}) {
   const query = new URLSearchParams();
   state.labels.forEach((label) => query.append("label", label));
   state.sources.forEach((source) => query.append("source", source));
+  if (state.zone) query.set("zone", state.zone);
   if (state.from !== null) query.set("from", String(state.from));
   if (state.to !== null) query.set("to", String(state.to));
   if (state.hours) query.set("hours", state.hours);

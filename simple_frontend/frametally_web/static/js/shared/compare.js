@@ -14,7 +14,9 @@ export function comparisonsFor(state, { models, sources, counts }) {
   const range = { from, to };
   const here = { ...state, metric: counts.metric, interval, compare: null, at: null, model: counts.model };
   const same = (/** @type {number} */ ms) => ms;
-  const others = sources.filter((one) => state.sources.length !== 1 || state.sources[0] !== one.source);
+  const others = sources
+    .filter((one) => state.sources.length !== 1 || state.sources[0] !== one.source)
+    .filter((one) => !state.zone || one.zones.includes(state.zone));
   return [
     ...counts.comparisons.map((one) => ({
       id: one.compare,

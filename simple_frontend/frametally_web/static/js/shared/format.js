@@ -263,3 +263,9 @@ export function fromInput(text) {
   const ms = msOf({ year, month, day: date, hour, minute, second });
   return Number.isNaN(ms) ? null : ms;
 }
+
+/**
+ * Behind a sentence: the zone of the picture that it is about.
+ * @param {string|null} zone
+ */
+export const within = (zone) => (zone ? `, within ${zone}` : "");

@@ -15,6 +15,7 @@ export const DEFAULT = Object.freeze({
   interval: null,
   timezone: null,
   model: null,
+  zone: null,
   compare: null,
   at: null,
   frame: null,
@@ -43,6 +44,7 @@ export function parseState(search) {
     interval: /^[1-9]\d{0,11}$/.test(query.get("interval") ?? "") ? Number(query.get("interval")) : null,
     timezone: isZone(query.get("timezone")) ? query.get("timezone") : null,
     model: query.get("model") || null,
+    zone: query.get("zone") || null,
     compare: /^(previous|day|week|source:.+|model:.+)$/.test(query.get("compare") ?? "")
       ? query.get("compare")
       : null,
@@ -64,16 +66,17 @@ export function formatState(state) {
   if (state.model) query.set("model", state.model);
   state.labels.forEach((label) => query.append("label", label));
   state.sources.forEach((source) => query.append("source", source));
-  if (state.metric) query.set("metric", state.metric);
+  const { zone, metric } = state;
+  for (const [name, text] of Object.entries({ zone, metric })) if (text) query.set(name, text);
   for (const [name, ms] of Object.entries({ from: state.from, to: state.to, at: state.at })) {
     if (ms !== null) query.set(name, formatMoment(ms));
   }
   if (state.at !== null && state.frame) query.set("frame", state.frame);
-  if (state.hours) query.set("hours", state.hours);
-  if (state.weekdays.length) query.set("weekdays", state.weekdays.join(","));
-  if (state.interval) query.set("interval", String(state.interval));
-  if (state.timezone) query.set("timezone", state.timezone);
-  if (state.compare) query.set("compare", state.compare);
+  const { hours, interval, timezone, compare } = state;
+  const weekdays = state.weekdays.join(",");
+  for (const [name, chosen] of Object.entries({ hours, weekdays, interval, timezone, compare })) {
+    if (chosen) query.set(name, String(chosen));
+  }
   if (state.chart === "lines") query.set("chart", "lines");
   if (state.view === "table") query.set("view", "table");
   if (!state.boxes) query.set("boxes", "off");
@@ -90,6 +93,7 @@ export function isUnfiltered(state) {
   return (
     !state.labels.length &&
     !state.sources.length &&
+    !state.zone &&
     state.from === null &&
     state.to === null &&
     !state.hours &&
