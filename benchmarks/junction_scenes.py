@@ -337,15 +337,15 @@ def movements_of(flows: FlowColumns) -> Counter[tuple[str, str]]:
 
 def speeds_of(
     scene: Junction, flows: FlowColumns, reach_px: tuple[float, float, float, float]
-) -> Iterator[tuple[float, float, bool]]:
-    """Yield of each visit with a movement and a speed: that, the true one, and whether it was one all along.
+) -> Iterator[tuple[float, float, float, bool]]:
+    """Yield of each visit with a movement and a speed: that, its error as told, the true one, and if it kept it.
 
     Speeds are in km/h. The true one is the mean while its foot points are within a calibration's reach. A
     visit is that vehicle's of its movement which came over the leg at the nearest time.
     """
     left, top, right, bottom = reach_px
-    names = ("outcome", "from_leg", "to_leg", "came", "speed", "speed_missing")
-    for outcome, from_leg, to_leg, came_ms, speed, missing in zip(
+    names = ("outcome", "from_leg", "to_leg", "came", "speed", "error", "speed_missing")
+    for outcome, from_leg, to_leg, came_ms, speed, error, missing in zip(
         *(flows.columns[f"visit_{name}"] for name in names), strict=True
     ):
         if outcome or missing:
@@ -365,4 +365,4 @@ def speeds_of(
         first_s, last_s = within[0], within[-1]
         steps = [vehicle.metres_between(now_s, now_s + STEP_S) for now_s in within[:-1]]
         true = 3.6 * vehicle.metres_between(first_s, last_s) / (last_s - first_s)
-        yield speed / BINS_PER_KM_H, true, min(steps) >= 0.9 * max(steps)
+        yield speed / BINS_PER_KM_H, error / BINS_PER_KM_H, true, min(steps) >= 0.9 * max(steps)

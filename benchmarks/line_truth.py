@@ -60,11 +60,13 @@ class Speed(NamedTuple):
 
     Attributes:
         measured: As it was told.
+        told_error: Its standard error, as it was told.
         true: The mean while the vehicle was within the calibration's reach.
         is_even: Whether it kept its speed there, to a tenth.
     """
 
     measured: float
+    told_error: float
     true: float
     is_even: bool
 
@@ -297,12 +299,12 @@ def scene_score(seed: int, rate: int) -> SceneScore:
 
 def errors_of(scores: Sequence[SceneScore], *, is_even: bool | None = None) -> list[float]:
     """By which parts speeds are off; only those of who kept his speed, or did not, if that is asked."""
-    return [
-        speed.error
-        for score in scores
-        for speed in score.speeds
-        if is_even is None or speed.is_even == is_even
-    ]
+    return [speed.error for speed in speeds_of(scores) if is_even is None or speed.is_even == is_even]
+
+
+def speeds_of(scores: Sequence[SceneScore]) -> list[Speed]:
+    """All speeds of several junctions."""
+    return [speed for score in scores for speed in score.speeds]
 
 
 def clip_table(found: dict[int, dict[int, Way]]) -> Table:
@@ -379,14 +381,20 @@ def speed_table(scores: dict[int, list[SceneScore]]) -> Table:
     for rate, name, is_even in kinds:
         errors = sorted(errors_of(scores[rate], is_even=is_even))
         median, p95 = statistics.median(errors), errors[int(0.95 * (len(errors) - 1))]
-        rows.append([rate, name, len(errors), f"{median:.1%}", f"{p95:.1%}", f"{errors[-1]:.1%}"])
+        of_kind = [speed for speed in speeds_of(scores[rate]) if speed.is_even == is_even]
+        told = sum(abs(speed.measured - speed.true) <= 2 * speed.told_error for speed in of_kind)
+        shares = (f"{part:.1%}" for part in (median, p95, errors[-1]))
+        rows.append([rate, name, len(errors), *shares, f"{told / len(of_kind):.0%}"])
     return Table(
         title="Speeds over generated junctions",
         note=(
             "Of who has a movement and a speed, by how much it is off from the true mean within reach. One "
             "speed is told of a visit; who waits at red has none, or one that says less."
         ),
-        columns=["frames a second", "vehicles that", "measured", "median error", "95 %", "worst"],
+        columns=[
+            *("frames a second", "vehicles that", "measured", "median error", "95 %", "worst"),
+            "within twice the error told",
+        ],
         rows=rows,
     )
 

@@ -114,7 +114,7 @@ def test_who_came_from_where_and_went_where_and_how_fast_is_what_was_made(
     flows = counted(footage, junction.frames, shapes)
     assert scenes.movements_of(flows) == junction.movements
     speeds = list(scenes.speeds_of(junction, flows, shapes.grounds[0].reach_px))
-    even = [(told, true) for told, true, is_even in speeds if is_even]
+    even = [(told, true) for told, _, true, is_even in speeds if is_even]
     assert len(even) >= 6
     assert all(told == pytest.approx(true, rel=0.05) for told, true in even)
 
