@@ -338,7 +338,7 @@ def movements_of(flows: FlowColumns) -> Counter[tuple[str, str]]:
 def speeds_of(
     scene: Junction, flows: FlowColumns, reach_px: tuple[float, float, float, float]
 ) -> Iterator[tuple[float, float, float, bool]]:
-    """Yield of each visit with a movement and a speed: that, its error as told, the true one, and if it kept it.
+    """Yield of each visit with a movement and a speed: that, its error, the true one, and whether it kept it.
 
     Speeds are in km/h. The true one is the mean while its foot points are within a calibration's reach. A
     visit is that vehicle's of its movement which came over the leg at the nearest time.
