@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import msgspec
 import numpy as np
+import pytest
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_manifest
 from tests.hadoop.test_flow_runs import BAY, LATER, STOP, draw, flow_runs, flows, passing, totals
@@ -18,6 +23,9 @@ from frametally.books.runs import current_runs, read_run, read_source_files
 from frametally.books.superseded import remove_superseded
 from frametally.records import encode
 from frametally.undo_records import Tombstone
+from frametally_hadoop.flows import counting
+from frametally_hadoop.running import engine, flows_job
+from frametally_hadoop.running.bundle import write_bundle
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -127,3 +135,38 @@ def test_runs_that_are_superseded_are_removed_with_their_flows(footage: Footage)
     assert {key.partition("/run=")[2][:6] for key in gone if "/run=" in key} == {"000001", "000002"}
     assert any("/flows-" in key for key in gone)
     assert totals(footage) == {"gate/line/later/to_right": 1}
+
+
+def test_a_python_with_nothing_installed_counts_the_same_from_the_bundle(
+    file_footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here numpy counts them, there the rule, one by one."""
+    seen: list[tuple[Sequence[str], list[bytes]]] = []
+
+    def noted(*, manifest: Sequence[str], **options: Any) -> Iterator[bytes]:
+        seen.append((manifest, sorted(engine.run_job(manifest=manifest, **options))))
+        return iter(seen[0][1])
+
+    monkeypatch.setattr(counting, "run_job", noted)
+    file_footage.segment([*passing(file_footage), *passing(file_footage, MIDNIGHT_MS - 8_000, source="yard")])
+    for source in ("gate", "yard"):
+        draw(file_footage, msgspec.structs.replace(STOP, inward="to_right"), BAY, source=source)
+    file_footage.aggregate()
+    assert vars(flows_job)["flows_of_day"].__module__ == "frametally.flows.counting"
+    script = (
+        f"import sys; sys.path.insert(0, {str(write_bundle(tmp_path / 'job.zip'))!r})\n"
+        "from frametally_hadoop.job.flow_tasks import count_entry\n"
+        "for line in sys.stdin:\n"
+        "    for pair in count_entry(line):\n"
+        "        sys.stdout.buffer.write(b'\\t'.join(pair) + b'\\n')\n"
+        "assert 'numpy' not in sys.modules"
+    )
+    [(manifest, lines)] = seen
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script],
+        input="".join(f"{line}\n" for line in manifest).encode(),
+        capture_output=True,
+        check=True,
+    )
+    assert len(lines) == 3
+    assert sorted(done.stdout.splitlines(keepends=True)) == lines

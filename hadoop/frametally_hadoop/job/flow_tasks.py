@@ -12,17 +12,26 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
 from frametally.errors import Poison
 from frametally.rules.flows.counting import flows_of_day
-from frametally.rules.flows.day_columns import encode_flows
+from frametally.rules.flows.day_columns import FlowColumns, encode_flows
 from frametally.rules.flows.inputs import FlowInputs
-from frametally.rules.flows.shapes import parse_shapes
+from frametally.rules.flows.shapes import Shapes, parse_shapes
 from frametally.rules.path_columns import PathColumns, decode_paths
 from frametally.rules.seals import check_crc32
 from frametally_hadoop.job.input.fetching import fetch
 from frametally_hadoop.job.mapping import to_json
+
+
+class CountDay(Protocol):
+    """Counts a day, as `flows_of_day` does."""
+
+    def __call__(  # noqa: D102
+        self, files: Iterable[PathColumns], shapes: Shapes, *, model: str, source: str, day_start_ms: int
+    ) -> FlowColumns: ...
 
 
 def entry_of(inputs: FlowInputs, addresses: Mapping[str, str]) -> str:
@@ -37,8 +46,12 @@ def entry_of(inputs: FlowInputs, addresses: Mapping[str, str]) -> str:
     return json.dumps(fields)
 
 
-def count_entry(manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
+def count_entry(manifest_line: str, count: CountDay = flows_of_day) -> Iterator[tuple[bytes, bytes]]:
     """Yield the flows that a manifest line asks for, or why they cannot be counted.
+
+    Args:
+        manifest_line: See above.
+        count: The rule, or what gives the same to the byte.
 
     Raises:
         Retryable: A file of paths cannot be read now.
@@ -48,7 +61,7 @@ def count_entry(manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
     fields = json.loads(manifest_line)
     place = fields["model"], fields["source"], fields["day_start_ms"]
     try:
-        flows = flows_of_day(
+        flows = count(
             [_read_paths(*file) for file in fields["paths"]],
             parse_shapes(fields["shapes"]),
             model=place[0],

@@ -14,7 +14,11 @@ import frametally
 import frametally_hadoop
 
 # The zip is these folders, with the modules beside them that they import.
-FOLDERS = ((frametally, "rules"), (frametally, "process"), (frametally_hadoop, "job"))
+# Nodes with numpy count flows by `frametally.flows`, the others by the rule.
+FOLDERS = (
+    *((frametally, "rules"), (frametally, "flows"), (frametally, "process")),
+    (frametally_hadoop, "job"),
+)
 MODULES = ((frametally, "__init__"), (frametally, "errors"), (frametally_hadoop, "__init__"))
 
 

@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from frametally_hadoop.job.flow_tasks import count_entry
 from frametally_hadoop.job.mrjob_imports import stand_ins
 
+try:  # ten times as fast where there is numpy; the bytes are the same
+    from frametally.flows.counting import flows_of_day
+except ImportError:
+    from frametally.rules.flows.counting import flows_of_day
+
 with warnings.catch_warnings(), stand_ins():
     warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
     from mrjob.job import MRJob
@@ -23,7 +28,7 @@ class CountFlows(MRJob):  # type: ignore[misc]  # mrjob has no types
 
     def mapper(self, _: None, line: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Count what a manifest line asks for."""
-        return count_entry(line.decode())
+        return count_entry(line.decode(), flows_of_day)
 
 
 if __name__ == "__main__":
