@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.web import crossroads
 from tests.web.counted_footage import publish_objects
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
@@ -22,6 +23,7 @@ WIDE = {"width": 1280, "height": 900}
 HALF = {"width": 640, "height": 450}  # the same window at 200 %
 PHONE = {"width": 390, "height": 844}
 BAR = "?interval=60&at=2024-05-01T08:02:00Z"
+TRAFFIC = "#traffic-page"
 FAILED = "#dashboard[data-state=failed]"
 
 
@@ -36,6 +38,12 @@ def film_two(place: Place) -> None:
 def film_objects(place: Place) -> None:
     """Film a minute whose objects are known."""
     publish_objects(place, b"\xff\xd8 not a picture, but what is stored")
+
+
+def film_crossroads(place: Place) -> None:
+    """Film some who drive over a junction, and draw its legs."""
+    crossroads.film(place, crossroads.make_drivers(120, [6]), 120)
+    crossroads.draw_legs(place)
 
 
 def nothing(_: Any) -> None:
@@ -98,6 +106,8 @@ STATES = {
     "the books": State("books", wait_for="#books-page[data-state=ready]"),
     "Data & API": State("data?label=car", wait_for="#code-embed"),
     "the chart alone": State("embed?interval=60", wait_for="#embed[data-state=ready]"),
+    "a traffic report": State("traffic", wait_for=f"{TRAFFIC}[data-state=ready]", film=film_crossroads),
+    "a traffic report without legs": State("traffic", wait_for=f"{TRAFFIC}[data-state=nothing]"),
     "the API": State("api/docs", wait_for="#operations-Counts-counts"),
     "no page": State("there-is-none", wait_for="main.lonely"),
 }

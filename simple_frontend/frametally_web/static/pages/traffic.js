@@ -14,6 +14,7 @@ import { legsTable, peaksTable, quartersTable, visitsTable } from "../js/traffic
 /** Data of so many days are shown as a whole; of more, the last day. */
 const MOST_DAYS = 7;
 const DAY_MS = 86_400_000;
+const AGAIN_MS = 3000;
 
 const page = byId("traffic-page");
 const fields = {
@@ -49,7 +50,11 @@ async function load() {
     const report = await get("traffic", wanted);
     if (turn === asked) show(report, wanted);
   } catch (error) {
-    if (turn === asked) showNothing(error);
+    if (turn !== asked) return;
+    showNothing(error);
+    // What is counted behind the answer goes on: see api/traffic_routes.py.
+    if (error instanceof ApiError && error.status === 503)
+      setTimeout(() => turn === asked && load(), AGAIN_MS);
   }
   if (turn === asked) page.removeAttribute("aria-busy");
 }
