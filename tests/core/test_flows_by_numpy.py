@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import get_args
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.flow_days import DAY, MODEL, SOURCE, Someone, path_files
 from tests.core.walks import lines, rings
 
 from frametally.flows import counting as at_once
+from frametally.flows import speeds
 from frametally.rules.flows import counting as one_by_one
-from frametally.rules.flows.day_columns import encode_flows
+from frametally.rules.flows.day_columns import SPEEDS_MISSING, encode_flows
 from frametally.rules.flows.shapes import Calibrated, LineShape, Shapes, ZoneShape
 from frametally.rules.geometry.crossings import Direction
 from frametally.rules.geometry.foot_paths import FootPath
@@ -96,3 +98,59 @@ def test_on_a_fine_grid_where_most_are_plain(everyone: list[Someone], shapes: Sh
 @given(people(90_000, most=3), drawn(90_000))
 def test_so_far_out_that_products_do_not_fit(everyone: list[Someone], shapes: Shapes) -> None:
     agree([*path_files(everyone).values()], shapes)
+
+
+@st.composite
+def movers(draw: st.DrawFn) -> list[Someone]:
+    """Objects that go about straight on, so that they have speeds."""
+    found = []
+    for _ in range(draw(st.integers(1, 4))):
+        x, y = draw(st.integers(0, 4000)), draw(st.integers(0, 4000))
+        pace, off = st.sampled_from([0, 0, 40, -150, 300]), st.integers(-9, 9)
+        by_x, by_y = draw(pace), draw(pace)
+        ms = DAY + HOUR_MS
+        points = []
+        for step in range(draw(st.integers(1, 12))):
+            ms += draw(st.integers(50, 900))
+            place = x + by_x * step + draw(off), y + by_y * step + draw(off)
+            points.append((ms, *place, draw(st.integers(100, 900)), draw(st.integers(1, 9))))
+        found.append(Someone("car", FootPath(*zip(*points, strict=True))))
+    return found
+
+
+GROUNDS = st.builds(
+    Calibrated,
+    st.sampled_from(
+        [METRES, (0.05, 0, 1, 0, -0.05, 3, 0.0004, 0.001, 1), (0.1, 0, 0, 0, 0.1, 0, 0, -0.004, 1)]
+    ),
+    st.sampled_from([(-999, -999, 999, 999), (50, 60, 300, 310)]),
+    st.sampled_from([0.0, 0.01, 0.09]),
+    MOMENTS,
+    MOMENTS,
+)
+
+
+@given(movers(), st.lists(GROUNDS, min_size=1, max_size=2), st.sampled_from([3, 20, 1 << 19]))
+def test_speeds_are_the_same_bits_however_many_are_counted_at_once(
+    everyone: list[Someone], grounds: list[Calibrated], most_boxes: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speeds, "_MOST_BOXES", most_boxes)
+        agree([*path_files(everyone).values()], Shapes((), (), tuple(grounds)))
+
+
+def test_such_visits_have_speeds_and_every_reason_for_none() -> None:
+    """What the property above is worth: its objects are not all of one kind."""
+    found: set[int] = set()
+
+    @settings(max_examples=300, database=None, derandomize=True)
+    @given(movers(), GROUNDS)
+    def gather(everyone: list[Someone], ground: Calibrated) -> None:
+        about = {"model": MODEL, "source": SOURCE, "day_start_ms": DAY}
+        ground = ground._replace(from_ms=None, to_ms=None)
+        files = [*path_files(everyone).values()]
+        flows = at_once.flows_of_day(files, Shapes((), (), (ground,)), **about)  # type: ignore[arg-type]
+        found.update(flows.columns["visit_speed_missing"])
+
+    gather()
+    assert found == {0, *range(1, 1 + len(SPEEDS_MISSING))}

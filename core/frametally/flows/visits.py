@@ -8,8 +8,10 @@ import numpy as np
 
 from frametally.flows.arrays import Flags, VisitArrays, Whole
 from frametally.flows.rows import Rows, together
-from frametally.rules.flows.counting import Ways, speed_of, speed_row
+from frametally.flows.speeds import speed_rows
+from frametally.rules.flows.counting import Ways
 from frametally.rules.flows.day_columns import DIRECTIONS, NO_CALIBRATION, NO_MOVEMENTS
+from frametally.rules.metres.ground import Ground
 from frametally.rules.times import DAY_MS
 
 _UNASSIGNED, _NEVER = (1 + NO_MOVEMENTS.index(one) for one in ("unassigned", "never_at_a_leg"))
@@ -95,8 +97,9 @@ def held_at(from_ms: int | None, to_ms: int | None, time_ms: Whole) -> Flags:
 
 def _speeds(which: Whole, time_ms: Whole, ways: Ways, visits: VisitArrays) -> Whole:
     found = np.full((len(which), 3), (0, 0, NO_CALIBRATION), np.int64)
-    if ways.grounds:
-        times = (time_ms[which] + ways.day_start_ms).tolist()
-        for number, (visit, at_ms) in enumerate(zip(which.tolist(), times, strict=True)):
-            found[number] = speed_row(speed_of(visits.path(visit), ways.ground_at(at_ms)))
+    left = np.ones(len(which), bool)
+    for one in ways.grounds:  # the first that holds, as `Ways.ground_at` has it
+        at = np.flatnonzero(left & held_at(one.from_ms, one.to_ms, time_ms[which] + ways.day_start_ms))
+        found[at] = speed_rows(visits, which[at], Ground(one.matrix, one.reach_px, one.scale_error))
+        left[at] = False
     return found
