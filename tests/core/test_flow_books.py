@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.core.flow_days import DAY, MODEL, SOURCE, Someone, goer, path_files
 from tests.core.test_runs import put_run
@@ -15,10 +16,11 @@ from frametally import keys
 from frametally.books.flows import flows_for, read_flows
 from frametally.books.flows.kept import KeptFlows
 from frametally.books.runs import NoFootPoints, current_runs
-from frametally.drawing_records import Drawing, DrawnLine
+from frametally.drawing_records import Drawing, DrawnCalibration, DrawnLine
 from frametally.drawings.flow_inputs import flow_inputs
-from frametally.drawings.revisions import change_drawing
+from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally.errors import Poison
+from frametally.flows import visits
 from frametally.records import PathFile, Run
 from frametally.rules.flows.counting import flows_of_day
 from frametally.rules.flows.day_columns import FlowColumns, encode_flows
@@ -95,6 +97,30 @@ def test_what_was_counted_once_is_kept_and_no_paths_are_read_again(
     assert counted(store, tmp_path / "flows") == first
     with pytest.raises(Poison, match="paths-00000 is missing"):
         counted(store)
+
+
+def test_a_new_line_takes_the_speeds_that_are_kept(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground = DrawnCalibration(
+        name="ground", points=((0.0, 200.0), (400.0, 200.0)), distance_m=40.0, width_px=400, height_px=400
+    )
+
+    def speeds_with(y: float, folder: Path | None) -> list[list[int]]:
+        change_drawing(store, SOURCE, lambda drawing: with_shapes(drawing, [line(y), ground]))
+        found = flows_for(store, MODEL, 60, SOURCE, [TODAY, TOMORROW], folder=folder)
+        return [[*flows.columns["visit_speed"]] for flows in found]
+
+    wanted = speeds_with(100, tmp_path)
+    assert wanted == [[180, 180], []]
+    assert speeds_with(120, None) == wanted
+
+    def count_none(_: object, which: Sequence[int], __: object) -> np.ndarray:
+        assert not len(which), "a speed is counted again"
+        return np.empty((0, 3), np.int64)
+
+    monkeypatch.setattr(visits, "speed_rows", count_none)
+    assert speeds_with(120, tmp_path) == wanted
 
 
 def test_a_kept_file_that_is_damaged_is_counted_again(store: MemoryStore, tmp_path: Path) -> None:

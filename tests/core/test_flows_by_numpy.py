@@ -81,6 +81,9 @@ def agree(files: list[PathColumns], shapes: Shapes) -> None:
     for name, column in wanted.columns.items():
         assert list(found.columns[name]) == list(column), name
     assert encode_flows(found) == encode_flows(wanted)
+    speeds = at_once.flows_of_day(files, Shapes(grounds=shapes.grounds), **about)  # type: ignore[arg-type]
+    with_known = at_once.flows_of_day(files, shapes, **about, speeds=speeds)  # type: ignore[arg-type]
+    assert encode_flows(with_known) == encode_flows(wanted)
 
 
 @given(people(12), drawn(12))

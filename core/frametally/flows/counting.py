@@ -43,9 +43,24 @@ _MOST_KEYS = 1 << 62
 
 
 def flows_of_day(
-    files: Iterable[PathColumns], shapes: Shapes, *, model: str, source: str, day_start_ms: int
+    files: Iterable[PathColumns],
+    shapes: Shapes,
+    *,
+    model: str,
+    source: str,
+    day_start_ms: int,
+    speeds: FlowColumns | None = None,
 ) -> FlowColumns:
     """Return what a source's objects did on a UTC day: what the rule of this name returns, to the byte.
+
+    Args:
+        files: As the rule takes them, as all but the last.
+        shapes: Likewise.
+        model: Likewise.
+        source: Likewise.
+        day_start_ms: Likewise.
+        speeds: Flows of the same files and calibrations, whatever else was drawn: they take the longest, and
+            are taken from there, as far as they are known.
 
     Raises:
         ValueError: A line has all its points in one place, or a zone nothing within.
@@ -55,7 +70,7 @@ def flows_of_day(
     visits.is_plain[:] &= _are_small(ways)
     crossings = [_crossings(line, border, ways, visits) for line, border in ways.lines]
     stays = [_stays(shape, zone, ways, visits) for shape, zone in ways.zones]
-    told = visit_rows(crossings, ways, visits)
+    told = visit_rows(crossings, ways, visits, speeds)
     return _columns_of(ways, visits, (crossings, stays, [told]), (model, source))
 
 

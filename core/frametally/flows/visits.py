@@ -10,20 +10,26 @@ from frametally.flows.arrays import Flags, VisitArrays, Whole
 from frametally.flows.rows import Rows, together
 from frametally.flows.speeds import speed_rows
 from frametally.rules.flows.counting import Ways
-from frametally.rules.flows.day_columns import DIRECTIONS, NO_CALIBRATION, NO_MOVEMENTS
+from frametally.rules.flows.day_columns import DIRECTIONS, NO_CALIBRATION, NO_MOVEMENTS, FlowColumns
 from frametally.rules.metres.ground import Ground
 from frametally.rules.times import DAY_MS
 
+_KNOWN = ("hour", "number", "speed", "error", "speed_missing")
+_MOST_NUMBERS = 1 << 40
+"""No hour has so many tracks."""
 _UNASSIGNED, _NEVER = (1 + NO_MOVEMENTS.index(one) for one in ("unassigned", "never_at_a_leg"))
 
 
-def visit_rows(crossings: Sequence[Rows], ways: Ways, visits: VisitArrays) -> Rows:
+def visit_rows(
+    crossings: Sequence[Rows], ways: Ways, visits: VisitArrays, speeds: FlowColumns | None
+) -> Rows:
     """Return a row for each visit that something drawn asks for.
 
     Args:
         crossings: Of each line of `ways`, in its order.
         ways: What is drawn.
         visits: All of them.
+        speeds: As `counting.flows_of_day` takes them.
     """
     every = len(visits.points)
     legs = [(at, shape) for at, (shape, _) in enumerate(ways.lines) if shape.inward]
@@ -50,7 +56,7 @@ def visit_rows(crossings: Sequence[Rows], ways: Ways, visits: VisitArrays) -> Ro
     asked = is_at_leg | _asks(time_ms, ways)
     told = visits.is_asked & (has | (asked & visits.is_counted)) & (time_ms >= 0) & (time_ms < DAY_MS)
     which = np.flatnonzero(told)
-    speeds = _speeds(which, time_ms, ways, visits)
+    found = _speeds(which, time_ms, ways, visits, speeds)
     return {
         "visit": which,
         "time": time_ms[which],
@@ -59,9 +65,9 @@ def visit_rows(crossings: Sequence[Rows], ways: Ways, visits: VisitArrays) -> Ro
         "outcome": np.where(has, 0, np.where(is_at_leg, _UNASSIGNED, _NEVER))[which],
         "came": np.where(has, came, 0)[which],
         "went": np.where(has, went, 0)[which],
-        "speed": speeds[:, 0],
-        "error": speeds[:, 1],
-        "speed_missing": speeds[:, 2],
+        "speed": found[:, 0],
+        "error": found[:, 1],
+        "speed_missing": found[:, 2],
     }
 
 
@@ -95,11 +101,31 @@ def held_at(from_ms: int | None, to_ms: int | None, time_ms: Whole) -> Flags:
     return found
 
 
-def _speeds(which: Whole, time_ms: Whole, ways: Ways, visits: VisitArrays) -> Whole:
+def _speeds(
+    which: Whole, time_ms: Whole, ways: Ways, visits: VisitArrays, speeds: FlowColumns | None
+) -> Whole:
     found = np.full((len(which), 3), (0, 0, NO_CALIBRATION), np.int64)
     left = np.ones(len(which), bool)
     for one in ways.grounds:  # the first that holds, as `Ways.ground_at` has it
-        at = np.flatnonzero(left & held_at(one.from_ms, one.to_ms, time_ms[which] + ways.day_start_ms))
+        is_held = held_at(one.from_ms, one.to_ms, time_ms[which] + ways.day_start_ms)
+        if speeds is not None and len(ways.grounds) == 1:
+            known, is_known = _known(which, visits, speeds)
+            found[is_held & is_known] = known[is_held & is_known]
+            left &= ~is_known
+        at = np.flatnonzero(left & is_held)
         found[at] = speed_rows(visits, which[at], Ground(one.matrix, one.reach_px, one.scale_error))
         left[at] = False
     return found
+
+
+def _known(which: Whole, visits: VisitArrays, speeds: FlowColumns) -> tuple[Whole, Flags]:
+    """Return speed, error and what is missing of visits as `speeds` has them, and of which it has them."""
+    every = np.array([speeds.columns[f"visit_{name}"] for name in _KNOWN], np.int64)
+    every = every[:, every[-1] != NO_CALIBRATION]
+    keys = every[0] * _MOST_NUMBERS + every[1]
+    order = np.argsort(keys)
+    asked = visits.hour[which] * _MOST_NUMBERS + visits.number[which]
+    at = np.minimum(np.searchsorted(keys[order], asked), max(len(keys) - 1, 0))
+    if not len(keys):
+        return np.zeros((len(which), 3), np.int64), np.zeros(len(which), bool)
+    return every[2:, order[at]].T, keys[order[at]] == asked

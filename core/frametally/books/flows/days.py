@@ -25,6 +25,7 @@ from frametally.records import MediaManifest, Run
 from frametally.rules.flows.day_columns import FlowColumns, decode_flows
 from frametally.rules.flows.inputs import FlowInputs
 from frametally.rules.flows.places import FLOWS, series_model
+from frametally.rules.flows.shapes import Shapes
 from frametally.rules.path_columns import PathColumns
 from frametally.rules.times import DAY_MS
 
@@ -89,7 +90,7 @@ def flows_for(
         inputs = flow_inputs(own, day, source, drawn.of_day(keys.day_start_ms(day)))
         flows = _published(store, published.get(day), inputs) or kept.read(inputs)
         if flows is None:
-            flows = paths.count(inputs)
+            flows = paths.count(inputs, _speeds(paths, kept, inputs))
             kept.write(inputs, flows)
         yield flows
 
@@ -107,8 +108,8 @@ class _DayPaths:
         self._read = read
         self._runs = runs
 
-    def count(self, inputs: FlowInputs) -> FlowColumns:
-        """Return the flows of a day. Raises as `flows_for`."""
+    def count(self, inputs: FlowInputs, speeds: FlowColumns | None = None) -> FlowColumns:
+        """Return the flows of a day. Raises as `flows_for`; `speeds` are as `flows_of_day` takes them."""
         files = []
         for days in (-1, 0, 1) if any(inputs.shapes) else ():
             run = self._runs.get(keys.utc_day(inputs.day_start_ms + days * DAY_MS))
@@ -121,7 +122,23 @@ class _DayPaths:
             model=inputs.model,
             source=self._source,
             day_start_ms=inputs.day_start_ms,
+            speeds=speeds,
         )
+
+
+def _speeds(paths: _DayPaths, kept: KeptFlows, inputs: FlowInputs) -> FlowColumns | None:
+    """Return the speeds of a day's visits, whatever is drawn beside the calibration: these are kept, too.
+
+    They take ten times as long as all the rest, and a new line changes none of them.
+    """
+    alone = inputs._replace(shapes=Shapes(grounds=inputs.shapes.grounds))
+    if not kept.is_kept or not inputs.shapes.grounds or alone == inputs:
+        return None
+    speeds = kept.read(alone)
+    if speeds is None:
+        speeds = paths.count(alone)
+        kept.write(alone, speeds)
+    return speeds
 
 
 def _published(store: ObjectStore, run: Run | None, inputs: FlowInputs) -> FlowColumns | None:

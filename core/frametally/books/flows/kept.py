@@ -26,6 +26,11 @@ class KeptFlows:
         self._most_bytes = most_bytes
         self._is_cleared = False
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether anything is."""
+        return self._folder is not None
+
     def read(self, inputs: FlowInputs) -> FlowColumns | None:
         """Return the flows of these inputs, None if they are not kept."""
         if self._folder is None:
