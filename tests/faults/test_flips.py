@@ -212,7 +212,7 @@ def numbers_or_line(data: Path) -> object:
         return error
 
 
-@pytest.mark.timeout(120 + 5 * FLIPS)
+@pytest.mark.timeout(240 + 7 * FLIPS)
 def test_no_bit_that_turns_over_at_rest_changes_a_number_in_silence(
     states: States, capfd: pytest.CaptureFixture[str]
 ) -> None:
