@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from array import array
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -128,4 +129,21 @@ def test_what_is_drawn_anew_is_counted_anew() -> None:
     days.take(ASKED)
     days.take(ASKED._replace(version="2"))
     assert len(count.calls) == 2
+    days.close()
+
+
+def test_what_was_asked_for_long_ago_is_not_kept_for_ever() -> None:
+    column = {"crossing_time": array("q", [0] * 1000)}
+
+    def count(_: str, __: int, ___: str, days: Sequence[str]) -> Iterator[FlowColumns]:
+        calls.append([*days])
+        yield from (flows_of(day)._replace(columns=column) for day in days)
+
+    calls: list[list[str]] = []
+    days = FlowDays(count, most_bytes=30_000)
+    for version in ("1", "2", "1"):
+        assert days.take(ASKED._replace(version=version)).days_counted == 3
+    assert len(calls) == 3
+    days.take(ASKED._replace(version="1"))
+    assert len(calls) == 3
     days.close()

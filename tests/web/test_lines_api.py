@@ -12,12 +12,9 @@ import pytest
 from tests.web import junction
 from tests.web.conftest import Place
 
-from frametally.books.runs import current_runs, read_paths
-from frametally.drawings.revisions import read_drawing
-from frametally.drawings.shapes import shapes_of
-from frametally.keys import day_start_ms, utc_day
-from frametally.rules.flows.counting import flows_of_day
-from frametally.rules.flows.tallies import count_places
+from frametally.books.runs import current_runs
+from frametally.ports.count_index import CountQuery
+from frametally.rules.flows.places import FLOWS, series_model
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -91,7 +88,9 @@ def test_who_drove_over_a_line_is_counted_there_in_its_direction(client: FlaskCl
 
 
 def test_a_minute_that_was_not_filmed_is_no_bar(client: FlaskClient) -> None:
-    bars = get(client, "crossings", interval=60)["bars"]
+    answer = get(client, "crossings", interval=60)
+    assert answer["not_analysed"] == []
+    bars = answer["bars"]
     assert [(bar["start_ms"] - junction.START_MS) // MINUTE_MS for bar in bars] == [0, 1, 3, 4]
     assert all(bar["is_measured"] and bar["covered_ms"] == MINUTE_MS for bar in bars)
 
@@ -212,29 +211,29 @@ def test_a_line_that_moved_is_counted_anew_without_detecting_or_tracking(filmed:
     assert [run.run_id for run in current_runs(filmed.store)] == runs
 
 
-def test_the_page_counts_what_the_job_counts(client: FlaskClient, filmed: Place) -> None:
-    """By bars of a minute, place by place: sums by numpy are those of the standard library."""
-    start_ms = day_start_ms(utc_day(junction.START_MS))
-    [run] = [run for run in current_runs(filmed.store) if run.model == junction.MODEL]
-    shapes = shapes_of(read_drawing(filmed.store, "gate"), (junction.WIDTH_PX, junction.HEIGHT_PX))
-    flows = flows_of_day(
-        read_paths(filmed.store, run), shapes, model=junction.MODEL, source="gate", day_start_ms=start_ms
-    )
-    expected = {(one.place, one.label, one.interval_start_ms): one.value for one in count_places(flows, 60)}
-    found: dict[tuple[str, str, int], int] = {}
+def test_the_page_tells_what_is_published_and_indexed(place: Place) -> None:
+    """By bars of a minute, place by place: what the page sums up itself, the index has for everybody else."""
+    junction.draw(place)
+    junction.film(place)
+    series = series_model(junction.MODEL, FLOWS)
+    assert {run.model for run in current_runs(place.store)} >= {junction.MODEL, series}
+    expected = {
+        (bucket.source, bucket.label, bucket.start_ms): bucket.detections
+        for bucket in place.real_index.histogram(CountQuery(series, 60, 60, by_source=True)).buckets
+    }
+    found: dict[tuple[str | None, str, int], int] = {}
+    client = place.app().test_client()
     for one in get(client, "crossings", interval=60)["crossings"]:
         for way in ("to_right", "to_left", "not_measured"):
             found[f"gate/line/{one['line']}/{way}", one["label"], one["start_ms"]] = one[way]
     for one in get(client, "movements", interval=60)["movements"]:
-        place = f"gate/movement/{one['from_leg']}/{one['to_leg']}"
-        found[place, one["label"], one["start_ms"]] = one["visits"]
-    stays = get(client, "zones", interval=60)["stays"]
-    for one in stays:
+        way = f"gate/movement/{one['from_leg']}/{one['to_leg']}"
+        found[way, one["label"], one["start_ms"]] = one["visits"]
+    for one in get(client, "zones", interval=60)["stays"]:
+        at = f"gate/zone/{one['zone']}/"
         for field in one.keys() - {"start_ms", "zone", "label", "at_end", "mean"}:
-            found[f"gate/zone/{one['zone']}/{field}", one["label"], one["start_ms"]] = one[field]
-        found[f"gate/zone/{one['zone']}/occupied_ms", one["label"], one["start_ms"]] = round(
-            one["mean"] * MINUTE_MS
-        )
+            found[at + field, one["label"], one["start_ms"]] = one[field]
+        found[f"{at}occupied_ms", one["label"], one["start_ms"]] = round(one["mean"] * MINUTE_MS)
     assert {key: value for key, value in found.items() if value} == expected
 
 

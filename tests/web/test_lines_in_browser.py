@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from tests.web import junction
 
@@ -63,6 +64,17 @@ def test_a_bar_opens_on_its_crossings_with_both_frames_and_the_list_ends_at_the_
     expect(page.locator("#lightbox")).to_contain_text("After")
     page.keyboard.press("Escape")
     picture(page, "lines-proof-wide")
+
+
+def test_before_there_was_a_line_nobody_did_not_cross_it(place: Place, visit: Callable[..., Visit]) -> None:
+    junction.film(place)
+    west = msgspec.structs.replace(junction.LEGS[0], from_ms=junction.START_MS + 180_000)
+    junction.draw(place, west)
+    page = visit(place).open("lines?source=gate&interval=60", wait_for=READY)
+    expect(page.locator("#crossings-subtitle")).to_contain_text("west")
+    assert [len(values) for values in crossed(page)] == [2, 2]
+    outside = page.evaluate("document.getElementById('crossings-chart').timeChart.view.outside")
+    assert outside == [[junction.START_MS, junction.START_MS + 180_000]]
 
 
 def test_every_number_of_the_table_opens_as_many_objects_by_the_keyboard(

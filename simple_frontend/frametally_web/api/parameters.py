@@ -78,12 +78,6 @@ TIMEZONE = Parameter(
     text(),
     "Europe/Berlin",
 )
-ZONE = Parameter(
-    "zone",
-    "Name of a zone drawn over the sources: only what stands in it. Default: the whole picture.",
-    text(),
-    "",
-)
 MOMENT = {"type": "string", "format": "date-time"}
 LIMIT = {"type": "integer", "minimum": 1}
 SELECTION = (
@@ -118,7 +112,12 @@ SELECTION = (
         {"type": "integer", "minimum": 1, "maximum": MAX_INTERVAL_S},
         "60",
     ),
-    ZONE,
+    Parameter(
+        "zone",
+        "Name of a zone drawn over the sources: only what stands in it. Default: the whole picture.",
+        text(),
+        "",
+    ),
 )
 CHART = (
     *SELECTION,

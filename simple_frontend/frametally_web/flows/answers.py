@@ -8,6 +8,7 @@ from frametally.drawing_records import Side
 from frametally.rules.geometry.crossings import CrossingMissing, Direction
 from frametally.rules.geometry.movements import NoMovement
 from frametally.rules.metres.speed import NotMeasured
+from frametally_web.charts.answers import NotAnalysed
 from frametally_web.requests.answers import Answer
 
 Outcome = Literal["assigned"] | NoMovement
@@ -48,6 +49,7 @@ class OfOneSource(Answer, frozen=True, kw_only=True):
         from_ms: Start of what is looked at; null where there is nothing.
         to_ms: Its end, exclusive; null likewise.
         bars: By start.
+        not_analysed: What was filmed and is not counted; null where the store does not say for now.
         revision: Of what is drawn over the source; 0: nothing ever was.
         days: UTC days of the range with footage.
         days_counted: Those that are counted by now; the rest is under way: ask again.
@@ -63,6 +65,7 @@ class OfOneSource(Answer, frozen=True, kw_only=True):
     from_ms: int | None
     to_ms: int | None
     bars: list[FlowBar]
+    not_analysed: list[NotAnalysed] | None
     revision: int
     days: int
     days_counted: int

@@ -11,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.keys import day_start_ms
 from frametally.process.time_limit import seconds_left
@@ -18,8 +20,9 @@ from frametally.rules.flows.day_columns import FlowColumns
 
 _log = logging.getLogger(__name__)
 
-_KEPT = 4
-"""Questions whose days are kept: a page asks five routes for the days of one."""
+_MOST_KEPT_BYTES = 256_000_000
+"""Flows that are kept for whoever asks again: a page asks several routes for the days of one question, and a
+year of a busy camera is about as large. Those that were asked for last are kept however large they are."""
 _MOST_WAIT_S = 1.0
 
 Count = Callable[[str, int, str, Sequence[str]], Iterator[FlowColumns]]
@@ -53,9 +56,10 @@ class TakenDays(NamedTuple):
 class FlowDays:
     """Counts days, one question after the other, each in a thread while somebody has asked it lately."""
 
-    def __init__(self, count: Count) -> None:
+    def __init__(self, count: Count, most_bytes: int = _MOST_KEPT_BYTES) -> None:
         """Count nothing yet."""
         self._count = count
+        self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._tasks: OrderedDict[DaysAsked, _Task] = OrderedDict()
 
@@ -67,7 +71,7 @@ class FlowDays:
                 task = self._tasks[asked] = _Task(self._count, asked)
                 task.start()
             self._tasks.move_to_end(asked)
-            while len(self._tasks) > _KEPT:
+            while len(self._tasks) > 1 and sum(one.bytes for one in self._tasks.values()) > self._most_bytes:
                 self._tasks.popitem(last=False)[1].give_up()
         left_s = seconds_left()
         task.done.wait(_MOST_WAIT_S if left_s is None else min(_MOST_WAIT_S, left_s / 2))
@@ -90,6 +94,7 @@ class _Task:
         self._flows: list[FlowColumns] = []
         self._notes: list[str] = []
         self._days_done = 0
+        self.bytes = 0
         self._error: FrametallyError | None = None
         self._is_given_up = False
         self.done = threading.Event()
@@ -134,6 +139,7 @@ class _Task:
         try:
             for flows in self._count(asked.model, asked.base_interval_s, asked.source, days):
                 self._flows.append(flows)
+                self.bytes += sum(np.asarray(column).nbytes for column in flows.columns.values())
                 days = [day for day in days if day_start_ms(day) > flows.day_start_ms]
                 self._days_done = len(asked.days) - len(days)
                 if self._is_given_up:

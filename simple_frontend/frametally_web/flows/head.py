@@ -43,6 +43,7 @@ def head_of(selection: Selection, source: str, found: Answerable | None, revisio
         "from_ms": asked.from_ms if asked else None,
         "to_ms": asked.to_ms if asked else None,
         "bars": asked.bars if asked else [],
+        "not_analysed": asked.not_analysed if asked else [],
         "revision": revision,
         "days": len(asked.days) if asked else 0,
         "days_counted": found.taken.days_counted if found else 0,

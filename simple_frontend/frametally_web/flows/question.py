@@ -9,11 +9,13 @@ from frametally.keys import utc_day
 from frametally.ports.count_index import CountIndex
 from frametally.rules.times import is_day_in_range
 from frametally.settings.loading import Settings
+from frametally_web.charts.answers import NotAnalysed
 from frametally_web.charts.bars import Bars
 from frametally_web.charts.counts import plan_chart
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.names import check_names
 from frametally_web.charts.scope import choose_model
+from frametally_web.charts.unanalysed import bars_not_analysed
 from frametally_web.flows import answers
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery, Selection, shown
@@ -33,6 +35,7 @@ class PlacesAsked(NamedTuple):
         to_ms: Its end, likewise.
         edges_ms: Starts of all bars of the range, in order, and the end of the last one.
         bars: Those with footage.
+        not_analysed: Those that were filmed and are not counted; None where the store does not say now.
         days: UTC days of the range that were counted, in order.
     """
 
@@ -46,6 +49,7 @@ class PlacesAsked(NamedTuple):
     to_ms: int
     edges_ms: list[int]
     bars: list[answers.FlowBar]
+    not_analysed: list[NotAnalysed] | None
     days: tuple[str, ...]
 
 
@@ -77,6 +81,9 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
         for day in index.counted_days(choice.model)
         if day.base_interval_s == chart.base_interval_s and is_day_in_range(day.day_ms, from_ms, to_ms)
     }
+    unanalysed = media.unanalysed(
+        choice.model, [source], plan.asked.from_ms, plan.asked.to_ms, plan.asked.chosen
+    )
     return PlacesAsked(
         choice.model,
         source,
@@ -97,6 +104,15 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
             )
             for one in chart.coverage
         ],
+        None
+        if unanalysed is None
+        else bars_not_analysed(
+            unanalysed,
+            interval_s=plan.interval_s,
+            zone=selection.zone.tzinfo,
+            by_source=False,
+            coverage=chart.coverage,
+        ),
         tuple(utc_day(day_ms) for day_ms in sorted(days)),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from frametally_web.flows import answers
 from frametally_web.flows.head import Answerable
 from frametally_web.flows.movements import visits_of
 from frametally_web.flows.question import holding
-from frametally_web.flows.sums import Rows, chosen, count_rows, names_of
+from frametally_web.flows.sums import chosen, count_rows, names_of
 
 MISSING: dict[int, answers.SpeedMissing] = {
     **dict(enumerate(SPEEDS_MISSING, start=1)),
@@ -28,44 +28,43 @@ def count(head: dict[str, Any], found: Answerable | None) -> answers.VisitSpeeds
     if found is None:
         return answers.VisitSpeeds(**head, is_calibrated=False, speeds=[])
     names = names_of(found.flows)
-    by_label: dict[int, list[SpeedDistribution]] = {}
-    without: dict[int, Counter[int]] = {}
+    bins: Counter[tuple[int, ...]] = Counter()
+    without: Counter[tuple[int, ...]] = Counter()
+    squares: Counter[int] = Counter()
     for rows in visits_of(found, names, legs=False):
-        for label in np.unique(rows["label"]).tolist():
-            own = chosen(rows, rows["label"] == label)
-            by_label.setdefault(label, []).append(_measured(own))
-            reasons = without.setdefault(label, Counter())
-            reasons.update(
-                {code: number for (code,), number in count_rows(own["speed_missing"]).items() if code}
-            )
+        known = chosen(rows, rows["speed_missing"] == 0)
+        bins.update(count_rows(known["label"], known["speed"]))
+        without.update(count_rows(rows["label"], rows["speed_missing"]))
+        sums = np.bincount(known["label"], known["error"] * known["error"])
+        squares.update(dict(enumerate(sums.astype(np.int64).tolist())))
+    by_label = {
+        label: _measured(bins, label, squares[label]) for label in sorted({label for label, _ in without})
+    }
     speeds = [
-        _speeds(names.labels[label], speeds_together(by_label[label]), without[label])
-        for label in sorted(by_label)
+        _speeds(names.labels[label], measured, {label}, without) for label, measured in by_label.items()
     ]
     if speeds:
-        everything = speeds_together(part for parts in by_label.values() for part in parts)
-        speeds.insert(0, _speeds(None, everything, sum(without.values(), Counter())))
+        speeds.insert(0, _speeds(None, speeds_together(by_label.values()), set(by_label), without))
     is_calibrated = bool(holding(found.asked, found.drawing.calibrations))
     return answers.VisitSpeeds(**head, is_calibrated=is_calibrated, speeds=speeds)
 
 
-def _measured(rows: Rows) -> SpeedDistribution:
-    known = chosen(rows, rows["speed_missing"] == 0)
-    bins = sorted((speed, number) for (speed,), number in count_rows(known["speed"]).items())
-    return SpeedDistribution(tuple(bins), int((known["error"] * known["error"]).sum()))
+def _measured(bins: Counter[tuple[int, ...]], label: int, squares: int) -> SpeedDistribution:
+    own = sorted((speed, number) for (of, speed), number in bins.items() if of == label)
+    return SpeedDistribution(tuple(own), squares)
 
 
-def _speeds(label: str | None, measured: SpeedDistribution, without: Counter[int]) -> answers.LabelSpeeds:
+def _speeds(
+    label: str | None, measured: SpeedDistribution, labels: Set[int], without: Counter[tuple[int, ...]]
+) -> answers.LabelSpeeds:
+    why = ((reason, sum(without[one, code] for one in labels)) for code, reason in MISSING.items())
     return answers.LabelSpeeds(
         label=label,
         measured=measured.measured,
         median_km_h=measured.median_km_h,
         p85_km_h=measured.p85_km_h,
         error_km_h=measured.error_km_h,
-        not_measured=[
-            answers.SpeedReason(reason=MISSING[code], count=number)
-            for code, number in sorted(without.items())
-        ],
+        not_measured=[answers.SpeedReason(reason=reason, count=number) for reason, number in why if number],
         histogram=_histogram(measured.visits),
     )
 

@@ -105,8 +105,14 @@ def zone_counts(
     edges = np.concatenate(([first_ms], inner, [end_ms])).astype(np.int64)
     first_bar = int(bar_of(edges_ms, edges[:1])[0])
     found: dict[tuple[int, int, int], ZoneCounts] = {}
-    for zone, label in count_rows(stays["zone"], stays["label"]):
-        own = chosen(stays, (stays["zone"] == zone) & (stays["label"] == label))
+    names = [stays[name] for name in ("zone", "label")]
+    groups = count_rows(*names)
+    order = np.lexsort(names[::-1])
+    columns = {name: stays[name][order] for name in ("from", "to", "came", "went")}
+    first = 0
+    for (zone, label), rows in sorted(groups.items()):
+        own = {name: column[first : first + rows] for name, column in columns.items()}
+        first += rows
         for number, counts in _of_bars(own, edges).items():
             found[first_bar + number, zone, label] = counts
     return found
@@ -120,9 +126,9 @@ def _of_bars(stays: Rows, edges: Whole) -> dict[int, ZoneCounts]:
     fields["at_start"] = np.searchsorted(begins, edges[:-1]) - np.searchsorted(ends, edges[:-1])
     for column, at, ways in (("came", "from", CAME), ("went", "to", WENT)):
         inside = (stays[at] >= edges[0]) & (stays[at] < edges[-1])
-        number = bar_of(edges, stays[at][inside])
-        for code, way in enumerate(ways):
-            fields[way] = np.bincount(number[stays[column][inside] == code], minlength=bars)
+        number = bar_of(edges, stays[at][inside]) * len(ways) + stays[column][inside]
+        each = np.bincount(number, minlength=bars * len(ways)).reshape(bars, len(ways))
+        fields.update(zip(ways, each.T, strict=True))
     occupied = _since(begins, edges) - _since(ends, edges)
     fields["occupied_ms"] = np.diff(occupied)
     fields["peak"] = _peaks(stays, edges)

@@ -131,6 +131,9 @@ function say(kind, title, words) {
   byId("nothing").hidden = false;
   byId("nothing-title").textContent = title;
   byId("nothing-words").textContent = words;
+  const edit = control("nothing-edit", HTMLAnchorElement);
+  edit.hidden = kind !== "undrawn";
+  edit.search = control("edit", HTMLAnchorElement).search;
   byId("lines-page").dataset.state = kind;
 }
 

@@ -89,15 +89,20 @@ export class ZonesCard {
         el("span", { class: "key" }, swatch(color), el("span", { class: "name", text: name })),
       ),
     );
-    this.chart.show(
-      viewOf(answer, columns, {
+    const view = viewOf(
+      answer,
+      columns,
+      answer.zones.filter(({ name }) => name === this.chosen),
+      {
         title: `In ${this.chosen}`,
         axis: "there at a time",
         perInterval: false,
         stacks: true,
         format: (value) => (value === null ? "not measured" : mean(value)),
-      }),
+      },
     );
+    this.chart.canvas.hidden = !view.rows.length;
+    if (view.rows.length) this.chart.show(view);
   }
 }
 

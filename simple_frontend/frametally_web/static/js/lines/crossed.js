@@ -96,15 +96,20 @@ export class CrossingsCard {
         ),
       ),
     );
-    this.chart.show(
-      viewOf(answer, some, {
+    const view = viewOf(
+      answer,
+      some,
+      answer.lines.filter(({ name }) => name === line.name),
+      {
         title,
         axis: "crossings",
         perInterval: true,
         stacks: true,
         format: (value) => (value === null ? "not measured" : number(value)),
-      }),
+      },
     );
+    this.chart.canvas.hidden = !view.rows.length;
+    if (view.rows.length) this.chart.show(view);
   }
 
   /** @param {Api.LineCrossings} answer */

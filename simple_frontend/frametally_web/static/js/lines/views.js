@@ -1,6 +1,6 @@
 // From answers on lines and zones to what the time chart draws.
 
-import { gapsOf, partOf } from "../shared/series.js";
+import { gapsOf, notAnalysedOf, partOf } from "../shared/series.js";
 import { METRICS } from "../shared/metrics.js";
 import { together } from "../shared/spans.js";
 
@@ -11,7 +11,7 @@ import { together } from "../shared/spans.js";
  * @property {Map<number, number>} values  by start of the bar; absent is 0
  */
 
-/** What every answer on lines and zones begins with. @typedef {Pick<Api.LineCrossings, "source"|"bars"|"from_ms"|"to_ms"|"interval_s">} Head */
+/** What every answer on lines and zones begins with. @typedef {Pick<Api.LineCrossings, "source"|"bars"|"from_ms"|"to_ms"|"interval_s"|"not_analysed">} Head */
 
 /** @param {Api.FlowBar} bar @returns {Page.Span} */
 const spanOf = ({ start_ms: start, end_ms: end }) => [start, end];
@@ -19,13 +19,19 @@ const spanOf = ({ start_ms: start, end_ms: end }) => [start, end];
 /**
  * @param {Head} answer  that has footage
  * @param {Column[]} columns
+ * @param {{from_ms: number|null, to_ms: number|null}[]} shapes  that are counted: when they hold
  * @param {Pick<Page.Metric, "title"|"axis"|"perInterval"|"format"|"stacks">} words
  * @returns {Page.View}
  */
-export function viewOf(answer, columns, words) {
-  const { bars } = answer;
-  const from = answer.from_ms ?? bars[0].start_ms;
-  const to = answer.to_ms ?? bars[bars.length - 1].end_ms;
+export function viewOf(answer, columns, shapes, words) {
+  const from = answer.from_ms ?? answer.bars[0].start_ms;
+  const to = answer.to_ms ?? answer.bars[answer.bars.length - 1].end_ms;
+  const outside = notHolding(shapes, from, to);
+  // Before there was a line nobody did not cross it.
+  const bars = answer.bars.filter(
+    (bar) => !outside.some(([first, end]) => first <= bar.start_ms && bar.end_ms <= end),
+  );
+  const notAnalysed = notAnalysedOf(answer);
   const rows = bars.map((bar) => rowOf(bar, columns));
   const metric = { ...METRICS.objects, ...words };
   return {
@@ -37,9 +43,9 @@ export function viewOf(answer, columns, words) {
       total: words.perInterval ? metric.join([...values.values()]) : null,
       measured: null,
     })),
-    gaps: gapsOf(rows, [], from, to),
-    outside: [],
-    notAnalysed: [],
+    gaps: gapsOf(rows, [...outside, ...notAnalysed], from, to),
+    outside,
+    notAnalysed,
     partial: rows.filter((row) => partOf(row, [from, to])).map(({ start, end }) => [start, end]),
     range: [from, to],
     cut: [],
@@ -50,12 +56,24 @@ export function viewOf(answer, columns, words) {
     overlaps: [],
     metric,
     interval: answer.interval_s ?? 1,
-    from: Math.min(from, bars[0].start_ms),
-    to: Math.max(to, bars[bars.length - 1].end_ms),
+    from: Math.min(from, answer.bars[0].start_ms),
+    to: Math.max(to, answer.bars[answer.bars.length - 1].end_ms),
     at: null,
     kind: "bars",
     other: null,
   };
+}
+
+/**
+ * Stretches in which none of some shapes holds.
+ * @param {{from_ms: number|null, to_ms: number|null}[]} shapes
+ * @param {number} from
+ * @param {number} to
+ */
+export function notHolding(shapes, from, to) {
+  const within = (/** @type {number} */ ms) => Math.min(Math.max(ms, from), to);
+  const held = shapes.map((one) => ({ start: within(one.from_ms ?? from), end: within(one.to_ms ?? to) }));
+  return gapsOf(held, [], from, to);
 }
 
 /**
