@@ -17,7 +17,7 @@ from frametally_web.assets import load_assets
 
 
 def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
-    """Return the routes `/`, `/lines`, `/traffic`, `/books`, `/data`, `/embed` and `/healthz`."""
+    """Return the routes `/`, `/lines`, `/lines/edit`, `/traffic`, `/books`, `/data`, `/embed` and `/healthz`."""
     pages = Blueprint("pages", __name__)
 
     @pages.get("/")
@@ -53,6 +53,10 @@ def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
             counts=f"{here}api/v1/counts{'?' if counted else ''}{counted}",
             embed=f"{here}embed{'?' if request.query_string else ''}{urlencode(_sent())}",
         )
+
+    @pages.get("/lines/edit")
+    def editor() -> Response:
+        return _page("editor.html")
 
     @pages.get("/embed")
     def embed() -> Response:

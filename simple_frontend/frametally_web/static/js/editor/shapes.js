@@ -1,0 +1,215 @@
+// What is drawn, as the editor has it: one flat form for lines, zones and calibrations, and what changes of it make.
+
+/** @typedef {[x: number, y: number]} Point */
+
+export const KINDS = /** @type {const} */ (["line", "zone", "calibration"]);
+/** @type {Record<Page.ShapeKind, {fewest: number, most: number, closed: boolean}>} */
+export const LIMITS = {
+  line: { fewest: 2, most: 8, closed: false },
+  zone: { fewest: 3, most: 32, closed: true },
+  calibration: { fewest: 2, most: 32, closed: false },
+};
+export const SIDES = /** @type {const} */ (["N", "NE", "E", "SE", "S", "SW", "W", "NW"]);
+
+let lastId = 0;
+
+/**
+ * @param {Page.ShapeKind} kind
+ * @param {string} name
+ * @param {Point[]} points  in pixels of a picture of that size
+ * @param {{width_px: number, height_px: number}} size
+ * @returns {Page.Shape}
+ */
+export const newShape = (kind, name, points, { width_px, height_px }) => ({
+  id: ++lastId,
+  kind,
+  name,
+  from_ms: null,
+  to_ms: null,
+  width_px,
+  height_px,
+  points,
+  to_right: "forward",
+  to_left: "backward",
+  inward: null,
+  side: null,
+  metres: kind === "calibration" && points.length > 2 ? points.map(() => [null, null]) : [],
+  sides_m: [],
+  distance_m: null,
+});
+
+/**
+ * The shapes of an answer.
+ * @param {Api.SourceDrawing} drawing
+ * @returns {Page.Shape[]}
+ */
+export function shapesOf({ lines, zones, calibrations }) {
+  /** @param {Page.ShapeKind} kind @param {any} one */
+  const made = (kind, one) => ({ ...newShape(kind, one.name, [], one), ...one, kind });
+  return [
+    ...lines.map((one) => made("line", one)),
+    ...zones.map((one) => made("zone", one)),
+    ...calibrations.map(({ rectangles = [], points = [], ...rest }) => ({
+      ...made("calibration", rest),
+      points: rectangles.length ? rectangles.flatMap((one) => one.points) : points,
+      sides_m: rectangles.map((one) => one.sides_m),
+    })),
+  ];
+}
+
+/**
+ * The drawing as the API takes it.
+ * @param {Page.Shape[]} shapes
+ */
+export function drawingOf(shapes) {
+  /** @param {Page.ShapeKind} kind */
+  const of = (kind) => shapes.filter((one) => one.kind === kind).map(bodyOf);
+  return { lines: of("line"), zones: of("zone"), calibrations: of("calibration") };
+}
+
+/**
+ * One shape as the API takes it.
+ * @param {Page.Shape} shape
+ */
+export function bodyOf({ kind, name, from_ms, to_ms, width_px, height_px, points, ...rest }) {
+  const common = { name, from_ms, to_ms, width_px, height_px };
+  const { to_right, to_left, inward, side, metres, sides_m, distance_m } = rest;
+  if (kind === "line") return { ...common, points, to_right, to_left, inward, side };
+  if (kind === "zone") return { ...common, points };
+  if (!sides_m.length) return { ...common, points, metres, distance_m };
+  const rectangles = sides_m.map((sides, at) => ({
+    points: points.slice(4 * at, 4 * at + 4),
+    sides_m: sides,
+  }));
+  return { ...common, rectangles };
+}
+
+/**
+ * What is not filled in yet, as a sentence; empty where nothing is.
+ * @param {Page.Shape} shape
+ */
+export function lackOf({ kind, name, metres, sides_m }) {
+  if (!name.trim()) return `A ${kind} has no name: give it one.`;
+  const empty = [...metres, ...sides_m].findIndex((pair) => pair.some((value) => value === null));
+  if (empty < 0) return "";
+  const what = sides_m.length ? `sides of rectangle ${empty + 1}` : `metres of point ${empty + 1}`;
+  return `${kind} ${name} lacks the ${what}: fill them in, or remove them.`;
+}
+
+/**
+ * The first name of a kind that is free.
+ * @param {Page.ShapeKind} kind
+ * @param {Page.Shape[]} shapes
+ */
+export function freeName(kind, shapes) {
+  const names = new Set(shapes.map(({ name }) => name));
+  for (let number = 1; ; number += 1) if (!names.has(`${kind} ${number}`)) return `${kind} ${number}`;
+}
+
+/**
+ * Whether a shape holds at an event time; at no time all do.
+ * @param {Page.Shape} shape
+ * @param {number|null} ms
+ */
+export const holdsAt = ({ from_ms, to_ms }, ms) =>
+  ms === null || ((from_ms === null || from_ms <= ms) && (to_ms === null || ms < to_ms));
+
+/**
+ * With one point elsewhere, within the picture and in whole pixels.
+ * @param {Page.Shape} shape
+ * @param {number} at
+ * @param {Point} point
+ */
+export const withPoint = (shape, at, point) => ({
+  ...shape,
+  points: shape.points.map((old, index) => (index === at ? within(point, shape) : old)),
+});
+
+/**
+ * Moved as a whole, as far as it stays within the picture.
+ * @param {Page.Shape} shape
+ * @param {Point} by
+ * @returns {Page.Shape}
+ */
+export function movedBy(shape, [dx, dy]) {
+  const xs = shape.points.map(([x]) => x);
+  const ys = shape.points.map(([, y]) => y);
+  const x = Math.round(Math.min(Math.max(dx, -Math.min(...xs)), shape.width_px - Math.max(...xs)));
+  const y = Math.round(Math.min(Math.max(dy, -Math.min(...ys)), shape.height_px - Math.max(...ys)));
+  return { ...shape, points: shape.points.map(([px, py]) => [px + x, py + y]) };
+}
+
+/** Whether a point may come, or go: rectangles keep their four corners. @param {Page.Shape} shape */
+export const mayGrow = (shape) => !shape.sides_m.length && shape.points.length < LIMITS[shape.kind].most;
+
+/** @param {Page.Shape} shape */
+export const mayShrink = (shape) => !shape.sides_m.length && shape.points.length > LIMITS[shape.kind].fewest;
+
+/**
+ * With a new point behind another; a calibration's is its last one.
+ * @param {Page.Shape} shape
+ * @param {number} behind
+ * @param {Point} [point]  without it, half way to the next one
+ * @returns {Page.Shape}
+ */
+export function withNewPoint(shape, behind, point = middleBehind(shape, behind)) {
+  const points = shape.points.toSpliced(behind + 1, 0, within(point, shape));
+  if (shape.kind !== "calibration") return { ...shape, points };
+  // Two points and a distance are a scale; a third one makes it points with metres.
+  const metres = points.map((_, at) => shape.metres[at <= behind ? at : at - 1] ?? [null, null]);
+  metres[behind + 1] = [null, null];
+  return { ...shape, points, metres, distance_m: null };
+}
+
+/**
+ * Without one of its points.
+ * @param {Page.Shape} shape
+ * @param {number} at
+ * @returns {Page.Shape}
+ */
+export function withoutPoint(shape, at) {
+  const points = shape.points.toSpliced(at, 1);
+  const metres = points.length > 2 && shape.metres.length ? shape.metres.toSpliced(at, 1) : [];
+  return { ...shape, points, metres };
+}
+
+/**
+ * The place half way from a point to the next one, or beside the last one.
+ * @param {Page.Shape} shape
+ * @param {number} behind
+ * @returns {Point}
+ */
+export function middleBehind({ kind, points, width_px }, behind) {
+  const [x, y] = points[behind];
+  const next = LIMITS[kind].closed ? points[(behind + 1) % points.length] : points[behind + 1];
+  return next
+    ? [(x + next[0]) / 2, (y + next[1]) / 2]
+    : [x + (x < width_px / 2 ? 1 : -1) * width_px * 0.05, y];
+}
+
+/**
+ * Where the sign of a line's directions stands, and which way `to_right` goes: who walks from its first point to its
+ * last has that on the right hand.
+ * @param {Point[]} points
+ * @returns {{at: Point, right: Point}}
+ */
+export function directionOf(points) {
+  const steps = points.slice(1).map(([x, y], at) => Math.hypot(x - points[at][0], y - points[at][1]));
+  const half = steps.reduce((sum, step) => sum + step, 0) / 2;
+  let at = 0;
+  let passed = 0;
+  while (at < steps.length - 1 && passed + steps[at] < half) passed += steps[at++];
+  const [[x, y], [nextX, nextY]] = [points[at], points[at + 1]];
+  const step = steps[at] || 1;
+  const part = Math.min(Math.max((half - passed) / step, 0), 1);
+  return {
+    at: [x + (nextX - x) * part, y + (nextY - y) * part],
+    right: [-(nextY - y) / step, (nextX - x) / step],
+  };
+}
+
+/** @param {Point} point @param {{width_px: number, height_px: number}} size @returns {Point} */
+const within = ([x, y], { width_px, height_px }) => [
+  Math.min(Math.max(Math.round(x), 0), width_px),
+  Math.min(Math.max(Math.round(y), 0), height_px),
+];
