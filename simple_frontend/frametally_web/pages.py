@@ -17,7 +17,7 @@ from frametally_web.assets import load_assets
 
 
 def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
-    """Return the routes `/`, `/lines`, `/lines/edit`, `/traffic`, `/books`, `/data`, `/embed` and `/healthz`."""
+    """Return the routes of the pages, and `/healthz`."""
     pages = Blueprint("pages", __name__)
 
     @pages.get("/")

@@ -46,6 +46,9 @@ function mend(place) {
     const row = /** @type {HTMLElement|null} */ (field.closest("[data-param-name]"));
     field.setAttribute("aria-label", row?.dataset.paramName ?? "Media type");
   }
+  for (const body of place.querySelectorAll("textarea:not([aria-label])")) {
+    body.setAttribute("aria-label", "What is sent");
+  }
   for (const heading of place.querySelectorAll("h3.opblock-tag")) heading.setAttribute("aria-level", "2");
   for (const text of place.querySelectorAll("pre:not([tabindex])")) text.setAttribute("tabindex", "0");
 }
@@ -54,7 +57,9 @@ async function start() {
   const place = /** @type {HTMLElement} */ (document.getElementById("operations"));
   const url = /** @type {string} */ (place.dataset.openapi);
   const spec = await (await fetch(url)).json();
-  for (const { get } of Object.values(spec.paths)) get.parameters.forEach(tellExample);
+  for (const operations of Object.values(spec.paths)) {
+    for (const { parameters } of Object.values(operations)) parameters.forEach(tellExample);
+  }
   new MutationObserver(() => mend(place)).observe(place, { childList: true, subtree: true });
   SwaggerUI({
     spec,

@@ -15,7 +15,7 @@ import { ApiError, get } from "../js/shared/api.js";
 import { byId, control, fillSelect, refill } from "../js/shared/dom.js";
 import { moment } from "../js/shared/format.js";
 import { colorsOf } from "../js/shared/palette.js";
-import { parseState } from "../js/shared/state.js";
+import { formatState, parseState } from "../js/shared/state.js";
 import { useZone } from "../js/shared/time.js";
 import { zoneOf } from "../js/shared/zones.js";
 
@@ -193,6 +193,10 @@ async function load() {
   if (!names.some(([slug]) => slug === source)) names.push([source, drawing.source_name]);
   fillSelect(select, names, source);
   byId("source-name").textContent = drawing.source_name;
+  const counts = byId("counts");
+  if (counts instanceof HTMLAnchorElement)
+    counts.search = formatState({ ...state, at: null, sources: [source] });
+  counts.hidden = false;
   setStored(drawing);
   history = new History(stored.shapes);
   byId("desk").hidden = false;
