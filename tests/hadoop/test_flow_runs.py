@@ -21,6 +21,7 @@ from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import Run, encode
 from frametally.rules.flows.day_columns import FlowColumns, decode_flows
+from frametally_cli.console.aggregate import dry_run_lines
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.flows import counting
 from frametally_hadoop.planning.selection import ALL_DAYS
@@ -399,3 +400,19 @@ def test_two_models_are_compared_by_how_their_names_begin_whatever_is_drawn(foot
     assert compare_models(footage.store, "tiny", "small").compared == 1
     with pytest.raises(Misconfigured, match=r"there are small-1, tiny-1$"):
         compare_models(footage.store, "large", "small")
+
+
+def test_people_read_of_which_model_a_days_lines_and_zones_are(footage: Footage) -> None:
+    footage.segment(passing(footage))
+    draw(footage, STOP, BAY)
+    footage.aggregate()
+    recount = ALL_DAYS._replace(recount=True)
+    found = dry_run(
+        settings=footage.settings, store=footage.store, progress=NoProgress(), selection=recount
+    )._asdict()
+    days = [day._asdict() for day in found["days"]]
+    of_picture, within, at_lines, total = dry_run_lines(found | {"days": days})
+    assert of_picture.startswith("2026-01-01  tiny-1, 60 s: 1 segments, ")
+    assert within.startswith("2026-01-01  tiny-1, within zones, 60 s: 1 segments, ")
+    assert at_lines == "2026-01-01  tiny-1, at lines and zones, 60 s: its tracks"
+    assert total.startswith("3 days to count")

@@ -13,6 +13,7 @@ from frametally import keys
 from frametally.books.quality_reports import QualityReport, read_reports
 from frametally.books.runs import current_days
 from frametally.opening import open_object_store
+from frametally.rules.flows.places import base_model, in_words
 from frametally.rules.times import is_day_in_range
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings
@@ -35,7 +36,7 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
         days = [
             counted
             for day, counted in current_days(store).items()
-            if model in (None, day.model)
+            if model in (None, base_model(day.model))
             and interval in (None, day.interval_s)
             and is_day_in_range(keys.day_start_ms(day.day), from_ms, to_ms)
         ]
@@ -57,7 +58,7 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
 def quality_lines(report: QualityReport) -> list[str]:
     """Write a report for people: the run, then what did not pass or cannot be told."""
     lines = [
-        f"{report.day}, {report.model}, {report.interval_s} s: {report.frames} frames, "
+        f"{report.day}, {in_words(report.model)}, {report.interval_s} s: {report.frames} frames, "
         f"{report.detections} detections, {report.duplicates_dropped} repeats dropped, "
         f"{report.lines_dead} lines dead: {'failed' if report.failed else 'passed'}"
     ]

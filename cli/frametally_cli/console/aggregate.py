@@ -7,7 +7,7 @@ from typing import Any
 
 from rich import filesize
 
-from frametally.rules.flows.places import FLOWS, base_model, is_of_places, series_of
+from frametally.rules.flows.places import FLOWS, in_words, series_of
 from frametally.rules.times import HOUR_S
 
 
@@ -27,12 +27,10 @@ def dry_run_lines(found: Mapping[str, Any]) -> list[str]:
 
 def _what(day: Mapping[str, Any]) -> str:
     """Return what would be counted of a day, and from what."""
-    model = day["model"]
-    where = f"{base_model(model)}, {day['interval_s']} s"
-    if series_of(model) == FLOWS:
-        return f"{where}, at lines and zones: its tracks"
-    within = ", within zones" if is_of_places(model) else ""
-    return f"{where}{within}: {day['segments']} segments, {filesize.decimal(day['bytes'])}"
+    what = f"{in_words(day['model'])}, {day['interval_s']} s"
+    if series_of(day["model"]) == FLOWS:
+        return f"{what}: its tracks"
+    return f"{what}: {day['segments']} segments, {filesize.decimal(day['bytes'])}"
 
 
 def _duration(seconds: float) -> str:

@@ -65,6 +65,12 @@ def series_of(model: str) -> str:
     return model.partition(_MARK)[2]
 
 
+def in_words(model: str) -> str:
+    """Return a series as people read it, `<model>, within zones`; of a model, itself."""
+    where = {FLOWS: ", at lines and zones", ZONES: ", within zones"}.get(series_of(model), "")
+    return f"{base_model(model)}{where}"
+
+
 def is_of_places(model: str) -> bool:
     """Return whether a series' sources are places, not sources."""
     return _MARK in model
