@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.web.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, drive, put
+from tests.web.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
@@ -152,3 +152,20 @@ def test_a_zone_that_was_moved_is_proved_as_it_was_counted_until_it_is_counted_a
     count(zoned)
     after = get(zoned, f"counts?{ZONE}&metric=detections")
     assert {one["label"]: one["detections"] for one in after["totals"]} == {"person": 900, "car": 450}
+
+
+def test_a_hole_within_a_zone_says_that_the_zone_does_not_hold_then_or_is_not_counted_yet(
+    zoned: Place,
+) -> None:
+    from_ms = START_MS + 120_000
+    draw_from(zoned, from_ms)
+    count(zoned)
+    chart = get(zoned, f"counts?{ZONE}&interval=60&from={START_MS}")
+    assert [bar["start_ms"] for bar in chart["coverage"]] == [from_ms]
+    hole = get(zoned, f"gap?{ZONE}&source=gate&at={START_MS}")
+    assert (hole["from_ms"], hole["to_ms"]) == (None, from_ms)
+    assert [reason["kind"] for reason in hole["reasons"]] == ["not_within"]
+    assert "not drawn over it at that time" in hole["reasons"][0]["words"]
+    draw(zoned, ("left side", LEFT))
+    hole = get(zoned, f"gap?{ZONE}&source=gate&at={START_MS}")
+    assert "not yet within left side" in hole["reasons"][0]["words"]

@@ -60,6 +60,17 @@ def draw(place: Place, *zones: tuple[str, Sequence[Point]], source: str = "gate"
     change_drawing(place.store, source, lambda drawing: msgspec.structs.replace(drawing, zones=drawn))
 
 
+def draw_from(place: Place, from_ms: int, source: str = "gate") -> None:
+    """Have the zones of a source from an event time on only."""
+    change_drawing(
+        place.store,
+        source,
+        lambda drawing: msgspec.structs.replace(
+            drawing, zones=tuple(msgspec.structs.replace(zone, from_ms=from_ms) for zone in drawing.zones)
+        ),
+    )
+
+
 def put(place: Place, frames: Sequence[FrameDetections], number: int = 0) -> None:
     """One segment of the chain."""
     data = encode_segment(

@@ -16,8 +16,11 @@ from frametally.rules.tombstones import Forgotten, Range, is_forgotten, merged, 
 from frametally.segments.dead_letters import REASONS
 from frametally.settings.loading import Settings
 
-Kind = Literal["nothing_produced", "behind", "dead_letters", "forgotten", "overlapping", "not_counted"]
-"""What became of the footage of a hole: see `find_reasons`, in its words."""
+Kind = Literal[
+    "nothing_produced", "behind", "dead_letters", "forgotten", "overlapping", "not_counted", "not_within"
+]
+"""What became of the footage of a hole: see `find_reasons`, in its words; of a hole within a zone, that the
+footage is counted, but not within it."""
 
 
 class Reason(NamedTuple):

@@ -78,6 +78,12 @@ TIMEZONE = Parameter(
     text(),
     "Europe/Berlin",
 )
+ZONE = Parameter(
+    "zone",
+    "Name of a zone drawn over the sources: only what stands in it. Default: the whole picture.",
+    text(),
+    "",
+)
 MOMENT = {"type": "string", "format": "date-time"}
 LIMIT = {"type": "integer", "minimum": 1}
 SELECTION = (
@@ -112,12 +118,7 @@ SELECTION = (
         {"type": "integer", "minimum": 1, "maximum": MAX_INTERVAL_S},
         "60",
     ),
-    Parameter(
-        "zone",
-        "Name of a zone drawn over the sources: only what stands in it. Default: the whole picture.",
-        text(),
-        "",
-    ),
+    ZONE,
 )
 CHART = (
     *SELECTION,

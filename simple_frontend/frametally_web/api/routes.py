@@ -245,12 +245,13 @@ class Api:
 
     def gap(self, args: Args) -> answers.Answer:
         """Tell what a hole is."""
-        choice = scope.choose_model(self._ports.index, query.read_one(args, "model"))
+        ports = self._ports_of(args)
+        choice = scope.choose_model(ports.index, query.read_one(args, "model"))
         asked = query.read_gap(args, self._settings)
         self._books.ensure_ledger()
-        check_names(self._ports.index, asked.selection, lambda: self._books.media().sources())
+        check_names(ports.index, asked.selection, lambda: self._books.media().sources())
         return gap.find_gap(
-            self._ports,
+            ports,
             self._settings,
             choice,
             source=asked.selection.sources[0],

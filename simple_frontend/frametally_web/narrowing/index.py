@@ -39,6 +39,16 @@ class NarrowedIndex:
         self._index = index
         self._zone = zone
 
+    @property
+    def zone(self) -> str:
+        """Name of the zone."""
+        return self._zone
+
+    @property
+    def whole(self) -> CountIndex:
+        """The index of the whole picture."""
+        return self._index
+
     def __getattr__(self, name: str) -> Any:
         """Return what is the index's own."""
         return getattr(self._index, name)

@@ -53,6 +53,23 @@ def _drawn(store: ObjectStore, sources: Iterable[str]) -> set[str]:
     return names
 
 
+def why_not_within(store: ObjectStore, name: str, source: str, at_ms: int) -> str:
+    """Return why footage that is counted is not counted within a zone at a moment, as a sentence."""
+    try:
+        drawn = read_drawing(store, source).zones
+    except Poison:
+        drawn = ()  # whoever counts says what is damaged
+    holds = any(
+        zone.name == name
+        and (zone.from_ms is None or zone.from_ms <= at_ms)
+        and (zone.to_ms is None or at_ms < zone.to_ms)
+        for zone in drawn
+    )
+    if holds:
+        return f"The footage is counted, and not yet within {name}: frametally aggregate and index do that."
+    return f"The footage is counted, but {name} is not drawn over it at that time."
+
+
 class ZoneAsCounted:
     """A zone as the runs that the index has were counted with it."""
 

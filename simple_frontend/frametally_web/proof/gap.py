@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from frametally.books.count_settings import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
-from frametally.books.gap import find_reasons
+from frametally.books.gap import Reason, find_reasons
 from frametally.errors import Retryable
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountIndex, CountQuery
@@ -17,6 +17,8 @@ from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts.scope import Choice
+from frametally_web.narrowing.index import NarrowedIndex
+from frametally_web.narrowing.zones import why_not_within
 from frametally_web.proof import answers
 from frametally_web.proof.evidence import frame_boxes
 from frametally_web.requests.problems import bad_parameter
@@ -64,7 +66,7 @@ def find_gap(
     try:
         *_, before = [None, *_frames(ports, settings, query, before_ms)]
         after = next(_frames(ports, settings, query, after_ms), None)
-        reasons = find_reasons(
+        reasons = _outside_zone(ports, query, source, at_ms) or find_reasons(
             store=ports.store,
             ledger=ports.ledger,
             settings=settings,
@@ -84,6 +86,18 @@ def find_gap(
         after=after and answers.FrameBoxes(**frame_boxes(after, image_url)),
         reasons=[answers.GapReason(kind=one.kind, count=one.frames, words=one.words) for one in reasons],
     )
+
+
+def _outside_zone(ports: DashboardPorts, query: CountQuery | None, source: str, at_ms: int) -> list[Reason]:
+    """Return that a moment is counted, but not within the zone asked for; nothing where that is not so."""
+    if query is None or not isinstance(ports.index, NarrowedIndex):
+        return []
+    base_ms = query.base_interval_s * 1000
+    start_ms = at_ms - at_ms % base_ms
+    moment = query._replace(from_ms=start_ms, to_ms=start_ms + base_ms)
+    if not _starts(ports.index.whole, moment, query.base_interval_s):
+        return []
+    return [Reason("not_within", 0, why_not_within(ports.store, ports.index.zone, source, at_ms))]
 
 
 def _nearest(index: CountIndex, query: CountQuery, *, at_end: bool) -> int | None:

@@ -92,6 +92,7 @@ export class GapPanel {
 async function ask({ source }, at, state, signal) {
   const query = new URLSearchParams({ source, at: String(at), timezone: zoneOf(state) });
   if (state.model) query.set("model", state.model);
+  if (state.zone) query.set("zone", state.zone);
   try {
     return await get("gap", query, signal);
   } catch (error) {
