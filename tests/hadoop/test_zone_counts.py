@@ -9,7 +9,10 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.fakes.records import make_manifest
+from tests.hadoop import conftest
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_run, read_tracks
@@ -271,3 +274,41 @@ def test_forgotten_footage_leaves_the_zone_and_is_no_loss(footage: Footage) -> N
     assert report.skipped == []
     assert [(run.model, run.frames) for run in report.zone_runs] == [("tiny-1~zones", 80)]
     assert [count.detections for count in zone_counts(footage)] == [21]
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_zone_and_however_the_footage_is_cut_it_counts_whose_foot_is_in_it(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    left, top, width, height = (data.draw(st.integers(20, most)) for most in (400, 300, 200, 160))
+    corners = ((left, top), (left + width, top), (left + width, top + height), (left, top + height))
+    begins, ends = data.draw(st.tuples(st.integers(0, 40), st.integers(41, 60)))
+    drawn = zone("z", corners, from_ms=NOON_MS + begins * STEP_MS, to_ms=NOON_MS + ends * STEP_MS)
+    footage = conftest.Footage(tmp_path_factory.mktemp("footage"))
+    boxes = [
+        [tuple(data.draw(st.integers(0, most)) for most in (560, 400)) for _ in range(n % 4)]
+        for n in range(60)
+    ]
+    frames = [
+        footage.frame(
+            NOON_MS + n * STEP_MS,
+            *["car"] * len(places),
+            index=n,
+            boxes=[(float(x), float(y), 60.0, 40.0) for x, y in places],
+        )
+        for n, places in enumerate(boxes)
+    ]
+    cuts = sorted(data.draw(st.lists(st.integers(1, 59), max_size=3, unique=True)))
+    for first, end in zip([0, *cuts], [*cuts, 60], strict=True):
+        footage.segment(frames[max(first - data.draw(st.integers(0, 5)), 0) : end])  # some of it again
+    draw(footage, drawn)
+    footage.aggregate()
+    expected = sum(
+        left <= x + 30 <= left + width and top <= y + 40 <= top + height
+        for places in boxes[begins:ends]
+        for x, y in places
+    )
+    assert sum(count.detections for count in zone_counts(footage)) == expected
+    [run] = zone_runs(footage)
+    assert run.frames == ends - begins

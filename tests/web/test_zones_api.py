@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.web.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
 
+from frametally.ports.count_index import CountQuery, Histogram
+from frametally_web.narrowing.index import NarrowedIndex
+
 if TYPE_CHECKING:
     from tests.web.conftest import Place
 
@@ -76,6 +79,22 @@ def test_the_objects_within_a_zone_are_its_visits_and_end_at_the_bar(zoned: Plac
     assert (len(found["tracks"]), found["objects"], found["note"]) == (15, 15, None)
     assert {(one["source"], one["boxes"]) for one in found["tracks"]} == {("gate", 30)}
     assert found["tracks"][0]["last_seen_ms"] == START_MS + 29 * STEP_MS
+
+
+def test_of_two_zones_over_one_source_each_has_its_own_objects(zoned: Place) -> None:
+    draw(zoned, ("left side", LEFT), ("right side", RIGHT))
+    count(zoned)
+    found = get(zoned, f"objects?{ZONE}&limit=50")
+    assert (len(found["tracks"]), found["note"]) == (15, None)
+    assert {one["label"] for one in found["tracks"]} == {"car"}
+    found = get(zoned, "objects?zone=right%20side&limit=50")
+    assert (len(found["tracks"]), found["note"]) == (16, None)
+
+
+def test_an_index_within_a_zone_that_no_source_has_is_empty_and_not_that_of_all_zones(zoned: Place) -> None:
+    query = CountQuery("m", 60)
+    assert len(NarrowedIndex(zoned.real_index, "left side").histogram(query).coverage) == 3
+    assert NarrowedIndex(zoned.real_index, "none").histogram(query) == Histogram("m", 60, [], [])
 
 
 def test_the_busiest_frame_within_a_zone_has_its_boxes(zoned: Place) -> None:
