@@ -8,11 +8,15 @@ time between two frames, and boxes that are widened before they are compared. In
 3. Weak boxes go to those tracks that still have none, and are not lost: hidden objects are seen weakly.
 4. Strong boxes that are left go to tracks of one box; one that gets none is dropped: it was a false alarm.
 5. Strong boxes that are left and above the threshold for new ones begin tracks.
+
+An object that comes nearer is seen weakly before it is strong enough to begin a track. So a track that gets
+its second box takes back, frame by frame, what was left over where it begins: as pass 3, the other way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from frametally_hadoop.job.input.lines import Frame
@@ -24,6 +28,7 @@ _STRONG_OVERLAP = 0.2
 _WEAK_OVERLAP = 0.5
 _SECOND_OVERLAP = 0.3
 """Least overlaps of passes 2, 3 and 4: ByteTrack's published ones."""
+_TAKEN_BACK_MS = 3000
 
 
 class TrackedBox(NamedTuple):
@@ -93,10 +98,12 @@ class Tracker:
         self._live: list[_LiveTrack] = []
         self._ended: list[Track] = []
         self._now_ms = 0
+        self._left_over: deque[tuple[int, list[TrackedBox]]] = deque()
 
     def step(self, time_ms: int, sightings: Sequence[TrackedBox]) -> None:
         """Take the boxes of the next frame in the order of `by_strength`; there may be none."""
         if not self._live and not sightings:
+            self._left_over.clear()
             return
         self._move_on(time_ms)
         strong, weak = [], []
@@ -109,13 +116,33 @@ class Tracker:
         seen_once = [track for track in self._live if len(track.sightings) == 1]
 
         unseen, strong = _go_on(seen_twice, strong, _STRONG_OVERLAP)
-        _go_on([track for track in unseen if not track.is_lost], weak, _WEAK_OVERLAP)
+        _, weak = _go_on([track for track in unseen if not track.is_lost], weak, _WEAK_OVERLAP)
         _, strong = _go_on(seen_once, strong, _SECOND_OVERLAP)
+        for track in seen_once:
+            if len(track.sightings) > 1:
+                track.sightings[:0] = [*self._before(track.sightings[0])][::-1]
 
         live = self._live = [track for track in self._live if len(track.sightings) > 1]
         for track in unseen:
             track.is_lost = track.sightings[-1].time_ms < time_ms
         live += [_LiveTrack(sighting) for sighting in strong if self._is_new(sighting)]
+        weak += [sighting for sighting in strong if not self._is_new(sighting)]
+        self._left_over.append((time_ms, weak))
+        while time_ms - self._left_over[0][0] > _TAKEN_BACK_MS:
+            self._left_over.popleft()
+
+    def _before(self, first: TrackedBox) -> Iterator[TrackedBox]:
+        """Yield, backwards, what was left over of an object before the first box of its track."""
+        now = first
+        for time_ms, boxes in reversed(self._left_over):
+            if time_ms >= first.time_ms:
+                continue
+            areas = [widened(left, top, width, height) for _, _, left, top, width, height, *_ in boxes]
+            pairs, _, _ = pair_up([widened(*now[2:6])], areas, _WEAK_OVERLAP)
+            if not pairs:
+                return
+            now = boxes.pop(pairs[0][1])
+            yield now
 
     def finish(self) -> list[Track]:
         """All tracks, after the last frame."""
