@@ -176,6 +176,40 @@ def test_weak_boxes_go_on_with_a_visit_and_never_begin_one() -> None:
     assert len(visit.sightings) == len(frames)
 
 
+def test_what_was_seen_weakly_just_before_a_visit_began_belongs_to_it() -> None:
+    comes = Walker(start=(300, 300), velocity=(30, 0), sight=lambda now_s: 0.3 if now_s < 2 else 0.9)
+    beside = Walker(start=(900, 300), sight=lambda _: 0.3)
+    frames, owners = scene([comes, beside], fps=5)
+    [visit] = visits_of(frames)
+    assert owners_of([visit], owners) == [{0}]
+    assert [box.time_ms for box in visit.sightings] == [frame.captured_at_ms for frame in frames]
+
+
+def test_a_weak_box_is_taken_back_by_one_visit_alone() -> None:
+    front = Walker(start=(300, 300), sight=lambda now_s: 0.9 if now_s >= 2 else 0.3)
+    behind = Walker(start=(312, 300), sight=lambda now_s: 0.9 if now_s >= 2 else 0.0)
+    frames, _ = scene([front, behind], fps=5)
+    visits = visits_of(frames)
+    began = sorted(visit.sightings[0].time_ms - frames[0].captured_at_ms for visit in visits)
+    assert began == [0, 2000]
+
+
+def test_nothing_is_taken_back_over_a_frame_in_which_nothing_was_seen() -> None:
+    walker = Walker(start=(300, 300), sight=lambda now_s: 0.9 if now_s >= 2 else 0.3 if now_s < 1.5 else 0)
+    other = Walker(start=(900, 300))
+    for walkers in ([walker], [walker, other]):
+        frames, _ = scene(walkers, fps=5)
+        began = max(visit.sightings[0].time_ms for visit in visits_of(frames))
+        assert began == frames[0].captured_at_ms + 2000
+
+
+def test_a_visit_takes_back_three_seconds_at_most() -> None:
+    walker = Walker(start=(300, 300), velocity=(30, 0), sight=lambda now_s: 0.3 if now_s < 10 else 0.9)
+    frames, _ = scene([walker], fps=5)
+    [visit] = visits_of(frames)
+    assert visit.sightings[0].time_ms == frames[0].captured_at_ms + 10_000 - 3_000
+
+
 def test_a_label_may_have_a_threshold_of_its_own() -> None:
     walkers = [
         Walker(start=(900, 300 + 200 * n), sight=lambda _: 0.55, label=label) for n, label in enumerate("ab")

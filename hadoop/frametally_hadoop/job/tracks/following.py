@@ -29,6 +29,7 @@ _WEAK_OVERLAP = 0.5
 _SECOND_OVERLAP = 0.3
 """Least overlaps of passes 2, 3 and 4: ByteTrack's published ones."""
 _TAKEN_BACK_MS = 3000
+"""Much less than the minute around an hour: what is taken back there, both hours know."""
 
 
 class TrackedBox(NamedTuple):
