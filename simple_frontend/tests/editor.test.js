@@ -188,7 +188,7 @@ test("of two who draw both changes go together, and what both have changed is na
   assert.deepEqual(merged(base, theirs, theirs).both, []);
 });
 
-test("the shape that an error names is found, the longer name first", () => {
+test("the shape that an error names is found", () => {
   const shapes = [line("a"), line("a long one"), newShape("zone", "a", [], SIZE)];
   assert.equal(namedIn("line 'a long one' crosses or touches itself", shapes), shapes[1]);
   assert.equal(namedIn("zone 'a' has 40 corners", shapes), shapes[2]);

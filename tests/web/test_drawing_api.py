@@ -11,6 +11,7 @@ from tests.web.conftest import FRAME_PX, START_MS
 
 from frametally.drawings.file_forms import encode_file
 from frametally.drawings.revisions import read_drawing
+from frametally.errors import Misconfigured
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -187,6 +188,21 @@ def test_a_drawing_of_frames_that_were_larger_once_may_stay_and_one_of_the_origi
 ) -> None:
     original = {**LINE, "width_px": 1920, "height_px": 1440, "points": [[100, 300], [1900, 1400]]}
     assert draw(client, {"lines": [original]}, 0).status_code == 200
+
+
+def test_a_dashboard_that_may_only_read_says_which_right_it_lacks(
+    place: Place, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> bool:
+        raise Misconfigured(
+            "drawings/junction-east/000001.json may not be written: give this key s3:PutObject"
+        )
+
+    monkeypatch.setattr(type(place.store), "put", refuse)
+    answer = draw(client, {"lines": [LINE]}, 0)
+    assert answer.status_code == 503
+    assert "give this key s3:PutObject" in answer.json["detail"]
+    assert client.get(ADDRESS).json["revision"] == 0
 
 
 @pytest.mark.parametrize("source", ["junction-west", "x" * 500, "..", "%00", "<b>"])

@@ -47,8 +47,7 @@ export async function save(source, desk) {
  */
 export function namedIn(message, shapes) {
   const begun = KINDS.filter((kind) => message.startsWith(kind) || message.startsWith(`the ${kind}'s name`));
-  const named = shapes.filter(({ kind, name }) => begun.includes(kind) && message.includes(`'${name}'`));
-  return named.sort((a, b) => b.name.length - a.name.length)[0] ?? null;
+  return shapes.find(({ kind, name }) => begun.includes(kind) && message.includes(`'${name}'`)) ?? null;
 }
 
 /** Another has drawn meanwhile. @param {string} source @param {Desk} desk */
