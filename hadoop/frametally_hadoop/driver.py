@@ -203,7 +203,7 @@ class _Aggregation:
             progress=self._progress,
             runner=self._runner,
             selection=selection,
-            manifests=self._plan.manifests,
+            manifests=self._manifests,
         )
 
     def report(self) -> AggregateReport:

@@ -62,18 +62,17 @@ def dry_run(
     Raises:
         Retryable: The store is away.
     """
+    manifests = ManifestReader(store, settings.data_dir)
     plan = make_plan(
         store=store,
         params=settings_params(settings),
         notes=SegmentNotes(settings.data_dir, store.url),
-        manifests=ManifestReader(store, settings.data_dir),
+        manifests=manifests,
         unusable=(),
         progress=progress,
         selection=selection,
     )
-    flows = plan_flows(
-        store, interval_s=plan.params.interval_s, manifests=plan.manifests, selection=selection
-    )
+    flows = plan_flows(store, interval_s=plan.params.interval_s, manifests=manifests, selection=selection)
     size_bytes = sum(plan.size_of[key] for key in plan.days_of_segment)
     earlier = Pace(settings.data_dir).earlier(settings.runner)
     return DryRun(

@@ -21,6 +21,7 @@ from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, MIDNIGHT_MS, NOON_MS
 from frametally import keys
 from frametally.books.runs import current_runs, read_run, read_source_files
 from frametally.books.superseded import remove_superseded
+from frametally.flows.counting import flows_of_day as flows_by_numpy
 from frametally.records import encode
 from frametally.undo_records import Tombstone
 from frametally_hadoop.flows import counting
@@ -152,7 +153,7 @@ def test_a_python_with_nothing_installed_counts_the_same_from_the_bundle(
     for source in ("gate", "yard"):
         draw(file_footage, msgspec.structs.replace(STOP, inward="to_right"), BAY, source=source)
     file_footage.aggregate()
-    assert vars(flows_job)["flows_of_day"].__module__ == "frametally.flows.counting"
+    assert flows_job.COUNT is flows_by_numpy
     script = (
         f"import sys; sys.path.insert(0, {str(write_bundle(tmp_path / 'job.zip'))!r})\n"
         "from frametally_hadoop.job.flow_tasks import count_entry\n"
@@ -170,3 +171,29 @@ def test_a_python_with_nothing_installed_counts_the_same_from_the_bundle(
     )
     assert len(lines) == 3
     assert sorted(done.stdout.splitlines(keepends=True)) == lines
+
+
+@pytest.mark.parametrize("of_source", ["gate", "yard"])
+def test_where_a_manifest_is_damaged_no_line_moves(footage: Footage, of_source: str) -> None:
+    """By its manifests a source's pictures are found, and by them how large they are."""
+    footage.segment(passing(footage))
+    image = keys.image_key("gate", NOON_MS, "ab" * 32, 0)
+    footage.store.put(image, cv2.imencode(".jpg", np.zeros((480, 640, 3), np.uint8))[1].tobytes())
+    for source, sha256 in (("gate", "ab" * 32), ("yard", "cd" * 32)):
+        medium = msgspec.structs.replace(
+            make_manifest(70, media=sha256, source=source),
+            first_captured_at_ms=NOON_MS,
+            last_captured_at_ms=NOON_MS + 13_800,
+        )
+        footage.store.put(medium.key, encode(medium))
+    wide = {"width_px": 1920, "height_px": 1440}
+    draw(footage, msgspec.structs.replace(STOP, points=((900.0, 0.0), (900.0, 1440.0)), **wide))
+    footage.aggregate()
+    before = flow_runs(footage)
+    assert len(before) == 1
+    key = keys.media_key({"gate": "ab" * 32, "yard": "cd" * 32}[of_source])
+    footage.store.put(key, footage.store.get(key)[:-3] + b'0"}')
+    report = footage.aggregate()
+    assert [item.name for item in report.skipped] == [key]
+    assert report.flows.runs == []
+    assert flow_runs(footage) == before

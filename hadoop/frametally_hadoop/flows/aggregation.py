@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from frametally import keys
 from frametally.books.runs import DayKey
 from frametally.errors import Poison, Retryable
+from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped
-from frametally.records import MediaManifest, Run
+from frametally.records import Run
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_hadoop.flows.counting import CountedFlows, count_days
@@ -49,7 +50,7 @@ def aggregate_flows(
     progress: Progress,
     runner: str,
     selection: DaySelection,
-    manifests: Sequence[MediaManifest] | None,
+    manifests: ManifestReader,
 ) -> FlowReport:
     """Count every day whose paths, or what is drawn over its sources, are not those of its run of flows.
 
@@ -61,7 +62,7 @@ def aggregate_flows(
         progress: Told of days.
         runner: As `engine.run_job` takes it.
         selection: Days to look at.
-        manifests: As `plan_flows` takes them.
+        manifests: Of the store.
 
     Raises:
         Retryable: As `driver.aggregate`.
@@ -86,7 +87,7 @@ class _Flows:
         progress: Progress,
         runner: str,
         selection: DaySelection,
-        manifests: Sequence[MediaManifest] | None,
+        manifests: ManifestReader,
     ) -> None:
         self._settings = settings
         self._store = store

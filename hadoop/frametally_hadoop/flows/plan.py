@@ -13,7 +13,7 @@ from frametally.drawings.checks import DrawingRefused
 from frametally.drawings.flow_inputs import DrawnShapes, flow_inputs
 from frametally.drawings.revisions import drawn_sources, read_drawing
 from frametally.errors import Poison
-from frametally.media.manifests import by_source
+from frametally.media.manifests import ManifestReader, by_source
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
 from frametally.records import MediaManifest, Run
@@ -98,7 +98,7 @@ def plan_flows(
     store: ObjectStore,
     *,
     interval_s: int,
-    manifests: Sequence[MediaManifest] | None,
+    manifests: ManifestReader,
     selection: DaySelection,
     unusable: Collection[str] = (),
 ) -> FlowPlan:
@@ -107,14 +107,14 @@ def plan_flows(
     Args:
         store: Where all lies.
         interval_s: Base interval of the runs to look at.
-        manifests: Every medium's; None if one cannot be read: then any source may have footage on any day.
+        manifests: Of the store; those that cannot be read others name.
         selection: Days to look at.
         unusable: Keys of files of paths that cannot be read: days that need them are left as they are.
     """
     sources = drawn_sources(store)
     if not sources:
         return NOTHING
-    drawn = _Drawn(store, sources, manifests)
+    drawn = _Drawn(store, sources, *manifests.read())
     current = current_days(store)
     runs: defaultdict[str, dict[str, Run]] = defaultdict(dict)
     for day, found in current.items():
@@ -158,10 +158,15 @@ class _Drawn:
     """What is drawn over the sources; what of it cannot be counted is noted once."""
 
     def __init__(
-        self, store: ObjectStore, sources: Collection[str], manifests: Sequence[MediaManifest] | None
+        self,
+        store: ObjectStore,
+        sources: Collection[str],
+        manifests: Sequence[MediaManifest],
+        unreadable: Sequence[Skipped],
     ) -> None:
         self.skipped: list[Skipped] = []
-        self._media = None if manifests is None else by_source(manifests)
+        self._media = by_source(manifests)
+        self._all_read = not unreadable
         self._shapes = {source: self._read(store, source) for source in sorted(sources)}
 
     def sources_of(self, base: Run) -> list[str]:
@@ -173,7 +178,7 @@ class _Drawn:
             for source in self._shapes
             if base.paths is None
             or source in with_tracks
-            or self._may_have_footage(source, start_ms, start_ms + DAY_MS)
+            or self._has_footage(source, start_ms, start_ms + DAY_MS)
         ]
 
     def of_day(self, source: str, day: str) -> Shapes | None:
@@ -194,15 +199,16 @@ class _Drawn:
         except Poison as error:
             self._skip(source, str(error))
             return None
-        return DrawnShapes(store, drawing, (self._media or {}).get(source, []))
+        media = self._media.get(source, [])
+        if not media and not self._all_read:
+            return None  # it may have some: how large its pictures are cannot be told now
+        return DrawnShapes(store, drawing, media)
 
     def _skip(self, source: str, reason: str) -> None:
         what = "its lines and zones stay counted as they were"
         self.skipped.append(Skipped(f"drawing of {source}", f"{reason}; {what}"))
 
-    def _may_have_footage(self, source: str, from_ms: int, to_ms: int) -> bool:
-        if self._media is None:
-            return True
+    def _has_footage(self, source: str, from_ms: int, to_ms: int) -> bool:
         return any(
             medium.first_captured_at_ms is not None
             and medium.last_captured_at_ms is not None
