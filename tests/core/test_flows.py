@@ -138,6 +138,11 @@ def test_without_legs_and_calibration_there_are_no_visits_and_without_legs_no_bo
         assert not rows(flows(everyone, shapes), "visit", "time")
 
 
+def test_who_was_seen_before_a_leg_holds_and_crosses_it_then_is_in_the_books() -> None:
+    leg = NORTH._replace(from_ms=DAY + HOUR_MS + 500)  # crossed half a second later
+    assert rows(flows([down("car", HOUR_MS)], Shapes((leg,))), "visit", "time", "outcome") == [(HOUR_MS, 1)]
+
+
 def test_a_visit_outside_the_calibrations_time_says_that_it_is_not_calibrated() -> None:
     found = flows([down("car", HOUR_MS)], Shapes((NORTH, SOUTH), (), (METRES._replace(to_ms=DAY),)))
     assert rows(found, "visit", "speed", "error", "speed_missing") == [(0, 0, 6)]
@@ -161,7 +166,8 @@ def test_places_have_their_counts_by_label_and_interval_and_each_place_of_the_dr
     passing = [down(label, start) for label, start in (("car", 0), ("car", 30_000), ("bus", 90_000))]
     lost = goer("car", *((600_000 + 200 * n, 100, 90 + 5 * n) for n in range(6)))
     far = goer("car", *((700_000 + 200 * n, 100 + 5 * n, 20) for n in range(6)))
-    found = flows([*passing, lost, far])
+    never_clear = goer("bus", *((800_000 + 200 * n, 100, 98 + n) for n in range(6)))
+    found = flows([*passing, lost, far, never_clear])
     counts = counted(found, 60)
     assert {place for place, _, _ in counts} <= set(places_of(found))
     assert len(places_of(found)) == 2 * 3 + 2 * 2 + 2 + len(ZoneCounts._fields)
@@ -176,8 +182,9 @@ def test_places_have_their_counts_by_label_and_interval_and_each_place_of_the_dr
     assert of("line", "north", "to_right") == {("car", 0): 2, ("bus", 1): 1, ("car", 10): 1}
     assert of("line", "south", "to_right") == {("car", 0): 2, ("bus", 1): 1}
     assert of("line", "north", "to_left") == {}
+    assert of("line", "north", "not_measured") == {("bus", 13): 1}
     assert of("movement", "north", "south") == {("car", 0): 2, ("bus", 1): 1}
-    assert of("visits", "unassigned") == {("car", 10): 1}
+    assert of("visits", "unassigned") == {("car", 10): 1, ("bus", 13): 1}
     assert of("visits", "never_at_a_leg") == {("car", 11): 1}
     assert of("zone", "middle", "entered") == {("car", 0): 2, ("bus", 1): 1}
     assert of("zone", "middle", "occupied_ms") == {("car", 0): 4000, ("bus", 1): 2000}

@@ -157,3 +157,69 @@ def test_such_visits_have_speeds_and_every_reason_for_none() -> None:
 
     gather()
     assert found == {0, *range(1, 1 + len(SPEEDS_MISSING))}
+
+
+LINE = Shapes((LineShape("line", ((0, 1000), (4000, 1000)), "to_right"),))
+BENT = Shapes((LineShape("bent", ((0, 1000), (2000, 1000), (4000, 3000))),))
+ZONE = Shapes((), (ZoneShape("zone", ((0, 1000), (4000, 1000), (4000, 1200), (0, 1200))),))
+AT_NOON = DAY + 12 * HOUR_MS
+
+
+def down(*ys: int, height: int = 400, boxes: int = 3, start_ms: int = AT_NOON, step_ms: int = 200) -> Someone:
+    """Somebody who is at these y, in tenths of a pixel, and x = 2000."""
+    times = tuple(start_ms + step_ms * n for n in range(len(ys)))
+    path = FootPath(times, (2000,) * len(ys), ys, (height,) * len(ys), (1, *[boxes] * (len(ys) - 1)))
+    return Someone("car", path)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "someone"),
+    [
+        pytest.param(LINE, down(950, 1050), id="never clear"),
+        pytest.param(LINE, down(500, 950, 1050, 950, 1050, 1500), id="it trembles on the line"),
+        pytest.param(LINE, down(500, 1050, 950, 500), id="there and back within the margin"),
+        pytest.param(LINE, down(500, 1000, 1500), id="a box on the line"),
+        pytest.param(LINE, down(500, 1500, boxes=1), id="two boxes"),
+        pytest.param(LINE, down(500, 2500, 2600, boxes=1, height=100), id="boxes too far apart"),
+        pytest.param(LINE, down(500, 2500, 2600, boxes=1, step_ms=1500, height=100), id="a gap"),
+        pytest.param(LINE, down(0, 1600, 1700, boxes=1), id="as far apart as boxes may be"),
+        pytest.param(BENT, down(500, 1500), id="over the corner"),
+        pytest.param(ZONE, down(500, 1100, 1500), id="through a narrow zone"),
+        pytest.param(ZONE, down(500, 1500, 1600), id="through a zone in one step"),
+        pytest.param(ZONE, down(1100, 1101, 1102), id="within all the time"),
+        pytest.param(ZONE, down(1100), id="one box within"),
+        pytest.param(ZONE, down(1000, 1000, 1000), id="on the rim all the time"),
+    ],
+)
+def test_of_one_who_is_not_plain_the_rule_itself_is_asked(shapes: Shapes, someone: Someone) -> None:
+    agree([*path_files([someone]).values()], shapes)
+
+
+@pytest.mark.parametrize("shapes", [LINE, ZONE])
+@pytest.mark.parametrize("start_ms", [DAY - 5 * HOUR_MS // 2, DAY + 10 * HOUR_MS, DAY + 43 * HOUR_MS // 2])
+def test_who_stays_for_hours_is_followed_through_all_of_them(shapes: Shapes, start_ms: int) -> None:
+    ys = (500, *(1100 for _ in range(9)), 1500)
+    stays = down(*ys, start_ms=start_ms, step_ms=HOUR_MS // 2)
+    agree([*path_files([stays, down(500, 1500, start_ms=start_ms + 400)]).values()], shapes)
+
+
+def test_a_box_behind_the_hour_that_is_not_counted_ends_a_stay_with_its_hours() -> None:
+    """Its last track has ended, and yet goes on over midnight: the day's books have its stay."""
+    everyone = [down(*(1100,) * 8, start_ms=DAY - 3 * HOUR_MS - 1000, step_ms=HOUR_MS // 2 - 200)]
+    files = path_files(everyone)
+    before = files[DAY - DAY_MS]
+    columns = {name: [*column] for name, column in before.columns.items()}
+    columns["ended"][-1], columns["time"][-1] = ENDED.index("lost"), HOUR_MS + 5
+    agree([before._replace(columns=columns)], ZONE)
+
+
+@pytest.mark.parametrize("moment_ms", [AT_NOON + 300, AT_NOON + 600, AT_NOON + 601])
+@pytest.mark.parametrize("from_there", [True, False])
+def test_a_shape_that_begins_or_ends_on_the_way(moment_ms: int, from_there: bool) -> None:
+    bounds = {"from_ms": moment_ms} if from_there else {"to_ms": moment_ms}
+    for shapes in (LINE, ZONE):
+        shape = shapes._replace(
+            lines=tuple(line._replace(**bounds) for line in shapes.lines),  # type: ignore[arg-type]
+            zones=tuple(zone._replace(**bounds) for zone in shapes.zones),  # type: ignore[arg-type]
+        )
+        agree([*path_files([down(500, 900, 1050, 1150, 1500)]).values()], shape)
