@@ -23,6 +23,17 @@ SURE = 1e-9
 """What two floats differ by of their size, if they differ for sure: they have some 16 digits."""
 
 
+_NEARLY2 = 1e-3
+"""Of squares of places, in tenths of a pixel: what they may be off, and more."""
+
+
+class _Met(NamedTuple):
+    visit: Whole
+    step: Whole
+    over: Whole
+    under: Whole
+
+
 class Passages(NamedTuple):
     """Where plain paths go over a border, by visit and time; one value per passage.
 
@@ -56,7 +67,7 @@ def passages_of(border: Border, visits: VisitArrays, asked: Flags) -> Passages:
     step, over, under, side = step[order], over[order], under[order], side[order]
     visit = visits.of_point[step]
     is_plain[visit[1:][step[1:] == step[:-1]]] = False
-    _check_clear(border, visits, visit, step, is_plain)
+    _check_clear(border, visits, _Met(visit, step, over, under), is_plain)
     kept = is_plain[visit]
     visit, step, over, under, side = visit[kept], step[kept], over[kept], under[kept], side[kept]
     before_ms = visits.time_ms[step]
@@ -73,7 +84,7 @@ def is_far(border: Border, visits: VisitArrays) -> Flags:
     return beside | (visits.bottom < min(ys)) | (visits.top > max(ys))
 
 
-def is_within(zone: Border, x: Whole, y: Whole) -> Flags:
+def is_within(zone: Border, x: Whole | Real, y: Whole | Real) -> Flags:
     """Return which places lie within a zone; of one on its rim that is not told."""
     found = np.zeros(len(x), bool)
     for ax, ay, ux, uy in zone.pieces:
@@ -112,15 +123,18 @@ def _of_piece(
     return at[step], np.abs(before), np.abs(before - after), np.sign(after)
 
 
-def _check_clear(border: Border, visits: VisitArrays, visit: Whole, step: Whole, is_plain: Flags) -> None:
+def _check_clear(border: Border, visits: VisitArrays, met: _Met, is_plain: Flags) -> None:
     """Note which visits are not plain: not clear of the border between two passages, or anywhere."""
+    visit, step = met.visit, met.step
     passages = np.bincount(visit, minlength=len(visits.points))
     single = np.flatnonzero((passages == 1) & is_plain)
     ends = _is_clear(border, visits, visits.first[single]) | _is_clear(border, visits, visits.last[single])
     is_plain[single[~ends]] = False
     pairs = np.flatnonzero((visit[1:] == visit[:-1]) & is_plain[visit[1:]])
-    # Half way it is clear, as a rule.
+    # Half way it is clear, as a rule; at a point, or where it goes straight through a zone.
     pairs = pairs[~_is_clear(border, visits, (step[pairs] + 1 + step[pairs + 1]) // 2)]
+    if len(border.pieces) > 1:
+        pairs = pairs[~_is_clear_half_way(border, visits, step[pairs], met.over[pairs] / met.under[pairs])]
     is_left = np.zeros(len(visits.points), bool)
     is_left[visit[pairs]] = True
     several = np.flatnonzero(is_left[visits.of_point])
@@ -131,20 +145,36 @@ def _check_clear(border: Border, visits: VisitArrays, visit: Whole, step: Whole,
 
 def _is_clear(border: Border, visits: VisitArrays, at: Whole) -> Flags:
     """Return which points are clear of a border for sure."""
-    x, y = visits.x[at], visits.y[at]
-    height2 = (visits.height[at] ** 2).astype(np.float64)
+    return _are_clear(
+        border, *(column[at].astype(np.float64) for column in (visits.x, visits.y, visits.height))
+    )
+
+
+def _is_clear_half_way(border: Border, visits: VisitArrays, step: Whole, part: Real) -> Flags:
+    """Return of which steps the middle of what comes after a part of them is clear of a border for sure."""
+    half = (part + 1) / 2
+    x, y, height = (
+        column[step] + half * (column[step + 1] - column[step])
+        for column in (visits.x, visits.y, visits.height)
+    )
+    return _are_clear(border, x, y, height)
+
+
+def _are_clear(border: Border, x: Real, y: Real, height: Real) -> Flags:
+    height2 = height * height
     if isinstance(border, PictureZone):
         narrow2 = float(border.narrow2)
         height2[(height2 > narrow2) & is_within(border, x, y)] = narrow2
-    found = np.ones(len(at), bool)
+    found = np.ones(len(x), bool)
     for ax, ay, ux, uy in border.pieces:
-        px, py, length2 = x - ax, y - ay, ux * ux + uy * uy
+        px, py, length2 = x - ax, y - ay, float(ux * ux + uy * uy)
         along = px * ux + py * uy
         behind = along >= length2
-        over = np.where(behind, (px - ux) ** 2 + (py - uy) ** 2, px**2 + py**2).astype(np.float64)
+        over = np.where(behind, (px - ux) ** 2 + (py - uy) ** 2, px * px + py * py)
         beside = (along > 0) & ~behind
-        across = (ux * py - uy * px).astype(np.float64)
-        under = np.where(beside, float(length2), 1.0)
+        across = ux * py - uy * px
+        under = np.where(beside, length2, 1.0)
         over = np.where(beside, across * across, over)
-        found &= FLICKER_PART * FLICKER_PART * over > (1 + SURE) * height2 * under
+        # A place between two points is not that sure: a hundredth of a tenth of a pixel is none.
+        found &= FLICKER_PART * FLICKER_PART * over > ((1 + SURE) * height2 + _NEARLY2) * under
     return found
