@@ -50,7 +50,7 @@ def write_utdf(file: BinaryIO, report: TrafficReport, hour: PeakHour) -> None:
         ("Nodes", "Node Data", _nodes(report, nodes, sides)),
         ("Links", "Link Data", _links(legs, nodes, sides)),
         ("Lanes", "Lane Group Data", _lanes(report, hour, legs, nodes, sides)),
-        ("Timeplans", "Timing SheetPlan Settings", [("RECORDNAME", "INTID", "DATA")]),
+        ("Timeplans", "Timing Plan Settings", [("RECORDNAME", "INTID", "DATA")]),
         ("Phases", "Phasing Data", [("RECORDNAME", "INTID", *(f"D{phase}" for phase in range(1, 9)))]),
     ]
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
