@@ -131,6 +131,8 @@ def test_hours_are_of_the_half_and_the_day_in_which_local_clocks_show_their_begi
     assert first.pm is not None
     assert first.pm.start_ms == start_ms + 2 * QUARTER_MS
     assert (second.day, second.pm) == (datetime.date(2024, 5, 2), None)
+    assert second.am is not None
+    assert second.am.start_ms == start_ms + (2 + 48) * QUARTER_MS
 
 
 def test_an_autumn_nights_hour_that_comes_twice_has_eight_quarters() -> None:
@@ -175,6 +177,7 @@ def test_a_scheme_divides_no_label_and_loses_no_class(scheme: Scheme) -> None:
 def test_what_the_model_does_not_tell_apart_is_said_by_class() -> None:
     told = not_told_apart(groups_of(["car", "truck", "bus"], "fhwa"))
     assert told[0] == "2 and 3 are not told apart: all of them are car to this model."
+    assert len(told) == 3  # buses are one class
     assert "pickups" in told[-1]
     assert not_told_apart(groups_of(["car", "bus"])) == []
 

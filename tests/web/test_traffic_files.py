@@ -157,6 +157,19 @@ def test_without_sides_the_columns_say_to_which_leg() -> None:
     assert "south_appr_car_t" in rows[0]
 
 
+def test_no_two_columns_have_one_name_where_legs_lie_alike_or_are_called_alike() -> None:
+    rows = rows_of(written(write_wide_csv, report_with_gaps(sides={**SIDES, "west": "S"})))
+    assert "north_appr_car_to_south" in rows[0]
+    four = report_with_gaps(sides={"south": "S", "north": "NE", "east": "E", "west": "SE"})
+    names = list(rows_of(written(write_wide_csv, four))[0])
+    assert {"s_appr_car_r", "s_appr_car_to_e", "s_appr_car_to_se"} <= {*names}
+    alike: Any = {"Hill St": None, "hill-st": None}
+    visits = [Visit(START_MS, "car", ("Hill St", "hill-st"))]
+    report = make_report(visits, make_quarters(1), sides=alike)
+    row = rows_of(written(write_wide_csv, report))[0]
+    assert (row["hill_st_appr_car_to_hill_st2"], row["hill_st2_appr_car_to_hill_st"]) == ("1", "0")
+
+
 def test_both_hours_of_an_autumn_night_stand_in_every_file() -> None:
     berlin = zoneinfo.ZoneInfo("Europe/Berlin")
     start_ms = int(datetime.datetime(2024, 10, 27, 2, tzinfo=berlin).timestamp() * 1000)
@@ -243,6 +256,15 @@ def test_utdf_has_the_peak_hours_volumes_by_turn() -> None:
     )
     assert {records["PHF"][name] for name in head[2:]} == {f"{hour.factor:.2f}"}
     assert 0 < int(records["HeavyVehicles"]["NBL"]) < 100
+
+
+def test_a_name_with_a_comma_or_a_bracket_ends_no_field_of_utdf() -> None:
+    sides: Any = {"a,b": "N", '[Lanes] "x"': "S", "=1+1": "E"}
+    report = make_report([], make_quarters(4), sides=sides)
+    sections = sections_of(written(write_utdf, report, peak_of(report)))
+    assert list(sections) == ["Network", "Nodes", "Links", "Lanes", "Timeplans", "Phases"]
+    assert [row[-1] for row in sections["Nodes"][2:]] == ["Cross roads", "a b", "(Lanes) 'x'", "'=1+1"]
+    assert {len(row) for row in sections["Nodes"][1:]} == {6}
 
 
 def test_utdf_without_the_sides_of_the_legs_says_which_is_lacking() -> None:
