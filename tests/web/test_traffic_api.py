@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from openpyxl import load_workbook
 from tests.web import crossroads
 from tests.web.counted_footage import put_manifest
 
+from frametally.books.traffic.report import ReportQuery, read_report
 from frametally.opening import open_object_store
 from frametally.rules.times import HOUR_MS
 from frametally.rules.traffic.quarters import QUARTER_MS
@@ -120,6 +122,15 @@ def test_footage_that_is_not_counted_yet_is_no_gap_of_the_camera(
         ]
     finally:
         filmed.store.delete(f"media/{'cd' * 32}.json")
+
+
+def test_a_day_whose_flows_are_not_known_has_no_zeros(filmed: Place) -> None:
+    asked = ReportQuery(crossroads.SOURCE, "UTC", datetime.UTC)
+    report = read_report(
+        asked, store=filmed.store, index=filmed.real_index, read_flows=lambda *_: (), source_name=None
+    )
+    assert {quarter.missing for quarter in report.table.quarters} == {"not_measured", "no_footage"}
+    assert [leg.side for leg in report.legs] == ["N", "E", "S", "W"]
 
 
 def test_the_files_have_the_same_numbers(filmed: Place) -> None:
