@@ -145,19 +145,19 @@ def _check_clear(border: Border, visits: VisitArrays, met: _Met, is_plain: Flags
 
 def _is_clear(border: Border, visits: VisitArrays, at: Whole) -> Flags:
     """Return which points are clear of a border for sure."""
-    return _are_clear(
-        border, *(column[at].astype(np.float64) for column in (visits.x, visits.y, visits.height))
-    )
+    x, y, height = (column[at].astype(np.float64) for column in (visits.x, visits.y, visits.height))
+    return _are_clear(border, x, y, height)
 
 
 def _is_clear_half_way(border: Border, visits: VisitArrays, step: Whole, part: Real) -> Flags:
     """Return of which steps the middle of what comes after a part of them is clear of a border for sure."""
     half = (part + 1) / 2
-    x, y, height = (
-        column[step] + half * (column[step + 1] - column[step])
-        for column in (visits.x, visits.y, visits.height)
-    )
-    return _are_clear(border, x, y, height)
+
+    def along(column: Whole) -> Real:
+        start = column[step].astype(np.float64)
+        return start + half * (column[step + 1] - start)
+
+    return _are_clear(border, along(visits.x), along(visits.y), along(visits.height))
 
 
 def _are_clear(border: Border, x: Real, y: Real, height: Real) -> Flags:
@@ -175,6 +175,6 @@ def _are_clear(border: Border, x: Real, y: Real, height: Real) -> Flags:
         across = ux * py - uy * px
         under = np.where(beside, length2, 1.0)
         over = np.where(beside, across * across, over)
-        # A place between two points is not that sure: a hundredth of a tenth of a pixel is none.
+        # Where a place between two points is, floats know to less than that.
         found &= FLICKER_PART * FLICKER_PART * over > ((1 + SURE) * height2 + _NEARLY2) * under
     return found
