@@ -73,6 +73,7 @@ pictures: .venv/dev setup ## Take the manual's pictures anew, from the test of i
 	@$(BIN)/python -m pytest tests/web/test_ten_tasks_in_browser.py
 	@cp build/screenshots/tasks/*.jpg docs/pictures/
 	@$(BIN)/python docs/traffic_pictures.py
+	@$(BIN)/python docs/lines_picture.py
 
 # Real servers, without containers; SERVICES="kafka s3" names some of them.
 SERVICES ?=
