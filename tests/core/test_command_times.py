@@ -18,6 +18,9 @@ ARGUMENTS = {
     "aggregate": ["--dry-run"],
     "compare": ["a", "b"],
     "forget": ["clip.mp4", "--yes"],
+    "lines import": ["gate", __file__],
+    "lines remove": ["gate", "stop"],
+    "report traffic": ["gate", "--output", "report.xlsx"],
     "redetect": ["--model", "m"],
 }
 
@@ -26,8 +29,21 @@ def ranged(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tup
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from ranged(command, (*path, name))
-        elif {"--from", "--to"} & {flag for parameter in command.params for flag in parameter.opts}:
+        elif ends_of(command):
             yield (*path, name)
+
+
+def ends_of(command: click.Command) -> list[str]:
+    flags = {flag for parameter in command.params for flag in parameter.opts}
+    return [end for end in ("--from", "--to") if end in flags]
+
+
+def found(path: tuple[str, ...]) -> click.Command:
+    command: click.Command = cli
+    for name in path:
+        assert isinstance(command, click.Group)
+        command = command.commands[name]
+    return command
 
 
 @pytest.mark.parametrize("command", [*ranged()], ids=" ".join)
@@ -40,10 +56,10 @@ def test_no_end_of_a_range_makes_a_command_fail(
     monkeypatch.setenv("COLUMNS", "300")
     with closing(open_object_store((tmp_path / "store").as_uri())):
         pass
-    call = [*command, *ARGUMENTS.get(command[0], []), "--data-dir", str(tmp_path)]
+    call = [*command, *ARGUMENTS.get(" ".join(command), []), "--data-dir", str(tmp_path)]
     usual = main(call)
     said = capfd.readouterr().err
-    for end in ("--from", "--to"):
+    for end in ends_of(found(command)):
         for time in EXTREMES:
             assert main([*call, f"{end}={time}"]) == usual
             assert capfd.readouterr().err == said

@@ -64,7 +64,7 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
         (
             "counts?lable=car",
             "lable",
-            "base, interval, metric, by, top",
+            "base, zone, interval, metric, by, top",
         ),
         ("models?model=x", "model", "no parameters"),
         ("models?=x", "", "no parameters"),

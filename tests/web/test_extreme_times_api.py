@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 import pytest
 from tests.web.counted_footage import make_lines, publish_lines
 
+from frametally.drawing_records import DrawnLine
+from frametally.drawings.revisions import change_drawing, with_shapes
 from frametally_web.api.openapi import describe
 
 if TYPE_CHECKING:
@@ -21,9 +23,11 @@ EXTREMES = [
 ]
 ZONES = ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"]
 ROUTES = {
-    path: {parameter["name"] for parameter in operations["get"]["parameters"]}
+    path.format(source="gate"): {parameter["name"] for parameter in operations["get"]["parameters"]}
     for path, operations in describe()["paths"].items()
+    if "get" in operations
 }
+OF_LINES = {"source": "gate", "line": "near", "direction": "to_left"}
 RANGED = sorted(path for path, names in ROUTES.items() if {"from", "to"} & names)
 
 
@@ -31,6 +35,8 @@ RANGED = sorted(path for path, names in ROUTES.items() if {"from", "to"} & names
 def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     place: Place = make_place(tmp_path_factory.mktemp("extreme"))
     publish_lines(place, make_lines("gate", frames=24), objects=1, analysed_fps=5.0)
+    leg = DrawnLine(name="near", points=((0, 9), (9, 0)), inward="to_left", width_px=640, height_px=360)
+    change_drawing(place.store, "gate", lambda drawing: with_shapes(drawing, [leg]))
     yield place
     place.close()
 
@@ -44,10 +50,11 @@ def test_no_end_of_a_range_makes_a_route_fail(filmed: Place, path: str) -> None:
     client = filmed.app().test_client()
     ends = [{"from": one} for one in EXTREMES] + [{"to": one} for one in EXTREMES]
     ends += [{"from": one, "to": other} for one, other in itertools.product(EXTREMES, repeat=2)]
-    formats = ("csv", "json", "parquet") if "format" in ROUTES[path] else ("",)
+    formats = ("csv", "json", "parquet") if path == "/export" else ("",)
     for number, end in enumerate(ends):
         asked = {**end, "timezone": ZONES[number % len(ZONES)], "format": formats[number % len(formats)]}
         asked["compare"] = "previous" if "compare" in ROUTES[path] else ""
+        asked |= {name: value for name, value in OF_LINES.items() if name in ROUTES[path]}
         query = urlencode({name: value for name, value in asked.items() if value})
         answer = client.get(f"/api/v1{path}?{query}")
         assert answer.status_code in (200, 400), f"{query}: {answer.text}"

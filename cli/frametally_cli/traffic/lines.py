@@ -41,7 +41,7 @@ from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings
-from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
+from frametally_cli.options.times import parse_bounds_ms
 
 REFUSED = 5
 """The exit code of a drawing that cannot be: a script tells it from a store that is away."""
@@ -123,8 +123,8 @@ def import_command(
     bounds = overrides.pop("from"), overrides.pop("to")
     data = _beginning_of(file)
     with _desk("producer", overrides) as desk:
-        slug = desk.source_of(source)
         from_ms, to_ms = parse_bounds_ms(*bounds, desk.settings.tzinfo())
+        slug = desk.source_of(source)
         media = desk.media.get(slug, [])
         stored = stored_sizes(desk.store, media, from_ms, to_ms)
         missing = Missing(_size(size) or (stored[0] if stored else None), name, from_ms, to_ms)
@@ -205,8 +205,8 @@ def remove_command(source: str, names: Sequence[str], **overrides: Any) -> int:
     """Remove what is called NAMES from SOURCE, or let it end at a time; earlier revisions stay."""
     from_text = overrides.pop("from")
     with _desk(None, overrides) as desk:
+        from_ms, _ = parse_bounds_ms(from_text, None, desk.settings.tzinfo())
         slug = desk.source_of(source)
-        from_ms = None if from_text is None else parse_time_ms("--from", from_text, desk.settings.tzinfo())
 
         def remove(drawing: Drawing) -> Drawing:
             known = {shape.name for shape in drawing.shapes}

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from frametally.calibration.making import (
-    GroundCalibration,
-    GroundPoint,
-    Rectangle,
-    calibration_of_points,
-    calibration_of_rectangles,
-    calibration_of_scale,
-)
 from frametally.drawing_records import DrawnCalibration
+from frametally.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from frametally.calibration.making import GroundCalibration
 
 _MOST_KEPT = 200  # of 32 points each takes a quarter of a second, and is asked for by every reader
 
@@ -24,8 +21,18 @@ def calibration_of(drawn: DrawnCalibration) -> GroundCalibration | None:
     Pixels are those of the picture that it was drawn over.
 
     Raises:
-        Misconfigured: It makes no calibration: one line, with what to change.
+        Misconfigured: It makes no calibration: one line, with what to change. Or there is no numpy.
     """
+    try:
+        from frametally.calibration.making import (
+            GroundPoint,
+            Rectangle,
+            calibration_of_points,
+            calibration_of_rectangles,
+            calibration_of_scale,
+        )
+    except ImportError as error:
+        raise Misconfigured(f"calibrations need numpy ({error}): pip install 'frametally[hadoop]'") from error
     if drawn.distance_m is not None:
         start, end = drawn.points
         return calibration_of_scale(start, end, drawn.distance_m)

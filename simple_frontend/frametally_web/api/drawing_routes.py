@@ -75,7 +75,7 @@ class DrawingRoutes:
 
     def _source(self, args: Args) -> sources.DrawnSource:
         slug = query.read_one(args, "source") or ""
-        return sources.find_source(self._ports.store, self._books.media(), slug)
+        return sources.find_source(self._ports.store, self._books.media_to_keep(), slug)
 
 
 def _read_json() -> bytes:

@@ -111,7 +111,7 @@ class BooksReader:
             return self._media
 
     def media_to_keep(self) -> MediaTimes:
-        """Return the media for a file, which is not drawn again when their names have come.
+        """Return the media for what is not asked for again when they have been read: a file, or a refusal.
 
         Raises:
             Problem: 503, if they are still read for the first time when the request has no more time.

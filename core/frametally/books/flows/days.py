@@ -18,7 +18,6 @@ from frametally.books.runs import current_runs, read_paths, read_source_files
 from frametally.drawings.flow_inputs import DrawnShapes, flow_inputs
 from frametally.drawings.revisions import read_drawing
 from frametally.errors import Poison
-from frametally.flows.counting import flows_of_day
 from frametally.media.manifests import list_manifests
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest, Run
@@ -110,6 +109,8 @@ class _DayPaths:
 
     def count(self, inputs: FlowInputs, speeds: FlowColumns | None = None) -> FlowColumns:
         """Return the flows of a day. Raises as `flows_for`; `speeds` are as `flows_of_day` takes them."""
+        from frametally.flows.counting import flows_of_day  # needs numpy, which reading does not
+
         files = []
         for days in (-1, 0, 1) if any(inputs.shapes) else ():
             run = self._runs.get(keys.utc_day(inputs.day_start_ms + days * DAY_MS))
