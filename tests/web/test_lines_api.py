@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from math import hypot
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,11 +193,27 @@ def test_speeds_are_those_that_were_driven(client: FlaskClient) -> None:
     assert together["measured"] == sum(one["measured"] for one in answer["speeds"][1:]) > 0
 
 
+def test_the_way_of_a_visit_is_as_long_as_its_path_on_the_ground(client: FlaskClient) -> None:
+    entries = pages(client, "movements/visits", outcome="assigned", limit=50)
+    measured = [one for one in entries if one["length_m"] is not None]
+    assert measured
+    for one in measured:
+        steps = pairwise(one["path"])
+        path_m = sum(hypot(x - ax, y - ay) for (_, ax, ay), (_, x, y) in steps) / junction.PX_PER_M
+        # The calibration does not reach to the rim of the picture.
+        assert path_m * 0.5 < one["length_m"] < path_m * 1.05
+        assert 0 < one["length_error_m"] < one["length_m"] / 10
+        assert one["length_missing"] is None
+    assert all(one["length_missing"] for one in entries if one["length_m"] is None)
+
+
 def test_without_a_calibration_no_speed_is_told(filmed: Place) -> None:
     junction.draw(filmed, *junction.LEGS)
     answer = get(filmed.app().test_client(), "speeds")
     assert not answer["is_calibrated"]
     assert {one["reason"] for one in answer["speeds"][0]["not_measured"]} == {"no_calibration"}
+    visits = pages(filmed.app().test_client(), "movements/visits", outcome="assigned", limit=50)
+    assert {(one["length_m"], one["length_missing"]) for one in visits} == {(None, "no_calibration")}
 
 
 def test_a_line_that_moved_is_counted_anew_without_detecting_or_tracking(filmed: Place) -> None:

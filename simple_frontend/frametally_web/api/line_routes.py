@@ -13,6 +13,7 @@ from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.flows import answers, crossings, movements, proof, question, speeds, zones
 from frametally_web.flows.days import DaysAsked, FlowDays, TakenDays
 from frametally_web.flows.head import Answerable, head_of
+from frametally_web.flows.lengths import Lengths
 from frametally_web.flows.paths import WholePaths
 from frametally_web.flows.seen import SeenFrames
 from frametally_web.flows.single_answers import CrossingObjects, ShownVisits
@@ -112,8 +113,10 @@ class LineRoutes:
         if found is None:
             return None
         self._books.ensure_ledger()
+        media = [one for one in self._ports.ledger.manifests() if one.source == found.asked.source]
         return proof.Behind(
             WholePaths(self._ports.store, self._ports.index, found.asked),
+            Lengths(self._ports.store, found.drawing, media),
             SeenFrames(self._ports, self._settings, found.asked, self._image_url),
         )
 

@@ -11,9 +11,11 @@ import numpy as np
 from frametally.rules.flows.day_columns import CROSSINGS_MISSING, DIRECTIONS, NO_MOVEMENTS
 from frametally.rules.geometry.foot_paths import FollowedPath
 from frametally.rules.metres.distribution import BINS_PER_KM_H
+from frametally.rules.metres.speed import Way
 from frametally_web.flows import answers
 from frametally_web.flows.crossings import crossings_of
 from frametally_web.flows.head import Answerable
+from frametally_web.flows.lengths import Lengths
 from frametally_web.flows.movements import visits_of
 from frametally_web.flows.paths import WholePaths, points_of
 from frametally_web.flows.question import check_place, counted_lines
@@ -39,9 +41,10 @@ class PlaceCursor(NamedTuple):
 
 
 class Behind(NamedTuple):
-    """What is shown of single objects: their paths, and the frames that they were seen in."""
+    """What is shown of single objects: their paths, how long these are, and the frames they were seen in."""
 
     paths: WholePaths
+    lengths: Lengths
     seen: SeenFrames
 
 
@@ -125,7 +128,7 @@ def shown_visits(
         legs=counted_lines(found.asked, found.drawing, legs=True),
         value=page.value,
         entries=[
-            _visit(number, row, names, whole.get(_track(row)), behind.seen)
+            _visit(number, row, names, whole.get(_track(row)), behind)
             for number, row in enumerate(page.rows, page.first_number)
         ],
         next=page.next,
@@ -194,9 +197,11 @@ def _crossing(
 
 
 def _visit(
-    number: int, row: dict[str, int], names: Names, followed: FollowedPath | None, seen: SeenFrames
+    number: int, row: dict[str, int], names: Names, followed: FollowedPath | None, behind: Behind
 ) -> ShownVisit:
     is_assigned = row["outcome"] == 0
+    way = behind.lengths.of(followed.path, row["time"]) if followed else None
+    length = way if isinstance(way, Way) else None
     is_measured = row["speed_missing"] == 0
     return ShownVisit(
         number=number,
@@ -211,6 +216,9 @@ def _visit(
         speed_km_h=row["speed"] / BINS_PER_KM_H if is_measured else None,
         error_km_h=row["error"] / BINS_PER_KM_H if is_measured else None,
         speed_missing=None if is_measured else MISSING[row["speed_missing"]],
-        frame=seen.nearest(followed.path, row["time"]) if followed else None,
+        length_m=round(length.length_m, 1) if length else None,
+        length_error_m=round(length.error_m, 1) if length else None,
+        length_missing=None if isinstance(way, Way) else way,
+        frame=behind.seen.nearest(followed.path, row["time"]) if followed else None,
         path=points_of(followed.path) if followed else [],
     )

@@ -89,6 +89,9 @@ class ShownVisit(Answer, frozen=True, kw_only=True):
         speed_km_h: How fast it was; null where that is not known.
         error_km_h: The standard error; null likewise.
         speed_missing: Why not; null where it is known.
+        length_m: How far it went, along its bends, where the calibration holds; null where not known.
+        length_error_m: The standard error; null likewise.
+        length_missing: Why not; null where it is known.
         frame: The frame of its path that is nearest to `time_ms`; null where it is no longer in the store.
         path: Its whole path, by time: event time, then its foot point in pixels of the stored frame.
     """
@@ -105,6 +108,9 @@ class ShownVisit(Answer, frozen=True, kw_only=True):
     speed_km_h: float | None
     error_km_h: float | None
     speed_missing: SpeedMissing | None
+    length_m: float | None
+    length_error_m: float | None
+    length_missing: SpeedMissing | None
     frame: PathFrame | None
     path: list[tuple[int, float, float]]
 

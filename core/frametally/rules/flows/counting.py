@@ -236,9 +236,13 @@ def speed_of(path: FootPath, ground: Ground | None) -> GroundSpeed | NotMeasured
     """Return the speed of a visit by its path; None where nothing is calibrated."""
     if ground is None:
         return None
+    return speed_of_visit(feet_of(path), ground)
+
+
+def feet_of(path: FootPath) -> list[FootPoint]:
+    """Return a path's points in pixels, as metres are measured by."""
     points = zip(*path, strict=True)
-    feet = [FootPoint(ms, x / 10, y / 10, height / 10, boxes) for ms, x, y, height, boxes in points]
-    return speed_of_visit(feet, ground)
+    return [FootPoint(ms, x / 10, y / 10, height / 10, boxes) for ms, x, y, height, boxes in points]
 
 
 def speed_row(speed: GroundSpeed | NotMeasured | None) -> tuple[int, int, int]:

@@ -16,15 +16,20 @@ const WHY_NO_SPEED = {
 const SIZE = { width: 640, height: 120, foot: 18 };
 
 /** @param {number|null} value */
-const kmH = (value) =>
+const tenths = (value) =>
   value === null ? "–" : value.toLocaleString(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 /**
- * ", 28.6 ± 0.2 km/h", or why that is not known.
- * @param {Pick<Api.ShownVisit, "speed_km_h"|"error_km_h"|"speed_missing">} one
+ * ", 28.6 ± 0.2 km/h over 62.5 ± 0.3 m", or why its speed is not known.
+ * @param {Api.ShownVisit} one
  */
-export function speedWords({ speed_km_h: speed, error_km_h: error, speed_missing: missing }) {
-  if (speed !== null) return `, ${kmH(speed)} ± ${kmH(error)} km/h`;
+export function speedWords(one) {
+  const way = one.length_m === null ? "" : `${tenths(one.length_m)} ± ${tenths(one.length_error_m)} m`;
+  const { speed_missing: missing } = one;
+  if (one.speed_km_h !== null) {
+    return `, ${tenths(one.speed_km_h)} ± ${tenths(one.error_km_h)} km/h${way && ` over ${way}`}`;
+  }
+  if (way) return `, went ${way}; speed not known: ${WHY_NO_SPEED[missing ?? "no_calibration"]}`;
   return missing && missing !== "no_calibration" ? `, speed not known: ${WHY_NO_SPEED[missing]}` : "";
 }
 
@@ -59,9 +64,9 @@ function speedRow(one) {
   const why = one.not_measured.map(({ reason, count }) => `${number(count)} ${WHY_NO_SPEED[reason]}`);
   return rowOf(
     one.label ?? "together",
-    numberCell(kmH(one.median_km_h)),
-    numberCell(kmH(one.p85_km_h)),
-    numberCell(kmH(one.error_km_h)),
+    numberCell(tenths(one.median_km_h)),
+    numberCell(tenths(one.p85_km_h)),
+    numberCell(tenths(one.error_km_h)),
     numberCell(number(one.measured), one.measured ? "number" : "number zero"),
     el(
       "td",
@@ -78,7 +83,7 @@ function histogramOf({ histogram, median_km_h: median, p85_km_h: p85 }) {
   const step = [1, 2, 5, 10, 20, 50, 100, 200].find((one) => fastest / one <= 12) ?? 500;
   const { width, height, foot } = SIZE;
   const x = (/** @type {number} */ speed) => (speed / Math.ceil(fastest / step) / step) * (width - 30);
-  const words = `Speeds of all visits: median ${kmH(median)}, 85th percentile ${kmH(p85)} km/h`;
+  const words = `Speeds of all visits: median ${tenths(median)}, 85th percentile ${tenths(p85)} km/h`;
   return svg(
     "svg",
     { class: "histogram", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words },
