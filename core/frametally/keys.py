@@ -20,6 +20,8 @@ TRACKS = "tracks"
 TOMBSTONES = "tombstones"
 CORRECTIONS = "corrections"
 DRAWINGS = "drawings"
+VIDEOS = "videos"
+UPLOADS = "uploads"
 DROPPED = "dead-letters/dropped"
 AUTO_DETECTOR = "models/auto.json"
 USUAL_TOPIC = "frames"
@@ -35,6 +37,9 @@ _IMAGE = re.compile(
 )
 _IMAGE_NAME = re.compile(r"(-?\d{1,15})-([0-9a-f]{12}(?:[0-9a-f]{20})?)-(\d{1,10})\.jpg")
 _WHOLE_TOMBSTONE = re.compile(r"tombstones/[0-9a-f]{64}/(\d{1,9})\.json")
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+_ID = re.compile(_UUID)
+_VIDEO = re.compile(rf"videos/({_UUID})/video\.json")
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
     r"|dead-letters/dropped/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9})\.json"
@@ -139,6 +144,52 @@ def parse_drawing_key(key: str) -> tuple[str, int] | None:
     """Return the source and revision of a drawing's key, or None if `key` is something else."""
     match = _DRAWING.fullmatch(key)
     return (match["source"], int(match["revision"])) if match else None
+
+
+def is_video_id(text: str) -> bool:
+    """Return whether `text` is an id of a video or an upload: a UUID4 as Python writes it."""
+    return _ID.fullmatch(text) is not None
+
+
+def upload_key(upload_id: str) -> str:
+    """Return the key of the record of an upload that is under way."""
+    return f"{UPLOADS}/{upload_id}.json"
+
+
+def upload_part_key(upload_id: str) -> str:
+    """Return the key of what of an upload lies outside its final place (see `ObjectStore.resumable`)."""
+    return f"{UPLOADS}/{upload_id}.part"
+
+
+def video_folder(video_id: str) -> str:
+    """Return the folder with all of one video but its frames."""
+    return f"{VIDEOS}/{video_id}"
+
+
+def video_key(video_id: str) -> str:
+    """Return the key of a video's record."""
+    return f"{video_folder(video_id)}/video.json"
+
+
+def parse_video_key(key: str) -> str | None:
+    """Return the id of the video whose record lies under `key`, or None if `key` is something else."""
+    match = _VIDEO.fullmatch(key)
+    return match[1] if match else None
+
+
+def original_key(video_id: str) -> str:
+    """Return the key of a video's bytes as they came."""
+    return f"{video_folder(video_id)}/original"
+
+
+def preview_key(video_id: str, name: str) -> str:
+    """Return the key of a picture of a video; its name tells its recipe (`poster-<8 hex>.jpg`)."""
+    return f"{video_folder(video_id)}/{name}"
+
+
+def video_content_key(sha256: str) -> str:
+    """Return the key of the note which video has these bytes."""
+    return f"{VIDEOS}/contents/{sha256}.json"
 
 
 def is_record_key(key: str) -> bool:

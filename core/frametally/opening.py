@@ -1,8 +1,9 @@
 """Opens the adapters behind the ports: each is found by its URL's scheme, among the installed entry points.
 
-The groups are `frametally.object_store`, `frametally.frame_log`, `frametally.count_index` and
-`frametally.ledger`; an entry point's name is the scheme, its object makes the adapter, and the extra in its
-brackets is what must be installed for it. Another log is a package with such a line, and no edit here.
+The groups are `frametally.object_store`, `frametally.frame_log`, `frametally.count_index`,
+`frametally.ledger` and `frametally.video_catalogue`; an entry point's name is the scheme, its object makes
+the adapter, and the extra in its brackets is what must be installed for it. Another log is a package with
+such a line, and no edit here.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.access import LogAccess, ServerAccess, StoreAccess
 
 _FILE = "sqlite:////absolute/file.sqlite"
@@ -28,6 +30,11 @@ _PORTS = {
         f"{_FILE}, postgresql://host/database or elasticsearch+https://host:9200",
     ),
     "ledger": ("FRAMETALLY_LEDGER_URL", "ledger", f"{_FILE} or postgresql://host/database"),
+    "video_catalogue": (
+        "FRAMETALLY_CATALOGUE_URL",
+        "video catalogue",
+        f"{_FILE} or postgresql://host/database",
+    ),
 }
 """By port: the setting that names its URL, what people call it, and the kinds of URL that are known."""
 
@@ -84,6 +91,18 @@ def open_ledger(url: str, access: ServerAccess | None = None) -> Ledger:
     """
     ledger: Ledger = _adapter("ledger", url)(url, access=access)
     return ledger
+
+
+def open_video_catalogue(url: str, access: ServerAccess | None = None) -> VideoCatalogue:
+    """Open the catalogue that `url` names: `sqlite:///<absolute file>` or `postgresql://host/database`.
+
+    Its tables are made if they are missing, as is SQLite's file.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
+    """
+    catalogue: VideoCatalogue = _adapter("video_catalogue", url)(url, access=access)
+    return catalogue
 
 
 def _adapter(port: str, url: str) -> Callable[..., Any]:

@@ -44,6 +44,7 @@ FLOORS = (
     ("frametally.books",),
     ("frametally.segments",),
     ("frametally.drawings",),
+    ("frametally.videos",),
     ("frametally.media",),
     ("frametally.opening",),
     ("frametally.ports",),
@@ -59,6 +60,7 @@ FLOORS = (
         "frametally.settings",
         "frametally.track_records",
         "frametally.undo_records",
+        "frametally.video_records",
     ),
     ("frametally.errors", "frametally.rules"),
 )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from frametally.errors import FrametallyError
+from frametally.ports.resumable_write import ResumableWrite
 from frametally.rules.times import DAY_S
 
 Change = Callable[[bytes | None], bytes | None]
@@ -92,6 +93,16 @@ class ObjectStore(Protocol):
 
         Raises:
             Misconfigured: Our credentials end earlier, or the store gives no link for so long.
+        """
+
+    def resumable(self, key: str, part_key: str) -> ResumableWrite:
+        """Begin a write to `key` that can be cut and gone on with, or go on with the one that was begun.
+
+        `part_key` is a key of this write alone: what cannot lie at `key` before the end may lie there.
+
+        Raises:
+            Poison: No object can have that key.
+            Misconfigured: This user may not write there.
         """
 
     def close(self) -> None:

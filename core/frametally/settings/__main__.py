@@ -8,9 +8,10 @@ from frametally.settings.counting import CountingSettings
 from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
+from frametally.settings.videos import VideoSettings
 from frametally.settings.web import WebSettings
 
-PARTS = (ProducerSettings, ConsumerSettings, CountingSettings, WebSettings, ServerSettings)
+PARTS = (ProducerSettings, ConsumerSettings, CountingSettings, WebSettings, VideoSettings, ServerSettings)
 
 
 def settings_table() -> str:

@@ -23,6 +23,7 @@ from frametally.settings.counting import CountingSettings
 from frametally.settings.env_file import read_env_file
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
+from frametally.settings.videos import VideoSettings
 from frametally.settings.web import WebSettings
 
 ENV_PREFIX = "FRAMETALLY_"
@@ -45,7 +46,9 @@ def _default_models_dir() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "frametally" / "models"
 
 
-class Settings(WebSettings, ServerSettings, CountingSettings, ConsumerSettings, ProducerSettings):
+class Settings(
+    WebSettings, VideoSettings, ServerSettings, CountingSettings, ConsumerSettings, ProducerSettings
+):
     """All settings of one process, read once at its start."""
 
     model_config = SettingsConfigDict(
@@ -86,6 +89,7 @@ class Settings(WebSettings, ServerSettings, CountingSettings, ConsumerSettings, 
                 "log_url": self.log_url or f"sqlite:///{data_dir / 'log.sqlite'}",
                 "ledger_url": self.ledger_url or f"sqlite:///{data_dir / 'ledger.sqlite'}",
                 "index_url": self.index_url or f"sqlite:///{data_dir / 'index.sqlite'}",
+                "catalogue_url": self.catalogue_url or f"sqlite:///{data_dir / 'catalogue.sqlite'}",
             }
         )
 

@@ -1,0 +1,1 @@
+"""Videos that come in by an upload: accepted, looked into, edited, removed."""

@@ -1,0 +1,31 @@
+"""What a native route is: one that is answered by Starlette, without a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+Handler = Callable[[Request], Awaitable[Response]]
+"""Answers a request; raises `Problem`. What of it blocks it does by `asyncio.to_thread`."""
+
+
+class NativeRoute(NamedTuple):
+    """What lasts, streams, or takes in a body of any length; all else is Flask's.
+
+    Attributes:
+        path: As Starlette writes it, with `{name}` for a part: `/api/v1/videos/{video_id}/original`; the
+            parts are in `request.path_params`.
+        methods: In capitals; HEAD is answered where GET is, and OPTIONS everywhere.
+        handler: Its answers get the headers that all have, and its problems become documents.
+        writes: Whether it changes anything: then it is refused to pages of other sites (403).
+        media: Whether allowed sites' pages may show its answer, as they may a picture.
+    """
+
+    path: str
+    methods: tuple[str, ...]
+    handler: Handler
+    writes: bool = False
+    media: bool = False
