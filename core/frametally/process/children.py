@@ -1,0 +1,212 @@
+"""A family: commands that run as one, each in a process of its own, looked after and ended together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import BinaryIO, NamedTuple
+
+from frametally.process.bound import bound
+from frametally.process.retrying import Backoff
+
+_LOOK_S = 0.1
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
+_WELL_AFTER_S = 60.0
+"""A member that ran that long was well: if it dies after that, it is started again at once, nearly."""
+_KILL_AFTER_S = 12.0
+"""After the signal to stop: each command of ours ends by itself within 10 s, unless it hangs."""
+_READ_ON_S = 1.0
+"""That long what a member said last is waited for; what it started may hold its output open."""
+_SAY_AGAIN_S = 600.0
+_LONGEST_LINE = 10_000
+_MOST_LINES = 1000
+_TOLD_TO_STOP = (0, 128 + signal.SIGINT, 128 + signal.SIGTERM)
+_CUT_SHORT = 1
+
+
+class Member(NamedTuple):
+    """One command of a family.
+
+    Attributes:
+        name: What its lines begin with.
+        arguments: Its program, by its full path, and what that is given.
+    """
+
+    name: str
+    arguments: Sequence[str]
+
+
+class Family:
+    """Commands that are started together and looked after until all are ended.
+
+    Whatever a member says comes out line by line, with its name before it; what it has said within the last
+    ten minutes is left out, such as that there is nothing new. One that ends by itself, however it does, is
+    started again after a pause, which doubles from half a second to a minute while that goes on.
+
+    Members are in the process group of the one who starts them, and end with it, whatever it ends of.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        *,
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Lines go to `say`, one at a time; `clock` gives seconds."""
+        self._say = say
+        self._clock = clock
+        self._saying = threading.Lock()
+        width = max((len(member.name) for member in members), default=0)
+        self._children = [_Child(member, self._tell, clock) for member in members]
+        self._width = width
+
+    def run(self, should_stop: Callable[[], bool]) -> int:
+        """Start all, look after them until `should_stop`, then end all within 15 s; return the exit code.
+
+        The thread that calls this must be the last of its process to end, or outlive the members: they end
+        with it.
+
+        Returns:
+            The worst exit code with which a member ended last: 0 where each came to its end when it was told
+            to; one that did not come back counts with the code that it had died with, one that had to be
+            killed as 1.
+        """
+        try:
+            while not should_stop():
+                for child in self._children:
+                    child.look_after()
+                time.sleep(_LOOK_S)
+        finally:
+            self._end()
+        return max((child.code for child in self._children), default=0)
+
+    def _end(self) -> None:
+        """Tell all to stop, wait for them, and kill what is left."""
+        for child in self._children:
+            child.stop()
+        until_s = self._clock() + _KILL_AFTER_S
+        left = self._children
+        while (left := [child for child in left if not child.has_stopped()]) and self._clock() < until_s:
+            time.sleep(_LOOK_S)
+        for child in left:
+            child.kill()
+
+    def _tell(self, name: str, line: str) -> None:
+        # Where nobody listens any more, the members go on all the same.
+        with self._saying, suppress(OSError, ValueError):
+            self._say(f"{name:<{self._width}} | {line}")
+
+
+class _Child:
+    """One member's process, and the next one in its place when it ends."""
+
+    def __init__(self, member: Member, tell: Callable[[str, str], None], clock: Callable[[], float]) -> None:
+        self.code = 0
+        self._member = member
+        self._tell = tell
+        self._clock = clock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
+        self._backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        self._started_at_s = self._start_at_s = float("-inf")
+        self._said_at_s: dict[str, float] = {}
+
+    def look_after(self) -> None:
+        """Start it if it is time; notice that it ended."""
+        if self._process is None:
+            if self._clock() >= self._start_at_s:
+                self._start()
+            return
+        code = self._process.poll()
+        if code is None:
+            return
+        self._forget(code)
+        if self._clock() - self._started_at_s > _WELL_AFTER_S:
+            self._backoff.reset()
+        pause_s = self._backoff.next_s()
+        self._start_at_s = self._clock() + pause_s
+        self._tell(self._member.name, f"{_how_it_ended(code)}: it is started again in {pause_s:.1f} s")
+
+    def stop(self) -> None:
+        """Tell it to finish what is in hand and end."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def has_stopped(self) -> bool:
+        """Tell whether it has ended, told to; that of itself is no failure."""
+        if self._process is None:
+            return True
+        code = self._process.poll()
+        if code is None:
+            return False
+        self._forget(0 if _exit_code(code) in _TOLD_TO_STOP else code)
+        return True
+
+    def kill(self) -> None:
+        """End it, whatever it is at."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        self._forget(_CUT_SHORT)
+        self._tell(
+            self._member.name,
+            f"did not end within {_KILL_AFTER_S:.0f} s and was killed; the same command goes on from there",
+        )
+
+    def _start(self) -> None:
+        self._started_at_s = self._clock()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - the family's own commands
+                bound(self._member.arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )
+        except OSError as error:  # no memory or no process is left for now
+            pause_s = self._backoff.next_s()
+            self._start_at_s = self._clock() + pause_s
+            self.code = _CUT_SHORT
+            self._tell(self._member.name, f"could not start ({error.strerror}); again in {pause_s:.1f} s")
+            return
+        self._reader = threading.Thread(
+            target=self._read, args=(self._process.stdout,), name=f"hearing-{self._member.name}", daemon=True
+        )
+        self._reader.start()
+
+    def _forget(self, code: int) -> None:
+        """Take note of its end: its last words, and its code."""
+        if self._reader is not None:
+            self._reader.join(_READ_ON_S)
+        self.code = _exit_code(code)
+        self._process = self._reader = None
+
+    def _read(self, said: BinaryIO) -> None:
+        with said:
+            while line := said.readline(_LONGEST_LINE):
+                self._pass_on(line.decode(errors="replace").strip("\r\n"))
+
+    def _pass_on(self, line: str) -> None:
+        now_s = self._clock()
+        if not line.strip() or now_s - self._said_at_s.get(line, float("-inf")) < _SAY_AGAIN_S:
+            return
+        if len(self._said_at_s) >= _MOST_LINES:
+            self._said_at_s.clear()
+        self._said_at_s[line] = now_s
+        self._tell(self._member.name, line)
+
+
+def _exit_code(code: int) -> int:
+    """Return a process's code as a shell has it: of one that a signal ended, 128 and the signal's number."""
+    return 128 - code if code < 0 else code
+
+
+def _how_it_ended(code: int) -> str:
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
