@@ -29,6 +29,10 @@ def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
         response.headers["Cache-Control"] = "no-cache"
         return response
 
+    @pages.get("/videos")
+    def videos() -> Response:
+        return _page("videos.html")
+
     @pages.get("/lines")
     def lines() -> Response:
         return _page("lines.html")

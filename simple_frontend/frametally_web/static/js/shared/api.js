@@ -75,8 +75,8 @@ export async function get(route, query = new URLSearchParams(), signal = undefin
 }
 
 /**
- * Sends JSON to a route, and returns what it answers. Throws as `get` does.
- * @param {"PUT"|"POST"} method
+ * Sends JSON to a route, and returns what it answers; null where it has nothing to say (204). Throws as `get` does.
+ * @param {"PUT"|"POST"|"PATCH"|"DELETE"} method
  * @param {string} route  its path, filled in
  * @param {unknown} body
  * @param {Record<string, string>} [headers]
@@ -102,7 +102,8 @@ async function ask(url, signal, { headers, ...sent } = {}) {
   }
   if (!response.ok) throw await problemOf(response);
   try {
-    return { body: await response.json(), version: versionOf(response) };
+    const body = response.status === 204 ? null : await response.json();
+    return { body, version: versionOf(response) };
   } catch (error) {
     if (isAbort(error)) throw error;
     throw new ApiError(0, "The server's answer was cut short.", "");

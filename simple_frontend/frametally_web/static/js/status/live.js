@@ -13,6 +13,7 @@ const WITHOUT_STREAM_MS = 15_000;
  * @property {(books: Api.Books) => void} status
  * @property {(reason: string) => void} away  the index, or the server, does not answer
  * @property {() => void} back
+ * @property {(version: string) => void} [videos]  the videos, or what is done to them, have this version now
  */
 
 /** @param {Listener} on */
@@ -48,6 +49,7 @@ function openStream(on) {
   const stream = new EventSource(`${BASE}/events`);
   stream.addEventListener("index", ({ data }) => on.index(JSON.parse(data).version));
   stream.addEventListener("status", ({ data }) => on.status(JSON.parse(data)));
+  stream.addEventListener("videos", ({ data }) => on.videos?.(JSON.parse(data).version));
   stream.addEventListener("error", () => {
     if (stream.readyState === EventSource.CLOSED) get("status").then(on.status, () => {});
   });

@@ -8,13 +8,14 @@ import { timeOfDay } from "../shared/format.js";
  * @param {string} reason
  * @param {number|null} shownSince  ms, when what is shown was loaded; null if nothing is
  * @param {() => void} onRetry
+ * @param {string} [title]
  */
-export function showOutage(reason, shownSince, onRetry) {
+export function showOutage(reason, shownSince, onRetry, title = "The counts are out of reach") {
   const said = /[.!?]$/.test(reason) ? reason : `${reason}.`;
   const kept = shownSince ? ` What you see is from ${timeOfDay(shownSince)}.` : "";
   showNotice(
     "warning",
-    "The counts are out of reach",
+    title,
     `${said}${kept} This page keeps trying.`,
     el("button", { type: "button", class: "button", text: "Try now", onclick: onRetry }),
   );

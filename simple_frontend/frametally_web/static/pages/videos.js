@@ -1,0 +1,27 @@
+// Videos: the ones that there are, with how far each has come; new ones are brought in here, and one can be opened.
+
+import { byId } from "../js/shared/dom.js";
+import { parseState } from "../js/shared/state.js";
+import { useZone } from "../js/shared/time.js";
+import { zoneOf } from "../js/shared/zones.js";
+import { carrySelection, leadThere } from "../js/shell/links.js";
+import { listen } from "../js/status/live.js";
+import { showStrip } from "../js/status/strip.js";
+import { startPanel } from "../js/video/panel.js";
+import { startList } from "../js/videos/list.js";
+import { tellNews } from "../js/videos/news.js";
+
+const state = parseState(location.search);
+
+useZone(zoneOf(state));
+carrySelection(state);
+leadThere();
+const list = startList();
+startPanel(byId("video"));
+listen({
+  index: () => {}, // the strip's numbers come with the books, the videos' with the videos
+  status: showStrip,
+  videos: tellNews,
+  away: list.away,
+  back: list.back,
+});

@@ -1,0 +1,87 @@
+// Videos as `GET /api/v1/videos` and `GET /api/v1/videos/{video_id}` tell of them.
+
+declare namespace Page {
+  type VideoState =
+    "received" | "needs_time" | "producing" | "detecting" | "counting" | "ready" | "failed" | "deleting";
+
+  interface VideoJob {
+    id: string;
+    kind: "frames" | "previews" | "removal";
+    state: "queued" | "running" | "done" | "failed" | "cancelled";
+    attempts: number;
+    /** 0 to 1; null: it cannot be told. */
+    progress: number | null;
+    reason: string | null;
+    created_at_ms: number;
+    started_at_ms: number | null;
+    ended_at_ms: number | null;
+  }
+
+  interface Video {
+    id: string;
+    file_id: string;
+    name: string;
+    file_name: string;
+    source: string;
+    source_name: string;
+    state: VideoState;
+    reason: string | null;
+    remedy: string | null;
+    /** 0 to 1; null: nothing is under way, or it cannot be told. */
+    progress: number | null;
+    uploaded_at_ms: number;
+    started_at_ms: number | null;
+    ended_at_ms: number | null;
+    time_source: "start_time" | "exif" | "container" | "file_name" | "file_time" | null;
+    duration_s: number | null;
+    width_px: number;
+    height_px: number;
+    fps: number | null;
+    size_bytes: number;
+    sha256: string;
+    container: string;
+    codec: string;
+    content_type: string;
+    has_sound: boolean;
+    plays_in_browsers: boolean;
+    why_not: string | null;
+    damage: string[];
+    /** Distinct frames; null: not known yet. */
+    frames: {
+      expected: number | null;
+      announced: number | null;
+      detected: number | null;
+      dead_lettered: number | null;
+      counted: number | null;
+    };
+    /** Detections by label. */
+    labels: Record<string, number>;
+    objects_counted: number | null;
+    roi: unknown;
+    calibration: unknown;
+    revision: number;
+    links: {
+      original: string;
+      playable: string | null;
+      poster: string | null;
+      sprite: string | null;
+      sprite_vtt: string | null;
+      detections: string;
+      chart: string | null;
+      [name: string]: string | null;
+    };
+    /** Empty in a list. */
+    jobs: VideoJob[];
+  }
+
+  interface Videos {
+    videos: Video[];
+    /** Where the next page begins; empty or null: this was the last. */
+    next: string | null;
+    total: number;
+    states: Partial<Record<VideoState, number>>;
+    uploads_allowed: boolean;
+    /** What to do where uploads are not allowed. */
+    remedy: string | null;
+  }
+}
