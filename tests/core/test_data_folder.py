@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from frametally.opening import open_object_store
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import load_settings
@@ -102,6 +104,17 @@ def test_a_dashboard_makes_nothing_where_nothing_is_and_finds_what_is_made_later
             assert [one.key for one in ports.store.list("media/")] == ["media/a.json"]
             ports.index.check()
         assert {one.name for one in (tmp_path / "data").iterdir()} >= {"store", "log.sqlite", "index.sqlite"}
+
+
+def test_what_is_first_put_by_a_dashboard_makes_the_store(tmp_path: Path) -> None:
+    settings = load_settings("web", data_dir=tmp_path / "data")
+    with open_to_look(settings) as (ports, _):
+        assert ports.store.head("uploads/a.json") is None
+        assert list(tmp_path.iterdir()) == []
+        ports.store.put("uploads/a.json", b"{}")
+        assert [one.key for one in ports.store.list("uploads/")] == ["uploads/a.json"]
+    with closing(open_object_store(settings.store_url)) as store:
+        assert store.get("uploads/a.json") == b"{}"
 
 
 def test_the_demos_folder_beside_is_found_if_there_are_counts_in_it(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from frametally.process import children
+from frametally.process.bound import bound
 from frametally.process.children import Family, Member
 
 
@@ -222,7 +223,7 @@ def test_no_member_outlives_a_family_that_is_killed() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's end")
 def test_one_whose_family_is_gone_before_it_starts_does_not_start() -> None:
     started = subprocess.run(
-        [*children.bound([])[:-1], "1", sys.executable, "-c", "print('here')"],
+        [*bound([])[:-1], "1", sys.executable, "-c", "print('here')"],
         capture_output=True,
         check=False,
     )

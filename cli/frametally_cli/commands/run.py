@@ -80,7 +80,10 @@ def _run(
     from frametally_cli.stages.produce import produce_call, produce_files
 
     if serving:
-        check_port(ports.settings)
+        check_port(
+            ports.settings,
+            "name another port by --port or FRAMETALLY_WEB_PORT, or leave the dashboard out by --no-serve",
+        )
     with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
         call = produce_call(ports.settings, paths, source, start_time, should_stop)
         codes = [produce_files(call, ports.store, ports.log)]
@@ -101,5 +104,5 @@ def _run(
         console.err.print("Not all went in: the lines above that begin with 'skipped' say what, and why.")
     if serving:
         with closing(open_ledger(ports.settings.ledger_url, ports.settings.ledger_access)) as ledger:
-            serve_dashboard(ports, ledger)
+            serve_dashboard(ports, ledger, interval_s=ports.settings.interval_s)
     return max(codes)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ from frametally_cli.options.ports import (
     stop_on,
     with_options,
 )
+from frametally_cli.videos.family import following
 
 if TYPE_CHECKING:
     from frametally_consumer.worker.report import ConsumeReport
@@ -156,9 +158,10 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
 
 @click.command()
 @option("--port", "Port that the dashboard listens on.", type=int)
+@click.option("--alone", is_flag=True, help="Start nothing that works on videos; others do.")
 @data_dir_option
-def serve(port: int | None, **overrides: Any) -> int:
-    """Serve the dashboard until Ctrl-C."""
+def serve(port: int | None, alone: bool, **overrides: Any) -> int:
+    """Serve the dashboard until Ctrl-C, and bring the videos that are uploaded there into its chart."""
     from frametally_cli.stages.looking import open_to_look
 
     with open_to_look(read_settings("web", {**overrides, "web_port": port})) as (ports, ledger):
@@ -166,7 +169,7 @@ def serve(port: int | None, **overrides: Any) -> int:
             click.echo(f"Counts of {folder}")
             if not ports.index.series() and (demo := demo_beside(folder)):
                 click.echo(f"Nothing is counted there, but in {demo}: frametally serve --data-dir {demo}")
-        return serve_dashboard(ports, ledger)
+        return serve_dashboard(ports, ledger, alone=alone)
 
 
 def _default_pictures() -> Path:
@@ -264,12 +267,15 @@ def _take_out_what_differs(ports: Ports) -> None:
         click.echo(f"taken out: {line}")
 
 
-def serve_dashboard(ports: Ports, ledger: Ledger) -> int:
-    """Serve until Ctrl-C; return the exit code."""
+def serve_dashboard(
+    ports: Ports, ledger: Ledger, *, alone: bool = False, interval_s: int | None = None
+) -> int:
+    """Serve until Ctrl-C, and unless `alone` have videos worked on meanwhile; return the exit code."""
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 
     settings = ports.settings
     app = create_app(settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log)
-    serve(app, settings.web_host, settings.web_port)
+    with nullcontext() if alone else following(settings, interval_s=interval_s):
+        serve(app, settings.web_host, settings.web_port)
     return 0

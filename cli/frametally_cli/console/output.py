@@ -57,7 +57,7 @@ class StageBar:
 
 @contextmanager
 def stage_bar(title: str) -> Iterator[StageBar]:
-    """Show a bar for one stage, on standard error, so that what is printed can be piped."""
+    """Show a bar for one stage, on standard error, so that what is printed can be piped; in a file, none."""
     columns = (
         TextColumn("{task.description:<12}"),
         BarColumn(bar_width=30),
@@ -65,7 +65,7 @@ def stage_bar(title: str) -> Iterator[StageBar]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    progress = Progress(*columns, console=err)
+    progress = Progress(*columns, console=err, transient=not err.is_terminal)
     try:
         yield StageBar(progress, title)
     finally:

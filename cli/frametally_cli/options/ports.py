@@ -166,7 +166,7 @@ def read_settings(
     return settings
 
 
-def check_port(settings: Settings) -> None:
+def check_port(settings: Settings, remedy: str) -> None:
     """Find out that the port is taken before the work, not after it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -175,7 +175,7 @@ def check_port(settings: Settings) -> None:
         except OSError as error:
             raise Misconfigured(
                 f"the dashboard cannot listen on {settings.web_host}:{settings.web_port} ({error.strerror}): "
-                "name another port by --port or FRAMETALLY_WEB_PORT, or leave the dashboard out by --no-serve"
+                f"{remedy}"
             ) from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -19,21 +19,28 @@ from frametally.settings.loading import Settings
 from frametally_cli.options.ports import Ports, readable
 
 _FILES = ("file", "sqlite")
+_PUTS = ("put", "change", "resumable")
 
 
 class _OnceThere:
-    """Stands for a port whose file somebody else will make: an empty one of our own until then."""
+    """Stands for a port whose file somebody will make: an empty one of our own until then.
 
-    def __init__(self, file: Path, open_it: Callable[[], Any], empty: Any) -> None:
+    What is asked for by one of the names in `makes` writes: with that, it is made.
+    """
+
+    def __init__(
+        self, file: Path, open_it: Callable[[], Any], empty: Any, makes: Collection[str] = ()
+    ) -> None:
         self._file = file
         self._open = open_it
         self._now = empty
+        self._makes = makes
         self._opening = threading.Lock()
         self._is_there = False
 
     def __getattr__(self, name: str) -> Any:
         with self._opening:
-            if not self._is_there and self._file.exists():
+            if not self._is_there and (name in self._makes or self._file.exists()):
                 opened = self._open()
                 self._now.close()
                 self._now, self._is_there = opened, True
@@ -44,18 +51,18 @@ class _OnceThere:
 def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
     """Open the ports and the ledger to read them, and make nothing where there is nothing yet.
 
-    What is made later is found then.
+    What is made later is found then; the store is made by what is first put into it, such as an upload.
     """
     with readable(settings) as found, tempfile.TemporaryDirectory() as made, ExitStack() as opening:
         empty = Path(made)
 
-        def look(url: str, empty_url: str, open_at: Callable[[str], Any]) -> Any:
+        def look(url: str, empty_url: str, open_at: Callable[[str], Any], makes: Collection[str] = ()) -> Any:
             parts = urlsplit(url)
             file = Path(unquote(parts.path))
             if parts.scheme not in _FILES or file.exists():
                 port = open_at(url)
             else:
-                port = _OnceThere(file, lambda: open_at(url), open_at(empty_url))
+                port = _OnceThere(file, lambda: open_at(url), open_at(empty_url), makes)
             return opening.enter_context(closing(port))
 
         def sqlite(name: str) -> str:
@@ -65,6 +72,7 @@ def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
             found.store_url,
             (empty / "store").as_uri(),
             lambda url: open_object_store(url, found.store_access),
+            _PUTS,
         )
         log = look(
             found.log_url,

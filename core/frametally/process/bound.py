@@ -23,7 +23,7 @@ def bound(arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", "-B", __file__, str(os.getpid()), *arguments]
 
 
-def _become(parent: str, program: Sequence[str]) -> None:
+def _become(parent: str, program: list[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != int(parent):

@@ -1,0 +1,1 @@
+"""Commands for videos that come in by uploads."""

@@ -1,0 +1,40 @@
+"""`frametally up`: everything on one machine, as one command."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import click
+
+from frametally.process.children import Family
+from frametally.process.period import parse_period_s
+from frametally_cli.options.ports import check_port, data_dir_option, option, read_settings, stop_on
+from frametally_cli.videos.family import COUNT_EVERY, command, say, video_commands
+
+
+@click.command()
+@option("--port", "Port that the dashboard listens on.", type=int)
+@option("--workers", "Videos that are worked on at once.", type=click.IntRange(1, 64))
+@option(
+    "--every",
+    "How often is counted (15s, 15m, 1h).",
+    metavar="PERIOD",
+    default=COUNT_EVERY,
+    show_default=True,
+)
+@data_dir_option
+def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> int:
+    """Run everything here: dashboard, video workers, consumer and counting, until Ctrl-C.
+
+    Each line says which command it is from. One that dies is started again.
+    """
+    parse_period_s("--every", every)
+    settings = read_settings("web", {**overrides, "web_port": port})
+    check_port(settings, "name another port by --port or FRAMETALLY_WEB_PORT")
+    members = [
+        command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
+        *video_commands(settings, workers=workers or max(1, settings.video_workers), every=every),
+    ]
+    with stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as should_stop:
+        return Family(members, say=say).run(should_stop)
