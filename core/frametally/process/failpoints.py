@@ -49,12 +49,12 @@ FAILPOINTS = {
     "upload.flushed": "an upload's bytes are durable, and its client knows nothing of it",
     "upload.received": "all bytes of an upload are there, and are no object yet",
     "upload.finished": "an upload's bytes are the original, and nobody has looked at them",
+    "upload.looked": "a video's bytes were looked at, and are not noted as its",
     "upload.claimed": "an upload's content is noted as its video's, and the video has no record",
-    "upload.looked": "a video's bytes were looked at, and it has no record",
     "upload.recorded": "a video's record is put, and the catalogue knows nothing of it",
     "upload.catalogued": "a video is in the catalogue, and nothing is queued for it",
     "upload.queued": "what is to be done to a video is queued, and its upload's record is still there",
-    "upload.removed": "an upload's record is gone, and its end is not noted",
+    "upload.removed": "an upload's end is noted and its record gone, and its client knows nothing of it",
 }
 """Every failpoint's name, and how things stand there."""
 
