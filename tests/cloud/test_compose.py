@@ -239,16 +239,18 @@ def test_each_service_gets_its_own_secrets_alone() -> None:
     assert has["traefik"] == {"FRAMETALLY_INDEX_READER_PASSWORD"}
     assert has["elasticsearch"] == {"ELASTIC_PASSWORD"}
     assert has["postgres"] == {"FRAMETALLY_LEDGER_PASSWORD"}
-    assert "FRAMETALLY_INDEX_PASSWORD" not in has["dashboard"]  # it reads, and can do no more
+    for name in ("dashboard", "worker"):  # they read, and can do no more
+        assert "FRAMETALLY_INDEX_PASSWORD" not in has[name]
     # What decodes footage holds no more than it needs.
     for name in ("producer", "consumer"):
         assert not {"FRAMETALLY_INDEX_PASSWORD", "FRAMETALLY_LEDGER_PASSWORD"} & has[name], name
     # Of Kafka's users each knows itself alone.
     kafkas = {"KAFKA_ADMIN_PASSWORD"} | {name for name in VALUES if name.startswith("FRAMETALLY_LOG_")}
-    roles = {"producer": "CAMERA", "consumer": "CONSUMER", "dashboard": "READER"}
+    roles = {"producer": "CAMERA", "worker": "CAMERA", "consumer": "CONSUMER", "dashboard": "READER"}
     own = {name: {f"FRAMETALLY_LOG_{role}_PASSWORD"} for name, role in roles.items()}
     own |= {"kafka-rights": {"KAFKA_ADMIN_PASSWORD"}}
-    for name in ("kafka-rights", "setup", "producer", "consumer", "aggregator", "indexer", "dashboard"):
+    ours = ("kafka-rights", "setup", "producer", "consumer", "aggregator", "indexer", "dashboard", "worker")
+    for name in ours:
         assert has[name] & kafkas == own.get(name, {"FRAMETALLY_LOG_PASSWORD"}), name
     for name in ("kafka", "namenode", "datanode", "resourcemanager", "nodemanager", "store"):
         assert has[name] == set()
@@ -278,7 +280,7 @@ def test_every_setting_that_a_document_names_reaches_a_container(document: str) 
     assert named - reached == set()
 
 
-@pytest.mark.parametrize("name", ["consumer", "dashboard"])
+@pytest.mark.parametrize("name", ["consumer", "dashboard", "worker"])
 def test_a_setting_that_nobody_wrote_has_the_products_default(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -309,6 +311,20 @@ def test_an_image_has_the_versions_that_everything_is_tested_with(lock: Path) ->
         return  # the S3 store's program, no part of the product
     pinned = set(re.findall(r"^(\S+==[^\s;]+)", (STACK.parent / "requirements.lock").read_text(), re.M))
     assert set(re.findall(r"^(\S+==[^\s;]+)", text, re.M)) <= pinned
+
+
+def test_videos_of_any_length_come_through_and_are_worked_on_elsewhere() -> None:
+    """By itself Traefik cuts every request after 60 s."""
+    read_timeout = "TRAEFIK_ENTRYPOINTS_WEBSECURE_TRANSPORT_RESPONDINGTIMEOUTS_READTIMEOUT"
+    assert SERVICES["traefik"]["environment"][read_timeout] == "24h"
+    dashboard, worker = SERVICES["dashboard"], SERVICES["worker"]
+    assert dashboard["command"] == ["frametally", "serve", "--alone"]
+    assert dashboard["environment"]["FRAMETALLY_WEB_UPLOADS"] == "true"
+    assert worker["command"] == ["frametally", "work"]
+    assert worker["image"] == dashboard["image"]
+    catalogue = {key: value for key, value in worker["environment"].items() if "_CATALOGUE_" in key}
+    assert catalogue.items() <= dashboard["environment"].items()
+    assert catalogue["FRAMETALLY_CATALOGUE_URL"] == worker["environment"]["FRAMETALLY_LEDGER_URL"]
 
 
 def test_what_the_setup_writes_is_never_committed(stack: Path) -> None:
