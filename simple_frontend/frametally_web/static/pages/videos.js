@@ -16,7 +16,7 @@ const state = parseState(location.search);
 useZone(zoneOf(state));
 carrySelection(state);
 leadThere();
-const list = startList();
+const list = startList(() => {});
 startPanel(byId("video"));
 listen({
   index: () => {}, // the strip's numbers come with the books, the videos' with the videos

@@ -1,0 +1,87 @@
+// What the list asks for, and its form in the page's address: a link shows others the same videos.
+
+import { PAGE_SIZE } from "./asking.js";
+import { IN_WORK } from "./words.js";
+
+/**
+ * @typedef {Object} Question
+ * @property {string} text  found in names; empty: all
+ * @property {string[]} sources  slugs; empty: all
+ * @property {string} state  one of STATE_GROUPS; empty: all
+ * @property {string} order  one of ORDERS
+ */
+
+/** @type {Record<string, Page.VideoState[]>} */
+export const STATE_GROUPS = {
+  work: IN_WORK,
+  ready: ["ready"],
+  needs_time: ["needs_time"],
+  failed: ["failed"],
+  deleting: ["deleting"],
+};
+
+/** By what, which way, and how that is called; the first is the usual one. @type {[order: string, direction: string, name: string][]} */
+export const ORDERS = [
+  ["uploaded", "desc", "Newest upload first"],
+  ["uploaded", "asc", "Oldest upload first"],
+  ["filmed", "desc", "Filmed last first"],
+  ["filmed", "asc", "Filmed first first"],
+  ["name", "asc", "Name, A to Z"],
+  ["name", "desc", "Name, Z to A"],
+  ["length", "desc", "Longest first"],
+  ["length", "asc", "Shortest first"],
+  ["size", "desc", "Largest first"],
+  ["size", "asc", "Smallest first"],
+];
+
+const USUAL = "uploaded:desc";
+
+/** @param {string} search @returns {Question} */
+export function parseQuestion(search) {
+  const query = new URLSearchParams(search);
+  const state = query.get("state") ?? "";
+  const order = `${query.get("order") ?? "uploaded"}:${query.get("direction") ?? "desc"}`;
+  return {
+    text: query.get("q") ?? "",
+    sources: [...new Set(query.getAll("source").filter(Boolean))],
+    state: Object.hasOwn(STATE_GROUPS, state) ? state : "",
+    order: ORDERS.some(([by, way]) => `${by}:${way}` === order) ? order : USUAL,
+  };
+}
+
+/**
+ * The address of a question; what else stands in the address stays, so that other pages are asked for the same.
+ * @param {Question} question
+ * @param {string} search
+ */
+export function addressOf({ text, sources, state, order }, search) {
+  const query = new URLSearchParams(search);
+  for (const name of ["q", "source", "state", "order", "direction"]) query.delete(name);
+  if (text) query.set("q", text);
+  for (const source of sources) query.append("source", source);
+  if (state) query.set("state", state);
+  if (order !== USUAL) {
+    const [by, way] = order.split(":");
+    query.set("order", by);
+    query.set("direction", way);
+  }
+  return `?${query}`;
+}
+
+/**
+ * The same as the API's query.
+ * @param {Question} question
+ * @param {string} cursor  empty: the first page
+ */
+export function queryOf({ text, sources, state, order }, cursor) {
+  const [by, way] = order.split(":");
+  const query = new URLSearchParams({ order: by, direction: way, limit: String(PAGE_SIZE) });
+  if (text) query.set("q", text);
+  for (const source of sources) query.append("source", source);
+  for (const one of STATE_GROUPS[state] ?? []) query.append("state", one);
+  if (cursor) query.set("cursor", cursor);
+  return query;
+}
+
+/** Whether it leaves anything out. @param {Question} question */
+export const isNarrow = ({ text, sources, state }) => Boolean(text || sources.length || state);
