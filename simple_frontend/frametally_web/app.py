@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -24,6 +25,7 @@ from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.flows.days import FlowDays
 from frametally_web.proof.picture_links import picture_origin
 from frametally_web.requests import problems
+from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.packing import pack_answers
 from frametally_web.security import Guard
 
@@ -40,6 +42,8 @@ class Parts:
     streams: Streams
     guard: Guard
     settings: Settings
+    native: Sequence[NativeRoute]
+    """All that is not Flask's; `asgi.Application` answers them."""
 
 
 def create_app(
@@ -64,8 +68,14 @@ def create_app(
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
     pack_answers(app)
     guard.protect(app)
+    streams = Streams(books, settings)
     app.extensions[_PARTS] = Parts(
-        books=books, days=days, streams=Streams(books, settings), guard=guard, settings=settings
+        books=books,
+        days=days,
+        streams=streams,
+        guard=guard,
+        settings=settings,
+        native=[NativeRoute("/api/events", ("GET",), streams.answer)],
     )
     return app
 

@@ -2,31 +2,26 @@
 
 Flask's answers come by a2wsgi, which reads an answer to its end, however slowly it is taken: of a long one,
 such as an export, it gets the beginning, and the rest is sent from here, piece by piece as the client takes
-it. What goes on for good, the events, is answered here, by Starlette.
+it. What goes on for good, streams, or takes in a body of any length has a native route, by Starlette.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import quote_from_bytes
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frametally_web.app import parts_of
-from frametally_web.requests.problems import MEDIA_TYPE, Problem, document
-from frametally_web.security import Guard
+from frametally_web.requests.routing import NativeRoutes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 _ASCII = "".join(map(chr, range(128)))
 _REST = "frametally.rest"
@@ -43,14 +38,12 @@ class Application:
         # Without an end to its queue no client that takes its answer slowly keeps a thread from the others;
         # what is in the queue has one.
         self._flask = WSGIMiddleware(_beginnings_of(app), workers=threads, send_queue_size=0)
-        events = _route(parts.streams.answer, parts.guard)
-        self._native: dict[str, ASGIApp] = {"/api/events": events, "/api/v1/events": events}
+        self.native = NativeRoutes(parts.native, parts.guard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        native = self._native.get(scope["path"])
-        if native is not None:
-            await native(scope, receive, send)
+        if self.native.has(scope["path"]):
+            await self.native(scope, receive, send)
         else:
             # Browsers send ASCII, and the adapter knows nothing else.
             asked = quote_from_bytes(scope["query_string"], safe=_ASCII).encode()
@@ -120,37 +113,3 @@ async def _send_rest(rest: _Rest, receive: Receive, send: Send) -> None:
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _route(handler: Handler, guard: Guard) -> ASGIApp:
-    """Return a route of GET, with the headers, the names and the problems that all routes have."""
-
-    async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        try:
-            guard.check_name(request.headers.get("Host"))
-            if request.method == "OPTIONS":
-                answer = Response(headers={"Allow": "GET, HEAD, OPTIONS"})
-            elif request.method in ("GET", "HEAD"):
-                answer = await handler(request)
-            else:
-                raise Problem(
-                    405, f"{request.method} is not possible here.", remedy="See the dashboard's README."
-                )
-        except Problem as problem:
-            body = document(problem.status, problem.detail, problem.remedy, problem.fault)
-            headers = {"Cache-Control": "no-store", **problem.headers}
-            if problem.status == 405:
-                headers["Allow"] = "GET, HEAD, OPTIONS"
-            answer = Response(body, problem.status, headers, MEDIA_TYPE)
-        answer.headers.update(
-            guard.headers_for(
-                request.method,
-                scope["path"],
-                origin=request.headers.get("Origin", ""),
-                referrer=request.headers.get("Referer", ""),
-            )
-        )
-        await answer(scope, receive, send)
-
-    return route

@@ -7,19 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import http
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from frametally.drawings.file_forms import MOST_FILE_BYTES
 from frametally_web.security import HEADERS
+
+if TYPE_CHECKING:
+    from frametally_web.asgi import Application
 
 IDLE_S = 30
 # Browsers keep connections open, and anybody can: enough for many streams, below what a process may open.
 _MOST_CONNECTIONS = 800
 _MOST_HEAD_BYTES = 64 * 1024
 _MOST_BODY_BYTES = MOST_FILE_BYTES
-"""The largest that a route takes: a drawing."""
+"""The largest that a route takes at once: a drawing. Uploads are read piece by piece."""
+
+_MOST_UNWANTED_BYTES = 1_000_000
+"""How much more is read of a body whose answer was sent: whoever sends it has yet to read that answer."""
 
 
 class Connection(HttpToolsProtocol):
@@ -29,6 +37,8 @@ class Connection(HttpToolsProtocol):
         """Wait for a request; where there are too many, hang up on whom it was waited for longest."""
         super().connection_made(transport)
         self._bytes = 0
+        self._takes_any_length = False
+        self._is_message_open = False
         self._waits_since_s: float | None = None
         self._request_due: asyncio.TimerHandle | None = None
         self._reading_due: asyncio.TimerHandle | None = None
@@ -51,9 +61,12 @@ class Connection(HttpToolsProtocol):
         self._bytes += len(data)  # and none, as soon as a head is whole
         super().data_received(data)
         if self._waits_since_s is not None:
-            if self._bytes > _MOST_HEAD_BYTES:
+            if self._is_message_open:
+                if self._bytes > _MOST_UNWANTED_BYTES:
+                    self.transport.close()
+            elif self._bytes > _MOST_HEAD_BYTES:
                 self._refuse(431)
-        elif self._bytes > _MOST_BODY_BYTES:
+        elif self._bytes > _MOST_BODY_BYTES and not self._takes_any_length:
             self._refuse(413)
 
     def on_headers_complete(self) -> None:
@@ -62,7 +75,11 @@ class Connection(HttpToolsProtocol):
             return
         self._stop_waiting()
         self._bytes = 0
-        if any(name == b"content-length" and int(value) > _MOST_BODY_BYTES for name, value in self.headers):
+        self._is_message_open = True
+        self._takes_any_length = self._asks_for_upload()
+        if not self._takes_any_length and any(
+            name == b"content-length" and int(value) > _MOST_BODY_BYTES for name, value in self.headers
+        ):
             self._refuse(413)
         else:
             super().on_headers_complete()
@@ -74,11 +91,13 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Take the end of a request, unless it was refused."""
+        self._is_message_open = False
         if not self.transport.is_closing():
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
+        self._bytes = 0
         super().on_response_complete()
         self._wait_for_request()
 
@@ -115,6 +134,16 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._reading_due = self.loop.call_later(IDLE_S, self._look_whether_it_reads, left)
+
+    def _asks_for_upload(self) -> bool:
+        """Return whether the request, of which the head is there, is for a route that takes any length."""
+        application = cast("Application", self.app)
+        method = self.parser.get_method().decode("ascii")
+        try:
+            path = httptools.parse_url(self.url).path or b""
+        except httptools.HttpParserInvalidURLError:
+            return False
+        return application.native.takes_any_length(method, unquote(path.decode("ascii")))
 
     def _refuse(self, status: int) -> None:
         """Answer without asking the application, unless it answers already, and hang up."""

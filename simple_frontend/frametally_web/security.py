@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -20,6 +21,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self'",
+        "media-src 'self'",
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'self'",
@@ -41,6 +43,23 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+UPLOADS_REMEDY = (
+    "Open the dashboard on the machine that it runs on, or have whoever runs it allow uploads, "
+    "as its manual of videos says."
+)
+"""What to do where uploads and edits are off."""
+
+# What a page of an allowed site may send with a request, and read of its answer, beside what any may.
+_SENT = (
+    "Content-Type, If-Match, If-None-Match, If-Range, Range, Tus-Resumable, Upload-Checksum, "
+    "Upload-Defer-Length, Upload-Length, Upload-Metadata, Upload-Offset"
+)
+_TOLD = (
+    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Frametally-Known, Frametally-Video, Location, "
+    "Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, "
+    "Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset"
+)
+
 
 class Guard:
     """What is the same for every answer, whichever part of the server gives it."""
@@ -58,12 +77,26 @@ class Guard:
         self._names |= {name.strip().strip("[]").lower() for name in settings.web_hosts.split(",")}
         self._names.discard("")
         self._listens_everywhere = bound in ("0.0.0.0", "::")  # noqa: S104
+        self.allows_uploads = settings.web_uploads
+        """Whether videos may be uploaded, edited and removed here."""
+        if settings.web_uploads is None:
+            self.allows_uploads = _is_this_machine(bound)
 
-    def headers_for(self, method: str, path: str, *, origin: str, referrer: str) -> dict[str, str]:
+    def headers_for(
+        self,
+        method: str,
+        path: str,
+        *,
+        origin: str,
+        referrer: str,
+        methods: Sequence[str] = ("GET", "HEAD"),
+        is_shared: bool = False,
+    ) -> dict[str, str]:
         """Return the headers of the answer to a request for `path`; `origin` and `referrer` are its own.
 
-        Pages of the sites that the settings allow may read the API and show the frames and `/embed`; nobody
-        else's, and never with a viewer's log-in.
+        Pages of the sites that the settings allow may read the API, upload videos, and show the frames, the
+        videos and `/embed`; nobody else's, and never with a viewer's log-in. They may use `methods`; what
+        `is_shared` they may read although it is no part of the API.
         """
         headers = dict(self.headers)
         if not self._origins:
@@ -74,16 +107,17 @@ class Guard:
             headers["Content-Security-Policy"] = policy.replace(
                 "frame-ancestors 'none'", f"frame-ancestors {allowed}"
             )
-        elif path.startswith("/api/"):
+        elif path.startswith("/api/") or is_shared:
             headers["Vary"] = "Origin, Referer"
             # A picture is asked for without an origin and, unless its page forbids it, with a referrer.
             if origin in self._origins or _origin_in(referrer) in self._origins:
                 headers["Cross-Origin-Resource-Policy"] = "cross-origin"
             if origin in self._origins:
                 headers["Access-Control-Allow-Origin"] = origin
+                headers["Access-Control-Expose-Headers"] = _TOLD
                 if method == "OPTIONS":
-                    headers["Access-Control-Allow-Methods"] = "GET, HEAD"
-                    headers["Access-Control-Allow-Headers"] = "If-None-Match"
+                    headers["Access-Control-Allow-Methods"] = ", ".join(methods)
+                    headers["Access-Control-Allow-Headers"] = _SENT
                     headers["Access-Control-Max-Age"] = "600"
         return headers
 
@@ -107,12 +141,50 @@ class Guard:
                 remedy="Ask for localhost, or have whoever runs this server allow the name.",
             )
 
+    def check_writer(self, *, host: str, origin: str, fetch_site: str) -> None:
+        """Refuse a change that a page of another site asks for; the parts are the request's own headers.
+
+        A browser sends a log-in of its own accord, also with what another site's page has it send (behind
+        a proxy with basic auth that would be a viewer's password). It says who had it send what; who says
+        nothing, such as curl, is no browser.
+
+        Raises:
+            Problem: 403.
+        """
+        if origin in self._origins:
+            return
+        if fetch_site:  # only sent where the address is safe from being read on the way
+            is_own = fetch_site in ("same-origin", "none")
+        else:
+            is_own = not origin or origin.partition("://")[2] == host.lower()
+        if not is_own:
+            raise Problem(
+                403,
+                "A page of another site may not change anything here.",
+                remedy="Do it in the dashboard itself, or have whoever runs this server allow that site.",
+            )
+
+    def check_uploads(self) -> None:
+        """Refuse a change of videos where those are not allowed.
+
+        Raises:
+            Problem: 403.
+        """
+        if not self.allows_uploads:
+            raise Problem(403, "Uploads are off here.", remedy=UPLOADS_REMEDY)
+
     def protect(self, app: Flask) -> None:
         """Hold all routes of `app` to it."""
 
         @app.before_request
-        def check_name() -> None:
+        def check() -> None:
             self.check_name(request.headers.get("Host"))
+            if request.method not in ("GET", "HEAD", "OPTIONS"):
+                self.check_writer(
+                    host=request.headers.get("Host", ""),
+                    origin=request.headers.get("Origin", ""),
+                    fetch_site=request.headers.get("Sec-Fetch-Site", ""),
+                )
 
         @app.after_request
         def set_headers(response: Response) -> Response:
@@ -123,6 +195,7 @@ class Guard:
                     request.path,
                     origin=request.headers.get("Origin", ""),
                     referrer=request.headers.get("Referer", ""),
+                    methods=_methods_for_others(response),
                 )
             )
             if vary:
@@ -154,12 +227,26 @@ def _origin_in(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _methods_for_others(response: Response) -> list[str]:
+    """Return by what pages of allowed sites may ask here: what is drawn they read alone."""
+    if not (request.path.startswith(("/api/videos", "/api/v1/videos")) and response.allow):
+        return ["GET", "HEAD"]
+    return sorted(method.upper() for method in response.allow if method.upper() != "OPTIONS")
+
+
 def _name_in(host: str) -> str:
     """Return the name or address in a Host header, without its port; empty if there is none."""
     try:
         return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
     except ValueError:
         return ""
+
+
+def _is_this_machine(bound: str) -> bool:
+    try:
+        return bound == "localhost" or ipaddress.ip_address(bound).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_address(name: str) -> bool:

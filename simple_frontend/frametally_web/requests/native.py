@@ -17,10 +17,12 @@ class NativeRoute(NamedTuple):
 
     Attributes:
         path: As Starlette writes it, with `{name}` for a part: `/api/v1/videos/{video_id}/original`; the
-            parts are in `request.path_params`.
-        methods: In capitals; HEAD is answered where GET is, and OPTIONS everywhere.
+            parts are in `request.path_params`. What is under `/api/` is under `/api/v1/`, too, by itself.
+        methods: In capitals; HEAD is answered where GET is, and OPTIONS everywhere. With OPTIONS among them
+            the handler has all of those but preflights.
         handler: Its answers get the headers that all have, and its problems become documents.
-        writes: Whether it changes anything: then it is refused to pages of other sites (403).
+        writes: Whether it changes anything: then it is refused to pages of other sites, and where uploads
+            are off (403), and its body may have any length.
         media: Whether allowed sites' pages may show its answer, as they may a picture.
     """
 

@@ -26,15 +26,23 @@ _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 
 MEANINGS = {
     400: "A parameter cannot be, or asks for too much.",
-    404: "There is nothing at this address, or no such frame or source.",
+    403: "A page of another site may not change anything here, or uploads are off.",
+    404: "There is nothing at this address, or no such frame, source or video.",
     405: "The route is not asked so: `Allow` has the methods that it takes.",
-    412: "What was to be changed has been changed by another since.",
+    409: "What was asked for does not fit how things stand, such as an upload's offset.",
+    410: "The upload is over, or was left for too long and is removed.",
+    412: "What was to be changed has been changed by another since, or the protocol's version is another.",
     413: "What was sent is larger than anything that a route takes.",
-    415: "What was sent does not say that it is JSON.",
+    415: "What was sent does not say that it is JSON, or is no video by its first bytes.",
+    416: "The video ends before the range that was asked for.",
     421: "The dashboard does not go by the name that it was asked for.",
+    422: "What was sent is a video, but none that can be used.",
     428: "A change does not say what it was made of.",
+    429: "Too many uploads are under way already.",
+    460: "The bytes that came are not those that their checksum is of.",
     500: "The dashboard met an error of its own; its log has the reason.",
     503: "The index or the store does not answer for now, or the query took too long.",
+    507: "There is no room for what was to be kept.",
 }
 """What an error's status says, wherever it comes from."""
 
@@ -44,9 +52,15 @@ def without_folders(text: str) -> str:
     return _FOLDERS.sub("", text)
 
 
+def title_of(status: int) -> str:
+    """Return the name of a status."""
+    # tus has one of its own.
+    return "Checksum Mismatch" if status == 460 else http.HTTPStatus(status).phrase
+
+
 def problem_type(status: int) -> str:
     """Return the `type` of errors of a status: where the API's page explains it."""
-    return f"/api/docs#error-{http.HTTPStatus(status).phrase.lower().replace(' ', '-')}"
+    return f"/api/docs#error-{title_of(status).lower().replace(' ', '-')}"
 
 
 class Problem(Exception):
@@ -88,22 +102,35 @@ def bad_parameter(
     return Problem(400, detail, remedy=remedy, parameter=name, value=value, instead=instead)
 
 
+def problem_of(error: Exception) -> Problem:
+    """Return what is told of `error`: of ours what was written for it, of all others nothing."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, Retryable):
+        return Problem(
+            503,
+            "The count index or the frame store does not answer for now.",
+            remedy="Try again in a few seconds; the server's log has the reason.",
+        )
+    if isinstance(error, FrametallyError):
+        return Problem(
+            503, without_folders(str(error)), remedy="Do what the line says, then load the page again."
+        )
+    return Problem(500, "The dashboard met an error of its own.", remedy="The server's log has the reason.")
+
+
 def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     """Give every error of `app` an answer of its own; `routes` are what a lost program is shown."""
 
     @app.errorhandler(Problem)
     def on_problem(problem: Problem) -> Response:
-        answer = _document(problem.status, problem.detail, problem.remedy, problem.fault)
-        answer.headers.update(problem.headers)
-        return answer
+        return _told(problem)
 
     @app.errorhandler(HTTPException)
     def on_http_error(error: HTTPException) -> Response:
         status = error.code or 500
         if status >= 500:  # Flask makes one of any exception that nobody handles, and logs it
-            answer = _document(
-                500, "The dashboard met an error of its own.", "The server's log has the reason."
-            )
+            answer = _told(problem_of(error))
         elif status == 404:
             answer = _not_found(routes)
         elif isinstance(error, MethodNotAllowed):
@@ -129,18 +156,12 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     @app.errorhandler(Retryable)
     def on_retryable(error: Retryable) -> Response:
         app.logger.warning("%s: %s", request.path, error)
-        answer = _document(
-            503,
-            "The count index or the frame store does not answer for now.",
-            "Try again in a few seconds; the server's log has the reason.",
-        )
-        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
-        return answer
+        return _told(problem_of(error))
 
     @app.errorhandler(FrametallyError)
     def on_frametally_error(error: FrametallyError) -> Response:
         app.logger.error("%s: %s", request.path, error)
-        return _document(503, without_folders(str(error)), "Do what the line says, then load the page again.")
+        return _told(problem_of(error))
 
 
 def _not_found(routes: Sequence[str]) -> Response:
@@ -157,13 +178,19 @@ def document(status: int, detail: str, remedy: str, fault: dict[str, object] | N
     """Return a problem document."""
     said: dict[str, object] = {
         "type": problem_type(status),
-        "title": http.HTTPStatus(status).phrase,
+        "title": title_of(status),
         "status": status,
         "detail": detail,
         "remedy": remedy,
     }
     said.update({name: value for name, value in (fault or {}).items() if value not in (None, [])})
     return msgspec.json.encode(said)
+
+
+def _told(problem: Problem) -> Response:
+    answer = _document(problem.status, problem.detail, problem.remedy, problem.fault)
+    answer.headers.update(problem.headers)
+    return answer
 
 
 def _document(status: int, detail: str, remedy: str, fault: dict[str, object] | None = None) -> Response:

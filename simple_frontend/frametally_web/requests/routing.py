@@ -1,0 +1,143 @@
+"""How native routes are found and answered: with the headers and problems that all routes have."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import compile_path
+from starlette.types import Receive, Scope, Send
+
+from frametally.errors import FrametallyError
+from frametally_web.requests.native import NativeRoute
+from frametally_web.requests.problems import MEDIA_TYPE, Problem, document, problem_of
+from frametally_web.security import Guard
+
+_LOG = logging.getLogger("frametally_web")
+
+
+class _Place(NamedTuple):
+    """All routes of one path."""
+
+    pattern: re.Pattern[str]
+    convertors: dict[str, Any]
+    routes: list[NativeRoute]
+
+    @property
+    def methods(self) -> list[str]:
+        """What may be asked for here."""
+        named = {method for route in self.routes for method in route.methods}
+        return sorted(named | {"OPTIONS"} | ({"HEAD"} if "GET" in named else set()))
+
+    def route_for(self, method: str) -> NativeRoute | None:
+        for wanted in (method, "GET") if method == "HEAD" else (method,):
+            for route in self.routes:
+                if wanted in route.methods:
+                    return route
+        return None
+
+
+class NativeRoutes:
+    """An ASGI application of the native routes alone; whoever has it asks first whether it `has` the path.
+
+    What lies under `/api/` lies under `/api/v1/`, too, whichever of them a route was written by.
+    """
+
+    def __init__(self, routes: Iterable[NativeRoute], guard: Guard) -> None:
+        """Answer these; several may share a path, for other methods."""
+        self._guard = guard
+        self._places: dict[str, _Place] = {}
+        for route in routes:
+            for path in _addresses(route.path):
+                if path not in self._places:
+                    pattern, _, convertors = compile_path(path)
+                    self._places[path] = _Place(pattern, convertors, [])
+                self._places[path].routes.append(route)
+
+    def has(self, path: str) -> bool:
+        """Return whether `path` (decoded, without its query) is answered here, whatever the method."""
+        return self._find(path) is not None
+
+    def takes_any_length(self, method: str, path: str) -> bool:
+        """Return whether a body of any length may come with this: the route reads it piece by piece."""
+        found = self._find(path)
+        route = found[0].route_for(method) if found else None
+        return route is not None and route.writes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for a path that there is."""
+        found = self._find(scope["path"])
+        if found is None:
+            raise LookupError(scope["path"])
+        place, names = found
+        scope = {**scope, "path_params": names}
+        request = Request(scope, receive)
+        route = place.route_for(request.method)
+        try:
+            answer = await self._answer(request, place, route)
+        except Exception as error:
+            answer = _refusal(request, error, place)
+        answer.headers.update(self._headers(request, place, route))
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: Request, place: _Place, route: NativeRoute | None) -> Response:
+        self._guard.check_name(request.headers.get("Host"))
+        if request.method == "OPTIONS" and (
+            route is None or "Access-Control-Request-Method" in request.headers
+        ):
+            return Response(headers={"Allow": ", ".join(place.methods)})
+        if route is None:
+            named = " or ".join(method for method in place.methods if method not in ("HEAD", "OPTIONS"))
+            raise Problem(405, f"{request.method} is not possible here.", remedy=f"Ask by {named}.")
+        if route.writes:
+            self._guard.check_writer(
+                host=request.headers.get("Host", ""),
+                origin=request.headers.get("Origin", ""),
+                fetch_site=request.headers.get("Sec-Fetch-Site", ""),
+            )
+            self._guard.check_uploads()
+        return await route.handler(request)
+
+    def _headers(self, request: Request, place: _Place, route: NativeRoute | None) -> dict[str, str]:
+        return self._guard.headers_for(
+            request.method,
+            request.url.path,
+            origin=request.headers.get("Origin", ""),
+            referrer=request.headers.get("Referer", ""),
+            methods=[method for method in place.methods if method != "OPTIONS"],
+            is_shared=route is not None and route.media,
+        )
+
+    def _find(self, path: str) -> tuple[_Place, dict[str, Any]] | None:
+        plain = self._places.get(path)
+        if plain is not None and not plain.convertors:
+            return plain, {}
+        for place in self._places.values():
+            match = place.pattern.match(path)
+            if match:
+                return place, match.groupdict()
+        return None
+
+
+def _addresses(path: str) -> list[str]:
+    if not path.startswith("/api/"):
+        return [path]
+    rest = path.removeprefix("/api/").removeprefix("v1/")
+    return [f"/api/{rest}", f"/api/v1/{rest}"]
+
+
+def _refusal(request: Request, error: Exception, place: _Place) -> Response:
+    """Return the document that tells of an error, as Flask's routes have it."""
+    if not isinstance(error, Problem):
+        is_ours = isinstance(error, FrametallyError)
+        _LOG.error("%s: %s", request.url.path, error, exc_info=None if is_ours else error)
+    problem = problem_of(error)
+    body = document(problem.status, problem.detail, problem.remedy, problem.fault)
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    if problem.status == 405:
+        headers["Allow"] = ", ".join(place.methods)
+    return Response(body, problem.status, headers, MEDIA_TYPE)

@@ -1,0 +1,259 @@
+"""Routes that Starlette answers: found by their path, and refused as all routes refuse."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from frametally.errors import FrametallyError, Retryable
+from frametally_web.app import parts_of
+from frametally_web.requests.native import NativeRoute
+from frametally_web.requests.problems import Problem
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+SITE = "https://intranet.example"
+ELSEWHERE = "https://elsewhere.example"
+
+
+async def count(request: Request) -> Response:
+    """Takes a body piece by piece."""
+    total = 0
+    async for piece in request.stream():
+        total += len(piece)
+    return JSONResponse({"bytes": total, **request.path_params})
+
+
+async def fail(request: Request) -> Response:
+    errors = {
+        "problem": Problem(410, "It is over.", remedy="Begin anew."),
+        "away": Retryable("the database at db.internal is away"),
+        "broken": FrametallyError("/var/lib/frametally/x.json: it is broken"),
+        "strange": ValueError("a secret"),
+    }
+    raise errors[request.path_params["how"]]
+
+
+async def refuse(_: Request) -> Response:
+    raise Problem(415, "It is no video.", remedy="Send one.")
+
+
+ROUTES = [
+    NativeRoute("/api/v1/tests/{thing}", ("GET",), count),
+    NativeRoute("/api/v1/tests/{thing}", ("PATCH",), count, writes=True),
+    NativeRoute("/api/tests/plain", ("GET",), refuse),
+    NativeRoute("/api/refused", ("POST",), refuse, writes=True),
+    NativeRoute("/api/failing/{how}", ("GET",), fail),
+    NativeRoute("/shown/{thing}", ("GET",), count, media=True),
+]
+
+
+def with_routes(app: Flask) -> Flask:
+    parts = parts_of(app)
+    app.extensions["frametally"] = dataclasses.replace(parts, native=[*parts.native, *ROUTES])
+    return app
+
+
+class Client:
+    """Asks the running server, header by header as it is told."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+
+    def __call__(
+        self, method: str, path: str, body: Any = None, **headers: str
+    ) -> tuple[int, dict[str, str], Any]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.connection.request(method, path, body, named)
+        answer = self.connection.getresponse()
+        said = answer.read()
+        told = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, told, json.loads(said) if said else None
+
+
+@pytest.fixture
+def asking(place: Place, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Client]]:
+    """Makes clients of a dashboard of these settings."""
+    clients: list[Client] = []
+
+    def make(**settings: Any) -> Client:
+        clients.append(Client(serving(with_routes(place.app(**settings)))))
+        return clients[-1]
+
+    yield make
+    for one in clients:
+        one.connection.close()
+
+
+@pytest.fixture
+def ask(asking: Callable[..., Client]) -> Client:
+    return asking(web_allowed_origins=SITE)
+
+
+def test_what_lies_under_the_api_lies_under_its_version_too_and_a_plain_path_goes_first(ask: Client) -> None:
+    for path in ("/api/tests/x%20y", "/api/v1/tests/x%20y"):
+        assert ask("GET", path)[2] == {"bytes": 0, "thing": "x y"}
+        assert ask("GET", path.replace("x%20y", "plain"))[0] == 415
+        assert ask("GET", f"{path}/deeper")[0] == 404
+    assert ask("GET", "/shown/1")[0] == 200
+    assert ask("GET", "/api/v1/shown/1")[0] == 404
+
+
+def test_a_path_is_asked_by_its_methods_alone_and_head_where_get_is(ask: Client) -> None:
+    assert ask("HEAD", "/api/tests/1")[0] == 200
+    for asked, allowed in (("/api/tests/1", "GET, HEAD, OPTIONS, PATCH"), ("/shown/1", "GET, HEAD, OPTIONS")):
+        status, headers, problem = ask("DELETE", asked)
+        assert (status, headers["allow"], problem["status"]) == (405, allowed, 405)
+        assert ask("OPTIONS", asked)[:1] == (200,)
+        assert ask("OPTIONS", asked)[1]["allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "said"),
+    [
+        ("problem", 410, "It is over."),
+        ("away", 503, "does not answer for now"),
+        ("broken", 503, "x.json: it is broken"),
+        ("strange", 500, "an error of its own"),
+    ],
+)
+def test_an_error_of_a_native_route_is_told_as_those_of_all_others(
+    ask: Client, how: str, status: int, said: str
+) -> None:
+    answered, headers, problem = ask("GET", f"/api/failing/{how}")
+    assert (answered, headers["content-type"]) == (status, "application/problem+json")
+    assert said in problem["detail"]
+    assert "default-src 'none'" in headers["content-security-policy"]
+    for inside in ("secret", "db.internal", "/var"):
+        assert inside not in str(problem)
+
+
+FOREIGN = [
+    {"Origin": ELSEWHERE},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:1"},
+    {"Origin": f"{SITE}.evil.example"},
+    {"Sec_Fetch_Site": "cross-site"},
+    {"Sec_Fetch_Site": "same-site"},
+    {"Origin": ELSEWHERE, "Sec_Fetch_Site": "cross-site"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_a_change_that_a_page_of_another_site_asks_for_is_refused(
+    ask: Client, headers: dict[str, str]
+) -> None:
+    status, _, problem = ask("PATCH", "/api/tests/1", b"x" * 10, **headers)
+    assert status == 403
+    assert "another site" in problem["detail"]
+    assert problem["remedy"]
+    assert ask("POST", "/api/v1/calibrations/try", b"{}", **headers)[0] == 403  # of Flask's, too
+    assert ask("GET", "/api/tests/1", **headers)[0] == 200
+
+
+def test_the_dashboards_own_pages_programs_and_allowed_sites_may_change_things(ask: Client) -> None:
+    own = f"http://{ask.connection.host}:{ask.connection.port}"
+    for headers in (
+        {},
+        {"Origin": own},
+        {"Origin": own, "Sec_Fetch_Site": "same-origin"},
+        {"Sec_Fetch_Site": "none"},
+        {"Origin": SITE},
+        {"Origin": SITE, "Sec_Fetch_Site": "cross-site"},
+    ):
+        assert ask("PATCH", "/api/tests/1", b"x" * 10, **headers)[2]["bytes"] == 10
+
+
+def test_an_allowed_sites_preflight_is_told_the_routes_own_methods_and_headers(ask: Client) -> None:
+    asked = {"Access_Control_Request_Method": "PATCH"}
+    status, headers, _ = ask("OPTIONS", "/api/v1/tests/1", Origin=SITE, **asked)
+    assert status == 200
+    assert headers["access-control-allow-origin"] == SITE
+    assert headers["access-control-allow-methods"] == "GET, HEAD, PATCH"
+    assert {"Upload-Offset", "Tus-Resumable", "Range", "If-Range"} <= set(
+        headers["access-control-allow-headers"].split(", ")
+    )
+    assert "access-control-allow-credentials" not in headers
+    _, headers, _ = ask("OPTIONS", "/api/v1/tests/1", Origin=ELSEWHERE, **asked)
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+def test_an_allowed_site_may_show_media_wherever_it_lies(ask: Client) -> None:
+    policy = "cross-origin-resource-policy"
+    assert ask("GET", "/shown/1", Referer=f"{SITE}/page")[1][policy] == "cross-origin"
+    assert ask("GET", "/shown/1", Referer=f"{ELSEWHERE}/page")[1][policy] == "same-origin"
+    assert ask("GET", "/shown/1", Origin=SITE)[1]["access-control-allow-origin"] == SITE
+
+
+def test_a_name_that_is_not_the_dashboards_is_refused_on_native_routes(ask: Client) -> None:
+    for method in ("GET", "PATCH", "OPTIONS"):
+        assert ask(method, "/api/tests/1", Host="evil.example")[0] == 421
+
+
+@pytest.mark.parametrize(
+    ("settings", "allowed"),
+    [
+        ({}, True),
+        ({"web_host": "localhost"}, True),
+        ({"web_host": "::1"}, True),
+        ({"web_host": "127.8.8.8"}, True),
+        ({"web_uploads": False}, False),
+        ({"web_host": "0.0.0.0"}, False),  # noqa: S104
+        ({"web_host": "192.168.1.5"}, False),
+        ({"web_host": "camera-room"}, False),
+        ({"web_host": "0.0.0.0", "web_uploads": True}, True),  # noqa: S104
+    ],
+)
+def test_changes_of_videos_are_off_where_others_can_reach_the_dashboard_unless_allowed(
+    asking: Callable[..., Client], settings: dict[str, Any], allowed: bool
+) -> None:
+    status, _, problem = asking(**settings)("PATCH", "/api/tests/1", b"x")
+    assert status == (200 if allowed else 403)
+    if not allowed:
+        assert "Uploads are off" in problem["detail"]
+        assert "have whoever runs it allow" in problem["remedy"]
+        assert "FRAMETALLY_" not in str(problem)
+
+
+def pieces(total: int) -> Iterator[bytes]:
+    for _ in range(total // 100_000):
+        yield bytes(100_000)
+
+
+def test_only_a_native_route_that_writes_takes_a_body_of_any_length(ask: Client) -> None:
+    large = 40_000_000
+    assert ask("PATCH", "/api/tests/1", pieces(large), Content_Length=str(large))[2]["bytes"] == large
+    assert ask("PATCH", "/api/tests/1", pieces(large))[2]["bytes"] == large  # chunked
+    ask.connection.request("GET", "/api/tests/1", headers={"Content-Length": str(large)})
+    assert ask.connection.getresponse().status == 413
+
+
+def test_who_goes_on_sending_a_refused_body_has_its_answer_and_is_hung_up_on(ask: Client) -> None:
+    ask.connection.putrequest("POST", "/api/refused")
+    ask.connection.putheader("Content-Length", str(10**12))
+    ask.connection.endheaders()
+    ask.connection.send(bytes(500_000))
+    assert ask.connection.getresponse().status == 415
+    sent = 0
+    with pytest.raises(OSError):
+        while sent < 200_000_000:
+            ask.connection.sock.sendall(bytes(100_000))
+            sent += 100_000
+    assert sent < 200_000_000
+
+
+def test_who_has_sent_a_refused_body_whole_asks_on_the_same_connection(ask: Client) -> None:
+    assert ask("POST", "/api/refused", bytes(900_000))[0] == 415
+    sock = ask.connection.sock
+    assert ask("GET", "/api/tests/1")[0] == 200
+    assert ask.connection.sock is sock
