@@ -18,7 +18,7 @@ from flask import Flask
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frametally_web.app import parts_of
-from frametally_web.requests.routing import NativeRoutes
+from frametally_web.routing import NativeRoutes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
