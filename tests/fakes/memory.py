@@ -8,14 +8,16 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Unpack
 
 from frametally.adapters.files.folder_store import check_key
 from frametally.adapters.sqlite.consumer_group import LeasedConsumer, Owner, divide
-from frametally.errors import Misconfigured
+from frametally.errors import Misconfigured, Poison
 from frametally.ports.frame_log import GroupCallbacks, LeaseLost, LogRecord, NoSuchTopic
 from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing, change_alone
+from frametally.ports.resumable_write import PIECE_BYTES
 from frametally.rules.times import DAY_S
 
 
@@ -112,8 +114,77 @@ class MemoryStore:
         del ttl_s
         return "data:application/octet-stream;base64," + base64.b64encode(self.get(key)).decode()
 
+    def resumable(self, key: str, part_key: str) -> MemoryWrite:
+        """Begin a write to `key` that can be cut, or go on with it; see `ObjectStore.resumable`."""
+        check_key(key)
+        check_key(part_key)
+        return MemoryWrite(self, key, part_key)
+
     def close(self) -> None:
         """Do nothing: nothing is held open."""
+
+
+class MemoryWrite:
+    """A write to a `MemoryStore` that loses what no store would keep over a kill; see `ResumableWrite`."""
+
+    def __init__(self, store: MemoryStore, key: str, part_key: str) -> None:
+        """Go on with what lies at `part_key`; `MemoryStore.resumable` does."""
+        self.key = key
+        self._store = store
+        self._part_key = part_key
+        self._kept = self.durable_bytes
+        self._loose = bytearray()
+        self._over = False
+
+    @property
+    def durable_bytes(self) -> int:
+        """How many bytes lie at the part's key."""
+        info = self._store.head(self._part_key)
+        return info.size_bytes if info else 0
+
+    def append(self, data: bytes, *, at_byte: int) -> None:
+        """Take in `data`. Raises `Poison` where they do not follow, or the write is over."""
+        kept = self.durable_bytes
+        if self._over or kept < self._kept:
+            raise Poison(f"the write of {self.key} is over: begin anew")
+        end = self._kept + len(self._loose)
+        if kept != self._kept or at_byte != end:
+            self._kept = kept
+            self._loose.clear()
+            raise Poison(f"bytes of {self.key} from {at_byte} on do not follow the {end} that came")
+        self._loose += data
+        self._keep((at_byte + len(data)) // PIECE_BYTES * PIECE_BYTES)
+
+    def flush(self) -> int:
+        """Keep all."""
+        return self._keep(self._kept + len(self._loose))
+
+    def _keep(self, next_byte: int) -> int:
+        if next_byte > self._kept:
+            fresh = bytes(self._loose[: next_byte - self._kept])
+            before = self._store.get(self._part_key) if self._kept else b""
+            self._store.put(self._part_key, before + fresh)
+            del self._loose[: len(fresh)]
+            self._kept = next_byte
+        return self._kept
+
+    def finish(self) -> bool:
+        """Make the object, if there is none."""
+        made = False
+        if self.durable_bytes >= self._kept and self.flush():
+            with suppress(ObjectMissing):  # another was faster
+                made = self._store.put(self.key, self._store.get(self._part_key), if_absent=True)
+        if self._store.head(self.key) is None:
+            raise Poison(f"the write of {self.key} is over: begin anew")
+        self.abort()
+        return made
+
+    def abort(self) -> None:
+        """Forget all."""
+        self._store.delete(self._part_key)
+        self._loose.clear()
+        self._kept = 0
+        self._over = True
 
 
 @dataclass

@@ -29,6 +29,7 @@ from urllib.parse import unquote
 from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from obstore.store import LocalStore
 
+from frametally.adapters.files.growing_file import GrowingFile
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.files.sqlite import file_system
 from frametally.files.work_lock import locked
@@ -223,6 +224,18 @@ class FileStore:
         del ttl_s
         check_key(key)
         return (self._root / key).as_uri()
+
+    def resumable(self, key: str, part_key: str) -> GrowingFile:
+        """Begin a write to `key` that can be cut, or go on with it; see `ObjectStore.resumable`."""
+        check_key(key)
+        check_key(part_key)
+        return GrowingFile(
+            key,
+            growing=self._root / part_key,
+            final=self._root / key,
+            sync_folders=self._sync_folders,
+            failure=lambda error: self._failure(error, "written", key),
+        )
 
     def close(self) -> None:
         """Do nothing: nothing is held open."""

@@ -13,7 +13,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,6 +26,7 @@ from frametally.adapters.s3.credentials import credentials_of
 from frametally.adapters.s3.failures import code_of, failure, is_bare_refusal, status_of
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
+from frametally.ports.resumable_write import ResumableWrite
 from frametally.process.retrying import a_few_times
 from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
@@ -243,7 +244,7 @@ class S3Store:
         if made is None:
             from frametally.adapters.s3.service import remove_version
 
-            whole_key = f"{self._prefix}/{key}" if self._prefix else key
+            whole_key = self._whole_key(key)
             return a_few_times(
                 lambda: remove_version(self._access, bucket=self._bucket, key=whole_key, version=version)
             )
@@ -269,6 +270,24 @@ class S3Store:
                     "with them: use credentials that last longer, or set a shorter time for links"
                 )
         return obstore.sign(self._signer, "GET", key, datetime.timedelta(seconds=ttl_s))
+
+    def resumable(self, key: str, part_key: str) -> ResumableWrite:
+        """Begin a write to `key` that can be cut, or go on with it; see `ObjectStore.resumable`."""
+        from frametally.adapters.s3.multipart import Place, open_write
+
+        _check(key)
+        _check(part_key)
+        place = Place(self._service, self._bucket, self._whole_key(key), f"{key} in {self._place}")
+        return open_write(self, place, key=key, part_key=part_key)
+
+    @cached_property
+    def _service(self) -> Any:
+        from frametally.adapters.s3.service import service_client
+
+        return service_client(self._access)
+
+    def _whole_key(self, key: str) -> str:
+        return f"{self._prefix}/{key}" if self._prefix else key
 
     def close(self) -> None:
         """Do nothing: nothing is held that must be given back."""

@@ -48,7 +48,7 @@ _MISCONFIGURED = {
     "NotImplemented": "it lacks what frametally needs (conditional puts): use another S3 service",
 }
 _POISON = {"KeyTooLongError": "choose a shorter key"}
-_NO_ROOM = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull"}
+NO_ROOM = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull"}
 # Statuses of answers after which another try may succeed.
 PASSING = {408, 409, 412, 425, 429}
 
@@ -87,7 +87,7 @@ def failure(error: Exception, *, done: str, what: str, key: str, place: str) -> 
         return Poison(f"key {key[:200]!r} cannot be {done} ({code}): {_POISON[code]}")
     if isinstance(error, FileNotFoundError):
         return ObjectMissing(f"no object {key!r} in {place}")
-    if code in _NO_ROOM:
+    if code in NO_ROOM:
         return Retryable(f"{place}: there is no room left for {what} ({code}): free some, or raise the quota")
     if isinstance(error, PermissionDeniedError | UnauthenticatedError) or code == "AccessDenied":
         why = "" if code in ("", "AccessDenied") else f" ({code})"

@@ -1,0 +1,300 @@
+"""A write to a bucket that can be gone on with: S3's upload in parts, with a note beside it.
+
+Each piece of `PIECE_BYTES` is a part, and the parts that the service lists tell how far the write is. What is
+no whole piece lies in the note, under a key of its own: S3 takes no part below 5 MiB but the last. The note
+names the upload, too, so whoever goes on asks for its parts and never for all uploads of the bucket. A small
+write needs no parts at all.
+
+The note says at which byte its rest begins. Killed between a part and the note, the rest begins before the
+parts end: it is in them already, and is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from frametally.adapters.s3.failures import NO_ROOM
+from frametally.adapters.s3.service import error_code, service_failure
+from frametally.errors import FrametallyError, Poison, Retryable
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.resumable_write import PIECE_BYTES, NoRoom
+from frametally.process.retrying import a_few_times
+
+T = TypeVar("T")
+
+MOST_PARTS = 10_000
+"""That an S3 object can have: 78 GiB in pieces of 8 MiB."""
+_REFUSED = ("PreconditionFailed", "412")
+_GONE = ("NoSuchUpload", "404")
+
+
+class Place(NamedTuple):
+    """Where a write goes.
+
+    Attributes:
+        client: boto3's for the service.
+        bucket: The bucket.
+        whole_key: The object's key in it, the store's prefix included.
+        named: The object and its store, for messages.
+    """
+
+    client: Any
+    bucket: str
+    whole_key: str
+    named: str
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """What stands before the rest: the upload, if there is one yet, and where the rest begins."""
+
+    upload: str | None = None
+    at_byte: int = 0
+
+
+class MultipartWrite:
+    """Bytes on their way to an object of a bucket; see `ResumableWrite`."""
+
+    def __init__(
+        self, store: ObjectStore, place: Place, *, key: str, part_key: str, noted: bytes | None
+    ) -> None:
+        """Go on from the note as it stands; `open_write` reads it."""
+        self.key = key
+        self._store = store
+        self._place = place
+        self._part_key = part_key
+        self._noted = noted
+        note, rest = _parse(noted)
+        self._upload = note.upload
+        self._etags = self._list_parts()
+        self._kept = rest if note.at_byte == self._whole_bytes else b""
+        self._loose = bytearray(self._kept)
+        self._over = False
+
+    @property
+    def _whole_bytes(self) -> int:
+        return len(self._etags) * PIECE_BYTES
+
+    @property
+    def durable_bytes(self) -> int:
+        """How many bytes the parts and the note have."""
+        return self._whole_bytes + len(self._kept)
+
+    def append(self, data: bytes, *, at_byte: int) -> None:
+        """Take in `data`, the bytes from `at_byte` on; see `ResumableWrite.append`."""
+        if self._over:
+            raise self._is_over()
+        left = memoryview(data)
+        try:
+            end = self._whole_bytes + len(self._loose)
+            if at_byte != end:
+                raise Poison(f"bytes of {self.key} from {at_byte} on do not follow the {end} that came")
+            while left:
+                taken = left[: PIECE_BYTES - len(self._loose)]
+                self._loose += taken
+                left = left[len(taken) :]
+                if len(self._loose) == PIECE_BYTES:
+                    self._put_piece()
+        except FrametallyError:
+            self._loose = bytearray(self._kept)
+            raise
+
+    def flush(self) -> int:
+        """Make durable all that was taken in, and return how much that is."""
+        if len(self._loose) > len(self._kept):
+            try:
+                self._note(self._upload, bytes(self._loose))
+            except FrametallyError:
+                self._loose = bytearray(self._kept)
+                raise
+        return self.durable_bytes
+
+    def finish(self) -> bool:
+        """Make all that was taken in the object, if there is none; see `ResumableWrite.finish`."""
+        made = False
+        try:
+            self.flush()
+            if self._etags:
+                made = self._complete()
+            elif self._loose and _read(self._store, self._part_key) == self._noted:
+                made = self._store.put(self.key, bytes(self._loose), if_absent=True)
+            elif self._store.head(self.key) is None:
+                raise self._is_over()
+        except Poison:
+            if self._store.head(self.key) is None:
+                raise
+        self.abort()
+        return made
+
+    def abort(self) -> None:
+        """Remove what was taken in; the object, if there is one, stays."""
+        self._over = True
+        upload = self._upload
+        if upload is not None:
+            self._abort(upload)
+        self._store.delete(self._part_key)
+        self._upload, self._etags, self._noted, self._kept = None, [], None, b""
+        self._loose.clear()
+
+    def _put_piece(self) -> None:
+        number = len(self._etags) + 1
+        if number > MOST_PARTS:
+            raise Poison(
+                f"{self.key}: an S3 store takes {MOST_PARTS * PIECE_BYTES} bytes at most in one write; "
+                "lower FRAMETALLY_UPLOAD_MAX_GB, and cut what is larger"
+            )
+        if self._upload is None:
+            self._begin()
+        self._etags.append(self._put_part(number, bytes(self._loose)))
+        self._loose.clear()
+        self._kept = b""
+
+    def _begin(self) -> None:
+        upload: str = self._ask(lambda at: self._place.client.create_multipart_upload(**at)["UploadId"])
+        try:
+            self._note(upload, self._kept)
+        except FrametallyError:
+            with suppress(FrametallyError):  # what is left of it goes with the bucket's rules
+                self._abort(upload)
+            raise
+        self._upload = upload
+
+    def _put_part(self, number: int, data: bytes) -> str:
+        etag: str = self._ask(
+            lambda at: self._place.client.upload_part(
+                **at, UploadId=self._upload, PartNumber=number, Body=data
+            )["ETag"]
+        )
+        return etag
+
+    def _note(self, upload: str | None, rest: bytes) -> None:
+        """Replace the note, unless another process has."""
+        seen = self._noted
+        noted = msgspec.json.encode(_Note(upload, self._whole_bytes)) + b"\n" + rest
+
+        def make(before: bytes | None) -> bytes:
+            if before not in (seen, noted):
+                raise Poison(f"another process goes on with the write of {self.key}: ask how far it is")
+            return noted
+
+        self._store.change(self._part_key, make)
+        self._noted, self._kept = noted, rest
+
+    def _list_parts(self) -> list[str]:
+        """Return the ETags of the whole pieces, in order; none where the upload is over."""
+        etags: list[str] = []
+        marker = 0
+        try:
+            while self._upload is not None:
+                page = self._ask(partial(self._parts_after, marker), "s3:ListMultipartUploadParts")
+                for part in page.get("Parts", []):
+                    if part["PartNumber"] == len(etags) + 1 and part["Size"] == PIECE_BYTES:
+                        etags.append(part["ETag"])
+                if not page.get("IsTruncated"):
+                    break
+                marker = page["NextPartNumberMarker"]
+        except Poison:
+            self._upload = None
+        return etags
+
+    def _parts_after(self, marker: int, at: dict[str, str]) -> Any:
+        return self._place.client.list_parts(**at, UploadId=self._upload, PartNumberMarker=marker)
+
+    def _complete(self) -> bool:
+        etags = list(self._etags)
+        size_bytes = self.durable_bytes
+        if self._loose:
+            etags.append(self._put_part(len(etags) + 1, bytes(self._loose)))
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
+        in_doubt = False
+
+        def once() -> bool:
+            nonlocal in_doubt
+            try:
+                self._place.client.complete_multipart_upload(
+                    Bucket=self._place.bucket,
+                    Key=self._place.whole_key,
+                    UploadId=self._upload,
+                    MultipartUpload={"Parts": parts},
+                    IfNoneMatch="*",
+                )
+            except (ClientError, BotoCoreError) as error:
+                if error_code(error) in (*_REFUSED, *_GONE):
+                    # What answers a try after one whose answer was lost may be our own object.
+                    there = self._store.head(self.key)
+                    if there is None:
+                        raise self._is_over() from error
+                    return in_doubt and there.size_bytes == size_bytes
+                failed = self._failure(error)
+                in_doubt = in_doubt or isinstance(failed, Retryable)
+                raise failed from error
+            return True
+
+        made = a_few_times(once)
+        if made:
+            self._upload = None
+        return made
+
+    def _abort(self, upload: str) -> None:
+        with suppress(Poison):  # it is gone
+            self._ask(
+                lambda at: self._place.client.abort_multipart_upload(**at, UploadId=upload),
+                "s3:AbortMultipartUpload",
+            )
+
+    def _ask(self, action: Callable[[dict[str, str]], T], right: str = "s3:PutObject") -> T:
+        at = {"Bucket": self._place.bucket, "Key": self._place.whole_key}
+
+        def once() -> T:
+            try:
+                return action(at)
+            except (ClientError, BotoCoreError) as error:
+                if error_code(error) in _GONE:
+                    raise self._is_over() from error
+                raise self._failure(error, right) from error
+
+        return a_few_times(once)
+
+    def _failure(self, error: Exception, right: str = "s3:PutObject") -> FrametallyError:
+        if error_code(error) in NO_ROOM:
+            return NoRoom(
+                f"no room left for {self._place.named} ({error_code(error)}): free some, or raise the quota"
+            )
+        return service_failure(error, f"{self._place.named} could not be written", right)
+
+    def _is_over(self) -> Poison:
+        return Poison(f"the write of {self.key} is over: it was finished or aborted; begin anew")
+
+
+def open_write(store: ObjectStore, place: Place, *, key: str, part_key: str) -> MultipartWrite:
+    """Begin a write to `key`, or go on with it from its note under `part_key`.
+
+    Raises:
+        Poison: What lies there is no such note.
+        Retryable: The service does not answer.
+        Misconfigured: A right is missing.
+    """
+    noted = _read(store, part_key)
+    return MultipartWrite(store, place, key=key, part_key=part_key, noted=noted)
+
+
+def _read(store: ObjectStore, key: str) -> bytes | None:
+    try:
+        return store.get(key)
+    except ObjectMissing:
+        return None
+
+
+def _parse(noted: bytes | None) -> tuple[_Note, bytes]:
+    if noted is None:
+        return _Note(), b""
+    head, _, rest = noted.partition(b"\n")
+    try:
+        return msgspec.json.decode(head, type=_Note), rest
+    except msgspec.MsgspecError as error:
+        raise Poison(f"the note of a write is none of frametally's ({error}): remove it") from error
