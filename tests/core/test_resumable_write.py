@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.test_object_store_contract import ADAPTERS, ESCAPES, PARAMS, every_adapter
 
-from frametally.adapters.files import growing_file
+from frametally.adapters.files import growing
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured, Poison
+from frametally.files import work_lock
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.resumable_write import PIECE_BYTES, NoRoom
 
@@ -356,14 +357,14 @@ def test_an_append_that_waits_while_the_write_is_finished_adds_nothing(
     store = file_store(tmp_path)
     late = store.resumable(KEY, PART)
     late.append(b"0123", at_byte=0)
-    locked = growing_file.locked
+    locked = work_lock.locked
 
     def finished_meanwhile(handle: int, *, look_every_s: float, on_held: Callable[[], None]) -> object:
-        monkeypatch.setattr(growing_file, "locked", locked)
+        monkeypatch.setattr(growing, "locked", locked)
         assert store.resumable(KEY, PART).finish()
         return locked(handle, look_every_s=look_every_s, on_held=on_held)
 
-    monkeypatch.setattr(growing_file, "locked", finished_meanwhile)
+    monkeypatch.setattr(growing, "locked", finished_meanwhile)
     with pytest.raises(Poison, match="is over"):
         late.append(b"4567", at_byte=4)
     assert store.get(KEY) == b"0123"

@@ -29,7 +29,7 @@ from urllib.parse import unquote
 from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from obstore.store import LocalStore
 
-from frametally.adapters.files.growing_file import GrowingFile
+from frametally.adapters.files.growing import GrowingFile
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.files.sqlite import file_system
 from frametally.files.work_lock import locked
