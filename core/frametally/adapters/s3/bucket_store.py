@@ -273,12 +273,12 @@ class S3Store:
 
     def resumable(self, key: str, part_key: str) -> ResumableWrite:
         """Begin a write to `key` that can be cut, or go on with it; see `ObjectStore.resumable`."""
-        from frametally.adapters.s3.multipart import Place, open_write
+        from frametally.adapters.s3.multipart import WriteTarget, open_write
 
         _check(key)
         _check(part_key)
-        place = Place(self._service, self._bucket, self._whole_key(key), f"{key} in {self._place}")
-        return open_write(self, place, key=key, part_key=part_key)
+        target = WriteTarget(self._service, self._bucket, self._whole_key(key), f"{key} in {self._place}")
+        return open_write(self, target, key=key, part_key=part_key)
 
     @cached_property
     def _service(self) -> Any:

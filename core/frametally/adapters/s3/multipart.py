@@ -34,7 +34,7 @@ _REFUSED = ("PreconditionFailed", "412")
 _GONE = ("NoSuchUpload", "404")
 
 
-class Place(NamedTuple):
+class WriteTarget(NamedTuple):
     """Where a write goes.
 
     Attributes:
@@ -61,12 +61,12 @@ class MultipartWrite:
     """Bytes on their way to an object of a bucket; see `ResumableWrite`."""
 
     def __init__(
-        self, store: ObjectStore, place: Place, *, key: str, part_key: str, noted: bytes | None
+        self, store: ObjectStore, target: WriteTarget, *, key: str, part_key: str, noted: bytes | None
     ) -> None:
         """Go on from the note as it stands; `open_write` reads it."""
         self.key = key
         self._store = store
-        self._place = place
+        self._target = target
         self._part_key = part_key
         self._noted = noted
         note, rest = _parse(noted)
@@ -155,7 +155,7 @@ class MultipartWrite:
         self._kept = b""
 
     def _begin(self) -> None:
-        upload: str = self._ask(lambda at: self._place.client.create_multipart_upload(**at)["UploadId"])
+        upload: str = self._ask(lambda at: self._target.client.create_multipart_upload(**at)["UploadId"])
         try:
             self._note(upload, self._kept)
         except FrametallyError:
@@ -166,7 +166,7 @@ class MultipartWrite:
 
     def _put_part(self, number: int, data: bytes) -> str:
         etag: str = self._ask(
-            lambda at: self._place.client.upload_part(
+            lambda at: self._target.client.upload_part(
                 **at, UploadId=self._upload, PartNumber=number, Body=data
             )["ETag"]
         )
@@ -203,7 +203,7 @@ class MultipartWrite:
         return etags
 
     def _parts_after(self, marker: int, at: dict[str, str]) -> Any:
-        return self._place.client.list_parts(**at, UploadId=self._upload, PartNumberMarker=marker)
+        return self._target.client.list_parts(**at, UploadId=self._upload, PartNumberMarker=marker)
 
     def _complete(self) -> bool:
         etags = list(self._etags)
@@ -216,9 +216,9 @@ class MultipartWrite:
         def once() -> bool:
             nonlocal in_doubt
             try:
-                self._place.client.complete_multipart_upload(
-                    Bucket=self._place.bucket,
-                    Key=self._place.whole_key,
+                self._target.client.complete_multipart_upload(
+                    Bucket=self._target.bucket,
+                    Key=self._target.whole_key,
                     UploadId=self._upload,
                     MultipartUpload={"Parts": parts},
                     IfNoneMatch="*",
@@ -243,12 +243,12 @@ class MultipartWrite:
     def _abort(self, upload: str) -> None:
         with suppress(Poison):  # it is gone
             self._ask(
-                lambda at: self._place.client.abort_multipart_upload(**at, UploadId=upload),
+                lambda at: self._target.client.abort_multipart_upload(**at, UploadId=upload),
                 "s3:AbortMultipartUpload",
             )
 
     def _ask(self, action: Callable[[dict[str, str]], T], right: str = "s3:PutObject") -> T:
-        at = {"Bucket": self._place.bucket, "Key": self._place.whole_key}
+        at = {"Bucket": self._target.bucket, "Key": self._target.whole_key}
 
         def once() -> T:
             try:
@@ -263,15 +263,15 @@ class MultipartWrite:
     def _failure(self, error: Exception, right: str = "s3:PutObject") -> FrametallyError:
         if error_code(error) in NO_ROOM:
             return NoRoom(
-                f"no room left for {self._place.named} ({error_code(error)}): free some, or raise the quota"
+                f"no room left for {self._target.named} ({error_code(error)}): free some, or raise the quota"
             )
-        return service_failure(error, f"{self._place.named} could not be written", right)
+        return service_failure(error, f"{self._target.named} could not be written", right)
 
     def _is_over(self) -> Poison:
         return Poison(f"the write of {self.key} is over: it was finished or aborted; begin anew")
 
 
-def open_write(store: ObjectStore, place: Place, *, key: str, part_key: str) -> MultipartWrite:
+def open_write(store: ObjectStore, target: WriteTarget, *, key: str, part_key: str) -> MultipartWrite:
     """Begin a write to `key`, or go on with it from its note under `part_key`.
 
     Raises:
@@ -280,7 +280,7 @@ def open_write(store: ObjectStore, place: Place, *, key: str, part_key: str) -> 
         Misconfigured: A right is missing.
     """
     noted = _read(store, part_key)
-    return MultipartWrite(store, place, key=key, part_key=part_key, noted=noted)
+    return MultipartWrite(store, target, key=key, part_key=part_key, noted=noted)
 
 
 def _read(store: ObjectStore, key: str) -> bytes | None:
