@@ -37,6 +37,7 @@ from frametally.adapters.sql.engine import Layout, SqlDatabase
 from frametally.adapters.sql.index import counts as sql_index
 from frametally.adapters.sql.ledger import cache as sql_ledger
 from frametally.adapters.sql.postgresql import SqlServer
+from frametally.adapters.sql.videos import catalogue as sql_videos
 from frametally.errors import Misconfigured
 from frametally.opening import open_count_index, open_ledger
 from frametally.ports.count_index import CountQuery
@@ -88,7 +89,7 @@ def opened() -> Iterator[Callable[..., SqlDatabase]]:
         yield make
 
 
-LAYOUTS = [sql_index._LAYOUT, sql_ledger._LAYOUT]
+LAYOUTS = [sql_index._LAYOUT, sql_ledger._LAYOUT, sql_videos._LAYOUT]
 
 
 @contextmanager

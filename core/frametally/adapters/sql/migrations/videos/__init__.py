@@ -1,0 +1,1 @@
+"""The video catalogue's layouts, oldest first."""
