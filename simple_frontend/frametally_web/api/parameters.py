@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
@@ -15,6 +17,8 @@ from frametally_web.requests.query import (
     MAX_TOP,
     AskedMetric,
 )
+
+Method = Literal["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]
 
 
 class Parameter(NamedTuple):
@@ -36,7 +40,12 @@ class Endpoint(NamedTuple):
     """A route at `path` behind `/api/v1/`.
 
     `answer` is None where it answers with no JSON of ours, `body` is the form of the JSON that is sent to it,
-    None where nothing is; `statuses` are those that it has beside what all have.
+    None where nothing is; `statuses` are those that it has beside what all have. `success` says in words what
+    else than 200 it may answer with, by status; those of 200 and 201 have its answer as their content.
+
+    A `native` route is Starlette's (`requests.native`), and may stand `at_root`, not behind `/api/v1`. `form`
+    are the parts of the form that is sent to it, `sends` is the type of the bytes that are. `named` is its
+    name where its path does not say it.
     """
 
     path: str
@@ -44,16 +53,29 @@ class Endpoint(NamedTuple):
     parameters: tuple[Parameter, ...]
     answer: type[answers.Answer] | None
     media_types: tuple[str, ...] = ("application/json",)
-    method: Literal["GET", "PUT", "POST"] = "GET"
+    method: Method = "GET"
     body: type[msgspec.Struct] | None = None
     statuses: tuple[int, ...] = ()
+    success: Mapping[int, str] = MappingProxyType({})
+    native: bool = False
+    at_root: bool = False
+    form: tuple[Parameter, ...] = ()
+    sends: str = ""
+    named: str = ""
 
     @property
     def name(self) -> str:
         """Its name: what its path says but for places of parameters, behind how it is asked unless by GET."""
+        if self.named:
+            return self.named
         parts = [part for part in self.path.split("/") if not part.startswith("{")]
         said = parts if self.method == "GET" else [self.method.lower(), *parts]
         return "_".join(said).replace("-", "_")
+
+    @property
+    def address(self) -> str:
+        """Its whole path, as a client asks for it."""
+        return f"/{self.path}" if self.at_root else f"/api/v1/{self.path}"
 
     @property
     def in_query(self) -> tuple[str, ...]:
