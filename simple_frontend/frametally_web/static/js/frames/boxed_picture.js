@@ -47,7 +47,7 @@ export function framePicture(frame, colorOf, { alt, named = false, lazy = false,
   const draw = (width, height) => {
     picture.style.setProperty("--ratio", String(width / height));
     if (frame.over) picture.append(frame.over({ width, height }));
-    if (frame.boxes.length) picture.append(drawing(frame.boxes, { width, height }, colorOf, named));
+    if (frame.boxes.length) picture.append(framesBoxes(frame.boxes, { width, height }, colorOf, named));
   };
   image.addEventListener("error", () => {
     picture.classList.add("missing");
@@ -87,7 +87,7 @@ function smaller({ image_url: url, width_px: width }) {
  * @param {Page.ColorOf} colorOf
  * @param {boolean} named
  */
-function drawing(boxes, frame, colorOf, named) {
+export function framesBoxes(boxes, frame, colorOf, named) {
   const falling = [...boxes].sort((a, b) => b.confidence - a.confidence);
   const colors = falling.map(({ label }) => `color-mix(in srgb, ${colorOf(label)}, white 30%)`);
   // Dark below, colour above: seen on any picture.

@@ -1,0 +1,68 @@
+// What was counted between the first and the last frame of a video, from the same counts as all charts.
+
+import { forgetAnswers, get } from "../shared/api.js";
+import { METRICS } from "../shared/metrics.js";
+import { colorsOf } from "../shared/palette.js";
+import { rowsOf, seriesOf } from "../shared/series.js";
+import { zoneInUse } from "../shared/time.js";
+
+/** @typedef {{rows: Page.Row[], series: Page.Series[], colorOf: Page.ColorOf, labels: string[]}} Counted */
+
+/** @type {Counted} */
+export const UNCOUNTED = { rows: [], series: [], colorOf: colorsOf([], []), labels: [] };
+
+/**
+ * Whether a video has a stretch of time that may be counted.
+ * @param {Page.Video} video
+ */
+export const isTimed = ({ started_at_ms: from, ended_at_ms: until }) => from !== null && until !== null;
+
+/**
+ * What its counts hang on: while it stays the same, they do.
+ * @param {Page.Video} video
+ */
+export const countsKey = ({ id, source, started_at_ms, ended_at_ms, state, frames, labels }) =>
+  JSON.stringify([id, source, started_at_ms, ended_at_ms, state, frames.counted, labels]);
+
+/**
+ * @param {Page.Video} video
+ * @param {AbortSignal} signal
+ * @returns {Promise<Counted>}
+ */
+export async function askCounted(video, signal) {
+  if (!isTimed(video) || !video.frames.counted) return UNCOUNTED;
+  forgetAnswers(); // of when fewer frames were counted
+  const counts = await get("counts", countsQuery(video), signal);
+  const ranked = Object.entries(video.labels).sort((one, other) => other[1] - one[1]);
+  const colorOf = colorsOf(
+    counts.labels.length ? counts.labels : ranked.map(([label]) => label),
+    counts.labels,
+  );
+  return {
+    rows: rowsOf(counts),
+    series: seriesOf(counts, METRICS.detections, colorOf),
+    colorOf,
+    labels: counts.labels,
+  };
+}
+
+/** @param {Page.Video} video */
+const countsQuery = ({ source, started_at_ms: from, ended_at_ms: until }) =>
+  new URLSearchParams({
+    source,
+    from: String(from),
+    to: String((until ?? 0) + 1),
+    timezone: zoneInUse(),
+    metric: "detections",
+  });
+
+/**
+ * Where the same bars stand among all others, with all that can be asked there.
+ * @param {Page.Video} video
+ */
+export function chartAddress({ source, started_at_ms: from, ended_at_ms: until }) {
+  const query = new URLSearchParams({ source, metric: "detections" });
+  if (from !== null) query.set("from", new Date(from).toISOString());
+  if (until !== null) query.set("to", new Date(until + 1).toISOString());
+  return `/?${query}`;
+}

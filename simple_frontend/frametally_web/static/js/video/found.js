@@ -1,0 +1,104 @@
+// What was found in a video, asked for piece by piece as its playing comes to it.
+
+import { askDetections } from "./asking.js";
+
+const PIECE_S = 30;
+/** So long before a piece ends the next one is asked for. */
+const AHEAD_S = 10;
+const MOST_PIECES = 20;
+/** A frame's boxes say nothing of the picture so long after it. */
+const HOLD_S = 1;
+/** Who could not be asked is asked again after so long. */
+const AGAIN_MS = 5_000;
+
+/** @typedef {{frame: Page.AnalysedFrame, isExact: boolean}} Seen  isExact: of the very frame that is shown */
+/** @typedef {{frames: Page.AnalysedFrame[], askedAt: number, isHere: boolean}} Piece */
+
+export class Found {
+  /**
+   * @param {string} id  of the video
+   * @param {() => void} onMore  there is more to show than before
+   */
+  constructor(id, onMore) {
+    this.id = id;
+    this.onMore = onMore;
+    /** @type {Map<number, Piece>} */
+    this.pieces = new Map();
+    /** Of the picture whose pixels the boxes are in. @type {{width: number, height: number}|null} */
+    this.size = null;
+    this.asking = new AbortController();
+  }
+
+  /** Nothing more is asked for. */
+  end() {
+    this.asking.abort();
+  }
+
+  /** More may have been found since. */
+  forget() {
+    this.pieces.clear();
+  }
+
+  /**
+   * The boxes that belong to a place of the video: those of the last frame that was analysed up to there.
+   * @param {number} positionS
+   * @param {number} frameS  how long a frame of the video is shown
+   * @returns {Seen|null}
+   */
+  at(positionS, frameS) {
+    const piece = Math.floor(Math.max(positionS, 0) / PIECE_S);
+    this.#need(piece);
+    if (positionS > (piece + 1) * PIECE_S - AHEAD_S) this.#need(piece + 1);
+    const known = [piece - 1, piece, piece + 1].flatMap((one) => this.pieces.get(one)?.frames ?? []);
+    return seenAt(known, positionS, frameS);
+  }
+
+  /** @param {number} piece */
+  #need(piece) {
+    const known = this.pieces.get(piece);
+    if (known && (known.isHere || performance.now() - known.askedAt < AGAIN_MS)) return;
+    /** @type {Piece} */
+    const asked = { frames: [], askedAt: performance.now(), isHere: false };
+    this.pieces.set(piece, asked);
+    const [oldest] = this.pieces.keys();
+    if (this.pieces.size > MOST_PIECES) this.pieces.delete(oldest);
+    this.#load(piece, asked).catch(() => {}); // asked again while it is looked at
+  }
+
+  /** @param {number} piece @param {Piece} asked */
+  async #load(piece, asked) {
+    const until = (piece + 1) * PIECE_S;
+    /** @type {number|null} */
+    let from = piece * PIECE_S;
+    while (from !== null && from < until) {
+      /** @type {Page.Detections} */
+      const {
+        frames,
+        width_px: width,
+        height_px: height,
+        next_s: next,
+      } = await askDetections(this.id, from, until, this.asking.signal);
+      if (this.pieces.get(piece) !== asked) return;
+      asked.frames.push(...frames);
+      if (width && height) this.size = { width, height };
+      from = next !== null && next > from ? next : null;
+    }
+    asked.isHere = true;
+    this.onMore();
+  }
+}
+
+/**
+ * The boxes that belong to a place of a video.
+ * @param {Page.AnalysedFrame[]} frames  in their order
+ * @param {number} positionS
+ * @param {number} frameS  how long a frame of the video is shown
+ * @returns {Seen|null} null: nothing near it was analysed
+ */
+export function seenAt(frames, positionS, frameS) {
+  // Both are times of frames, rounded in different places.
+  const slack = frameS / 2;
+  const frame = frames.findLast(({ position_s: at }) => at <= positionS + slack);
+  if (!frame || positionS - frame.position_s > HOLD_S + slack) return null;
+  return { frame, isExact: positionS - frame.position_s < slack };
+}

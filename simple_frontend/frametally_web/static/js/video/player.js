@@ -1,0 +1,251 @@
+// The player of one video: the picture with its boxes, the buttons, and the chart as the seek bar, all at one place.
+
+import { framesBoxes } from "../frames/boxed_picture.js";
+import { el } from "../shared/dom.js";
+import { timeAmong } from "../shared/format.js";
+import { setMoment } from "../shared/moment.js";
+import { bytes, playTime } from "../videos/words.js";
+import { KEYS, makeControls, takeKey } from "./controls.js";
+import { UNCOUNTED } from "./course.js";
+import { Found } from "./found.js";
+import { Screen } from "./screen.js";
+import { SeekBar } from "./seek_bar.js";
+
+export class Player {
+  constructor() {
+    /** @type {Page.Video|null} */
+    this.video = null;
+    this.counted = UNCOUNTED;
+    this.positionS = 0;
+    this.hasBoxes = true;
+    /** @type {Found|null} */
+    this.found = null;
+    /** What is drawn over the picture. */
+    this.drawn = "";
+    this.screen = new Screen({
+      position: (positionS) => this.#moved(positionS),
+      change: () => this.#changed(),
+      fault: (words) => this.#fault(words),
+    });
+    this.overlay = el("div", { class: "video-overlay" });
+    this.stamp = el("p", { class: "video-stamp" });
+    this.message = el("div", { class: "video-message", role: "status", hidden: true });
+    this.poster = el("img", { class: "video-picture", alt: "", hidden: true });
+    this.stage = el(
+      "div",
+      { class: "picture loaded video-stage" },
+      this.screen.element,
+      this.poster,
+      this.overlay,
+      this.stamp,
+      this.message,
+    );
+    this.actions = this.#actions();
+    this.controls = makeControls(this.actions);
+    this.bar = new SeekBar((positionS) => this.screen.seek(positionS));
+    this.words = el("p", { class: "muted small seek-words" });
+    this.legend = el("ul", { class: "legend seek-legend" });
+    this.element = el(
+      "figure",
+      { class: "card player" },
+      this.stage,
+      this.controls.element,
+      this.bar.element,
+      this.legend,
+      this.words,
+    );
+    this.element.addEventListener("keydown", (event) => {
+      if (this.canPlay) takeKey(event, this.actions, this.screen.element.playbackRate);
+    });
+    this.screen.element.addEventListener("click", () => this.screen.toggle());
+    this.poster.addEventListener("error", () => {
+      this.poster.hidden = true;
+    });
+  }
+
+  get canPlay() {
+    return Boolean(this.video?.links.playable);
+  }
+
+  /** @param {Page.Video} video */
+  show(video) {
+    const before = this.video;
+    this.video = video;
+    if (before?.id !== video.id) this.#begin(video);
+    if (before && before.frames.detected !== video.frames.detected) this.found?.forget();
+    const { links, width_px: width, height_px: height } = video;
+    this.stage.style.setProperty("--ratio", String(width / height));
+    this.screen.element.hidden = !links.playable;
+    this.controls.element.hidden = !links.playable;
+    this.overlay.hidden = !links.playable;
+    this.poster.hidden = links.playable !== null || !links.poster;
+    this.bar.enable(links.playable !== null);
+    if (links.playable) this.screen.show(links.playable, links.poster, video.fps);
+    else this.#cannotPlay(video);
+    this.screen.element.setAttribute("aria-label", `Video ${video.name}`);
+    this.#showBar();
+    this.#changed();
+    this.#draw();
+  }
+
+  /** @param {import("./course.js").Counted} counted */
+  showCounted(counted) {
+    this.counted = counted;
+    this.drawn = "";
+    this.#showBar();
+    this.#draw();
+  }
+
+  /** Plays and loads nothing any more. */
+  end() {
+    this.found?.end();
+    this.found = null;
+    this.video = null;
+    this.screen.end();
+    setMoment(null);
+  }
+
+  /** @param {Page.Video} video */
+  #begin(video) {
+    this.found?.end();
+    this.found = new Found(video.id, () => this.#draw());
+    this.counted = UNCOUNTED;
+    this.positionS = 0;
+    this.drawn = "";
+    this.overlay.replaceChildren();
+    this.message.hidden = true;
+    this.poster.removeAttribute("src");
+    if (!video.links.playable) this.screen.end();
+    this.bar.move(0);
+    this.#stampIt();
+  }
+
+  /** @returns {import("./controls.js").Actions} */
+  #actions() {
+    const { screen } = this;
+    return {
+      toggle: () => screen.toggle(),
+      step: (by) => screen.step(by),
+      leap: (by) => screen.seek(this.bar.leap(by)),
+      go: (end) => screen.seek(end === "start" ? 0 : Infinity),
+      speed: (times) => screen.setSpeed(times),
+      sound: () => screen.toggleSound(),
+      boxes: () => {
+        this.hasBoxes = !this.hasBoxes;
+        this.#changed();
+        this.#draw();
+      },
+      full: () => this.#fillScreen(),
+    };
+  }
+
+  #fillScreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.element.requestFullscreen?.().catch(() => {}); // where the browser forbids it, it stays as it is
+  }
+
+  /** @param {number} positionS */
+  #moved(positionS) {
+    this.positionS = positionS;
+    this.bar.move(positionS);
+    this.#stampIt();
+    this.#draw();
+  }
+
+  #changed() {
+    const { element, isPlaying } = this.screen;
+    this.controls.show({
+      isPlaying,
+      speed: element.playbackRate,
+      hasSound: this.video?.has_sound ?? false,
+      isMuted: element.muted,
+      hasBoxes: this.hasBoxes,
+    });
+    this.element.dataset.playing = String(isPlaying);
+    this.#showBar();
+  }
+
+  #showBar() {
+    const { video, counted, screen } = this;
+    if (!video) return;
+    const { rows, series } = counted;
+    const lengthS = screen.lengthS || (video.duration_s ?? 0);
+    const course = { lengthS, startedAtMs: video.started_at_ms, rows, series };
+    const { rows: were, lengthS: was, startedAtMs } = this.bar.course;
+    if (were === rows && was === lengthS && startedAtMs === course.startedAtMs) return;
+    this.bar.show(course);
+    this.legend.replaceChildren(
+      ...series.map(({ name, color }) => {
+        const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
+        swatch.style.background = color;
+        return el("li", {}, swatch, el("span", { text: name }));
+      }),
+    );
+    const chart = rows.length
+      ? "The chart is the seek bar: bars are what was detected at that place."
+      : "What is counted will stand here, at the place of the video where it was seen.";
+    this.words.textContent = this.canPlay ? `${chart} Keys: ${KEYS}.` : chart;
+  }
+
+  /** Which frame is shown, by the clock of where it was filmed. */
+  #stampIt() {
+    const { video, positionS } = this;
+    this.stamp.hidden = !this.canPlay;
+    const place = playTime(Math.floor(positionS));
+    const started = video?.started_at_ms ?? null;
+    if (started === null) {
+      setMoment(null);
+      this.stamp.textContent = place;
+      return;
+    }
+    const ms = Math.round(started + positionS * 1000);
+    setMoment(ms);
+    this.stamp.textContent = `${timeAmong(ms, true)} · ${place}`;
+  }
+
+  /** The boxes of the frame that is shown, or of the last one before it that was analysed. */
+  #draw() {
+    const { found, overlay } = this;
+    if (!found || !this.canPlay) return;
+    const seen = this.hasBoxes ? found.at(this.positionS, this.screen.frameS) : null;
+    const drawn = seen && found.size ? `${seen.frame.position_s} ${seen.frame.boxes.length}` : "";
+    overlay.dataset.exact = String(seen?.isExact ?? false);
+    overlay.dataset.positionS = seen ? String(seen.frame.position_s) : "";
+    if (drawn === this.drawn) return;
+    this.drawn = drawn;
+    if (!seen || !found.size) return overlay.replaceChildren();
+    const boxes = seen.frame.boxes.map(([label, confidence, ...box]) => ({ label, confidence, box }));
+    overlay.replaceChildren(framesBoxes(boxes, found.size, this.counted.colorOf, true));
+  }
+
+  /** @param {Page.Video} video */
+  #cannotPlay({ why_not: why, links, size_bytes: size }) {
+    if (links.poster && this.poster.getAttribute("src") !== links.poster) this.poster.src = links.poster;
+    this.stamp.hidden = true;
+    this.#say(
+      "Browsers cannot play this file",
+      `${why ?? "Nothing that they play is in it."} It is counted all the same, and can be downloaded as it came.`,
+      el("a", { class: "button", href: links.original, download: "", text: `Download (${bytes(size)})` }),
+    );
+  }
+
+  /** @param {string} words  empty: all is well again */
+  #fault(words) {
+    if (!this.canPlay) return;
+    this.message.hidden = !words;
+    if (!words) return;
+    const again = el("button", {
+      type: "button",
+      class: "button",
+      text: "Try again",
+      onclick: () => this.screen.again(),
+    });
+    this.#say("It does not play", words, again);
+  }
+
+  /** @param {string} title @param {string} text @param {HTMLElement} button */
+  #say(title, text, button) {
+    this.message.replaceChildren(el("p", { class: "strong", text: title }), el("p", { text }), button);
+    this.message.hidden = false;
+  }
+}

@@ -1,0 +1,162 @@
+// The moving picture: plays, seeks, goes frame by frame, and tells which frame is shown.
+
+import { el } from "../shared/dom.js";
+import { frameLength, placeOf } from "./stepping.js";
+
+/** A frame whose step shows no other one is gone past by another, so often at most: rates vary. */
+const MOST_TRIES = 8;
+
+/**
+ * @typedef {Object} Told
+ * @property {(positionS: number) => void} position  a frame is shown, so far from the first one
+ * @property {() => void} change  it plays or stands, its length, speed or sound is another
+ * @property {(words: string) => void} fault  it cannot be played (any more); empty: it can
+ */
+
+export class Screen {
+  /** @param {Told} on */
+  constructor(on) {
+    this.on = on;
+    this.element = el("video", {
+      class: "video-picture",
+      playsinline: true,
+      preload: "auto",
+      tabindex: "-1",
+    });
+    this.frameS = frameLength(null);
+    /** When the frame that is shown begins. */
+    this.shownS = 0;
+    /** What the first frame's time is: files need not begin at 0. @type {number|null} */
+    this.firstS = null;
+    this.url = "";
+    for (const event of ["play", "pause", "ended", "ratechange", "volumechange", "durationchange"]) {
+      this.element.addEventListener(event, on.change);
+    }
+    this.element.addEventListener("error", () => on.fault(faultOf(this.element.error)));
+    this.element.addEventListener("loadeddata", () => on.fault(""));
+    this.#watch();
+  }
+
+  /**
+   * @param {string} url
+   * @param {string|null} poster
+   * @param {number|null} fps
+   */
+  show(url, poster, fps) {
+    this.frameS = frameLength(fps);
+    if (url === this.url) return;
+    this.url = url;
+    this.firstS = null;
+    if (poster) this.element.poster = poster;
+    this.element.src = url;
+  }
+
+  /** Nothing of it is loaded any more. */
+  end() {
+    this.url = "";
+    this.element.removeAttribute("src");
+    this.element.load();
+  }
+
+  get isPlaying() {
+    return !this.element.paused && !this.element.ended;
+  }
+
+  /** Seconds; 0 where it is not known yet. */
+  get lengthS() {
+    return Number.isFinite(this.element.duration) ? this.element.duration : 0;
+  }
+
+  toggle() {
+    if (this.isPlaying) this.element.pause();
+    else this.element.play().catch(() => {}); // what is wrong comes as an `error`
+  }
+
+  /** @param {number} positionS */
+  seek(positionS) {
+    this.element.currentTime = Math.min(Math.max(positionS, 0), this.lengthS || Infinity);
+  }
+
+  /**
+   * Shows the next frame, or the one before.
+   * @param {-1|1} by
+   */
+  async step(by) {
+    this.element.pause();
+    const begun = this.shownS;
+    for (let further = 0; further < MOST_TRIES; further += 1) {
+      const place = placeOf(begun, by * (1 + further), this.frameS, this.lengthS);
+      const isEnd = this.element.currentTime === place;
+      if (isEnd || !(await this.#shows(place)) || this.shownS !== begun) return;
+    }
+  }
+
+  /** @param {number} times */
+  setSpeed(times) {
+    this.element.playbackRate = times;
+  }
+
+  toggleSound() {
+    this.element.muted = !this.element.muted;
+  }
+
+  /** Begins anew where it was, after a fault. */
+  again() {
+    const { url } = this;
+    const place = this.shownS;
+    this.url = "";
+    this.show(url, null, 1 / this.frameS);
+    this.element.addEventListener("loadedmetadata", () => this.seek(place), { once: true });
+  }
+
+  /**
+   * Goes to a place, and waits until it is shown.
+   * @param {number} place
+   * @returns {Promise<boolean>} false: it went elsewhere meanwhile
+   */
+  #shows(place) {
+    const { element } = this;
+    return new Promise((resolve) => {
+      element.addEventListener(
+        "seeked",
+        () => requestAnimationFrame(() => setTimeout(() => resolve(element.currentTime === place))),
+        { once: true },
+      );
+      element.currentTime = place;
+    });
+  }
+
+  /** Tells of every frame that is shown. */
+  #watch() {
+    const { element } = this;
+    if (!("requestVideoFrameCallback" in element)) return this.#watchClock();
+    /** @param {number} _now @param {VideoFrameCallbackMetadata} frame */
+    const shown = (_now, { mediaTime }) => {
+      if (this.firstS === null) this.firstS = element.currentTime < this.frameS ? mediaTime : 0;
+      this.#tell(mediaTime);
+      element.requestVideoFrameCallback(shown);
+    };
+    element.requestVideoFrameCallback(shown);
+  }
+
+  /** Where the browser does not tell of frames. */
+  #watchClock() {
+    const { element } = this;
+    for (const event of ["seeked", "loadeddata", "timeupdate"]) {
+      element.addEventListener(event, () => this.#tell(element.currentTime));
+    }
+  }
+
+  /** @param {number} mediaS */
+  #tell(mediaS) {
+    this.shownS = mediaS;
+    this.on.position(Math.max(mediaS - (this.firstS ?? 0), 0));
+  }
+}
+
+/** @param {MediaError|null} error */
+function faultOf(error) {
+  return error?.code === MediaError.MEDIA_ERR_NETWORK
+    ? "The server of this video does not answer."
+    : "This browser cannot play it, or the server does not send it.";
+}

@@ -1,0 +1,178 @@
+// All of one video, in parts that stay while what they say changes: it plays on, and what is typed is not lost.
+
+import { el, refill } from "../shared/dom.js";
+import { TIME_SOURCES, filmed, isInWork, shareDone, stateWords, visible } from "../videos/words.js";
+import { sendRetry } from "./asking.js";
+import { aboutCard, accountCard, countsCard, jobsCard } from "./cards.js";
+import { UNCOUNTED, askCounted, countsKey } from "./course.js";
+import { makeEditing, makeTimeForm } from "./editing.js";
+import { makeForgetting } from "./forgetting.js";
+import { Player } from "./player.js";
+import { speak, wordsOf } from "./saying.js";
+
+export class VideoView {
+  /** @param {() => void} onChange  something was changed here */
+  constructor(onChange) {
+    this.onChange = onChange;
+    /** @type {Page.Video|null} */
+    this.video = null;
+    this.counted = UNCOUNTED;
+    this.countsOf = "";
+    this.asking = new AbortController();
+    this.said = "";
+    this.player = new Player();
+    this.name = el("bdi");
+    this.where = el("p", { class: "video-where muted small" });
+    this.standing = el("div", { class: "video-standing", role: "status" });
+    this.outage = el("p", { class: "video-outage remark-line", role: "status", hidden: true });
+    const saved = (/** @type {Page.Video} */ video) => this.show(video);
+    this.editing = makeEditing(saved);
+    this.timing = makeTimeForm(saved);
+    this.forgetting = makeForgetting();
+    this.off = el("p", { class: "muted small", hidden: true });
+    this.timeless = el("div", { class: "card" }, this.timing.element);
+    this.cards = el("div", { class: "video-facts" });
+    this.element = el(
+      "div",
+      { class: "video-view" },
+      el("header", { class: "video-head" }, el("h2", {}, this.name), this.where),
+      this.outage,
+      this.standing,
+      this.timeless,
+      el(
+        "div",
+        { class: "video-columns" },
+        this.player.element,
+        el(
+          "div",
+          { class: "video-beside" },
+          this.cards,
+          this.editing.element,
+          this.off,
+          this.forgetting.element,
+        ),
+      ),
+    );
+    this.allow({ isAllowed: true, remedy: "" });
+  }
+
+  /** Nothing of it is asked for or plays any more. */
+  end() {
+    this.asking.abort();
+    this.player.end();
+  }
+
+  /** Whether it may be changed. @param {{isAllowed: boolean, remedy: string}} leave */
+  allow({ isAllowed, remedy }) {
+    this.isAllowed = isAllowed;
+    this.off.hidden = isAllowed;
+    this.off.textContent = `Videos cannot be changed here. ${remedy}`;
+    this.#showLeave();
+  }
+
+  /** The server does not answer: what is shown stays. @param {string} words */
+  away(words) {
+    this.outage.textContent = `${words} What you see is from before; this page keeps trying.`;
+    this.outage.hidden = false;
+  }
+
+  /** @param {Page.Video} video */
+  show(video) {
+    this.outage.hidden = true;
+    this.video = video;
+    this.#askCounts(video);
+    const text = JSON.stringify(video);
+    if (text === this.said) return;
+    this.said = text;
+    this.element.dataset.id = video.id;
+    this.element.dataset.state = video.state;
+    this.name.textContent = visible(video.name);
+    this.where.replaceChildren(...whereWords(video));
+    this.player.show(video);
+    this.#showStanding(video);
+    this.#showCards(video);
+    this.editing.show(video);
+    this.timing.show(video);
+    this.forgetting.show(video);
+    this.#showLeave();
+  }
+
+  #showLeave() {
+    const state = this.video?.state;
+    const isOpen = this.isAllowed === true && state !== "deleting";
+    this.timeless.hidden = !(isOpen && state === "needs_time");
+    this.editing.element.hidden = !isOpen;
+    this.forgetting.element.hidden = !isOpen;
+  }
+
+  /** @param {Page.Video} video */
+  #showCards(video) {
+    const { colorOf } = this.counted;
+    const cards = [countsCard(video, colorOf), accountCard(video), aboutCard(video), jobsCard(video)];
+    refill(this.cards, ...cards.filter((one) => one !== null));
+  }
+
+  /** How far it has come, and what a person can do about it. @param {Page.Video} video */
+  #showStanding(video) {
+    const share = shareDone(video);
+    const bar = el("progress", { max: "1", "aria-label": "Progress" });
+    if (share !== null) bar.value = share;
+    const words = el("span", { class: "video-state-words", text: stateWords(video) });
+    refill(
+      this.standing,
+      el("p", { class: "video-state" }, words, isInWork(video) ? bar : ""),
+      ...(video.remedy ? [el("p", { class: "small", text: video.remedy })] : []),
+      ...(video.state === "failed" ? [this.#retry(video)] : []),
+    );
+  }
+
+  /** @param {Page.Video} video */
+  #retry({ id }) {
+    const said = el("p", { class: "form-said", role: "alert", hidden: true });
+    const button = el("button", { type: "button", class: "button", text: "Try again", onclick: again });
+    const view = this;
+    async function again() {
+      button.disabled = true;
+      try {
+        view.show(await sendRetry(id));
+        speak("It is tried again");
+        view.onChange();
+      } catch (error) {
+        said.textContent = wordsOf(error);
+        said.hidden = false;
+        button.disabled = false;
+      }
+    }
+    return el("div", {}, button, said);
+  }
+
+  /** @param {Page.Video} video */
+  async #askCounts(video) {
+    const key = countsKey(video);
+    if (key === this.countsOf) return;
+    this.countsOf = key;
+    try {
+      const counted = await askCounted(video, this.asking.signal);
+      if (key !== this.countsOf || !this.video) return;
+      this.counted = counted;
+      this.player.showCounted(counted);
+      this.#showCards(this.video);
+    } catch {
+      // The index is away, or has not these counts yet: asked again with the next news.
+      if (key === this.countsOf) this.countsOf = "";
+    }
+  }
+}
+
+/** @param {Page.Video} video */
+function whereWords(video) {
+  const when = filmed(video);
+  const from = video.time_source;
+  return [
+    el("bdi", { text: visible(video.source_name) }),
+    ...(when === null ? [] : [el("span", { text: when })]),
+    ...(when === null || from === null
+      ? []
+      : [el("span", { class: from === "file_time" ? "remark" : "", text: TIME_SOURCES[from] })]),
+  ];
+}
