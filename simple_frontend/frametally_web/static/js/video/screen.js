@@ -1,8 +1,9 @@
 // The moving picture: plays, seeks, goes frame by frame, and tells which frame is shown.
 
 import { el } from "../shared/dom.js";
-import { frameLength, placeOf } from "./stepping.js";
 
+/** Where the rate is not known. */
+const USUAL_FPS = 25;
 /** A frame whose step shows no other one is gone past by another, so often at most: rates vary. */
 const MOST_TRIES = 8;
 
@@ -159,4 +160,22 @@ function faultOf(error) {
   return error?.code === MediaError.MEDIA_ERR_NETWORK
     ? "The server of this video does not answer."
     : "This browser cannot play it, or the server does not send it.";
+}
+
+/**
+ * How long a frame is shown, in seconds.
+ * @param {number|null} fps
+ */
+export const frameLength = (fps) => 1 / (fps && fps > 0 ? fps : USUAL_FPS);
+
+/**
+ * In the middle of the frame that is meant, so that no rounding can miss it.
+ * @param {number} shownS  when the frame that is shown begins
+ * @param {number} by  frames on; negative: back
+ * @param {number} frameS
+ * @param {number} durationS
+ */
+export function placeOf(shownS, by, frameS, durationS) {
+  const place = shownS + (by + 0.5) * frameS;
+  return Math.min(Math.max(place, 0), Math.max(durationS - frameS / 4, 0));
 }
