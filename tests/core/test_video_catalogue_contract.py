@@ -1,4 +1,4 @@
-"""What every video catalogue keeps, whichever it is: pages of videos, ends of uploads, who holds which job."""
+"""What every video catalogue keeps, whichever it is: pages of videos, uploads' ends, who holds a job."""
 
 from __future__ import annotations
 
