@@ -33,7 +33,13 @@ from playwright.sync_api import sync_playwright
 from results import ROOT, Cell, Goal, Table, save
 
 from frametally.errors import Retryable
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.opening import (
+    open_count_index,
+    open_frame_log,
+    open_ledger,
+    open_object_store,
+    open_video_catalogue,
+)
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import seconds_left
 from frametally.settings.loading import load_settings
@@ -217,9 +223,12 @@ def _in_this_process(folder: Path) -> Iterator[tuple[str, SwitchedIndex]]:
         closing(open_frame_log(settings.log_url)) as log,
         closing(open_ledger(settings.ledger_url)) as ledger,
         closing(open_count_index(settings.index_url)) as real,
+        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
     ):
         index: Any = SwitchedIndex(real)
-        app = create_app(settings=settings, store=store, index=index, ledger=ledger, log=log)
+        app = create_app(
+            settings=settings, store=store, index=index, ledger=ledger, log=log, catalogue=catalogue
+        )
         server = DashboardServer(app, host="127.0.0.1", port=0)
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -15,6 +15,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.loading import Settings
 from frametally_web import assets, pages
 from frametally_web.api import description
@@ -47,7 +48,13 @@ class Parts:
 
 
 def create_app(
-    *, settings: Settings, store: ObjectStore, index: CountIndex, ledger: Ledger, log: FrameLog
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    index: CountIndex,
+    ledger: Ledger,
+    log: FrameLog,
+    catalogue: VideoCatalogue,
 ) -> Flask:
     """Put together the dashboard over an index (the counts), a store (the frames behind them), and the books.
 
@@ -55,7 +62,7 @@ def create_app(
     """
     app = Flask("frametally_web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MOST_FILE_BYTES
-    ports = DashboardPorts(store=store, index=index, ledger=ledger, log=log)
+    ports = DashboardPorts(store=store, index=index, ledger=ledger, log=log, catalogue=catalogue)
     books = BooksReader(ports, settings)
     days = FlowDays(partial(flows_for, store, folder=settings.data_dir / FLOWS_FOLDER))
     blueprint = Api(settings=settings, ports=ports, books=books, days=days).blueprint()

@@ -14,7 +14,13 @@ from typing import NamedTuple
 import pytest
 
 from frametally.books.runs import current_runs, read_run
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.opening import (
+    open_count_index,
+    open_frame_log,
+    open_ledger,
+    open_object_store,
+    open_video_catalogue,
+)
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import load_settings
@@ -120,8 +126,11 @@ def table_of_api(data_dir: Path, interval_s: int) -> Table:
         closing(open_count_index(settings.index_url)) as index,
         closing(open_ledger(settings.ledger_url)) as ledger,
         closing(open_frame_log(settings.log_url)) as log,
+        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
     ):
-        app = create_app(settings=settings, store=store, index=index, ledger=ledger, log=log)
+        app = create_app(
+            settings=settings, store=store, index=index, ledger=ledger, log=log, catalogue=catalogue
+        )
         response = app.test_client().get(f"/api/counts?interval={interval_s}")
         close_app(app)
         assert response.status_code == 200, response.text

@@ -13,6 +13,7 @@ from tests.pipeline.test_undo_end_to_end import House, house, make_video
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
 from frametally_cli.options.ports import open_books
+from frametally_cli.stages.looking import catalogue_to_look
 from frametally_web.app import close_app, create_app
 
 __all__ = ["house"]
@@ -53,9 +54,17 @@ def test_every_command_that_only_reads_reads_it(archive: Path, capsys: pytest.Ca
 
 def test_the_dashboard_reads_it(archive: Path) -> None:
     settings = load_settings("web", data_dir=archive, web_query_timeout_s=120)
-    with open_books(settings, reading=True) as (ports, ledger):
+    with (
+        open_books(settings, reading=True) as (ports, ledger),
+        catalogue_to_look(ports.settings) as catalogue,
+    ):
         app = create_app(
-            settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log
+            settings=settings,
+            store=ports.store,
+            index=ports.index,
+            ledger=ledger,
+            log=ports.log,
+            catalogue=catalogue,
         )
         assert [one["name"] for one in app.test_client().get("/api/v1/sources").get_json()["sources"]] == [
             "Gate"

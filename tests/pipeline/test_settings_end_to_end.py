@@ -16,7 +16,13 @@ import pytest
 
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_runs
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.opening import (
+    open_count_index,
+    open_frame_log,
+    open_ledger,
+    open_object_store,
+    open_video_catalogue,
+)
 from frametally.records import encode
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
@@ -57,8 +63,11 @@ def get(folder: Path, *addresses: str) -> list[Any]:
         closing(open_count_index(settings.index_url)) as index,
         closing(open_ledger(settings.ledger_url)) as ledger,
         closing(open_frame_log(settings.log_url)) as log,
+        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
     ):
-        app = create_app(settings=settings, store=store, index=index, ledger=ledger, log=log)
+        app = create_app(
+            settings=settings, store=store, index=index, ledger=ledger, log=log, catalogue=catalogue
+        )
         found = [app.test_client().get(f"/api/v1/{address}").json for address in addresses]
         close_app(app)
     return found

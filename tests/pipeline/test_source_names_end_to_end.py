@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.pipeline.test_undo_end_to_end import House, house, make_video
 
-from frametally.opening import open_count_index
+from frametally.opening import open_count_index, open_video_catalogue
 from frametally.settings.loading import load_settings
 from frametally_cli.options.ports import open_books
 from frametally_web.app import close_app, create_app
@@ -46,9 +46,17 @@ def test_six_cameras_stay_six_and_forgetting_one_leaves_the_others(
 
 def sources_in_the_api(home: House) -> set[str]:
     settings = load_settings("web", data_dir=home.folder / "frametally-data", web_query_timeout_s=120)
-    with open_books(settings) as (ports, ledger):
+    with (
+        open_books(settings) as (ports, ledger),
+        closing(open_video_catalogue(ports.settings.catalogue_url)) as catalogue,
+    ):
         app = create_app(
-            settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log
+            settings=settings,
+            store=ports.store,
+            index=ports.index,
+            ledger=ledger,
+            log=ports.log,
+            catalogue=catalogue,
         )
         answer = app.test_client().get("/api/v1/sources")
         close_app(app)

@@ -18,7 +18,13 @@ import numpy as np
 import pytest
 
 from frametally import keys
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.opening import (
+    open_count_index,
+    open_frame_log,
+    open_ledger,
+    open_object_store,
+    open_video_catalogue,
+)
 from frametally.ports.count_index import CountQuery
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
@@ -135,8 +141,11 @@ def hours_seen(folder: Path) -> set[int]:
         closing(open_count_index(settings.index_url)) as index,
         closing(open_ledger(settings.ledger_url)) as ledger,
         closing(open_frame_log(settings.log_url)) as log,
+        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
     ):
-        app = create_app(settings=settings, store=store, index=index, ledger=ledger, log=log)
+        app = create_app(
+            settings=settings, store=store, index=index, ledger=ledger, log=log, catalogue=catalogue
+        )
         for asked in ("", "?interval=1", "?interval=60", "?interval=3600", "?base=1", "?interval=60&base=60"):
             answer = app.test_client().get(f"/api/v1/counts{asked}")
             for bucket in answer.json["buckets"] if answer.status_code == 200 else ():

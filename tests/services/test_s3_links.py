@@ -12,7 +12,7 @@ from s3_bucket import S3Place, new_bucket_name, root_access
 from tests.fakes.memory import MemoryLog
 
 from frametally import keys
-from frametally.opening import open_count_index, open_ledger, open_object_store
+from frametally.opening import open_count_index, open_ledger, open_object_store, open_video_catalogue
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.ports import port_rows
@@ -39,7 +39,15 @@ def client_of(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
             settings = Settings(data_dir=tmp_path, store_url=store.url, **changed).resolved()  # type: ignore[arg-type]
             index = stack.enter_context(closing(open_count_index(settings.index_url)))
             ledger = stack.enter_context(closing(open_ledger(settings.ledger_url)))
-            app = create_app(settings=settings, store=store, index=index, ledger=ledger, log=MemoryLog())
+            catalogue = stack.enter_context(closing(open_video_catalogue(settings.catalogue_url)))
+            app = create_app(
+                settings=settings,
+                store=store,
+                index=index,
+                ledger=ledger,
+                log=MemoryLog(),
+                catalogue=catalogue,
+            )
             stack.callback(close_app, app)
             return app.test_client()
 

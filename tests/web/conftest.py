@@ -21,7 +21,7 @@ from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
 from frametally.errors import Retryable
-from frametally.opening import open_count_index, open_ledger
+from frametally.opening import open_count_index, open_ledger, open_video_catalogue
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
 from frametally.records import (
@@ -82,6 +82,7 @@ class Place:
         self.settings = Settings(_env_file=None, data_dir=folder, web_query_timeout_s=120)
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
         self.log = MemoryLog()
+        self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
         self.labels_to_count: list[str] = []
         """Of what is published next, as its runs record it; empty: all."""
         self._apps: list[Flask] = []
@@ -96,6 +97,7 @@ class Place:
             index=self.index,
             ledger=self.ledger,
             log=self.log,
+            catalogue=self.catalogue,
         )
         self._apps.append(app)
         return app
@@ -106,6 +108,7 @@ class Place:
         self.real_index.close()
         self.ledger.close()
         self.log.close()
+        self.catalogue.close()
 
     def go_away(self) -> None:
         self.index.error = Retryable("index.sqlite is locked: /secret/path")

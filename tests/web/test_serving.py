@@ -32,6 +32,7 @@ from pathlib import Path
 from frametally.opening import open_count_index
 from frametally.opening import open_ledger
 from frametally.opening import open_object_store
+from frametally.opening import open_video_catalogue
 from frametally.settings.loading import Settings
 from tests.fakes.memory import MemoryLog
 from frametally_web.app import create_app
@@ -42,10 +43,13 @@ folder = Path(sys.argv[1])
 index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
 ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
 store = open_object_store(f"file://{folder / 'store'}")
-app = create_app(settings=Settings(), store=store, index=index, ledger=ledger, log=MemoryLog())
+catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
+ports = {"store": store, "index": index, "ledger": ledger, "log": MemoryLog(), "catalogue": catalogue}
+app = create_app(settings=Settings(), **ports)
 serve(app, "127.0.0.1", int((sys.argv + ["0"])[2]))
 index.close()
 ledger.close()
+catalogue.close()
 print("ended")
 """
 

@@ -21,6 +21,7 @@ import json, sys
 from pathlib import Path
 import frametally_web
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.opening import open_video_catalogue
 from frametally.settings.loading import Settings
 from frametally_web.app import create_app
 folder = Path(sys.argv[1])
@@ -28,7 +29,9 @@ index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
 ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
 store = open_object_store(f"file://{folder / 'store'}")
 log = open_frame_log(f"sqlite:///{folder / 'log.sqlite'}")
-client = create_app(settings=Settings(), store=store, index=index, ledger=ledger, log=log).test_client()
+catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
+ports = {"store": store, "index": index, "ledger": ledger, "log": log, "catalogue": catalogue}
+client = create_app(settings=Settings(), **ports).test_client()
 page = client.get("/")
 found = {"file": frametally_web.__file__, "/": page.status_code, "page": page.text}
 for path in sys.argv[2:]:

@@ -271,11 +271,20 @@ def serve_dashboard(
     ports: Ports, ledger: Ledger, *, alone: bool = False, interval_s: int | None = None
 ) -> int:
     """Serve until Ctrl-C, and unless `alone` have videos worked on meanwhile; return the exit code."""
+    from frametally_cli.stages.looking import catalogue_to_look
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 
     settings = ports.settings
-    app = create_app(settings=settings, store=ports.store, index=ports.index, ledger=ledger, log=ports.log)
-    with nullcontext() if alone else following(settings, interval_s=interval_s):
-        serve(app, settings.web_host, settings.web_port)
+    with catalogue_to_look(settings) as catalogue:
+        app = create_app(
+            settings=settings,
+            store=ports.store,
+            index=ports.index,
+            ledger=ledger,
+            log=ports.log,
+            catalogue=catalogue,
+        )
+        with nullcontext() if alone else following(settings, interval_s=interval_s):
+            serve(app, settings.web_host, settings.web_port)
     return 0

@@ -10,16 +10,24 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.opening import (
+    open_count_index,
+    open_frame_log,
+    open_ledger,
+    open_object_store,
+    open_video_catalogue,
+)
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.loading import Settings
 from frametally_cli.options.ports import Ports, readable
 
 _FILES = ("file", "sqlite")
 _PUTS = ("put", "change", "resumable")
+_NOTES = ("put_video", "put_upload", "queue")
 
 
 class _OnceThere:
@@ -57,13 +65,7 @@ def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
         empty = Path(made)
 
         def look(url: str, empty_url: str, open_at: Callable[[str], Any], makes: Collection[str] = ()) -> Any:
-            parts = urlsplit(url)
-            file = Path(unquote(parts.path))
-            if parts.scheme not in _FILES or file.exists():
-                port = open_at(url)
-            else:
-                port = _OnceThere(file, lambda: open_at(url), open_at(empty_url), makes)
-            return opening.enter_context(closing(port))
+            return opening.enter_context(closing(_look(url, empty_url, open_at, makes)))
 
         def sqlite(name: str) -> str:
             return f"sqlite:///{empty / name}"
@@ -89,3 +91,25 @@ def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
             Ports(found, cast(ObjectStore, store), cast(FrameLog, log), cast(CountIndex, index)),
             cast(Ledger, ledger),
         )
+
+
+@contextmanager
+def catalogue_to_look(settings: Settings) -> Iterator[VideoCatalogue]:
+    """Open the catalogue of videos, which is made by what is first noted in it; close it at the end."""
+    with tempfile.TemporaryDirectory() as made:
+        catalogue = _look(
+            settings.catalogue_url,
+            f"sqlite:///{made}/catalogue.sqlite",
+            lambda url: open_video_catalogue(url, settings.catalogue_access),
+            _NOTES,
+        )
+        with closing(catalogue):
+            yield cast(VideoCatalogue, catalogue)
+
+
+def _look(url: str, empty_url: str, open_at: Callable[[str], Any], makes: Collection[str]) -> Any:
+    parts = urlsplit(url)
+    file = Path(unquote(parts.path))
+    if parts.scheme not in _FILES or file.exists():
+        return open_at(url)
+    return _OnceThere(file, lambda: open_at(url), open_at(empty_url), makes)

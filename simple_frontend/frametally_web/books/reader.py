@@ -22,6 +22,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import seconds_left, time_limit
 from frametally.settings.loading import Settings
@@ -46,6 +47,7 @@ class DashboardPorts:
     index: CountIndex
     ledger: Ledger
     log: FrameLog
+    catalogue: VideoCatalogue
 
 
 class Reading(NamedTuple):
