@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from io import BufferedReader
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +22,7 @@ import numpy as np
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels, cv2
+from frametally.process.limits import address_space_bytes, limit
 from frametally.process.retrying import GivenUp
 from frametally_producer.reading.picture_file import PictureHeader, read_header, read_pixels
 
@@ -167,7 +167,7 @@ class PictureReader:
 
 def _serve(connection: socket.socket) -> None:
     """Answer requests until the other end closes."""
-    memory_bytes = _address_space_bytes()
+    memory_bytes = address_space_bytes()
     while True:
         message, files, _, _ = socket.recv_fds(connection, _MOST_REQUEST_BYTES, 1)
         if not message:
@@ -175,9 +175,9 @@ def _serve(connection: socket.socket) -> None:
         with os.fdopen(files[0], "rb") as file:
             request = msgspec.json.decode(message, type=_Request)
             used = resource.getrusage(resource.RUSAGE_SELF)
-            _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + request.most_cpu_s)
+            limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + request.most_cpu_s)
             if memory_bytes is not None:
-                _limit(resource.RLIMIT_AS, memory_bytes + request.most_bytes)
+                limit(resource.RLIMIT_AS, memory_bytes + request.most_bytes)
             pixels = None
             try:
                 if request.header is None:
@@ -193,19 +193,6 @@ def _serve(connection: socket.socket) -> None:
         connection.sendall(msgspec.json.encode(answer) + b"\n")
         if pixels is not None:
             connection.sendall(np.ascontiguousarray(pixels).reshape(-1).data)
-
-
-def _limit(what: int, most: int) -> None:
-    hard = resource.getrlimit(what)[1]
-    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-
-
-def _address_space_bytes() -> int | None:
-    """Return what this process has taken; None where the system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except OSError:
-        return None
 
 
 def _main() -> None:

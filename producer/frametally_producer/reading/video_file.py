@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -31,6 +32,7 @@ _ORIENTATIONS = {
     (0, -1, -1, 0): 7,
     (0, -1, 1, 0): 8,
 }
+_LYING = {5, 6, 7, 8}
 _FFMPEG_TIME_BASE = Fraction(1, 1_000_000)
 _HEAD_BYTES = 400
 # A video whose frames end this much before the length that it states was cut short.
@@ -129,6 +131,9 @@ class Video:
         damage: After reading: what was wrong with it, one sentence each.
         average_fps: Frames a second, if it states them.
         size_px: Width and height, as stored.
+        codec: FFmpeg's name of what the pictures are coded in, such as `h264`.
+        sound_codecs: Likewise of each sound track; empty where the code is not known.
+        stream_count: How many streams of any kind it has.
     """
 
     def __init__(self, container: av.container.InputContainer, *, max_pixels: int) -> None:
@@ -155,10 +160,35 @@ class Video:
         self.damage: list[str] = []
         self.average_fps = stream.average_rate or stream.guessed_rate
         self.size_px = size
+        self.codec = stream.codec_context.codec.canonical_name
+        self.sound_codecs = [
+            sound.codec_context.codec.canonical_name if sound.codec_context else ""
+            for sound in container.streams.audio
+        ]
+        self.stream_count = len(container.streams)
         self._container = container
         self._stream = stream
         self._time_base = stream.time_base or _FFMPEG_TIME_BASE
         self._reformatter = VideoReformatter()
+
+    def first_frame(self, *, most_packets: int) -> av.VideoFrame | None:
+        """Return the first frame that the first so many packets give; None if they give none.
+
+        What is read so is not read again by `frames`.
+        """
+        bad_pieces = 0
+        found = None
+        for packet in itertools.chain(itertools.islice(self._packets(), most_packets), (None,)):
+            try:
+                found = next(iter(self._stream.decode(packet)), None)
+            except av.FFmpegError:
+                bad_pieces += 1
+            if found is not None:
+                bad_pieces += found.is_corrupt
+                break
+        if bad_pieces:
+            self.damage.append(f"{bad_pieces} of its first pieces are damaged")
+        return found
 
     def pixels(self, frame: av.VideoFrame) -> Pixels:
         """Convert the frame, upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
@@ -219,6 +249,11 @@ class Video:
         stated_s = self.duration_s
         if stated_s is not None and stated_s - read_s > max(_MISSING_S, stated_s * _MISSING_PART):
             self.damage.append(f"its frames end at {float(read_s):.1f} s of {float(stated_s):.1f} s")
+
+
+def shown_size_px(frame: av.VideoFrame) -> tuple[int, int]:
+    """Return the width and height of the frame once it is upright."""
+    return (frame.height, frame.width) if _orientation(frame) in _LYING else (frame.width, frame.height)
 
 
 def _stated_length_s(

@@ -1,0 +1,26 @@
+"""Settings as environment variables, for a process of ours that is to have those of this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from frametally.settings.loading import ENV_PREFIX, Settings
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the variables by which another process loads these very settings, whatever folder it runs in.
+
+    They hold passwords: they are for a process's environment, and for nothing that is shown or kept.
+    """
+    variables = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        elif isinstance(value, Path):
+            value = value.expanduser().absolute()
+        if value is not None and value != "":
+            variables[f"{ENV_PREFIX}{name.upper()}"] = str(value)
+    return variables

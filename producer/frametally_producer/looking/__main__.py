@@ -1,0 +1,72 @@
+"""Looks into one stored video: `python -m frametally_producer.looking KEY`, asked by a line on its input.
+
+Settings come by the environment. It writes no file, opens none but what it is made of, and connects to
+nothing but the store; its memory and its time are bounded before a byte of the video is read.
+"""
+
+from __future__ import annotations
+
+import io
+import resource
+import signal
+import sys
+
+import msgspec
+
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectMissing
+from frametally.process.limits import address_space_bytes, limit
+from frametally.settings.loading import load_settings
+from frametally.videos.inspection import MOST_CPU_S, UNPROCESSABLE, LookAnswer, LookQuestion
+from frametally.videos.refusals import Refused
+from frametally_producer.looking.facts import facts_of
+from frametally_producer.reading.stored_original import StoredOriginal
+
+_MOST_OTHER_BYTES, _MOST_BYTES_PER_PIXEL = 512 << 20, 32
+"""Of memory: a decoder keeps up to 16 pictures of 1.5 bytes a pixel, and each of its threads one more."""
+
+
+def _answer(key: str, question: LookQuestion) -> LookAnswer:
+    settings = load_settings("producer")
+    store = open_object_store(settings.store_url, settings.store_access)
+    try:
+        stored = StoredOriginal(store, key)
+        memory_bytes = address_space_bytes()
+        if memory_bytes is not None:
+            pixels = settings.max_image_megapixels * 1_000_000
+            limit(resource.RLIMIT_AS, memory_bytes + _MOST_OTHER_BYTES + pixels * _MOST_BYTES_PER_PIXEL)
+        limit(resource.RLIMIT_CPU, MOST_CPU_S)
+        try:
+            return LookAnswer(
+                facts_of(io.BufferedReader(stored), question.fields, question.file_name, settings)
+            )
+        except Refused as error:
+            if stored.failure is not None:  # which FFmpeg took for the end of the file
+                raise stored.failure from error
+            return LookAnswer(status=error.status, reason=error.reason)
+    finally:
+        store.close()
+
+
+def _main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for who asks
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_FSIZE, 0)
+    question = msgspec.json.decode(sys.stdin.buffer.read(), type=LookQuestion)
+    try:
+        answer = _answer(sys.argv[1], question)
+    except (Retryable, ObjectMissing) as error:
+        answer = LookAnswer(away=True, reason=str(error))
+    except MemoryError:
+        answer = LookAnswer(
+            status=UNPROCESSABLE, reason="It takes too much memory to read; convert it, to MP4 with H.264."
+        )
+    except (Misconfigured, FrametallyError) as error:
+        answer = LookAnswer(reason=str(error))
+    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    _main()
