@@ -1,4 +1,4 @@
-"""An uploaded video as it lies in the store, read by ranges: what the store refuses for now is asked again."""
+"""An uploaded video in the store, read by ranges: what the store refuses for now is asked for again."""
 
 from __future__ import annotations
 
