@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from frametally_web.api import openapi
-from frametally_web.api.endpoints import ENDPOINTS
+from frametally_web.api.endpoints import ALL_ENDPOINTS
 
 HERE = Path(__file__).resolve().parent
 MANUAL = HERE.parent / "docs" / "api.md"
@@ -20,8 +20,8 @@ def examples() -> dict[str, Any]:
     """Return the first JSON block below each route's heading, by the endpoint's name."""
     manual = MANUAL.read_text(encoding="utf-8")
     found = {}
-    for endpoint in ENDPOINTS:
-        heading = rf"^## `{endpoint.method} /api/v1/{re.escape(endpoint.path)}[?`]"
+    for endpoint in ALL_ENDPOINTS:
+        heading = rf"^## `{endpoint.method} {re.escape(endpoint.address)}[?`]"
         section = re.search(heading + r".*?(?=^## |\Z)", manual, re.DOTALL | re.MULTILINE)
         block = section and re.search(r"```json\n(.*?)```", section[0], re.DOTALL)
         if block and endpoint.answer:

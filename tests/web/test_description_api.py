@@ -25,7 +25,7 @@ from tests.web.counted_footage import make_lines, publish_lines
 
 from frametally.drawing_records import DrawnLine
 from frametally.drawings.revisions import change_drawing, with_shapes
-from frametally_web.api.endpoints import ENDPOINTS
+from frametally_web.api.endpoints import ALL_ENDPOINTS, ENDPOINTS
 from frametally_web.api.openapi import describe
 from frametally_web.asgi import Application
 
@@ -77,15 +77,15 @@ def test_every_route_and_every_parameter_is_described_and_nothing_else(place: Pl
         for rule in place.app().url_map.iter_rules()
         if rule.rule.startswith("/api/v1/")
     }
-    streams = {f"/{endpoint.path}" for endpoint in ENDPOINTS if endpoint.streams}
-    assert routes - {"/openapi.json"} | streams == set(describe()["paths"])
-    for endpoint in ENDPOINTS:
+    elsewhere = {f"/{endpoint.path}" for endpoint in ALL_ENDPOINTS if endpoint.streams or endpoint.native}
+    assert routes - {"/openapi.json"} | elsewhere == set(describe()["paths"])
+    for endpoint in ALL_ENDPOINTS:
         operation = describe()["paths"][f"/{endpoint.path}"][endpoint.method.lower()]
         assert [one["name"] for one in operation["parameters"]] == [one.name for one in endpoint.parameters]
     page = place.app().test_client().get("/api/docs")
     assert page.mimetype == "text/html"
-    for endpoint in ENDPOINTS:
-        assert f"{endpoint.method} /api/v1/{endpoint.path}" in page.text  # also without JavaScript
+    for endpoint in ALL_ENDPOINTS:
+        assert f"{endpoint.method} {endpoint.address}" in page.text  # also without JavaScript
 
 
 def test_every_field_and_every_parameter_is_explained() -> None:
@@ -118,7 +118,7 @@ def test_the_examples_are_the_manuals_and_each_is_an_answer_of_its_route() -> No
         check=True,
     ).stdout
     assert written == made, "run python simple_frontend/examples.py"
-    for endpoint in ENDPOINTS:
+    for endpoint in ALL_ENDPOINTS:
         if endpoint.answer is not None:
             msgspec.convert(json.loads(written)[endpoint.name], endpoint.answer, strict=True)
 
@@ -141,7 +141,7 @@ def test_every_error_is_explained_where_its_type_points(place: Place) -> None:
 
 def test_the_manual_speaks_of_every_route_and_every_field() -> None:
     manual = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    for endpoint in ENDPOINTS:
+    for endpoint in ALL_ENDPOINTS:
         assert f"`{endpoint.path}`" in manual
         for parameter in endpoint.parameters:
             assert f"`{parameter.name}`" in manual

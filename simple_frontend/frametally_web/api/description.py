@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from flask import Blueprint, Response, render_template
 
-from frametally_web.api.endpoints import ENDPOINTS
+from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.api.openapi import describe
 from frametally_web.api.postman import collection
 from frametally_web.requests.problems import MEANINGS, problem_type
@@ -23,7 +23,7 @@ def create_blueprint() -> Blueprint:
     @description.get("/api/docs")
     def docs() -> Response:
         errors = [(problem_type(status), status, meaning) for status, meaning in MEANINGS.items()]
-        page = render_template("api.html", endpoints=ENDPOINTS, errors=errors)
+        page = render_template("api.html", endpoints=ALL_ENDPOINTS, errors=errors)
         response = Response(page, mimetype="text/html")
         response.headers["Cache-Control"] = "no-cache"
         return response

@@ -24,6 +24,7 @@ from frametally_web.api.parameters import (
     text,
 )
 from frametally_web.api.traffic_endpoints import TRAFFIC_ENDPOINTS
+from frametally_web.api.video_endpoints import NATIVE_ENDPOINTS
 from frametally_web.books import answers as status_answers
 from frametally_web.charts import answers as chart_answers
 from frametally_web.compare import answers as compare_answers
@@ -145,3 +146,6 @@ ENDPOINTS = (
     ),
     *DRAWING_ENDPOINTS,
 )
+
+ALL_ENDPOINTS = (*ENDPOINTS, *NATIVE_ENDPOINTS)
+"""Those of Flask's, and those that are native."""

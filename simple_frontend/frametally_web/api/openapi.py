@@ -14,7 +14,7 @@ import msgspec
 
 import frametally_web
 from frametally.drawing_records import Drawn
-from frametally_web.api.endpoints import ENDPOINTS
+from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.api.parameters import Endpoint, Parameter
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.problems import MEANINGS, problem_type
@@ -25,6 +25,7 @@ _EXPORT = {
     "properties": {"query": {"type": "object"}, "rows": {"type": "array", "items": {"type": "object"}}},
 }
 _REFERENCE = "#/components/schemas/{name}"
+_WITHOUT_CONTENT = {204, 304}
 _EXAMPLES = Path(__file__).parent / "examples.json"
 _FIELDS_OF = re.compile(r"(?:other )?fields are those of `(\w+)`|see `(\w+)`")
 
@@ -40,6 +41,7 @@ TAGS = {
     ),
     "books": ("Books", "Whether every frame is accounted for, and what runs."),
     "exports": ("Export", "The same numbers as files."),
+    "videos": ("Videos", "What was uploaded: the library, uploads, playing."),
 }
 """By the package that makes an answer: the name of a group of routes, and what it is."""
 
@@ -158,7 +160,7 @@ class ProblemDocument(Answer, frozen=True, kw_only=True):
 @functools.cache
 def describe() -> dict[str, Any]:
     """Return the OpenAPI document, ready to be written as JSON."""
-    records = [form for one in ENDPOINTS for form in (one.answer, one.body) if form is not None]
+    records = [form for one in ALL_ENDPOINTS for form in (one.answer, one.body) if form is not None]
     _, components = msgspec.json.schema_components([*records, ProblemDocument], ref_template=_REFERENCE)
     bases = {base.__name__: base for record in records for base in record.__mro__ if base.__doc__}
     _describe_fields(components, {name: _attributes(base.__doc__ or "") for name, base in bases.items()})
@@ -168,8 +170,9 @@ def describe() -> dict[str, Any]:
             "title": "frametally",
             "version": frametally_web.API_VERSION,
             "summary": "Counts of objects per label, source and time interval, and the frames behind them.",
-            "description": "Routes are GET unless they take what is drawn. Times are milliseconds since "
-            "1970-01-01T00:00:00Z of event time. A parameter that a route does not have is an error.",
+            "description": "Routes are GET unless they take what is drawn or uploaded. Times are "
+            "milliseconds since 1970-01-01T00:00:00Z of event time. A parameter that a route does not have "
+            "is an error.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/api/v1"}],
@@ -181,7 +184,7 @@ def describe() -> dict[str, Any]:
 
 def _paths() -> dict[str, dict[str, Any]]:
     paths: dict[str, dict[str, Any]] = {}
-    for endpoint in ENDPOINTS:
+    for endpoint in ALL_ENDPOINTS:
         paths.setdefault(f"/{endpoint.path}", {})[endpoint.method.lower()] = _operation(endpoint)
     return paths
 
@@ -194,7 +197,7 @@ def examples() -> Mapping[str, Any]:
 
 def tag_of(endpoint: Endpoint) -> str:
     """Return the name of the group that a route is of."""
-    package = _PACKAGE_OF.get(endpoint.name)
+    package = "videos" if endpoint.native else _PACKAGE_OF.get(endpoint.name)
     if package is None and endpoint.answer is not None:
         package = endpoint.answer.__module__.split(".")[1]
     return TAGS[package or "requests"][0]
@@ -228,15 +231,15 @@ def _attributes(text: str) -> dict[str, str]:
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
-    example = examples().get(endpoint.name)
-    statuses = [400, 405, 503, *endpoint.statuses]
-    responses = {
-        "200": {
-            "description": endpoint.summary,
-            "content": _content(endpoint.answer, endpoint.media_types, example),
-        },
-        **{str(status): _problem(status) for status in statuses},
+    success = endpoint.success or {200: endpoint.summary}
+    responses: dict[str, dict[str, Any]] = {
+        str(status): {"description": words} for status, words in success.items()
     }
+    for status in success.keys() - _WITHOUT_CONTENT:
+        example = examples().get(endpoint.name)
+        responses[str(status)]["content"] = _content(endpoint.answer, endpoint.media_types, example)
+    for status in (400, 405, 503, *endpoint.statuses):
+        responses[str(status)] = _problem(status)
     if endpoint.name == "frames_image":
         responses["304"] = {"description": "The browser has it already."}
     operation = {
@@ -246,10 +249,27 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "parameters": [_parameter(parameter) for parameter in endpoint.parameters],
         "responses": dict(sorted(responses.items())),
     }
+    if endpoint.at_root:
+        operation["servers"] = [{"url": "/"}]
     if endpoint.body is not None:
         schema = {"$ref": _REFERENCE.format(name=endpoint.body.__name__)}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    elif endpoint.form:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": _form(endpoint.form)}},
+        }
+    elif endpoint.sends:
+        operation["requestBody"] = {"content": {endpoint.sends: {}}}
     return operation
+
+
+def _form(parts: tuple[Parameter, ...]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": [one.name for one in parts if one.required],
+        "properties": {one.name: one.schema | {"description": one.description} for one in parts},
+    }
 
 
 def _problem(status: int) -> dict[str, Any]:

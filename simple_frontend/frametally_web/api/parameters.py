@@ -41,7 +41,7 @@ class Endpoint(NamedTuple):
 
     `answer` is None where it answers with no JSON of ours, `body` is the form of the JSON that is sent to it,
     None where nothing is; `statuses` are those that it has beside what all have. `success` says in words what
-    else than 200 it may answer with, by status; those of 200 and 201 have its answer as their content.
+    it answers with when all is well, by status, where that is more than 200; of 204 and 304 nothing follows.
 
     A `native` route is Starlette's (`requests.native`), and may stand `at_root`, not behind `/api/v1`. `form`
     are the parts of the form that is sent to it, `sends` is the type of the bytes that are. `named` is its
