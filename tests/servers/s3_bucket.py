@@ -75,14 +75,21 @@ def key_with_policy(access: StoreAccess, policy: Mapping[str, Any]) -> StoreAcce
     )
 
 
-_OF_BUCKETS = {"s3:CreateBucket", "s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration"}
+_UNKNOWN = {
+    *("s3:CreateBucket", "s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration"),
+    *("s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"),
+}
 
 
 def known_to_the_test_server(whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The policy without the actions on buckets, which SeaweedFS's policies of users have no words for."""
+    """The policy without what SeaweedFS's policies of users have no words for.
+
+    Those are the actions on buckets, and those on the parts of a write: it takes the latter for a part of
+    putting objects.
+    """
     statements = [
         statement | {"Action": left}
         for statement in whole["Statement"]
-        if (left := [action for action in statement["Action"] if action not in _OF_BUCKETS])
+        if (left := [action for action in statement["Action"] if action not in _UNKNOWN])
     ]
     return {**whole, "Statement": statements}

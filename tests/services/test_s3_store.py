@@ -291,18 +291,32 @@ def test_setting_up_again_changes_nothing_and_leaves_the_rules_of_others() -> No
 
     def rules() -> dict[str, tuple[str, int]]:
         found = client.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
-        return {rule["ID"]: (rule["Filter"]["Prefix"], rule["Expiration"]["Days"]) for rule in found}
+        return {
+            rule["ID"]: (rule["Filter"]["Prefix"], rule["Expiration"]["Days"])
+            for rule in found
+            if "Expiration" in rule
+        }
+
+    def days_of_left_parts() -> list[tuple[str, int]]:
+        found = client.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+        return [
+            (rule["Filter"]["Prefix"], rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"])
+            for rule in found
+            if "AbortIncompleteMultipartUpload" in rule
+        ]
 
     assert set_up_store(url, access, image_days=30) == [
         f"store: bucket {name} made",
         "store: frames are kept 30 days, detections for ever",
     ]
     assert rules() == {"frametally-images-cameras": ("cameras/images/", 30)}
+    assert days_of_left_parts() == [("cameras/videos/", 7)]
     own = {"ID": "own", "Status": "Enabled", "Filter": {"Prefix": "other/"}, "Expiration": {"Days": 3}}
     kept = client.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [*kept, own]})
     for _ in range(2):
-        lines = set_up_store(url, access, image_days=7, metadata_days=400)
+        lines = set_up_store(url, access, image_days=7, metadata_days=400, left_parts_days=3)
+        assert days_of_left_parts() == [("cameras/videos/", 3)]
         assert lines[0] == f"store: bucket {name} was there"
         assert rules() == {
             "own": ("other/", 3),
@@ -339,6 +353,14 @@ def test_a_key_under_its_stages_policy_lacks_nothing_of_it_and_has_nothing_of_ot
         ("consumer", "s3:ListBucket", ["s3:ListBucket on the bucket"]),
         ("web", "s3:GetObject", ["s3:GetObject on all objects"]),
         ("admin", "s3:DeleteObject", ["s3:DeleteObject on all objects"]),
+        (
+            "web",
+            "s3:PutObject",
+            [
+                *(f"s3:PutObject on {folder}/*" for folder in ("drawings", "videos", "uploads")),
+                *("s3:ListMultipartUploadParts on videos/*", "s3:AbortMultipartUpload on videos/*"),
+            ],
+        ),
     ],
 )
 def test_a_right_that_is_missing_is_named(
@@ -383,7 +405,8 @@ def test_setup_says_what_it_did_and_what_is_missing(
         for arguments in (["setup"], ["setup", "--check"]):
             assert cli.main([*arguments, "--data-dir", str(tmp_path)]) == 2
             assert line in capsys.readouterr().err
-    web = key_with_policy(bucket.access, policy(bucket.url.removeprefix("s3://"), "web"))
+    whole = policy(bucket.url.removeprefix("s3://"), "web")
+    web = key_with_policy(bucket.access, known_to_the_test_server(whole))
     for name, value in S3Place(bucket.url, web).environment().items():
         monkeypatch.setenv(name, value)
     assert cli.main(["setup", "--check", "--stage", "web", "--data-dir", str(tmp_path)]) == 0

@@ -5,6 +5,7 @@ Every part of it may be run again at any time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -29,7 +30,11 @@ def store_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
     url, access = settings.store_url, settings.store_access
     if not check_only:
         yield from set_up_store(
-            url, access, image_days=settings.store_image_days, metadata_days=settings.store_metadata_days
+            url,
+            access,
+            image_days=settings.store_image_days,
+            metadata_days=settings.store_metadata_days,
+            left_parts_days=math.ceil(settings.upload_keep_h / 24) + 1,
         )
     for stage in stages if url.startswith("s3://") else ():
         missing = missing_rights(url, access, stage)

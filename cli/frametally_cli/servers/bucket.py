@@ -23,7 +23,9 @@ EVERYTHING = ""
 
 _NO_SUCH_OBJECT = "frametally-setup-asks-for-what-is-not-there"
 _NO_SUCH_VERSION = f'"{"0" * 32}"'
+_NO_SUCH_UPLOAD = "0" * 32
 _RULE = "frametally-"
+_LEFT_PARTS_DAYS = 7
 _REFUSED = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "RequestTimeTooSkewed", "ExpiredToken")
 
 
@@ -33,12 +35,14 @@ class StageRights(NamedTuple):
     Attributes:
         reads: Folders of objects that it reads; `EVERYTHING` is all of them.
         writes: Folders that it puts objects into.
+        resumes: Folders that it writes to in parts, a write that was cut going on where it was.
         removes: Folders that it removes objects from.
         administers: Whether it makes the bucket and its rules.
     """
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    resumes: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
     administers: bool = False
 
@@ -57,12 +61,37 @@ STAGES: dict[str, StageRights] = {
         writes=(keys.OUTPUT, keys.TRACKS),
     ),
     "search": StageRights(reads=(keys.OUTPUT,), removes=(keys.OUTPUT, keys.TRACKS)),
-    "web": StageRights(reads=(EVERYTHING,), writes=(keys.DRAWINGS,)),
-    "admin": StageRights(reads=(EVERYTHING,), writes=(EVERYTHING,), removes=(EVERYTHING,), administers=True),
+    "web": StageRights(
+        reads=(EVERYTHING,),
+        writes=(keys.DRAWINGS, keys.VIDEOS, keys.UPLOADS),
+        resumes=(keys.VIDEOS,),
+        removes=(keys.VIDEOS, keys.UPLOADS),
+    ),
+    # It is the producer of what was uploaded, and forgets, retimes and removes what a person says.
+    "work": StageRights(
+        reads=(EVERYTHING,),
+        writes=(keys.IMAGES, keys.MEDIA, keys.TOMBSTONES, keys.CORRECTIONS, keys.VIDEOS, keys.UPLOADS),
+        resumes=(keys.VIDEOS,),
+        removes=(keys.IMAGES, keys.MEDIA, keys.CORRECTIONS, keys.VIDEOS, keys.UPLOADS),
+    ),
+    "admin": StageRights(
+        reads=(EVERYTHING,),
+        writes=(EVERYTHING,),
+        resumes=(EVERYTHING,),
+        removes=(EVERYTHING,),
+        administers=True,
+    ),
 }
 
 
-def set_up_store(url: str, access: StoreAccess, *, image_days: int = 0, metadata_days: int = 0) -> list[str]:
+def set_up_store(
+    url: str,
+    access: StoreAccess,
+    *,
+    image_days: int = 0,
+    metadata_days: int = 0,
+    left_parts_days: int = _LEFT_PARTS_DAYS,
+) -> list[str]:
     """Make the bucket and its retention rules, where they are not as they should be; again is no harm.
 
     Rules of others in the bucket stay as they are. What there is now is returned, a line each.
@@ -72,6 +101,7 @@ def set_up_store(url: str, access: StoreAccess, *, image_days: int = 0, metadata
         access: The service, and a key that may make buckets.
         image_days: Days after which frames are removed; 0: never.
         metadata_days: The same of detections.
+        left_parts_days: Days after which parts are removed of uploads that nobody goes on with.
 
     Raises:
         Misconfigured: The key lacks a right, or the URL is none.
@@ -91,6 +121,15 @@ def set_up_store(url: str, access: StoreAccess, *, image_days: int = 0, metadata
         for folder, days in ((keys.IMAGES, image_days), (keys.METADATA, metadata_days))
         if days
     ]
+    rules.append(
+        # Of an upload that was killed before its note was put, nobody knows: only the service sees its parts.
+        {
+            "ID": f"{_RULE}{keys.VIDEOS}{f'-{prefix}' if prefix else ''}"[:255],
+            "Status": "Enabled",
+            "Filter": {"Prefix": f"{prefix}/{keys.VIDEOS}/" if prefix else f"{keys.VIDEOS}/"},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": left_parts_days},
+        }
+    )
     a_few_times(lambda: _set_rules(client, bucket, prefix, rules))
     return [
         f"store: bucket {bucket} {'made' if made else 'was there'}",
@@ -122,9 +161,17 @@ def missing_rights(url: str, access: StoreAccess, stage: str) -> list[str]:
             "frametally needs conditional puts; use another S3 service, or a later version of it"
         )
 
+    def list_parts(folder: str) -> None:
+        client.list_parts(Bucket=bucket, Key=key_in(folder), UploadId=_NO_SUCH_UPLOAD)
+
+    def abort(folder: str) -> None:
+        client.abort_multipart_upload(Bucket=bucket, Key=key_in(folder), UploadId=_NO_SUCH_UPLOAD)
+
     for right, folders, ask in (
         ("s3:GetObject", rights.reads, lambda folder: client.get_object(Bucket=bucket, Key=key_in(folder))),
         ("s3:PutObject", rights.writes, put),
+        ("s3:ListMultipartUploadParts", rights.resumes, list_parts),
+        ("s3:AbortMultipartUpload", rights.resumes, abort),
         ("s3:DeleteObject", rights.removes, lambda at: client.delete_object(Bucket=bucket, Key=key_in(at))),
     ):
         for folder in folders:
@@ -157,6 +204,8 @@ def policy(bucket: str, stage: str, *, prefix: str = "") -> dict[str, Any]:
             {"Effect": "Allow", "Action": on_bucket, "Resource": [arn]},
             *of("s3:GetObject", rights.reads),
             *of("s3:PutObject", rights.writes),
+            *of("s3:ListMultipartUploadParts", rights.resumes),
+            *of("s3:AbortMultipartUpload", rights.resumes),
             *of("s3:DeleteObject", rights.removes),
         ],
     }
@@ -204,7 +253,7 @@ def _set_rules(client: Any, bucket: str, prefix: str, wanted: list[dict[str, Any
     from frametally.adapters.s3.service import error_code, service_failure
 
     start = f"{prefix}/" if prefix else ""
-    ours = {f"{start}{folder}/" for folder in (keys.IMAGES, keys.METADATA)}
+    ours = {f"{start}{folder}/" for folder in (keys.IMAGES, keys.METADATA, keys.VIDEOS)}
     try:
         try:
             found = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
@@ -238,14 +287,14 @@ def _may(ask: Any, bucket: str) -> bool:
     """Return whether the service lets us do it; that there is nothing there is no refusal."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from frametally.adapters.s3.service import error_code, service_failure
+    from frametally.adapters.s3.service import error_code, service_failure, status_code
 
     def once() -> bool:
         try:
             ask()
         except (ClientError, BotoCoreError) as error:
             code = error_code(error)
-            status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            status = status_code(error)
             if code == "NoSuchBucket":
                 raise Misconfigured(f"there is no bucket {bucket}: run `frametally setup`") from error
             if code in _REFUSED:

@@ -61,13 +61,22 @@ def remove_version(access: StoreAccess, *, bucket: str, key: str, version: str) 
 
 def error_code(error: Exception) -> str:
     """Return the service's own word for what is wrong; empty where it gave none."""
-    response = getattr(error, "response", {})
-    return str(response.get("Error", {}).get("Code", ""))
+    return str(_response(error).get("Error", {}).get("Code", ""))
+
+
+def status_code(error: Exception) -> int:
+    """Return the HTTP status of the service's answer; 0 where there was none."""
+    status: int = _response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status
+
+
+def _response(error: Exception) -> dict[str, Any]:
+    return getattr(error, "response", None) or {}  # a connection that was closed has None
 
 
 def service_failure(error: Exception, what: str, right: str) -> Misconfigured | Retryable:
     """Return boto3's error as ours: a right that is missing, or a service that is away."""
-    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    status = status_code(error)
     if status == 403:
         return Misconfigured(f"{what} ({error_code(error)}): give this key the right {right}")
     if 400 <= status < 500 and status not in PASSING:
