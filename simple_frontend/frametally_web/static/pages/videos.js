@@ -7,8 +7,9 @@ import { zoneOf } from "../js/shared/zones.js";
 import { carrySelection, leadThere } from "../js/shell/links.js";
 import { listen } from "../js/status/live.js";
 import { showStrip } from "../js/status/strip.js";
+import { startUploads } from "../js/uploads/panel.js";
 import { startPanel } from "../js/video/panel.js";
-import { startList } from "../js/videos/list.js";
+import { sourcesSeen, startList } from "../js/videos/list.js";
 import { tellNews } from "../js/videos/news.js";
 
 const state = parseState(location.search);
@@ -16,7 +17,8 @@ const state = parseState(location.search);
 useZone(zoneOf(state));
 carrySelection(state);
 leadThere();
-const list = startList(() => {});
+const uploads = startUploads(sourcesSeen);
+const list = startList(uploads.allow);
 startPanel(byId("video"));
 listen({
   index: () => {}, // the strip's numbers come with the books, the videos' with the videos

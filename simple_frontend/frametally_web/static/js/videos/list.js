@@ -39,6 +39,9 @@ let soon;
 /** @type {(answer: Page.Videos) => void} */
 let onAnswer = () => {};
 
+/** The names of the sources that the page knows of. */
+export const sourcesSeen = () => sources.values();
+
 const question = () => parseQuestion(location.search);
 
 /**
