@@ -17,6 +17,8 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.loading import Settings
+from frametally.videos.inspection import inspect
+from frametally.videos.receiving import Look, UploadPorts
 from frametally_web import assets, pages
 from frametally_web.api import description
 from frametally_web.api.endpoints import ENDPOINTS
@@ -29,6 +31,8 @@ from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.packing import pack_answers
 from frametally_web.security import Guard
+from frametally_web.uploads.place import UploadPlace
+from frametally_web.uploads.routes import upload_routes
 
 _PARTS = "frametally"
 FLOWS_FOLDER = "flows"
@@ -43,6 +47,7 @@ class Parts:
     streams: Streams
     guard: Guard
     settings: Settings
+    uploads: UploadPlace
     native: Sequence[NativeRoute]
     """All that is not Flask's; `asgi.Application` answers them."""
 
@@ -55,10 +60,12 @@ def create_app(
     ledger: Ledger,
     log: FrameLog,
     catalogue: VideoCatalogue,
+    look: Look = inspect,
 ) -> Flask:
     """Put together the dashboard over an index (the counts), a store (the frames behind them), and the books.
 
     The caller keeps them, and closes them after the server has stopped and `close_app` has been called.
+    `look` looks into the bytes of videos that were uploaded.
     """
     app = Flask("frametally_web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MOST_FILE_BYTES
@@ -76,13 +83,15 @@ def create_app(
     pack_answers(app)
     guard.protect(app)
     streams = Streams(books, settings)
+    uploads = UploadPlace(UploadPorts(settings, store, catalogue, look))
     app.extensions[_PARTS] = Parts(
         books=books,
         days=days,
         streams=streams,
         guard=guard,
         settings=settings,
-        native=[NativeRoute("/api/events", ("GET",), streams.answer)],
+        uploads=uploads,
+        native=[NativeRoute("/api/events", ("GET",), streams.answer), *upload_routes(uploads)],
     )
     return app
 
@@ -96,3 +105,4 @@ def close_app(app: Flask) -> None:
     """End what the application does beside its requests, and the streams that are open."""
     parts_of(app).books.close()
     parts_of(app).days.close()
+    parts_of(app).uploads.close()

@@ -63,6 +63,9 @@ class DashboardServer:
 
     def run(self) -> None:
         """Serve until `stop` is called, or a signal comes to the main thread; then close."""
+        parts = parts_of(self._app)
+        if parts.guard.allows_uploads:
+            parts.uploads.start()
         try:
             self._server.run(sockets=[self._listener])
         finally:

@@ -25,6 +25,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _SETTLE_EVERY_S = 30.0
+_LAST_SETTLING_S = 10.0
 _SPARE_THREADS = 8
 _MOST_HASHES = 1000
 
@@ -57,7 +58,7 @@ class UploadPlace:
         """End what goes on beside requests."""
         self._is_closed.set()
         if self._settling is not None:
-            self._settling.join()
+            self._settling.join(_LAST_SETTLING_S)
         self.executor.shutdown(wait=False)
 
     async def run(self, work: Callable[..., T], *args: object) -> T:
