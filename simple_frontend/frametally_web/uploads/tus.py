@@ -100,15 +100,17 @@ class TusRoutes:
             return Response(headers=headers)
         if upload.kind != "resumable" or upload.length_bytes is None:
             raise _unknown()
+        said = {"Upload-Metadata": tus_headers.metadata_of(upload)}
         if self._place.accepting.has(upload.id):
-            return Response(headers=_state_headers(upload, upload.length_bytes))
+            return Response(headers=_state_headers(upload, upload.length_bytes) | said)
         async with self._place.turns.take(upload.id):
             if await self._place.is_whole(upload):
                 self._place.accepting.begin(upload)
-                return Response(headers=_state_headers(upload, upload.length_bytes))
+                return Response(headers=_state_headers(upload, upload.length_bytes) | said)
+            self._check_not_expired(upload)
             intake = await self._place.open_intake(upload)
             self._place.keep_hashing(intake)
-            return Response(headers=_state_headers(upload, intake.position))
+            return Response(headers=_state_headers(upload, intake.position) | said)
 
     async def patch(self, request: Request) -> Response:
         """Take in bytes from where an upload stands."""
@@ -168,6 +170,10 @@ class TusRoutes:
         self._place.keep_hashing(intake)
         return _json(told.tell_under_way(upload, intake.position, is_whole=False))
 
+    def _check_not_expired(self, upload: UploadRecord) -> None:
+        if upload.expires_at_ms <= self._ports.now_ms():
+            raise _over("it was left for too long")
+
     async def _find(self, request: Request) -> UploadRecord:
         """Return the upload that is asked for. Raises `Problem`: 404, 410, or how it was refused."""
         upload, row = await self._place.find(request.path_params["upload_id"])
@@ -183,6 +189,7 @@ class TusRoutes:
         if await self._place.is_whole(upload):
             _check_offset(offset, length_bytes)
             return await self._accept(upload, None)
+        self._check_not_expired(upload)
         intake = await self._place.open_intake(upload)
         _check_offset(offset, intake.position)
         if (_body_length(request) or 0) > length_bytes - offset:
@@ -302,11 +309,14 @@ def _ended(ended: told.UploadTold | None) -> told.UploadTold:
     if ended is None or ended.state in ("receiving", "received"):
         raise _unknown()
     if ended.state == "refused":
-        problem = refused_problem(410, ended.reason or "It was refused.")
-        raise problem
+        raise refused_problem(410, ended.reason or "It was refused.")
     if ended.state == "aborted":
-        raise Problem(410, f"This upload is over: {ended.reason}.", remedy="Upload the file anew.")
+        raise _over(ended.reason or "it was ended")
     return ended
+
+
+def _over(why: str) -> Problem:
+    return Problem(410, f"This upload is over: {why}.", remedy="Upload the file anew.")
 
 
 def _unknown() -> Problem:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any, NamedTuple
 
+import msgspec
 from starlette.datastructures import Headers
 
 from frametally.video_records import UploadRecord, VideoFields
@@ -126,10 +127,25 @@ def expires_of(upload: UploadRecord) -> str:
     return formatdate(upload.expires_at_ms / 1000, usegmt=True)
 
 
+def metadata_of(upload: UploadRecord) -> str:
+    """Return what was said at an upload's creation, as a header has it."""
+    said: dict[str, object] = {"filename": upload.file_name, "sha256": upload.sha256}
+    said |= msgspec.to_builtins(upload.fields)
+    return ",".join(
+        f"{key} {base64.b64encode(_as_text(value).encode()).decode()}"
+        for key, value in said.items()
+        if value is not None
+    )
+
+
 def field_problem(refusal: FieldRefused) -> Problem:
     """Return what is told of a field that cannot be."""
     detail = f"{refusal.place}: {refusal.reason}" if refusal.place else refusal.reason
     return Problem(400, detail, remedy=refusal.remedy, parameter=refusal.field)
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _read_metadata(text: str) -> dict[str, str]:

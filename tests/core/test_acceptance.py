@@ -1,0 +1,434 @@
+"""From an upload's bytes to a video: exactly one of each content, and the same end whatever is killed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.fakes.memory import ManualClock
+from tests.fakes.uploads import (
+    NO_PICTURES,
+    NO_TIME,
+    all_keys,
+    fake_video,
+    keys_of_video,
+    open_parts,
+    rows_and_jobs,
+    send,
+)
+from tests.fakes.videos import make_video
+
+from frametally import keys
+from frametally.errors import Poison, Retryable
+from frametally.ports.object_store import ObjectStore
+from frametally.ports.video_catalogue import UploadRow
+from frametally.process.failpoints import FAILPOINTS, VARIABLE
+from frametally.records import encode
+from frametally.video_records import UploadRecord, VideoContent, VideoFacts, VideoFields
+from frametally.videos import acceptance as acceptance_module
+from frametally.videos.acceptance import Acceptance, UploadSettler, read_video, settle_uploads
+from frametally.videos.content_claims import claim, give_up_claim, holder_of
+from frametally.videos.receiving import (
+    UploadPorts,
+    abort_upload,
+    begin_upload,
+    find_upload,
+    keep_upload,
+    note_end,
+    resume_write,
+)
+from frametally.videos.refusals import Refused
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = fake_video()
+UPLOAD = """
+import sys
+from pathlib import Path
+from frametally.process import failpoints
+from frametally.videos.acceptance import Acceptance
+from tests.fakes.uploads import fake_video, open_parts, send
+failpoints.arm()
+ports = open_parts(Path(sys.argv[1]))
+Acceptance(ports).accept(send(ports, fake_video()))
+"""
+PASSED_HERE = [name for name in FAILPOINTS if name.startswith("upload.")]
+PASSED_BY_THE_SERVER = ["upload.appended", "upload.flushed"]
+
+
+@pytest.fixture
+def ports(tmp_path: Path) -> Iterator[UploadPorts]:
+    opened = open_parts(tmp_path)
+    yield opened
+    opened.catalogue.close()
+    opened.store.close()
+
+
+def settle(ports: UploadPorts) -> list[str]:
+    """Settles all at once; what was said of it."""
+    said: list[str] = []
+    settle_uploads(ports.settings, ports.store, ports.catalogue, ports.look, said.append)
+    return said
+
+
+def jobs_of(ports: UploadPorts, video_id: str) -> list[str]:
+    return sorted(job.kind for job in ports.catalogue.jobs(video_id))
+
+
+def test_an_upload_becomes_a_video_with_its_row_and_its_jobs_and_leaves_nothing_else(
+    ports: UploadPorts,
+) -> None:
+    upload = send(ports, DATA, file_name="Gate East.mp4")
+    accepted = Acceptance(ports).accept(upload)
+    video = accepted.video
+    assert not accepted.known
+    assert (video.id, video.size_bytes, video.sha256) == (
+        upload.video_id,
+        len(DATA),
+        hashlib.sha256(DATA).hexdigest(),
+    )
+    assert (video.name, video.source, video.source_name) == ("Gate East.mp4", "gate-east", "Gate East")
+    assert all_keys(ports.store) == keys_of_video(ports.store, video.id)
+    assert ports.store.get(keys.original_key(video.id)) == DATA
+    row = ports.catalogue.video(video.id)
+    assert row is not None
+    assert (row.record, row.state) == (video, "received")
+    assert jobs_of(ports, video.id) == ["frames", "previews"]
+    ended = ports.catalogue.upload(upload.id)
+    assert ended is not None
+    assert (ended.state, ended.video_id, ended.known) == ("accepted", video.id, False)
+
+
+def test_what_nothing_tells_the_time_of_waits_for_a_person_with_its_pictures_made(ports: UploadPorts) -> None:
+    video = Acceptance(ports).accept(send(ports, NO_TIME)).video
+    row = ports.catalogue.video(video.id)
+    assert row is not None
+    assert (row.state, row.reason) == ("needs_time", acceptance_module.NO_TIME)
+    assert jobs_of(ports, video.id) == ["previews"]
+
+
+@pytest.mark.parametrize(("data", "status"), [(b"PK\3\4 a zip", 415), (NO_PICTURES, 422)])
+def test_what_is_refused_leaves_nothing_but_the_note_why(
+    ports: UploadPorts, data: bytes, status: int
+) -> None:
+    upload = send(ports, data)
+    for _ in range(2):  # whoever asks again is told the same
+        with pytest.raises(Refused) as refused:
+            Acceptance(ports).accept(upload)
+        assert refused.value.status == status
+    assert all_keys(ports.store) == []
+    row = ports.catalogue.upload(upload.id)
+    assert row is not None
+    assert (row.state, row.status, row.reason) == ("refused", status, refused.value.reason)
+    assert rows_and_jobs(ports.catalogue) == []
+
+
+def test_bytes_that_are_not_those_that_were_announced_are_refused(ports: UploadPorts) -> None:
+    with pytest.raises(Refused) as refused:
+        Acceptance(ports).accept(send(ports, DATA, sha256="0" * 64))
+    assert refused.value.status == 460
+    assert all_keys(ports.store) == []
+
+
+def test_bytes_that_are_not_all_there_become_nothing_and_stay(ports: UploadPorts) -> None:
+    upload = begin_upload(
+        ports, kind="resumable", length_bytes=len(DATA), file_name="a.mp4", fields=VideoFields()
+    )
+    write = resume_write(ports.store, upload)
+    write.append(DATA[:-1], at_byte=0)
+    write.flush()
+    with pytest.raises(Poison, match="999 bytes of 1000"):
+        Acceptance(ports).accept(upload)
+    assert resume_write(ports.store, upload).durable_bytes == len(DATA) - 1
+    assert settle(ports) == []
+    assert find_upload(ports.store, upload.id) == upload
+
+
+def test_the_same_bytes_again_are_the_video_that_is_there(ports: UploadPorts) -> None:
+    first = Acceptance(ports).accept(send(ports, DATA)).video
+    upload = send(ports, DATA, file_name="another name.avi")
+    again = Acceptance(ports).accept(upload)
+    assert (again.video, again.known) == (first, True)
+    assert all_keys(ports.store) == keys_of_video(ports.store, first.id)
+    row = ports.catalogue.upload(upload.id)
+    assert row is not None
+    assert (row.state, row.video_id, row.known) == ("accepted", first.id, True)
+    assert len(rows_and_jobs(ports.catalogue)) == 1
+
+
+def test_of_eight_uploads_of_the_same_bytes_at_once_one_becomes_the_video(ports: UploadPorts) -> None:
+    uploads = [send(ports, DATA) for _ in range(8)]
+    acceptance, start = Acceptance(ports), threading.Barrier(len(uploads))
+
+    def accept(upload: UploadRecord) -> tuple[str, bool]:
+        start.wait()
+        accepted = acceptance.accept(upload)
+        return accepted.video.id, accepted.known
+
+    with ThreadPoolExecutor(len(uploads)) as threads:
+        ended = list(threads.map(accept, uploads))
+    assert len({video_id for video_id, _ in ended}) == 1
+    assert sorted(known for _, known in ended) == [False] + [True] * 7
+    assert all_keys(ports.store) == keys_of_video(ports.store, ended[0][0])
+    assert len(rows_and_jobs(ports.catalogue)) == 1
+    assert jobs_of(ports, ended[0][0]) == ["frames", "previews"]
+
+
+@pytest.mark.parametrize("name", [name for name in PASSED_HERE if name not in PASSED_BY_THE_SERVER])
+def test_killed_at_each_step_the_end_is_that_of_a_quiet_run(tmp_path: Path, name: str) -> None:
+    quiet = open_parts(tmp_path / "quiet")
+    video = Acceptance(quiet).accept(send(quiet, fake_video())).video
+    killed = subprocess.run(
+        [sys.executable, "-W", "error", "-c", UPLOAD, tmp_path / "killed"],
+        cwd=ROOT,
+        env={**os.environ, VARIABLE: name},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    ports = open_parts(tmp_path / "killed")
+    if name == "upload.created":  # its client has to send all of it
+        left = [info.key for info in ports.store.list(keys.UPLOADS)]
+        upload = find_upload(ports.store, left[0].removeprefix("uploads/").removesuffix(".json"))
+        assert upload is not None
+        write = resume_write(ports.store, upload)
+        assert write.durable_bytes == 0
+        write.append(fake_video(), at_byte=0)
+        write.flush()
+    for _ in range(2):  # the second time there is nothing to do
+        assert settle(ports) == []
+        videos = [key.split("/")[1] for key in all_keys(ports.store) if key.endswith("/video.json")]
+        assert all_keys(ports.store) == keys_of_video(ports.store, videos[0])
+        assert rows_and_jobs(ports.catalogue) == rows_and_jobs(quiet.catalogue)
+    assert len(all_keys(ports.store)) == len(all_keys(quiet.store))
+    assert ports.store.get(keys.original_key(videos[0])) == quiet.store.get(keys.original_key(video.id))
+    for opened in (quiet, ports):
+        opened.catalogue.close()
+
+
+def test_what_another_process_is_just_at_is_left_to_it_for_a_minute(ports: UploadPorts) -> None:
+    upload = send(ports, DATA)
+    clock = ManualClock()
+    settler = UploadSettler(Acceptance(ports), pytest.fail, clock=clock)
+    for seconds in (0, 30, 25):
+        clock.advance(seconds)
+        settler.settle()
+        assert find_upload(ports.store, upload.id) is not None
+    clock.advance(5)
+    settler.settle()
+    assert find_upload(ports.store, upload.id) is None
+    assert read_video(ports.store, upload.video_id) is not None
+
+
+def test_an_upload_that_is_busy_is_never_touched(ports: UploadPorts) -> None:
+    upload = send(ports, DATA)
+    settler = UploadSettler(Acceptance(ports), pytest.fail, is_busy=lambda one: one == upload.id)
+    settler.settle(patiently=False)
+    assert find_upload(ports.store, upload.id) == upload
+
+
+def test_an_upload_that_was_left_is_removed_and_one_that_goes_on_is_kept(ports: UploadPorts) -> None:
+    ports = ports._replace(now_ms=lambda: now_ms)
+    now_ms, hour_ms = 1_000_000_000_000, 3_600_000
+    upload = begin_upload(ports, kind="resumable", length_bytes=9, file_name="a.mp4", fields=VideoFields())
+    write = resume_write(ports.store, upload)
+    write.append(b"12345", at_byte=0)
+    write.flush()
+    assert upload.expires_at_ms == now_ms + 48 * hour_ms
+    now_ms += 40 * hour_ms
+    kept = keep_upload(ports, upload)
+    assert kept.expires_at_ms == now_ms + 48 * hour_ms
+    assert find_upload(ports.store, upload.id) == kept
+    settler = UploadSettler(Acceptance(ports), pytest.fail)
+    now_ms += 47 * hour_ms
+    settler.settle(patiently=False)
+    assert find_upload(ports.store, upload.id) == kept
+    now_ms += hour_ms
+    settler.settle(patiently=False)
+    assert all_keys(ports.store) == []
+    row = ports.catalogue.upload(upload.id)
+    assert row is not None
+    assert (row.state, row.reason) == ("aborted", "it was left for too long")
+
+
+def test_a_form_that_was_cut_by_a_kill_is_removed_after_an_hour(ports: UploadPorts) -> None:
+    ports = ports._replace(now_ms=lambda: now_ms)
+    now_ms = 1_000_000_000_000
+    upload = begin_upload(ports, kind="form", length_bytes=None, file_name="a.mp4", fields=VideoFields())
+    resume_write(ports.store, upload).append(b"x" * 10_000_000, at_byte=0)
+    settler = UploadSettler(Acceptance(ports), pytest.fail)
+    settler.settle(patiently=False)
+    assert find_upload(ports.store, upload.id) == upload
+    now_ms += 3_600_000
+    settler.settle(patiently=False)
+    assert all_keys(ports.store) == []
+
+
+def test_whose_claim_leads_to_no_video_any_more_is_followed_by_whoever_comes_next(ports: UploadPorts) -> None:
+    sha256 = hashlib.sha256(DATA).hexdigest()
+    gone = VideoContent(sha256=sha256, video_id=make_video(7).id, upload_id=make_video(8).id)
+    ports.store.put(gone.key, encode(gone))
+    assert holder_of(ports.store, sha256) is None
+    video = Acceptance(ports).accept(send(ports, DATA)).video
+    assert holder_of(ports.store, sha256) == video.id
+
+
+def test_a_damaged_claim_is_made_anew(ports: UploadPorts) -> None:
+    key = keys.video_content_key(hashlib.sha256(DATA).hexdigest())
+    ports.store.put(key, b"{damaged")
+    video = Acceptance(ports).accept(send(ports, DATA)).video
+    assert all_keys(ports.store) == keys_of_video(ports.store, video.id)
+
+
+def test_a_claim_is_given_up_by_its_own_video_alone(ports: UploadPorts) -> None:
+    upload = send(ports, DATA)
+    assert claim(ports.store, "a" * 64, upload) == upload.video_id
+    give_up_claim(ports.store, "a" * 64, make_video(3).id)
+    assert holder_of(ports.store, "a" * 64) == upload.video_id
+    give_up_claim(ports.store, "a" * 64, upload.video_id)
+    assert holder_of(ports.store, "a" * 64) is None
+
+
+def test_bytes_whose_video_is_just_being_removed_wait_until_it_is(
+    ports: UploadPorts,
+) -> None:
+    acceptance = Acceptance(ports)
+    first = acceptance.accept(send(ports, DATA)).video
+    removed = msgspec.structs.replace(first, state="deleting")
+    ports.store.put(first.key, encode(removed))
+    upload = send(ports, DATA)
+    with pytest.raises(Retryable, match="being removed"):
+        acceptance.accept(upload)
+    give_up_claim(ports.store, first.sha256, first.id)
+    for key in (first.key, keys.original_key(first.id)):
+        ports.store.delete(key)
+    ports.catalogue.remove_video(first.id)
+    assert settle(ports) == []
+    assert all_keys(ports.store) == keys_of_video(ports.store, upload.video_id)
+
+
+def test_a_look_that_was_ended_from_outside_is_made_again(ports: UploadPorts) -> None:
+    upload, looks = send(ports, DATA), []
+
+    def look(*asked: Any) -> VideoFacts:
+        looks.append(asked[1:])
+        if len(looks) == 1:
+            raise Retryable("the look was ended from outside")
+        return ports.look(*asked)
+
+    with pytest.raises(Retryable):
+        Acceptance(ports._replace(look=look)).accept(upload)
+    assert find_upload(ports.store, upload.id) == upload
+    assert settle(ports._replace(look=look)) == []
+    assert looks == [(keys.original_key(upload.video_id), upload.fields, upload.file_name)] * 2
+    assert all_keys(ports.store) == keys_of_video(ports.store, upload.video_id)
+
+
+def test_a_catalogue_that_was_lost_has_the_videos_and_what_is_to_be_done_again(tmp_path: Path) -> None:
+    ports = open_parts(tmp_path)
+    acceptance = Acceptance(ports)
+    videos = [acceptance.accept(send(ports, fake_video(number))).video for number in (1, 2)]
+    before = rows_and_jobs(ports.catalogue)
+    ports.catalogue.close()
+    for file in tmp_path.glob("catalogue.sqlite*"):
+        file.unlink()
+    again = open_parts(tmp_path)
+    assert settle(again) == []
+    assert rows_and_jobs(again.catalogue) == before
+    assert {row.record.id for row in map(again.catalogue.video, (one.id for one in videos)) if row} == {
+        one.id for one in videos
+    }
+    again.catalogue.close()
+
+
+def test_a_damaged_record_is_told_and_the_others_go_on(ports: UploadPorts) -> None:
+    damaged = make_video(9).id
+    ports.store.put(keys.upload_key(damaged), b"{")
+    upload = send(ports, DATA)
+    said = settle(ports)
+    assert [keys.upload_key(damaged) in line for line in said] == [True]
+    assert read_video(ports.store, upload.video_id) is not None
+
+
+def test_a_source_that_is_known_keeps_how_it_is_written(ports: UploadPorts) -> None:
+    acceptance = Acceptance(ports)
+    first = acceptance.accept(send(ports, DATA, fields=VideoFields(source="Gate East"))).video
+    other = acceptance.accept(send(ports, fake_video(2), fields=VideoFields(source="gate east"))).video
+    assert (
+        (first.source, first.source_name) == (other.source, other.source_name) == ("gate-east", "Gate East")
+    )
+
+
+def test_a_region_outside_the_picture_is_left_out_and_that_is_told(ports: UploadPorts) -> None:
+    inside = {"x": 1, "y": 1, "width": 600, "height": 300}
+    outside = {"points": [[0, 0], [641, 10]]}
+    fields = VideoFields(name="Mine", roi=inside, calibration=outside)
+    video = Acceptance(ports).accept(send(ports, DATA, fields=fields)).video
+    assert (video.name, video.fields.roi, video.fields.calibration) == ("Mine", inside, None)
+    assert len(video.facts.damage) == 1
+    assert "points[1] (641, 10) lies outside the picture of 640x360" in video.facts.damage[0]
+
+
+@pytest.mark.parametrize("state", ["accepted", "refused", "aborted"])
+def test_what_is_left_of_an_upload_that_ended_is_removed(ports: UploadPorts, state: Any) -> None:
+    upload = send(ports, DATA)
+    winner = make_video(5).id
+    note_end(ports, upload, state, video_id=winner if state == "accepted" else None, status=415, reason="no")
+    assert settle(ports) == []
+    assert all_keys(ports.store) == []
+
+
+def test_an_upload_that_is_aborted_leaves_the_note_alone(ports: UploadPorts) -> None:
+    upload = send(ports, DATA)
+    abort_upload(ports, upload, "its client ended it")
+    assert all_keys(ports.store) == []
+    assert ports.catalogue.upload(upload.id) == UploadRow(
+        id=upload.id,
+        state="aborted",
+        video_id=upload.video_id,
+        length_bytes=len(DATA),
+        reason="its client ended it",
+        expires_at_ms=ports.catalogue.upload(upload.id).expires_at_ms,  # type: ignore[union-attr]
+    )
+
+
+def test_who_is_second_at_one_upload_comes_to_the_same_end(ports: UploadPorts) -> None:
+    upload = send(ports, DATA)
+    first = Acceptance(ports)
+
+    def look(*asked: Any) -> VideoFacts:
+        facts = ports.look(*asked)
+        first.accept(upload)  # the other process is faster
+        return facts
+
+    accepted = Acceptance(ports._replace(look=look)).accept(upload)
+    assert (accepted.video.id, accepted.known) == (upload.video_id, False)
+    assert all_keys(ports.store) == keys_of_video(ports.store, upload.video_id)
+    assert jobs_of(ports, upload.video_id) == ["frames", "previews"]
+
+
+def test_a_video_that_was_removed_while_a_slow_look_went_on_does_not_come_back(ports: UploadPorts) -> None:
+    upload = send(ports, DATA)
+
+    def look(*asked: Any) -> VideoFacts:
+        facts = ports.look(*asked)
+        video = Acceptance(ports).accept(upload).video
+        remove_all_of(ports.store, video.id, video.sha256)
+        return facts
+
+    with pytest.raises(Poison, match="is over"):
+        Acceptance(ports._replace(look=look)).accept(upload)
+    assert all_keys(ports.store) == []
+
+
+def remove_all_of(store: ObjectStore, video_id: str, sha256: str) -> None:
+    for key in (keys.video_key(video_id), keys.original_key(video_id), keys.video_content_key(sha256)):
+        store.delete(key)
