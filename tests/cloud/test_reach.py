@@ -33,6 +33,7 @@ def test_every_server_that_a_setting_names_is_asked() -> None:
         log_url="kafka://one:9092,two:9192",
         index_url="elasticsearch+http://search:9200/counts",
         ledger_url="postgresql://books/frametally",
+        catalogue_url="postgresql://videos:5433/frametally",
     )
     assert list(named_servers(settings)) == [
         Server("store", "s3.example", 443),
@@ -40,6 +41,7 @@ def test_every_server_that_a_setting_names_is_asked() -> None:
         Server("log", "two", 9192),
         Server("index", "search", 9200),
         Server("ledger", "books", 5432),
+        Server("catalogue", "videos", 5433),
     ]
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.videos import make_video
 
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile
-from frametally.opening import open_frame_log, open_ledger, open_object_store
+from frametally.opening import open_frame_log, open_ledger, open_object_store, open_video_catalogue
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectInfo
 from frametally.process.reports import NoProgress
@@ -61,7 +62,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def with_data(settings: Settings) -> Settings:
     """Where something has been produced, counted and indexed, as far as a check-up goes."""
-    with open_books(settings):
+    with open_books(settings), closing(open_video_catalogue(settings.catalogue_url)):
         return settings
 
 
@@ -82,6 +83,7 @@ def test_a_sound_installation_is_all_good(settings: Settings) -> None:
         "log",
         "index",
         "ledger",
+        "catalogue",
         "model",
         "software",
         "disk",
@@ -100,7 +102,7 @@ def test_where_there_is_nothing_yet_it_says_so_and_makes_nothing(
     assert cli.main(["doctor", "--deep", "--json", "--data-dir", str(tmp_path / "data")]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {row["area"] for row in rows if row["value"] == "nothing there yet"} == {
-        *("store", "log", "index", "ledger")
+        *("store", "log", "index", "ledger", "catalogue")
     }
     assert list(tmp_path.iterdir()) == []
 
@@ -160,6 +162,7 @@ def fill_with_another_database(settings: Settings) -> None:
         (break_database("index"), "index", "frametally index"),
         (break_database("ledger"), "ledger", "frametally ledger rebuild"),
         (fill_with_another_database, "ledger", "recipes"),
+        (break_database("catalogue"), "catalogue", "frametally catalogue rebuild"),
     ],
 )
 def test_a_port_that_is_broken_is_one_bad_row_with_its_remedy(
@@ -235,7 +238,18 @@ def test_an_unknown_kind_of_port_is_named_and_the_others_are_tried(settings: Set
     changed = settings.model_copy(update={"log_url": "carrier-pigeon://x"})
     rows = list(port_rows(changed))
     assert list(bad(iter(rows))) == ["log"]
-    assert {row.area for row in rows} == {"store", "clock", "log", "index", "ledger"}
+    assert {row.area for row in rows} == {"store", "clock", "log", "index", "ledger", "catalogue"}
+
+
+def test_the_catalogues_row_says_how_many_videos_wait_and_who_works_on_them(settings: Settings) -> None:
+    with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
+        for number in range(3):
+            catalogue.put_video(make_video(number), "1")
+        catalogue.set_video(make_video(0).id, state="ready")
+    [row] = [row for row in port_rows(settings) if row.area == "catalogue"]
+    assert row.good
+    assert row.value == "3 videos: 1 ready, 2 received"
+    assert "`frametally serve`, `up` or `work` works on those that wait" in row.note
 
 
 def test_a_missing_or_wrong_model_file_is_bad(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Store, log, index and ledger: opened, and every right tried that the stages need."""
+"""Store, log, index, ledger and catalogue: opened, and every right tried that the stages need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from urllib.parse import unquote
 
 from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Retryable
-from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.opening import (
+    open_count_index,
+    open_frame_log,
+    open_ledger,
+    open_object_store,
+    open_video_catalogue,
+)
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, shown
@@ -25,12 +31,13 @@ _PROBE_S = 5.0
 
 
 def port_rows(settings: Settings) -> Iterator[Finding]:
-    """Open store, log, index and ledger, and try every right that the stages need."""
+    """Open store, log, index, ledger and catalogue, and try every right that the stages need."""
     for area, url, check in (
         ("store", settings.store_url, _check_store),
         ("log", settings.log_url, _check_log),
         ("index", settings.index_url, _check_index),
         ("ledger", settings.ledger_url, _check_ledger),
+        ("catalogue", settings.catalogue_url, _check_catalogue),
     ):
         address = shown("url", url)
         if (place := _not_there_yet(url)) is not None:
@@ -164,3 +171,13 @@ def _check_index(settings: Settings, address: str) -> Iterator[Finding]:
 def _check_ledger(settings: Settings, address: str) -> Iterator[Finding]:
     with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
         yield Finding("ledger", address, f"{len(ledger.manifests())} media, {len(ledger.models())} models")
+
+
+def _check_catalogue(settings: Settings, address: str) -> Iterator[Finding]:
+    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+        states = catalogue.states()
+    each = ", ".join(f"{number} {state.replace('_', ' ')}" for state, number in sorted(states.items()))
+    waiting = sum(states.get(state, 0) for state in ("received", "producing", "deleting"))
+    note = "`frametally serve`, `up` or `work` works on those that wait" if waiting else ""
+    total = sum(states.values())
+    yield Finding("catalogue", address, f"{total} videos: {each}" if states else "no videos", note)

@@ -1,4 +1,4 @@
-"""`frametally setup` for the count index and the ledger: their tables, or the template, index and alias."""
+"""`frametally setup` for count index, ledger and catalogue: tables, or the template, index and alias."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from frametally.errors import Misconfigured
-from frametally.opening import open_count_index, open_ledger
+from frametally.opening import open_count_index, open_ledger, open_video_catalogue
 from frametally.settings.loading import Settings
 
 
@@ -42,6 +42,21 @@ def ledger_part(settings: Settings, stages: Sequence[str], check_only: bool) -> 
         return
     with closing(open_ledger(url, settings.ledger_access)):
         yield f"ledger: {url} has its tables"
+
+
+def catalogue_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
+    """Set up the catalogue of videos: its tables.
+
+    Raises:
+        Misconfigured: A right is missing, or the database is another program's.
+        Retryable: Its server is away for now.
+    """
+    url = settings.catalogue_url
+    if url.startswith("sqlite:"):
+        yield f"catalogue: {url} needs no setting up"
+        return
+    with closing(open_video_catalogue(url, settings.catalogue_access)):
+        yield f"catalogue: {url} has its tables"
 
 
 def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:

@@ -25,12 +25,13 @@ class Server(NamedTuple):
 
 
 def named_servers(settings: Settings) -> Iterator[Server]:
-    """Yield the servers of store, log, index and ledger; embedded parts have none."""
+    """Yield the servers of store, log, index, ledger and catalogue; embedded parts have none."""
     urls = {
         "store": settings.store_endpoint,
         "log": settings.log_url,
         "index": settings.index_url,
         "ledger": settings.ledger_url,
+        "catalogue": settings.catalogue_url,
     }
     for what, url in urls.items():
         scheme, _, rest = url.partition("://")
