@@ -82,8 +82,7 @@ export function accountCard(video) {
           "li",
           {},
           el("span", { class: "account-frames", text: frames === null ? "–" : number(frames) }),
-          el("span", { text: name }),
-          detail ? el("span", { class: "muted small", text: detail }) : null,
+          el("span", {}, name, detail ? el("span", { class: "muted small", text: detail }) : null),
         ),
       ),
     ),
@@ -93,11 +92,11 @@ export function accountCard(video) {
 
 /** @param {Page.Video} video */
 export function aboutCard(video) {
+  const when = filmed(video);
   const from = video.time_source;
   /** @type {[name: string, value: string|null][]} */
   const facts = [
-    ["Filmed", filmed(video)],
-    ["Time from", from === null ? null : TIME_SOURCES[from]],
+    ["Filmed", when === null || from === null ? when : `${when} (${TIME_SOURCES[from]})`],
     ["Source", visible(video.source_name)],
     ["Length", video.duration_s === null ? null : playTime(video.duration_s)],
     ["Picture", `${video.width_px} × ${video.height_px} px`],

@@ -1,10 +1,25 @@
 // The buttons below the picture, and the keys that do the same.
 
-import { el, iconButton } from "../shared/dom.js";
+import { el, svg } from "../shared/dom.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 /** @type {Record<number, string>} */
 const SPEED_SIGNS = { 0.25: "¼×", 0.5: "½×" };
+
+/** Drawn, as not every system has such letters; in 16 × 16. */
+const SIGNS = {
+  start: "M2 3h2v10H2zM13 3v10L5 8z",
+  before: "M11 3v10L4 8z",
+  play: "M4 2v12l10-6z",
+  pause: "M3 2h4v12H3zM9 2h4v12H9z",
+  next: "M5 3v10l7-5z",
+  end: "M12 3h2v10h-2zM3 3v10l8-5z",
+  sound: "M2 6h3l4-4v12l-4-4H2zM11 5q2 3 0 6M13 3q3.6 5 0 10",
+  silent: "M2 6h3l4-4v12l-4-4H2zM11 6l4 4M15 6l-4 4",
+  full: "M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4",
+};
+/** Made of lines, in part. */
+const LINED = ["sound", "silent", "full"];
 
 /**
  * @typedef {Object} Actions
@@ -22,8 +37,8 @@ const SPEED_SIGNS = { 0.25: "¼×", 0.5: "½×" };
 
 /** @param {Actions} on */
 export function makeControls(on) {
-  const play = iconButton("Play", "▶", on.toggle, { class: "button icon player-play" });
-  const sound = iconButton("Sound", "🔊", on.sound);
+  const play = signButton("Play", "play", on.toggle);
+  const sound = signButton("Sound off", "sound", on.sound);
   const boxes = el("input", { type: "checkbox", checked: true, onchange: on.boxes });
   const speeds = SPEEDS.map((times) =>
     el("button", {
@@ -39,46 +54,71 @@ export function makeControls(on) {
     el(
       "div",
       { class: "player-steps" },
-      iconButton("To the start", "⏮", () => on.go("start")),
-      iconButton("Frame before", "‹", () => on.step(-1)),
+      signButton("To the start", "start", () => on.go("start")),
+      signButton("Frame before", "before", () => on.step(-1)),
       play,
-      iconButton("Next frame", "›", () => on.step(1)),
-      iconButton("To the end", "⏭", () => on.go("end")),
+      signButton("Next frame", "next", () => on.step(1)),
+      signButton("To the end", "end", () => on.go("end")),
     ),
     el("div", { class: "segmented", role: "group", "aria-label": "Speed" }, ...speeds),
     el("label", { class: "check" }, boxes, "Boxes"),
     sound,
-    iconButton("Full screen", "⛶", on.full),
+    signButton("Full screen", "full", on.full),
   );
 
   /** @param {Standing} now */
   function show({ isPlaying, speed, hasSound, isMuted, hasBoxes }) {
-    play.textContent = isPlaying ? "⏸" : "▶";
-    play.ariaLabel = isPlaying ? "Pause" : "Play";
+    setSign(play, isPlaying ? "Pause" : "Play", isPlaying ? "pause" : "play");
     speeds.forEach((button, order) => button.setAttribute("aria-pressed", String(SPEEDS[order] === speed)));
     sound.hidden = !hasSound;
-    sound.textContent = isMuted ? "🔇" : "🔊";
-    sound.ariaLabel = isMuted ? "Sound on" : "Sound off";
+    setSign(sound, isMuted ? "Sound on" : "Sound off", isMuted ? "silent" : "sound");
     boxes.checked = hasBoxes;
   }
 
   return { element, show };
 }
 
+/**
+ * @param {string} name
+ * @param {keyof typeof SIGNS} sign
+ * @param {() => void} onclick
+ */
+function signButton(name, sign, onclick) {
+  const button = el("button", { type: "button", class: "button icon", onclick });
+  setSign(button, name, sign);
+  return button;
+}
+
+/**
+ * @param {HTMLElement} button
+ * @param {string} name
+ * @param {keyof typeof SIGNS} sign
+ */
+function setSign(button, name, sign) {
+  if (button.title === name) return;
+  button.ariaLabel = button.title = name;
+  const look = LINED.includes(sign) ? "sign lined" : "sign";
+  const drawing = { class: look, viewBox: "0 0 16 16", "aria-hidden": "true" };
+  button.replaceChildren(svg("svg", drawing, svg("path", { d: SIGNS[sign] })));
+}
+
 /** How the keys are called, for a line below the chart. */
 export const KEYS =
   "space plays, ← → go by a frame, with shift by a bar, < > change the speed, b shows boxes, f fills the screen";
+
+/** Those by which one goes through a page, too: the player's where it has the keyboard. */
+const SCROLLING = ["Home", "End", "PageUp", "PageDown"];
 
 /**
  * Does what a key says. Those of a field, and what a button does with space, stay theirs.
  * @param {KeyboardEvent} event
  * @param {Actions} on
- * @param {number} speed  as it is
+ * @param {{speed: number, isPlayers: boolean}} now  isPlayers: the player itself has the keyboard
  */
-export function takeKey(event, on, speed) {
+export function takeKey(event, on, { speed, isPlayers }) {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
   const act = actionOf(event, on, speed);
-  if (!act) return;
+  if (!act || (!isPlayers && SCROLLING.includes(event.key))) return;
   event.preventDefault();
   act();
 }

@@ -56,6 +56,16 @@ export function makeEditing(onSaved) {
     if (element.open && shown) fill(shown);
     said.hidden = true;
   });
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !element.open) return;
+    event.stopPropagation(); // it closes the form, not the video
+    close();
+  });
+
+  function close() {
+    element.open = false;
+    element.querySelector("summary")?.focus();
+  }
 
   /** @param {Page.Video} video */
   function fill(video) {
@@ -75,14 +85,10 @@ export function makeEditing(onSaved) {
     event.preventDefault();
     if (!shown) return;
     const change = changeOf(shown, { name: name.value, source: source.value, time: time.value });
-    if (!Object.keys(change).length) {
-      element.open = false;
-      return;
-    }
+    if (!Object.keys(change).length) return close();
     const saved = await saveChange(shown, change, save, said);
     if (!saved) return;
-    element.open = false;
-    element.querySelector("summary")?.focus();
+    close();
     onSaved(saved);
   }
 

@@ -30,6 +30,7 @@ const usualTitle = document.title;
 export function startPanel(place) {
   place.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !document.fullscreenElement) close();
+    else view?.player.key(event);
   });
   onChosen((id) => {
     view?.end();

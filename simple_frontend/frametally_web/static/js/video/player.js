@@ -54,9 +54,6 @@ export class Player {
       this.legend,
       this.words,
     );
-    this.element.addEventListener("keydown", (event) => {
-      if (this.canPlay) takeKey(event, this.actions, this.screen.element.playbackRate);
-    });
     this.screen.element.addEventListener("click", () => this.screen.toggle());
     this.poster.addEventListener("error", () => {
       this.poster.hidden = true;
@@ -86,6 +83,12 @@ export class Player {
     this.#showBar();
     this.#changed();
     this.#draw();
+  }
+
+  /** Does what a key says that was pressed anywhere beside it. @param {KeyboardEvent} event */
+  key(event) {
+    const isPlayers = event.target instanceof Node && this.element.contains(event.target);
+    if (this.canPlay) takeKey(event, this.actions, { speed: this.screen.element.playbackRate, isPlayers });
   }
 
   /** @param {import("./course.js").Counted} counted */
@@ -207,7 +210,7 @@ export class Player {
   #draw() {
     const { found, overlay } = this;
     if (!found || !this.canPlay) return;
-    const seen = this.hasBoxes ? found.at(this.positionS, this.screen.frameS) : null;
+    const seen = this.hasBoxes && this.screen.isShown ? found.at(this.positionS, this.screen.frameS) : null;
     const drawn = seen && found.size ? `${seen.frame.position_s} ${seen.frame.boxes.length}` : "";
     overlay.dataset.exact = String(seen?.isExact ?? false);
     overlay.dataset.positionS = seen ? String(seen.frame.position_s) : "";

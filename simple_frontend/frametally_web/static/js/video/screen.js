@@ -27,14 +27,21 @@ export class Screen {
     this.frameS = frameLength(null);
     /** When the frame that is shown begins. */
     this.shownS = 0;
-    /** What the first frame's time is: files need not begin at 0. @type {number|null} */
+    /** What the first frame's time is, once it was shown: files need not begin at 0. @type {number|null} */
     this.firstS = null;
+    /** Whether it went elsewhere before the first frame was shown. */
+    this.hasSought = false;
     this.url = "";
+    /** Whether a frame is shown, and no poster. */
+    this.isShown = false;
     for (const event of ["play", "pause", "ended", "ratechange", "volumechange", "durationchange"]) {
       this.element.addEventListener(event, on.change);
     }
     this.element.addEventListener("error", () => on.fault(faultOf(this.element.error)));
-    this.element.addEventListener("loadeddata", () => on.fault(""));
+    this.element.addEventListener("loadeddata", () => {
+      this.element.removeAttribute("poster"); // the first frame itself, to which its boxes belong
+      on.fault("");
+    });
     this.#watch();
   }
 
@@ -48,6 +55,8 @@ export class Screen {
     if (url === this.url) return;
     this.url = url;
     this.firstS = null;
+    this.hasSought = false;
+    this.isShown = false;
     if (poster) this.element.poster = poster;
     this.element.src = url;
   }
@@ -75,7 +84,9 @@ export class Screen {
 
   /** @param {number} positionS */
   seek(positionS) {
-    this.element.currentTime = Math.min(Math.max(positionS, 0), this.lengthS || Infinity);
+    this.hasSought = true;
+    const first = this.firstS ?? 0;
+    this.element.currentTime = first + Math.min(Math.max(positionS, 0), this.lengthS || Infinity);
   }
 
   /**
@@ -86,7 +97,7 @@ export class Screen {
     this.element.pause();
     const begun = this.shownS;
     for (let further = 0; further < MOST_TRIES; further += 1) {
-      const place = placeOf(begun, by * (1 + further), this.frameS, this.lengthS);
+      const place = placeOf(begun, by * (1 + further), this.frameS, this.lengthS + (this.firstS ?? 0));
       const isEnd = this.element.currentTime === place;
       if (isEnd || !(await this.#shows(place)) || this.shownS !== begun) return;
     }
@@ -105,9 +116,12 @@ export class Screen {
   again() {
     const { url } = this;
     const place = this.shownS;
+    const first = this.firstS;
     this.url = "";
     this.show(url, null, 1 / this.frameS);
-    this.element.addEventListener("loadedmetadata", () => this.seek(place), { once: true });
+    this.firstS = first;
+    this.hasSought = true;
+    this.element.addEventListener("loadedmetadata", () => (this.element.currentTime = place), { once: true });
   }
 
   /**
@@ -133,7 +147,7 @@ export class Screen {
     if (!("requestVideoFrameCallback" in element)) return this.#watchClock();
     /** @param {number} _now @param {VideoFrameCallbackMetadata} frame */
     const shown = (_now, { mediaTime }) => {
-      if (this.firstS === null) this.firstS = element.currentTime < this.frameS ? mediaTime : 0;
+      this.firstS ??= this.hasSought ? 0 : mediaTime;
       this.#tell(mediaTime);
       element.requestVideoFrameCallback(shown);
     };
@@ -151,6 +165,7 @@ export class Screen {
   /** @param {number} mediaS */
   #tell(mediaS) {
     this.shownS = mediaS;
+    this.isShown = true;
     this.on.position(Math.max(mediaS - (this.firstS ?? 0), 0));
   }
 }
