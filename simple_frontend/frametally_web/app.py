@@ -26,6 +26,7 @@ from frametally_web.api.events import Streams
 from frametally_web.api.routes import Api
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.flows.days import FlowDays
+from frametally_web.playback.routes import PlaybackRoutes
 from frametally_web.proof.picture_links import picture_origin
 from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute
@@ -91,7 +92,11 @@ def create_app(
         guard=guard,
         settings=settings,
         uploads=uploads,
-        native=[NativeRoute("/api/events", ("GET",), streams.answer), *upload_routes(uploads)],
+        native=[
+            NativeRoute("/api/events", ("GET",), streams.answer),
+            *PlaybackRoutes(store, catalogue).routes(),
+            *upload_routes(uploads),
+        ],
     )
     return app
 

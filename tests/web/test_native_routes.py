@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import http.client
 import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from tests.web.raw_client import Client
 
 from frametally.errors import FrametallyError, Retryable
 from frametally_web.app import parts_of
@@ -64,23 +63,6 @@ def with_routes(app: Flask) -> Flask:
     return app
 
 
-class Client:
-    """Asks the running server, header by header as it is told."""
-
-    def __init__(self, url: str) -> None:
-        self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
-
-    def __call__(
-        self, method: str, path: str, body: Any = None, **headers: str
-    ) -> tuple[int, dict[str, str], Any]:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.connection.request(method, path, body, named)
-        answer = self.connection.getresponse()
-        said = answer.read()
-        told = {name.lower(): value for name, value in answer.getheaders()}
-        return answer.status, told, json.loads(said) if said else None
-
-
 @pytest.fixture
 def asking(place: Place, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Client]]:
     """Makes clients of a dashboard of these settings."""
@@ -92,7 +74,7 @@ def asking(place: Place, serving: Callable[[Flask], str]) -> Iterator[Callable[.
 
     yield make
     for one in clients:
-        one.connection.close()
+        one.close()
 
 
 @pytest.fixture
@@ -102,20 +84,20 @@ def ask(asking: Callable[..., Client]) -> Client:
 
 def test_what_lies_under_the_api_lies_under_its_version_too_and_a_plain_path_goes_first(ask: Client) -> None:
     for path in ("/api/tests/x%20y", "/api/v1/tests/x%20y"):
-        assert ask("GET", path)[2] == {"bytes": 0, "thing": "x y"}
-        assert ask("GET", path.replace("x%20y", "plain"))[0] == 415
-        assert ask("GET", f"{path}/deeper")[0] == 404
-    assert ask("GET", "/shown/1")[0] == 200
-    assert ask("GET", "/api/v1/shown/1")[0] == 404
+        assert ask("GET", path).json == {"bytes": 0, "thing": "x y"}
+        assert ask("GET", path.replace("x%20y", "plain")).status == 415
+        assert ask("GET", f"{path}/deeper").status == 404
+    assert ask("GET", "/shown/1").status == 200
+    assert ask("GET", "/api/v1/shown/1").status == 404
 
 
 def test_a_path_is_asked_by_its_methods_alone_and_head_where_get_is(ask: Client) -> None:
-    assert ask("HEAD", "/api/tests/1")[0] == 200
+    assert ask("HEAD", "/api/tests/1").status == 200
     for asked, allowed in (("/api/tests/1", "GET, HEAD, OPTIONS, PATCH"), ("/shown/1", "GET, HEAD, OPTIONS")):
-        status, headers, problem = ask("DELETE", asked)
-        assert (status, headers["allow"], problem["status"]) == (405, allowed, 405)
-        assert ask("OPTIONS", asked)[:1] == (200,)
-        assert ask("OPTIONS", asked)[1]["allow"] == allowed
+        refused = ask("DELETE", asked)
+        assert (refused.status, refused.headers["allow"], refused.json["status"]) == (405, allowed, 405)
+        assert ask("OPTIONS", asked).status == 200
+        assert ask("OPTIONS", asked).headers["allow"] == allowed
 
 
 @pytest.mark.parametrize(
@@ -130,7 +112,8 @@ def test_a_path_is_asked_by_its_methods_alone_and_head_where_get_is(ask: Client)
 def test_an_error_of_a_native_route_is_told_as_those_of_all_others(
     ask: Client, how: str, status: int, said: str
 ) -> None:
-    answered, headers, problem = ask("GET", f"/api/failing/{how}")
+    answered, headers, body = ask("GET", f"/api/failing/{how}")
+    problem = json.loads(body)
     assert (answered, headers["content-type"]) == (status, "application/problem+json")
     assert said in problem["detail"]
     assert "default-src 'none'" in headers["content-security-policy"]
@@ -153,12 +136,12 @@ FOREIGN = [
 def test_a_change_that_a_page_of_another_site_asks_for_is_refused(
     ask: Client, headers: dict[str, str]
 ) -> None:
-    status, _, problem = ask("PATCH", "/api/tests/1", b"x" * 10, **headers)
-    assert status == 403
-    assert "another site" in problem["detail"]
-    assert problem["remedy"]
-    assert ask("POST", "/api/v1/calibrations/try", b"{}", **headers)[0] == 403  # of Flask's, too
-    assert ask("GET", "/api/tests/1", **headers)[0] == 200
+    refused = ask("PATCH", "/api/tests/1", b"x" * 10, **headers)
+    assert refused.status == 403
+    assert "another site" in refused.json["detail"]
+    assert refused.json["remedy"]
+    assert ask("POST", "/api/v1/calibrations/try", b"{}", **headers).status == 403  # of Flask's, too
+    assert ask("GET", "/api/tests/1", **headers).status == 200
 
 
 def test_the_dashboards_own_pages_programs_and_allowed_sites_may_change_things(ask: Client) -> None:
@@ -171,7 +154,7 @@ def test_the_dashboards_own_pages_programs_and_allowed_sites_may_change_things(a
         {"Origin": SITE},
         {"Origin": SITE, "Sec_Fetch_Site": "cross-site"},
     ):
-        assert ask("PATCH", "/api/tests/1", b"x" * 10, **headers)[2]["bytes"] == 10
+        assert ask("PATCH", "/api/tests/1", b"x" * 10, **headers).json["bytes"] == 10
 
 
 def test_an_allowed_sites_preflight_is_told_the_routes_own_methods_and_headers(ask: Client) -> None:
@@ -190,14 +173,14 @@ def test_an_allowed_sites_preflight_is_told_the_routes_own_methods_and_headers(a
 
 def test_an_allowed_site_may_show_media_wherever_it_lies(ask: Client) -> None:
     policy = "cross-origin-resource-policy"
-    assert ask("GET", "/shown/1", Referer=f"{SITE}/page")[1][policy] == "cross-origin"
-    assert ask("GET", "/shown/1", Referer=f"{ELSEWHERE}/page")[1][policy] == "same-origin"
-    assert ask("GET", "/shown/1", Origin=SITE)[1]["access-control-allow-origin"] == SITE
+    assert ask("GET", "/shown/1", Referer=f"{SITE}/page").headers[policy] == "cross-origin"
+    assert ask("GET", "/shown/1", Referer=f"{ELSEWHERE}/page").headers[policy] == "same-origin"
+    assert ask("GET", "/shown/1", Origin=SITE).headers["access-control-allow-origin"] == SITE
 
 
 def test_a_name_that_is_not_the_dashboards_is_refused_on_native_routes(ask: Client) -> None:
     for method in ("GET", "PATCH", "OPTIONS"):
-        assert ask(method, "/api/tests/1", Host="evil.example")[0] == 421
+        assert ask(method, "/api/tests/1", Host="evil.example").status == 421
 
 
 @pytest.mark.parametrize(
@@ -217,9 +200,10 @@ def test_a_name_that_is_not_the_dashboards_is_refused_on_native_routes(ask: Clie
 def test_changes_of_videos_are_off_where_others_can_reach_the_dashboard_unless_allowed(
     asking: Callable[..., Client], settings: dict[str, Any], allowed: bool
 ) -> None:
-    status, _, problem = asking(**settings)("PATCH", "/api/tests/1", b"x")
-    assert status == (200 if allowed else 403)
+    answer = asking(**settings)("PATCH", "/api/tests/1", b"x")
+    assert answer.status == (200 if allowed else 403)
     if not allowed:
+        problem = answer.json
         assert "Uploads are off" in problem["detail"]
         assert "have whoever runs it allow" in problem["remedy"]
         assert "FRAMETALLY_" not in str(problem)
@@ -232,8 +216,8 @@ def pieces(total: int) -> Iterator[bytes]:
 
 def test_only_a_native_route_that_writes_takes_a_body_of_any_length(ask: Client) -> None:
     large = 40_000_000
-    assert ask("PATCH", "/api/tests/1", pieces(large), Content_Length=str(large))[2]["bytes"] == large
-    assert ask("PATCH", "/api/tests/1", pieces(large))[2]["bytes"] == large  # chunked
+    assert ask("PATCH", "/api/tests/1", pieces(large), Content_Length=str(large)).json["bytes"] == large
+    assert ask("PATCH", "/api/tests/1", pieces(large)).json["bytes"] == large  # chunked
     ask.connection.request("GET", "/api/tests/1", headers={"Content-Length": str(large)})
     assert ask.connection.getresponse().status == 413
 
@@ -253,7 +237,7 @@ def test_who_goes_on_sending_a_refused_body_has_its_answer_and_is_hung_up_on(ask
 
 
 def test_who_has_sent_a_refused_body_whole_asks_on_the_same_connection(ask: Client) -> None:
-    assert ask("POST", "/api/refused", bytes(900_000))[0] == 415
+    assert ask("POST", "/api/refused", bytes(900_000)).status == 415
     sock = ask.connection.sock
-    assert ask("GET", "/api/tests/1")[0] == 200
+    assert ask("GET", "/api/tests/1").status == 200
     assert ask.connection.sock is sock
