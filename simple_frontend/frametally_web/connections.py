@@ -92,6 +92,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Take the end of a request, unless it was refused."""
         self._is_message_open = False
+        self._bytes = 0
         if not self.transport.is_closing():
             super().on_message_complete()
 

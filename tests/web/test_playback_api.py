@@ -17,6 +17,7 @@ from tests.web.raw_client import Client
 
 from frametally import keys
 from frametally.errors import Retryable
+from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import Preview
 from frametally.video_records import VideoFacts
 
@@ -276,13 +277,15 @@ def test_a_store_that_is_away_is_told_before_the_first_byte_and_cuts_an_answer_s
 
 
 class CountingStore:
-    """A store that counts the bytes that are read of it; its object is large and lies nowhere."""
+    """A store that counts the bytes that are read of it; each of its objects is large and lies nowhere."""
 
-    url = "memory://"
-
-    def __init__(self, size: int) -> None:
+    def __init__(self, store: ObjectStore, size: int) -> None:
+        self.store = store
         self.size = size
         self.read = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
         part = min(next_byte, self.size) - first_byte
@@ -304,10 +307,10 @@ def settled(value: Callable[[], int]) -> int:
 def test_of_an_abandoned_answer_no_more_than_16_mb_are_read_on(
     place: Place, serving: Callable[[Flask], str], taken: int
 ) -> None:
-    counting = CountingStore(TWO_GIB)
+    counting = CountingStore(place.store, TWO_GIB)
     record = make_video(size_bytes=TWO_GIB)
     place.catalogue.put_video(record, "v1")
-    place.store = counting  # type: ignore[assignment]
+    place.store = counting
     host = urlsplit(serving(place.app())).netloc
     for _ in range(5):
         before = counting.read
@@ -322,10 +325,10 @@ def test_of_an_abandoned_answer_no_more_than_16_mb_are_read_on(
 def test_who_takes_nothing_is_read_ahead_for_no_further_than_that(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:
-    counting = CountingStore(TWO_GIB)
+    counting = CountingStore(place.store, TWO_GIB)
     record = make_video(size_bytes=TWO_GIB)
     place.catalogue.put_video(record, "v1")
-    place.store = counting  # type: ignore[assignment]
+    place.store = counting
     host = urlsplit(serving(place.app())).netloc
     with socket.create_connection(host.split(":"), timeout=30) as client:  # type: ignore[arg-type]
         client.sendall(f"GET /processed_videos/{record.id} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())

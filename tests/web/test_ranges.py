@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from frametally_web.playback.ranges import Nothing, Part, Wanted, Whole, wanted
+from frametally_web.playback.ranges import BytePart, NoBytes, WantedBytes, WholeObject, wanted
 
 TAG = '"0a1b"'
 SIZE = 1000
 
 
-def ask(*headers: tuple[str, str], method: str = "GET", size: int = SIZE) -> Wanted:
+def ask(*headers: tuple[str, str], method: str = "GET", size: int = SIZE) -> WantedBytes:
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
     return wanted(method, Headers(raw=raw), etag=TAG, size_bytes=size)
 
@@ -37,12 +37,12 @@ def ask(*headers: tuple[str, str], method: str = "GET", size: int = SIZE) -> Wan
     ],
 )
 def test_a_range_is_answered_by_that_part_and_cut_at_the_end(asked: str, part: tuple[int, int]) -> None:
-    assert ask(("Range", asked)) == Part(*part)
+    assert ask(("Range", asked)) == BytePart(*part)
 
 
 @pytest.mark.parametrize("asked", ["bytes=1000-", "bytes=5000-6000", "bytes=-0", f"bytes={'9' * 5000}-"])
 def test_a_range_behind_the_end_cannot_be(asked: str) -> None:
-    assert ask(("Range", asked)) == Nothing(416)
+    assert ask(("Range", asked)) == NoBytes(416)
 
 
 @pytest.mark.parametrize(
@@ -72,18 +72,18 @@ def test_a_range_behind_the_end_cannot_be(asked: str) -> None:
     ],
 )
 def test_what_is_no_range_and_several_ranges_are_as_if_nothing_were_asked(asked: str) -> None:
-    assert ask(("Range", asked)) == Whole()
+    assert ask(("Range", asked)) == WholeObject()
 
 
 def test_of_two_range_lines_and_of_a_head_no_part_is_answered() -> None:
-    assert ask(("Range", "bytes=0-9"), ("Range", "bytes=5-6")) == Whole()
-    assert ask(("Range", "bytes=0-9"), method="HEAD") == Whole()
-    assert ask(("Range", "bytes=5000-"), method="HEAD") == Whole()
+    assert ask(("Range", "bytes=0-9"), ("Range", "bytes=5-6")) == WholeObject()
+    assert ask(("Range", "bytes=0-9"), method="HEAD") == WholeObject()
+    assert ask(("Range", "bytes=5000-"), method="HEAD") == WholeObject()
 
 
 @pytest.mark.parametrize("asked", ["bytes=0-", "bytes=-1", "bytes=0-0"])
 def test_of_nothing_there_is_no_part(asked: str) -> None:
-    assert ask(("Range", asked), size=0) == Nothing(416)
+    assert ask(("Range", asked), size=0) == NoBytes(416)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,12 @@ def test_of_nothing_there_is_no_part(asked: str) -> None:
 def test_a_part_is_answered_only_if_it_is_of_the_bytes_that_the_client_has(
     condition: str, is_part: bool
 ) -> None:
-    assert ask(("Range", "bytes=0-9"), ("If-Range", condition)) == (Part(0, 10) if is_part else Whole())
-    assert ask(("Range", "bytes=5000-"), ("If-Range", condition)) == (Nothing(416) if is_part else Whole())
+    assert ask(("Range", "bytes=0-9"), ("If-Range", condition)) == (
+        BytePart(0, 10) if is_part else WholeObject()
+    )
+    assert ask(("Range", "bytes=5000-"), ("If-Range", condition)) == (
+        NoBytes(416) if is_part else WholeObject()
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,14 +127,14 @@ def test_a_part_is_answered_only_if_it_is_of_the_bytes_that_the_client_has(
 )
 def test_who_has_the_bytes_already_is_told_so_whatever_else_it_asks(condition: str, has_it: bool) -> None:
     for method in ("GET", "HEAD"):
-        assert ask(("If-None-Match", condition), method=method) == (Nothing(304) if has_it else Whole())
+        assert ask(("If-None-Match", condition), method=method) == (NoBytes(304) if has_it else WholeObject())
     asked = ask(("If-None-Match", condition), ("Range", "bytes=0-9"))
-    assert asked == (Nothing(304) if has_it else Part(0, 10))
+    assert asked == (NoBytes(304) if has_it else BytePart(0, 10))
 
 
 def test_conditions_in_several_lines_are_one_list() -> None:
-    assert ask(("If-None-Match", '"x"'), ("If-None-Match", TAG)) == Nothing(304)
-    assert ask(("If-None-Match", '"x"'), ("If-None-Match", '"y"')) == Whole()
+    assert ask(("If-None-Match", '"x"'), ("If-None-Match", TAG)) == NoBytes(304)
+    assert ask(("If-None-Match", '"x"'), ("If-None-Match", '"y"')) == WholeObject()
 
 
 @pytest.mark.parametrize(
@@ -138,14 +142,14 @@ def test_conditions_in_several_lines_are_one_list() -> None:
     [(TAG, True), (f'"x", {TAG}', True), ("*", True), (f"W/{TAG}", False), ('"x"', False)],
 )
 def test_a_request_for_other_bytes_is_refused_before_all_else(condition: str, is_meant: bool) -> None:
-    assert ask(("If-Match", condition)) == (Whole() if is_meant else Nothing(412))
-    assert ask(("If-Match", condition), ("If-None-Match", TAG)) == Nothing(304 if is_meant else 412)
+    assert ask(("If-Match", condition)) == (WholeObject() if is_meant else NoBytes(412))
+    assert ask(("If-Match", condition), ("If-None-Match", TAG)) == NoBytes(304 if is_meant else 412)
 
 
 @given(asked=st.text("bytes=-, 0123456789x", max_size=20), size=st.integers(0, 30))
 def test_whatever_is_asked_the_part_lies_in_the_object(asked: str, size: int) -> None:
     found = ask(("Range", asked), size=size)
-    if isinstance(found, Part):
+    if isinstance(found, BytePart):
         assert 0 <= found.first_byte < found.next_byte <= size
     else:
-        assert found in (Whole(), Nothing(416))
+        assert found in (WholeObject(), NoBytes(416))

@@ -14,13 +14,13 @@ _MOST_DIGITS = 18
 """Of the number of a byte: beyond it there is none."""
 
 
-class Whole(NamedTuple):
+class WholeObject(NamedTuple):
     """The object, and none of its parts alone."""
 
     status: Literal[200] = 200
 
 
-class Part(NamedTuple):
+class BytePart(NamedTuple):
     """Bytes `first_byte` to before `next_byte`."""
 
     first_byte: int
@@ -28,51 +28,51 @@ class Part(NamedTuple):
     status: Literal[206] = 206
 
 
-class Nothing(NamedTuple):
+class NoBytes(NamedTuple):
     """None of it: 304, the client has it; 412, it is not what the client means; 416, it ends before."""
 
     status: Literal[304, 412, 416]
 
 
-Wanted = Whole | Part | Nothing
+WantedBytes = WholeObject | BytePart | NoBytes
 
 
-def wanted(method: str, headers: Headers, *, etag: str, size_bytes: int) -> Wanted:
+def wanted(method: str, headers: Headers, *, etag: str, size_bytes: int) -> WantedBytes:
     """Return what a request is for; `etag` is the object's own, strong and in its quotes.
 
     What cannot be understood is as if it were not there, and so are dates: the object has none.
     """
     if_match = _tags(headers, "if-match")
     if if_match is not None and "*" not in if_match and etag not in if_match:
-        return Nothing(412)
+        return NoBytes(412)
     if_none_match = _tags(headers, "if-none-match")
     if if_none_match is not None and {"*", etag, f"W/{etag}"} & if_none_match:
-        return Nothing(304)
+        return NoBytes(304)
     asked = headers.getlist("range")
     if method != "GET" or len(asked) != 1:
-        return Whole()
+        return WholeObject()
     if_range = headers.getlist("if-range")
     if if_range and [one.strip() for one in if_range] != [etag]:
-        return Whole()
+        return WholeObject()
     return _part(asked[0], size_bytes)
 
 
-def _part(asked: str, size_bytes: int) -> Wanted:
+def _part(asked: str, size_bytes: int) -> WantedBytes:
     unit, _, ranges = asked.partition("=")
     listed = [one.strip(" \t") for one in ranges.split(",")]
     listed = [one for one in listed if one]
     match = _RANGE.fullmatch(listed[0]) if len(listed) == 1 else None
     if unit.strip(" \t").lower() != "bytes" or match is None or not any(match.groups()):
-        return Whole()  # several ranges, too: nobody who plays a video asks for them
+        return WholeObject()  # several ranges, too: nobody who plays a video asks for them
     first, last = (_number(digits) for digits in match.groups())
     if first is None:
         length = min(last or 0, size_bytes)
-        return Part(size_bytes - length, size_bytes) if length else Nothing(416)
+        return BytePart(size_bytes - length, size_bytes) if length else NoBytes(416)
     if last is not None and last < first:
-        return Whole()
+        return WholeObject()
     if first >= size_bytes:
-        return Nothing(416)
-    return Part(first, size_bytes if last is None else min(last + 1, size_bytes))
+        return NoBytes(416)
+    return BytePart(first, size_bytes if last is None else min(last + 1, size_bytes))
 
 
 def _number(digits: str) -> int | None:

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from frametally.errors import FrametallyError, Retryable
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally_web.playback.ranges import Nothing, Part, wanted
+from frametally_web.playback.ranges import BytePart, NoBytes, wanted
 from frametally_web.requests.problems import Problem
 
 _LOG = logging.getLogger("frametally_web")
@@ -29,7 +29,7 @@ class StoredBytes(Response):
         self,
         store: ObjectStore,
         key: str,
-        part: Part,
+        part: BytePart,
         first: bytes,
         *,
         status: int,
@@ -103,10 +103,10 @@ async def send_stored(
     """
     headers = {"Accept-Ranges": "bytes", "ETag": etag, **headers}
     chosen = wanted(request.method, request.headers, etag=etag, size_bytes=size_bytes)
-    if isinstance(chosen, Nothing):
+    if isinstance(chosen, NoBytes):
         return _nothing(chosen, headers, size_bytes)
-    part = chosen if isinstance(chosen, Part) else Part(0, size_bytes)
-    if isinstance(chosen, Part):
+    part = chosen if isinstance(chosen, BytePart) else BytePart(0, size_bytes)
+    if isinstance(chosen, BytePart):
         headers["Content-Range"] = f"bytes {part.first_byte}-{part.next_byte - 1}/{size_bytes}"
     try:
         first = await asyncio.to_thread(_first_of, request.method, store, key, part)
@@ -117,7 +117,7 @@ async def send_stored(
     return StoredBytes(store, key, part, first, status=chosen.status, headers=headers, media_type=media_type)
 
 
-def _nothing(chosen: Nothing, headers: Mapping[str, str], size_bytes: int) -> Response:
+def _nothing(chosen: NoBytes, headers: Mapping[str, str], size_bytes: int) -> Response:
     if chosen.status == 304:
         return Response(status_code=304, headers=dict(headers))
     if chosen.status == 416:
@@ -131,7 +131,7 @@ def _nothing(chosen: Nothing, headers: Mapping[str, str], size_bytes: int) -> Re
     raise Problem(412, "Its bytes are others than those that are meant.", remedy="Ask without If-Match.")
 
 
-def _first_of(method: str, store: ObjectStore, key: str, part: Part) -> bytes:
+def _first_of(method: str, store: ObjectStore, key: str, part: BytePart) -> bytes:
     if method != "HEAD":
         return _read_whole(store, key, part.first_byte, min(part.first_byte + _FIRST_BYTES, part.next_byte))
     if store.head(key) is None:
