@@ -1,4 +1,4 @@
-"""`echo_server.py PORT`: answers every request with the headers that reached it, as JSON."""
+"""`echo_server.py PORT`: answers every request with what reached it (headers, bytes of a body), as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ class Echo(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with path and headers."""
-        body = json.dumps({"path": self.path, "headers": dict(self.headers)}).encode()
+        self._answer(0)
+
+    def do_POST(self) -> None:
+        """Answer once the whole body is there, with how many bytes it had, too."""
+        left = length = int(self.headers["Content-Length"])
+        while left and (piece := self.rfile.read1(left)):
+            left -= len(piece)
+        self._answer(length - left)
+
+    def _answer(self, received: int) -> None:
+        said = {"path": self.path, "headers": dict(self.headers), "bytes": received}
+        body = json.dumps(said).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -135,6 +135,31 @@ def test_who_asks_too_often_is_told_to_wait_and_may_come_back(traefik: Mapping[s
     while door.ask(traefik["USER"], traefik["PASSWORD"]).status != 200:
         assert time.monotonic() < by_s
         time.sleep(0.1)
+
+
+def test_an_upload_that_takes_longer_than_a_minute_comes_through_whole(traefik: Mapping[str, str]) -> None:
+    """By itself Traefik cuts a request after 60 s, however much of it still comes."""
+    door = Door(traefik, "app")
+    login = base64.b64encode(f"{traefik['USER']}:{traefik['PASSWORD']}".encode()).decode()
+    pieces, piece = 160, b"x" * 10_000
+
+    def slowly() -> Iterator[bytes]:
+        for _ in range(pieces):
+            time.sleep(0.5)
+            yield piece
+
+    answer = door.pool.request(
+        "POST",
+        "/api/v1/videos/upload",
+        body=slowly(),
+        headers={
+            "Host": door.host,
+            "Authorization": f"Basic {login}",
+            "Content-Length": str(pieces * len(piece)),
+        },
+        timeout=60,
+    )
+    assert (answer.status, answer.json()["bytes"]) == (200, pieces * len(piece))
 
 
 def handshake(
