@@ -4,7 +4,7 @@ import { byId } from "../js/shared/dom.js";
 import { parseState } from "../js/shared/state.js";
 import { useZone } from "../js/shared/time.js";
 import { zoneOf } from "../js/shared/zones.js";
-import { carrySelection, leadThere } from "../js/shell/links.js";
+import { leadThere } from "../js/shell/links.js";
 import { listen } from "../js/status/live.js";
 import { showStrip } from "../js/status/strip.js";
 import { startUploads } from "../js/uploads/panel.js";
@@ -12,10 +12,7 @@ import { startPanel } from "../js/video/panel.js";
 import { sourcesSeen, startList } from "../js/videos/list.js";
 import { tellNews } from "../js/videos/news.js";
 
-const state = parseState(location.search);
-
-useZone(zoneOf(state));
-carrySelection(state);
+useZone(zoneOf(parseState(location.search)));
 leadThere();
 const uploads = startUploads(sourcesSeen);
 const list = startList(uploads.allow);

@@ -159,9 +159,8 @@ export class Sending {
     else this.#askHowItEnded();
   }
 
-  /** All is there, but the answer that said what became of it was lost. */
+  /** The answer that said what became of it was lost, or it was one to a HEAD, which has no words. */
   async #askHowItEnded() {
-    this.sent = this.file.size;
     this.#set("checking");
     try {
       const id = this.upload?.url?.split("/").at(-1) ?? "";
@@ -171,10 +170,15 @@ export class Sending {
       if (this.state !== "checking") return;
       if (told.state === "accepted") this.#accept(told.video_id, told.known);
       else if (told.state === "refused") this.#refuse(told.reason ?? "It was refused.", "");
+      else if (told.state === "aborted")
+        this.#refuse("It was removed on the server.", "Choose the file again.");
+      else if (told.state === "receiving") this.#wait(0, undefined);
       else this.timer = setTimeout(() => this.#askHowItEnded(), WAITS_MS[1]);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (error.passes) this.timer = setTimeout(() => this.#askHowItEnded(), WAITS_MS[2]);
+      if (this.state !== "checking") return;
+      if (GONE.has(error.status) && this.beginnings < MOST_BEGINNINGS) this.#beginAnew();
+      else if (error.passes) this.timer = setTimeout(() => this.#askHowItEnded(), WAITS_MS[2]);
       else this.#refuse(error.message, error.remedy);
     }
   }
@@ -192,19 +196,23 @@ export class Sending {
     const answer = "originalResponse" in error ? /** @type {any} */ (error).originalResponse : null;
     const status = answer ? answer.getStatus() : 0;
     const { detail, remedy } = problemIn(answer);
-    if (!answer && !(await this.#isReadable())) {
+    const isReadable = answer !== null || (await this.#isReadable());
+    if (!this.isActive) return; // paused or removed meanwhile
+    if (!isReadable) {
       this.#refuse(
         "The file cannot be read any more: it was changed, moved or taken away.",
         "Choose it again.",
       );
-    } else if (!this.isActive)
-      return; // paused or removed meanwhile
-    else if (GONE.has(status) && this.beginnings < MOST_BEGINNINGS) this.#beginAnew();
-    else if (PASSING.has(status)) this.#wait(status, detail);
-    else if (status === 507) {
-      this.reason = `${detail ?? "The server has no room left."} ${remedy ?? ""}`.trim();
-      this.#set("paused");
-    } else this.#refuse(detail ?? `The server answered ${status}.`, remedy ?? "");
+    } else if (PASSING.has(status)) this.#wait(status, detail);
+    else if (this.upload?.url && (GONE.has(status) || !detail)) this.#askHowItEnded();
+    else if (status === 507) this.#halt(detail, remedy);
+    else this.#refuse(detail ?? `The server answered ${status}.`, remedy ?? "");
+  }
+
+  /** Somebody has to do something first. @param {string} [detail] @param {string} [remedy] */
+  #halt(detail = "The server has no room left.", remedy = "") {
+    this.reason = `${detail} ${remedy}`.trim();
+    this.#set("paused");
   }
 
   /** A browser tells a file that it cannot read from a server that does not answer only where it is asked for it. */

@@ -4,6 +4,8 @@
 import { ApiError, get } from "../shared/api.js";
 import { byId } from "../shared/dom.js";
 import { number, plural } from "../shared/format.js";
+import { parseState } from "../shared/state.js";
+import { carrySelection } from "../shell/links.js";
 import { rove } from "../shell/roving.js";
 import { showFault, showFresh, showOutage } from "../status/notices.js";
 import { askVideos } from "./asking.js";
@@ -90,6 +92,7 @@ async function load() {
   asking = mine;
   askedAt = Date.now();
   page.setAttribute("aria-busy", "true");
+  carrySelection(parseState(location.search));
   try {
     const answer = await askVideos(queryOf(question(), cursorsNow().at(-1) ?? ""), mine.signal);
     if (asking === mine) show(answer);
