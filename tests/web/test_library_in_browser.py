@@ -311,6 +311,7 @@ def test_names_are_text_whatever_is_in_them(
     assert shown[5] == "line\u240abreak\u2409and\u2407bell"
     assert shown[6:9] == HOSTILE[6:9]
     page.locator(".video-card").first.hover()
+    expect(page.locator(".video-state-words").nth(4)).to_have_text("Failed: Gate[U+202E]gpj.4pm")
     assert page.evaluate("window.caught") is None
     assert page.locator(".video-card :is(script, img[onerror], b)").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") == 1280

@@ -71,7 +71,10 @@ export function makeCard(video) {
     element.dataset.state = now.state;
     name.textContent = visible(now.name);
     link.title = visible(now.name);
-    place.textContent = [visible(now.source_name), bytes(now.size_bytes)].join(" · ");
+    place.replaceChildren(
+      el("bdi", { text: visible(now.source_name) }),
+      ` · ${bytes(now.size_bytes)}`, // of a name from right to left, too, this stands behind it
+    );
     place.title = visible(now.source_name);
     time.replaceChildren(...timeWords(now));
     counted.textContent = countedWords(now) ?? "";

@@ -58,7 +58,7 @@ export function stateWords(video) {
   if (seen !== null && all) return `${word}: ${number(seen)} of ${plural(all, "frame")}`;
   if (share !== null && isInWork(video)) return `${word}: ${percent(share)}`;
   if (state === "ready") return [word, ...flaws(video)].join(" · ");
-  return reason && (state === "failed" || state === "needs_time") ? `${word}: ${reason}` : word;
+  return reason && (state === "failed" || state === "needs_time") ? `${word}: ${visible(reason)}` : word;
 }
 
 /** What is not as it should be in a video that is done with. @param {Page.Video} video */
