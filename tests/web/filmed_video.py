@@ -59,6 +59,52 @@ def make_file(*, length_s: int = LENGTH_S, first_pts: int = 0, container: str = 
     return target.getvalue()
 
 
+NOTHING_YET = dict.fromkeys(("expected", "announced", "detected", "dead_lettered", "counted"))
+
+
+def timeless() -> Cinema:
+    """Return a cinema whose video nobody knows the time of."""
+    return Cinema(
+        state="needs_time",
+        reason="nothing in it says when it was filmed",
+        started_at_ms=None,
+        ended_at_ms=None,
+        time_source=None,
+        frames=NOTHING_YET,
+        labels={},
+        objects_counted=None,
+    )
+
+
+def unplayable() -> Cinema:
+    """Return a cinema whose video is counted, and not for browsers."""
+    return Cinema(
+        links={"playable": None},
+        plays_in_browsers=False,
+        why_not="No browser plays MPEG-4 Visual.",
+        codec="mpeg4",
+    )
+
+
+def failed() -> Cinema:
+    """Return a cinema whose video's frames could not be taken."""
+    reason = "its decoder was killed (SIGSEGV) 3 times"
+    job = {
+        "id": "1",
+        "kind": "frames",
+        "state": "failed",
+        "attempts": 3,
+        "progress": None,
+        "reason": reason,
+        "created_at_ms": START_MS,
+        "started_at_ms": START_MS,
+        "ended_at_ms": START_MS + 9000,
+    }
+    return Cinema(
+        state="failed", reason=reason, jobs=[job], frames=NOTHING_YET, labels={}, objects_counted=None
+    )
+
+
 def box_at(position_s: float) -> list[float]:
     """Return where the block of a frame is."""
     return [float(round(position_s * FPS) * 2 % 280), 100.0, 40.0, 30.0]
@@ -87,6 +133,9 @@ class Cinema(Shelf):
             },
         )
         super().__init__(video)
+        chart = "/?source=gate&from=2024-05-01T08:00:00Z&to=2024-05-01T08:01:00Z"
+        if video["state"] == "ready":
+            video["links"].update(chart=chart, proof=f"{chart}&at=2024-05-01T08:00:00Z")
         self.sent: list[tuple[str, str, Any]] = []
         self.ranges: list[str] = []
         self.asked_for: list[tuple[float, float]] = []

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.web import crossroads
 from tests.web.counted_footage import publish_objects
+from tests.web.filmed_video import Cinema, failed, timeless, unplayable
+from tests.web.made_up_videos import make_video
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -50,6 +52,11 @@ def nothing(_: Any) -> None:
     """Film nothing, or do nothing."""
 
 
+def film(place: Place) -> None:
+    """Film what the video that is looked at shows."""
+    place.film({"car": 6, "person": 2}, source="gate", intervals=4)
+
+
 def open_large(page: Page) -> None:
     page.locator(".proof-picture").first.click()
     expect(page.locator("#lightbox")).to_be_visible()
@@ -82,6 +89,8 @@ class State:
     do: Callable[[Page], None] = nothing
     wait_for: str = "#dashboard[data-state=ready][aria-busy=false]"
     film: Callable[[Place], None] = field(default=film_two)
+    serve: Callable[[Page], None] = nothing
+    """Answers what is asked for in the window, where no server does."""
 
 
 STATES = {
@@ -109,6 +118,17 @@ STATES = {
     "a traffic report": State("traffic", wait_for=f"{TRAFFIC}[data-state=ready]", film=film_crossroads),
     "a traffic report without legs": State("traffic", wait_for=f"{TRAFFIC}[data-state=nothing]"),
     "the API": State("api/docs", wait_for="#operations-Counts-counts"),
+    **{
+        name: State(f"videos?v={make_video(1)['id']}", do, "#video .video-view", film, cinema().serve)
+        for name, cinema, do in (
+            ("a video", Cinema, nothing),
+            ("a change of a video", Cinema, open_by(".editing summary", ".editing .fields")),
+            ("a video that is forgotten", Cinema, open_by(".forgetting > button", ".forget-question")),
+            ("a video without a time", timeless, nothing),
+            ("a video that no browser plays", unplayable, nothing),
+            ("a video that failed", failed, nothing),
+        )
+    },
     "no page": State("there-is-none", wait_for="main.lonely"),
 }
 # In other colours and sizes only what these change is looked at: the rest was seen before.
@@ -133,6 +153,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     state = STATES[name]
     state.film(place)
     window = visit(place)
+    state.serve(window.page)
     page = window.open(state.query, wait_for=state.wait_for)
     window.complaints.clear()  # of a page that there is not
     state.do(page)

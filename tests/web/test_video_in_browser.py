@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.web.conftest import START_MS
-from tests.web.filmed_video import FPS, LENGTH_S, READ_FRAME, Cinema, box_at, make_file
+from tests.web.filmed_video import (
+    FPS,
+    LENGTH_S,
+    READ_FRAME,
+    Cinema,
+    box_at,
+    failed,
+    make_file,
+    timeless,
+    unplayable,
+)
 
 from frametally.records import Coverage, IntervalCount
 
@@ -88,7 +98,7 @@ def test_it_plays_stands_and_changes_its_speed(open_video: Callable[..., Page]) 
     page.keyboard.press("Space")
     expect(page.locator(".player")).to_have_attribute("data-playing", "true")
     wait_until(page, lambda: shown_frame(page) > 10)
-    page.get_by_role("button", name="0.25 times as fast").click()  # so that its end is far
+    page.get_by_role("button", name="¼× speed").click()  # so that its end is far
     assert page.evaluate("document.querySelector('.player video').playbackRate") == 0.25
     page.get_by_role("button", name="Pause").click()
     expect(page.locator(".player")).to_have_attribute("data-playing", "false")
@@ -98,7 +108,7 @@ def test_it_plays_stands_and_changes_its_speed(open_video: Callable[..., Page]) 
     page.locator(".player video").click()
     expect(page.locator(".player")).to_have_attribute("data-playing", "false")
     page.keyboard.press(">")
-    expect(page.get_by_role("button", name="0.5 times as fast")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="½× speed")).to_have_attribute("aria-pressed", "true")
 
 
 def test_the_chart_is_the_seek_bar_and_has_the_counts_of_the_video_alone(
@@ -197,12 +207,7 @@ def test_what_browsers_cannot_play_says_why_and_is_downloaded(
     place: Place, open_video: Callable[..., Page]
 ) -> None:
     film(place)
-    cinema = Cinema(
-        links={"playable": None},
-        plays_in_browsers=False,
-        why_not="No browser plays MPEG-4 Visual.",
-        codec="mpeg4",
-    )
+    cinema = unplayable()
     page = open_video(cinema)
     message = page.locator(".video-message")
     expect(message).to_contain_text("No browser plays MPEG-4 Visual.")
@@ -223,6 +228,8 @@ def test_the_account_adds_up_or_says_where_it_does_not(open_video: Callable[...,
         [re.compile(f"^100{name}") for name in ("expected", "announced", "detected", "counted")]
     )
     words = page.locator(".account-words")
+    chart = page.get_by_role("link", name="In the chart")
+    expect(chart).to_have_attribute("href", cinema.video["links"]["chart"])
     expect(words).to_have_text("Every frame is accounted for: all 100 of them are counted.")
     cinema.video["frames"].update(detected=98, dead_lettered=2, counted=98)
     expect(words).to_have_text("Every frame is accounted for: 98 frames detected, 2 dead letters.")
@@ -291,17 +298,7 @@ def test_a_change_that_is_refused_says_why_and_keeps_what_was_typed(open_video: 
 
 
 def test_a_video_without_a_time_asks_for_one(open_video: Callable[..., Page]) -> None:
-    nothing = dict.fromkeys(("expected", "announced", "detected", "dead_lettered", "counted"))
-    cinema = Cinema(
-        state="needs_time",
-        started_at_ms=None,
-        ended_at_ms=None,
-        time_source=None,
-        frames=nothing,
-        labels={},
-        objects_counted=None,
-        reason="nothing in it says when it was filmed",
-    )
+    cinema = timeless()
     page = open_video(cinema)
     wait_until_loaded(page)
     form = page.locator(".time-form")
@@ -337,23 +334,7 @@ def test_forgetting_says_what_goes_before_anything_does(open_video: Callable[...
 
 
 def test_what_failed_is_tried_again(open_video: Callable[..., Page]) -> None:
-    cinema = Cinema(
-        state="failed",
-        reason="its decoder was killed (SIGSEGV) 3 times",
-        jobs=[
-            {
-                "id": "1",
-                "kind": "frames",
-                "state": "failed",
-                "attempts": 3,
-                "progress": None,
-                "reason": "its decoder was killed (SIGSEGV) 3 times",
-                "created_at_ms": START_MS,
-                "started_at_ms": START_MS,
-                "ended_at_ms": START_MS + 9000,
-            }
-        ],
-    )
+    cinema = failed()
     page = open_video(cinema)
     expect(page.locator(".video-standing")).to_contain_text(
         "Failed: its decoder was killed (SIGSEGV) 3 times"

@@ -4,7 +4,6 @@ import { el } from "../shared/dom.js";
 import { moment, number, percent, plural, toTheMinute } from "../shared/format.js";
 import { TIME_SOURCES, bytes, filmed, playTime, visible } from "../videos/words.js";
 import { accountOf } from "./account.js";
-import { chartAddress, isTimed } from "./course.js";
 
 /** @type {Record<Page.VideoJob["kind"], string>} */
 const JOBS = { frames: "Frames", previews: "Poster and preview", removal: "Removal" };
@@ -50,10 +49,11 @@ export function countsCard(video, colorOf) {
     all === null
       ? "Nothing is counted yet."
       : `${plural(all, "detection")} in ${plural(video.frames.counted ?? 0, "frame")}: one car in ten frames counts ten times.`;
-  const leads =
-    all !== null && isTimed(video)
-      ? el("a", { href: chartAddress(video), text: "All about it in the chart" })
-      : null;
+  const { chart, proof } = video.links;
+  const leads = [
+    ...(chart ? [el("a", { href: chart, text: "In the chart" })] : []),
+    ...(proof ? [el("a", { href: proof, text: "The frames behind it" })] : []),
+  ];
   return card(
     "In this video",
     rows.length
@@ -65,7 +65,7 @@ export function countsCard(video, colorOf) {
         )
       : null,
     el("p", { class: "muted small", text: words }),
-    leads,
+    leads.length ? el("p", { class: "video-leads" }, ...leads) : null,
   );
 }
 

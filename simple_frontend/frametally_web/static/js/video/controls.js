@@ -4,7 +4,7 @@ import { el, svg } from "../shared/dom.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 /** @type {Record<number, string>} */
-const SPEED_SIGNS = { 0.25: "¼×", 0.5: "½×" };
+const SPEED_SIGNS = { 0.25: "¼", 0.5: "½" };
 
 /** Drawn, as not every system has such letters; in 16 × 16. */
 const SIGNS = {
@@ -43,8 +43,8 @@ export function makeControls(on) {
   const speeds = SPEEDS.map((times) =>
     el("button", {
       type: "button",
-      text: SPEED_SIGNS[times] ?? `${times}×`,
-      "aria-label": `${times} times as fast`,
+      text: `${SPEED_SIGNS[times] ?? times}×`,
+      "aria-label": `${SPEED_SIGNS[times] ?? times}× speed`,
       onclick: () => on.speed(times),
     }),
   );

@@ -15,7 +15,7 @@ export const UNCOUNTED = { rows: [], series: [], colorOf: colorsOf([], []), labe
  * Whether a video has a stretch of time that may be counted.
  * @param {Page.Video} video
  */
-export const isTimed = ({ started_at_ms: from, ended_at_ms: until }) => from !== null && until !== null;
+const isTimed = ({ started_at_ms: from, ended_at_ms: until }) => from !== null && until !== null;
 
 /**
  * What its counts hang on: while it stays the same, they do.
@@ -55,14 +55,3 @@ const countsQuery = ({ source, started_at_ms: from, ended_at_ms: until }) =>
     timezone: zoneInUse(),
     metric: "detections",
   });
-
-/**
- * Where the same bars stand among all others, with all that can be asked there.
- * @param {Page.Video} video
- */
-export function chartAddress({ source, started_at_ms: from, ended_at_ms: until }) {
-  const query = new URLSearchParams({ source, metric: "detections" });
-  if (from !== null) query.set("from", new Date(from).toISOString());
-  if (until !== null) query.set("to", new Date(until + 1).toISOString());
-  return `/?${query}`;
-}
