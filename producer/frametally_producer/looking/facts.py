@@ -57,7 +57,7 @@ def facts_of(file: BufferedReader, fields: VideoFields, file_name: str, settings
         with open_video(file, max_pixels=settings.max_image_megapixels * 1_000_000) as video:
             return _facts(video, container, fields, file_name, settings)
     except Poison as error:
-        raise Refused(UNPROCESSABLE, _sentence(str(error))) from error
+        raise Refused(UNPROCESSABLE, _about_it(str(error))) from error
 
 
 def _container(file: BufferedReader) -> str:
@@ -68,7 +68,7 @@ def _container(file: BufferedReader) -> str:
     try:
         known = container_format(head)
     except Poison as error:
-        raise Refused(NO_VIDEO, _sentence(str(error))) from error
+        raise Refused(NO_VIDEO, _about_it(str(error))) from error
     brand = head[_BRAND_AT : _BRAND_AT + _BRAND_BYTES] if head[4:8] == b"ftyp" else b"qt  "
     if known == "mov":
         if brand in _PICTURES:
@@ -120,7 +120,7 @@ def _facts(
         why_not=why_not,
         started_at_ms=None if time is None else time.at_ms,
         time_source=None if time is None else time.time_source,
-        damage=[_sentence(what) for what in video.damage],
+        damage=[sentence(what) for what in video.damage],
     )
 
 
@@ -144,7 +144,11 @@ def _event_time(video: Video, fields: VideoFields, file_name: str, settings: Set
         return None
 
 
-def _sentence(words: str) -> str:
-    """Make a sentence about "it" of what the producer says of a file, which it names before."""
-    begun = words[:1].upper() + words[1:] if words.startswith("it") else f"It {words}"
-    return begun if begun.endswith(".") else f"{begun}."
+def sentence(words: str) -> str:
+    """Return the words of the producer about a piece of a video as a sentence."""
+    return words[:1].upper() + words[1:].removesuffix(".") + "."
+
+
+def _about_it(words: str) -> str:
+    """Return what the producer says of a file behind its name as a sentence about "it"."""
+    return sentence(f"It {words}")

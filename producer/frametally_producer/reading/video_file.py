@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from io import BufferedReader
@@ -189,6 +189,32 @@ class Video:
         if bad_pieces:
             self.damage.append(f"{bad_pieces} of its first pieces are damaged")
         return found
+
+    def glimpses(self, places_s: Iterable[Fraction], *, most_decoded: int) -> Iterator[av.VideoFrame | None]:
+        """Yield for each place, a time from the first frame in seconds, the frame that is shown there.
+
+        At most so many frames are decoded for each, from the last one before it that stands by itself; the
+        last of those is taken then. None stands where nothing can be decoded. What is read so is not read
+        again by `frames`.
+        """
+        start_s = (self._stream.start_time or 0) * self._time_base
+        for place_s in places_s:
+            try:
+                ticks = int((start_s + place_s) / self._time_base)
+                self._container.seek(ticks, stream=self._stream)
+                yield self._shown_at(ticks, most_decoded)
+            except (av.FFmpegError, OSError):
+                yield None
+
+    def _shown_at(self, ticks: int, most_decoded: int) -> av.VideoFrame | None:
+        """Decode on from where the container stands; return the last frame that is not after that time."""
+        shown = None
+        for decoded, frame in enumerate(self._decoded(), 1):
+            late = frame.pts is not None and frame.pts > ticks
+            shown = frame if shown is None or not late else shown
+            if late or decoded >= most_decoded:
+                break
+        return shown
 
     def pixels(self, frame: av.VideoFrame) -> Pixels:
         """Convert the frame, upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
