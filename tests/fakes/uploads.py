@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from tests.fakes.videos import make_facts
 
@@ -12,8 +13,9 @@ from frametally.opening import open_object_store, open_video_catalogue
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import VideoCatalogue, VideoQuestion
 from frametally.settings.loading import Settings
-from frametally.video_records import UploadRecord, VideoFacts, VideoFields
-from frametally.videos.acceptance import read_video
+from frametally.video_records import UploadRecord, VideoFacts, VideoFields, VideoRecord
+from frametally.videos.acceptance import Acceptance, read_video
+from frametally.videos.inspection import inspect
 from frametally.videos.receiving import UploadPorts, begin_upload, resume_write
 from frametally.videos.refusals import Refused
 
@@ -101,3 +103,12 @@ def rows_and_jobs(catalogue: VideoCatalogue) -> list[tuple[object, ...]]:
         )
         for row in rows
     ]
+
+
+def upload_file(
+    path: Path, settings: Settings, store: ObjectStore, catalogue: VideoCatalogue, **fields: Any
+) -> VideoRecord:
+    """Upload a real video, with what is said of it; return what it became after a real look."""
+    ports = UploadPorts(settings, store, catalogue, inspect)
+    upload = send(ports, path.read_bytes(), file_name=path.name, fields=VideoFields(**fields))
+    return Acceptance(ports).accept(upload).video

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import subprocess
 import sys
@@ -41,10 +40,10 @@ class Attempt:
         self._settings = settings
         self._catalogue = catalogue
         self._say = say
-        self._words: queue.SimpleQueue[JobWord] = queue.SimpleQueue()
         self._last_line = ""
         self._renewed_at_s = time.monotonic()
         self._progress: float | None = None
+        self._end: JobWord | None = None
 
     def run(self, should_stop: Callable[[], bool]) -> JobWord | None:
         """Do the job; once `should_stop`, what is in hand is finished and the rest left.
@@ -75,10 +74,9 @@ class Attempt:
                 process.kill()
             for reader in readers:
                 reader.join()
-        word = self._last_word()
         if not ours:
             return None
-        return word if word.end is not None else self._died(process.returncode, stopped=should_stop())
+        return self._end or self._died(process.returncode, stopped=should_stop())
 
     def _order(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin  # noqa: S101 - for the type checker
@@ -112,8 +110,6 @@ class Attempt:
         """Keep the lease, if it is time; return whether the job is still ours."""
         if time.monotonic() - self._renewed_at_s < min(_RENEW_EVERY_S, self._settings.job_lease_s / 3):
             return True
-        progress = self._last_word().progress
-        self._progress = self._progress if progress is None else progress
         try:
             kept = self._catalogue.renew(
                 self._job, lease_s=self._settings.job_lease_s, progress=self._progress
@@ -122,12 +118,6 @@ class Attempt:
             return True
         self._renewed_at_s = time.monotonic()
         return kept
-
-    def _last_word(self) -> JobWord:
-        word = JobWord()
-        while not self._words.empty():
-            word = self._words.get()
-        return word
 
     def _died(self, code: int, *, stopped: bool) -> JobWord:
         """Return what to make of an end without a word."""
@@ -146,9 +136,13 @@ class Attempt:
     def _hear(self, said: BinaryIO) -> None:
         while line := said.readline(_LONGEST_LINE):
             try:
-                self._words.put(msgspec.json.decode(line, type=JobWord))
+                word = msgspec.json.decode(line, type=JobWord)
             except msgspec.DecodeError:
                 continue
+            if word.end is None:
+                self._progress = word.progress
+            else:
+                self._end = word
 
     def _pass_on(self, said: BinaryIO) -> None:
         while line := said.readline(_LONGEST_LINE):
