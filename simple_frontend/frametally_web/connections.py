@@ -27,7 +27,9 @@ _MOST_BODY_BYTES = MOST_FILE_BYTES
 """The largest that a route takes at once: a drawing. Uploads are read piece by piece."""
 
 _MOST_UNWANTED_BYTES = 1_000_000
-"""How much more is read of a body whose answer was sent: whoever sends it has yet to read that answer."""
+_UNWANTED_S = 5.0
+"""How much more is read of a body whose answer was sent, and of an upload for how long: whoever sends it has
+yet to read that answer, and would never see it if we hung up at once."""
 
 
 class Connection(HttpToolsProtocol):
@@ -62,7 +64,7 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._waits_since_s is not None:
             if self._is_message_open:
-                if self._bytes > _MOST_UNWANTED_BYTES:
+                if self._bytes > _MOST_UNWANTED_BYTES and not self._takes_any_length:
                     self.transport.close()
             elif self._bytes > _MOST_HEAD_BYTES:
                 self._refuse(431)
@@ -93,6 +95,8 @@ class Connection(HttpToolsProtocol):
         """Take the end of a request, unless it was refused."""
         self._is_message_open = False
         self._bytes = 0
+        if self._waits_since_s is not None:
+            self._wait_for_request()
         if not self.transport.is_closing():
             super().on_message_complete()
 
@@ -121,7 +125,8 @@ class Connection(HttpToolsProtocol):
     def _wait_for_request(self) -> None:
         self._stop_waiting()
         self._waits_since_s = self.loop.time()
-        self._request_due = self.loop.call_later(IDLE_S, self.transport.close)
+        longest_s = _UNWANTED_S if self._is_message_open else IDLE_S
+        self._request_due = self.loop.call_later(longest_s, self.transport.close)
 
     def _stop_waiting(self) -> None:
         self._waits_since_s = None

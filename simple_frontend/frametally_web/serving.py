@@ -15,6 +15,7 @@ import uvicorn
 from flask import Flask
 
 from frametally.errors import Misconfigured
+from frametally.process import failpoints
 from frametally_web.app import close_app, parts_of
 from frametally_web.asgi import Application
 from frametally_web.collecting import look_for_garbage_seldom
@@ -100,6 +101,7 @@ def serve(app: Flask, host: str, port: int) -> None:
     Raises:
         Misconfigured: The port is taken or may not be used, or this machine has no such address.
     """
+    failpoints.arm()
     server = DashboardServer(app, host=host, port=port)
     try:
         with _signals_interrupt():

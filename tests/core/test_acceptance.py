@@ -31,7 +31,6 @@ from tests.fakes.videos import make_video
 from frametally import keys
 from frametally.errors import Poison, Retryable
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import UploadRow
 from frametally.process.failpoints import FAILPOINTS, VARIABLE
 from frametally.records import encode
 from frametally.video_records import UploadRecord, VideoContent, VideoFacts, VideoFields
@@ -390,14 +389,9 @@ def test_an_upload_that_is_aborted_leaves_the_note_alone(ports: UploadPorts) -> 
     upload = send(ports, DATA)
     abort_upload(ports, upload, "its client ended it")
     assert all_keys(ports.store) == []
-    assert ports.catalogue.upload(upload.id) == UploadRow(
-        id=upload.id,
-        state="aborted",
-        video_id=upload.video_id,
-        length_bytes=len(DATA),
-        reason="its client ended it",
-        expires_at_ms=ports.catalogue.upload(upload.id).expires_at_ms,  # type: ignore[union-attr]
-    )
+    row = ports.catalogue.upload(upload.id)
+    assert row is not None
+    assert (row.state, row.length_bytes, row.reason) == ("aborted", len(DATA), "its client ended it")
 
 
 def test_who_is_second_at_one_upload_comes_to_the_same_end(ports: UploadPorts) -> None:

@@ -71,7 +71,7 @@ def test_a_stage_refuses_it_in_one_line(stage: list[str], tmp_path: Path) -> Non
 def test_every_name_is_passed_somewhere_and_no_other_is() -> None:
     passed = {
         name
-        for folder in ("core", "producer", "consumer", "hadoop")
+        for folder in ("core", "producer", "consumer", "hadoop", "simple_frontend")
         for path in (ROOT / folder).rglob("*.py")
         for name in re.findall(r'failpoints\.passing\("([^"]+)"\)', path.read_text(encoding="utf-8"))
     }

@@ -37,6 +37,8 @@ from frametally.records import (
 )
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
+from frametally.videos.inspection import inspect
+from frametally.videos.receiving import Look
 from frametally_web.app import close_app, create_app
 from frametally_web.serving import DashboardServer
 
@@ -83,6 +85,7 @@ class Place:
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
         self.log = MemoryLog()
         self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
+        self.look: Look = inspect
         self.labels_to_count: list[str] = []
         """Of what is published next, as its runs record it; empty: all."""
         self._apps: list[Flask] = []
@@ -98,6 +101,7 @@ class Place:
             ledger=self.ledger,
             log=self.log,
             catalogue=self.catalogue,
+            look=self.look,
         )
         self._apps.append(app)
         return app

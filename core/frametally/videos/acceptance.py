@@ -24,7 +24,7 @@ from frametally.media.manifests import ManifestReader
 from frametally.media.sources import joined
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.ports.video_catalogue import UploadRow, VideoCatalogue, VideoQuestion
-from frametally.process.failpoints import passing
+from frametally.process import failpoints
 from frametally.records import decode_at, encode
 from frametally.settings.loading import Settings
 from frametally.video_records import UploadRecord, VideoFacts, VideoFields, VideoRecord
@@ -100,7 +100,7 @@ class Acceptance:
         self.enter(video)
         note_end(self.ports, upload, "accepted", video_id=video.id)
         remove_upload(self.ports.store, upload, original=known)
-        passing("upload.removed")
+        failpoints.passing("upload.removed")
         return Accepted(video, known)
 
     def enter(self, video: VideoRecord) -> None:
@@ -114,7 +114,7 @@ class Acceptance:
         if info is None:
             return
         catalogue.put_video(video, info.version)
-        passing("upload.catalogued")
+        failpoints.passing("upload.catalogued")
         queued = {job.kind for job in catalogue.jobs(video.id)}
         if video.state == "deleting":
             if "removal" not in queued:
@@ -128,7 +128,7 @@ class Acceptance:
             catalogue.queue(video.id, "frames")
         if "previews" not in queued:
             catalogue.queue(video.id, "previews")
-        passing("upload.queued")
+        failpoints.passing("upload.queued")
 
     def _ended(self, upload: UploadRecord) -> Accepted | None:
         """Return how an upload ended, if it did, and remove what may be left of it."""
@@ -160,15 +160,15 @@ class Acceptance:
         if holder not in (None, upload.video_id):
             return self._winner(sha256), True
         facts = self._look(upload)
-        passing("upload.looked")
+        failpoints.passing("upload.looked")
         if store.head(upload.key) is None:  # then what follows is over already, and may be forgotten by now
             raise ObjectMissing("its record is gone")
         if claim(store, sha256, upload) != upload.video_id:
             return self._winner(sha256), True
-        passing("upload.claimed")
+        failpoints.passing("upload.claimed")
         video = self._record(upload, facts, sha256, size_bytes)
         store.put(video.key, encode(video), if_absent=True)
-        passing("upload.recorded")
+        failpoints.passing("upload.recorded")
         return video, False
 
     def _finish(self, upload: UploadRecord) -> int:
@@ -180,12 +180,12 @@ class Acceptance:
             durable = write.durable_bytes
             if durable != upload.length_bytes:
                 raise Poison(f"upload {upload.id} has {durable} bytes of {upload.length_bytes}")
-            passing("upload.received")
+            failpoints.passing("upload.received")
             write.finish()
             info = self.ports.store.head(key)
             if info is None:
                 raise ObjectMissing("its original is gone")
-        passing("upload.finished")
+        failpoints.passing("upload.finished")
         return info.size_bytes
 
     def _look(self, upload: UploadRecord) -> VideoFacts:

@@ -17,7 +17,7 @@ from frametally import keys
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.ports.resumable_write import ResumableWrite
 from frametally.ports.video_catalogue import UploadRow, VideoCatalogue
-from frametally.process.failpoints import passing
+from frametally.process import failpoints
 from frametally.records import decode, decode_at, encode
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
@@ -93,7 +93,7 @@ def begin_upload(
     # First the place that it takes: who counts them must not count one too few.
     note_open(ports, upload)
     ports.store.put(upload.key, encode(upload), if_absent=True)
-    passing("upload.created")
+    failpoints.passing("upload.created")
     return upload
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from frametally.errors import FrametallyError, Retryable
 from frametally.ports.resumable_write import PIECE_BYTES
-from frametally.process.failpoints import passing
+from frametally.process import failpoints
 from frametally.video_records import UploadRecord
 from frametally.videos.receiving import UploadPorts, keep_upload, note_open, resume_write
 from frametally_web.requests.problems import Problem
@@ -80,7 +80,7 @@ class Intake:
         except FrametallyError:
             self._limits.check_room()  # a full disk is told as that
             raise
-        passing("upload.appended")
+        failpoints.passing("upload.appended")
         self.position += len(data)
         if self.hashing is not None:
             self.hashing.update(data)
@@ -95,7 +95,7 @@ class Intake:
         durable = self._write.flush()
         if durable != self.position:
             self.position, self.hashing = durable, None
-        passing("upload.flushed")
+        failpoints.passing("upload.flushed")
         return durable
 
     def abort(self) -> None:
