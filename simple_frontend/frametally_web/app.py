@@ -26,6 +26,7 @@ from frametally_web.api.events import Streams
 from frametally_web.api.routes import Api
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.flows.days import FlowDays
+from frametally_web.playback.detections import DetectionRoutes
 from frametally_web.playback.routes import PlaybackRoutes
 from frametally_web.proof.picture_links import picture_origin
 from frametally_web.requests import problems
@@ -95,6 +96,7 @@ def create_app(
         native=[
             NativeRoute("/api/events", ("GET",), streams.answer),
             *PlaybackRoutes(store, catalogue).routes(),
+            *DetectionRoutes(ports, settings, books).routes(),
             *upload_routes(uploads),
         ],
     )

@@ -81,7 +81,10 @@ class NativeRoutes:
             answer = await self._answer(request, place, route)
         except Exception as error:
             answer = _refusal(request, error, place)
+        varies = answer.headers.get("Vary")
         answer.headers.update(self._headers(request, place, route))
+        if varies:
+            answer.headers.add_vary_header(varies)
         await answer(scope, receive, send)
 
     async def _answer(self, request: Request, place: _Place, route: NativeRoute | None) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import NamedTuple
 from urllib.parse import quote
@@ -14,6 +13,7 @@ from frametally import keys
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import VideoCatalogue, VideoRow
 from frametally_web.playback.sending import send_stored
+from frametally_web.playback.stored import find_video
 from frametally_web.requests import query
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import Problem
@@ -102,19 +102,7 @@ class PlaybackRoutes:
 
     async def _row(self, request: Request) -> VideoRow:
         query.check_known(request.query_params, ["v"])
-        video_id = request.path_params["video_id"]
-        row = None
-        if keys.is_video_id(video_id):
-            row = await asyncio.to_thread(self._catalogue.video, video_id)
-        if row is None:
-            raise Problem(
-                404, "There is no such video.", remedy="Take its id from /api/v1/videos, which has them all."
-            )
-        if row.record.state == "deleting":
-            raise Problem(
-                404, "The video is being removed.", remedy="Upload it again to have it here once more."
-            )
-        return row
+        return await find_video(self._catalogue, request.path_params["video_id"])
 
     async def _send(self, request: Request, stored: _Stored, headers: dict[str, str]) -> Response:
         is_named = request.query_params.get("v") == stored.version
