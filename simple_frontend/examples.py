@@ -26,6 +26,10 @@ def examples() -> dict[str, Any]:
         block = section and re.search(r"```json\n(.*?)```", section[0], re.DOTALL)
         if block and endpoint.answer:
             found[endpoint.name] = json.loads(block[1])
+    for endpoint in ALL_ENDPOINTS:  # what answers as another route does needs no example of its own
+        alike = [one.name for one in ALL_ENDPOINTS if one.answer is endpoint.answer and one.name in found]
+        if endpoint.answer and alike:
+            found.setdefault(endpoint.name, found[alike[0]])
     return found
 
 

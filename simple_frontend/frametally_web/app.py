@@ -32,7 +32,7 @@ from frametally_web.proof.picture_links import picture_origin
 from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.packing import pack_answers
-from frametally_web.security import Guard
+from frametally_web.security import UPLOADS_REMEDY, Guard
 from frametally_web.uploads.place import UploadPlace
 from frametally_web.uploads.routes import upload_routes
 
@@ -74,14 +74,16 @@ def create_app(
     ports = DashboardPorts(store=store, index=index, ledger=ledger, log=log, catalogue=catalogue)
     books = BooksReader(ports, settings)
     days = FlowDays(partial(flows_for, store, folder=settings.data_dir / FLOWS_FOLDER))
-    blueprint = Api(settings=settings, ports=ports, books=books, days=days).blueprint()
+    guard = Guard(settings, picture_origin=picture_origin(store, settings))
+    remedy = None if guard.allows_uploads else UPLOADS_REMEDY
+    api = Api(settings=settings, ports=ports, books=books, days=days, uploads_remedy=remedy)
+    blueprint = api.blueprint()
     app.register_blueprint(blueprint, url_prefix="/api")
     app.register_blueprint(blueprint, url_prefix="/api/v1", name="api_v1")
     app.register_blueprint(assets.create_blueprint())
     app.register_blueprint(description.create_blueprint())
     app.register_blueprint(pages.create_blueprint(settings=settings, index=index))
     problems.answer_errors(app, [f"/api/{endpoint.path}" for endpoint in ENDPOINTS])
-    guard = Guard(settings, picture_origin=picture_origin(store, settings))
     pack_answers(app)
     guard.protect(app)
     streams = Streams(books, settings)

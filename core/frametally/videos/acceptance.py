@@ -21,14 +21,14 @@ from frametally import keys
 from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.files.names import as_text
 from frametally.media.manifests import ManifestReader
-from frametally.media.sources import joined
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.ports.video_catalogue import UploadRow, VideoCatalogue, VideoQuestion
+from frametally.ports.video_catalogue import UploadRow, VideoCatalogue
 from frametally.process import failpoints
 from frametally.records import decode_at, encode
 from frametally.settings.loading import Settings
 from frametally.video_records import UploadRecord, VideoFacts, VideoFields, VideoRecord
 from frametally.videos.content_claims import claim, holder_of
+from frametally.videos.editing import source_named
 from frametally.videos.fields import without_what_lies_outside
 from frametally.videos.receiving import (
     Look,
@@ -225,11 +225,7 @@ class Acceptance:
         given = source_given(upload.fields, upload.file_name)
         with self._reading_manifests:
             manifests = self._manifests.recent()
-        source, name = joined(manifests, given)
-        if all(manifest.source != source for manifest in manifests):
-            waiting = self.ports.catalogue.videos(VideoQuestion(sources=(source,), limit=1)).rows
-            name = waiting[0].record.source_name if waiting else name
-        return source, name
+        return source_named(manifests, self.ports.catalogue, given)
 
 
 def source_given(fields: VideoFields, file_name: str) -> str:

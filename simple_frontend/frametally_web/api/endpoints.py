@@ -24,7 +24,7 @@ from frametally_web.api.parameters import (
     text,
 )
 from frametally_web.api.traffic_endpoints import TRAFFIC_ENDPOINTS
-from frametally_web.api.video_endpoints import NATIVE_ENDPOINTS
+from frametally_web.api.video_endpoints import LIBRARY_ENDPOINTS, NATIVE_ENDPOINTS
 from frametally_web.books import answers as status_answers
 from frametally_web.charts import answers as chart_answers
 from frametally_web.compare import answers as compare_answers
@@ -101,6 +101,7 @@ ENDPOINTS = (
         statuses=(404,),
     ),
     *LINE_ENDPOINTS,
+    *LIBRARY_ENDPOINTS,
     *TRAFFIC_ENDPOINTS,
     Endpoint(
         "runs",

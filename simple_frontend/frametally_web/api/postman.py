@@ -10,8 +10,8 @@ from frametally_web.api.openapi import describe
 from frametally_web.api.parameters import Endpoint
 
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-_NEVER_ENDING = ("events",)
-"""Routes that a run would wait for."""
+_LEFT_OUT = ("events", "delete_video")
+"""Routes that a run would wait for, or that would take something away."""
 
 _FOUND = {
     "sources": "if (answer.sources.length) {\n"
@@ -21,6 +21,7 @@ _FOUND = {
     "sources_drawing": "const { lines, zones, calibrations } = answer;\n"
     'pm.collectionVariables.set("revision", answer.revision);\n'
     'pm.collectionVariables.set("drawing", JSON.stringify({ lines, zones, calibrations }));',
+    "videos": 'if (answer.videos.length) pm.collectionVariables.set("video_id", answer.videos[0].id);',
     "evidence": "if (answer.frames.length) {\n"
     '  pm.collectionVariables.set("imagePath", answer.frames[0].image_path);\n'
     "}",
@@ -29,6 +30,7 @@ _FOUND = {
 
 _BODIES = {
     "put_sources_drawing": "{{drawing}}",  # as it is: a run changes nothing
+    "patch_video": "{}",
     "post_calibrations_try": '{"name": "ground", "width_px": 640, "height_px": 480, '
     '"points": [[100, 400], [500, 420]], "distance_m": 12.5}',
 }
@@ -51,11 +53,11 @@ def collection() -> dict[str, Any]:
         "info": {
             "name": info["title"],
             "description": f"{info['summary']} A run asks each route and checks what it answers; "
-            "`/events` is left out, as it does not end.",
+            "`/events` is left out, as it does not end, and so is what removes a video.",
             "schema": _SCHEMA,
         },
         "variable": [{"key": "baseUrl", "value": "http://127.0.0.1:5001/api/v1"}],
-        "item": [_request(endpoint) for endpoint in ENDPOINTS if endpoint.name not in _NEVER_ENDING],
+        "item": [_request(endpoint) for endpoint in ENDPOINTS if endpoint.name not in _LEFT_OUT],
     }
 
 
@@ -73,7 +75,9 @@ def _request(endpoint: Endpoint) -> dict[str, Any]:
     path = endpoint.path.replace("{", "{{").replace("}", "}}")
     body = {"mode": "raw", "raw": _BODIES[endpoint.name]} if endpoint.body else None
     headers = [("Accept", endpoint.media_types[0]), *([("Content-Type", "application/json")] if body else [])]
-    headers += [(one.name, _VALUES[one.name]) for one in endpoint.parameters if one.place == "header"]
+    headers += [
+        (one.name, _VALUES[one.name]) for one in endpoint.parameters if one.place == "header" and one.required
+    ]
     sent = "&".join(f"{one['key']}={one['value']}" for one in asked if not one["disabled"])
     return {
         "name": endpoint.path,
@@ -95,8 +99,9 @@ def _request(endpoint: Endpoint) -> dict[str, Any]:
 
 def _checks(endpoint: Endpoint) -> list[str]:
     media_type = endpoint.media_types[0]
+    status = min(endpoint.success, default=200)
     lines = [
-        f'pm.test("{endpoint.path} answers", () => pm.response.to.have.status(200));',
+        f'pm.test("{endpoint.path} answers", () => pm.response.to.have.status({status}));',
         f'pm.test("it is {media_type}", () => {{',
         f'  pm.expect(pm.response.headers.get("Content-Type")).to.include("{media_type}");',
         "});",

@@ -25,6 +25,7 @@ from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.line_routes import LineRoutes
 from frametally_web.api.parameters import Endpoint
 from frametally_web.api.traffic_routes import TrafficRoutes
+from frametally_web.api.video_routes import VideoRoutes
 from frametally_web.books import dead_letters, run_list, status
 from frametally_web.books.reader import BooksReader, DashboardPorts, version_text
 from frametally_web.charts import counts, heatmap, scope, summary
@@ -63,9 +64,15 @@ class Api:
     """The handlers, each by its endpoint's name, over the ports and what is read in the background."""
 
     def __init__(
-        self, *, settings: Settings, ports: DashboardPorts, books: BooksReader, days: FlowDays
+        self,
+        *,
+        settings: Settings,
+        ports: DashboardPorts,
+        books: BooksReader,
+        days: FlowDays,
+        uploads_remedy: str | None,
     ) -> None:
-        """Make the handlers of one application."""
+        """Make the handlers of one application; `uploads_remedy` is None where videos may be changed."""
         self._settings = settings
         self._ports = ports
         self._books = books
@@ -75,6 +82,7 @@ class Api:
             DrawingRoutes(settings=settings, ports=ports, books=books, image_url=_image_url),
             LineRoutes(settings=settings, ports=ports, books=books, days=days, image_url=_image_url),
             TrafficRoutes(settings=settings, ports=ports, books=books, days=days, image_url=_image_url),
+            VideoRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
         )
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
         # Another start may answer otherwise: by other settings, or as another version.
