@@ -1,0 +1,122 @@
+"""A command that is left to run, with what it has started: how tests of families start, ask and end one."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import urllib3
+
+PATIENCE_S = 240.0
+
+
+def waits(what: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
+    """Returns once it is so."""
+    until_s = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < until_s, "it never came"
+        time.sleep(0.05)
+
+
+def of_group(group: int) -> dict[int, list[str]]:
+    """What runs in a process group: by process, its arguments."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text().rpartition(")")[2].split()
+            if stat[0] != "Z" and int(stat[2]) == group:
+                found[int(folder.name)] = (folder / "cmdline").read_text().split("\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+class Running:
+    """`frametally <command>` with a dashboard on any free port, in a process group of its own."""
+
+    def __init__(self, folder: Path, command: str, *arguments: object, settings: Mapping[str, str]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.data_dir = folder / "frametally-data"
+        self._output = folder / f"{command}-said.txt"
+        with self._output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "frametally", command, "--port", "0", *map(str, arguments)],
+                env={**os.environ, **settings},
+                cwd=folder,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for process in of_group(self.process.pid):
+            os.kill(process, signal.SIGKILL)
+        self.process.wait()
+        if error is not None:
+            error.add_note(f"said:\n{self.said[-5000:]}")
+
+    @property
+    def said(self) -> str:
+        return self._output.read_text()
+
+    @property
+    def url(self) -> str:
+        pattern = re.compile(r"^(?:serve +\| )?Dashboard on (http\S+)", re.MULTILINE)
+        waits(lambda: pattern.search(self.said) is not None or self.process.poll() is not None)
+        found = pattern.search(self.said)
+        assert found, self.said
+        return found[1]
+
+    def process_of(self, member: str) -> int | None:
+        """The process of a member of the family; None while there is none."""
+        for process, arguments in of_group(self.process.pid).items():
+            if process != self.process.pid and arguments[1:4] == ["-m", "frametally", member]:
+                return process
+        return None
+
+    def ends_by(self, number: signal.Signals) -> int:
+        """The exit code, after a signal to it alone."""
+        os.kill(self.process.pid, number)
+        return self.process.wait(60)  # a bound on liveness: it ends all within 15 s
+
+    def upload(self, video: Path, **fields: str) -> dict[str, Any]:
+        """What the server answers to a form with this file."""
+        form: dict[str, Any] = {**fields, "file": (video.name, video.read_bytes())}
+        answer = urllib3.request("POST", f"{self.url}/api/v1/videos/upload", fields=form, timeout=PATIENCE_S)
+        assert answer.status in (200, 201), answer.data
+        said: dict[str, Any] = answer.json()
+        return said
+
+    def ask(self, path: str) -> Any:
+        """What the server answers as JSON."""
+        answer = urllib3.request("GET", f"{self.url}{path}", timeout=PATIENCE_S)
+        assert answer.status == 200, answer.data
+        return answer.json()
+
+    def comes_to(self, video_id: str, state: str) -> dict[str, Any]:
+        """The video, once it is in this state."""
+        found: list[dict[str, Any]] = []
+
+        def has_come() -> bool:
+            found.append(self.ask(f"/api/v1/videos/{video_id}"))
+            assert found[-1]["state"] in (state, "received", "producing", "detecting", "counting"), found[-1]
+            return found[-1]["state"] == state
+
+        waits(has_come)
+        return found[-1]

@@ -1,0 +1,93 @@
+"""`frametally up` is everything on one machine: what dies comes back, and Ctrl-C leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.family.running import Running, of_group, waits
+
+from frametally_cli import main as cli
+
+MEMBERS = ("serve", "work", "consume", "aggregate")
+
+
+SETTINGS = {"FRAMETALLY_DETECTOR": "pixels"}
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Running]:
+    with Running(tmp_path, "up", settings=SETTINGS) as family:
+        waits(lambda: all(family.process_of(member) for member in MEMBERS))
+        yield family
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_all_and_leaves_nothing(up: Running, number: signal.Signals) -> None:
+    url = up.url
+    with urllib.request.urlopen(f"{url}/healthz", timeout=30) as answer:  # noqa: S310
+        assert answer.status == 200
+    waits(lambda: re.search(r"^aggregate +\| counts: 0 days", up.said, re.MULTILINE) is not None)
+    assert up.ends_by(number) == 0
+    assert of_group(up.process.pid) == {}
+    port = int(url.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+def test_ctrl_c_in_a_terminal_which_all_of_them_hear_ends_with_0(up: Running) -> None:
+    assert up.url
+    waits(lambda: re.search(r"^aggregate +\| counts: 0 days", up.said, re.MULTILINE) is not None)
+    os.killpg(up.process.pid, signal.SIGINT)
+    assert up.process.wait(60) == 0, up.said
+    assert of_group(up.process.pid) == {}
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_one_that_is_killed_comes_back(up: Running, member: str) -> None:
+    before = {name: up.process_of(name) for name in MEMBERS}
+    killed = before[member]
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    waits(lambda: up.process_of(member) not in (None, killed))
+    assert f"{member:<9} | was killed by SIGKILL: it is started again in " in up.said
+    assert {name: up.process_of(name) for name in MEMBERS if name != member} == {
+        name: process for name, process in before.items() if name != member
+    }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's end")
+def test_nothing_outlives_it_when_it_is_killed(up: Running) -> None:
+    up.process.kill()
+    up.process.wait()
+    waits(lambda: of_group(up.process.pid) == {})
+
+
+def test_a_taken_port_is_one_line_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.main(["up", "--port", str(port), "--data-dir", str(tmp_path / "data")]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"the dashboard cannot listen on 127.0.0.1:{port}" in said.err
+    assert "name another port by --port or FRAMETALLY_WEB_PORT" in said.err
+    assert "--no-serve" not in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("period", ["soon", "0s", "2d"])
+def test_a_period_that_is_none_is_one_line_before_anything_starts(
+    period: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["up", "--every", period, "--data-dir", str(tmp_path / "data")]) == 2
+    assert f"--every {period!r} is no period up to a day" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
