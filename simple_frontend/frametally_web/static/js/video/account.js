@@ -7,7 +7,8 @@ const IN_WORK = ["received", "producing", "detecting", "counting"];
 
 /**
  * @typedef {Object} Account
- * @property {{name: string, frames: number|null, detail: string}[]} steps  in the order in which frames take them
+ * @property {{name: string, sign: string, frames: number|null, detail: string}[]} steps  in the order in which frames
+ *   take them; sign: how many that are beside the step before
  * @property {"open"|"even"|"odd"|"none"} verdict  frames are on their way; all add up; they do not; there are none yet
  * @property {string} words
  */
@@ -18,11 +19,27 @@ const IN_WORK = ["received", "producing", "detecting", "counting"];
  */
 export function accountOf({ frames, state }) {
   const { expected, announced, detected, dead_lettered: dead, counted } = frames;
+  const done = doneOf(frames);
   const steps = [
-    { name: "expected", frames: expected, detail: "that the file holds, as often as they are sampled" },
-    { name: "announced", frames: announced, detail: "taken, stored and put on the log" },
-    { name: "detected", frames: detected, detail: dead ? `and ${plural(dead, "dead letter")}` : "" },
-    { name: "counted", frames: counted, detail: "in the chart" },
+    {
+      name: "expected",
+      sign: "",
+      frames: expected,
+      detail: "that the file holds, as often as they are sampled",
+    },
+    {
+      name: "announced",
+      sign: signOf(announced, expected),
+      frames: announced,
+      detail: "taken, stored and put on the log",
+    },
+    {
+      name: "detected",
+      sign: signOf(done, announced),
+      frames: detected,
+      detail: dead ? `and ${plural(dead, "dead letter")}` : "",
+    },
+    { name: "counted", sign: signOf(counted, detected), frames: counted, detail: "in the chart" },
   ];
   if (announced === null && !expected) return { steps, verdict: "none", words: "No frames are taken yet." };
   const gone = difference(frames);
@@ -30,6 +47,12 @@ export function accountOf({ frames, state }) {
   if (IN_WORK.includes(state)) return { steps, verdict: "open", words: "Frames are still on their way." };
   return { steps, verdict: "odd", words: gone };
 }
+
+/** Frames that the detector is done with. @param {Page.Video["frames"]} frames */
+const doneOf = ({ detected, dead_lettered: dead }) => (detected === null ? null : detected + (dead ?? 0));
+
+/** @param {number|null} frames @param {number|null} before */
+const signOf = (frames, before) => (frames === null || before === null ? "" : frames === before ? "=" : "≠");
 
 /** @param {number} detected @param {number} dead */
 const evenWords = (detected, dead) =>
@@ -41,12 +64,12 @@ const evenWords = (detected, dead) =>
  * The first step that has fewer or more frames than the one before; null: none.
  * @param {Page.Video["frames"]} frames
  */
-function difference({ expected, announced, detected, dead_lettered: dead, counted }) {
-  const done = detected === null ? null : detected + (dead ?? 0);
+function difference(frames) {
+  const { expected, announced, detected, counted } = frames;
+  const done = doneOf(frames);
   if (expected !== announced) return `${told(expected)} expected, and ${told(announced)} announced.`;
   if (done !== announced) return `${told(announced)} announced, and ${told(done)} detected or a dead letter.`;
-  if (counted !== detected && counted !== done)
-    return `${told(detected)} detected, and ${told(counted)} counted.`;
+  if (counted !== detected) return `${told(detected)} detected, and ${told(counted)} counted.`;
   return null;
 }
 

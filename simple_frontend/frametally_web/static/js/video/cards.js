@@ -77,11 +77,17 @@ export function accountCard(video) {
     el(
       "ol",
       { class: "account" },
-      ...steps.map(({ name, frames, detail }) =>
+      ...steps.map(({ name, sign, frames, detail }) =>
         el(
           "li",
           {},
-          el("span", { class: "account-frames", text: frames === null ? "–" : number(frames) }),
+          el(
+            "span",
+            { class: "account-frames" },
+            sign,
+            " ",
+            el("strong", { text: frames === null ? "–" : number(frames) }),
+          ),
           el("span", {}, name, detail ? el("span", { class: "muted small", text: detail }) : null),
         ),
       ),
@@ -108,7 +114,7 @@ export function aboutCard(video) {
     ["Uploaded", toTheMinute(video.uploaded_at_ms)],
     ["SHA-256", video.sha256],
   ];
-  return card(
+  const about = card(
     "About",
     el(
       "dl",
@@ -123,6 +129,8 @@ export function aboutCard(video) {
       : null,
     el("a", { class: "button", href: video.links.original, download: "", text: "Download the original" }),
   );
+  about.classList.add("about");
+  return about;
 }
 
 /** @param {Page.Video} video */

@@ -27,7 +27,7 @@ function field(name, input, meaning) {
 const timeInput = () => el("input", { type: "datetime-local", step: "0.001", autocomplete: "off" });
 
 /** @param {number|null} ms */
-const zoneWords = (ms) => `By the clocks of ${zoneName(ms ?? Date.now())}.`;
+const zoneWords = (ms) => `By the clocks of ${ms === null ? zoneInUse() : zoneName(ms)}.`;
 
 /**
  * @param {(video: Page.Video) => void} onSaved
@@ -139,7 +139,6 @@ export function makeTimeForm(onSaved) {
   /** @type {Page.Video|null} */
   let shown = null;
   const time = timeInput();
-  time.required = true;
   const save = el("button", { type: "submit", class: "button primary", text: "Set the time" });
   const said = el("p", { class: "form-said", role: "alert", hidden: true });
   const element = el(
@@ -158,7 +157,13 @@ export function makeTimeForm(onSaved) {
   async function submit(event) {
     event.preventDefault();
     const ms = fromField(time.value);
-    if (!shown || ms === null) return;
+    if (!shown) return;
+    if (ms === null) {
+      said.textContent = "Say the day and the time.";
+      said.hidden = false;
+      time.focus();
+      return;
+    }
     const change = { start_time: new Date(ms).toISOString(), timezone: zoneInUse() };
     const saved = await saveChange(shown, change, save, said);
     if (saved) onSaved(saved);

@@ -26,6 +26,8 @@ export class Found {
     this.pieces = new Map();
     /** Of the picture whose pixels the boxes are in. @type {{width: number, height: number}|null} */
     this.size = null;
+    /** Of all that was found so far, as they came. @type {Set<string>} */
+    this.labels = new Set();
     this.asking = new AbortController();
   }
 
@@ -80,6 +82,7 @@ export class Found {
       } = await askDetections(this.id, from, until, this.asking.signal);
       if (this.pieces.get(piece) !== asked) return;
       asked.frames.push(...frames);
+      for (const [label] of frames.flatMap(({ boxes }) => boxes)) this.labels.add(label);
       if (width && height) this.size = { width, height };
       from = next !== null && next > from ? next : null;
     }

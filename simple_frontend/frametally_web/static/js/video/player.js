@@ -4,6 +4,7 @@ import { framesBoxes } from "../frames/boxed_picture.js";
 import { el } from "../shared/dom.js";
 import { timeAmong } from "../shared/format.js";
 import { setMoment } from "../shared/moment.js";
+import { colorsOf } from "../shared/palette.js";
 import { bytes, playTime } from "../videos/words.js";
 import { KEYS, makeControls, takeKey } from "./controls.js";
 import { UNCOUNTED } from "./course.js";
@@ -185,7 +186,7 @@ export class Player {
       }),
     );
     const chart = rows.length
-      ? "The chart is the seek bar: bars are what was detected at that place."
+      ? `${this.canPlay ? "The chart is the seek bar: bars" : "Bars"} are what was detected at that place.`
       : "What is counted will stand here, at the place of the video where it was seen.";
     this.words.textContent = this.canPlay ? `${chart} Keys: ${KEYS}.` : chart;
   }
@@ -218,7 +219,12 @@ export class Player {
     this.drawn = drawn;
     if (!seen || !found.size) return overlay.replaceChildren();
     const boxes = seen.frame.boxes.map(([label, confidence, ...box]) => ({ label, confidence, box }));
-    overlay.replaceChildren(framesBoxes(boxes, found.size, this.counted.colorOf, true));
+    overlay.replaceChildren(framesBoxes(boxes, found.size, this.#colorOf(found), true));
+  }
+
+  /** As in the chart; before there is one, by what was found so far. @param {Found} found */
+  #colorOf({ labels }) {
+    return this.counted.labels.length ? this.counted.colorOf : colorsOf([...labels], [...labels]);
   }
 
   /** @param {Page.Video} video */
