@@ -42,7 +42,8 @@ _ID = re.compile(_UUID)
 _VIDEO = re.compile(rf"videos/({_UUID})/video\.json")
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
-    r"|dead-letters/dropped/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9})\.json"
+    r"|dead-letters/dropped/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}"
+    rf"|videos/{_UUID}/video|videos/contents/[0-9a-f]{{64}}|uploads/{_UUID})\.json"
 )
 _DRAWING = re.compile(r"drawings/(?P<source>[a-z0-9][a-z0-9_-]{0,62})/(?P<revision>\d{6,9})\.json")
 _SEGMENT = re.compile(
@@ -192,8 +193,13 @@ def video_content_key(sha256: str) -> str:
     return f"{VIDEOS}/contents/{sha256}.json"
 
 
+def is_video_content_key(key: str) -> bool:
+    """Return whether `key` is that of the note which video has some bytes."""
+    return is_record_key(key) and key.startswith(f"{VIDEOS}/contents/")
+
+
 def is_record_key(key: str) -> bool:
-    """Return whether `key` is that of a manifest, tombstone, correction, settled dead letter or drawing."""
+    """Return whether `key` is that of a small record: a manifest, tombstone, drawing, video, upload, ..."""
     return _RECORD.fullmatch(key) is not None
 
 

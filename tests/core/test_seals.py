@@ -43,12 +43,14 @@ from frametally.rules.seals import sealed, unsealed
 from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import decode_segment, encode_segment, read_header, read_source
 from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
+from frametally.video_records import UploadRecord, VideoContent, VideoFacts, VideoFields, VideoRecord
 from frametally_hadoop.job.input.reading import read_blocks
 
 SEGMENT = keys.segment_key("pixels-1", "log-1", "frames", 0, 0)
 STONE = Tombstone(
     media=f"{MEDIUM}.1", source="cam", name="cam.mp4", from_ms=DAY_MS, to_ms=DAY_MS + 5000, why="forget"
 )
+UPLOAD, VIDEO = "22222222-2222-4222-8222-222222222222", "11111111-1111-4111-8111-111111111111"
 DRAWING = Drawing(
     source="cam",
     revision=1,
@@ -85,6 +87,40 @@ RECORDS: list[SealedRecord] = [
         checks=[],
         frames_by_source={"cam": 1},
     ),
+    UploadRecord(
+        id=UPLOAD,
+        video_id=VIDEO,
+        kind="resumable",
+        length_bytes=5,
+        file_name="cam.mp4",
+        fields=VideoFields(source="Cam", start_time="2026-01-01T00:00:00Z"),
+        created_at_ms=DAY_MS,
+        expires_at_ms=DAY_MS + 1,
+    ),
+    VideoRecord(
+        id=VIDEO,
+        sha256=MEDIUM,
+        size_bytes=5,
+        name="Cam at noon",
+        file_name="cam.mp4",
+        source="cam",
+        source_name="Cam",
+        fields=VideoFields(),
+        facts=VideoFacts(
+            container="mp4",
+            content_type="video/mp4",
+            codec="h264",
+            width_px=64,
+            height_px=48,
+            fps=25.0,
+            duration_s=1.5,
+            frames=38,
+            has_sound=False,
+            plays_in_browsers=True,
+        ),
+        uploaded_at_ms=DAY_MS,
+    ),
+    VideoContent(sha256=MEDIUM, video_id=VIDEO, upload_id=UPLOAD),
 ]
 
 

@@ -198,13 +198,13 @@ def test_a_key_without_the_right_is_told_which(bucket: S3Place) -> None:
     name = bucket.url.removeprefix("s3://")
     key = key_with_policy(bucket.access, known_to_the_test_server(policy(name, "producer")))
     store = S3Place(bucket.url, key).open()
-    with pytest.raises(Misconfigured, match="may not be read: .*s3:GetObject"):
+    with pytest.raises(Misconfigured, match=r"may not be read: .*s3:GetObject"):
         store.resumable(KEY, PART)
     rights = policy(name, "web")
     statements = [one for one in rights["Statement"] if one["Action"] != ["s3:PutObject"]]
     reader = key_with_policy(bucket.access, known_to_the_test_server({**rights, "Statement": statements}))
     write = S3Place(bucket.url, reader).open().resumable(KEY, PART)
-    with pytest.raises(Misconfigured, match="could not be written .*s3:PutObject"):
+    with pytest.raises(Misconfigured, match=r"could not be written .*s3:PutObject"):
         write.append(DATA, at_byte=0)
 
 

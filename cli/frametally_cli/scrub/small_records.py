@@ -1,4 +1,4 @@
-"""Manifests, tombstones, corrections, settled dead letters, drawings, and the store's own detector."""
+"""Manifests, tombstones, corrections, settled dead letters, drawings, videos, uploads, and the detector."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import Progress
 from frametally.records import AutoDetector, MediaManifest, SealedRecord, decode_at
 from frametally.undo_records import Correction, DroppedDeadLetter, Tombstone
+from frametally.video_records import UploadRecord, VideoContent, VideoRecord
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
 
@@ -21,13 +22,15 @@ _FOLDERS: dict[str, type[SealedRecord]] = {
     keys.CORRECTIONS: Correction,
     keys.DROPPED: DroppedDeadLetter,
     keys.DRAWINGS: Drawing,
+    keys.VIDEOS: VideoRecord,
+    keys.UPLOADS: UploadRecord,
 }
 
 
 def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:
     """Read every small record."""
     wanted = [
-        (info.key, record_type)
+        (info.key, VideoContent if keys.is_video_content_key(info.key) else record_type)
         for folder, record_type in _FOLDERS.items()
         for info in list_records(ports.store, folder)
     ]
@@ -44,5 +47,7 @@ def check_records(ports: Ports, progress: Progress) -> Iterator[Finding]:
         read += 1
     progress.update(len(wanted), len(wanted))
     yield Finding(
-        "records", "manifests, tombstones, corrections, settled dead letters, drawings", f"{read} read"
+        "records",
+        "manifests, tombstones, corrections, settled dead letters, drawings, videos, uploads",
+        f"{read} read",
     )
