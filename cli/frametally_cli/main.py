@@ -35,10 +35,11 @@ from frametally_cli.options.ports import NOTHING_DONE, PART_DONE, stopped
 from frametally_cli.traffic.lines import lines
 from frametally_cli.traffic.report import report
 from frametally_cli.videos.up import up
+from frametally_cli.videos.upload import upload
 from frametally_cli.videos.work import work
 
 _COMMANDS = (
-    *(produce, consume, aggregate, index, serve, up, work, run, demo),
+    *(upload, produce, consume, aggregate, index, serve, up, work, run, demo),
     *(status, quality, explain, compare, export, redetect, dead_letters, forget, retime, rename_source),
     *(lines, report),
     *(download_models, doctor, setup, cloud_setup, reach, ledger_group, log_group),

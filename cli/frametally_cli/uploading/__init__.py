@@ -1,0 +1,1 @@
+"""Uploading videos: to a running dashboard by tus, or into the parts that the settings name."""
