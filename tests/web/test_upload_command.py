@@ -30,6 +30,7 @@ from frametally.records import decode_at
 from frametally.video_records import VideoRecord
 from frametally_cli import main as cli
 from frametally_cli.uploading import by_tus
+from frametally_cli.uploading.clip import Reader
 from frametally_cli.uploading.server import Server
 
 BALLAST_BYTES = 120_000_000
@@ -389,7 +390,7 @@ def test_a_file_that_grows_while_it_is_uploaded_becomes_no_video(
 ) -> None:
     clip = make_video(tmp_path / "growing.mp4", ballast_bytes=5_000_000)
     monkeypatch.setattr(by_tus, "PIECE_BYTES", 1_000_000)
-    sending = by_tus.Reader if through == "a dashboard" else GrowingFile
+    sending = Reader if through == "a dashboard" else GrowingFile
     act = "read" if through == "a dashboard" else "append"
     before = getattr(sending, act)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from frametally import keys
 from frametally.errors import Poison
+from frametally.ports.resumable_write import ResumableWrite
 from frametally.process.retrying import GivenUp, Patience
 from frametally.video_records import UploadRecord
 from frametally.videos.acceptance import Acceptance, Accepted
@@ -20,7 +21,7 @@ from frametally.videos.receiving import (
     resume_write,
 )
 from frametally.videos.refusals import Refused
-from frametally_cli.uploading.clip import Clip, Moved, Uploaded
+from frametally_cli.uploading.clip import Clip, Moved, Reader, Uploaded
 from frametally_cli.uploading.notes import UploadNotes
 
 _READ_BYTES = 2**20
@@ -96,10 +97,10 @@ class StoreUploader:
         moved(at)
         digest = hashlib.sha256()
         with clip.open(at) as file:
-            while data := file.read(_READ_BYTES):
-                if self._should_stop():
-                    write.flush()
-                    raise GivenUp(f"uploading {clip.file_name}: stopped")
+            reader = Reader(
+                file, at_byte=at, next_byte=clip.size_bytes, moved=moved, should_stop=self._should_stop
+            )
+            while data := self._read(reader, write):
                 write.append(data, at_byte=at)
                 if first == 0:
                     digest.update(data)
@@ -107,7 +108,13 @@ class StoreUploader:
                     upload = keep_upload(self._ports, upload)
                     note_open(self._ports, upload)
                 at += len(data)
-                moved(at)
             clip.check(file)
         write.flush()
         return digest.hexdigest() if first == 0 else None
+
+    def _read(self, reader: Reader, write: ResumableWrite) -> bytes:
+        try:
+            return reader.read(_READ_BYTES)
+        except GivenUp:
+            write.flush()
+            raise
