@@ -30,8 +30,8 @@ from frametally.records import decode_at
 from frametally.video_records import VideoRecord
 from frametally_cli import main as cli
 from frametally_cli.uploading import by_tus
-from frametally_cli.uploading.clip import Reader
-from frametally_cli.uploading.server import Server
+from frametally_cli.uploading.asking import Dashboard
+from frametally_cli.uploading.clip import ClipReader
 
 BALLAST_BYTES = 120_000_000
 
@@ -373,7 +373,7 @@ def test_who_we_are_is_in_the_address_or_in_netrc(here: Path, tmp_path: Path) ->
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,)).start()
         for login in ("", "you:p%40ss@"):
-            with closing(Server(f"http://{login}127.0.0.1:{server.server_address[1]}")) as asked:
+            with closing(Dashboard(f"http://{login}127.0.0.1:{server.server_address[1]}")) as asked:
                 asked.ask("OPTIONS", "/")
         server.shutdown()
     assert heard == ["Basic bWU6ZnJvbS1uZXRyYw==", "Basic eW91OnBAc3M="]
@@ -390,7 +390,7 @@ def test_a_file_that_grows_while_it_is_uploaded_becomes_no_video(
 ) -> None:
     clip = make_video(tmp_path / "growing.mp4", ballast_bytes=5_000_000)
     monkeypatch.setattr(by_tus, "PIECE_BYTES", 1_000_000)
-    sending = Reader if through == "a dashboard" else GrowingFile
+    sending = ClipReader if through == "a dashboard" else GrowingFile
     act = "read" if through == "a dashboard" else "append"
     before = getattr(sending, act)
 

@@ -13,9 +13,9 @@ import msgspec
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.process.retrying import Patience, a_few_times
-from frametally_cli.uploading.clip import Clip, Moved, Reader, Uploaded
+from frametally_cli.uploading.asking import Dashboard, DashboardAnswer, fault
+from frametally_cli.uploading.clip import Clip, ClipReader, Moved, Uploaded
 from frametally_cli.uploading.notes import UploadNotes
-from frametally_cli.uploading.server import Server, ServerAnswer, fault
 
 PIECE_BYTES = 64 * 2**20
 """Sent in one request: between two of them the server has said that all before is on its disk."""
@@ -29,7 +29,7 @@ class TusUploader:
     """Uploads files to one dashboard, one after the other."""
 
     def __init__(
-        self, server: Server, notes: UploadNotes, patience: Patience, should_stop: Callable[[], bool]
+        self, server: Dashboard, notes: UploadNotes, patience: Patience, should_stop: Callable[[], bool]
     ) -> None:
         """Ask whether it takes uploads at all.
 
@@ -90,7 +90,7 @@ class TusUploader:
         with clip.open(offset) as file:
             while True:
                 clip.check(file)
-                piece = Reader(
+                piece = ClipReader(
                     file,
                     at_byte=offset,
                     next_byte=min(offset + PIECE_BYTES, clip.size_bytes),
@@ -122,7 +122,7 @@ class TusUploader:
             raise Misconfigured(f"{self._server.url} does not say where to upload to: is it a dashboard?")
         return path
 
-    def _where_it_stands(self, path: str, clip: Clip) -> ServerAnswer | None:
+    def _where_it_stands(self, path: str, clip: Clip) -> DashboardAnswer | None:
         """Return how far an upload is; None if it is over without an end, and has to begin anew."""
         answer = self._server.ask("HEAD", path, _TUS)
         if answer.status == 200:
@@ -132,7 +132,7 @@ class TusUploader:
             return None
         raise error
 
-    def _fault(self, answer: ServerAnswer, path: str, clip: Clip) -> FrametallyError:
+    def _fault(self, answer: DashboardAnswer, path: str, clip: Clip) -> FrametallyError:
         """Return what an answer means; where the upload is over, how it ended is asked."""
         if answer.status in (404, 410):
             told = _json(self._server.ask("GET", path))
@@ -143,7 +143,7 @@ class TusUploader:
             return Retryable(f"{self._server.url}: {clip.file_name} stands at another byte, or is being sent")
         return fault(self._server, answer, clip.file_name)
 
-    def _uploaded(self, answer: ServerAnswer) -> Uploaded:
+    def _uploaded(self, answer: DashboardAnswer) -> Uploaded:
         video_id = answer.headers["frametally-video"]
         try:
             video = _json(self._server.ask("GET", f"/api/v1/videos/{video_id}"))
@@ -153,14 +153,14 @@ class TusUploader:
         return Uploaded(video_id, known, video.get("state") == "needs_time")
 
 
-def _offset(answer: ServerAnswer) -> int:
+def _offset(answer: DashboardAnswer) -> int:
     text = answer.headers.get("upload-offset", "")
     if not text.isdecimal():
         raise Retryable(f"an answer without Upload-Offset ({answer.status})")
     return int(text)
 
 
-def _json(answer: ServerAnswer) -> dict[str, Any]:
+def _json(answer: DashboardAnswer) -> dict[str, Any]:
     try:
         said = json.loads(answer.body)
     except ValueError:

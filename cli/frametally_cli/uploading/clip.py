@@ -97,7 +97,7 @@ def look_at(path: Path, fields: VideoFields) -> Clip:
     )
 
 
-class Reader:
+class ClipReader:
     """The next bytes of an open file, read by whoever sends them; says how far it is."""
 
     def __init__(

@@ -21,7 +21,7 @@ from frametally.videos.receiving import (
     resume_write,
 )
 from frametally.videos.refusals import Refused
-from frametally_cli.uploading.clip import Clip, Moved, Reader, Uploaded
+from frametally_cli.uploading.clip import Clip, ClipReader, Moved, Uploaded
 from frametally_cli.uploading.notes import UploadNotes
 
 _READ_BYTES = 2**20
@@ -97,7 +97,7 @@ class StoreUploader:
         moved(at)
         digest = hashlib.sha256()
         with clip.open(at) as file:
-            reader = Reader(
+            reader = ClipReader(
                 file, at_byte=at, next_byte=clip.size_bytes, moved=moved, should_stop=self._should_stop
             )
             while data := self._read(reader, write):
@@ -112,7 +112,7 @@ class StoreUploader:
         write.flush()
         return digest.hexdigest() if first == 0 else None
 
-    def _read(self, reader: Reader, write: ResumableWrite) -> bytes:
+    def _read(self, reader: ClipReader, write: ResumableWrite) -> bytes:
         try:
             return reader.read(_READ_BYTES)
         except GivenUp:

@@ -22,11 +22,11 @@ from frametally.videos.receiving import UploadPorts
 from frametally.videos.refusals import FieldRefused
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings, stop_on, stopped
+from frametally_cli.uploading.asking import Dashboard
 from frametally_cli.uploading.by_tus import TusUploader
 from frametally_cli.uploading.clip import Clip, Moved, Uploaded, look_at
 from frametally_cli.uploading.here import StoreUploader
 from frametally_cli.uploading.notes import UploadNotes
-from frametally_cli.uploading.server import Server
 
 _MB = 1_000_000
 
@@ -77,7 +77,7 @@ def _uploader(settings: Settings, url: str | None, should_stop: Callable[[], boo
     notes = UploadNotes(settings.data_dir)
     patience = Patience(lambda line: console.err.print(console.plain(line), markup=False), should_stop)
     if url is not None:
-        with closing(Server(url)) as server:
+        with closing(Dashboard(url)) as server:
             yield TusUploader(server, notes, patience, should_stop)
         return
     with (

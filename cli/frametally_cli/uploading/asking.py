@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally_cli.uploading.clip import Reader
+from frametally_cli.uploading.clip import ClipReader
 
 _TIMEOUT_S = 120.0
 _SEND_BYTES = 2**18
@@ -21,7 +21,7 @@ _REFUSED = {400, 413, 415, 422, 460}
 """Statuses by which a server says that this file is not taken, now or later."""
 
 
-class ServerAnswer(NamedTuple):
+class DashboardAnswer(NamedTuple):
     """What came back."""
 
     status: int
@@ -39,7 +39,7 @@ class ServerAnswer(NamedTuple):
         return " ".join(str(said[part]) for part in ("detail", "remedy") if said.get(part))
 
 
-class Server:
+class Dashboard:
     """A dashboard, by one connection that is opened anew after each fault."""
 
     def __init__(self, url: str) -> None:
@@ -69,8 +69,8 @@ class Server:
         path: str,
         headers: Mapping[str, str] | None = None,
         *,
-        body: Reader | None = None,
-    ) -> ServerAnswer:
+        body: ClipReader | None = None,
+    ) -> DashboardAnswer:
         """Ask for a path below the dashboard's own, and return the answer, whatever its status.
 
         Raises:
@@ -116,7 +116,7 @@ class Server:
         return self._connection
 
 
-def fault(server: Server, answer: ServerAnswer, name: str) -> FrametallyError:
+def fault(server: Dashboard, answer: DashboardAnswer, name: str) -> FrametallyError:
     """Return what an answer that is no success means for the upload of the file `name`."""
     status, said = answer.status, answer.problem
     if status == 401:
@@ -137,10 +137,10 @@ def fault(server: Server, answer: ServerAnswer, name: str) -> FrametallyError:
     return Retryable(f"{server.url}: {said or f'answer {status}'}")
 
 
-def _read(connection: http.client.HTTPConnection) -> ServerAnswer:
+def _read(connection: http.client.HTTPConnection) -> DashboardAnswer:
     with connection.getresponse() as response:
         headers = {name.lower(): value for name, value in response.getheaders()}
-        answer = ServerAnswer(response.status, headers, response.read())
+        answer = DashboardAnswer(response.status, headers, response.read())
     if answer.status >= 400:  # it may not have read what was sent
         connection.close()
     return answer
