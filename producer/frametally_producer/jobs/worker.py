@@ -92,7 +92,7 @@ def work(
     until_done: bool,
     say: Callable[[str], None],
     should_stop: Callable[[], bool],
-    each_round: Callable[[], None] = lambda: None,
+    each_round: Callable[[], object] = lambda: None,
 ) -> WorkReport:
     """Do what waits to be done to videos, until `should_stop`, or `until_done` until nothing waits any more.
 

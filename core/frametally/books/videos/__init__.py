@@ -1,0 +1,1 @@
+"""The books of single videos, and of their catalogue."""
