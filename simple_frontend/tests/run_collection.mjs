@@ -1,17 +1,30 @@
-// Runs the Postman collection against a server, as newman would, as far as its checks go: node run_collection.mjs FILE URL
+// Runs the Postman collection against a server, as newman would, as far as its checks go:
+// node run_collection.mjs FILE URL VIDEO
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 
-const [file, url] = process.argv.slice(2);
+const [file, url, video] = process.argv.slice(2);
 const collection = JSON.parse(await readFile(file, "utf-8"));
 const variables = new Map(collection.variable.map(({ key, value }) => [key, value]));
 variables.set("baseUrl", url);
+variables.set("rootUrl", new URL(url).origin);
 let failures = 0;
 let checks = 0;
 
 /** @param {string} text */
 const filled = (text) => text.replaceAll(/\{\{(\w+)\}\}/g, (_, name) => variables.get(name) ?? `{{${name}}}`);
+
+/** @param {{mode: string, raw: string, formdata: {key: string, type: string, disabled?: boolean}[]}} body */
+async function sentBody(body) {
+    if (body.mode === "raw") return filled(body.raw);
+    const form = new FormData();
+    for (const { key } of body.formdata.filter(({ disabled }) => !disabled)) {
+        form.append(key, new Blob([await readFile(video)]), basename(video));
+    }
+    return form;
+}
 
 for (const { name, event, request } of collection.item) {
     const sent = request.url.query.filter(({ disabled }) => !disabled);
@@ -21,7 +34,7 @@ for (const { name, event, request } of collection.item) {
         `${filled(request.url.host[0])}/${filled(request.url.path.join("/"))}?${query}`,
         {
             method: request.method,
-            body: request.body && filled(request.body.raw),
+            body: request.body && (await sentBody(request.body)),
             headers,
         },
     );
@@ -42,6 +55,7 @@ for (const { name, event, request } of collection.item) {
             },
         }),
         response: {
+            code: response.status,
             headers: response.headers,
             json: () => JSON.parse(body.toString()),
             to: {
