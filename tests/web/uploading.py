@@ -52,7 +52,9 @@ def create(url: str, length: int, *, body: bytes | None = None, **said: str) -> 
 
 def begin(url: str, length: int, **said: str) -> str:
     """Begin an upload, and return its path."""
-    answer = create(url, length, **{"filename": "clip.mp4", **said})
+    named = {"filename": "clip.mp4", **said}
+    headers = {**VERSION, "Upload-Length": str(length), **metadata(**named)}
+    answer = ask(url, "POST", UPLOADS, headers=headers)
     assert answer.status == 201, answer
     return answer.headers["location"]
 
