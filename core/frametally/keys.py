@@ -40,6 +40,7 @@ _WHOLE_TOMBSTONE = re.compile(r"tombstones/[0-9a-f]{64}/(\d{1,9})\.json")
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _ID = re.compile(_UUID)
 _VIDEO = re.compile(rf"videos/({_UUID})/video\.json")
+_ORIGINAL = re.compile(rf"videos/({_UUID})/original")
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
     r"|dead-letters/dropped/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}"
@@ -181,6 +182,12 @@ def parse_video_key(key: str) -> str | None:
 def original_key(video_id: str) -> str:
     """Return the key of a video's bytes as they came."""
     return f"{video_folder(video_id)}/original"
+
+
+def parse_original_key(key: str) -> str | None:
+    """Return the id of the video whose bytes lie under `key`, or None if `key` is something else."""
+    match = _ORIGINAL.fullmatch(key)
+    return match[1] if match else None
 
 
 def preview_key(video_id: str, name: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.fakes.memory import ManualClock
+from tests.fakes.records import make_manifest
 from tests.fakes.uploads import (
     NO_PICTURES,
     NO_TIME,
@@ -232,6 +233,23 @@ def test_an_upload_that_is_busy_is_never_touched(ports: UploadPorts) -> None:
     settler = UploadSettler(Acceptance(ports), pytest.fail, is_busy=lambda one: one == upload.id)
     settler.settle(patiently=False)
     assert find_upload(ports.store, upload.id) == upload
+
+
+def test_settling_removes_the_originals_that_are_too_old_and_says_so(ports: UploadPorts) -> None:
+    video = Acceptance(ports).accept(send(ports, DATA)).video
+    manifest = msgspec.structs.replace(make_manifest(1), sha256=video.sha256)
+    ports.store.put(manifest.key, encode(manifest))
+    later_ms = ports.now_ms() + 2 * 86_400_000
+    old = ports._replace(
+        settings=ports.settings.model_copy(update={"store_video_days": 1}), now_ms=lambda: later_ms
+    )
+    said: list[str] = []
+    UploadSettler(Acceptance(ports), said.append).settle(patiently=False)
+    assert ports.store.head(keys.original_key(video.id)) is not None
+    UploadSettler(Acceptance(old), said.append).settle(patiently=False)
+    assert ports.store.head(keys.original_key(video.id)) is None
+    assert said == [f"video {video.id}: its original was removed, 1 days after it came"]
+    assert read_video(ports.store, video.id) == video
 
 
 def test_an_upload_that_was_left_is_removed_and_one_that_goes_on_is_kept(ports: UploadPorts) -> None:

@@ -18,6 +18,7 @@ from frametally_cli.scrub.counted_days import check_runs
 from frametally_cli.scrub.indexed_days import check_indexed_days
 from frametally_cli.scrub.ledger_copy import check_ledger
 from frametally_cli.scrub.small_records import check_records
+from frametally_cli.scrub.stored_originals import check_originals
 from frametally_cli.scrub.stored_segments import check_segments
 from frametally_cli.scrub.unnamed_images import check_images
 
@@ -29,6 +30,7 @@ CHECKS: dict[str, Check] = {
     "runs": check_runs,
     "index": check_indexed_days,
     "images": check_images,
+    "originals": check_originals,
     "ledger": check_ledger,
 }
 """By the name that their rows and their bar have."""

@@ -40,6 +40,7 @@ from frametally.videos.receiving import (
     resume_write,
 )
 from frametally.videos.refusals import CHECKSUM_MISMATCH, Refused
+from frametally.videos.retention import remove_old_originals
 
 NO_TIME = "Nothing in it or in its name says when it was filmed."
 _READ_BYTES = 8 * 2**20
@@ -296,6 +297,7 @@ class UploadSettler:
         if now_s >= self._videos_due_s or not patiently:
             self._videos_due_s = now_s + _VIDEOS_EVERY_S
             self._settle_videos()
+            self._remove_old_originals()
 
     def _settle_uploads(self, now_s: float, patiently: bool) -> None:
         found = set()
@@ -328,6 +330,11 @@ class UploadSettler:
                 self._acceptance.accept(upload)
         elif upload.expires_at_ms <= self._ports.now_ms():
             abort_upload(self._ports, upload, "it was left for too long")
+
+    def _remove_old_originals(self) -> None:
+        days = self._ports.settings.store_video_days
+        for video_id in remove_old_originals(self._ports.store, days=days, now_ms=self._ports.now_ms()):
+            self._say(f"video {video_id}: its original was removed, {days} days after it came")
 
     def _settle_videos(self) -> None:
         noted = self._ports.catalogue.versions()
