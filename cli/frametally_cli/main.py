@@ -34,6 +34,7 @@ from frametally_cli.console import streams
 from frametally_cli.options.ports import NOTHING_DONE, PART_DONE, stopped
 from frametally_cli.traffic.lines import lines
 from frametally_cli.traffic.report import report
+from frametally_cli.videos.catalogue import catalogue_group
 from frametally_cli.videos.up import up
 from frametally_cli.videos.upload import upload
 from frametally_cli.videos.work import work
@@ -42,7 +43,7 @@ _COMMANDS = (
     *(upload, produce, consume, aggregate, index, serve, up, work, run, demo),
     *(status, quality, explain, compare, export, redetect, dead_letters, forget, retime, rename_source),
     *(lines, report),
-    *(download_models, doctor, setup, cloud_setup, reach, ledger_group, log_group),
+    *(download_models, doctor, setup, cloud_setup, reach, ledger_group, catalogue_group, log_group),
 )
 
 

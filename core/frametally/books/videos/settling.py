@@ -20,6 +20,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import MediaManifest
 from frametally.settings.loading import Settings
 from frametally.video_records import VideoRecord
+from frametally.videos.acceptance import NO_TIME
 
 _EVERY_S = 2.0
 _REST_PER_WORK = 4
@@ -81,6 +82,15 @@ class StateSettler:
         self._due_s = ended_s + max(_EVERY_S, _REST_PER_WORK * (ended_s - began_s))
         return len(rows)
 
+    def settle_all(self) -> None:
+        """Look once at every video that is on its way; raises as `settle` does."""
+        looked: set[str] = set()
+        while rows := [
+            row for row in self._catalogue.unsettled(_MOST_AT_ONCE) if row.record.id not in looked
+        ]:
+            self._settle(rows)
+            looked |= {row.record.id for row in rows}
+
     def _settle(self, rows: list[VideoRow]) -> None:
         # What jobs have made is in the store before they end: so they are asked for first.
         jobs = {row.record.id: self._catalogue.jobs(row.record.id) for row in rows}
@@ -122,7 +132,7 @@ def find_state(
     if record.state == "deleting":
         return _going(jobs.get("removal"))
     if record.facts.started_at_ms is None:
-        return Found("needs_time", reason="Nothing in it or in its name says when it was filmed.")
+        return Found("needs_time", reason=NO_TIME)
     frames = jobs.get("frames")
     announced = None if manifest is None else _announced(manifest)
     if frames is not None and frames.state == "failed":
