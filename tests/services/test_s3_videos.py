@@ -1,0 +1,181 @@
+"""Uploads with videos in S3 and their catalogue in PostgreSQL: the ends are those of files and SQLite."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from postgres_schemas import fresh_schema
+from s3_bucket import S3Place, new_bucket_name, root_access
+from tests.fakes.uploads import (
+    all_keys,
+    fake_look,
+    fake_video,
+    keys_of_video,
+    open_parts,
+    rows_and_jobs,
+    send,
+)
+
+from frametally import keys
+from frametally.opening import open_object_store, open_video_catalogue
+from frametally.ports.resumable_write import PIECE_BYTES
+from frametally.process.failpoints import FAILPOINTS, VARIABLE
+from frametally.settings.access import ServerAccess, StoreAccess
+from frametally.settings.loading import Settings
+from frametally.video_records import UploadRecord
+from frametally.videos.acceptance import Acceptance, settle_uploads
+from frametally.videos.receiving import UploadPorts, find_upload, resume_write
+from frametally.videos.refusals import Refused
+from frametally_cli.servers.bucket import set_up_store
+
+pytestmark = pytest.mark.services
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = fake_video(size_bytes=PIECE_BYTES + 1_000_000)
+UPLOAD = """
+import json, sys
+from pydantic import SecretStr
+from frametally.process import failpoints
+from frametally.settings.access import ServerAccess, StoreAccess
+from frametally.videos.acceptance import Acceptance
+from tests.fakes.uploads import fake_video, send
+sys.path.append("tests/services")
+sys.path.append("tests/servers")
+from test_s3_videos import DATA, open_place
+told = json.loads(sys.stdin.read())
+store, catalogue = told["store"], told["catalogue"]
+ports = open_place(
+    store.pop("url"), StoreAccess(**{**store, "secret_key": SecretStr(store["secret_key"])}),
+    catalogue["url"], ServerAccess(user=catalogue["user"], password=SecretStr(catalogue["password"])),
+)
+failpoints.arm()
+Acceptance(ports).accept(send(ports, DATA))
+"""
+STEPS = [
+    name
+    for name in FAILPOINTS
+    if name.startswith("upload.") and name not in ("upload.appended", "upload.flushed")
+]
+
+
+def open_place(store_url: str, access: StoreAccess, url: str, login: ServerAccess) -> UploadPorts:
+    """A bucket's folder and a schema, with a look that knows fake videos."""
+    store = open_object_store(store_url, access)
+    return UploadPorts(
+        Settings(_env_file=None),
+        store,
+        open_video_catalogue(url, login),
+        lambda _, key, fields, file_name: fake_look(store, key, fields, file_name),
+    )
+
+
+class Place:
+    """Where a test's videos lie, in other processes, too."""
+
+    def __init__(self, store: S3Place, url: str, login: ServerAccess) -> None:
+        self.store, self.url, self.login = store, url, login
+        self.ports = open_place(store.url, store.access, url, login)
+
+    def told(self) -> str:
+        access = self.store.access
+        return json.dumps(
+            {
+                "store": {
+                    "url": self.store.url,
+                    "endpoint": access.endpoint,
+                    "access_key": access.access_key,
+                    "secret_key": access.secret_key.get_secret_value(),
+                },
+                "catalogue": {
+                    "url": self.url,
+                    "user": self.login.user,
+                    "password": self.login.password.get_secret_value(),
+                },
+            }
+        )
+
+
+@pytest.fixture(scope="module")
+def bucket() -> S3Place:
+    access = root_access()
+    url = f"s3://{new_bucket_name()}"
+    set_up_store(url, access)
+    return S3Place(url, access)
+
+
+@pytest.fixture
+def place(bucket: S3Place, request: pytest.FixtureRequest) -> Iterator[Place]:
+    folder = "".join(sign if sign.isalnum() else "-" for sign in request.node.name.lower())
+    with fresh_schema() as (url, login):
+        made = Place(S3Place(f"{bucket.url}/{folder}", bucket.access), url, login)
+        yield made
+        made.ports.catalogue.close()
+        made.ports.store.close()
+
+
+def settle(ports: UploadPorts) -> list[str]:
+    said: list[str] = []
+    settle_uploads(ports.settings, ports.store, ports.catalogue, ports.look, said.append)
+    return said
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_killed_at_each_step_the_end_is_that_of_a_quiet_run(place: Place, tmp_path: Path, name: str) -> None:
+    quiet = open_parts(tmp_path)
+    Acceptance(quiet).accept(send(quiet, DATA))
+    killed = subprocess.run(
+        [sys.executable, "-c", UPLOAD],
+        cwd=ROOT,
+        env={**os.environ, VARIABLE: name},
+        input=place.told(),
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    ports = place.ports
+    if name == "upload.created":  # its client has to send all of it
+        left = [info.key for info in ports.store.list(keys.UPLOADS)]
+        upload = find_upload(ports.store, left[0].removeprefix("uploads/").removesuffix(".json"))
+        assert upload is not None
+        write = resume_write(ports.store, upload)
+        write.append(DATA, at_byte=write.durable_bytes)
+        write.flush()
+    for _ in range(2):
+        assert settle(ports) == []
+        videos = [key.split("/")[1] for key in all_keys(ports.store) if key.endswith("/video.json")]
+        assert all_keys(ports.store) == keys_of_video(ports.store, videos[0])
+        assert rows_and_jobs(ports.catalogue) == rows_and_jobs(quiet.catalogue)
+    quiet.catalogue.close()
+
+
+def test_of_eight_uploads_of_the_same_bytes_at_once_one_becomes_the_video(place: Place) -> None:
+    ports = place.ports
+    uploads = [send(ports, DATA) for _ in range(8)]
+    acceptance, start = Acceptance(ports), threading.Barrier(len(uploads))
+
+    def accept(upload: UploadRecord) -> tuple[str, bool]:
+        start.wait()
+        accepted = acceptance.accept(upload)
+        return accepted.video.id, accepted.known
+
+    with ThreadPoolExecutor(len(uploads)) as threads:
+        ended = list(threads.map(accept, uploads))
+    assert len({video_id for video_id, _ in ended}) == 1
+    assert sorted(known for _, known in ended) == [False] + [True] * 7
+    assert all_keys(ports.store) == keys_of_video(ports.store, ended[0][0])
+    assert len(rows_and_jobs(ports.catalogue)) == 1
+
+
+def test_what_is_refused_leaves_nothing(place: Place) -> None:
+    with pytest.raises(Refused):
+        Acceptance(place.ports).accept(send(place.ports, b"PK\3\4" * 3_000_000))
+    assert all_keys(place.ports.store) == []
