@@ -63,10 +63,11 @@ def version_text(index_version: str | None, generation: int) -> str:
 
 
 class Seen(NamedTuple):
-    """What a stream of events has told: the version of what is kept, and which reading of the books."""
+    """What a stream of events has told: versions of what is kept and of videos, which books."""
 
     version: str | None
     reading: Reading | None
+    videos: str | None = None
 
 
 class _Work(NamedTuple):
@@ -97,6 +98,7 @@ class BooksReader:
         self._media_error: FrametallyError | None = None
         self._patience_ends_s: dict[str, float] = {}
         self._version: str | None = None
+        self._videos: str | None = None
         self._ledger_version: str | None = None
         self._readings_begun = self._last_reading = 0
         self._watchers = 0
@@ -199,10 +201,12 @@ class BooksReader:
     def _seen(self) -> Seen:
         # A new source has its name, and where its time comes from, a moment after its counts.
         known = self._version is not None and self._media_read
-        return Seen(version_text(self._version, self.generation) if known else None, self._reading)
+        return Seen(
+            version_text(self._version, self.generation) if known else None, self._reading, self._videos
+        )
 
     def _has_news(self, told: Seen) -> bool:
-        if self._seen().version != told.version:
+        if (self._seen().version, self._videos) != (told.version, told.videos):
             return True
         if self._reading is None or told.reading is None:
             return self._reading is not told.reading
@@ -224,6 +228,8 @@ class BooksReader:
     def _run(self) -> None:
         while (work := self._next_work()) is not None:
             index_changed = work.watched and self._index_has_changed()
+            if work.watched:
+                self._look_at_videos()
             if work.media or work.status or index_changed:
                 self._read(with_status=work.status)
 
@@ -261,6 +267,17 @@ class BooksReader:
             self._version = version
             self._changed.notify_all()
             return True
+
+    def _look_at_videos(self) -> None:
+        try:
+            with time_limit(self._settings.web_query_timeout_s):
+                version = self._ports.catalogue.version()
+        except Exception:  # whoever asks for videos is told; the thread must outlive it
+            return
+        with self._changed:
+            if version != self._videos:
+                self._videos = version
+                self._changed.notify_all()
 
     def _read(self, *, with_status: bool) -> None:
         began_s = time.monotonic()
