@@ -175,9 +175,9 @@ def test_viewers_that_go_away_give_their_places_back_though_nothing_happens(
     app = place.app(web_status_s=3600)
     url = serving(app)
     with contextlib.ExitStack() as listening:
-        for one in [listening.enter_context(listen(url)) for _ in range(50)]:
+        for one in [listening.enter_context(listen(url)) for _ in range(200)]:
             assert one.readline().startswith(b"retry:")
-        assert parts_of(app).streams.open == 50
+        assert parts_of(app).streams.open == 200
     for _ in range(1000):
         if parts_of(app).streams.open == 0:
             return

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["other_site"]
 
-PASSWORD = {"username": "viewer", "password": "of-the-tests"}
+USER, PASSWORD = "viewer", "of-the-tests"
 PAGE = "<!doctype html><title>Another site</title><form method=post enctype=multipart/form-data></form>"
 FORGE = """async ([url, id]) => {
     const file = () => new File([new Uint8Array(1000)], "forged.mp4");
@@ -98,7 +98,7 @@ class Keeper:
     def __init__(self, target: str) -> None:
         keeper = self
         self.let_in: list[tuple[str, str, int]] = []
-        secret = base64.b64encode(":".join(PASSWORD.values()).encode()).decode()
+        secret = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
@@ -165,7 +165,7 @@ def test_a_page_of_another_site_changes_nothing_and_shows_no_video(
     url = keeper.url if keeper else inside
     before = sorted(all_keys(place.store))
     other_site.page = PAGE
-    context = browser.new_context(http_credentials=PASSWORD if is_kept else None)
+    context = browser.new_context(http_credentials={"username": USER, "password": PASSWORD})
     page = context.new_page()
     posted: list[int] = []
     page.on("response", lambda one: posted.append(one.status) if one.request.method == "POST" else None)

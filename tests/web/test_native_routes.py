@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,11 @@ from flask import Flask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from tests.web.raw_client import Client
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from frametally.errors import FrametallyError, Retryable
 from frametally_web import connections
+from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.app import parts_of
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import Problem
@@ -209,6 +212,20 @@ def test_changes_of_videos_are_off_where_others_can_reach_the_dashboard_unless_a
         assert "Uploads are off" in problem["detail"]
         assert "have whoever runs it allow" in problem["remedy"]
         assert "FRAMETALLY_" not in str(problem)
+
+
+def test_what_streams_or_takes_in_any_length_is_no_route_of_a_threads(place: Place) -> None:
+    app = place.app()
+    routes = parts_of(app).native
+    native = {route.path for route in routes}
+    assert native >= {f"/api/{one.path}" for one in ENDPOINTS if one.streams}
+    assert native >= {"/api/videos/upload", "/api/videos/{video_id}/playable", "/processed_videos/{video_id}"}
+    threads = app.url_map.bind("localhost")
+    for route in routes:
+        address = re.sub(r"{\w+}", "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11", route.path)
+        for method in set(route.methods) - {"OPTIONS"}:
+            with pytest.raises((NotFound, MethodNotAllowed)):
+                threads.match(address, method=method)
 
 
 def pieces(total: int) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The routes that describe the API: the OpenAPI document, and a page of it from our own host."""
+"""The routes that describe the API: the OpenAPI and AsyncAPI documents, and a page from our own host."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from flask import Blueprint, Response, render_template
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.api.openapi import describe
 from frametally_web.api.postman import collection
+from frametally_web.event_description import describe_events
 from frametally_web.requests.problems import MEANINGS, problem_type
 
 
 def create_blueprint() -> Blueprint:
-    """Return the routes `/api/docs`, `openapi.json` and `postman.json`."""
+    """Return the routes `/api/docs`, `openapi.json`, `asyncapi.json` and `postman.json`."""
     description = Blueprint("description", __name__)
 
     @description.get("/api/openapi.json")
     @description.get("/api/v1/openapi.json")
     def openapi() -> Response:
         return Response(msgspec.json.encode(describe()), mimetype="application/json")
+
+    @description.get("/api/asyncapi.json")
+    @description.get("/api/v1/asyncapi.json")
+    def asyncapi() -> Response:
+        return Response(msgspec.json.encode(describe_events()), mimetype="application/json")
 
     @description.get("/api/docs")
     def docs() -> Response:
