@@ -8,7 +8,7 @@ from flask import Blueprint, Response, render_template
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.api.openapi import describe
 from frametally_web.api.postman import collection
-from frametally_web.event_description import describe_events
+from frametally_web.books.told_events import describe_events
 from frametally_web.requests.problems import MEANINGS, problem_type
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 from tests.web.test_events_api import events, listen
 
-from frametally_web.event_description import describe_events
+from frametally_web.books.told_events import describe_events
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
