@@ -1,0 +1,127 @@
+"""What is uploaded to a dashboard is in its chart without another command, as if it had been run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.family.footage import SETTINGS, make_video
+from tests.family.running import Running, of_group, waits
+
+from frametally.books.runs import current_runs, read_run
+from frametally.opening import open_object_store
+
+START_TIME = "2026-03-01T10:00:00Z"
+FRAMES = 100
+
+
+def part_files(data_dir: Path) -> dict[str, bytes]:
+    with closing(open_object_store(f"file://{data_dir}/store")) as store:
+        return {
+            f"{run.model}/{run.interval_s}/{run.day}/{name}": store.get(f"{run.prefix}/{name}")
+            for run in current_runs(store)
+            for name in run.parts
+        }
+
+
+def detections(data_dir: Path) -> dict[str, int]:
+    found: dict[str, int] = {}
+    with closing(open_object_store(f"file://{data_dir}/store")) as store:
+        for run in current_runs(store):
+            for count in read_run(store, run)[0]:
+                found[count.label] = found.get(count.label, 0) + count.detections
+    return found
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_video(tmp_path_factory.mktemp("video") / "gate.mp4", frames=FRAMES)
+
+
+@pytest.fixture(scope="module")
+def run(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of `frametally run` of the same file."""
+    folder = tmp_path_factory.mktemp("run")
+    command = [sys.executable, "-m", "frametally", "run", str(video), "--no-serve"]
+    done = subprocess.run(
+        [*command, "--source", "Gate", "--start-time", START_TIME],
+        cwd=folder,
+        env=os.environ | SETTINGS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "frametally-data"
+
+
+@pytest.mark.parametrize("command", ["serve", "up"])
+def test_what_is_uploaded_is_counted_as_run_counts_it_byte_for_byte(
+    command: str, video: Path, run: Path, tmp_path: Path
+) -> None:
+    with Running(tmp_path, command, settings=SETTINGS) as dashboard:
+        accepted = dashboard.upload(video, source="Gate", start_time=START_TIME)
+        assert accepted["known"] is False
+        shown = dashboard.comes_to(accepted["id"], "ready")
+        assert part_files(dashboard.data_dir) == part_files(run) != {}
+        assert shown["frames"] == {
+            "expected": FRAMES,
+            "announced": FRAMES,
+            "detected": FRAMES,
+            "dead_lettered": 0,
+            "counted": FRAMES,
+        }
+        assert shown["labels"] == detections(run)
+        charted = dashboard.ask("/api/v1/counts?interval=1&source=gate")
+        assert {one["label"]: one["detections"] for one in charted["totals"]} == detections(run)
+        assert dashboard.ends_by(signal.SIGINT) == 0
+        assert of_group(dashboard.process.pid) == {}
+
+
+def test_a_dashboard_starts_what_videos_need_once_the_first_one_waits_and_ends_it_with_itself(
+    video: Path, tmp_path: Path
+) -> None:
+    with Running(tmp_path, "serve", settings=SETTINGS) as dashboard:
+        assert dashboard.ask("/api/v1/videos")["videos"] == []
+        assert list(of_group(dashboard.process.pid)) == [dashboard.process.pid]
+        dashboard.upload(video, source="Gate", start_time=START_TIME)
+        for member in ("work", "consume", "aggregate"):
+            waits(lambda member=member: dashboard.process_of(member) is not None)
+        assert dashboard.ends_by(signal.SIGTERM) == 0
+        assert of_group(dashboard.process.pid) == {}
+    # What was left goes on with the next one, whoever it is.
+    with Running(tmp_path, "serve", settings=SETTINGS) as again:
+        [shown] = again.ask("/api/v1/videos")["videos"]
+        again.comes_to(shown["id"], "ready")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings"), [(["--alone"], {}), ([], {"FRAMETALLY_VIDEO_WORKERS": "0"})]
+)
+def test_a_dashboard_that_is_to_be_alone_starts_nothing(
+    arguments: list[str], settings: dict[str, str], video: Path, tmp_path: Path
+) -> None:
+    with Running(tmp_path, "serve", *arguments, settings=SETTINGS | settings) as dashboard:
+        accepted = dashboard.upload(video, source="Gate", start_time=START_TIME)
+        [shown] = dashboard.ask("/api/v1/videos")["videos"]
+        assert (shown["id"], shown["state"]) == (accepted["id"], "received")
+        assert list(of_group(dashboard.process.pid)) == [dashboard.process.pid]
+
+
+def test_a_killed_dashboard_leaves_nothing_and_the_next_one_ends_what_it_had_begun(
+    video: Path, run: Path, tmp_path: Path
+) -> None:
+    with Running(tmp_path, "serve", settings=SETTINGS) as dashboard:
+        accepted = dashboard.upload(video, source="Gate", start_time=START_TIME)
+        waits(lambda: dashboard.process_of("work") is not None)
+        dashboard.process.kill()
+        dashboard.process.wait()
+        waits(lambda: of_group(dashboard.process.pid) == {})
+    with Running(tmp_path, "serve", settings=SETTINGS) as again:
+        again.comes_to(accepted["id"], "ready")
+        assert part_files(again.data_dir) == part_files(run)
