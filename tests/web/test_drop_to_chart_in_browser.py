@@ -1,0 +1,145 @@
+"""From a file that is dropped on the page to its counts in the chart: no command, and nothing restarted."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.family.footage import FPS, SETTINGS, make_video
+from tests.family.running import Running, of_group
+
+from frametally.books.runs import current_runs, read_run
+from frametally.opening import open_object_store
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
+expect = playwright.expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Visit
+
+LENGTH_S = 60
+START_TIME = "2026-03-01T10:00:00Z"
+PATIENCE_MS = 180_000  # the machine may be busy
+LISTED = "#videos-page:is([data-state=ready], [data-state=empty]):not([aria-busy])"
+
+DROP = """([name, bytes]) => {
+  const dropped = new DataTransfer();
+  dropped.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name));
+  for (const kind of ["dragenter", "dragover", "drop"]) {
+    const about = { bubbles: true, cancelable: true, dataTransfer: dropped };
+    document.body.dispatchEvent(new DragEvent(kind, about));
+  }
+}"""
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_video(tmp_path_factory.mktemp("clip") / "gate.mp4", frames=LENGTH_S * FPS)
+
+
+@pytest.fixture(scope="module")
+def run_rows(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[int]]:
+    """What `frametally run` counts in the same file: by label, second by second."""
+    folder = tmp_path_factory.mktemp("run")
+    command = [sys.executable, "-m", "frametally", "run", str(clip), "--no-serve"]
+    done = subprocess.run(
+        [*command, "--source", "Gate", "--start-time", START_TIME],
+        cwd=folder,
+        env=os.environ | SETTINGS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    with closing(open_object_store(f"file://{folder}/frametally-data/store")) as store:
+        counts = [count for run in current_runs(store) for count in read_run(store, run)[0]]
+    rows: dict[str, list[int]] = {}
+    for count in sorted(counts, key=lambda one: one.interval_start_ms):
+        rows.setdefault(count.label, []).append(count.detections)
+    assert {label: len(values) for label, values in rows.items()} == {"white": LENGTH_S}
+    return rows
+
+
+def now_at(page: Page) -> float:
+    seconds: float = page.evaluate("document.querySelector('.player video').currentTime")
+    return seconds
+
+
+def wait_until(page: Page, condition: Callable[[], bool]) -> None:
+    """The page's policy forbids Playwright's own waiting for an expression."""
+    deadline_s = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline_s
+        page.wait_for_timeout(50)
+
+
+def test_what_is_dropped_plays_and_is_in_the_chart_as_run_counts_it(
+    clip: Path,
+    run_rows: dict[str, list[int]],
+    visit: Callable[..., Visit],
+    picture: Callable[[Page, str], None],
+    tmp_path: Path,
+) -> None:
+    with Running(tmp_path, "serve", settings=SETTINGS) as dashboard:
+        window = visit(None, url=dashboard.url)
+        page = window.open("videos", wait_for=LISTED)
+        page.evaluate(DROP, [clip.name, base64.b64encode(clip.read_bytes()).decode()])
+        row = page.locator(".upload-row")
+        expect(row).to_contain_text("gate.mp4")
+        row.get_by_label("Source").fill("Gate")
+        row.get_by_label("Filmed from").fill("2026-03-01T10:00:00")
+        row.get_by_label("Time zone").fill("UTC")
+        seen = page.evaluate_handle(
+            """() => {
+              const seen = [];
+              new MutationObserver(() => {
+                const bar = document.querySelector(".upload-row progress:not([hidden])");
+                if (bar?.hasAttribute("value")) seen.push(Number(bar.value));
+              }).observe(document.body, { attributes: true, childList: true, subtree: true });
+              return seen;
+            }"""
+        )
+        page.locator("#upload-start").click()
+        expect(row).to_have_attribute("data-state", "done", timeout=PATIENCE_MS)
+        assert len(seen.json_value()) > 0
+
+        card = page.locator(".video-card")
+        expect(card).to_have_count(1)
+        expect(card).to_have_attribute("data-state", "ready", timeout=PATIENCE_MS)
+        expect(card.locator("img")).to_be_visible(timeout=PATIENCE_MS)
+        wait_until(page, lambda: page.evaluate("document.querySelector('.video-card img').naturalWidth") > 0)
+        card.locator(".video-link").click()
+
+        player = page.locator(".player")
+        wait_until(
+            page, lambda: page.evaluate("document.querySelector('.player video')?.readyState ?? 0") >= 2
+        )
+        player.locator("video").click()
+        expect(player).to_have_attribute("data-playing", "true")
+        wait_until(page, lambda: now_at(page) > 0.5)
+        player.locator("video").click()
+        expect(player).to_have_attribute("data-playing", "false")
+        seek = page.locator(".seek")
+        box = seek.bounding_box()
+        assert box is not None
+        seek.click(position={"x": box["width"] * 0.75, "y": box["height"] / 2})
+        wait_until(page, lambda: abs(now_at(page) - 45) < 0.5)
+        wait_until(page, lambda: not page.evaluate("document.querySelector('.player video').seeking"))
+        picture(page, "dropped-and-counted")
+        page.keyboard.press("Home")
+        wait_until(page, lambda: now_at(page) < 0.1)
+
+        window.open("?source=gate&metric=detections&interval=1")
+        assert window.chart_values() == run_rows
+        assert dashboard.ends_by(signal.SIGTERM) == 0
+        assert of_group(dashboard.process.pid) == {}
