@@ -1,0 +1,131 @@
+"""What an upload costs beside a copy of the same file: as a form, by tus, by the command.
+
+    python benchmarks/uploads.py
+
+Each way has a file of its own of the same size; the copy is synced to the disk, as an upload is. The server
+is a dashboard of its own on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from results import Cell, Goal, Table, save
+from upload_parts import TusClient, dashboard, free_port, large_video, memory_mb
+
+_END = b"\r\n--frametally--\r\n"
+
+
+def copy(video: Path, to: Path) -> None:
+    """Copy a file, and wait until it is on the disk."""
+    with video.open("rb") as source, to.open("wb") as copied:
+        while data := source.read(2**23):
+            copied.write(data)
+        copied.flush()
+        os.fsync(copied.fileno())
+    to.unlink()
+
+
+def by_form(port: int, video: Path) -> None:
+    """Upload a file as a part of a form."""
+    head = (
+        f'--frametally\r\nContent-Disposition: form-data; name="file"; filename="{video.name}"\r\n'
+        "Content-Type: video/mp4\r\n\r\n"
+    ).encode()
+
+    def body() -> Iterator[bytes]:
+        yield head
+        with video.open("rb") as file:
+            while data := file.read(2**18):
+                yield data
+        yield _END
+
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    length = len(head) + video.stat().st_size + len(_END)
+    sent = {"Content-Type": "multipart/form-data; boundary=frametally", "Content-Length": str(length)}
+    connection.request("POST", "/api/videos/upload", body(), sent)
+    response = connection.getresponse()
+    said = response.read()
+    connection.close()
+    if response.status != 201:
+        raise SystemExit(f"the form was answered {response.status}: {said[:300]!r}")
+
+
+def by_tus(port: int, video: Path) -> None:
+    """Upload a file by tus."""
+    if TusClient(port, video).send() is None:
+        raise SystemExit("the dashboard went away")
+
+
+def by_command(port: int, video: Path, folder: Path) -> None:
+    """Upload a file by `frametally upload`."""
+    subprocess.run(
+        [sys.executable, "-m", "frametally", "upload", video, "--url", f"http://127.0.0.1:{port}"],
+        env=os.environ | {"FRAMETALLY_DATA_DIR": str(folder / "here")},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def main() -> None:
+    """Measure, and write benchmarks/results/uploads.json."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--mb", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    load_before = os.getloadavg()[0]
+    size_bytes = options.mb * 1_000_000
+    seconds: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, port = Path(scratch), free_port()
+        with dashboard(folder / "data", port) as server:
+            warm = large_video(folder / "warm.mp4", 1_000_000, 255)
+            by_tus(port, warm)
+            before_mb = memory_mb(server, "VmRSS")
+            ways: dict[str, Callable[[Path], None]] = {
+                "copied and synced": lambda video: copy(video, folder / "copy"),
+                "as a form": lambda video: by_form(port, video),
+                "by tus, pieces of 16 MiB": lambda video: by_tus(port, video),
+                "by `frametally upload`": lambda video: by_command(port, video, folder),
+            }
+            for number in range(options.rounds):
+                for at, (way, upload) in enumerate(ways.items()):
+                    video = large_video(folder / "video.mp4", size_bytes, number * len(ways) + at)
+                    began_s = time.perf_counter()
+                    upload(video)
+                    seconds.setdefault(way, []).append(time.perf_counter() - began_s)
+            more_mb = memory_mb(server) - before_mb
+    copied_s, *uploaded_s = (statistics.median(of) for of in seconds.values())
+    rows: list[list[Cell]] = [
+        [way, round(statistics.median(of), 2), round(statistics.median(of) / copied_s, 2)]
+        for way, of in seconds.items()
+    ]
+    save(
+        name="uploads",
+        title="Uploads",
+        about=f"A video of {options.mb} MB, uploaded over the loopback interface to a dashboard on this "
+        f"machine, hashed, looked at and stored; the median of {options.rounds} rounds.",
+        load_before=load_before,
+        packages=["uvicorn", "starlette", "python-multipart"],
+        tables=[Table(title="Seconds", columns=["way", "wall s", "times the copy"], rows=rows)],
+        goals=[
+            Goal(what="a form / a copy", measured=round(uploaded_s[0] / copied_s, 2), at_most=1.5),
+            Goal(what="tus / a copy", measured=round(uploaded_s[1] / copied_s, 2), at_most=2.0),
+            Goal(what="memory that the dashboard took more, MB", measured=round(more_mb), at_most=100),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
