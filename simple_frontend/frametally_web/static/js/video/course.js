@@ -8,6 +8,9 @@ import { zoneInUse } from "../shared/time.js";
 
 /** @typedef {{rows: Page.Row[], series: Page.Series[], colorOf: Page.ColorOf, labels: string[]}} Counted */
 
+/** What bars are counted in mostly divides this. */
+const USUAL_MS = 60_000;
+
 /** @type {Counted} */
 export const UNCOUNTED = { rows: [], series: [], colorOf: colorsOf([], []), labels: [] };
 
@@ -32,26 +35,34 @@ export const countsKey = ({ id, source, started_at_ms, ended_at_ms, state, frame
 export async function askCounted(video, signal) {
   if (!isTimed(video) || !video.frames.counted) return UNCOUNTED;
   forgetAnswers(); // of when fewer frames were counted
-  const counts = await get("counts", countsQuery(video), signal);
+  const { started_at_ms: from, ended_at_ms: until } = video;
+  let counts = await get("counts", countsQuery(video, USUAL_MS), signal);
+  const baseMs = (counts.base_interval_s ?? 0) * 1000;
+  if (USUAL_MS % baseMs) counts = await get("counts", countsQuery(video, baseMs), signal);
   const ranked = Object.entries(video.labels).sort((one, other) => other[1] - one[1]);
   const colorOf = colorsOf(
     counts.labels.length ? counts.labels : ranked.map(([label]) => label),
     counts.labels,
   );
   return {
-    rows: rowsOf(counts),
+    rows: rowsOf(counts).filter(({ start, end }) => end > (from ?? 0) && start <= (until ?? 0)),
     series: seriesOf(counts, METRICS.detections, colorOf),
     colorOf,
     labels: counts.labels,
   };
 }
 
-/** @param {Page.Video} video */
-const countsQuery = ({ source, started_at_ms: from, ended_at_ms: until }) =>
+/**
+ * The bars of a video, and those beside it up to a round time: what was counted before a range begins is not in it,
+ * though its bar reaches into it.
+ * @param {Page.Video} video
+ * @param {number} roundMs
+ */
+const countsQuery = ({ source, started_at_ms: from, ended_at_ms: until }, roundMs) =>
   new URLSearchParams({
     source,
-    from: String(from),
-    to: String((until ?? 0) + 1),
+    from: String(Math.floor((from ?? 0) / roundMs) * roundMs),
+    to: String((Math.floor((until ?? 0) / roundMs) + 1) * roundMs),
     timezone: zoneInUse(),
     metric: "detections",
   });

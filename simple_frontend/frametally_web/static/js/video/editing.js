@@ -1,8 +1,10 @@
 // Changing what a video is called, what filmed it, and when; each says what it does to the counts.
 
+import { ApiError } from "../shared/api.js";
 import { el } from "../shared/dom.js";
 import { plural, zoneName } from "../shared/format.js";
 import { zoneInUse } from "../shared/time.js";
+import { askVideo } from "../videos/asking.js";
 import { tellNews } from "../videos/news.js";
 import { sendChange } from "./asking.js";
 import { fromField, toField } from "./moments.js";
@@ -86,10 +88,19 @@ export function makeEditing(onSaved) {
     if (!shown) return;
     const change = changeOf(shown, { name: name.value, source: source.value, time: time.value });
     if (!Object.keys(change).length) return close();
-    const saved = await saveChange(shown, change, save, said);
+    const saved = await saveChange(shown, change, save, said, takeTheirs);
     if (!saved) return;
     close();
     onSaved(saved);
+  }
+
+  /** Somebody else was faster: what is not changed here is theirs. @param {Page.Video} theirs */
+  function takeTheirs(theirs) {
+    const change = shown && changeOf(shown, { name: name.value, source: source.value, time: time.value });
+    if (change?.name === undefined) name.value = theirs.name;
+    if (change?.source === undefined) source.value = theirs.source_name;
+    if (change?.start_time === undefined) time.value = toField(theirs.started_at_ms);
+    shown = theirs;
   }
 
   return {
@@ -97,20 +108,12 @@ export function makeEditing(onSaved) {
     /** @param {Page.Video} video */
     show(video) {
       const isOther = shown?.id !== video.id;
-      shown = isOther || !element.open ? video : { ...video, ...editedFrom(shown) };
+      // What a form was filled from stays what its change is of, whoever else changed it meanwhile.
+      if (isOther || !element.open) shown = video;
       if (isOther) element.open = false;
     },
   };
 }
-
-/** What a form was filled from stays what its change is compared with, whoever else changed it meanwhile. @param {Page.Video|null} shown */
-const editedFrom = (shown) =>
-  shown && {
-    name: shown.name,
-    source_name: shown.source_name,
-    started_at_ms: shown.started_at_ms,
-    revision: shown.revision,
-  };
 
 /**
  * What of a form differs from the video.
@@ -165,7 +168,7 @@ export function makeTimeForm(onSaved) {
       return;
     }
     const change = { start_time: new Date(ms).toISOString(), timezone: zoneInUse() };
-    const saved = await saveChange(shown, change, save, said);
+    const saved = await saveChange(shown, change, save, said, (theirs) => (shown = theirs));
     if (saved) onSaved(saved);
   }
 
@@ -187,9 +190,10 @@ export function makeTimeForm(onSaved) {
  * @param {Page.VideoChange} change
  * @param {HTMLButtonElement} button
  * @param {HTMLElement} said
+ * @param {(theirs: Page.Video) => void} onOthers  somebody else has changed it meanwhile, to this
  * @returns {Promise<Page.Video|null>} null: it is not saved, and the page says why
  */
-async function saveChange(video, change, button, said) {
+async function saveChange(video, change, button, said, onOthers) {
   said.hidden = true;
   button.disabled = true;
   try {
@@ -198,10 +202,26 @@ async function saveChange(video, change, button, said) {
     tellNews();
     return saved;
   } catch (error) {
-    said.textContent = wordsOf(error);
+    said.textContent = isOutrun(error) ? await othersWords(video.id, onOthers) : wordsOf(error);
     said.hidden = false;
     return null;
   } finally {
     button.disabled = false;
   }
+}
+
+/** @param {unknown} error */
+const isOutrun = (error) => error instanceof ApiError && error.status === 412;
+
+/**
+ * @param {string} id
+ * @param {(theirs: Page.Video) => void} onOthers
+ */
+async function othersWords(id, onOthers) {
+  try {
+    onOthers(await askVideo(id));
+  } catch (error) {
+    return wordsOf(error);
+  }
+  return "Somebody else has changed this video meanwhile. What you have not changed is theirs now: look at it, and save again.";
 }

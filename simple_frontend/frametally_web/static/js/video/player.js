@@ -130,7 +130,7 @@ export class Player {
     return {
       toggle: () => screen.toggle(),
       step: (by) => screen.step(by),
-      leap: (by) => screen.seek(this.bar.leap(by)),
+      leap: (by) => screen.seek(this.bar.leap(screen.placeS, by)),
       go: (end) => screen.seek(end === "start" ? 0 : Infinity),
       speed: (times) => screen.setSpeed(times),
       sound: () => screen.toggleSound(),

@@ -17,8 +17,5 @@ export function speak(words) {
  */
 export function wordsOf(error) {
   if (!(error instanceof ApiError)) throw error;
-  if (error.status === 412) {
-    return "Somebody else has changed this video meanwhile. Look at what it is now, and save again.";
-  }
   return `${error.message} ${error.remedy}`.trim();
 }

@@ -95,12 +95,27 @@ export class Screen {
    */
   async step(by) {
     this.element.pause();
-    const begun = this.shownS;
+    const before = this.shownS;
+    const begun = this.#frameNow();
     for (let further = 0; further < MOST_TRIES; further += 1) {
       const place = placeOf(begun, by * (1 + further), this.frameS, this.lengthS + (this.firstS ?? 0));
       const isEnd = this.element.currentTime === place;
-      if (isEnd || !(await this.#shows(place)) || this.shownS !== begun) return;
+      if (isEnd || !(await this.#shows(place)) || this.shownS !== before) return;
     }
+  }
+
+  /** Where it is, from the first frame on; of a seek, where that goes. */
+  get placeS() {
+    return Math.max(this.element.currentTime - (this.firstS ?? 0), 0);
+  }
+
+  /** When the frame begins that is shown: which one is told a moment after it is. */
+  #frameNow() {
+    const { shownS, frameS } = this;
+    const at = this.element.currentTime;
+    const first = this.firstS ?? 0;
+    if (at >= shownS - frameS / 4 && at <= shownS + 1.25 * frameS) return shownS;
+    return first + Math.floor((at - first) / frameS + 0.01) * frameS;
   }
 
   /** @param {number} times */

@@ -80,10 +80,11 @@ export class SeekBar {
 
   /**
    * Where a bar begins that is so many on; without bars, some seconds on.
+   * @param {number} positionS  from where
    * @param {-1|1} by
    */
-  leap(by) {
-    const { course, positionS } = this;
+  leap(positionS, by) {
+    const { course } = this;
     const starts = course.rows.map(({ start }) => placeOf(course, start));
     const far =
       by > 0 ? starts.find((at) => at > positionS + 0.01) : starts.findLast((at) => at < positionS - 0.01);
