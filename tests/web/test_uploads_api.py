@@ -44,9 +44,9 @@ from tests.web.uploading import (
 )
 
 from frametally import keys
-from frametally.errors import Retryable
+from frametally.errors import Poison, Retryable
 from frametally.opening import open_object_store
-from frametally.ports.resumable_write import PIECE_BYTES
+from frametally.ports.resumable_write import PIECE_BYTES, NoRoom, ResumableWrite
 from frametally.records import encode
 from frametally.video_records import VideoFacts
 from frametally.videos.acceptance import read_video
@@ -330,6 +330,39 @@ def test_without_room_an_upload_is_refused_with_both_numbers(
     assert patch(url, path, kept, data[kept:]).status == 204
     Usage.free = 900_000_000
     assert_problem(send_form(url, DATA), 507)
+
+
+class Failing:
+    """A write that fails when bytes come, by an error that a test chooses."""
+
+    def __init__(self, write: ResumableWrite, errors: list[Exception]) -> None:
+        self._write, self._errors = write, errors
+
+    def append(self, data: bytes, *, at_byte: int) -> None:
+        if self._errors:
+            raise self._errors.pop()
+        self._write.append(data, at_byte=at_byte)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._write, name)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(NoRoom("the disk is full"), 507), (Poison("not where it ends"), 409), (Retryable("away"), 503)],
+)
+def test_what_the_store_says_of_bytes_is_told_and_the_upload_goes_on(
+    fake: Place, url: str, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    errors: list[Exception] = []
+    begun = fake.store.resumable
+    monkeypatch.setattr(fake.store, "resumable", lambda key, part: Failing(begun(key, part), errors))
+    path = begin(url, len(DATA))
+    assert patch(url, path, 0, DATA[:100]).status == 204
+    errors.append(error)
+    assert_problem(patch(url, path, 100, DATA[100:]), status)
+    assert head(url, path).headers["upload-offset"] == "100"
+    assert_is_there(fake, patch(url, path, 100, DATA[100:]).headers["frametally-video"])
 
 
 def test_of_one_client_and_in_all_only_so_many_come_at_once(

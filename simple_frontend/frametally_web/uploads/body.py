@@ -28,12 +28,12 @@ async def read_body(request: Request, turn: Turn, *, idle_s: float) -> AsyncIter
     more = True
     while more:
         if turn.is_wanted:
-            raise _another_is_here()
+            raise another_is_here()
         try:
             async with asyncio.timeout(idle_s) as turn.reading:
                 message = await request.receive()
         except TimeoutError as error:
-            raise _another_is_here() if turn.is_wanted else _stood_still(idle_s) from error
+            raise another_is_here() if turn.is_wanted else _stood_still(idle_s) from error
         finally:
             turn.reading = None
         if message["type"] == "http.disconnect":
@@ -53,7 +53,8 @@ def _stood_still(idle_s: float) -> Problem:
     return problem
 
 
-def _another_is_here() -> Problem:
+def another_is_here() -> Problem:
+    """Return what is told to a request whose place another one has taken."""
     return Problem(
         CONFLICT, "Another request is at this upload now.", remedy="Go on from the offset that a HEAD tells."
     )

@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 
 from frametally.errors import FrametallyError, Retryable
-from frametally.ports.resumable_write import PIECE_BYTES
+from frametally.ports.resumable_write import PIECE_BYTES, NoRoom
 from frametally.process import failpoints
 from frametally.video_records import UploadRecord
 from frametally.videos.receiving import UploadPorts, keep_upload, note_open, resume_write
@@ -77,9 +77,8 @@ class Intake:
             self._limits.check_room()
         try:
             self._write.append(data, at_byte=self.position)
-        except FrametallyError:
-            self._limits.check_room()  # a full disk is told as that
-            raise
+        except NoRoom as error:
+            raise self._limits.no_room() from error
         failpoints.passing("upload.appended")
         self.position += len(data)
         if self.hashing is not None:
@@ -92,7 +91,10 @@ class Intake:
 
     def flush(self) -> int:
         """Make durable what was taken in, and return how much that is. Raises as `append`."""
-        durable = self._write.flush()
+        try:
+            durable = self._write.flush()
+        except NoRoom as error:
+            raise self._limits.no_room() from error
         if durable != self.position:
             self.position, self.hashing = durable, None
         failpoints.passing("upload.flushed")

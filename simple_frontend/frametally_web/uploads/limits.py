@@ -15,6 +15,7 @@ from frametally_web.requests.problems import Problem
 
 _GB, _MB = 1_000_000_000, 1_000_000
 _RETRY_AFTER_S = 30
+_ROOM_REMEDY = "Have whoever runs this server make room, then go on."
 
 
 class Limits:
@@ -68,8 +69,12 @@ class Limits:
                 507,
                 f"{needs}{_in_mb(free)} are free where videos are kept, "
                 f"of which {_in_mb(self._keep_free_bytes)} have to stay so.",
-                remedy="Have whoever runs this server make room, then go on.",
+                remedy=_ROOM_REMEDY,
             )
+
+    def no_room(self) -> Problem:
+        """Return what is told where the disk, or a quota, turned out to be full."""
+        return Problem(507, "There is no room left where videos are kept.", remedy=_ROOM_REMEDY)
 
     def admit(self, client_id: str, begin: Callable[[], UploadRecord]) -> UploadRecord:
         """Return what `begin` begins, unless there are too many uploads at this moment.

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
-from frametally.errors import FrametallyError
+from frametally.errors import FrametallyError, Poison
 from frametally.video_records import UploadRecord
 from frametally.videos.acceptance import Accepted
 from frametally.videos.receiving import abort_upload, begin_upload, keep_upload, note_end
@@ -18,7 +18,7 @@ from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import Problem
 from frametally_web.uploads import told, tus_headers
 from frametally_web.uploads.accepting import refused_problem
-from frametally_web.uploads.body import Gone, read_body
+from frametally_web.uploads.body import Gone, another_is_here, read_body
 from frametally_web.uploads.intake import Intake, take_in
 from frametally_web.uploads.place import UploadPlace
 from frametally_web.uploads.turns import Turn
@@ -225,6 +225,8 @@ class TusRoutes:
             await self._keep_what_came(intake)
             if isinstance(error, Gone):
                 raise Problem(400, "The client has hung up.", remedy="Go on from there.") from error
+            if isinstance(error, Poison):  # another server has taken in bytes of it meanwhile
+                raise another_is_here() from error
             raise
         finally:
             self._place.receiving.pop(intake.upload.id, None)
