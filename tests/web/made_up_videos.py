@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -89,6 +88,22 @@ def uncounted(number: int, state: str, **known: Any) -> dict[str, Any]:
     blank = dict.fromkeys(("expected", "announced", "detected", "dead_lettered", "counted"))
     frames = {**blank, **known.pop("frames", {})}
     return make_video(number, state=state, labels={}, objects_counted=None, frames=frames, **known)
+
+
+def all_states() -> list[dict[str, Any]]:
+    """Return one video in each state, and some that are not as they should be."""
+    bare = {"poster": None, "sprite": None, "sprite_vtt": None}
+    return [
+        uncounted(9, "received", links=bare, name="Just come in"),
+        uncounted(8, "producing", progress=0.31, frames={"expected": 398}),
+        uncounted(7, "detecting", frames={"expected": 398, "announced": 398, "detected": 141}),
+        uncounted(6, "counting", frames={"expected": 398, "announced": 398, "detected": 398}),
+        make_video(5, source="yard", source_name="Yard", time_source="file_time"),
+        uncounted(4, "needs_time", started_at_ms=None, ended_at_ms=None, time_source=None),
+        uncounted(3, "failed", reason="its decoder was killed (SIGSEGV) 3 times"),
+        uncounted(2, "deleting"),
+        make_video(1, frames={"dead_lettered": 2, "detected": 396}, damage=["The file ends early."]),
+    ]
 
 
 class Shelf:
@@ -184,8 +199,3 @@ def make_picture(number: int, size: tuple[int, int], *, jpeg: bool = True) -> An
             picture, (left, top), (left + width // 8, top + height // 8), (tone, 190 - tone % 190, 120), -1
         )
     return cv2.imencode(".jpg", picture)[1].tobytes() if jpeg else picture
-
-
-def to_json(videos: list[dict[str, Any]]) -> str:
-    """Return them as a server would send them."""
-    return json.dumps(videos)

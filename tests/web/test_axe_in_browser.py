@@ -11,7 +11,7 @@ import pytest
 from tests.web import crossroads
 from tests.web.counted_footage import publish_objects
 from tests.web.filmed_video import Cinema, failed, timeless, unplayable
-from tests.web.made_up_videos import make_video
+from tests.web.made_up_videos import Shelf, all_states, make_video
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -73,6 +73,14 @@ def open_both(page: Page) -> None:
     expect(page.locator("#lightbox figure")).to_have_count(2)
 
 
+def choose_files(page: Page) -> None:
+    page.locator("#upload-open").click()
+    films = [{"name": name, "mimeType": "video/mp4", "buffer": b"film of " + name.encode()} for name in "ab"]
+    page.locator("#upload input[type=file]").set_input_files(films)
+    page.locator(".upload-row summary").first.click()
+    page.get_by_label("Region as JSON").first.fill("{")
+
+
 def open_by(button: str, opened: str) -> Callable[[Page], None]:
     def press(page: Page) -> None:
         page.locator(button).click()
@@ -127,6 +135,18 @@ STATES = {
             ("a video without a time", timeless, nothing),
             ("a video that no browser plays", unplayable, nothing),
             ("a video that failed", failed, nothing),
+        )
+    },
+    **{
+        name: State(
+            f"videos{query}", do, "#videos-page:not([data-state=loading], [aria-busy])", serve=shelf.serve
+        )
+        for name, query, shelf, do in (
+            ("the videos", "", Shelf(*all_states()), nothing),
+            ("no videos", "", Shelf(), nothing),
+            ("no video that matches", "?q=zebra", Shelf(*all_states()), nothing),
+            ("videos where uploads are off", "", Shelf(*all_states(), allowed=False), nothing),
+            ("videos to upload", "", Shelf(*all_states()), choose_files),
         )
     },
     "no page": State("there-is-none", wait_for="main.lonely"),

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.web.made_up_videos import Shelf, make_video, uncounted
+from tests.fakes.videos import make_video as make_record
+from tests.web.made_up_videos import Shelf, all_states, make_video, uncounted
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -17,22 +18,6 @@ if TYPE_CHECKING:
 
 READY = "#videos-page[data-state=ready]:not([aria-busy])"
 NONE = "#videos-page[data-state=empty]:not([aria-busy])"
-
-
-def all_states() -> list[dict[str, Any]]:
-    """One video in each state, and some that are not as they should be."""
-    bare = {"poster": None, "sprite": None, "sprite_vtt": None}
-    return [
-        uncounted(9, "received", links=bare, name="Just come in"),
-        uncounted(8, "producing", progress=0.31, frames={"expected": 398}),
-        uncounted(7, "detecting", frames={"expected": 398, "announced": 398, "detected": 141}),
-        uncounted(6, "counting", frames={"expected": 398, "announced": 398, "detected": 398}),
-        make_video(5, source="yard", source_name="Yard", time_source="file_time"),
-        uncounted(4, "needs_time", started_at_ms=None, ended_at_ms=None, time_source=None),
-        uncounted(3, "failed", reason="its decoder was killed (SIGSEGV) 3 times"),
-        uncounted(2, "deleting"),
-        make_video(1, frames={"dead_lettered": 2, "detected": 396}, damage=["The file ends early."]),
-    ]
 
 
 def open_shelf(
@@ -318,3 +303,28 @@ def test_names_are_text_whatever_is_in_them(
     picture(page, "videos-hostile-names")
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_ten_thousand_videos_are_found_and_gone_through_on_the_running_server(
+    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+) -> None:
+    for number in range(10_000):
+        place.catalogue.put_video(make_record(number), "1")
+    window = visit(place)
+    page = window.open("videos", wait_for=READY)
+    expect(page.locator("#videos-words")).to_have_text("10,000 videos")
+    expect(page.locator(".video-card")).to_have_count(48)
+    picture(page, "videos-many")
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator("#videos-steps")).to_contain_text("49 \N{EN DASH} 96 of 10,000")
+    page.get_by_label("Search").fill("gate 9999")
+    expect(page.locator(".video-link")).to_have_text(["Gate 9999"])
+    page.locator("#asked-order").select_option(label="Longest first")
+    expect(page.locator(".video-link")).to_have_text(["Gate 9999"])
+    place.catalogue.set_video(make_record(9999).id, state="failed", reason="its file is cut")
+    tell_news(page)
+    expect(page.locator(".video-state-words")).to_have_text("Failed: its file is cut")
+    page.get_by_label("Search").fill("")
+    expect(page.locator("#videos-words")).to_have_text("10,000 videos · 1 failed")
+    page.locator("#asked-state").select_option(label="Failed (1)")
+    expect(page.locator(".video-link")).to_have_text(["Gate 9999"])
