@@ -90,8 +90,7 @@ def test_a_dashboard_starts_what_videos_need_once_the_first_one_waits_and_ends_i
         assert dashboard.ask("/api/v1/videos")["videos"] == []
         assert list(of_group(dashboard.process.pid)) == [dashboard.process.pid]
         dashboard.upload(video, source="Gate", start_time=START_TIME)
-        for member in ("work", "consume", "aggregate"):
-            waits(lambda member=member: dashboard.process_of(member) is not None)
+        waits(lambda: all(dashboard.process_of(member) for member in ("work", "consume", "aggregate")))
         assert dashboard.ends_by(signal.SIGTERM) == 0
         assert of_group(dashboard.process.pid) == {}
     # What was left goes on with the next one, whoever it is.
