@@ -310,6 +310,20 @@ def wide_frames(blocks: int) -> bytes:
     return data[:at] + int(changed, 2).to_bytes(length) + data[at + length :]
 
 
+def vast_frames() -> bytes:
+    """An MP4 of H.264 whose frames are 16,000x16,000 pixels: 750 kB that take 660 MB if they are decoded."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=10, options={"preset": "ultrafast", "qp": "51"})
+        stream.width, stream.height, stream.pix_fmt = 16_000, 16_000, "yuv420p"
+        black = av.VideoFrame(16_000, 16_000, "yuv420p")
+        for plane, value in zip(black.planes, (16, 128, 128), strict=True):
+            plane.update(bytes([value]) * plane.buffer_size)
+        container.mux(stream.encode(black))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
 def slow_frames(scans: int) -> bytes:
     """An AVI of Motion JPEG of 7000x7000 pixels, each frame of which has that many scans: some 5 ms each."""
     jpeg = many_scans(scans)
@@ -421,6 +435,7 @@ def poison_videos(canary: Path, port: int) -> dict[str, tuple[bytes, Outcome]]:
             "part",
         ),
         "claims-16000.mp4": (wide_frames(1000), "skipped"),
+        "is-16000.mp4": (vast_frames(), "skipped"),
         "deep-colours.mkv": (video(kind="matroska", codec="ffv1", pix_fmt="gbrp16le"), "whole"),
         "all-colours.mkv": (video(kind="matroska", codec="ffv1", pix_fmt="yuva444p"), "whole"),
         "grey.mkv": (video(kind="matroska", codec="ffv1", pix_fmt="gray12le"), "whole"),
