@@ -25,6 +25,8 @@ _END_WITHIN_S = 9.0
 """A job that was told to stop, and is at one frame for so long, is killed: commands end within 10 s."""
 _LONGEST_LINE = 1 << 16
 _MOST_DEATHS = 3
+_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
+"""By a person, or for want of memory, which others may have taken: tried as often as is set."""
 # Each thread of FFmpeg or OpenBLAS would take address space for a heap of its own, used or not.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -127,7 +129,7 @@ class Attempt:
             return JobWord(end="failed", reason="It takes more than a day of processor time; cut it.")
         if code < 0:
             name = signal.Signals(-code).name
-            if self._job.attempts >= _MOST_DEATHS:
+            if self._job.attempts >= _MOST_DEATHS and code not in _FROM_OUTSIDE:
                 reason = f"What decodes it was killed ({name}) {self._job.attempts} times; convert it."
                 return JobWord(end="failed", reason=reason)
             return JobWord(end="again", reason=f"What decodes it was killed ({name}).")
