@@ -1,0 +1,286 @@
+"""Stored videos as players take them: whole, by seeks, and left in the middle; and streams that are left.
+
+Both servers run in processes of their own over one folder that is made for it; the client is this process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import http.client
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from results import Goal, Table, save
+
+from frametally import keys
+from frametally.opening import open_object_store, open_video_catalogue
+from frametally.settings.loading import Settings, load_settings
+from frametally.video_records import VideoFacts, VideoFields, VideoRecord
+from frametally_cli.stages.looking import catalogue_to_look, open_to_look
+from frametally_web.app import create_app
+from frametally_web.serving import DashboardServer
+
+OURS = "frametally serve"
+YARDSTICK = "sendfile by a thread of Python"
+VIDEO_ID = "00000000-0000-4000-8000-000000000001"
+PLAYED = f"/processed_videos/{VIDEO_ID}"
+STREAMS = 200
+_READ_BYTES = 2**20
+
+
+def make(folder: Path, size_bytes: int) -> None:
+    """Put one video of so many bytes into the store and the catalogue of a data folder."""
+    data = os.urandom(2**20) * (size_bytes // 2**20)
+    settings = load_settings("web", data_dir=folder)
+    facts = VideoFacts(
+        container="mp4",
+        content_type="video/mp4",
+        codec="h264",
+        width_px=640,
+        height_px=360,
+        fps=25.0,
+        duration_s=60.0,
+        frames=1500,
+        has_sound=False,
+        plays_in_browsers=True,
+    )
+    record = VideoRecord(
+        id=VIDEO_ID,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size_bytes=len(data),
+        name="Gate",
+        file_name="gate.mp4",
+        source="gate",
+        source_name="gate",
+        fields=VideoFields(),
+        facts=facts,
+        uploaded_at_ms=0,
+    )
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_video_catalogue(settings.catalogue_url)) as catalogue,
+    ):
+        store.put(keys.original_key(VIDEO_ID), data)
+        catalogue.put_video(record, "1")
+
+
+def serve_own(settings: Settings, port: int) -> None:
+    """As `frametally serve` does."""
+    with open_to_look(settings) as (ports, ledger), catalogue_to_look(ports.settings) as catalogue:
+        app = create_app(
+            settings=ports.settings,
+            store=ports.store,
+            index=ports.index,
+            ledger=ledger,
+            log=ports.log,
+            catalogue=catalogue,
+        )
+        DashboardServer(app, host="127.0.0.1", port=port).run()
+
+
+def serve_file(settings: Settings, port: int) -> None:
+    """The stored file itself, sent by the kernel."""
+    file = Path(settings.store_url.removeprefix("file://"), keys.original_key(VIDEO_ID))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(file.stat().st_size))
+            self.end_headers()
+            self.wfile.flush()
+            with file.open("rb") as data:
+                self.connection.sendfile(data)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+SERVERS = {OURS: serve_own, YARDSTICK: serve_file}
+
+
+@contextmanager
+def started(name: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """Start a server in a process group of its own; its process and the port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, __file__, "--serve", name, str(folder), str(port)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as server:
+        try:
+            until_s = time.monotonic() + 60
+            while time.monotonic() < until_s:
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            yield server.pid, port
+        finally:
+            os.killpg(server.pid, 9)
+
+
+def whole_mb_s(port: int, rounds: int) -> float:
+    """Megabytes a second of the whole video, the median of some rounds."""
+    speeds = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+            connection.request("GET", PLAYED)
+            answer = connection.getresponse()
+            taken = 0
+            while piece := answer.read(_READ_BYTES):
+                taken += len(piece)
+        speeds.append(taken / (time.perf_counter() - begun) / 1e6)
+    return round(statistics.median(speeds), 1)
+
+
+def p95_ms(values: list[float]) -> float:
+    """The 95th percentile of seconds, in milliseconds."""
+    return round(1000 * statistics.quantiles(values, n=20)[-1], 2)
+
+
+def seek_ms(port: int, places: list[int]) -> float:
+    """Until the first byte of a range, over one connection."""
+    took = []
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        for place in places:
+            begun = time.perf_counter()
+            connection.request("GET", PLAYED, headers={"Range": f"bytes={place}-{place + 200_000}"})
+            answer = connection.getresponse()
+            answer.read(1)
+            took.append(time.perf_counter() - begun)
+            answer.read()
+    return p95_ms(took)
+
+
+def store_ms(folder: Path, places: list[int]) -> float:
+    """The same bytes of the store alone."""
+    took = []
+    with closing(open_object_store(load_settings("web", data_dir=folder).store_url)) as store:
+        for place in places:
+            begun = time.perf_counter()
+            store.get_range(keys.original_key(VIDEO_ID), place, place + 128 * 1024)
+            took.append(time.perf_counter() - begun)
+    return p95_ms(took)
+
+
+def read_bytes(process: int) -> int:
+    """How many bytes a process has read, by the kernel."""
+    lines = Path(f"/proc/{process}/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("rchar")).split()[1])
+
+
+def read_on_mb(process: int, port: int) -> float:
+    """The most that is read of the video after a viewer who took 1 MB has gone."""
+    most = 0
+    for _ in range(5):
+        before = read_bytes(process)
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as viewer:
+            viewer.sendall(f"GET {PLAYED} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            taken = 0
+            while taken < 1_000_000:
+                taken += len(viewer.recv(_READ_BYTES))
+        time.sleep(1)
+        most = max(most, read_bytes(process) - before - taken)
+    return round(most / 1e6, 1)
+
+
+def streams_gone_s(process: int, port: int) -> float:
+    """How long until a server has closed so many streams that were left at once."""
+    open_files = Path(f"/proc/{process}/fd")
+    before = len(list(open_files.iterdir()))
+    streams = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(STREAMS)]
+    for one in streams:
+        one.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    for one in streams:
+        if not one.recv(100).startswith(b"HTTP/1.1 200"):
+            sys.exit("a stream is refused")
+    for one in streams:
+        one.close()
+    begun = time.perf_counter()
+    while len(list(open_files.iterdir())) > before + 10 and time.perf_counter() - begun < 60:
+        time.sleep(0.02)
+    return round(time.perf_counter() - begun, 2)
+
+
+def main() -> None:
+    """Measure, save; or serve, for one that measures."""
+    asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    asked.add_argument("--megabytes", type=int, default=300)
+    asked.add_argument("--rounds", type=int, default=5)
+    asked.add_argument("--seeks", type=int, default=200)
+    asked.add_argument("--serve", nargs=3, metavar=("NAME", "FOLDER", "PORT"), help=argparse.SUPPRESS)
+    chosen = asked.parse_args()
+    if chosen.serve:
+        name, folder, port = chosen.serve
+        SERVERS[name](load_settings("web", data_dir=Path(folder)), int(port))
+        return
+    load_before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made, "data")
+        size_bytes = chosen.megabytes * 2**20
+        make(folder, size_bytes)
+        places = [number * (size_bytes - 300_000) // chosen.seeks for number in range(chosen.seeks)]
+        with started(OURS, folder) as (process, port):
+            own_mb_s = whole_mb_s(port, chosen.rounds)
+            own_ms = seek_ms(port, places)
+            on_mb = read_on_mb(process, port)
+            gone_s = streams_gone_s(process, port)
+        with started(YARDSTICK, folder) as (_, port):
+            other_mb_s = whole_mb_s(port, chosen.rounds)
+        alone_ms = store_ms(folder, places)
+    save(
+        name="playback",
+        title="Playing stored videos",
+        about=f"A video of {chosen.megabytes} MiB in a store of files, over the loopback: whole, beside "
+        "the same file sent by the kernel; by seeks, beside the store alone; and left after 1 MB.",
+        load_before=load_before,
+        packages=["uvicorn", "starlette"],
+        tables=[
+            Table(
+                title="Whole",
+                columns=["server", "MB a second"],
+                rows=[[OURS, own_mb_s], [YARDSTICK, other_mb_s]],
+            ),
+            Table(
+                title="Seeks",
+                columns=["what", "first byte, p95 (ms)"],
+                rows=[[OURS, own_ms], ["get_range of the store alone", alone_ms]],
+            ),
+            Table(
+                title="Left",
+                columns=["what", "measured"],
+                rows=[["MB read on", on_mb], [f"s until {STREAMS} event streams are gone", gone_s]],
+            ),
+        ],
+        goals=[
+            Goal(
+                what="throughput, against sendfile (times)",
+                measured=round(own_mb_s / other_mb_s, 2),
+                at_least=0.7,
+            ),
+            Goal(
+                what="first byte of a seek over the store alone, p95 (ms)",
+                measured=round(own_ms - alone_ms, 2),
+                at_most=50,
+            ),
+            Goal(what="read on after a viewer has gone (MB)", measured=on_mb, at_most=16),
+            Goal(what=f"{STREAMS} streams that were left are gone (s)", measured=gone_s, at_most=5),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
