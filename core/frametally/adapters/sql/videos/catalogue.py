@@ -146,8 +146,10 @@ class SqlVideoCatalogue:
             rows = connection.execute(query).all()
             there = rows[: question.limit]
             following = cursor_after(question, there[-1]) if len(rows) > question.limit else ""
-            counting = select(func.count()).select_from(tables.videos)
-            total = connection.execute(counting.where(and_(True, *conditions(question)))).scalar_one()
+            total = len(rows)
+            if question.cursor or following:  # else all that there are stand in this page
+                counting = select(func.count()).select_from(tables.videos)
+                total = connection.execute(counting.where(and_(True, *conditions(question)))).scalar_one()
             return VideoPage(_videos_of(connection, there), following, total)
 
     def states(self) -> dict[VideoState, int]:
