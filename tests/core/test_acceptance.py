@@ -427,6 +427,16 @@ def test_who_is_second_at_one_upload_comes_to_the_same_end(ports: UploadPorts) -
     assert jobs_of(ports, upload.video_id) == ["frames", "previews"]
 
 
+def test_what_was_done_to_a_video_is_not_queued_again_when_its_upload_is_settled(ports: UploadPorts) -> None:
+    video = Acceptance(ports).accept(send(ports, DATA)).video
+    for _ in range(2):
+        job = ports.catalogue.claim("worker", ["frames", "previews"], lease_s=3600)
+        assert job is not None
+        assert ports.catalogue.end(job, "done")
+    Acceptance(ports).enter(video)
+    assert [job.state for job in ports.catalogue.jobs(video.id)] == ["done", "done"]
+
+
 def test_a_video_that_was_removed_while_a_slow_look_went_on_does_not_come_back(ports: UploadPorts) -> None:
     upload = send(ports, DATA)
 
