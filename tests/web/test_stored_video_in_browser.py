@@ -105,6 +105,7 @@ def test_it_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(
     bar = page.locator(".seek")
     expect(bar.locator("rect").first).to_be_attached()
     box = bar.bounding_box()
+    assert box is not None
     for share in (0.75, 0.25):
         bar.click(position={"x": box["width"] * share, "y": 20})
         wait_for_frame(page, round(LENGTH_S * FPS * share), within=1)

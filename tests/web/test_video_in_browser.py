@@ -114,6 +114,7 @@ def test_the_chart_is_the_seek_bar_and_has_the_counts_of_the_video_alone(
     assert sorted(drawn) == sorted(counted)
     bar = page.locator(".seek")
     box = bar.bounding_box()
+    assert box is not None
     bar.click(position={"x": box["width"] * 0.75, "y": 20})
     wait_for_frame(page, LENGTH_S * FPS * 3 // 4, within=1)
     expect(page.locator(".video-stamp")).to_contain_text("10:00:1")
