@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import urllib3
@@ -32,6 +32,7 @@ from server_traefik import certified, for_tests, refuse_trouble
 from serving.place import Place
 from serving.state import State
 
+from frametally import keys
 from frametally.books.runs import current_runs, read_run
 from frametally.errors import Misconfigured
 from frametally.files.demo_clip import ensure_demo_clip
@@ -172,9 +173,9 @@ def bring_up(stack: NativeStack) -> None:
     stack.extra["consumer"] = {"FRAMETALLY_FAILPOINT": "chain.put"}
     stack.start("consumer", instance="consumer-1")
     stack.extra["consumer"] = {}
-    for name in ("indexer", "dashboard", "traefik"):
+    for name in ("indexer", "dashboard", "worker", "traefik"):
         stack.start(name)
-    stack.wait_healthy("indexer", "dashboard", "traefik")
+    stack.wait_healthy("indexer", "dashboard", "worker", "traefik")
 
 
 def seed_models(stack: NativeStack) -> None:
@@ -497,3 +498,66 @@ def test_the_certificates_are_for_the_names_and_for_a_while(world: World) -> Non
         assert ("DNS", host) in certificate["subjectAltName"]
         until_s = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
         assert until_s > datetime.datetime.now(datetime.UTC).timestamp()
+
+
+def form_of(clip: bytes, padding: int, **fields: str) -> tuple[list[bytes], int]:
+    """A form with an MP4 that ends in so many bytes of nothing, in pieces, and its length in bytes."""
+    edge = "--of-the-form"
+    named = [
+        f'{edge}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields.items()
+    ]
+    file = f'{edge}\r\nContent-Disposition: form-data; name="file"; filename="gate.mp4"\r\n\r\n'
+    nothing = [(padding + 8).to_bytes(4, "big") + b"free"] + [bytes(1_000_000)] * (padding // 1_000_000)
+    film = [clip[at : at + 100_000] for at in range(0, len(clip), 100_000)] + (nothing if padding else [])
+    pieces = ["".join([*named, file]).encode(), *film, f"\r\n{edge}--\r\n".encode()]
+    return pieces, sum(map(len, film))
+
+
+def send_form(url: str, pieces: list[bytes], *, over_s: float, **pool: Any) -> dict[str, Any]:
+    """What is answered to a form that is sent over so many seconds, by eva."""
+
+    def slowly() -> Iterator[bytes]:
+        for piece in pieces:
+            time.sleep(over_s / len(pieces))
+            yield piece
+
+    headers = {
+        "Authorization": "Basic " + base64.b64encode(f"eva:{PASSWORD}".encode()).decode(),
+        "Content-Type": "multipart/form-data; boundary=of-the-form",
+        "Content-Length": str(sum(map(len, pieces))),
+    }
+    with urllib3.PoolManager(retries=False, timeout=300, **pool) as server:
+        answer = server.request("POST", url, body=slowly(), headers=headers)
+    assert answer.status == 201, answer.data
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+@pytest.mark.parametrize(("over_s", "padding"), [(80.0, 0), (0.0, 1_100_000_000)])
+def test_a_long_upload_and_a_large_one_come_in_at_the_door_and_are_worked_on(
+    world: World, over_s: float, padding: int
+) -> None:
+    """Traefik by itself cuts a request after 60 s; the dashboard's /tmp has a gigabyte."""
+    clip = (world.stack.stack / "footage" / "traffic.mp4").read_bytes()
+    # Another day for each: what is known of the clip already stays as it was.
+    day = "2026-02-01" if padding else "2026-03-01"
+    pieces, size = form_of(
+        clip if padding else clip + (16).to_bytes(4, "big") + b"free" + bytes(8),
+        padding,
+        source="Uploaded",
+        start_time=f"{day}T08:00:00Z",
+    )
+    url = f"https://app.{DOMAIN}/api/v1/videos/upload"
+    video_id = send_form(url, pieces, over_s=over_s, ca_certs=str(world.root_file))["id"]
+    with closing(open_store(world.stack)) as store:
+        stored = store.head(keys.original_key(video_id))
+        assert stored is not None
+        assert stored.size_bytes == size
+
+    def is_worked_on() -> bool:
+        shown = ask(world, "app", user="eva", password=PASSWORD, path=f"/api/v1/videos/{video_id}").json()
+        assert shown["state"] != "failed", shown
+        announced: int | None = shown["frames"]["announced"]
+        return announced is not None and announced == shown["frames"]["expected"]
+
+    wait_until(is_worked_on, world.stack)
