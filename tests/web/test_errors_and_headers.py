@@ -80,6 +80,8 @@ def test_an_index_that_is_away_is_a_503_that_says_to_try_again(place: Place, rou
 
 def test_a_store_that_is_away_costs_the_frames_and_not_the_chart(place: Place) -> None:
     class Away:
+        url = "s3://frames"
+
         def __getattr__(self, name: str) -> object:
             raise Retryable(f"{INSIDE} is away")
 
