@@ -75,7 +75,9 @@ def open_both(page: Page) -> None:
 
 def choose_files(page: Page) -> None:
     page.locator("#upload-open").click()
-    films = [{"name": name, "mimeType": "video/mp4", "buffer": b"film of " + name.encode()} for name in "ab"]
+    films: Any = [
+        {"name": name, "mimeType": "video/mp4", "buffer": b"film of " + name.encode()} for name in "ab"
+    ]
     page.locator("#upload input[type=file]").set_input_files(films)
     page.locator(".upload-row summary").first.click()
     page.get_by_label("Region as JSON").first.fill("{")
