@@ -226,7 +226,11 @@ def test_no_video_yet_is_no_error_and_leads_to_the_upload(
     expect(page.locator("#nothing")).to_contain_text("There are no videos yet")
     expect(page.locator("#videos-asked")).to_be_hidden()
     picture(page, "videos-none")
-    page.locator("#nothing").get_by_role("button", name="Upload video").click()
+    upload = page.locator("#nothing").get_by_role("button", name="Upload video")
+    upload.click()
+    expect(page.locator("#upload")).to_be_visible()
+    upload.click()
+    expect(page.locator("#upload-choose")).to_be_focused()
     expect(page.locator("#upload")).to_be_visible()
 
 

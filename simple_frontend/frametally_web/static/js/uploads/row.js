@@ -79,6 +79,10 @@ export class Row {
     this.pause.hidden = !["queued", "sending", "waiting"].includes(state);
     this.goOn.hidden = state !== "paused";
     this.remove.hidden = state === "checking";
+    // From this list alone: a video that came in stays.
+    const [action, name] = [["done", "refused"].includes(state) ? "Clear" : "Remove", visible(file.name)];
+    this.remove.textContent = action;
+    this.remove.ariaLabel = `${action}: ${name}`;
     this.open.hidden = !videoId;
     if (videoId) {
       this.open.href = addressOf(videoId);
@@ -136,7 +140,7 @@ export function wordsOf({ state, sent, file, speed, reason, remedy, known }) {
         ? "These very bytes were there already."
         : "Received. It is counted from here on by itself.";
     case "refused":
-      return `${reason} ${remedy}`.trim();
+      return `${/[.!?…]$/.test(reason) ? reason : `${reason}.`} ${remedy}`.trim();
     default:
       return "";
   }

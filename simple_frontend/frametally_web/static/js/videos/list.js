@@ -119,7 +119,7 @@ function show(answer) {
     byId("videos-page").scrollIntoView();
   });
   const all = Object.values(states).reduce((sum, count) => sum + count, 0);
-  byId("videos-words").textContent = headline(total, all, states);
+  byId("videos-words").textContent = all ? headline(total, all, states) : "";
   page.dataset.state = total || cursorsNow().length ? "ready" : "empty";
   if (total || cursorsNow().length) hideNothing();
   else if (isNarrow(asked)) showNoMatch(() => ask({ ...asked, text: "", sources: [], state: "" }));

@@ -15,7 +15,8 @@ export function hideNothing() {
  */
 export function showNoVideos({ uploads_allowed: allowed, remedy }) {
   if (allowed) {
-    const upload = () => byId("upload-open").click();
+    const opener = byId("upload-open");
+    const upload = () => (opener.ariaExpanded === "true" ? byId("upload-choose").focus() : opener.click());
     put(
       "There are no videos yet",
       "Drop some here, or choose them. Each is counted by itself, and stays to be watched.",
