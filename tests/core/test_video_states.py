@@ -10,7 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 from tests.fakes.memory import MemoryStore
-from tests.fakes.records import DAY_MS, make_count, make_coverage, make_frame, make_manifest, make_run
+from tests.fakes.records import (
+    DAY_MS,
+    make_count,
+    make_coverage,
+    make_frame,
+    make_manifest,
+    make_run,
+    put_run,
+)
 from tests.fakes.videos import corrected, make_facts, make_video
 
 from frametally import keys
@@ -306,6 +314,18 @@ def test_frames_whose_range_was_forgotten_are_not_waited_for(house: House) -> No
     row = house.settled()
     assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 3, 0, 2, {"car": 2}))
     assert (row.reason or "").startswith("1 of its frames are not counted")
+
+
+def test_a_day_that_was_counted_anew_is_waited_for_until_it_is_in_the_index(house: House) -> None:
+    house.run()
+    house.announce(announced(3))
+    house.detect(0, 1, 2)
+    house.count(3)
+    newer = make_run(2, frames=3)
+    put_run(house.store, newer, [], [make_coverage(DAY_MS, 3, source="cam")])
+    assert house.settled().state == "counting"
+    assert house.index.publish(newer, [], [make_coverage(DAY_MS, 3, source="cam")])
+    assert house.settled().state == "ready"
 
 
 def test_a_video_that_is_to_go_shows_nothing_else(house: House) -> None:
