@@ -1,6 +1,8 @@
 """Stored videos as players take them: whole, by seeks, and left in the middle; and streams that are left.
 
-Both servers run in processes of their own over one folder that is made for it; the client is this process.
+All servers run in processes of their own over one folder that is made for it; the client is this process.
+With `--before CHECKOUT --counted FOLDER` the dashboard of an earlier checkout (with its .venv) answers
+`/api/v1/counts` over that folder's counts, in turns with this one.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -112,12 +114,13 @@ SERVERS = {OURS: serve_own, YARDSTICK: serve_file}
 
 
 @contextmanager
-def started(name: str, folder: Path) -> Iterator[tuple[int, int]]:
-    """Start a server in a process group of its own; its process and the port."""
+def listening(*command: str) -> Iterator[tuple[int, int]]:
+    """Start what `command`, with a free port as its last argument, serves; its process and the port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, __file__, "--serve", name, str(folder), str(port)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as server:
+    with subprocess.Popen(
+        [*command, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as server:
         try:
             until_s = time.monotonic() + 60
             while time.monotonic() < until_s:
@@ -129,6 +132,11 @@ def started(name: str, folder: Path) -> Iterator[tuple[int, int]]:
             yield server.pid, port
         finally:
             os.killpg(server.pid, 9)
+
+
+def started(name: str, folder: Path) -> AbstractContextManager[tuple[int, int]]:
+    """Start one of `SERVERS`."""
+    return listening(sys.executable, __file__, "--serve", name, str(folder))
 
 
 def whole_mb_s(port: int, rounds: int) -> float:
@@ -215,12 +223,76 @@ def streams_gone_s(process: int, port: int) -> float:
     return round(time.perf_counter() - begun, 2)
 
 
+def serving(python: str, folder: Path, *options: str) -> AbstractContextManager[tuple[int, int]]:
+    """Start the dashboard of one checkout."""
+    return listening(python, "-m", "frametally", "serve", "--data-dir", str(folder), *options, "--port")
+
+
+def cpu_s(process: int) -> float:
+    """The seconds of CPU that a process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def answers(process: int, port: int, number: int) -> tuple[list[float], float]:
+    """How long so many answers of counts took, each in seconds, and the CPU of all."""
+    took, before = [], cpu_s(process)
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        for _ in range(number):
+            begun = time.perf_counter()
+            connection.request("GET", "/api/v1/counts?interval=60")
+            answer = connection.getresponse()
+            if answer.status != 200:
+                sys.exit(f"counts: {answer.status} {answer.read()[:300]!r}")
+            answer.read()
+            took.append(time.perf_counter() - begun)
+    return took, cpu_s(process) - before
+
+
+def beside_before(before: Path, counted: Path, rounds: int) -> tuple[Table, list[Goal]]:
+    """Answers of counts by this dashboard and an earlier one, in turns."""
+    took: dict[str, list[float]] = {"before": [], "now": []}
+    cpu = dict.fromkeys(took, 0.0)
+    with (
+        serving(str(before / ".venv/bin/python"), counted) as earlier,
+        serving(sys.executable, counted, "--alone") as ours,
+    ):
+        answers(*earlier, 20)
+        answers(*ours, 20)
+        for _ in range(rounds):
+            for name, server in (("before", earlier), ("now", ours)):
+                times, used_s = answers(*server, 200)
+                took[name] += times
+                cpu[name] += used_s
+    slow_ms = {name: p95_ms(times) for name, times in took.items()}
+    used_ms = {name: round(1000 * cpu[name] / len(times), 2) for name, times in took.items()}
+    table = Table(
+        title="Answers of counts",
+        columns=["dashboard", "p95 (ms)", "CPU each (ms)"],
+        rows=[[name, slow_ms[name], used_ms[name]] for name in took],
+    )
+    return table, [
+        Goal(
+            what="counts, p95 against before (times)",
+            measured=round(slow_ms["now"] / slow_ms["before"], 2),
+            at_most=1.5,
+        ),
+        Goal(
+            what="counts, CPU against before (times)",
+            measured=round(used_ms["now"] / used_ms["before"], 2),
+            at_most=1.5,
+        ),
+    ]
+
+
 def main() -> None:
     """Measure, save; or serve, for one that measures."""
     asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     asked.add_argument("--megabytes", type=int, default=300)
     asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--seeks", type=int, default=200)
+    asked.add_argument("--before", type=Path, metavar="CHECKOUT", help="an earlier one, with its .venv")
+    asked.add_argument("--counted", type=Path, metavar="FOLDER", help="a data folder with counts")
     asked.add_argument("--serve", nargs=3, metavar=("NAME", "FOLDER", "PORT"), help=argparse.SUPPRESS)
     chosen = asked.parse_args()
     if chosen.serve:
@@ -241,6 +313,11 @@ def main() -> None:
         with started(YARDSTICK, folder) as (_, port):
             other_mb_s = whole_mb_s(port, chosen.rounds)
         alone_ms = store_ms(folder, places)
+    compared: list[Table] = []
+    compared_goals: list[Goal] = []
+    if chosen.before and chosen.counted:
+        table, compared_goals = beside_before(chosen.before, chosen.counted, chosen.rounds)
+        compared = [table]
     save(
         name="playback",
         title="Playing stored videos",
@@ -264,6 +341,7 @@ def main() -> None:
                 columns=["what", "measured"],
                 rows=[["MB read on", on_mb], [f"s until {STREAMS} event streams are gone", gone_s]],
             ),
+            *compared,
         ],
         goals=[
             Goal(
@@ -278,6 +356,7 @@ def main() -> None:
             ),
             Goal(what="read on after a viewer has gone (MB)", measured=on_mb, at_most=16),
             Goal(what=f"{STREAMS} streams that were left are gone (s)", measured=gone_s, at_most=5),
+            *compared_goals,
         ],
     )
 

@@ -117,17 +117,12 @@ class PlaybackRoutes:
         )
 
 
-def original_version(row: VideoRow) -> str:
-    """Return what the address of a video's bytes may carry as `v`, so that browsers keep the answer."""
-    return row.record.sha256
-
-
 def _original_of(row: VideoRow) -> _Stored:
     media_type = row.record.facts.content_type
     if not media_type.startswith(("video/", "audio/")):
         media_type = "application/octet-stream"
     key = keys.original_key(row.record.id)
-    return _Stored(key, row.record.size_bytes, media_type, original_version(row))
+    return _Stored(key, row.record.size_bytes, media_type, row.record.sha256)
 
 
 def _playable_of(row: VideoRow) -> _Stored:

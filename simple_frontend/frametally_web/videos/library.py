@@ -93,7 +93,7 @@ def _links_of(row: VideoRow) -> answers.VideoLinks:
     chart = _chart_of(row)
     return answers.VideoLinks(
         original=f"{here}/original",
-        playable=f"{here}/playable" if row.record.facts.plays_in_browsers else None,
+        playable=f"{here}/playable?v={row.record.sha256}" if row.record.facts.plays_in_browsers else None,
         poster=picture("poster", "poster"),
         sprite=picture("sprite", "sprite"),
         sprite_vtt=picture("sprite_vtt", "sprite.vtt"),
