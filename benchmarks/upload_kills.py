@@ -152,7 +152,7 @@ def main() -> None:
         note="Again: bytes of bodies that the dashboards took in a second time, after one kill and after "
         "all. Memory: the most that a dashboard had above what it had when it began to listen.",
     )
-    for row in [columns, *rows]:
+    for row in (list[Cell](columns), *rows):
         print("".join(str(cell).ljust(22) for cell in row))
     whole = sum(one.is_whole for one in outcomes.values())
     most = max(max(one.again_bytes) for one in outcomes.values()) / _MIB
