@@ -15,6 +15,7 @@ from frametally.media.manifest_update import delete_manifest
 from frametally.media.manifests import find_manifest, media_of
 from frametally.ports.ledger import Extent, Ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.process import failpoints
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest, encode
 from frametally.undo_records import Tombstone
@@ -68,11 +69,13 @@ def forget(store: ObjectStore, targets: Sequence[Target], *, delete_images: bool
     """
     for target in targets:
         put_tombstone(store, target.manifest, from_ms=target.from_ms, to_ms=target.to_ms, why="forget")
+        failpoints.passing("forget.tombstone")
     if delete_images:
         now = [(store_manifest(store, target.manifest), target.from_ms, target.to_ms) for target in targets]
         for done, key in enumerate(found := images_of(store, now)):
             progress.update(done, len(found), key)
             store.delete(key)
+            failpoints.passing("forget.picture")
     for done, target in enumerate(targets, 1):
         if target.whole:
             delete_manifest(store, target.manifest.sha256, revision=target.manifest.revision)

@@ -55,6 +55,13 @@ FAILPOINTS = {
     "upload.catalogued": "a video is in the catalogue, and nothing is queued for it",
     "upload.queued": "what is to be done to a video is queued, and its upload's record is still there",
     "upload.removed": "an upload's end is noted and its record gone, and its client knows nothing of it",
+    "forget.tombstone": "a medium's tombstone is put, and its pictures and its manifest are still there",
+    "forget.picture": "a picture of what is forgotten is deleted, and others are not",
+    "removal.forgotten": "a video's medium is forgotten, and what lies of the video is still there",
+    "removal.object": "the original or a preview is deleted, and others are not",
+    "removal.emptied": "nothing of a video is there but its record and the note of its content",
+    "removal.unclaimed": "a video's bytes are nobody's any more, and its record is still there",
+    "removal.removed": "a video's record is gone, and its row is still in the catalogue",
 }
 """Every failpoint's name, and how things stand there."""
 

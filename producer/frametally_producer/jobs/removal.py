@@ -7,10 +7,11 @@ from frametally.media.forgetting import Target, forget
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Extent
 from frametally.ports.object_store import ObjectStore
+from frametally.process import failpoints
 from frametally.process.reports import Progress
 from frametally.settings.loading import Settings
 from frametally.video_records import VideoRecord
-from frametally.videos.content_claims import give_up_claim
+from frametally.videos.content_claims import give_up_claim, holder_of
 from frametally_producer.jobs.mending import settled_manifest
 
 
@@ -21,7 +22,8 @@ def remove_video(
 
     The order of effects:
 
-    1. Its medium is forgotten: its frames count no longer, and their pictures are deleted.
+    1. Its medium is forgotten: its frames count no longer, and their pictures are deleted. Where the same
+       bytes are another video by now, it is that one's: this was done before, and was cut behind step 3.
     2. The original and the previews are deleted.
     3. Other uploads of the same bytes may become a video again: the note whose they are is deleted.
     4. The record is deleted, by which all this was found.
@@ -31,12 +33,18 @@ def remove_video(
         Retryable: The store or the log is away.
         Misconfigured: It cannot be written.
     """
-    manifest = settled_manifest(record.sha256, settings=settings, store=store, log=log, progress=progress)
-    if manifest is not None:
-        whole = Target(manifest, None, None, Extent(0, 0))
-        forget(store, [whole], delete_images=True, progress=progress)
+    if holder_of(store, record.sha256) in (None, record.id):
+        manifest = settled_manifest(record.sha256, settings=settings, store=store, log=log, progress=progress)
+        if manifest is not None:
+            whole = Target(manifest, None, None, Extent(0, 0))
+            forget(store, [whole], delete_images=True, progress=progress)
+    failpoints.passing("removal.forgotten")
     for info in list(store.list(keys.video_folder(record.id))):
         if info.key != record.key:
             store.delete(info.key)
+            failpoints.passing("removal.object")
+    failpoints.passing("removal.emptied")
     give_up_claim(store, record.sha256, record.id)
+    failpoints.passing("removal.unclaimed")
     store.delete(record.key)
+    failpoints.passing("removal.removed")
