@@ -1,0 +1,175 @@
+"""Videos in S3 and their catalogue in PostgreSQL are worked on as those in files and SQLite are."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from postgres_schemas import fresh_schema
+from s3_bucket import new_bucket_name, root_access
+from tests.fakes.uploads import all_keys, upload_file
+
+from frametally.media.manifests import find_manifest
+from frametally.opening import open_frame_log, open_object_store, open_video_catalogue
+from frametally.process import failpoints
+from frametally.records import encode
+from frametally.settings.environment import environment_of
+from frametally.settings.loading import Settings, load_settings
+from frametally_cli.servers.bucket import set_up_store
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+
+FRAMES = 30
+DIES_AFTER = 7
+PATIENCE_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("footage") / "cam.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.time_base = Fraction(1, 5)
+        for number in range(FRAMES):
+            image = np.zeros((64, 96, 3), np.uint8)
+            image[8:24, number : number + 16] = 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+class Place:
+    """Where one uploaded video lies, and workers on it."""
+
+    def __init__(self, folder: Path, clip: Path, **where: Any) -> None:
+        self.folder = folder
+        self.settings: Settings = load_settings(
+            "producer", data_dir=folder / "data", sample_fps="all", job_lease_s=2.0, **where
+        )
+        self.store = open_object_store(self.settings.store_url, self.settings.store_access)
+        self.catalogue = open_video_catalogue(self.settings.catalogue_url, self.settings.catalogue_access)
+        self.video = upload_file(
+            clip, self.settings, self.store, self.catalogue, start_time="2026-03-01T10:00:00Z"
+        )
+
+    def close(self) -> None:
+        self.store.close()
+        self.catalogue.close()
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "frametally", "work", *arguments],
+            cwd=self.folder,
+            env=os.environ | environment_of(self.settings) | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def finish(self) -> None:
+        with self.start("--until-done") as worker:
+            assert worker.wait(PATIENCE_S) == 0
+
+    def pictures(self) -> int:
+        return sum(1 for _ in self.store.list("images"))
+
+    def frames(self) -> list[str]:
+        """SHA-256 of each message on the log."""
+        topic, found = self.settings.topic, []
+        with closing(open_frame_log(self.settings.log_url, self.settings.log_access)) as log:
+            total = sum(log.end_offsets(topic).values())
+            reader = log.subscribe(topic, "reader", on_assigned=lambda _: None, on_revoked=lambda _: None)
+            with closing(reader):
+                while len(found) < total:
+                    for record in reader.poll(timeout_s=1):
+                        found.append(hashlib.sha256(record.key + b"\n" + record.value).hexdigest())
+        return sorted(found)
+
+    def objects(self) -> dict[str, str]:
+        """SHA-256 of each object; the video's id and the clock are in records, of which the keys are told."""
+        found = {}
+        for key in all_keys(self.store):
+            is_record = key == self.video.key or key.startswith(("videos/contents/", "media/"))
+            found[key.replace(self.video.id, "<id>")] = (
+                "a record" if is_record else hashlib.sha256(self.store.get(key)).hexdigest()
+            )
+        manifest = find_manifest(self.store, self.video.sha256)
+        assert manifest is not None
+        return found | {"the manifest": hashlib.sha256(encode(manifest)).hexdigest()}
+
+    def jobs(self) -> set[tuple[str, str]]:
+        return {(job.kind, job.state) for job in self.catalogue.jobs(self.video.id)}
+
+    def previews(self) -> list[tuple[str, str, int]]:
+        row = self.catalogue.video(self.video.id)
+        assert row is not None
+        return [(one.kind, one.content_type, one.size_bytes) for one in row.previews]
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Iterator[Place]:
+    """A run over files and SQLite in which nothing went wrong."""
+    folder = tmp_path_factory.mktemp("local")
+    with closing(Place(folder, clip)) as opened:
+        opened.finish()
+        assert opened.pictures() == len(opened.frames()) == FRAMES
+        assert [kind for kind, _, _ in opened.previews()] == ["poster", "sprite", "sprite_vtt"]
+        yield opened
+
+
+@pytest.fixture
+def place(tmp_path: Path, clip: Path) -> Iterator[Place]:
+    access, url = root_access(), f"s3://{new_bucket_name()}/videos-of-a-test"
+    set_up_store(url, access)
+    with fresh_schema() as (catalogue_url, login):
+        where = {
+            "store_url": url,
+            "store_endpoint": access.endpoint,
+            "store_access_key": access.access_key,
+            "store_secret_key": access.secret_key,
+            "catalogue_url": catalogue_url,
+            "catalogue_user": login.user,
+            "catalogue_password": login.password,
+        }
+        with closing(Place(tmp_path, clip, **where)) as opened:
+            yield opened
+
+
+def assert_same(place: Place, local: Place) -> None:
+    assert place.objects() == local.objects()
+    assert place.frames() == local.frames()
+    assert place.previews() == local.previews()
+    assert place.jobs() == {("frames", "done"), ("previews", "done")}
+
+
+def test_frames_and_previews_are_those_of_files_and_sqlite(place: Place, local: Place) -> None:
+    place.finish()
+    assert_same(place, local)
+
+
+def test_a_worker_killed_in_the_middle_is_followed_by_another_that_ends_with_the_same(
+    place: Place, local: Place
+) -> None:
+    # The job dies between two pictures, and its worker before it tries again.
+    with place.start(**{failpoints.VARIABLE: f"producer.put:{DIES_AFTER}"}) as worker:
+        until_s = time.monotonic() + PATIENCE_S
+        while not place.pictures():
+            assert time.monotonic() < until_s
+            assert worker.poll() is None
+            time.sleep(0.02)
+        worker.kill()
+    assert 0 < place.pictures() < FRAMES
+    assert ("frames", "done") not in place.jobs()
+    place.finish()
+    assert_same(place, local)
