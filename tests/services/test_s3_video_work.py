@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,19 @@ class Place:
         self.store.close()
         self.catalogue.close()
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+    @contextmanager
+    def start(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+        with subprocess.Popen(
             [sys.executable, "-m", "frametally", "work", *arguments],
             cwd=self.folder,
             env=os.environ | environment_of(self.settings) | environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-        )
+        ) as worker:
+            try:
+                yield worker
+            finally:
+                worker.kill()
 
     def finish(self) -> None:
         with self.start("--until-done") as worker:
@@ -86,7 +91,8 @@ class Place:
 
     def frames(self) -> list[str]:
         """SHA-256 of each message on the log."""
-        topic, found = self.settings.topic, []
+        topic = self.settings.topic
+        found: list[str] = []
         with closing(open_frame_log(self.settings.log_url, self.settings.log_access)) as log:
             total = sum(log.end_offsets(topic).values())
             reader = log.subscribe(topic, "reader", on_assigned=lambda _: None, on_revoked=lambda _: None)
@@ -168,7 +174,6 @@ def test_a_worker_killed_in_the_middle_is_followed_by_another_that_ends_with_the
             assert time.monotonic() < until_s
             assert worker.poll() is None
             time.sleep(0.02)
-        worker.kill()
     assert 0 < place.pictures() < FRAMES
     assert ("frames", "done") not in place.jobs()
     place.finish()
