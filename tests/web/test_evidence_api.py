@@ -151,6 +151,7 @@ class RecordingStore:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self.url = store.url
         self.asked: list[str] = []
 
     def get(self, key: str) -> bytes:

@@ -23,7 +23,7 @@ EXTREMES = [
 ]
 ZONES = ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"]
 ROUTES = {
-    path.format(source="gate"): {parameter["name"] for parameter in operations["get"]["parameters"]}
+    path.replace("{source}", "gate"): {parameter["name"] for parameter in operations["get"]["parameters"]}
     for path, operations in describe()["paths"].items()
     if "get" in operations
 }
