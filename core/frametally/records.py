@@ -7,6 +7,7 @@ Times are integer milliseconds since 1970-01-01T00:00:00Z of *event time*: when 
 
 from __future__ import annotations
 
+import threading
 from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -334,6 +335,8 @@ NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder of msgspec's raises where bytes are damaged."""
 
 _decoders: dict[type[Record], msgspec.json.Decoder[Any]] = {}
+# Two threads that meet a type for the first time at once make msgspec read what is half made, and crash.
+_one_at_a_time = threading.Lock()
 _names_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -351,7 +354,8 @@ def decode(data: bytes, record_type: type[RecordT]) -> RecordT:
     """
     decoder = _decoders.get(record_type)
     if decoder is None:
-        decoder = _decoders[record_type] = msgspec.json.Decoder(record_type)
+        with _one_at_a_time:
+            decoder = _decoders[record_type] = msgspec.json.Decoder(record_type)
     try:
         record: RecordT = decoder.decode(
             _without_seal(data, record_type) if issubclass(record_type, SealedRecord) else data

@@ -1,5 +1,8 @@
 """Records reject what they cannot be, by name, and say nothing about what they do not know."""
 
+import subprocess
+import sys
+
 import msgspec
 import pytest
 
@@ -49,3 +52,29 @@ def test_an_announcement_has_the_fields_that_the_design_names() -> None:
         *("v", "image_path", "source", "frame_index", "captured_at_ms", "time_source"),
         *("width_px", "height_px", "bytes", "sha256", "media"),
     }
+
+
+MET_AT_ONCE = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+from frametally.records import decode, encode
+from frametally.video_records import VideoFacts, VideoFields, VideoRecord
+
+facts = VideoFacts(
+    container="mp4", content_type="video/mp4", codec="h264", width_px=1, height_px=1, fps=None,
+    duration_s=None, frames=None, has_sound=False, plays_in_browsers=True,
+)
+record = VideoRecord(
+    id="1", sha256="0", size_bytes=1, name="n", file_name="f", source="s", source_name="s",
+    fields=VideoFields(), facts=facts, uploaded_at_ms=0,
+)
+data, gate = encode(record), threading.Barrier(8)
+threads = [threading.Thread(target=lambda: (gate.wait(), decode(data, VideoRecord))) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_threads_that_meet_a_record_for_the_first_time_at_once_can_read_it() -> None:
+    ends = [subprocess.run([sys.executable, "-c", MET_AT_ONCE]).returncode for _ in range(20)]
+    assert ends == [0] * len(ends), "msgspec crashes where two threads make decoders at once"

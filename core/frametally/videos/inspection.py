@@ -54,6 +54,10 @@ class LookAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     away: bool = False
 
 
+# Made once, before there are threads: see `records.decode`.
+_answers = msgspec.json.Decoder(LookAnswer)
+
+
 def inspect(settings: Settings, key: str, fields: VideoFields, file_name: str) -> VideoFacts:
     """Return what the bytes under `key` are: what they hold, when they were filmed, whether browsers play it.
 
@@ -70,7 +74,7 @@ def inspect(settings: Settings, key: str, fields: VideoFields, file_name: str) -
     """
     code, said, last_words = _ask(settings, key, LookQuestion(fields, file_name))
     try:
-        answer = msgspec.json.decode(said, type=LookAnswer)
+        answer = _answers.decode(said)
     except msgspec.DecodeError:
         answer = None
     if answer is None or code:

@@ -27,6 +27,8 @@ _LONGEST_LINE = 1 << 16
 _MOST_DEATHS = 3
 _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
 """By a person, or for want of memory, which others may have taken: tried as often as is set."""
+# Made once, before there are threads: see `records.decode`.
+_words = msgspec.json.Decoder(JobWord)
 # Each thread of FFmpeg or OpenBLAS would take address space for a heap of its own, used or not.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -138,7 +140,7 @@ class Attempt:
     def _hear(self, said: BinaryIO) -> None:
         while line := said.readline(_LONGEST_LINE):
             try:
-                word = msgspec.json.decode(line, type=JobWord)
+                word = _words.decode(line)
             except msgspec.DecodeError:
                 continue
             if word.end is None:

@@ -60,6 +60,10 @@ def filmed_at_ms(record: VideoRecord, first_captured_at_ms: int | None) -> int:
     return _UNKNOWN_MS
 
 
+# Made once, before there are threads: see `records.decode`.
+_books = msgspec.json.Decoder(VideoBooks)
+
+
 def searchable(text: str) -> str:
     """Return `text` as any database holds it, without case and ways of writing an accent."""
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
@@ -76,7 +80,7 @@ def video_of(row: Row[Any], previews: Sequence[Preview]) -> VideoRow:
         progress=row.progress,
         first_captured_at_ms=row.first_captured_at_ms,
         last_captured_at_ms=row.last_captured_at_ms,
-        books=msgspec.json.decode(row.books, type=VideoBooks),
+        books=_books.decode(row.books),
         previews=tuple(previews),
     )
 
