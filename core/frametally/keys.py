@@ -44,7 +44,7 @@ _ORIGINAL = re.compile(rf"videos/({_UUID})/original")
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
     r"|dead-letters/dropped/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}"
-    rf"|videos/{_UUID}/video|videos/contents/[0-9a-f]{{64}}|uploads/{_UUID})\.json"
+    rf"|videos/{_UUID}/(video|metadata|quality|(playable|enhanced)-[0-9a-f]{{8}})|videos/contents/[0-9a-f]{{64}}|uploads/{_UUID})\.json"
 )
 _DRAWING = re.compile(r"drawings/(?P<source>[a-z0-9][a-z0-9_-]{0,62})/(?P<revision>\d{6,9})\.json")
 _SEGMENT = re.compile(
@@ -193,6 +193,26 @@ def parse_original_key(key: str) -> str | None:
 def preview_key(video_id: str, name: str) -> str:
     """Return the key of a picture of a video; its name tells its recipe (`poster-<8 hex>.jpg`)."""
     return f"{video_folder(video_id)}/{name}"
+
+
+def metadata_key(video_id: str) -> str:
+    """Return the key of what a video's bytes tell of it."""
+    return f"{video_folder(video_id)}/metadata.json"
+
+
+def quality_of_video_key(video_id: str) -> str:
+    """Return the key of what a video was checked for."""
+    return f"{video_folder(video_id)}/quality.json"
+
+
+def derivative_key(video_id: str, kind: str, recipe: str) -> str:
+    """Return the key of a video that was made of another; `recipe` are eight hex."""
+    return f"{video_folder(video_id)}/{kind}-{recipe}.mp4"
+
+
+def derivative_record_key(video_id: str, kind: str, recipe: str) -> str:
+    """Return the key of what is known of a video that was made of another."""
+    return f"{video_folder(video_id)}/{kind}-{recipe}.json"
 
 
 def video_content_key(sha256: str) -> str:

@@ -1,9 +1,9 @@
 """Opens the adapters behind the ports: each is found by its URL's scheme, among the installed entry points.
 
 The groups are `frametally.object_store`, `frametally.frame_log`, `frametally.count_index`,
-`frametally.ledger` and `frametally.video_catalogue`; an entry point's name is the scheme, its object makes
-the adapter, and the extra in its brackets is what must be installed for it. Another log is a package with
-such a line, and no edit here.
+`frametally.ledger`, `frametally.video_catalogue`, `frametally.gold` and `frametally.task_queue`; an entry
+point's name is the scheme, its object makes the adapter, and the extra in its brackets is what must be
+installed for it. Another log is a package with such a line, and no edit here.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
+from frametally.ports.gold import Gold
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.task_queue import TaskQueue
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.access import LogAccess, ServerAccess, StoreAccess
 
@@ -34,6 +36,12 @@ _PORTS = {
         "FRAMETALLY_CATALOGUE_URL",
         "video catalogue",
         f"{_FILE} or postgresql://host/database",
+    ),
+    "gold": ("FRAMETALLY_GOLD_URL", "gold database", f"{_FILE} or postgresql://host/database"),
+    "task_queue": (
+        "FRAMETALLY_QUEUE_URL",
+        "queue",
+        "amqp://host, amqps://host or nothing for the video catalogue's own",
     ),
 }
 """By port: the setting that names its URL, what people call it, and the kinds of URL that are known."""
@@ -103,6 +111,35 @@ def open_video_catalogue(url: str, access: ServerAccess | None = None) -> VideoC
     """
     catalogue: VideoCatalogue = _adapter("video_catalogue", url)(url, access=access)
     return catalogue
+
+
+def open_gold(url: str, access: ServerAccess | None = None) -> Gold:
+    """Open the gold tables that `url` names: `sqlite:///<absolute file>` or `postgresql://host/database`.
+
+    They are made if they are missing, as is SQLite's file.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
+    """
+    gold: Gold = _adapter("gold", url)(url, access=access)
+    return gold
+
+
+def open_task_queue(url: str, book: VideoCatalogue, access: ServerAccess | None = None) -> TaskQueue:
+    """Open the queue that `url` names: `amqp://host[:port][/virtual host]`, `amqps://`; empty: the book.
+
+    Of a broker nothing is asked before the first call.
+
+    Args:
+        url: Of the queue.
+        book: Whose jobs it tells of, and workers claim.
+        access: How to log in.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or one that names nothing.
+    """
+    queue: TaskQueue = _adapter("task_queue", url or book.url)(url or book.url, book=book, access=access)
+    return queue
 
 
 def _adapter(port: str, url: str) -> Callable[..., Any]:

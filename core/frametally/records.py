@@ -14,12 +14,14 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
+from frametally.live_records import LiveMinute
 from frametally.rules.flows.shapes import ZoneShape
 from frametally.rules.record_limits import RECORD_VERSION
 from frametally.rules.seals import sealed, unsealed
 
-TimeSource = Literal["start_time", "exif", "container", "file_name", "file_time"]
-"""Where a medium's event time came from, from the strongest to the weakest (a file's modification date)."""
+TimeSource = Literal["start_time", "exif", "container", "stream_clock", "file_name", "file_time", "arrival"]
+"""Where a medium's event time came from, from the strongest to the weakest: a file's modification date, and
+when a camera's frames arrived."""
 
 Stage = Literal["parse", "fetch", "verify", "decode"]
 """The step at which a message became a dead letter."""
@@ -54,7 +56,8 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
     """What became of one medium: a video, or one source's pictures of one UTC day (`media/<sha256>.json`).
 
     Attributes:
-        sha256: Identity: of a video's bytes, or of the text `pictures/<source>/<YYYY-MM-DD>`.
+        sha256: Identity: of a video's bytes, or of the text `pictures/<source>/<YYYY-MM-DD>`, or of what
+            `media.manifests.minute_identity` says of a camera's minute.
         name: The path as the user gave it.
         source: Slug of the source, as in keys and queries.
         source_name: The source as the user wrote it, for showing.
@@ -70,6 +73,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
         announced_frames: For a video, a bitmap over decode indices: bit `i % 8` of byte `i // 8`.
         announced_pictures: For pictures, the sorted image names (`<captured_at_ms>-<hex>`) announced.
         runs: Of a video, its runs of frames (see `rules.overlaps`); empty in manifests of earlier versions.
+        live: Of a camera's minute: how it was captured.
         revision: How often the medium has been forgotten or put right: its frames are announced as of
             `keys.media_id(sha256, revision)`, those of earlier revisions count no longer.
     """
@@ -91,6 +95,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
     announced_frames: bytes = b""
     announced_pictures: list[str] = []
     runs: list[tuple[int, int]] = []
+    live: LiveMinute | None = None
     revision: int = 0
 
     remedy: ClassVar[str] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from frametally.books.index_check import check_index, day_of, not_in_store
-from frametally.books.runs import CurrentDay, DayKey, current_days, read_run
+from frametally.books.runs import current_days, newest_last, read_run
 from frametally.errors import Poison
 from frametally.ports.count_index import REPAIR, CountIndex
 from frametally.ports.object_store import ObjectStore
@@ -51,7 +51,7 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
     ]
     moved: set[tuple[str, str]] = set()
     unchanged = documents = 0
-    for done, (key, day) in enumerate(sorted(days.items(), key=_newest_last)):
+    for done, (key, day) in enumerate(sorted(days.items(), key=newest_last)):
         progress.update(done, len(days), key.day)
         run = day.run
         if run is None:
@@ -97,9 +97,3 @@ def repair_index(*, store: ObjectStore, index: CountIndex, progress: Progress) -
         index.remove(difference.run)
         removed.append(str(difference))
     return removed
-
-
-def _newest_last(item: tuple[DayKey, CurrentDay]) -> tuple[int, str, str, int]:
-    """Order days as they were counted: the last one says what its day holds, in an index made anew, too."""
-    key, day = item
-    return day.put_at_ms, key.model, key.day, day.run.frames if day.run else 0

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from frametally.errors import Poison
+from frametally.media.manifests import forgotten_by, media_of
 from frametally.ports.ledger import Ledger, SegmentPart
-from frametally.records import Detection, FrameDetections, decode
+from frametally.records import Detection, FrameDetections, MediaManifest, decode
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.flows.zone_boxes import ZoneInTime, stands_in
 from frametally.rules.once import one_line_per_frame
@@ -55,25 +56,39 @@ def frames_of_bar(
         Poison: Lines of a segment are damaged; the message names it.
     """
     counts = limits.rule()
-    window_from = from_ms if after is None else max(from_ms, after[0])
-    parts = ledger.parts(model, source, from_ms=window_from, to_ms=to_ms)
-    while parts := [part for part in parts if part.last_ms >= window_from]:
-        window_from = max(window_from, min(part.first_ms for part in parts))
-        window_to = min(to_ms, window_from - window_from % _WINDOW_MS + _WINDOW_MS)
-        for frame in _frames(store, parts, (model, source), (window_from, window_to), not_counted):
-            part = None if zone is None else zone.at(frame.captured_at_ms)
-            if zone is not None and part is None:
-                continue
-            boxes = [
-                box
-                for box in filter(counts, frame.detections)
-                if (not labels or box.label in labels) and (part is None or stands_in(part, box))
-            ]
-            if (boxes or empty) and (after is None or _place(frame) > after):
-                yield ProvedFrame(frame, boxes)
-        window_from = window_to
-        if window_from >= to_ms:
-            return
+    since = from_ms if after is None else max(from_ms, after[0])
+    for frame in _each_frame(
+        store, ledger, (model, source), from_ms=since, to_ms=to_ms, not_counted=not_counted
+    ):
+        part = None if zone is None else zone.at(frame.captured_at_ms)
+        if zone is not None and part is None:
+            continue
+        boxes = [
+            box
+            for box in filter(counts, frame.detections)
+            if (not labels or box.label in labels) and (part is None or stands_in(part, box))
+        ]
+        if (boxes or empty) and (after is None or _place(frame) > after):
+            yield ProvedFrame(frame, boxes)
+
+
+def frames_of_medium(
+    store: RangeReader, ledger: Ledger, manifest: MediaManifest, *, model: str, from_ms: int, to_ms: int
+) -> Iterator[FrameDetections]:
+    """Yield every frame of `[from_ms, to_ms)` of one medium that counts, by event time.
+
+    Others of its source may have frames of the same moments: those are left out. The caller has brought the
+    ledger up to the store.
+
+    Raises: As `frames_of_bar`.
+    """
+    media, not_counted = media_of(manifest), forgotten_by(ledger.tombstones())
+    model_and_source = model, manifest.source
+    for frame in _each_frame(
+        store, ledger, model_and_source, from_ms=from_ms, to_ms=to_ms, not_counted=not_counted
+    ):
+        if frame.media == media:
+            yield frame
 
 
 def find_line(
@@ -94,6 +109,27 @@ def find_line(
     parts = ledger.parts(model, source, from_ms=window[0], to_ms=window[1])
     found = _frames(store, parts, (model, source), window, not_counted)
     return next((frame for frame in found if frame.image_path == image_path), None)
+
+
+def _each_frame(
+    store: RangeReader,
+    ledger: Ledger,
+    model_and_source: tuple[str, str],
+    *,
+    from_ms: int,
+    to_ms: int,
+    not_counted: Forgotten,
+) -> Iterator[FrameDetections]:
+    """Yield each frame of `[from_ms, to_ms)` once, by event time and image_path."""
+    parts = ledger.parts(*model_and_source, from_ms=from_ms, to_ms=to_ms)
+    window_from = from_ms
+    while parts := [part for part in parts if part.last_ms >= window_from]:
+        window_from = max(window_from, min(part.first_ms for part in parts))
+        window_to = min(to_ms, window_from - window_from % _WINDOW_MS + _WINDOW_MS)
+        yield from _frames(store, parts, model_and_source, (window_from, window_to), not_counted)
+        window_from = window_to
+        if window_from >= to_ms:
+            return
 
 
 def _frames(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.ports.frame_log import FrameLog, NoSuchTopic, consumer_group
 from frametally.ports.ledger import ChainLink
+from frametally.settings.loading import Settings
 
 _PACE_SPAN_MS = 60_000
 
@@ -65,36 +66,47 @@ class SegmentPace(NamedTuple):
     eta_s: float | None
 
 
-def _read_log(log: FrameLog, topic: str, model: str | None) -> LogPosition:
+def consume_command(topic: str, settings: Settings) -> str:
+    """Return the command that detects what waits on a topic."""
+    if topic == settings.topic:
+        return "frametally consume"
+    if topic == settings.live_topic:
+        return "frametally consume --live"
+    return f"frametally consume --until-caught-up --topic {topic}"
+
+
+def _read_log(log: FrameLog, topic: str, model: str | None, *, live: bool = False) -> LogPosition:
     """Return the position of the model's group; without a topic nothing was ever announced."""
     try:
         ends, begin, log_id = log.end_offsets(topic), log.begin_offsets(topic), log.log_id(topic)
     except NoSuchTopic:
         return LogPosition(None, topic, 0, 0, {})
-    committed = log.committed(topic, consumer_group(model)) if model else {}
+    committed = log.committed(topic, consumer_group(model, live=live)) if model else {}
     done = sum(min(committed.get(partition, 0), end) for partition, end in ends.items())
     return LogPosition(log_id, topic, sum(ends.values()), done, begin, started=bool(committed))
 
 
 def read_logs(
-    log: FrameLog, topic: str, model: str | None, chain: Sequence[ChainLink]
+    log: FrameLog, settings: Settings, model: str | None, chain: Sequence[ChainLink]
 ) -> tuple[list[LogPosition], bool]:
-    """Return the positions of the model's group on the topics that it reads.
+    """Return the positions of the model's groups on the topics that it reads.
 
-    These are the one that its frames are announced again on (`frametally redetect`), those that its segments
-    (`chain`) name, and `topic`, the deployment's own.
+    These are the deployment's own two, of footage and of what is live; the one that its frames are announced
+    again on (`frametally redetect`), and those that its segments (`chain`) name.
 
     Returns:
-        The positions, that on `topic` first; and whether the model reads that one. A model that was only used
-        on frames that were announced again does not: its position there is left out.
+        The positions, that on the topic of footage first; and whether the model reads the deployment's own. A
+        model that was only used on frames that were announced again does not: its position where it never
+        read anything is left out.
     """
-    here = _read_log(log, topic, model)
-    if model is None:
-        return [here], True
-    others = {keys.redetect_topic(topic, model), *(link.topic for link in chain)} - {topic}
+    topic, live_topic = settings.topic, settings.live_topic
+    here, live = _read_log(log, topic, model), _read_log(log, live_topic, model, live=True)
+    named = {link.topic for link in chain}
+    others = {*([keys.redetect_topic(topic, model)] if model else []), *named} - {topic, live_topic}
     elsewhere = [position for other in sorted(others) if (position := _read_log(log, other, model)).log_id]
-    reads = here.started or any(link.topic == topic for link in chain) or not elsewhere
-    return [*([here] if reads else []), *elsewhere], reads
+    reads = here.started or topic in named or not elsewhere
+    reads_live = live.log_id is not None and (reads or live.started or live_topic in named)
+    return [*([here] if reads else []), *([live] if reads_live else []), *elsewhere], reads
 
 
 def chain_breaks(chain: Sequence[ChainLink]) -> list[str]:

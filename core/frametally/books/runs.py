@@ -60,6 +60,12 @@ def current_days(store: ObjectStore) -> dict[DayKey, CurrentDay]:
     return {day: _read_pointer(store, *newest[day]) for day in sorted(newest)}
 
 
+def newest_last(item: tuple[DayKey, CurrentDay]) -> tuple[int, str, str, int]:
+    """Order days as they were counted: the last one says what its day holds, whoever reads them when."""
+    key, day = item
+    return day.put_at_ms, key.model, key.day, day.run.frames if day.run else 0
+
+
 def list_current_pointers(store: ObjectStore) -> list[ObjectInfo]:
     """List the run pointer of each day's current run."""
     return [info for _, info in _current_pointers(store).values()]

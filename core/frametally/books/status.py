@@ -27,6 +27,7 @@ from frametally.books.offsets import (
     LostMessages,
     SegmentPace,
     chain_breaks,
+    consume_command,
     lost_messages,
     pace_of,
     read_logs,
@@ -147,13 +148,12 @@ class _Books:
         if model is None:  # a ledger that has seen nothing yet
             self.ledger.refresh(self.store, progress)
             model = self._default_model()
-        topic = self.settings.topic
-        logs_before = read_logs(self.log, topic, model, self._chain(model))
+        logs_before = read_logs(self.log, self.settings, model, self._chain(model))
         indexed = self.index.current_runs()  # before the store: what is published meanwhile is in that
         self.ledger.refresh(self.store, progress)
         manifests, runs = self.ledger.manifests(), self.ledger.runs()
         chain = self._chain(model)
-        logs, reads_all = read_logs(self.log, topic, model, chain)
+        logs, reads_all = read_logs(self.log, self.settings, model, chain)
         waiting = sum(log.waiting for log in logs)
         # Only logs that were drained all the while say that every segment has been seen.
         drained = logs_before == (logs, reads_all) and reads_all and not waiting
@@ -172,7 +172,7 @@ class _Books:
             detect="frametally consume" if reads_all else redetect,
             again=f"run `{redetect}`" if model else "run `frametally consume`",
         )
-        behind = [_to_detect(log, topic) for log in logs if log.waiting] + behind
+        behind = [_to_detect(log, self.settings) for log in logs if log.waiting] + behind
         if all(books.counted == books.detected for books in sources):
             of_model = [counted for counted in runs if counted.run.model == model]
             to_count += runs_before_undo(of_model, self.ledger.tombstones())
@@ -185,7 +185,14 @@ class _Books:
         return Status(
             model=model,
             sources=sources,
-            stages=stages_behind(sources, messages_waiting=waiting),
+            stages=stages_behind(
+                sources,
+                messages_waiting=waiting,
+                detect=next(
+                    (consume_command(log.topic, self.settings) for log in logs if log.waiting),
+                    "frametally consume",
+                ),
+            ),
             log_messages=sum(log.messages for log in logs),
             log_committed=sum(log.committed for log in logs),
             counted_at_ms=self._counted_at(run for run in stored if run.model == model),
@@ -303,14 +310,10 @@ class _Books:
         return indexed
 
 
-def _to_detect(log: LogPosition, topic: str) -> str:
-    """Return what waits on one topic; `topic` is the one that the commands read by themselves."""
-    if log.topic == topic:
-        return f"the log: {log.waiting} messages to detect; run `frametally consume`"
-    return (
-        f"the log, topic {log.topic}: {log.waiting} messages to detect; run `frametally consume "
-        f"--until-caught-up --topic {log.topic}`"
-    )
+def _to_detect(log: LogPosition, settings: Settings) -> str:
+    """Return what waits on one topic."""
+    where = "the log" if log.topic == settings.topic else f"the log, topic {log.topic}"
+    return f"{where}: {log.waiting} messages to detect; run `{consume_command(log.topic, settings)}`"
 
 
 def _runs_to_compare(runs: list[CountedRun], model: str | None, settings: Settings) -> list[CountedRun]:

@@ -64,14 +64,19 @@ class StageLine(NamedTuple):
     command: str
 
 
-def stages_behind(sources: Sequence[SourceLine], *, messages_waiting: int) -> list[StageLine]:
-    """Return how far each stage is behind, from the sources' lines and the messages that wait on the log."""
+def stages_behind(
+    sources: Sequence[SourceLine], *, messages_waiting: int, detect: str = "frametally consume"
+) -> list[StageLine]:
+    """Return how far each stage is behind, from the sources' lines and the messages that wait on the log.
+
+    `detect` is the command that takes those.
+    """
     to_announce = sum(max(books.expected - books.announced, 0) for books in sources)
     to_count = sum(abs(books.detected - books.counted) for books in sources)
     to_index = sum(abs(books.counted - books.indexed) for books in sources)
     return [
         StageLine("produce", to_announce, "frametally produce"),
-        StageLine("consume", messages_waiting, "frametally consume"),
+        StageLine("consume", messages_waiting, detect),
         StageLine("aggregate", to_count, "frametally aggregate"),
         StageLine("index", to_index, "frametally index"),
     ]

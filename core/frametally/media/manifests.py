@@ -112,6 +112,11 @@ def pictures_identity(source: str, day: str) -> str:
     return hashlib.sha256(f"pictures/{source}/{day}".encode()).hexdigest()
 
 
+def minute_identity(source: str, session_ms: int, minute_ms: int) -> str:
+    """Return the identity of one minute of a camera, as one session captured it: SHA-256, hex."""
+    return hashlib.sha256(f"live/{source}/{session_ms}/{minute_ms}".encode()).hexdigest()
+
+
 def sources_timed_by_file(manifests: Iterable[MediaManifest]) -> set[str]:
     """Return the slugs of sources with a medium whose time is only its file's modification date."""
     return {manifest.source for manifest in manifests if manifest.time_source == "file_time"}

@@ -46,9 +46,13 @@ class GroupCallbacks(TypedDict):
     on_revoked: Callable[[list[int]], None]
 
 
-def consumer_group(model_id: str) -> str:
-    """Return the consumer group of a model: each model sees all frames."""
-    return f"frametally-{model_id}"
+def consumer_group(model_id: str, *, live: bool = False) -> str:
+    """Return the consumer group of a model: each model sees all frames.
+
+    On the topic of what is `live` it is another: a Kafka group that shares its partitions anew stands still,
+    and a batch whose consumers come and go is not to hold up what people watch.
+    """
+    return f"frametally-live-{model_id}" if live else f"frametally-{model_id}"
 
 
 class LogConsumer(Protocol):
@@ -82,34 +86,24 @@ class LogConsumer(Protocol):
         """Leave the group, so that the others take over at once."""
 
 
-class FrameLog(Protocol):
-    """What every log adapter does.
+class ConsumedLog(Protocol):
+    """The part of a log that whoever takes messages of it needs; errors as of `FrameLog`."""
 
-    All methods may raise `Retryable` (the log is away for now), those that name a topic `NoSuchTopic`.
-    """
-
-    url: str
-
-    def create_topic(self, topic: str, partitions: int) -> None:
+    def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
         """Make the topic if it is not there; an existing one stays as it is.
+
+        Args:
+            topic: Its name.
+            partitions: How many it gets.
+            keep_s: Seconds for which messages are kept at least, and which they are removed some time after,
+                whoever has read them; None: until `trim`, or for as long as the server is set to.
 
         Raises:
             Misconfigured: Fewer than one partition, or no right to do it.
         """
 
-    def partitions(self, topic: str) -> int:
-        """Return how many partitions the topic has. Raises `NoSuchTopic`."""
-
     def log_id(self, topic: str) -> str:
         """Return the identity of this very topic: one made anew has another. Raises `NoSuchTopic`."""
-
-    def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
-        """Append `(key, value)` messages durably; those with one key to one partition, in order.
-
-        Raises:
-            Misconfigured: No right to write, or too large a message.
-            Retryable: The log is away, or has no room; earlier messages of this call may be in.
-        """
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
         """Return the offset of each partition's oldest message, or its end offset if it has none."""
@@ -122,6 +116,26 @@ class FrameLog(Protocol):
 
     def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> LogConsumer:
         """Join the group at the first poll."""
+
+
+class FrameLog(ConsumedLog, Protocol):
+    """What every log adapter does.
+
+    All methods may raise `Retryable` (the log is away for now), those that name a topic `NoSuchTopic`.
+    """
+
+    url: str
+
+    def partitions(self, topic: str) -> int:
+        """Return how many partitions the topic has. Raises `NoSuchTopic`."""
+
+    def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
+        """Append `(key, value)` messages durably; those with one key to one partition, in order.
+
+        Raises:
+            Misconfigured: No right to write, or too large a message.
+            Retryable: The log is away, or has no room; earlier messages of this call may be in.
+        """
 
     def trim(self, topic: str) -> int:
         """Remove what every group that ever committed has committed; return how many messages that was."""

@@ -1,16 +1,20 @@
 """The video catalogue port: what videos there are, as the store says, and the book of what is done to them.
 
-Videos and their previews are a cache of the store (`frametally catalogue rebuild` makes them anew); uploads'
-ends and jobs are kept here alone, and what is lost with them is begun again. Leases are compared by the
-database's own clock; event times never are.
+Videos and what was made from them are a cache of the store (`frametally catalogue rebuild` makes them anew);
+how uploads ended, jobs, notices, cameras and streams are kept here alone, and what is lost with them is begun
+again. Leases are compared by the database's own clock; event times never are.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
+from frametally.ports.job_book import JobBook
+from frametally.ports.live_book import LiveBook
+from frametally.ports.outbox import Outbox
 from frametally.video_records import VideoRecord
 
 VideoState = Literal[
@@ -23,10 +27,6 @@ has failed for good (`reason` says which and why); it is being removed."""
 FINAL_STATES: tuple[VideoState, ...] = ("ready", "failed", "needs_time")
 """States that change only when a person does something."""
 
-JobKind = Literal["frames", "previews", "removal"]
-"""Makes frames as the record says (source, time); makes poster and sprite; removes all of the video."""
-
-JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 VideoOrder = Literal["uploaded", "filmed", "name", "length", "size"]
 
 
@@ -45,13 +45,27 @@ class VideoBooks(NamedTuple):
     labels: Mapping[str, int] = MappingProxyType({})
 
 
-class Preview(NamedTuple):
-    """A picture made from a video, or what leads to its parts: where it lies."""
+ArtifactKind = Literal["poster", "sprite", "sprite_vtt", "metadata", "quality", "playable", "enhanced"]
 
-    kind: Literal["poster", "sprite", "sprite_vtt"]
+_RECIPE = re.compile(r"-([0-9a-f]{8})\.[a-z0-9]+$")
+
+
+class Artifact(NamedTuple):
+    """What was made from a video: where it lies.
+
+    A video has one of each kind, but of `enhanced` as many as were asked for.
+    """
+
+    kind: ArtifactKind
     key: str
     content_type: str
     size_bytes: int
+
+    @property
+    def recipe(self) -> str:
+        """Eight hex that tell it from all that were made of the same video; empty where its name has none."""
+        found = _RECIPE.search(self.key)
+        return found[1] if found else ""
 
 
 class VideoRow(NamedTuple):
@@ -75,7 +89,11 @@ class VideoRow(NamedTuple):
     first_captured_at_ms: int | None = None
     last_captured_at_ms: int | None = None
     books: VideoBooks = VideoBooks()
-    previews: tuple[Preview, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+
+    def artifact(self, kind: ArtifactKind) -> Artifact | None:
+        """Return its newest artifact of a kind; None if it has none."""
+        return next((one for one in reversed(self.artifacts) if one.kind == kind), None)
 
 
 class VideoQuestion(NamedTuple):
@@ -85,6 +103,7 @@ class VideoQuestion(NamedTuple):
         text: Is found in the name, the file's name or the source's, whatever the case; empty: all.
         sources: Slugs; empty: all.
         states: Empty: all.
+        client_id: Whose they are; empty: everybody's.
         order: By what; ties by id, so that pages never overlap.
         newest_first: Largest first, also of lengths, sizes, and names from Z on.
         limit: Most in a page.
@@ -94,6 +113,7 @@ class VideoQuestion(NamedTuple):
     text: str = ""
     sources: tuple[str, ...] = ()
     states: tuple[VideoState, ...] = ()
+    client_id: str = ""
     order: VideoOrder = "uploaded"
     newest_first: bool = True
     limit: int = 48
@@ -133,32 +153,7 @@ class UploadRow(NamedTuple):
     expires_at_ms: int = 0
 
 
-class Job(NamedTuple):
-    """One thing to be done to a video; of one video and kind, at most one is not ended.
-
-    Attributes:
-        attempts: How often it was begun.
-        generation: Rises with every claim; a worker whose generation is over writes nothing any more.
-        worker: Who holds it; empty: nobody.
-        progress: 0 to 1; None where it cannot be told.
-        reason: Why it failed, or waits to be tried again.
-    """
-
-    id: str
-    video_id: str
-    kind: JobKind
-    state: JobState
-    attempts: int = 0
-    generation: int = 0
-    worker: str = ""
-    progress: float | None = None
-    reason: str | None = None
-    created_at_ms: int = 0
-    started_at_ms: int | None = None
-    ended_at_ms: int | None = None
-
-
-class VideoCatalogue(Protocol):
+class VideoCatalogue(JobBook, LiveBook, Outbox, Protocol):
     """What every adapter does. All methods may raise `Retryable` (the database is away for now)."""
 
     url: str
@@ -181,8 +176,14 @@ class VideoCatalogue(Protocol):
     ) -> None:
         """Note how far a video has come; None of `range_ms` and `books` leaves these as they are."""
 
-    def set_previews(self, video_id: str, previews: Sequence[Preview]) -> None:
-        """Note the pictures of a video, in place of those that were noted."""
+    def set_artifacts(self, video_id: str, artifacts: Sequence[Artifact]) -> None:
+        """Note all that was made from a video, in place of all that was noted."""
+
+    def put_artifacts(self, video_id: str, artifacts: Sequence[Artifact]) -> None:
+        """Note what was made from a video, in place of what was noted of its kind; `enhanced` come beside."""
+
+    def remove_artifact(self, video_id: str, key: str) -> None:
+        """Forget what lies under a key; what is not there is no error."""
 
     def video(self, video_id: str) -> VideoRow | None:
         """Return a video; None if there is none."""
@@ -203,7 +204,7 @@ class VideoCatalogue(Protocol):
         """Return videos whose state is not final, those that were looked at longest ago first."""
 
     def remove_video(self, video_id: str) -> None:
-        """Forget a video, its previews and its jobs; one that is not there is no error."""
+        """Forget a video, its artifacts, jobs and streams; one that is not there is no error."""
 
     def put_upload(self, upload: UploadRow) -> None:
         """Note how an upload stands, in place of what was noted of it."""
@@ -217,40 +218,11 @@ class VideoCatalogue(Protocol):
     def remove_uploads(self, *, expired_at_ms: int) -> int:
         """Forget the uploads that expired before that moment; return how many."""
 
-    def queue(self, video_id: str, kind: JobKind) -> Job:
-        """Return the job of that kind that is not ended; without one, a new one that is queued."""
+    def untold_arrivals(self, limit: int) -> list[VideoRecord]:
+        """Return videos whose arrival was not told on the log, those that came first first."""
 
-    def claim(self, worker: str, kinds: Sequence[JobKind], *, lease_s: float) -> Job | None:
-        """Give `worker` the job that has waited longest, or whose lease is over; None: there is none.
-
-        Of several that ask at once, exactly one gets a job.
-        """
-
-    def renew(self, job: Job, *, lease_s: float, progress: float | None = None) -> bool:
-        """Keep a claimed job; False: it is another's by now, or was cancelled, and must be left."""
-
-    def end(
-        self,
-        job: Job,
-        state: Literal["done", "failed", "queued"],
-        *,
-        reason: str | None = None,
-        again_after_s: float = 0.0,
-        counts: bool = True,
-    ) -> bool:
-        """End a claimed job, or queue it again after a while; False: it is another's by now.
-
-        Without `counts` this attempt is not counted: what it waited for was away.
-        """
-
-    def retry(self, video_id: str) -> list[Job]:
-        """Queue the failed jobs of a video once more, with their attempts forgotten; return them."""
-
-    def cancel_jobs(self, video_id: str) -> None:
-        """Cancel every job of a video that is not ended."""
-
-    def jobs(self, video_id: str) -> list[Job]:
-        """Return all jobs of a video, the newest of each kind last."""
+    def note_arrival(self, video_id: str) -> None:
+        """Note that the arrival of a video was told on the log."""
 
     def close(self) -> None:
         """Release connections."""

@@ -18,12 +18,14 @@ def bound(arguments: Sequence[str]) -> list[str]:
     """Return what starts the program of `arguments`, its full path first, bound to this process.
 
     It gets SIGTERM once the thread that starts it has ended, whatever that ended of. Only Linux has that:
-    elsewhere the program lives on.
+    elsewhere the program lives on. A terminal's Ctrl-C is for who starts it, which tells it: it is not heard
+    until the program says what to do with it, for it would cut short a Python that has only just begun.
     """
     return [sys.executable, "-I", "-S", "-B", __file__, str(os.getpid()), *arguments]
 
 
 def _become(parent: str, program: list[str]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != int(parent):

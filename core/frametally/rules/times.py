@@ -24,6 +24,21 @@ _YEAR_1_MS = (datetime.datetime(1, 1, 2, tzinfo=datetime.UTC) - EPOCH) // MILLIS
 """From here on a datetime can be named in every zone, as up to `NEXT_MS`."""
 
 
+def iso_moment_ms(text: str, zone: datetime.tzinfo) -> int:
+    """Return the time that an ISO 8601 moment names; one without an offset is of `zone`.
+
+    An hour that comes twice is its first; one that is skipped moves on by the gap.
+
+    Raises:
+        ValueError: It names none.
+    """
+    moment = datetime.datetime.fromisoformat(text)
+    try:
+        return ((moment if moment.tzinfo else moment.replace(tzinfo=zone)) - EPOCH) // MILLISECOND
+    except OverflowError as error:
+        raise ValueError("beyond the years 1 to 9999") from error
+
+
 def event_bound_ms(time_ms: int) -> int:
     """Return the end of a range as what it leaves of the event times: moved into `[FIRST_MS, NEXT_MS]`.
 

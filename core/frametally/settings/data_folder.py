@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 from frametally.settings.loading import Settings
 
@@ -14,6 +15,12 @@ def embedded_folder(settings: Settings) -> Path | None:
     """Return the folder that the counts lie in; None where they are on a server."""
     folder = settings.data_dir
     return folder if settings.index_url == f"sqlite:///{folder / _INDEX}" else None
+
+
+def store_folder(settings: Settings) -> Path | None:
+    """Return the folder of this machine that the object store is; None where it is on a server."""
+    scheme, _, place = settings.store_url.partition("://")
+    return Path(unquote(place)) if scheme == "file" else None
 
 
 def demo_beside(folder: Path) -> Path | None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from frametally.settings.loading import ENV_PREFIX, Settings
+
+_SECRET = ("PASSWORD", "SECRET", "TOKEN", "PG_CONN_URI")
+"""In the names of variables that log in somewhere: ours, the seed's, AWS's."""
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for a process that is to log in nowhere."""
+    return {name: value for name, value in environment.items() if not any(part in name for part in _SECRET)}
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

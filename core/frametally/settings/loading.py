@@ -1,14 +1,15 @@
 """All settings of a process, and how they are loaded; the modules beside it have those of each stage.
 
 A setting is read from the environment (`FRAMETALLY_<NAME>`), then from the component folder's `.env`, then
-from the current folder's. What names a program is not taken from the latter, unless it is the checkout's:
-nobody's folder is to say what runs here.
+from the current folder's; some have names of others beside (`other_names`). What names a program is not taken
+from the latter folder, unless it is the checkout's: nobody's folder is to say what runs here.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Self
 
@@ -16,18 +17,23 @@ from pydantic import Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from frametally.errors import Misconfigured
+from frametally.files.dotenv_text import read_env_file
 from frametally.files.names import as_text
 from frametally.keys import USUAL_TOPIC
 from frametally.settings.consumer import ConsumerSettings
 from frametally.settings.counting import CountingSettings
-from frametally.settings.env_file import read_env_file
+from frametally.settings.live import LiveSettings
+from frametally.settings.mail import MailSettings
+from frametally.settings.other_names import by_other_names
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
 from frametally.settings.videos import VideoSettings
 from frametally.settings.web import WebSettings
+from frametally.settings.work import WorkSettings
 
 ENV_PREFIX = "FRAMETALLY_"
 _DATA_DIR = f"{ENV_PREFIX}DATA_DIR"
+_PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^/@]*@")
 
 RUN_PROGRAMS = ("hadoop_bin", "hadoop_python", "hadoop_streaming_jar", "hadoop_jobconf")
 """Settings by which programs are run, here or on a cluster's nodes."""
@@ -47,7 +53,15 @@ def _default_models_dir() -> Path:
 
 
 class Settings(
-    WebSettings, VideoSettings, ServerSettings, CountingSettings, ConsumerSettings, ProducerSettings
+    WebSettings,
+    VideoSettings,
+    WorkSettings,
+    LiveSettings,
+    MailSettings,
+    ServerSettings,
+    CountingSettings,
+    ConsumerSettings,
+    ProducerSettings,
 ):
     """All settings of one process, read once at its start."""
 
@@ -79,6 +93,11 @@ class Settings(
         10.0, gt=0, description="Seconds without a poll after which a consumer's partitions go to others."
     )
 
+    @property
+    def is_live(self) -> bool:
+        """Whether `topic` is the one of cameras and streams."""
+        return self.topic == self.live_topic
+
     def resolved(self) -> Self:
         """Return these settings with `data_dir` absolute and every empty URL filled in."""
         data_dir = self.data_dir.expanduser().resolve()
@@ -90,6 +109,8 @@ class Settings(
                 "ledger_url": self.ledger_url or f"sqlite:///{data_dir / 'ledger.sqlite'}",
                 "index_url": self.index_url or f"sqlite:///{data_dir / 'index.sqlite'}",
                 "catalogue_url": self.catalogue_url or f"sqlite:///{data_dir / 'catalogue.sqlite'}",
+                "gold_url": self.gold_url or f"sqlite:///{data_dir / 'gold.sqlite'}",
+                "scratch_dir": self.scratch_dir or data_dir / "tmp",
             }
         )
 
@@ -124,7 +145,7 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
     """Load the settings of this process; `overrides` that are not None win over everything else.
 
     Raises:
-        Misconfigured: A value is not allowed; the line names the setting, the value and what is allowed. Or
+        Misconfigured: A value is not allowed; the line names the variable, the value and what is allowed. Or
             a `.env` file cannot be read, or says what runs programs in a folder that may be anybody's.
     """
     environment = {name.upper() for name, value in os.environ.items() if value}
@@ -136,6 +157,10 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
         for name in Settings.model_fields
         if (variable := f"{ENV_PREFIX}{name.upper()}") in files and variable not in environment
     }
+    others = by_other_names(
+        files | {name: os.environ[name] for name in os.environ if os.environ[name]}, ENV_PREFIX
+    )
+    given |= {name: other.value for name, other in others.items()}
     given |= {name: value for name, value in overrides.items() if value is not None}
     try:
         settings = Settings(**given).resolved()  # type: ignore[arg-type]
@@ -143,7 +168,10 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
         problem = error.errors(include_url=False)[0]
         name = str(problem["loc"][0]) if problem["loc"] else "settings"
         message = problem["msg"].removeprefix("Value error, ")
-        raise Misconfigured(f"{ENV_PREFIX}{name.upper()}={problem['input']!s}: {message}") from error
+        by_other = name in others and overrides.get(name) is None
+        variable = others[name].variable if by_other else f"{ENV_PREFIX}{name.upper()}"
+        value = _PASSWORD_IN_URL.sub(r"\1***@", str(problem["input"]))
+        raise Misconfigured(f"{variable}={value}: {message}") from error
     if as_text(settings.data_dir) != str(settings.data_dir):  # URLs are made of it
         raise Misconfigured(f"{_DATA_DIR}={as_text(settings.data_dir)}: no UTF-8; name another folder")
     return settings

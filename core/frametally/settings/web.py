@@ -72,6 +72,18 @@ class WebSettings(BaseSettings):
     web_stream_s: float = Field(
         300.0, gt=0, le=DAY_S, description="Seconds after which such a stream ends; browsers connect again."
     )
+    web_max_sockets: int = Field(
+        500,
+        ge=0,
+        le=10_000,
+        description="Most `/ws/` sockets at once, of all clients: one more is sent away.",
+    )
+    web_ping_s: float = Field(
+        20.0,
+        gt=0,
+        le=HOUR_S,
+        description="Seconds with nothing to tell after which such a socket has a ping.",
+    )
     web_threads: int = Field(
         16, ge=1, le=1024, description="Requests that the dashboard works on at once; more wait their turn."
     )

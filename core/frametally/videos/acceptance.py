@@ -9,7 +9,6 @@ a kill has left (`settle_uploads`) goes on there, and comes to the same end.
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -20,7 +19,6 @@ import msgspec
 from frametally import keys
 from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.files.names import as_text
-from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.ports.video_catalogue import UploadRow, VideoCatalogue
 from frametally.process import failpoints
@@ -28,7 +26,7 @@ from frametally.records import decode_at, encode
 from frametally.settings.loading import Settings
 from frametally.video_records import UploadRecord, VideoFacts, VideoFields, VideoRecord
 from frametally.videos.content_claims import claim, holder_of
-from frametally.videos.editing import source_named
+from frametally.videos.editing import follow
 from frametally.videos.fields import without_what_lies_outside
 from frametally.videos.receiving import (
     Look,
@@ -41,6 +39,8 @@ from frametally.videos.receiving import (
 )
 from frametally.videos.refusals import CHECKSUM_MISMATCH, Refused
 from frametally.videos.retention import remove_old_originals
+from frametally.videos.source_names import SourceNames
+from frametally.videos.usual_jobs import usual_jobs
 
 NO_TIME = "Nothing in it or in its name says when it was filmed."
 _READ_BYTES = 8 * 2**20
@@ -68,8 +68,7 @@ class Acceptance:
     def __init__(self, ports: UploadPorts) -> None:
         """Read nothing yet."""
         self.ports = ports
-        self._manifests = ManifestReader(ports.store)
-        self._reading_manifests = threading.Lock()
+        self._sources = SourceNames(ports.store, ports.catalogue)
 
     def accept(self, upload: UploadRecord, sha256: str | None = None) -> Accepted:
         """Make a video of an upload whose bytes are all there, or go on where that was left.
@@ -116,19 +115,17 @@ class Acceptance:
             return
         catalogue.put_video(video, info.version)
         failpoints.passing("upload.catalogued")
-        queued = {job.kind for job in catalogue.jobs(video.id)}
         if video.state == "deleting":
-            if "removal" not in queued:
-                catalogue.queue(video.id, "removal")
+            follow(self.ports.store, catalogue, video)
             return
         if video.facts.started_at_ms is None:
             row = catalogue.video(video.id)
             if row is not None and row.state == "received":
                 catalogue.set_video(video.id, state="needs_time", reason=NO_TIME)
-        elif "frames" not in queued:
-            catalogue.queue(video.id, "frames")
-        if "previews" not in queued:
-            catalogue.queue(video.id, "previews")
+        queued = {job.kind for job in catalogue.jobs(video.id)}
+        for kind in usual_jobs(video, self.ports.settings.video_orchestrator):
+            if kind not in queued:
+                catalogue.queue(video.id, kind)
         failpoints.passing("upload.queued")
 
     def _ended(self, upload: UploadRecord) -> Accepted | None:
@@ -206,7 +203,7 @@ class Acceptance:
             time.sleep(_LOOK_UP_S)
 
     def _record(self, upload: UploadRecord, facts: VideoFacts, sha256: str, size_bytes: int) -> VideoRecord:
-        source, source_name = self._source_of(upload)
+        source, source_name = self._sources.named(source_given(upload.fields, upload.file_name))
         fields, left_out = without_what_lies_outside(upload.fields, facts.width_px, facts.height_px)
         return VideoRecord(
             id=upload.video_id,
@@ -220,13 +217,6 @@ class Acceptance:
             facts=msgspec.structs.replace(facts, damage=[*facts.damage, *left_out]),
             uploaded_at_ms=self.ports.now_ms(),
         )
-
-    def _source_of(self, upload: UploadRecord) -> tuple[str, str]:
-        """Return the slug of the video's source, and how it is written: as it is where it is known."""
-        given = source_given(upload.fields, upload.file_name)
-        with self._reading_manifests:
-            manifests = self._manifests.recent()
-        return source_named(manifests, self.ports.catalogue, given)
 
 
 def source_given(fields: VideoFields, file_name: str) -> str:

@@ -6,19 +6,19 @@ compares the catalogue with the store (`acceptance.UploadSettler`, `books.videos
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 import msgspec
 
 from frametally import keys
 from frametally.errors import FrametallyError, Retryable
-from frametally.media.sources import joined
+from frametally.ports.job_book import JobKind
+from frametally.ports.live_book import Feed
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import VideoCatalogue, VideoQuestion
-from frametally.records import MediaManifest, decode_at, encode
-from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS
+from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.records import decode_at, encode
+from frametally.rules.times import FIRST_MS, NEXT_MS, iso_moment_ms
 from frametally.settings.loading import Settings
 from frametally.video_records import VideoFields, VideoRecord
 from frametally.videos.fields import check_fields, without_what_lies_outside
@@ -26,6 +26,9 @@ from frametally.videos.refusals import FieldRefused
 
 NameSource = Callable[[str], tuple[str, str]]
 """Returns the slug of a source that somebody names, and how it is written: as it is where it is known."""
+
+_SAY_THE_TIME: tuple[JobKind, ...] = ("metadata", "checks")
+"""What makes a record in which a video's event time stands, too."""
 
 
 class VideoGone(FrametallyError):
@@ -130,23 +133,22 @@ def follow(store: ObjectStore, catalogue: VideoCatalogue, video: VideoRecord, *,
         return
     catalogue.put_video(video, info.version)
     if video.state == "deleting":
+        stop_streams(catalogue, video.id)
         if all(job.kind != "removal" or job.state == "cancelled" for job in catalogue.jobs(video.id)):
             catalogue.cancel_jobs(video.id)
             catalogue.queue(video.id, "removal")
     elif moved:
         catalogue.set_video(video.id, state="received")
         catalogue.queue(video.id, "frames")
+        for kind in _SAY_THE_TIME:
+            catalogue.queue(video.id, kind)
 
 
-def source_named(
-    manifests: Sequence[MediaManifest], catalogue: VideoCatalogue, given: str
-) -> tuple[str, str]:
-    """Return the slug of the source `given`, and how it is written: as its media, or its videos, have it."""
-    source, name = joined(manifests, given)
-    if all(manifest.source != source for manifest in manifests):
-        waiting = catalogue.videos(VideoQuestion(sources=(source,), limit=1)).rows
-        name = waiting[0].record.source_name if waiting else name
-    return source, name
+def stop_streams(catalogue: VideoCatalogue, video_id: str) -> list[Feed]:
+    """Stop what streams a video; return how that stands then. Raises `Retryable`."""
+    running = [feed for feed in catalogue.feeds("video", video_id=video_id) if not feed.is_over]
+    stopped = [catalogue.ask_feed(feed.id, "stop") for feed in running]
+    return [feed for feed in stopped if feed is not None]
 
 
 def is_elsewhere(before: VideoRecord, after: VideoRecord) -> bool:
@@ -161,16 +163,13 @@ def is_elsewhere(before: VideoRecord, after: VideoRecord) -> bool:
 def moment_ms(text: str, zone_name: str | None, settings: Settings) -> int:
     """Return the event time of an ISO 8601 moment; without an offset it is in the zone, or the deployment's.
 
-    An hour that comes twice is its first; one that is skipped moves on by the gap.
-
     Raises:
         FieldRefused: It is none, or not in the years 1000 to 9999.
     """
     zone = settings.model_copy(update={"timezone": zone_name}).tzinfo() if zone_name else settings.tzinfo()
     try:
-        moment = datetime.datetime.fromisoformat(text)
-        time_ms = ((moment if moment.tzinfo else moment.replace(tzinfo=zone)) - EPOCH) // MILLISECOND
-    except (ValueError, OverflowError) as error:
+        time_ms = iso_moment_ms(text, zone)
+    except ValueError as error:
         raise _no_start_time(text) from error
     if not FIRST_MS <= time_ms < NEXT_MS:
         raise _no_start_time(text)

@@ -14,8 +14,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.ports.resumable_write import ResumableWrite
+from frametally.ports.object_store import ObjectMissing, ObjectStore, ResumableWrite
 from frametally.ports.video_catalogue import UploadRow, VideoCatalogue
 from frametally.process import failpoints
 from frametally.records import decode, decode_at, encode

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.files.work_lock import locked
-from frametally.ports.resumable_write import PIECE_BYTES, NoRoom
+from frametally.ports.object_store import PIECE_BYTES, NoRoom
 
 _LOCK_PATIENCE_S, _LOCK_LOOK_UP_S = 30.0, 0.005
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -16,6 +16,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, Of
 from kafka.errors import (
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
+    KafkaTimeoutError,
     NotCoordinatorError,
     TopicAlreadyExistsError,
     for_code,
@@ -27,13 +28,14 @@ from frametally.adapters.kafka.failures import explained, no_right
 from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import Misconfigured, Retryable
 from frametally.ports.frame_log import GroupCallbacks, NoSuchTopic
-from frametally.rules.times import HOUR_MS
+from frametally.rules.times import HOUR_S, WEEK_MS
 from frametally.settings.access import LogAccess
 
 _CHUNK_MESSAGES = 1000
 _CONNECT_S = 8.0
 _CREATE_S = 10.0
 _COORDINATOR_S = 5.0
+_LEAST_FILE_MS = 60_000
 
 # The library tells of every broken connection on standard error; what matters is raised, in our words.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
@@ -43,6 +45,17 @@ class _Topic(NamedTuple):
     log_id: str
     partitions: int
     rights: frozenset[str]
+
+
+def _keeping(keep_s: float | None) -> dict[str, str]:
+    """Return the settings of a topic that keeps messages that long; None: as the broker says.
+
+    Kafka removes whole files, and none that it still writes to: so no file spans more than that time.
+    """
+    if keep_s is None:
+        return {}
+    keep_ms = round(keep_s * 1000)
+    return {"retention.ms": str(keep_ms), "segment.ms": str(min(max(keep_ms, _LEAST_FILE_MS), WEEK_MS))}
 
 
 class KafkaLog:
@@ -60,18 +73,19 @@ class KafkaLog:
         self._producer: Any = None
         self._log_ids: dict[str, str] = {}
 
-    def create_topic(self, topic: str, partitions: int) -> None:
+    def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
         """Make the topic if it is not there; see `FrameLog.create_topic`."""
         if partitions < 1:
             raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
         try:
             self._describe(topic)
         except NoSuchTopic:
-            configs = {"retention.ms": str(self._retention_h * HOUR_MS)} if self._retention_h else {}
+            if keep_s is None and self._retention_h:
+                keep_s = self._retention_h * HOUR_S
             wanted = {
                 "num_partitions": partitions,
                 "replication_factor": self._replication or -1,
-                "configs": configs,
+                "configs": _keeping(keep_s),
             }
             # Another may be quicker.
             with explained(self._access, self.url, topic, "create"), suppress(TopicAlreadyExistsError):
@@ -97,8 +111,13 @@ class KafkaLog:
                     producer.send(topic, key=key, value=value, partition=zlib.crc32(key) % target.partitions)
                     for key, value in chunk
                 ]
-                for future in sent:
-                    future.get(timeout=None)
+                by_s = time.monotonic() + self._delivered_within_s + _CONNECT_S
+                try:
+                    for future in sent:
+                        future.get(timeout=max(0.0, by_s - time.monotonic()))
+                except KafkaTimeoutError:
+                    self._drop_producer()  # it says nothing of its own time-out any more: another is made
+                    raise
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
         """Return the offset of each partition's oldest message, or its end offset if it has none."""
@@ -149,16 +168,16 @@ class KafkaLog:
             )
         return sum(offset - begin[partition] for partition, offset in wanted.items())
 
-    def keep_for(self, topic: str, hours: int) -> None:
+    def keep_for(self, topic: str, keep_s: float) -> None:
         """Set how long the topic keeps messages. Raises `Misconfigured` without the right to change it."""
         self._describe(topic)
-        change = ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": str(hours * HOUR_MS)})
+        change = ConfigResource(ConfigResourceType.TOPIC, topic, _keeping(keep_s))
         with explained(self._access, self.url, topic, "change the settings of"):
             done = self._connected().alter_configs([change], raise_on_unknown=False)
         (result,) = done["topic"].values()
         if result != "OK":
             raise Misconfigured(
-                f"topic {topic!r} cannot be set to keep messages for {hours} hours ({result}): have an "
+                f"topic {topic!r} cannot be set to keep messages for {keep_s:g} s ({result}): have an "
                 "administrator set its retention.ms, or set FRAMETALLY_LOG_RETENTION_H=0"
             )
 
@@ -247,6 +266,16 @@ class KafkaLog:
                 )
             return self._admin
 
+    @property
+    def _delivered_within_s(self) -> float:
+        return max(30.0, 3 * self._access.request_timeout_s)
+
+    def _drop_producer(self) -> None:
+        with self._lock:
+            producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.close(timeout=0)
+
     def _producing(self) -> Any:
         with self._lock:
             if self._producer is None:
@@ -259,7 +288,7 @@ class KafkaLog:
                     linger_ms=5,
                     batch_size=128 * 1024,
                     max_block_ms=round(_CONNECT_S * 1000),
-                    delivery_timeout_ms=round(max(30.0, 3 * self._access.request_timeout_s) * 1000),
+                    delivery_timeout_ms=round(self._delivered_within_s * 1000),
                     bootstrap_timeout_ms=round(_CONNECT_S * 1000),
                 )
             return self._producer

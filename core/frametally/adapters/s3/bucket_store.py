@@ -25,8 +25,7 @@ from frametally.adapters.files.folder_store import check_key, in_key_order, info
 from frametally.adapters.s3.credentials import credentials_of
 from frametally.adapters.s3.failures import code_of, failure, is_bare_refusal, status_of
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
-from frametally.ports.resumable_write import ResumableWrite
+from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing, ResumableWrite
 from frametally.process.retrying import a_few_times
 from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess

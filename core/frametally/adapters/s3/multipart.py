@@ -22,8 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from frametally.adapters.s3.failures import NO_ROOM
 from frametally.adapters.s3.service import error_code, service_failure
 from frametally.errors import FrametallyError, Poison, Retryable
-from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.ports.resumable_write import PIECE_BYTES, NoRoom
+from frametally.ports.object_store import PIECE_BYTES, NoRoom, ObjectMissing, ObjectStore
 from frametally.process.retrying import a_few_times
 
 T = TypeVar("T")

@@ -25,7 +25,7 @@ from typing import NamedTuple, Unpack
 from frametally.adapters.sqlite.database_file import SqliteFile
 from frametally.ports.frame_log import GroupCallbacks, LeaseLost, LogRecord
 
-_LONGEST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 0.02
 
 
 class Owner(NamedTuple):
@@ -198,6 +198,7 @@ class SqliteConsumer(LeasedConsumer):
                 ).rowcount
                 if left:
                     self._announce_change(connection)
+                    self._forget_group(connection)
         finally:
             self._file.close()
 
@@ -290,6 +291,21 @@ class SqliteConsumer(LeasedConsumer):
             "UPDATE consumer_group SET epoch = epoch + 1 WHERE topic_id = ? AND consumer_group = ?",
             self._group,
         )
+
+    def _forget_group(self, connection: sqlite3.Connection) -> None:
+        """Leave nothing of a group that nobody is in and that never committed: whoever only watched.
+
+        Where a partition was taken from another, that one may sleep: generations must not begin anew.
+        """
+        where = "WHERE topic_id = :topic AND consumer_group = :name"
+        for table in ("assignment", "consumer_group"):
+            connection.execute(
+                f"DELETE FROM {table} {where}"  # noqa: S608 - nobody else's words
+                f" AND NOT EXISTS (SELECT 1 FROM member {where})"
+                f" AND NOT EXISTS (SELECT 1 FROM committed {where})"
+                f" AND NOT EXISTS (SELECT 1 FROM assignment {where} AND generation > 1)",
+                {"topic": self._group[0], "name": self._group[1]},
+            )
 
     def _fetch(self, partition: int, first_offset: int, max_records: int) -> list[LogRecord]:
         rows = self._file.read(

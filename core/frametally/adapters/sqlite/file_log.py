@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
+import threading
 import time
 import uuid
 import zlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Unpack
 
@@ -17,12 +19,23 @@ from frametally.ports.frame_log import GroupCallbacks, NoSuchTopic
 from frametally.settings.access import LogAccess
 
 _CHUNK_MESSAGES = 1000
+_MARKS_A_KEEPING = 4
+"""How often, while a message is kept, it is noted how far a topic was."""
 
 
 class _Topic(NamedTuple):
     topic_id: int
     log_id: str
     partitions: int
+
+
+class _Keeping:
+    """How long a topic keeps its messages, and how far it was at moments of that time, the oldest first."""
+
+    def __init__(self, keep_s: float) -> None:
+        self.keep_s = keep_s
+        self.lock = threading.Lock()
+        self.marks: deque[tuple[float, dict[int, int]]] = deque()
 
 
 class SqliteLog:
@@ -39,14 +52,18 @@ class SqliteLog:
         """Open the file, making it if it is missing; see `SqliteFile`.
 
         `clock` gives seconds, the same for all processes of the machine.
+
+        A message has no time of its own: who publishes to a topic that was made with `keep_s` notes how far
+        it was when, and removes what is that old. What was there before counts as of the first note.
         """
         self.url = url
         self._lease_s = lease_s
         self._clock = clock
         self._file = SqliteFile(url)
         self._topics: dict[str, _Topic] = {}
+        self._keeping: dict[str, _Keeping] = {}
 
-    def create_topic(self, topic: str, partitions: int) -> None:
+    def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
         """Make the topic if it is not there; see `FrameLog.create_topic`."""
         if partitions < 1:
             raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
@@ -59,6 +76,8 @@ class SqliteLog:
                 connection.executemany(
                     "INSERT INTO span VALUES (?, ?, 0, 0)", [(made.lastrowid, p) for p in range(partitions)]
                 )
+        if keep_s is not None:
+            self._keeping.setdefault(topic, _Keeping(keep_s))
 
     def partitions(self, topic: str) -> int:
         """Return how many partitions the topic has. Raises `NoSuchTopic`."""
@@ -77,6 +96,9 @@ class SqliteLog:
             for key, value in chunk:
                 by_partition[zlib.crc32(key) % target.partitions].append((key, value))
             self._append(target.topic_id, by_partition)
+        if (keeping := self._keeping.get(topic)) is not None:
+            with keeping.lock:
+                self._remove_old(topic, keeping)
 
     def _append(self, topic_id: int, by_partition: dict[int, list[tuple[bytes, bytes]]]) -> None:
         with self._file.write() as connection:
@@ -127,7 +149,6 @@ class SqliteLog:
     def trim(self, topic: str) -> int:
         """Remove what every group that ever committed has committed; return how many messages that was."""
         topic_id = self._topic(topic).topic_id
-        removed = 0
         with self._file.write() as connection:
             # A group that committed elsewhere in the topic, but not in this partition, still needs all of it.
             done = connection.execute(
@@ -139,19 +160,24 @@ class SqliteLog:
                 " WHERE s.topic_id = :topic_id GROUP BY s.partition",
                 {"topic_id": topic_id},
             ).fetchall()
-            for partition, offset in done:
-                removed += connection.execute(
-                    "DELETE FROM message WHERE topic_id = ? AND partition = ? AND offset < ?",
-                    (topic_id, partition, offset),
-                ).rowcount
-                connection.execute(
-                    "UPDATE span SET begin_offset = max(begin_offset, ?)"
-                    " WHERE topic_id = ? AND partition = ?",
-                    (offset, topic_id, partition),
-                )
+            removed = _remove_below(connection, topic_id, done)
         if removed:
             self._file.shrink()
         return removed
+
+    def _remove_old(self, topic: str, keeping: _Keeping) -> None:
+        """Note how far the topic is, if it is time, and remove what an old enough note says was there."""
+        now_s = self._clock()
+        marks = keeping.marks
+        if marks and now_s - marks[-1][0] < keeping.keep_s / _MARKS_A_KEEPING:
+            return
+        marks.append((now_s, self.end_offsets(topic)))
+        old: dict[int, int] = {}
+        while now_s - marks[0][0] >= keeping.keep_s:
+            old = marks.popleft()[1]
+        if old:  # the pages that this frees take the messages that come next
+            with self._file.write() as connection:
+                _remove_below(connection, self._topic(topic).topic_id, old.items())
 
     def close(self) -> None:
         """Close the file; consumers have their own connections and are closed by themselves."""
@@ -168,3 +194,18 @@ class SqliteLog:
                 raise NoSuchTopic(self.url, name)
             self._topics[name] = _Topic(*rows[0])
         return self._topics[name]
+
+
+def _remove_below(connection: sqlite3.Connection, topic_id: int, offsets: Iterable[tuple[int, int]]) -> int:
+    """Remove the messages below an offset of each partition; return how many that was."""
+    removed = 0
+    for partition, offset in offsets:
+        removed += connection.execute(
+            "DELETE FROM message WHERE topic_id = ? AND partition = ? AND offset < ?",
+            (topic_id, partition, offset),
+        ).rowcount
+        connection.execute(
+            "UPDATE span SET begin_offset = max(begin_offset, ?) WHERE topic_id = ? AND partition = ?",
+            (offset, topic_id, partition),
+        )
+    return removed

@@ -1,20 +1,32 @@
-"""The catalogue of videos, made anew from the store: rows and previews; of jobs what is still to be done."""
+"""The catalogue of videos, made anew from the store: rows, what was made, and the jobs that are missing."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
-from frametally.ports.video_catalogue import Preview, VideoCatalogue
+from frametally.ports.video_catalogue import Artifact, ArtifactKind, VideoCatalogue
 from frametally.process.reports import Progress, Skipped
 from frametally.records import decode_at
 from frametally.video_records import VideoRecord
+from frametally.videos.usual_jobs import missing_jobs
 
-_PREVIEW = re.compile(r"(poster|sprite)-[0-9a-f]{8}\.(jpg|vtt)")
-_TYPES = {"jpg": "image/jpeg", "vtt": "text/vtt"}
+_ARTIFACT = re.compile(
+    r"(?P<kind>poster|sprite|metadata|quality|playable|enhanced)(?P<recipe>-[0-9a-f]{8})?\.(?P<ending>jpg|vtt|json|mp4)"
+)
+_TYPES: dict[str, tuple[ArtifactKind, str]] = {
+    "poster.jpg": ("poster", "image/jpeg"),
+    "sprite.jpg": ("sprite", "image/jpeg"),
+    "sprite.vtt": ("sprite_vtt", "text/vtt"),
+    "metadata.json": ("metadata", "application/json"),
+    "quality.json": ("quality", "application/json"),
+    "playable.mp4": ("playable", "video/mp4"),
+    "enhanced.mp4": ("enhanced", "video/mp4"),
+}
 
 
 class Rebuilt(NamedTuple):
@@ -35,7 +47,7 @@ def rebuild_catalogue(store: ObjectStore, catalogue: VideoCatalogue, progress: P
         Retryable: The store or the catalogue is away.
     """
     before = catalogue.versions()
-    records, previews = _listed(store)
+    records, artifacts = _listed(store)
     skipped = []
     for done, (video_id, info) in enumerate(records.items()):
         progress.update(done, len(records), "videos")
@@ -46,7 +58,7 @@ def rebuild_catalogue(store: ObjectStore, catalogue: VideoCatalogue, progress: P
         except Poison as error:
             skipped.append(Skipped(info.key, str(error)))
             continue
-        _take_in(catalogue, record, info.version, previews.get(video_id, []))
+        _take_in(catalogue, record, info.version, artifacts.get(video_id, []))
     gone = before.keys() - records.keys()
     for video_id in gone:
         # It may have been put after the listing.
@@ -56,44 +68,38 @@ def rebuild_catalogue(store: ObjectStore, catalogue: VideoCatalogue, progress: P
     return Rebuilt(len(records) - len(skipped), len(gone), skipped)
 
 
-def _take_in(catalogue: VideoCatalogue, record: VideoRecord, version: str, previews: list[Preview]) -> None:
+def _take_in(catalogue: VideoCatalogue, record: VideoRecord, version: str, artifacts: list[Artifact]) -> None:
     catalogue.put_video(record, version)
-    catalogue.set_previews(record.id, previews)
+    catalogue.set_artifacts(record.id, artifacts)
     if record.state == "deleting":
         catalogue.queue(record.id, "removal")
         return
     catalogue.set_video(record.id, state="received")
-    # Of a video that states no length a poster is all.
-    if len(previews) < (3 if record.facts.duration_s else 1):
-        catalogue.queue(record.id, "previews")
+    for kind in missing_jobs(record, {artifact.kind for artifact in artifacts}):
+        catalogue.queue(record.id, kind)
 
 
-def _listed(store: ObjectStore) -> tuple[dict[str, ObjectInfo], dict[str, list[Preview]]]:
-    """Return where the record of each video lies, and the pictures of each, by id."""
+def _listed(store: ObjectStore) -> tuple[dict[str, ObjectInfo], dict[str, list[Artifact]]]:
+    """Return where the record of each video lies, and what was made from each, by id."""
     records: dict[str, ObjectInfo] = {}
-    newest: dict[str, dict[str, tuple[int, Preview]]] = {}
+    found: dict[str, list[tuple[int, Artifact]]] = defaultdict(list)
     for info in store.list(keys.VIDEOS):
         video_id = keys.parse_video_key(info.key)
         if video_id is not None:
             records[video_id] = info
             continue
-        _, _, rest = info.key.partition("/")
-        video_id, _, name = rest.partition("/")
-        match = _PREVIEW.fullmatch(name)
-        if match is None:
-            continue
-        preview = _preview_of(info, *match.groups())
-        of_video = newest.setdefault(video_id, {})
-        # Of an earlier recipe there may be others.
-        if preview.kind not in of_video or of_video[preview.kind][0] <= info.modified_at_ms:
-            of_video[preview.kind] = (info.modified_at_ms, preview)
-    previews = {
-        video_id: [preview for _, (_, preview) in sorted(found.items())] for video_id, found in newest.items()
-    }
-    return records, previews
+        _, video_id, name = info.key.split("/", 2)
+        match = _ARTIFACT.fullmatch(name)
+        kind_and_type = _TYPES.get(f"{match['kind']}.{match['ending']}") if match else None
+        if kind_and_type is not None:
+            artifact = Artifact(kind_and_type[0], info.key, kind_and_type[1], info.size_bytes)
+            found[video_id].append((info.modified_at_ms, artifact))
+    return records, {video_id: _newest(artifacts) for video_id, artifacts in found.items()}
 
 
-def _preview_of(info: ObjectInfo, what: str, kind: str) -> Preview:
-    if kind == "vtt":
-        return Preview("sprite_vtt", info.key, _TYPES[kind], info.size_bytes)
-    return Preview("poster" if what == "poster" else "sprite", info.key, _TYPES[kind], info.size_bytes)
+def _newest(artifacts: list[tuple[int, Artifact]]) -> list[Artifact]:
+    """Return the newest of each kind, and all enhanced ones: of an earlier recipe there may be others."""
+    by_kind: dict[str, Artifact] = {}
+    for _, artifact in sorted(artifacts):
+        by_kind[artifact.key if artifact.kind == "enhanced" else artifact.kind] = artifact
+    return list(by_kind.values())

@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from frametally.books.gold.wanted import is_wanted
 from frametally.books.videos.account import Account, Accounts
+from frametally.mail.news import VideoNews
 from frametally.media.manifests import find_manifest
 from frametally.ports.count_index import CountIndex
+from frametally.ports.job_book import Job
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import Job, VideoBooks, VideoCatalogue, VideoRow, VideoState
+from frametally.ports.video_catalogue import VideoBooks, VideoCatalogue, VideoRow, VideoState
 from frametally.process.reports import NoProgress
 from frametally.records import MediaManifest
 from frametally.settings.loading import Settings
@@ -60,6 +63,7 @@ class StateSettler:
         self._index = index
         self._ledger = ledger
         self._catalogue = catalogue
+        self._news = VideoNews(settings, catalogue)
         self._clock = clock
         self._due_s = float("-inf")
 
@@ -103,6 +107,9 @@ class StateSettler:
             if manifest is None:
                 manifest = find_manifest(self._store, row.record.sha256)
             found = find_state(row.record, newest, manifest, accounts.of)
+            self._tell(row.record, newest.get("frames"), found)
+            if found.state in ("ready", "failed") and is_wanted(self._settings):
+                self._catalogue.queue(row.record.id, "gold")
             self._catalogue.set_video(
                 row.record.id,
                 state=found.state,
@@ -113,6 +120,18 @@ class StateSettler:
             )
             if found.queues_frames:
                 self._catalogue.queue(row.record.id, "frames")
+
+    def _tell(self, video: VideoRecord, frames: Job | None, found: Found) -> None:
+        """Have people told of an end, before it is noted: then it is looked at no more.
+
+        In a catalogue that was lost and made anew no job has made the frames: that was told before.
+        """
+        if frames is None:
+            return
+        if found.state == "ready":
+            self._news.ready(video, frames, found.books, found.reason)
+        elif found.state == "failed":
+            self._news.failed(video, frames, found.reason or "")
 
 
 def find_state(

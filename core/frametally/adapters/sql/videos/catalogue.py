@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.migration import Layout
-from frametally.adapters.sql.videos import jobs, tables
+from frametally.adapters.sql.videos import tables
 from frametally.adapters.sql.videos.clock import next_number, note_change, now_ms
+from frametally.adapters.sql.videos.job_book import SqlJobBook
+from frametally.adapters.sql.videos.live_book import SqlLiveBook
+from frametally.adapters.sql.videos.outbox import SqlOutbox
 from frametally.adapters.sql.videos.rows import (
     columns_of_record,
     conditions,
@@ -24,9 +27,7 @@ from frametally.adapters.sql.videos.rows import (
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.video_catalogue import (
     FINAL_STATES,
-    Job,
-    JobKind,
-    Preview,
+    Artifact,
     UploadRow,
     VideoBooks,
     VideoPage,
@@ -47,10 +48,10 @@ _LAYOUT = Layout(
     schema_version=tables.SCHEMA_VERSION,
     migrations="videos",
 )
-_videos, _previews, _uploads = tables.videos.c, tables.previews.c, tables.uploads.c
+_videos, _artifacts, _uploads = tables.videos.c, tables.artifacts.c, tables.uploads.c
 
 
-class SqlVideoCatalogue:
+class SqlVideoCatalogue(SqlJobBook, SqlLiveBook, SqlOutbox):
     """A catalogue in the database that a URL names; see `VideoCatalogue`. Processes may share it."""
 
     def __init__(
@@ -117,13 +118,29 @@ class SqlVideoCatalogue:
             if _differs(there, values):
                 note_change(connection)
 
-    def set_previews(self, video_id: str, previews: Sequence[Preview]) -> None:
-        """Note the pictures of a video, in place of those that were noted."""
+    def set_artifacts(self, video_id: str, artifacts: Sequence[Artifact]) -> None:
+        """Note all that was made from a video, in place of all that was noted."""
         with self._database.writing() as connection:
-            connection.execute(delete(tables.previews).where(_previews.video_id == video_id))
-            if previews and _row_of(connection, video_id) is not None:
-                rows = [{"video_id": video_id, **preview._asdict()} for preview in previews]
-                connection.execute(insert(tables.previews), rows)
+            connection.execute(delete(tables.artifacts).where(_artifacts.video_id == video_id))
+            _add_artifacts(connection, video_id, artifacts)
+
+    def put_artifacts(self, video_id: str, artifacts: Sequence[Artifact]) -> None:
+        """Note what was made from a video; see `VideoCatalogue.put_artifacts`."""
+        kinds = {artifact.kind for artifact in artifacts} - {"enhanced"}
+        in_place = or_(
+            _artifacts.kind.in_(kinds), _artifacts.key.in_([artifact.key for artifact in artifacts])
+        )
+        with self._database.writing() as connection:
+            connection.execute(
+                delete(tables.artifacts).where(and_(_artifacts.video_id == video_id, in_place))
+            )
+            _add_artifacts(connection, video_id, artifacts)
+
+    def remove_artifact(self, video_id: str, key: str) -> None:
+        """Forget what lies under a key; what is not there is no error."""
+        with self._database.writing() as connection:
+            here = and_(_artifacts.video_id == video_id, _artifacts.key == key)
+            connection.execute(delete(tables.artifacts).where(here))
             note_change(connection)
 
     def video(self, video_id: str) -> VideoRow | None:
@@ -172,12 +189,13 @@ class SqlVideoCatalogue:
             return _videos_of(connection, rows)
 
     def remove_video(self, video_id: str) -> None:
-        """Forget a video, its previews and its jobs; one that is not there is no error."""
+        """Forget a video, its artifacts, jobs and streams; one that is not there is no error."""
         with self._database.writing() as connection:
             for table, column in (
                 (tables.videos, _videos.id),
-                (tables.previews, _previews.video_id),
+                (tables.artifacts, _artifacts.video_id),
                 (tables.jobs, tables.jobs.c.video_id),
+                (tables.feeds, tables.feeds.c.video_id),
             ):
                 connection.execute(delete(table).where(column == video_id))
             note_change(connection)
@@ -210,52 +228,17 @@ class SqlVideoCatalogue:
             old = delete(tables.uploads).where(_uploads.expires_at_ms < expired_at_ms)
             return connection.execute(old).rowcount
 
-    def queue(self, video_id: str, kind: JobKind) -> Job:
-        """Return the job of that kind that is not ended; without one, a new one that is queued."""
-        with self._database.writing() as connection:
-            return jobs.queue(connection, video_id, kind)
-
-    def claim(self, worker: str, kinds: Sequence[JobKind], *, lease_s: float) -> Job | None:
-        """Give `worker` the job that has waited longest, or whose lease is over."""
-        # Workers ask often, and seldom is there something: whoever only looks is in no writer's way.
+    def untold_arrivals(self, limit: int) -> list[VideoRecord]:
+        """Return videos whose arrival was not told on the log, those that came first first."""
+        query = select(_videos.record).where(_videos.arrival_told.is_(False))
         with self._database.reading() as connection:
-            if not jobs.has_due(connection, kinds):
-                return None
-        with self._database.writing() as connection:
-            return jobs.claim(connection, worker, kinds, lease_s)
+            rows = connection.execute(query.order_by(_videos.uploaded_at_ms, _videos.id).limit(limit))
+            return [decode(row.record.encode(), VideoRecord) for row in rows]
 
-    def renew(self, job: Job, *, lease_s: float, progress: float | None = None) -> bool:
-        """Keep a claimed job; False: it is another's by now, or was cancelled, and must be left."""
+    def note_arrival(self, video_id: str) -> None:
+        """Note that the arrival of a video was told on the log."""
         with self._database.writing() as connection:
-            return jobs.renew(connection, job, lease_s, progress)
-
-    def end(
-        self,
-        job: Job,
-        state: Literal["done", "failed", "queued"],
-        *,
-        reason: str | None = None,
-        again_after_s: float = 0.0,
-        counts: bool = True,
-    ) -> bool:
-        """End a claimed job, or queue it again after a while; see `VideoCatalogue.end`."""
-        with self._database.writing() as connection:
-            return jobs.end(connection, job, state, reason, again_after_s, counts=counts)
-
-    def retry(self, video_id: str) -> list[Job]:
-        """Queue the failed jobs of a video once more, with their attempts forgotten; return them."""
-        with self._database.writing() as connection:
-            return jobs.retry(connection, video_id)
-
-    def cancel_jobs(self, video_id: str) -> None:
-        """Cancel every job of a video that is not ended."""
-        with self._database.writing() as connection:
-            jobs.cancel(connection, video_id)
-
-    def jobs(self, video_id: str) -> list[Job]:
-        """Return all jobs of a video, the newest of each kind last."""
-        with self._database.reading() as connection:
-            return jobs.all_of(connection, video_id)
+            _change(connection, video_id, {"arrival_told": True})
 
     def close(self) -> None:
         """Release connections."""
@@ -267,12 +250,20 @@ def _row_of(connection: Connection, video_id: str) -> Row[Any] | None:
 
 
 def _videos_of(connection: Connection, rows: Sequence[Row[Any]]) -> list[VideoRow]:
-    columns = [_previews[name] for name in Preview._fields]
-    query = select(_previews.video_id, *columns).where(_previews.video_id.in_([row.id for row in rows]))
-    found: dict[str, list[Preview]] = defaultdict(list)
-    for video_id, *preview in connection.execute(query.order_by(_previews.kind)):
-        found[video_id].append(Preview(*preview))
+    columns = [_artifacts[name] for name in Artifact._fields]
+    query = select(_artifacts.video_id, *columns).where(_artifacts.video_id.in_([row.id for row in rows]))
+    found: dict[str, list[Artifact]] = defaultdict(list)
+    for video_id, *artifact in connection.execute(query.order_by(_artifacts.number, _artifacts.kind)):
+        found[video_id].append(Artifact(*artifact))
     return [video_of(row, found[row.id]) for row in rows]
+
+
+def _add_artifacts(connection: Connection, video_id: str, artifacts: Sequence[Artifact]) -> None:
+    if artifacts and _row_of(connection, video_id) is not None:
+        number = next_number(connection)
+        rows = [{"video_id": video_id, "number": number, **artifact._asdict()} for artifact in artifacts]
+        connection.execute(insert(tables.artifacts), rows)
+    note_change(connection)
 
 
 def _change(connection: Connection, video_id: str, values: Mapping[str, Any]) -> None:

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Row, Select, and_, select, tuple_
 
 from frametally.adapters.sql.videos import tables
 from frametally.errors import Poison
-from frametally.ports.video_catalogue import Job, Preview, VideoBooks, VideoOrder, VideoQuestion, VideoRow
+from frametally.ports.job_book import Job
+from frametally.ports.video_catalogue import Artifact, VideoBooks, VideoOrder, VideoQuestion, VideoRow
 from frametally.records import decode, encode
 from frametally.video_records import VideoRecord
 
@@ -49,6 +50,7 @@ def columns_of_record(record: VideoRecord, version: str) -> dict[str, Any]:
         "name_order": searchable(record.name).encode()[:_NAME_BYTES],
         "length_ms": _UNKNOWN_MS if facts.duration_s is None else round(facts.duration_s * 1000),
         "size_bytes": record.size_bytes,
+        "client_id": record.fields.client_id or "",
     }
 
 
@@ -62,6 +64,7 @@ def filmed_at_ms(record: VideoRecord, first_captured_at_ms: int | None) -> int:
 
 # Made once, before there are threads: see `records.decode`.
 _books = msgspec.json.Decoder(VideoBooks)
+_cursors = msgspec.json.Decoder(_Cursor)
 
 
 def searchable(text: str) -> str:
@@ -70,7 +73,7 @@ def searchable(text: str) -> str:
     return plain.replace("\0", " ").encode(errors="replace").decode()
 
 
-def video_of(row: Row[Any], previews: Sequence[Preview]) -> VideoRow:
+def video_of(row: Row[Any], artifacts: Sequence[Artifact]) -> VideoRow:
     """Return the video that stands in a row."""
     return VideoRow(
         record=decode(row.record.encode(), VideoRecord),
@@ -81,7 +84,7 @@ def video_of(row: Row[Any], previews: Sequence[Preview]) -> VideoRow:
         first_captured_at_ms=row.first_captured_at_ms,
         last_captured_at_ms=row.last_captured_at_ms,
         books=_books.decode(row.books),
-        previews=tuple(previews),
+        artifacts=tuple(artifacts),
     )
 
 
@@ -105,6 +108,8 @@ def conditions(question: VideoQuestion) -> list[ColumnElement[bool]]:
         found.append(videos.source.in_(question.sources))
     if question.states:
         found.append(videos.state.in_(question.states))
+    if question.client_id:
+        found.append(videos.client_id == question.client_id)
     return found
 
 
@@ -137,7 +142,7 @@ def _read_cursor(question: VideoQuestion) -> tuple[int | bytes, str]:
     wrong = Poison("this cursor is of no page of these videos: leave it out, and begin at the first page")
     text = question.cursor
     try:
-        cursor = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Cursor)
+        cursor = _cursors.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         value = bytes.fromhex(cursor.value) if isinstance(cursor.value, str) else cursor.value
     except (binascii.Error, msgspec.MsgspecError, ValueError) as error:
         raise wrong from error

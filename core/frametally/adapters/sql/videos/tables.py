@@ -1,9 +1,10 @@
 """The video catalogue's tables, for SQLite and PostgreSQL alike.
 
-`videos` has a row per video record of the store, with what was found out about it since; `uploads` and
-`jobs` are kept here alone. What pages are ordered by is written so that both databases order it alike: texts
-as bytes, and unknown times as the smallest. `about.next_number` numbers jobs and looks, in the order in which
-they came; `about.changed` rises whenever something changes that a page shows.
+`videos` has a row per video record of the store, with what was found out about it since; `artifacts` is what
+was made from them; `uploads`, `jobs`, `notices` and `feeds` are kept here alone. What pages are ordered by is
+written so that both databases order it alike: texts as bytes, and unknown times as the smallest.
+`about.next_number` numbers jobs, looks, notices and feeds, in the order in which they came; `about.changed`
+rises whenever something changes that a page shows.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 3
 
 ALL = MetaData()
 
@@ -55,6 +57,8 @@ videos = Table(
     Column("name_order", LargeBinary, nullable=False),
     Column("length_ms", BigInteger, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
+    Column("client_id", Text, nullable=False, server_default="", index=True),
+    Column("arrival_told", Boolean, nullable=False, server_default=false()),
     Index("frametally_videos_uploaded", "uploaded_at_ms", "id"),
     Index("frametally_videos_filmed", "filmed_at_ms", "id"),
     Index("frametally_videos_name", "name_order", "id"),
@@ -62,12 +66,13 @@ videos = Table(
     Index("frametally_videos_size", "size_bytes", "id"),
 )
 
-previews = Table(
-    "frametally_video_previews",
+artifacts = Table(
+    "frametally_video_artifacts",
     ALL,
     Column("video_id", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("key", Text, nullable=False),
+    Column("key", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),  # in the order in which they were noted
+    Column("kind", Text, nullable=False),
     Column("content_type", Text, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
 )
@@ -95,6 +100,7 @@ jobs = Table(
     Column("number", BigInteger, nullable=False, unique=True),
     Column("video_id", Text, nullable=False, index=True),
     Column("kind", Text, nullable=False),
+    Column("options", Text, nullable=False, server_default=""),
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("generation", Integer, nullable=False),
@@ -105,13 +111,65 @@ jobs = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("started_at_ms", BigInteger),
     Column("ended_at_ms", BigInteger),
+    Column("told_at_ms", BigInteger, nullable=False, server_default="0"),  # when `due` returned it last
     Index("frametally_video_jobs_due", "state", "due_at_ms"),
     Index(
         "frametally_video_jobs_one",
         "video_id",
         "kind",
+        "options",
         unique=True,
         sqlite_where=_NOT_ENDED,
         postgresql_where=_NOT_ENDED,
+    ),
+)
+
+notices = Table(
+    "frametally_notices",
+    ALL,
+    Column("id", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("letter", Text, nullable=False),  # the mail that it is in; empty: in none yet
+    Column("due_at_ms", BigInteger, nullable=False),  # queued: not before, which is also when a lease is over
+    Index("frametally_notices_due", "state", "due_at_ms"),
+)
+
+_OPEN_VIDEO, _CAMERA = text("kind = 'video' AND ended_at_ms IS NULL"), text("kind = 'camera'")
+
+feeds = Table(
+    "frametally_feeds",
+    ALL,
+    Column("id", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("video_id", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("speed", Float, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("wanted", Text, nullable=False),
+    Column("seek_s", Float),
+    Column("told", Text, nullable=False),  # as JSON
+    Column("worker", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("due_at_ms", BigInteger, nullable=False),  # when its lease is over
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger),
+    Index("frametally_feeds_due", "ended_at_ms", "due_at_ms"),
+    Index("frametally_feeds_camera", "source", unique=True, sqlite_where=_CAMERA, postgresql_where=_CAMERA),
+    Index(
+        "frametally_feeds_video",
+        "video_id",
+        unique=True,
+        sqlite_where=_OPEN_VIDEO,
+        postgresql_where=_OPEN_VIDEO,
     ),
 )

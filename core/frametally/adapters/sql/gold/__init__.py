@@ -1,0 +1,1 @@
+"""The gold tables on SQLite and PostgreSQL."""

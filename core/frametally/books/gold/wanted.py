@@ -1,0 +1,29 @@
+"""Whether a deployment has gold tables: they are kept up to date only where somebody asked for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from frametally.ports.video_catalogue import FINAL_STATES, VideoCatalogue
+from frametally.settings.loading import Settings
+
+
+def is_wanted(settings: Settings) -> bool:
+    """Return whether the gold tables are on a server, or in a file that is there.
+
+    `frametally gold` makes that file; where nobody has run it, the tables would only double the disk.
+    """
+    url = urlsplit(settings.gold_url)
+    return bool(url.scheme) and (url.scheme != "sqlite" or Path(unquote(url.path)).exists())
+
+
+def load_anew(settings: Settings, catalogue: VideoCatalogue, video_id: str) -> None:
+    """Have a video's gold rows made again, if they were made: before that, its end has them made.
+
+    Raises:
+        Retryable: The catalogue is away.
+    """
+    row = catalogue.video(video_id) if is_wanted(settings) else None
+    if row is not None and row.state in FINAL_STATES:
+        catalogue.queue(video_id, "gold")

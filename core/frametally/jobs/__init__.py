@@ -1,0 +1,1 @@
+"""What people have done to videos, and what is there of it."""

@@ -1,0 +1,151 @@
+"""One mail to the mail server, and what its refusals mean."""
+
+from __future__ import annotations
+
+import ipaddress
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from email.message import EmailMessage
+from urllib.parse import urlsplit
+
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.mail.news import one_line
+from frametally.settings.access import ServerAccess
+
+_TIMEOUT_S = 10.0
+_RELAY_PORT, _TLS_PORT = 25, 465
+
+
+class MailServer:
+    """The server of a URL, as `FRAMETALLY_SMTP_URL` has it."""
+
+    def __init__(self, url: str, access: ServerAccess) -> None:
+        """Connect to nothing yet."""
+        parts = urlsplit(url)
+        self._by_tls = parts.scheme == "smtps"
+        self._host = parts.hostname or ""
+        self._port = parts.port or (_TLS_PORT if self._by_tls else _RELAY_PORT)
+        self._access = access
+        self._name = f"the mail server {self._host}:{self._port}"
+
+    def send(self, message: EmailMessage) -> str | None:
+        """Send a mail to its receivers.
+
+        Returns:
+            Who was refused of several, and why; None: nobody.
+
+        Raises:
+            Retryable: The server is away, or does not take it for now.
+            Poison: It refuses this mail, or all its receivers, for good.
+            Misconfigured: It cannot be logged in to, or not by TLS.
+        """
+        try:
+            with self._session() as session:
+                refused = session.send_message(message)
+        except (OSError, UnicodeError) as error:  # what smtplib raises is an `OSError`
+            raise self._failure(error) from None  # whose arguments may hold what was sent
+        return _refusals(refused) if refused else None
+
+    def try_out(self) -> None:
+        """Connect and log in, and send nothing; raises as `send` does."""
+        try:
+            with self._session():
+                pass
+        except (OSError, UnicodeError) as error:
+            raise self._failure(error) from None
+
+    @contextmanager
+    def _session(self) -> Iterator[smtplib.SMTP]:
+        session = self._connected()
+        try:
+            session.ehlo_or_helo_if_needed()
+            by_tls = self._by_tls
+            if (
+                not by_tls
+                and session.has_extn("starttls")
+                and not (self._is_here and not self._access.ca_file)
+            ):
+                session.starttls(context=self._trust())
+                session.ehlo()
+                by_tls = True
+            if self._access.user:
+                if not (by_tls or self._is_here):
+                    raise Misconfigured(
+                        f"{self._name} offers no STARTTLS, and a password is not sent without: use "
+                        "smtps:// in FRAMETALLY_SMTP_URL, or leave FRAMETALLY_SMTP_USER out"
+                    )
+                session.login(self._access.user, self._access.password.get_secret_value())
+            yield session
+            with suppress(OSError):
+                session.quit()
+        finally:
+            session.close()
+
+    def _connected(self) -> smtplib.SMTP:
+        if self._by_tls:
+            return smtplib.SMTP_SSL(self._host, self._port, timeout=_TIMEOUT_S, context=self._trust())
+        return smtplib.SMTP(self._host, self._port, timeout=_TIMEOUT_S)
+
+    def _trust(self) -> ssl.SSLContext:
+        file = self._access.ca_file
+        try:
+            return ssl.create_default_context(cafile=None if file is None else str(file))
+        except OSError as error:
+            raise Misconfigured(
+                f"FRAMETALLY_SMTP_CA_FILE={file}: {error.strerror or error}; name a PEM file"
+            ) from error
+
+    @property
+    def _is_here(self) -> bool:
+        try:
+            return self._host == "localhost" or ipaddress.ip_address(self._host).is_loopback
+        except ValueError:
+            return False
+
+    def _failure(self, error: Exception) -> FrametallyError:
+        """Return what to make of an error; the answer of the server is told, what was sent to it is not."""
+        match error:
+            case UnicodeError():
+                return Misconfigured(
+                    f"{self._name}: FRAMETALLY_SMTP_USER and FRAMETALLY_SMTP_PASSWORD have to be ASCII"
+                )
+            case smtplib.SMTPNotSupportedError():
+                return Misconfigured(
+                    f"{self._name} offers no log-in here: use smtps:// in FRAMETALLY_SMTP_URL, or leave "
+                    "FRAMETALLY_SMTP_USER out"
+                )
+            case smtplib.SMTPRecipientsRefused():
+                is_final = all(_is_final(code) for code, _ in error.recipients.values())
+                return (Poison if is_final else Retryable)(f"{self._name}: {_refusals(error.recipients)}")
+            case smtplib.SMTPAuthenticationError() if _is_final(error.smtp_code):
+                return Misconfigured(
+                    f"{self._name} refused the log-in ({_said(error.smtp_code, error.smtp_error)}): correct "
+                    "FRAMETALLY_SMTP_USER and FRAMETALLY_SMTP_PASSWORD"
+                )
+            case smtplib.SMTPResponseException():
+                final = _is_final(error.smtp_code) and not isinstance(error, smtplib.SMTPConnectError)
+                return (Poison if final else Retryable)(
+                    f"{self._name} did not take it: {_said(error.smtp_code, error.smtp_error)}"
+                )
+            case ssl.SSLCertVerificationError():
+                return Misconfigured(
+                    f"{self._name}: its certificate is not trusted ({error.verify_message}): correct "
+                    "FRAMETALLY_SMTP_CA_FILE, the name in FRAMETALLY_SMTP_URL, or the certificate"
+                )
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return Retryable(f"{self._name} cannot be used ({one_line(reason)}): is it up, is the URL right?")
+
+
+def _is_final(code: int) -> bool:
+    return 500 <= code < 600
+
+
+def _said(code: int, answer: bytes | str) -> str:
+    text = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+    return f"{code} {one_line(text)}"
+
+
+def _refusals(refused: dict[str, tuple[int, bytes]]) -> str:
+    return "; ".join(f"{to} was refused: {_said(*answer)}" for to, answer in refused.items())

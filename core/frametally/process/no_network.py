@@ -1,0 +1,99 @@
+"""Takes the network from this process for good: what decodes hostile bytes has nobody to talk to.
+
+A filter of the kernel (seccomp) answers EACCES to `socket` for every family but that of sockets within the
+machine's own files. It needs no right and no namespace, so that it holds in a container, too.
+
+It answers EPERM to whoever wants a turn before all other processes: SVT-AV1 does for its threads and the one
+that calls it where it is root's, and a machine with few cores stands still then. Refused, it does without.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import platform
+import struct
+import sys
+from typing import NamedTuple
+
+_PR_SET_NO_NEW_PRIVS = 38
+_SET_MODE_FILTER, _ALL_THREADS = 1, 1
+_ALLOW = 0x7FFF0000
+_REFUSE, _NO_RIGHT = 0x00050000 | errno.EACCES, 0x00050000 | errno.EPERM
+_AF_UNIX = 1
+# linux/filter.h: load a word, jump if equal, jump if not less, return.
+_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+# linux/seccomp.h, struct seccomp_data: where its call, its architecture and its first argument stand.
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_IO_URING_SETUP = 425
+"""Of all architectures; what it sets up opens sockets without the call."""
+_OTHER_ABI = 0x40000000
+"""From this number on are the calls of x32, which has the same architecture."""
+
+
+class _Machine(NamedTuple):
+    """What the kernel calls an architecture (linux/audit.h), and its numbers of some calls.
+
+    Attributes:
+        architecture: Its own.
+        socket: Of `socket`.
+        seccomp: Of `seccomp`.
+        turns: Of `sched_setparam`, `sched_setscheduler` and `sched_setattr`.
+    """
+
+    architecture: int
+    socket: int
+    seccomp: int
+    turns: tuple[int, int, int]
+
+
+_MACHINES = {
+    "x86_64": _Machine(0xC000003E, 41, 317, (142, 144, 314)),
+    "aarch64": _Machine(0xC00000B7, 198, 277, (118, 119, 274)),
+}
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+def without_network() -> bool:
+    """Take the network from this process and all that it starts, and every right to get more rights or turns.
+
+    Sockets that are open stay so.
+
+    Returns:
+        Whether that is so now; False on a machine or a kernel that cannot do it.
+    """
+    machine = _MACHINES.get(platform.machine())
+    if sys.platform != "linux" or machine is None:
+        return False
+    lines = _filter_of(machine)
+    code = b"".join(struct.pack("HBBI", *line) for line in lines)
+    program = _Program(len(lines), code)
+    library = ctypes.CDLL(None)
+    if library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        return False
+    asked = ctypes.byref(program)
+    return bool(library.syscall(machine.seccomp, _SET_MODE_FILTER, _ALL_THREADS, asked) == 0)
+
+
+def _filter_of(machine: _Machine) -> list[tuple[int, int, int, int]]:
+    """Return the filter: of each line what it does, how far it jumps if true and if false, its operand."""
+    param, scheduler, attr = machine.turns
+    return [
+        (_LOAD, 0, 0, _ARCHITECTURE),
+        (_EQUAL, 0, 10, machine.architecture),  # else calls have other numbers: refused
+        (_LOAD, 0, 0, _NUMBER),
+        (_AT_LEAST, 8, 0, _OTHER_ABI),
+        (_EQUAL, 7, 0, _IO_URING_SETUP),
+        (_EQUAL, 7, 0, param),
+        (_EQUAL, 6, 0, scheduler),
+        (_EQUAL, 5, 0, attr),
+        (_EQUAL, 0, 2, machine.socket),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_EQUAL, 0, 1, _AF_UNIX),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _REFUSE),
+        (_RETURN, 0, 0, _NO_RIGHT),
+    ]

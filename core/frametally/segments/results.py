@@ -1,0 +1,27 @@
+"""What is found in a frame, told at once: how it stands on the log for those who watch.
+
+The bytes are those of the frame's line in its segment, whoever tells them: the consumer that has just
+detected the frame, or a stream that shows what was detected before.
+"""
+
+from __future__ import annotations
+
+from frametally import keys
+from frametally.ports.frame_log import FrameLog
+from frametally.records import FrameDetections, encode
+from frametally.settings.loading import Settings
+
+
+def make_results_topic(log: FrameLog, settings: Settings) -> None:
+    """Make the topic of results, if it is not there; this `log` removes what is old on it.
+
+    Raises:
+        Misconfigured: No right to do it.
+        Retryable: The log is away for now.
+    """
+    log.create_topic(settings.results_topic, settings.log_partitions, keep_s=settings.results_keep_s)
+
+
+def result_message(frame: FrameDetections) -> tuple[bytes, bytes]:
+    """Return a frame's result as a message: a source's frames of 5 s in their order."""
+    return keys.frame_log_key(frame.source, frame.captured_at_ms), encode(frame)
