@@ -1,1 +1,1 @@
-"""What is done to an uploaded video: its frames, its previews, its removal; each in a process of its own."""
+"""What is done to an uploaded video: frames, previews, what it is, removal; each in a process of its own."""

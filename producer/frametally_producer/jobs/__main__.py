@@ -1,38 +1,39 @@
 """Does one job: `python -m frametally_producer.jobs`, told which on its input, telling on its output.
 
-Settings come by the environment. Its memory and its processor time are bounded; it ends with the worker that
-started it, or when that tells it to, and the same job goes on from there.
+Settings come by the environment. What it may take is bounded, and unless the job needs a server it has no
+network. It ends with the worker that started it, or when that tells it to, and the same job goes on
+from there.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import signal
+import socket
 import sys
 import threading
 import time
 from contextlib import closing
+from urllib.parse import urlsplit
 
 import msgspec
 
+from frametally.adapters.handed.store import HandedStore
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.opening import open_frame_log, open_object_store
+from frametally.opening import open_object_store
+from frametally.ports.job_book import JobKind
+from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
-from frametally.process.limits import address_space_bytes, limit
+from frametally.process.no_network import without_network
 from frametally.process.retrying import GivenUp, Patience
-from frametally.rules.times import HOUR_S
-from frametally.settings.loading import load_settings
-from frametally_producer.jobs.frames import make_frames
-from frametally_producer.jobs.messages import JobOrder, JobWord
-from frametally_producer.jobs.originals import find_record, note_damage
-from frametally_producer.jobs.previews import make_previews
-from frametally_producer.jobs.removal import remove_video
+from frametally.settings.loading import Settings, load_settings
+from frametally_producer.jobs.bounds import bound_job
+from frametally_producer.jobs.doing import DOING, JobCall
+from frametally_producer.jobs.messages import STORE_VARIABLE, WITH_SERVERS, JobOrder, JobWord
+from frametally_producer.jobs.originals import find_record
 from frametally_producer.looking.facts import sentence
 
-MOST_CPU_H = 24
-_MOST_BYTES = 4 << 30
-_TOO_LARGE = "It takes more than 4 GB of memory; convert it."
+_MEMORY = "FRAMETALLY_JOB_MEMORY_MB"
 _NICE = 10
 _TELL_EVERY_S = 0.5
 
@@ -59,38 +60,33 @@ class _Teller:
             sys.stdout.buffer.flush()
 
 
-def _do(order: JobOrder, teller: _Teller, stop: threading.Event) -> JobWord:
-    settings = load_settings("producer")
+def _needs_network(kind: JobKind, settings: Settings) -> bool:
+    places = (settings.store_url, settings.log_url, settings.ledger_url, settings.gold_url)
+    return kind in WITH_SERVERS and any(urlsplit(place).hostname for place in places)
+
+
+def _open_store(settings: Settings) -> ObjectStore:
+    """Open the store, or the part of it that the worker hands."""
+    number = os.environ.get(STORE_VARIABLE)
+    if number is None:
+        return open_object_store(settings.store_url, settings.store_access)
+    return HandedStore(socket.socket(fileno=int(number)))
+
+
+def _do(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Event) -> JobWord:
     failpoints.arm()
     patience = Patience(teller.say, stop.is_set)
-    max_pixels = settings.max_image_megapixels * 1_000_000
-    with (
-        closing(open_object_store(settings.store_url, settings.store_access)) as store,
-        closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
-    ):
+    with closing(_open_store(settings)) as store:
         record = find_record(store, order.video_id, patience)
-        if order.kind == "removal":
-            if record is not None:
-                remove_video(record, settings=settings, store=store, log=log, progress=teller)
-        elif record is None or record.state == "deleting":
+        if record is None or (record.state == "deleting" and order.kind != "removal"):
             return JobWord(end="done", reason="it is being removed")
-        elif order.kind == "previews":
-            made = make_previews(
-                record, store=store, progress=teller, patience=patience, max_pixels=max_pixels
-            )
-            return JobWord(end="done", previews=made)
-        else:
-            damage = make_frames(
-                record, settings=settings, store=store, log=log, progress=teller, should_stop=stop.is_set
-            )
-            if damage:
-                patience.until_done("the object store", lambda: note_damage(store, order.video_id, damage))
-    return JobWord(end="done")
+        call = JobCall(record, order.options, settings, store, teller, patience, stop.is_set)
+        return JobWord(end="done", artifacts=DOING[order.kind](call))
 
 
-def _end_of(order: JobOrder, teller: _Teller, stop: threading.Event) -> JobWord:
+def _end_of(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Event) -> JobWord:
     try:
-        return _do(order, teller, stop)
+        return _do(order, settings, teller, stop)
     except GivenUp:
         return JobWord(end="stopped")
     except Retryable as error:
@@ -100,22 +96,21 @@ def _end_of(order: JobOrder, teller: _Teller, stop: threading.Event) -> JobWord:
     except Misconfigured as error:
         return JobWord(end="again", reason=str(error))
     except MemoryError:
-        return JobWord(end="failed", reason=_TOO_LARGE)
+        most = f"{settings.job_memory_mb} MB of memory"
+        return JobWord(end="failed", reason=f"It takes more than {most}; convert it, or raise {_MEMORY}.")
 
 
 def _main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the worker, which tells us
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     os.nice(_NICE)
-    limit(resource.RLIMIT_CORE, 0)
-    limit(resource.RLIMIT_CPU, MOST_CPU_H * HOUR_S)
-    memory_bytes = address_space_bytes()
-    if memory_bytes is not None:
-        limit(resource.RLIMIT_AS, memory_bytes + _MOST_BYTES)
+    settings = load_settings("producer")
+    bound_job(settings)
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=JobOrder)
+    if not _needs_network(order.kind, settings):
+        without_network()
     teller = _Teller()
-    teller.tell(_end_of(order, teller, stop))
+    teller.tell(_end_of(order, settings, teller, stop))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""One attempt at a job: a process of its own, whose lease is kept for as long as it lives."""
+"""One attempt at a job: a process of its own, and what holds the job for as long as that lives."""
 
 from __future__ import annotations
 
-import os
 import signal
+import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,12 +12,16 @@ from typing import BinaryIO
 
 import msgspec
 
+from frametally import keys
+from frametally.adapters.handed.serving import Handing
 from frametally.errors import Retryable
-from frametally.ports.video_catalogue import Job, VideoCatalogue
-from frametally.process.bound import bound
-from frametally.settings.environment import environment_of
+from frametally.ports.job_book import Job
+from frametally.ports.object_store import ObjectStore
+from frametally.rules.times import HOUR_S
+from frametally.settings.environment import without_secrets
 from frametally.settings.loading import Settings
-from frametally_producer.jobs.messages import JobOrder, JobWord
+from frametally_producer.child import environment_for_child, start_child
+from frametally_producer.jobs.messages import STORE_VARIABLE, WITH_SERVERS, JobOrder, JobWord
 
 _LOOK_S, _RENEW_EVERY_S = 0.2, 1.0
 _END_WITHIN_S = 9.0
@@ -29,20 +32,38 @@ _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
 """By a person, or for want of memory, which others may have taken: tried as often as is set."""
 # Made once, before there are threads: see `records.decode`.
 _words = msgspec.json.Decoder(JobWord)
-# Each thread of FFmpeg or OpenBLAS would take address space for a heap of its own, used or not.
-_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class Attempt:
     """A claimed job's process."""
 
     def __init__(
-        self, job: Job, *, settings: Settings, catalogue: VideoCatalogue, say: Callable[[str], None]
+        self,
+        job: Job,
+        *,
+        settings: Settings,
+        store: ObjectStore,
+        renew: Callable[[float | None], bool],
+        keep: Callable[[], bool],
+        say: Callable[[str], None],
     ) -> None:
-        """Start nothing yet; what the process says of itself goes to `say`."""
+        """Start nothing yet.
+
+        Args:
+            job: What is to be done.
+            settings: Of this process; the job has the same.
+            store: Where the video is.
+            renew: Is called once a second, with how far it is, as `Job.progress` has it; returns whether the
+                job is still ours. May raise `Retryable`.
+            keep: Is called several times a second; once False, others may be told of the job, and `renew` is
+                called as often.
+            say: Is told what the process says, line by line.
+        """
         self._job = job
         self._settings = settings
-        self._catalogue = catalogue
+        self._store = store
+        self._renew_hold = renew
+        self._keep = keep
         self._say = say
         self._last_line = ""
         self._renewed_at_s = time.monotonic()
@@ -55,20 +76,15 @@ class Attempt:
         Returns:
             How it ended; None if it is another's by now, or was cancelled: nothing more may be noted of it.
         """
-        process = subprocess.Popen(  # noqa: S603 - ourselves
-            # -P, and another folder: what lies where we were started is no place to import from.
-            bound([sys.executable, "-P", "-m", "frametally_producer.jobs"]),
-            cwd="/",
-            env=os.environ | environment_of(self._settings) | _ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        handed, theirs = (None, None) if self._job.kind in WITH_SERVERS else socket.socketpair()
+        process = self._start(theirs)
         with process:
             readers = [
                 threading.Thread(target=self._hear, args=(process.stdout,), daemon=True),
                 threading.Thread(target=self._pass_on, args=(process.stderr,), daemon=True),
             ]
+            if handed is not None:
+                readers.append(threading.Thread(target=self._hand, args=(handed,), daemon=True))
             for reader in readers:
                 reader.start()
             try:
@@ -82,10 +98,30 @@ class Attempt:
             return None
         return self._end or self._died(process.returncode, stopped=should_stop())
 
+    def _start(self, handed: socket.socket | None) -> subprocess.Popen[bytes]:
+        """Start its process; what is handed to it has no log-ins."""
+        environment = environment_for_child(self._settings)
+        numbers = []
+        if handed is not None:
+            numbers = [handed.fileno()]
+            environment = without_secrets(environment) | {STORE_VARIABLE: str(handed.fileno())}
+        try:
+            return start_child("frametally_producer.jobs", environment, pass_fds=numbers)
+        finally:
+            if handed is not None:
+                handed.close()
+
+    def _hand(self, connection: socket.socket) -> None:
+        """Hand it the video's folder, of which it may change all but the record and the original."""
+        video_id = self._job.video_id
+        kept = frozenset({keys.video_key(video_id), keys.original_key(video_id)})
+        Handing(self._store, folder=keys.video_folder(video_id), kept=kept).serve(connection)
+
     def _order(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin  # noqa: S101 - for the type checker
+        order = JobOrder(self._job.video_id, self._job.kind, self._job.options)
         try:
-            process.stdin.write(msgspec.json.encode(JobOrder(self._job.video_id, self._job.kind)) + b"\n")
+            process.stdin.write(msgspec.json.encode(order) + b"\n")
             process.stdin.close()
         except BrokenPipeError:  # it ended before; why is in its code
             pass
@@ -93,6 +129,7 @@ class Attempt:
     def _look_after(self, process: subprocess.Popen[bytes], should_stop: Callable[[], bool]) -> bool:
         """Wait for its end; return whether the job stayed ours until then."""
         kill_at_s: float | None = None
+        over_at_s = time.monotonic() + self._settings.job_max_h * HOUR_S
         while True:
             try:
                 process.wait(_LOOK_S)
@@ -100,24 +137,26 @@ class Attempt:
                 pass
             else:
                 return True
+            every_s = min(_RENEW_EVERY_S, self._settings.job_lease_s / 3) if self._keep() else 0.0
             if kill_at_s is None and should_stop():
                 process.terminate()
                 kill_at_s = time.monotonic() + _END_WITHIN_S
             if kill_at_s is not None and time.monotonic() > kill_at_s:
                 process.kill()
-            if not self._renew():
+            if time.monotonic() > over_at_s:
+                self._end = JobWord(end="failed", reason=self._too_long())
+                process.kill()
+            if not self._renew(every_s):
                 process.kill()
                 process.wait()
                 return False
 
-    def _renew(self) -> bool:
-        """Keep the lease, if it is time; return whether the job is still ours."""
-        if time.monotonic() - self._renewed_at_s < min(_RENEW_EVERY_S, self._settings.job_lease_s / 3):
+    def _renew(self, every_s: float) -> bool:
+        """Keep hold of it, if it is time; return whether the job is still ours."""
+        if time.monotonic() - self._renewed_at_s < every_s:
             return True
         try:
-            kept = self._catalogue.renew(
-                self._job, lease_s=self._settings.job_lease_s, progress=self._progress
-            )
+            kept = self._renew_hold(self._progress)
         except Retryable:  # nobody else gets it either; and doing it twice is as doing it once
             return True
         self._renewed_at_s = time.monotonic()
@@ -128,7 +167,7 @@ class Attempt:
         if stopped:
             return JobWord(end="stopped")
         if code == -signal.SIGXCPU:
-            return JobWord(end="failed", reason="It takes more than a day of processor time; cut it.")
+            return JobWord(end="failed", reason=self._too_long())
         if code < 0:
             name = signal.Signals(-code).name
             if self._job.attempts >= _MOST_DEATHS and code not in _FROM_OUTSIDE:
@@ -136,6 +175,9 @@ class Attempt:
                 return JobWord(end="failed", reason=reason)
             return JobWord(end="again", reason=f"What decodes it was killed ({name}).")
         return JobWord(end="again", reason=f"Its process ended without a result: {self._last_line or code}")
+
+    def _too_long(self) -> str:
+        return f"It takes more than {self._settings.job_max_h:g} h; cut it, or raise FRAMETALLY_JOB_MAX_H."
 
     def _hear(self, said: BinaryIO) -> None:
         while line := said.readline(_LONGEST_LINE):

@@ -9,23 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from frametally.errors import Poison
-from frametally.media.manifests import next_revision
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
+from frametally.process.retrying import Patience
 from frametally.records import MediaManifest
 from frametally.settings.loading import Settings
 from frametally.video_records import VideoRecord
 from frametally_producer.jobs.mending import put_right
 from frametally_producer.jobs.originals import open_original
+from frametally_producer.media.manifest_keeping import begin_video, go_on_with
 from frametally_producer.media.video_work import VideoWork
 from frametally_producer.produce import begin
-from frametally_producer.reading.sampling import denser
 from frametally_producer.writing.manifest import ManifestKeeper
-from frametally_producer.writing.production import ProduceCall, Production
+from frametally_producer.writing.production import ProduceCall
 
 
 def make_frames(
@@ -56,44 +54,41 @@ def make_frames(
             lambda: put_right(record, settings=settings, store=store, log=log, progress=progress),
         )
         with open_original(store, record, production.patience, max_pixels=production.max_pixels) as opened:
-            keeper = _keeper(record, known, production)
+            keeper = take_up(
+                record, known, production.store, production.patience, sampling=settings.sample_fps
+            )
             if keeper is not None:
                 VideoWork(opened, keeper, production).run()
             return list(opened.damage)
 
 
-def _keeper(
-    record: VideoRecord, known: MediaManifest | None, production: Production
+def take_up(
+    record: VideoRecord,
+    known: MediaManifest | None,
+    store: ObjectStore,
+    patience: Patience,
+    *,
+    sampling: str,
 ) -> ManifestKeeper | None:
-    """Take up the video's manifest, new or known; None if nothing of it is missing."""
-    store, patience, asked = production.store, production.patience, production.settings.sample_fps
-    if known is None:
-        revision = patience.until_done("the object store", lambda: next_revision(store, record.sha256))
-        manifest = _new_manifest(record, asked, revision)
-        return ManifestKeeper(store, manifest, patience, samplings={asked}, is_stored=False)
-    sampling = denser(known.sampling, asked)
-    if known.state == "complete" and sampling == known.sampling:
-        return None
-    # What was begun before is finished, whatever is asked for now.
-    samplings = {sampling} if known.state == "complete" else {sampling, known.sampling}
-    manifest = msgspec.structs.replace(known, sampling=sampling)
-    return ManifestKeeper(store, manifest, patience, samplings=samplings, is_stored=True)
+    """Return the keeper of an uploaded video's manifest, new or `known`; None if nothing of it is missing.
 
-
-def _new_manifest(record: VideoRecord, sampling: str, revision: int) -> MediaManifest:
-    assert record.facts.time_source is not None  # noqa: S101 - for the type checker
-    return MediaManifest(
+    Raises:
+        Poison: Nothing says when it was filmed.
+        GivenUp: The store is away, and a stop was asked for.
+    """
+    facts = record.facts
+    if facts.started_at_ms is None or facts.time_source is None:
+        raise Poison("nothing says when it was filmed: give it a time")
+    if known is not None:
+        return go_on_with(known, store, patience, sampling=sampling)
+    return begin_video(
+        store,
+        patience,
+        sampling=sampling,
         sha256=record.sha256,
         name=record.file_name,
         source=record.source,
         source_name=record.source_name,
-        kind="video",
-        time_source=record.facts.time_source,
-        sampling=sampling,
-        start_ms=record.facts.started_at_ms,
-        frames_expected=0,
-        frames_put=0,
-        frames_announced=0,
-        state="producing",
-        revision=revision,
+        time_source=facts.time_source,
+        start_ms=facts.started_at_ms,
     )

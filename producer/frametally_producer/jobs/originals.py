@@ -14,6 +14,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.retrying import Patience
 from frametally.records import decode_at, encode
 from frametally.video_records import VideoRecord
+from frametally.videos.acceptance import read_video
 from frametally_producer.looking.facts import sentence
 from frametally_producer.reading.stored_original import StoredOriginal
 from frametally_producer.reading.video_file import Video, open_video
@@ -26,15 +27,7 @@ def find_record(store: ObjectStore, video_id: str, patience: Patience) -> VideoR
         Poison: It is damaged.
         GivenUp: The store is away, and a stop was asked for.
     """
-    key = keys.video_key(video_id)
-
-    def read() -> VideoRecord | None:
-        try:
-            return decode_at(key, store.get(key), VideoRecord)
-        except ObjectMissing:
-            return None
-
-    return patience.until_done("the object store", read)
+    return patience.until_done("the object store", lambda: read_video(store, video_id))
 
 
 @contextmanager

@@ -17,10 +17,10 @@ from frametally import keys
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels, cv2
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.video_catalogue import Artifact, ArtifactKind
 from frametally.process.reports import Progress
 from frametally.process.retrying import GivenUp, Patience
 from frametally.video_records import VideoRecord
-from frametally_producer.jobs.messages import PreviewMade
 from frametally_producer.jobs.originals import open_original
 from frametally_producer.reading.pixels import encode_jpeg, shrink
 from frametally_producer.reading.video_file import Video
@@ -30,13 +30,13 @@ _POSTER_SIDE_PX, _JPEG_QUALITY = 960, 85
 _POSTER_AT = Fraction(1, 10)
 """Where the poster is from: cameras begin with a test picture, films in the dark."""
 _MOST_DECODED = 60
-"""Frames for one tile: of a place further from one that stands by itself, a frame before it is shown."""
-_RECIPE = "1"
+"""Frames for one tile: of a place further from where decoding can begin, a frame before it is shown."""
+_RECIPE = "2"
 
 
 def make_previews(
     record: VideoRecord, *, store: ObjectStore, progress: Progress, patience: Patience, max_pixels: int
-) -> list[PreviewMade]:
+) -> list[Artifact]:
     """Make a video's previews, and put them where they are not there yet; without a length, a poster alone.
 
     Raises:
@@ -45,12 +45,12 @@ def make_previews(
         Misconfigured: The store cannot be written.
     """
     digest = hashlib.sha256(f"{record.sha256} {_RECIPE}".encode()).hexdigest()[:8]
-    made: list[PreviewMade] = []
+    made: list[Artifact] = []
 
-    def put(kind: str, name: str, content_type: str, data: bytes) -> None:
+    def put(kind: ArtifactKind, name: str, content_type: str, data: bytes) -> None:
         key = keys.preview_key(record.id, name)
         patience.until_done("the object store", lambda: store.put(key, data, if_absent=True))
-        made.append(PreviewMade(kind, key, content_type, len(data)))  # type: ignore[arg-type]
+        made.append(Artifact(kind, key, content_type, len(data)))
 
     with open_original(store, record, patience, max_pixels=max_pixels) as video:
         length_s = video.duration_s

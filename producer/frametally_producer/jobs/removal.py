@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frametally import keys
 from frametally.media.forgetting import Target, forget
+from frametally.media_records import key_of_part
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Extent
 from frametally.ports.object_store import ObjectStore
@@ -40,6 +41,9 @@ def remove_video(
             forget(store, [whole], delete_images=True, progress=progress)
     failpoints.passing("removal.forgotten")
     for info in list(store.list(keys.video_folder(record.id))):
+        derivative = key_of_part(info.key)
+        if derivative is not None:  # a bucket keeps its bytes elsewhere
+            store.resumable(derivative, info.key).abort()
         if info.key != record.key:
             store.delete(info.key)
             failpoints.passing("removal.object")

@@ -1,8 +1,8 @@
 """`frametally work`: what waits to be done to videos is done, by as many processes as are asked for.
 
 Each job is claimed by a lease that its worker keeps; a worker that dies takes its job's process with it, and
-once the lease is over another does it again, from where it was. Beside that, what a kill left of uploads is
-settled, every round.
+once the lease is over, or the queue has noticed, another does it again, from where it was. Beside that, what
+a kill left of uploads is settled, every round.
 """
 
 from __future__ import annotations
@@ -11,30 +11,35 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import NamedTuple, TypeVar
 
-from frametally.errors import FrametallyError, Retryable
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.jobs.telling import telling, worn_out
+from frametally.ports.job_book import Job, JobQuestion
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import Job, JobKind, Preview, VideoCatalogue
+from frametally.ports.task_queue import JobConsumer, QueueName, TaskQueue, kinds_of
+from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.process.retrying import GivenUp, OnceAMinute, Patience
 from frametally.settings.loading import Settings
-from frametally.videos.acceptance import Acceptance, UploadSettler, read_video
+from frametally.videos.acceptance import Acceptance, UploadSettler
 from frametally.videos.inspection import inspect
 from frametally.videos.receiving import UploadPorts
+from frametally_producer.derivatives.scratch import remove_left_behind
 from frametally_producer.jobs.attempt import Attempt
 from frametally_producer.jobs.messages import JobWord
+from frametally_producer.jobs.results import take_in
 
 T = TypeVar("T")
 
-KINDS: tuple[JobKind, ...] = ("removal", "frames", "previews")
 _LOOK_EVERY_S, _ROUND_EVERY_S = 0.25, 1.0
 _PAUSES_S = (5.0, 30.0, 120.0, 600.0)
 """Before a job that failed is tried again; the last holds for all that follow."""
 _AWAY_S = 5.0
 _GONE_WITHIN_S = 3.0
-"""After it was cancelled, a job's process is killed within that: nothing it writes comes behind a removal."""
-_MOST_LOOKED_AT = 1000
+"""After it was cancelled or stopped, what a job or a stream runs in is killed within that: nothing it writes
+comes behind a removal."""
 
 
 class WorkReport(NamedTuple):
@@ -52,32 +57,30 @@ class _Bench:
         settings: Settings,
         store: ObjectStore,
         catalogue: VideoCatalogue,
+        queue: TaskQueue,
+        queues: Sequence[QueueName],
         say: Callable[[str], None],
         should_stop: Callable[[], bool],
     ) -> None:
         self.settings = settings
         self.store = store
         self.catalogue = catalogue
+        self.queue = queue
+        self.queues = queues
         self.say = say
         self.should_stop = should_stop
         self.patience = Patience(say, should_stop)
         self.done = 0
         self.failed: list[str] = []
-        self.at_work = 0
         self.ending = threading.Event()
         self._counting = threading.Lock()
 
     def ask(self, action: Callable[[], T]) -> T:
-        """Ask the catalogue, for as long as it is away. Raises `GivenUp` where a stop was asked for."""
-        return self.patience.until_done("the video catalogue", action)
+        """Ask catalogue or queue for as long as they are away. Raises `GivenUp` once a stop is asked for."""
+        return self.patience.until_done("jobs", action)
 
-    def begin(self) -> None:
+    def count(self, *, done: bool, failure: str | None) -> None:
         with self._counting:
-            self.at_work += 1
-
-    def end(self, *, done: bool, failure: str | None) -> None:
-        with self._counting:
-            self.at_work -= 1
             self.done += done
             if failure is not None:
                 self.failed.append(failure)
@@ -88,6 +91,8 @@ def work(
     settings: Settings,
     store: ObjectStore,
     catalogue: VideoCatalogue,
+    queue: TaskQueue,
+    queues: Sequence[QueueName],
     workers: int,
     until_done: bool,
     say: Callable[[str], None],
@@ -96,86 +101,110 @@ def work(
 ) -> WorkReport:
     """Do what waits to be done to videos, until `should_stop`, or `until_done` until nothing waits any more.
 
-    A store or a catalogue that is away is waited for.
+    A store, a catalogue or a queue that is away is waited for.
 
     Args:
         settings: Of this process; each job has the same.
         store: Where the videos are.
         catalogue: Whose jobs are done; threads share it.
+        queue: What tells of them.
+        queues: Only what comes by these is done.
         workers: How many jobs are at work at once.
-        until_done: End when all jobs have come to their end.
+        until_done: End when all these jobs have come to their end.
         say: Is told a line for each job, and what is waited for.
         should_stop: Once true, what is in hand is finished, the rest left.
         each_round: Is called every round, some seconds apart at most.
+
+    Raises:
+        Misconfigured: The queue does not let us in.
     """
-    bench = _Bench(settings, store, catalogue, say, should_stop)
-    settler = UploadSettler(Acceptance(UploadPorts(settings, store, catalogue, inspect)), say)
+    remove_left_behind(settings)
+    bench = _Bench(settings, store, catalogue, queue, queues, say, should_stop)
+    try:
+        bench.ask(queue.prepare)
+    except GivenUp:
+        return WorkReport(0, [])
     threads = [
         threading.Thread(target=_work, args=(bench, f"{socket.gethostname()}-{os.getpid()}-{number}"))
         for number in range(workers)
     ]
-    for thread in threads:
-        thread.start()
-    once_a_minute = OnceAMinute(say)
-    try:
-        if until_done:
-            bench.ask(lambda: settler.settle(patiently=False))
-        while not bench.patience.stopping:
-            try:
-                settler.settle()
-                each_round()
-            except Retryable as error:
-                once_a_minute("round", f"waiting, and trying again: {error}")
-            except FrametallyError as error:
-                once_a_minute("round", str(error))
-            if until_done and not bench.at_work and bench.ask(lambda: _is_done(catalogue)):
-                break
-            bench.patience.pause(_ROUND_EVERY_S)
-    except GivenUp:
-        pass
-    finally:
-        bench.ending.set()
+    with telling(settings, catalogue, say, every_s=_ROUND_EVERY_S):
         for thread in threads:
-            thread.join()
+            thread.start()
+        try:
+            _go_round(bench, until_done, each_round)
+        except GivenUp:
+            pass
+        finally:
+            bench.ending.set()
+            for thread in threads:
+                thread.join()
     return WorkReport(bench.done, bench.failed)
 
 
-def _is_done(catalogue: VideoCatalogue) -> bool:
-    return not any(
-        job.state in ("queued", "running")
-        for row in catalogue.unsettled(_MOST_LOOKED_AT)
-        for job in catalogue.jobs(row.record.id)
-    )
+def _go_round(bench: _Bench, until_done: bool, each_round: Callable[[], object]) -> None:
+    """Settle uploads and do `each_round`, until it is time to end."""
+    ports = UploadPorts(bench.settings, bench.store, bench.catalogue, inspect)
+    settler = UploadSettler(Acceptance(ports), bench.say)
+    once_a_minute = OnceAMinute(bench.say)
+    if until_done:
+        bench.ask(lambda: settler.settle(patiently=False))
+    while not bench.patience.stopping:
+        # Before the round: what it notes of the last job, and queues because of it, belongs to it.
+        is_done = until_done and bench.ask(lambda: _is_done(bench))
+        try:
+            settler.settle()
+            each_round()
+        except Retryable as error:
+            once_a_minute("round", f"waiting, and trying again: {error}")
+        except FrametallyError as error:
+            once_a_minute("round", str(error))
+        if is_done and bench.ask(lambda: _is_done(bench)):
+            break
+        bench.patience.pause(_ROUND_EVERY_S)
+
+
+def _is_done(bench: _Bench) -> bool:
+    question = JobQuestion(kinds=kinds_of(bench.queues), states=("queued", "running"), limit=1)
+    return not bench.catalogue.find_jobs(question).jobs
 
 
 def _work(bench: _Bench, name: str) -> None:
-    """Claim one job after the other."""
-    while not (bench.ending.is_set() or bench.patience.stopping):
-        # Counted before it is claimed: between both, nobody else sees that there is something to do.
-        bench.begin()
-        done, failure = False, None
-        try:
-            job = bench.ask(lambda: bench.catalogue.claim(name, KINDS, lease_s=bench.settings.job_lease_s))
-            if job is not None:
-                done, failure = _do(bench, job)
-        except GivenUp:
-            return
-        finally:
-            bench.end(done=done, failure=failure)
-        if job is None:
-            bench.ending.wait(_LOOK_EVERY_S)
+    """Take one job after the other."""
+    settle_after_s = bench.settings.queue_acknowledge_min * 60
+    with closing(bench.queue.consumer(bench.queues, settle_after_s=settle_after_s)) as consumer:
+        while not (bench.ending.is_set() or bench.patience.stopping):
+            try:
+                job = bench.ask(
+                    lambda: consumer.take(name, lease_s=bench.settings.job_lease_s, wait_s=_LOOK_EVERY_S)
+                )
+                if job is not None:
+                    done, failure = _do(bench, consumer, job)
+                    consumer.settle()
+                    bench.count(done=done, failure=failure)
+            except Misconfigured as error:
+                bench.patience.say_once_a_minute("jobs", str(error))
+                bench.patience.pause(_AWAY_S)
+            except GivenUp:
+                return
 
 
-def _do(bench: _Bench, job: Job) -> tuple[bool, str | None]:
+def _do(bench: _Bench, consumer: JobConsumer, job: Job) -> tuple[bool, str | None]:
     """Do a job that was claimed; return whether it is done, and a line where it has failed for good."""
     row = bench.ask(lambda: bench.catalogue.video(job.video_id))
     name = row.record.name if row else job.video_id
+    if job.attempts > bench.settings.job_attempts:  # whoever had it last has never said what became of it
+        return False, _fail(bench, job, name, worn_out(job), counts=False)
     if job.kind == "removal" and _was_at_work(bench, job):
         time.sleep(_GONE_WITHIN_S)
     attempt = Attempt(
         job,
         settings=bench.settings,
-        catalogue=bench.catalogue,
+        store=bench.store,
+        renew=lambda progress: bench.catalogue.renew(
+            job, lease_s=bench.settings.job_lease_s, progress=progress
+        ),
+        keep=consumer.keep,
         say=lambda line: bench.say(f"{name}: {job.kind}: {line}"),
     )
     word = attempt.run(bench.should_stop)
@@ -185,15 +214,22 @@ def _do(bench: _Bench, job: Job) -> tuple[bool, str | None]:
 
 
 def _was_at_work(bench: _Bench, job: Job) -> bool:
+    streams = bench.ask(lambda: bench.catalogue.feeds("video", video_id=job.video_id))
+    if any(not stream.is_over for stream in streams):
+        return True
     others = bench.ask(lambda: bench.catalogue.jobs(job.video_id))
     return any(other.state == "cancelled" and other.started_at_ms is not None for other in others)
 
 
 def _note(bench: _Bench, job: Job, word: JobWord, name: str) -> tuple[bool, str | None]:
     """Note how an attempt ended."""
-    catalogue, failure = bench.catalogue, None
+    catalogue = bench.catalogue
     if word.end == "done":
-        bench.ask(lambda: _take_in(bench, job, word))
+        bench.ask(
+            lambda: take_in(
+                bench.settings, bench.store, bench.catalogue, job.video_id, job.kind, word.artifacts
+            )
+        )
         ended = job.kind == "removal" or bench.ask(lambda: catalogue.end(job, "done"))
         if ended:
             bench.say(f"{name}: {job.kind}: done")
@@ -208,22 +244,15 @@ def _note(bench: _Bench, job: Job, word: JobWord, name: str) -> tuple[bool, str 
         pause_s = _PAUSES_S[min(job.attempts, len(_PAUSES_S)) - 1]
         bench.ask(lambda: catalogue.end(job, "queued", reason=reason, again_after_s=pause_s))
         bench.say(f"{name}: {job.kind}: {reason}; it is tried again in {pause_s:.0f} s")
-    elif bench.ask(lambda: catalogue.end(job, "failed", reason=reason)):
-        failure = f"{name}: {job.kind} failed: {reason}"
-        bench.say(failure)
-    return False, failure
-
-
-def _take_in(bench: _Bench, job: Job, word: JobWord) -> None:
-    """Bring the catalogue up to what a job has made in the store."""
-    catalogue, store = bench.catalogue, bench.store
-    if job.kind == "removal":
-        catalogue.remove_video(job.video_id)
-    elif job.kind == "previews":
-        made = [Preview(one.kind, one.key, one.content_type, one.size_bytes) for one in word.previews]
-        catalogue.set_previews(job.video_id, made)
     else:
-        record = read_video(store, job.video_id)
-        info = store.head(record.key) if record else None
-        if record is not None and info is not None:
-            catalogue.put_video(record, info.version)
+        return False, _fail(bench, job, name, reason)
+    return False, None
+
+
+def _fail(bench: _Bench, job: Job, name: str, reason: str, *, counts: bool = True) -> str | None:
+    """Note that a job has failed for good; return the line about it, None if it is another's by now."""
+    if not bench.ask(lambda: bench.catalogue.end(job, "failed", reason=reason, counts=counts)):
+        return None
+    failure = f"{name}: {job.kind} failed: {reason}"
+    bench.say(failure)
+    return failure

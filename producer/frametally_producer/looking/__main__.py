@@ -7,8 +7,6 @@ nothing but the store; its memory and its time are bounded before a byte of the 
 from __future__ import annotations
 
 import io
-import resource
-import signal
 import sys
 
 import msgspec
@@ -16,15 +14,13 @@ import msgspec
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing
-from frametally.process.limits import address_space_bytes, limit
 from frametally.settings.loading import load_settings
-from frametally.videos.inspection import MOST_CPU_S, UNPROCESSABLE, LookAnswer, LookQuestion
+from frametally.videos.asking import UNPROCESSABLE
+from frametally.videos.inspection import MOST_CPU_S, LookAnswer, LookQuestion
 from frametally.videos.refusals import Refused
+from frametally_producer.looking.bounds import bound_memory, bound_process
 from frametally_producer.looking.facts import facts_of
 from frametally_producer.reading.stored_original import StoredOriginal
-
-_MOST_OTHER_BYTES, _MOST_BYTES_PER_PIXEL = 512 << 20, 32
-"""Of memory: a decoder keeps up to 16 pictures of 1.5 bytes a pixel, and each of its threads one more."""
 
 
 def _answer(key: str, question: LookQuestion) -> LookAnswer:
@@ -32,14 +28,10 @@ def _answer(key: str, question: LookQuestion) -> LookAnswer:
     store = open_object_store(settings.store_url, settings.store_access)
     try:
         stored = StoredOriginal(store, key)
-        memory_bytes = address_space_bytes()
-        if memory_bytes is not None:
-            pixels = settings.max_image_megapixels * 1_000_000
-            limit(resource.RLIMIT_AS, memory_bytes + _MOST_OTHER_BYTES + pixels * _MOST_BYTES_PER_PIXEL)
-        limit(resource.RLIMIT_CPU, MOST_CPU_S)
+        bound_memory(settings.max_image_megapixels * 1_000_000)
         try:
             return LookAnswer(
-                facts_of(io.BufferedReader(stored), question.fields, question.file_name, settings)
+                facts=facts_of(io.BufferedReader(stored), question.fields, question.file_name, settings)
             )
         except Refused as error:
             if stored.failure is not None:  # which FFmpeg took for the end of the file
@@ -50,9 +42,7 @@ def _answer(key: str, question: LookQuestion) -> LookAnswer:
 
 
 def _main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for who asks
-    limit(resource.RLIMIT_CORE, 0)
-    limit(resource.RLIMIT_FSIZE, 0)
+    bound_process(MOST_CPU_S)
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=LookQuestion)
     try:
         answer = _answer(sys.argv[1], question)

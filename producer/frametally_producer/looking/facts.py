@@ -11,7 +11,7 @@ from frametally.errors import Poison
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally.video_records import VideoFacts, VideoFields
-from frametally.videos.inspection import UNPROCESSABLE
+from frametally.videos.asking import UNPROCESSABLE
 from frametally.videos.refusals import Refused
 from frametally_producer.looking.browsers import why_not_played
 from frametally_producer.reading.event_time import (
@@ -57,7 +57,7 @@ def facts_of(file: BufferedReader, fields: VideoFields, file_name: str, settings
         with open_video(file, max_pixels=settings.max_image_megapixels * 1_000_000) as video:
             return _facts(video, container, fields, file_name, settings)
     except Poison as error:
-        raise Refused(UNPROCESSABLE, _about_it(str(error))) from error
+        raise Refused(UNPROCESSABLE, about_it(str(error))) from error
 
 
 def _container(file: BufferedReader) -> str:
@@ -68,7 +68,7 @@ def _container(file: BufferedReader) -> str:
     try:
         known = container_format(head)
     except Poison as error:
-        raise Refused(NO_VIDEO, _about_it(str(error))) from error
+        raise Refused(NO_VIDEO, about_it(str(error))) from error
     brand = head[_BRAND_AT : _BRAND_AT + _BRAND_BYTES] if head[4:8] == b"ftyp" else b"qt  "
     if known == "mov":
         if brand in _PICTURES:
@@ -149,6 +149,6 @@ def sentence(words: str) -> str:
     return words[:1].upper() + words[1:].removesuffix(".") + "."
 
 
-def _about_it(words: str) -> str:
+def about_it(words: str) -> str:
     """Return what the producer says of a file behind its name as a sentence about "it"."""
     return sentence(f"It {words}")

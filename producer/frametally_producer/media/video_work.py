@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from frametally.errors import Poison
 from frametally.media.manifests import media_of
 from frametally.media.time_jumps import time_jumps, told_time_jumps
-from frametally.records import FrameAnnouncement
+from frametally.records import FrameAnnouncement, MediaManifest
 from frametally_producer.reading.event_time import checked_ms
 from frametally_producer.reading.sampling import Sampler, estimate_frames
 from frametally_producer.reading.video_file import TimedFrame, Video
@@ -18,6 +18,50 @@ from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_producer.writing.manifest import ManifestKeeper
 from frametally_producer.writing.production import Production, cost_of
 from frametally_producer.writing.seen_files import Rate
+
+
+def first_of(frames: Iterator[TimedFrame], opened: Video) -> TimedFrame:
+    """Return a video's first frame, before anything is written: one without a frame leaves no trace.
+
+    Raises:
+        Poison: There is none.
+    """
+    first = next(frames, None)
+    if first is None:
+        why = f": {'; '.join(opened.damage)}" if opened.damage else ""
+        raise Poison(f"holds no frame that can be decoded{why}; play it to see, or export it again")
+    return first
+
+
+def estimated(opened: Video, keeper: ManifestKeeper) -> int:
+    """Return about how many frames are taken of a video, by all samplings asked for."""
+    stated, length_s = opened.frames_stated, opened.duration_s
+    return max(estimate_frames(s, frames=stated, duration_s=length_s) or 0 for s in keeper.samplings)
+
+
+def new_frame(
+    opened: Video, frame: TimedFrame, medium: MediaManifest, refused: Callable[[str], None]
+) -> NewFrame:
+    """Return a video's frame to be stored and announced.
+
+    Raises:
+        Poison: Its time is none that can be, or its pixels cannot be converted.
+    """
+    return NewFrame(
+        media=media_of(medium),
+        medium_hex=medium.sha256[:12],
+        source=medium.source,
+        frame_index=frame.frame_index,
+        captured_at_ms=captured_at_ms(frame, medium),
+        time_source=medium.time_source,
+        pixels=opened.pixels(frame.frame),
+        refused=refused,
+    )
+
+
+def captured_at_ms(frame: TimedFrame, medium: MediaManifest) -> int:
+    """Return a frame's event time. Raises `Poison` if it is none that can be."""
+    return checked_ms((medium.start_ms or 0) + frame.offset_ms)
 
 
 class VideoWork:
@@ -41,13 +85,10 @@ class VideoWork:
         began_s = time.monotonic()
         opened, production, keeper = self._opened, self._production, self._keeper
         frames = opened.frames()
-        first = next(frames, None)  # before anything is written: a video without a frame leaves no trace
-        if first is None:
-            why = f": {'; '.join(opened.damage)}" if opened.damage else ""
-            raise Poison(f"holds no frame that can be decoded{why}; play it to see, or export it again")
-        self._expected = self._estimate()
+        first = first_of(frames, opened)
+        self._expected = estimated(opened, keeper)
         self._write()  # from here on the medium has its source and time, whoever else is at it
-        self._expected = self._estimate()
+        self._expected = estimated(opened, keeper)
         known = len(keeper.frames)
         with production.writer(self._note, self._write) as writer:
             for frame in self._new_frames(itertools.chain((first,), frames), writer):
@@ -68,17 +109,10 @@ class VideoWork:
     def _write(self) -> None:
         self._keeper.write(expected=self._expected)
 
-    def _estimate(self) -> int:
-        stated, length_s = self._opened.frames_stated, self._opened.duration_s
-        return max(
-            estimate_frames(s, frames=stated, duration_s=length_s) or 0 for s in self._keeper.samplings
-        )
-
     def _new_frames(self, frames: Iterable[TimedFrame], writer: FrameWriter) -> Iterator[NewFrame]:
         """Yield those that are wanted and not known; end at a frame that cannot be."""
         opened, production, keeper = self._opened, self._production, self._keeper
         medium = keeper.manifest
-        media, start_ms = media_of(medium), medium.start_ms or 0
         sampler = Sampler(*keeper.samplings)
         done = 0
         for frame in frames:
@@ -95,21 +129,10 @@ class VideoWork:
                 continue
             production.make_room(writer, self._write, part)
             try:
-                captured_at_ms = checked_ms(start_ms + frame.offset_ms)
-                pixels = opened.pixels(frame.frame)
+                yield new_frame(opened, frame, medium, partial(self._refuse, frame.frame_index))
             except Poison as error:
                 self._refuse(frame.frame_index, str(error))
                 return
-            yield NewFrame(
-                media=media,
-                medium_hex=medium.sha256[:12],
-                source=medium.source,
-                frame_index=frame.frame_index,
-                captured_at_ms=captured_at_ms,
-                time_source=medium.time_source,
-                pixels=pixels,
-                refused=partial(self._refuse, frame.frame_index),
-            )
 
     def _refuse(self, frame_index: int, why: str) -> None:
         self._opened.damage.append(f"frame {frame_index}: {why}")

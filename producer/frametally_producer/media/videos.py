@@ -6,18 +6,16 @@ import os
 from datetime import datetime
 from io import BufferedReader
 
-import msgspec
-
 from frametally import keys
 from frametally.errors import Poison
 from frametally.files.names import as_text
-from frametally.media.manifests import next_revision, weaker
+from frametally.media.manifests import weaker
 from frametally.records import MediaManifest
+from frametally_producer.media.manifest_keeping import begin_video, go_on_with
 from frametally_producer.media.video_work import VideoWork
 from frametally_producer.reading.event_time import EventTime, TimeClues, find_event_time, iso
 from frametally_producer.reading.footage import VideoToProduce
 from frametally_producer.reading.media_file import open_medium, sha256_of
-from frametally_producer.reading.sampling import denser
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_producer.writing.manifest import ManifestKeeper, load_manifest
 from frametally_producer.writing.production import Production, asked_of
@@ -93,26 +91,27 @@ def _keeper(
     start_time: datetime | None,
 ) -> ManifestKeeper | None:
     """Take up the video's manifest, new or `known`; None if nothing of it is missing."""
-    asked = production.settings.sample_fps
-    store, patience = production.store, production.patience
     if known is None:
         time = _find_time(video, opened, production, start_time)
-        revision = patience.until_done("the object store", lambda: next_revision(store, sha256))
         for remark in time.remarks:
             production.notice(f"{video.path}: {remark.text}")
-        source = production.sources.slug_of(video.source_name)
-        manifest = _new_manifest(video, source, sha256, time, asked, revision)
-        return ManifestKeeper(store, manifest, patience, samplings={asked}, is_stored=False)
+        return begin_video(
+            production.store,
+            production.patience,
+            sampling=production.settings.sample_fps,
+            sha256=sha256,
+            name=as_text(video.path),
+            source=production.sources.slug_of(video.source_name),
+            source_name=video.source_name,
+            time_source=time.time_source,
+            start_ms=time.at_ms,
+        )
     _tell_what_stays(video, opened, production, start_time, known)
-    sampling = denser(known.sampling, asked)
-    if known.state == "complete" and sampling == known.sampling:
-        return None
-    if known.start_ms is None:
+    sampling = production.settings.sample_fps
+    keeper = go_on_with(known, production.store, production.patience, sampling=sampling)
+    if keeper is not None and known.start_ms is None:
         raise Poison("its manifest says no start; remove its object from the store to produce it anew")
-    # What a call that was cut short had been asked for is finished, whatever is asked for now.
-    samplings = {sampling} if known.state == "complete" else {sampling, known.sampling}
-    manifest = msgspec.structs.replace(known, sampling=sampling)
-    return ManifestKeeper(store, manifest, patience, samplings=samplings, is_stored=True)
+    return keeper
 
 
 def _find_time(
@@ -148,23 +147,3 @@ def _tell_what_stays(
             f"{iso(known.start_ms or 0)}, and keeps both; `frametally rename-source` and `frametally retime` "
             f"give it others"
         )
-
-
-def _new_manifest(
-    video: VideoToProduce, source: str, sha256: str, time: EventTime, sampling: str, revision: int
-) -> MediaManifest:
-    return MediaManifest(
-        sha256=sha256,
-        name=as_text(video.path),
-        source=source,
-        source_name=video.source_name,
-        kind="video",
-        time_source=time.time_source,
-        sampling=sampling,
-        start_ms=time.at_ms,
-        frames_expected=0,
-        frames_put=0,
-        frames_announced=0,
-        state="producing",
-        revision=revision,
-    )

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
 ALL = "all"
+_INT64 = 2**63
 
 
 class Sampler:
@@ -30,6 +34,23 @@ class Sampler:
                 self._next_slots[fps] = math.floor(slots) + 1
                 taken = True
         return taken
+
+
+def count_taken(sampling: str, ticks: NDArray[np.int64], tick_s: Fraction) -> int:
+    """Return how many frames a `Sampler` of one sampling takes.
+
+    Args:
+        sampling: Frames a second as text, or `all`.
+        ticks: Times of the frames from the first one, growing, shape (frames,).
+        tick_s: Length of a tick, seconds.
+    """
+    if sampling == ALL or not len(ticks):
+        return len(ticks)
+    slots_per_tick = Fraction(sampling) * tick_s
+    # A frame is taken if a grid time lies between it and the one before: if it is in another slot than that.
+    fits = int(ticks[-1]) * slots_per_tick.numerator < _INT64
+    slots = (ticks if fits else ticks.astype(object)) * slots_per_tick.numerator // slots_per_tick.denominator
+    return 1 + int(np.count_nonzero(slots[1:] != slots[:-1]))
 
 
 def denser(one: str, other: str) -> str:

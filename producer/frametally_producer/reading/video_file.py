@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from io import BufferedReader
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import av
 import numpy as np
@@ -33,7 +33,11 @@ _ORIENTATIONS = {
     (0, -1, 1, 0): 8,
 }
 _LYING = {5, 6, 7, 8}
+_CLOCKWISE_DEGREES = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
+_UNMIRRORED = {0: 1, 90: 6, 180: 3, 270: 8}
 _FFMPEG_TIME_BASE = Fraction(1, 1_000_000)
+_USUAL_FPS = 25
+"""Of a file that does not say how many frames a second it has."""
 _HEAD_BYTES = 400
 # A video whose frames end this much before the length that it states was cut short.
 _MISSING_S, _MISSING_PART = Fraction(1), Fraction(1, 20)
@@ -74,6 +78,9 @@ def container_format(head: bytes) -> str:
         "is no video by its first bytes (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are read; playlists"
         " are not); give the video itself"
     )
+
+
+OnSound = Callable[["av.Packet[av.AudioStream]"], None]
 
 
 class TimedFrame(NamedTuple):
@@ -118,7 +125,7 @@ def open_video(file: BufferedReader, *, max_pixels: int) -> Iterator[Video]:
             f"cannot be opened as a video ({_reason(error)}); copy it again from its origin, or convert it"
         ) from error
     with container:
-        yield Video(container, max_pixels=max_pixels)
+        yield Video(container, file, max_pixels=max_pixels)
 
 
 class Video:
@@ -134,9 +141,16 @@ class Video:
         codec: FFmpeg's name of what the pictures are coded in, such as `h264`.
         sound_codecs: Likewise of each sound track; empty where the code is not known.
         stream_count: How many streams of any kind it has.
+        container: As FFmpeg has it open, for who describes all of it.
+        file: What it is read from.
+        stream: Its moving pictures, for who copies them.
+        sound: Its first track of sound in a code that is known; None: there is none.
+        end_s: After reading frames: the end of the last, seconds from the first; None: there was none.
     """
 
-    def __init__(self, container: av.container.InputContainer, *, max_pixels: int) -> None:
+    def __init__(
+        self, container: av.container.InputContainer, file: BufferedReader, *, max_pixels: int
+    ) -> None:
         """Look at the container's first stream of moving pictures."""
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
@@ -154,7 +168,7 @@ class Video:
         # For what the frames claim later: larger ones count as damaged pieces.
         most_pixels = max(-(-size[0] // _ROUNDED_PX) * _ROUNDED_PX * size[1], min(max_pixels, _GROWN_PIXELS))
         stream.codec_context.options = {"max_pixels": str(most_pixels)}
-        self.recorded = _creation_time(container.metadata) or _creation_time(stream.metadata)
+        self.recorded = creation_time(container.metadata) or creation_time(stream.metadata)
         self.duration_s = _stated_length_s(container, stream)
         self.frames_stated = stream.frames if stream.frames > 0 else None
         self.damage: list[str] = []
@@ -166,8 +180,12 @@ class Video:
             for sound in container.streams.audio
         ]
         self.stream_count = len(container.streams)
-        self._container = container
-        self._stream = stream
+        self.container = container
+        self.file = file
+        self.stream = stream
+        self.sound = next((one for one in container.streams.audio if one.codec_context), None)
+        self.end_s: Fraction | None = None
+        self._on_sound: OnSound | None = None
         self._time_base = stream.time_base or _FFMPEG_TIME_BASE
         self._reformatter = VideoReformatter()
 
@@ -180,7 +198,7 @@ class Video:
         found = None
         for packet in itertools.chain(itertools.islice(self._packets(), most_packets), (None,)):
             try:
-                found = next(iter(self._stream.decode(packet)), None)
+                found = next(iter(self.stream.decode(packet)), None)
             except av.FFmpegError:
                 bad_pieces += 1
             if found is not None:
@@ -193,28 +211,65 @@ class Video:
     def glimpses(self, places_s: Iterable[Fraction], *, most_decoded: int) -> Iterator[av.VideoFrame | None]:
         """Yield for each place, a time from the first frame in seconds, the frame that is shown there.
 
-        At most so many frames are decoded for each, from the last one before it that stands by itself; the
-        last of those is taken then. None stands where nothing can be decoded. What is read so is not read
-        again by `frames`.
+        At most so many frames are decoded for each: on from the frame of the place before, if this one is
+        about as near, else from the last one before it that stands by itself; the last of those is taken
+        then. None stands where nothing can be decoded. What is read so is not read again by `frames`.
         """
-        start_s = (self._stream.start_time or 0) * self._time_base
+        start_s = (self.stream.start_time or 0) * self._time_base
+        near = most_decoded / ((self.average_fps or _USUAL_FPS) * self._time_base)
+        frames: Iterator[av.VideoFrame] = iter(())
+        shown: av.VideoFrame | None = None
+        ahead: av.VideoFrame | None = None  # decoded already, and shown later
         for place_s in places_s:
+            ticks = int((start_s + place_s) / self._time_base)
             try:
-                ticks = int((start_s + place_s) / self._time_base)
-                self._container.seek(ticks, stream=self._stream)
-                yield self._shown_at(ticks, most_decoded)
+                if shown is None or shown.pts is None or not 0 <= ticks - shown.pts <= near:
+                    self.container.seek(ticks, stream=self.stream)
+                    frames, shown, ahead = self._decoded(), None, None
+                for _ in range(most_decoded):
+                    ahead = next(frames, None) if ahead is None else ahead
+                    if ahead is None:
+                        break
+                    late = ahead.pts is not None and ahead.pts > ticks
+                    shown = ahead if shown is None or not late else shown
+                    if late:
+                        break
+                    ahead = None
             except (av.FFmpegError, OSError):
-                yield None
+                shown = None
+            yield shown
 
-    def _shown_at(self, ticks: int, most_decoded: int) -> av.VideoFrame | None:
-        """Decode on from where the container stands; return the last frame that is not after that time."""
-        shown = None
-        for decoded, frame in enumerate(self._decoded(), 1):
-            late = frame.pts is not None and frame.pts > ticks
-            shown = frame if shown is None or not late else shown
-            if late or decoded >= most_decoded:
-                break
-        return shown
+    def stretches(
+        self, places_s: Iterable[Fraction], *, most_frames: int, most_passed_over: int
+    ) -> Iterator[tuple[bool, TimedFrame]]:
+        """Yield some frames from each place on, a time from the first frame in seconds; none twice.
+
+        They begin with the last one before the place that stands by itself; where that was passed already,
+        with the place, if it is not further than `most_passed_over` frames from it. With each comes whether
+        it is the very next after the one before. Its index counts the frames that were yielded. What is read
+        so is not read again by `frames`.
+        """
+        start_ticks = self.stream.start_time or 0
+        shown, index = start_ticks - 1, 0
+        for place_s in places_s:
+            place = start_ticks + int(place_s / self._time_base)
+            try:
+                self.container.seek(place, stream=self.stream)
+            except (av.FFmpegError, OSError):
+                continue
+            begin, taken = None, 0
+            for passed_over, frame in enumerate(self._decoded()):
+                ticks = frame.dts if frame.pts is None else frame.pts
+                begin = (ticks if ticks is not None and ticks > shown else place) if begin is None else begin
+                if ticks is None or ticks <= shown or ticks < begin:
+                    if passed_over >= most_passed_over:
+                        break
+                    continue
+                position_s = (ticks - start_ticks) * self._time_base
+                yield taken > 0, TimedFrame(index, position_s, int(position_s * 1000), frame)
+                shown, index, taken = ticks, index + 1, taken + 1
+                if taken >= most_frames:
+                    break
 
     def pixels(self, frame: av.VideoFrame) -> Pixels:
         """Convert the frame, upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
@@ -226,7 +281,11 @@ class Video:
             bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
         except (av.FFmpegError, ValueError) as error:
             raise Poison(f"cannot be converted ({_reason(error)})") from error
-        return upright(np.asarray(bgr, np.uint8), _orientation(frame))
+        return upright(np.asarray(bgr, np.uint8), orientation_of(frame))
+
+    def hear(self, on_sound: OnSound) -> None:
+        """Hand over from now on what is met of `sound` on the way to the pictures."""
+        self._on_sound = on_sound
 
     def frames(self) -> Iterator[TimedFrame]:
         """Yield every frame that can be decoded, with its time; times grow.
@@ -235,20 +294,27 @@ class Video:
         presentation) gets one as `PresentationTimes` says.
         """
         times = PresentationTimes(
-            time_base=self._time_base, start_ticks=self._stream.start_time, rate=self.average_fps
+            time_base=self._time_base, start_ticks=self.stream.start_time, rate=self.average_fps
         )
         for frame_index, frame in enumerate(self._decoded()):
             times.pass_over(frame.pts, frame.duration)
             yield TimedFrame(frame_index, times.position_s, times.offset_ms, frame)
+        self.end_s = times.end_s
         if times.end_s is not None:
             self._note_cut(times.end_s)
+
+    def pieces(self) -> Iterator[av.Packet[av.VideoStream]]:
+        """Yield the pictures as they are coded, in the order of their decoding."""
+        for packet in self._packets():
+            if packet is not None and packet.size:
+                yield packet
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Yield frames as they come; what cannot be read or decoded is left out and noted."""
         bad_pieces = 0
         for packet in self._packets():
             try:
-                frames = self._stream.decode(packet)
+                frames = self.stream.decode(packet)
             except av.FFmpegError:
                 bad_pieces += 1
                 continue
@@ -264,9 +330,14 @@ class Video:
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream] | None]:
         """Yield packets up to the end, or to where reading fails; then None, for the last frames."""
-        packets = self._container.demux(self._stream)
+        heard = [] if self._on_sound is None or self.sound is None else [self.sound]
+        packets = self.container.demux([self.stream, *heard])
         try:
-            yield from packets
+            for packet in packets:
+                if packet.stream_index == self.stream.index:
+                    yield cast("av.Packet[av.VideoStream]", packet)
+                elif self._on_sound is not None and packet.size:
+                    self._on_sound(cast("av.Packet[av.AudioStream]", packet))
         except (av.FFmpegError, OSError) as error:
             self.damage.append(f"reading it stopped ({_reason(error)})")
             yield None
@@ -279,7 +350,7 @@ class Video:
 
 def shown_size_px(frame: av.VideoFrame) -> tuple[int, int]:
     """Return the width and height of the frame once it is upright."""
-    return (frame.height, frame.width) if _orientation(frame) in _LYING else (frame.width, frame.height)
+    return (frame.height, frame.width) if orientation_of(frame) in _LYING else (frame.width, frame.height)
 
 
 def _stated_length_s(
@@ -296,17 +367,26 @@ def _stated_length_s(
     return max(lengths, default=None)
 
 
-def _creation_time(metadata: dict[str, str]) -> datetime.datetime | None:
+def creation_time(metadata: Mapping[str, str]) -> datetime.datetime | None:
+    """Return when a container or a stream says that it was made; None if it says no time."""
     try:
         return datetime.datetime.fromisoformat(metadata.get("creation_time", ""))
     except ValueError:
         return None
 
 
-def _orientation(frame: av.VideoFrame) -> int:
+def turned_degrees(frame: av.VideoFrame) -> int:
+    """Return by how much the frame is turned clockwise to stand upright: 0, 90, 180 or 270."""
+    return _CLOCKWISE_DEGREES[orientation_of(frame)]
+
+
+def orientation_of(frame: av.VideoFrame) -> int:
     """Return the EXIF orientation of the frame's display matrix; 1 for none or an oblique one."""
-    if "DISPLAYMATRIX" not in frame.side_data:
-        return UPRIGHT
+    try:
+        if "DISPLAYMATRIX" not in frame.side_data:
+            return UPRIGHT
+    except ValueError:  # beside it is something that PyAV has no name for, such as EXIF
+        return _UNMIRRORED.get(-frame.rotation % 360, UPRIGHT)
     side_data = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]  # PyAV's stub knows few keys
     matrix = np.frombuffer(bytes(side_data), np.int32)
     a, b, c, d = (int(matrix[i]) for i in (0, 1, 3, 4))

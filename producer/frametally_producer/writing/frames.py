@@ -42,7 +42,8 @@ class NewFrame(NamedTuple):
         frame_index: Decode index; 0 for a picture.
         captured_at_ms: Event time.
         time_source: Where that came from.
-        pixels: Upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
+        pixels: Upright: shape (height, width, 3), dtype uint8, channels blue, green, red; or a JPEG that is
+            stored as it is.
         refused: Told why, if it cannot be encoded; then it is left out.
         keep_in: Folder in which the stored picture is also kept as a file, or None.
     """
@@ -53,7 +54,7 @@ class NewFrame(NamedTuple):
     frame_index: int
     captured_at_ms: int
     time_source: TimeSource
-    pixels: Pixels
+    pixels: Pixels | bytes
     refused: Callable[[str], None]
     keep_in: Path | None = None
 
@@ -84,9 +85,11 @@ class FrameWriter:
         store: ObjectStore,
         log: FrameLog,
         patience: Patience,
+        topic: str,
         on_announced: Callable[[list[FrameAnnouncement]], None],
     ) -> None:
         """Make a writer that nothing has been added to; use it in a `with` statement."""
+        self._topic = topic
         self._patience = patience
         self._settings = settings
         self._store = store
@@ -107,7 +110,7 @@ class FrameWriter:
             Misconfigured: The store, the log or `keep_in` cannot be written.
         """
         putting = self._pool.submit(self._put, frame)
-        self._putting.append(_Putting(putting, frame.pixels.nbytes, frame.refused))
+        self._putting.append(_Putting(putting, _size(frame.pixels), frame.refused))
         while len(self._putting) > _IN_FLIGHT or sum(p.pixel_bytes for p in self._putting) > _IN_FLIGHT_BYTES:
             self._collect_one()
         if self._batch and (
@@ -154,8 +157,7 @@ class FrameWriter:
 
     def _announce(self) -> None:
         messages = [(keys.frame_log_key(a.source, a.captured_at_ms), encode(a)) for a in self._batch]
-        topic = self._settings.topic
-        self._patience.until_done("the log", lambda: self._log.publish(topic, messages))
+        self._patience.until_done("the log", lambda: self._log.publish(self._topic, messages))
         failpoints.passing("producer.published")
         announced, self._batch = self._batch, []
         self._on_announced(announced)
@@ -164,8 +166,7 @@ class FrameWriter:
     def _put(self, frame: NewFrame) -> FrameAnnouncement:
         name = keys.ImageName(frame.captured_at_ms, frame.medium_hex, frame.frame_index)
         key = keys.image_key(frame.source, *name)
-        image = shrink(frame.pixels, self._settings.max_side_px)
-        made = encode_jpeg(image, self._settings.jpeg_quality)
+        made = frame.pixels if isinstance(frame.pixels, bytes) else stored_jpeg(frame.pixels, self._settings)
         data = self._patience.until_done("the object store", lambda: self._put_once(key, made))
         failpoints.passing("producer.put")
         if frame.keep_in is not None:
@@ -198,6 +199,15 @@ class FrameWriter:
         except (ObjectMissing, Poison):
             return None
         return data
+
+
+def _size(pixels: Pixels | bytes) -> int:
+    return len(pixels) if isinstance(pixels, bytes) else pixels.nbytes
+
+
+def stored_jpeg(pixels: Pixels, settings: Settings) -> bytes:
+    """Encode a frame as it is stored. Raises `Poison` where no JPEG can hold it."""
+    return encode_jpeg(shrink(pixels, settings.max_side_px), settings.jpeg_quality)
 
 
 def _keep(path: Path, data: bytes) -> None:

@@ -61,6 +61,7 @@ class ManifestKeeper:
         pictures: Names of pictures that have been announced.
         samplings: What this producer is to announce all frames of; after the first write with those that
             another producer is at.
+        live: Of a camera's minute: how it was captured, to be written with the rest.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class ManifestKeeper:
         self.samplings = set(samplings)
         self.frames = FrameBitmap(manifest.announced_frames)
         self.pictures = set(manifest.announced_pictures)
+        self.live = manifest.live
         self._store = store
         self._patience = patience
         self._runs = runs_of(manifest)
@@ -150,6 +152,7 @@ class ManifestKeeper:
             announced_frames=bytes(self.frames),
             announced_pictures=sorted(self.pictures),
             runs=self._runs if merged.kind == "video" else [],
+            live=self.live,
         )
 
     def _is_complete(self, stored: MediaManifest, merged: MediaManifest, *, done: bool) -> bool:

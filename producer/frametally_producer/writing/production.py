@@ -150,6 +150,7 @@ class Production:
             store=self.store,
             log=self.log,
             patience=self.patience,
+            topic=self.settings.topic,
             on_announced=note,
         ) as writer:
             try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote
 
 from frametally.process.retrying import GivenUp, Patience
+from frametally.settings.data_folder import store_folder
 from frametally.settings.loading import Settings
 
 _LOOK_EVERY_S = 2.0
@@ -16,9 +16,8 @@ _MB = 1_000_000
 
 def embedded_folders(settings: Settings) -> list[Path]:
     """Return the folders of this machine that the store and the log are in; none if they are elsewhere."""
-    folders = []
-    if settings.store_url.startswith("file://"):
-        folders.append(Path(unquote(settings.store_url.removeprefix("file://"))))
+    store = store_folder(settings)
+    folders = [] if store is None else [store]
     if settings.log_url.startswith("sqlite:///"):
         folders.append(Path(settings.log_url.removeprefix("sqlite:///")).parent)
     return folders

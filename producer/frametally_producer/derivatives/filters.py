@@ -1,0 +1,244 @@
+"""What is done to a video's pictures: FFmpeg's filters, given numbers alone, and OpenCV's local contrast.
+
+The order: fields are put together, the picture is turned upright, frames are taken or repeated for the rate
+that is asked for, it is brought to its size, to 8 bits and to BT.709; then noise is taken away, luminance and
+colours are changed, edges are sharpened, and local contrast is raised.
+
+Luminance is changed as FFmpeg's filter `eq` documents it (contrast, then brightness, then gamma; that filter
+itself is not in PyAV's wheels). With y from 0 (black, code 16) to 1 (white, code 235):
+
+    y' = clip(contrast * (y - 1/2) + 1/2 + brightness, 0, 1) ** (1 / gamma)
+
+and with c the distance of a colour difference from grey (code 128): c' = saturation * c, cut at codes 16 and
+240. Pictures of more than BT.709 shows (HDR10, HLG, BT.2020) are mapped by FFmpeg's scaler, by its perceptual
+intent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+import av
+import numpy as np
+from av.filter import Graph
+
+from frametally.files.opencv import Pixels, cv2
+from frametally.media_records import Enhancement
+from frametally_producer.reading.video_file import orientation_of
+
+TIME_BASE = Fraction(1, 60_000)
+"""Of what is made: whole ticks for a frame at 24, 25, 30, 50, 60 and 120 frames a second, and at 1000/1001 of
+30 and 60. MPEG-4 part 2 takes no finer than 1/65535."""
+
+Parity = Literal["tff", "bff", "auto"]
+"""Which field of an interlaced picture is the first: the upper, the lower, or as each frame says."""
+
+FORMAT = "yuv420p"
+BT709, LIMITED_RANGE = 1, 1
+_UNKNOWN, _BT601 = 2, 6
+_BT2020, _PQ, _HLG = 9, 16, 18
+_FULL_RANGE = 2
+_LEAST_HD_ROWS = 720
+"""Pictures with fewer rows that do not say so are of BT.601, as players take it."""
+_BLACK, _WHITE = 16, 235
+_UPRIGHT: dict[int, tuple[tuple[str, str], ...]] = {
+    2: (("hflip", ""),),
+    3: (("hflip", ""), ("vflip", "")),
+    4: (("vflip", ""),),
+    5: (("transpose", "dir=cclock_flip"),),
+    6: (("transpose", "dir=clock"),),
+    7: (("transpose", "dir=clock_flip"),),
+    8: (("transpose", "dir=cclock"),),
+}
+"""By EXIF orientation; see `reading.pixels`."""
+_STRONGEST_DENOISE = 0.15
+"""Differences of luminance below that part of its range are noise, at the most."""
+_STRONGEST_SHARPEN = 1.5
+_CLIP_LIMIT, _TILES = 3.0, 8
+# What CLAHE is given and gives is of the full range.
+_STRETCHED = np.clip(np.rint((np.arange(256) - _BLACK) * 255 / (_WHITE - _BLACK)), 0, 255).astype(np.uint8)
+_BACK = np.rint(_BLACK + np.arange(256) * (_WHITE - _BLACK) / 255).astype(np.uint8)
+
+
+class Wanted(NamedTuple):
+    """What pictures are to become.
+
+    Attributes:
+        width_px: Even.
+        height_px: Even.
+        enhancement: What is done to them; its `deinterlace` was decided already.
+        parity: Of interlaced ones that are to be put together; None: they are left as they are.
+    """
+
+    width_px: int
+    height_px: int
+    enhancement: Enhancement
+    parity: Parity | None = None
+
+
+class PictureFilter:
+    """Filters the frames of one video, one after the other; some are held until later ones come."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        """Begin before its first frame."""
+        self._wanted = wanted
+        self._graph: Graph | None = None
+        self._shape: tuple[object, ...] = ()
+        strength = wanted.enhancement.local_contrast
+        self._local_contrast = _LocalContrast(strength) if strength else None
+
+    def feed(self, frame: av.VideoFrame, *, ticks: int, duration_ticks: int) -> Iterator[av.VideoFrame]:
+        """Yield what is ready once `frame` is there, of BT.709, 4:2:0, 8 bits; times are of `TIME_BASE`.
+
+        Frames may change their size and format on the way.
+        """
+        if frame.colorspace == _UNKNOWN:
+            frame.colorspace = BT709 if frame.height >= _LEAST_HD_ROWS else _BT601
+        shape = _shape_of(frame)
+        if shape != self._shape:
+            yield from self.finish()
+            self._graph, self._shape = _graph_for(frame, self._wanted), shape
+        assert self._graph  # noqa: S101 - for the type checker
+        frame.pts, frame.duration, frame.time_base = ticks, duration_ticks, TIME_BASE
+        self._graph.vpush(frame)
+        yield from self._ready()
+
+    def finish(self) -> Iterator[av.VideoFrame]:
+        """Yield what was held."""
+        if self._graph is not None:
+            self._graph.vpush(None)
+            yield from self._ready()
+            self._graph, self._shape = None, ()
+
+    def _ready(self) -> Iterator[av.VideoFrame]:
+        assert self._graph  # noqa: S101 - for the type checker
+        while True:
+            try:
+                frame = self._graph.vpull()
+            except (BlockingIOError, EOFError):
+                return
+            if frame.pts is not None and frame.time_base is not None:
+                frame.pts, frame.time_base = round(frame.pts * frame.time_base / TIME_BASE), TIME_BASE
+            if self._local_contrast is not None:
+                self._local_contrast.raise_in(frame)
+            yield frame
+
+
+class _LocalContrast:
+    """Contrast-limited adaptive histogram equalization of luminance (Zuiderveld, Graphics Gems IV, 1994)."""
+
+    def __init__(self, strength: float) -> None:
+        self._strength = strength
+        self._clahe = cv2.createCLAHE(_CLIP_LIMIT, (_TILES, _TILES))
+
+    def raise_in(self, frame: av.VideoFrame) -> None:
+        frame.make_writable()
+        plane = frame.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
+            : plane.height, : plane.width
+        ]
+        before: Pixels = np.ascontiguousarray(rows)
+        equal = cv2.LUT(self._clahe.apply(cv2.LUT(before, _STRETCHED)), _BACK)
+        rows[:] = cv2.addWeighted(before, 1 - self._strength, equal, self._strength, 0)
+
+
+def parity_of(frames: Iterator[av.VideoFrame]) -> Parity | None:
+    """Return how these frames are interlaced; None: they are not.
+
+    FFmpeg's `idet` looks at the pictures; what the frames say of themselves counts where those do not tell,
+    as nothing moves.
+    """
+    graph: Graph | None = None
+    seen = said = 0
+    shape: tuple[object, ...] = ()
+    found: dict[str, str] = {}
+    for frame in frames:
+        if graph is None:
+            shape, graph = _shape_of(frame), _linked(frame, [("idet", "")])
+        if _shape_of(frame) != shape:
+            break
+        seen += 1
+        said += frame.interlaced_frame
+        frame.pts, frame.time_base = seen, TIME_BASE
+        graph.vpush(frame)
+        found = _verdicts(graph) or found
+    if graph is None:
+        return None
+    graph.vpush(None)
+    found = _verdicts(graph) or found
+    upper, lower, whole = (
+        float(found.get(f"lavfi.idet.multiple.{verdict}", 0)) for verdict in ("tff", "bff", "progressive")
+    )
+    if not upper + lower + whole:
+        return "auto" if 2 * said > seen else None
+    if upper + lower <= whole:
+        return None
+    return "tff" if upper >= lower else "bff"
+
+
+def _verdicts(graph: Graph) -> dict[str, str]:
+    found: dict[str, str] = {}
+    while True:
+        try:
+            found = graph.vpull().metadata
+        except (BlockingIOError, EOFError):
+            return found
+
+
+def _graph_for(frame: av.VideoFrame, wanted: Wanted) -> Graph:
+    steps: list[tuple[str, str]] = []
+    if wanted.parity is not None:
+        steps.append(("bwdif", f"mode=send_frame:parity={wanted.parity}:deint=all"))
+    steps += _UPRIGHT.get(orientation_of(frame), ())
+    if wanted.enhancement.fps is not None:
+        steps.append(("fps", f"fps={wanted.enhancement.fps:.6f}"))
+    steps += _conversion(frame, wanted, turned=bool(steps))
+    return _linked(frame, [*steps, *_enhancing(wanted.enhancement)])
+
+
+def _conversion(frame: av.VideoFrame, wanted: Wanted, *, turned: bool) -> list[tuple[str, str]]:
+    """Return what brings a picture to its size, to 8 bits and to BT.709; nothing where it is so already."""
+    beyond = frame.color_trc in (_PQ, _HLG) or frame.color_primaries == _BT2020
+    is_so = frame.format.name == FORMAT and frame.colorspace == BT709 and frame.color_range != _FULL_RANGE
+    size_px = (frame.width, frame.height)
+    if is_so and not beyond and not turned and size_px == (wanted.width_px, wanted.height_px):
+        return []
+    scale = f"w={wanted.width_px}:h={wanted.height_px}:out_color_matrix=bt709:out_range=tv"
+    if beyond:
+        scale += ":out_primaries=bt709:out_transfer=bt709:intent=perceptual"
+    return [("scale", scale), ("format", f"pix_fmts={FORMAT}")]
+
+
+def _enhancing(asked: Enhancement) -> list[tuple[str, str]]:
+    steps: list[tuple[str, str]] = []
+    if asked.denoise:
+        steps.append(("bilateral", f"sigmaS=2:sigmaR={_STRONGEST_DENOISE * asked.denoise:.9f}:planes=7"))
+    if (asked.brightness, asked.contrast, asked.gamma, asked.saturation) != (0.0, 1.0, 1.0, 1.0):
+        span = _WHITE - _BLACK
+        linear = f"{asked.contrast:.9f}*((val-{_BLACK})/{span}-0.5)+0.5+({asked.brightness:.9f})"
+        luminance = f"{_BLACK}.5+{span}*pow(clip({linear},0,1),{1 / asked.gamma:.9f})"
+        colour = f"clip(128.5+{asked.saturation:.9f}*(val-128),16,240)"
+        steps.append(("lutyuv", f"y='{luminance}':u='{colour}':v='{colour}'"))
+    if asked.sharpen:
+        steps.append(("unsharp", f"lx=5:ly=5:la={_STRONGEST_SHARPEN * asked.sharpen:.9f}:ca=0"))
+    return steps
+
+
+def _linked(frame: av.VideoFrame, steps: list[tuple[str, str]]) -> Graph:
+    graph = Graph()
+    nodes = [
+        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=TIME_BASE)
+    ]
+    nodes += [graph.add(name, arguments) for name, arguments in steps]
+    nodes.append(graph.add("buffersink"))
+    graph.link_nodes(*nodes).configure()
+    return graph
+
+
+def _shape_of(frame: av.VideoFrame) -> tuple[object, ...]:
+    return (
+        *(frame.width, frame.height, frame.format.name, orientation_of(frame)),
+        *(frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries),
+    )
