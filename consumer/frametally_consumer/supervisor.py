@@ -24,6 +24,7 @@ from frametally_consumer.detectors.yolo import NetworkModel
 from frametally_consumer.load import load_detector
 from frametally_consumer.worker.loop import consume
 from frametally_consumer.worker.report import ConsumeReport, add_up
+from frametally_consumer.worker.results import open_results
 
 _LOOK_S = 0.1
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
@@ -229,6 +230,7 @@ def _work(
         with (
             closing(open_object_store(settings.store_url, settings.store_access)) as store,
             closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
+            open_results(settings) as results,
         ):
             report = consume(
                 settings=settings,
@@ -238,6 +240,7 @@ def _work(
                 progress=line,
                 until_caught_up=until_caught_up,
                 should_stop=lambda: stopped.is_set() or line.lost,
+                results=results,
             )
         unfinished = report.unfinished
         line.tell("report", report)

@@ -8,7 +8,7 @@ found.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -44,12 +44,24 @@ def _started(detector: Detector, loaded: Loaded | DeadLetter | None) -> Started 
     return Started(frame, start(detector, loaded.image, frame_px=(frame.width_px, frame.height_px)))
 
 
-def collect(model: str, chunk: Sequence[Started | DeadLetter | None]) -> list[Outcome | None]:
-    """Return what became of each message of a chunk, once all are done; None for one wanted no more."""
-    outcomes = [
-        _detections(item.announcement, item.found.result(), model) if isinstance(item, Started) else item
-        for item in chunk
-    ]
+def collect(
+    model: str,
+    chunk: Sequence[Started | DeadLetter | None],
+    tell: Callable[[FrameDetections], None] | None = None,
+) -> list[Outcome | None]:
+    """Return what became of each message of a chunk, once all are done; None for one wanted no more.
+
+    What was found in a frame goes to `tell` as soon as it is known.
+    """
+    outcomes: list[Outcome | None] = []
+    for item in chunk:
+        if isinstance(item, Started):
+            frame = _detections(item.announcement, item.found.result(), model)
+            if tell is not None:
+                tell(frame)
+            outcomes.append(frame)
+        else:
+            outcomes.append(item)
     failpoints.passing("consumer.detected")
     return outcomes
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from frametally.errors import Retryable
-from frametally.ports.frame_log import FrameLog, LeaseLost, LogConsumer, consumer_group
+from frametally.ports.frame_log import ConsumedLog, FrameLog, LeaseLost, LogConsumer, consumer_group
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress
@@ -19,6 +19,7 @@ from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.worker.partitions import Partitions
 from frametally_consumer.worker.pipeline import CHUNK_MESSAGES, Pipeline, Taken
 from frametally_consumer.worker.report import ConsumeReport
+from frametally_consumer.worker.results import Results
 
 __all__ = ["ConsumeReport", "consume"]
 
@@ -33,11 +34,12 @@ def consume(
     *,
     settings: Settings,
     store: ObjectStore,
-    log: FrameLog,
+    log: ConsumedLog,
     detector: Detector,
     progress: Progress,
     until_caught_up: bool,
     should_stop: Callable[[], bool] = lambda: False,
+    results: FrameLog | None = None,
 ) -> ConsumeReport:
     """Detect what is announced until told to stop, or until the group has committed all there is.
 
@@ -53,12 +55,14 @@ def consume(
         until_caught_up: End once every partition's end is committed, by this worker or others of its group.
         should_stop: Asked several times a second, also by other threads. What is in hand is finished before
             the return, as far as that goes within 6 s; the rest is not committed, and comes again.
+        results: Where each frame's result is told as soon as it is known; None: nowhere. It is not `log`
+            itself, whose calls must not wait for this one's.
 
     Raises:
         Misconfigured: A store, a log or a failpoint that cannot be.
     """
     failpoints.arm()
-    return _Worker(settings, store, log, detector, progress, should_stop).run(until_caught_up)
+    return _Worker(settings, store, log, detector, progress, should_stop, results).run(until_caught_up)
 
 
 class _Worker:
@@ -72,10 +76,11 @@ class _Worker:
         self,
         settings: Settings,
         store: ObjectStore,
-        log: FrameLog,
+        log: ConsumedLog,
         detector: Detector,
         progress: Progress,
         should_stop: Callable[[], bool],
+        results: FrameLog | None,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -84,14 +89,16 @@ class _Worker:
         self._model = detector.model_id
         self._progress = progress
         self._should_stop = should_stop
-        self._group = consumer_group(detector.model_id)
+        self._group = consumer_group(detector.model_id, live=settings.is_live)
         self._over = threading.Event()
         self._patience = Patience(progress.say, self._over.is_set)
+        self._results = Results(settings, results, progress.say) if results is not None else None
         self._pipeline = Pipeline(
             store=store,
             detector=detector,
             max_pixels=settings.max_image_megapixels * 1_000_000,
             patience=self._patience,
+            tell=self._results.tell if self._results is not None else None,
         )
         self._partitions = Partitions(
             settings=settings,
@@ -115,7 +122,8 @@ class _Worker:
         1. At assignment the end of its chain is looked up, and reading begins there (`SegmentChain.resume`).
         2. Messages are taken from the log, in order.
         3. Their frames are fetched, checked and decoded, and objects are found in them; what cannot be is set
-           aside as a dead letter. All of this is kept in memory only (`Pipeline.submit`).
+           aside as a dead letter. All of this is kept in memory only (`Pipeline.submit`). Those who watch are
+           told, which nothing waits for (`Results.tell`).
         4. Outcomes are held in order. Those of a batch are put as a segment, durably, if none begins there
            yet; if one does, it is read and checked (`SegmentChain.put`).
         5. What that segment covers is dropped. Only now the partition's next batch is made: it begins where
@@ -138,9 +146,14 @@ class _Worker:
         except BaseException:
             self._over.set()
             self._pipeline.close(within_s=0.0)
+            if self._results is not None:
+                self._results.close(within_s=0.0)
             raise
         self._over.set()
         ended = self._pipeline.close(within_s=_CLOSE_WITHIN_S)
+        if self._results is not None:
+            told_to = self._stop_by_s is not None
+            ended &= self._results.close(within_s=_CLOSE_WITHIN_S if told_to else _STOP_WITHIN_S)
         report = self._partitions.report
         report.stopped, report.unfinished = list(self._partitions.stopped.values()), not ended
         return report

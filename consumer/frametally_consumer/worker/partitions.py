@@ -18,6 +18,9 @@ from frametally_consumer.worker.report import ConsumeReport
 
 T = TypeVar("T")
 
+_LIVE_BATCH_S = 2.0
+"""What is live is to be counted within 10 s, of which the job and the index need their part."""
+
 
 class Partitions:
     """The partitions of one worker, by number; for its main thread.
@@ -40,6 +43,7 @@ class Partitions:
         self.stopped: dict[int, Skipped] = {}
         self.report = ConsumeReport(model)
         self._settings = settings
+        self._batch_s = min(settings.batch_s, _LIVE_BATCH_S) if settings.is_live else settings.batch_s
         self._store = store
         self._pipeline = pipeline
         self._progress = progress
@@ -109,7 +113,7 @@ class Partitions:
                 self._look_up(assigned, assigned.arrived_to)
             batch = assigned.next_batch(
                 batch_frames=self._settings.batch_frames,
-                batch_s=self._settings.batch_s,
+                batch_s=self._batch_s,
                 everything=everything,
             )
             if batch is not None:

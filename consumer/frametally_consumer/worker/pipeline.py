@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeVar
 from frametally.ports.frame_log import LogRecord
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import Patience
-from frametally.records import DeadLetter, FrameAnnouncement
+from frametally.records import DeadLetter, FrameAnnouncement, FrameDetections
 from frametally.segments.chain import ChainEnd, PutResult
 from frametally.segments.stored_frame import decoded_bytes
 from frametally_consumer.detectors.protocol import Detector, least_px
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 _LOADERS = 2
 CHUNK_MESSAGES = 16
-"""Messages that are detected in one go."""
+"""Messages that are detected in one go, where nobody waits for each."""
 _MOST_MESSAGES = 4 * CHUNK_MESSAGES
 _MOST_BYTES = 192 * 1024 * 1024
 """Of JPEGs and their pixels: half of it is one chunk, so that the next is loaded meanwhile. One picture of
@@ -50,14 +50,26 @@ class Pipeline:
     """Work that is under way. Its methods are for the main thread, which alone hears how things ended."""
 
     def __init__(
-        self, *, store: ObjectStore, detector: Detector, max_pixels: int, patience: Patience
+        self,
+        *,
+        store: ObjectStore,
+        detector: Detector,
+        max_pixels: int,
+        patience: Patience,
+        tell: Callable[[FrameDetections], None] | None = None,
     ) -> None:
-        """Start the threads; a picture of more than `max_pixels`, width times height, is refused."""
+        """Start the threads; a picture of more than `max_pixels`, width times height, is refused.
+
+        Each frame's result goes to `tell`, if there is one, as soon as it is known: no frame waits for
+        another then, but in the detector.
+        """
         self._store = store
         self._detector = detector
         self._max_pixels = max_pixels
         self._least_px = least_px(detector)
         self._patience = patience
+        self._tell = tell
+        self._chunk_messages = CHUNK_MESSAGES if tell is None else 1
         self._loaders = ThreadPoolExecutor(_LOADERS, "loading")
         self._feeding = ThreadPoolExecutor(1, "feeding")
         self._collecting = ThreadPoolExecutor(1, "collecting")
@@ -92,7 +104,7 @@ class Pipeline:
         while taken and self._messages < _MOST_MESSAGES:
             chunk: list[tuple[Taken, Loading]] = []
             chunk_bytes = 0
-            for message in taken[:CHUNK_MESSAGES]:
+            for message in taken[: self._chunk_messages]:
                 frame = parse(message.record)
                 size = 0
                 if not isinstance(frame, DeadLetter):
@@ -144,7 +156,9 @@ class Pipeline:
         loadings = deque(loading for _, loading in chunk)
         chunk.clear()
         fed = self._feeding.submit(feed, self._detector, loadings)
-        self._run(self._collecting, lambda: collect(self._detector.model_id, fed.result()), detected)
+        self._run(
+            self._collecting, lambda: collect(self._detector.model_id, fed.result(), self._tell), detected
+        )
 
     def look_up(
         self,

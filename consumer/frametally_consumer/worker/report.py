@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from frametally.process.reports import Skipped
@@ -40,10 +40,16 @@ class ConsumeReport:
         """Add a segment that was written."""
         self.segments_written += 1
         self.frames += len(batch.frames)
-        for letter in batch.dead_letters:
+        self.set_aside(
+            Skipped(letter.image_path or f"message {partition}:{letter.offset}", letter.reason)
+            for letter in batch.dead_letters
+        )
+
+    def set_aside(self, letters: Iterable[Skipped]) -> None:
+        """List dead letters, as far as there is room; count the others."""
+        for letter in letters:
             if len(self.dead_letters) < _MOST_LISTED:
-                name = letter.image_path or f"message {partition}:{letter.offset}"
-                self.dead_letters.append(Skipped(name, letter.reason))
+                self.dead_letters.append(letter)
             else:
                 self.dead_letters_unlisted += 1
 
@@ -55,7 +61,7 @@ def add_up(reports: Sequence[ConsumeReport]) -> ConsumeReport:
         total.frames += report.frames
         total.segments_written += report.segments_written
         total.segments_adopted += report.segments_adopted
-        total.dead_letters += report.dead_letters
+        total.set_aside(report.dead_letters)
         total.stopped = [*{item.name: item for item in total.stopped + report.stopped}.values()]
         total.dead_letters_unlisted += report.dead_letters_unlisted
         total.unfinished |= report.unfinished
