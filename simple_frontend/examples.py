@@ -16,16 +16,21 @@ MANUAL = HERE.parent / "docs" / "api.md"
 EXAMPLES = Path(openapi.__file__).parent / "examples.json"
 
 
+def first_block(manual: str, heading: str) -> slice | None:
+    """Return where in the manual the first JSON below a route's heading stands; None: there is none."""
+    section = re.search(rf"^## `{re.escape(heading)}[?`].*?(?=^## |\Z)", manual, re.DOTALL | re.MULTILINE)
+    block = section and re.search(r"```json\n(.*?)```", section[0], re.DOTALL)
+    return slice(*(section.start() + end for end in block.span(1))) if section and block else None
+
+
 def examples() -> dict[str, Any]:
     """Return the first JSON block below each route's heading, by the endpoint's name."""
     manual = MANUAL.read_text(encoding="utf-8")
     found = {}
     for endpoint in ALL_ENDPOINTS:
-        heading = rf"^## `{endpoint.method} {re.escape(endpoint.address)}[?`]"
-        section = re.search(heading + r".*?(?=^## |\Z)", manual, re.DOTALL | re.MULTILINE)
-        block = section and re.search(r"```json\n(.*?)```", section[0], re.DOTALL)
-        if block and endpoint.answer:
-            found[endpoint.name] = json.loads(block[1])
+        place = first_block(manual, f"{endpoint.method} {endpoint.address}")
+        if place and endpoint.answer:
+            found[endpoint.name] = json.loads(manual[place])
     for endpoint in ALL_ENDPOINTS:  # what answers as another route does needs no example of its own
         alike = [one.name for one in ALL_ENDPOINTS if one.answer is endpoint.answer and one.name in found]
         if endpoint.answer and alike:

@@ -26,13 +26,16 @@ from frametally_web.api.events import Streams
 from frametally_web.api.routes import Api
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.flows.days import FlowDays
+from frametally_web.live.viewers import ViewerSockets
 from frametally_web.playback.detections import DetectionRoutes
 from frametally_web.playback.routes import PlaybackRoutes
+from frametally_web.playback.single import FrameRoutes
 from frametally_web.proof.picture_links import picture_origin
 from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.packing import pack_answers
 from frametally_web.security import UPLOADS_REMEDY, Guard
+from frametally_web.sockets.clients import ClientSockets
 from frametally_web.uploads.place import UploadPlace
 from frametally_web.uploads.routes import upload_routes
 
@@ -50,6 +53,8 @@ class Parts:
     guard: Guard
     settings: Settings
     uploads: UploadPlace
+    sockets: ClientSockets
+    viewers: ViewerSockets
     native: Sequence[NativeRoute]
     """All that is not Flask's; `asgi.Application` answers them."""
 
@@ -80,10 +85,11 @@ def create_app(
     blueprint = api.blueprint()
     app.register_blueprint(blueprint, url_prefix="/api")
     app.register_blueprint(blueprint, url_prefix="/api/v1", name="api_v1")
+    app.register_blueprint(api.blueprint(at_root=True))
     app.register_blueprint(assets.create_blueprint())
     app.register_blueprint(description.create_blueprint())
     app.register_blueprint(pages.create_blueprint(settings=settings, index=index))
-    problems.answer_errors(app, [f"/api/{endpoint.path}" for endpoint in ENDPOINTS])
+    problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])
     pack_answers(app)
     guard.protect(app)
     streams = Streams(books, settings)
@@ -95,9 +101,17 @@ def create_app(
         guard=guard,
         settings=settings,
         uploads=uploads,
+        sockets=ClientSockets(
+            catalogue,
+            guard.check_listener,
+            most=settings.web_max_sockets,
+            ping_every_s=settings.web_ping_s,
+        ),
+        viewers=ViewerSockets(ports, settings, guard.check_listener),
         native=[
             NativeRoute("/api/events", ("GET",), streams.answer),
             *PlaybackRoutes(store, catalogue).routes(),
+            *FrameRoutes(settings, catalogue).routes(),
             *DetectionRoutes(ports, settings, books).routes(),
             *upload_routes(uploads),
         ],
@@ -115,3 +129,4 @@ def close_app(app: Flask) -> None:
     parts_of(app).books.close()
     parts_of(app).days.close()
     parts_of(app).uploads.close()
+    parts_of(app).viewers.close()

@@ -18,6 +18,8 @@ from flask import Flask
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frametally_web.app import parts_of
+from frametally_web.live.viewers import STREAM_PATH
+from frametally_web.requests.native import disconnected
 from frametally_web.routing import NativeRoutes
 
 if TYPE_CHECKING:
@@ -39,10 +41,15 @@ class Application:
         # what is in the queue has one.
         self._flask = WSGIMiddleware(_beginnings_of(app), workers=threads, send_queue_size=0)
         self.native = NativeRoutes(parts.native, parts.guard)
+        self._sockets: ASGIApp = parts.sockets
+        self._viewers: ASGIApp = parts.viewers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if self.native.has(scope["path"]):
+        if scope["type"] == "websocket":
+            sockets = self._viewers if scope["path"] == STREAM_PATH else self._sockets
+            await sockets(scope, receive, send)
+        elif self.native.has(scope["path"]):
             await self.native(scope, receive, send)
         else:
             # Browsers send ASCII, and the adapter knows nothing else.
@@ -100,7 +107,7 @@ def _unless_there_is_more(scope: Scope, send: Send) -> Send:
 
 async def _send_rest(rest: _Rest, receive: Receive, send: Send) -> None:
     """Send what is left of an answer as fast as it is taken, unless nobody listens any more."""
-    gone = asyncio.ensure_future(_disconnected(receive))
+    gone = asyncio.ensure_future(disconnected(receive))
     try:
         while not gone.done() and (chunk := await asyncio.to_thread(next, rest.chunks, None)) is not None:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -108,8 +115,3 @@ async def _send_rest(rest: _Rest, receive: Receive, send: Send) -> None:
     finally:
         gone.cancel()
         rest.close()
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -46,7 +46,7 @@ class Connection(HttpToolsProtocol):
         self._reading_due: asyncio.TimerHandle | None = None
         self._wait_for_request()
         if len(self.connections) > _MOST_CONNECTIONS:
-            every = cast("set[Connection]", self.connections)
+            every = [one for one in self.connections if isinstance(one, Connection)]  # not the WebSockets
             open_ones = [one for one in every if not one.transport.is_closing()]
             if len(open_ones) > _MOST_CONNECTIONS:
                 waiting = [one for one in open_ones if one._waits_since_s is not None]

@@ -33,6 +33,14 @@ def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
     def videos() -> Response:
         return _page("videos.html")
 
+    @pages.get("/live")
+    def live() -> Response:
+        return _page("live.html")
+
+    @pages.get("/jobs")
+    def jobs() -> Response:
+        return _page("jobs.html")
+
     @pages.get("/lines")
     def lines() -> Response:
         return _page("lines.html")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -58,6 +58,11 @@ _TOLD = (
     "Accept-Ranges, Content-Disposition, Content-Range, ETag, Frametally-Known, Frametally-Video, Location, "
     "Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, "
     "Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset"
+)
+_OF_VIDEOS = tuple(
+    f"/api/{version}{group}"
+    for version in ("", "v1/")
+    for group in ("videos", "jobs", "streams", "stream/", "cameras")
 )
 
 
@@ -164,6 +169,19 @@ class Guard:
                 remedy="Do it in the dashboard itself, or have whoever runs this server allow that site.",
             )
 
+    def check_listener(self, headers: Mapping[str, str]) -> None:
+        """Refuse a WebSocket that a page of another site opens: no browser asks before it does.
+
+        Raises:
+            Problem: 403, 421.
+        """
+        self.check_name(headers.get("Host"))
+        self.check_writer(
+            host=headers.get("Host", ""),
+            origin=headers.get("Origin", ""),
+            fetch_site=headers.get("Sec-Fetch-Site", ""),
+        )
+
     def check_uploads(self) -> None:
         """Refuse a change of videos where those are not allowed.
 
@@ -229,7 +247,7 @@ def _origin_in(address: str) -> str:
 
 def _methods_for_others(response: Response) -> list[str]:
     """Return by what pages of allowed sites may ask here: what is drawn they read alone."""
-    if not (request.path.startswith(("/api/videos", "/api/v1/videos")) and response.allow):
+    if not (request.path.startswith(_OF_VIDEOS) and response.allow):
         return ["GET", "HEAD"]
     return sorted(method.upper() for method in response.allow if method.upper() != "OPTIONS")
 

@@ -54,6 +54,14 @@ test("boxes are those of the last frame up to a place that was analysed, for a s
   assert.equal(seenAt([], 0, FRAME_S), null);
 });
 
+test("where the rate varies, boxes are of the frame that is shown, however near the next ones are", () => {
+  const frames = [0, 0.033, 0.05, 0.2, 0.233].map((at) => ({ position_s: at, captured_at_ms: 0, boxes: [] }));
+  for (const { position_s: at } of frames) {
+    assert.equal(seenAt(frames, at + 0.0004, 0.083)?.frame.position_s, at);
+    assert.equal(seenAt(frames, at - 0.0004, 0.083)?.frame.position_s, at);
+  }
+});
+
 test("a step goes into the middle of the next frame, and never out of the video", () => {
   assert.equal(frameLength(null), 1 / 25);
   assert.equal(frameLength(0), 1 / 25);

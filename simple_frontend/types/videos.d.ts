@@ -4,10 +4,15 @@ declare namespace Page {
   type VideoState =
     "received" | "needs_time" | "producing" | "detecting" | "counting" | "ready" | "failed" | "deleting";
 
+  type JobKind = "frames" | "previews" | "metadata" | "checks" | "playable" | "enhance" | "gold" | "removal";
+  type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
+
   interface VideoJob {
     id: string;
-    kind: "frames" | "previews" | "removal";
-    state: "queued" | "running" | "done" | "failed" | "cancelled";
+    kind: JobKind;
+    state: JobState;
+    /** What was asked for, of a video that is enhanced. */
+    options?: Enhancement | null;
     attempts: number;
     /** 0 to 1; null: it cannot be told. */
     progress: number | null;
@@ -32,7 +37,8 @@ declare namespace Page {
     uploaded_at_ms: number;
     started_at_ms: number | null;
     ended_at_ms: number | null;
-    time_source: "start_time" | "exif" | "container" | "file_name" | "file_time" | null;
+    time_source:
+      "start_time" | "exif" | "container" | "stream_clock" | "file_name" | "file_time" | "arrival" | null;
     duration_s: number | null;
     width_px: number;
     height_px: number;
@@ -68,6 +74,11 @@ declare namespace Page {
       sprite_vtt: string | null;
       detections: string;
       chart: string | null;
+      /** null: not found out yet. */
+      metadata?: string | null;
+      quality?: string | null;
+      /** The newest one; null: there is none. */
+      enhanced?: string | null;
       [name: string]: string | null;
     };
     /** Empty in a list. */

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 from flask import Blueprint, Response, render_template
 
+from frametally_web.api.asyncapi import describe_messages
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.api.openapi import describe
 from frametally_web.api.postman import collection
-from frametally_web.books.told_events import describe_events
 from frametally_web.requests.problems import MEANINGS, problem_type
 
 
@@ -18,15 +18,18 @@ def create_blueprint() -> Blueprint:
 
     @description.get("/api/openapi.json")
     @description.get("/api/v1/openapi.json")
+    @description.get("/openapi.json")
     def openapi() -> Response:
         return Response(msgspec.json.encode(describe()), mimetype="application/json")
 
     @description.get("/api/asyncapi.json")
     @description.get("/api/v1/asyncapi.json")
     def asyncapi() -> Response:
-        return Response(msgspec.json.encode(describe_events()), mimetype="application/json")
+        return Response(msgspec.json.encode(describe_messages()), mimetype="application/json")
 
     @description.get("/api/docs")
+    @description.get("/docs")
+    @description.get("/redoc")
     def docs() -> Response:
         errors = [(problem_type(status), status, meaning) for status, meaning in MEANINGS.items()]
         page = render_template("api.html", endpoints=ALL_ENDPOINTS, errors=errors)

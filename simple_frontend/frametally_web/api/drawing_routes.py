@@ -13,11 +13,11 @@ from frametally_web.charts import scope
 from frametally_web.charts.names import check_names
 from frametally_web.drawing import answers, changes, paths, sources, trying
 from frametally_web.requests import query
-from frametally_web.requests.problems import Problem, bad_parameter
+from frametally_web.requests.body import read_json
+from frametally_web.requests.problems import bad_parameter
 
 Args = MultiDict[str, str]
 
-_JSON = "application/json"
 _USUAL_PATHS = 200
 
 
@@ -44,7 +44,7 @@ class DrawingRoutes:
 
     def put_sources_drawing(self, args: Args) -> answers.SourceDrawing:
         """Draw all of it anew."""
-        source, data = self._source(args), _read_json()
+        source, data = self._source(args), read_json()
         if_match = request.headers.get("If-Match")
         return _with_etag(changes.put_drawing(self._ports.store, source, data, if_match))
 
@@ -56,7 +56,7 @@ class DrawingRoutes:
 
     def post_calibrations_try(self, _: Args) -> answers.CalibrationTry:
         """Tell what a calibration would be."""
-        return trying.try_calibration(_read_json())
+        return trying.try_calibration(read_json())
 
     def paths(self, args: Args) -> answers.Paths:
         """Find paths to draw over."""
@@ -76,20 +76,6 @@ class DrawingRoutes:
     def _source(self, args: Args) -> sources.DrawnSource:
         slug = query.read_one(args, "source") or ""
         return sources.find_source(self._ports.store, self._books.media_to_keep(), slug)
-
-
-def _read_json() -> bytes:
-    """Return the bytes that were sent, which say themselves that they are JSON.
-
-    So no page of another site can send them: a browser asks first, and is told no (`security.Guard`).
-    """
-    if request.mimetype != _JSON:
-        raise Problem(
-            415,
-            f"What was sent is {request.mimetype or 'of no type'}.",
-            remedy=f"Send JSON, and say so: Content-Type: {_JSON}.",
-        )
-    return request.get_data()
 
 
 def _with_etag(drawing: answers.SourceDrawing) -> answers.SourceDrawing:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import get_args
 
 from frametally.records import Cause
-from frametally_web.api.drawing_endpoints import DRAWING_ENDPOINTS
-from frametally_web.api.line_endpoints import LINE_ENDPOINTS
-from frametally_web.api.parameters import (
+from frametally_web.books import answers as status_answers
+from frametally_web.charts import answers as chart_answers
+from frametally_web.compare import answers as compare_answers
+from frametally_web.endpoints.cameras import CAMERA_ENDPOINTS
+from frametally_web.endpoints.drawing import DRAWING_ENDPOINTS
+from frametally_web.endpoints.lines import LINE_ENDPOINTS
+from frametally_web.endpoints.live import LIVE_ENDPOINTS
+from frametally_web.endpoints.parameters import (
     CHART,
     COMPARE,
     FRAMES,
@@ -23,11 +28,9 @@ from frametally_web.api.parameters import (
     Parameter,
     text,
 )
-from frametally_web.api.traffic_endpoints import TRAFFIC_ENDPOINTS
-from frametally_web.api.video_endpoints import LIBRARY_ENDPOINTS, NATIVE_ENDPOINTS
-from frametally_web.books import answers as status_answers
-from frametally_web.charts import answers as chart_answers
-from frametally_web.compare import answers as compare_answers
+from frametally_web.endpoints.traffic import TRAFFIC_ENDPOINTS
+from frametally_web.endpoints.videos import LIBRARY_ENDPOINTS, NATIVE_ENDPOINTS
+from frametally_web.endpoints.work import WORK_ENDPOINTS
 from frametally_web.exports.table_file import FORMATS
 from frametally_web.proof import answers as proof_answers
 from frametally_web.proof.thumbnails import WIDTHS_PX
@@ -102,6 +105,9 @@ ENDPOINTS = (
     ),
     *LINE_ENDPOINTS,
     *LIBRARY_ENDPOINTS,
+    *WORK_ENDPOINTS,
+    *LIVE_ENDPOINTS,
+    *CAMERA_ENDPOINTS,
     *TRAFFIC_ENDPOINTS,
     Endpoint(
         "runs",

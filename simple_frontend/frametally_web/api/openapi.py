@@ -15,7 +15,7 @@ import msgspec
 import frametally_web
 from frametally.drawing_records import Drawn
 from frametally_web.api.endpoints import ALL_ENDPOINTS
-from frametally_web.api.parameters import Endpoint, Parameter
+from frametally_web.endpoints.parameters import Endpoint, Parameter
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.problems import MEANINGS, problem_type
 
@@ -42,6 +42,7 @@ TAGS = {
     "books": ("Books", "Whether every frame is accounted for, and what runs."),
     "exports": ("Export", "The same numbers as files."),
     "videos": ("Videos", "What was uploaded: the library, uploads, playing."),
+    "live": ("Live", "Cameras, videos that are streamed, and what is found in them at once."),
 }
 """By the package that makes an answer: the name of a group of routes, and what it is."""
 
@@ -51,6 +52,10 @@ _PACKAGE_OF = {
     "events": "books",
     "export": "exports",
     "traffic_file": "traffic",
+    "video_metadata": "videos",
+    "video_quality": "videos",
+    "delete_derivative": "videos",
+    "delete_camera": "live",
 }
 
 _COMMON = {
@@ -102,6 +107,7 @@ _COMMON = {
     "start_ms": "Start of the interval.",
     "stage": "Name of the stage.",
     "timed_by_file": "Whether some of its times are only files' dates; null where the store does not say.",
+    "v": "Version of the record.",
     "weekday": "Day of the week, 1 is Monday.",
     "words": "They on one line.",
     "at_ms": "A moment of event time.",
@@ -287,7 +293,7 @@ def _problem(status: int) -> dict[str, Any]:
 
 
 def _content(
-    answer: type[Answer] | None, media_types: tuple[str, ...], example: Any = None
+    answer: type[msgspec.Struct] | None, media_types: tuple[str, ...], example: Any = None
 ) -> dict[str, Any]:
     if answer is not None:
         content: dict[str, Any] = {"schema": {"$ref": _REFERENCE.format(name=answer.__name__)}}

@@ -7,11 +7,13 @@ from typing import Any
 
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.api.openapi import describe, tag_of
-from frametally_web.api.parameters import Endpoint, Parameter
+from frametally_web.endpoints.parameters import Endpoint, Parameter
 
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _LEFT_OUT = ("events", "video_poster", "video_sprite", "video_sprite_vtt")
 """Routes that a run would wait for: one does not end, the others have nothing before a worker was there."""
+_BY_WORKER = ("video_enhanced", "video_metadata", "video_quality", "metadata_of_file")
+"""Routes that have an answer once a worker was there; before, a run takes 404 for one."""
 _BY_TUS = "uploads"
 _FIRST, _LAST = ("upload_video", "upload_file"), ("delete_video",)
 """Of the routes of videos: those that bring the one that the others ask for, and the one that ends it."""
@@ -26,6 +28,11 @@ _FOUND = {
     'pm.collectionVariables.set("drawing", JSON.stringify({ lines, zones, calibrations }));',
     "upload_video": 'pm.collectionVariables.set("video_id", answer.id);\n'
     'pm.collectionVariables.set("file_id", answer.file_id);',
+    "upload_file": 'pm.collectionVariables.set("file_id", answer.file_id);',
+    "ask_video_job": 'pm.collectionVariables.set("job_id", answer.id);',
+    "post_stream": 'pm.collectionVariables.set("stream_id", answer.stream_id);',
+    "video_derivatives": "const [one] = answer.derivatives;\n"
+    'pm.collectionVariables.set("recipe", one ? one.recipe : "00000000");',
     "evidence": "if (answer.frames.length) {\n"
     '  pm.collectionVariables.set("imagePath", answer.frames[0].image_path);\n'
     "}",
@@ -34,7 +41,13 @@ _FOUND = {
 
 _BODIES = {
     "put_sources_drawing": "{{drawing}}",  # as it is: a run changes nothing
-    "patch_video": '{"name": "Uploaded by Postman"}',
+    "patch_video": '{"name": "Uploaded by Postman", "start_time": "2026-05-01T08:00:00Z"}',
+    "ask_video_job": '{"kind": "previews"}',
+    "stream_start": '{"video_id": "{{video_id}}"}',
+    "stream_stop": '{"video_id": "{{video_id}}"}',
+    "post_stream": '{"video_id": "{{video_id}}"}',
+    "seek_stream": '{"position_s": 0}',
+    "post_camera": '{"source": "{{source}}", "address": "rtsp://10.0.0.7/stream"}',
     "post_calibrations_try": '{"name": "ground", "width_px": 640, "height_px": 480, '
     '"points": [[100, 400], [500, 420]], "distance_m": 12.5}',
 }
@@ -58,8 +71,10 @@ def collection() -> dict[str, Any]:
             "name": info["title"],
             "description": f"{info['summary']} A run asks each route and checks what it answers. Left out "
             "are `/events`, which does not end, a video's pictures, which a worker makes, and uploads by "
-            "tus, for which there are clients. Choose a small video for `file`: it is uploaded, and removed "
-            "at the end.",
+            "tus, for which there are clients. `{{rootUrl}}/ws/{client_id}` and "
+            "`{{rootUrl}}/ws/stream` are WebSockets, which a collection cannot ask: "
+            "`{{baseUrl}}/asyncapi.json` describes them. Choose a small video for "
+            "`file`: it is uploaded, and removed at the end.",
             "schema": _SCHEMA,
         },
         "variable": [
@@ -81,7 +96,7 @@ def asked() -> list[Endpoint]:
             return 3
         if endpoint.name in _FIRST:
             return 1
-        return 2 if tag_of(endpoint) == "Videos" else 0
+        return 2 if tag_of(endpoint) in ("Videos", "Live") else 0
 
     return sorted(kept, key=turn)
 
@@ -102,7 +117,7 @@ def _request(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.form:
         body = {"mode": "formdata", "formdata": [_part(one) for one in endpoint.form]}
     base = "{{rootUrl}}" if endpoint.at_root else "{{baseUrl}}"
-    headers = [("Accept", endpoint.media_types[0])]
+    headers = [("Accept", media_type) for media_type in endpoint.media_types[:1]]
     headers += [("Content-Type", "application/json")] if endpoint.body else []
     headers += [
         (one.name, _VALUES[one.name]) for one in endpoint.parameters if one.place == "header" and one.required
@@ -135,26 +150,30 @@ def _part(part: Parameter) -> dict[str, Any]:
 
 
 def _checks(endpoint: Endpoint) -> list[str]:
-    media_type = endpoint.media_types[0]
     codes = [status for status in endpoint.success or (200,) if status < 300]
+    if endpoint.name in _BY_WORKER:
+        codes.append(404)
     answers = f"pm.expect({codes}).to.include(pm.response.code)"
     if codes == [200]:
         answers = "pm.response.to.have.status(200)"
     lines = [f'pm.test("{endpoint.path} answers", () => {answers});']
     if endpoint.answer is None and endpoint.success:
         return lines  # what a video is sent as is its own kind
-    lines += [
+    media_type = endpoint.media_types[0]
+    told = [
         f'pm.test("it is {media_type}", () => {{',
         f'  pm.expect(pm.response.headers.get("Content-Type")).to.include("{media_type}");',
         "});",
     ]
     if endpoint.answer is not None:
         fields = describe()["components"]["schemas"][endpoint.answer.__name__]["required"]
-        lines += [
+        told += [
             "const answer = pm.response.json();",
             'pm.test("it has every field", () => {',
             f"  pm.expect(answer).to.include.all.keys({json.dumps(fields)[1:-1]});",
             "});",
             *_FOUND.get(endpoint.name, "").splitlines(),
         ]
-    return lines
+    if endpoint.name in _BY_WORKER:
+        told = ["if (pm.response.code === 200) {", *(f"  {line}" for line in told), "}"]
+    return [*lines, *told]

@@ -20,10 +20,12 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.records import Cause
 from frametally.settings.loading import Settings
+from frametally_web.api.camera_routes import CameraRoutes
 from frametally_web.api.drawing_routes import DrawingRoutes
 from frametally_web.api.endpoints import ENDPOINTS
+from frametally_web.api.job_routes import JobRoutes
 from frametally_web.api.line_routes import LineRoutes
-from frametally_web.api.parameters import Endpoint
+from frametally_web.api.live_routes import LiveRoutes
 from frametally_web.api.traffic_routes import TrafficRoutes
 from frametally_web.api.video_routes import VideoRoutes
 from frametally_web.books import dead_letters, run_list, status
@@ -32,6 +34,7 @@ from frametally_web.charts import counts, heatmap, scope, summary
 from frametally_web.charts.names import check_names
 from frametally_web.charts.sources import list_sources
 from frametally_web.compare.differences import find_differences
+from frametally_web.endpoints.parameters import Endpoint
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
 from frametally_web.flows.days import FlowDays
 from frametally_web.narrowing.index import NarrowedIndex
@@ -46,7 +49,7 @@ from frametally_web.requests.packing import chosen_encoding, pack
 from frametally_web.requests.problems import Problem, bad_parameter
 
 Args = MultiDict[str, str]
-Handler = Callable[[Args], answers.Answer | Response]
+Handler = Callable[[Args], msgspec.Struct | Response]
 
 _IMAGE_CACHE = "private, max-age=31536000, immutable"
 _PAGE_FRAMES = 24
@@ -83,16 +86,19 @@ class Api:
             LineRoutes(settings=settings, ports=ports, books=books, days=days, image_url=_image_url),
             TrafficRoutes(settings=settings, ports=ports, books=books, days=days, image_url=_image_url),
             VideoRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
+            JobRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
+            LiveRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
+            CameraRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
         )
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
         # Another start may answer otherwise: by other settings, or as another version.
         self._started = secrets.token_hex(8)
 
-    def blueprint(self) -> Blueprint:
-        """Return the routes; the caller chooses under which prefixes."""
-        api = Blueprint("api", __name__)
+    def blueprint(self, *, at_root: bool = False) -> Blueprint:
+        """Return the routes; the caller chooses under which prefixes, and has those `at_root` without one."""
+        api = Blueprint("root" if at_root else "api", __name__)
         for endpoint in ENDPOINTS:
-            if endpoint.streams:
+            if endpoint.streams or endpoint.at_root != at_root:
                 continue  # what does not end is no matter of threads: asgi.py has it
             rule = "/" + endpoint.path.replace("{", "<").replace("}", ">")
             api.add_url_rule(rule, endpoint.name, self._view(endpoint), methods=[endpoint.method])

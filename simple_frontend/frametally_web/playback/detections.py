@@ -13,9 +13,9 @@ from starlette.responses import Response
 from werkzeug.datastructures import MultiDict
 
 from frametally.books.count_settings import SettingsByDay
-from frametally.books.evidence import frames_of_bar
+from frametally.books.evidence import frames_of_medium
 from frametally.errors import Retryable
-from frametally.media.manifests import find_manifest, forgotten_by, media_of
+from frametally.media.manifests import find_manifest
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.time_limit import time_limit
 from frametally.records import FrameDetections, MediaManifest
@@ -98,7 +98,7 @@ class DetectionRoutes:
             from_ms, to_ms = (start_ms + round(1000 * seconds) for seconds in (from_s, to_s))
             if from_ms <= last_ms:
                 limits = self._limits_at(chosen, from_ms)
-                frames = self._frames(manifest, chosen, from_ms, to_ms, limits)
+                frames = self._frames(manifest, chosen, from_ms, to_ms)
             next_s = to_s if to_ms <= last_ms else None
         counts = limits.rule()
         return VideoDetections(
@@ -135,25 +135,18 @@ class DetectionRoutes:
             return SettingsByDay(self._ports.index, model, base_s).counted_boxes_at(time_ms, otherwise)
         return otherwise
 
-    def _frames(
-        self, manifest: MediaManifest, model: str, from_ms: int, to_ms: int, limits: CountedBoxes
-    ) -> list[FrameDetections]:
-        """Return the frames of one medium; others of its source may have the same moments."""
-        ledger, media = self._ports.ledger, media_of(manifest)
+    def _frames(self, manifest: MediaManifest, model: str, from_ms: int, to_ms: int) -> list[FrameDetections]:
         try:
-            found = frames_of_bar(
-                self._ports.store,
-                ledger,
-                model=model,
-                source=manifest.source,
-                labels=(),
-                from_ms=from_ms,
-                to_ms=to_ms,
-                limits=limits,
-                not_counted=forgotten_by(ledger.tombstones()),
-                empty=True,
+            return list(
+                frames_of_medium(
+                    self._ports.store,
+                    self._ports.ledger,
+                    manifest,
+                    model=model,
+                    from_ms=from_ms,
+                    to_ms=to_ms,
+                )
             )
-            return [one.frame for one in found if one.frame.media == media]
         except ObjectMissing as error:
             raise Retryable(f"{error}; the ledger is being brought up to the store") from error
 

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import NamedTuple
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
+from werkzeug.datastructures import MultiDict
 
-from frametally import keys
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import VideoCatalogue, VideoRow
+from frametally.ports.video_catalogue import Artifact, VideoCatalogue, VideoRow
 from frametally_web.playback.sending import send_stored
 from frametally_web.playback.stored import find_video
 from frametally_web.requests import query
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import Problem
+from frametally_web.videos.library import original_of, playable_of
 
 _FOR_EVER = "private, max-age=31536000, immutable"
 _ASK_AGAIN = "private, no-cache"
 _PICTURES = {"poster": "poster", "sprite": "sprite", "sprite.vtt": "sprite_vtt"}
-_VERSION = re.compile(r"-([0-9a-f]{8})\.")
 _PLAIN = re.compile(r"[^A-Za-z0-9._ -]")
 
 
@@ -48,6 +49,7 @@ class PlaybackRoutes:
         return [
             NativeRoute(f"{at}/original", ("GET",), self.original, media=True),
             NativeRoute(f"{at}/playable", ("GET",), self.playable, media=True),
+            NativeRoute(f"{at}/enhanced", ("GET",), self.enhanced, media=True),
             *(NativeRoute(f"{at}/{name}", ("GET",), self.picture, media=True) for name in _PICTURES),
             NativeRoute("/processed_videos/{video_id}", ("GET",), self.processed, media=True),
         ]
@@ -59,7 +61,7 @@ class PlaybackRoutes:
             Problem: 404, 412, 416.
         """
         row = await self._row(request)
-        found = _original_of(row)
+        found = _stored(row, original_of(row))
         headers = {"Content-Disposition": _attachment(row.record.file_name)}
         return await self._send(request, found, headers)
 
@@ -69,7 +71,31 @@ class PlaybackRoutes:
         Raises:
             Problem: 404, also where no browser plays the video; 412, 416.
         """
-        return await self._send(request, _playable_of(await self._row(request)), {})
+        row = await self._row(request)
+        found = playable_of(row)
+        if found is None:
+            raise await self._not_yet(row)
+        return await self._send(request, _stored(row, found), {})
+
+    async def enhanced(self, request: Request) -> Response:
+        """Answer with a video that is better to look at: that of a recipe, or else the newest.
+
+        Raises:
+            Problem: 404, there is none such; 412, 416.
+        """
+        row = await self._row(request, "recipe")
+        recipe = query.read_one(MultiDict(request.query_params), "recipe")
+        made = [one for one in row.artifacts if one.kind == "enhanced"]
+        found = [one for one in made if recipe in (None, one.recipe)]
+        if not found:
+            raise Problem(
+                404,
+                "There is no enhanced video of this recipe."
+                if recipe
+                else "Nothing enhanced was made of it.",
+                remedy="Ask for the derivatives of the video, or have it enhanced.",
+            )
+        return await self._send(request, _stored(row, found[-1]), {})
 
     async def processed(self, request: Request) -> Response:
         """Answer with the best that there is to play: it may be another the next time.
@@ -77,8 +103,11 @@ class PlaybackRoutes:
         Raises:
             Problem: As `playable`.
         """
-        found = _playable_of(await self._row(request))
-        return await self._send(request, found, {"Cache-Control": _ASK_AGAIN})
+        row = await self._row(request)
+        found = row.artifact("enhanced") or playable_of(row)
+        if found is None:
+            raise await self._not_yet(row)
+        return await self._send(request, _stored(row, found), {"Cache-Control": _ASK_AGAIN})
 
     async def picture(self, request: Request) -> Response:
         """Answer with a picture of the video, or with what tells its parts.
@@ -89,23 +118,33 @@ class PlaybackRoutes:
         row = await self._row(request)
         name = request.url.path.rpartition("/")[2]
         kind = _PICTURES[name]
-        found = next((one for one in row.previews if one.kind == kind), None)
+        found = next((one for one in row.artifacts if one.kind == kind), None)
         if found is None:
             raise Problem(
                 404, f"The video has no {name} yet.", remedy="It is made soon after the video has come."
             )
-        version = _VERSION.search(found.key)
-        stored = _Stored(
-            found.key, found.size_bytes, found.content_type, version[1] if version else found.key
-        )
-        return await self._send(request, stored, {})
+        return await self._send(request, _stored(row, found), {})
 
-    async def _row(self, request: Request) -> VideoRow:
-        query.check_known(request.query_params, ["v"])
+    async def _not_yet(self, row: VideoRow) -> Problem:
+        """Return the 404 of a video that no browser plays, with how far it is that one may."""
+        facts = row.record.facts
+        jobs = await asyncio.to_thread(self._catalogue.jobs, row.record.id)
+        making = next((job for job in reversed(jobs) if job.kind == "playable"), None)
+        said = f" What browsers play is {making.state}." if making else ""
+        why = f" {making.reason}" if making and making.state == "failed" and making.reason else ""
+        return Problem(
+            404,
+            f"{facts.why_not or 'No browser plays this video.'}{said}{why}",
+            remedy=f"Ask again once it is made, or download /api/v1/videos/{row.record.id}/original, "
+            "and play it by a program.",
+        )
+
+    async def _row(self, request: Request, asked: str = "v") -> VideoRow:
+        query.check_known(request.query_params, [asked])
         return await find_video(self._catalogue, request.path_params["video_id"])
 
     async def _send(self, request: Request, stored: _Stored, headers: dict[str, str]) -> Response:
-        is_named = request.query_params.get("v") == stored.version
+        is_named = stored.version in (request.query_params.get("v"), request.query_params.get("recipe"))
         return await send_stored(
             request,
             self._store,
@@ -117,23 +156,10 @@ class PlaybackRoutes:
         )
 
 
-def _original_of(row: VideoRow) -> _Stored:
-    media_type = row.record.facts.content_type
-    if not media_type.startswith(("video/", "audio/")):
-        media_type = "application/octet-stream"
-    key = keys.original_key(row.record.id)
-    return _Stored(key, row.record.size_bytes, media_type, row.record.sha256)
-
-
-def _playable_of(row: VideoRow) -> _Stored:
-    facts = row.record.facts
-    if not facts.plays_in_browsers:
-        raise Problem(
-            404,
-            facts.why_not or "No browser plays this video.",
-            remedy=f"Download it from /api/v1/videos/{row.record.id}/original, and play it by a program.",
-        )
-    return _original_of(row)
+def _stored(row: VideoRow, made: Artifact) -> _Stored:
+    """Return what lies in the store; the original, which no recipe made, by its own bytes."""
+    version = made.recipe or row.record.sha256
+    return _Stored(made.key, made.size_bytes, made.content_type, version)
 
 
 def _attachment(file_name: str) -> str:

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from frametally.errors import FrametallyError, Retryable
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally_web.playback.ranges import BytePart, NoBytes, wanted
+from frametally_web.requests.native import disconnected
 from frametally_web.requests.problems import Problem
 
 _LOG = logging.getLogger("frametally_web")
@@ -51,7 +52,7 @@ class StoredBytes(Response):
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
             return
-        gone = asyncio.ensure_future(_disconnected(receive))
+        gone = asyncio.ensure_future(disconnected(receive))
         data, at = self._first, self._part.first_byte + len(self._first)
         try:
             while not gone.done():
@@ -144,8 +145,3 @@ def _read_whole(store: ObjectStore, key: str, first_byte: int, next_byte: int) -
     if len(data) != next_byte - first_byte:
         raise Retryable(f"{key} has {len(data)} of {next_byte - first_byte} bytes from byte {first_byte} on")
     return data
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

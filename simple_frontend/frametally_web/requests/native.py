@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive
 
 Handler = Callable[[Request], Awaitable[Response]]
 """Answers a request; raises `Problem`. What of it blocks it does by `asyncio.to_thread`."""
@@ -31,3 +32,9 @@ class NativeRoute(NamedTuple):
     handler: Handler
     writes: bool = False
     media: bool = False
+
+
+async def disconnected(receive: Receive) -> None:
+    """Return once nobody listens any more; only for a request whose body was read, or that has none."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

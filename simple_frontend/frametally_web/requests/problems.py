@@ -38,7 +38,7 @@ MEANINGS = {
     421: "The dashboard does not go by the name that it was asked for.",
     422: "What was sent is a video, but none that can be used.",
     428: "A change does not say what it was made of.",
-    429: "Too many uploads are under way already.",
+    429: "Too many uploads, or frames that are decoded, are under way already.",
     460: "The bytes that came are not those that their checksum is of.",
     500: "The dashboard met an error of its own; its log has the reason.",
     503: "The index or the store does not answer for now, or the query took too long.",

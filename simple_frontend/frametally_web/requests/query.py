@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 import msgspec
 from werkzeug.datastructures import MultiDict
 
-from frametally.rules.times import DAY_S, EPOCH, MILLISECOND, event_bound_ms
+from frametally.rules.times import DAY_S, event_bound_ms, iso_moment_ms
 from frametally.settings.loading import Settings
 from frametally_web.requests.chosen_times import ALL_TIMES, ChosenTimes, parse_hours, parse_weekdays
 from frametally_web.requests.problems import bad_parameter
@@ -252,6 +252,16 @@ def read_choice(args: MultiDict[str, str], name: str, choices: Sequence[ChoiceT]
     )
 
 
+def read_choices(args: MultiDict[str, str], name: str, choices: Sequence[ChoiceT]) -> tuple[ChoiceT, ...]:
+    """Read some of `choices`; none where the parameter is absent.
+
+    Raises:
+        Problem: 400, with the choices.
+    """
+    named = read_many(args, name, limit=len(choices))
+    return tuple(read_choice(MultiDict([(name, one)]), name, choices) for one in named)
+
+
 def read_limit(args: MultiDict[str, str], *, default: int, most: int) -> int:
     """Read how many things a page holds.
 
@@ -303,8 +313,7 @@ def read_moment(args: MultiDict[str, str], name: str, zone: datetime.tzinfo) -> 
         moment_ms = int(text)
     else:
         try:
-            moment = datetime.datetime.fromisoformat(_LOST_PLUS.sub(r"\1+", text))
-            moment_ms = ((moment if moment.tzinfo else moment.replace(tzinfo=zone)) - EPOCH) // MILLISECOND
+            moment_ms = iso_moment_ms(_LOST_PLUS.sub(r"\1+", text), zone)
         except ValueError as error:
             raise bad_parameter(
                 name,

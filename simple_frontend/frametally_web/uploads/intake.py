@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 
 from frametally.errors import FrametallyError, Retryable
-from frametally.ports.resumable_write import PIECE_BYTES, NoRoom
+from frametally.ports.object_store import PIECE_BYTES, NoRoom
 from frametally.process import failpoints
 from frametally.video_records import UploadRecord
 from frametally.videos.receiving import UploadPorts, keep_upload, note_open, resume_write

@@ -6,9 +6,8 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote
 
-from frametally.settings.loading import Settings
+from frametally.settings.data_folder import store_folder
 from frametally.video_records import UploadRecord
 from frametally.videos.receiving import OPEN_MS, UploadPorts, note_open
 from frametally_web.requests.problems import Problem
@@ -34,7 +33,7 @@ class Limits:
         self._per_client = settings.uploads_per_client
         self._in_all = settings.uploads_in_all
         self._keep_free_bytes = settings.min_free_disk_mb * _MB
-        self._folder = _folder_of(settings)
+        self._folder = store_folder(settings)
         self._free_bytes = free_bytes
         self._admitting = threading.Lock()
 
@@ -111,12 +110,6 @@ def _too_many(detail: str) -> Problem:
     problem = Problem(429, detail, remedy="Try again when one of them has ended.")
     problem.headers["Retry-After"] = str(_RETRY_AFTER_S)
     return problem
-
-
-def _folder_of(settings: Settings) -> Path | None:
-    if not settings.store_url.startswith("file://"):
-        return None
-    return Path(unquote(settings.store_url.removeprefix("file://")))
 
 
 def _in_mb(size_bytes: int) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
-from frametally.ports.video_catalogue import JobKind, JobState, VideoState
+from frametally.media_records import Enhancement
+from frametally.ports.job_book import JobKind, JobState
+from frametally.ports.video_catalogue import VideoState
 from frametally.records import TimeSource
 from frametally_web.requests.answers import Answer
 
@@ -36,10 +38,15 @@ class VideoLinks(Answer, frozen=True, kw_only=True):
 
     Attributes:
         original: The bytes as they came, as a download.
-        playable: What browsers play; null where they cannot.
+        playable: What browsers play: the original, or what was made of it; null where there is none yet.
         poster: A picture of it.
         sprite: A hundred small pictures of it in one.
         sprite_vtt: Which of them stands for which moment.
+        enhanced: The newest that is better to look at.
+        processed: The newest enhanced one, else what browsers play; it may be another the next time.
+        metadata: All that its bytes tell.
+        quality: What it was checked for.
+        derivatives: All that was made of it.
         detections: Boxes by time.
         chart: The dashboard with its source and range; null until it is counted.
         proof: The frames behind its counts; null likewise.
@@ -50,6 +57,11 @@ class VideoLinks(Answer, frozen=True, kw_only=True):
     poster: str | None
     sprite: str | None
     sprite_vtt: str | None
+    enhanced: str | None
+    processed: str | None
+    metadata: str | None
+    quality: str | None
+    derivatives: str
     detections: str
     chart: str | None
     proof: str | None
@@ -60,8 +72,11 @@ class VideoJob(Answer, frozen=True, kw_only=True):
 
     Attributes:
         id: Names it.
-        kind: `frames` are taken and announced; `previews`: poster and sprite; `removal` of all of it.
+        kind: `frames` are taken and announced; `previews`: poster and sprite; `metadata`: all that its bytes
+            tell; `checks` of its pictures; `playable`: what browsers play; `enhance`: what is better to look
+            at; `gold`: it is brought to the gold tables; `removal` of all of it.
         state: How it stands.
+        options: Of `enhance`: what was asked for; null of all others.
         attempts: How often it was begun.
         progress: 0 to 1; null where it cannot be told.
         reason: Why it failed, or waits to be tried again; null where it did not.
@@ -73,6 +88,7 @@ class VideoJob(Answer, frozen=True, kw_only=True):
     id: str
     kind: JobKind
     state: JobState
+    options: Enhancement | None
     attempts: int
     progress: float | None
     reason: str | None

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlencode
 
-from frametally.ports.video_catalogue import Job, VideoRow
-from frametally.rules.times import EPOCH, MILLISECOND
-from frametally_web.videos import answers
+import msgspec
 
-_MADE_BY = re.compile(r"-([0-9a-f]{8})\.")
+from frametally import keys
+from frametally.media_records import Derivative
+from frametally.ports.job_book import Job
+from frametally.ports.video_catalogue import Artifact, ArtifactKind, VideoRow
+from frametally.rules.times import EPOCH, MILLISECOND
+from frametally.videos.enhancements import enhancement_of
+from frametally_web.videos import answers
+from frametally_web.videos.work import JobOfVideo, VideoDerivative
+
 _MINUTE_MS = 60_000
 _REMEDIES = {
     "needs_time": "Say when it was filmed: change its start time.",
@@ -69,44 +75,79 @@ def video_of(row: VideoRow, jobs: Sequence[Job] = ()) -> answers.LibraryVideo:
 
 
 def job_of(job: Job) -> answers.VideoJob:
-    """Return a job as it is answered: who holds it is no matter of who looks."""
-    return answers.VideoJob(
-        id=job.id,
-        kind=job.kind,
-        state=job.state,
-        attempts=job.attempts,
-        progress=job.progress,
-        reason=job.reason,
-        created_at_ms=job.created_at_ms,
-        started_at_ms=job.started_at_ms,
-        ended_at_ms=job.ended_at_ms,
+    """Return a job of a video as it is answered."""
+    return answers.VideoJob(**_told_of(job))
+
+
+def job_of_video(job: Job, video_name: str) -> JobOfVideo:
+    """Return a job as it is answered among those of all videos."""
+    return JobOfVideo(**_told_of(job), video_id=job.video_id, video_name=video_name, worker=job.worker)
+
+
+def _told_of(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "options": enhancement_of(job.options) if job.kind == "enhance" else None,
+        "attempts": job.attempts,
+        "progress": job.progress,
+        "reason": job.reason,
+        "created_at_ms": job.created_at_ms,
+        "started_at_ms": job.started_at_ms,
+        "ended_at_ms": job.ended_at_ms,
+    }
+
+
+def derivative_of(one: Derivative) -> VideoDerivative:
+    """Return what was made of a video as it is answered."""
+    told = msgspec.structs.asdict(one)
+    asked = "recipe" if one.kind == "enhanced" else "v"
+    return VideoDerivative(
+        **{name: told[name] for name in VideoDerivative.__struct_fields__ if name in told},
+        url=f"/api/v1/videos/{one.video_id}/{one.kind}?{asked}={one.recipe}",
     )
+
+
+def original_of(row: VideoRow) -> Artifact:
+    """Return the video as it came; what calls itself neither picture nor sound is told to be bytes."""
+    said = row.record.facts.content_type
+    media_type = said if said.startswith(("video/", "audio/")) else "application/octet-stream"
+    return Artifact("playable", keys.original_key(row.record.id), media_type, row.record.size_bytes)
+
+
+def playable_of(row: VideoRow) -> Artifact | None:
+    """Return what browsers play of a video: the original, or what was made of it; None: nothing yet."""
+    return original_of(row) if row.record.facts.plays_in_browsers else row.artifact("playable")
 
 
 def _links_of(row: VideoRow) -> answers.VideoLinks:
     here = f"/api/v1/videos/{row.record.id}"
-    pictures = {preview.kind: _version_in(preview.key) for preview in row.previews}
+    kinds: tuple[ArtifactKind, ...] = ("poster", "sprite", "sprite_vtt", "metadata", "quality", "enhanced")
+    made = {kind: row.artifact(kind) for kind in kinds}
 
-    def picture(kind: str, place: str) -> str | None:
-        return f"{here}/{place}?v={pictures[kind]}" if kind in pictures else None
+    def link(kind: ArtifactKind, place: str, asked: str = "") -> str | None:
+        one = made[kind]
+        return f"{here}/{place}{asked and f'?{asked}={one.recipe}'}" if one else None
 
+    playable = playable_of(row)
+    version = playable and (playable.recipe or row.record.sha256)
     chart = _chart_of(row)
     return answers.VideoLinks(
         original=f"{here}/original",
-        playable=f"{here}/playable?v={row.record.sha256}" if row.record.facts.plays_in_browsers else None,
-        poster=picture("poster", "poster"),
-        sprite=picture("sprite", "sprite"),
-        sprite_vtt=picture("sprite_vtt", "sprite.vtt"),
+        playable=f"{here}/playable?v={version}" if playable else None,
+        poster=link("poster", "poster", "v"),
+        sprite=link("sprite", "sprite", "v"),
+        sprite_vtt=link("sprite_vtt", "sprite.vtt", "v"),
+        enhanced=link("enhanced", "enhanced", "recipe"),
+        processed=f"/processed_videos/{row.record.id}" if playable or made["enhanced"] else None,
+        metadata=link("metadata", "metadata"),
+        quality=link("quality", "quality"),
+        derivatives=f"{here}/derivatives",
         detections=f"{here}/detections",
         chart=f"/?{urlencode(chart, safe=':')}" if chart else None,
         proof=f"/?{urlencode(chart | {'at': chart['from']}, safe=':')}" if chart else None,
     )
-
-
-def _version_in(key: str) -> str:
-    """Return what tells a picture from all that were made of the same video before."""
-    found = _MADE_BY.search(key)
-    return found[1] if found else ""
 
 
 def _chart_of(row: VideoRow) -> dict[str, str]:

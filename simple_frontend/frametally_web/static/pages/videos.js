@@ -7,10 +7,12 @@ import { zoneOf } from "../js/shared/zones.js";
 import { leadThere } from "../js/shell/links.js";
 import { listen } from "../js/status/live.js";
 import { showStrip } from "../js/status/strip.js";
+import { onClient } from "../js/uploads/client.js";
 import { startUploads } from "../js/uploads/panel.js";
 import { startPanel } from "../js/video/panel.js";
 import { sourcesSeen, startList } from "../js/videos/list.js";
 import { tellNews } from "../js/videos/news.js";
+import { holdSocket } from "../js/videos/socket.js";
 
 useZone(zoneOf(parseState(location.search)));
 leadThere();
@@ -24,3 +26,5 @@ listen({
   away: list.away,
   back: list.back,
 });
+// What it has uploaded itself it is told of oftener, and where there are too many streams.
+onClient(holdSocket);

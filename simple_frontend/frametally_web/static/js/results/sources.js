@@ -1,16 +1,15 @@
 // Small multiples: each source by itself, on one scale, with its numbers; per interval in a table below.
 
-import { el, refill, svg } from "../shared/dom.js";
+import { sparkline } from "../chart/sparkline.js";
+import { el, refill } from "../shared/dom.js";
 import { moment, number, span } from "../shared/format.js";
-import { allIn, gapsOf, notAnalysedOf, rowsOf, totalIn } from "../shared/series.js";
+import { allIn, notAnalysedOf, rowsOf, totalIn } from "../shared/series.js";
 import { numberCell, onlyButton, rowOf, sortableTable, valueCell } from "../shared/tables.js";
 
 /** @typedef {{source: string, answer: Api.Counts, rows: Page.Row[], notAnalysed: Page.Span[]}} Part */
 
 /** @type {import("../shared/tables.js").Order} */
 const sourceOrder = { by: "Source", falls: false };
-const WIDTH = 600;
-const HEIGHT = 56;
 
 /**
  * @param {HTMLElement} area
@@ -66,56 +65,6 @@ export function showSources(area, counts, metric, nameOf, onSource) {
       order: sourceOrder,
     }),
     sourcesNumbers(named, metric, isOpen),
-  );
-}
-
-/**
- * Bars in a picture; its sum stands beside it, its numbers in the table below.
- * @param {Api.Counts} counts
- * @param {Page.Row[]} rows
- * @param {Page.Span[]} notAnalysed
- * @param {Page.Metric} metric
- * @param {number} most
- */
-function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most) {
-  const from = from_ms ?? 0;
-  const to = to_ms ?? 1;
-  const x = (/** @type {number} */ ms) => (WIDTH * (Math.min(Math.max(ms, from), to) - from)) / (to - from);
-  const bars = rows.map((row) => {
-    const value = totalIn(row, metric) ?? 0;
-    const high = most ? (HEIGHT * value) / most : 0;
-    const left = x(row.start);
-    return svg("rect", {
-      x: left,
-      y: HEIGHT - high,
-      width: Math.max(x(row.end) - left, 0.5),
-      height: high,
-    });
-  });
-  const across =
-    (/** @type {string} */ kind) =>
-    (/** @type {Page.Span} */ [start, end]) =>
-      svg("rect", {
-        class: kind,
-        x: x(start),
-        y: 0,
-        width: Math.max(x(end) - x(start), 0),
-        height: HEIGHT,
-      });
-  const gaps = [
-    ...gapsOf(rows, notAnalysed, from, to).map(across("no-footage")),
-    ...notAnalysed.map(across("not-analysed")),
-  ];
-  return svg(
-    "svg",
-    {
-      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
-      preserveAspectRatio: "none",
-      class: "sparkline",
-      "aria-hidden": "true",
-    },
-    ...gaps,
-    ...bars,
   );
 }
 

@@ -4,26 +4,11 @@ import { el } from "../shared/dom.js";
 import { moment } from "../shared/format.js";
 import { zoneInUse } from "../shared/time.js";
 import { isZone } from "../shared/zones.js";
+import { clientId } from "./client.js";
 import { containerTime } from "./container_time.js";
 import { checkCalibration, checkRegion } from "./drawn_json.js";
 
-const CLIENT = "frametally-client";
 let fieldsMade = 0;
-
-/** Names this browser to the server, which allows each so many uploads at once. */
-function clientId() {
-  const made = () =>
-    [...crypto.getRandomValues(new Uint8Array(12))]
-      .map((byte) => byte.toString(16).padStart(2, "0"))
-      .join("");
-  try {
-    const kept = localStorage.getItem(CLIENT) ?? made();
-    localStorage.setItem(CLIENT, kept);
-    return kept;
-  } catch {
-    return made(); // a browser that keeps nothing
-  }
-}
 
 /** The name without what comes behind its last point. @param {string} name */
 export const stemOf = (name) => name.replace(/(?<=.)\.[^.]*$/, "");

@@ -1,20 +1,9 @@
-// What stands beside the picture: what was counted, the account of the frames, what the file is, what was done.
+// What stands beside the picture first: what was counted, and the account of the frames.
 
 import { el } from "../shared/dom.js";
-import { moment, number, percent, plural, toTheMinute } from "../shared/format.js";
-import { TIME_SOURCES, bytes, filmed, playTime, visible } from "../videos/words.js";
+import { number, plural } from "../shared/format.js";
+import { visible } from "../videos/words.js";
 import { accountOf } from "./account.js";
-
-/** @type {Record<Page.VideoJob["kind"], string>} */
-const JOBS = { frames: "Frames", previews: "Poster and preview", removal: "Removal" };
-/** @type {Record<Page.VideoJob["state"], string>} */
-const JOB_STATES = {
-  queued: "waits",
-  running: "runs",
-  done: "done",
-  failed: "failed",
-  cancelled: "cancelled",
-};
 
 /**
  * @param {string} title
@@ -94,71 +83,4 @@ export function accountCard(video) {
     ),
     el("p", { class: "account-words small", "data-verdict": verdict, text: words }),
   );
-}
-
-/** @param {Page.Video} video */
-export function aboutCard(video) {
-  const when = filmed(video);
-  const from = video.time_source;
-  /** @type {[name: string, value: string|null][]} */
-  const facts = [
-    ["Filmed", when === null || from === null ? when : `${when} (${TIME_SOURCES[from]})`],
-    ["Source", visible(video.source_name)],
-    ["Length", video.duration_s === null ? null : playTime(video.duration_s)],
-    ["Picture", `${video.width_px} × ${video.height_px} px`],
-    ["Frames a second", video.fps === null ? null : number(Math.round(video.fps * 100) / 100)],
-    ["Sound", video.has_sound ? "yes" : "no"],
-    ["Kind", `${video.container}, ${video.codec}`],
-    ["Size", bytes(video.size_bytes)],
-    ["File", visible(video.file_name)],
-    ["Uploaded", toTheMinute(video.uploaded_at_ms)],
-    ["SHA-256", video.sha256],
-  ];
-  const about = card(
-    "About",
-    el(
-      "dl",
-      { class: "facts" },
-      ...facts.flatMap(([name, value]) => [
-        el("dt", { text: name }),
-        el("dd", {}, el("bdi", { text: value ?? "not known" })),
-      ]),
-    ),
-    video.damage.length
-      ? el("ul", { class: "damage small" }, ...video.damage.map((text) => el("li", { text })))
-      : null,
-    el("a", { class: "button", href: video.links.original, download: "", text: "Download the original" }),
-  );
-  about.classList.add("about");
-  return about;
-}
-
-/** @param {Page.Video} video */
-export function jobsCard({ jobs }) {
-  if (!jobs.length) return null;
-  const newest = [...jobs].sort((one, other) => other.created_at_ms - one.created_at_ms);
-  return card(
-    "Processing",
-    el(
-      "ul",
-      { class: "jobs" },
-      ...newest.map((job) =>
-        el(
-          "li",
-          { "data-state": job.state },
-          el("span", { class: "strong", text: JOBS[job.kind] ?? job.kind }),
-          el("span", { text: jobWords(job) }),
-          job.reason ? el("span", { class: "muted small job-reason", text: job.reason }) : null,
-        ),
-      ),
-    ),
-  );
-}
-
-/** @param {Page.VideoJob} job */
-function jobWords({ state, progress, attempts, ended_at_ms: ended }) {
-  const share = state === "running" && progress !== null ? [percent(progress)] : [];
-  const tries = attempts > 1 ? [`${plural(attempts, "try", "tries")}`] : [];
-  const when = ended === null ? [] : [moment(Math.floor(ended / 1000) * 1000)];
-  return [JOB_STATES[state] ?? state, ...share, ...tries, ...when].join(" · ");
 }

@@ -8,7 +8,7 @@ import { askVideo } from "../videos/asking.js";
 import { tellNews } from "../videos/news.js";
 import { sendChange } from "./asking.js";
 import { fromField, toField } from "./moments.js";
-import { speak, wordsOf } from "./saying.js";
+import { speak, wordsOf } from "../shell/saying.js";
 
 let fields = 0;
 

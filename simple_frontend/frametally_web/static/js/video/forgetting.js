@@ -5,7 +5,7 @@ import { plural } from "../shared/format.js";
 import { tellNews } from "../videos/news.js";
 import { bytes } from "../videos/words.js";
 import { sendRemoval } from "./asking.js";
-import { speak, wordsOf } from "./saying.js";
+import { speak, wordsOf } from "../shell/saying.js";
 
 export function makeForgetting() {
   /** @type {Page.Video|null} */

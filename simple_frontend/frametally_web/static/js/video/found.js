@@ -101,7 +101,11 @@ export class Found {
 export function seenAt(frames, positionS, frameS) {
   // Both are times of frames, rounded in different places.
   const slack = frameS / 2;
-  const frame = frames.findLast(({ position_s: at }) => at <= positionS + slack);
+  let place = frames.findLastIndex(({ position_s: at }) => at <= positionS + slack);
+  const farness = (/** @type {number} */ one) => Math.abs(frames[one].position_s - positionS);
+  // Where the rate varies, several may be that near: the nearest is meant.
+  while (place > 0 && farness(place - 1) < farness(place)) place -= 1;
+  const frame = frames[place];
   if (!frame || positionS - frame.position_s > HOLD_S + slack) return null;
   return { frame, isExact: positionS - frame.position_s < slack };
 }

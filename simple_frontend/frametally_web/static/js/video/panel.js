@@ -4,7 +4,7 @@ import { ApiError } from "../shared/api.js";
 import { byId, el, iconButton } from "../shared/dom.js";
 import { askVideo } from "../videos/asking.js";
 import { choose, chosen, onChosen } from "../videos/chosen.js";
-import { onNews } from "../videos/news.js";
+import { onJob, onNews } from "../videos/news.js";
 import { visible } from "../videos/words.js";
 import { askLeave } from "./asking.js";
 import { VideoView } from "./view.js";
@@ -19,6 +19,8 @@ let view = null;
 /** @type {AbortController|null} */
 let asking = null;
 let askedAt = 0;
+/** It was opened just now: the keyboard goes there, whichever answer is shown first. */
+let isNew = false;
 /** @type {ReturnType<typeof setTimeout>|undefined} */
 let soon;
 const usualTitle = document.title;
@@ -39,14 +41,17 @@ export function startPanel(place) {
     place.replaceChildren();
     document.title = usualTitle;
     asking?.abort();
+    asking = null; // or its end would be taken for a fault of what is shown
     if (id === null) return;
     place.replaceChildren(closing("Video"), skeleton());
     place.scrollTop = 0;
-    load(place, id, true);
+    isNew = true;
+    load(place, id);
   });
   onNews(() => {
     if (chosen() !== null) loadSoon(place, LEAST_BETWEEN_MS);
   });
+  onJob((job) => view?.tell(job));
 }
 
 /** @param {HTMLElement} place @param {number} afterMs  at least, since it was asked last */
@@ -56,7 +61,7 @@ function loadSoon(place, afterMs) {
     () => {
       soon = undefined;
       const id = chosen();
-      if (id !== null) load(place, id, false);
+      if (id !== null) load(place, id);
     },
     Math.max(askedAt + afterMs - Date.now(), 0),
   );
@@ -65,9 +70,8 @@ function loadSoon(place, afterMs) {
 /**
  * @param {HTMLElement} place
  * @param {string} id
- * @param {boolean} isNew  it was opened just now: the keyboard goes there
  */
-async function load(place, id, isNew) {
+async function load(place, id) {
   asking?.abort();
   const mine = new AbortController();
   asking = mine;
@@ -83,6 +87,7 @@ async function load(place, id, isNew) {
   asking = null;
   place.removeAttribute("aria-busy");
   if (isNew) place.focus({ preventScroll: true });
+  isNew = false;
 }
 
 /** @param {HTMLElement} place @param {Page.Video} video */

@@ -1,11 +1,15 @@
 // The player of one video: the picture with its boxes, the buttons, and the chart as the seek bar, all at one place.
 
+import { VersionChooser, versionsOf } from "../enhance/versions.js";
 import { framesBoxes } from "../frames/boxed_picture.js";
+import { sendAgain } from "../jobs/asking.js";
+import { sendOnPress } from "../jobs/pressing.js";
+import { isOpen } from "../jobs/words.js";
 import { el } from "../shared/dom.js";
-import { timeAmong } from "../shared/format.js";
+import { percent, timeAmong } from "../shared/format.js";
 import { setMoment } from "../shared/moment.js";
 import { colorsOf } from "../shared/palette.js";
-import { bytes, playTime } from "../videos/words.js";
+import { bytes, playTime, visible } from "../videos/words.js";
 import { KEYS, makeControls, takeKey } from "./controls.js";
 import { UNCOUNTED } from "./course.js";
 import { Found } from "./found.js";
@@ -23,6 +27,13 @@ export class Player {
     this.found = null;
     /** What is drawn over the picture. */
     this.drawn = "";
+    /** Why it does not play, as it is said; empty: it plays. */
+    this.told = "";
+    /** @type {Page.Derivative[]} */
+    this.made = [];
+    /** Is told where it stands. @type {(positionS: number) => void} */
+    this.onMove = () => {};
+    this.versions = new VersionChooser(() => this.video && this.show(this.video));
     this.screen = new Screen({
       position: (positionS) => this.#moved(positionS),
       change: () => this.#changed(),
@@ -43,6 +54,7 @@ export class Player {
     );
     this.actions = this.#actions();
     this.controls = makeControls(this.actions);
+    this.controls.element.append(this.versions.element);
     this.bar = new SeekBar((positionS) => this.screen.seek(positionS));
     this.words = el("p", { class: "muted small seek-words" });
     this.legend = el("ul", { class: "legend seek-legend" });
@@ -62,7 +74,20 @@ export class Player {
   }
 
   get canPlay() {
-    return Boolean(this.video?.links.playable);
+    return this.versions.now !== null;
+  }
+
+  /** What was made of the video, to be played as well. @param {Page.Derivative[]} made */
+  showMade(made) {
+    this.made = made;
+    if (this.video) this.show(this.video);
+  }
+
+  /** Plays one of those. @param {string} recipe */
+  choose(recipe) {
+    this.versions.chosen = recipe;
+    if (this.video) this.show(this.video);
+    this.stage.scrollIntoView({ block: "nearest" });
   }
 
   /** @param {Page.Video} video */
@@ -72,13 +97,21 @@ export class Player {
     if (before?.id !== video.id) this.#begin(video);
     if (before && before.frames.detected !== video.frames.detected) this.found?.forget();
     const { links, width_px: width, height_px: height } = video;
+    this.versions.show(versionsOf(video, this.made));
+    const { now } = this.versions;
+    const isOn = now !== null;
     this.stage.style.setProperty("--ratio", String(width / height));
-    this.screen.element.hidden = !links.playable;
-    this.controls.element.hidden = !links.playable;
-    this.overlay.hidden = !links.playable;
-    this.poster.hidden = links.playable !== null || !links.poster;
-    this.bar.enable(links.playable !== null);
-    if (links.playable) this.screen.show(links.playable, links.poster, video.fps);
+    this.stage.dataset.version = now?.name ?? "";
+    this.screen.element.hidden = !isOn;
+    this.controls.element.hidden = !isOn;
+    this.overlay.hidden = !isOn;
+    this.poster.hidden = isOn || !links.poster;
+    this.bar.enable(isOn);
+    if (now && this.told) {
+      this.told = "";
+      this.message.hidden = true;
+    }
+    if (now) this.screen.show(now.url, links.poster, now.fps);
     else this.#cannotPlay(video);
     this.screen.element.setAttribute("aria-label", `Video ${video.name}`);
     this.#showBar();
@@ -118,8 +151,11 @@ export class Player {
     this.drawn = "";
     this.overlay.replaceChildren();
     this.message.hidden = true;
+    this.told = "";
     this.poster.removeAttribute("src");
-    if (!video.links.playable) this.screen.end();
+    this.versions.forget();
+    this.made = [];
+    this.screen.end();
     this.bar.move(0);
     this.#stampIt();
   }
@@ -151,6 +187,7 @@ export class Player {
   /** @param {number} positionS */
   #moved(positionS) {
     this.positionS = positionS;
+    this.onMove(positionS);
     this.bar.move(positionS);
     this.#stampIt();
     this.#draw();
@@ -228,14 +265,46 @@ export class Player {
   }
 
   /** @param {Page.Video} video */
-  #cannotPlay({ why_not: why, links, size_bytes: size }) {
+  #cannotPlay({ why_not: why, links, jobs, size_bytes: size }) {
     if (links.poster && this.poster.getAttribute("src") !== links.poster) this.poster.src = links.poster;
     this.stamp.hidden = true;
-    this.#say(
-      "Browsers cannot play this file",
-      `${why ?? "Nothing that they play is in it."} It is counted all the same, and can be downloaded as it came.`,
-      el("a", { class: "button", href: links.original, download: "", text: `Download (${bytes(size)})` }),
-    );
+    const made = jobs.filter((one) => one.kind === "playable");
+    const job = made.find(isOpen);
+    const failed = made.find((one) => one.state === "failed");
+    const told = JSON.stringify([why, job?.state, job?.progress, failed?.id, failed?.reason]);
+    if (told === this.told) return; // a button that has the keyboard keeps it
+    this.told = told;
+    const download = el("a", {
+      class: "button",
+      href: links.original,
+      download: "",
+      text: `Download (${bytes(size)})`,
+    });
+    const reason = why ?? "Nothing that they play is in it.";
+    if (!job) return this.#cannotBePlayed(reason, failed, download);
+    const bar = el("progress", { max: "1", "aria-label": "Progress" });
+    if (job.state === "queued") bar.value = 0;
+    else if (job.progress !== null) bar.value = job.progress;
+    const share = job.state === "running" && job.progress !== null ? `: ${percent(job.progress)}` : "";
+    this.#say(`A version for browsers is being made${share}`, reason, download);
+    this.message.insertBefore(bar, download);
+  }
+
+  /** @param {string} reason @param {Page.VideoJob|undefined} failed @param {HTMLElement} download */
+  #cannotBePlayed(reason, failed, download) {
+    const more = failed
+      ? `What they play could not be made of it: ${visible(failed.reason ?? "")}`
+      : "It is counted all the same, and can be downloaded as it came.";
+    this.#say("Browsers cannot play this file", `${reason} ${more}`, download);
+    if (failed) this.message.insertBefore(this.#again(failed), download);
+  }
+
+  /** @param {Page.VideoJob} job  one that failed */
+  #again({ id }) {
+    const said = el("p", { class: "form-said", role: "alert", hidden: true });
+    const button = el("button", { type: "button", class: "button", text: "Try again" });
+    sendOnPress(button, said, () => id, sendAgain, "It is tried again");
+    return el("div", {}, said, button);
   }
 
   /** @param {string} words  empty: all is well again */

@@ -46,6 +46,7 @@ export class Screen {
   }
 
   /**
+   * Another version of what is shown goes on where that is.
    * @param {string} url
    * @param {string|null} poster
    * @param {number|null} fps
@@ -53,12 +54,18 @@ export class Screen {
   show(url, poster, fps) {
     this.frameS = frameLength(fps);
     if (url === this.url) return;
+    const placeS = this.url ? this.placeS : 0;
+    const plays = this.url !== "" && this.isPlaying;
+    const speed = this.element.playbackRate;
     this.url = url;
     this.firstS = null;
-    this.hasSought = false;
+    this.hasSought = placeS > 0;
     this.isShown = false;
-    if (poster) this.element.poster = poster;
+    if (poster && !placeS) this.element.poster = poster;
     this.element.src = url;
+    this.element.playbackRate = speed;
+    if (placeS) this.element.addEventListener("loadedmetadata", () => this.seek(placeS), { once: true });
+    if (plays) this.toggle();
   }
 
   /** Nothing of it is loaded any more. */

@@ -1,14 +1,16 @@
 // All of one video, in parts that stay while what they say changes: it plays on, and what is typed is not lost.
 
+import { VideoTabs } from "../described/tabbed.js";
 import { el, refill } from "../shared/dom.js";
 import { TIME_SOURCES, filmed, isInWork, shareDone, stateWords, visible } from "../videos/words.js";
 import { sendRetry } from "./asking.js";
-import { aboutCard, accountCard, countsCard, jobsCard } from "./cards.js";
+import { accountCard, countsCard } from "./cards.js";
 import { UNCOUNTED, askCounted, countsKey } from "./course.js";
 import { makeEditing, makeTimeForm } from "./editing.js";
 import { makeForgetting } from "./forgetting.js";
 import { Player } from "./player.js";
-import { speak, wordsOf } from "./saying.js";
+import { VideoStream } from "../live/stream.js";
+import { speak, wordsOf } from "../shell/saying.js";
 
 export class VideoView {
   /** @param {() => void} onChange  something was changed here */
@@ -21,6 +23,9 @@ export class VideoView {
     this.asking = new AbortController();
     this.said = "";
     this.player = new Player();
+    /** @type {VideoStream|null} */
+    this.stream = null;
+    this.streamed = el("div", { class: "video-streamed" });
     this.name = el("bdi");
     this.where = el("p", { class: "video-where muted small" });
     this.standing = el("div", { class: "video-standing", role: "status" });
@@ -32,6 +37,7 @@ export class VideoView {
     this.off = el("p", { class: "muted small", hidden: true });
     this.timeless = el("div", { class: "card" }, this.timing.element);
     this.cards = el("div", { class: "video-facts" });
+    this.tabs = new VideoTabs(this.cards, this.player);
     this.element = el(
       "div",
       { class: "video-view" },
@@ -42,11 +48,11 @@ export class VideoView {
       el(
         "div",
         { class: "video-columns" },
-        this.player.element,
+        el("div", { class: "video-beside" }, this.player.element, this.streamed),
         el(
           "div",
           { class: "video-beside" },
-          this.cards,
+          this.tabs.element,
           this.editing.element,
           this.off,
           this.forgetting.element,
@@ -58,6 +64,8 @@ export class VideoView {
 
   /** Nothing of it is asked for or plays any more. */
   end() {
+    this.tabs.end();
+    this.stream?.end();
     this.asking.abort();
     this.player.end();
   }
@@ -89,6 +97,7 @@ export class VideoView {
     this.name.textContent = visible(video.name);
     this.where.replaceChildren(...whereWords(video));
     this.player.show(video);
+    this.#showStream(video);
     this.#showStanding(video);
     this.#showCards(video);
     this.editing.show(video);
@@ -97,19 +106,36 @@ export class VideoView {
     this.#showLeave();
   }
 
+  /** One of its jobs is so far now. @param {Page.ToldJob} told */
+  tell({ video_id: id, job_id: jobId, state, progress, attempt, reason }) {
+    const { video } = this;
+    if (video?.id !== id || !video.jobs.some((job) => job.id === jobId)) return;
+    const jobs = video.jobs.map((job) =>
+      job.id === jobId ? { ...job, state, progress, reason, attempts: attempt } : job,
+    );
+    this.show({ ...video, jobs });
+  }
+
+  /** What has no time cannot be streamed. @param {Page.Video} video */
+  #showStream(video) {
+    if (this.stream || video.started_at_ms === null || video.state === "deleting") return;
+    this.stream = new VideoStream(video);
+    this.streamed.replaceChildren(this.stream.element);
+  }
+
   #showLeave() {
     const state = this.video?.state;
-    const isOpen = this.isAllowed === true && state !== "deleting";
-    this.timeless.hidden = !(isOpen && state === "needs_time");
-    this.editing.element.hidden = !isOpen;
-    this.forgetting.element.hidden = !isOpen;
+    const mayChange = this.isAllowed === true && state !== "deleting";
+    this.timeless.hidden = !(mayChange && state === "needs_time");
+    this.editing.element.hidden = !mayChange;
+    this.forgetting.element.hidden = !mayChange;
+    if (this.video) this.tabs.show(this.video, mayChange);
   }
 
   /** @param {Page.Video} video */
   #showCards(video) {
     const { colorOf } = this.counted;
-    const cards = [countsCard(video, colorOf), accountCard(video), aboutCard(video), jobsCard(video)];
-    refill(this.cards, ...cards.filter((one) => one !== null));
+    refill(this.cards, countsCard(video, colorOf), accountCard(video));
   }
 
   /** How far it has come, and what a person can do about it. @param {Page.Video} video */

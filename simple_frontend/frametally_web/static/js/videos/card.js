@@ -15,7 +15,8 @@ import {
   visible,
 } from "./words.js";
 
-/** @typedef {{element: HTMLLIElement, link: HTMLAnchorElement, show: (video: Page.Video) => void}} Card */
+/** @typedef {{element: HTMLLIElement, link: HTMLAnchorElement, show: (video: Page.Video) => void,
+ *   move: (progress: number|null) => void}} Card  move: what is under way is so far now */
 
 /**
  * A card that stays the same element while what it says changes: the keyboard stays where it is, and no picture is
@@ -52,6 +53,7 @@ export function makeCard(video) {
   );
   let said = "";
   let { links } = video;
+  let shown = video;
   picture.addEventListener("error", () => {
     picture.hidden = true;
     none.hidden = false;
@@ -67,6 +69,7 @@ export function makeCard(video) {
     if (text === said) return;
     said = text;
     ({ links } = now);
+    shown = now;
     element.dataset.id = now.id;
     element.dataset.state = now.state;
     name.textContent = visible(now.name);
@@ -102,8 +105,13 @@ export function makeCard(video) {
     else bar.value = share;
   }
 
+  /** @param {number|null} progress */
+  function move(progress) {
+    if (shown.state === "received" || shown.state === "producing") show({ ...shown, progress });
+  }
+
   show(video);
-  return { element, link, show };
+  return { element, link, show, move };
 }
 
 /** @param {Page.Video} video */

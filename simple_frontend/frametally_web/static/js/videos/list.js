@@ -1,26 +1,19 @@
-// The list of videos: asks for a page of it, again whenever something has changed, and keeps what it has while the
-// server is away.
+// The list of videos: a page of it, as it is now.
 
 import { ApiError, get } from "../shared/api.js";
 import { byId } from "../shared/dom.js";
 import { number, plural } from "../shared/format.js";
-import { parseState } from "../shared/state.js";
-import { carrySelection } from "../shell/links.js";
 import { rove } from "../shell/roving.js";
-import { showFault, showFresh, showOutage } from "../status/notices.js";
 import { askVideos } from "./asking.js";
 import { showAsked, startAsked } from "./asked.js";
 import { makeCard, markChosen } from "./card.js";
 import { choose, onChosen } from "./chosen.js";
-import { onNews } from "./news.js";
+import { onJob } from "./news.js";
 import { hideNothing, showFailed, showNoMatch, showNoVideos } from "./nothing.js";
 import { addressOf, isNarrow, parseQuestion, queryOf } from "./question.js";
+import { Refreshing } from "./refreshing.js";
 import { cursorsNow, keepCursors, showSteps } from "./steps.js";
 
-/** News may come with every frame that is detected. */
-const LEAST_BETWEEN_MS = 1000;
-/** Where no events come: there are too many streams. */
-const WITHOUT_NEWS_MS = 15_000;
 const SKELETONS = 8;
 
 const page = byId("videos-page");
@@ -30,14 +23,20 @@ const cards = new Map();
 /** Names of sources by slug, as far as they are known. @type {Map<string, string>} */
 const sources = new Map();
 
-/** @type {AbortController|null} */
-let asking = null;
-/** When what is shown was loaded. @type {number|null} */
-let since = null;
-/** When the last question was put. */
-let askedAt = 0;
-/** @type {number|undefined} */
-let soon;
+/** @type {Refreshing<Page.Videos>} */
+const list = new Refreshing(
+  page,
+  "The videos",
+  {
+    ask: askPage,
+    show,
+    failed: (reason, remedy) => {
+      grid.replaceChildren();
+      showFailed(reason, remedy, list.now);
+    },
+  },
+  15_000,
+);
 /** @type {(answer: Page.Videos) => void} */
 let onAnswer = () => {};
 
@@ -60,62 +59,41 @@ export function startList(then) {
   grid.addEventListener("click", openInstead);
   rove(grid, "a.video-link");
   onChosen(markCards);
-  onNews(loadSoon);
-  addEventListener("popstate", load);
-  setInterval(() => Date.now() - askedAt >= WITHOUT_NEWS_MS && loadSoon(), WITHOUT_NEWS_MS);
-  load();
-  // The heart beats for the counts' index, which the list can do without: it is asked itself.
-  return { away: loadSoon, back: loadSoon };
+  onJob(({ video_id: id, kind, state, progress }) => {
+    // Of the jobs, the card tells of the one that the counts wait for.
+    if (kind === "frames" && state === "running") cards.get(id)?.move(progress);
+  });
+  return list.start();
 }
 
 /** Puts another question, from its first page on. @param {import("./question.js").Question} wanted */
 function ask(wanted) {
   history.pushState(keepCursors([]), "", addressOf(wanted, location.search));
-  load();
+  list.now();
 }
 
-function loadSoon() {
-  if (soon !== undefined || document.hidden) return;
-  soon = setTimeout(
-    () => {
-      soon = undefined;
-      if (!asking) load();
-      else loadSoon(); // an answer that is on its way may be of before
-    },
-    Math.max(askedAt + LEAST_BETWEEN_MS - Date.now(), 0),
-  );
-}
-
-async function load() {
-  asking?.abort();
-  const mine = new AbortController();
-  asking = mine;
-  askedAt = Date.now();
-  page.setAttribute("aria-busy", "true");
-  carrySelection(parseState(location.search));
+/** @param {AbortSignal} signal @returns {Promise<Page.Videos>} */
+async function askPage(signal) {
   try {
-    const answer = await askVideos(queryOf(question(), cursorsNow().at(-1) ?? ""), mine.signal);
-    if (asking === mine) show(answer);
+    return await askVideos(queryOf(question(), cursorsNow().at(-1) ?? ""), signal);
   } catch (error) {
-    if (asking === mine) fail(error);
+    if (!(error instanceof ApiError && error.status === 400 && cursorsNow().length)) throw error;
+    // Of a list that is ordered otherwise by now: from its beginning.
+    history.replaceState(keepCursors([]), "");
+    return askVideos(queryOf(question(), ""), signal);
   }
-  if (asking !== mine) return;
-  asking = null;
-  page.removeAttribute("aria-busy");
 }
 
 /** @param {Page.Videos} answer */
 function show(answer) {
   const { videos, total, states } = answer;
   const asked = question();
-  since = Date.now();
-  showFresh(since);
   for (const { source, source_name: name } of videos) sources.set(source, name);
   showAsked(asked, states, sources);
   showCards(videos);
   showSteps(answer, (cursors) => {
     history.pushState(keepCursors(cursors), "");
-    load();
+    list.now();
     byId("videos-page").scrollIntoView();
   });
   const all = Object.values(states).reduce((sum, count) => sum + count, 0);
@@ -172,25 +150,6 @@ function showSkeletons() {
     one.className = "video-card skeleton";
     one.setAttribute("aria-hidden", "true");
     grid.append(one);
-  }
-}
-
-/** @param {unknown} error */
-function fail(error) {
-  const isOurs = error instanceof ApiError;
-  const [reason, remedy] = isOurs ? [error.message, error.remedy] : [String(error), ""];
-  if (isOurs && error.status === 400 && cursorsNow().length) {
-    // Of a list that is ordered otherwise by now: from its beginning.
-    history.replaceState(keepCursors([]), "");
-    setTimeout(load);
-  } else if (since !== null && isOurs && error.passes) {
-    showOutage(reason, since, load, "The videos are out of reach");
-  } else if (since !== null) {
-    showFault("The videos cannot be shown", `${reason} ${remedy}`);
-  } else {
-    grid.replaceChildren();
-    page.dataset.state = "failed";
-    showFailed(reason, remedy, load);
   }
 }
 

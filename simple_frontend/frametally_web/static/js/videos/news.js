@@ -18,3 +18,20 @@ export function onNews(listener) {
 export function tellNews() {
   for (const listener of listeners) listener();
 }
+
+/** @type {Set<(job: Page.ToldJob) => void>} */
+const jobListeners = new Set();
+
+/**
+ * Listens for how far single jobs are, which is told oftener than all else.
+ * @param {(job: Page.ToldJob) => void} listener
+ */
+export function onJob(listener) {
+  jobListeners.add(listener);
+}
+
+/** A job is so far now; one that is no more under way has changed its video, too. @param {Page.ToldJob} job */
+export function tellJob(job) {
+  for (const listener of jobListeners) listener(job);
+  if (job.state !== "running") tellNews();
+}

@@ -25,8 +25,10 @@ export const TIME_SOURCES = {
   start_time: "time as it was given",
   exif: "time from the camera",
   container: "time from the file",
+  stream_clock: "time from the camera's clock",
   file_name: "time from its name",
   file_time: "time from the file's date",
+  arrival: "time of arrival",
 };
 
 /**

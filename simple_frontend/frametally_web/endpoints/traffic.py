@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frametally.rules.traffic.schemes import SCHEME_NAMES
-from frametally_web.api.parameters import SELECTION, Endpoint, Parameter, text
+from frametally_web.endpoints.parameters import SELECTION, Endpoint, Parameter, text
 from frametally_web.traffic import answers
 from frametally_web.traffic.files import FORMATS, HOURS
 

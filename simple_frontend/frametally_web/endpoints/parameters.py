@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
-from frametally_web.requests import answers
 from frametally_web.requests.query import (
     COMPARE_PATTERN,
     MAX_CURSOR_CHARS,
@@ -43,7 +42,7 @@ class Endpoint(NamedTuple):
     None where nothing is; `statuses` are those that it has beside what all have. `success` says in words what
     it answers with when all is well, by status, where that is more than 200; of 204 and 304 nothing follows.
 
-    A `native` route is Starlette's (`requests.native`), and may stand `at_root`, not behind `/api/v1`. `form`
+    A `native` route is Starlette's (`requests.native`). What is `at_root` stands not behind `/api/v1`. `form`
     are the parts of the form that is sent to it, `sends` is the type of the bytes that are. `named` is its
     name where its path does not say it.
     """
@@ -51,7 +50,7 @@ class Endpoint(NamedTuple):
     path: str
     summary: str
     parameters: tuple[Parameter, ...]
-    answer: type[answers.Answer] | None
+    answer: type[msgspec.Struct] | None
     media_types: tuple[str, ...] = ("application/json",)
     method: Method = "GET"
     body: type[msgspec.Struct] | None = None
@@ -107,7 +106,11 @@ ZONE = Parameter(
     "",
 )
 MOMENT = {"type": "string", "format": "date-time"}
+UUID = {"type": "string", "format": "uuid"}
 LIMIT = {"type": "integer", "minimum": 1}
+CURSOR = Parameter(
+    "cursor", "`next` of the page before; default: the first page.", text(MAX_CURSOR_CHARS), ""
+)
 SELECTION = (
     Parameter("label", "Class names; default: all.", text(), "car", many=True),
     Parameter("source", "Slugs of sources; default: all.", text(), "", many=True),
@@ -185,7 +188,7 @@ PATH = Parameter(
 PAGE = (
     *SELECTION,
     Parameter("limit", "Most in one page; default: 24.", LIMIT, "24"),
-    Parameter("cursor", "`next` of the page before; default: the first page.", text(MAX_CURSOR_CHARS), ""),
+    CURSOR,
 )
 FRAMES = (
     *PAGE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frametally.rules.flows.day_columns import DIRECTIONS
-from frametally_web.api.parameters import CHART, PAGE, Endpoint, Parameter, text
+from frametally_web.endpoints.parameters import CHART, PAGE, Endpoint, Parameter, text
 from frametally_web.flows import answers
 from frametally_web.flows.proof import NOT_MEASURED, OUTCOMES
 from frametally_web.flows.single_answers import CrossingObjects, ShownVisits

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from frametally.drawing_records import DrawnCalibration
 from frametally.drawings.file_forms import DrawingFile
-from frametally_web.api.parameters import LIMIT, MODEL, MOMENT, TIMEZONE, Endpoint, Parameter, text
 from frametally_web.drawing import answers
+from frametally_web.endpoints.parameters import LIMIT, MODEL, MOMENT, TIMEZONE, Endpoint, Parameter, text
 
 _SOURCE = Parameter("source", "Slug of the source.", text(), "gate", required=True, place="path")
 _DRAWING = "sources/{source}/drawing"

@@ -1,4 +1,4 @@
-// What the panel says of what was done, or could not be.
+// What a page says of what was done, or could not be.
 
 import { ApiError } from "../shared/api.js";
 import { byId } from "../shared/dom.js";

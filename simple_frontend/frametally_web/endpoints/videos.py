@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import get_args
 
 from frametally.ports.video_catalogue import VideoOrder, VideoState
-from frametally_web.api.parameters import LIMIT, MODEL, Endpoint, Parameter, text
-from frametally_web.requests.query import MAX_CURSOR_CHARS
+from frametally.videos.enhancements import ENHANCEMENT_FIELDS
+from frametally_web.endpoints.parameters import CURSOR, LIMIT, MODEL, UUID, Endpoint, Parameter, text
 from frametally_web.videos import answers
 
-_UUID = {"type": "string", "format": "uuid"}
 _SOME_VIDEO = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
-_VIDEO = Parameter("video_id", "`id` of the video.", _UUID, _SOME_VIDEO, required=True, place="path")
-_FILE = Parameter("file_id", "`file_id` of the video.", _UUID, _SOME_VIDEO, required=True, place="path")
+VIDEO = Parameter("video_id", "`id` of the video.", UUID, _SOME_VIDEO, required=True, place="path")
+FILE = Parameter("file_id", "`file_id` of the video.", UUID, _SOME_VIDEO, required=True, place="path")
 _UPLOAD = Parameter(
-    "upload_id", "What `Location` ended with.", _UUID, _SOME_VIDEO, required=True, place="path"
+    "upload_id", "What `Location` ended with.", UUID, _SOME_VIDEO, required=True, place="path"
 )
 _REVISION = Parameter(
     "If-Match",
@@ -24,7 +23,7 @@ _REVISION = Parameter(
     place="header",
 )
 
-_ONE = "videos/{video_id}"
+ONE = "videos/{video_id}"
 
 LIBRARY_ENDPOINTS = (
     Endpoint(
@@ -53,20 +52,15 @@ LIBRARY_ENDPOINTS = (
                 "asc",
             ),
             Parameter("limit", "Most in one page; default: 48.", LIMIT | {"maximum": 200}, "48"),
-            Parameter(
-                "cursor",
-                "`next` of the page before; default: the first page.",
-                text(MAX_CURSOR_CHARS),
-                "",
-            ),
+            CURSOR,
         ),
         answers.LibraryPage,
     ),
-    Endpoint(_ONE, "One video.", (_VIDEO,), answers.LibraryVideo, statuses=(404,), named="video"),
+    Endpoint(ONE, "One video.", (VIDEO,), answers.LibraryVideo, statuses=(404,), named="video"),
     Endpoint(
-        _ONE,
+        ONE,
         "Changes what people say of a video: its name, source, time, region, calibration.",
-        (_VIDEO, _REVISION),
+        (VIDEO, _REVISION),
         answers.LibraryVideo,
         method="PATCH",
         body=answers.VideoEdit,
@@ -74,9 +68,9 @@ LIBRARY_ENDPOINTS = (
         named="patch_video",
     ),
     Endpoint(
-        _ONE,
+        ONE,
         "Removes a video, its frames and its counts.",
-        (_VIDEO,),
+        (VIDEO,),
         answers.VideoRemoval,
         method="DELETE",
         statuses=(403, 404),
@@ -84,9 +78,9 @@ LIBRARY_ENDPOINTS = (
         named="delete_video",
     ),
     Endpoint(
-        f"{_ONE}/retry",
+        f"{ONE}/retry",
         "Begins once more what has failed.",
-        (_VIDEO,),
+        (VIDEO,),
         answers.LibraryVideo,
         method="POST",
         statuses=(403, 404),
@@ -94,9 +88,9 @@ LIBRARY_ENDPOINTS = (
         named="retry_video",
     ),
     Endpoint(
-        f"{_ONE}/jobs",
+        f"{ONE}/jobs",
         "What was done to a video, and what is.",
-        (_VIDEO,),
+        (VIDEO,),
         answers.VideoJobs,
         statuses=(404,),
         named="video_jobs",
@@ -287,9 +281,9 @@ NATIVE_ENDPOINTS = (
         named="delete_upload",
     ),
     Endpoint(
-        f"{_ONE}/original",
+        f"{ONE}/original",
         "The video as it came, as a download.",
-        (_VIDEO, *_RANGE),
+        (VIDEO, *_RANGE),
         None,
         ("video/mp4", "application/octet-stream"),
         statuses=(404, 416),
@@ -298,9 +292,9 @@ NATIVE_ENDPOINTS = (
         named="video_original",
     ),
     Endpoint(
-        f"{_ONE}/playable",
-        "The video as a player takes it; 404 says why browsers cannot play it.",
-        (_VIDEO, *_RANGE),
+        f"{ONE}/playable",
+        "The video as a player takes it: the original, or what was made of it; 404 says how far it is.",
+        (VIDEO, *_RANGE),
         None,
         ("video/mp4",),
         statuses=(404, 416),
@@ -309,9 +303,20 @@ NATIVE_ENDPOINTS = (
         named="video_playable",
     ),
     Endpoint(
+        f"{ONE}/enhanced",
+        "A video that is better to look at: that of a recipe, or the newest.",
+        (VIDEO, Parameter("recipe", "Which one; default: the newest.", text(8), ""), *_RANGE),
+        None,
+        ("video/mp4",),
+        statuses=(404, 416),
+        success=_PLAYED,
+        native=True,
+        named="video_enhanced",
+    ),
+    Endpoint(
         "processed_videos/{file_id}",
-        "The same, by the id that an upload answered.",
-        (_FILE, *_RANGE),
+        "The newest enhanced video, else the playable one, by the id that an upload answered.",
+        (FILE, *_RANGE),
         None,
         ("video/mp4",),
         statuses=(404, 416),
@@ -320,11 +325,30 @@ NATIVE_ENDPOINTS = (
         at_root=True,
         named="processed_video",
     ),
+    Endpoint(
+        f"{ONE}/frame",
+        "One frame of it, as it is or enhanced: before and after.",
+        (
+            VIDEO,
+            Parameter(
+                "position_s",
+                "Seconds after its first frame; default: 0.",
+                {"type": "number", "minimum": 0},
+                "0",
+            ),
+            *(Parameter(name, "As in `Enhancement`.", text(), "") for name in ENHANCEMENT_FIELDS),
+        ),
+        None,
+        ("image/jpeg",),
+        statuses=(404, 422, 429),
+        native=True,
+        named="video_frame",
+    ),
     *(
         Endpoint(
-            f"{_ONE}/{what}",
+            f"{ONE}/{what}",
             summary,
-            (_VIDEO, _ADDRESS_OF_PICTURE),
+            (VIDEO, _ADDRESS_OF_PICTURE),
             None,
             (media_type,),
             statuses=(404,),
@@ -339,10 +363,10 @@ NATIVE_ENDPOINTS = (
         )
     ),
     Endpoint(
-        f"{_ONE}/detections",
+        f"{ONE}/detections",
         "What was detected in it, by time, to draw over the picture.",
         (
-            _VIDEO,
+            VIDEO,
             MODEL,
             Parameter(
                 "from_s",

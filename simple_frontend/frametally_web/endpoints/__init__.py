@@ -1,0 +1,1 @@
+"""The routes of the API as data, by what they are about."""

@@ -1,0 +1,98 @@
+// Tabs: one of several panels is shown; which one stands in the address, so that a link leads to it.
+
+import { el } from "../shared/dom.js";
+import { rove } from "./roving.js";
+
+const NAME = "tab";
+let made = 0;
+
+/** @typedef {{name: string, title: string, panel: HTMLElement}} Tab */
+
+export class Tabs {
+  /**
+   * @param {string} label  what the tabs are of
+   * @param {Tab[]} tabs  the first is the usual one
+   * @param {(name: string) => void} onShown
+   */
+  constructor(label, tabs, onShown) {
+    made += 1;
+    this.tabs = tabs;
+    this.onShown = onShown;
+    this.list = el("div", { class: "tabs", role: "tablist", "aria-label": label });
+    /** @type {Map<string, {button: HTMLButtonElement, mark: HTMLElement}>} */
+    this.heads = new Map();
+    for (const { name, title, panel } of tabs) {
+      const mark = el("span", { class: "tab-mark" });
+      const button = el(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          id: `tab-${made}-${name}`,
+          "data-tab": name,
+          onclick: () => this.#choose(name),
+        },
+        title,
+        mark,
+      );
+      panel.id = `panel-${made}-${name}`;
+      panel.role = "tabpanel";
+      panel.tabIndex = -1;
+      panel.setAttribute("aria-labelledby", button.id);
+      button.setAttribute("aria-controls", panel.id);
+      this.heads.set(name, { button, mark });
+      this.list.append(button);
+    }
+    // Its arrow keys are its own: elsewhere they go through the video.
+    this.list.addEventListener("keydown", (event) => {
+      if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) event.stopPropagation();
+    });
+    rove(this.list);
+    this.element = el("div", { class: "tabbed" }, this.list, ...tabs.map(({ panel }) => panel));
+    const asked = new URLSearchParams(location.search).get(NAME) ?? "";
+    this.shown = "";
+    this.show(this.heads.has(asked) ? asked : tabs[0].name);
+    new ResizeObserver(() => this.#bringIn()).observe(this.list); // which is in no page yet
+  }
+
+  /** @param {string} shown */
+  show(shown) {
+    this.shown = shown;
+    for (const { name, panel } of this.tabs) {
+      panel.hidden = name !== shown;
+      this.heads.get(name)?.button.setAttribute("aria-selected", String(name === shown));
+    }
+    this.#bringIn();
+    this.onShown(shown);
+  }
+
+  /**
+   * A few words beside the title of a tab; empty: none.
+   * @param {string} name
+   * @param {string} words
+   * @param {"work"|"bad"} [kind]
+   */
+  mark(name, words, kind = "work") {
+    const mark = this.heads.get(name)?.mark;
+    if (!mark) return;
+    mark.dataset.kind = kind;
+    if (mark.textContent === words) return;
+    mark.textContent = words;
+    this.#bringIn();
+  }
+
+  /** Where there is no room for all tabs, the one that is shown is among those that can be seen. */
+  #bringIn() {
+    const button = this.heads.get(this.shown)?.button;
+    if (button) this.list.scrollLeft = button.offsetLeft - (this.list.clientWidth - button.offsetWidth) / 2;
+  }
+
+  /** @param {string} name */
+  #choose(name) {
+    const query = new URLSearchParams(location.search);
+    if (name === this.tabs[0].name) query.delete(NAME);
+    else query.set(NAME, name);
+    history.replaceState(history.state, "", `?${query}`);
+    this.show(name);
+  }
+}
