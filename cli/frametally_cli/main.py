@@ -31,19 +31,34 @@ from frametally_cli.commands.status import status
 from frametally_cli.commands.upkeep import ledger_group, log_group
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
+from frametally_cli.live.group import live_group
+from frametally_cli.live.stream import stream
 from frametally_cli.options.ports import NOTHING_DONE, PART_DONE, stopped
+from frametally_cli.stages.gold import gold
 from frametally_cli.traffic.lines import lines
 from frametally_cli.traffic.report import report
 from frametally_cli.videos.catalogue import catalogue_group
+from frametally_cli.videos.media import media_group
 from frametally_cli.videos.up import up
 from frametally_cli.videos.upload import upload
 from frametally_cli.videos.work import work
 
 _COMMANDS = (
-    *(upload, produce, consume, aggregate, index, serve, up, work, run, demo),
+    *(upload, produce, consume, aggregate, index, gold, serve, up, work, stream, run, demo),
     *(status, quality, explain, compare, export, redetect, dead_letters, forget, retime, rename_source),
     *(lines, report),
-    *(download_models, doctor, setup, cloud_setup, reach, ledger_group, catalogue_group, log_group),
+    *(
+        download_models,
+        doctor,
+        setup,
+        cloud_setup,
+        reach,
+        ledger_group,
+        catalogue_group,
+        log_group,
+        media_group,
+        live_group,
+    ),
 )
 
 
@@ -67,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 all good, 1 something was skipped or not read, 2 nothing could be done, 130 stopped
-        before the end (`status` and `lines` have some of their own).
+        before the end (`status`, `lines` and `gold` have some of their own).
     """
     streams.open_closed()
     try:

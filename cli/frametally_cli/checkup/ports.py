@@ -1,4 +1,4 @@
-"""Store, log, index, ledger and catalogue: opened, and every right tried that the stages need."""
+"""Store, log, databases and queue: opened, and every right tried that the stages need."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.opening import (
     open_count_index,
     open_frame_log,
+    open_gold,
     open_ledger,
     open_object_store,
+    open_task_queue,
     open_video_catalogue,
 )
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
@@ -31,13 +33,15 @@ _PROBE_S = 5.0
 
 
 def port_rows(settings: Settings) -> Iterator[Finding]:
-    """Open store, log, index, ledger and catalogue, and try every right that the stages need."""
+    """Open store, log, databases and queue, and try every right that the stages need."""
     for area, url, check in (
         ("store", settings.store_url, _check_store),
         ("log", settings.log_url, _check_log),
         ("index", settings.index_url, _check_index),
         ("ledger", settings.ledger_url, _check_ledger),
         ("catalogue", settings.catalogue_url, _check_catalogue),
+        ("gold", settings.gold_url, _check_gold),
+        *((("queue", settings.queue_url, _check_queue),) if settings.queue_url else ()),
     ):
         address = shown("url", url)
         if (place := _not_there_yet(url)) is not None:
@@ -105,12 +109,30 @@ def _check_log(settings: Settings, address: str) -> Iterator[Finding]:
                 "`frametally produce` makes it",
             )
             return
+        live = list(_live_rows(log, settings))
         others = _other_topics(settings, log)
     held = sum(ends.values()) - sum(begin.values())
     held_text = f"topic {settings.topic} has {held} messages in {len(ends)} partitions"
     yield Finding("log", address, f"announcing, reading and committing work; {held_text}")
+    yield from live
     for topic, messages in others:
         yield Finding("log", f"topic {topic}", f"{messages} messages", "frames announced again for one model")
+
+
+def _live_rows(log: FrameLog, settings: Settings) -> Iterator[Finding]:
+    """See that the topics of what is live, where they are, may be written and read."""
+    for topic, what in (
+        (settings.live_topic, "frames of cameras and streams"),
+        (settings.results_topic, "what is found in them, for those who watch"),
+    ):
+        try:
+            _try_rights_on(log, topic)
+            held = sum(log.end_offsets(topic).values()) - sum(log.begin_offsets(topic).values())
+            yield Finding("log", f"topic {topic}", f"{held} messages", what)
+        except NoSuchTopic:
+            continue
+        except Misconfigured as error:
+            yield Finding("log", f"topic {topic}", "not usable", what, remedy=str(error))
 
 
 def _other_topics(settings: Settings, log: FrameLog) -> list[tuple[str, int]]:
@@ -123,7 +145,7 @@ def _other_topics(settings: Settings, log: FrameLog) -> list[tuple[str, int]]:
         return []
     topics |= {keys.redetect_topic(settings.topic, model) for model in models}
     found = []
-    for topic in sorted(topics - {settings.topic}):
+    for topic in sorted(topics - {settings.topic, settings.live_topic}):
         try:
             held = sum(log.end_offsets(topic).values()) - sum(log.begin_offsets(topic).values())
         except NoSuchTopic:
@@ -181,3 +203,21 @@ def _check_catalogue(settings: Settings, address: str) -> Iterator[Finding]:
     note = "`frametally serve`, `up` or `work` works on those that wait" if waiting else ""
     total = sum(states.values())
     yield Finding("catalogue", address, f"{total} videos: {each}" if states else "no videos", note)
+
+
+def _check_gold(settings: Settings, address: str) -> Iterator[Finding]:
+    with closing(open_gold(settings.gold_url, settings.gold_access)) as gold:
+        gold.check()
+        days, videos = len(gold.loads()), len(gold.video_marks())
+    yield Finding("gold", address, f"{days} days loaded, {videos} videos")
+
+
+def _check_queue(settings: Settings, address: str) -> Iterator[Finding]:
+    with (
+        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
+        closing(open_task_queue(settings.queue_url, catalogue, settings.queue_access)) as queue,
+    ):
+        queue.prepare()
+        states = catalogue.job_states()
+    each = ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "none yet"
+    yield Finding("queue", address, f"lets us in, and has its queues; jobs: {each}")

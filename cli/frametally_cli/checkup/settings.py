@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from frametally.settings.env_file import read_env_file
+from frametally.errors import Misconfigured
+from frametally.files.dotenv_text import read_env_file
 from frametally.settings.loading import COMPONENT_FOLDERS, ENV_PREFIX, Settings, component_folder
+from frametally.settings.other_names import by_other_names
 from frametally_cli.checkup.findings import Finding, shown
 
 
@@ -26,6 +28,10 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
         for name in COMPONENT_FOLDERS
         if (folder := component_folder(name)) is not None
     }
+    try:
+        others = by_other_names(root | environment, ENV_PREFIX)
+    except Misconfigured:  # has a row of its own
+        others = {}
     for name, field in Settings.model_fields.items():
         variable = f"{ENV_PREFIX}{name.upper()}"
         default = {variable: field.get_default(call_default_factory=True)}
@@ -33,6 +39,7 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
             "command line": given,
             "environment": environment,
             ".env": root,
+            **({others[name].variable: {variable: others[name].value}} if name in others else {}),
             "default": default,
         }
         where = next(where for where, values in sources.items() if variable in values)

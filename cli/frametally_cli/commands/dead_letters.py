@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from frametally.books.offsets import consume_command
 from frametally.errors import Misconfigured
 from frametally.process.reports import exit_code
 from frametally.records import Cause
@@ -101,7 +102,7 @@ def replay_command(ids: tuple[str, ...], cause: str | None, model: str | None, *
     console.print_skipped(result.skipped)
     click.echo(f"{len(result.announced)} announced again; `frametally consume` detects them")
     for topic in sorted({entry.header.topic for entry in result.announced} - {settings.topic}):
-        click.echo(f"those of topic {topic}: frametally consume --until-caught-up --topic {topic}")
+        click.echo(f"those of topic {topic}: {consume_command(topic, settings)}")
     return exit_code(done=len(result.announced), skipped=result.skipped)
 
 

@@ -16,6 +16,7 @@ from frametally.files.downloads import KnownFile
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.machine import disk_row, software_rows
+from frametally_cli.checkup.mail import mail_rows
 from frametally_cli.checkup.models import model_rows
 from frametally_cli.checkup.ports import NOTHING_YET, port_rows
 from frametally_cli.checkup.runner import runner_row
@@ -59,6 +60,7 @@ def examine(settings: Settings, *, model_files: Callable[[], Sequence[KnownFile]
     `model_files` gives the default model's files, or raises `ImportError` where no consumer is installed.
     """
     yield from port_rows(settings)
+    yield from mail_rows(settings)
     yield from model_rows(settings, model_files)
     yield from software_rows()
     yield disk_row(settings)

@@ -16,7 +16,7 @@ from frametally.settings.loading import Settings
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.servers.bucket import STAGES, missing_rights, set_up_store
 from frametally_cli.servers.frame_log import set_up_log
-from frametally_cli.servers.index import catalogue_part, index_part, ledger_part
+from frametally_cli.servers.index import catalogue_part, gold_part, index_part, ledger_part, queue_part
 
 Part = Callable[[Settings, Sequence[str], bool], Iterator[str]]
 """Given the settings, the stages to check and whether only to check, says what it did.
@@ -51,7 +51,15 @@ def log_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Ite
     yield from set_up_log(settings, check_only=check_only)
 
 
-PARTS: tuple[Part, ...] = (store_part, log_part, index_part, ledger_part, catalogue_part)
+PARTS: tuple[Part, ...] = (
+    store_part,
+    log_part,
+    index_part,
+    ledger_part,
+    catalogue_part,
+    gold_part,
+    queue_part,
+)
 
 
 @click.command()

@@ -34,6 +34,7 @@ from frametally_cli.options.ports import (
     stop_on,
     with_options,
 )
+from frametally_cli.stages.gold import load_if_wanted
 from frametally_cli.videos.family import following
 
 if TYPE_CHECKING:
@@ -87,11 +88,25 @@ def produce(
     help="Processes that share the work; one that dies is started again.",
 )
 @option("--topic", "Log topic to drain, such as one that `frametally redetect` made.")
+@click.option("--live", is_flag=True, help="Drain that of cameras and streams, and tell each result at once.")
+@click.option("--engine", type=click.Choice(["consumer", "spark"]), help="With --live: what detects it.")
 @data_dir_option
-def consume(until_caught_up: bool, workers: int, **overrides: Any) -> int:
+def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None, **overrides: Any) -> int:
     """Detect objects in what is announced, and write segments, until the first Ctrl-C."""
-    settings = read_settings("consumer", overrides)
+    if live and overrides["topic"] is not None:
+        raise Misconfigured("--live has a topic of its own, FRAMETALLY_LIVE_TOPIC: leave out --topic")
+    if engine is not None and not live:
+        raise Misconfigured("--engine is for what is live: add --live")
+    settings = read_settings("consumer", overrides | {"stream_engine": engine})
+    if live:
+        settings = settings.model_copy(update={"topic": settings.live_topic})
+    on_spark = live and settings.stream_engine == "spark"
+    if on_spark and workers > 1:
+        raise Misconfigured("--workers: Spark has as many tasks as FRAMETALLY_SPARK_MASTER gives it")
     with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+        if on_spark:
+            with open_stage_ports(settings) as ports:
+                return _consume_on_spark(ports, until_caught_up, should_stop)
         if workers > 1:
             return _consume_in_processes(settings, workers, until_caught_up, should_stop)
         with open_stage_ports(settings) as ports:
@@ -106,7 +121,11 @@ def consume(until_caught_up: bool, workers: int, **overrides: Any) -> int:
 @click.option("--all", "recount", is_flag=True, help="Count also the days that are up to date.")
 @click.option("--dry-run", is_flag=True, help="Say what would be counted, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
-@option("--every", "Do it again every so often (15s, 15m, 1h), and index, until SIGTERM.", metavar="PERIOD")
+@option(
+    "--every",
+    "Do it again every so often (15s, 15m, 1h), index, and load gold if there is.",
+    metavar="PERIOD",
+)
 @option("--labels", "Labels to count, separated by commas; empty: all.")
 @data_dir_option
 def aggregate(
@@ -132,9 +151,7 @@ def aggregate(
             with ending_on(signal.SIGTERM):
                 return count_once(ports, days)
         with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
-            return count_every(
-                ports, every, days, afterwards=lambda: index_new_runs(ports), should_stop=should_stop
-            )
+            return count_every(ports, every, days, afterwards=lambda: show(ports), should_stop=should_stop)
 
 
 @click.command()
@@ -182,26 +199,29 @@ def _default_pictures() -> Path:
 def consume_here(ports: StagePorts, *, until_caught_up: bool, should_stop: Callable[[], bool]) -> int:
     """Detect in this process; return the exit code."""
     from frametally_consumer.worker.loop import consume
+    from frametally_consumer.worker.results import open_results
     from frametally_models.prepare import prepare_detector
 
     with console.stage_bar("model") as bar:
         detector = prepare_detector(ports.settings, bar)
-    with console.stage_bar("detections") as bar:
-        report = consume(
-            settings=ports.settings,
-            store=ports.store,
-            log=ports.log,
-            detector=detector,
-            progress=bar,
-            until_caught_up=until_caught_up,
-            should_stop=should_stop,
-        )
-    code = _print_consumed(report)
-    if report.unfinished:
-        # A thread that hangs in the detector or in a call of the store would be waited for at the end.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    with open_results(ports.settings) as results:
+        with console.stage_bar("detections") as bar:
+            report = consume(
+                settings=ports.settings,
+                store=ports.store,
+                log=ports.log,
+                detector=detector,
+                progress=bar,
+                until_caught_up=until_caught_up,
+                should_stop=should_stop,
+                results=results,
+            )
+        code = _print_consumed(report)
+        if report.unfinished:
+            # A thread that hangs in the detector or in a call of store or log would be waited for at the end.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
     return code
 
 
@@ -225,6 +245,27 @@ def _consume_in_processes(
     return max(_print_consumed(report), NOTHING_DONE if failures else 0)
 
 
+def _consume_on_spark(ports: StagePorts, until_caught_up: bool, should_stop: Callable[[], bool]) -> int:
+    from frametally_consumer.load import load_detector
+    from frametally_consumer.spark.streaming import consume_on_spark
+    from frametally_models.prepare import prepare_model
+
+    with console.stage_bar("model") as bar:
+        model = prepare_model(ports.settings, bar)
+    with console.stage_bar("detections") as bar:
+        report = consume_on_spark(
+            settings=ports.settings,
+            model_id=model.model_id if model else load_detector(ports.settings).model_id,
+            model=model,
+            store=ports.store,
+            log=ports.log,
+            progress=bar,
+            until_caught_up=until_caught_up,
+            should_stop=should_stop,
+        )
+    return _print_consumed(report)
+
+
 def _print_consumed(report: ConsumeReport) -> int:
     skipped = report.dead_letters + report.stopped
     console.print_skipped(skipped)
@@ -236,6 +277,12 @@ def _print_consumed(report: ConsumeReport) -> int:
         f"({report.segments_adopted} adopted), model {report.model}"
     )
     return exit_code(done=report.frames + report.segments_adopted, skipped=skipped)
+
+
+def show(ports: Ports) -> None:
+    """Bring what was counted to where people look: the index, and the gold tables where there are some."""
+    index_new_runs(ports)
+    load_if_wanted(ports)
 
 
 def index_new_runs(ports: Ports) -> int:
@@ -271,6 +318,7 @@ def serve_dashboard(
     ports: Ports, ledger: Ledger, *, alone: bool = False, interval_s: int | None = None
 ) -> int:
     """Serve until Ctrl-C, and unless `alone` have videos worked on meanwhile; return the exit code."""
+    from frametally.jobs.telling import telling
     from frametally_cli.stages.looking import catalogue_to_look
     from frametally_web.app import create_app
     from frametally_web.serving import serve
@@ -285,6 +333,9 @@ def serve_dashboard(
             log=ports.log,
             catalogue=catalogue,
         )
-        with nullcontext() if alone else following(settings, interval_s=interval_s):
+        with (
+            telling(settings, catalogue, lambda line: click.echo(line, err=True)),
+            nullcontext() if alone else following(settings, interval_s=interval_s),
+        ):
             serve(app, settings.web_host, settings.web_port)
     return 0

@@ -99,7 +99,7 @@ def readable(settings: Settings) -> Iterator[Settings]:
         return
     with tempfile.TemporaryDirectory(prefix="frametally-") as copies:
         urls = {}
-        for name in ("log", "index", "ledger", "catalogue"):
+        for name in ("log", "index", "ledger", "catalogue", "gold"):
             file = folder / f"{name}.sqlite"
             if getattr(settings, f"{name}_url") == f"sqlite:///{file}":
                 urls[f"{name}_url"] = f"sqlite:///{copies}/{file.name}"

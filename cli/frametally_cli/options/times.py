@@ -6,14 +6,13 @@ import datetime
 from collections.abc import Callable
 
 from frametally.errors import Misconfigured
-from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS, event_bound_ms
+from frametally.rules.times import FIRST_MS, NEXT_MS, event_bound_ms, iso_moment_ms
 
 
 def parse_time_ms(option: str, text: str, zone: datetime.tzinfo) -> int:
     """Return the event time that `option` names by `text`: ISO 8601, or milliseconds since 1970 UTC.
 
-    A time without an offset is read in `zone`; an hour that comes twice is its first, one that is skipped
-    moves on by the gap.
+    A time without an offset is read in `zone`, as `iso_moment_ms` says.
 
     Raises:
         Misconfigured: Neither of the two.
@@ -37,11 +36,8 @@ def _parse(option: str, text: str, zone: datetime.tzinfo, checked: Callable[[int
     try:
         if text.lstrip("-").isdecimal() and len(text) > len("20260501"):
             return checked(int(text))
-        moment = datetime.datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
-        return checked((moment - EPOCH) // MILLISECOND)
-    except (ValueError, OverflowError) as error:
+        return checked(iso_moment_ms(text, zone))
+    except ValueError as error:
         raise Misconfigured(
             f"{option} {text!r} is not an ISO 8601 time of the years 1000 to 9999; an example of one is "
             "2026-05-01T08:00:00+02:00"

@@ -1,4 +1,4 @@
-"""`frametally setup` for a Kafka log: its topic."""
+"""`frametally setup` for a Kafka log: its topics."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from frametally.opening import open_frame_log
-from frametally.ports.frame_log import NoSuchTopic
+from frametally.ports.frame_log import FrameLog, NoSuchTopic
+from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 
 
 def set_up_log(settings: Settings, *, check_only: bool) -> Iterator[str]:
-    """Make the topic if it is not there, with as many partitions, copies and hours as set.
+    """Make the topics of frames if they are not there, with as many partitions, copies and hours as set.
 
-    What is there stays as it is, but for the hours that messages are kept. Each line yielded says what was
-    done; an embedded log needs nothing, and has none.
+    Likewise that of results, and that of new videos, of one partition, where Airflow is told of them. What
+    is there stays as it is, but for how long messages are kept. Each line yielded says what was done; an
+    embedded log needs nothing, and has none.
 
     Raises:
         Misconfigured: The topic is missing and may not be made, or Kafka cannot be used.
@@ -23,22 +25,47 @@ def set_up_log(settings: Settings, *, check_only: bool) -> Iterator[str]:
     if not settings.log_url.startswith("kafka://"):
         return
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
-        try:
-            partitions = log.partitions(settings.topic)
-        except NoSuchTopic:
-            if check_only:
-                raise
-            log.create_topic(settings.topic, settings.log_partitions)
-            partitions = log.partitions(settings.topic)
-            yield f"log: topic {settings.topic!r} made, with {partitions} partitions"
-        else:
-            yield f"log: topic {settings.topic!r} is there, with {partitions} partitions"
-            if partitions != settings.log_partitions:
-                yield (
-                    f"log: FRAMETALLY_LOG_PARTITIONS={settings.log_partitions} is for topics that are made; "
-                    "kafka-topics adds partitions to one that is there"
-                )
-        keep_for = getattr(log, "keep_for", None)
-        if keep_for is not None and settings.log_retention_h and not check_only:
-            keep_for(settings.topic, settings.log_retention_h)
-            yield f"log: topic {settings.topic!r} keeps messages for {settings.log_retention_h} hours"
+        hours = settings.log_retention_h
+        of_frames = (hours * HOUR_S, f"{hours} hours") if hours else None
+        of_results = (settings.results_keep_s, f"{settings.results_keep_s:g} seconds")
+        for topic, kept in (
+            (settings.topic, of_frames),
+            (settings.live_topic, of_frames),
+            (settings.results_topic, of_results),
+        ):
+            yield from _set_up_topic(log, topic, settings, kept, check_only=check_only)
+        if settings.video_orchestrator == "airflow":
+            try:
+                log.partitions(settings.videos_topic)
+            except NoSuchTopic:
+                if check_only:
+                    raise
+                log.create_topic(settings.videos_topic, 1)
+                yield f"log: topic {settings.videos_topic!r} made, for new videos"
+            else:
+                yield f"log: topic {settings.videos_topic!r} is there, for new videos"
+
+
+def _set_up_topic(
+    log: FrameLog, topic: str, settings: Settings, kept: tuple[float, str] | None, *, check_only: bool
+) -> Iterator[str]:
+    """Make one topic; it keeps messages for so many seconds, also in words, or as the broker says."""
+    try:
+        partitions = log.partitions(topic)
+    except NoSuchTopic:
+        if check_only:
+            raise
+        log.create_topic(topic, settings.log_partitions)
+        partitions = log.partitions(topic)
+        yield f"log: topic {topic!r} made, with {partitions} partitions"
+    else:
+        yield f"log: topic {topic!r} is there, with {partitions} partitions"
+        if partitions != settings.log_partitions:
+            yield (
+                f"log: FRAMETALLY_LOG_PARTITIONS={settings.log_partitions} is for topics that are made; "
+                "kafka-topics adds partitions to one that is there"
+            )
+    keep_for = getattr(log, "keep_for", None)
+    if keep_for is not None and kept is not None and not check_only:
+        keep_for(topic, kept[0])
+        yield f"log: topic {topic!r} keeps messages for {kept[1]}"

@@ -1,13 +1,26 @@
-"""`frametally setup` for count index, ledger and catalogue: tables, or the template, index and alias."""
+"""`frametally setup` for databases and queue: tables, or the template, index and alias; queues."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from typing import Protocol
 
 from frametally.errors import Misconfigured
-from frametally.opening import open_count_index, open_ledger, open_video_catalogue
+from frametally.opening import (
+    open_count_index,
+    open_gold,
+    open_ledger,
+    open_task_queue,
+    open_video_catalogue,
+)
+from frametally.ports.task_queue import QUEUES
+from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
 
 
 def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
@@ -17,46 +30,51 @@ def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
         Misconfigured: A right is missing, or the index is another program's.
         Retryable: Its server is away for now.
     """
-    url, access = settings.index_url, settings.index_access
-    if url.startswith("sqlite:"):
-        yield f"index: {url} needs no setting up"
-        return
-    if url.startswith("elasticsearch+"):
+    if settings.index_url.startswith("elasticsearch+"):
         yield from _elasticsearch(settings, stages, check_only)
-        return
-    # A database has its tables made, or upgraded, by whoever opens it.
-    with closing(open_count_index(url, access)):
-        yield f"index: {url} has its tables"
+    else:
+        yield _tables("index", settings.index_url, settings.index_access, open_count_index)
 
 
 def ledger_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set up the ledger: its tables.
-
-    Raises:
-        Misconfigured: A right is missing, or the database is another program's.
-        Retryable: Its server is away for now.
-    """
-    url = settings.ledger_url
-    if url.startswith("sqlite:"):
-        yield f"ledger: {url} needs no setting up"
-        return
-    with closing(open_ledger(url, settings.ledger_access)):
-        yield f"ledger: {url} has its tables"
+    """Set up the ledger: its tables. Raises as `index_part`."""
+    yield _tables("ledger", settings.ledger_url, settings.ledger_access, open_ledger)
 
 
 def catalogue_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set up the catalogue of videos: its tables.
+    """Set up the catalogue of videos: its tables. Raises as `index_part`."""
+    yield _tables("catalogue", settings.catalogue_url, settings.catalogue_access, open_video_catalogue)
+
+
+def gold_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
+    """Set up the gold tables. Raises as `index_part`."""
+    yield _tables("gold", settings.gold_url, settings.gold_access, open_gold)
+
+
+def _tables(what: str, url: str, access: ServerAccess, open_at: Callable[..., _Closes]) -> str:
+    """Have a database's tables made, or upgraded, by opening it; SQLite's are made by whoever writes."""
+    if url.startswith("sqlite:"):
+        return f"{what}: {url} needs no setting up"
+    open_at(url, access).close()
+    return f"{what}: {url} has its tables"
+
+
+def queue_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
+    """Set up the queue of jobs: its exchanges and queues.
 
     Raises:
-        Misconfigured: A right is missing, or the database is another program's.
-        Retryable: Its server is away for now.
+        Misconfigured: It does not let us in, a right is missing, or a queue is of another make.
+        Retryable: Its broker is away for now.
     """
-    url = settings.catalogue_url
-    if url.startswith("sqlite:"):
-        yield f"catalogue: {url} needs no setting up"
+    url = settings.queue_url
+    if not url:
         return
-    with closing(open_video_catalogue(url, settings.catalogue_access)):
-        yield f"catalogue: {url} has its tables"
+    with (
+        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
+        closing(open_task_queue(url, catalogue, settings.queue_access)) as queue,
+    ):
+        queue.prepare()
+    yield f"queue: {url} has its exchanges and its queues: {', '.join(QUEUES)}"
 
 
 def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from frametally.settings.loading import Settings
 
 _TIMEOUT_S = 5.0
-_PORTS = {"http": 80, "https": 443, "kafka": 9092, "postgresql": 5432}
+_PORTS = {"http": 80, "https": 443, "kafka": 9092, "postgresql": 5432, "amqp": 5672, "amqps": 5671}
 
 
 class Server(NamedTuple):
@@ -25,13 +25,15 @@ class Server(NamedTuple):
 
 
 def named_servers(settings: Settings) -> Iterator[Server]:
-    """Yield the servers of store, log, index, ledger and catalogue; embedded parts have none."""
+    """Yield the servers of store, log, databases and queue; embedded parts have none."""
     urls = {
         "store": settings.store_endpoint,
         "log": settings.log_url,
         "index": settings.index_url,
         "ledger": settings.ledger_url,
         "catalogue": settings.catalogue_url,
+        "gold": settings.gold_url,
+        "queue": settings.queue_url,
     }
     for what, url in urls.items():
         scheme, _, rest = url.partition("://")

@@ -27,7 +27,7 @@ from frametally_cli.options.ports import Ports, readable
 
 _FILES = ("file", "sqlite")
 _PUTS = ("put", "change", "resumable")
-_NOTES = ("put_video", "put_upload", "queue")
+_NOTES = ("put_video", "put_upload", "queue", "on_queued")
 
 
 class _OnceThere:

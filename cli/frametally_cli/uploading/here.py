@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.ports.resumable_write import ResumableWrite
+from frametally.ports.object_store import ResumableWrite
 from frametally.process.retrying import GivenUp, Patience
 from frametally.video_records import UploadRecord
 from frametally.videos.acceptance import Acceptance, Accepted

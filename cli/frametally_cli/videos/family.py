@@ -22,13 +22,17 @@ from frametally_cli.console import output as console
 COUNT_EVERY = "10s"
 """Well within the minute in which what was detected is to be in the chart."""
 _LOOK_EVERY_S = 1.0
-_EMBEDDED = {"file", "sqlite"}
+_EMBEDDED = {"file", "sqlite", ""}
 _SETTLED: tuple[VideoState, ...] = ("ready", "failed")
 
 
-def command(name: str, settings: Settings, *arguments: object) -> Member:
-    """Return the family member that runs `frametally <name>` on the data of `settings`."""
-    program = [sys.executable, "-m", "frametally", name, "--data-dir", str(settings.data_dir)]
+def command(name: str, settings: Settings, *arguments: object, of: str | None = None) -> Member:
+    """Return the family member that runs `frametally <name>` on the data of `settings`.
+
+    Of a group of commands it is that one named `of`.
+    """
+    names = [name] if of is None else [name, of]
+    program = [sys.executable, "-m", "frametally", *names, "--data-dir", str(settings.data_dir)]
     return Member(name, [*program, *map(str, arguments)])
 
 
@@ -63,7 +67,7 @@ def following(settings: Settings, *, interval_s: int | None = None) -> Iterator[
     Nothing is run where `FRAMETALLY_VIDEO_WORKERS` is 0, in a folder that may not be written, or where
     anything is on a server: there the commands have places of their own.
     """
-    if settings.video_workers == 0 or not _is_all_here(settings):
+    if settings.video_workers == 0 or not is_all_here(settings):
         yield
         return
     stop = threading.Event()
@@ -105,8 +109,12 @@ def _waits_for_a_video(settings: Settings, stop: threading.Event) -> bool:
     return False
 
 
-def _is_all_here(settings: Settings) -> bool:
-    urls = (settings.store_url, settings.log_url, settings.index_url, settings.catalogue_url)
+def is_all_here(settings: Settings) -> bool:
+    """Return whether all parts are on this machine, in a folder that may be written."""
+    urls = (
+        *(settings.store_url, settings.log_url, settings.index_url, settings.ledger_url),
+        *(settings.catalogue_url, settings.gold_url, settings.queue_url),
+    )
     folder = settings.data_dir
     return all(urlsplit(url).scheme in _EMBEDDED for url in urls) and (
         not folder.exists() or os.access(folder, os.W_OK)

@@ -25,7 +25,7 @@ from frametally_cli.videos.family import COUNT_EVERY, command, say, video_comman
 )
 @data_dir_option
 def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> int:
-    """Run everything here: dashboard, video workers, consumer and counting, until Ctrl-C.
+    """Run everything here: dashboard, video workers, streams, consumers and counting, until Ctrl-C.
 
     Each line says which command it is from. One that dies is started again.
     """
@@ -35,6 +35,8 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
     members = [
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
         *video_commands(settings, workers=workers or max(1, settings.video_workers), every=every),
+        command("consume", settings, "--live")._replace(name="consume --live"),
+        command("live", settings, of="work"),
     ]
     with stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as should_stop:
         return Family(members, say=say).run(should_stop)

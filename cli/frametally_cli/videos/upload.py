@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import click
 
 from frametally.errors import Misconfigured, Poison
+from frametally.jobs.telling import telling
 from frametally.opening import open_object_store, open_video_catalogue
 from frametally.process.reports import exit_code
 from frametally.process.retrying import GivenUp, Patience
@@ -75,7 +76,11 @@ def upload(files: tuple[Path, ...], url: str | None, data_dir: Path | None, **sa
 @contextmanager
 def _uploader(settings: Settings, url: str | None, should_stop: Callable[[], bool]) -> Iterator[Uploader]:
     notes = UploadNotes(settings.data_dir)
-    patience = Patience(lambda line: console.err.print(console.plain(line), markup=False), should_stop)
+
+    def say(line: str) -> None:
+        console.err.print(console.plain(line), markup=False)
+
+    patience = Patience(say, should_stop)
     if url is not None:
         with closing(Dashboard(url)) as server:
             yield TusUploader(server, notes, patience, should_stop)
@@ -83,6 +88,7 @@ def _uploader(settings: Settings, url: str | None, should_stop: Callable[[], boo
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
+        telling(settings, catalogue, say),
     ):
         yield StoreUploader(UploadPorts(settings, store, catalogue, inspect), notes, patience, should_stop)
 

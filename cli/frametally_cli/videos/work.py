@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import signal
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import click
 
 from frametally.books.videos.settling import StateSettler
-from frametally.opening import open_count_index, open_ledger, open_object_store, open_video_catalogue
+from frametally.mail.sending import mailing
+from frametally.opening import (
+    open_count_index,
+    open_frame_log,
+    open_ledger,
+    open_object_store,
+    open_task_queue,
+    open_video_catalogue,
+)
+from frametally.ports.task_queue import QUEUES, QueueName
+from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.process import failpoints
+from frametally.process.retrying import OnceAMinute
+from frametally.settings.loading import Settings
+from frametally.videos.arrivals import tell_arrivals
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import PART_DONE, data_dir_option, read_settings, stop_on
 
@@ -22,30 +37,64 @@ from frametally_cli.options.ports import PART_DONE, data_dir_option, read_settin
     show_default=True,
     help="Videos that are worked on at once, each in a process of its own.",
 )
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    type=click.Choice(list(QUEUES)),
+    help="Do only what comes by this queue (may be repeated; default: all).",
+)
 @click.option("--until-done", is_flag=True, help="End when nothing waits any more.")
 @data_dir_option
-def work(workers: int, until_done: bool, **overrides: Any) -> int:
-    """Make frames and previews of uploaded videos, and remove those that are to go, until Ctrl-C."""
+def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overrides: Any) -> int:
+    """Do what waits to be done to uploaded videos, until Ctrl-C."""
     from frametally_producer.jobs import worker
 
     settings = read_settings("producer", overrides)
+    failpoints.arm()
+
+    once_a_minute = OnceAMinute(lambda line: click.echo(console.plain(line), err=True))
+
+    def say(line: str) -> None:
+        once_a_minute(line, line)  # several threads wait for the same
+
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
         closing(open_count_index(settings.index_url, settings.index_access)) as index,
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+        closing(open_task_queue(settings.queue_url, catalogue, settings.queue_access)) as queue,
+        _telling(settings, catalogue) as tell,
+        mailing(settings, catalogue, say, all_at_end=until_done),
     ):
         states = StateSettler(settings=settings, store=store, index=index, ledger=ledger, catalogue=catalogue)
+
+        def each_round() -> None:
+            tell()
+            states.settle()
+
         report = worker.work(
             settings=settings,
             store=store,
             catalogue=catalogue,
+            queue=queue,
+            queues=queues or tuple(QUEUES),
             workers=workers,
             until_done=until_done,
-            say=lambda line: click.echo(console.plain(line), err=True),
+            say=say,
             should_stop=should_stop,
-            each_round=states.settle,
+            each_round=each_round,
         )
     click.echo(f"jobs: {report.done} done, {len(report.failed)} failed")
     return PART_DONE if report.failed else 0
+
+
+@contextmanager
+def _telling(settings: Settings, catalogue: VideoCatalogue) -> Iterator[Callable[[], object]]:
+    """Yield what tells of new videos on the log, where Airflow has them described and checked."""
+    if settings.video_orchestrator != "airflow":
+        yield lambda: None
+        return
+    with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
+        yield lambda: tell_arrivals(log, settings.videos_topic, catalogue)

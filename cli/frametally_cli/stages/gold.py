@@ -1,0 +1,109 @@
+"""`frametally gold`: brings the gold tables to what the store has, or holds them beside the index."""
+
+from __future__ import annotations
+
+import datetime
+import signal
+from contextlib import closing
+from typing import Any
+
+import click
+
+from frametally.books.gold.check import check_gold
+from frametally.books.gold.days import load_gold
+from frametally.books.gold.videos import load_videos
+from frametally.books.gold.wanted import is_wanted
+from frametally.errors import Misconfigured
+from frametally.opening import open_gold, open_ledger
+from frametally.process.period import parse_period_s, repeat
+from frametally.process.reports import exit_code
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import (
+    Ports,
+    data_dir_option,
+    open_ports,
+    option,
+    read_settings,
+    stop_on,
+)
+from frametally_cli.options.times import parse_bounds_ms
+
+DIFFERS = 3
+
+_Bounds = tuple[int | None, int | None]
+_ALL: _Bounds = (None, None)
+
+
+@click.command()
+@option("--every", "Do it again every so often (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
+@click.option("--check", is_flag=True, help="Change nothing; compare each day's sums with the index.")
+@option("--from", "ISO 8601 time: only UTC days that end after it.", metavar="TIME")
+@option("--to", "ISO 8601 time: only UTC days that begin before it.", metavar="TIME")
+@data_dir_option
+def gold(every: str | None, check: bool, **overrides: Any) -> int:
+    """Bring the gold tables, for people who query by SQL, to what the store has.
+
+    With --check the exit code is 0, or 3 where a day adds up to something else than in the index.
+    """
+    if check and every is not None:
+        raise Misconfigured("--check goes without --every: it is done once")
+    period_s = None if every is None else parse_period_s("--every", every)
+    bounds = parse_bounds_ms(overrides.pop("from"), overrides.pop("to"), datetime.UTC)
+    with open_ports(read_settings("search", overrides), reading=check) as ports:
+        if check:
+            return _check(ports, bounds)
+        if period_s is None:
+            return load(ports, bounds)
+        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, console.stage_bar("rounds") as bar:
+            repeat(lambda: load(ports, bounds), period_s=period_s, should_stop=should_stop, progress=bar)
+        return 0
+
+
+def load_if_wanted(ports: Ports) -> int:
+    """Bring the gold tables up to date where there are some; return the exit code."""
+    return load(ports) if is_wanted(ports.settings) else 0
+
+
+def load(ports: Ports, bounds: _Bounds = _ALL) -> int:
+    """Bring the gold tables up to date, and say what was new; return the exit code.
+
+    Raises:
+        Retryable: The store or the database is away.
+        Misconfigured: The database cannot be opened or written.
+    """
+    settings = ports.settings
+    with (
+        closing(open_gold(settings.gold_url, settings.gold_access)) as tables,
+        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+    ):
+        with console.stage_bar("gold") as bar:
+            days = load_gold(store=ports.store, gold=tables, progress=bar, from_ms=bounds[0], to_ms=bounds[1])
+        with console.stage_bar("videos") as bar:
+            videos = load_videos(
+                settings=settings, store=ports.store, ledger=ledger, gold=tables, progress=bar
+            )
+    skipped = days.skipped + videos.skipped
+    console.print_skipped(skipped)
+    click.echo(
+        f"gold: {len(days.loaded)} days loaded, {days.unchanged} unchanged, {len(days.removed)} removed, "
+        f"{days.rows} rows; {videos.loaded} videos loaded, {videos.unchanged} unchanged, "
+        f"{videos.removed} removed"
+    )
+    done = len(days.loaded) + days.unchanged + videos.loaded + videos.unchanged
+    return exit_code(done=done, skipped=skipped)
+
+
+def _check(ports: Ports, bounds: _Bounds) -> int:
+    settings = ports.settings
+    if not is_wanted(settings):
+        raise Misconfigured(f"no gold tables in {settings.gold_url} yet: run `frametally gold` first")
+    with (
+        closing(open_gold(settings.gold_url, settings.gold_access)) as tables,
+        console.stage_bar("compare") as bar,
+    ):
+        found = check_gold(index=ports.index, gold=tables, progress=bar, from_ms=bounds[0], to_ms=bounds[1])
+    if found.difference is not None:
+        click.echo(console.plain(found.difference))
+        return DIFFERS
+    click.echo(f"gold: {found.days} days add up to what the index has")
+    return 0
