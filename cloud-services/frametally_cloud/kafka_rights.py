@@ -1,8 +1,9 @@
 """Give each of the stack's users of Kafka its rights, and take back those that it should not have.
 
 The broker refuses whatever no line here allows. Of these users a camera's alone can log in from outside
-(`kafka-jaas/`): whoever takes a camera apart can announce frames, and neither read, make, change nor delete
-anything. Other users' rights stay as an administrator has set them. The container `kafka-rights` runs this.
+(`kafka-jaas/`): whoever takes a camera apart can announce frames, and say what is found in them to those who
+watch, and neither read, make, change nor delete anything. Other users' rights stay as an administrator has
+set them. The container `kafka-rights` runs this.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from frametally.adapters.kafka.failures import explained
 from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.ports.frame_log import consumer_group
-from frametally.settings.loading import load_settings
+from frametally.settings.loading import Settings, load_settings
 
 OPERATOR, CAMERA, CONSUMER, READER = (
     "frametally",
@@ -41,18 +42,25 @@ Right = tuple[str, ResourceType, str, ACLResourcePatternType, ACLOperation]
 """A user, what kind of thing, its name or how its name begins, and what the user may do with it."""
 
 
-def rights(topic: str) -> set[Right]:
-    """Return all that the stack's users may do, where frames are announced on `topic`."""
-    frames = (ResourceType.TOPIC, topic, ACLResourcePatternType.LITERAL)
-    again = (ResourceType.TOPIC, keys.redetect_topic(topic, ""), ACLResourcePatternType.PREFIXED)
+def rights(settings: Settings) -> set[Right]:
+    """Return all that the stack's users may do on the topics that the settings name."""
+    frames, live, results, videos = (
+        (ResourceType.TOPIC, topic, ACLResourcePatternType.LITERAL)
+        for topic in (settings.topic, settings.live_topic, settings.results_topic, settings.videos_topic)
+    )
+    again = (ResourceType.TOPIC, keys.redetect_topic(settings.topic, ""), ACLResourcePatternType.PREFIXED)
     groups = (ResourceType.GROUP, consumer_group(""), ACLResourcePatternType.PREFIXED)
+    watchers = (ResourceType.GROUP, consumer_group("watch-"), ACLResourcePatternType.PREFIXED)
     # `frametally doctor` announces, takes and removes a message on a topic of its own.
     doctors = (ResourceType.TOPIC, consumer_group("doctor"), ACLResourcePatternType.LITERAL)
     return {
-        (CAMERA, *frames, ACLOperation.WRITE),
-        *((CONSUMER, *what, ACLOperation.READ) for what in (frames, again, groups)),
-        *((READER, *what, ACLOperation.DESCRIBE) for what in (frames, again, groups)),
-        *((OPERATOR, *what, ACLOperation.ALL) for what in (frames, again, groups, doctors)),
+        *((CAMERA, *what, ACLOperation.WRITE) for what in (frames, live, results, videos)),
+        *((CONSUMER, *what, ACLOperation.READ) for what in (frames, live, again, groups)),
+        (CONSUMER, *results, ACLOperation.WRITE),
+        *((READER, *what, ACLOperation.DESCRIBE) for what in (frames, live, again, groups)),
+        *((READER, *what, ACLOperation.READ) for what in (results, watchers)),
+        *((OPERATOR, *what, ACLOperation.ALL) for what in (frames, live, results, videos)),
+        *((OPERATOR, *what, ACLOperation.ALL) for what in (again, groups, doctors)),
     }
 
 
@@ -114,7 +122,7 @@ def main() -> int:
     settings = load_settings()
     try:
         access = read_kafka_access(settings.log_url, settings.log_access)
-        given, taken = grant(access, rights(settings.topic))
+        given, taken = grant(access, rights(settings))
     except FrametallyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

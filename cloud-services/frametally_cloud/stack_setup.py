@@ -18,7 +18,7 @@ from typing import NamedTuple
 from dotenv import dotenv_values
 
 from frametally.errors import Misconfigured
-from frametally.settings.env_file import env_text
+from frametally.files.dotenv_text import env_text
 from frametally_cloud.credentials import (
     checked_domain,
     checked_email,
@@ -29,9 +29,10 @@ from frametally_cloud.credentials import (
     refuse_example,
     web_hash,
 )
+from frametally_cloud.queue_rights import QUEUE_USERS, queue_definitions, queue_password_fits
 
 CONTAINER_USER = 1000
-"""Whom Traefik, Kafka, Elasticsearch and the bundled store run as: their files must be this user's."""
+"""Whom Traefik, Kafka, Elasticsearch, RabbitMQ and the bundled store run as: they own their files."""
 
 LOG_USERS = {
     "admin": "KAFKA_ADMIN_PASSWORD",
@@ -48,6 +49,7 @@ MADE_SECRETS = (
     "FRAMETALLY_INDEX_READER_PASSWORD",
     "FRAMETALLY_LEDGER_PASSWORD",
     "ELASTIC_PASSWORD",
+    *QUEUE_USERS.values(),
 )
 BUNDLED_STORE = {
     "COMPOSE_PROFILES": "store",
@@ -122,6 +124,7 @@ def set_up(folder: Path, answers: Answers) -> SetUp:
     work.put("kafka-jaas/kafka_server_jaas.conf", lambda: _jaas(folder, values))
     work.put("elasticsearch/users", lambda: _index_users(values))
     work.put("elasticsearch/users_roles", _index_roles)
+    work.put("rabbitmq/definitions.json", lambda: queue_definitions(values))
     if "store" in values.get("COMPOSE_PROFILES", "").split(","):
         work.put("store/s3.json", lambda: _store_identities(values))
     _put_web_user(work, answers.user, answers.password)
@@ -323,6 +326,10 @@ def _check_agreement(folder: Path, values: Mapping[str, str]) -> None:
     for user, (variable, _) in _INDEX_USERS.items():
         if not fits(values[variable], hashes.get(user, "")):
             raise differs("elasticsearch/users", variable)
+    definitions = (folder / "rabbitmq" / "definitions.json").read_text(encoding="utf-8")
+    for user, variable in QUEUE_USERS.items():
+        if not queue_password_fits(values[variable], user, definitions):
+            raise differs("rabbitmq/definitions.json", variable)
     identities = folder / "store" / "s3.json"
     if (
         identities.is_file()
