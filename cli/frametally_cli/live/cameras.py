@@ -1,0 +1,130 @@
+"""`frametally live add|list|start|stop|remove`: the cameras that are captured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any, Literal
+
+import click
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison
+from frametally.live.cameras import NoCamera, SourceTaken, add_camera, ask_camera, remove_camera
+from frametally.opening import open_video_catalogue
+from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.videos.refusals import FieldRefused
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import data_dir_option, read_settings
+
+_ENDED_WITHIN_S = 15.0
+_LOOK_S = 0.2
+
+_source = click.argument("source")
+
+
+@click.command("add")
+@click.argument("address")
+@click.option("--source", required=True, help="Name of the camera, which its counts have.")
+@click.option(
+    "--transport",
+    type=click.Choice(["tcp", "udp"]),
+    default="tcp",
+    show_default=True,
+    help="How RTSP brings its pictures.",
+)
+@data_dir_option
+def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides: Any) -> int:
+    """Add the camera at ADDRESS (rtsp, rtsps, http, https or /dev/videoN), to be captured from now on.
+
+    Its log-in is set by FRAMETALLY_LIVE_LOGINS, never in the address.
+    """
+    settings = read_settings("producer", overrides)
+    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+        try:
+            feed = add_camera(
+                catalogue, settings, source=source, address=address, transport=transport, devices=True
+            )
+        except FieldRefused as refusal:
+            raise Misconfigured(f"{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
+        except SourceTaken as refusal:
+            raise Misconfigured(f"{refusal}; remove it first, or give another --source") from refusal
+    click.echo(f"{feed.source}: added; `frametally up` or `frametally live work` captures it")
+    return 0
+
+
+@click.command("list")
+@data_dir_option
+def list_cameras(**overrides: Any) -> int:
+    """Show each camera with its address and how it stands."""
+    with _catalogue(overrides) as catalogue:
+        feeds = catalogue.feeds("camera")
+    if not feeds:
+        click.echo("there are no cameras; add one with `frametally live add ADDRESS --source NAME`")
+    for feed in feeds:
+        told = feed.told
+        rate = "" if told.frames_per_s is None else f", {told.frames_per_s:g} frames/s"
+        lost = f", {told.frames_lost} frames lost" if told.frames_lost else ""
+        packets = f", {told.packets_lost} packets lost" if told.packets_lost else ""
+        reason = f" ({told.reason})" if told.reason else ""
+        click.echo(
+            console.plain(
+                f"{feed.source}  {feed.address}  {told.state}{reason}: "
+                f"{told.frames_announced} frames announced{rate}{lost}{packets}"
+            )
+        )
+    return 0
+
+
+@click.command("start")
+@_source
+@data_dir_option
+def start(source: str, **overrides: Any) -> int:
+    """Capture the camera of SOURCE again, which was stopped."""
+    with _catalogue(overrides) as catalogue:
+        feed = ask_camera(catalogue, source, "run")
+    click.echo(f"{feed.source}: is captured from now on")
+    return 0
+
+
+@click.command("stop")
+@_source
+@data_dir_option
+def stop(source: str, **overrides: Any) -> int:
+    """Capture the camera of SOURCE no more, until it is started; what was captured stays."""
+    with _catalogue(overrides) as catalogue:
+        feed = ask_camera(catalogue, source, "stop")
+        ended = _within_a_while(lambda: (catalogue.feed(feed.id) or feed).is_over)
+    click.echo(f"{feed.source}: {'stopped' if ended else 'is being stopped'}")
+    return 0
+
+
+@click.command("remove")
+@_source
+@data_dir_option
+def remove(source: str, **overrides: Any) -> int:
+    """Stop the camera of SOURCE and remove it; what was captured stays (`frametally forget --source`)."""
+    with _catalogue(overrides) as catalogue:
+        if not _within_a_while(lambda: remove_camera(catalogue, source)):
+            raise Poison(f"{source!r} is still being stopped; remove it in a few seconds")
+    click.echo(f"{keys.slug(source)}: removed; what was captured of it stays")
+    return 0
+
+
+@contextmanager
+def _catalogue(overrides: dict[str, Any]) -> Iterator[VideoCatalogue]:
+    settings = read_settings("producer", overrides)
+    with closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue:
+        try:
+            yield catalogue
+        except NoCamera as refusal:
+            raise Poison(f"{refusal}; `frametally live list` shows those that there are") from refusal
+
+
+def _within_a_while(is_done: Callable[[], bool]) -> bool:
+    """Wait a little for who captures a camera; return whether it was done by then."""
+    until_s = time.monotonic() + _ENDED_WITHIN_S
+    while not (done := is_done()) and time.monotonic() < until_s:
+        time.sleep(_LOOK_S)
+    return done

@@ -1,0 +1,113 @@
+"""`frametally stream`: streams one uploaded video, and shows how far it is."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import closing
+from typing import Any
+
+import click
+
+from frametally.errors import Misconfigured, Retryable
+from frametally.live.streams import start_stream
+from frametally.opening import open_video_catalogue
+from frametally.ports.live_book import Feed, TooManyStreams
+from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.process.retrying import GivenUp, Patience
+from frametally.videos.editing import stop_streams
+from frametally.videos.refusals import FieldRefused
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import NOTHING_DONE, STOPPED, data_dir_option, read_settings, stop_on
+
+_LOOK_S = 0.2
+_NOBODY_AFTER_S = 5.0
+_ENDED_WITHIN_S = 8.0
+
+
+@click.command()
+@click.argument("video_id", metavar="ID")
+@click.option(
+    "--speed", type=float, default=1.0, show_default=True, help="Seconds of the video in a second, 0.1 to 16."
+)
+@data_dir_option
+def stream(video_id: str, speed: float, **overrides: Any) -> int:
+    """Stream an uploaded video, or join its stream, until its end; Ctrl-C stops it.
+
+    `frametally live work` runs it, which `frametally up` has in it.
+    """
+    settings = read_settings("producer", overrides)
+    with (
+        stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
+        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
+        console.stage_bar("stream, s") as bar,
+    ):
+        patience = Patience(bar.say, should_stop)
+        try:
+            started = patience.until_done(
+                "the catalogue", lambda: start_stream(catalogue, settings, video_id, speed=speed)
+            )
+            if not started.is_new:
+                bar.say(f"{started.feed.name} is streamed already: this follows it")
+            row = patience.until_done("the catalogue", lambda: catalogue.video(video_id))
+            length_s = row.record.facts.duration_s if row else None
+            ended = _follow(started.feed, catalogue, patience, bar, length_s)
+        except GivenUp:
+            _stop(catalogue, video_id)
+            click.echo("stopped; what was shown is kept")
+            return STOPPED
+        except FieldRefused as refusal:
+            raise Misconfigured(f"--{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
+        except TooManyStreams as refusal:
+            raise Misconfigured(
+                f"as many videos are streamed as may ({settings.streams}, FRAMETALLY_STREAMS): {refusal}; "
+                "stop one of them first"
+            ) from refusal
+    return _report(started.feed, ended)
+
+
+def _follow(
+    feed: Feed, catalogue: VideoCatalogue, patience: Patience, bar: console.StageBar, length_s: float | None
+) -> Feed | None:
+    """Show how a stream stands until it is over; return it then, None if it was forgotten."""
+    requested_at_s = time.monotonic()
+    while True:
+        found = patience.until_done("the catalogue", lambda: catalogue.feed(feed.id), lambda: False)
+        if found is None or found.is_over:
+            return found
+        told = found.told
+        note = f"{told.state}: {told.reason}" if told.reason else told.state
+        bar.update(int(told.position_s or 0), None if length_s is None else int(length_s), note)
+        if told.state == "requested" and time.monotonic() - requested_at_s > _NOBODY_AFTER_S:
+            patience.say_once_a_minute(
+                "nobody", "nobody runs it yet: start `frametally up`, or `frametally live work`"
+            )
+        patience.pause(_LOOK_S)
+
+
+def _stop(catalogue: VideoCatalogue, video_id: str) -> None:
+    """Stop it, and wait a little for who runs it."""
+    until_s = time.monotonic() + _ENDED_WITHIN_S
+    while time.monotonic() < until_s:
+        try:
+            if all(feed.is_over for feed in stop_streams(catalogue, video_id)):
+                return
+        except Retryable:  # as long as there is time
+            pass
+        time.sleep(_LOOK_S)
+
+
+def _report(feed: Feed, ended: Feed | None) -> int:
+    if ended is None:
+        console.say_error(f"{feed.name}: its stream was removed")
+        return NOTHING_DONE
+    told = ended.told
+    if told.state == "failed":
+        console.say_error(f"{feed.name}: {told.reason}")
+        return NOTHING_DONE
+    why = f" {told.reason}" if told.reason else ""
+    click.echo(
+        f"{console.plain(feed.name)}: streamed up to {told.position_s or 0:.1f} s, "
+        f"{told.frames_announced} frames announced.{why}"
+    )
+    return 0

@@ -1,0 +1,41 @@
+"""Streams one video: each of its frames at its time, with what is found in it.
+
+The video is named by `video_id` in the run's configuration, and by nothing else. A run takes as long as the
+stream, and ends with it, whoever stops that. Its frames are those that any stream has: a run that is repeated
+announces nothing that counts twice.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG, Param
+
+FRAMETALLY = os.environ.get("FRAMETALLY_COMMAND", "frametally")
+VIDEO_ID = "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+
+
+with DAG(
+    dag_id="frametally_stream",
+    description="Stream one video at its own pace",
+    schedule=None,
+    start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+    catchup=False,
+    max_active_runs=int(os.environ.get("FRAMETALLY_STREAMS", "2")),
+    is_paused_upon_creation=False,  # else no video is streamed until a person switches it on
+    params={
+        "video_id": Param(type="string", pattern=VIDEO_ID, description="Id of the video."),
+        "speed": Param(1, type="number", minimum=0.1, maximum=16, description="Seconds of it in a second."),
+    },
+    tags=["frametally"],
+) as dag:
+    # Not tried again by itself: whoever wanted to see it may be there no more.
+    BashOperator(
+        task_id="stream",
+        bash_command=f'exec {FRAMETALLY} stream "$VIDEO_ID" --speed "$SPEED"',
+        env={"VIDEO_ID": "{{ params.video_id }}", "SPEED": "{{ params.speed }}"},
+        append_env=True,
+        retries=0,
+    )

@@ -1,0 +1,197 @@
+"""A micro-batch's messages of one partition, detected in a task of Spark by the consumer's own loop.
+
+To that loop they are a log that ends with them: so the chain of segments, dead letters, results and what
+becomes of a crash are those of `worker.loop`, byte for byte.
+"""
+
+from __future__ import annotations
+
+import bisect
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, NamedTuple, Unpack
+
+from frametally.errors import FrametallyError
+from frametally.opening import open_object_store
+from frametally.ports.frame_log import GroupCallbacks, LogConsumer, LogRecord
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import Progress
+from frametally.settings.loading import Settings, load_settings
+from frametally_consumer.detectors.protocol import Detector
+from frametally_consumer.detectors.yolo import NetworkModel
+from frametally_consumer.load import load_detector
+from frametally_consumer.supervisor import settings_of_each
+from frametally_consumer.worker.loop import consume
+from frametally_consumer.worker.report import ConsumeReport
+from frametally_consumer.worker.results import open_results
+
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True)
+class BatchWork:
+    """What a task has to know besides its messages; the settings come by its environment.
+
+    Attributes:
+        log_id: Identity of the topic.
+        begins: Offset of each partition's oldest message, when the query was started.
+        committed: What the group had committed of each partition, then.
+        at_a_time: How many tasks there are at once, which share the cores.
+        model: The prepared model; None for the detector `pixels`.
+    """
+
+    log_id: str
+    begins: dict[int, int]
+    committed: dict[int, int]
+    at_a_time: int
+    model: NetworkModel | None
+
+
+class BatchDone(NamedTuple):
+    """What became of a micro-batch's messages of one partition.
+
+    Attributes:
+        partition: Its number.
+        next_offset: Offset to commit: what lies below is in segments; None if there is nothing to commit.
+        report: What was done.
+        said: Lines that a person should read.
+        failure: Why nothing can be done at all; empty if something could.
+    """
+
+    partition: int
+    next_offset: int | None
+    report: ConsumeReport
+    said: tuple[str, ...] = ()
+    failure: str = ""
+
+
+def detect_rows(work: BatchWork, rows: Iterable[Any]) -> Iterator[BatchDone]:
+    """Detect what rows of a Kafka source announce (`partition`, `offset`, `key`, `value`); for a task."""
+    records = (LogRecord(row[0], row[1], bytes(row[2] or b""), bytes(row[3] or b"")) for row in rows)
+    for partition, of_one in groupby(records, lambda record: record.partition):
+        lines = _Lines()
+        log = BatchLog(list(of_one), work)
+        try:
+            report = _detect(log, work, lines)
+        except FrametallyError as error:
+            yield BatchDone(partition, None, ConsumeReport(""), tuple(lines.said), str(error))
+            return
+        yield BatchDone(partition, log.committed_offset, report, tuple(lines.said))
+
+
+def _detect(log: BatchLog, work: BatchWork, progress: Progress) -> ConsumeReport:
+    tools = _tools(work)
+    with open_results(tools.settings) as results:
+        return consume(
+            settings=tools.settings,
+            store=tools.store,
+            log=log,
+            detector=tools.detector,
+            progress=progress,
+            until_caught_up=True,
+            results=results,
+        )
+
+
+class _Tools(NamedTuple):
+    """What a process of Spark's has open for one batch after the other."""
+
+    settings: Settings
+    store: ObjectStore
+    detector: Detector
+
+
+_opened: list[_Tools] = []
+
+
+def _tools(work: BatchWork) -> _Tools:
+    """Return what the first batch has opened; a process of Spark's is of one run, and so of one model."""
+    if not _opened:
+        settings = settings_of_each(load_settings("consumer").resolved(), work.at_a_time)
+        store = open_object_store(settings.store_url, settings.store_access)
+        _opened.append(_Tools(settings, store, load_detector(settings, work.model)))
+    return _opened[0]
+
+
+class _Lines:
+    """Keeps what is said, each line once."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        del done, total, note
+
+    def say(self, line: str) -> None:
+        if line not in self.said:
+            self.said.append(line)
+
+
+class BatchLog:
+    """Messages of one partition that follow one another, as a log that ends with them, and a member of it.
+
+    Attributes:
+        committed_offset: What the group has committed, in the end; None: nothing yet.
+    """
+
+    def __init__(self, records: Sequence[LogRecord], work: BatchWork) -> None:
+        """Hold at least one message."""
+        self._records = records
+        self._work = work
+        self._partition = records[0].partition
+        self._end_offset = records[-1].offset + 1
+        self._at = 0
+        self._on_assigned: Callable[[list[int]], None] | None = None
+        self.committed_offset = work.committed.get(self._partition)
+
+    def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
+        """Do nothing: messages of it have come."""
+
+    def log_id(self, topic: str) -> str:
+        """Return the identity of the topic that they are of."""
+        return self._work.log_id
+
+    def begin_offsets(self, topic: str) -> dict[int, int]:
+        """Return what was the partition's oldest message when the query was started."""
+        return {self._partition: self._work.begins[self._partition]}
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """Return the offset after the last of these messages."""
+        return {self._partition: self._end_offset}
+
+    def committed(self, topic: str, group: str) -> dict[int, int]:
+        """Return what was committed before, or of these messages."""
+        return {} if self.committed_offset is None else {self._partition: self.committed_offset}
+
+    def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> LogConsumer:
+        """Return itself: the partition is assigned at the first poll, and never revoked."""
+        self._on_assigned = callbacks["on_assigned"]
+        return self
+
+    def poll(self, *, timeout_s: float, max_records: int = 500) -> list[LogRecord]:
+        """Return the next messages."""
+        if self._on_assigned is not None:
+            on_assigned, self._on_assigned = self._on_assigned, None
+            on_assigned([self._partition])
+        taken = list(self._records[self._at : self._at + max_records])
+        self._at += len(taken)
+        if not taken:
+            time.sleep(min(timeout_s, _POLL_S))
+        return taken
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Go on at the first message that is not below `offset`."""
+        self._at = bisect.bisect_left(self._records, offset, key=lambda record: record.offset)
+
+    def commit(self, partition: int, offset: int) -> None:
+        """Note it: who runs the query commits it for all."""
+        self.committed_offset = offset
+
+    def assignment(self) -> set[int]:
+        """Return the one partition."""
+        return {self._partition}
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""

@@ -1,0 +1,324 @@
+"""The consumer's group on Spark: which partitions a query reads, from where, and what is committed after.
+
+Spark's own checkpoint says nothing here: where a query begins is where the chains of segments end, as it is
+for any other consumer. It is a member of the group itself: other consumers share the partitions with it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import queue
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from frametally.adapters.kafka.access import KafkaAccess, read_kafka_access
+from frametally.errors import Misconfigured, Retryable
+from frametally.ports.frame_log import FrameLog, LeaseLost, LogConsumer, consumer_group
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import Progress, Skipped
+from frametally.process.retrying import Backoff, GivenUp, Patience
+from frametally.segments.chain import ChainBroken, SegmentChain
+from frametally.settings.environment import environment_of
+from frametally.settings.loading import Settings
+from frametally_consumer.detectors.yolo import NetworkModel
+from frametally_consumer.spark.batches import BatchDone, BatchWork, detect_rows
+from frametally_consumer.worker.report import ConsumeReport, add_up
+
+_POLL_S = 0.2
+_WELL_AFTER_S = 60.0
+_SCALA = "2.13"
+_CONFIGURATION = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+    "spark.redaction.regex": "(?i)secret|password|token|jaas",
+}
+_JAAS = {
+    "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
+    "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
+    "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
+}
+
+
+def consume_on_spark(
+    *,
+    settings: Settings,
+    model_id: str,
+    model: NetworkModel | None,
+    store: ObjectStore,
+    log: FrameLog,
+    progress: Progress,
+    until_caught_up: bool,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> ConsumeReport:
+    """Detect what is announced on Kafka by tasks of Spark; the other arguments as of `worker.loop.consume`.
+
+    Args:
+        settings: The topic, the borders of a batch, Spark's master.
+        model_id: The detector's.
+        model: What each task loads; None for the detector `pixels`.
+        store: Where segments go; tasks open their own.
+        log: The members of the group meet there.
+        progress: Told how far it is.
+        until_caught_up: End once every partition's end is committed.
+        should_stop: Asked several times a second. What tasks have in hand is detected anew by the next start.
+
+    Raises:
+        Misconfigured: The log is not Kafka, Spark is not installed, or what the tasks need cannot be.
+    """
+    if not settings.log_url.startswith("kafka:"):
+        raise Misconfigured(
+            f"FRAMETALLY_LOG_URL={settings.log_url}: Spark reads Kafka alone; name one, or leave out --engine"
+        )
+    access = read_kafka_access(settings.log_url, settings.log_access)
+    with _session(settings) as session:
+        engine = _Engine(session, settings, model_id, model, store, log, progress, should_stop)
+        return engine.run(kafka_options(access), until_caught_up=until_caught_up)
+
+
+def kafka_options(access: KafkaAccess) -> dict[str, str]:
+    """Return how Spark's Kafka source logs in."""
+    options = {
+        "kafka.bootstrap.servers": ",".join(access.client_options()["bootstrap_servers"]),
+        "kafka.security.protocol": access.security,
+    }
+    if access.with_tls and access.ca_file:
+        options["kafka.ssl.truststore.type"] = "PEM"
+        options["kafka.ssl.truststore.location"] = str(access.ca_file.absolute())
+    if access.with_login:
+        user, password = (
+            value.replace("\\", "\\\\").replace('"', '\\"')
+            for value in (access.user, access.password.get_secret_value())
+        )
+        options["kafka.sasl.mechanism"] = access.mechanism
+        options["kafka.sasl.jaas.config"] = (
+            f'{_JAAS[access.mechanism]} required username="{user}" password="{password}";'
+        )
+    return options
+
+
+@contextmanager
+def _session(settings: Settings) -> Iterator[Any]:
+    try:
+        import pyspark
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise Misconfigured(
+            f"Spark is not installed here ({error}): pip install 'frametally[spark,consumer]', and Java 17"
+        ) from error
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    connector = f"org.apache.spark:spark-sql-kafka-0-10_{_SCALA}:{pyspark.__version__}"
+    jars = {"spark.jars": settings.spark_jars} if settings.spark_jars else {"spark.jars.packages": connector}
+    here = {}
+    if settings.spark_master.startswith("local"):
+        here = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    builder = SparkSession.builder.appName("frametally-live").master(settings.spark_master)
+    for name, value in (_CONFIGURATION | jars | here).items():
+        builder = builder.config(name, value)
+    before = dict(os.environ)
+    # Its processes load the settings as any of ours do, by the environment that Spark starts them with.
+    os.environ |= environment_of(settings) | {"PYSPARK_PYTHON": sys.executable}
+    if here:
+        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    try:
+        session = builder.getOrCreate()
+    except Exception as error:
+        raise Misconfigured(f"Spark does not start: {_reason(error)}; is Java 17 there?") from error
+    finally:
+        os.environ.clear()
+        os.environ |= before
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+class _Engine:
+    """One member of the group, whose partitions a query of Spark's reads.
+
+    The main thread alone talks to the `LogConsumer`, and starts and stops queries; a thread of Spark's hands
+    over what each micro-batch has done.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        settings: Settings,
+        model_id: str,
+        model: NetworkModel | None,
+        store: ObjectStore,
+        log: FrameLog,
+        progress: Progress,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._session = session
+        self._settings = settings
+        self._model_id = model_id
+        self._model = model
+        self._store = store
+        self._log = log
+        self._progress = progress
+        self._should_stop = should_stop
+        self._group = consumer_group(model_id, live=settings.is_live)
+        self._patience = Patience(progress.say, should_stop)
+        self._held: set[int] = set()
+        self._stopped: dict[int, Skipped] = {}
+        self._query: Any = None
+        self._read: set[int] = set()  # by the query
+        self._started_at_s = 0.0
+        self._backoff = Backoff()
+        self._done: queue.SimpleQueue[BatchDone] = queue.SimpleQueue()
+        self._report = ConsumeReport(model_id)
+
+    def run(self, kafka: dict[str, str], *, until_caught_up: bool) -> ConsumeReport:
+        try:
+            consumer = self._patience.until_done("log", self._join, self._should_stop)
+        except GivenUp:
+            return self._report
+        with closing(consumer), tempfile.TemporaryDirectory(prefix="frametally-spark-") as folder:
+            try:
+                while not self._should_stop():
+                    if self._step(consumer, kafka, Path(folder)) and until_caught_up and self._caught_up():
+                        break
+            except GivenUp:
+                pass
+            finally:
+                self._end_query()
+            self._commit(consumer)
+        self._report.stopped = list(self._stopped.values())
+        return self._report
+
+    def _join(self) -> LogConsumer:
+        self._log.create_topic(self._settings.topic, self._settings.log_partitions)
+        return self._log.subscribe(
+            self._settings.topic,
+            self._group,
+            on_assigned=self._held.update,
+            on_revoked=self._held.difference_update,
+        )
+
+    def _step(self, consumer: LogConsumer, kafka: dict[str, str], folder: Path) -> bool:
+        """Keep the membership, and the query that belongs to it; return whether there is one."""
+        try:
+            consumer.poll(timeout_s=_POLL_S, max_records=0)
+        except Retryable as error:
+            self._patience.tell("log", error)
+            self._patience.pause(self._backoff.next_s())
+        self._commit(consumer)
+        wanted = self._held - self._stopped.keys()
+        if self._query is not None and not self._query.isActive:
+            self._say(f"Spark's query has ended, and is started again: {_reason(self._query.exception())}")
+            if time.monotonic() - self._started_at_s > _WELL_AFTER_S:
+                self._backoff.reset()
+            self._end_query()
+            self._patience.pause(self._backoff.next_s())
+        elif self._query is not None and self._read != wanted:
+            self._end_query()
+            self._commit(consumer)
+        if self._query is None and wanted:
+            self._patience.until_done(
+                "look-up", lambda: self._start_query(wanted, kafka, folder), self._should_stop
+            )
+        return self._query is not None
+
+    def _start_query(self, wanted: set[int], kafka: dict[str, str], folder: Path) -> None:
+        topic = self._settings.topic
+        begins = self._log.begin_offsets(topic)
+        # Read before the chains are looked up: a segment is there before its offset is committed.
+        committed = self._log.committed(topic, self._group)
+        log_id = self._log.log_id(topic)
+        starts = {}
+        for partition in sorted(wanted):
+            chain = SegmentChain(
+                self._store, model=self._model_id, log_id=log_id, topic=topic, partition=partition
+            )
+            try:
+                end = chain.resume(committed.get(partition, 0)).next_offset
+            except ChainBroken as error:
+                self._stopped[partition] = Skipped(f"partition {partition}", str(error))
+                self._progress.say(str(error))
+                continue
+            if end != committed.get(partition, 0):  # of what is in segments already, no message comes
+                self._done.put(BatchDone(partition, end, ConsumeReport(self._model_id)))
+            starts[str(partition)] = max(end, begins[partition])
+        if not starts:
+            return
+        work = BatchWork(log_id, begins, committed, len(starts), self._model)
+        rows = (
+            self._session.readStream.format("kafka")
+            .options(**kafka)
+            .option("assign", json.dumps({topic: [int(partition) for partition in starts]}))
+            .option("startingOffsets", json.dumps({topic: starts}))
+            .option("maxOffsetsPerTrigger", self._settings.batch_frames * len(starts))
+            .load()
+            .select("partition", "offset", "key", "value")
+        )
+        self._query = (
+            rows.writeStream.foreachBatch(functools.partial(self._detect_batch, work))
+            .option("checkpointLocation", tempfile.mkdtemp(dir=folder))
+            .start()
+        )
+        self._read = {int(partition) for partition in starts}
+        self._started_at_s = time.monotonic()
+
+    def _detect_batch(self, work: BatchWork, rows: Any, number: int) -> None:
+        """Have a micro-batch detected; Spark calls this in a thread of its own."""
+        del number
+        for done in rows.rdd.mapPartitions(functools.partial(detect_rows, work)).collect():
+            self._done.put(done)
+
+    def _commit(self, consumer: LogConsumer) -> None:
+        while not self._done.empty():
+            done = self._done.get()
+            for line in done.said:
+                self._say(line)
+            if done.failure:
+                raise Misconfigured(done.failure)
+            self._report = add_up([self._report, done.report])
+            self._progress.update(self._report.frames, None)
+            if done.report.stopped:
+                self._stopped[done.partition] = done.report.stopped[0]
+            if done.next_offset is None or done.partition not in self._held:
+                continue
+            try:
+                consumer.commit(done.partition, done.next_offset)
+            except LeaseLost:
+                self._held.discard(done.partition)
+            except Retryable as error:
+                self._patience.tell("log", error)  # the next commit says this one's, too
+
+    def _end_query(self) -> None:
+        if self._query is not None:
+            self._query.stop()
+            self._query = None
+            self._read = set()
+
+    def _caught_up(self) -> bool:
+        try:
+            ends = self._log.end_offsets(self._settings.topic)
+            committed = self._log.committed(self._settings.topic, self._group)
+        except Retryable as error:
+            self._patience.tell("log", error)
+            return False
+        self._progress.update(sum(committed.values()), sum(ends.values()))
+        return all(
+            committed.get(partition, 0) >= end or partition in self._stopped
+            for partition, end in ends.items()
+        )
+
+    def _say(self, line: str) -> None:
+        self._patience.say_once_a_minute(line, line)
+
+
+def _reason(error: object) -> str:
+    """Return the first line of what Java or Python says; none of it is a setting's value."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__

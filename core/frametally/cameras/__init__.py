@@ -1,0 +1,1 @@
+"""Cameras: where they may be, and how to log in to them."""

@@ -1,0 +1,163 @@
+"""Where a camera may be: one rule for what is typed, what a name means now, and where answers redirect to."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from frametally.errors import Misconfigured, Poison
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+"""Usual ports, by the schemes that are read."""
+
+_SETTING = "FRAMETALLY_LIVE_ALLOW"
+_LONGEST = 2000
+_DEVICE = re.compile(r"/dev/video\d{1,3}")
+_HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
+_PASSWORD = re.compile(r"(?:^|[?&;/])(?:password|passwd|pass|pwd)=[^&;/]", re.IGNORECASE)
+_NEVER: tuple[tuple[_Network, str], ...] = tuple(
+    (ipaddress.ip_network(network), what)
+    for network, what in (
+        ("169.254.0.0/16", "link-local, where clouds keep their machines' secrets"),
+        ("fe80::/10", "link-local"),
+        ("fd00:ec2::254/128", "a cloud's metadata service"),
+        ("fd20:ce::254/128", "a cloud's metadata service"),
+        ("100.100.100.200/32", "a cloud's metadata service"),
+        ("192.0.0.192/32", "a cloud's metadata service"),
+        ("168.63.129.16/32", "a cloud's metadata service"),
+        ("224.0.0.0/4", "multicast"),
+        ("ff00::/8", "multicast"),
+        ("0.0.0.0/8", "unspecified"),
+        ("::/128", "unspecified"),
+        ("240.0.0.0/4", "reserved"),
+    )
+)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class CameraAddress(NamedTuple):
+    """What an address says.
+
+    Attributes:
+        scheme: One of `PORTS`; empty: a device of this machine.
+        host: Name or address, without brackets; empty of a device.
+        port: Where it listens; 0 of a device.
+        text: The address itself, without any log-in.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    text: str
+
+    @property
+    def place(self) -> str:
+        """Return host and port as one text."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def read_address(text: str, *, devices: bool = False) -> CameraAddress:
+    """Read the address of a camera; with `devices` it may be a device of this machine, too.
+
+    Raises:
+        Poison: It is none, or has a log-in in it, which is never repeated.
+    """
+    text = text.strip()
+    if devices and _DEVICE.fullmatch(text):
+        return CameraAddress("", "", 0, text)
+    parts = _parts_of(text)
+    if "@" in parts.netloc or _PASSWORD.search(parts.path) or _PASSWORD.search(parts.query):
+        raise Poison(
+            "this address has a log-in in it, and an address is shown to everybody: leave it out, and set "
+            'FRAMETALLY_LIVE_LOGINS={"<source>": "<user>:<password>"}'
+        )
+    kinds = f"{', '.join(f'{scheme}://' for scheme in PORTS)}{' and /dev/videoN' if devices else ''}"
+    if parts.scheme not in PORTS or not parts.hostname:
+        raise Poison(f"{text[:200]!r} is no camera's address; there are {kinds}")
+    host = parts.hostname
+    if _as_ip(host) is None and not _HOST.fullmatch(host):
+        raise Poison(f"{host[:200]!r} is no host's name; give the camera's name or its IP address")
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise Poison(f"the port in {text[:200]!r} is not between 1 and 65535")
+    return CameraAddress(parts.scheme, host, port or PORTS[parts.scheme], text)
+
+
+def _parts_of(text: str) -> SplitResult:
+    if len(text) > _LONGEST or not text.isprintable() or any(sign in text for sign in " \\#"):
+        raise Poison(f"a camera's address has at most {_LONGEST} characters, and no spaces, backslashes or #")
+    try:
+        return urlsplit(text)
+    except ValueError:  # whose words would repeat the address
+        raise Poison("this is no camera's address; write it as rtsp://192.168.1.20:554/stream") from None
+
+
+class AllowedPlaces:
+    """The networks, addresses and names at which cameras may be."""
+
+    def __init__(self, allow: str) -> None:
+        """Read `FRAMETALLY_LIVE_ALLOW`.
+
+        Raises:
+            Misconfigured: Something in it is neither a network nor an address nor a name.
+        """
+        self._text = allow
+        self._networks: list[_Network] = []
+        self._names: set[str] = set()
+        for entry in filter(None, (part.strip() for part in allow.split(","))):
+            try:
+                self._networks.append(ipaddress.ip_network(entry, strict=False))
+            except ValueError:
+                if not _HOST.fullmatch(entry) or entry.replace(".", "").isdecimal():
+                    raise Misconfigured(
+                        f"{_SETTING}: {entry!r} is no network, address or host name; an example of each is "
+                        "192.168.1.0/24, 192.168.1.20, gate.example.org"
+                    ) from None
+                self._names.add(_plain(entry))
+
+    def check(self, host: str, addresses: Iterable[str]) -> None:
+        """Return if a camera may be at `host`, which has these IP addresses now: at every one of them.
+
+        Raises:
+            Poison: It may not; the line names the address, and the setting where that may allow it.
+        """
+        for text in addresses:
+            ip = _as_ip(text)
+            if ip is None:
+                raise Poison(f"{text[:200]!r} is no IP address")
+            why = next((what for network, what in _NEVER if ip in network), "")
+            at = str(ip) if _plain(host) == str(ip) else f"{host} ({ip})"
+            if why:
+                raise Poison(f"no camera may be at {at}: it is {why}")
+            if _plain(host) in self._names or any(ip in network for network in self._networks):
+                continue
+            raise Poison(
+                f"{at} is not where cameras may be ({self._text or 'nowhere'}); if it is a camera, add it to "
+                f"{_SETTING}"
+            )
+
+
+def _as_ip(text: str) -> IPAddress | None:
+    """Return the IP address that `text` is, as it is in the end: not dressed up as one of IPv6."""
+    try:
+        ip = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    if ip in _NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip
+
+
+def _plain(host: str) -> str:
+    return host.lower().removesuffix(".")

@@ -1,0 +1,1 @@
+"""Rules of what is live: which streams may be started, and which cameras added."""

@@ -1,0 +1,104 @@
+"""Cameras: which address may be one's, whose source it is, and what is wanted of it."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from typing import Literal
+
+from frametally import keys
+from frametally.cameras.addresses import AllowedPlaces, read_address
+from frametally.errors import FrametallyError, Poison
+from frametally.ports.live_book import Feed, FeedWanted
+from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.settings.loading import Settings
+from frametally.video_records import VideoFields
+from frametally.videos.fields import check_fields
+from frametally.videos.refusals import FieldRefused
+
+_REMEDY = "Give it as rtsp://192.168.1.20:554/stream, without a log-in."
+
+
+class SourceTaken(FrametallyError):
+    """A source has a camera already."""
+
+
+class NoCamera(FrametallyError):
+    """A source has no camera."""
+
+
+def add_camera(
+    catalogue: VideoCatalogue,
+    settings: Settings,
+    *,
+    source: str,
+    address: str,
+    transport: Literal["tcp", "udp"] = "tcp",
+    devices: bool = False,
+) -> Feed:
+    """Put a camera, to be run from now on.
+
+    Args:
+        catalogue: Where cameras stand.
+        settings: Where cameras may be.
+        source: Its name, as people write it.
+        address: Where it is, without any log-in.
+        transport: How RTSP brings its pictures.
+        devices: Whether it may be a device of this machine, too.
+
+    Raises:
+        FieldRefused: The name can be none, or no camera may be at the address.
+        SourceTaken: The source has one.
+        Misconfigured: What the settings say of addresses cannot be read.
+        Retryable: The catalogue is away.
+    """
+    name = check_fields(VideoFields(source=source)).source
+    if not name:
+        raise FieldRefused("source", "The camera has no name.", "Name it, such as gate-1.")
+    try:
+        place = read_address(address, devices=devices)
+        if place.host:
+            AllowedPlaces(settings.live_allow).check(place.host, _found(place.host, place.port))
+    except Poison as error:
+        raise FieldRefused("address", f"{error}.", _REMEDY) from error
+    feed = Feed(str(uuid.uuid4()), "camera", keys.slug(name), name, address=place.text, transport=transport)
+    put = catalogue.put_camera(feed)
+    if put is None:
+        raise SourceTaken(f"{name} has a camera already")
+    return put
+
+
+def ask_camera(catalogue: VideoCatalogue, source: str, wanted: FeedWanted) -> Feed:
+    """Want something else of the camera of a source, which may be written as people do; return it then.
+
+    Raises:
+        NoCamera: There is none.
+        Retryable: The catalogue is away.
+    """
+    slug = keys.slug(source)
+    for feed in catalogue.feeds("camera"):
+        if feed.source == slug and (asked := catalogue.ask_feed(feed.id, wanted)) is not None:
+            return asked
+    raise NoCamera(f"{source[:200]!r} has no camera")
+
+
+def remove_camera(catalogue: VideoCatalogue, source: str) -> bool:
+    """Stop the camera of a source, and remove it; what was captured of it stays.
+
+    Returns:
+        False: who captures it has not ended yet, and it is to be removed in a few seconds.
+
+    Raises:
+        NoCamera: There is none.
+        Retryable: The catalogue is away.
+    """
+    return catalogue.remove_feed(ask_camera(catalogue, source, "stop").id)
+
+
+def _found(host: str, port: int) -> list[str]:
+    """Return all addresses that a host has by now."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Poison(f"{host[:200]!r} has no address: no name server knows it") from error
+    return sorted({str(one[4][0]) for one in found})

@@ -1,0 +1,58 @@
+"""What happened while a camera's minute was captured: part of its manifest; see `records`."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Outage(msgspec.Struct, frozen=True):
+    """Event time in which a camera that was to be captured was away.
+
+    Attributes:
+        from_ms: Event time of the last frame before it; with none before, when capturing began.
+        to_ms: Event time of the first frame after it; None where its minute ended before that.
+        reason: Why, as one clause.
+    """
+
+    from_ms: int
+    to_ms: int | None
+    reason: str
+
+
+class NamedLoss(msgspec.Struct, frozen=True):
+    """Frames that were captured and could be kept nowhere.
+
+    Attributes:
+        from_ms: Event time of the first.
+        to_ms: Event time of the last.
+        frames: How many.
+        reason: Why, as one clause.
+    """
+
+    from_ms: int
+    to_ms: int
+    frames: int
+    reason: str
+
+
+class LiveMinute(msgspec.Struct, frozen=True, kw_only=True):
+    """How a minute of a camera was captured.
+
+    Attributes:
+        session_ms: When the session began that captured it, by this machine's clock.
+        minute_ms: Event time at which the minute begins.
+        outages: When the camera was away, as far as this minute knows, by time.
+        losses: Frames that are lost, each with its reason.
+        packets_lost: Packets that the network has lost, where that can be told.
+        pieces_damaged: Pieces of the stream that could not be decoded.
+        drift_ms: By how much the stream's clock was ahead of the capturing machine's at last; None where it
+            tells none.
+    """
+
+    session_ms: int
+    minute_ms: int
+    outages: list[Outage] = []
+    losses: list[NamedLoss] = []
+    packets_lost: int = 0
+    pieces_damaged: int = 0
+    drift_ms: int | None = None

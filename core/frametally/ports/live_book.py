@@ -1,0 +1,166 @@
+"""The live book port: which cameras and streams of videos are to run, who runs them, and how they stand.
+
+It is kept beside the jobs, with leases by the database's own clock. Unlike a job, a feed runs until somebody
+stops it, can be paused, and tells where it is; who runs it asks with every renewal what is wanted by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
+
+FeedKind = Literal["camera", "video"]
+
+FeedWanted = Literal["run", "pause", "stop"]
+
+FeedState = Literal["requested", "starting", "running", "waiting", "paused", "stopping", "ended", "failed"]
+"""Nobody has it yet; it is being opened; its frames come; they would, but the camera, the store, the log or a
+detector is away (`reason` says which); it stands still as asked; it is being ended; it has ended, or was
+stopped; it cannot run (`reason` says why)."""
+
+OVER: tuple[FeedState, ...] = ("ended", "failed")
+
+
+class FeedTold(NamedTuple):
+    """What who runs a feed tells of it.
+
+    Attributes:
+        state: How it stands.
+        reason: Why, as one sentence, where a person should know; empty: nothing to say.
+        position_s: Of a video: presentation time that has been reached. None before there is one.
+        captured_at_ms: Event time of the newest frame; None before there is one.
+        image_path: Key of the newest frame that was announced; empty before there is one.
+        frames_per_s: Frames announced a second, of late; None before it can be told.
+        lag_ms: By how much frames are announced after their event time, of late; of a video, after they were
+            due. None before it can be told.
+        drift_ms: By how much a camera's clock is ahead of this machine's; None where it tells none.
+        frames_announced: Frames announced since it was made.
+        frames_lost: Named losses since it was made: frames that were captured and could be kept nowhere.
+        packets_lost: Packets that the network lost since it was made.
+        away_since_ms: When the camera was heard last, by this machine's clock; None while it is there.
+        due_at_ms: Of a video: when `position_s` was due, by this machine's clock. None before it can be told.
+    """
+
+    state: FeedState
+    reason: str = ""
+    position_s: float | None = None
+    captured_at_ms: int | None = None
+    image_path: str = ""
+    frames_per_s: float | None = None
+    lag_ms: int | None = None
+    drift_ms: int | None = None
+    frames_announced: int = 0
+    frames_lost: int = 0
+    packets_lost: int = 0
+    away_since_ms: int | None = None
+    due_at_ms: int | None = None
+
+
+class Feed(NamedTuple):
+    """A camera, or a stream of a video; of one video at most one is not over, of one source one camera.
+
+    Attributes:
+        id: UUID4.
+        kind: Which of both.
+        source: Slug of the source that its frames are of.
+        name: The source as it is written.
+        video_id: Of a stream of a video; else empty.
+        address: Of a camera, without any log-in; else empty.
+        transport: Of an RTSP camera.
+        speed: Of a video: seconds of it in a second.
+        model: Whose results are shown; empty: of whoever detects.
+        wanted: What a person asked for last.
+        seek_s: Where a video is to go on; None: where it is.
+        told: How it stands.
+        worker: Who runs it; empty: nobody.
+        generation: Rises with every claim; a worker whose generation is over writes nothing any more.
+        created_at_ms: When it was asked for, by the database's clock.
+        ended_at_ms: When it was over; None while it is not.
+    """
+
+    id: str
+    kind: FeedKind
+    source: str
+    name: str
+    video_id: str = ""
+    address: str = ""
+    transport: Literal["tcp", "udp"] = "tcp"
+    speed: float = 1.0
+    model: str = ""
+    wanted: FeedWanted = "run"
+    seek_s: float | None = None
+    told: FeedTold = FeedTold("requested")
+    worker: str = ""
+    generation: int = 0
+    created_at_ms: int = 0
+    ended_at_ms: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it will never run again by itself."""
+        return self.told.state in OVER
+
+
+class TooManyStreams(Exception):
+    """As many streams of videos run as may."""
+
+    def __init__(self, running: Sequence[Feed]) -> None:
+        """Name those that run."""
+        super().__init__(", ".join(feed.name for feed in running))
+        self.running = list(running)
+
+
+class LiveBook(Protocol):
+    """What every video catalogue does with feeds. All methods may raise `Retryable`."""
+
+    def start_stream(self, feed: Feed, *, most: int) -> Feed:
+        """Return the stream of `feed.video_id` that is not over; without one, put and return `feed`.
+
+        Of several that ask at once, all get the same. One that is being stopped is over at once: who has it
+        hears of that with its next renewal.
+
+        Raises:
+            TooManyStreams: `most` streams of other videos are not over.
+        """
+
+    def put_camera(self, feed: Feed) -> Feed | None:
+        """Put a camera; None: its source has one already."""
+
+    def remove_feed(self, feed_id: str) -> bool:
+        """Forget a feed that is over or that nobody holds; False: there is none such."""
+
+    def ask_feed(self, feed_id: str, wanted: FeedWanted, *, seek_s: float | None = None) -> Feed | None:
+        """Want something else of a feed; return it then, None if there is none.
+
+        A stopped one that nobody holds is over at once. A camera that is over and wanted again is `requested`
+        again, and what it counted goes on; if it was stopped, it has no `captured_at_ms` before its next
+        frame. A stream of a video that is over, or is being stopped, stays so.
+        """
+
+    def claim_feed(self, worker: str, kinds: Sequence[FeedKind], *, lease_s: float) -> Feed | None:
+        """Give `worker` a feed that is not over and that nobody holds, or whose lease is over; None: none.
+
+        Of several that ask at once, exactly one gets it. A place that was sought and not reached is told as
+        the position.
+        """
+
+    def renew_feed(self, feed: Feed, told: FeedTold, *, lease_s: float) -> Feed | None:
+        """Keep a claimed feed and tell how it stands; return what is wanted of it by now.
+
+        A `seek_s` is returned once. None: it is another's by now, or is gone, and must be left.
+        """
+
+    def release_feed(self, feed: Feed, told: FeedTold) -> bool:
+        """Give a claimed feed back as it is told: over, or for another. False: it is another's by now.
+
+        One that was to stop is over; a camera that is wanted again since it was told to stop is not.
+        """
+
+    def feed(self, feed_id: str) -> Feed | None:
+        """Return a feed; None if there is none."""
+
+    def feeds(self, kind: FeedKind | None = None, *, video_id: str = "", limit: int = 1000) -> list[Feed]:
+        """Return feeds, those that are not over first, then the newest.
+
+        One whose lease is over stands still, whatever was told of it last: it is `requested`.
+        """

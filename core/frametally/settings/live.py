@@ -1,0 +1,55 @@
+"""Settings of cameras and streams: their topics, their bounds, and where cameras may be."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+from frametally.settings.access import NO_SECRET
+
+
+class LiveSettings(BaseSettings):
+    """The part of `Settings` about what is live."""
+
+    live_topic: str = Field(
+        "video-frames",
+        pattern=r"^[a-zA-Z0-9._-]{1,100}$",
+        description="Log topic that frames of cameras and streams are announced on: no backlog delays them.",
+    )
+    results_topic: str = Field(
+        "processed-frames",
+        pattern=r"^[a-zA-Z0-9._-]{1,100}$",
+        description="Log topic on which what is found in them is told at once, for those who watch.",
+    )
+    stream_engine: Literal["consumer", "spark"] = Field(
+        "consumer", description="What detects their frames: `consumer`, or `spark` (Structured Streaming)."
+    )
+    spark_jars: str = Field(
+        "",
+        description="Jars of Spark's Kafka connector, separated by commas; empty: Spark fetches its package.",
+    )
+    results_keep_s: float = Field(
+        60.0, ge=1, le=10_000, description="Seconds that the log keeps of that, at least."
+    )
+    streams: int = Field(2, ge=1, le=100, description="Streams of videos that may run at a time.")
+    stream_lease_s: float = Field(
+        10.0,
+        ge=1,
+        le=600,
+        description="Seconds after which a camera or stream whose process is gone goes on.",
+    )
+    live_buffer_mb: int = Field(
+        2048,
+        ge=16,
+        le=10_000_000,
+        description="Megabytes of frames that a camera keeps on disk while store or log are away.",
+    )
+    live_allow: str = Field(
+        "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
+        description="Networks, addresses and host names that cameras may be at.",
+    )
+    live_logins: SecretStr = Field(
+        NO_SECRET, description='Log-ins of cameras by source, as JSON: `{"gate-1": "user:password"}`.'
+    )

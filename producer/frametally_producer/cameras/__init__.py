@@ -1,0 +1,1 @@
+"""Cameras: opened, read, kept minute by minute as media, and announced."""

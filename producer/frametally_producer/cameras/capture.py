@@ -1,0 +1,224 @@
+"""Capturing a camera for as long as it is wanted: opened, read, opened again when it was away."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any, Protocol
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from frametally.cameras.addresses import AllowedPlaces, read_address
+from frametally.cameras.logins import login_of
+from frametally.errors import Poison
+from frametally.files.opencv import Pixels
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.live_book import Feed, FeedTold
+from frametally.ports.object_store import ObjectStore
+from frametally.process.retrying import Backoff, Patience
+from frametally.records import FrameAnnouncement
+from frametally.settings.loading import Settings
+from frametally_producer.cameras.clock import CaptureClock
+from frametally_producer.cameras.failures import CameraAway
+from frametally_producer.cameras.minutes import Minutes
+from frametally_producer.cameras.opening import CameraToOpen, OpenCamera, open_camera, reason_of
+from frametally_producer.cameras.reading import CameraReader
+from frametally_producer.cameras.sending import Sender
+from frametally_producer.cameras.spool import Spool
+from frametally_producer.reading.pixels import upright
+from frametally_producer.reading.video_file import orientation_of
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 2.0
+_LONGEST_REFUSED_S = 60.0
+_LASTED_S = 5.0
+"""A connection that lasted for less is no sign that the next one will."""
+_LOOK_S = 0.1
+_MINUTE_S = 60.0
+
+
+class CaptureTeller(Protocol):
+    """Where it is told how a camera stands."""
+
+    @property
+    def told(self) -> FeedTold:
+        """How it stands."""
+
+    def tell(self, **changes: Any) -> None:
+        """Note changes, and tell them if it is time."""
+
+    def tell_frame(self, *, captured_at_ms: int, image_path: str, is_announced: bool, **changes: Any) -> None:
+        """Note a frame that was announced."""
+
+
+class CameraCapture:
+    """One session of a camera."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        settings: Settings,
+        store: ObjectStore,
+        log: FrameLog,
+        teller: CaptureTeller,
+        patience: Patience,
+    ) -> None:
+        """Take up what an earlier session has left; connect to nothing yet.
+
+        Raises:
+            Misconfigured: A setting of cameras cannot be read.
+            Poison: The feed has no camera's address.
+        """
+        self._camera = CameraToOpen(
+            address=read_address(feed.address, devices=True),
+            source=feed.source,
+            transport=feed.transport,
+            login=login_of(settings.live_logins, feed.source),
+            allowed=AllowedPlaces(settings.live_allow),
+            max_pixels=settings.max_image_megapixels * 1_000_000,
+        )
+        self._teller = teller
+        self._patience = patience
+        self._told = teller.told
+        self._packets_lost = 0
+        self._spool = Spool(
+            settings.data_dir / "live" / feed.source,
+            most_mb=settings.live_buffer_mb,
+            why_full=lambda: teller.told.reason or "store or log are too slow",
+        )
+        self._minutes = Minutes(
+            source=feed.source,
+            source_name=feed.name,
+            settings=settings,
+            spool=self._spool,
+            session_ms=int(time.time() * 1000),
+            told_until_ms=teller.told.captured_at_ms,
+        )
+        self._sender = Sender(
+            self._spool,
+            source=feed.source,
+            settings=settings,
+            store=store,
+            log=log,
+            patience=patience,
+            on_sent=self._sent,
+        )
+        self._clock = CaptureClock()
+        self._reformatter = VideoReformatter()
+        self._away = ""
+        self._is_there = False
+
+    def run(self) -> None:
+        """Capture until a stop is asked for; what is spooled is sent then, as far as nothing is away.
+
+        Raises:
+            Poison: The camera is where none may be.
+            Misconfigured: Store or log cannot be written.
+        """
+        self._sender.start()
+        try:
+            self._until_stopped()
+        finally:
+            self._minutes.end()
+            self._sender.finish()
+            self._teller.tell(**self._lost())  # no frame may have come after the last of it
+        if self._sender.failure is not None:
+            raise self._sender.failure
+
+    def _until_stopped(self) -> None:
+        backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        refused = Backoff(_LONGEST_PAUSE_S, _LONGEST_REFUSED_S)
+        while not self._is_over():
+            self._is_there = False
+            began_s = time.monotonic()
+            try:
+                with open_camera(self._camera, self._is_over) as camera:
+                    self._read(camera)
+            except CameraAway as error:
+                if self._is_over():
+                    return
+                self._go_away(str(error))
+                if self._is_there and time.monotonic() - began_s > _LASTED_S:
+                    backoff.reset()
+                    refused.reset()
+                    continue  # at once: most connections that break are there again
+                self._pause((refused if error.refuses_login else backoff).next_s())
+
+    def _read(self, camera: OpenCamera) -> None:
+        """Take in the frames of one connection."""
+        reader = CameraReader(camera, self._clock)
+        lost = damaged = 0
+        for frame in reader.frames():
+            if self._is_over():
+                return
+            while not self._sender.changed.empty():
+                self._minutes.renew_session(self._sender.changed.get())
+            self._come_back()
+            try:
+                self._minutes.add(frame.captured, frame.position_s, partial(self._pixels, frame.frame))
+            except Poison:
+                reader.pieces_damaged += 1
+            new_lost, lost = camera.packets_lost - lost, camera.packets_lost
+            new_damaged, damaged = reader.pieces_damaged - damaged, reader.pieces_damaged
+            self._packets_lost += new_lost
+            self._minutes.count(
+                packets_lost=new_lost, pieces_damaged=new_damaged, drift_ms=self._clock.drift_ms
+            )
+
+    def _is_over(self) -> bool:
+        return self._patience.stopping or self._sender.failure is not None
+
+    def _go_away(self, reason: str) -> None:
+        now_ms = int(time.time() * 1000)
+        self._minutes.away(reason, now_ms)
+        self._away = reason
+        self._patience.say_once_a_minute(reason, f"the camera {reason}")
+        self._teller.tell(
+            state="waiting",
+            reason=f"The camera {reason}.",
+            away_since_ms=self._teller.told.away_since_ms or now_ms,
+            frames_per_s=None,
+        )
+
+    def _come_back(self) -> None:
+        self._is_there, self._away = True, ""
+        if self._teller.told.away_since_ms is not None:
+            self._teller.tell(state="running", reason="", away_since_ms=None)
+
+    def _sent(self, announcement: FrameAnnouncement, is_new: bool) -> None:
+        now_ms = int(time.time() * 1000)
+        away = {"state": "waiting", "reason": f"The camera {self._away}."} if self._away else {}
+        self._teller.tell_frame(
+            captured_at_ms=announcement.captured_at_ms,
+            image_path=announcement.image_path,
+            is_announced=is_new,
+            lag_ms=now_ms - announcement.captured_at_ms,
+            drift_ms=self._clock.drift_ms,
+            **self._lost(),
+            **away,
+        )
+
+    def _lost(self) -> dict[str, int]:
+        """Return what was lost since the camera was made, this session's with that of those before."""
+        return {
+            "frames_lost": self._told.frames_lost + self._spool.frames_lost,
+            "packets_lost": self._told.packets_lost + self._packets_lost,
+        }
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, unless a stop is asked for; a minute whose camera stays away is over."""
+        until_s = time.monotonic() + seconds
+        while (left_s := until_s - time.monotonic()) > 0 and not self._is_over():
+            time.sleep(min(left_s, _LOOK_S))
+        since_ms = self._teller.told.away_since_ms
+        if since_ms is not None and time.time() * 1000 - since_ms > _MINUTE_S * 1000:
+            self._minutes.end()
+
+    def _pixels(self, frame: av.VideoFrame) -> Pixels:
+        try:
+            bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
+        except (av.FFmpegError, ValueError) as error:
+            raise Poison(f"cannot be converted ({reason_of(error)})") from error
+        return upright(np.asarray(bgr, np.uint8), orientation_of(frame))

@@ -1,0 +1,1 @@
+"""What is live: streams of stored videos, each in a process of its own."""

@@ -1,0 +1,99 @@
+"""The handlers of cameras: added, started, stopped and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+from flask import Response
+from werkzeug.datastructures import MultiDict
+
+from frametally.live.cameras import NoCamera, SourceTaken, add_camera, ask_camera, remove_camera
+from frametally.ports.live_book import Feed, FeedWanted
+from frametally.settings.loading import Settings
+from frametally.videos.refusals import FieldRefused
+from frametally_web.api.live_routes import check_live
+from frametally_web.api.video_routes import answer_with, refused
+from frametally_web.books.reader import DashboardPorts
+from frametally_web.live import camera_answers as answers
+from frametally_web.requests import query
+from frametally_web.requests.body import read_sent
+from frametally_web.requests.problems import Problem
+
+Args = MultiDict[str, str]
+
+# Made once, before there are threads: see `records.decode`.
+_wanted = msgspec.json.Decoder(answers.CameraWanted)
+
+
+class CameraRoutes:
+    """The handlers, each by its endpoint's name."""
+
+    def __init__(self, *, settings: Settings, ports: DashboardPorts, uploads_remedy: str | None) -> None:
+        """Make the handlers of one application; `uploads_remedy` is None where cameras may be changed."""
+        self._settings = settings
+        self._catalogue = ports.catalogue
+        self._remedy = uploads_remedy
+
+    def cameras(self, _: Args) -> answers.LiveCameras:
+        """List all."""
+        feeds = sorted(self._catalogue.feeds("camera"), key=lambda feed: (feed.name.casefold(), feed.source))
+        return answers.LiveCameras(
+            cameras=[answers.camera_of(feed) for feed in feeds],
+            live_allowed=self._remedy is None,
+            remedy=self._remedy,
+        )
+
+    def post_camera(self, _: Args) -> answers.LiveCamera:
+        """Add one."""
+        check_live(self._remedy)
+        wanted = read_sent(_wanted, "camera")
+        try:
+            feed = add_camera(
+                self._catalogue,
+                self._settings,
+                source=wanted.source,
+                address=wanted.address,
+                transport=wanted.transport,
+            )
+        except FieldRefused as error:
+            raise refused(error) from error
+        except SourceTaken as error:
+            raise Problem(
+                409, f"{error}.", remedy="Choose another name, or remove that camera first."
+            ) from error
+        answer_with(201)
+        return answers.camera_of(feed)
+
+    def start_camera(self, args: Args) -> answers.LiveCamera:
+        """Start one."""
+        return answers.camera_of(self._asked(args, "run"))
+
+    def stop_camera(self, args: Args) -> answers.LiveCamera:
+        """Stop one."""
+        return answers.camera_of(self._asked(args, "stop"))
+
+    def delete_camera(self, args: Args) -> Response:
+        """Remove one that nobody holds any more."""
+        with self._changing(args) as source:
+            is_removed = remove_camera(self._catalogue, source)
+        if not is_removed:
+            raise Problem(409, "The camera is being stopped.", remedy="Remove it in a few seconds.")
+        return Response(status=204)
+
+    def _asked(self, args: Args, wanted: FeedWanted) -> Feed:
+        with self._changing(args) as source:
+            return ask_camera(self._catalogue, source, wanted)
+
+    @contextmanager
+    def _changing(self, args: Args) -> Iterator[str]:
+        check_live(self._remedy)
+        try:
+            yield query.read_one(args, "source") or ""
+        except NoCamera as error:
+            raise Problem(
+                404,
+                "There is no camera of that source.",
+                remedy="Ask /api/v1/cameras for those that there are.",
+            ) from error

@@ -1,0 +1,252 @@
+"""`/ws/stream`: live frames and the boxes in them, each viewer at its own pace.
+
+A viewer has two frames of credit. What comes meanwhile is left out, and counted: nobody's picture grows old,
+and who takes nothing costs nothing but what was sent to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from frametally.errors import FrametallyError
+from frametally.settings.loading import Settings
+from frametally_web.books.reader import DashboardPorts
+from frametally_web.live.messages import (
+    NO_STREAM,
+    NO_VIDEO,
+    Ack,
+    FrameShown,
+    Pause,
+    PicturedResult,
+    Resume,
+    ShownBox,
+    StreamTold,
+    as_bytes,
+    as_text,
+)
+from frametally_web.live.pictures import FeedName
+from frametally_web.live.relay import Channel, Relay
+from frametally_web.requests.problems import Problem
+from frametally_web.sockets.talking import NOT_ALLOWED, OVER, TOO_MANY, close, hear, talk
+
+STREAM_PATH = "/ws/stream"
+_MOST_IN_ALL, _MOST_OF_ADDRESS = 500, 50
+_CREDIT_FRAMES = 2
+_TELL_EVERY_S = 5.0
+# Made once, before there are threads: see `records.decode`.
+_said = msgspec.json.Decoder(Ack | Pause | Resume)
+
+
+class ViewerSockets:
+    """An ASGI application of the WebSockets of those who watch."""
+
+    def __init__(self, ports: DashboardPorts, settings: Settings, check: Callable[[Headers], None]) -> None:
+        """Show what is found on the log; `check` raises `Problem` for headers of who may not watch."""
+        self._check = check
+        self._relay = Relay(ports, settings)
+        self._counts = settings.counted_boxes().rule()
+        self._open: Counter[str] = Counter()
+
+    @property
+    def open(self) -> int:
+        """How many there are."""
+        return self._open.total()
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether anything is read for them."""
+        return self._relay.is_at_work
+
+    def close(self) -> None:
+        """Read nothing more for them."""
+        self._relay.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one, until its viewer goes or is sent away; `messages.CLOSED_BECAUSE` has the codes."""
+        socket = WebSocket(scope, receive, send)
+        await socket.accept()
+        address = _address_of(socket)
+        code = self._refusal(socket, address)
+        if code is not None:
+            await close(socket, code)
+            return
+        self._open[address] += 1
+        try:
+            await self._answer(socket)
+        finally:
+            self._open[address] -= 1
+            self._open += Counter()  # which forgets where nobody watches from
+
+    def _refusal(self, socket: WebSocket, address: str) -> int | None:
+        try:
+            self._check(socket.headers)
+        except Problem:
+            return NOT_ALLOWED
+        if self._open[address] >= _MOST_OF_ADDRESS or self.open >= _MOST_IN_ALL:
+            return TOO_MANY
+        return None
+
+    async def _answer(self, socket: WebSocket) -> None:
+        asked = _asked_for(socket.scope["query_string"])
+        if asked is None:
+            await close(socket, NOT_ALLOWED)
+            return
+        name, as_json = asked
+        try:
+            channel = await self._relay.find(name)
+        except LookupError:
+            await close(socket, NO_VIDEO)
+        except FrametallyError:
+            await close(socket, TOO_MANY)
+        else:
+            if channel is None:
+                await close(socket, NO_STREAM)
+                return
+            wake = asyncio.Event()
+            channel = self._relay.join(channel, wake)
+            viewer = _Viewer(socket, channel, wake, self._boxes, as_json=as_json)
+            try:
+                await talk(socket, viewer.tell(), hear(socket, _said, viewer.take))
+            finally:
+                self._relay.leave(channel, wake)
+
+    def _boxes(self, frame: PicturedResult) -> list[ShownBox]:
+        found = filter(self._counts, frame.result.detections)
+        return [(one.label, one.confidence, *one.box, None) for one in found]
+
+
+class _Viewer:
+    """One socket: what was sent to it, and what it said."""
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        channel: Channel,
+        wake: asyncio.Event,
+        boxes_of: Callable[[PicturedResult], list[ShownBox]],
+        *,
+        as_json: bool,
+    ) -> None:
+        self._socket = socket
+        self._channel = channel
+        self._wake = wake
+        self._boxes_of = boxes_of
+        self._as_json = as_json
+        self._open: deque[int] = deque()
+        self._is_paused = False
+        self._sent: int | None = None
+        self._left_out = 0
+
+    def take(self, message: Ack | Pause | Resume) -> bool:
+        """Take in what it says; False: it acknowledges what was never sent."""
+        if isinstance(message, Ack):
+            if self._sent is None or not 0 < message.n <= self._sent:
+                return False
+            while self._open and self._open[0] <= message.n:
+                self._open.popleft()
+        elif isinstance(message, Pause):
+            self._is_paused = True
+        elif self._is_paused:
+            self._is_paused = False
+            newest = self._channel.newest
+            if newest is not None and self._sent is not None:  # what came meanwhile was not wanted
+                self._sent = max(self._sent, newest.n - 1)
+        if self._next() is not None:  # there mostly is nothing: then nobody is woken for every `ack`
+            self._wake.set()
+        return True
+
+    async def tell(self) -> int:
+        """Send what there is to be told, for as long as there is; return the code to close by."""
+        told: StreamTold | None = None
+        loop = asyncio.get_running_loop()
+        due: asyncio.TimerHandle | None = None  # one timer for many frames: one for each wait is dear
+        try:
+            while True:
+                self._wake.clear()
+                state = self._channel.told()
+                is_due = due is None or loop.time() >= due.when()
+                if told is None or is_due or (state.state, state.reason) != (told.state, told.reason):
+                    if due is not None:
+                        due.cancel()
+                    told, due = state, loop.call_later(_TELL_EVERY_S, self._wake.set)
+                    await self._socket.send_text(msgspec.json.encode(state).decode())
+                if self._channel.is_over:
+                    return OVER
+                frame = self._next()
+                if frame is not None:
+                    await self._send(frame)
+                    continue  # there may be another by now
+                await self._wake.wait()
+        finally:
+            if due is not None:
+                due.cancel()
+
+    def _next(self) -> PicturedResult | None:
+        """Return the frame that it may have now."""
+        frame = self._channel.newest
+        return frame if frame is not None and self._may_have(frame) else None
+
+    def _may_have(self, frame: PicturedResult) -> bool:
+        is_new = self._sent is None or frame.n > self._sent
+        return is_new and not self._is_paused and len(self._open) < _CREDIT_FRAMES
+
+    async def _send(self, frame: PicturedResult) -> None:
+        if self._sent is not None:
+            self._left_out += frame.n - self._sent - 1
+        self._sent = frame.n
+        self._open.append(frame.n)
+        result = frame.result
+        header = FrameShown(
+            stream_id=self._channel.feed.id,
+            n=frame.n,
+            image_path=result.image_path,
+            captured_at_ms=result.captured_at_ms,
+            position_s=self._channel.position_s(result.captured_at_ms),
+            sent_at_ms=round(time.time() * 1000),
+            due_at_ms=self._channel.due_at_ms(result.captured_at_ms),
+            width_px=result.width_px,
+            height_px=result.height_px,
+            model=result.model,
+            boxes=self._boxes_of(frame),
+            left_out=self._left_out,
+        )
+        if self._as_json:
+            await self._socket.send_text(as_text(header, frame.jpeg))
+        else:
+            await self._socket.send_bytes(as_bytes(header, frame.jpeg))
+
+
+def _asked_for(query: bytes) -> tuple[FeedName, bool] | None:
+    """Return what is to be watched, and whether as JSON; None: the address says what cannot be."""
+    try:
+        said = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=10)
+    except ValueError:
+        return None
+    asked = dict(said)
+    name = FeedName(asked.pop("video_id", ""), asked.pop("source", ""))
+    shape = asked.pop("format", "")
+    if asked or len({key for key, _ in said}) < len(said) or shape not in ("", "json"):
+        return None
+    if bool(name.video_id) == bool(name.source):
+        return None
+    return name, shape == "json"
+
+
+def _address_of(socket: WebSocket) -> str:
+    """Return where a viewer is: as the proxy says by which it comes, if that is on a network of ours."""
+    address = socket.client.host if socket.client else ""
+    said = socket.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(said)) if ipaddress.ip_address(address).is_private else address
+    except ValueError:
+        return address

@@ -1,0 +1,1 @@
+"""WebSockets: what is told to those who uploaded videos, as it happens."""

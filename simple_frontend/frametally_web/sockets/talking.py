@@ -1,0 +1,70 @@
+"""What all WebSockets have in common: what may be said, how much, and how they are closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+SaidT = TypeVar("SaidT")
+
+_MOST_SAID_BYTES, _MOST_SAID_IN_SECOND = 1024, 100
+MOST_MESSAGE_BYTES = 4 * _MOST_SAID_BYTES
+"""What is larger is not even taken in."""
+OVER, NOT_TAKEN, NOT_ALLOWED, TOO_MANY = 1000, 1003, 1008, 1013
+
+
+async def talk(
+    socket: WebSocket, tell: Coroutine[Any, Any, int | None], hear: Coroutine[Any, Any, int | None]
+) -> None:
+    """Tell and hear until one of both ends, and close by the code that it ends with."""
+    telling, hearing = asyncio.ensure_future(tell), asyncio.ensure_future(hear)
+    try:
+        await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        telling.cancel()
+        hearing.cancel()
+        ended = await asyncio.gather(telling, hearing, return_exceptions=True)
+    for one in ended:
+        if isinstance(one, Exception) and not isinstance(one, WebSocketDisconnect):
+            raise one
+    code = next((one for one in ended if isinstance(one, int)), None)
+    if code is not None:
+        await close(socket, code)
+
+
+async def close(socket: WebSocket, code: int) -> None:
+    """Close by a code, unless the client has gone by itself."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        await socket.close(code)
+
+
+async def hear(
+    socket: WebSocket, messages: msgspec.json.Decoder[SaidT], take: Callable[[SaidT], bool]
+) -> int | None:
+    """Have `take` what a client says, until it goes (None) or says what it may not (the code to close by).
+
+    Args:
+        socket: Where it says it.
+        messages: What it may say; made before there were threads, see `records.decode`.
+        take: Returns whether it fits what was said before.
+    """
+    loop = asyncio.get_running_loop()
+    second_s, said = loop.time(), 0
+    while (message := await socket.receive())["type"] != "websocket.disconnect":
+        if loop.time() - second_s >= 1.0:
+            second_s, said = loop.time(), 0
+        said += 1
+        if said > _MOST_SAID_IN_SECOND:
+            return NOT_ALLOWED
+        text = (message.get("text") or "").encode()
+        try:
+            if len(text) > _MOST_SAID_BYTES or not take(messages.decode(text)):
+                return NOT_TAKEN
+        except (msgspec.DecodeError, RecursionError):
+            return NOT_TAKEN
+    return None

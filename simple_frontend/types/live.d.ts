@@ -1,0 +1,42 @@
+// What a socket to what is live tells, as `WS /ws/stream` of the manual has it.
+
+declare namespace Page {
+  type ShownBox = [
+    label: string,
+    confidence: number,
+    left: number,
+    top: number,
+    width: number,
+    height: number,
+    track: number | null,
+  ];
+
+  /** The header of a frame. */
+  interface LiveFrame {
+    type: "frame";
+    stream_id: string;
+    n: number;
+    image_path: string;
+    captured_at_ms: number;
+    /** Of a video. */
+    position_s: number | null;
+    sent_at_ms: number;
+    /** null: not known. */
+    due_at_ms: number | null;
+    width_px: number;
+    height_px: number;
+    model: string;
+    boxes: ShownBox[];
+    left_out: number;
+  }
+
+  interface LiveState {
+    type: "state";
+    state: Api.StreamOfVideo["state"];
+    position_s: number | null;
+    duration_s: number | null;
+    fps: number | null;
+    viewers: number;
+    reason: string | null;
+  }
+}
