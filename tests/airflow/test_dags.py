@@ -39,8 +39,10 @@ class Airflow:
         self.store = open_object_store((self.data_dir / "store").as_uri())
         frametally = folder / "frametally"
         self.broken = folder / "broken"  # while it is there, nothing can be counted
+        self.deadly = folder / "deadly"  # while it is there, a layer dies behind what it has made first
         frametally.write_text(
-            f'#!/bin/sh\n[ ! -e {self.broken} ] || [ "$2" = --dry-run ] || exit 2\n'
+            f'#!/bin/sh\n[ ! -e {self.broken} ] || [ "$2" = --dry-run ] || [ "$1" = media ] || exit 2\n'
+            f"[ ! -e {self.deadly} ] || export FRAMETALLY_FAILPOINT=layer.made\n"
             f'exec {sys.executable} -m frametally "$@"\n'
         )
         frametally.chmod(0o755)
@@ -54,6 +56,8 @@ class Airflow:
             "FRAMETALLY_NOTIFY_COMMAND": f"cat >> {folder / 'notified'}",
             "FRAMETALLY_AIRFLOW_RETRIES": "0",
             "FRAMETALLY_FOOTAGE_POLL_S": "1",
+            "FRAMETALLY_VIDEOS_POLL_S": "1",
+            "FRAMETALLY_VIDEO_ORCHESTRATOR": "airflow",
         }
         self.segments = 0
 
@@ -199,7 +203,15 @@ def test_the_dags_can_be_read_and_none_waits_to_be_switched_on(airflow: Airflow)
         dag["dag_id"]: dag["is_paused"] for dag in json.loads(said[said.index("[{") :])
     }  # warnings come first
     assert listed == dict.fromkeys(
-        ["frametally_count", "frametally_new_footage", "frametally_scrub"], "False"
+        [
+            "frametally_count",
+            "frametally_new_footage",
+            "frametally_scrub",
+            "frametally_stream",
+            "frametally_video_arrived",
+            "frametally_video_process",
+        ],
+        "False",
     )
 
 

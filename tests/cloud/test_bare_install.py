@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Where a package is imported by another name than it is installed by.
 IMPORTED_AS = {
+    "apache-hamilton": "hamilton",
     "opencv-python-headless": "cv2",
     "pillow": "PIL",
     "kafka-python": "kafka",
@@ -27,7 +28,11 @@ COMMANDS = [
     "aggregate --help",
     "status --help",
     "cloud-setup --help",
+    "media --help",
+    "media silver --help",
 ]
+LOCKS = [ROOT / "requirements.lock", *sorted((ROOT / "cloud-services/locks").glob("*.lock"))]
+"""Of all parts, and of each part of the stack; all but `layers`, which is no part of `all`."""
 
 
 def names_of(requirements: list[str]) -> set[str]:
@@ -62,3 +67,12 @@ def test_the_command_runs_without_the_packages_of_any_stage(command: str, tmp_pa
     )
     assert done.returncode == 0, done.stderr
     assert "Usage: frametally" in done.stdout
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_only_the_extra_of_the_layers_brings_hamilton_and_pandas(lock: Path) -> None:
+    locked = set(re.findall(r"^([a-z0-9.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE))
+    assert locked
+    assert not locked & {"apache-hamilton", "pandas", "graphviz", "nbformat"}
+    assert any(line.startswith("apache-hamilton") for line in PROJECT["optional-dependencies"]["layers"])
+    assert "layers" not in "".join(PROJECT["optional-dependencies"]["all"])

@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 
 from frametally.errors import Misconfigured
 from frametally_cloud.credentials import LEAST_CHARACTERS, checked_secret, new_secret
+from frametally_cloud.queue_rights import EXCHANGES, QUEUE_USERS, queue_definitions, queue_password_fits
 from frametally_cloud.stack_setup import CONTAINER_USER, LOG_USERS, MADE_SECRETS, Answers, set_up
 
 STORE = {
@@ -32,6 +33,7 @@ FILES = [
     "kafka-jaas/kafka_server_jaas.conf",
     "elasticsearch/users",
     "elasticsearch/users_roles",
+    "rabbitmq/definitions.json",
     "traefik/auth/usersfile",
     "traefik/acme/acme.json",
 ]
@@ -66,6 +68,11 @@ def test_one_run_writes_all_that_the_stack_needs(stack: Path) -> None:
     ):
         assert users[user].startswith("$2a$")  # the only name of bcrypt that Elasticsearch knows
         assert bcrypt.checkpw((values[name] or "").encode(), users[user].encode())
+    definitions = (stack / "rabbitmq/definitions.json").read_text()
+    for user, name in QUEUE_USERS.items():
+        assert queue_password_fits(values[name] or "", user, definitions)
+        assert not queue_password_fits("another", user, definitions)
+        assert (values[name] or "") not in definitions
     user, password = (stack / "first-password").read_text().split()
     line = (stack / "traefik/auth/usersfile").read_text().strip()
     assert line.startswith(f"{user}:$2b$")
@@ -333,3 +340,22 @@ def test_without_a_domain_one_line_says_how_to_give_it(stack: Path) -> None:
         .startswith("error: FRAMETALLY_DOMAIN is not known; give --domain")
     )
     assert not (stack / ".env").exists()
+
+
+def test_workers_have_frametallys_queues_alone_and_who_looks_at_the_page_has_none() -> None:
+    from frametally.adapters.amqp.topology import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
+
+    told = json.loads(queue_definitions(dict.fromkeys(QUEUE_USERS.values(), "x")))
+    rights = {one["user"]: one for one in told["permissions"]}
+    assert {(one["name"], one["tags"]) for one in told["users"]} == {
+        ("frametally", ""),
+        ("frametally-viewer", "monitoring"),
+    }
+    assert {EXCHANGE.name, DEAD_LETTERS.exchange.name} == set(EXCHANGES)
+    theirs = [EXCHANGE.name, DEAD_LETTERS.name, *(queue.name for queue in QUEUES_THERE.values())]
+    for what in ("configure", "write", "read"):
+        assert all(re.search(rights["frametally"][what], name) for name in theirs)
+        assert not any(
+            re.search(rights["frametally"][what], name) for name in ("amq.direct", "media2", "a.media")
+        )
+        assert not any(re.search(rights["frametally-viewer"][what], name) for name in theirs)

@@ -30,6 +30,7 @@ NO_SETTINGS = {
     "FRAMETALLY_DOMAIN": "Traefik's names",
     "FRAMETALLY_ACME_EMAIL": "Let's Encrypt's",
     "FRAMETALLY_INDEX_READER_PASSWORD": "FRAMETALLY_INDEX_PASSWORD of the dashboard",
+    "FRAMETALLY_QUEUE_READER_PASSWORD": "RabbitMQ's, of who opens its page",
     "FRAMETALLY_INDEX_READER_USER": "FRAMETALLY_INDEX_USER of the dashboard",
     **{
         f"FRAMETALLY_LOG_{role}_{what}": f"FRAMETALLY_LOG_{what} of one service"
@@ -186,11 +187,13 @@ def test_front_and_back_have_no_way_out_and_no_server_stands_in_both_but_those_b
     networks = WHOLE["networks"]
     assert {name for name, network in networks.items() if network.get("internal")} == {"front", "back"}
     within = {name: set(service["networks"]) for name, service in SERVICES.items()}
-    routed = {"kafka", "elasticsearch", "namenode", "dashboard"}
+    routed = {"kafka", "elasticsearch", "rabbitmq", "namenode", "dashboard"}
     assert {name for name in within if "front" in within[name]} == {"traefik", *routed}
     assert "back" not in within["traefik"]
     assert within["postgres"] == {"back"}
-    assert not {"kafka", "elasticsearch", "postgres", "store"} & {n for n in within if "outside" in within[n]}
+    assert not {"kafka", "elasticsearch", "rabbitmq", "postgres", "store"} & {
+        n for n in within if "outside" in within[n]
+    }
 
 
 def test_every_route_leads_to_a_service_in_front() -> None:
@@ -236,23 +239,24 @@ def test_each_service_gets_its_own_secrets_alone() -> None:
         & {name for name in VALUES if re.search("PASSWORD|SECRET", name)}
         for name, service in SERVICES.items()
     }
-    assert has["traefik"] == {"FRAMETALLY_INDEX_READER_PASSWORD"}
+    assert has["traefik"] == {"FRAMETALLY_INDEX_READER_PASSWORD", "FRAMETALLY_QUEUE_READER_PASSWORD"}
     assert has["elasticsearch"] == {"ELASTIC_PASSWORD"}
     assert has["postgres"] == {"FRAMETALLY_LEDGER_PASSWORD"}
-    for name in ("dashboard", "worker"):  # they read, and can do no more
+    for name in ("dashboard", "worker", "live-worker"):  # they read, or not even that
         assert "FRAMETALLY_INDEX_PASSWORD" not in has[name]
     # What decodes footage holds no more than it needs.
-    for name in ("producer", "consumer"):
+    for name in ("producer", "consumer", "consumer-live"):
         assert not {"FRAMETALLY_INDEX_PASSWORD", "FRAMETALLY_LEDGER_PASSWORD"} & has[name], name
     # Of Kafka's users each knows itself alone.
     kafkas = {"KAFKA_ADMIN_PASSWORD"} | {name for name in VALUES if name.startswith("FRAMETALLY_LOG_")}
-    roles = {"producer": "CAMERA", "worker": "CAMERA", "consumer": "CONSUMER", "dashboard": "READER"}
+    roles = {"producer": "CAMERA", "worker": "CAMERA", "live-worker": "CAMERA", "dashboard": "READER"}
+    roles |= {"consumer": "CONSUMER", "consumer-live": "CONSUMER"}
     own = {name: {f"FRAMETALLY_LOG_{role}_PASSWORD"} for name, role in roles.items()}
     own |= {"kafka-rights": {"KAFKA_ADMIN_PASSWORD"}}
-    ours = ("kafka-rights", "setup", "producer", "consumer", "aggregator", "indexer", "dashboard", "worker")
-    for name in ours:
+    for name in ("kafka-rights", "setup", *roles, "aggregator", "indexer"):
         assert has[name] & kafkas == own.get(name, {"FRAMETALLY_LOG_PASSWORD"}), name
-    for name in ("kafka", "namenode", "datanode", "resourcemanager", "nodemanager", "store"):
+    assert {name for name in has if "FRAMETALLY_QUEUE_PASSWORD" in has[name]} == {"dashboard", "worker"}
+    for name in ("kafka", "rabbitmq", "namenode", "datanode", "resourcemanager", "nodemanager", "store"):
         assert has[name] == set()
 
 
@@ -280,7 +284,7 @@ def test_every_setting_that_a_document_names_reaches_a_container(document: str) 
     assert named - reached == set()
 
 
-@pytest.mark.parametrize("name", ["consumer", "dashboard", "worker"])
+@pytest.mark.parametrize("name", ["consumer", "consumer-live", "dashboard", "worker", "live-worker"])
 def test_a_setting_that_nobody_wrote_has_the_products_default(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -327,6 +331,18 @@ def test_videos_of_any_length_come_through_and_are_worked_on_elsewhere() -> None
     assert catalogue["FRAMETALLY_CATALOGUE_URL"] == worker["environment"]["FRAMETALLY_LEDGER_URL"]
 
 
+def test_a_worker_hears_of_jobs_from_rabbitmq_and_may_send_mail() -> None:
+    environment = SERVICES["worker"]["environment"]
+    assert environment["FRAMETALLY_QUEUE_URL"] == "amqp://rabbitmq:5672"
+    assert SERVICES["worker"]["depends_on"]["rabbitmq"] == {"condition": "service_healthy"}
+    assert environment["FRAMETALLY_WEB_URL"] == "https://app.counts.town.org"
+    for name, service in SERVICES.items():
+        told = {key for key in (service.get("environment") or {}) if key.startswith("FRAMETALLY_SMTP_")}
+        assert bool(told) == (name == "worker"), name
+    text = (STACK / "rabbitmq/rabbitmq.conf").read_text()
+    assert "load_definitions = /etc/rabbitmq/definitions.json" in text  # so there is no user `guest`
+
+
 def test_what_the_setup_writes_is_never_committed(stack: Path) -> None:
     set_up(stack, Answers(domain="a.org", email="a@a.org", bundled_store=True, store={}))
     subprocess.run(["git", "init", "-q"], cwd=stack, check=True)
@@ -338,7 +354,9 @@ def test_what_the_setup_writes_is_never_committed(stack: Path) -> None:
         check=True,
     ).stdout.split()
     made = [
-        name for name in listed if re.search(r"\.env$|usersfile|acme\.json|jaas\.conf$|users|s3\.json", name)
+        name
+        for name in listed
+        if re.search(r"\.env$|usersfile|acme\.json|jaas\.conf$|users|definitions\.json|s3\.json", name)
     ]
     assert made == []
 

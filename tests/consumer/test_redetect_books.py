@@ -36,14 +36,14 @@ FRAMES = 6
 class Archive:
     """Six stored frames that the log once announced, on the embedded parts; no model has seen them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, topic: str = "frames") -> None:
         self.settings: Settings = load_settings(data_dir=folder, detector="pixels", log_partitions=2)
         self.store = open_object_store(self.settings.store_url)
         self.log = open_frame_log(self.settings.log_url)
         self.index = open_count_index(self.settings.index_url)
         self.ledger = open_ledger(self.settings.ledger_url)
         self.model = load_detector(self.settings).model_id
-        self.log.create_topic("frames", 2)
+        self.log.create_topic(topic, 2)
         picture = np.zeros((24, 32, 3), np.uint8)
         picture[4:16, 6:20] = 255
         self.jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
@@ -66,7 +66,7 @@ class Archive:
             announced_frames=bitmap_of(range(FRAMES)),
         )
         self.store.put(keys.media_key(VIDEO), encode(manifest))
-        self.publish("frames")
+        self.publish(topic)
 
     def frame(self, number: int) -> FrameAnnouncement:
         path = keys.image_key("cam", 1_000 * number, VIDEO, number)
@@ -242,5 +242,5 @@ def test_two_deployments_on_one_log_announce_again_on_topics_of_their_own(
     archive.drain(topics[0])
     assert archive.log.committed(topics[1], consumer_group(archive.model)) == {}
     for settings, topic in zip((archive.settings, theirs), topics, strict=True):
-        positions, _ = read_logs(archive.log, settings.topic, archive.model, [])
+        positions, _ = read_logs(archive.log, settings, archive.model, [])
         assert [position.topic for position in positions] == [topic]

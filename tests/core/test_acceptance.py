@@ -48,6 +48,7 @@ from frametally.videos.receiving import (
     resume_write,
 )
 from frametally.videos.refusals import Refused
+from frametally.videos.usual_jobs import usual_jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = fake_video()
@@ -102,7 +103,8 @@ def test_an_upload_becomes_a_video_with_its_row_and_its_jobs_and_leaves_nothing_
     row = ports.catalogue.video(video.id)
     assert row is not None
     assert (row.record, row.state) == (video, "received")
-    assert jobs_of(ports, video.id) == ["frames", "previews"]
+    assert jobs_of(ports, video.id) == sorted(usual_jobs(video, "queue"))
+    assert "frames" in usual_jobs(video, "queue")
     ended = ports.catalogue.upload(upload.id)
     assert ended is not None
     assert (ended.state, ended.video_id, ended.known) == ("accepted", video.id, False)
@@ -113,7 +115,8 @@ def test_what_nothing_tells_the_time_of_waits_for_a_person_with_its_pictures_mad
     row = ports.catalogue.video(video.id)
     assert row is not None
     assert (row.state, row.reason) == ("needs_time", acceptance_module.NO_TIME)
-    assert jobs_of(ports, video.id) == ["previews"]
+    assert jobs_of(ports, video.id) == sorted(usual_jobs(video, "queue"))
+    assert "frames" not in usual_jobs(video, "queue")
 
 
 @pytest.mark.parametrize(("data", "status"), [(b"PK\3\4 a zip", 415), (NO_PICTURES, 422)])
@@ -180,7 +183,7 @@ def test_of_eight_uploads_of_the_same_bytes_at_once_one_becomes_the_video(ports:
     assert sorted(known for _, known in ended) == [False] + [True] * 7
     assert all_keys(ports.store) == keys_of_video(ports.store, ended[0][0])
     assert len(rows_and_jobs(ports.catalogue)) == 1
-    assert jobs_of(ports, ended[0][0]) == ["frames", "previews"]
+    assert jobs_of(ports, ended[0][0]) == sorted(usual_jobs(make_video(), "queue"))
 
 
 @pytest.mark.parametrize("name", [name for name in PASSED_HERE if name not in PASSED_BY_THE_SERVER])
@@ -424,17 +427,18 @@ def test_who_is_second_at_one_upload_comes_to_the_same_end(ports: UploadPorts) -
     accepted = Acceptance(ports._replace(look=look)).accept(upload)
     assert (accepted.video.id, accepted.known) == (upload.video_id, False)
     assert all_keys(ports.store) == keys_of_video(ports.store, upload.video_id)
-    assert jobs_of(ports, upload.video_id) == ["frames", "previews"]
+    assert jobs_of(ports, upload.video_id) == sorted(usual_jobs(accepted.video, "queue"))
 
 
 def test_what_was_done_to_a_video_is_not_queued_again_when_its_upload_is_settled(ports: UploadPorts) -> None:
     video = Acceptance(ports).accept(send(ports, DATA)).video
-    for _ in range(2):
-        job = ports.catalogue.claim("worker", ["frames", "previews"], lease_s=3600)
+    kinds = usual_jobs(video, "queue")
+    for _ in kinds:
+        job = ports.catalogue.claim("worker", kinds, lease_s=3600)
         assert job is not None
         assert ports.catalogue.end(job, "done")
     Acceptance(ports).enter(video)
-    assert [job.state for job in ports.catalogue.jobs(video.id)] == ["done", "done"]
+    assert [job.state for job in ports.catalogue.jobs(video.id)] == ["done"] * len(kinds)
 
 
 def test_a_video_that_was_removed_while_a_slow_look_went_on_does_not_come_back(ports: UploadPorts) -> None:

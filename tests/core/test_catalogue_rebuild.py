@@ -18,7 +18,13 @@ from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally_cli import main as cli
 
-PICTURES = {"poster-0a1b2c3d.jpg": 3, "sprite-0a1b2c3d.jpg": 4, "sprite-0a1b2c3d.vtt": 5}
+MADE = {
+    "poster-0a1b2c3d.jpg": 3,
+    "sprite-0a1b2c3d.jpg": 4,
+    "sprite-0a1b2c3d.vtt": 5,
+    "metadata.json": 6,
+    "quality.json": 7,
+}
 
 
 @pytest.fixture
@@ -27,7 +33,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     with ExitStack() as stack:
         made = House(tmp_path, stack)
         made.put(make_video(2))
-        for name, size_bytes in PICTURES.items():
+        for name, size_bytes in MADE.items():
             made.store.put(keys.preview_key(VIDEO.id, name), b"x" * size_bytes)
         made.store.put(keys.original_key(VIDEO.id), b"bytes")
         made.store.put(keys.video_content_key(VIDEO.sha256), b"{}")
@@ -51,8 +57,10 @@ def test_a_catalogue_that_was_lost_has_the_same_rows_again(house: House) -> None
     rebuilt(house)
     before = rows(house.catalogue)
     assert [row.state for row in before] == ["received", "ready"]
-    assert [(one.kind, one.size_bytes) for one in before[1].previews] == [
+    assert [(one.kind, one.size_bytes) for one in before[1].artifacts] == [
+        ("metadata", 6),
         ("poster", 3),
+        ("quality", 7),
         ("sprite", 4),
         ("sprite_vtt", 5),
     ]
@@ -69,6 +77,8 @@ def test_only_what_is_missing_is_queued_and_once(house: House) -> None:
     assert {(job.kind, job.state) for job in house.catalogue.jobs(make_video(2).id)} == {
         ("frames", "queued"),
         ("previews", "queued"),
+        ("metadata", "queued"),
+        ("checks", "queued"),
     }
 
 
@@ -99,7 +109,7 @@ def test_the_newest_pictures_of_several_recipes_are_shown(house: House) -> None:
     rebuilt(house)
     row = house.catalogue.video(VIDEO.id)
     assert row is not None
-    assert [one.key.rpartition("/")[2] for one in row.previews if one.kind == "poster"] == [
+    assert [one.key.rpartition("/")[2] for one in row.artifacts if one.kind == "poster"] == [
         "poster-ffffffff.jpg"
     ]
 
@@ -120,7 +130,7 @@ def test_the_command_makes_it_anew(tmp_path: Path, capsys: pytest.CaptureFixture
         assert capsys.readouterr().out == "catalogue: 1 videos taken in, 0 removed\n"
         catalogue = open_video_catalogue(f"sqlite:///{folder}/catalogue.sqlite")
         assert [row.record for row in rows(catalogue)] == [VIDEO]
-        assert {job.kind for job in catalogue.jobs(VIDEO.id)} == {"frames", "previews"}
+        assert {job.kind for job in catalogue.jobs(VIDEO.id)} == {"frames", "previews", "metadata", "checks"}
         catalogue.close()
         for part in folder.glob("catalogue.sqlite*"):
             part.unlink()

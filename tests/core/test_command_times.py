@@ -35,7 +35,8 @@ def ranged(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tup
 
 def ends_of(command: click.Command) -> list[str]:
     flags = {flag for parameter in command.params for flag in parameter.opts}
-    return [end for end in ("--from", "--to") if end in flags]
+    ends = ["--from", "--to"]
+    return ends if flags.issuperset(ends) else []
 
 
 def found(path: tuple[str, ...]) -> click.Command:

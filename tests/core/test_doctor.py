@@ -102,7 +102,7 @@ def test_where_there_is_nothing_yet_it_says_so_and_makes_nothing(
     assert cli.main(["doctor", "--deep", "--json", "--data-dir", str(tmp_path / "data")]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {row["area"] for row in rows if row["value"] == "nothing there yet"} == {
-        *("store", "log", "index", "ledger", "catalogue")
+        *("store", "log", "index", "ledger", "catalogue", "gold")
     }
     assert list(tmp_path.iterdir()) == []
 
@@ -238,7 +238,7 @@ def test_an_unknown_kind_of_port_is_named_and_the_others_are_tried(settings: Set
     changed = settings.model_copy(update={"log_url": "carrier-pigeon://x"})
     rows = list(port_rows(changed))
     assert list(bad(iter(rows))) == ["log"]
-    assert {row.area for row in rows} == {"store", "clock", "log", "index", "ledger", "catalogue"}
+    assert {row.area for row in rows} == {"store", "clock", "log", "index", "ledger", "catalogue", "gold"}
 
 
 def test_the_catalogues_row_says_how_many_videos_wait_and_who_works_on_them(settings: Settings) -> None:

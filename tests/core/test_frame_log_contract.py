@@ -66,10 +66,10 @@ class KafkaSpace:
         with self._plain_names():
             return self._log.subscribe(self._space + topic, self._space + group, **callbacks)
 
-    def create_topic(self, topic: str, partitions: int) -> None:
+    def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
         self._made.append(self._space + topic)
         with self._plain_names():
-            self._log.create_topic(self._space + topic, partitions)
+            self._log.create_topic(self._space + topic, partitions, keep_s=keep_s)
 
     def committed(self, topic: str, group: str) -> dict[int, int]:
         with self._plain_names():
@@ -318,6 +318,24 @@ def check_offsets_and_order(adapter: str, calls: list[list[tuple[bytes, bytes]]]
 def test_a_publish_of_many_messages_is_in_the_log_in_order(log: FrameLog, stack: ExitStack) -> None:
     log.publish(TOPIC, ((b"one key", b"%d" % n) for n in range(3456)))
     assert [record.value for record in Member(stack, log).drain(3456)] == [b"%d" % n for n in range(3456)]
+
+
+@embedded
+def test_a_topic_that_keeps_messages_for_a_time_loses_older_ones_though_nobody_has_read_them(
+    log: FrameLog, stack: ExitStack, clock: ManualClock
+) -> None:
+    log.create_topic("results", 2, keep_s=60)
+    for second in range(0, 600, 3):
+        log.publish("results", [(b"%d" % (second % 7), b"%d" % second)])
+        log.publish(TOPIC, [(b"key", b"%d" % second)])
+        begin, ends = log.begin_offsets("results"), log.end_offsets("results")
+        assert sum(ends.values()) - sum(begin.values()) <= 60 / 3 * 1.25 + 1, "it grows"
+        clock.advance(3)
+    left = sorted(int(record.value) for record in Member(stack, log, topic="results").drain())
+    assert left[-1] == 597
+    assert left[0] <= 597 - 57, "those of the last minute are there"
+    assert left == list(range(left[0], 600, 3)), "and nothing is missing among them"
+    assert len(Member(stack, log).drain()) == 200, "other topics keep all"
 
 
 # Reading.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 from tests.fakes.memory import MemoryStore
 
 from frametally import keys
@@ -22,6 +22,10 @@ from frametally.records import FrameAnnouncement
 from frametally.segments.stored_frame import BadFrame, read_frame
 
 START_OF_SCAN, END = b"\xff\xda", b"\xff\xd9"
+
+
+# Pillow gives up where what it writes at once is more than it has room for.
+ImageFile.MAXBLOCK = 1 << 22
 
 
 def jpeg(image: Image.Image, **options: object) -> bytes:

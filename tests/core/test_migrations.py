@@ -31,18 +31,22 @@ from sqlalchemy import (
     text,
 )
 from tests.fakes.records import make_count, make_coverage, make_run
+from tests.fakes.videos import make_facts, make_video
 
 from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.engine import Layout, SqlDatabase
+from frametally.adapters.sql.gold import publication as sql_gold
 from frametally.adapters.sql.index import counts as sql_index
 from frametally.adapters.sql.ledger import cache as sql_ledger
 from frametally.adapters.sql.postgresql import SqlServer
 from frametally.adapters.sql.videos import catalogue as sql_videos
 from frametally.errors import Misconfigured
-from frametally.opening import open_count_index, open_ledger
+from frametally.opening import open_count_index, open_ledger, open_video_catalogue
 from frametally.ports.count_index import CountQuery
+from frametally.ports.video_catalogue import VideoQuestion
 from frametally.records import encode
 from frametally.settings.access import ServerAccess
+from frametally.video_records import VideoFields
 
 Place = tuple[str, ServerAccess | None]
 
@@ -89,7 +93,7 @@ def opened() -> Iterator[Callable[..., SqlDatabase]]:
         yield make
 
 
-LAYOUTS = [sql_index._LAYOUT, sql_ledger._LAYOUT, sql_videos._LAYOUT]
+LAYOUTS = [sql_index._LAYOUT, sql_ledger._LAYOUT, sql_videos._LAYOUT, sql_gold._LAYOUT]
 
 
 @contextmanager
@@ -238,6 +242,72 @@ def fill_ledger(connection: Connection) -> None:
     )
 
 
+MINE, NOBODYS = (
+    make_video(1, fields=VideoFields(client_id="client-1")),
+    make_video(2, facts=make_facts(plays_in_browsers=False, why_not="No browser plays it.")),
+)
+GOING = make_video(3, state="deleting")
+JOB_ID = "7d0c5f0e-0000-4000-8000-000000000000"
+
+
+def fill_videos(connection: Connection) -> None:
+    """What the first release wrote of two videos with their pictures and a job, and of one upload."""
+    write(
+        connection,
+        {
+            "frametally_videos": [
+                {
+                    "id": video.id,
+                    "sha256": video.sha256,
+                    "source": video.source,
+                    "state": "ready",
+                    "books": "[1,1,1,0,1,{}]",
+                    "record": encode(video).decode(),
+                    "version": "v1",
+                    "looked": 3,
+                    "searched": video.name.lower(),
+                    "uploaded_at_ms": video.uploaded_at_ms,
+                    "filmed_at_ms": 5,
+                    "name_order": video.name.encode(),
+                    "length_ms": 60_000,
+                    "size_bytes": video.size_bytes,
+                }
+                for video in (MINE, NOBODYS, GOING)
+            ],
+            "frametally_video_previews": [
+                {"video_id": MINE.id, "kind": kind, "key": key, "content_type": "image/jpeg", "size_bytes": 7}
+                for kind, key in (("sprite", "s"), ("poster", "p"))
+            ],
+            "frametally_uploads": [
+                {
+                    "id": "u",
+                    "state": "accepted",
+                    "video_id": MINE.id,
+                    "known": False,
+                    "client_id": "client-1",
+                    "status": 0,
+                    "expires_at_ms": 9,
+                }
+            ],
+            "frametally_video_jobs": [
+                {
+                    "id": JOB_ID,
+                    "number": 4,
+                    "video_id": NOBODYS.id,
+                    "kind": "frames",
+                    "state": "running",
+                    "attempts": 1,
+                    "generation": 1,
+                    "worker": "w",
+                    "due_at_ms": 6,
+                    "created_at_ms": 5,
+                    "started_at_ms": 6,
+                }
+            ],
+        },
+    )
+
+
 def write(connection: Connection, rows: dict[str, list[dict[str, object]]]) -> None:
     for table, found in rows.items():
         names = list(found[0])
@@ -287,6 +357,52 @@ def test_a_ledger_of_the_first_release_keeps_its_books(place: Place) -> None:
         assert [one[:4] for one in ledger.dead_frames("m")] == [("g", "v", 9, "missing")]
         assert ledger.parts("m", "g", from_ms=8, to_ms=9) == [("metadata/model=m/x.jsonl", 1, 9, 8, 8, None)]
         assert ledger.newest_frames("m") == {"g": 8}
+
+
+def test_a_catalogue_of_the_first_release_keeps_its_videos_pictures_and_jobs(place: Place) -> None:
+    with connected(place) as connection:
+        make_first_release(connection, sql_videos._LAYOUT)
+        fill_videos(connection)
+    with closing(open_video_catalogue(*place)) as catalogue:
+        mine, nobodys = (catalogue.video(video.id) for video in (MINE, NOBODYS))
+        assert (mine.record, nobodys.record) == (MINE, NOBODYS)
+        assert [(one.kind, one.key, one.size_bytes) for one in mine.artifacts] == [
+            ("poster", "p", 7),
+            ("sprite", "s", 7),
+        ]
+        assert nobodys.artifacts == ()
+        found = catalogue.videos(VideoQuestion(client_id="client-1")).rows
+        assert [row.record.id for row in found] == [MINE.id]
+        assert catalogue.upload("u").state == "accepted"
+        job, *_ = catalogue.jobs(NOBODYS.id)
+        assert (job.id, job.options, job.state, job.attempts) == (JOB_ID, "", "running", 1)
+        assert catalogue.queue(NOBODYS.id, "frames") == job
+        taken = catalogue.claim("x", ("frames",), lease_s=9)
+        assert (taken.id, taken.generation) == (JOB_ID, 2)
+
+
+def test_videos_of_the_first_release_are_described_checked_and_made_playable_by_workers_alone(
+    place: Place,
+) -> None:
+    with connected(place) as connection:
+        make_first_release(connection, sql_videos._LAYOUT)
+        fill_videos(connection)
+    for _ in range(2):
+        with closing(open_video_catalogue(*place)) as catalogue:
+            assert catalogue.untold_arrivals(9) == []
+            assert {
+                video.id: [job.kind for job in catalogue.jobs(video.id) if job.state == "queued"]
+                for video in (MINE, NOBODYS, GOING)
+            } == {
+                MINE.id: ["metadata", "checks"],
+                NOBODYS.id: ["metadata", "checks", "playable"],
+                GOING.id: [],
+            }
+    with closing(open_video_catalogue(*place)) as catalogue:
+        newest = catalogue.queue(MINE.id, "enhance", "{}")  # its number is nobody else's
+        assert catalogue.jobs(MINE.id)[-1] == newest
+        first = catalogue.claim("x", ("metadata", "checks", "playable"), lease_s=9)
+        assert (first.video_id, first.kind) == (MINE.id, "metadata")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, **NAMES)

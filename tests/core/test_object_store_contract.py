@@ -3,6 +3,7 @@
 import functools
 import itertools
 import os
+import socket
 import tempfile
 import threading
 import time
@@ -20,6 +21,8 @@ from serving.needs import server
 from tests.fakes.memory import MemoryStore
 
 from frametally.adapters.files.folder_store import FileStore
+from frametally.adapters.handed.serving import Handing
+from frametally.adapters.handed.store import HandedStore
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -50,9 +53,21 @@ def new_s3_store(stack: ExitStack) -> ObjectStore:
     return open_object_store(url, s3_access())
 
 
+def new_handed_store(stack: ExitStack) -> ObjectStore:
+    """A store of files, as another process is handed it."""
+    ours, theirs = socket.socketpair()
+    handing = Handing(new_file_store(stack), folder="")
+    serving = threading.Thread(target=handing.serve, args=(theirs,))
+    serving.start()
+    stack.callback(serving.join)
+    stack.callback(ours.close)
+    return HandedStore(ours)
+
+
 # A further adapter is one more line: how to make an empty store, closed and removed with the stack.
 ADAPTERS: dict[str, Callable[[ExitStack], ObjectStore]] = {
     "file": new_file_store,
+    "handed": new_handed_store,
     "memory": lambda stack: MemoryStore(),
     "s3": new_s3_store,
 }

@@ -20,8 +20,7 @@ from frametally.adapters.files import growing
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured, Poison
 from frametally.files import work_lock
-from frametally.ports.object_store import ObjectStore
-from frametally.ports.resumable_write import PIECE_BYTES, NoRoom
+from frametally.ports.object_store import PIECE_BYTES, NoRoom, ObjectStore
 
 KEY, PART = "videos/a/original", "uploads/a.part"
 HALF = PIECE_BYTES // 2

@@ -53,6 +53,22 @@ def messages(count: int) -> list[tuple[bytes, bytes]]:
     return [(b"camera %d" % (n % 60), b"frame %d" % n) for n in range(count)]
 
 
+def test_what_a_process_that_ended_has_published_goes_too_where_messages_are_kept_for_a_time(
+    stack: ExitStack, url: str
+) -> None:
+    clock = ManualClock()
+    first, second = (open_log(stack, url, clock) for _ in range(2))
+    first.create_topic("results", 1, keep_s=60)
+    first.publish("results", messages(100))
+    second.create_topic("results", 1, keep_s=60)
+    for _ in range(2):
+        second.publish("results", messages(1))
+        clock.advance(61)
+    second.publish("results", messages(1))
+    assert second.begin_offsets("results")[0] > 100
+    assert second.end_offsets("results") == {0: 103}
+
+
 # Processes.
 
 

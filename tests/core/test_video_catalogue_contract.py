@@ -18,9 +18,9 @@ from tests.fakes.videos import UPLOADED_AT_MS, corrected, make_facts, make_video
 
 from frametally.errors import Poison
 from frametally.opening import open_video_catalogue
+from frametally.ports.job_book import Job
 from frametally.ports.video_catalogue import (
-    Job,
-    Preview,
+    Artifact,
     UploadRow,
     VideoBooks,
     VideoCatalogue,
@@ -101,7 +101,7 @@ def test_a_video_is_as_its_record_says_and_new(catalogue: VideoCatalogue) -> Non
     row = catalogue.video(record.id)
     assert row is not None
     assert (row.record, row.version, row.state) == (record, "v1", "received")
-    assert (row.reason, row.progress, row.books, row.previews) == (None, None, VideoBooks(), ())
+    assert (row.reason, row.progress, row.books, row.artifacts) == (None, None, VideoBooks(), ())
     assert catalogue.find_content(record.sha256) == row
     assert catalogue.versions() == {record.id: "v1"}
     assert catalogue.states() == {"received": 1}
@@ -113,7 +113,7 @@ def test_there_is_no_video_that_nobody_put(catalogue: VideoCatalogue) -> None:
     assert catalogue.videos(VideoQuestion()) == ([], "", 0)
     assert (catalogue.states(), catalogue.versions(), catalogue.unsettled(9)) == ({}, {}, [])
     catalogue.set_video(make_video().id, state="ready")
-    catalogue.set_previews(make_video().id, [Preview("poster", "k", "image/jpeg", 1)])
+    catalogue.set_artifacts(make_video().id, [Artifact("poster", "k", "image/jpeg", 1)])
     catalogue.remove_video(make_video().id)
     assert catalogue.video(make_video().id) is None
 
@@ -122,9 +122,9 @@ def test_what_was_found_out_of_a_video_stays_when_its_record_is_put_again(catalo
     record = make_video()
     filled(catalogue, record)
     books = VideoBooks(300, 300, 299, 1, 300, {"car": 7, "bus": 1})
-    preview = Preview("poster", f"videos/{record.id}/poster-00000000.jpg", "image/jpeg", 9)
+    preview = Artifact("poster", f"videos/{record.id}/poster-00000000.jpg", "image/jpeg", 9)
     catalogue.set_video(record.id, state="ready", reason="r", progress=0.5, range_ms=(5, 9), books=books)
-    catalogue.set_previews(record.id, [preview])
+    catalogue.set_artifacts(record.id, [preview])
     renamed = corrected(record, name="Other")
     catalogue.put_video(renamed, "v2")
     row = catalogue.video(record.id)
@@ -155,19 +155,19 @@ def test_a_video_that_is_to_go_is_set_to_nothing_else_by_who_looked_before(catal
 def test_pictures_are_noted_in_place_of_those_before(catalogue: VideoCatalogue) -> None:
     one, other = make_video(1), make_video(2)
     filled(catalogue, one, other)
-    poster, sprite = Preview("poster", "p", "image/jpeg", 1), Preview("sprite", "s", "image/jpeg", 2)
-    catalogue.set_previews(one.id, [poster, sprite])
-    catalogue.set_previews(other.id, [poster])
-    catalogue.set_previews(one.id, [sprite])
+    poster, sprite = Artifact("poster", "p", "image/jpeg", 1), Artifact("sprite", "s", "image/jpeg", 2)
+    catalogue.set_artifacts(one.id, [poster, sprite])
+    catalogue.set_artifacts(other.id, [poster])
+    catalogue.set_artifacts(one.id, [sprite])
     rows = catalogue.videos(VideoQuestion(newest_first=False)).rows
-    assert [row.previews for row in rows] == [(sprite,), (poster,)]
+    assert [row.artifacts for row in rows] == [(sprite,), (poster,)]
 
 
 def test_a_video_that_is_removed_takes_its_pictures_and_jobs_along(catalogue: VideoCatalogue) -> None:
     one, other = make_video(1), make_video(2)
     filled(catalogue, one, other)
     for record in (one, other):
-        catalogue.set_previews(record.id, [Preview("poster", "p", "image/jpeg", 1)])
+        catalogue.set_artifacts(record.id, [Artifact("poster", "p", "image/jpeg", 1)])
         catalogue.queue(record.id, "frames")
     held = claimed(catalogue)
     catalogue.remove_video(held.video_id)
@@ -177,7 +177,7 @@ def test_a_video_that_is_removed_takes_its_pictures_and_jobs_along(catalogue: Vi
     assert not catalogue.end(held, "done")
     filled(catalogue, one, other)
     kept = other.id if held.video_id == one.id else one.id
-    assert {row.record.id: len(row.previews) for row in catalogue.videos(VideoQuestion()).rows} == {
+    assert {row.record.id: len(row.artifacts) for row in catalogue.videos(VideoQuestion()).rows} == {
         held.video_id: 0,
         kept: 1,
     }
@@ -350,7 +350,7 @@ def test_the_version_changes_with_what_a_page_shows_and_with_nothing_else(make: 
         lambda: catalogue.set_video(
             record.id, state="detecting", books=VideoBooks(1, labels={"a": 1, "b": 2})
         ),
-        lambda: catalogue.set_previews(record.id, [Preview("poster", "p", "image/jpeg", 1)]),
+        lambda: catalogue.set_artifacts(record.id, [Artifact("poster", "p", "image/jpeg", 1)]),
         lambda: catalogue.queue(record.id, "frames"),
     )
     held = claimed(catalogue)

@@ -59,7 +59,13 @@ class House:
             closing(open_video_catalogue(f"sqlite:///{folder}/catalogue.sqlite"))
         )
         self.settler = StateSettler(
-            settings=Settings(_env_file=None, data_dir=folder, interval_s=60),
+            settings=Settings(
+                _env_file=None,
+                data_dir=folder,
+                interval_s=60,
+                smtp_url="smtp://127.0.0.1:1",
+                mail_to="a@b.example",
+            ),
             store=self.store,
             index=self.index,
             ledger=self.ledger,
@@ -228,6 +234,18 @@ def test_pictures_that_cannot_be_made_keep_no_counts_back(house: House) -> None:
     assert (row.state, row.reason) == ("ready", "Its pictures could not be made: it has no picture")
 
 
+def test_a_version_for_browsers_that_cannot_be_made_leaves_the_video_ready(house: House) -> None:
+    house.run()
+    house.announce(announced())
+    house.detect(0, 1, 2)
+    house.count(3)
+    house.run("playable", until="failed", reason="No encoder works here.")
+    row = house.settled()
+    assert (row.state, row.reason) == ("ready", None)
+    assert row.books is not None
+    assert row.books.counted == 3
+
+
 def test_a_video_without_a_time_waits_for_a_person(house: House) -> None:
     house.put(corrected(VIDEO, facts=make_facts(started_at_ms=None, time_source=None)))
     row = house.settled()
@@ -350,3 +368,29 @@ def test_videos_are_looked_at_again_when_it_is_time(house: House) -> None:
     assert house.settler.settle() == 1
     assert house.settler.settle() == 0
     assert house.settler.settle(patiently=False) == 1
+
+
+def test_who_is_told_by_mail_is_told_of_each_end_once(house: House) -> None:
+    house.run(until="failed", reason="Its file is damaged.")
+    assert house.settled().state == "failed"
+    house.catalogue.retry(VIDEO.id)
+    house.catalogue.set_video(VIDEO.id, state="received")
+    job = house.catalogue.claim("w", ("frames",), lease_s=3600)
+    assert job is not None
+    assert house.catalogue.end(job, "done")
+    house.announce(announced())
+    house.detect(0, 1, 2)
+    house.count(3)
+    for _ in range(2):  # also where a kill came between telling and noting
+        house.catalogue.set_video(VIDEO.id, state="counting")
+        assert house.settled().state == "ready"
+    told = [notice.subject for notice in reversed(house.catalogue.notices(9))]
+    assert told == [f"{VIDEO.name} has failed", f"{VIDEO.name} is ready"]
+
+
+def test_of_a_catalogue_that_was_made_anew_nobody_is_told_again(house: House) -> None:
+    house.announce(announced())
+    house.detect(0, 1, 2)
+    house.count(3)
+    assert house.settled().state == "ready"
+    assert house.catalogue.notices(9) == []

@@ -16,8 +16,7 @@ from frametally.adapters.files.folder_store import check_key
 from frametally.adapters.sqlite.consumer_group import LeasedConsumer, Owner, divide
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.frame_log import GroupCallbacks, LeaseLost, LogRecord, NoSuchTopic
-from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing, change_alone
-from frametally.ports.resumable_write import PIECE_BYTES
+from frametally.ports.object_store import PIECE_BYTES, Change, ObjectInfo, ObjectMissing, change_alone
 from frametally.rules.times import DAY_S
 
 
@@ -199,6 +198,8 @@ class _Topic:
     log_id: str
     begin: list[int]
     messages: list[list[tuple[bytes, bytes]]]  # per partition, the first one at its begin offset
+    keep_s: float | None = None
+    put_at_s: list[tuple[float, int]] = field(default_factory=list)  # with the partition, of what is kept
     groups: dict[str, _Group] = field(default_factory=dict)
 
     def group(self, name: str) -> _Group:
@@ -222,12 +223,12 @@ class MemoryLog:
         self.lock = threading.RLock()
         self._topics: dict[str, _Topic] = {}
 
-    def create_topic(self, topic: str, partitions: int) -> None:
+    def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
         """Make the topic if it is not there; an existing one stays as it is."""
         if partitions < 1:
             raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
         with self.lock:
-            made = _Topic(str(uuid.uuid4()), [0] * partitions, [[] for _ in range(partitions)])
+            made = _Topic(str(uuid.uuid4()), [0] * partitions, [[] for _ in range(partitions)], keep_s)
             self._topics.setdefault(topic, made)
 
     def partitions(self, topic: str) -> int:
@@ -243,7 +244,10 @@ class MemoryLog:
         target = self._topic(topic)
         for key, value in messages:
             with self.lock:
-                target.messages[zlib.crc32(key) % len(target.begin)].append((bytes(key), bytes(value)))
+                partition = zlib.crc32(key) % len(target.begin)
+                target.messages[partition].append((bytes(key), bytes(value)))
+                if target.keep_s is not None:
+                    self._remove_old(target, target.keep_s, partition)
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
         """Return the offset of each partition's oldest message, or its end offset if it has none."""
@@ -280,6 +284,13 @@ class MemoryLog:
                 target.begin[partition] += count
                 removed += count
             return removed
+
+    def _remove_old(self, target: _Topic, keep_s: float, partition: int) -> None:
+        target.put_at_s.append((self.clock(), partition))
+        while self.clock() - target.put_at_s[0][0] >= keep_s:
+            _, old = target.put_at_s.pop(0)
+            del target.messages[old][0]
+            target.begin[old] += 1
 
     def close(self) -> None:
         """Do nothing: nothing is held open."""

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -40,15 +40,23 @@ def of_group(group: int) -> dict[int, list[str]]:
 
 
 class Running:
-    """`frametally <command>` with a dashboard on any free port, in a process group of its own."""
+    """`frametally <command>`, or a program like it, with a dashboard on any port, in a group of its own."""
 
-    def __init__(self, folder: Path, command: str, *arguments: object, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: str,
+        *arguments: object,
+        settings: Mapping[str, str],
+        program: Sequence[str] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = folder / "frametally-data"
         self._output = folder / f"{command}-said.txt"
+        options = ["--port", "0", *map(str, arguments)]
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "frametally", command, "--port", "0", *map(str, arguments)],
+                [*program, *options] if program else [sys.executable, "-m", "frametally", command, *options],
                 env={**os.environ, **settings},
                 cwd=folder,
                 stdout=output,
@@ -84,9 +92,11 @@ class Running:
         return found[1]
 
     def process_of(self, member: str) -> int | None:
-        """The process of a member of the family; None while there is none."""
+        """The process of a member of the family, such as `consume --live`; None while there is none."""
+        name, *options = member.split()
         for process, arguments in of_group(self.process.pid).items():
-            if process != self.process.pid and arguments[1:4] == ["-m", "frametally", member]:
+            is_it = arguments[1:4] == ["-m", "frametally", name] and ("--live" in arguments) == bool(options)
+            if process != self.process.pid and is_it:
                 return process
         return None
 

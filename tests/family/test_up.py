@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -14,12 +16,15 @@ from pathlib import Path
 import pytest
 from tests.family.running import Running, of_group, waits
 
+from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
+from frametally_cli.videos.family import is_all_here
 
-MEMBERS = ("serve", "work", "consume", "aggregate")
+MEMBERS = ("serve", "work", "consume", "consume --live", "live", "aggregate")
 
 
 SETTINGS = {"FRAMETALLY_DETECTOR": "pixels"}
+START_SERVICES = Path(__file__).resolve().parents[2] / "start_services.sh"
 
 
 @pytest.fixture
@@ -57,10 +62,48 @@ def test_one_that_is_killed_comes_back(up: Running, member: str) -> None:
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
     waits(lambda: up.process_of(member) not in (None, killed))
-    assert f"{member:<9} | was killed by SIGKILL: it is started again in " in up.said
+    assert f"{member:<14} | was killed by SIGKILL: it is started again in " in up.said
     assert {name: up.process_of(name) for name in MEMBERS if name != member} == {
         name: process for name, process in before.items() if name != member
     }
+
+
+def test_start_services_is_the_same_and_leaves_nothing_after_a_kill_and_ctrl_c(tmp_path: Path) -> None:
+    with Running(tmp_path, "up", settings=SETTINGS, program=[str(START_SERVICES)]) as up:
+        waits(lambda: all(up.process_of(member) for member in MEMBERS))
+        port = int(up.url.rpartition(":")[2])
+        waits(lambda: re.search(r"^aggregate +\| counts: 0 days", up.said, re.MULTILINE) is not None)
+        killed = up.process_of("work")
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        waits(lambda: up.process_of("work") not in (None, killed))
+        os.killpg(up.process.pid, signal.SIGINT)
+        assert up.process.wait(60) == 0, up.said
+        assert of_group(up.process.pid) == {}
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+
+
+def test_start_services_has_the_exit_code_and_the_line_of_what_it_runs(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [START_SERVICES, "--every", "soon"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "--every 'soon' is no period up to a day" in done.stderr
+
+
+def test_start_services_without_frametally_is_one_line(tmp_path: Path) -> None:
+    alone = tmp_path / START_SERVICES.name
+    shutil.copy(START_SERVICES, alone)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "dirname", "env"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    done = subprocess.run(
+        [alone], env={"PATH": str(tools)}, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"error: frametally is not installed here: run `make setup` in {tmp_path}\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's end")
@@ -68,6 +111,24 @@ def test_nothing_outlives_it_when_it_is_killed(up: Running) -> None:
     up.process.kill()
     up.process.wait()
     waits(lambda: of_group(up.process.pid) == {})
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"ledger_url": "postgresql://books/frametally"},
+        {"gold_url": "postgresql://gold/frametally"},
+        {"queue_url": "amqp://broker"},
+        {"log_url": "kafka://broker"},
+    ],
+    ids=str,
+)
+def test_a_dashboard_starts_nothing_beside_itself_where_anything_is_on_a_server(
+    elsewhere: dict[str, str], tmp_path: Path
+) -> None:
+    here = load_settings(data_dir=tmp_path)
+    assert is_all_here(here)
+    assert not is_all_here(here.model_copy(update=elsewhere))
 
 
 def test_a_taken_port_is_one_line_before_anything_starts(

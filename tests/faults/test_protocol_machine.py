@@ -171,6 +171,7 @@ class SteppedWorker:
             Detector(),
             NoProgress(),
             lambda: False,
+            results=None,
         )
         self.worker._pipeline.close(within_s=0)
         self.pipeline = SteppedPipeline()

@@ -19,7 +19,8 @@ import pytest
 from tests.fakes.uploads import all_keys, upload_file
 
 from frametally.media.manifests import find_manifest, list_tombstones, media_of
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_object_store, open_task_queue, open_video_catalogue
+from frametally.ports.task_queue import QUEUES
 from frametally.process import failpoints
 from frametally.records import encode
 from frametally.settings.environment import environment_of
@@ -73,6 +74,8 @@ class Place:
             settings=self.settings,
             store=self.store,
             catalogue=self.catalogue,
+            queue=open_task_queue("", self.catalogue),
+            queues=tuple(QUEUES),
             workers=1,
             until_done=True,
             say=said.append,
@@ -127,7 +130,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> tuple[Path, Vi
         undisturbed.finish()
         found = undisturbed.contents()
         assert sum(key.startswith("images/") for key in found) == FRAMES
-        assert sum(key.startswith(f"videos/{undisturbed.video.id}/") for key in found) == 5
+        made = {key.rpartition("/")[2].partition("-")[0] for key in found if key.startswith("videos/")}
+        assert {"original", "video.json", "poster", "sprite", "metadata.json", "quality.json"} <= made
         return folder, undisturbed.video
 
 

@@ -45,6 +45,7 @@ class Writing:
             store=bench.store,
             log=bench.log,
             patience=Patience(bench.progress.say, lambda: False),
+            topic="frames",
             on_announced=self.note,
         )
 

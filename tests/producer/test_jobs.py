@@ -16,12 +16,16 @@ import pytest
 from tests.fakes.uploads import upload_file
 
 from frametally.adapters.files.folder_store import FileStore
-from frametally.opening import open_video_catalogue
-from frametally.ports.video_catalogue import Job
+from frametally.opening import open_task_queue, open_video_catalogue
+from frametally.ports.job_book import Job
+from frametally.ports.task_queue import QUEUES
+from frametally.ports.video_catalogue import Artifact, ArtifactKind
 from frametally.settings.loading import load_settings
 from frametally.video_records import VideoRecord
 from frametally.videos.acceptance import read_video
-from frametally_producer.jobs import attempt, worker
+from frametally.videos.usual_jobs import usual_jobs
+from frametally_producer import child
+from frametally_producer.jobs import worker
 from frametally_producer.jobs.previews import TILE_WIDTH_PX
 
 START = "2026-03-01T10:00:00Z"
@@ -47,11 +51,20 @@ class Shop:
             settings=self.settings,
             store=self.store,
             catalogue=self.catalogue,
+            queue=open_task_queue("", self.catalogue),
+            queues=tuple(QUEUES),
             workers=1,
             until_done=True,
             say=self.lines.append,
             should_stop=should_stop,
         )
+
+    def made(self, video: VideoRecord, kind: ArtifactKind) -> Artifact:
+        row = self.catalogue.video(video.id)
+        assert row is not None
+        found = row.artifact(kind)
+        assert found is not None
+        return found
 
     def job(self, video: VideoRecord, kind: str) -> Job:
         return next(job for job in reversed(self.catalogue.jobs(video.id)) if job.kind == kind)
@@ -66,18 +79,17 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
 
 def instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     """Put another program where a job's process is started."""
-    monkeypatch.setattr(attempt, "bound", lambda arguments: [sys.executable, "-c", program])
+    monkeypatch.setattr(child, "bound", lambda arguments: [sys.executable, "-c", program])
 
 
 def test_each_tile_shows_the_time_that_its_cue_says(shop: Shop, make_video: Callable[..., Path]) -> None:
     # Frame by frame the grey grows: it tells the time.
     video = shop.upload(make_video("a.mp4", 53, codec="libx264", size_px=(320, 240)))
-    assert shop.work() == worker.WorkReport(1, [])
-    row = shop.catalogue.video(video.id)
-    assert row is not None
-    poster, sprite, cues = (shop.store.get(preview.key) for preview in row.previews)
-    assert [preview.size_bytes for preview in row.previews] == [len(poster), len(sprite), len(cues)]
-    assert [preview.content_type for preview in row.previews] == ["image/jpeg", "image/jpeg", "text/vtt"]
+    assert shop.work() == worker.WorkReport(len(usual_jobs(video, "queue")), [])
+    previews = [shop.made(video, kind) for kind in ("poster", "sprite", "sprite_vtt")]
+    poster, sprite, cues = (shop.store.get(preview.key) for preview in previews)
+    assert [preview.size_bytes for preview in previews] == [len(poster), len(sprite), len(cues)]
+    assert [preview.content_type for preview in previews] == ["image/jpeg", "image/jpeg", "text/vtt"]
     assert cv2.imdecode(np.frombuffer(poster, np.uint8), cv2.IMREAD_COLOR).shape == (240, 320, 3)
     tiles = cv2.imdecode(np.frombuffer(sprite, np.uint8), cv2.IMREAD_COLOR)
     assert tiles.shape == (6 * 120, 10 * TILE_WIDTH_PX, 3)
@@ -93,9 +105,8 @@ def test_each_tile_shows_the_time_that_its_cue_says(shop: Shop, make_video: Call
 def test_pictures_of_a_video_that_lies_on_its_side_stand(shop: Shop, make_video: Callable[..., Path]) -> None:
     video = shop.upload(make_video("a.mp4", 3, size_px=(320, 240), rotation=90))
     shop.work()
-    row = shop.catalogue.video(video.id)
-    assert row is not None
-    poster = cv2.imdecode(np.frombuffer(shop.store.get(row.previews[0].key), np.uint8), cv2.IMREAD_COLOR)
+    data = shop.store.get(shop.made(video, "poster").key)
+    poster = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert poster.shape == (320, 240, 3)
 
 
@@ -103,13 +114,15 @@ def test_what_is_made_again_lies_under_the_same_names(shop: Shop, make_video: Ca
     video = shop.upload(make_video("a.mp4", 3))
     shop.work()
     first = shop.catalogue.video(video.id)
-    shop.catalogue.queue(video.id, "previews")
+    for kind in usual_jobs(video, "queue"):
+        shop.catalogue.queue(video.id, kind)
     shop.work()
     again = shop.catalogue.video(video.id)
     assert first is not None
     assert again is not None
-    assert again.previews == first.previews
-    assert len(list(shop.store.list(f"videos/{video.id}"))) == 5
+    assert {*again.artifacts} == {*first.artifacts}
+    beside = 3  # the original, its record, and that of what browsers play of it
+    assert len(list(shop.store.list(f"videos/{video.id}"))) == beside + len(first.artifacts)
 
 
 def test_what_its_frames_show_to_be_wrong_is_noted_with_the_video(
@@ -133,9 +146,9 @@ def test_a_process_that_dies_thrice_has_failed_and_says_of_what(
     video = shop.upload(make_video("a.mp4", 3))
     instead(monkeypatch, "import os; os.kill(os.getpid(), 11)")
     report = shop.work()
-    assert report.failed == [
-        "a.mp4: previews failed: What decodes it was killed (SIGSEGV) 3 times; convert it."
-    ]
+    assert (
+        "a.mp4: previews failed: What decodes it was killed (SIGSEGV) 3 times; convert it." in report.failed
+    )
     job = shop.job(video, "previews")
     assert (job.state, job.attempts) == ("failed", 3)
 

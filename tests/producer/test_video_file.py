@@ -11,6 +11,8 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from frametally.errors import Poison
 from frametally_producer.reading import video_file
@@ -376,3 +378,36 @@ def test_ffmpeg_is_told_the_container_so_it_never_guesses_and_reaches_for_nothin
     monkeypatch.setattr(av, "open", spy)
     read(path)
     assert told == [("matroska", {"protocol_whitelist": "none"})]
+
+
+PLACES_S = st.lists(st.fractions(0, 6, max_denominator=30), max_size=12)
+
+
+@given(PLACES_S)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_place_shows_the_frame_that_is_on_screen_there_in_whatever_order_they_are_asked_for(
+    make_video: Callable[..., Path], places_s: list[Fraction]
+) -> None:
+    path = make_video("b.mp4", 50)
+    with path.open("rb") as file, open_video(file, max_pixels=MAX_PIXELS) as video:
+        shown = [frame and frame.time for frame in video.glimpses(places_s, most_decoded=60)]
+    assert shown == [pytest.approx(min(int(place_s * 10), 49) / 10) for place_s in places_s]
+
+
+def test_places_side_by_side_are_decoded_once(
+    make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+    every = Video._decoded
+
+    def counted(video: Video) -> Iterator[av.VideoFrame]:
+        for frame in every(video):
+            decoded.append(frame.pts)
+            yield frame
+
+    monkeypatch.setattr(Video, "_decoded", counted)
+    path = make_video("one-group.mp4", 50, codec="libx264")
+    with path.open("rb") as file, open_video(file, max_pixels=MAX_PIXELS) as video:
+        places_s = [Fraction(number, 10) for number in range(50)]
+        assert len(list(video.glimpses(places_s, most_decoded=60))) == 50
+    assert len(decoded) == 50

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 DOMAIN = "frametally.test"
-NAMES = ("app", "elastic", "hadoop", "kafka")
+NAMES = ("app", "elastic", "hadoop", "rabbitmq", "kafka")
 INSIDE = "FRAMETALLY_STACK_NETWORK"
 _ENTER = """\
 ip link set lo up

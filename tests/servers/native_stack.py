@@ -23,10 +23,12 @@ from typing import Any
 import server_acme
 import server_elasticsearch
 import server_kafka
+import server_rabbitmq
 import server_s3
 import server_traefik
 from compose_file import STACK, compose_file
 from dockerfile import targets
+from in_namespace import NAMES
 from native_container import REPOSITORY, Container, run_inside, start
 from serving.downloads import cache_folder, debian, made_once, maven_file, maven_jars, pip_target
 from serving.processes import ServerFailed, last_lines
@@ -68,6 +70,12 @@ if [ ! -e "$PGDATA/PG_VERSION" ]; then
 fi
 exec postgres -D "$PGDATA" -c listen_addresses='*'
 """
+# Erlang's port mapper, which the image leaves running beside it, ends with it here as it does in a container.
+RABBITMQ = """\
+set -euo pipefail
+epmd -address 127.0.0.1 &
+exec /usr/lib/rabbitmq/bin/rabbitmq-server
+"""
 
 
 _USERS = (
@@ -78,6 +86,13 @@ for line in {_USERS}; do
   chroot $ROOT getent passwd "$(echo $line | cut -d: -f3)" >/dev/null || echo $line >> $ROOT/etc/passwd
 done
 ln -sfn {JAVA} $ROOT/usr/lib/jvm/default-java
+"""
+# As the image with the management page has them.
+_RABBITMQ_PLUGINS = """\
+mkdir -p $ROOT/etc/rabbitmq
+rm -rf $ROOT/etc/rabbitmq/*
+echo '[rabbitmq_management].' > $ROOT/etc/rabbitmq/enabled_plugins
+chmod -R a+rX $ROOT/etc/rabbitmq
 """
 
 
@@ -90,6 +105,7 @@ def fetch() -> None:
     _weed()
     maven_file(cache, server_elasticsearch._ARTIFACT, server_elasticsearch._SHA256)
     debian("", ["postgresql"], found=_postgres())
+    server_rabbitmq.install()
     debian("", ["openjdk-17-jre-headless"], found=[Path(JAVA)])
     hadoop_image()
     ensure_demo_clip(REPOSITORY / "demo-data")
@@ -173,7 +189,7 @@ class NativeStack:
         names = [
             os.uname().nodename,
             *self.services,
-            *(f"{name}.{domain}" for name in ("app", "elastic", "hadoop", "kafka")),
+            *(f"{name}.{domain}" for name in NAMES),
         ]
         return f"127.0.0.1 localhost {' '.join(names)}\n"
 
@@ -281,6 +297,11 @@ class NativeStack:
         elif name == "postgres":
             environment |= {"PGDATA": "/var/lib/postgresql/data", "PATH": f"{_postgres()[-1]}:/usr/bin:/bin"}
             command = ["bash", "-c", POSTGRES]
+        elif name == "rabbitmq":
+            environment |= {"HOME": "/var/lib/rabbitmq", "RABBITMQ_LOGS": "-", "RABBITMQ_LOG_BASE": "/tmp"}  # noqa: S108
+            environment |= {"RABBITMQ_CONFIG_FILE": "/etc/rabbitmq/rabbitmq"}
+            prepare += _RABBITMQ_PLUGINS
+            command = ["bash", "-c", RABBITMQ]
         return Container(
             command=command,
             environment=environment | self.extra.get(name, {}),

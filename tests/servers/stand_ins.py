@@ -72,7 +72,7 @@ def build(docker: Docker, folder: Path) -> None:
     images = names()
     _make(docker, folder / "python", images["base"], _with_host_settings(folder / "python") + _PYTHON)
     contents = {"jars": _maven, "kafka": _kafka, "elasticsearch": _elasticsearch, "postgres": _postgres}
-    for name, content in (contents | {"traefik": _traefik}).items():
+    for name, content in (contents | {"traefik": _traefik, "rabbitmq": _rabbitmq}).items():
         _make(docker, folder / name, images[name], f"FROM {images['base']}\n" + content(folder / name))
 
 
@@ -187,3 +187,14 @@ def _traefik(folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(server_traefik.program(cache_folder()), folder)
     return 'COPY traefik /usr/local/bin/\nENTRYPOINT ["traefik"]\n'
+
+
+def _rabbitmq(folder: Path) -> str:
+    _script(folder, native_stack.RABBITMQ)
+    return (
+        f"{_APT} rabbitmq-server\n"
+        "RUN echo '[rabbitmq_management].' > /etc/rabbitmq/enabled_plugins"
+        " && install -d -m 1777 /var/lib/rabbitmq /var/log/rabbitmq && chmod -R a+rX /etc/rabbitmq\n"
+        "ENV HOME=/var/lib/rabbitmq RABBITMQ_LOGS=-\n"
+        'COPY entry /entry\nUSER 1000:1000\nENTRYPOINT ["/entry"]\n'
+    )

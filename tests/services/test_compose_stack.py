@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(3600)]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOMAIN = "frametally.test"
-HOSTS = [f"{name}.{DOMAIN}" for name in ("app", "elastic", "hadoop", "kafka")]
+HOSTS = [f"{name}.{DOMAIN}" for name in ("app", "elastic", "hadoop", "rabbitmq", "kafka")]
 FILMED = ("--source", "Traffic", "--start-time", "2026-01-01T08:00:00Z")
 SETTINGS = {"FRAMETALLY_INTERVAL_S": "1", "FRAMETALLY_DETECTOR": "opencv"}
 OFTEN = {"FRAMETALLY_AGGREGATE_EVERY": "2s", "FRAMETALLY_INDEX_EVERY": "1s"}

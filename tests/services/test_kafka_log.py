@@ -52,8 +52,13 @@ def topic(admin: KafkaAdminClient) -> Iterator[str]:
     """A name that nobody else uses; removed afterwards."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     yield name
-    if name in admin.list_topics():
-        admin.delete_topics([name])
+    if made := [one for one in admin.list_topics() if one.startswith(name)]:
+        admin.delete_topics(made)
+
+
+def live_topics(topic: str) -> dict[str, str]:
+    """Settings by which those of what is live are nobody else's, too."""
+    return {"live_topic": f"{topic}-live", "results_topic": f"{topic}-results"}
 
 
 def frametally(
@@ -144,12 +149,15 @@ def test_a_topic_is_written_and_read_by_every_kind_of_log_in(
 def test_the_doctor_finds_a_log_good_that_the_settings_name(
     kafka: Mapping[str, str], topic: str, tmp_path: Path, security: str
 ) -> None:
-    settings = settings_of(kafka, security) | {"topic": topic}
+    settings = settings_of(kafka, security) | {"topic": topic, **live_topics(topic)}
     done = frametally("setup", "--data-dir", tmp_path, **settings)
     assert done.returncode == 0, done.stderr
     done = frametally("doctor", "--json", "--data-dir", tmp_path, **settings)
-    (row,) = [row for row in json.loads(done.stdout)["rows"] if row["area"] == "log"]
+    row, *live = [row for row in json.loads(done.stdout)["rows"] if row["area"] == "log"]
     assert row["good"], row
+    assert [(one["name"], one["good"]) for one in live] == [
+        (f"topic {name}", True) for name in live_topics(topic).values()
+    ]
     assert f"topic {topic} has 0 messages in" in row["value"]
     assert settings.get("log_password", "no password") not in done.stdout + done.stderr
 
@@ -319,6 +327,7 @@ def test_setup_makes_the_topic_once_and_keeps_what_is_set_about_it(
     settings: dict[str, Any] = {
         "log_url": kafka["URL"],
         "topic": topic,
+        **live_topics(topic),
         "log_replication": 1,
         "log_retention_h": 48,
     }
@@ -328,18 +337,21 @@ def test_setup_makes_the_topic_once_and_keeps_what_is_set_about_it(
         assert done.returncode == 0, done.stderr
         return [line for line in done.stdout.splitlines() if line.startswith("log:")]
 
-    def kept_for() -> str:
+    def kept_for(topic: str, setting: str = "retention.ms") -> str:
         (row,) = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])["topic"].values()
-        return str(row["retention.ms"]["value"])
+        return str(row[setting]["value"])
 
     assert set_up()[0] == f"log: topic '{topic}' made, with 4 partitions"
-    assert kept_for() == str(48 * 3_600_000)
+    assert kept_for(topic) == kept_for(f"{topic}-live") == str(48 * 3_600_000)
+    for setting in ("retention.ms", "segment.ms"):
+        assert kept_for(f"{topic}-results", setting) == "60000"
     with closing(open_frame_log(kafka["URL"])) as log:
         made = log.log_id(topic)
     again = set_up(log_partitions=2, log_retention_h=12)
     assert again[0] == f"log: topic '{topic}' is there, with 4 partitions"
     assert "FRAMETALLY_LOG_PARTITIONS=2 is for topics that are made" in again[1]
-    assert kept_for() == str(12 * 3_600_000)
+    assert kept_for(topic) == kept_for(f"{topic}-live") == str(12 * 3_600_000)
+    assert kept_for(f"{topic}-results") == "60000"
     with closing(open_frame_log(kafka["URL"])) as log:
         assert log.log_id(topic) == made
         assert log.partitions(topic) == 4

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from frametally.adapters.kafka.broker_log import KafkaLog
 from frametally.errors import Misconfigured
 from frametally.ports.frame_log import NoSuchTopic, consumer_group
 from frametally.settings.access import LogAccess
+from frametally.settings.loading import load_settings
 from frametally_cloud.kafka_rights import CAMERA, CONSUMER, OPERATOR, READER, grant, rights
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
@@ -37,6 +39,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
 MESSAGES = [(b"gate", b"a message")]
 GROUP = consumer_group("a-model")
 AGAIN = "redetect-a-model"
+LIVE, RESULTS = "video-frames", "processed-frames"
 ROLE_OF = {OPERATOR: "", CAMERA: "CAMERA_", CONSUMER: "CONSUMER_", READER: "DASHBOARD_", "admin": "ADMIN_"}
 
 
@@ -48,6 +51,8 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str
         with closing(log_of(own.values, OPERATOR)) as log:
             log.create_topic("frames", 2)
             log.create_topic(AGAIN, 1)
+            log.create_topic(LIVE, 2)
+            log.create_topic(RESULTS, 2, keep_s=60)
         with closing(log_of(own.values, CAMERA)) as log:
             log.publish("frames", MESSAGES)
         with closing(log_of(own.values, CONSUMER)) as log:
@@ -87,9 +92,9 @@ def admin_of(kafka: Mapping[str, str], user: str) -> KafkaAdminClient:
     return KafkaAdminClient(**access.client_options())
 
 
-def take(log: KafkaLog, topic: str) -> list[Any]:
+def take(log: KafkaLog, topic: str, group: str = GROUP) -> list[Any]:
     with closing(
-        log.subscribe(topic, GROUP, on_assigned=lambda _: None, on_revoked=lambda _: None)
+        log.subscribe(topic, group, on_assigned=lambda _: None, on_revoked=lambda _: None)
     ) as member:
         found = member.poll(timeout_s=20)
         for record in found:
@@ -168,6 +173,10 @@ def test_a_camera_reads_nothing(kafka: Mapping[str, str]) -> None:
             log.committed("frames", GROUP)
         with pytest.raises(Misconfigured):
             log.publish(AGAIN, MESSAGES)
+        for topic in (LIVE, RESULTS):
+            log.publish(topic, MESSAGES)
+            with pytest.raises(Misconfigured, match="read"):
+                take(log, topic)
     options = read_kafka_access(url_of(kafka, CAMERA), access_of(kafka, CAMERA)).client_options()
     # Without a group, too.
     with (
@@ -182,6 +191,38 @@ def test_a_consumer_reads_frames_and_announces_none(kafka: Mapping[str, str]) ->
         assert sum(log.committed("frames", GROUP).values()) > 0
         take(log, AGAIN)
         for topic in ("frames", AGAIN):
+            with pytest.raises(Misconfigured, match="write to"):
+                log.publish(topic, MESSAGES)
+
+
+def test_a_consumer_of_what_is_live_reads_its_frames_and_tells_results_that_it_does_not_read(
+    kafka: Mapping[str, str],
+) -> None:
+    with closing(log_of(kafka, CAMERA)) as log:
+        log.publish(LIVE, MESSAGES)
+    with closing(log_of(kafka, CONSUMER)) as log:
+        assert take(log, LIVE, consumer_group("a-model", live=True))
+        log.create_topic(RESULTS, 2, keep_s=60)  # there: nothing is made
+        log.publish(RESULTS, MESSAGES)
+        with pytest.raises(Misconfigured, match="write to"):
+            log.publish(LIVE, MESSAGES)
+        with pytest.raises(Misconfigured, match="read"):
+            take(log, RESULTS)
+
+
+def test_the_dashboard_watches_results_as_a_group_of_its_own_and_as_no_consumers(
+    kafka: Mapping[str, str],
+) -> None:
+    with closing(log_of(kafka, OPERATOR)) as log:
+        log.publish(RESULTS, MESSAGES)
+    with closing(log_of(kafka, READER)) as log:
+        assert take(log, RESULTS, consumer_group("watch-1"))
+        assert sum(log.end_offsets(LIVE).values()) >= 0
+        with pytest.raises(Misconfigured, match="group"):
+            take(log, RESULTS)
+        with pytest.raises(Misconfigured, match="read"):
+            take(log, LIVE, consumer_group("watch-1"))
+        for topic in (LIVE, RESULTS):
             with pytest.raises(Misconfigured, match="write to"):
                 log.publish(topic, MESSAGES)
 
@@ -234,7 +275,7 @@ def test_rights_given_twice_are_the_same_and_what_is_too_much_is_taken_back(kafk
     assert run_as_the_container_does(kafka) == "Kafka: 0 rights given, 1 taken back\n"
 
 
-def test_who_is_no_administrator_gives_no_rights(kafka: Mapping[str, str]) -> None:
+def test_who_is_no_administrator_gives_no_rights(kafka: Mapping[str, str], tmp_path: Path) -> None:
     access = read_kafka_access(kafka["SASL_URL"], access_of(kafka, OPERATOR))
     with pytest.raises(Misconfigured, match="change the rights"):
-        grant(access, rights("frames"))
+        grant(access, rights(load_settings(data_dir=tmp_path)))

@@ -19,7 +19,7 @@ from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
 from frametally import keys
 from frametally.adapters.s3 import multipart
 from frametally.errors import Misconfigured, Poison
-from frametally.ports.resumable_write import PIECE_BYTES
+from frametally.ports.object_store import PIECE_BYTES
 from frametally_cli.servers.bucket import policy, set_up_store
 
 pytestmark = pytest.mark.services

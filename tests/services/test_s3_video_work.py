@@ -24,6 +24,7 @@ from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log, open_object_store, open_video_catalogue
 from frametally.process import failpoints
 from frametally.records import encode
+from frametally.rules.seals import unsealed
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli.servers.bucket import set_up_store
@@ -103,12 +104,17 @@ class Place:
         return sorted(found)
 
     def objects(self) -> dict[str, str]:
-        """SHA-256 of each object; the video's id and the clock are in records, of which the keys are told."""
+        """SHA-256 of each object but for the video's id; of records with a clock the keys alone."""
         found = {}
         for key in all_keys(self.store):
-            is_record = key == self.video.key or key.startswith(("videos/contents/", "media/"))
+            is_record = key.startswith(("videos/contents/", "media/")) or key.endswith(
+                ("/video.json", "/quality.json")  # how long before its upload it was filmed is a check
+            )
+            data = self.store.get(key)
+            if key.endswith(".json"):  # its seal is of the id, too
+                data = (unsealed(data) or data).replace(self.video.id.encode(), b"<id>")
             found[key.replace(self.video.id, "<id>")] = (
-                "a record" if is_record else hashlib.sha256(self.store.get(key)).hexdigest()
+                "a record" if is_record else hashlib.sha256(data).hexdigest()
             )
         manifest = find_manifest(self.store, self.video.sha256)
         assert manifest is not None
@@ -117,10 +123,13 @@ class Place:
     def jobs(self) -> set[tuple[str, str]]:
         return {(job.kind, job.state) for job in self.catalogue.jobs(self.video.id)}
 
-    def previews(self) -> list[tuple[str, str, int]]:
+    def made(self) -> list[tuple[str, str, int]]:
         row = self.catalogue.video(self.video.id)
         assert row is not None
-        return [(one.kind, one.content_type, one.size_bytes) for one in row.previews]
+        return [
+            (one.kind, one.content_type, 0 if one.kind == "quality" else one.size_bytes)
+            for one in row.artifacts
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +139,13 @@ def local(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Iterator[Plac
     with closing(Place(folder, clip)) as opened:
         opened.finish()
         assert opened.pictures() == len(opened.frames()) == FRAMES
-        assert [kind for kind, _, _ in opened.previews()] == ["poster", "sprite", "sprite_vtt"]
+        assert [kind for kind, _, _ in opened.made()] == [
+            "poster",
+            "sprite",
+            "sprite_vtt",
+            "metadata",
+            "quality",
+        ]
         yield opened
 
 
@@ -155,8 +170,8 @@ def place(tmp_path: Path, clip: Path) -> Iterator[Place]:
 def assert_same(place: Place, local: Place) -> None:
     assert place.objects() == local.objects()
     assert place.frames() == local.frames()
-    assert place.previews() == local.previews()
-    assert place.jobs() == {("frames", "done"), ("previews", "done")}
+    assert place.made() == local.made()
+    assert place.jobs() == {(kind, "done") for kind in ("frames", "previews", "metadata", "checks")}
 
 
 def test_frames_and_previews_are_those_of_files_and_sqlite(place: Place, local: Place) -> None:

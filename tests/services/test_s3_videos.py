@@ -27,7 +27,7 @@ from tests.fakes.uploads import (
 
 from frametally import keys
 from frametally.opening import open_object_store, open_video_catalogue
-from frametally.ports.resumable_write import PIECE_BYTES
+from frametally.ports.object_store import PIECE_BYTES
 from frametally.process.failpoints import FAILPOINTS, VARIABLE
 from frametally.settings.access import ServerAccess, StoreAccess
 from frametally.settings.loading import Settings

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import pytest
 import urllib3
 from dotenv import dotenv_values
-from in_namespace import DOMAIN, INSIDE
+from in_namespace import DOMAIN, INSIDE, NAMES
 from native_stack import NativeStack
 from pydantic import SecretStr
 from server_traefik import certified, for_tests, refuse_trouble
@@ -54,6 +54,7 @@ SERVERS = (
     "kafka",
     "elasticsearch",
     "postgres",
+    "rabbitmq",
     "store",
     "namenode",
     "datanode",
@@ -93,7 +94,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             stack.binds["traefik"] = {f"{acme['CA_FILE']}:ro": Path(acme["CA_FILE"])}
             bring_up(stack)
             api = f"http://127.0.0.1:{api_port}"
-            wait_until(lambda: len(certified(here / "traefik/acme/acme.json", DOMAIN)) == 4, stack, 120)
+            wait_until(
+                lambda: len(certified(here / "traefik/acme/acme.json", DOMAIN)) == len(NAMES), stack, 120
+            )
             first_consumer = send_clip(stack)
             wait_until(lambda: frames_detected(stack) == frames_of(embedded), stack)
             # Not before: a round on YARN takes a minute, and one with half of it is followed by another.
@@ -125,7 +128,7 @@ def set_up_stack(folder: Path, clip: Path) -> tuple[Path, dict[str, str]]:
     """A copy of `cloud-services`, as the command leaves it, and what its `.env` says."""
     here = folder / "cloud-services"
     made = shutil.ignore_patterns(
-        ".env", "auth", "acme", "store", "footage", "users", "users_roles", "*.conf"
+        ".env", "auth", "acme", "store", "footage", "users", "users_roles", "kafka*.conf", "definitions.json"
     )
     shutil.copytree(REPOSITORY / "cloud-services", here, ignore=made)
     set_up(
@@ -173,9 +176,10 @@ def bring_up(stack: NativeStack) -> None:
     stack.extra["consumer"] = {"FRAMETALLY_FAILPOINT": "chain.put"}
     stack.start("consumer", instance="consumer-1")
     stack.extra["consumer"] = {}
-    for name in ("indexer", "dashboard", "worker", "traefik"):
+    others = ("consumer-live", "indexer", "dashboard", "worker", "live-worker", "traefik")
+    for name in others:
         stack.start(name)
-    stack.wait_healthy("indexer", "dashboard", "worker", "traefik")
+    stack.wait_healthy(*others)
 
 
 def seed_models(stack: NativeStack) -> None:
@@ -355,6 +359,7 @@ def trusted_key(root_file: Path, host: str) -> str:
         ("app", "/", "frametally"),
         ("elastic", "/hadoop-object-counts/_count", '"count"'),
         ("hadoop", "/dfshealth.html", "Namenode information"),
+        ("rabbitmq", "/api/queues/%2F", '"frames"'),
     ],
 )
 def test_every_route_is_closed_without_the_right_password_and_open_with_it(
@@ -376,6 +381,16 @@ def test_at_elasticsearch_a_visitor_can_only_read(world: World) -> None:
     assert put.status == 403
 
 
+def test_at_rabbitmq_a_visitor_can_only_look(world: World) -> None:
+    def asked(method: str, path: str) -> urllib3.BaseHTTPResponse:
+        return ask(world, "rabbitmq", user="eva", password=PASSWORD, path=path, method=method)
+
+    assert {queue["name"] for queue in asked("GET", "/api/queues/%2F").json()} >= {"frames", "media"}
+    assert asked("DELETE", "/api/queues/%2F/frames").status == 401
+    assert asked("DELETE", "/api/users/frametally").status == 401
+    assert asked("GET", "/api/whoami").json()["name"] == "frametally-viewer"
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -395,7 +410,7 @@ def test_at_hadoop_a_visitor_can_only_look(world: World, method: str, path: str)
     assert "of-a-visitor" not in names
 
 
-@pytest.mark.parametrize("name", ["app", "elastic", "hadoop"])
+@pytest.mark.parametrize("name", ["app", "elastic", "hadoop", "rabbitmq"])
 def test_plain_http_is_sent_to_https(world: World, name: str) -> None:
     with urllib3.PoolManager(retries=False) as pool:
         answer = pool.request("GET", f"http://{name}.{DOMAIN}/x", redirect=False)
@@ -477,7 +492,8 @@ def test_a_producer_elsewhere_reaches_kafka_by_its_public_name_over_sasl_ssl(
 
 def test_traefik_understood_every_file_and_no_secret_is_in_any_log(world: World) -> None:
     refuse_trouble(world.api, world.stack.log("traefik"))
-    secrets = {value for name, value in world.values.items() if "PASSWORD" in name or "SECRET" in name} | {
+    set_here = {name: value for name, value in world.values.items() if value}  # mail's may be empty
+    secrets = {value for name, value in set_here.items() if "PASSWORD" in name or "SECRET" in name} | {
         PASSWORD
     }
     for log in (world.stack.folder / "logs").iterdir():
@@ -487,7 +503,7 @@ def test_traefik_understood_every_file_and_no_secret_is_in_any_log(world: World)
 
 def test_the_certificates_are_for_the_names_and_for_a_while(world: World) -> None:
     context = ssl.create_default_context(cafile=str(world.root_file))
-    for name, port in (("app", 443), ("elastic", 443), ("hadoop", 443), ("kafka", 9093)):
+    for name, port in ((name, 9093 if name == "kafka" else 443) for name in NAMES):
         host = f"{name}.{DOMAIN}"
         with (
             socket.create_connection((host, port), timeout=20) as plain,
@@ -560,4 +576,14 @@ def test_a_long_upload_and_a_large_one_come_in_at_the_door_and_are_worked_on(
         announced: int | None = shown["frames"]["announced"]
         return announced is not None and announced == shown["frames"]["expected"]
 
+    told_before = told_by_rabbitmq(world)
     wait_until(is_worked_on, world.stack)
+    # A worker that hears nothing would take the job from the catalogue: this one was told.
+    wait_until(lambda: told_by_rabbitmq(world) >= max(told_before, 1), world.stack)
+
+
+def told_by_rabbitmq(world: World) -> int:
+    """How many messages of jobs with frames have been acknowledged by workers."""
+    shown = ask(world, "rabbitmq", user="eva", password=PASSWORD, path="/api/queues/%2F/frames").json()
+    number: int = shown.get("message_stats", {}).get("ack", 0)
+    return number

@@ -23,7 +23,7 @@ from serving.processes import ServerFailed
 
 pytestmark = pytest.mark.services
 
-ROUTES = ["app", "elastic", "hadoop"]
+ROUTES = ["app", "elastic", "hadoop", "rabbitmq"]
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +76,19 @@ def test_the_password_of_the_door_goes_no_further(traefik: Mapping[str, str], na
     assert "Authorization" not in answer.json()["headers"]
 
 
-def test_at_elasticsearch_everyone_is_the_user_who_only_reads(traefik: Mapping[str, str]) -> None:
-    answer = Door(traefik, "elastic").ask(traefik["USER"], traefik["PASSWORD"])
+@pytest.mark.parametrize(
+    ("name", "user", "secret"),
+    [
+        ("elastic", "frametally-dashboard", "INDEX_READER_PASSWORD"),
+        ("rabbitmq", "frametally-viewer", "QUEUE_READER_PASSWORD"),
+    ],
+)
+def test_at_elasticsearch_and_rabbitmq_everyone_is_the_user_who_only_reads(
+    traefik: Mapping[str, str], name: str, user: str, secret: str
+) -> None:
+    answer = Door(traefik, name).ask(traefik["USER"], traefik["PASSWORD"])
     kind, _, login = answer.json()["headers"]["Authorization"].partition(" ")
-    expected = f"frametally-dashboard:{traefik['INDEX_READER_PASSWORD']}"
+    expected = f"{user}:{traefik[secret]}"
     assert (kind, base64.b64decode(login).decode()) == ("Basic", expected)
 
 

@@ -23,6 +23,7 @@ from frametally import keys
 from frametally.errors import Retryable
 from frametally.opening import open_count_index, open_ledger, open_video_catalogue
 from frametally.ports.count_index import CountIndex
+from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.records import (
     Coverage,
@@ -83,7 +84,7 @@ class Place:
         # No test depends on how long a query takes, unless it sets the limit itself.
         self.settings = Settings(_env_file=None, data_dir=folder, web_query_timeout_s=120)
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
-        self.log = MemoryLog()
+        self.log: FrameLog = MemoryLog()
         self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
         self.look: Look = inspect
         self.labels_to_count: list[str] = []

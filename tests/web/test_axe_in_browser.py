@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.fakes.videos import make_video as make_record
 from tests.web import crossroads
 from tests.web.counted_footage import publish_objects
 from tests.web.filmed_video import Cinema, failed, timeless, unplayable
 from tests.web.made_up_videos import Shelf, all_states, make_video
+from tests.web.made_up_work import Workshop, make_job, many_jobs
+from tests.web.watched_cameras import film_wall, forbid_cameras, no_cameras_for_now, stream_a_video
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -83,6 +86,16 @@ def choose_files(page: Page) -> None:
     page.get_by_label("Region as JSON").first.fill("{")
 
 
+def play_other_version(page: Page) -> None:
+    page.get_by_label("Version", exact=True).select_option(index=1)
+
+
+def change_contrast(page: Page) -> None:
+    page.get_by_label("Contrast", exact=True).fill("1.6")
+    page.locator(".enhance-row input[type=number]").first.fill("7")
+    expect(page.locator(".split")).to_have_attribute("data-state", "ready")
+
+
 def open_by(button: str, opened: str) -> Callable[[Page], None]:
     def press(page: Page) -> None:
         page.locator(button).click()
@@ -151,6 +164,57 @@ STATES = {
             ("videos to upload", "", Shelf(*all_states()), choose_files),
         )
     },
+    **{
+        f"{name} of a video": State(
+            f"videos?v={make_video(1)['id']}&tab={tab}", do, "#video .video-view", film, Workshop().serve
+        )
+        for name, tab, do in (
+            ("the file", "about", nothing),
+            ("the jobs", "processing", nothing),
+            ("an enhancement", "enhance", change_contrast),
+            ("another version", "enhance", play_other_version),
+            ("the checks", "quality", nothing),
+        )
+    },
+    "a version that is being made": State(
+        f"videos?v={make_video(1)['id']}",
+        wait_for="#video .video-message progress",
+        serve=Workshop(
+            plays_in_browsers=False,
+            why_not="No browser plays MPEG-4 Visual.",
+            links={"playable": None},
+            jobs=[make_job(1, "playable", "running")],
+        ).serve,
+    ),
+    **{
+        name: State(f"jobs{query}", nothing, f"#jobs-page[data-state={state}]", serve=shop.serve)
+        for name, query, shop, state in (
+            ("the jobs", "", Workshop(of_all=many_jobs(40)), "ready"),
+            ("no jobs", "", Workshop(of_all=[]), "empty"),
+            ("no job that is like this", "?kind=gold", Workshop(of_all=[make_job(1)]), "empty"),
+            ("jobs where uploads are off", "", Workshop(of_all=many_jobs(5), allowed=False), "ready"),
+            (
+                "jobs that cannot be shown",
+                "",
+                Workshop(fault=(503, {"status": 503, "detail": "The catalogue is away.", "remedy": ""})),
+                "failed",
+            ),
+        )
+    },
+    **{
+        name: State(f"live{query}", do, f"#live-page[data-state={state}]", film, serve)
+        for name, query, film, do, serve, state in (
+            ("the wall", "", film_wall, nothing, nothing, "ready"),
+            ("a camera", "?camera=gate-1", film_wall, nothing, nothing, "ready"),
+            ("a camera to add", "", film_wall, open_by("#add-open", "#add"), nothing, "ready"),
+            ("no cameras", "", nothing, nothing, nothing, "empty"),
+            ("cameras that may not be changed", "", forbid_cameras, nothing, nothing, "ready"),
+            ("cameras that cannot be shown", "", nothing, nothing, no_cameras_for_now, "failed"),
+        )
+    },
+    "a stream of a video": State(
+        f"videos?v={make_record(1).id}", nothing, ".live-stream[data-state=running]", stream_a_video
+    ),
     "no page": State("there-is-none", wait_for="main.lonely"),
 }
 # In other colours and sizes only what these change is looked at: the rest was seen before.
@@ -165,6 +229,14 @@ APPEARANCES: list[tuple[str, dict[str, int], dict[str, str], list[str]]] = [
     ("on a phone in the dark", PHONE, {"color_scheme": "dark"}, COLOURS),
     ("on a phone", PHONE, {}, RULES),
 ]
+# A change of colours has been drawn, new answers are there, and what was paler meanwhile is not any more.
+DRAWN = """async () => {
+  for (let still = 0; still < 3; still++) {
+    await new Promise(requestAnimationFrame);
+    const fading = document.getAnimations().some((one) => one instanceof CSSTransition);
+    if (fading || document.querySelector("#dashboard[aria-busy=true]")) still = 0;
+  }
+}"""
 AS_USUAL = {"media": "screen", "color_scheme": "light", "forced_colors": "none"}
 
 
@@ -190,6 +262,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
         page.emulate_media(**(AS_USUAL | media))  # type: ignore[arg-type]
         page.set_viewport_size(size)  # type: ignore[arg-type]
         page.locator(state.wait_for).wait_for(state="attached")  # drawn anew in other colours
+        page.evaluate(DRAWN)
         options = {"runOnly": rules, "resultTypes": ["violations"]}
         violations = page.evaluate("async (options) => (await axe.run(options)).violations", options)
         for one in violations:

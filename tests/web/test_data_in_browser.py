@@ -82,6 +82,22 @@ def test_a_route_can_be_tried_on_the_page_of_the_api_and_one_finds_back(
     window.settled()
 
 
+@pytest.mark.parametrize("path", ["docs", "redoc", "api/docs"])
+def test_the_page_of_the_api_asks_for_nothing_that_the_policy_forbids(
+    place: Place, visit: Callable[..., Visit], path: str
+) -> None:
+    window = visit(place)
+    window.page.add_init_script(
+        "window.forbidden = []; document.addEventListener('securitypolicyviolation',"
+        " (event) => window.forbidden.push([event.violatedDirective, event.blockedURI, event.sourceFile]));"
+    )
+    page = window.open(path, wait_for="#operations-Videos-ask_video_job")
+    page.locator("#operations-Videos-ask_video_job .opblock-summary-control").click()
+    page.locator("#operations-Videos-ask_video_job .responses-table").first.wait_for()
+    expect(page.get_by_role("link", name="AsyncAPI")).to_have_attribute("href", "/api/v1/asyncapi.json")
+    assert page.evaluate("window.forbidden") == []
+
+
 def test_the_chart_alone_shows_what_its_address_says_and_leads_to_the_dashboard(
     place: Place, visit: Callable[..., Visit]
 ) -> None:

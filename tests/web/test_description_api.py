@@ -89,7 +89,11 @@ def test_every_route_and_every_parameter_is_described_and_nothing_else(place: Pl
         for rule in place.app().url_map.iter_rules()
         if rule.rule.startswith("/api/v1/")
     }
-    elsewhere = {f"/{endpoint.path}" for endpoint in ALL_ENDPOINTS if endpoint.streams or endpoint.native}
+    elsewhere = {
+        f"/{endpoint.path}"
+        for endpoint in ALL_ENDPOINTS
+        if endpoint.streams or endpoint.native or endpoint.at_root
+    }
     assert routes - {"/openapi.json", "/asyncapi.json"} | elsewhere == set(describe()["paths"])
     for endpoint in ALL_ENDPOINTS:
         operation = describe()["paths"][f"/{endpoint.path}"][endpoint.method.lower()]
@@ -141,9 +145,12 @@ def test_the_examples_are_the_manuals_and_each_is_an_answer_of_its_route() -> No
         check=True,
     ).stdout
     assert written == made, "run python simple_frontend/examples.py"
+    shown = json.loads(written)
     for endpoint in ALL_ENDPOINTS:
         if endpoint.answer is not None:
-            msgspec.convert(json.loads(written)[endpoint.name], endpoint.answer, strict=True)
+            today = msgspec.convert(shown[endpoint.name], endpoint.answer, strict=True)
+            fields = json.loads(msgspec.json.encode(today))
+            assert shown[endpoint.name] == fields, f"{endpoint.name}: docs/api.md is of other fields"
 
 
 def test_every_error_is_explained_where_its_type_points(place: Place) -> None:
@@ -181,6 +188,22 @@ def test_nothing_that_a_viewer_reads_names_a_setting(place: Place) -> None:
     strange = client.get("/", headers={"Host": "elsewhere.example"})
     assert strange.status_code == 421
     assert "FRAMETALLY_" not in strange.text
+
+
+def test_the_pages_that_need_no_server_are_those_of_the_code() -> None:
+    written = {path.name: path.read_text("utf-8") for path in (ROOT / "docs/api-reference").iterdir()}
+    made = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import generate_api_docs, json; print(json.dumps(generate_api_docs.files()))",
+        ],
+        cwd=ROOT / "simple_frontend",
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert written == json.loads(made.stdout), "run: python simple_frontend/generate_api_docs.py"
 
 
 def test_the_postman_collection_is_that_of_the_code() -> None:

@@ -180,7 +180,7 @@ def test_an_unknown_api_address_is_a_404_in_json_and_a_page_one_a_page(place: Pl
     answer = client.get("/api/v2/counts")
     assert answer.status_code == 404
     assert answer.json is not None
-    assert "/api/counts" in answer.json["remedy"]
+    assert "/api/v1/counts" in answer.json["remedy"]
     page = client.get("/dashbord", headers={"Accept": "text/html"})
     assert page.status_code == 404
     assert page.mimetype == "text/html"

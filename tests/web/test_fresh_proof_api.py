@@ -92,7 +92,7 @@ def test_without_a_log_there_are_no_books_and_all_the_same_frames_to_find(place:
         def __getattr__(self, _: str) -> Any:
             raise Retryable("the log is away")
 
-    log, place.log = place.log, Away()  # type: ignore[assignment]
+    log, place.log = place.log, Away()
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines[:24])
     place.ledger = held = HeldLedger(place.ledger)

@@ -22,8 +22,7 @@ from tests.web.uploading import BYTES, ask, begin, head, patch
 
 from frametally import keys
 from frametally.opening import open_object_store
-from frametally.ports.object_store import ObjectStore
-from frametally.ports.resumable_write import PIECE_BYTES
+from frametally.ports.object_store import PIECE_BYTES, ObjectStore
 from frametally.process.failpoints import VARIABLE
 from frametally.videos.acceptance import read_video
 

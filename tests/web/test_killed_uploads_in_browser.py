@@ -13,7 +13,7 @@ import pytest
 from tests.fakes.uploads import SIGN
 from tests.web.killed_server import KilledServer, sha256_of, write_film
 
-from frametally.ports.resumable_write import PIECE_BYTES
+from frametally.ports.object_store import PIECE_BYTES
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect

@@ -13,7 +13,7 @@ from tests.web.conftest import Place
 from werkzeug.test import TestResponse
 
 from frametally import keys
-from frametally.ports.video_catalogue import Preview, VideoBooks
+from frametally.ports.video_catalogue import Artifact, VideoBooks
 from frametally.records import encode
 from frametally.video_records import VideoFields, VideoRecord
 from frametally.videos.acceptance import read_video
@@ -129,12 +129,12 @@ def test_a_video_is_answered_with_all_that_is_known_of_it(place: Place, client: 
     books = VideoBooks(300, 300, 299, 1, 299, {"car": 7, "bus": 1})
     place.catalogue.set_video(video_id, state="ready", range_ms=(first_ms, first_ms + 61_000), books=books)
     folder = keys.video_folder(video_id)
-    place.catalogue.set_previews(
+    place.catalogue.set_artifacts(
         video_id,
         [
-            Preview("poster", f"{folder}/poster-0a1b2c3d.jpg", "image/jpeg", 1),
-            Preview("sprite", f"{folder}/sprite-1a1b2c3d.jpg", "image/jpeg", 1),
-            Preview("sprite_vtt", f"{folder}/sprite-1a1b2c3d.vtt", "text/vtt", 1),
+            Artifact("poster", f"{folder}/poster-0a1b2c3d.jpg", "image/jpeg", 1),
+            Artifact("sprite", f"{folder}/sprite-1a1b2c3d.jpg", "image/jpeg", 1),
+            Artifact("sprite_vtt", f"{folder}/sprite-1a1b2c3d.vtt", "text/vtt", 1),
         ],
     )
     place.catalogue.queue(video_id, "previews")
@@ -182,6 +182,11 @@ def test_a_video_is_answered_with_all_that_is_known_of_it(place: Place, client: 
             "poster": f"{here}/poster?v=0a1b2c3d",
             "sprite": f"{here}/sprite?v=1a1b2c3d",
             "sprite_vtt": f"{here}/sprite.vtt?v=1a1b2c3d",
+            "enhanced": None,
+            "processed": None,
+            "metadata": None,
+            "quality": None,
+            "derivatives": f"{here}/derivatives",
             "detections": f"{here}/detections",
             "chart": "/?source=gate&from=2024-05-01T08:00:00Z&to=2024-05-01T08:02:00Z",
             "proof": "/?source=gate&from=2024-05-01T08:00:00Z&to=2024-05-01T08:02:00Z"
@@ -221,7 +226,7 @@ def test_a_source_is_changed_and_its_frames_follow(place: Place, client: FlaskCl
     answer = patch(client, video_id, {"source": "North Side"})
     assert (answer.json["source"], answer.json["source_name"]) == ("north-side", "North Side")
     assert answer.json["state"] == "received"
-    assert jobs_of(place, video_id) == [("frames", "queued")]
+    assert jobs_of(place, video_id) == [(kind, "queued") for kind in ("frames", "metadata", "checks")]
 
 
 def test_a_source_that_is_known_is_written_as_it_is_known(place: Place, client: FlaskClient) -> None:
@@ -254,7 +259,7 @@ def test_a_video_that_needed_a_time_gets_one_and_its_frames_are_made(
     answer = patch(client, video_id, changes)
     assert (answer.json["started_at_ms"], answer.json["time_source"]) == (started_at_ms, "start_time")
     assert (answer.json["state"], answer.json["reason"], answer.json["remedy"]) == ("received", None, None)
-    assert jobs_of(place, video_id) == [("frames", "queued")]
+    assert jobs_of(place, video_id) == [(kind, "queued") for kind in ("frames", "metadata", "checks")]
 
 
 def test_a_zone_said_later_moves_a_time_without_one(place: Place, client: FlaskClient) -> None:

@@ -18,7 +18,7 @@ from tests.web.raw_client import Client
 from frametally import keys
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectStore
-from frametally.ports.video_catalogue import Preview
+from frametally.ports.video_catalogue import Artifact
 from frametally.video_records import VideoFacts
 
 if TYPE_CHECKING:
@@ -200,8 +200,8 @@ def test_pictures_of_a_video_come_by_the_name_of_their_recipe(place: Place, ask:
     ):
         key = keys.preview_key(video.id, name)
         place.store.put(key, name.encode())
-        previews.append(Preview(kind, key, media_type, len(name)))  # type: ignore[arg-type]
-    place.catalogue.set_previews(video.id, previews)
+        previews.append(Artifact(kind, key, media_type, len(name)))  # type: ignore[arg-type]
+    place.catalogue.set_artifacts(video.id, previews)
     poster = ask("GET", f"{video.at}/poster?v=0a1b2c3d")
     assert (poster.status, poster.body) == (200, b"poster-0a1b2c3d.jpg")
     assert poster.headers["content-type"] == "image/jpeg"

@@ -110,7 +110,7 @@ def test_it_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(
     page.evaluate("document.querySelector('.player video').currentTime = 8.02")
     wait_for_frame(page, 8 * FPS)
     of_second = [one for one in stored.counts if one.interval_start_ms == START_MS + 8000]
-    overlay = page.locator(".video-overlay")
+    overlay = page.locator(".player .video-overlay")
     expect(overlay).to_have_attribute("data-position-s", "8")
     expect(overlay).to_have_attribute("data-exact", "true")
     expect(overlay.locator("rect.box")).to_have_count(sum(one.peak for one in of_second))

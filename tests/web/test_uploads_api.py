@@ -46,7 +46,7 @@ from tests.web.uploading import (
 from frametally import keys
 from frametally.errors import Poison, Retryable
 from frametally.opening import open_object_store
-from frametally.ports.resumable_write import PIECE_BYTES, NoRoom, ResumableWrite
+from frametally.ports.object_store import PIECE_BYTES, NoRoom, ResumableWrite
 from frametally.records import encode
 from frametally.video_records import VideoFacts
 from frametally.videos.acceptance import read_video
@@ -116,7 +116,12 @@ def test_a_form_becomes_a_video_with_its_row_and_its_jobs(fake: Place, url: str)
     }
     assert answer.headers["location"] == f"/api/v1/videos/{video_id}"
     assert_is_there(fake, video_id)
-    assert sorted(job.kind for job in fake.catalogue.jobs(video_id)) == ["frames", "previews"]
+    assert sorted(job.kind for job in fake.catalogue.jobs(video_id)) == [
+        "checks",
+        "frames",
+        "metadata",
+        "previews",
+    ]
 
 
 def test_the_same_bytes_again_are_told_as_known(fake: Place, url: str) -> None:

@@ -22,6 +22,7 @@ from tests.web.filmed_video import (
     wait_until,
     wait_until_loaded,
 )
+from tests.web.made_up_work import make_job
 
 from frametally.records import Coverage, IntervalCount
 
@@ -29,7 +30,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright
 expect = playwright.expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
     from tests.web.conftest import Place, Visit
 
 OPEN = "#video .video-view"
@@ -117,7 +118,7 @@ def test_the_chart_is_the_seek_bar_and_has_the_counts_of_the_video_alone(
     assert box is not None
     bar.click(position={"x": box["width"] * 0.75, "y": 20})
     wait_for_frame(page, LENGTH_S * FPS * 3 // 4, within=1)
-    expect(page.locator(".video-stamp")).to_contain_text("10:00:1")
+    expect(page.locator(".player .video-stamp")).to_contain_text("10:00:1")
     expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^(14\.9|15\.0)"))
     assert "person" in (bar.get_attribute("aria-valuetext") or "")
     # Dragged, it goes along.
@@ -141,7 +142,7 @@ def test_the_chart_is_the_seek_bar_and_has_the_counts_of_the_video_alone(
 def test_boxes_belong_to_the_frame_that_is_shown(open_video: Callable[..., Page]) -> None:
     page = open_video(Cinema())
     wait_until_loaded(page)
-    overlay = page.locator(".video-overlay")
+    overlay = page.locator(".player .video-overlay")
     for seconds in (0, 5, 12.2):
         page.evaluate(f"document.querySelector('.player video').currentTime = {seconds + 0.02}")
         wait_for_frame(page, round(seconds * FPS))
@@ -153,8 +154,8 @@ def test_boxes_belong_to_the_frame_that_is_shown(open_video: Callable[..., Page]
     expect(overlay.locator("rect.box")).to_have_count(1)
     page.keyboard.press("b")
     expect(overlay.locator("rect.box")).to_have_count(0)
-    expect(page.locator(".player-tools input")).not_to_be_checked()
-    page.locator(".player-tools label").click()
+    expect(page.locator(".player .player-tools input")).not_to_be_checked()
+    page.locator(".player .player-tools label").click()
     expect(overlay.locator("rect.box")).to_have_count(1)
 
 
@@ -164,7 +165,7 @@ def test_boxes_are_where_the_picture_has_what_they_are_about(open_video: Callabl
     page.evaluate("document.querySelector('.player video').currentTime = 5.02")
     wait_for_frame(page, 5 * FPS)
     left, top, width, _ = box_at(5)
-    drawn = page.locator(".video-overlay rect.box").bounding_box()
+    drawn = page.locator(".player .video-overlay rect.box").bounding_box()
     stage = page.locator(".player video").bounding_box()
     scale = stage["width"] / 320
     assert abs(drawn["x"] - stage["x"] - left * scale) < 3
@@ -175,13 +176,13 @@ def test_boxes_are_where_the_picture_has_what_they_are_about(open_video: Callabl
 def test_a_file_whose_times_begin_late_has_its_boxes_at_their_frames(open_video: Callable[..., Page]) -> None:
     page = open_video(Cinema(body=make_file(first_pts=35)))
     wait_until_loaded(page)
-    expect(page.locator(".video-stamp")).to_contain_text("· 0:00")
+    expect(page.locator(".player .video-stamp")).to_contain_text("· 0:00")
     page.get_by_role("button", name="Next frame").click()
     wait_for_frame(page, 1)
     for number in range(2, 6):
         page.keyboard.press("ArrowRight")
         wait_for_frame(page, number)
-    overlay = page.locator(".video-overlay")
+    overlay = page.locator(".player .video-overlay")
     expect(overlay).to_have_attribute("data-exact", "true")
     expect(overlay).to_have_attribute("data-position-s", "0.2")
 
@@ -197,10 +198,36 @@ def test_what_browsers_cannot_play_says_why_and_is_downloaded(
     expect(message.get_by_role("link", name=re.compile("Download"))).to_have_attribute(
         "href", cinema.video["links"]["original"]
     )
-    expect(page.locator(".player-tools")).to_be_hidden()
+    expect(page.locator(".player .player-tools")).to_be_hidden()
     expect(page.locator(".seek-bars rect")).to_have_count(8)  # it is counted all the same
     expect(page.locator(".seek")).to_have_attribute("aria-disabled", "true")
     assert cinema.ranges == []
+
+
+def test_a_version_for_browsers_that_could_not_be_made_says_why_and_is_tried_again(
+    open_video: Callable[..., Page],
+) -> None:
+    cinema = unplayable()
+    job = make_job(1, "playable", "failed", reason="No encoder of FRAMETALLY_VIDEO_ENCODERS works here.")
+    cinema.video["jobs"] = [job]
+    page = open_video(cinema)
+    asked = []
+
+    def again(route: Route) -> None:
+        asked.append((route.request.method, route.request.url.rsplit("/jobs/", 1)[1]))
+        job.update(state="queued", reason=None)
+        route.fulfill(status=202, json=job)
+
+    page.route(re.compile(r"/api/v1/jobs/[^/]+/retry$"), again)
+    message = page.locator(".video-message")
+    expect(message).to_contain_text("Browsers cannot play this file")
+    expect(message).to_contain_text("No browser plays MPEG-4 Visual.")
+    expect(message).to_contain_text("No encoder of FRAMETALLY_VIDEO_ENCODERS works here.")
+    expect(message.get_by_role("link", name=re.compile("Download"))).to_be_visible()
+    expect(page.locator("#video .video-state-words")).to_have_text("Counted")
+    message.get_by_role("button", name="Try again").click()
+    expect(message).to_contain_text("A version for browsers is being made")
+    assert asked == [("POST", f"{job['id']}/retry")]
 
 
 def test_the_account_adds_up_or_says_where_it_does_not(open_video: Callable[..., Page]) -> None:
@@ -287,7 +314,7 @@ def test_a_video_without_a_time_asks_for_one(open_video: Callable[..., Page]) ->
     wait_until_loaded(page)
     form = page.locator(".time-form")
     expect(form).to_contain_text("When was it filmed?")
-    expect(page.locator(".video-stamp")).to_have_text("0:00")  # no moment that nobody knows
+    expect(page.locator(".player .video-stamp")).to_have_text("0:00")  # no moment that nobody knows
     form.get_by_label("First frame filmed").fill("2024-05-01T10:00:00")
     form.get_by_role("button").click()
     expect(page.locator("#spoken")).to_have_text("Saved")

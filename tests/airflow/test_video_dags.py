@@ -1,0 +1,161 @@
+"""The DAGs of videos against embedded parts, in the Airflow that `make test-airflow` sets up beside."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from tests.airflow.test_dags import Airflow, set_up, until
+from tests.fakes.uploads import upload_file
+from tests.producer.conftest import encode_video
+
+from frametally import keys
+from frametally.opening import open_frame_log, open_gold, open_video_catalogue
+from frametally.ports.video_catalogue import Artifact
+from frametally.settings.loading import load_settings
+from frametally.video_records import VideoRecord
+from frametally.videos.arrivals import tell_arrivals, waiting_arrivals
+from frametally.videos.usual_jobs import missing_jobs
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1800)]
+
+PROCESS = "frametally_video_process"
+Made = tuple[dict[str, bytes], list[Artifact], dict[str, list[tuple[object, ...]]]]
+
+
+class Videos:
+    """The videos of an Airflow's deployment; none of its workers does what the layers do."""
+
+    def __init__(self, airflow: Airflow) -> None:
+        self.airflow = airflow
+        self.settings = load_settings("producer", data_dir=airflow.data_dir, video_orchestrator="airflow")
+
+    def upload(self, name: str, frames: int) -> VideoRecord:
+        """Upload a video, as long as told, and tell of it as workers do."""
+        clip = encode_video(self.airflow.folder / name, frames, codec="libx264", size_px=(64, 48))
+        with closing(open_video_catalogue(self.settings.catalogue_url)) as catalogue:
+            video = upload_file(clip, self.settings, self.airflow.store, catalogue)
+        self.work()
+        return video
+
+    def work(self, orchestrator: str = "airflow") -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "frametally", "work", "--until-done"],
+            env=self.airflow.env | {"FRAMETALLY_VIDEO_ORCHESTRATOR": orchestrator},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def made(self, video: VideoRecord) -> Made:
+        """What of a video is in the store, what the catalogue says of it, and its rows in the gold tables."""
+        folder = keys.video_folder(video.id)
+        found = {info.key: self.airflow.store.get(info.key) for info in self.airflow.store.list(folder)}
+        rows = {}
+        with closing(sqlite3.connect(self.airflow.data_dir / "gold.sqlite")) as tables:
+            for table in ("gold_videos", "gold_video_counts", "gold_quality"):
+                query = f"SELECT * FROM {table} WHERE video_id = ?"  # noqa: S608
+                rows[table] = sorted(tables.execute(query, (video.id,)), key=repr)
+        return found, self.artifacts(video), rows
+
+    def artifacts(self, video: VideoRecord) -> list[Artifact]:
+        """What the catalogue says was made of a video."""
+        with closing(open_video_catalogue(self.settings.catalogue_url)) as catalogue:
+            row = catalogue.video(video.id)
+        assert row is not None
+        return sorted(row.artifacts)
+
+    def make_by_workers(self, video: VideoRecord) -> Made:
+        """What workers make of a video, of which everything was removed that was made before."""
+        for key in self.made(video)[0]:
+            if key not in (video.key, keys.original_key(video.id)):
+                self.airflow.store.delete(key)
+        with closing(open_gold(self.settings.gold_url)) as gold:
+            gold.remove_video(video.id)
+        assert self.made(video)[2]["gold_videos"] == []
+        with closing(open_video_catalogue(self.settings.catalogue_url)) as catalogue:
+            catalogue.set_artifacts(video.id, [])
+            for kind in missing_jobs(video, ()):
+                catalogue.queue(video.id, kind)
+            self.work("queue")
+            catalogue.queue(video.id, "gold")
+            self.work("queue")
+        return self.made(video)
+
+    def waiting(self) -> list[str]:
+        with closing(open_frame_log(self.settings.log_url)) as log:
+            return [one.video_id for one in waiting_arrivals(log, self.settings.videos_topic).videos]
+
+    def tell_again(self, video: VideoRecord) -> None:
+        """Tell of a video once more, as after a kill."""
+        with (
+            closing(open_video_catalogue(f"sqlite:///{self.airflow.folder / 'anew.sqlite'}")) as catalogue,
+            closing(open_frame_log(self.settings.log_url)) as log,
+        ):
+            catalogue.put_video(video, "1")
+            assert tell_arrivals(log, self.settings.videos_topic, catalogue) == 1
+
+    def runs(self) -> dict[str, str]:
+        """The state of each run of the DAG that brings a video through its layers."""
+        said = self.airflow.run("dags", "list-runs", PROCESS, "-o", "json")
+        found = json.loads(said[said.index("[{") :]) if "[{" in said else []  # warnings come first
+        return {run["run_id"]: run["state"] for run in found}
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
+    made = set_up(tmp_path_factory)
+    made.run("dags", "reserialize")
+    return made
+
+
+@pytest.fixture(scope="module")
+def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Videos]:
+    made = set_up(tmp_path_factory)
+    with made.at_work():
+        yield Videos(made)
+
+
+def test_a_task_that_was_killed_is_repeated_to_the_same_end(airflow: Airflow) -> None:
+    videos = Videos(airflow)
+    video = videos.upload("gate.mp4", 12)
+    conf = json.dumps({"video_id": video.id})
+    airflow.deadly.touch()
+    airflow.run("dags", "test", PROCESS, "-c", conf, expected=1)
+    assert videos.artifacts(video) == []
+    airflow.deadly.unlink()
+    airflow.run("dags", "test", PROCESS, "-c", conf)
+    first = videos.made(video)
+    airflow.run("dags", "test", PROCESS, "-c", conf)
+    assert videos.made(video) == first
+    assert videos.make_by_workers(video) == first
+
+
+@pytest.mark.parametrize("conf", [{}, {"video_id": "x' ; touch harm; echo '"}])
+def test_what_is_no_id_of_a_video_starts_nothing(airflow: Airflow, conf: dict[str, object]) -> None:
+    before = Videos(airflow).runs()
+    airflow.run("dags", "trigger", PROCESS, "-c", json.dumps(conf), expected=1)
+    assert Videos(airflow).runs() == before
+
+
+def test_a_new_video_is_brought_through_its_layers_once_with_no_hand_on_it(working: Videos) -> None:
+    video = working.upload("gate.mkv", 12)
+    assert not video.facts.plays_in_browsers
+    until(lambda: working.runs() == {f"video__{video.id}": "success"})
+    until(lambda: working.waiting() == [])
+    made = working.made(video)
+    kinds = {"poster", "sprite", "sprite_vtt", "metadata", "quality", "playable"}
+    assert {artifact.kind for artifact in made[1]} == kinds
+    assert [bool(rows) for rows in made[2].values()] == [True, False, True]  # nobody has counted it
+    working.tell_again(video)
+    other = working.upload("yard.mp4", 20)
+    until(lambda: working.runs().get(f"video__{other.id}") == "success")
+    until(lambda: working.waiting() == [])
+    assert len(working.runs()) == 2
+    assert working.made(video) == made == working.make_by_workers(video)

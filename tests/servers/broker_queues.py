@@ -1,0 +1,52 @@
+"""The tests' RabbitMQ without any queue of frametally's, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+
+from kombu import Connection
+from pydantic import SecretStr
+from serving.needs import server
+
+from frametally.adapters.amqp.topology import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
+from frametally.settings.access import ServerAccess
+
+
+@contextmanager
+def empty_broker(values: Mapping[str, str] | None = None) -> Iterator[tuple[str, ServerAccess]]:
+    """URL of the broker, and how to log in; skips where there is none."""
+    values = values or server("rabbitmq")
+    remove_all(values)
+    try:
+        yield values["URL"], access_of(values)
+    finally:
+        remove_all(values)
+
+
+def access_of(values: Mapping[str, str]) -> ServerAccess:
+    """How frametally logs in to that broker."""
+    return ServerAccess(user=values.get("USER", ""), password=SecretStr(values.get("PASSWORD", "")))
+
+
+def connected(values: Mapping[str, str]) -> Connection:
+    """A connection by the same name and password."""
+    return Connection(values["URL"], userid=values.get("USER"), password=values.get("PASSWORD"))
+
+
+def remove_all(values: Mapping[str, str]) -> None:
+    """Remove what frametally makes there."""
+    with closing(connected(values)) as connection, connection.channel() as channel:
+        for queue in (*QUEUES_THERE.values(), DEAD_LETTERS):
+            channel.queue_delete(queue.name)
+        channel.exchange_delete(EXCHANGE.name)
+        channel.exchange_delete(DEAD_LETTERS.exchange.name)
+
+
+def waiting_in(values: Mapping[str, str], name: str) -> int:
+    """How many messages wait in a queue; one that nobody has made yet has none."""
+    with closing(connected(values)) as connection, connection.channel() as channel:
+        try:
+            return int(channel.queue_declare(name, passive=True).message_count)
+        except connection.channel_errors:
+            return 0

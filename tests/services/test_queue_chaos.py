@@ -1,0 +1,395 @@
+"""Workers, their jobs and the broker are killed: every job ends, and the end is that of a quiet run.
+
+The full number is `FAULTS_QUEUE_VIDEOS=60 FAULTS_QUEUE_KILLS=100`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from broker_queues import empty_broker, waiting_in
+from postgres_schemas import fresh_schema
+from serving.needs import server
+from serving.own import OwnServer
+from tests.fakes.uploads import all_keys, rows_and_jobs, upload_file
+from tests.faults.test_work_kills import children_of
+
+from frametally.adapters.amqp.topology import DEAD_LETTERS, QUEUES_THERE
+from frametally.opening import open_object_store, open_video_catalogue
+from frametally.ports.job_book import Job, JobQuestion
+from frametally.settings.environment import environment_of
+from frametally.settings.loading import Settings, load_settings
+from frametally.video_records import VideoRecord
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(4 * 3600)]
+
+VIDEOS = int(os.environ.get("FAULTS_QUEUE_VIDEOS", "6"))
+KILLS = int(os.environ.get("FAULTS_QUEUE_KILLS", "10"))
+SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+WORKERS = 3
+PATIENCE_S = 600.0 + 60 * VIDEOS
+# Killed so often, a job would wait for ten minutes; and a file says what kills a job of previews for now.
+WORKER = """
+import os, signal, sys
+from pathlib import Path
+from frametally_cli.main import main
+from frametally_producer.jobs import attempt, worker
+worker._PAUSES_S = (0.0,)
+fault = Path(os.environ["FAULT"])
+order = attempt.Attempt._order
+def poisoned(self, process):
+    kind = fault.read_text() if fault.exists() and self._job.kind == "previews" else ""
+    if kind == "worker":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "child":
+        process.send_signal(signal.SIGSEGV)
+    order(self, process)
+attempt.Attempt._order = poisoned
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("footage")
+    return [write_clip(folder / f"cam-{number:02}.mp4", number) for number in range(VIDEOS)]
+
+
+def write_clip(path: Path, seed: int) -> Path:
+    rng = np.random.default_rng(seed)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.time_base = Fraction(1, 5)
+        for _ in range(5):
+            noise = rng.integers(0, 255, (64, 96, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="bgr24")))
+        container.mux(stream.encode())
+    return path
+
+
+class Place:
+    """A data folder with videos in it, and workers on it."""
+
+    def __init__(self, folder: Path, clips: list[Path], **where: Any) -> None:
+        values: dict[str, Any] = {"sample_fps": "all", "job_lease_s": 4.0, **where}
+        self.settings: Settings = load_settings("producer", data_dir=folder / "data", **values)
+        self.fault = folder / "fault"
+        self._said = folder / "said.txt"
+        self._stack = ExitStack()
+        enter = self._stack.enter_context
+        self.store = enter(closing(open_object_store(self.settings.store_url)))
+        self.catalogue = enter(
+            closing(open_video_catalogue(self.settings.catalogue_url, self.settings.catalogue_access))
+        )
+        self.videos: list[VideoRecord] = [
+            upload_file(
+                clip,
+                self.settings,
+                self.store,
+                self.catalogue,
+                start_time=f"2026-03-01T{number // 60:02}:{number % 60:02}:00Z",
+            )
+            for number, clip in enumerate(clips)
+        ]
+
+    def close(self) -> None:
+        self._stack.close()
+
+    @property
+    def said(self) -> list[str]:
+        """What workers have said until now."""
+        return self._said.read_text().splitlines()
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", WORKER, "work", "--data-dir", str(self.settings.data_dir)]
+        secrets = {
+            "FRAMETALLY_QUEUE_PASSWORD": self.settings.queue_password.get_secret_value(),
+            "FRAMETALLY_CATALOGUE_PASSWORD": self.settings.catalogue_password.get_secret_value(),
+        }
+        with self._said.open("ab") as said:
+            process = subprocess.Popen(
+                [*command, *arguments],
+                env=os.environ | environment_of(self.settings) | secrets | {"FAULT": str(self.fault)},
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+        self._stack.callback(process.wait)
+        self._stack.callback(process.kill)
+        return process
+
+    def finish(self) -> None:
+        """Have all jobs end, and what is known of the videos noted."""
+        worker = self.start("--until-done")
+        assert worker.wait(PATIENCE_S) == 0, self.said[-20:]
+
+    def job(self, kind: str) -> Job:
+        return next(job for job in self.catalogue.jobs(self.videos[0].id) if job.kind == kind)
+
+    def end(self) -> tuple[list[Any], dict[str, Any]]:
+        """The catalogue without attempts, and the store, as they are without ids and times of the clock."""
+        rows = [
+            (*row, [job[:2] for job in jobs])  # type: ignore[attr-defined]
+            for *row, jobs in rows_and_jobs(self.catalogue)
+        ]
+        names = {video.id: video.name for video in self.videos}
+        made: list[Any] = sorted(
+            (names[video.id], one.kind, one.key.rpartition("/")[2], one.content_type)
+            for video in self.videos
+            for one in self.catalogue.video(video.id).artifacts
+        )
+        objects: dict[str, Any] = {}
+        for key in all_keys(self.store):
+            place, (top, _, rest) = key, key.partition("/")
+            if top == "videos":
+                video_id, _, name = rest.partition("/")
+                if video_id in names:
+                    place = f"{names[video_id]}/{name}"
+                    top = "original" if name == "original" else "pictures" if name.endswith("jpg") else top
+            objects[place] = self.store.get(key) if top in ("images", "original", "pictures") else None
+        return [rows, made], objects
+
+
+def until(holds: Callable[[], bool], place: Place, within_s: float = PATIENCE_S) -> None:
+    by_s = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < by_s, (place.catalogue.job_states(), place.said[-20:])
+        time.sleep(0.1)
+
+
+def is_quiet(place: Place) -> bool:
+    return not place.catalogue.find_jobs(JobQuestion(states=("queued", "running"), limit=1)).jobs
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory, clips: list[Path]) -> tuple[list[Any], dict[str, Any]]:
+    """What there is after a run in which nothing went wrong."""
+    with closing(Place(tmp_path_factory.mktemp("quiet"), clips)) as place:
+        place.finish()
+        assert set(place.catalogue.job_states()) == {"done"}
+        return place.end()
+
+
+def through(broker: OwnServer) -> dict[str, Any]:
+    return {
+        "queue_url": broker.values["URL"],
+        "queue_user": broker.values["USER"],
+        "queue_password": broker.values["PASSWORD"],
+    }
+
+
+@pytest.mark.parametrize("kind", ["rabbitmq", "sqlite", "postgres"])
+def test_whoever_is_killed_every_job_ends_once_and_as_in_a_quiet_run(
+    tmp_path: Path, clips: list[Path], quiet: tuple[list[Any], dict[str, Any]], kind: str
+) -> None:
+    print("seed", SEED)
+    rng = random.Random(SEED)  # noqa: S311
+    with ExitStack() as stack:
+        broker: OwnServer | None = None
+        where: dict[str, Any] = {"job_attempts": 100}
+        if kind == "rabbitmq":
+            broker = stack.enter_context(OwnServer("rabbitmq", tmp_path / "broker"))
+            where |= through(broker)
+        if kind == "postgres":
+            url, access = stack.enter_context(fresh_schema())
+            password = access.password.get_secret_value()
+            where |= {
+                "catalogue_url": url,
+                "catalogue_user": access.user,
+                "catalogue_password": password,
+            }
+        place = stack.enter_context(closing(Place(tmp_path, clips, **where)))
+        workers = [place.start() for _ in range(WORKERS)]
+        for _ in range(KILLS):
+            # Killed before it is at work, on a slow machine, a worker would lose nothing.
+            until(lambda: is_quiet(place) or any(children_of(one.pid) for one in workers), place)
+            time.sleep(rng.uniform(0.2, 2.0))
+            number = rng.randrange(WORKERS)
+            fate = rng.random()
+            jobs = children_of(workers[number].pid)
+            if broker is not None and fate < 0.1:
+                broker.signal(signal.SIGKILL, "broker")
+                time.sleep(rng.uniform(0.0, 2.0))
+                broker.up()
+            elif jobs and fate < 0.5:
+                os.kill(rng.choice(jobs), signal.SIGKILL)
+            else:
+                workers[number].kill()
+                workers[number].wait()
+                workers[number] = place.start()
+        until(lambda: is_quiet(place), place)
+        if broker is not None:
+            values = broker.values
+            names = [*QUEUES_THERE, DEAD_LETTERS.name]
+            until(lambda: not any(waiting_in(values, name) for name in names), place)
+        for worker in workers:
+            worker.terminate()
+            worker.wait(PATIENCE_S)
+        place.finish()
+        assert set(place.catalogue.job_states()) == {"done"}
+        assert place.end() == quiet
+
+
+@pytest.fixture(params=["rabbitmq", "sqlite"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, clips: list[Path]) -> Iterator[Place]:
+    with ExitStack() as stack:
+        where: dict[str, Any] = {}
+        if request.param == "rabbitmq":
+            url, access = stack.enter_context(empty_broker())
+            where = {
+                "queue_url": url,
+                "queue_user": access.user,
+                "queue_password": access.password.get_secret_value(),
+            }
+        yield stack.enter_context(closing(Place(tmp_path, clips[:1], **where)))
+
+
+def mended(place: Place, failed: Job) -> None:
+    """What failed is listed, and one word makes it done."""
+    assert [job.id for job in place.catalogue.find_jobs(JobQuestion(states=("failed",))).jobs] == [failed.id]
+    place.fault.unlink()
+    assert place.catalogue.retry_job(failed.id).state == "queued"
+    place.finish()
+    assert set(place.catalogue.job_states()) == {"done"}
+
+
+def test_a_job_whose_process_is_always_killed_fails_with_its_reason_after_three_times(place: Place) -> None:
+    place.fault.write_text("child")
+    assert place.start("--until-done").wait(PATIENCE_S) == 1
+    failed = place.job("previews")
+    assert (failed.state, failed.attempts) == ("failed", 3)
+    assert "killed (SIGSEGV) 3 times" in (failed.reason or "")
+    mended(place, failed)
+
+
+def test_a_job_that_kills_its_workers_fails_with_its_reason_after_five_times(place: Place) -> None:
+    place.fault.write_text("worker")
+    worker = place.start()
+    by_s = time.monotonic() + PATIENCE_S
+    while place.job("previews").state != "failed":
+        assert time.monotonic() < by_s
+        if worker.poll() is not None:
+            worker = place.start()
+        time.sleep(0.1)
+    worker.terminate()
+    worker.wait(PATIENCE_S)
+    failed = place.job("previews")
+    assert failed.attempts == place.settings.job_attempts == 5
+    assert failed.reason.startswith("It was begun 5 times, and its worker died with it")
+    if place.settings.queue_url:
+        assert waiting_in(server("rabbitmq"), DEAD_LETTERS.name) == 0
+    mended(place, failed)
+
+
+def test_a_worker_that_stands_still_past_its_lease_changes_nothing_when_it_goes_on(
+    place: Place, clips: list[Path]
+) -> None:
+    stopped = place.start()
+    held: list[Job] = []
+    while not held:
+        until(lambda: bool(place.catalogue.find_jobs(JobQuestion(states=("running",))).jobs), place)
+        stopped.send_signal(signal.SIGSTOP)
+        held = place.catalogue.find_jobs(JobQuestion(states=("running",))).jobs
+        if not held:
+            stopped.send_signal(signal.SIGCONT)
+    other = place.start()
+    until(lambda: is_quiet(place), place)
+    jobs, made = place.catalogue.jobs(place.videos[0].id), place.end()
+    stopped.send_signal(signal.SIGCONT)
+    stopped.terminate()
+    stopped.wait(PATIENCE_S)
+    other.terminate()
+    other.wait(PATIENCE_S)
+    assert {job.state for job in jobs} == {"done"}
+    assert place.catalogue.job(held[0].id).attempts == 2
+    assert place.catalogue.jobs(place.videos[0].id) == jobs
+    assert place.end()[1] == made[1]
+
+
+def test_a_broker_that_has_lost_everything_loses_no_job(tmp_path: Path, clips: list[Path]) -> None:
+    with ExitStack() as stack:
+        broker = stack.enter_context(OwnServer("rabbitmq", tmp_path / "broker"))
+        place = stack.enter_context(closing(Place(tmp_path, clips, **through(broker))))
+        place.start("--queue", "frames")  # it tells of all, and does some
+        values = broker.values
+        until(lambda: waiting_in(values, "media") == VIDEOS, place)
+        broker.signal(signal.SIGKILL, "broker")
+        shutil.rmtree(tmp_path / "broker" / "rabbitmq" / "mnesia")
+        broker.up()
+        place.finish()
+        assert set(place.catalogue.job_states()) == {"done"}
+
+
+def test_a_broker_that_is_away_is_waited_for_with_one_line(tmp_path: Path, clips: list[Path]) -> None:
+    with ExitStack() as stack:
+        broker = stack.enter_context(OwnServer("rabbitmq", tmp_path / "broker"))
+        where = through(broker)
+        broker.down()
+        place = stack.enter_context(closing(Place(tmp_path, clips[:1], **where)))
+        worker = place.start("--until-done")
+        until(lambda: bool(place.said), place)
+        time.sleep(3)
+        (line,) = set(place.said)
+        assert line.startswith(f"waiting, and trying again: RabbitMQ at {where['queue_url'][7:]} does not")
+        assert "FRAMETALLY_QUEUE_URL" in line
+        broker.up()
+        assert worker.wait(PATIENCE_S) == 0, place.said[-20:]
+        assert set(place.catalogue.job_states()) == {"done"}
+
+
+def wrong(values: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]]:
+    host = values["queue_url"].removeprefix("amqp://")
+    tls = server("rabbitmq")["TLS_URL"]
+    return {
+        "kind": ({"queue_url": "amq://x"}, "no such kind of queue; use amqp://"),
+        "host": ({"queue_url": "amqp://no.such.host.invalid"}, "that host is not known here"),
+        "in the URL": ({"queue_url": f"amqp://me:secret@{host}"}, "set FRAMETALLY_QUEUE_PASSWORD"),
+        "password": ({"queue_password": "wrong"}, "refused the name 'frametally' or its password"),
+        "virtual host": ({"queue_url": f"amqp://{host}/none"}, "into the virtual host 'none'"),
+        "authority": (
+            {"queue_url": tls},
+            "name the authority that it comes from in FRAMETALLY_QUEUE_CA_FILE",
+        ),
+        "plain": ({"queue_url": f"amqps://{host}"}, "does not speak TLS"),
+    }
+
+
+WRONG = ["kind", "host", "in the URL", "password", "virtual host", "authority", "plain"]
+
+
+@pytest.mark.parametrize("what", WRONG)
+@pytest.mark.parametrize("place", ["rabbitmq"], indirect=True)
+def test_what_a_person_must_mend_is_one_line_with_the_remedy(place: Place, what: str) -> None:
+    settings = place.settings
+    values = {"queue_url": settings.queue_url, "queue_user": settings.queue_user}
+    change, line = wrong(values)[what]
+    place.settings = settings.model_copy(
+        update={name: type(getattr(settings, name))(value) for name, value in change.items()}
+    )
+    assert place.start("--until-done").wait(PATIENCE_S) == 2
+    said = [one for one in place.said if line in one]
+    assert len(set(said)) == 1, place.said
+    assert not any("secret" in one or "Traceback" in one for one in place.said)
+
+
+@pytest.mark.parametrize("place", ["rabbitmq"], indirect=True)
+def test_jobs_come_by_a_broker_with_tls(place: Place) -> None:
+    values = server("rabbitmq")
+    change = {"queue_url": values["TLS_URL"], "queue_ca_file": Path(values["CA_FILE"])}
+    place.settings = place.settings.model_copy(update=change)
+    place.finish()
+    assert set(place.catalogue.job_states()) == {"done"}
