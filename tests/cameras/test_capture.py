@@ -1,0 +1,207 @@
+"""A camera's frames become minutes in the books, whatever happens to it, to store and log, and to us."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cameras.capturing import (
+    Capturing,
+    all_in_the_books,
+    announcements_in,
+    here,
+    live_of,
+    manifests_of,
+    run_frametally,
+    until,
+)
+from tests.cameras.showing import LAUNCHES, RtspCamera
+
+from frametally.errors import Retryable
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.records import MediaManifest, decode
+
+
+@pytest.mark.parametrize(
+    ("code", "transport"), [("h264", "tcp"), ("h264", "udp"), ("hevc", "tcp"), ("mjpeg", "udp")]
+)
+def test_what_an_rtsp_camera_shows_is_in_the_books_by_its_own_clock(
+    tmp_path: Path, code: str, transport: str
+) -> None:
+    settings = here(tmp_path)
+    with (
+        RtspCamera(LAUNCHES[code]) as camera,
+        Capturing(settings, camera.address, transport=transport) as capturing,
+    ):
+        capturing.until_frames(25)
+    assert capturing.failure is None
+    all_in_the_books(settings)
+    announced = announcements_in(settings)
+    assert {one.time_source for one in announced} == {"stream_clock"}
+    steps = {b.captured_at_ms - a.captured_at_ms for a, b in pairwise(announced)}
+    assert steps <= set(range(95, 106))
+    assert abs(capturing.heard.told.drift_ms or 0) < 5000
+    assert {one.time_source for one in manifests_of(capturing.store)} == {"stream_clock"}
+
+
+def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_itself(
+    tmp_path: Path,
+) -> None:
+    settings = here(tmp_path)
+    with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
+        capturing.until_frames(10)
+        camera.kill()
+        until(lambda: capturing.heard.told.away_since_ms is not None)
+        time.sleep(2.5)
+        camera.start()
+        capturing.until_frames(10)
+        assert capturing.heard.told.away_since_ms is None
+    all_in_the_books(settings)
+    times = [one.captured_at_ms for one in announcements_in(settings)]
+    gap = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
+    assert gap[1] - gap[0] > 2500
+    outages = [one for manifest in manifests_of(capturing.store) for one in live_of(manifest).outages]
+    assert gap in {(one.from_ms, one.to_ms) for one in outages}
+    assert all(reason.startswith("The camera ") for reason in capturing.heard.reasons)
+
+
+class AwayStore:
+    """A real store that is away when a test says so."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.is_away = False
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_away:
+            raise Retryable("the store is away")
+        return getattr(self._store, name)
+
+
+def test_while_the_store_is_away_frames_wait_on_disk_and_then_all_come_in_order(tmp_path: Path) -> None:
+    settings = here(tmp_path)
+    store = AwayStore(open_object_store(settings.store_url, settings.store_access))
+    with RtspCamera() as camera, Capturing(settings, camera.address, store=store) as capturing:
+        capturing.until_frames(5)
+        store.is_away = True
+        until(lambda: len(list((tmp_path / "data/live/gate-1").glob("*/*.jpg"))) > 15)
+        store.is_away = False
+        capturing.until_frames(20)
+    all_in_the_books(settings)
+    steps = [b.captured_at_ms - a.captured_at_ms for a, b in pairwise(announcements_in(settings))]
+    assert max(steps) < 150
+    assert capturing.heard.paths == sorted(capturing.heard.paths, key=lambda path: path.rpartition("/")[2])
+    assert not any(live_of(one).losses for one in manifests_of(capturing.store))
+
+
+def test_a_killed_session_leaves_its_frames_to_the_next_and_the_time_between_is_an_outage(
+    tmp_path: Path,
+) -> None:
+    settings = here(tmp_path)
+    with RtspCamera() as camera:
+        child = subprocess.Popen(
+            [sys.executable, "-c", _CAPTURE, str(tmp_path), camera.address],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        assert child.stdout is not None
+        for _ in range(8):
+            assert child.stdout.readline()
+        child.kill()
+        child.communicate()
+        before = announcements_in(settings)
+        with Capturing(settings, camera.address) as capturing:
+            until(lambda: len({live_of(one).session_ms for one in manifests_of(capturing.store)}) == 2)
+    all_in_the_books(settings)
+    assert {one.image_path for one in before} <= {one.image_path for one in announcements_in(settings)}
+    sessions = {live_of(one).session_ms for one in manifests_of(capturing.store)}
+    assert len(sessions) == 2
+    newest = [one for one in manifests_of(capturing.store) if live_of(one).session_ms == max(sessions)]
+    outages = [outage for one in newest for outage in live_of(one).outages]
+    assert outages[0].reason == "who captured it was ended"
+    assert outages[0].from_ms >= before[-1].captured_at_ms
+    assert not list((tmp_path / "data/live/gate-1").iterdir())
+
+
+_CAPTURE = """
+import sys
+from pathlib import Path
+from tests.cameras.capturing import Capturing, here
+with Capturing(here(Path(sys.argv[1])), sys.argv[2]) as capturing:
+    while True:
+        capturing.until_frames(1)
+        print("one more", flush=True)
+"""
+
+
+@pytest.mark.parametrize("command", ["forget", "retime"])
+def test_what_becomes_of_a_minute_while_it_is_captured_is_told_and_the_camera_goes_on(
+    tmp_path: Path, command: str
+) -> None:
+    settings = here(tmp_path)
+    with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
+        until(lambda: manifests_of(capturing.store))
+        one = manifests_of(capturing.store)[0]
+        options = {"forget": ["--yes"], "retime": ["--start-time", "2026-05-01T08:00:00Z"]}
+        run_frametally(command, one.sha256, *options[command], settings=settings)
+        until(lambda: any(one.sha256 != other.sha256 for other in manifests_of(capturing.store)))
+        capturing.until_frames(5)
+    sessions = {live_of(one).session_ms for one in manifests_of(capturing.store)}
+    assert len(sessions) == (1 if command == "forget" else 2)
+    assert capturing.failure is None
+
+
+def test_more_than_may_wait_on_disk_is_a_loss_with_its_name_and_the_newest_frames_are_kept(
+    tmp_path: Path,
+) -> None:
+    settings = here(tmp_path, live_buffer_mb=16)
+    size = "video/x-raw,format=I420,width=1280,height=960,framerate=10/1"
+    store = AwayStore(open_object_store(settings.store_url, settings.store_access))
+    with (
+        RtspCamera(f"videotestsrc is-live=true pattern=snow ! {size} ! {_IN_JPEG}") as camera,
+        Capturing(settings, camera.address, store=store) as capturing,
+    ):
+        capturing.until_frames(3)
+        store.is_away = True
+        until(lambda: lost_of(tmp_path) > 5)
+        store.is_away = False
+        capturing.until_frames(10)
+    announced = all_in_the_books(settings)
+    losses = [loss for one in manifests_of(capturing.store) for loss in live_of(one).losses]
+    assert losses
+    assert all("16 MB of frames waited on disk" in one.reason for one in losses)
+    assert capturing.heard.told.frames_lost == sum(one.frames for one in losses)
+    for manifest in manifests_of(capturing.store):
+        indexes = [one.frame_index for one in announced if one.media == manifest.sha256]
+        lost = sum(one.frames for one in live_of(manifest).losses)
+        # The last to be lost may come after the last that was announced.
+        assert max(indexes) + 1 <= len(indexes) + lost, "what was decoded and is in no book has a name"
+
+
+_IN_JPEG = "jpegenc ! rtpjpegpay name=pay0"
+
+
+def lost_of(tmp_path: Path) -> int:
+    """Frames that are noted as lost on disk."""
+    return sum(
+        loss.frames
+        for path in (tmp_path / "data/live/gate-1").glob("*/minute.json")
+        for loss in live_of(decode(path.read_bytes(), MediaManifest)).losses
+    )
+
+
+def test_packets_that_the_network_loses_are_counted_in_the_minute(tmp_path: Path) -> None:
+    settings = here(tmp_path)
+    source = LAUNCHES["mjpeg"].replace("rtpjpegpay name=pay0", "rtpjpegpay")
+    lossy = f"{source} ! identity drop-probability=0.1 ! capsfilter name=pay0"
+    with RtspCamera(lossy) as camera, Capturing(settings, camera.address) as capturing:
+        until(lambda: capturing.heard.told.packets_lost > 2)
+    lost = sum(live_of(one).packets_lost for one in manifests_of(capturing.store))
+    assert lost >= capturing.heard.told.packets_lost > 2

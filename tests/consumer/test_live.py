@@ -1,0 +1,355 @@
+"""What is live is told at once, frame by frame; its segments are those of any other topic."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from tests.consumer.test_worker import BrightDetector, Lines, announcement
+from tests.fakes.memory import MemoryLog, MemoryStore
+
+from frametally import keys
+from frametally.adapters.sqlite.file_log import SqliteLog
+from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.opening import open_frame_log, open_object_store
+from frametally.ports.frame_log import FrameLog, LogRecord, consumer_group
+from frametally.ports.object_store import ObjectStore
+from frametally.records import Detection, FrameAnnouncement, FrameDetections, decode, encode
+from frametally.segments.contents import list_segments, read_segment
+from frametally.settings.loading import Settings, load_settings
+from frametally_cli import main as cli
+from frametally_consumer.worker.loop import ConsumeReport, consume
+
+LIVE, RESULTS = "video-frames", "processed-frames"
+GROUP = consumer_group("bright-1", live=True)
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Batches that never fill, nor grow old by the setting."""
+    return load_settings(data_dir=tmp_path, topic=LIVE, batch_frames=1000, batch_s=1000.0, log_partitions=3)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FrameLog]:
+    made = MemoryLog() if request.param == "memory" else SqliteLog(f"sqlite:///{tmp_path}/log.sqlite")
+    with closing(made) as opened:
+        opened.create_topic(LIVE, 3)
+        yield opened
+
+
+def made(store: ObjectStore, number: int) -> FrameAnnouncement:
+    """A stored frame of one of two sources."""
+    source = f"gate-{number % 2}"
+    path = keys.image_key(source, 1_000 * number, "ab" * 32, number)
+    plain = announcement(store, number)
+    store.put(path, store.get(plain.image_path))
+    return msgspec.structs.replace(plain, source=source, image_path=path)
+
+
+def announce(log: FrameLog, store: ObjectStore, numbers: Sequence[int]) -> list[FrameAnnouncement]:
+    frames = [made(store, number) for number in numbers]
+    log.publish(LIVE, [(keys.frame_log_key(one.source, one.captured_at_ms), encode(one)) for one in frames])
+    return frames
+
+
+def detect(
+    settings: Settings,
+    store: ObjectStore,
+    log: FrameLog,
+    *,
+    results: FrameLog | None = None,
+    detector: BrightDetector | None = None,
+    progress: Lines | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> ConsumeReport:
+    """Until told to stop, or else all is detected."""
+    return consume(
+        settings=settings,
+        store=store,
+        log=log,
+        detector=detector or BrightDetector(),
+        progress=progress or Lines(),
+        until_caught_up=stop is None,
+        should_stop=stop or (lambda: False),
+        results=results or log,
+    )
+
+
+def told(log: FrameLog) -> list[LogRecord]:
+    """All results that the log has, in order within each partition."""
+    everything = log.subscribe(RESULTS, "who watches", on_assigned=lambda _: None, on_revoked=lambda _: None)
+    with closing(everything):
+        records: list[LogRecord] = []
+        while taken := everything.poll(timeout_s=0.05):
+            records += taken
+    return records
+
+
+def lines(store: ObjectStore) -> list[bytes]:
+    return [line for key in list_segments(store) for line in read_segment(store, key).frame_lines]
+
+
+def reached(log: FrameLog) -> bool:
+    return log.committed(LIVE, GROUP) == {p: end for p, end in log.end_offsets(LIVE).items() if end}
+
+
+class Away:
+    """A log that fails at `method` as long as there is an `error`."""
+
+    def __init__(self, inner: FrameLog, method: str, error: FrametallyError) -> None:
+        self._inner, self._method = inner, method
+        self.error: FrametallyError | None = error
+
+    def __getattr__(self, name: str) -> object:
+        if name == self._method and self.error is not None:
+            raise self.error
+        return getattr(self._inner, name)
+
+
+def test_what_is_told_of_a_frame_has_the_bytes_of_its_segments_line(
+    settings: Settings, store: MemoryStore, log: FrameLog
+) -> None:
+    announce(log, store, range(40))
+    assert detect(settings, store, log).frames == 40
+    assert sorted(record.value for record in told(log)) == sorted(lines(store))
+    assert reached(log)
+
+
+def test_the_results_of_a_source_come_in_the_order_of_its_frames(
+    settings: Settings, store: MemoryStore, log: FrameLog
+) -> None:
+    announce(log, store, range(60))
+    detect(settings, store, log)
+    by_partition: dict[tuple[int, str], list[int]] = {}
+    for record in told(log):
+        frame = decode(record.value, FrameDetections)
+        assert record.key == keys.frame_log_key(frame.source, frame.captured_at_ms)
+        by_partition.setdefault((record.partition, frame.source), []).append(frame.captured_at_ms)
+    assert len(by_partition) > 2
+    assert all(times == sorted(times) for times in by_partition.values())
+
+
+def test_a_result_is_told_before_the_next_frame_is_detected_and_before_any_segment(
+    settings: Settings, store: MemoryStore, log: FrameLog
+) -> None:
+    frames = announce(log, store, [0, 2, 4])
+    seen: list[tuple[int, list[str]]] = []
+
+    class Watched(BrightDetector):
+        """Goes on to the next frame only when somebody has seen what was found in the last."""
+
+        def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
+            until_s = time.monotonic() + PATIENCE_S
+            while len(told(log) if seen else []) < len(seen) and time.monotonic() < until_s:
+                time.sleep(0.01)
+            seen.append((len(told(log)) if seen else 0, list(list_segments(store))))
+            return super().detect(images)
+
+    detect(settings, store, log, detector=Watched())
+    assert seen == [(number, []) for number in range(len(frames))]
+
+
+def test_a_frame_is_in_a_segment_soon_though_no_batch_is_full(
+    settings: Settings, store: MemoryStore, log: FrameLog
+) -> None:
+    announce(log, store, [0])
+    until_s = time.monotonic() + PATIENCE_S
+    found: list[str] = []
+
+    def is_there() -> bool:
+        found[:] = list(list_segments(store))
+        return bool(found) or time.monotonic() > until_s
+
+    detect(settings, store, log, stop=is_there)
+    assert found, "nobody told it to write what it has in hand"
+
+
+def test_a_message_that_is_none_gives_a_dead_letter_and_no_result(
+    settings: Settings, store: MemoryStore, log: FrameLog
+) -> None:
+    announce(log, store, range(4))
+    gone = made(store, 50)
+    store.delete(gone.image_path)
+    log.publish(LIVE, [(b"gate-0/0", b"no message"), (b"gate-0/0", encode(gone))])
+    announce(log, store, range(4, 8))
+    report = detect(settings, store, log)
+    assert (report.frames, len(report.dead_letters)) == (8, 2)
+    letters = [letter for key in list_segments(store) for letter in read_segment(store, key).dead_letters()]
+    assert sorted(letter.stage for letter in letters) == ["fetch", "parse"]
+    assert sorted(record.value for record in told(log)) == sorted(lines(store))
+
+
+@pytest.mark.parametrize("method", ["create_topic", "publish"])
+@pytest.mark.parametrize("error", [Retryable("nothing answers there"), Misconfigured("no right to write")])
+def test_a_log_that_takes_no_results_loses_no_segment_and_is_told_of_in_one_line(
+    settings: Settings, store: MemoryStore, log: FrameLog, method: str, error: FrametallyError
+) -> None:
+    announce(log, store, range(20))
+    progress = Lines()
+    results: FrameLog = Away(log, method, error)  # type: ignore[assignment]
+    report = detect(settings, store, log, results=results, progress=progress)
+    assert (report.frames, report.unfinished) == (20, False)
+    assert len(lines(store)) == 20
+    assert reached(log)
+    assert progress.said == [
+        f"results are not told on 'processed-frames' for now, and are in the segments: {error}"
+    ]
+
+
+def test_results_come_again_once_the_log_takes_them(
+    settings: Settings, store: MemoryStore, log: FrameLog
+) -> None:
+    away = Away(log, "publish", Retryable("nothing answers there"))
+    progress = Lines()
+    until_s = time.monotonic() + PATIENCE_S
+    announced: list[int] = []
+
+    def goes_on() -> bool:
+        if progress.said:
+            away.error = None
+        if away.error is None or not announced:
+            announced.append(len(announced))
+            announce(log, store, announced[-1:])
+            time.sleep(0.05)
+        return bool(away.error is None and told(log)) or time.monotonic() > until_s
+
+    detect(settings, store, log, results=away, progress=progress, stop=goes_on)  # type: ignore[arg-type]
+    assert {record.value for record in told(log)} <= set(lines(store))
+    assert told(log)
+
+
+def test_a_log_that_hangs_over_results_holds_up_no_segment(settings: Settings, store: MemoryStore) -> None:
+    log, hanging, asked = MemoryLog(), threading.Event(), threading.Event()
+    log.create_topic(LIVE, 3)
+    announce(log, store, range(20))
+
+    class Hanging:
+        def create_topic(self, *args: object, **kwargs: object) -> None:
+            asked.set()
+            hanging.wait()
+
+        def publish(self, *args: object) -> None: ...
+
+    report = detect(settings, store, log, results=Hanging())  # type: ignore[arg-type]
+    hanging.set()
+    assert asked.is_set()
+    assert (report.frames, report.unfinished) == (20, True)
+    assert len(lines(store)) == 20
+    assert reached(log)
+
+
+def test_what_is_detected_again_is_told_again(settings: Settings, store: MemoryStore, log: FrameLog) -> None:
+    announce(log, store, range(6))
+    detect(settings, store, log)
+    first = sorted(record.value for record in told(log))
+    for key in list_segments(store):
+        store.delete(key)
+    detect(settings, store, log)
+    assert sorted(record.value for record in told(log)) == sorted(2 * first)
+    assert sorted(lines(store)) == first
+
+
+def test_a_frame_waits_for_none_of_a_hundred_thousand_that_were_announced_before_on_another_topic(
+    settings: Settings, store: MemoryStore
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Noted(MemoryLog):
+        """Notes what it is asked of which topic."""
+
+        def __getattribute__(self, name: str) -> object:
+            found = super().__getattribute__(name)
+            if name.startswith("_") or not callable(found) or name == "clock":
+                return found
+            return lambda *args, **kwargs: (asked.append((name, str(*args[:1]))), found(*args, **kwargs))[1]
+
+    log = Noted()
+    log.create_topic("frames", 3)
+    log.create_topic(LIVE, 3)
+    backlog = [announcement(store, number) for number in range(10)]
+    log.publish("frames", ((b"%d" % number, encode(backlog[number % 10])) for number in range(100_000)))
+    announce(log, store, [11])
+    asked.clear()
+    detect(settings, store, log)
+    assert [decode(record.value, FrameDetections).frame_index for record in told(log)] == [11]
+    assert len(lines(store)) == 1
+    assert log.committed(LIVE, GROUP)
+    assert {topic for _, topic in asked if topic} == {LIVE, RESULTS}, "it asks nothing of that topic"
+    for group in (GROUP, consumer_group("bright-1")):
+        assert log.committed("frames", group) == {}
+
+
+def test_the_group_of_what_is_live_is_another_than_that_of_a_batch_of_the_same_model() -> None:
+    assert consumer_group("m") != consumer_group("m", live=True)
+    assert consumer_group("m", live=True).startswith(consumer_group(""))
+
+
+def test_results_on_a_topic_that_frames_are_announced_on_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_RESULTS_TOPIC", LIVE)
+    monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
+    command = ["consume", "--live", "--until-caught-up", "--data-dir", str(tmp_path)]
+    assert cli.main(command) == 2
+    assert f"FRAMETALLY_RESULTS_TOPIC={LIVE}: frames are announced on that topic" in capsys.readouterr().err
+
+
+def test_live_and_another_topic_at_once_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["consume", "--live", "--topic", "frames", "--data-dir", str(tmp_path)]) == 2
+    assert "leave out --topic" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_command_drains_the_topic_of_what_is_live_and_tells_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
+    settings = load_settings(data_dir=tmp_path)
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_frame_log(settings.log_url)) as log,
+    ):
+        log.create_topic(LIVE, 2)
+        announce(log, store, range(9))
+        command = ["consume", "--live", "--until-caught-up", "--workers", workers]
+        assert cli.main([*command, "--data-dir", str(tmp_path)]) == 0
+        assert sorted(record.value for record in told(log)) == sorted(lines(store))
+        assert len(lines(store)) == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "line"),
+    [
+        (["--engine", "spark"], {}, "add --live"),
+        (["--live", "--engine", "spark"], {}, "Spark reads Kafka alone"),
+        (["--live", "--engine", "spark", "--workers", "2"], {}, "FRAMETALLY_SPARK_MASTER"),
+        (["--live"], {"FRAMETALLY_STREAM_ENGINE": "flink"}, "FRAMETALLY_STREAM_ENGINE"),
+    ],
+)
+def test_an_engine_that_cannot_be_is_one_line(
+    arguments: list[str],
+    environment: dict[str, str],
+    line: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in ({"FRAMETALLY_DETECTOR": "pixels"} | environment).items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["consume", *arguments, "--data-dir", str(tmp_path)]) == 2
+    assert line in capsys.readouterr().err

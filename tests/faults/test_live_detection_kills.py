@@ -1,0 +1,108 @@
+"""Killed at every failpoint, who detects what is live leaves the segments of a quiet run."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from frametally import keys
+from frametally.files.opencv import cv2
+from frametally.process import failpoints
+from frametally.records import FrameAnnouncement, encode
+from frametally.segments.contents import list_segments, read_segment
+
+if TYPE_CHECKING:
+    from tests.faults.conftest import Deployment
+
+LIVE, RESULTS = "video-frames", "processed-frames"
+FRAMES = 12
+MEDIUM = "ab" * 32
+# Those of a lost race take two consumers: test_kills.py has them.
+POINTS = [
+    name
+    for name in failpoints.FAILPOINTS
+    if name.startswith(("consumer.", "chain.", "results."))
+    and name not in ("chain.race-lost", "chain.adopted")
+]
+SETTINGS = {
+    "FRAMETALLY_BATCH_FRAMES": "5",
+    "FRAMETALLY_LEASE_S": "1",
+    "FRAMETALLY_LOG_PARTITIONS": "2",
+    "FAULTS_JITTER_S": "0",
+}
+
+
+def announce(deployment: Deployment) -> None:
+    picture = np.zeros((24, 32, 3), np.uint8)
+    picture[4:16, 6:20] = 255
+    jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+    with closing(deployment.store()) as store, closing(deployment.log()) as log:
+        log.create_topic(LIVE, 2)
+        for number in range(FRAMES):
+            frame = FrameAnnouncement(
+                image_path=keys.image_key("gate", 1_000 * number, MEDIUM, number),
+                source="gate",
+                frame_index=number,
+                captured_at_ms=1_000 * number,
+                time_source="start_time",
+                width_px=32,
+                height_px=24,
+                bytes=len(jpeg),
+                sha256=hashlib.sha256(jpeg).hexdigest(),
+                media=MEDIUM,
+            )
+            store.put(frame.image_path, jpeg)
+            log.publish(LIVE, [(keys.frame_log_key("gate", frame.captured_at_ms), encode(frame))])
+
+
+def lines(deployment: Deployment) -> list[bytes]:
+    with closing(deployment.store()) as store:
+        return sorted(line for key in list_segments(store) for line in read_segment(store, key).frame_lines)
+
+
+def results(deployment: Deployment) -> set[bytes]:
+    with closing(deployment.log()) as log:
+        watching = log.subscribe(
+            RESULTS, "who watches", on_assigned=lambda _: None, on_revoked=lambda _: None
+        )
+        with closing(watching):
+            found = set()
+            while records := watching.poll(timeout_s=0):
+                found |= {record.value for record in records}
+            return found
+
+
+@pytest.fixture
+def quiet(deploy: Callable[..., Deployment]) -> list[bytes]:
+    deployment = deploy("quiet", **SETTINGS)
+    announce(deployment)
+    deployment.run("consume", "--live", "--until-caught-up")
+    return lines(deployment)
+
+
+@pytest.mark.timeout(600)
+def test_killed_at_every_failpoint_what_is_live_has_the_segments_of_a_quiet_run_and_all_results(
+    deploy: Callable[..., Deployment],
+    assert_chains: Callable[..., None],
+    quiet: list[bytes],
+) -> None:
+    assert len(quiet) == FRAMES
+    for point in POINTS:
+        shaken = deploy(point, **SETTINGS)
+        announce(shaken)
+        killed = shaken.start("consume", "--live", "--until-caught-up", FRAMETALLY_FAILPOINT=point)
+        assert killed.wait(120) == -signal.SIGKILL, f"{point}: {killed.output.read_text()[-3000:]}"
+        shaken.run("consume", "--live", "--until-caught-up")
+        assert lines(shaken) == quiet, point
+        with closing(shaken.store()) as store, closing(shaken.log()) as log:
+            assert_chains(store, log.end_offsets(LIVE))
+        assert results(shaken) <= set(quiet), point
+        if point in ("chain.put", "consumer.written", "consumer.committed"):
+            continue  # a segment that is there is not detected again: who watched saw nothing of some frames
+        assert results(shaken) == set(quiet), point

@@ -1,0 +1,46 @@
+"""`rtsp_camera.py PORT LAUNCH [USER PASSWORD]`: a real RTSP server, which shows what LAUNCH makes at `/gate`.
+
+It is GStreamer's, run by the system's own Python, which has its bindings. LAUNCH is a pipeline as for
+`gst-launch`, with a payloader `pay0`. Its first line is the port that it listens on; 0 takes a free one.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import gi  # type: ignore[import-not-found]  # the system's
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer  # type: ignore[import-not-found]  # noqa: E402
+
+
+def main(port: str, launch: str, user: str = "", password: str = "") -> None:
+    """Serve until killed; with a user only whom it is told the password (Digest)."""
+    Gst.init(None)
+    server = GstRtspServer.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service(port)
+    factory = GstRtspServer.RTSPMediaFactory()
+    factory.set_launch(f"( {launch} )")
+    factory.set_shared(True)
+    if user:
+        auth = GstRtspServer.RTSPAuth()
+        auth.set_supported_methods(2)  # GST_RTSP_AUTH_DIGEST
+        token = GstRtspServer.RTSPToken()
+        token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "viewer")
+        auth.add_digest(user, password, token)
+        server.set_auth(auth)
+        permissions = GstRtspServer.RTSPPermissions()
+        for what in ("ACCESS", "CONSTRUCT"):
+            right = getattr(GstRtspServer, f"RTSP_PERM_MEDIA_FACTORY_{what}")
+            permissions.add_permission_for_role("viewer", right, True)
+        factory.set_permissions(permissions)
+    server.get_mount_points().add_factory("/gate", factory)
+    server.attach(None)
+    print(server.get_bound_port(), flush=True)
+    GLib.MainLoop().run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

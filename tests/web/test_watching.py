@@ -1,0 +1,545 @@
+"""`/ws/stream`: a viewer sees the newest frame and its boxes as fast as it takes them, and how it stands."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import itertools
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from flask import Flask
+from jsonschema_rs import Validator, validator_for
+from tests.fakes.memory import ManualClock
+from tests.fakes.records import make_frame
+from tests.fakes.videos import make_facts, make_video
+from tests.web.conftest import Place
+from tests.web.test_library_api import stored
+from tests.web.watching import CAR, JPEG, START_MS, Scene, Shown, Watcher
+from websockets.sync.client import connect
+
+from frametally import keys
+from frametally.errors import Retryable
+from frametally.records import Detection
+from frametally_web.api.asyncapi import describe_messages
+from frametally_web.app import parts_of
+from frametally_web.live import relay, viewers
+from frametally_web.live.pictures import FeedName, Pictures
+
+if TYPE_CHECKING:
+    from frametally.ports.frame_log import FrameLog
+    from frametally.ports.object_store import ObjectStore
+    from frametally.records import FrameDetections
+    from frametally_web.live.messages import PicturedResult
+    from frametally_web.live.viewers import ViewerSockets
+
+LONG_S = 60.0
+NOBODY = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
+
+
+@functools.cache
+def described(name: str) -> Validator:
+    """What checks a message of the socket by its description."""
+    document = describe_messages()
+    assert name in document["channels"]["stream"]["messages"]
+    payload = document["components"]["messages"][name]["payload"]
+    return validator_for({**payload, "components": document["components"]})
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    ends_s = time.monotonic() + LONG_S
+    while not is_so():
+        assert time.monotonic() < ends_s
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def scene(place: Place) -> Scene:
+    return Scene(place)
+
+
+@pytest.fixture
+def app(scene: Scene) -> Flask:
+    return scene.place.app()
+
+
+@pytest.fixture
+def sockets(app: Flask) -> ViewerSockets:
+    return parts_of(app).viewers
+
+
+@pytest.fixture
+def watch(app: Flask, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Watcher]]:
+    url = serving(app)
+    with ExitStack() as stack:
+
+        def make(asked: str, **options: Any) -> Watcher:
+            opened = connect(f"{url.replace('http', 'ws', 1)}/ws/stream?{asked}", proxy=None, **options)
+            return Watcher(stack.enter_context(opened))
+
+        yield make
+
+
+class Gate:
+    """A video that is streamed, and its frames by number."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.record = make_video(1, facts=make_facts(started_at_ms=START_MS))
+        self.feed = scene.stream(self.record)
+        self.asked = f"video_id={self.record.id}"
+        self._scene = scene
+
+    def result(self, number: int, **values: Any) -> FrameDetections:
+        return self._scene.result(number, media=self.record.sha256, source=self.record.source, **values)
+
+    def show(self, *numbers: int) -> None:
+        self._scene.show(*(self.result(number) for number in numbers))
+
+
+@pytest.fixture
+def gate(scene: Scene) -> Gate:
+    return Gate(scene)
+
+
+def begun(gate: Gate, watcher: Watcher) -> Shown:
+    """The first frame that a viewer is shown: what was found before the relay listens is nobody's."""
+    for number in itertools.count():
+        gate.show(number)
+        with contextlib.suppress(TimeoutError):
+            while not isinstance(one := watcher.next(0.3), Shown):
+                pass
+            watcher.ack(one)
+            return one
+    raise AssertionError
+
+
+def see(watcher: Watcher, number: int) -> None:
+    """Take frames until that one is shown."""
+    while (shown := watcher.frame()).header["captured_at_ms"] < START_MS + 100 * number:
+        watcher.ack(shown)
+    watcher.ack(shown)
+
+
+def test_a_frame_comes_with_its_boxes_and_its_picture_and_says_where_in_the_video_it_is(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    viewer = watch(gate.asked)
+    told = viewer.state()
+    described("state").validate(told)
+    assert (told["state"], told["duration_s"], told["viewers"]) == ("running", 60.0, 1)
+    begun(gate, viewer)
+    faint = Detection(label="car", confidence=0.1, box=(0.0, 0.0, 9.0, 9.0))
+    scene.show(gate.result(70_000, detections=[CAR, faint]), jpeg=b"\xff\xd8 another")
+    shown = viewer.frame()
+    while shown.jpeg == JPEG:  # some may be under way
+        viewer.ack(shown)
+        shown = viewer.frame()
+    header = shown.header
+    described("frame").validate(header)
+    assert shown.jpeg == b"\xff\xd8 another"
+    known = {name: header[name] for name in ("n", "sent_at_ms", "left_out")}
+    assert header == known | {
+        "type": "frame",
+        "stream_id": gate.feed.id,
+        "image_path": keys.image_key("gate", START_MS + 7_000_000, gate.record.sha256, 70_000),
+        "captured_at_ms": START_MS + 7_000_000,
+        "position_s": 7_000.0,
+        "due_at_ms": None,
+        "width_px": 64,
+        "height_px": 48,
+        "model": "pixels-1",
+        "boxes": [["car", 0.9, 1.0, 2.0, 30.0, 20.0, None]],
+    }
+
+
+def test_a_frame_of_a_video_says_when_it_was_due_as_the_speed_has_it(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    viewer = watch(gate.asked)
+    begun(gate, viewer)
+    scene.tell(gate.feed, state="paused", position_s=10.0, due_at_ms=5_000_000)
+    viewer.state(lambda one: one["state"] == "paused")
+    viewer.ack(viewer.frames[-1])  # others may have come meanwhile
+    gate.show(120)
+    shown = viewer.frame()
+    while shown.header["position_s"] != 12.0:
+        viewer.ack(shown)
+        shown = viewer.frame()
+    assert shown.header["due_at_ms"] == 5_002_000
+
+
+def test_as_json_the_same_comes_as_text_with_the_picture_in_base64(
+    gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    binary, text = watch(gate.asked), watch(f"{gate.asked}&format=json")
+    header = begun(gate, binary).header
+    told = text.next()
+    while isinstance(told, Shown) or told["type"] != "frame":
+        told = text.next()
+    described("frame").validate(told)
+    assert base64.b64decode(told.pop("image")) == JPEG
+    assert told.keys() == header.keys()
+
+
+def test_who_takes_one_frame_a_second_never_sees_an_old_one_and_is_told_how_many_were_left_out(
+    gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    """After two that are not acknowledged nothing follows; then the newest does, however many came.
+
+    Another viewer, who takes all, tells when the newest is there: so no clock decides.
+    """
+    slow, lively = watch(gate.asked), watch(gate.asked)
+    begun(gate, lively)
+    open_frames: list[Shown] = []
+    number = 1000
+    for pause_frames in (10, 30, 3):
+        for _ in range(pause_frames):
+            number += 1
+            gate.show(number)
+            see(lively, number)
+        while len(open_frames) < 2:
+            open_frames.append(slow.frame())
+        slow.ack(open_frames.pop())  # and the one before it
+        open_frames.clear()
+        newest = slow.frame()
+        assert newest.header["captured_at_ms"] == START_MS + 100 * number, "the newest that there is"
+        slow.ack(newest)
+    headers = [one.header for one in slow.frames]
+    sent = [header["n"] for header in headers]
+    assert sent == sorted(set(sent))
+    assert len(sent) == 9, "in each pause two, and then the newest"
+    for header in headers:
+        assert header["left_out"] == header["n"] - sent[0] - sent.index(header["n"])
+
+
+def test_who_acknowledges_nothing_gets_two_frames_and_the_others_all(
+    gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
+) -> None:
+    dead, lively = watch(gate.asked), watch(gate.asked)
+    begun(gate, lively)
+    for number in range(2000, 2010):
+        gate.show(number)
+        shown = lively.frame()
+        while shown.header["captured_at_ms"] < START_MS + 100 * number:
+            lively.ack(shown)
+            shown = lively.frame()
+        lively.ack(shown)
+    assert [shown.header["left_out"] for shown in lively.frames] == [0] * len(lively.frames)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            dead.next(1.0)
+    assert len(dead.frames) == 2
+    assert sockets.open == 2
+
+
+def test_a_viewer_that_pauses_gets_nothing_and_then_the_newest_and_nobody_else_pauses(
+    gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    one, other = watch(gate.asked), watch(gate.asked)
+    begun(gate, one)
+    one.say(type="pause")
+    one.say(type="ack", n=one.frames[-1].header["n"])
+    for number in range(3000, 3005):
+        gate.show(number)
+        shown = other.frame()
+        while shown.header["captured_at_ms"] < START_MS + 100 * number:
+            other.ack(shown)
+            shown = other.frame()
+        other.ack(shown)
+    before = len(one.frames)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            one.next(1.0)
+    assert all(shown.header["captured_at_ms"] < START_MS + 300_400 for shown in one.frames[before:])
+    one.say(type="resume")
+    newest = one.frame()
+    assert newest.header["captured_at_ms"] == START_MS + 300_400
+    assert newest.header["left_out"] <= 1, "what came while it wanted none is not left out"
+
+
+def test_what_waited_in_another_partition_is_left_out_and_a_jump_back_is_shown(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    shown: list[tuple[int, int]] = []
+    told: list[str] = []
+    seen = threading.Semaphore(0)
+
+    def show(name: FeedName, frame: PicturedResult) -> None:
+        shown.append((frame.n, frame.result.frame_index))
+        seen.release()
+
+    pictures = Pictures(place.store, show, told.append, clock=clock)
+    name = FeedName(source="cam")
+    pictures.watch([name])
+
+    def came(number: int, *, is_shown: bool = True) -> None:
+        result = make_frame(START_MS + 100 * number, number)
+        place.store.put(result.image_path, JPEG)
+        pictures.take(name, result)
+        assert not is_shown or seen.acquire(timeout=LONG_S)
+
+    came(50)
+    came(51)
+    came(48, is_shown=False)
+    came(52)
+    clock.advance(1.5)
+    came(10)
+    came(11)
+    pictures.close()
+    assert shown == [(1, 50), (2, 51), (4, 52), (5, 10), (6, 11)]
+
+
+def test_while_the_store_is_away_nothing_is_shown_and_then_the_newest(place: Place) -> None:
+    class Away:
+        error: Exception | None = Retryable("away")
+
+        def get(self, key: str) -> bytes:
+            if self.error:
+                raise self.error
+            return place.store.get(key)
+
+    store, shown = Away(), []
+    told: list[str] = []
+    seen = threading.Event()
+
+    def show(name: FeedName, frame: PicturedResult) -> None:
+        shown.append(frame.result.frame_index)
+        seen.set()
+
+    pictures = Pictures(cast("ObjectStore", store), show, told.append)
+    name = FeedName(source="cam")
+    pictures.watch([name])
+    for number in range(20):
+        result = make_frame(START_MS + 100 * number, number)
+        place.store.put(result.image_path, JPEG)
+        pictures.take(name, result)
+    wait_until(lambda: "The store does not answer for now." in told)
+    assert not shown
+    store.error = None
+    assert seen.wait(LONG_S)
+    pictures.close()
+    assert shown == [19]
+    assert told[-1] == ""
+
+
+def test_a_frame_that_was_forgotten_since_is_not_waited_for(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    viewer = watch(gate.asked)
+    begun(gate, viewer)
+    scene.publish(gate.result(4000))
+    gate.show(4001)
+    shown = viewer.frame()
+    while shown.header["captured_at_ms"] < START_MS + 400_100:
+        viewer.ack(shown)
+        shown = viewer.frame()
+    assert not any(one.header["captured_at_ms"] == START_MS + 400_000 for one in viewer.frames)
+
+
+def test_a_camera_is_watched_by_its_source_and_shows_nothing_of_a_video_of_the_same(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    scene.camera("gate")
+    camera, video = watch("source=gate"), watch(gate.asked)
+    assert camera.state()["duration_s"] is None
+    begun(gate, video)
+    scene.show(scene.result(1, media="cd" * 32, source="gate"))
+    header = camera.frame().header
+    assert (header["position_s"], header["captured_at_ms"]) == (None, START_MS + 100)
+    assert header["due_at_ms"] == START_MS + 100
+    assert all(one.header["position_s"] is not None for one in video.frames)
+
+
+def test_results_of_another_model_than_was_asked_for_are_not_shown(
+    scene: Scene, watch: Callable[..., Watcher]
+) -> None:
+    record = make_video(1, facts=make_facts(started_at_ms=START_MS))
+    scene.stream(record, model="fine-1")
+    viewer = watch(f"video_id={record.id}")
+    viewer.state()
+    shown: list[Shown] = []
+    for number in itertools.count():
+        both = [
+            scene.result(number, media=record.sha256, source="gate", model=model)
+            for model in ("fine-1", "pixels-1")
+        ]
+        scene.show(*both)
+        with contextlib.suppress(TimeoutError):
+            one = viewer.next(0.3)
+            if isinstance(one, Shown):
+                shown.append(one)
+                viewer.ack(one)
+        if len(shown) == 3:
+            break
+    assert {one.header["model"] for one in shown} == {"fine-1"}
+
+
+def test_every_change_of_its_state_is_told_and_once_it_is_over_the_socket_is_closed(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    viewer = watch(gate.asked)
+    assert viewer.state()["state"] == "running"
+    scene.tell(gate.feed, state="paused", position_s=4.5)
+    assert viewer.state(lambda one: one["state"] == "paused")["position_s"] == 4.5
+    scene.tell(gate.feed, state="waiting", reason="The store is away.")
+    assert viewer.state(lambda one: one["state"] == "waiting")["reason"] == "The store is away."
+    scene.end(gate.feed, state="failed", reason="It cannot be decoded.")
+    assert viewer.state(lambda one: one["state"] == "failed")["reason"] == "It cannot be decoded."
+    assert viewer.closed_by() == 1000
+
+
+def test_a_state_comes_every_few_seconds_also_when_nothing_changes(
+    gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewers, "_TELL_EVERY_S", 0.2)
+    viewer = watch(gate.asked)
+    assert [viewer.state()["state"] for _ in range(5)] == ["running"] * 5
+
+
+def test_where_frames_are_announced_and_nobody_detects_them_viewers_wait_and_are_told_why(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_LONGEST_UNDETECTED_S", 0.2)
+    viewer = watch(gate.asked)
+    assert viewer.state()["state"] == "running"
+    scene.tell(gate.feed, state="running", frames_announced=20)
+    assert "frametally consume --live" in viewer.state(lambda one: one["state"] == "waiting")["reason"]
+    begun(gate, viewer)
+    assert viewer.state(lambda one: one["state"] == "running")["reason"] is None
+
+
+def test_while_the_log_is_away_viewers_wait_and_then_see_what_comes_next(
+    scene: Scene, gate: Gate, serving: Callable[[Flask], str]
+) -> None:
+    class Switched:
+        error: Exception | None = None
+
+        def __getattr__(self, name: str) -> Any:
+            if self.error is not None:
+                raise self.error
+            return getattr(scene.place.log, name)
+
+    log, real = Switched(), scene.place.log
+    log.error = Retryable("away")
+    scene.place.log = cast("FrameLog", log)
+    app = scene.place.app()
+    scene.place.log = real
+    url = serving(app).replace("http", "ws", 1)
+    with connect(f"{url}/ws/stream?{gate.asked}", proxy=None) as connection:
+        viewer = Watcher(connection)
+        told = viewer.state(lambda one: one["state"] == "waiting")
+        assert told["reason"] == "The log does not answer for now."
+        log.error = None
+        begun(gate, viewer)
+        viewer.state(lambda one: one["state"] == "running")
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        (f"video_id={NOBODY}", 4404),
+        ("video_id=1", 4404),
+        ("video_id=%00", 4404),
+        ("source=nowhere", 4404),
+        ("", 1008),
+        ("source=gate&video_id=" + NOBODY, 1008),
+        ("source=gate&source=gate", 1008),
+        ("source=gate&format=xml", 1008),
+        ("source=gate&loud=1", 1008),
+    ],
+)
+def test_who_asks_for_what_there_is_not_is_sent_away(
+    watch: Callable[..., Watcher], asked: str, code: int
+) -> None:
+    assert watch(asked).closed_by() == code
+
+
+def test_a_video_that_nothing_streams_says_so(scene: Scene, watch: Callable[..., Watcher]) -> None:
+    (video_id,) = stored(scene.place, make_video(7))
+    assert watch(f"video_id={video_id}").closed_by() == 4409
+    feed = scene.stream(make_video(7))
+    scene.end(feed, state="ended")
+    assert watch(f"video_id={video_id}").closed_by() == 4409
+
+
+def test_after_a_reload_the_same_stream_is_seen_again(
+    gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
+) -> None:
+    first = watch(gate.asked)
+    begun(gate, first)
+    first.connection.close()
+    wait_until(lambda: not sockets.is_watching)
+    second = watch(gate.asked)
+    assert begun(gate, second).header["stream_id"] == gate.feed.id
+
+
+def test_a_page_of_another_site_sees_nothing(gate: Gate, watch: Callable[..., Watcher]) -> None:
+    assert watch(gate.asked, origin="https://evil.example").closed_by() == 1008
+    crossed = {"Sec-Fetch-Site": "cross-site"}
+    assert watch(gate.asked, additional_headers=crossed).closed_by() == 1008
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "hello",
+        '{"type":"pong"}',
+        '{"type":"ack"}',
+        '{"type":"ack","n":"1"}',
+        '{"type":"ack","n":1}',  # nothing was sent yet
+        '{"type":"pause","n":1}',
+        b'{"type":"pause"}',
+        '{"type":"pause"}' + " " * 1100,
+        "[" * 1000,
+    ],
+)
+def test_who_says_anything_else_is_sent_away(
+    gate: Gate, watch: Callable[..., Watcher], said: str | bytes
+) -> None:
+    viewer = watch(gate.asked)
+    viewer.state()
+    viewer.connection.send(said)
+    assert viewer.closed_by() == 1003
+
+
+def test_of_a_thousand_sockets_five_hundred_are_served_and_fifty_of_an_address(
+    gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
+) -> None:
+    """Viewers behind a proxy are told apart by what it says."""
+    before = threading.active_count()
+    of_one = [watch(gate.asked) for _ in range(51)]
+    assert of_one[-1].closed_by() == 1013
+    came = [
+        watch(gate.asked, additional_headers={"X-Forwarded-For": f"6.6.6.6, 198.51.100.{number // 40}"})
+        for number in range(949)
+    ]
+    wait_until(lambda: sockets.open == 500)
+    assert came[-1].closed_by() == 1013
+    for one in [*of_one, *came]:
+        one.connection.socket.close()
+    wait_until(lambda: sockets.open == 0)
+    wait_until(lambda: not sockets.is_watching)
+    wait_until(lambda: threading.active_count() <= before + 45)
+
+
+def test_nobody_who_watches_leaves_anything_in_the_log(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
+) -> None:
+    viewer = watch(gate.asked)
+    begun(gate, viewer)
+    viewer.connection.close()
+    wait_until(lambda: not sockets.is_watching)
+
+    def has_rows() -> bool:
+        with contextlib.closing(sqlite3.connect(scene.place.settings.data_dir / "log.sqlite")) as file:
+            tables = ("member", "assignment", "consumer_group", "committed")
+            return any(file.execute(f"SELECT 1 FROM {name}").fetchall() for name in tables)  # noqa: S608
+
+    wait_until(lambda: not has_rows())

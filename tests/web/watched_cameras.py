@@ -1,0 +1,79 @@
+"""Cameras on the wall, in each state that one can be in, and a video that is streamed."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from tests.fakes.videos import make_facts, make_video
+from tests.web.watching import START_MS, Scene
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.conftest import Place
+
+MINUTE_MS = 60_000
+LOST = "It does not answer: frametally tries again, at last every 30 s."
+REFUSED = "It refuses the log-in: set FRAMETALLY_LIVE_LOGINS."
+
+
+def film_wall(place: Place, *, more: int = 0) -> None:
+    """Have a camera of each state, of which two were counted in the last hour; and so many more."""
+    scene = Scene(place)
+    now_ms = round(time.time() * 1000)
+    begun_ms = now_ms // MINUTE_MS * MINUTE_MS - 45 * MINUTE_MS
+    yard = place.film(
+        {"car": 3, "person": 4},
+        source="yard",
+        start_ms=begun_ms,
+        intervals=46,
+        interval_s=60,
+        filmed=lambda minute: not 30 <= minute < 38,
+    )
+    place.film(
+        {"car": 9, "bus": 1}, start_ms=begun_ms, intervals=46, interval_s=60, source="gate-1", also=yard
+    )
+    states: list[tuple[str, dict[str, Any]]] = [
+        ("gate-1", {"lag_ms": 800, "frames_per_s": 9.8}),
+        ("yard", {"lag_ms": 11_200, "frames_per_s": 4.1, "drift_ms": -3200}),
+        ("cycle path", {"state": "waiting", "reason": LOST, "away_since_ms": now_ms - 90_000}),
+        ("car park", {"state": "failed", "reason": REFUSED}),
+        *((f"camera {number}", {"lag_ms": 120, "frames_per_s": 10.0}) for number in range(more)),
+    ]
+    pictures = [one.key for one in place.store.list("images/")]
+    for position, (source, told) in enumerate(states):
+        feed = scene.camera(source)
+        shown = {"image_path": pictures[7 * position % len(pictures)], "captured_at_ms": now_ms - 900}
+        scene.tell(feed, **{"state": "running", "packets_lost": 3 * position} | shown | told)
+    scene.tell(scene.camera("old gate"), state="starting")
+
+
+def forbid_cameras(place: Place) -> None:
+    """Have the same, where nobody may change them."""
+    place.settings = place.settings.model_copy(update={"web_uploads": False})
+    film_wall(place)
+
+
+def no_cameras_for_now(page: Page) -> None:
+    """Have the server not know of any, as when its catalogue is away."""
+    problem = {
+        "status": 503,
+        "title": "Away",
+        "detail": "The catalogue does not answer for now.",
+        "remedy": "",
+    }
+    page.route(
+        "**/api/v1/cameras",
+        lambda route: route.fulfill(
+            status=503, body=json.dumps(problem), content_type="application/problem+json"
+        ),
+    )
+
+
+def stream_a_video(place: Place) -> None:
+    """Have a video streamed."""
+    facts = make_facts(started_at_ms=START_MS, width_px=64, height_px=48)
+    scene = Scene(place)
+    feed = scene.stream(make_video(1, facts=facts))
+    scene.tell(feed, state="running", position_s=12.0, frames_per_s=9.9)
