@@ -78,7 +78,7 @@ def load_index(index: CountIndex, *, days: int, share: float = 1.0, tracked: Col
         detections += int(of_day.sum())
         run = run_of(day_ms, tracked=number in tracked)
         if run.run_id + run.day not in there:
-            index.publish(run, _counts(of_day, day_ms), _coverage(of_day, day_ms))
+            index.publish(run, counts_of(of_day, day_ms), coverage_of(of_day, day_ms))
     return Loaded(rows, covered, detections)
 
 
@@ -136,7 +136,8 @@ def run_of(day_ms: int, *, tracked: bool) -> Run:
     )
 
 
-def _counts(boxes: np.ndarray, day_ms: int) -> Iterator[IntervalCount]:
+def counts_of(boxes: np.ndarray, day_ms: int) -> Iterator[IntervalCount]:
+    """Give the counts of a day's boxes."""
     for s, source in enumerate(SOURCES):
         for minute, label in zip(*(axis.tolist() for axis in np.nonzero(boxes[s])), strict=True):
             start_ms, detections = day_ms + minute * MINUTE_MS, int(boxes[s, minute, label])
@@ -156,7 +157,8 @@ def _counts(boxes: np.ndarray, day_ms: int) -> Iterator[IntervalCount]:
             )
 
 
-def _coverage(boxes: np.ndarray, day_ms: int) -> Iterator[Coverage]:
+def coverage_of(boxes: np.ndarray, day_ms: int) -> Iterator[Coverage]:
+    """Give what was filmed on that day: all of it."""
     for s, source in enumerate(SOURCES):
         for minute in range(1440):
             yield Coverage(

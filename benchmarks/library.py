@@ -22,7 +22,7 @@ from results import Goal, Table, save
 
 from frametally import keys
 from frametally.opening import open_video_catalogue
-from frametally.ports.video_catalogue import Preview, VideoBooks, VideoCatalogue, VideoState
+from frametally.ports.video_catalogue import Artifact, VideoBooks, VideoCatalogue, VideoState
 from frametally.settings.loading import load_settings
 from frametally.video_records import VideoFacts, VideoFields, VideoRecord
 from frametally_cli.stages.looking import catalogue_to_look, open_to_look
@@ -83,12 +83,12 @@ def fill(catalogue: VideoCatalogue, videos: int) -> None:
         state: VideoState = "failed" if number % 500 == 0 else "ready"
         catalogue.set_video(record.id, state=state, range_ms=(began_ms, began_ms + 60_000), books=books)
         folder = keys.video_folder(record.id)
-        catalogue.set_previews(
+        catalogue.set_artifacts(
             record.id,
             [
-                Preview("poster", f"{folder}/poster-0a1b2c3d.jpg", "image/jpeg", 20_000),
-                Preview("sprite", f"{folder}/sprite-0a1b2c3d.jpg", "image/jpeg", 300_000),
-                Preview("sprite_vtt", f"{folder}/sprite-0a1b2c3d.vtt", "text/vtt", 6_000),
+                Artifact("poster", f"{folder}/poster-0a1b2c3d.jpg", "image/jpeg", 20_000),
+                Artifact("sprite", f"{folder}/sprite-0a1b2c3d.jpg", "image/jpeg", 300_000),
+                Artifact("sprite_vtt", f"{folder}/sprite-0a1b2c3d.vtt", "text/vtt", 6_000),
             ],
         )
 

@@ -53,7 +53,7 @@ def main() -> None:
     options.add_argument("--frames", type=int, default=200_000, help="frames to count, with 3.5 boxes each")
     asked = options.parse_args()
     load = os.getloadavg()[0]
-    servers = _servers()
+    servers = running_servers()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -97,7 +97,8 @@ def main() -> None:
     )
 
 
-def _servers() -> dict[str, str]:
+def running_servers() -> dict[str, str]:
+    """Return what `make services-up` says of the servers that are up, by name."""
     path = SERVICES / "env"
     lines = shlex.split(path.read_text("utf-8"), comments=True) if path.is_file() else []
     return {
