@@ -69,11 +69,21 @@ test-browser: .venv/dev setup $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test the page in
 	@$(BIN)/python -m pytest tests/web -k in_browser
 
 .PHONY: pictures
-pictures: .venv/dev setup ## Take the manual's pictures anew, from the test of its ten questions
+pictures: .venv/dev setup ## Draw the layers by Graphviz, and take the manual's pictures anew, from the test of its ten questions
+	@$(BIN)/frametally media pictures --to docs/pictures
 	@$(BIN)/python -m pytest tests/web/test_ten_tasks_in_browser.py
 	@cp build/screenshots/tasks/*.jpg docs/pictures/
 	@$(BIN)/python docs/traffic_pictures.py
 	@$(BIN)/python docs/lines_picture.py
+	@$(BIN)/python docs/video_pictures.py
+	@$(BIN)/python docs/live_pictures.py
+
+.PHONY: api-docs
+api-docs: .venv/dev setup ## Write the API's manual pages anew, with real answers about the demo clip
+	@$(BIN)/python simple_frontend/update_metadata_docs.py
+	@$(BIN)/python simple_frontend/examples.py
+	@$(BIN)/python simple_frontend/postman.py
+	@$(BIN)/python simple_frontend/generate_api_docs.py
 
 # Real servers, without containers; SERVICES="kafka s3" names some of them.
 SERVICES ?=
@@ -88,7 +98,7 @@ services-down: .venv/dev ## Stop what services-up has started, and only that
 
 .PHONY: test-services
 test-services: .venv/dev setup ## Run the tests against the real servers that are up
-	@$(BIN)/python -m pytest -m services $(TESTS)
+	@$(BIN)/python -m pytest -m "services and not spark" $(TESTS)
 
 .PHONY: test-stack
 test-stack: .venv/dev setup ## Run the whole cloud stack natively, in a network of its own (root; no Docker)
@@ -113,8 +123,10 @@ cloud-setup: .venv/runtime ## Write .env, users and log-ins of the cloud stack: 
 	@touch $@
 
 .PHONY: test-spark
-test-spark: .venv-spark/ready ## Prove that Spark counts to the same bytes (needs Java)
-	@FRAMETALLY_REQUIRE_SPARK=1 .venv-spark/bin/python -m pytest -m spark tests/hadoop/test_spark.py
+test-spark: .venv-spark/ready ## Prove that Spark counts, and detects what is live, to the same bytes (needs Java)
+	@$(MAKE) --silent services-up SERVICES=kafka
+	@FRAMETALLY_REQUIRE_SPARK=1 .venv-spark/bin/python -m pytest -m spark tests/hadoop/test_spark.py tests/services/test_kafka_live.py; \
+	  ended=$$?; $(MAKE) --silent services-down SERVICES=kafka; exit $$ended
 
 .venv-int8/ready: .venv/python requirements.lock requirements-dev.lock requirements-int8.lock pyproject.toml
 	@echo "Installing the pinned NNCF in an environment of its own"
@@ -143,9 +155,14 @@ test-airflow: .venv/dev setup .venv-airflow/ready ## Run the DAGs against embedd
 .PHONY: soak
 soak: .venv/dev setup ## Kill stages and turn bits for long: FRAMES=10000 KILLS=200 REAL_KILLS=10 FLIPS=1000 SEED=<number> can be set
 	@FAULTS_FRAMES=$${FRAMES:-10000} FAULTS_KILLS=$${KILLS:-200} FAULTS_REAL_KILLS=$${REAL_KILLS:-10} \
-	  FAULTS_FLIPS=$${FLIPS:-1000} FAULTS_SEED=$${SEED:-0} FAULTS_EXAMPLES=2000 \
+	  FAULTS_FLIPS=$${FLIPS:-1000} FAULTS_SEED=$${SEED:-0} FAULTS_EXAMPLES=2000 FAULTS_MAIL_KILLS=$${MAIL_KILLS:-50} \
 	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/faults/test_flips.py tests/faults/test_protocol_machine.py \
-	  tests/pipeline/test_any_speed.py
+	  tests/pipeline/test_any_speed.py tests/mail/test_mail_kills.py
+
+.PHONY: soak-live
+soak-live: .venv/dev setup ## Four cameras for an hour, and all around them killed in turns: MINUTES=60 SEED=<number> can be set
+	@SOAK_LIVE_MINUTES=$${MINUTES:-60} FAULTS_SEED=$${SEED:-0} FRAMETALLY_REQUIRE_SERVICES=1 \
+	  $(BIN)/python -m pytest -s -n0 -m services tests/faults/test_live_soak.py
 
 .PHONY: lint
 lint: .venv/dev lint-page ## Check style
@@ -184,8 +201,8 @@ lock: .venv/dev ## Bring the locks up to pyproject.toml (UPGRADE=yes: raise what
 	@$(COMPILE) $(RAISED) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	@echo "nncf>=3,<4; sys_platform=='linux' and platform_machine=='x86_64'" | \
 	  $(COMPILE) $(RAISED) - -c requirements.lock -o requirements-int8.lock
-	@printf 'pyspark>=4,<5\npytest\npytest-timeout\nhypothesis\n' | \
-	  $(COMPILE) $(RAISED) pyproject.toml - --extra hadoop --group build -c requirements.lock -c requirements-dev.lock -o requirements-spark.lock
+	@printf 'pytest\npytest-timeout\nhypothesis\n' | \
+	  $(COMPILE) $(RAISED) pyproject.toml - --extra hadoop --extra consumer --extra spark --group build -c requirements.lock -c requirements-dev.lock -o requirements-spark.lock
 	@for part in producer consumer hadoop search web; do \
 	  $(COMPILE) pyproject.toml --extra "$$part" --extra kafka --extra s3 --extra postgres --extra search -c requirements.lock -o "cloud-services/locks/$$part.lock"; \
 	done

@@ -48,8 +48,9 @@ WHO GIVES AN IMAGE ON
 gives on GPL and LGPL programs, too, and owes their source to whoever gets it:
 - av (producer): its wheel carries FFmpeg, which calls itself LGPL-3.0-or-later and is linked with the
   encoders x264 and x265 (GPL-2.0-or-later); so taken together it is under the GPL, version 3.
-  frametally only decodes and calls no encoder, but the libraries need each other and cannot be left
-  out. Also LAME, GnuTLS, Nettle, GMP and ALSA (LGPL).
+  frametally lets x264 encode what is made of videos (`playable`, `enhanced`), so a program that has it
+  so is under the GPL as a whole; FRAMETALLY_VIDEO_ENCODERS names another, but the libraries need each
+  other and cannot be left out. x265 is not called. Also LAME, GnuTLS, Nettle, GMP and ALSA (LGPL).
 - opencv-python-headless (producer, consumer): its wheel carries FFmpeg (LGPL-2.1-or-later), and
   OpenBLAS with libgfortran and libquadmath (GPL-3.0 with the runtime library exception).
 - psycopg, psycopg-binary: LGPL-3.0-only; the wheel carries libpq, OpenSSL, Kerberos, OpenLDAP, Cyrus
