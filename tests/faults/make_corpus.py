@@ -198,10 +198,10 @@ def poison_pictures() -> dict[str, tuple[bytes, Outcome]]:
         "text-bomb.png": (png(64, 48, plain, more=chunk(b"zTXt", b"a\0\0" + text)), "skipped"),
         "profile-bomb.png": (png(64, 48, plain, more=chunk(b"iCCP", b"a\0\0" + text)), "skipped"),
         "texts-behind.png": (
-            png(64, 48, plain).removesuffix(chunk(b"IEND", b"")) + texts * 1000 + chunk(b"IEND", b""),
+            png(64, 48, plain).removesuffix(chunk(b"IEND", b"")) + texts * 1500 + chunk(b"IEND", b""),
             "skipped",
         ),
-        "profiles.png": (png(64, 48, plain, more=profile * 5000), "skipped"),
+        "profiles.png": (png(64, 48, plain, more=profile * 16_000), "skipped"),
         "wrong-sum.png": (good_png[:-20] + b"\0\0\0\0" + good_png[-16:], "skipped"),
         "half.png": (good_png[: len(good_png) // 2], "skipped"),
         "no-palette.png": (png(64, 48, zlib.compress((b"\0" + bytes(64)) * 48), colour=3), "skipped"),
