@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from frametally.books.runs import current_runs, read_parts
-from frametally.opening import open_object_store, open_video_catalogue
+from frametally.opening import open_frame_log, open_object_store, open_video_catalogue
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections, decode
 from frametally.segments.contents import list_segments, read_segment
@@ -101,6 +101,23 @@ def lines(store: ObjectStore) -> dict[str, bytes]:
     return {decode(line, FrameDetections).image_path: line for line in found}
 
 
+def told(settings: Settings) -> list[bytes]:
+    """All that was told on the topic of results."""
+    topic = settings.results_topic
+    with (
+        closing(open_frame_log(settings.log_url, settings.log_access)) as log,
+        closing(
+            log.subscribe(
+                topic, f"test-{uuid.uuid4()}", on_assigned=lambda _: None, on_revoked=lambda _: None
+            )
+        ) as member,
+    ):
+        results: list[bytes] = []
+        while len(results) < sum(log.end_offsets(topic).values()):
+            results += [record.value for record in member.poll(timeout_s=5)]
+        return results
+
+
 def parts(store: ObjectStore) -> dict[str, bytes]:
     return {
         f"{run.day} {key.removeprefix(run.prefix)}": data
@@ -134,6 +151,7 @@ def test_a_stream_that_the_api_starts_is_seen_at_the_socket_and_counts_as_a_run_
             assert asked(running, f"{here}/resume")[0] == 200
             shown = seen_to_its_end(watcher)
         waits(lambda: running.ask("/api/v1/status")["state"] == "settled")
+    results = told(settings)
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_object_store((alone / "store").as_uri())) as expected,
@@ -141,6 +159,8 @@ def test_a_stream_that_the_api_starts_is_seen_at_the_socket_and_counts_as_a_run_
         found = lines(store)
         assert found == lines(expected)
         assert len(found) == FRAMES
+        # Of the stream itself: what it leaves out, the upload's own job would count.
+        assert {decode(line, FrameDetections).image_path: line for line in results} == found
         assert parts(store) == parts(expected) != {}
         assert shown
         for one in shown:

@@ -22,6 +22,7 @@ from tests.fakes.videos import make_facts, make_video
 from tests.web.conftest import Place
 from tests.web.test_library_api import stored
 from tests.web.watching import CAR, JPEG, START_MS, Scene, Shown, Watcher
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from frametally import keys
@@ -31,6 +32,7 @@ from frametally_web.api.asyncapi import describe_messages
 from frametally_web.app import parts_of
 from frametally_web.live import relay, viewers
 from frametally_web.live.pictures import FeedName, Pictures
+from frametally_web.sockets import talking
 
 if TYPE_CHECKING:
     from frametally.ports.frame_log import FrameLog
@@ -507,6 +509,32 @@ def test_who_says_anything_else_is_sent_away(
     viewer.state()
     viewer.connection.send(said)
     assert viewer.closed_by() == 1003
+
+
+def test_who_acknowledges_every_frame_stays_however_fast_they_come(
+    gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many frames a second a stream has: what is bounded is what nobody asked for."""
+    monkeypatch.setattr(talking, "_MOST_UNASKED_IN_SECOND", 0)
+    viewer = watch(gate.asked)
+    begun(gate, viewer)
+    for number in range(2000, 2010):
+        gate.show(number)
+        see(viewer, number)
+
+
+@pytest.mark.parametrize(
+    "said", ['{"type":"ack","n":%d}', '{"type":"pause"}', '{"type":"resume"}'], ids=["ack", "pause", "resume"]
+)
+def test_who_says_too_much_is_sent_away_also_what_it_may_say(
+    gate: Gate, watch: Callable[..., Watcher], said: str
+) -> None:
+    viewer = watch(gate.asked)
+    number = begun(gate, viewer).header["n"]
+    with pytest.raises(ConnectionClosed):
+        for _ in range(100_000):
+            viewer.connection.send(said % number if "%d" in said else said)
+    assert viewer.closed_by() == 1008
 
 
 def test_of_a_thousand_sockets_five_hundred_are_served_and_fifty_of_an_address(

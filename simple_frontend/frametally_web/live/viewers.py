@@ -37,7 +37,7 @@ from frametally_web.live.messages import (
 from frametally_web.live.pictures import FeedName
 from frametally_web.live.relay import Channel, Relay
 from frametally_web.requests.problems import Problem
-from frametally_web.sockets.talking import NOT_ALLOWED, OVER, TOO_MANY, close, hear, talk
+from frametally_web.sockets.talking import NOT_ALLOWED, OVER, TOO_MANY, Judgement, close, hear, talk
 
 STREAM_PATH = "/ws/stream"
 _MOST_IN_ALL, _MOST_OF_ADDRESS = 500, 50
@@ -147,13 +147,15 @@ class _Viewer:
         self._sent: int | None = None
         self._left_out = 0
 
-    def take(self, message: Ack | Pause | Resume) -> bool:
-        """Take in what it says; False: it acknowledges what was never sent."""
+    def take(self, message: Ack | Pause | Resume) -> Judgement:
+        """Take in what it says; it is wrong to acknowledge what was never sent."""
+        judgement: Judgement = "more"
         if isinstance(message, Ack):
             if self._sent is None or not 0 < message.n <= self._sent:
-                return False
+                return "wrong"
             while self._open and self._open[0] <= message.n:
                 self._open.popleft()
+                judgement = "answer"
         elif isinstance(message, Pause):
             self._is_paused = True
         elif self._is_paused:
@@ -163,7 +165,7 @@ class _Viewer:
                 self._sent = max(self._sent, newest.n - 1)
         if self._next() is not None:  # there mostly is nothing: then nobody is woken for every `ack`
             self._wake.set()
-        return True
+        return judgement
 
     async def tell(self) -> int:
         """Send what there is to be told, for as long as there is; return the code to close by."""

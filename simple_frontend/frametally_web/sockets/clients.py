@@ -72,7 +72,7 @@ class ClientSockets:
         self._open[client_id] += 1
         self._watcher.join(client_id)
         try:
-            await talk(socket, self._tell(socket, client_id), hear(socket, _pongs, lambda _: True))
+            await talk(socket, self._tell(socket, client_id), hear(socket, _pongs, lambda _: "more"))
         finally:
             self._watcher.leave(client_id)
             self._open[client_id] -= 1

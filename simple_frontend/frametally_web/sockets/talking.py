@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 SaidT = TypeVar("SaidT")
+Judgement = Literal["answer", "more", "wrong"]
+"""Of a message: it answers what was sent, it is said unasked, or it does not fit what was said before."""
 
-_MOST_SAID_BYTES, _MOST_SAID_IN_SECOND = 1024, 100
+_MOST_SAID_BYTES, _MOST_UNASKED_IN_SECOND = 1024, 100
 MOST_MESSAGE_BYTES = 4 * _MOST_SAID_BYTES
 """What is larger is not even taken in."""
 OVER, NOT_TAKEN, NOT_ALLOWED, TOO_MANY = 1000, 1003, 1008, 1013
@@ -44,27 +46,30 @@ async def close(socket: WebSocket, code: int) -> None:
 
 
 async def hear(
-    socket: WebSocket, messages: msgspec.json.Decoder[SaidT], take: Callable[[SaidT], bool]
+    socket: WebSocket, messages: msgspec.json.Decoder[SaidT], take: Callable[[SaidT], Judgement]
 ) -> int | None:
     """Have `take` what a client says, until it goes (None) or says what it may not (the code to close by).
+
+    Answers are as many as what was sent, however fast that was; of all else only so much is taken in.
 
     Args:
         socket: Where it says it.
         messages: What it may say; made before there were threads, see `records.decode`.
-        take: Returns whether it fits what was said before.
+        take: Judges a message that is one of those.
     """
     loop = asyncio.get_running_loop()
-    second_s, said = loop.time(), 0
+    second_s, unasked = loop.time(), 0
     while (message := await socket.receive())["type"] != "websocket.disconnect":
-        if loop.time() - second_s >= 1.0:
-            second_s, said = loop.time(), 0
-        said += 1
-        if said > _MOST_SAID_IN_SECOND:
-            return NOT_ALLOWED
         text = (message.get("text") or "").encode()
         try:
-            if len(text) > _MOST_SAID_BYTES or not take(messages.decode(text)):
-                return NOT_TAKEN
+            judgement = "wrong" if len(text) > _MOST_SAID_BYTES else take(messages.decode(text))
         except (msgspec.DecodeError, RecursionError):
+            judgement = "wrong"
+        if judgement == "wrong":
             return NOT_TAKEN
+        if loop.time() - second_s >= 1.0:
+            second_s, unasked = loop.time(), 0
+        unasked += judgement == "more"
+        if unasked > _MOST_UNASKED_IN_SECOND:
+            return NOT_ALLOWED
     return None
