@@ -14,6 +14,7 @@ from contextlib import suppress
 import click
 
 from frametally.errors import FrametallyError
+from frametally_cli.access.users import users_group
 from frametally_cli.commands.cloud import cloud_setup, reach
 from frametally_cli.commands.compare import compare
 from frametally_cli.commands.dead_letters import dead_letters
@@ -58,6 +59,7 @@ _COMMANDS = (
         log_group,
         media_group,
         live_group,
+        users_group,
     ),
 )
 

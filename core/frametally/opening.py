@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any
 
+from frametally.access.book import AccessBook
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
@@ -37,6 +38,7 @@ _PORTS = {
         "video catalogue",
         f"{_FILE} or postgresql://host/database",
     ),
+    "access_book": ("FRAMETALLY_CATALOGUE_URL", "access book", f"{_FILE} or postgresql://host/database"),
     "gold": ("FRAMETALLY_GOLD_URL", "gold database", f"{_FILE} or postgresql://host/database"),
     "task_queue": (
         "FRAMETALLY_QUEUE_URL",
@@ -111,6 +113,18 @@ def open_video_catalogue(url: str, access: ServerAccess | None = None) -> VideoC
     """
     catalogue: VideoCatalogue = _adapter("video_catalogue", url)(url, access=access)
     return catalogue
+
+
+def open_access_book(url: str, access: ServerAccess | None = None) -> AccessBook:
+    """Open the access book in the catalogue's database, which `url` names as `open_video_catalogue` has it.
+
+    Its tables are made if they are missing, as is SQLite's file.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
+    """
+    book: AccessBook = _adapter("access_book", url)(url, access=access)
+    return book
 
 
 def open_gold(url: str, access: ServerAccess | None = None) -> Gold:

@@ -49,6 +49,7 @@ FLOORS = (
     ("frametally.mail", "frametally.media"),
     ("frametally.opening",),
     ("frametally.ports",),
+    ("frametally.access",),
     (
         "frametally.calibration",
         "frametally.cameras",

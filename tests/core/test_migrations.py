@@ -34,6 +34,7 @@ from tests.fakes.records import make_count, make_coverage, make_run
 from tests.fakes.videos import make_facts, make_video
 
 from frametally.adapters.sql import migration as sql_migration
+from frametally.adapters.sql.access import accounts as sql_access
 from frametally.adapters.sql.engine import Layout, SqlDatabase
 from frametally.adapters.sql.gold import publication as sql_gold
 from frametally.adapters.sql.index import counts as sql_index
@@ -93,7 +94,13 @@ def opened() -> Iterator[Callable[..., SqlDatabase]]:
         yield make
 
 
-LAYOUTS = [sql_index._LAYOUT, sql_ledger._LAYOUT, sql_videos._LAYOUT, sql_gold._LAYOUT]
+LAYOUTS = [
+    sql_index._LAYOUT,
+    sql_ledger._LAYOUT,
+    sql_videos._LAYOUT,
+    sql_gold._LAYOUT,
+    sql_access._LAYOUT,
+]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from frametally.errors import Misconfigured
 from frametally.opening import (
+    open_access_book,
     open_count_index,
     open_gold,
     open_ledger,
@@ -44,6 +45,8 @@ def ledger_part(settings: Settings, stages: Sequence[str], check_only: bool) -> 
 def catalogue_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
     """Set up the catalogue of videos: its tables. Raises as `index_part`."""
     yield _tables("catalogue", settings.catalogue_url, settings.catalogue_access, open_video_catalogue)
+    if not settings.catalogue_url.startswith("sqlite:"):
+        yield _tables("accounts", settings.catalogue_url, settings.catalogue_access, open_access_book)
 
 
 def gold_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:

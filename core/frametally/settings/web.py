@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from frametally.rules.times import DAY_S, HOUR_S
+from frametally.settings.access import NO_SECRET
+
+_LEAST_SECRET_CHARS = 32
+_ROLES = re.compile(r"[^\s=,]{1,64}=(look|correct|run)")
 
 
 class WebSettings(BaseSettings):
@@ -97,3 +103,48 @@ class WebSettings(BaseSettings):
         le=604_800,
         description="Seconds for which such a link works; whoever has it sees the frame.",
     )
+    web_accounts: bool = Field(
+        False,
+        description="Whether everybody logs in, also while there is no account: "
+        "the first start makes one administrator and prints a link for a password.",
+    )
+    web_session_idle_h: float = Field(
+        12.0, gt=0, le=8760, description="Hours after which a log-in that nobody uses is over."
+    )
+    web_session_h: float = Field(168.0, gt=0, le=8760, description="Hours after which any log-in is over.")
+    proxy_secret: SecretStr = Field(
+        NO_SECRET,
+        description="Secret of a proxy that logs people in, 32 characters at least, which it sends as "
+        "`X-Frametally-Proxy-Secret`; empty: there is none.",
+    )
+    proxy_user_header: str = Field(
+        "X-Forwarded-User",
+        pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$",
+        description="Header in which that proxy names who has logged in.",
+    )
+    proxy_roles: str = Field(
+        "",
+        description="Roles of those names, separated by commas: `admin=run,*=look`; "
+        "others have the account of their name, if there is one.",
+    )
+
+    @field_validator("proxy_secret")
+    @classmethod
+    def _cannot_be_guessed(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < _LEAST_SECRET_CHARS:
+            raise ValueError(f"it has fewer than {_LEAST_SECRET_CHARS} characters; make a longer one")
+        return secret
+
+    @field_validator("proxy_roles")
+    @classmethod
+    def _names_roles(cls, roles: str) -> str:
+        for one in roles.split(","):
+            if one.strip() and not _ROLES.fullmatch(one.strip()):
+                raise ValueError("write names and roles as admin=run,*=look; roles are look, correct, run")
+        return roles
+
+    @property
+    def roles_by_proxy(self) -> dict[str, str]:
+        """What those may do whom the proxy names, by name; `*`: all others."""
+        pairs = (one.strip().partition("=") for one in self.proxy_roles.split(",") if one.strip())
+        return {name.lower(): role for name, _, role in pairs}

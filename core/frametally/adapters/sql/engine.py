@@ -185,7 +185,7 @@ class SqlDatabase:
     def _check_kind(self) -> None:
         with self._engine.connect() as connection:
             names = inspect(connection).get_table_names()
-        if names and self._layout.about.name not in names:
+        if names and not {self._layout.about.name, *self._layout.beside} & {*names}:
             raise Misconfigured(
                 f"{self._name} is a SQLite file of another kind (it has a table {names[0]!r}), "
                 f"not a {self._what}; {self._another}"

@@ -30,6 +30,7 @@ class Layout(NamedTuple):
         about: The table of one row, `schema_version` and `next_number`, by which a database is recognised.
         schema_version: Of these tables.
         migrations: Folder of the revisions that lead to it, in `migrations/`.
+        beside: Names of other layouts' `about` that may lie in the same SQLite file.
     """
 
     what: str
@@ -39,6 +40,7 @@ class Layout(NamedTuple):
     about: Table
     schema_version: int
     migrations: str
+    beside: tuple[str, ...] = ()
 
 
 class NewerLayout(FrametallyError):

@@ -1,0 +1,154 @@
+"""`frametally users`: who may log in to the dashboard, and what they may do there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import click
+
+from frametally.access.accounts import ROLES, Role, UserAccount, check_name
+from frametally.access.book import AccessBook
+from frametally.access.codes import code_address, make_code_secret
+from frametally.access.links import make_link
+from frametally.access.passwords import MOST_CHARS, check_password, hash_password
+from frametally.errors import Misconfigured
+from frametally.keys import slug
+from frametally.opening import open_access_book
+from frametally.settings.loading import Settings
+from frametally_cli.options.ports import data_dir_option, read_settings
+
+_password_option = click.option(
+    "--password",
+    "asks",
+    is_flag=True,
+    help="Ask for the password (or read it from a pipe); else a link does.",
+)
+_codes_option = click.option(
+    "--codes/--no-codes", default=None, help="Ask for codes of an authenticator, too, or no longer."
+)
+
+
+@click.group("users")
+def users_group() -> None:
+    """Say who may log in to the dashboard, and what they may do there."""
+
+
+@users_group.command("add")
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), default="look", show_default=True, help="What they may do.")
+@click.option("--source", "sources", multiple=True, help="A source that they see; default: all. Repeatable.")
+@_password_option
+@_codes_option
+@data_dir_option
+def users_add(
+    name: str, role: Role, sources: tuple[str, ...], asks: bool, codes: bool | None, **overrides: Any
+) -> int:
+    """Add an account, and print a link that chooses its password once."""
+    account = UserAccount(check_name(name), role, tuple(slug(source) for source in sources))
+    with _open_book(overrides) as (settings, book):
+        if book.account(account.name) is not None:
+            raise Misconfigured(
+                f"there is an account {account.name} already: "
+                f"`frametally users passwd {account.name}` gives it another password"
+            )
+        password = _ask(account.name) if asks else None
+        book.add_account(account)
+        click.echo(f"{account.name} may {_told(account)}")
+        _prove(settings, book, account, password, codes)
+    return 0
+
+
+@users_group.command("passwd")
+@click.argument("name")
+@_password_option
+@_codes_option
+@data_dir_option
+def users_passwd(name: str, asks: bool, codes: bool | None, **overrides: Any) -> int:
+    """Give an account another password, which ends its log-ins; or print a link that chooses one once."""
+    with _open_book(overrides) as (settings, book):
+        account = _find(book, name)
+        _prove(settings, book, account, _ask(account.name) if asks else None, codes)
+    return 0
+
+
+@users_group.command("remove")
+@click.argument("name")
+@data_dir_option
+def users_remove(name: str, **overrides: Any) -> int:
+    """Remove an account, which ends its log-ins."""
+    with _open_book(overrides) as (_, book):
+        account = _find(book, name)
+        others = [one for one in book.accounts() if one.role == "run" and one.name != account.name]
+        if account.role == "run" and not others and len(book.accounts()) > 1:
+            raise Misconfigured(
+                f"{account.name} is the last who may do everything: "
+                "add another by `frametally users add NAME --role run` first"
+            )
+        book.remove_account(account.name)
+        click.echo(f"{account.name} is removed")
+        if book.is_empty():
+            click.echo("there is no account any more: the dashboard is closed until it is started again")
+    return 0
+
+
+@users_group.command("list")
+@data_dir_option
+def users_list(**overrides: Any) -> int:
+    """List the accounts: what each may do, and its log-ins."""
+    with _open_book(overrides) as (_, book):
+        sessions = book.sessions()
+        for account in book.accounts():
+            proof = "a password" if account.has_password else "no password yet"
+            proof += " and codes" if account.has_codes else ""
+            click.echo(
+                f"{account.name}: may {_told(account)}; {proof}; log-ins: {sessions.get(account.name, 0)}"
+            )
+        if book.is_empty():
+            click.echo("there is no account: `frametally users add NAME --role run` makes the first")
+    return 0
+
+
+@contextmanager
+def _open_book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AccessBook]]:
+    settings = read_settings("web", overrides, must_be_there=False)
+    with closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as book:
+        yield settings, book
+
+
+def _find(book: AccessBook, name: str) -> UserAccount:
+    account = book.account(check_name(name))
+    if account is None:
+        raise Misconfigured(f"there is no account {name}: `frametally users list` has those that there are")
+    return account
+
+
+def _prove(
+    settings: Settings, book: AccessBook, account: UserAccount, password: str | None, codes: bool | None
+) -> None:
+    """Give an account what it proves itself by, and print what its owner has to know."""
+    name = account.name
+    if codes is not None:
+        secret = make_code_secret() if codes else ""
+        book.set_code_secret(name, secret)
+        click.echo(f"codes: {code_address(name, secret)}" if codes else "no code is asked for any more")
+    if password is not None:
+        book.set_password(name, hash_password(password))
+        click.echo("the password is set; whoever was logged in logs in again")
+    elif codes is None or not account.has_password:
+        click.echo(f"a password is chosen once, within a day, at {make_link(settings, book, name)}")
+
+
+def _ask(name: str) -> str:
+    """Return a password, asked for twice at a terminal or read from a pipe. Raises `Misconfigured`."""
+    if sys.stdin.isatty():
+        text = click.prompt("password", hide_input=True, confirmation_prompt=True)
+    else:
+        text = sys.stdin.readline(MOST_CHARS + 2).rstrip("\r\n")
+    return check_password(text, name=name)
+
+
+def _told(account: UserAccount) -> str:
+    return f"{account.role} ({', '.join(account.sources) if account.sources else 'all sources'})"

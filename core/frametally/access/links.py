@@ -1,0 +1,37 @@
+"""Links by which somebody chooses a password, once."""
+
+from __future__ import annotations
+
+from frametally.access.accounts import UserAccount
+from frametally.access.book import AccessBook
+from frametally.access.tokens import make_token, token_hash
+from frametally.rules.times import DAY_S
+from frametally.settings.loading import Settings
+
+ADMINISTRATOR = "admin"
+LINK_PATH = "/sign-in/once/"
+
+
+def make_link(settings: Settings, book: AccessBook, name: str) -> str:
+    """Return the address of a link for an account, which works once, for a day, instead of all before."""
+    token = make_token()
+    book.put_link(name, token_hash(token), lasts_s=DAY_S)
+    everywhere = settings.web_host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+    host = "127.0.0.1" if everywhere else settings.web_host
+    here = f"http://[{host}]:{settings.web_port}" if ":" in host else f"http://{host}:{settings.web_port}"
+    return f"{(settings.web_url or here).rstrip('/')}{LINK_PATH}{token}"
+
+
+def first_link(settings: Settings, book: AccessBook) -> str | None:
+    """Make the first administrator where accounts are wanted and there is none, and return its link.
+
+    Also where that has never been used: whoever lost it starts anew. None: nothing is to be done.
+    """
+    if not settings.web_accounts:
+        return None
+    if book.is_empty():
+        book.add_account(UserAccount(ADMINISTRATOR, "run"))
+    accounts = book.accounts()
+    if [one.name for one in accounts] != [ADMINISTRATOR] or accounts[0].has_password:
+        return None
+    return make_link(settings, book, ADMINISTRATOR)

@@ -1,0 +1,1 @@
+"""The access book in a SQL database."""

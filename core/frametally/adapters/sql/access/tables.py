@@ -1,0 +1,60 @@
+"""The access book's tables, for SQLite and PostgreSQL alike, in the video catalogue's database.
+
+`accounts` has who may log in; `links`, `sessions` what of theirs is open, by the hash of a token; `attempts`
+how often a log-in was tried of late. `about.signing_key` is what cookies are signed by.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
+
+SCHEMA_VERSION = 1
+
+ALL = MetaData()
+
+about = Table(
+    "frametally_access",
+    ALL,
+    Column("schema_version", Integer, primary_key=True, autoincrement=False),
+    Column("next_number", BigInteger, nullable=False),
+    Column("signing_key", Text, nullable=False, server_default=""),  # as hex digits
+)
+
+accounts = Table(
+    "frametally_accounts",
+    ALL,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("sources", Text, nullable=False),  # as JSON
+    Column("password_hash", Text, nullable=False),
+    Column("code_secret", Text, nullable=False),
+    Column("code_step", BigInteger, nullable=False),  # of the newest code that was used
+    Column("created_at_ms", BigInteger, nullable=False),
+)
+
+links = Table(
+    "frametally_account_links",
+    ALL,
+    Column("token_hash", Text, primary_key=True),
+    Column("account", Text, nullable=False, index=True),
+    Column("made_at_ms", BigInteger, nullable=False),
+    Column("ends_at_ms", BigInteger, nullable=False),
+)
+
+sessions = Table(
+    "frametally_sessions",
+    ALL,
+    Column("token_hash", Text, primary_key=True),
+    Column("account", Text, nullable=False, index=True),
+    Column("begun_at_ms", BigInteger, nullable=False),
+    Column("seen_at_ms", BigInteger, nullable=False),
+)
+
+attempts = Table(
+    "frametally_login_attempts",
+    ALL,
+    Column("key", Text, primary_key=True),
+    Column("failed", Integer, nullable=False),
+    Column("tried_at_ms", BigInteger, nullable=False),
+    Column("due_at_ms", BigInteger, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""The access book's layouts, oldest first."""
