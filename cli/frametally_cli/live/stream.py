@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -18,6 +19,7 @@ from frametally.process.retrying import GivenUp, Patience
 from frametally.videos.editing import stop_streams
 from frametally.videos.refusals import FieldRefused
 from frametally_cli.console import output as console
+from frametally_cli.live.launch import Launch
 from frametally_cli.options.ports import NOTHING_DONE, STOPPED, data_dir_option, read_settings, stop_on
 
 _LOOK_S = 0.2
@@ -30,8 +32,14 @@ _ENDED_WITHIN_S = 8.0
 @click.option(
     "--speed", type=float, default=1.0, show_default=True, help="Seconds of the video in a second, 0.1 to 16."
 )
+@click.option(
+    "--booked",
+    metavar="STREAM",
+    default="",
+    help="Launch this stream of it, which the dashboard has booked for Airflow, and end with it.",
+)
 @data_dir_option
-def stream(video_id: str, speed: float, **overrides: Any) -> int:
+def stream(video_id: str, speed: float, booked: str, **overrides: Any) -> int:
     """Stream an uploaded video, or join its stream, until its end; Ctrl-C stops it.
 
     `frametally live work` runs it, which `frametally up` has in it.
@@ -43,17 +51,23 @@ def stream(video_id: str, speed: float, **overrides: Any) -> int:
         console.stage_bar("stream, s") as bar,
     ):
         patience = Patience(bar.say, should_stop)
+        launch = Launch(catalogue, booked, settings=settings)
         try:
             started = patience.until_done(
-                "the catalogue", lambda: start_stream(catalogue, settings, video_id, speed=speed)
+                "the catalogue",
+                lambda: (
+                    launch.begin(video_id)
+                    if booked
+                    else start_stream(catalogue, settings, video_id, speed=speed)
+                ),
             )
             if not started.is_new:
                 bar.say(f"{started.feed.name} is streamed already: this follows it")
             row = patience.until_done("the catalogue", lambda: catalogue.video(video_id))
             length_s = row.record.facts.duration_s if row else None
-            ended = _follow(started.feed, catalogue, patience, bar, length_s)
+            ended = _follow(started.feed, catalogue, patience, bar, length_s, launch)
         except GivenUp:
-            _stop(catalogue, video_id)
+            _until_so(launch.end if booked else lambda: _is_stopped(catalogue, video_id))
             click.echo("stopped; what was shown is kept")
             return STOPPED
         except FieldRefused as refusal:
@@ -67,11 +81,17 @@ def stream(video_id: str, speed: float, **overrides: Any) -> int:
 
 
 def _follow(
-    feed: Feed, catalogue: VideoCatalogue, patience: Patience, bar: console.StageBar, length_s: float | None
+    feed: Feed,
+    catalogue: VideoCatalogue,
+    patience: Patience,
+    bar: console.StageBar,
+    length_s: float | None,
+    launch: Launch,
 ) -> Feed | None:
     """Show how a stream stands until it is over; return it then, None if it was forgotten."""
     requested_at_s = time.monotonic()
     while True:
+        patience.until_done("the catalogue", launch.keep, lambda: False)
         found = patience.until_done("the catalogue", lambda: catalogue.feed(feed.id), lambda: False)
         if found is None or found.is_over:
             return found
@@ -85,12 +105,17 @@ def _follow(
         patience.pause(_LOOK_S)
 
 
-def _stop(catalogue: VideoCatalogue, video_id: str) -> None:
-    """Stop it, and wait a little for who runs it."""
+def _is_stopped(catalogue: VideoCatalogue, video_id: str) -> bool:
+    """Stop it; return whether who runs it has ended it."""
+    return all(feed.is_over for feed in stop_streams(catalogue, video_id))
+
+
+def _until_so(is_over: Callable[[], bool]) -> None:
+    """Wait a little until it is over."""
     until_s = time.monotonic() + _ENDED_WITHIN_S
     while time.monotonic() < until_s:
         try:
-            if all(feed.is_over for feed in stop_streams(catalogue, video_id)):
+            if is_over():
                 return
         except Retryable:  # as long as there is time
             pass

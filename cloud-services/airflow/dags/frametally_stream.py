@@ -1,8 +1,9 @@
 """Streams one video: each of its frames at its time, with what is found in it.
 
-The video is named by `video_id` in the run's configuration, and by nothing else. A run takes as long as the
-stream, and ends with it, whoever stops that. Its frames are those that any stream has: a run that is repeated
-announces nothing that counts twice.
+The video is named by `video_id` in the run's configuration, and by nothing else; `stream_id` names a stream
+of it that the dashboard has booked, which this run launches, and which ends with it. A run takes as long as
+the stream, and ends with it, whoever stops that. Its frames are those that any stream has: a run that is
+repeated announces nothing that counts twice.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ with DAG(
     is_paused_upon_creation=False,  # else no video is streamed until a person switches it on
     params={
         "video_id": Param(type="string", pattern=VIDEO_ID, description="Id of the video."),
+        "stream_id": Param(
+            "", type="string", pattern=f"^$|{VIDEO_ID}", description="A stream that is booked."
+        ),
         "speed": Param(1, type="number", minimum=0.1, maximum=16, description="Seconds of it in a second."),
     },
     tags=["frametally"],
@@ -34,8 +38,12 @@ with DAG(
     # Not tried again by itself: whoever wanted to see it may be there no more.
     BashOperator(
         task_id="stream",
-        bash_command=f'exec {FRAMETALLY} stream "$VIDEO_ID" --speed "$SPEED"',
-        env={"VIDEO_ID": "{{ params.video_id }}", "SPEED": "{{ params.speed }}"},
+        bash_command=f'exec {FRAMETALLY} stream "$VIDEO_ID" --speed "$SPEED" --booked "$STREAM_ID"',
+        env={
+            "VIDEO_ID": "{{ params.video_id }}",
+            "STREAM_ID": "{{ params.stream_id }}",
+            "SPEED": "{{ params.speed }}",
+        },
         append_env=True,
         retries=0,
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import FrametallyError
-from frametally.ports.live_book import Feed
+from frametally.ports.live_book import Feed, FeedTold
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.loading import Settings
 from frametally.videos.editing import VideoGone
@@ -16,6 +16,8 @@ from frametally.videos.refusals import FieldRefused
 
 SLOWEST, FASTEST = 0.1, 16.0
 """Seconds of a video in a second."""
+
+_AWAITS_LAUNCH = "Airflow is to begin its run."
 
 
 class NeedsTime(FrametallyError):
@@ -30,9 +32,15 @@ class StartedStream(NamedTuple):
 
 
 def start_stream(
-    catalogue: VideoCatalogue, settings: Settings, video_id: str, *, speed: float = 1.0, model: str = ""
+    catalogue: VideoCatalogue,
+    settings: Settings,
+    video_id: str,
+    *,
+    speed: float = 1.0,
+    model: str = "",
+    is_booked: bool = False,
 ) -> StartedStream:
-    """Return the stream of a video that runs; without one, start one.
+    """Return the stream of a video that runs; without one, start one, or only book it for its launcher.
 
     Args:
         catalogue: Where videos and streams stand.
@@ -40,6 +48,7 @@ def start_stream(
         video_id: Whose.
         speed: Seconds of the video in a second.
         model: Whose results are shown; empty: of whoever detects.
+        is_booked: Whether one that is new waits for `LiveBook.launch_feed`, for `stream_launch_s` at most.
 
     Raises:
         VideoGone: There is no such video, or it is being removed.
@@ -70,6 +79,8 @@ def start_stream(
         video_id=video_id,
         speed=speed,
         model=model,
+        launch="booked" if is_booked else "",
+        told=FeedTold("requested", _AWAITS_LAUNCH if is_booked else ""),
     )
-    feed = catalogue.start_stream(asked, most=settings.streams)
+    feed = catalogue.start_stream(asked, most=settings.streams, launch_within_s=settings.stream_launch_s)
     return StartedStream(feed, feed.id == asked.id)

@@ -20,6 +20,16 @@ stopped; it cannot run (`reason` says why)."""
 
 OVER: tuple[FeedState, ...] = ("ended", "failed")
 
+FeedLaunch = Literal["", "booked", "launched", "unheard"]
+"""It needs no launch: any worker may claim it; nobody may before it is launched; its launcher is there; its
+launcher has not been heard of for a lease."""
+
+LAUNCH_NEVER_CAME = (
+    "Airflow began no run of it in time: see there whether its scheduler is at work and the run waits for "
+    "others, then start it again."
+)
+LAUNCH_IS_GONE = "Nothing is heard of its run in Airflow any more: see there why, then start it again."
+
 
 class FeedTold(NamedTuple):
     """What who runs a feed tells of it.
@@ -74,6 +84,7 @@ class Feed(NamedTuple):
         told: How it stands.
         worker: Who runs it; empty: nobody.
         generation: Rises with every claim; a worker whose generation is over writes nothing any more.
+        launch: Of a stream that is launched from elsewhere (Airflow): how that stands.
         created_at_ms: When it was asked for, by the database's clock.
         ended_at_ms: When it was over; None while it is not.
     """
@@ -92,6 +103,7 @@ class Feed(NamedTuple):
     told: FeedTold = FeedTold("requested")
     worker: str = ""
     generation: int = 0
+    launch: FeedLaunch = ""
     created_at_ms: int = 0
     ended_at_ms: int | None = None
 
@@ -113,14 +125,29 @@ class TooManyStreams(Exception):
 class LiveBook(Protocol):
     """What every video catalogue does with feeds. All methods may raise `Retryable`."""
 
-    def start_stream(self, feed: Feed, *, most: int) -> Feed:
+    def start_stream(self, feed: Feed, *, most: int, launch_within_s: float = 0.0) -> Feed:
         """Return the stream of `feed.video_id` that is not over; without one, put and return `feed`.
 
         Of several that ask at once, all get the same. One that is being stopped is over at once: who has it
-        hears of that with its next renewal.
+        hears of that with its next renewal. One that is `booked` has failed unless it is launched within
+        `launch_within_s`.
 
         Raises:
             TooManyStreams: `most` streams of other videos are not over.
+        """
+
+    def launch_feed(self, feed_id: str, *, lease_s: float) -> Feed | None:
+        """Let a booked feed be claimed, and keep it launched; return it, None: there is none such.
+
+        Its launcher says so again within each lease. One that has not is given two leases of whoever claims
+        feeds, from the look that finds it missing: a catalogue that was away ends no stream. Then its feed
+        fails. What is over, or needs no launch, is returned as it is.
+        """
+
+    def fail_launch(self, feed_id: str, reason: str, *, only_booked: bool = False) -> bool:
+        """Have a feed that needs a launch fail, whoever has it; False: it is over, or needs none.
+
+        With `only_booked`, also False where it is launched.
         """
 
     def put_camera(self, feed: Feed) -> Feed | None:
@@ -140,8 +167,8 @@ class LiveBook(Protocol):
     def claim_feed(self, worker: str, kinds: Sequence[FeedKind], *, lease_s: float) -> Feed | None:
         """Give `worker` a feed that is not over and that nobody holds, or whose lease is over; None: none.
 
-        Of several that ask at once, exactly one gets it. A place that was sought and not reached is told as
-        the position.
+        Of several that ask at once, exactly one gets it. What is booked is nobody's. A place that was sought
+        and not reached is told as the position.
         """
 
     def renew_feed(self, feed: Feed, told: FeedTold, *, lease_s: float) -> Feed | None:

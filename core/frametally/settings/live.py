@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from frametally.settings.access import NO_SECRET
+from frametally.settings.access import NO_SECRET, ServerAccess
 
 
 class LiveSettings(BaseSettings):
@@ -25,6 +26,25 @@ class LiveSettings(BaseSettings):
     )
     stream_engine: Literal["consumer", "spark"] = Field(
         "consumer", description="What detects their frames: `consumer`, or `spark` (Structured Streaming)."
+    )
+    stream_launcher: Literal["queue", "airflow"] = Field(
+        "queue",
+        description="What streams start by that the dashboard is asked for: our `queue`, or a run of the DAG "
+        "`frametally_stream` in `airflow`.",
+    )
+    stream_launch_s: float = Field(
+        120.0,
+        ge=1,
+        le=10_000,
+        description="Seconds within which Airflow begins a run, else its stream fails.",
+    )
+    airflow_url: str = Field(
+        "", description="Airflow's address, such as `http://127.0.0.1:8080`, for streams that it starts."
+    )
+    airflow_user: str = Field("", description="Name to log in to Airflow by.")
+    airflow_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    airflow_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that Airflow's certificate may come from."
     )
     spark_jars: str = Field(
         "",
@@ -53,3 +73,10 @@ class LiveSettings(BaseSettings):
     live_logins: SecretStr = Field(
         NO_SECRET, description='Log-ins of cameras by source, as JSON: `{"gate-1": "user:password"}`.'
     )
+
+    @property
+    def airflow_access(self) -> ServerAccess:
+        """How to log in to Airflow."""
+        return ServerAccess(
+            user=self.airflow_user, password=self.airflow_password, ca_file=self.airflow_ca_file
+        )

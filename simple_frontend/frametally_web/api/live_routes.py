@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 
@@ -9,6 +10,7 @@ import msgspec
 from werkzeug.datastructures import MultiDict
 
 from frametally import keys
+from frametally.errors import Misconfigured, Retryable
 from frametally.live.streams import NeedsTime, start_stream
 from frametally.ports.live_book import Feed, FeedWanted, TooManyStreams
 from frametally.ports.video_catalogue import VideoRow
@@ -18,11 +20,14 @@ from frametally.videos.refusals import FieldRefused
 from frametally_web.api.video_routes import answer_with, id_in, no_video, refused
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.live import answers
+from frametally_web.live.launching import AirflowLauncher
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem, bad_parameter
 
 Args = MultiDict[str, str]
+
+_LOG = logging.getLogger("frametally_web")
 
 _MODEL = re.compile(r"[A-Za-z0-9._-]{0,200}")
 # Made once, before there are threads: see `records.decode`.
@@ -35,10 +40,15 @@ class LiveRoutes:
     """The handlers, each by its endpoint's name."""
 
     def __init__(self, *, settings: Settings, ports: DashboardPorts, uploads_remedy: str | None) -> None:
-        """Make the handlers of one application; `uploads_remedy` is None where streams may be steered."""
+        """Make the handlers of one application; `uploads_remedy` is None where streams may be steered.
+
+        Raises:
+            Misconfigured: Airflow is to start streams, and nothing says where it is, or who we are there.
+        """
         self._settings = settings
         self._catalogue = ports.catalogue
         self._remedy = uploads_remedy
+        self._airflow = AirflowLauncher(settings) if settings.stream_launcher == "airflow" else None
 
     def streams(self, args: Args) -> answers.StreamList:
         """List the streams, or those of one video."""
@@ -64,7 +74,12 @@ class LiveRoutes:
             )
         try:
             started = start_stream(
-                self._catalogue, self._settings, wanted.video_id, speed=wanted.speed, model=wanted.model
+                self._catalogue,
+                self._settings,
+                wanted.video_id,
+                speed=wanted.speed,
+                model=wanted.model,
+                is_booked=self._airflow is not None,
             )
         except VideoGone as error:
             raise no_video() from error
@@ -83,7 +98,7 @@ class LiveRoutes:
                 remedy="Stop one of them, or have whoever runs this server allow more.",
             ) from error
         answer_with(202 if started.is_new else 200)
-        return answers.stream_of(started.feed)
+        return answers.stream_of(self._launched(started.feed))
 
     post_stream = stream_start
 
@@ -127,6 +142,17 @@ class LiveRoutes:
                 remedy=f"Give seconds from 0 to {length_s:g}." if length_s else "Give seconds from 0 on.",
             )
         return answers.stream_of(self._asked(feed, feed.wanted, seek_s=seek.position_s))
+
+    def _launched(self, feed: Feed) -> Feed:
+        """Return a stream as it is once Airflow was asked for its run, if it waits for one."""
+        if self._airflow is None or feed.launch != "booked":
+            return feed
+        try:
+            self._airflow.launch(feed)
+        except (Misconfigured, Retryable) as error:
+            if self._catalogue.fail_launch(feed.id, str(error), only_booked=True):
+                _LOG.warning("stream of %s: %s", feed.name, error)
+        return self._catalogue.feed(feed.id) or feed
 
     def _video(self, video_id: str) -> VideoRow:
         row = self._catalogue.video(video_id) if keys.is_video_id(video_id) else None

@@ -11,7 +11,16 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, in
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.videos import tables
 from frametally.adapters.sql.videos.clock import next_number, note_change, now_ms
-from frametally.ports.live_book import OVER, Feed, FeedKind, FeedTold, FeedWanted, TooManyStreams
+from frametally.ports.live_book import (
+    LAUNCH_IS_GONE,
+    LAUNCH_NEVER_CAME,
+    OVER,
+    Feed,
+    FeedKind,
+    FeedTold,
+    FeedWanted,
+    TooManyStreams,
+)
 
 _columns = tables.feeds.c
 _NOT_OVER = _columns.ended_at_ms.is_(None)
@@ -24,9 +33,10 @@ class SqlLiveBook:
 
     _database: SqlDatabase
 
-    def start_stream(self, feed: Feed, *, most: int) -> Feed:
+    def start_stream(self, feed: Feed, *, most: int, launch_within_s: float = 0.0) -> Feed:
         """Return the stream of a video that is not over, else put one; see `LiveBook.start_stream`."""
         with self._database.writing() as connection:
+            _look_after_launches(connection)  # one that never began is in nobody's way
             running = _find(connection, _columns.kind == "video", _NOT_OVER)
             there = next((one for one in running if one.video_id == feed.video_id), None)
             if there is not None and there.wanted != "stop":
@@ -36,7 +46,30 @@ class SqlLiveBook:
             elif len(running) >= most:
                 raise TooManyStreams(running)
             _forget_all_but_the_last(connection, feed.video_id)
-            return _put(connection, feed)
+            return _put(connection, feed, launch_within_s)
+
+    def launch_feed(self, feed_id: str, *, lease_s: float) -> Feed | None:
+        """Let a booked feed be claimed, and keep it launched; see `LiveBook.launch_feed`."""
+        with self._database.writing() as connection:
+            feed = _feed(connection, feed_id)
+            if feed is None or feed.is_over or not feed.launch:
+                return feed
+            due_at_ms = _after(connection, lease_s)
+            _change(connection, _columns.id == feed_id, launch="launched", launch_due_at_ms=due_at_ms)
+            if feed.launch == "booked":
+                _tell(connection, feed, feed.told._replace(reason=""))
+            return _feed(connection, feed_id)
+
+    def fail_launch(self, feed_id: str, reason: str, *, only_booked: bool = False) -> bool:
+        """Have a feed that needs a launch fail; see `LiveBook.fail_launch`."""
+        with self._database.writing() as connection:
+            feed = _feed(connection, feed_id)
+            if feed is None or feed.is_over or not feed.launch:
+                return False
+            if only_booked and feed.launch != "booked":
+                return False
+            _end(connection, feed, feed.told._replace(state="failed", reason=reason))
+            return True
 
     def put_camera(self, feed: Feed) -> Feed | None:
         """Put a camera; None: its source has one already."""
@@ -81,9 +114,11 @@ class SqlLiveBook:
         """Give `worker` a feed that nobody holds; see `LiveBook.claim_feed`."""
         # Workers ask often, and seldom is there something: whoever only looks is in no writer's way.
         with self._database.reading() as connection:
-            if not _find_due(connection, kinds):
+            time_ms = now_ms(connection)
+            if not _find(connection, or_(_is_claimable(kinds, time_ms), _is_unheard(time_ms))):
                 return None
         with self._database.writing() as connection:
+            _look_after_launches(connection, 2 * lease_s)
             while (due := _find_due(connection, kinds)) and due[0].wanted == "stop":
                 _end(connection, due[0])
             if not due:
@@ -150,9 +185,10 @@ class SqlLiveBook:
             return [_feed_of(feed, is_left=is_left) for *feed, is_left in rows]
 
 
-def _put(connection: Connection, feed: Feed) -> Feed:
+def _put(connection: Connection, feed: Feed, launch_within_s: float = 0.0) -> Feed:
     made = feed._replace(created_at_ms=now_ms(connection))
     values = made._asdict() | {"told": _as_json(made.told)}
+    values["launch_due_at_ms"] = _after(connection, launch_within_s)
     connection.execute(insert(tables.feeds).values(**values, number=next_number(connection), due_at_ms=0))
     note_change(connection)
     return made
@@ -204,9 +240,21 @@ def _tell(connection: Connection, before: Feed, told: FeedTold) -> None:
 
 
 def _find_due(connection: Connection, kinds: Sequence[FeedKind]) -> list[Feed]:
-    query = _select().where(_NOT_OVER, _columns.kind.in_(kinds), _is_free(now_ms(connection)))
+    query = _select().where(_is_claimable(kinds, now_ms(connection)))
     rows = connection.execute(query.order_by(_columns.due_at_ms, _columns.number).limit(1))
     return [_feed_of(row) for row in rows]
+
+
+def _look_after_launches(connection: Connection, lease_s: float | None = None) -> None:
+    """Have those fail whose launcher never came, or is gone; whose lease is over gets one `lease_s` more."""
+    for feed in _find(connection, _is_unheard(now_ms(connection))):
+        if feed.launch == "launched":
+            if lease_s is not None:
+                due_at_ms = _after(connection, lease_s)
+                _change(connection, _columns.id == feed.id, launch="unheard", launch_due_at_ms=due_at_ms)
+        else:
+            why = LAUNCH_NEVER_CAME if feed.launch == "booked" else LAUNCH_IS_GONE
+            _end(connection, feed, feed.told._replace(state="failed", reason=why))
 
 
 def _feed(connection: Connection, feed_id: str) -> Feed | None:
@@ -215,6 +263,15 @@ def _feed(connection: Connection, feed_id: str) -> Feed | None:
 
 def _find(connection: Connection, *where: ColumnElement[bool]) -> list[Feed]:
     return [_feed_of(row) for row in connection.execute(_select().where(*where).order_by(_columns.number))]
+
+
+def _is_claimable(kinds: Sequence[FeedKind], time_ms: int) -> ColumnElement[bool]:
+    return and_(_NOT_OVER, _columns.kind.in_(kinds), _columns.launch != "booked", _is_free(time_ms))
+
+
+def _is_unheard(time_ms: int) -> ColumnElement[bool]:
+    """Return whether a launcher has not said in time that it is there."""
+    return and_(_NOT_OVER, _columns.launch != "", _columns.launch_due_at_ms <= time_ms)
 
 
 def _is_free(time_ms: int) -> ColumnElement[bool]:

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 ALL = MetaData()
 
@@ -163,6 +163,8 @@ feeds = Table(
     Column("due_at_ms", BigInteger, nullable=False),  # when its lease is over
     Column("created_at_ms", BigInteger, nullable=False),
     Column("ended_at_ms", BigInteger),
+    Column("launch", Text, nullable=False, server_default=""),
+    Column("launch_due_at_ms", BigInteger, nullable=False, server_default="0"),  # when its launcher's is
     Index("frametally_feeds_due", "ended_at_ms", "due_at_ms"),
     Index("frametally_feeds_camera", "source", unique=True, sqlite_where=_CAMERA, postgresql_where=_CAMERA),
     Index(
