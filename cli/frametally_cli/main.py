@@ -15,6 +15,7 @@ import click
 
 from frametally.errors import FrametallyError
 from frametally_cli.access.users import users_group
+from frametally_cli.alerts.group import alerts_group
 from frametally_cli.commands.cloud import cloud_setup, reach
 from frametally_cli.commands.compare import compare
 from frametally_cli.commands.dead_letters import dead_letters
@@ -60,6 +61,7 @@ _COMMANDS = (
         media_group,
         live_group,
         users_group,
+        alerts_group,
     ),
 )
 

@@ -40,6 +40,7 @@ NO_SETTINGS = {
     "FRAMETALLY_FOOTAGE_DIR": "a folder of the server",
     "FRAMETALLY_AGGREGATE_EVERY": "an option of the command",
     "FRAMETALLY_INDEX_EVERY": "an option of the command",
+    "FRAMETALLY_ALERTS_EVERY": "an option of the command",
 }
 
 
@@ -242,7 +243,7 @@ def test_each_service_gets_its_own_secrets_alone() -> None:
     assert has["traefik"] == {"FRAMETALLY_INDEX_READER_PASSWORD", "FRAMETALLY_QUEUE_READER_PASSWORD"}
     assert has["elasticsearch"] == {"ELASTIC_PASSWORD"}
     assert has["postgres"] == {"FRAMETALLY_LEDGER_PASSWORD"}
-    for name in ("dashboard", "worker", "live-worker"):  # they read, or not even that
+    for name in ("dashboard", "worker", "live-worker", "alerts"):  # they read, or not even that
         assert "FRAMETALLY_INDEX_PASSWORD" not in has[name]
     # What decodes footage holds no more than it needs.
     for name in ("producer", "consumer", "consumer-live"):
@@ -250,6 +251,7 @@ def test_each_service_gets_its_own_secrets_alone() -> None:
     # Of Kafka's users each knows itself alone.
     kafkas = {"KAFKA_ADMIN_PASSWORD"} | {name for name in VALUES if name.startswith("FRAMETALLY_LOG_")}
     roles = {"producer": "CAMERA", "worker": "CAMERA", "live-worker": "CAMERA", "dashboard": "READER"}
+    roles["alerts"] = "READER"
     roles |= {"consumer": "CONSUMER", "consumer-live": "CONSUMER"}
     own = {name: {f"FRAMETALLY_LOG_{role}_PASSWORD"} for name, role in roles.items()}
     own |= {"kafka-rights": {"KAFKA_ADMIN_PASSWORD"}}
@@ -284,7 +286,9 @@ def test_every_setting_that_a_document_names_reaches_a_container(document: str) 
     assert named - reached == set()
 
 
-@pytest.mark.parametrize("name", ["consumer", "consumer-live", "dashboard", "worker", "live-worker"])
+@pytest.mark.parametrize(
+    "name", ["consumer", "consumer-live", "dashboard", "worker", "live-worker", "alerts"]
+)
 def test_a_setting_that_nobody_wrote_has_the_products_default(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -338,7 +342,7 @@ def test_a_worker_hears_of_jobs_from_rabbitmq_and_may_send_mail() -> None:
     assert environment["FRAMETALLY_WEB_URL"] == "https://app.counts.town.org"
     for name, service in SERVICES.items():
         told = {key for key in (service.get("environment") or {}) if key.startswith("FRAMETALLY_SMTP_")}
-        assert bool(told) == (name == "worker"), name
+        assert bool(told) == (name in ("worker", "alerts")), name
     text = (STACK / "rabbitmq/rabbitmq.conf").read_text()
     assert "load_definitions = /etc/rabbitmq/definitions.json" in text  # so there is no user `guest`
 

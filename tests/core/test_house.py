@@ -41,6 +41,7 @@ FLOORS = (
         "frametally_web",
     ),
     ("frametally.adapters",),
+    ("frametally.alerts",),
     ("frametally.books",),
     ("frametally.segments",),
     ("frametally.drawings",),
@@ -51,6 +52,7 @@ FLOORS = (
     ("frametally.ports",),
     ("frametally.access",),
     (
+        "frametally.alert_records",
         "frametally.calibration",
         "frametally.cameras",
         "frametally.drawing_records",

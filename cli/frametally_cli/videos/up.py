@@ -25,7 +25,7 @@ from frametally_cli.videos.family import COUNT_EVERY, command, say, video_comman
 )
 @data_dir_option
 def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> int:
-    """Run everything here: dashboard, video workers, streams, consumers and counting, until Ctrl-C.
+    """Run everything here: dashboard, video workers, streams, consumers, counting and alerts, until Ctrl-C.
 
     Each line says which command it is from. One that dies is started again.
     """
@@ -38,5 +38,7 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
         command("consume", settings, "--live")._replace(name="consume --live"),
         command("live", settings, of="work"),
     ]
+    if settings.alert_channels.get_secret_value():
+        members.append(command("alerts", settings, "--every", every, of="run"))
     with stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as should_stop:
         return Family(members, say=say).run(should_stop)

@@ -1,4 +1,6 @@
-"""Where a camera may be: one rule for what is typed, what a name means now, and where answers redirect to."""
+"""Where cameras, and what alerts are sent to, may be: one rule for what is typed, what a name means now, and
+where answers redirect to.
+"""  # noqa: D205 - one sentence
 
 from __future__ import annotations
 
@@ -102,15 +104,24 @@ def _parts_of(text: str) -> SplitResult:
 
 
 class AllowedPlaces:
-    """The networks, addresses and names at which cameras may be."""
+    """The networks, addresses and names at which something may be: cameras, unless said otherwise."""
 
-    def __init__(self, allow: str) -> None:
-        """Read `FRAMETALLY_LIVE_ALLOW`.
+    def __init__(
+        self, allow: str, *, setting: str = _SETTING, what: str = "camera", public: bool = False
+    ) -> None:
+        """Read what a setting allows.
+
+        Args:
+            allow: Its value: networks, addresses and names, separated by commas.
+            setting: Its name.
+            what: What is to be there.
+            public: Whether it may be at public addresses as well.
 
         Raises:
             Misconfigured: Something in it is neither a network nor an address nor a name.
         """
         self._text = allow
+        self._setting, self._what, self._public = setting, what, public
         self._networks: list[_Network] = []
         self._names: set[str] = set()
         for entry in filter(None, (part.strip() for part in allow.split(","))):
@@ -119,13 +130,13 @@ class AllowedPlaces:
             except ValueError:
                 if not _HOST.fullmatch(entry) or entry.replace(".", "").isdecimal():
                     raise Misconfigured(
-                        f"{_SETTING}: {entry!r} is no network, address or host name; an example of each is "
+                        f"{setting}: {entry!r} is no network, address or host name; an example of each is "
                         "192.168.1.0/24, 192.168.1.20, gate.example.org"
                     ) from None
                 self._names.add(_plain(entry))
 
     def check(self, host: str, addresses: Iterable[str]) -> None:
-        """Return if a camera may be at `host`, which has these IP addresses now: at every one of them.
+        """Return if it may be at `host`, which has these IP addresses now: at every one of them.
 
         Raises:
             Poison: It may not; the line names the address, and the setting where that may allow it.
@@ -137,12 +148,15 @@ class AllowedPlaces:
             why = next((what for network, what in _NEVER if ip in network), "")
             at = str(ip) if _plain(host) == str(ip) else f"{host} ({ip})"
             if why:
-                raise Poison(f"no camera may be at {at}: it is {why}")
+                raise Poison(f"no {self._what} may be at {at}: it is {why}")
             if _plain(host) in self._names or any(ip in network for network in self._networks):
                 continue
+            if self._public and ip.is_global:
+                continue
+            where = ", ".join(filter(None, ("public addresses" * self._public, self._text))) or "nowhere"
             raise Poison(
-                f"{at} is not where cameras may be ({self._text or 'nowhere'}); if it is a camera, add it to "
-                f"{_SETTING}"
+                f"{at} is not where {self._what}s may be ({where}); if it is a {self._what}, add it to "
+                f"{self._setting}"
             )
 
 

@@ -70,6 +70,10 @@ FAILPOINTS = {
     "mail.claimed": "a mail is to be sent, and nobody else sends it for now",
     "mail.taken": "the mail server has a mail, and the outbox knows nothing of it",
     "mail.noted": "a mail is noted as sent",
+    "alerts.told": "alerts, what is to be sent of them and what was looked at are about to be noted at once",
+    "alerts.claimed": "a message is to be sent, and nobody else sends it for now",
+    "alerts.taken": "a channel has a message, and the outbox knows nothing of it",
+    "alerts.noted": "a message is noted as sent",
     "removal.removed": "a video's record is gone, and its row is still in the catalogue",
 }
 """Every failpoint's name, and how things stand there."""

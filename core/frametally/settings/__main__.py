@@ -10,13 +10,14 @@ from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally.settings.mail import MailSettings
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
+from frametally.settings.telling.alerts import AlertSettings
 from frametally.settings.videos import VideoSettings
 from frametally.settings.web import WebSettings
 from frametally.settings.work import WorkSettings
 
 PARTS = (
     *(ProducerSettings, ConsumerSettings, CountingSettings, WebSettings, VideoSettings),
-    *(WorkSettings, LiveSettings, MailSettings, ServerSettings),
+    *(WorkSettings, LiveSettings, MailSettings, AlertSettings, ServerSettings),
 )
 
 

@@ -27,6 +27,7 @@ from frametally.settings.mail import MailSettings
 from frametally.settings.other_names import by_other_names
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
+from frametally.settings.telling.alerts import AlertSettings
 from frametally.settings.videos import VideoSettings
 from frametally.settings.web import WebSettings
 from frametally.settings.work import WorkSettings
@@ -58,6 +59,7 @@ class Settings(
     WorkSettings,
     LiveSettings,
     MailSettings,
+    AlertSettings,
     ServerSettings,
     CountingSettings,
     ConsumerSettings,

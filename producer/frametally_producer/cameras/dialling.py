@@ -6,6 +6,7 @@ import socket
 import ssl
 
 from frametally.cameras.addresses import AllowedPlaces
+from frametally.cameras.dialling import PlaceAway, connect
 from frametally_producer.cameras.failures import CameraAway
 
 CONNECT_S = 2.0
@@ -22,21 +23,10 @@ def dial(host: str, port: int, allowed: AllowedPlaces, *, by_tls: bool = False) 
         CameraAway: It is not there.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise CameraAway(f"no address is known of {host}: check the name") from error
-    places = list(dict.fromkeys(str(one[4][0]) for one in found))
-    allowed.check(host, places)
-    failure: OSError | None = None
-    for place in places:
-        try:
-            connection = socket.create_connection((place, port), CONNECT_S)
-        except OSError as error:
-            failure = error
-            continue
-        return _secured(connection, host) if by_tls else connection
-    reason = failure.strerror if failure is not None and failure.strerror else str(failure)
-    raise CameraAway(f"does not answer at {host}:{port} ({reason.lower()})")
+        connection = connect(host, port, allowed, timeout_s=CONNECT_S)
+    except PlaceAway as error:
+        raise CameraAway(str(error)) from error
+    return _secured(connection, host) if by_tls else connection
 
 
 def _secured(connection: socket.socket, host: str) -> socket.socket:

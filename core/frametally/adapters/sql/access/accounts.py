@@ -27,7 +27,7 @@ _LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="access",
-    beside=("frametally_catalogue",),
+    beside=("frametally_catalogue", "frametally_alerts"),
 )
 _SEEN_EVERY_MS = 60_000
 _SET_BACK_MS = 60_000

@@ -1,0 +1,1 @@
+"""`frametally alerts`: who is told of what."""

@@ -1,0 +1,107 @@
+"""`frametally alerts run`: looks at the rules and sends what they tell, once or every so often."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from frametally.alert_records import AlertBook
+from frametally.alerts.channels.sending import AlertSender
+from frametally.alerts.reading import RoundPorts
+from frametally.alerts.rounds import look_at_all
+from frametally.opening import (
+    open_alert_book,
+    open_count_index,
+    open_ledger,
+    open_object_store,
+    open_video_catalogue,
+)
+from frametally.ports.count_index import CountIndex
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectStore
+from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.process import failpoints
+from frametally.process.period import parse_period_s, repeat
+from frametally.process.retrying import OnceAMinute
+from frametally.settings.loading import Settings
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import PART_DONE, data_dir_option, option, read_settings, stop_on
+
+
+@dataclass(frozen=True)
+class _Opened:
+    settings: Settings
+    store: ObjectStore
+    index: CountIndex
+    ledger: Ledger
+    catalogue: VideoCatalogue
+    book: AlertBook
+
+
+@click.command()
+@option("--every", "Do it again every so often (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
+@data_dir_option
+def run(every: str | None, **overrides: Any) -> int:
+    """Look at every rule, and send what waits; run it after `frametally index`, or with --every.
+
+    Exit code 1: a rule could not be looked at, or something could not be sent.
+    """
+    period_s = None if every is None else parse_period_s("--every", every)
+    settings = read_settings("web", overrides)
+    failpoints.arm()
+    once_a_minute = OnceAMinute(_say)
+    with _open(settings) as opened:
+        sender = AlertSender(settings, opened.book, _say)
+        if period_s is None:
+            return _round(opened, sender, once_a_minute, quiet=False)
+        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, console.stage_bar("rounds") as bar:
+            repeat(
+                lambda: _round(opened, sender, once_a_minute, quiet=True),
+                period_s=period_s,
+                should_stop=should_stop,
+                progress=bar,
+            )
+    return 0
+
+
+@contextmanager
+def _open(settings: Settings) -> Iterator[_Opened]:
+    with (
+        closing(open_object_store(settings.store_url, settings.store_access)) as store,
+        closing(open_count_index(settings.index_url, settings.index_access)) as index,
+        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
+        closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book,
+    ):
+        yield _Opened(settings, store, index, ledger, catalogue, book)
+
+
+def _round(opened: _Opened, sender: AlertSender, once_a_minute: OnceAMinute, *, quiet: bool) -> int:
+    ports = RoundPorts(
+        opened.settings,
+        opened.store,
+        opened.index,
+        opened.ledger,
+        opened.catalogue,
+        now_ms=round(time.time() * 1000),
+    )
+    found = look_at_all(opened.book, ports)
+    for problem in found.problems:
+        once_a_minute(problem, f"alerts: {problem}")
+    sent = sender.send()
+    if not quiet or found.told or any(sent):
+        click.echo(
+            f"alerts: {found.rules} rules looked at, {found.told} alerts told or corrected, "
+            f"{sent.sent} messages sent, {sent.failed} refused, {sent.put_off} put off"
+        )
+    return PART_DONE if found.problems or sent.failed or sent.put_off else 0
+
+
+def _say(line: str) -> None:
+    click.echo(console.plain(line), err=True)

@@ -1,0 +1,1 @@
+"""The alert book in a SQL database."""

@@ -1,0 +1,59 @@
+"""The alert book's tables, for SQLite and PostgreSQL alike, in the database of the video catalogue."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
+
+SCHEMA_VERSION = 1
+
+ALL = MetaData()
+
+about = Table(
+    "frametally_alerts",
+    ALL,
+    Column("schema_version", Integer, primary_key=True, autoincrement=False),
+    Column("next_number", BigInteger, nullable=False),
+)
+
+rules = Table(
+    "frametally_alert_rules",
+    ALL,
+    Column("name", Text, primary_key=True),
+    Column("rule", Text, nullable=False),  # as JSON
+)
+
+marks = Table(
+    "frametally_alert_marks",
+    ALL,
+    Column("rule", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("mark", Text, nullable=False),
+)
+
+told = Table(
+    "frametally_alerts_told",
+    ALL,
+    Column("key", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("alert", Text, nullable=False),  # as JSON
+    Index("frametally_alerts_told_start", "rule", "start_ms"),
+)
+
+messages = Table(
+    "frametally_alert_messages",
+    ALL,
+    Column("id", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    Column("rule", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("alert", Text, nullable=False),  # as JSON
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger),
+    Column("due_at_ms", BigInteger, nullable=False),  # queued: not before, which is also when a lease is over
+    Index("frametally_alert_messages_next", "state", "channel", "number"),
+)

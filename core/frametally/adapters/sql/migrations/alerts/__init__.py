@@ -1,0 +1,1 @@
+"""The alert book's layouts, oldest first."""

@@ -1,0 +1,1 @@
+"""Alerts: rules over what was counted, evaluated in event time."""

@@ -1,0 +1,1 @@
+"""Settings of what people are told."""

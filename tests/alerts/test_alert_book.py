@@ -1,0 +1,141 @@
+"""What every alert book does, in SQLite and in PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from tests.fakes.alerts import AlertPlace, alert_place
+
+from frametally.adapters.sql.alerts import tables
+from frametally.adapters.sql.alerts.book import SqlAlertBook
+from frametally.alert_records import AlertMessage
+from frametally.errors import Misconfigured
+from frametally.opening import open_alert_book, open_count_index, open_video_catalogue
+
+
+@contextmanager
+def postgres() -> Iterator[Any]:
+    from postgres_schemas import fresh_schema
+
+    with fresh_schema() as place:
+        yield place
+
+
+@pytest.fixture(params=[None, pytest.param(postgres, marks=pytest.mark.services)], ids=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AlertPlace]:
+    with ExitStack() as stack:
+        where = stack.enter_context(request.param()) if request.param else None
+        yield stack.enter_context(alert_place(tmp_path, where))
+
+
+def claimed(place: AlertPlace, channel: str = "ops", lease_s: float = 60) -> AlertMessage:
+    message = place.book.claim(channel, lease_s=lease_s)
+    assert message is not None
+    return message
+
+
+def told(place: AlertPlace) -> None:
+    place.rule(threshold=1, channels=["ops", "people"])
+    place.count({0: 1, 2: 2})
+    assert place.look().told == 2
+
+
+def test_a_rule_is_kept_as_it_was_added_and_its_name_is_its_own(place: AlertPlace) -> None:
+    rule = place.rule("\u00e9 <b>'; DROP TABLE x", threshold=1, labels=["car"])
+    assert place.book.rules() == [rule]
+    assert not place.book.add_rule(rule)
+    assert place.book.remove_rule(rule.name)
+    assert not place.book.remove_rule(rule.name)
+    assert place.book.rules() == []
+
+
+def test_the_oldest_goes_first_and_what_is_behind_one_that_waits_waits(place: AlertPlace) -> None:
+    told(place)
+    first = claimed(place)
+    assert first.alert.value == 1
+    assert place.book.claim("ops", lease_s=60) is None
+    assert claimed(place, "people").alert.value == 1
+    assert place.book.end(first, "queued", reason="away", again_after_s=600)
+    assert place.book.claim("ops", lease_s=60) is None
+    assert place.book.waiting() == {"ops": 2, "people": 2}
+
+
+def test_who_lost_its_lease_writes_nothing_any_more(place: AlertPlace) -> None:
+    told(place)
+    first = claimed(place, lease_s=0)
+    again = claimed(place)
+    assert (again.id, again.attempts) == (first.id, 2)
+    assert not place.book.end(first, "failed", reason="late")
+    assert place.book.end(again, "sent")
+    assert claimed(place).alert.value == 2
+
+
+def test_of_several_that_ask_at_once_one_gets_a_message(place: AlertPlace) -> None:
+    told(place)
+    found: list[AlertMessage | None] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(place.book.claim("ops", lease_s=60))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(message is not None for message in found) == 1
+
+
+def test_of_several_that_look_at_once_each_alert_is_told_once(place: AlertPlace) -> None:
+    place.rule(threshold=1)
+    place.count({0: 1, 2: 2})
+    threads = [threading.Thread(target=place.look) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert place.told() == [(0, "told 1", 1), (2, "told 1", 2)]
+
+
+def test_after_a_clock_that_was_set_back_nothing_waits_for_years(place: AlertPlace) -> None:
+    told(place)
+    book = place.book
+    assert isinstance(book, SqlAlertBook)
+    with book._database.writing() as connection:
+        connection.execute(update(tables.messages).values(due_at_ms=tables.messages.c.due_at_ms + 10**12))
+    assert claimed(place).alert.value == 1
+
+
+def test_a_rule_that_is_removed_takes_what_waits_of_it_with_it(place: AlertPlace) -> None:
+    told(place)
+    assert place.book.end(claimed(place), "sent")
+    assert place.book.remove_rule("busy")
+    assert place.book.waiting() == {}
+    assert [message.state for message in place.book.messages(10)[0]] == ["sent"]
+    assert place.look().told == 0
+
+
+def test_messages_are_paged_newest_first(place: AlertPlace) -> None:
+    told(place)
+    first, following = place.book.messages(3)
+    rest, end = place.book.messages(3, before=following)
+    assert (len(first), len(rest), end) == (3, 1, 0)
+    assert place.book.messages(10, states=["failed"]) == ([], 0)
+
+
+@pytest.mark.parametrize("first", [open_alert_book, open_video_catalogue])
+def test_it_shares_the_catalogues_file_whichever_is_made_first(
+    tmp_path: Path, first: Callable[[str], Any]
+) -> None:
+    url = f"sqlite:///{tmp_path}/catalogue.sqlite"
+    for opens in (first, open_alert_book, open_video_catalogue):
+        opens(url).close()
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/index.sqlite"
+    with closing(open_count_index(url)), pytest.raises(Misconfigured, match="of another kind"):
+        open_alert_book(url)

@@ -1,0 +1,88 @@
+"""Whoever looks at rules and sends is killed at each step and at random: each alert is told, once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from tests.fakes.alerts import alert_place
+from tests.fakes.webhooks import Hook, hook_server
+
+from frametally.process import failpoints
+
+KILLS = int(os.environ.get("FAULTS_ALERT_KILLS", "6"))
+SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+PATIENCE_S = 120.0
+POINTS = ("alerts.told", "alerts.claimed", "alerts.taken", "alerts.noted")
+# A lease of no time, so that who comes next does not wait for one who is dead.
+ROUND = """
+import sys
+from frametally.alerts.channels import sending
+sending._LEASE_S = 0.0
+print("begun", flush=True)
+from frametally_cli.main import main
+sys.exit(main(["alerts", "run"]))
+"""
+
+
+def test_each_alert_is_told_once_whatever_is_killed(tmp_path: Path) -> None:
+    print("seed", SEED)
+    rng = random.Random(SEED)  # noqa: S311
+    hook = Hook()
+    with hook_server(hook) as port, alert_place(tmp_path) as place:
+        environment = os.environ | {
+            "FRAMETALLY_DATA_DIR": str(tmp_path),
+            "FRAMETALLY_ALERT_CHANNELS": json.dumps({"ops": f"http://127.0.0.1:{port}/"}),
+            "FRAMETALLY_ALERT_SECRET": "secret",
+            "FRAMETALLY_ALERT_ALLOW": "127.0.0.1",
+        }
+
+        def start(failpoint: str = "") -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                [sys.executable, "-c", ROUND],
+                env=environment | {failpoints.VARIABLE: failpoint},
+                stdout=subprocess.PIPE,
+            )
+
+        place.rule(threshold=10)
+        minutes: dict[int, int | None] = {}
+        told: defaultdict[int, list[float | None]] = defaultdict(list)
+        killed = 0
+        while killed < KILLS:
+            for _ in range(rng.randrange(1, 3)):
+                minute = 2 * rng.randrange(700)  # with a gap on either side, so that each is an alert
+                if minutes.get(minute) is None:
+                    minutes[minute] = rng.randrange(10, 99)
+                    told[minute].append(minutes[minute])
+            place.count(minutes)
+            if rng.random() < 0.7:
+                with start(f"{rng.choice(POINTS)}:{rng.randrange(1, 3)}") as looker:
+                    killed += looker.wait(PATIENCE_S) == -signal.SIGKILL
+                continue
+            with start() as looker:
+                assert looker.stdout is not None
+                looker.stdout.readline()
+                time.sleep(rng.uniform(0.2, 1.5))
+                looker.kill()
+                killed += looker.wait(PATIENCE_S) == -signal.SIGKILL
+        with start() as looker:
+            assert looker.wait(PATIENCE_S) == 0
+        messages, _ = place.book.messages(10_000)
+        assert {message.state for message in messages} == {"sent"}
+        expected = {minute: [(1, values[0])] for minute, values in told.items()}
+        found: defaultdict[int, list[tuple[int, float | None]]] = defaultdict(list)
+        by_id = {posted.json["id"]: posted.json["alert"] for posted in hook.posted}
+        for alert in by_id.values():
+            minute = (alert["start_ms"] - place.ports.index.sources("m")[0].first_interval_ms) // 60_000
+            found[minute + min(told)].append((alert["revision"], alert["value"]))
+        assert dict(found) == expected
+        # The same message may come twice, and says so of itself; another one never tells the same.
+        assert len({posted.body for posted in hook.posted}) == len(by_id) == len(messages)
+    print(f"{killed} kills, {len(hook.posted)} posts, {len(hook.posted) - len(by_id)} of them a second time")

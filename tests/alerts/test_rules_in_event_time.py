@@ -1,0 +1,259 @@
+"""Rules are looked at in event time: each finding is told once, and corrected where footage comes late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fakes.alerts import AFTERWARDS_MS, DAY_MS, MINUTE_MS, AlertPlace, alert_place
+from tests.fakes.videos import make_video
+
+from frametally.alerts.making import RuleRefused
+
+HOUR_MS = 60 * MINUTE_MS
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[AlertPlace]:
+    with alert_place(tmp_path, alerts_waiting=50) as found:
+        yield found
+
+
+def test_a_value_over_the_threshold_is_told_once_with_what_it_was(place: AlertPlace) -> None:
+    place.rule(threshold=10)
+    place.count({0: 3, 1: 12, 2: 15, 3: 4, 5: 10})
+    assert place.look().told == 2
+    assert place.told() == [(1, "told 1", 12), (5, "told 1", 10)]
+    assert place.look().told == 0
+    place.count({0: 3, 1: 12, 2: 15, 3: 4, 5: 10, 9: 2})
+    assert place.look().told == 0
+
+
+def test_it_has_to_last_as_long_as_the_rule_says(place: AlertPlace) -> None:
+    place.rule(threshold=10, lasting="3m")
+    place.count({0: 11, 1: 12, 2: 3, 3: 11, 4: 19, 5: 12, 6: 11})
+    place.look()
+    assert place.told() == [(3, "told 1", 19)]
+    assert place.alerts()[0].end_ms == DAY_MS + 6 * MINUTE_MS
+
+
+def test_what_was_not_filmed_is_never_zero(place: AlertPlace) -> None:
+    place.rule(threshold=2, below=True)
+    place.count({0: 3, 1: 0, 3: 1, 9: 5})
+    place.look()
+    assert place.told() == [(1, "told 1", 0), (3, "told 1", 1)]
+
+
+def test_what_was_filmed_in_part_has_not_few_of_anything(place: AlertPlace) -> None:
+    place.rule(threshold=2, below=True)
+    place.rule("many", threshold=2)
+    place.count({0: 1, 1: 3}, covered_ms=MINUTE_MS // 4)
+    place.look()
+    assert place.told() == [(1, "told 1", 3)]
+
+
+def test_late_footage_corrects_by_the_same_key_and_another_revision(place: AlertPlace) -> None:
+    place.rule(threshold=10)
+    place.count({1: 12, 2: 3, 5: 20})
+    place.look()
+    place.count({1: 17, 2: 3, 5: 2, 7: 30})
+    place.look()
+    assert place.told() == [
+        (1, "told 1", 12),
+        (5, "told 1", 20),
+        (1, "told 2", 17),
+        (5, "withdrawn 2", 20),
+        (7, "told 1", 30),
+    ]
+    first, _, corrected, *_ = place.alerts()
+    assert (corrected.key, corrected.earlier_value) == (first.key, 12)
+    place.count({1: 12, 2: 3, 5: 20})
+    place.look()
+    assert place.told()[5:] == [(1, "told 3", 12), (5, "told 3", 20), (7, "withdrawn 2", 30)]
+
+
+def test_late_footage_of_the_day_before_moves_the_start_over_midnight(place: AlertPlace) -> None:
+    place.rule(threshold=10, lasting="2m")
+    last = 24 * 60 - 1
+    place.count({last: 3})
+    place.count({0: 11, 1: 12, 2: 3}, day="2026-01-02")
+    place.look()
+    place.count({last: 13})
+    place.look()
+    day = 24 * 60
+    assert place.told() == [(day, "told 1", 12), (last, "told 1", 13), (day, "withdrawn 2", 12)]
+
+
+def test_what_is_forgotten_is_taken_back(place: AlertPlace) -> None:
+    place.rule(threshold=10)
+    place.count({1: 12})
+    place.look()
+    place.count({2: 1})
+    place.look()
+    assert place.told() == [(1, "told 1", 12), (1, "withdrawn 2", 12)]
+
+
+def test_an_interval_that_fills_up_is_told_when_it_is_whole(place: AlertPlace) -> None:
+    place.rule(threshold=10)
+    place.count({0: 12})
+    assert place.look(now_ms=DAY_MS + 30_000).told == 0
+    place.count({0: 15, 1: 0})
+    assert place.look(now_ms=DAY_MS + 70_000).told == 1
+    place.count({0: 15, 1: 0, 2: 30})
+    assert place.look(now_ms=DAY_MS + 150_000).told == 0
+    assert place.look(now_ms=DAY_MS + HOUR_MS).told == 1  # no footage follows: by the clock it is whole
+    assert place.told() == [(0, "told 1", 15), (2, "told 1", 30)]
+
+
+def test_sources_and_labels_are_told_each_by_itself(place: AlertPlace) -> None:
+    place.rule(threshold=5)
+    place.rule("car", threshold=5, labels=["car"])
+    place.rule("bus", threshold=5, labels=["bus"])
+    place.rule("quay", threshold=5, sources=["Quay"])
+    place.publish({"gate": {1: 7}, "quay": {2: 8}})
+    place.look()
+    found = {(alert.rule, alert.source, alert.label, alert.value) for alert in place.alerts()}
+    assert found == {
+        ("busy", "gate", "", 7),
+        ("busy", "quay", "", 8),
+        ("car", "gate", "car", 7),
+        ("car", "quay", "car", 8),
+        ("quay", "quay", "", 8),
+    }
+
+
+def test_crossings_and_zones_are_read_from_their_series(place: AlertPlace) -> None:
+    place.rule("over", what="crossings", line="stop line", threshold=4, sources=["gate"])
+    place.rule("left", what="crossings", line="stop line", direction="to_left", threshold=4)
+    place.rule("few", what="crossings", line="no such line", threshold=4, below=True)
+    place.rule("full", what="occupancy", zone="hall", threshold=6)
+    place.rule("all", what="occupancy", threshold=6)
+    place.count({1: 9, 2: 1})
+    line = "gate/line/stop%20line"
+    place.publish({f"{line}/to_left": {1: 3, 2: 0}, f"{line}/to_right": {1: 2, 2: 1}}, model="m~flows")
+    place.publish({"gate/zone/hall": {1: 2, 2: 7}}, model="m~zones")
+    place.look()
+    assert {(alert.rule, alert.source, alert.value) for alert in place.alerts()} == {
+        ("over", "gate", 5),
+        ("full", "gate", 7),
+        ("all", "gate", 9),
+    }
+
+
+def test_no_footage_is_told_and_ends_and_is_never_a_number(place: AlertPlace) -> None:
+    place.rule("away", what="no_footage", lasting="10m", sources=["gate"])
+    place.rule("few", threshold=1, below=True)
+    place.count({0: 3, 1: 3, 30: 3})
+    place.look(now_ms=DAY_MS + 35 * MINUTE_MS)
+    [alert] = place.alerts()
+    assert (alert.rule, alert.start_ms, alert.end_ms, alert.value) == (
+        "away",
+        DAY_MS + 2 * MINUTE_MS,
+        DAY_MS + 30 * MINUTE_MS,
+        None,
+    )
+    place.look(now_ms=DAY_MS + 45 * MINUTE_MS)
+    assert [(one.start_ms, one.end_ms) for one in place.alerts()[1:]] == [(DAY_MS + 31 * MINUTE_MS, None)]
+    place.count({0: 3, 1: 3, 30: 3, 50: 3})
+    place.look(now_ms=DAY_MS + 51 * MINUTE_MS)
+    last = place.alerts()[-1]
+    assert (last.revision, last.end_ms) == (2, DAY_MS + 50 * MINUTE_MS)
+    place.count({**dict.fromkeys(range(30), 3), 30: 3, 50: 3})
+    place.look(now_ms=DAY_MS + 51 * MINUTE_MS)
+    last = place.alerts()[-1]
+    assert (last.key, last.state, last.revision) == (alert.key, "withdrawn", 2)
+
+
+def test_a_clock_that_is_set_back_takes_nothing_back_and_tells_nothing_again(place: AlertPlace) -> None:
+    place.rule("away", what="no_footage", lasting="10m", sources=["gate"])
+    place.rule(threshold=3)
+    place.count({0: 3})
+    place.look(now_ms=DAY_MS + HOUR_MS)
+    told = place.told()
+    assert len(told) == 2
+    for now_ms in (DAY_MS, DAY_MS - 365 * 24 * HOUR_MS, DAY_MS + HOUR_MS, AFTERWARDS_MS):
+        place.look(now_ms=now_ms)
+    assert place.told() == told
+
+
+def test_failed_work_is_told_once_for_each_time_that_it_failed(place: AlertPlace) -> None:
+    place.rule("work", what="work_failed", since_ms=DAY_MS)
+    place.rule("done", what="work_finished", since_ms=DAY_MS, labels=["checks"])
+    catalogue = place.ports.catalogue
+    video = make_video(1, name="<b>gate</b>\nx")
+    catalogue.put_video(video, "1")
+    for kind, state in (("frames", "failed"), ("checks", "done"), ("previews", "done")):
+        catalogue.queue(video.id, kind)  # type: ignore[arg-type]
+        job = catalogue.claim("w", (kind,), lease_s=60)  # type: ignore[arg-type]
+        assert job is not None
+        catalogue.end(job, state, reason="it is cut short" if state == "failed" else None)  # type: ignore[arg-type]
+    place.look()
+    place.look()
+    found = [(one.rule, one.label, one.detail) for one in place.alerts()]
+    assert found == [
+        ("done", "checks", "<b>gate</b> x"),
+        ("work", "frames", "<b>gate</b> x: it is cut short"),
+    ]
+
+
+def test_a_full_outbox_loses_nothing(tmp_path: Path) -> None:
+    with alert_place(tmp_path, alerts_waiting=3) as place:
+        place.rule(threshold=1)
+        place.count({0: 1, 2: 2, 4: 3})
+        assert place.look().told == 3
+        place.count({0: 1, 2: 2, 4: 3, 6: 4})
+        report = place.look()
+        assert report.told == 0
+        assert "3 alerts wait" in report.problems[0]
+        message = place.book.claim("ops", lease_s=60)
+        assert message is not None
+        place.book.end(message, "sent")
+        assert place.look().told == 1
+        assert [start for start, *_ in place.told()] == [0, 2, 4, 6]
+
+
+def test_a_rule_that_fits_no_counts_is_said_and_the_others_are_looked_at(place: AlertPlace) -> None:
+    place.rule("odd", threshold=1, interval="30s")
+    place.rule(threshold=1)
+    place.count({0: 1})
+    report = place.look()
+    assert report.told == 1
+    [problem] = report.problems
+    assert problem.startswith("rule odd: its interval of 30 s is no multiple of what is counted (60 s)")
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("name", {"name": ""}),
+        ("name", {"name": "x" * 101}),
+        ("name", {"name": "a\nb"}),
+        ("name", {"name": "a\u202eb"}),
+        ("channels", {"channels": []}),
+        ("threshold", {}),
+        ("threshold", {"threshold": float("nan")}),
+        ("threshold", {"threshold": -1}),
+        ("threshold", {"threshold": 0, "below": True}),
+        ("threshold", {"what": "no_footage", "threshold": 1, "lasting": "5m", "sources": ["gate"]}),
+        ("interval", {"threshold": 1, "interval": "7m"}),
+        ("interval", {"threshold": 1, "interval": "soon"}),
+        ("for", {"threshold": 1, "lasting": "90s"}),
+        ("for", {"what": "not_up_to_date"}),
+        ("sources", {"what": "no_footage", "lasting": "5m"}),
+        ("labels", {"threshold": 1, "labels": ["x" * 10_000_000]}),
+        ("line", {"what": "crossings", "threshold": 1}),
+        ("line", {"threshold": 1, "line": "x"}),
+        ("zone", {"threshold": 1, "zone": "x"}),
+        ("since", {"threshold": 1, "since_ms": 10**18}),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused_by_its_field(
+    place: AlertPlace, field: str, given: dict[str, Any]
+) -> None:
+    with pytest.raises(RuleRefused) as refused:
+        place.rule(**{"name": "n", **given})
+    assert refused.value.field == field
+    assert len(str(refused.value)) < 300
+    assert "\n" not in str(refused.value)

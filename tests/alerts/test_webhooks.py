@@ -1,0 +1,236 @@
+"""Webhooks: signed, tried again, never inward, and never longer or larger than they may be."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from tests.fakes.alerts import AlertPlace, alert_place
+from tests.fakes.webhooks import Hook, hook_server
+
+from frametally.alert_records import AlertMessage
+from frametally.alerts.channels import webhook
+from frametally.alerts.channels.naming import channels_of
+from frametally.alerts.channels.sending import AlertSender, SentReport
+from frametally.errors import Misconfigured
+from frametally.settings.loading import load_settings
+
+SECRET = "kept-from-all-logs"  # noqa: S105
+
+
+@contextmanager
+def hooked(folder: Path, hook: Hook, **settings: Any) -> Iterator[tuple[AlertPlace, AlertSender, list[str]]]:
+    """A place with one alert that waits for a webhook, whoever sends it, and what that says."""
+    lines: list[str] = []
+    with hook_server(hook) as port:
+        url = settings.pop("url", f"http://127.0.0.1:{port}/alerts?of=frametally")
+        given = {
+            "alert_channels": json.dumps({"ops": url}),
+            "alert_secret": SECRET,
+            "alert_allow": "127.0.0.1",
+        }
+        with alert_place(folder, **{**given, **settings}) as place:
+            place.rule(threshold=1)
+            place.count({0: 4})
+            place.look()
+            yield place, AlertSender(place.ports.settings, place.book, lines.append), lines
+
+
+def waiting(place: AlertPlace) -> AlertMessage:
+    [message] = place.book.messages(10)[0]
+    return message
+
+
+def test_an_alert_is_posted_once_and_signed(tmp_path: Path) -> None:
+    hook = Hook()
+    with hooked(tmp_path, hook) as (place, sender, _):
+        assert sender.send() == SentReport(sent=1)
+        assert sender.send() == SentReport()
+        message = waiting(place)
+    [posted] = hook.posted
+    assert posted.path == "/alerts?of=frametally"
+    assert posted.headers["Frametally-Message"] == posted.json["id"] == message.id
+    assert posted.json["alert"]["value"] == 4
+    assert posted.json["text"] == "busy: count (gate): 4, from 1"
+    stamp, mac = (part.split("=")[1] for part in posted.headers["Frametally-Signature"].split(","))
+    expected = hmac.new(SECRET.encode(), f"{stamp}.".encode() + posted.body, hashlib.sha256).hexdigest()
+    assert mac == expected
+    assert abs(time.time() - int(stamp)) < 600
+
+
+def test_without_a_secret_nothing_is_posted_and_what_waits_waits(tmp_path: Path) -> None:
+    hook = Hook()
+    with hooked(tmp_path, hook, alert_secret="") as (place, sender, lines):
+        assert sender.send() == SentReport(put_off=1)
+        assert waiting(place).state == "queued"
+    assert hook.posted == []
+    assert "FRAMETALLY_ALERT_SECRET" in lines[0]
+
+
+def endless_body(connection: socket.socket) -> None:
+    """Ten gigabytes, as fast as they are taken."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
+    for _ in range(10_000):
+        connection.sendall(bytes(1_000_000))
+
+
+def endless_head(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        connection.sendall(b"X-More: " + b"a" * 60_000 + b"\r\n")
+
+
+def trickle(connection: socket.socket) -> None:
+    """Never ends, and never lets a time-out between two bytes come."""
+    while True:
+        connection.sendall(b"H")
+        time.sleep(0.05)
+
+
+def test_of_ten_gigabytes_the_status_is_read_alone(tmp_path: Path) -> None:
+    hook = Hook()
+    hook.answers = [endless_body]
+    with hooked(tmp_path, hook) as (_, sender, _lines):
+        assert sender.send() == SentReport(sent=1)
+
+
+@pytest.mark.parametrize("answer", [endless_head, trickle, b"", b"no HTTP at all\r\n\r\n"])
+def test_an_answer_that_is_none_or_never_ends_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    monkeypatch.setattr(webhook, "_TRY_S", 1.0)
+    hook = Hook()
+    hook.answers = [answer]
+    with hooked(tmp_path, hook) as (place, sender, lines):
+        assert sender.send() == SentReport(put_off=1)
+        message = waiting(place)
+        assert (message.state, message.attempts) == ("queued", 1)
+        assert sender.send() == SentReport()  # its pause
+    assert "did not answer" in lines[0]
+    assert "\n" not in lines[0]
+
+
+@pytest.mark.parametrize(
+    "target", ["http://169.254.169.254/latest/meta-data", "http://127.0.0.1:1/", "https://example.org/"]
+)
+def test_a_redirect_is_not_followed(tmp_path: Path, target: str) -> None:
+    hook = Hook()
+    hook.answers = [f"HTTP/1.1 307 Elsewhere\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode()]
+    with hooked(tmp_path, hook) as (place, sender, lines):
+        assert sender.send() == SentReport(put_off=1)
+        assert waiting(place).state == "queued"
+    assert len(hook.posted) == 1
+    assert "redirects are not followed" in lines[0]
+
+
+@pytest.mark.parametrize(("status", "report"), [(503, SentReport(put_off=1)), (422, SentReport(failed=1))])
+def test_what_is_refused_for_good_is_set_aside_and_the_rest_waits(
+    tmp_path: Path, status: int, report: SentReport
+) -> None:
+    hook = Hook()
+    hook.answers = [f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()]
+    with hooked(tmp_path, hook) as (place, sender, _):
+        assert sender.send() == report
+        message = waiting(place)
+    assert message.state == ("failed" if report.failed else "queued")
+    assert message.reason is not None
+    assert str(status) in message.reason
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "10.1.2.3", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "0.0.0.0"],  # noqa: S104
+)
+def test_private_addresses_are_refused_unless_allowed(tmp_path: Path, host: str) -> None:
+    hook = Hook()
+    with hooked(tmp_path, hook, url=f"http://{host}:9/", alert_allow="") as (place, sender, lines):
+        assert sender.send() == SentReport(put_off=1)
+        assert waiting(place).state == "queued"
+    assert "FRAMETALLY_ALERT_ALLOW" in lines[0] or "no alert channel may be at" in lines[0]
+
+
+def test_the_address_that_was_checked_is_dialled_whatever_the_name_means_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, dialled = [], []
+
+    def rebinding(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        asked.append(host)
+        address = "93.184.216.34" if len(asked) == 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    def create_connection(address: tuple[str, int], *_: Any) -> socket.socket:
+        dialled.append(address[0])
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    hook = Hook()
+    with hooked(tmp_path, hook, url="http://rebinding.example.org/", alert_allow="") as (_, sender, _lines):
+        monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+        monkeypatch.setattr(socket, "create_connection", create_connection)
+        assert sender.send() == SentReport(put_off=1)
+    assert (asked, dialled) == (["rebinding.example.org"], ["93.184.216.34"])
+
+
+def test_by_tls_the_certificate_has_to_be_of_the_name(tmp_path: Path) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    for name, issuer in (("ca.pem", authority), ("other.pem", other)):
+        issuer.cert_pem.write_to_path(str(tmp_path / name))
+    hook = Hook()
+    with hook_server(hook, context=context) as port:
+        for name, report in (("other.pem", SentReport(put_off=1)), ("ca.pem", SentReport(sent=1))):
+            given = {"url": f"https://127.0.0.1:{port}/", "alert_ca_file": tmp_path / name}
+            with hooked(tmp_path / name.replace(".", "-"), Hook(), **given) as (_, sender, lines):
+                assert sender.send() == report
+            assert bool(lines) == bool(report.put_off)
+    assert len(hook.posted) == 1
+
+
+def test_one_channel_that_is_away_holds_up_no_other(tmp_path: Path) -> None:
+    hook = Hook()
+    with hook_server(hook) as port:
+        channels = {"away": "http://127.0.0.1:1/", "here": f"http://127.0.0.1:{port}/"}
+        with alert_place(
+            tmp_path, alert_channels=json.dumps(channels), alert_secret=SECRET, alert_allow="127.0.0.1"
+        ) as place:
+            for name in channels:
+                place.rule_of(name)
+            place.count({0: 4})
+            place.look()
+            sender = AlertSender(place.ports.settings, place.book, lambda _: None)
+            assert sender.send() == SentReport(sent=1, put_off=1)
+            assert place.book.waiting() == {"away": 1}
+
+
+@pytest.mark.parametrize(
+    "channels",
+    [
+        "no JSON",
+        '["https://host"]',
+        '{"<b>": "https://host"}',
+        '{"ops": "ftp://host"}',
+        '{"ops": "https://"}',
+        '{"ops": "https://user:hunter2@host/"}',
+        '{"ops": "https://host:99999/hunter2"}',
+        '{"ops": "https://host/hunter2 x"}',
+        '{"ops": "mqtt://host"}',
+        '{"ops": "mqtt://host/hunter2/#"}',
+        '{"ops": "mailto:a@example.org"}',
+    ],
+)
+def test_channels_that_cannot_be_are_said_without_what_is_secret(channels: str) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        channels_of(load_settings(alert_channels=channels))
+    assert "FRAMETALLY_ALERT_CHANNELS" in str(refused.value)
+    assert "hunter2" not in str(refused.value)

@@ -1,0 +1,156 @@
+"""A place with counts, in which rules are looked at: all ports real, and small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from tests.fakes.records import DAY, DAY_MS, make_count, make_coverage, make_run
+
+from frametally import keys
+from frametally.alert_records import Alert, AlertBook, AlertRule
+from frametally.alerts.making import make_rule
+from frametally.alerts.reading import RoundPorts
+from frametally.alerts.rounds import RoundReport, look_at_all
+from frametally.opening import (
+    open_alert_book,
+    open_count_index,
+    open_ledger,
+    open_object_store,
+    open_video_catalogue,
+)
+from frametally.settings.access import ServerAccess
+from frametally.settings.loading import load_settings
+
+MINUTE_MS = 60_000
+AFTERWARDS_MS = DAY_MS + 7 * 86_400_000
+
+__all__ = ["AFTERWARDS_MS", "DAY", "DAY_MS", "MINUTE_MS", "AlertPlace", "alert_place"]
+
+
+@dataclass
+class AlertPlace:
+    """Counts of one day, and a book."""
+
+    ports: RoundPorts
+    book: AlertBook
+    now_ms: int = AFTERWARDS_MS
+    published: int = 0
+
+    def count(
+        self,
+        minutes: Mapping[int, int | None],
+        *,
+        source: str = "gate",
+        label: str = "car",
+        day: str = DAY,
+        covered_ms: int | None = MINUTE_MS,
+        digest: str = "",
+    ) -> None:
+        """Count a day anew: boxes by minute; 0 was filmed and had none, what is left out was not filmed."""
+        self.publish({source: minutes}, label=label, day=day, covered_ms=covered_ms, digest=digest)
+
+    def publish(
+        self,
+        sources: Mapping[str, Mapping[int, int | None]],
+        *,
+        label: str = "car",
+        day: str = DAY,
+        covered_ms: int | None = MINUTE_MS,
+        digest: str = "",
+        model: str = "m",
+    ) -> None:
+        self.published += 1
+        day_ms = keys.day_start_ms(day)
+        run = make_run(self.published, digest=(digest or f"{self.published:064d}"), day=day, model=model)
+        rows = [
+            (day_ms + minute * MINUTE_MS, source, number)
+            for source, minutes in sources.items()
+            for minute, number in sorted(minutes.items())
+        ]
+        counts = [
+            make_count(
+                start_ms, label, number, source=source, model=model, evidence=[] if model != "m" else None
+            )
+            for start_ms, source, number in rows
+            if number
+        ]
+        coverage = [
+            make_coverage(
+                start_ms, 5, source=source, detections=number or 0, covered_ms=covered_ms, model=model
+            )
+            for start_ms, source, number in rows
+        ]
+        assert self.ports.index.publish(run, counts, coverage)
+
+    def rule(self, name: str = "busy", **given: Any) -> AlertRule:
+        """Add a rule that a channel `ops` tells."""
+        values: dict[str, Any] = {
+            "what": "count",
+            "channels": ["ops"],
+            "interval": "1m",
+            "since_ms": DAY_MS,
+            **given,
+        }
+        rule = make_rule(name=name, known=values["channels"], now_ms=self.now_ms, **values)
+        assert self.book.add_rule(rule)
+        return rule
+
+    def rule_of(self, channel: str) -> AlertRule:
+        """Add a rule on any count that this channel tells."""
+        return self.rule(channel, channels=[channel], threshold=1)
+
+    def look(self, now_ms: int | None = None) -> RoundReport:
+        ports = self.ports
+        at = RoundPorts(
+            ports.settings,
+            ports.store,
+            ports.index,
+            ports.ledger,
+            ports.catalogue,
+            now_ms=self.now_ms if now_ms is None else now_ms,
+        )
+        return look_at_all(self.book, at)
+
+    def alerts(self) -> list[Alert]:
+        """What was put into the outbox, the oldest first."""
+        return [message.alert for message in self.book.messages(10_000)[0]][::-1]
+
+    def told(self) -> list[tuple[int, str, float | None]]:
+        """The same as minute, state with the revision, and value."""
+        return [
+            ((alert.start_ms - DAY_MS) // MINUTE_MS, f"{alert.state} {alert.revision}", alert.value)
+            for alert in self.alerts()
+        ]
+
+
+@contextmanager
+def alert_place(
+    folder: Path, place: tuple[str, ServerAccess | None] | None = None, **settings: Any
+) -> Iterator[AlertPlace]:
+    """A place in a folder; the catalogue's database is at `place`, or in the folder."""
+    secrets = {
+        name: SecretStr(settings[name]) for name in ("alert_channels", "alert_secret") if name in settings
+    }
+    given: dict[str, Any] = {**settings, **secrets}
+    loaded = load_settings(data_dir=folder, **given)
+    url, access = place or (loaded.catalogue_url, None)
+    with ExitStack() as stack:
+
+        def opened(port: Any) -> Any:
+            stack.callback(port.close)
+            return port
+
+        ports = RoundPorts(
+            loaded,
+            opened(open_object_store(loaded.store_url)),
+            opened(open_count_index(loaded.index_url)),
+            opened(open_ledger(loaded.ledger_url)),
+            opened(open_video_catalogue(url, access)),
+            now_ms=AFTERWARDS_MS,
+        )
+        yield AlertPlace(ports, opened(open_alert_book(url, access)))
