@@ -127,7 +127,7 @@ class Sender:
         writer.flush()
         self._noted += [frame for frame in frames if frame.minute in self._keepers]
         over = [] if frames else self._spool.sent_and_over()
-        is_due = time.monotonic() - self._wrote_at_s >= NOTE_EVERY_S
+        is_due = time.monotonic() - self._wrote_at_s >= NOTE_EVERY_S or self._spool.is_tight
         if self._noted and (is_due or over or (is_last and not frames)):
             self._write()
         for sha256 in over:

@@ -2,7 +2,8 @@
 
 Each minute has a folder, with its manifest as far as this machine knows it and a file for each frame that is
 not noted in the store's manifest yet. A frame is removed once it is: who is killed announces a few of them
-twice, which changes nothing, and forgets none.
+twice, which changes nothing, and forgets none. The files of those that were handed out say so, since they
+may be announced: they are given up no more, by no session, so that none is announced and named as lost.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -25,8 +27,10 @@ from frametally.records import MediaManifest, TimeSource, decode, encode
 
 _MB = 1_000_000
 _MANIFEST = "minute.json"
-_FRAME = re.compile(r"(\d{1,10})\.(-?\d{1,15})\.([a-z_]{1,20})\.jpg")
+_FRAME = re.compile(r"(\d{1,10})\.(-?\d{1,15})\.([a-z_]{1,20})\.(out\.)?jpg")
 _END_OF_JPEG = b"\xff\xd9"
+_MOST_OUT = 1 / 4
+"""Of what may be on disk. More that is handed out and not noted would leave no room for the newest frames."""
 
 
 class SpooledFrame(NamedTuple):
@@ -39,6 +43,8 @@ class SpooledFrame(NamedTuple):
         time_source: Where that came from.
         path: Its JPEG.
         size_bytes: Of that.
+        number: Its place among all that were to be kept since the spool was opened.
+        is_out: Whether it was handed out, now or by a session before this.
     """
 
     minute: str
@@ -47,6 +53,8 @@ class SpooledFrame(NamedTuple):
     time_source: TimeSource
     path: Path
     size_bytes: int
+    number: int
+    is_out: bool
 
 
 class Spool:
@@ -74,9 +82,12 @@ class Spool:
         self._waiting: deque[SpooledFrame] = deque()
         self._out: list[SpooledFrame] = []
         self._bytes = 0
+        self._numbers = count()
+        self._lost_last = -1
         folder.mkdir(parents=True, exist_ok=True)
         for place in sorted(folder.iterdir()):
             self._take_up(place)
+        self._keep_bound()
 
     def minutes(self) -> list[MediaManifest]:
         """Return the manifests of all minutes that are here, in their order."""
@@ -110,7 +121,10 @@ class Spool:
         if self.minute(minute) is None:
             return
         path = self._place(minute) / f"{frame_index}.{captured_at_ms}.{time_source}.jpg"
-        frame = SpooledFrame(minute, frame_index, captured_at_ms, time_source, path, len(jpeg))
+        number = next(self._numbers)
+        frame = SpooledFrame(
+            minute, frame_index, captured_at_ms, time_source, path, len(jpeg), number, is_out=False
+        )
         try:
             replace_file(path, jpeg)
         except OSError as error:
@@ -120,15 +134,29 @@ class Spool:
         with self._lock:
             self._waiting.append(frame)
             self._bytes += frame.size_bytes
-            while self._bytes > self._most_bytes and self._give_up_oldest():
-                pass
+            self._keep_bound()
 
     def take(self, most: int) -> list[SpooledFrame]:
-        """Hand out the oldest frames; they stay on disk until they are `done`, and are given up no more."""
+        """Hand out the oldest frames, at least one; they stay on disk until they are `done`.
+
+        They are given up no more, so these are no more than a part of what may be on disk.
+        """
+        taken: list[SpooledFrame] = []
+        left_bytes = self._most_bytes * _MOST_OUT
         with self._lock:
-            taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+            while self._waiting and len(taken) < most:
+                left_bytes -= self._waiting[0].size_bytes
+                if taken and left_bytes < 0:
+                    break
+                taken.append(_handed_out(self._waiting.popleft()))
             self._out += taken
-            return taken
+        return taken
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether so much is handed out that it must be `done` before more is."""
+        with self._lock:
+            return sum(frame.size_bytes for frame in self._out) > self._most_bytes * _MOST_OUT
 
     def done(self, frames: Iterable[SpooledFrame]) -> None:
         """Remove frames that are stored, announced and noted."""
@@ -141,10 +169,10 @@ class Spool:
             frame.path.unlink(missing_ok=True)
 
     def lose(self, frame: SpooledFrame, reason: str) -> None:
-        """Remove a frame that was handed out and can be kept nowhere, and note it as lost."""
-        self.done([frame])
+        """Note a frame that was handed out and can be kept nowhere as lost, and remove it."""
         with self._lock:
             self._lose(frame, reason)
+        self.done([frame])
 
     def sent_and_over(self) -> list[str]:
         """Return the minutes that are over, and of which no frame waits to be handed out."""
@@ -165,23 +193,31 @@ class Spool:
         shutil.rmtree(place, ignore_errors=True)
         return frames
 
-    def _give_up_oldest(self) -> bool:
-        if not self._waiting:
-            return False
-        oldest = self._waiting.popleft()
-        self._bytes -= oldest.size_bytes
-        self._lose(oldest, f"{self._most_bytes // _MB} MB of frames waited on disk, as {self._why_full()}")
-        oldest.path.unlink(missing_ok=True)
-        return True
+    def _keep_bound(self) -> None:
+        """Give up the oldest frames that were not handed out, until there are no more than may be."""
+        while self._bytes > self._most_bytes:
+            oldest = next((frame for frame in self._waiting if not frame.is_out), None)
+            if oldest is None:
+                return
+            self._waiting.remove(oldest)
+            self._bytes -= oldest.size_bytes
+            self._lose(
+                oldest, f"{self._most_bytes // _MB} MB of frames waited on disk, as {self._why_full()}"
+            )
+            oldest.path.unlink(missing_ok=True)
 
     def _lose(self, frame: SpooledFrame, reason: str) -> None:
-        """Note a loss, with those just before it in one."""
+        """Note a loss, with those just before it in one: no frame that is kept is between them.
+
+        It is noted before it is removed: whoever takes this up after a kill in between removes it then.
+        """
         self.frames_lost += 1
+        is_next, self._lost_last = frame.number == self._lost_last + 1, frame.number
         minute = self._minutes[frame.minute]
         assert minute.live is not None  # noqa: S101 - for the type checker: minutes of cameras have it
         losses = list(minute.live.losses)
         at_ms = frame.captured_at_ms
-        if losses and losses[-1].reason == reason:
+        if losses and is_next and losses[-1].reason == reason:
             before = losses.pop()
             losses.append(NamedLoss(before.from_ms, at_ms, before.frames + 1, reason))
         else:
@@ -209,23 +245,32 @@ class Spool:
             return
         self._minutes[minute.sha256] = minute
         self._over.add(minute.sha256)
-        found = []
+        losses = minute.live.losses if minute.live is not None else []
+        lost_last_ms = {one.to_ms for one in losses}  # one of them may be there still
+        found: dict[int, tuple[int, TimeSource, Path, bool]] = {}
         for path in place.iterdir():
             match = _FRAME.fullmatch(path.name)
-            if match is not None:
-                size_bytes = path.stat().st_size
-                source = cast("TimeSource", match[3])
-                found.append(
-                    SpooledFrame(minute.sha256, int(match[1]), int(match[2]), source, path, size_bytes)
-                )
+            if match is not None and int(match[2]) not in lost_last_ms:
+                found[int(match[1])] = int(match[2]), cast("TimeSource", match[3]), path, bool(match[4])
             elif path.name != _MANIFEST:
                 path.unlink(missing_ok=True)
-        last_ms = max([minute.last_captured_at_ms or 0, *(frame.captured_at_ms for frame in found)])
+        last_ms = max([minute.last_captured_at_ms or 0, *(at_ms for at_ms, *_ in found.values())])
         self._minutes[minute.sha256] = msgspec.structs.replace(minute, last_captured_at_ms=last_ms)
-        for frame in sorted(found, key=lambda frame: frame.frame_index):
-            if frame.path.read_bytes().endswith(_END_OF_JPEG):
+        for frame_index, (at_ms, source, path, is_out) in sorted(found.items()):
+            jpeg = path.read_bytes()
+            number = next(self._numbers)
+            frame = SpooledFrame(minute.sha256, frame_index, at_ms, source, path, len(jpeg), number, is_out)
+            if jpeg.endswith(_END_OF_JPEG):
                 self._waiting.append(frame)
                 self._bytes += frame.size_bytes
             else:
-                frame.path.unlink()
                 self._lose(frame, "a power cut took it")
+                path.unlink()
+
+
+def _handed_out(frame: SpooledFrame) -> SpooledFrame:
+    path = frame.path
+    if not frame.is_out:
+        with suppress(OSError):  # who reads it is told why
+            path = path.rename(path.with_suffix(".out.jpg"))
+    return frame._replace(path=path, is_out=True)
