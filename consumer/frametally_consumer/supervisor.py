@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from frametally.errors import FrametallyError, Retryable
 from frametally.opening import open_frame_log, open_object_store
+from frametally.process.meters import METERS
 from frametally.process.reports import Progress
 from frametally.process.retrying import Backoff
 from frametally.settings.loading import Settings
@@ -250,6 +251,7 @@ def _work(
         code = 1
     except FrametallyError as error:
         line.tell("failed", str(error))
+    METERS.write()
     with suppress(OSError):
         connection.close()
     if code:

@@ -9,6 +9,7 @@ from frametally.books.runs import current_days, newest_last, read_run
 from frametally.errors import Poison
 from frametally.ports.count_index import REPAIR, CountIndex
 from frametally.ports.object_store import ObjectStore
+from frametally.process.meters import METERS
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 
@@ -68,7 +69,8 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
             if is_known:  # an older run of the day went in behind it, and would seem to be the newest
                 index.remove(run)
             moved.add((key.model, key.day))
-            news = index.publish(run, counts, coverage)
+            with METERS.timed("index"):
+                news = index.publish(run, counts, coverage)
         except Poison as error:
             skipped.append(Skipped(run.prefix, str(error)))
             continue

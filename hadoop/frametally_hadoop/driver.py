@@ -12,6 +12,7 @@ from frametally.errors import Poison, Retryable
 from frametally.media.manifests import ManifestReader, forgotten_by
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
+from frametally.process.meters import METERS
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.rules.counted_boxes import label_list
@@ -95,7 +96,10 @@ def aggregate(
         if work.attempt():
             work.renew_reports()
             work.note_pace(started_s)
-            return replace(work.report(), flows=work.count_flows(selection))
+            report = replace(work.report(), flows=work.count_flows(selection))
+            if report.runs:
+                METERS.took("count", time.monotonic() - started_s, frames=report.frames)
+            return report
     raise Retryable(
         f"other aggregations published first {_ATTEMPTS} times in a row; run `frametally aggregate` again"
     )

@@ -25,6 +25,7 @@ from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.events import Streams
 from frametally_web.api.routes import Api
 from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.books.scraped import MetricsRoute
 from frametally_web.flows.days import FlowDays
 from frametally_web.live.viewers import ViewerSockets
 from frametally_web.playback.detections import DetectionRoutes
@@ -113,6 +114,7 @@ def create_app(
             *PlaybackRoutes(store, catalogue).routes(),
             *FrameRoutes(settings, catalogue).routes(),
             *DetectionRoutes(ports, settings, books).routes(),
+            *MetricsRoute(books, settings).routes(),
             *upload_routes(uploads),
         ],
     )

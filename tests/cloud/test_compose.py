@@ -209,6 +209,29 @@ def test_at_hadoop_which_asks_for_no_name_visitors_only_look() -> None:
     assert narrowed == ["(Method(`GET`) || Method(`HEAD`))", "!PathRegexp(`/(fsck|logLevel)`)"]
 
 
+MEASURED = (
+    *("producer", "consumer", "consumer-live", "aggregator", "indexer"),
+    *("worker", "live-worker", "alerts"),
+)
+
+
+def test_metrics_are_shown_inside_and_lead_nowhere_else() -> None:
+    routers = yaml.safe_load((STACK / "traefik/dynamic/http.yml").read_text())["http"]["routers"]
+    assert routers["dashboard"]["rule"].endswith(" && !PathPrefix(`/metrics`)")
+    hosts = SERVICES["dashboard"]["environment"]["FRAMETALLY_WEB_HOSTS"]
+    assert hosts == "app.counts.town.org,dashboard"
+    shown = {
+        name for name, one in SERVICES.items() if "FRAMETALLY_METRICS_PORT" in (one.get("environment") or {})
+    }
+    assert shown == set(MEASURED)
+    for name in MEASURED:
+        assert "ports" not in SERVICES[name]
+        assert "front" not in SERVICES[name]["networks"]  # where Traefik is
+        environment = SERVICES[name]["environment"]
+        assert environment["FRAMETALLY_METRICS_ADDRESS"] == "0.0.0.0"  # noqa: S104
+        assert environment["FRAMETALLY_METRICS_PORT"] == "9464"
+
+
 def test_every_named_volume_is_declared_and_used() -> None:
     used = {
         volume.partition(":")[0]

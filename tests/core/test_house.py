@@ -65,6 +65,7 @@ FLOORS = (
         "frametally.records",
         "frametally.segment_records",
         "frametally.settings",
+        "frametally.telemetry",
         "frametally.track_records",
         "frametally.undo_records",
         "frametally.video_records",

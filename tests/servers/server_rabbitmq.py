@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import trustme
 from kombu import Connection
 from kombu.exceptions import OperationalError
-from serving.downloads import debian
+from serving.downloads import debian, no_service_started
 from serving.place import Place, answers
-from serving.processes import ServerFailed
 
 STOP_WITHIN_S = 20.0
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """Not the one in /usr/sbin, which wants to be the user rabbitmq."""
-_STARTS = Path("/usr/sbin/policy-rc.d")
 _USER = "frametally"
 _READY_WITHIN_S = 300.0
 
@@ -85,7 +81,7 @@ def start(place: Place) -> dict[str, str]:
 def install() -> None:
     """Have its program, and no service of it."""
     if not _PROGRAM.exists():
-        with _no_service_started():
+        with no_service_started("rabbitmq-server"):
             debian("", ["rabbitmq-server"], found=[_PROGRAM])
 
 
@@ -97,21 +93,3 @@ def _lets_in(port: int, password: str) -> bool:
         except (OperationalError, *connection.connection_errors):  # it still starts up
             return False
     return True
-
-
-@contextmanager
-def _no_service_started() -> Iterator[None]:
-    """Have Debian start no broker of its own, which would listen on every address."""
-    if _STARTS.exists() or os.geteuid() != 0:
-        yield
-        return
-    try:
-        _STARTS.write_text("#!/bin/sh\nexit 101\n")
-        _STARTS.chmod(0o755)
-        yield
-    except OSError as error:
-        raise ServerFailed(
-            f"{_STARTS} cannot be written ({error.strerror}): install rabbitmq-server"
-        ) from error
-    finally:
-        _STARTS.unlink(missing_ok=True)

@@ -110,6 +110,16 @@ def test_at_hadoop_nothing_that_changes_something_comes_in(
     assert door.ask(traefik["USER"], traefik["PASSWORD"], "/webhdfs/v1/tmp?op=LISTSTATUS").status == 200
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/metrics?x=1", "/metrics/", "/%6detrics", "/x/../metrics"])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_metrics_come_out_to_nobody_whatever_password_they_have(
+    traefik: Mapping[str, str], allowed: bool, path: str
+) -> None:
+    user, password = (traefik["USER"], traefik["PASSWORD"]) if allowed else ("", "")
+    assert Door(traefik, "app").ask(user, password, path).status == 404
+    assert Door(traefik, "app").ask(user, password, "/measured").status == (200 if allowed else 401)
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 @pytest.mark.parametrize("name", ROUTES)
 def test_security_headers_stand_on_every_answer(traefik: Mapping[str, str], name: str, allowed: bool) -> None:

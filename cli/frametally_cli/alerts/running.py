@@ -31,7 +31,14 @@ from frametally.process.period import parse_period_s, repeat
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import PART_DONE, data_dir_option, option, read_settings, stop_on
+from frametally_cli.options.ports import (
+    PART_DONE,
+    data_dir_option,
+    metrics_of,
+    option,
+    read_settings,
+    stop_on,
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,11 @@ def run(every: str | None, **overrides: Any) -> int:
         sender = AlertSender(settings, opened.book, _say)
         if period_s is None:
             return _round(opened, sender, once_a_minute, quiet=False)
-        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, console.stage_bar("rounds") as bar:
+        with (
+            stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
+            metrics_of(settings),
+            console.stage_bar("rounds") as bar,
+        ):
             repeat(
                 lambda: _round(opened, sender, once_a_minute, quiet=True),
                 period_s=period_s,

@@ -20,6 +20,7 @@ from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings, component_folder
+from frametally.telemetry.family import family
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
     NOTHING_DONE,
@@ -27,6 +28,7 @@ from frametally_cli.options.ports import (
     StagePorts,
     data_dir_option,
     ending_on,
+    metrics_of,
     open_ports,
     open_stage_ports,
     option,
@@ -74,7 +76,7 @@ def produce(
         call = produce_call(settings, paths or (_default_pictures(),), source, start_time, should_stop)
         if dry_run:
             return tell_plan(call)
-        with open_stage_ports(settings) as ports:
+        with metrics_of(settings), open_stage_ports(settings) as ports:
             return (watch_folders if watch else produce_files)(call, ports.store, ports.log)
 
 
@@ -103,7 +105,7 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
     on_spark = live and settings.stream_engine == "spark"
     if on_spark and workers > 1:
         raise Misconfigured("--workers: Spark has as many tasks as FRAMETALLY_SPARK_MASTER gives it")
-    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+    with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, metrics_of(settings):
         if on_spark:
             with open_stage_ports(settings) as ports:
                 return _consume_on_spark(ports, until_caught_up, should_stop)
@@ -150,7 +152,7 @@ def aggregate(
         if every is None:
             with ending_on(signal.SIGTERM):
                 return count_once(ports, days)
-        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop:
+        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, metrics_of(ports.settings):
             return count_every(ports, every, days, afterwards=lambda: show(ports), should_stop=should_stop)
 
 
@@ -168,7 +170,11 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
             _take_out_what_differs(ports)
         if period_s is None:
             return index_new_runs(ports)
-        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, console.stage_bar("rounds") as bar:
+        with (
+            stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
+            metrics_of(ports.settings),
+            console.stage_bar("rounds") as bar,
+        ):
             repeat(lambda: index_new_runs(ports), period_s=period_s, should_stop=should_stop, progress=bar)
         return 0
 
@@ -324,7 +330,8 @@ def serve_dashboard(
     from frametally_web.serving import serve
 
     settings = ports.settings
-    with catalogue_to_look(settings) as catalogue:
+    # What it starts brings its figures to its `/metrics`; and all that `frametally up` has started beside it.
+    with family(), catalogue_to_look(settings) as catalogue:
         app = create_app(
             settings=settings,
             store=ports.store,

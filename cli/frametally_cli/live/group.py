@@ -13,7 +13,7 @@ from frametally.process import failpoints
 from frametally.process.retrying import OnceAMinute
 from frametally_cli.console import output as console
 from frametally_cli.live.cameras import add, list_cameras, remove, start, stop
-from frametally_cli.options.ports import data_dir_option, read_settings, stop_on
+from frametally_cli.options.ports import data_dir_option, metrics_of, read_settings, stop_on
 
 
 @click.group("live")
@@ -32,6 +32,7 @@ def live_work(**overrides: Any) -> int:
     once_a_minute = OnceAMinute(lambda line: click.echo(console.plain(line), err=True))
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
+        metrics_of(settings),
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
     ):
         worker.work(

@@ -9,7 +9,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings, load_settings, misspelt_settings
+from frametally.telemetry.listener import metrics_shown
 from frametally_cli.console import output as console
 
 PART_DONE = 1
@@ -177,6 +178,15 @@ def check_port(settings: Settings, remedy: str) -> None:
                 f"the dashboard cannot listen on {settings.web_host}:{settings.web_port} ({error.strerror}): "
                 f"{remedy}"
             ) from error
+
+
+def metrics_of(settings: Settings) -> AbstractContextManager[None]:
+    """Show the metrics of this command, and of those that it starts, where the settings say so.
+
+    Raises:
+        Misconfigured: They cannot be shown there.
+    """
+    return metrics_shown(settings.data_dir, settings.metrics_address, settings.metrics_port)
 
 
 @contextmanager

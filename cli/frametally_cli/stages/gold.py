@@ -21,6 +21,7 @@ from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
     Ports,
     data_dir_option,
+    metrics_of,
     open_ports,
     option,
     read_settings,
@@ -54,7 +55,11 @@ def gold(every: str | None, check: bool, **overrides: Any) -> int:
             return _check(ports, bounds)
         if period_s is None:
             return load(ports, bounds)
-        with stop_on(signal.SIGTERM, signal.SIGINT) as should_stop, console.stage_bar("rounds") as bar:
+        with (
+            stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
+            metrics_of(ports.settings),
+            console.stage_bar("rounds") as bar,
+        ):
             repeat(lambda: load(ports, bounds), period_s=period_s, should_stop=should_stop, progress=bar)
         return 0
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
+from contextlib import nullcontext
 from typing import Any
 
 import click
 
 from frametally.process.children import Family
 from frametally.process.period import parse_period_s
+from frametally.telemetry.exposition import Scraped
+from frametally.telemetry.family import family
+from frametally.telemetry.listener import listening
 from frametally_cli.options.ports import check_port, data_dir_option, option, read_settings, stop_on
 from frametally_cli.videos.family import COUNT_EVERY, command, say, video_commands
 
@@ -40,5 +44,13 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
     ]
     if settings.alert_channels.get_secret_value():
         members.append(command("alerts", settings, "--every", every, of="run"))
-    with stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as should_stop:
+    # All that they do is shown by the dashboard's `/metrics`, and by one of its own where one is set.
+    shown = Scraped(settings.data_dir)
+    with (
+        stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as should_stop,
+        family() as is_first,
+        listening(shown, settings.metrics_address, settings.metrics_port)
+        if settings.metrics_port and is_first
+        else nullcontext(),
+    ):
         return Family(members, say=say).run(should_stop)

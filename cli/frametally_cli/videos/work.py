@@ -26,7 +26,7 @@ from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
 from frametally.videos.arrivals import tell_arrivals
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import PART_DONE, data_dir_option, read_settings, stop_on
+from frametally_cli.options.ports import PART_DONE, data_dir_option, metrics_of, read_settings, stop_on
 
 
 @click.command()
@@ -60,6 +60,7 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
 
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
+        metrics_of(settings),
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
         closing(open_count_index(settings.index_url, settings.index_access)) as index,

@@ -7,12 +7,15 @@ found.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import NamedTuple
 
 from frametally.process import failpoints
+from frametally.process.meters import METERS
 from frametally.records import DeadLetter, Detection, FrameAnnouncement, FrameDetections
 from frametally_consumer.detectors.protocol import Detector, start
 from frametally_consumer.worker.assigned import Outcome
@@ -41,7 +44,16 @@ def _started(detector: Detector, loaded: Loaded | DeadLetter | None) -> Started 
     if not isinstance(loaded, Loaded):
         return loaded
     frame = loaded.announcement
-    return Started(frame, start(detector, loaded.image, frame_px=(frame.width_px, frame.height_px)))
+    began_s = time.monotonic()
+    found = start(detector, loaded.image, frame_px=(frame.width_px, frame.height_px))
+    found.add_done_callback(partial(_measure, began_s))
+    return Started(frame, found)
+
+
+def _measure(began_s: float, found: Future[list[Detection]]) -> None:
+    """Note how long the detector had a picture, the wait for those before it included."""
+    if not found.cancelled() and found.exception() is None:
+        METERS.took("detect", time.monotonic() - began_s, frames=1)
 
 
 def collect(

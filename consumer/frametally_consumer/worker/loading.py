@@ -9,6 +9,7 @@ from frametally.files.opencv import Pixels
 from frametally.ports.frame_log import LogRecord
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
+from frametally.process.meters import METERS
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import DeadLetter, FrameAnnouncement
 from frametally.segments.dead_letters import as_dead_letter
@@ -50,7 +51,8 @@ def load(
         return read_frame(store, frame, max_pixels=max_pixels, least_px=least_px)
 
     try:
-        image = patience.until_done("fetch", read, give_up)
+        with METERS.timed("fetch"):
+            image = patience.until_done("fetch", read, give_up)
     except GivenUp:
         return None
     except BadFrame as error:

@@ -230,6 +230,7 @@ class _Worker:
             self._log_is_away(error)
             return None
         self._log_backoff.reset()
+        self._patience.answered("log")
         taken = [message for message in map(self._partitions.take, records) if message is not None]
         if taken:
             failpoints.passing("consumer.polled")

@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeVar
 
 from frametally.ports.frame_log import LogRecord
 from frametally.ports.object_store import ObjectStore
+from frametally.process.meters import METERS
 from frametally.process.retrying import Patience
 from frametally.records import DeadLetter, FrameAnnouncement, FrameDetections
 from frametally.segments.chain import ChainEnd, PutResult
@@ -181,7 +182,12 @@ class Pipeline:
             dead_letters=batch.dead_letters,
             held=batch.held,
         )
-        self._run_until_done(assigned, "write", put, then)
+
+        def measured() -> PutResult:
+            with METERS.timed("write"):
+                return put()
+
+        self._run_until_done(assigned, "write", measured, then)
 
     def _run_until_done(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from frametally.process.meters import METERS
 from frametally.process.reports import Skipped
 from frametally_consumer.worker.assigned import Batch
 
@@ -40,6 +41,8 @@ class ConsumeReport:
         """Add a segment that was written."""
         self.segments_written += 1
         self.frames += len(batch.frames)
+        for letter in batch.dead_letters:
+            METERS.set_aside(letter.cause or letter.stage)
         self.set_aside(
             Skipped(letter.image_path or f"message {partition}:{letter.offset}", letter.reason)
             for letter in batch.dead_letters

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from frametally.errors import FrametallyError, Retryable
+from frametally.process.meters import METERS
 from frametally.process.time_limit import is_time_for
 
 T = TypeVar("T")
@@ -111,7 +112,9 @@ class Patience:
             if give_up is not None and (self.stopping or give_up()):
                 raise GivenUp(f"{what}: given up")
             try:
-                return action()
+                result = action()
+                self.answered(what)
+                return result
             except Retryable as error:
                 if self.stopping:
                     raise GivenUp(f"{what}: stopped while waiting: {error}") from error
@@ -120,7 +123,12 @@ class Patience:
 
     def tell(self, what: str, error: Retryable) -> None:
         """Say that `what` failed for now, unless that was said in the last minute."""
+        METERS.away(_part(what))
         self.say_once_a_minute(what, f"waiting, and trying again: {error}")
+
+    def answered(self, what: str) -> None:
+        """Note that what was told to have failed is there again."""
+        METERS.back(_part(what))
 
     @property
     def stopping(self) -> bool:
@@ -138,3 +146,8 @@ class Patience:
             if give_up is not None and give_up():
                 return
             self._ended.wait(min(left_s, _LOOK_UP_S))
+
+
+def _part(what: str) -> str:
+    """Return the name that outages of it are counted by."""
+    return what.removeprefix("the ")

@@ -14,10 +14,11 @@ from frametally.settings.telling.alerts import AlertSettings
 from frametally.settings.videos import VideoSettings
 from frametally.settings.web import WebSettings
 from frametally.settings.work import WorkSettings
+from frametally.telemetry.options import TelemetrySettings
 
 PARTS = (
     *(ProducerSettings, ConsumerSettings, CountingSettings, WebSettings, VideoSettings),
-    *(WorkSettings, LiveSettings, MailSettings, AlertSettings, ServerSettings),
+    *(WorkSettings, LiveSettings, MailSettings, AlertSettings, TelemetrySettings, ServerSettings),
 )
 
 

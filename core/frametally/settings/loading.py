@@ -31,6 +31,7 @@ from frametally.settings.telling.alerts import AlertSettings
 from frametally.settings.videos import VideoSettings
 from frametally.settings.web import WebSettings
 from frametally.settings.work import WorkSettings
+from frametally.telemetry.options import TelemetrySettings
 
 ENV_PREFIX = "FRAMETALLY_"
 _DATA_DIR = f"{ENV_PREFIX}DATA_DIR"
@@ -60,6 +61,7 @@ class Settings(
     LiveSettings,
     MailSettings,
     AlertSettings,
+    TelemetrySettings,
     ServerSettings,
     CountingSettings,
     ConsumerSettings,

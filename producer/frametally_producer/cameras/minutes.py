@@ -10,6 +10,7 @@ import msgspec
 from frametally.files.opencv import Pixels
 from frametally.live_records import LiveMinute, NamedLoss, Outage
 from frametally.media.manifests import minute_identity, weaker
+from frametally.process.meters import METERS
 from frametally.records import MediaManifest
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
@@ -95,6 +96,7 @@ class Minutes:
         if self.away_since_ms is None:
             self.away_since_ms = now_ms if self._last_ms is None else self._last_ms
             self._reason = reason
+            METERS.away("camera")
             if self._minute is not None:
                 outages = [*self._minute.live.outages, Outage(self.away_since_ms, None, reason)]
                 self._note(self._minute, outages=outages)
@@ -188,6 +190,7 @@ class Minutes:
         since_ms, self.away_since_ms = self.away_since_ms, None
         if since_ms is None:
             return
+        METERS.back("camera")
         outages = minute.live.outages
         if outages and outages[-1].to_ms is None:
             outages = outages[:-1]

@@ -17,6 +17,7 @@ from frametally.adapters.handed.serving import Handing
 from frametally.errors import Retryable
 from frametally.ports.job_book import Job
 from frametally.ports.object_store import ObjectStore
+from frametally.process.meters import METERS
 from frametally.rules.times import HOUR_S
 from frametally.settings.environment import without_secrets
 from frametally.settings.loading import Settings
@@ -89,7 +90,8 @@ class Attempt:
                 reader.start()
             try:
                 self._order(process)
-                ours = self._look_after(process, should_stop)
+                with METERS.timed(f"job-{self._job.kind}"):
+                    ours = self._look_after(process, should_stop)
             finally:
                 process.kill()
             for reader in readers:

@@ -17,6 +17,7 @@ from frametally.media.stored_images import announcement_of
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
+from frametally.process.meters import METERS
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, TimeSource, encode
 from frametally.settings.loading import Settings
@@ -157,7 +158,9 @@ class FrameWriter:
 
     def _announce(self) -> None:
         messages = [(keys.frame_log_key(a.source, a.captured_at_ms), encode(a)) for a in self._batch]
+        began_s = time.monotonic()
         self._patience.until_done("the log", lambda: self._log.publish(self._topic, messages))
+        METERS.took("announce", time.monotonic() - began_s, frames=len(messages))
         failpoints.passing("producer.published")
         announced, self._batch = self._batch, []
         self._on_announced(announced)
@@ -166,8 +169,13 @@ class FrameWriter:
     def _put(self, frame: NewFrame) -> FrameAnnouncement:
         name = keys.ImageName(frame.captured_at_ms, frame.medium_hex, frame.frame_index)
         key = keys.image_key(frame.source, *name)
-        made = frame.pixels if isinstance(frame.pixels, bytes) else stored_jpeg(frame.pixels, self._settings)
-        data = self._patience.until_done("the object store", lambda: self._put_once(key, made))
+        made = frame.pixels
+        if not isinstance(made, bytes):
+            with METERS.timed("encode"):
+                made = stored_jpeg(made, self._settings)
+        picture = made
+        with METERS.timed("put"):
+            data = self._patience.until_done("the object store", lambda: self._put_once(key, picture))
         failpoints.passing("producer.put")
         if frame.keep_in is not None:
             _keep(frame.keep_in / key.rpartition("/")[2], data)

@@ -126,6 +126,25 @@ def debian(command: str, packages: Sequence[str], *, found: Sequence[Path] = ())
         )
 
 
+_STARTS = Path("/usr/sbin/policy-rc.d")
+
+
+@contextmanager
+def no_service_started(package: str) -> Iterator[None]:
+    """Have Debian start none of its own of a package, which would listen on every address."""
+    if _STARTS.exists() or os.geteuid() != 0:
+        yield
+        return
+    try:
+        _STARTS.write_text("#!/bin/sh\nexit 101\n")
+        _STARTS.chmod(0o755)
+        yield
+    except OSError as error:
+        raise ServerFailed(f"{_STARTS} cannot be written ({error.strerror}): install {package}") from error
+    finally:
+        _STARTS.unlink(missing_ok=True)
+
+
 @contextmanager
 def made_once(cache: Path, name: str) -> Iterator[Path | None]:
     """A folder to fill, that becomes `cache/name` if all goes well; None if that is there."""

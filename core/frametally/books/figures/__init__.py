@@ -1,0 +1,1 @@
+"""The books as metrics: counters that grow over restarts, and what is behind."""

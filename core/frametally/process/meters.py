@@ -1,0 +1,207 @@
+"""What a process has done and how long it took: sums that only grow, shown by `frametally.telemetry`.
+
+A child process writes its sums into the folder that its parent names in its environment, so that one place
+shows those of a whole family. Measuring costs a lock and some additions; it never fails and never waits.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+BOUNDS_S = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0),
+)
+"""Upper bounds in seconds of the histograms' buckets; one more has what took longer."""
+FOLDER_VARIABLE = "FRAMETALLY_METERS_FOLDER"
+OTHERS = "other"
+MOST_NAMES = 50
+"""Stages, reasons and parts that are told apart; what comes after them is `OTHERS`."""
+_WRITE_EVERY_S = 0.5
+
+
+class Figures:
+    """Sums of one process, or of several.
+
+    Attributes:
+        seconds: By stage, how often it took how long: a number for each of `BOUNDS_S` and one more, not added
+            up, and last the sum in seconds.
+        frames: By stage, frames that came through it.
+        dead: By reason, frames that were set aside.
+        outages: By part, how often it was away.
+        outage_s: By part, how long in all.
+    """
+
+    def __init__(self) -> None:
+        """All is 0."""
+        self.seconds: dict[str, list[float]] = {}
+        self.frames: dict[str, float] = {}
+        self.dead: dict[str, float] = {}
+        self.outages: dict[str, float] = {}
+        self.outage_s: dict[str, float] = {}
+
+    def observe(self, stage: str, seconds: float) -> None:
+        """Add that a stage took so long."""
+        stage = bounded(self.seconds, stage)
+        buckets = self.seconds.setdefault(stage, [0] * (len(BOUNDS_S) + 1) + [0.0])
+        buckets[bisect_left(BOUNDS_S, seconds)] += 1
+        buckets[-1] += seconds
+
+    def add(self, other: Figures) -> None:
+        """Add the sums of others."""
+        for stage, buckets in other.seconds.items():
+            name = bounded(self.seconds, stage)
+            ours = self.seconds.get(name) or [0.0] * len(buckets)
+            self.seconds[name] = [mine + theirs for mine, theirs in zip(ours, buckets, strict=True)]
+        for sums, added in zip(self._sums(), other._sums(), strict=True):
+            for name, number in added.items():
+                name = bounded(sums, name)
+                sums[name] = sums.get(name, 0) + number
+
+    def _sums(self) -> tuple[dict[str, float], ...]:
+        return self.frames, self.dead, self.outages, self.outage_s
+
+    def as_json(self) -> bytes:
+        """Return them as `figures_of` reads them."""
+        return json.dumps(vars(self)).encode()
+
+
+def bounded(sums: Mapping[str, object], name: str) -> str:
+    """Return the name to add to: its own, or `OTHERS` where there are too many to be told apart."""
+    return name if name in sums or len(sums) < MOST_NAMES else OTHERS
+
+
+def figures_of(data: bytes) -> Figures:
+    """Return what `as_json` has written.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    figures = Figures()
+    found: Any = json.loads(data)
+    if not isinstance(found, dict):
+        raise ValueError("no figures")
+    for name, sums in vars(figures).items():
+        given = found.get(name, {})
+        if not isinstance(given, dict) or len(given) > MOST_NAMES + 1:
+            raise ValueError(f"{name}: no sums")
+        for key, value in given.items():
+            numbers = value if name == "seconds" else [value]
+            if not isinstance(numbers, list) or not all(
+                isinstance(number, int | float) and 0 <= number < float("inf") for number in numbers
+            ):
+                raise ValueError(f"{name}: {key!r} is no sum")
+            if name == "seconds" and len(numbers) != len(BOUNDS_S) + 2:
+                raise ValueError(f"{name}: {key!r} has other buckets")
+            sums[key] = value
+    return figures
+
+
+class Meters:
+    """The figures of this process; its threads share them."""
+
+    def __init__(self) -> None:
+        """Write nowhere, unless the environment names a folder once there is something."""
+        self._figures = Figures()
+        self._lock = threading.Lock()
+        self._away_since_s: dict[str, float] = {}
+        self._has_news = False
+        self._writer: threading.Thread | None = None
+        self._file: Path | None = None
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Measure a stage that ends well; one that raises is no measurement of it."""
+        began_s = time.monotonic()
+        yield
+        self.took(stage, time.monotonic() - began_s)
+
+    def took(self, stage: str, seconds: float, *, frames: int = 0) -> None:
+        """Add that a stage took so long, for so many frames."""
+        with self._changing() as figures:
+            figures.observe(stage, max(seconds, 0.0))
+            if frames:
+                name = bounded(figures.frames, stage)
+                figures.frames[name] = figures.frames.get(name, 0) + frames
+
+    def set_aside(self, reason: str) -> None:
+        """Add a frame that became a dead letter."""
+        with self._changing() as figures:
+            name = bounded(figures.dead, reason)
+            figures.dead[name] = figures.dead.get(name, 0) + 1
+
+    def away(self, part: str) -> None:
+        """Say that a part does not answer; said again while it lasts, it is one outage."""
+        with self._changing() as figures:
+            part = bounded(figures.outages, part)
+            now_s = time.monotonic()
+            if part not in self._away_since_s:
+                figures.outages[part] = figures.outages.get(part, 0) + 1
+            lasted_s = now_s - self._away_since_s.get(part, now_s)
+            figures.outage_s[part] = figures.outage_s.get(part, 0.0) + lasted_s
+            self._away_since_s[part] = now_s
+
+    def back(self, part: str) -> None:
+        """Say that a part answers; of one that was not away nothing is to be said."""
+        if part not in self._away_since_s:
+            return
+        with self._changing() as figures:
+            since_s = self._away_since_s.pop(part, None)
+            if since_s is not None:
+                figures.outage_s[part] = figures.outage_s.get(part, 0.0) + time.monotonic() - since_s
+
+    def figures(self) -> Figures:
+        """Return a copy of the figures as they are."""
+        copy = Figures()
+        with self._lock:
+            copy.add(self._figures)
+        return copy
+
+    def write(self) -> None:
+        """Write the figures into the family's folder now, if there is one and there is news."""
+        folder = os.environ.get(FOLDER_VARIABLE)
+        if not folder or not self._has_news:
+            return
+        with self._lock:
+            data, self._has_news = self._figures.as_json(), False
+            file = Path(folder, f"{os.getpid()}-{time.time_ns()}.json") if self._file is None else self._file
+            self._file = file
+            fresh = file.with_suffix(".new")
+            try:
+                fresh.write_bytes(data)
+                fresh.replace(file)
+            except OSError:
+                pass  # the family is gone, or its disk is full: what is measured is no reason to stop
+
+    @property
+    def file_name(self) -> str | None:
+        """The file in the family's folder that has this process's figures."""
+        return self._file.name if self._file is not None else None
+
+    @contextmanager
+    def _changing(self) -> Iterator[Figures]:
+        with self._lock:
+            yield self._figures
+            self._has_news = True
+            if self._writer is None and os.environ.get(FOLDER_VARIABLE):
+                self._writer = threading.Thread(target=self._write_on, name="meters", daemon=True)
+                self._writer.start()
+                atexit.register(self.write)
+
+    def _write_on(self) -> None:
+        while True:
+            time.sleep(_WRITE_EVERY_S)
+            self.write()
+
+
+METERS = Meters()
+"""Those of this process."""

@@ -1,0 +1,113 @@
+"""The figures of a family of processes, added up: each has a file in one folder, and the dead are kept.
+
+The folder is made by whoever is the first to show figures, and named to its children in the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from frametally.files.work_lock import locked
+from frametally.process.meters import FOLDER_VARIABLE, METERS, Figures, figures_of
+
+_ENDED = "ended.json"
+_MOST_BYTES = 100_000
+"""Of a file; a process that decodes what strangers filmed writes one, and may have been taken over."""
+_MOST_FILES = 2000
+_LOOK_EVERY_S = 0.01
+
+
+@contextmanager
+def family() -> Iterator[bool]:
+    """Have the processes that are started meanwhile bring their figures here; yield whether we are the first.
+
+    Where a parent has asked for ours, it stays as it is.
+    """
+    if os.environ.get(FOLDER_VARIABLE):
+        yield False
+        return
+    with tempfile.TemporaryDirectory(prefix="frametally-meters-", ignore_cleanup_errors=True) as folder:
+        os.environ[FOLDER_VARIABLE] = folder
+        try:
+            yield True
+        finally:
+            del os.environ[FOLDER_VARIABLE]
+
+
+def family_figures() -> Figures:
+    """Return the sums of this process and of all of its family, living and dead: they only grow."""
+    figures = METERS.figures()
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if folder:
+        with suppress(OSError):  # it is going down, and its folder with it
+            figures.add(_others(Path(folder)))
+    return figures
+
+
+def _others(folder: Path) -> Figures:
+    """Add up what other processes have written; what the dead have is kept in one file."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    with locked(handle, look_every_s=_LOOK_EVERY_S, on_held=lambda: None):
+        kept, known = _read_ended(folder / _ENDED)
+        total = Figures()
+        died: list[tuple[Path, Figures]] = []
+        for file in sorted(folder.glob("[0-9]*-*.json"))[:_MOST_FILES]:
+            if file.name == METERS.file_name:
+                continue
+            if file.name in known:  # it was added, and we died before it was removed
+                file.unlink(missing_ok=True)
+                continue
+            is_alive = _is_alive(file)  # before it is read: what it writes last is in it
+            figures = _read(file)
+            if is_alive:
+                total.add(figures)
+            else:
+                died.append((file, figures))
+        for _, figures in died:
+            kept.add(figures)
+        if died:
+            _write_ended(folder / _ENDED, kept, [file.name for file, _ in died])
+            for file, _ in died:
+                file.unlink(missing_ok=True)
+        total.add(kept)
+        return total
+
+
+def _is_alive(file: Path) -> bool:
+    try:
+        os.kill(int(file.name.partition("-")[0]), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError, ValueError):
+        return True
+    return True
+
+
+def _read(file: Path) -> Figures:
+    """Return the figures in a file; none where it has something else."""
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_MOST_BYTES + 1)
+        return figures_of(data) if len(data) <= _MOST_BYTES else Figures()
+    except (OSError, ValueError, RecursionError):
+        return Figures()
+
+
+def _read_ended(file: Path) -> tuple[Figures, frozenset[str]]:
+    """Return the figures of the dead, and which files they were added from last."""
+    try:
+        found = json.loads(file.read_bytes())
+        return figures_of(json.dumps(found["figures"]).encode()), frozenset(found["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Figures(), frozenset()
+
+
+def _write_ended(file: Path, figures: Figures, files: list[str]) -> None:
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps({"figures": vars(figures), "files": files}))
+    fresh.replace(file)

@@ -1,0 +1,20 @@
+"""Settings of metrics."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class TelemetrySettings(BaseSettings):
+    """The part of `Settings` about what a process tells of itself."""
+
+    metrics_address: str = Field(
+        "127.0.0.1", description="Address that a command's `/metrics` listens on; the dashboard has its own."
+    )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="Port that a command's `/metrics` listens on; 0: nowhere.",
+    )

@@ -1,0 +1,247 @@
+"""What a process has done is added up, over its children too, whatever becomes of those."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families as families
+
+from frametally.errors import Misconfigured, Retryable
+from frametally.process import meters
+from frametally.process.meters import BOUNDS_S, FOLDER_VARIABLE, METERS, MOST_NAMES, OTHERS, Figures, Meters
+from frametally.process.retrying import Patience
+from frametally.telemetry.exposition import Scraped
+from frametally.telemetry.family import family, family_figures
+from frametally.telemetry.listener import listening, metrics_shown
+
+CHILD = """
+import sys, time
+from frametally.process.meters import METERS
+METERS.took("detect", 0.2, frames=3)
+METERS.set_aside("checksum")
+METERS.write()
+print("written", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[Meters]:
+    """No figures of other tests."""
+    mine = Meters()
+    for module in ("process.meters", "process.retrying", "telemetry.family"):
+        monkeypatch.setattr(f"frametally.{module}.METERS", mine)
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    yield mine
+
+
+def values(body: bytes) -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+        for one in families(body.decode())
+        for sample in one.samples
+    }
+
+
+def started() -> subprocess.Popen[bytes]:
+    child = subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"written\n"
+    return child
+
+
+def test_what_is_away_is_one_outage_however_often_it_is_tried(fresh: Meters) -> None:
+    failures = [Retryable("away")] * 3
+
+    def action() -> str:
+        if failures:
+            raise failures.pop()
+        return "done"
+
+    patience = Patience(lambda line: None, lambda: False)
+    assert patience.until_done("the object store", action) == "done"
+    assert patience.until_done("the object store", action) == "done"
+    found = fresh.figures()
+    assert found.outages == {"object store": 1}
+    assert found.outage_s["object store"] > 0.1  # the first pause is 0.1 s at least
+    failures.append(Retryable("again"))
+    patience.until_done("the object store", action)
+    assert fresh.figures().outages == {"object store": 2}
+
+
+def test_what_fails_for_good_is_no_duration_of_its_stage(fresh: Meters) -> None:
+    with pytest.raises(ValueError, match="bad"), fresh.timed("fetch"):
+        raise ValueError("bad")
+    assert fresh.figures().seconds == {}
+
+
+def test_names_are_bounded_whatever_they_come_from(fresh: Meters) -> None:
+    for number in range(10 * MOST_NAMES):
+        fresh.took(f"stage {number}", 0.1, frames=1)
+        fresh.set_aside(f"reason {number}")
+        fresh.away(f"part {number}")
+    found = fresh.figures()
+    for sums in (found.seconds, found.frames, found.dead, found.outages, found.outage_s):
+        assert len(sums) == MOST_NAMES + 1
+        assert OTHERS in sums
+    assert sum(found.frames.values()) == 10 * MOST_NAMES
+
+
+def test_buckets_are_those_that_prometheus_adds_up(fresh: Meters, tmp_path: Path) -> None:
+    for seconds in (0.0005, 0.001, 0.3, 5000.0):
+        fresh.took("write", seconds, frames=2)
+    found = values(Scraped(tmp_path).answer("").body)
+    of = "frametally_stage_seconds"
+    assert found[f"{of}_bucket", "0.001", "write"] == 2
+    assert found[f"{of}_bucket", "0.25", "write"] == 2
+    assert found[f"{of}_bucket", "0.5", "write"] == 3
+    assert found[f"{of}_bucket", repr(BOUNDS_S[-1]), "write"] == 3
+    assert found[f"{of}_bucket", "+Inf", "write"] == found[f"{of}_count", "write"] == 4
+    assert found[f"{of}_sum", "write"] == pytest.approx(5000.3015)
+    assert found["frametally_stage_frames_total", "write"] == 8
+
+
+def test_what_children_have_done_is_added_and_stays_when_they_are_killed(fresh: Meters) -> None:
+    fresh.took("detect", 0.2, frames=4)
+    with family() as is_first:
+        assert is_first
+        with family() as again:
+            assert not again
+        children = [started() for _ in range(3)]
+        try:
+            assert family_figures().frames == {"detect": 13}
+            children[0].send_signal(signal.SIGKILL)
+            children[0].wait()
+            for _ in range(3):
+                found = family_figures()
+                assert found.frames == {"detect": 13}
+                assert found.dead == {"checksum": 3}
+                assert sum(found.seconds["detect"][:-1]) == 4
+            assert len(list(Path(os.environ[FOLDER_VARIABLE]).glob("[0-9]*.json"))) == 2
+        finally:
+            for child in children:
+                child.kill()
+                child.communicate()
+        assert family_figures().frames == {"detect": 13}
+    assert FOLDER_VARIABLE not in os.environ
+
+
+def test_who_dies_while_the_dead_are_added_adds_none_twice(
+    fresh: Meters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with family():
+        child = started()
+        child.kill()
+        child.communicate()
+
+        def dies(path: Path, missing_ok: bool = False) -> None:
+            raise OSError("killed here")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", dies)
+            family_figures()
+        assert family_figures().frames == {"detect": 3}
+        assert family_figures().frames == {"detect": 3}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff" * 50,
+        b"[1]",
+        b'{"frames": {"detect": -5}}',
+        b'{"frames": {"detect": "many"}}',
+        b'{"frames": {"detect": Infinity}}',
+        b'{"seconds": {"detect": [1, 2]}}',
+        b'{"frames": {"' + b"x" * 200_000 + b'": 1}}',
+        json.dumps({"frames": {f"stage {number}": 1 for number in range(100)}}).encode(),
+        b"[" * 90_000,
+    ],
+)
+def test_a_child_that_was_taken_over_can_spoil_no_sum(fresh: Meters, data: bytes) -> None:
+    fresh.took("detect", 0.2, frames=4)
+    with family():
+        Path(os.environ[FOLDER_VARIABLE], f"{os.getpid()}-1.json").write_bytes(data)
+        Path(os.environ[FOLDER_VARIABLE], "99999999999999999999-1.json").write_bytes(data)
+        assert family_figures().frames == {"detect": 4}
+
+
+def test_figures_are_read_as_they_were_written() -> None:
+    figures = Figures()
+    figures.observe("put", 0.3)
+    figures.dead["size"] = 7
+    assert vars(meters.figures_of(figures.as_json())) == vars(figures)
+
+
+def test_a_listener_answers_metrics_and_nothing_else(fresh: Meters, tmp_path: Path) -> None:
+    with listening(Scraped(tmp_path), "127.0.0.1", 0) as port:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            found = values(answer.read())
+        assert found["frametally_disk_free_bytes",] > 0
+        assert ("process_cpu_seconds_total",) in found
+        for path in ("/", "/metrics/../etc/passwd", "/metricsx"):
+            with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10)
+            refused.value.close()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("HEAD", "/metrics")
+        head = connection.getresponse()
+        assert (head.status, head.read()) == (200, b"")
+        connection.request("POST", "/metrics", body=b"x")
+        assert connection.getresponse().status == 501
+        connection.close()
+
+
+def test_those_who_ask_and_take_nothing_keep_nobody_from_stopping(fresh: Meters, tmp_path: Path) -> None:
+    with listening(Scraped(tmp_path), "127.0.0.1", 0) as port:
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        deadline_s = time.monotonic() + 60
+        while sum(thread.name.startswith("Thread") for thread in threading.enumerate()) > 4:
+            assert time.monotonic() < deadline_s
+        for one in silent:
+            one.close()
+        while True:  # their places are free again
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+                    assert answer.status == 200
+                    break
+            except (OSError, http.client.HTTPException):
+                assert time.monotonic() < deadline_s
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+def test_a_port_that_is_taken_is_one_line_with_the_settings(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(Misconfigured, match="FRAMETALLY_METRICS_PORT") as refused,
+            metrics_shown(tmp_path, "127.0.0.1", port),
+        ):
+            pass
+    assert "\n" not in str(refused.value)
+
+
+def test_by_default_nothing_listens_and_nothing_is_written(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with metrics_shown(tmp_path, "127.0.0.1", 0):
+        assert threading.active_count() == before
+        assert FOLDER_VARIABLE not in os.environ
+        METERS.took("detect", 0.1)
+        METERS.write()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,97 @@
+"""`/metrics` has what the books have, reads nothing itself, and is in the form that Prometheus asks for."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask
+from prometheus_client.parser import text_string_to_metric_families as families
+from tests.web.counted_footage import make_lines, publish_lines, put_manifest
+
+from frametally.errors import Retryable
+from frametally_web.app import parts_of
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+
+def scraped(url: str, accept: str = "", host: str = "localhost") -> tuple[str, str]:
+    asked = urllib.request.Request(f"{url}/metrics", headers={"Accept": accept, "Host": host})  # noqa: S310
+    with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310
+        return answer.read().decode(), answer.headers["Content-Type"]
+
+
+def values(body: str) -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for one in families(body)
+        for sample in one.samples
+        if not sample.name.endswith("_bucket")
+    }
+
+
+def film(place: Place) -> None:
+    lines = make_lines("gate", frames=60)
+    publish_lines(place, lines)
+    put_manifest(place, lines[0], lines[-1], "The gate")
+
+
+def test_the_values_are_those_of_the_books(place: Place, serving: Callable[[Flask], str]) -> None:
+    film(place)
+    app = place.app()
+    books: Any = app.test_client().get("/api/v1/status").json
+    (source,) = books["sources"]
+    body, content_type = scraped(serving(app))
+    assert content_type.startswith("text/plain; version=0.0.4; charset=utf-8")
+    found = values(body)
+    for name in ("announced", "detected", "counted", "indexed"):
+        assert found[f"frametally_frames_{name}_total", "gate"] == source[name]
+    assert found["frametally_frames_detected_total", "gate"] == 60
+    assert found["frametally_newest_footage_timestamp_seconds", "gate"] == books["footage_until_ms"] / 1000
+    assert found["frametally_books_up",] == 1
+    assert found["frametally_disk_free_bytes",] > 0
+
+
+def test_prometheus_gets_the_form_that_it_prefers(place: Place, serving: Callable[[Flask], str]) -> None:
+    body, content_type = scraped(serving(place.app()), "application/openmetrics-text; version=1.0.0")
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert body.endswith("# EOF\n")
+
+
+def test_a_scrape_reads_nothing_itself_and_waits_for_nothing(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    film(place)
+    app = place.app(web_status_s=3600.0)
+    url = serving(app)
+    scraped(url)
+    parts_of(app).books.reading()
+    place.go_away()  # whoever asked the index now would fail
+    place.index.asked.clear()
+    before = [threading.active_count()]
+    for _ in range(50):
+        assert values(scraped(url)[0])["frametally_frames_detected_total", "gate"] == 60
+    assert place.index.asked == []
+    assert threading.active_count() <= before[0] + 2
+
+
+def test_while_the_books_cannot_be_read_that_is_said_and_no_counter_is_0(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    film(place)
+    place.index.error = Retryable("away")
+    found = values(scraped(serving(place.app()))[0])
+    assert found["frametally_books_up",] == 0
+    assert not any(name.startswith("frametally_frames_") for name, *_ in found)
+    assert found["frametally_disk_free_bytes",] > 0
+
+
+def test_a_page_of_another_name_reads_no_metrics(place: Place, serving: Callable[[Flask], str]) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="421") as refused:
+        scraped(serving(place.app()), host="evil.example")
+    refused.value.close()
