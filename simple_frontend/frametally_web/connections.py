@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 IDLE_S = 30
 # Browsers keep connections open, and anybody can: enough for many streams, below what a process may open.
 _MOST_CONNECTIONS = 800
+_MOST_SOCKETS = 1200
+"""WebSockets: those that are served, and those that are told why they are not: 10 s of each that does not
+listen. More are not even opened."""
+MOST_FILES = 4096
+"""As many as a server must be able to open: connections, WebSockets, and what it reads and writes."""
 _MOST_HEAD_BYTES = 64 * 1024
 _MOST_BODY_BYTES = MOST_FILE_BYTES
 """The largest that a route takes at once: a drawing. Uploads are read piece by piece."""
@@ -85,6 +90,13 @@ class Connection(HttpToolsProtocol):
             self._refuse(413)
         else:
             super().on_headers_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Have a WebSocket opened, unless there are too many."""
+        if sum(not isinstance(one, Connection) for one in self.connections) < _MOST_SOCKETS:
+            super().handle_websocket_upgrade()
+        else:
+            self._refuse(503)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body, unless it was refused."""

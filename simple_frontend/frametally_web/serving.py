@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import resource
 import signal
 import socket
 import threading
@@ -15,11 +16,11 @@ import uvicorn
 from flask import Flask
 
 from frametally.errors import Misconfigured
-from frametally.process import failpoints
+from frametally.process import failpoints, limits
 from frametally_web.app import close_app, parts_of
 from frametally_web.asgi import Application
 from frametally_web.collecting import look_for_garbage_seldom
-from frametally_web.connections import IDLE_S, Connection
+from frametally_web.connections import IDLE_S, MOST_FILES, Connection
 from frametally_web.sockets.talking import MOST_MESSAGE_BYTES
 
 # How long answers that are under way may still take once the server is to end.
@@ -105,6 +106,7 @@ def serve(app: Flask, host: str, port: int) -> None:
         Misconfigured: The port is taken or may not be used, or this machine has no such address.
     """
     failpoints.arm()
+    limits.allow(resource.RLIMIT_NOFILE, MOST_FILES)
     server = DashboardServer(app, host=host, port=port)
     try:
         with _signals_interrupt():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import functools
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from flask import Flask
 from jsonschema_rs import Validator, validator_for
+from starlette.types import Message
 from tests.fakes.memory import ManualClock
 from tests.fakes.records import make_frame
 from tests.fakes.videos import make_facts, make_video
@@ -535,6 +537,34 @@ def test_who_says_too_much_is_sent_away_also_what_it_may_say(
         for _ in range(100_000):
             viewer.connection.send(said % number if "%d" in said else said)
     assert viewer.closed_by() == 1008
+
+
+def test_a_viewer_that_the_server_has_given_up_is_no_error_of_the_dashboards(
+    gate: Gate, sockets: ViewerSockets
+) -> None:
+    """For a moment uvicorn takes nothing more for one that answers no ping, and has not told so yet."""
+    is_opened = False
+
+    async def receive() -> Message:
+        nonlocal is_opened
+        if is_opened:
+            await asyncio.Event().wait()
+        is_opened = True
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "websocket.send":
+            raise RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.")
+
+    scope = {
+        "type": "websocket",
+        "path": "/ws/stream",
+        "query_string": gate.asked.encode(),
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 1),
+    }
+    asyncio.run(sockets(scope, receive, send))
+    assert sockets.open == 0
 
 
 def test_of_a_thousand_sockets_five_hundred_are_served_and_fifty_of_an_address(

@@ -17,6 +17,18 @@ def limit(what: int, most: int) -> None:
     resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
+def allow(what: int, least: int) -> None:
+    """Let this process and those that it starts take so much, or as much as it may raise its bound to.
+
+    Args:
+        what: Which bound, such as `resource.RLIMIT_NOFILE`.
+        least: In its own unit.
+    """
+    soft = resource.getrlimit(what)[0]
+    if soft != resource.RLIM_INFINITY and soft < least:
+        limit(what, least)
+
+
 def address_space_bytes() -> int | None:
     """Return what this process has taken; None where the system does not tell."""
     try:

@@ -37,7 +37,7 @@ from frametally_web.live.messages import (
 from frametally_web.live.pictures import FeedName
 from frametally_web.live.relay import Channel, Relay
 from frametally_web.requests.problems import Problem
-from frametally_web.sockets.talking import NOT_ALLOWED, OVER, TOO_MANY, Judgement, close, hear, talk
+from frametally_web.sockets.talking import NOT_ALLOWED, OVER, TOO_MANY, Judgement, close, hear, send, talk
 
 STREAM_PATH = "/ws/stream"
 _MOST_IN_ALL, _MOST_OF_ADDRESS = 500, 50
@@ -181,7 +181,7 @@ class _Viewer:
                     if due is not None:
                         due.cancel()
                     told, due = state, loop.call_later(_TELL_EVERY_S, self._wake.set)
-                    await self._socket.send_text(msgspec.json.encode(state).decode())
+                    await send(self._socket, msgspec.json.encode(state).decode())
                 if self._channel.is_over:
                     return OVER
                 frame = self._next()
@@ -222,10 +222,7 @@ class _Viewer:
             boxes=self._boxes_of(frame),
             left_out=self._left_out,
         )
-        if self._as_json:
-            await self._socket.send_text(as_text(header, frame.jpeg))
-        else:
-            await self._socket.send_bytes(as_bytes(header, frame.jpeg))
+        await send(self._socket, (as_text if self._as_json else as_bytes)(header, frame.jpeg))
 
 
 def _asked_for(query: bytes) -> tuple[FeedName, bool] | None:

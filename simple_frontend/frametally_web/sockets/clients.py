@@ -18,7 +18,7 @@ from frametally.ports.video_catalogue import VideoCatalogue
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.problems import Problem
 from frametally_web.sockets.messages import Hello, Ping, Pong
-from frametally_web.sockets.talking import NOT_ALLOWED, TOO_MANY, close, hear, talk
+from frametally_web.sockets.talking import NOT_ALLOWED, TOO_MANY, close, hear, send, talk
 from frametally_web.sockets.watching import ClientState, Watcher
 
 _PATH = "/ws/"
@@ -114,4 +114,4 @@ def _news(told: ClientState, seen: ClientState) -> list[Answer]:
 
 
 async def _send(socket: WebSocket, message: Answer) -> None:
-    await socket.send_text(msgspec.json.encode(message).decode())
+    await send(socket, msgspec.json.encode(message).decode())

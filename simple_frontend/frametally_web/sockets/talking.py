@@ -39,6 +39,14 @@ async def talk(
         await close(socket, code)
 
 
+async def send(socket: WebSocket, message: str | bytes) -> None:
+    """Send a text, or bytes. Raises `WebSocketDisconnect` where there is nobody any more to send to."""
+    try:
+        await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
+    except RuntimeError as error:  # the server has given up a client that answers no ping
+        raise WebSocketDisconnect(1011) from error
+
+
 async def close(socket: WebSocket, code: int) -> None:
     """Close by a code, unless the client has gone by itself."""
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
