@@ -27,6 +27,7 @@ from frametally_web.api.routes import Api
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.books.scraped import MetricsRoute
 from frametally_web.flows.days import FlowDays
+from frametally_web.live.detected import Detected
 from frametally_web.live.viewers import ViewerSockets
 from frametally_web.playback.detections import DetectionRoutes
 from frametally_web.playback.routes import PlaybackRoutes
@@ -49,6 +50,7 @@ class Parts:
     """What an application has beside its short answers."""
 
     books: BooksReader
+    detected: Detected
     days: FlowDays
     streams: Streams
     guard: Guard
@@ -82,7 +84,10 @@ def create_app(
     days = FlowDays(partial(flows_for, store, folder=settings.data_dir / FLOWS_FOLDER))
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
     remedy = None if guard.allows_uploads else UPLOADS_REMEDY
-    api = Api(settings=settings, ports=ports, books=books, days=days, uploads_remedy=remedy)
+    detected = Detected(log, settings.results_topic)
+    api = Api(
+        settings=settings, ports=ports, books=books, detected=detected, days=days, uploads_remedy=remedy
+    )
     blueprint = api.blueprint()
     app.register_blueprint(blueprint, url_prefix="/api")
     app.register_blueprint(blueprint, url_prefix="/api/v1", name="api_v1")
@@ -97,6 +102,7 @@ def create_app(
     uploads = UploadPlace(UploadPorts(settings, store, catalogue, look))
     app.extensions[_PARTS] = Parts(
         books=books,
+        detected=detected,
         days=days,
         streams=streams,
         guard=guard,
@@ -132,3 +138,4 @@ def close_app(app: Flask) -> None:
     parts_of(app).days.close()
     parts_of(app).uploads.close()
     parts_of(app).viewers.close()
+    parts_of(app).detected.close()

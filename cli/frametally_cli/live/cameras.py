@@ -10,9 +10,11 @@ from typing import Any, Literal
 import click
 
 from frametally import keys
-from frametally.errors import Misconfigured, Poison
+from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.live.cameras import NoCamera, SourceTaken, add_camera, ask_camera, remove_camera
-from frametally.opening import open_video_catalogue
+from frametally.live.detection import is_late, newest_results, shown_lag_ms
+from frametally.opening import open_frame_log, open_video_catalogue
+from frametally.ports.live_book import Feed
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.videos.refusals import FieldRefused
 from frametally_cli.console import output as console
@@ -20,6 +22,8 @@ from frametally_cli.options.ports import data_dir_option, read_settings
 
 _ENDED_WITHIN_S = 15.0
 _LOOK_S = 0.2
+_RESULTS_WITHIN_S = 8.0
+"""A Kafka group takes its time to begin."""
 
 _source = click.argument("source")
 
@@ -60,6 +64,7 @@ def list_cameras(**overrides: Any) -> int:
     """Show each camera with its address and how it stands."""
     with _catalogue(overrides) as catalogue:
         feeds = catalogue.feeds("camera")
+    newest = _newest_results(overrides) if any(feed.told.state == "running" for feed in feeds) else None
     if not feeds:
         click.echo("there are no cameras; add one with `frametally live add ADDRESS --source NAME`")
     for feed in feeds:
@@ -71,10 +76,32 @@ def list_cameras(**overrides: Any) -> int:
         click.echo(
             console.plain(
                 f"{feed.source}  {feed.address}  {told.state}{reason}: "
-                f"{told.frames_announced} frames announced{rate}{lost}{packets}"
+                f"{told.frames_announced} frames announced{rate}{_lags(feed, newest)}{lost}{packets}"
             )
         )
     return 0
+
+
+def _newest_results(overrides: dict[str, Any]) -> dict[str, int] | None:
+    """Return the event time of each source's newest result; None where that cannot be read for now."""
+    settings = read_settings("producer", overrides)
+    try:
+        with closing(open_frame_log(settings.log_url, settings.log_access)) as log:
+            return newest_results(log, settings.results_topic, within_s=_RESULTS_WITHIN_S)
+    except FrametallyError as error:
+        click.echo(f"how late they are detected cannot be told: {error}", err=True)
+        return None
+
+
+def _lags(feed: Feed, newest: dict[str, int] | None) -> str:
+    """Say how late a camera's frames are captured, and shown with what is found in them."""
+    told = feed.told
+    if told.state != "running" or told.captured_at_ms is None or newest is None:
+        return ""
+    shown_ms = shown_lag_ms(told, newest.get(feed.source))
+    shown = "nothing shown of late" if shown_ms is None else f"shown {shown_ms / 1000:.1f} s behind"
+    captured = "" if told.lag_ms is None else f", captured {max(told.lag_ms, 0) / 1000:.1f} s behind"
+    return f"{', late' if is_late(told, shown_ms) else ''}{captured}, {shown}"
 
 
 @click.command("start")

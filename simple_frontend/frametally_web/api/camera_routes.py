@@ -17,6 +17,7 @@ from frametally_web.api.live_routes import check_live
 from frametally_web.api.video_routes import answer_with, refused
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.live import camera_answers as answers
+from frametally_web.live.detected import Detected
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
 from frametally_web.requests.problems import Problem
@@ -30,17 +31,21 @@ _wanted = msgspec.json.Decoder(answers.CameraWanted)
 class CameraRoutes:
     """The handlers, each by its endpoint's name."""
 
-    def __init__(self, *, settings: Settings, ports: DashboardPorts, uploads_remedy: str | None) -> None:
+    def __init__(
+        self, *, settings: Settings, ports: DashboardPorts, detected: Detected, uploads_remedy: str | None
+    ) -> None:
         """Make the handlers of one application; `uploads_remedy` is None where cameras may be changed."""
         self._settings = settings
         self._catalogue = ports.catalogue
+        self._detected = detected
         self._remedy = uploads_remedy
 
     def cameras(self, _: Args) -> answers.LiveCameras:
         """List all."""
         feeds = sorted(self._catalogue.feeds("camera"), key=lambda feed: (feed.name.casefold(), feed.source))
+        lags_ms = self._detected.lags_ms(feeds)
         return answers.LiveCameras(
-            cameras=[answers.camera_of(feed) for feed in feeds],
+            cameras=[answers.camera_of(feed, lags_ms[feed.source]) for feed in feeds],
             live_allowed=self._remedy is None,
             remedy=self._remedy,
         )
@@ -64,15 +69,15 @@ class CameraRoutes:
                 409, f"{error}.", remedy="Choose another name, or remove that camera first."
             ) from error
         answer_with(201)
-        return answers.camera_of(feed)
+        return self._answer(feed)
 
     def start_camera(self, args: Args) -> answers.LiveCamera:
         """Start one."""
-        return answers.camera_of(self._asked(args, "run"))
+        return self._answer(self._asked(args, "run"))
 
     def stop_camera(self, args: Args) -> answers.LiveCamera:
         """Stop one."""
-        return answers.camera_of(self._asked(args, "stop"))
+        return self._answer(self._asked(args, "stop"))
 
     def delete_camera(self, args: Args) -> Response:
         """Remove one that nobody holds any more."""
@@ -81,6 +86,9 @@ class CameraRoutes:
         if not is_removed:
             raise Problem(409, "The camera is being stopped.", remedy="Remove it in a few seconds.")
         return Response(status=204)
+
+    def _answer(self, feed: Feed) -> answers.LiveCamera:
+        return answers.camera_of(feed, self._detected.lags_ms([feed])[feed.source])
 
     def _asked(self, args: Args, wanted: FeedWanted) -> Feed:
         with self._changing(args) as source:

@@ -37,6 +37,7 @@ from frametally_web.compare.differences import find_differences
 from frametally_web.endpoints.parameters import Endpoint
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
 from frametally_web.flows.days import FlowDays
+from frametally_web.live.detected import Detected
 from frametally_web.narrowing.index import NarrowedIndex
 from frametally_web.narrowing.zones import check_zone, counted_zones
 from frametally_web.proof import evidence, frames, gap, objects
@@ -72,6 +73,7 @@ class Api:
         settings: Settings,
         ports: DashboardPorts,
         books: BooksReader,
+        detected: Detected,
         days: FlowDays,
         uploads_remedy: str | None,
     ) -> None:
@@ -88,7 +90,7 @@ class Api:
             VideoRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
             JobRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
             LiveRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
-            CameraRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
+            CameraRoutes(settings=settings, ports=ports, detected=detected, uploads_remedy=uploads_remedy),
         )
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
         # Another start may answer otherwise: by other settings, or as another version.

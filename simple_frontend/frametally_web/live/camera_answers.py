@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from frametally.live.detection import is_late
 from frametally.ports.live_book import Feed, FeedState, FeedWanted
 from frametally_web.requests.answers import Answer
 
@@ -23,6 +24,9 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
         reason: Why, as one sentence; null where there is nothing to say.
         frames_per_s: Frames announced a second, of late; null before it can be told.
         lag_ms: By how much they are announced after their event time, of late; null before it can be told.
+        shown_lag_ms: By how much what is found in them comes after their event time: so old is what people
+            see. Null before it can be told.
+        late: Whether it runs, and either is more than 5 s.
         drift_ms: By how much its clock is ahead of the server's; null where it tells none.
         captured_at_ms: Event time of its newest frame; null before there is one.
         frame_url: Where this server has that frame; null before there is one.
@@ -41,6 +45,8 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
     reason: str | None
     frames_per_s: float | None
     lag_ms: int | None
+    shown_lag_ms: int | None
+    late: bool
     drift_ms: int | None
     captured_at_ms: int | None
     frame_url: str | None
@@ -79,8 +85,8 @@ class CameraWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     transport: Literal["tcp", "udp"] = "tcp"
 
 
-def camera_of(feed: Feed) -> LiveCamera:
-    """Return a camera as it is answered."""
+def camera_of(feed: Feed, shown_lag_ms: int | None) -> LiveCamera:
+    """Return a camera as it is answered, with how late what is found in it is; see `LiveCamera`."""
     told = feed.told
     return LiveCamera(
         source=feed.source,
@@ -91,6 +97,8 @@ def camera_of(feed: Feed) -> LiveCamera:
         reason=told.reason or None,
         frames_per_s=told.frames_per_s,
         lag_ms=told.lag_ms,
+        shown_lag_ms=shown_lag_ms,
+        late=is_late(told, shown_lag_ms),
         drift_ms=told.drift_ms,
         captured_at_ms=told.captured_at_ms,
         frame_url=f"/api/v1/frames/image?{urlencode({'path': told.image_path})}" if told.image_path else None,

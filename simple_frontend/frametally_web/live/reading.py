@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable
+from contextlib import closing
 
 from frametally.errors import FrametallyError, Poison
-from frametally.ports.frame_log import FrameLog, LogConsumer, NoSuchTopic
+from frametally.live.detection import subscribe_to_end
+from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.process.retrying import Backoff, OnceAMinute
 from frametally.records import FrameDetections, decode
 
@@ -27,12 +28,18 @@ class ResultReader:
         topic: str,
         take: Callable[[FrameDetections], None],
         tell: Callable[[str], None],
+        *,
+        back: int = 0,
     ) -> None:
-        """Hand results to `take`; `tell` hears why there are none for now, or an empty text."""
+        """Hand results to `take`; `tell` hears why there are none for now, or an empty text.
+
+        It begins so many messages `back` in each partition, at most.
+        """
         self._log = log
         self._topic = topic
         self._take = take
         self._tell = tell
+        self._back = back
         self._once_a_minute = OnceAMinute(_LOG.warning)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-results", daemon=True)
@@ -43,7 +50,7 @@ class ResultReader:
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin at what comes next."""
+        """Begin to read."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -68,22 +75,9 @@ class ResultReader:
             self._ended.wait(backoff.next_s())
 
     def _read(self, backoff: Backoff) -> None:
-        consumers: list[LogConsumer] = []
-
-        def begin_at_end(partitions: list[int]) -> None:
-            ends = self._log.end_offsets(self._topic)
-            for partition in partitions:
-                consumers[0].seek(partition, ends[partition])
-
-        group = f"frametally-watch-{uuid.uuid4()}"
-        consumers.append(
-            self._log.subscribe(
-                self._topic, group, on_assigned=begin_at_end, on_revoked=lambda partitions: None
-            )
-        )
-        try:
+        with closing(subscribe_to_end(self._log, self._topic, back=self._back)) as consumer:
             while not self._ended.is_set():
-                records = consumers[0].poll(timeout_s=_POLL_S)
+                records = consumer.poll(timeout_s=_POLL_S)
                 self._tell("")
                 backoff.reset()
                 for record in records:
@@ -91,5 +85,3 @@ class ResultReader:
                         self._take(decode(record.value, FrameDetections))
                     except Poison as error:
                         self._once_a_minute("result", f"a result on {self._topic} is skipped: {error}")
-        finally:
-            consumers[0].close()

@@ -7,7 +7,7 @@ import { visible } from "../videos/words.js";
 import { LastHour } from "./counted.js";
 import { LivePicture } from "./picture.js";
 import { LiveSocket } from "./socket.js";
-import { cutWords, overWords, paceWords, stateWords } from "./words.js";
+import { cutWords, lateWhy, overWords, paceWords, standing, stateWords } from "./words.js";
 
 const TELL_EVERY_MS = 500;
 
@@ -15,6 +15,9 @@ export class LargeCamera {
   /** @param {Api.LiveCamera} camera @param {() => void} onClose */
   constructor(camera, onClose) {
     this.source = camera.source;
+    this.camera = camera;
+    /** @type {Page.LiveState|null} */
+    this.told = null;
     this.picture = new LivePicture(`Camera ${visible(camera.name)}`);
     this.shapes = el("div", { class: "video-overlay" });
     this.picture.element.append(this.shapes);
@@ -52,6 +55,8 @@ export class LargeCamera {
 
   /** It may be started again since. @param {Api.LiveCamera} camera */
   show(camera) {
+    this.camera = camera;
+    this.#showState();
     if (!this.socket && camera.wanted === "run" && camera.state !== "failed") this.socket = this.#connect();
   }
 
@@ -62,20 +67,30 @@ export class LargeCamera {
       {
         frame: (header, jpeg) => this.picture.show(header, jpeg),
         state: (told) => {
-          this.words.textContent = stateWords(told);
-          this.element.dataset.state = told.state;
+          this.told = told;
+          this.#showState();
         },
         cut: (againMs) => {
+          this.told = null;
           this.words.textContent = cutWords(againMs);
           this.element.dataset.state = "cut";
         },
         over: (code) => {
-          this.socket = null;
+          this.socket = this.told = null;
           this.words.textContent = overWords(code) || "It is stopped.";
           this.element.dataset.state = "ended";
         },
       },
     );
+  }
+
+  /** What comes may be late though all runs. */
+  #showState() {
+    if (!this.told) return;
+    const isLate = this.told.state === "running" && standing(this.camera) === "late";
+    const words = isLate ? "Late" : stateWords(this.told);
+    if (this.words.textContent !== words) this.words.textContent = words; // who hears it hears changes
+    this.element.dataset.state = isLate ? "late" : this.told.state;
   }
 
   async #drawShapes() {
@@ -92,7 +107,8 @@ export class LargeCamera {
   #showPace() {
     const { frame } = this.picture;
     if (this.socket && frame) {
-      this.pace.textContent = paceWords(this.picture.rate, this.picture.delayMs, frame.left_out);
+      const pace = paceWords(this.picture.rate, this.picture.delayMs, frame.left_out);
+      this.pace.textContent = [pace, lateWhy(this.camera)].filter(Boolean).join(" · ");
     }
   }
 }

@@ -55,24 +55,21 @@ const lateWords = (ms) => {
 /** @param {number} ms */
 const behindWords = (ms) => (ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : roughly(ms));
 
-/** Announced so long after it was filmed, a picture is late. */
-const LATE_MS = 5000;
-
 /** Of today the time is enough. @param {number} ms */
 const sinceWords = (ms) => (isOneDay(ms, Date.now() + 1) ? timeOfDay(ms) : toTheMinute(ms));
 
 /** How a camera is, in one word for its sign. @param {Api.LiveCamera} camera */
-export function standing({ state, away_since_ms: away, lag_ms: lag }) {
+export function standing({ state, away_since_ms: away, late }) {
   if (state === "ended" || state === "failed" || state === "stopping") return state;
   if (away !== null) return "gone";
-  if (state === "running") return lag !== null && lag > LATE_MS ? "late" : "live";
+  if (state === "running") return late ? "late" : "live";
   return "waiting";
 }
 
 /** "Live, 0.1 s behind", "Gone since 14:00:12" @param {Api.LiveCamera} camera */
 export function cameraWords(camera) {
-  const { lag_ms: lag, away_since_ms: away } = camera;
-  const behind = lag === null ? "" : `, ${behindWords(Math.max(lag, 0))} behind`;
+  const { lag_ms: captured, shown_lag_ms: shown, away_since_ms: away } = camera;
+  const behind = captured === null ? "" : `, ${behindWords(Math.max(captured, shown ?? 0, 0))} behind`;
   switch (standing(camera)) {
     case "live":
       return `Live${behind}`;
@@ -87,15 +84,24 @@ export function cameraWords(camera) {
   }
 }
 
+/**
+ * Which of both it is: "captured 0.1 s behind, shown 25.2 s behind". Empty of one that is not late.
+ * @param {Api.LiveCamera} camera
+ */
+export function lateWhy({ late, lag_ms: captured, shown_lag_ms: shown }) {
+  if (!late) return "";
+  const lags = { captured, shown };
+  return Object.entries(lags)
+    .flatMap(([what, ms]) => (ms === null ? [] : [`${what} ${behindWords(Math.max(ms, 0))} behind`]))
+    .join(", ");
+}
+
 /** "9.8 frames/s · last frame 14:00:12 · 3 packets lost" @param {Api.LiveCamera} camera */
-export function cameraFacts({
-  frames_per_s: rate,
-  captured_at_ms: last,
-  packets_lost: packets,
-  frames_lost: frames,
-  drift_ms: drift,
-}) {
+export function cameraFacts(camera) {
+  const { frames_per_s: rate, captured_at_ms: last, drift_ms: drift } = camera;
+  const { packets_lost: packets, frames_lost: frames } = camera;
   return [
+    ...(standing(camera) === "late" ? [lateWhy(camera)] : []),
     ...(rate === null ? [] : [`${rate.toFixed(1)} frames/s`]),
     ...(last === null ? [] : [`last frame ${sinceWords(last)}`]),
     ...(drift !== null && Math.abs(drift) >= 1000
