@@ -21,6 +21,7 @@ from frametally_web.app import close_app, parts_of
 from frametally_web.asgi import Application
 from frametally_web.collecting import look_for_garbage_seldom
 from frametally_web.connections import IDLE_S, MOST_FILES, Connection
+from frametally_web.sockets.connections import SocketConnection
 from frametally_web.sockets.talking import MOST_MESSAGE_BYTES
 
 # How long answers that are under way may still take once the server is to end.
@@ -45,7 +46,7 @@ class DashboardServer:
                 self._application,
                 http=Connection,
                 loop="asyncio",
-                ws="auto",
+                ws=SocketConnection,
                 ws_max_size=MOST_MESSAGE_BYTES,
                 ws_per_message_deflate=False,
                 lifespan="off",

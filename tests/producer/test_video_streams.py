@@ -327,6 +327,27 @@ def test_where_it_stands_still_or_is_taken_elsewhere_nothing_is_due_until_it_goe
     assert sought.position_s == 1.0
 
 
+@pytest.mark.parametrize("is_replayed", [False, True])
+def test_one_that_stands_still_shows_what_is_sought_and_stands_there_also_behind_the_end(
+    place: Place, is_replayed: bool
+) -> None:
+    if is_replayed:
+        place.batch()
+        place.detect("frames")
+    sought_s = {10: 1.0, 60: 3.4, 110: 0.4, 160: 3.4}
+    place.stream(
+        (5, FeedWish("pause")),
+        *((asked, FeedWish("pause", place_s)) for asked, place_s in sought_s.items()),
+        (210, FeedWish("run")),
+    )
+    stood = [told for told in place.told if told.state == "paused"]
+    stood_ms = [
+        at_ms - START_MS for at_ms, _ in itertools.groupby(told.captured_at_ms or 0 for told in stood)
+    ]
+    assert stood_ms[-4:] == [1000, 2800, 400, 2800]
+    assert place.told[-1].state == "paused", "it goes on from there to its end"
+
+
 WISHES = st.builds(
     FeedWish,
     st.sampled_from(["run", "pause"]),

@@ -19,6 +19,7 @@ OBJECT_PX = (40, 30)
 _TOP_PX = 100
 _TIME_BASE = Fraction(1, 30_000)
 READ = f"""([pictures, boxes]) => {{
+    const at = Date.now();
     const picture = document.querySelector(pictures);
     const canvas = new OffscreenCanvas({SIZE_PX[0]}, {SIZE_PX[1]});
     const pen = canvas.getContext("2d", {{willReadFrequently: true}});
@@ -28,7 +29,7 @@ READ = f"""([pictures, boxes]) => {{
         if (pen.getImageData(16 + 32 * bit, 16, 1, 1).data[0] > 60) number += 2 ** bit;
     }}
     const box = document.querySelector(`${{boxes}} rect.box`);
-    return [number, box ? Number(box.getAttribute("x")) : null, Date.now()];
+    return [number, box ? Number(box.getAttribute("x")) : null, at];
 }}"""
 """The number of the frame that is shown, read from its picture; where the box is; and when."""
 NOTE_ALL = f"""() => {{
@@ -36,13 +37,13 @@ NOTE_ALL = f"""() => {{
     window.noted = {{drawn: [], told: []}};
     const pace = document.querySelector(".live-pace");
     const now = () => window.noted.drawn.push(read([".live-canvas", ".live-stream"]));
-    const tell = () => window.noted.told.push([pace.textContent, Date.now()]);
+    const tell = () => window.noted.told.push([pace.textContent, window.noted.drawn.length]);
     new MutationObserver(now).observe(
         document.querySelector(".live-canvas"), {{attributeFilter: ["data-n"]}}
     );
     new MutationObserver(tell).observe(pace, {{childList: true}});
 }}"""
-"""From now on reads each frame that a stream draws, and what is told of its pace, each with when it was."""
+"""From now on reads each frame that a stream draws, and what is told of its pace, with how many by then."""
 
 
 class Film(NamedTuple):

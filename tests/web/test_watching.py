@@ -300,6 +300,18 @@ def test_what_waited_in_another_partition_is_left_out_and_a_jump_back_is_shown(
     assert shown == [(1, 50), (2, 51), (4, 52), (5, 10), (6, 11)]
 
 
+def test_one_that_stands_still_and_is_taken_back_at_once_shows_that_frame(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    viewer = watch(gate.asked)
+    begun(gate, viewer)
+    gate.show(900)
+    see(viewer, 900)
+    gate.show(899, 700)  # 899 waited in another partition, or was shown before it was taken back
+    scene.tell(gate.feed, state="paused", captured_at_ms=START_MS + 70_000, position_s=70.0)
+    assert viewer.frame().header["captured_at_ms"] == START_MS + 70_000
+
+
 def test_while_the_store_is_away_nothing_is_shown_and_then_the_newest(place: Place) -> None:
     class Away:
         error: Exception | None = Retryable("away")

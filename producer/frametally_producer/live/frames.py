@@ -59,6 +59,8 @@ class StreamFrames(Protocol):
     def since(self, from_s: float) -> Iterator[DueFrame | None]:
         """Yield those from a presentation time on, in their order; None for each that is passed over.
 
+        Behind the last one that is the last one.
+
         Raises:
             Poison: It has none, or was forgotten.
             GivenUp: A stop was asked for while something was away.
@@ -91,7 +93,8 @@ class ReplayedFrames:
 
     def since(self, from_s: float) -> Iterator[DueFrame | None]:
         """Yield those from a presentation time on; see `StreamFrames.since`."""
-        from_ms = self._first_ms + round(from_s * 1000)
+        last_ms = self._manifest.last_captured_at_ms or self._first_ms
+        from_ms = min(self._first_ms + round(from_s * 1000), last_ms)
         for line in self._results.since(self._manifest, from_ms):
             position_s = (line.captured_at_ms - self._first_ms) / 1000
             yield DueFrame(position_s, partial(self._show, line, position_s))
@@ -158,6 +161,7 @@ class DecodedFrames:
         self._opened: Video | None = None
         self._frames: Iterator[TimedFrame] = iter(())
         self._passed_s = float("inf")
+        self._last: TimedFrame | None = None
         self._wanted = FrameBitmap(b"")
         self._sampler = Sampler()
         self._expected = self._first_ms = 0
@@ -166,16 +170,21 @@ class DecodedFrames:
         """Yield those from a presentation time on; see `StreamFrames.since`."""
         if from_s <= self._passed_s:
             self._begin()
+        is_there = False
         while (frame := next(self._frames, None)) is not None:
             self._passed_s = float(frame.position_s)
             if not self._sampler.takes(frame.position_s):
                 yield None
                 continue
             self._wanted.add(frame.frame_index)
+            self._last = frame
             if self._passed_s < from_s:
                 yield None
                 continue
+            is_there = True
             yield DueFrame(self._passed_s, partial(self._show, frame))
+        if self._last is not None and not is_there:
+            yield DueFrame(float(self._last.position_s), partial(self._show, self._last))
 
     def flush(self) -> None:
         """Announce now what was shown. Raises `GivenUp`."""
@@ -218,6 +227,7 @@ class DecodedFrames:
         self._keeper.write(expected=self._expected)  # from here on the medium has its source and time
         self._expected = estimated(opened, self._keeper)
         self._first_ms = captured_at_ms(first, self._keeper.manifest)
+        self._last = None
         self._sampler = Sampler(*self._keeper.samplings)
         self._wanted = FrameBitmap(b"")
         self._frames = itertools.chain((first,), frames)

@@ -165,7 +165,15 @@ class VideoStream:
                 self._teller.tell(position_s=sought_s, due_at_ms=None)
                 return sought_s
         frames.flush()
-        return self._heed()
+        return self._stand_at_the_end()
+
+    def _stand_at_the_end(self) -> float | None:
+        """Return None once it need not stand still there, or where somebody wants to be instead."""
+        while (sought_s := self._heed()) is None and self._wishes.wanted == "pause":
+            self._tell_pause()
+        if sought_s is not None:
+            self._teller.tell(position_s=sought_s, due_at_ms=None)
+        return sought_s
 
     def _heed(self) -> float | None:
         """Return where somebody wants to be instead. Raises `GivenUp` where it is to end."""
@@ -181,8 +189,7 @@ class VideoStream:
                 return sought_s
             if self._wishes.wanted == "pause":
                 frames.flush()
-                self._teller.tell(state="paused", reason="", due_at_ms=None)
-                self._wishes.wait(_LOOK_S)
+                self._tell_pause()
                 self._playing.set_to(frame.position_s, self._clock())
                 continue
             if self._has_stood:  # nothing of that is to be made up for
@@ -194,6 +201,11 @@ class VideoStream:
                 return None
             frames.flush()  # while there is time; a stream that is late announces many at once
             self._wishes.wait(min(left_s, _LOOK_S))
+
+    def _tell_pause(self) -> None:
+        """Tell that it stands still, and wait a little."""
+        self._teller.tell(state="paused", reason="", due_at_ms=None)
+        self._wishes.wait(_LOOK_S)
 
     def _came(self, frame: CameFrame) -> None:
         self._has_stood |= self._teller.told.state == "waiting"

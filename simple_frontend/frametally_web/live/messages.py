@@ -97,6 +97,8 @@ class Resume(
 
 NO_VIDEO, NO_STREAM = 4404, 4409
 
+_LENGTH = struct.Struct(">I")
+
 CLOSED_BECAUSE = {
     1000: "what was watched has ended, as the last `state` says",
     1003: "the viewer said what is none of its messages, or acknowledged what was never sent",
@@ -124,13 +126,23 @@ class PicturedResult(NamedTuple):
     jpeg: bytes
 
 
-def as_bytes(header: FrameShown, jpeg: bytes) -> bytes:
-    """Return a frame as one binary message."""
-    head = msgspec.json.encode(header)
-    return b"".join((struct.pack(">I", len(head)), head, jpeg))
+class EncodedFrame:
+    """A frame as a message: what all viewers are told of it is encoded once."""
 
+    def __init__(self, header: FrameShown, jpeg: bytes) -> None:
+        """Take all of it but `sent_at_ms` and `left_out`, which each viewer has its own of."""
+        told = msgspec.to_builtins(header)
+        del told["sent_at_ms"], told["left_out"]
+        self._told = msgspec.json.encode(told)[:-1]
+        self._jpeg = jpeg
 
-def as_text(header: FrameShown, jpeg: bytes) -> str:
-    """Return a frame as one text message."""
-    image = base64.b64encode(jpeg).decode()
-    return msgspec.json.encode(msgspec.structs.replace(header, image=image)).decode()
+    def as_bytes(self, *, sent_at_ms: int, left_out: int) -> bytes:
+        """Return it as one binary message."""
+        head = b'%b,"sent_at_ms":%d,"left_out":%d}' % (self._told, sent_at_ms, left_out)
+        return b"".join((_LENGTH.pack(len(head)), head, self._jpeg))
+
+    def as_text(self, *, sent_at_ms: int, left_out: int) -> str:
+        """Return it as one text message."""
+        image = base64.b64encode(self._jpeg)
+        text = b'%b,"sent_at_ms":%d,"left_out":%d,"image":"%b"}' % (self._told, sent_at_ms, left_out, image)
+        return text.decode()

@@ -38,6 +38,7 @@ class _Feed:
         self.is_got = True
         self.captured_at_ms = 0
         self.taken_at_s = float("-inf")
+        self.straggler: FrameDetections | None = None
 
 
 class Pictures:
@@ -71,21 +72,34 @@ class Pictures:
         """Take in the newest result of a feed; what is older than one of the last second is left out.
 
         Results of one feed come by several partitions: what waited in one of them is over by then. But after
-        a jump back in a video, earlier ones are the newest.
+        a jump back in a video, earlier ones are the newest; see `stand`.
         """
         with self._lock:
             feed = self._feeds.get(name)
             if feed is None or self._ended.is_set():
                 return
             feed.came += 1
-            now_s = self._clock()
-            if result.captured_at_ms < feed.captured_at_ms and now_s - feed.taken_at_s < _STRAGGLES_S:
+            is_earlier = result.captured_at_ms < feed.captured_at_ms
+            if is_earlier and self._clock() - feed.taken_at_s < _STRAGGLES_S:
+                feed.straggler = result
+            else:
+                self._take(name, feed, result)
+
+    def stand(self, name: FeedName, captured_at_ms: int | None) -> None:
+        """Take in that a feed stands still at a moment: what was left out of that is no straggler."""
+        with self._lock:
+            feed = self._feeds.get(name)
+            if feed is None or feed.straggler is None or self._ended.is_set():
                 return
-            feed.captured_at_ms, feed.taken_at_s = result.captured_at_ms, now_s
-            feed.newest = PicturedResult(feed.came, result, b"")
-            if feed.is_got:
-                feed.is_got = False
-                self._pool.submit(self._get, name, feed)
+            if feed.straggler.captured_at_ms == captured_at_ms:
+                self._take(name, feed, feed.straggler)
+
+    def _take(self, name: FeedName, feed: _Feed, result: FrameDetections) -> None:
+        feed.captured_at_ms, feed.taken_at_s, feed.straggler = result.captured_at_ms, self._clock(), None
+        feed.newest = PicturedResult(feed.came, result, b"")
+        if feed.is_got:
+            feed.is_got = False
+            self._pool.submit(self._get, name, feed)
 
     def close(self) -> None:
         """Get no more; waits for nothing."""

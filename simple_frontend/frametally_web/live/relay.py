@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from frametally import keys
@@ -16,10 +16,10 @@ from frametally.errors import FrametallyError
 from frametally.ports.live_book import Feed
 from frametally.ports.video_catalogue import VideoRow
 from frametally.process.retrying import OnceAMinute
-from frametally.records import FrameDetections
+from frametally.records import Detection, FrameDetections
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import DashboardPorts
-from frametally_web.live.messages import PicturedResult, StreamTold
+from frametally_web.live.messages import EncodedFrame, FrameShown, PicturedResult, StreamTold
 from frametally_web.live.pictures import FeedName, Pictures
 from frametally_web.live.reading import ResultReader
 
@@ -41,6 +41,8 @@ class Channel:
         self.feed = feed
         self.video = video
         self.newest: PicturedResult | None = None
+        self.encoded: tuple[int, EncodedFrame] | None = None
+        """The newest frame that somebody was sent: its number, and its message."""
         self.wakes: set[asyncio.Event] = set()
         """Each is set when there is something new."""
         self.waits_for = ""
@@ -77,6 +79,24 @@ class Channel:
         if position_s is None or told.position_s is None or told.due_at_ms is None:
             return None
         return told.due_at_ms + round(1000 * (position_s - told.position_s) / self.feed.speed)
+
+    def header(self, frame: PicturedResult, found: Iterable[Detection]) -> FrameShown:
+        """Return what is told of a frame, with those of its detections that count."""
+        result = frame.result
+        return FrameShown(
+            stream_id=self.feed.id,
+            n=frame.n,
+            image_path=result.image_path,
+            captured_at_ms=result.captured_at_ms,
+            position_s=self.position_s(result.captured_at_ms),
+            sent_at_ms=0,
+            due_at_ms=self.due_at_ms(result.captured_at_ms),
+            width_px=result.width_px,
+            height_px=result.height_px,
+            model=result.model,
+            boxes=[(one.label, one.confidence, *one.box, None) for one in found],
+            left_out=0,
+        )
 
     def wake(self) -> None:
         """Have all who watch look."""
@@ -257,6 +277,8 @@ class Relay:
         if feed.told.frames_announced > before.told.frames_announced and channel.announced_at_s is None:
             channel.announced_at_s = self._clock()
         channel.feed = feed
+        if feed.told.state == "paused" and self._work is not None:
+            self._work.pictures.stand(channel.name, feed.told.captured_at_ms)
         if (feed.told.state, feed.told.reason) != (before.told.state, before.told.reason):
             channel.wake()
 

@@ -25,14 +25,11 @@ from frametally_web.live.messages import (
     NO_STREAM,
     NO_VIDEO,
     Ack,
-    FrameShown,
+    EncodedFrame,
     Pause,
     PicturedResult,
     Resume,
-    ShownBox,
     StreamTold,
-    as_bytes,
-    as_text,
 )
 from frametally_web.live.pictures import FeedName
 from frametally_web.live.relay import Channel, Relay
@@ -114,15 +111,18 @@ class ViewerSockets:
                 return
             wake = asyncio.Event()
             channel = self._relay.join(channel, wake)
-            viewer = _Viewer(socket, channel, wake, self._boxes, as_json=as_json)
+            viewer = _Viewer(socket, channel, wake, self._encoded, as_json=as_json)
             try:
                 await talk(socket, viewer.tell(), hear(socket, _said, viewer.take))
             finally:
                 self._relay.leave(channel, wake)
 
-    def _boxes(self, frame: PicturedResult) -> list[ShownBox]:
-        found = filter(self._counts, frame.result.detections)
-        return [(one.label, one.confidence, *one.box, None) for one in found]
+    def _encoded(self, channel: Channel, frame: PicturedResult) -> EncodedFrame:
+        """Return a frame as it is sent, encoded once for all who are sent it."""
+        if channel.encoded is None or channel.encoded[0] != frame.n:
+            header = channel.header(frame, filter(self._counts, frame.result.detections))
+            channel.encoded = frame.n, EncodedFrame(header, frame.jpeg)
+        return channel.encoded[1]
 
 
 class _Viewer:
@@ -133,14 +133,14 @@ class _Viewer:
         socket: WebSocket,
         channel: Channel,
         wake: asyncio.Event,
-        boxes_of: Callable[[PicturedResult], list[ShownBox]],
+        encoded: Callable[[Channel, PicturedResult], EncodedFrame],
         *,
         as_json: bool,
     ) -> None:
         self._socket = socket
         self._channel = channel
         self._wake = wake
-        self._boxes_of = boxes_of
+        self._encoded = encoded
         self._as_json = as_json
         self._open: deque[int] = deque()
         self._is_paused = False
@@ -207,22 +207,10 @@ class _Viewer:
             self._left_out += frame.n - self._sent - 1
         self._sent = frame.n
         self._open.append(frame.n)
-        result = frame.result
-        header = FrameShown(
-            stream_id=self._channel.feed.id,
-            n=frame.n,
-            image_path=result.image_path,
-            captured_at_ms=result.captured_at_ms,
-            position_s=self._channel.position_s(result.captured_at_ms),
-            sent_at_ms=round(time.time() * 1000),
-            due_at_ms=self._channel.due_at_ms(result.captured_at_ms),
-            width_px=result.width_px,
-            height_px=result.height_px,
-            model=result.model,
-            boxes=self._boxes_of(frame),
-            left_out=self._left_out,
-        )
-        await send(self._socket, (as_text if self._as_json else as_bytes)(header, frame.jpeg))
+        encoded = self._encoded(self._channel, frame)
+        encode = encoded.as_text if self._as_json else encoded.as_bytes
+        message = encode(sent_at_ms=round(time.time() * 1000), left_out=self._left_out)
+        await send(self._socket, message)
 
 
 def _asked_for(query: bytes) -> tuple[FeedName, bool] | None:

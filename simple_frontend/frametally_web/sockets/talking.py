@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from frametally_web.sockets.connections import take_at_once
+
 SaidT = TypeVar("SaidT")
 Judgement = Literal["answer", "more", "wrong"]
 """Of a message: it answers what was sent, it is said unasked, or it does not fit what was said before."""
@@ -67,8 +69,9 @@ async def hear(
     """
     loop = asyncio.get_running_loop()
     second_s, unasked = loop.time(), 0
-    while (message := await socket.receive())["type"] != "websocket.disconnect":
-        text = (message.get("text") or "").encode()
+
+    def judged(text: bytes) -> int | None:
+        nonlocal second_s, unasked
         try:
             judgement = "wrong" if len(text) > _MOST_SAID_BYTES else take(messages.decode(text))
         except (msgspec.DecodeError, RecursionError):
@@ -78,6 +81,11 @@ async def hear(
         if loop.time() - second_s >= 1.0:
             second_s, unasked = loop.time(), 0
         unasked += judgement == "more"
-        if unasked > _MOST_UNASKED_IN_SECOND:
-            return NOT_ALLOWED
+        return NOT_ALLOWED if unasked > _MOST_UNASKED_IN_SECOND else None
+
+    take_at_once(socket, lambda text: judged(text) is None)  # what it may not say is judged here again
+    while (message := await socket.receive())["type"] != "websocket.disconnect":
+        code = judged((message.get("text") or "").encode())
+        if code is not None:
+            return code
     return None

@@ -1,0 +1,47 @@
+"""A WebSocket's connection: what a client says is taken in at once, where that is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from starlette.websockets import WebSocket
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+Take: TypeAlias = Callable[[bytes], bool]
+"""Takes in a text, of a whole message; False: it is to come by `receive`."""
+
+_NAME = "frametally_connection"
+
+
+class SocketConnection(WebSocketsSansIOProtocol):
+    """One whose messages wake no task, where somebody takes them in as they are read.
+
+    By ASGI alone reading stops with each message, which waits in a queue until a task has it, and then begins
+    again: with an acknowledgement for each frame that is a third of what a viewer costs.
+    """
+
+    take: Take | None = None
+
+    def handle_connect(self, event: Request) -> None:
+        """Begin, so that `take_at_once` finds it."""
+        super().handle_connect(event)
+        if hasattr(self, "scope"):  # else it was refused
+            self.scope["state"][_NAME] = self
+
+    def send_receive_event_to_app(self) -> None:
+        """Have a message taken in, or wait for its turn."""
+        if self.take is not None and self.curr_msg_data_type == "text" and self.queue.empty():
+            data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+            if not self.close_sent and self.take(data):
+                self.frames = []
+                return
+        super().send_receive_event_to_app()
+
+
+def take_at_once(socket: WebSocket, take: Take) -> None:
+    """Have `take` get all that is said from now on, unless it comes by another server's connection."""
+    connection = getattr(socket.state, _NAME, None)
+    if isinstance(connection, SocketConnection):
+        connection.take = take
