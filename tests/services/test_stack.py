@@ -31,6 +31,11 @@ from pydantic import SecretStr
 from server_traefik import certified, for_tests, refuse_trouble
 from serving.place import Place
 from serving.state import State
+from tests.cameras.showing import Speaker
+from tests.cameras.test_opening import motion_jpeg
+from tests.web.watching import Shown, Watcher
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_run
@@ -49,6 +54,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 START_TIME = "2026-01-01T08:00:00Z"
 FILMED = ("--source", "Traffic", "--start-time", START_TIME)
 SETTINGS = {"FRAMETALLY_INTERVAL_S": "1", "FRAMETALLY_DETECTOR": "opencv"}
+STREAMED = "2026-04-01"
+STREAMED_FILM = ("--source", "Streamed", "--start-time", f"{STREAMED}T08:00:00Z")
 PASSWORD = "Seven-tall-herons-2"  # noqa: S105
 SERVERS = (
     "kafka",
@@ -63,6 +70,12 @@ SERVERS = (
     "jobhistory",
 )
 RUNNER = os.environ.get("FRAMETALLY_STACK_RUNNER", "hadoop")
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
+    "Sec-WebSocket-Version": "13",
+}
 PATIENCE_S = 600
 SCREENSHOT = Path(os.environ.get("FRAMETALLY_STACK_SCREENSHOT", REPOSITORY / ".services/stack-dashboard.png"))
 
@@ -141,6 +154,7 @@ def set_up_stack(folder: Path, clip: Path) -> tuple[Path, dict[str, str]]:
         "FRAMETALLY_AGGREGATE_EVERY": "2s",
         "FRAMETALLY_INDEX_EVERY": "1s",
         "FRAMETALLY_RUNNER": RUNNER,
+        "FRAMETALLY_LIVE_ALLOW": "127.0.0.0/8",
     }
     lines = (here / ".env").read_text(encoding="utf-8").splitlines()
     kept = [line for line in lines if line.partition("=")[0] not in chosen]
@@ -151,10 +165,10 @@ def set_up_stack(folder: Path, clip: Path) -> tuple[Path, dict[str, str]]:
     return here, {name: value or "" for name, value in dotenv_values(here / ".env").items()}
 
 
-def count_embedded(clip: Path, folder: Path) -> Path:
+def count_embedded(clip: Path, folder: Path, *filmed: str) -> Path:
     """The clip, counted by the embedded parts alone; its data folder."""
     subprocess.run(
-        [sys.executable, "-m", "frametally", "run", str(clip), *FILMED, "--no-serve"],
+        [sys.executable, "-m", "frametally", "run", str(clip), *(filmed or FILMED), "--no-serve"],
         cwd=folder,
         env=os.environ | SETTINGS,
         check=True,
@@ -257,14 +271,24 @@ def wait_until(true: Callable[[], bool], stack: NativeStack, timeout_s: float = 
         time.sleep(0.5)
 
 
+def login(user: str = "eva", password: str = PASSWORD) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
 def ask(
-    world: World, name: str, *, user: str = "", password: str = "", path: str = "/", method: str = "GET"
+    world: World,
+    name: str,
+    *,
+    user: str = "",
+    password: str = "",
+    path: str = "/",
+    method: str = "GET",
+    origin: str = "",
+    **sent: Any,
 ) -> urllib3.BaseHTTPResponse:
-    headers = {}
-    if user:
-        headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    headers = (login(user, password) if user else {}) | ({"Origin": origin} if origin else {})
     with urllib3.PoolManager(ca_certs=str(world.root_file), retries=False) as pool:
-        return pool.request(method, f"https://{name}.{DOMAIN}{path}", headers=headers, redirect=False)
+        return pool.request(method, f"https://{name}.{DOMAIN}{path}", headers=headers, redirect=False, **sent)
 
 
 def test_the_part_files_are_those_of_the_embedded_run_byte_for_byte(world: World) -> None:
@@ -375,9 +399,7 @@ def test_every_route_is_closed_without_the_right_password_and_open_with_it(
 
 def test_at_elasticsearch_a_visitor_can_only_read(world: World) -> None:
     path = "/hadoop-object-counts/_doc/x"
-    headers = {"Authorization": "Basic " + base64.b64encode(f"eva:{PASSWORD}".encode()).decode()}
-    with urllib3.PoolManager(ca_certs=str(world.root_file), retries=False) as pool:
-        put = pool.request("PUT", f"https://elastic.{DOMAIN}{path}", headers=headers, json={})
+    put = ask(world, "elastic", user="eva", password=PASSWORD, path=path, method="PUT", json={})
     assert put.status == 403
 
 
@@ -538,7 +560,7 @@ def send_form(url: str, pieces: list[bytes], *, over_s: float, **pool: Any) -> d
             yield piece
 
     headers = {
-        "Authorization": "Basic " + base64.b64encode(f"eva:{PASSWORD}".encode()).decode(),
+        **login(),
         "Content-Type": "multipart/form-data; boundary=of-the-form",
         "Content-Length": str(sum(map(len, pieces))),
     }
@@ -587,3 +609,137 @@ def told_by_rabbitmq(world: World) -> int:
     shown = ask(world, "rabbitmq", user="eva", password=PASSWORD, path="/api/queues/%2F/frames").json()
     number: int = shown.get("message_stats", {}).get("ack", 0)
     return number
+
+
+def watch(world: World, asked: str, **headers: str) -> ClientConnection:
+    """A viewer's socket through the door."""
+    context = ssl.create_default_context(cafile=str(world.root_file))
+    # By TLS 1.3 tickets come unasked: the client's thread that reads would wait in TLS while another writes.
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    url = f"wss://app.{DOMAIN}/ws/stream?{asked}"
+    return connect(url, ssl=context, additional_headers=headers, proxy=None)
+
+
+@pytest.mark.parametrize("path", ["/live", "/videos", "/api/v1/streams", "/api/v1/cameras"])
+def test_pages_and_answers_of_what_is_live_are_closed_without_the_password(world: World, path: str) -> None:
+    assert ask(world, "app", path=path).status == 401
+    assert ask(world, "app", user="eva", password=PASSWORD, path=path).status == 200
+
+
+def test_nobody_watches_without_the_password_or_from_another_site(world: World) -> None:
+    for headers in ({}, login(password="not-this-one-9")):  # noqa: S106
+        with urllib3.PoolManager(ca_certs=str(world.root_file), retries=False) as pool:
+            asked = pool.request(
+                "GET", f"https://app.{DOMAIN}/ws/stream?source=nowhere", headers=HANDSHAKE | headers
+            )
+        assert asked.status == 401
+    with watch(world, "source=nowhere", **login(), Origin=f"https://app.{DOMAIN}") as own:
+        assert Watcher(own).closed_by() == 4404
+    with watch(world, "source=nowhere", **login(), Origin="https://evil.example") as foreign:
+        assert Watcher(foreign).closed_by() == 1008
+    for path in ("stream/start", "stream/stop", "cameras"):
+        posted = ask(
+            world,
+            "app",
+            user="eva",
+            password=PASSWORD,
+            path=f"/api/v1/{path}",
+            method="POST",
+            origin="https://evil.example",
+            json={},
+        )
+        assert posted.status == 403, posted.data
+
+
+def posted(world: World, path: str, **body: str) -> dict[str, Any]:
+    answer = ask(
+        world,
+        "app",
+        user="eva",
+        password=PASSWORD,
+        path=f"/api/v1/{path}",
+        method="POST",
+        origin=f"https://app.{DOMAIN}",
+        json=body,
+    )
+    assert answer.status in (200, 201, 202), answer.data
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+def test_a_stream_is_started_and_watched_through_the_door_and_counts_as_a_run_of_its_file(
+    world: World, tmp_path: Path
+) -> None:
+    """While it stands still its viewer stays, longer than the minute after which Traefik cuts a request."""
+    stack = world.stack
+    clip = tmp_path / "streamed.mp4"
+    traffic = (stack.stack / "footage" / "traffic.mp4").read_bytes()
+    clip.write_bytes(traffic + (24).to_bytes(4, "big") + b"free" + bytes(16))  # of other content
+    stack.kill("worker")  # so that what counts of it comes from its stream
+    try:
+        pieces, _ = form_of(clip.read_bytes(), 0, source="Streamed", start_time=f"{STREAMED}T08:00:00Z")
+        url = f"https://app.{DOMAIN}/api/v1/videos/upload"
+        video_id = send_form(url, pieces, over_s=0, ca_certs=str(world.root_file))["id"]
+        stream = posted(world, "stream/start", video_id=video_id)
+        here = f"streams/{stream['stream_id']}"
+        posted(world, f"{here}/pause")
+        with watch(world, stream["websocket"].partition("?")[2], **login()) as socket:
+            watcher = Watcher(socket)
+            watcher.state(lambda told: told["state"] == "paused")
+            until_s = time.monotonic() + 65.0
+            while time.monotonic() < until_s:
+                watcher.state()
+            posted(world, f"{here}/resume")
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    if isinstance(one := watcher.next(), Shown):
+                        watcher.ack(one)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1000
+        assert watcher.states[-1]["state"] == "ended"
+        embedded = count_embedded(clip, tmp_path, *STREAMED_FILM)
+        wait_until(lambda: counted_on(world, STREAMED) == frames_of(embedded), stack)
+    finally:
+        stack.start("worker")
+    with (
+        closing(open_store(stack)) as ours,
+        closing(open_object_store(f"file://{embedded}/store")) as expected,
+    ):
+        of_stream = {name: data for name, data in part_files(ours).items() if f"/{STREAMED}/" in name}
+        assert of_stream == part_files(expected) != {}
+        assert len(watcher.frames) > 2, "more than come without an acknowledgement"
+        assert any(one.header["boxes"] for one in watcher.frames)
+        for one in watcher.frames:
+            assert one.jpeg == ours.get(one.header["image_path"])
+    stack.wait_healthy("worker")
+
+
+def counted_on(world: World, day: str) -> int:
+    with closing(open_store(world.stack)) as store:
+        return sum(run.frames for run in current_runs(store) if run.day == day)
+
+
+def test_a_camera_is_added_watched_and_removed_through_the_door(world: World) -> None:
+    def sizes_px() -> Iterator[tuple[int, int]]:
+        while True:
+            yield 320, 240
+
+    here = "/api/v1/cameras/gate"
+    with Speaker(motion_jpeg(sizes_px(), pause_s=0.2)) as camera:
+        address = f"http://127.0.0.1:{camera.port}/video"
+        assert posted(world, "cameras", source="Gate", address=address)["source"] == "gate"
+        with watch(world, "source=gate", **login()) as socket:
+            watcher = Watcher(socket)
+            for _ in range(5):
+                watcher.ack(watcher.frame())
+        shown = ask(world, "app", user="eva", password=PASSWORD, path="/api/v1/cameras").json()
+        assert [one["state"] for one in shown["cameras"]] == ["running"]
+        posted(world, "cameras/gate/stop")
+
+        def is_removed() -> bool:
+            status = ask(world, "app", user="eva", password=PASSWORD, path=here, method="DELETE").status
+            assert status in (204, 409)
+            return status == 204
+
+        wait_until(is_removed, world.stack)
+    assert [one.header["width_px"] for one in watcher.frames] == [320] * len(watcher.frames)

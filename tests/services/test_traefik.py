@@ -223,7 +223,7 @@ def test_a_name_that_is_not_ours_gets_no_certificate(traefik: Mapping[str, str])
 
 def test_all_routers_are_enabled_and_nothing_went_wrong(traefik: Mapping[str, str]) -> None:
     found = {router["name"]: router["status"] for router in server_traefik.routers(traefik["API_URL"])}
-    names = ("dashboard", "elasticsearch", "namenode", "kafka")
+    names = ("dashboard", "elasticsearch", "namenode", "rabbitmq", "kafka")
     assert found == {f"{name}@file": "enabled" for name in names}
 
 
