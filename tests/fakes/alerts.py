@@ -133,10 +133,9 @@ def alert_place(
     folder: Path, place: tuple[str, ServerAccess | None] | None = None, **settings: Any
 ) -> Iterator[AlertPlace]:
     """A place in a folder; the catalogue's database is at `place`, or in the folder."""
-    secrets = {
-        name: SecretStr(settings[name]) for name in ("alert_channels", "alert_secret") if name in settings
-    }
-    given: dict[str, Any] = {**settings, **secrets}
+    given = dict(settings)
+    for name in {"alert_channels", "alert_secret"} & settings.keys():
+        given[name] = SecretStr(settings[name])
     loaded = load_settings(data_dir=folder, **given)
     url, access = place or (loaded.catalogue_url, None)
     with ExitStack() as stack:

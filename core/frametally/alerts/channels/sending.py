@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from frametally.alert_records import Alert, AlertBook, AlertMessage, message_id
-from frametally.alerts.channels import webhook
+from frametally.alerts.channels import by_mail, webhook
 from frametally.alerts.channels.naming import AlertChannel, channels_of
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.process import failpoints
@@ -25,7 +25,8 @@ _MOST_A_ROUND = 200
 """Then rules are looked at again."""
 _AT_ONCE = 16
 
-Send = Callable[[AlertMessage, AlertChannel, Settings], None]
+Send = Callable[[AlertMessage, AlertChannel, Settings], str | None]
+"""Returns a remark on what was sent all the same."""
 
 
 class SentReport(NamedTuple):
@@ -36,8 +37,21 @@ class SentReport(NamedTuple):
     put_off: int = 0
 
 
-def _senders() -> dict[str, Send]:
-    return {"webhook": webhook.send}
+def _sender(channel: AlertChannel) -> Send:
+    """Return what sends by a channel: its library is needed only where there is one of its kind."""
+    try:
+        if channel.kind == "mqtt":
+            from frametally.alerts.channels.by_mqtt import send as by_mqtt
+
+            return by_mqtt
+        if channel.kind == "apprise":
+            from frametally.alerts.channels.by_apprise import send as by_apprise
+
+            return by_apprise
+    except ModuleNotFoundError as error:
+        extra = {"mqtt": "mqtt", "apprise": "apprise"}[channel.kind]
+        raise Misconfigured(f"{error.name} is not installed; pip install 'frametally[{extra}]'") from error
+    return by_mail.send if channel.kind == "mail" else webhook.send
 
 
 class AlertSender:
@@ -53,7 +67,6 @@ class AlertSender:
         self._book = book
         self._say = OnceAMinute(say)
         self._channels = channels_of(settings)
-        self._send_by = _senders()
 
     def send(self) -> SentReport:
         """Send what is to be sent now.
@@ -81,7 +94,7 @@ class AlertSender:
                 break
             failpoints.passing("alerts.claimed")
             try:
-                _within(_TRY_S, self._send_by[channel.kind], message, channel, self._settings)
+                remark = _within(_TRY_S, message, channel, self._settings)
             except (Retryable, Misconfigured) as error:
                 self._put_off(message, error)
                 return SentReport(sent, failed, 1)
@@ -91,7 +104,7 @@ class AlertSender:
                 failed += 1
                 continue
             failpoints.passing("alerts.taken")
-            self._book.end(message, "sent")
+            self._book.end(message, "sent", reason=remark)
             failpoints.passing("alerts.noted")
             sent += 1
         return SentReport(sent, failed)
@@ -123,29 +136,30 @@ def send_now(channel: AlertChannel, settings: Settings, time_ms: int) -> None:
         is_test=True,
     )
     message = AlertMessage(message_id(alert, channel.name), channel.name, alert)
-    _within(_TRY_S, _senders()[channel.kind], message, channel, settings)
+    _within(_TRY_S, message, channel, settings)
 
 
-def _within(
-    seconds: float, send: Send, message: AlertMessage, channel: AlertChannel, settings: Settings
-) -> None:
-    """Send, and wait for no longer than that: a server can trickle for ever.
+def _within(seconds: float, message: AlertMessage, channel: AlertChannel, settings: Settings) -> str | None:
+    """Send, and wait for no longer than that: a server can trickle for ever; return the remark.
 
     Raises:
         Retryable: It has not ended; should it be sent after all, whoever gets it twice can tell.
     """
+    send = _sender(channel)
+    remarks: list[str | None] = []
     raised: list[BaseException] = []
 
     def run() -> None:
         try:
-            send(message, channel, settings)
+            remarks.append(send(message, channel, settings))
         except BaseException as error:  # handed to whoever waits
             raised.append(error)
 
     thread = threading.Thread(target=run, name=f"alert-{channel.kind}", daemon=True)
     thread.start()
     thread.join(seconds)
-    if thread.is_alive():
-        raise Retryable(f"{channel.place} has not ended within {seconds:.0f} s")
     if raised:
         raise raised[0]
+    if not remarks:
+        raise Retryable(f"{channel.place} has not ended within {seconds:.0f} s")
+    return remarks[0]

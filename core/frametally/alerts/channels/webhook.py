@@ -66,7 +66,7 @@ def dial(channel: AlertChannel, settings: Settings) -> socket.socket:
         raise Misconfigured(str(error)) from None
 
 
-def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> None:
+def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> str | None:
     """Post an alert.
 
     Raises:
@@ -110,6 +110,7 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> No
             connection.close()
             raw.close()
     _judge(status, channel)
+    return None
 
 
 def _judge(status: int, channel: AlertChannel) -> None:
