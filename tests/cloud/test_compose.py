@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -420,3 +421,39 @@ def test_an_image_has_all_that_its_part_asks_for(part: str) -> None:
     locked = set(re.findall(r"^([a-z0-9.-]+)==", (STACK / "locks" / f"{part}.lock").read_text(), re.M))
     # "psycopg[binary]" is locked as two packages, one by its own name.
     assert {name.lower() for name in names} <= locked
+
+
+@pytest.mark.parametrize(
+    "known", [None, "", '{"admin": "its-own"}', '{"frametally": "old", "admin": "its-own"}']
+)
+def test_the_stacks_airflow_knows_the_dashboards_log_in_beside_its_own(
+    tmp_path: Path, known: str | None
+) -> None:
+    service, dashboard = SERVICES["airflow"], SERVICES["dashboard"]["environment"]
+    assert dashboard["FRAMETALLY_AIRFLOW_URL"] == "http://airflow:8080"
+    user = dashboard["FRAMETALLY_AIRFLOW_USER"]
+    assert f"{user}:user" in service["environment"]["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"].split(",")
+    file = tmp_path / "simple_auth_manager_passwords.json.generated"
+    if known is not None:
+        file.write_text(known)
+    for name, script in (("airflow", 'echo "$@"'), ("python", f'exec {sys.executable} "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    for password in ("hidden-f7c1", ""):
+        started = subprocess.run(
+            service["command"],
+            env={
+                "PATH": f"{tmp_path}:{os.environ['PATH']}",
+                "AIRFLOW_HOME": str(tmp_path),
+                "FRAMETALLY_AIRFLOW_PASSWORD": password,
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert (started.stdout, started.stderr) == ("standalone\n", "")
+        others = {"admin": "its-own"} if known and "admin" in known else {}
+        assert json.loads(file.read_text()) == others | {user: "hidden-f7c1"}, (
+            "none that is not set is written"
+        )
+    assert known is not None or file.stat().st_mode & 0o077 == 0

@@ -10,12 +10,11 @@ from tests.core.test_live_book_contract import (
     claimed,
     later,
     make,
-    state_of,
     stream_of,
 )
 from tests.core.test_video_catalogue_contract import LONG_S
 
-from frametally.ports.live_book import LAUNCH_IS_GONE, LAUNCH_NEVER_CAME, Feed
+from frametally.ports.live_book import LAUNCH_IS_GONE, LAUNCH_NEVER_CAME, Feed, FeedTold
 from frametally.ports.video_catalogue import VideoCatalogue
 
 __all__ = ["book", "make"]
@@ -39,8 +38,11 @@ def test_a_booked_stream_is_nobodys_until_it_is_launched(book: VideoCatalogue) -
 
 
 def test_a_booked_stream_that_is_stopped_is_over_and_launched_no_more(book: VideoCatalogue) -> None:
-    feed = booked(book)
-    assert state_of(book, book.ask_feed(feed.id, "stop") or feed) == "ended"
+    waiting = FeedTold("requested", "Airflow is to begin its run.")
+    feed = book.start_stream(stream_of(launch="booked", told=waiting), most=9, launch_within_s=LONG_S)
+    stopped = book.ask_feed(feed.id, "stop")
+    assert stopped is not None
+    assert stopped.told == FeedTold("ended"), "nothing is waited for any more"
     launched = book.launch_feed(feed.id, lease_s=LONG_S)
     assert launched is not None
     assert launched.is_over

@@ -176,6 +176,7 @@ class _Engine:
         self._started_at_s = 0.0
         self._backoff = Backoff()
         self._done: queue.SimpleQueue[BatchDone] = queue.SimpleQueue()
+        self._uncommitted: dict[int, int] = {}  # offsets by partition, of those that are held
         self._report = ConsumeReport(model_id)
 
     def run(self, kafka: dict[str, str], *, until_caught_up: bool) -> ConsumeReport:
@@ -202,8 +203,14 @@ class _Engine:
             self._settings.topic,
             self._group,
             on_assigned=self._held.update,
-            on_revoked=self._held.difference_update,
+            on_revoked=self._leave,
         )
+
+    def _leave(self, partitions: list[int]) -> None:
+        """Leave partitions to others, who have committed further by the time that they come back."""
+        for partition in partitions:
+            self._held.discard(partition)
+            self._uncommitted.pop(partition, None)
 
     def _step(self, consumer: LogConsumer, kafka: dict[str, str], folder: Path) -> bool:
         """Keep the membership, and the query that belongs to it; return whether there is one."""
@@ -276,6 +283,7 @@ class _Engine:
             self._done.put(done)
 
     def _commit(self, consumer: LogConsumer) -> None:
+        """Take over what micro-batches have done, and commit it; what cannot be is tried again each time."""
         while not self._done.empty():
             done = self._done.get()
             for line in done.said:
@@ -286,14 +294,17 @@ class _Engine:
             self._progress.update(self._report.frames, None)
             if done.report.stopped:
                 self._stopped[done.partition] = done.report.stopped[0]
-            if done.next_offset is None or done.partition not in self._held:
-                continue
+            if done.next_offset is not None and done.partition in self._held:
+                self._uncommitted[done.partition] = done.next_offset
+        for partition, offset in list(self._uncommitted.items()):
             try:
-                consumer.commit(done.partition, done.next_offset)
+                consumer.commit(partition, offset)
+                del self._uncommitted[partition]
             except LeaseLost:
-                self._held.discard(done.partition)
+                self._leave([partition])
             except Retryable as error:
-                self._patience.tell("log", error)  # the next commit says this one's, too
+                self._patience.tell("log", error)
+                return
 
     def _end_query(self) -> None:
         if self._query is not None:

@@ -222,7 +222,7 @@ def _end(connection: Connection, feed: Feed, told: FeedTold | None = None) -> No
     _change(
         connection,
         _columns.id == feed.id,
-        told=_as_json(told or feed.told._replace(state="ended")),
+        told=_as_json(told or feed.told._replace(state="ended", reason="")),
         worker="",
         generation=_columns.generation + 1,
         wanted="stop",
