@@ -22,6 +22,7 @@ from frametally_web.books.reader import DashboardPorts
 from frametally_web.live.messages import EncodedFrame, FrameShown, PicturedResult, StreamTold
 from frametally_web.live.pictures import FeedName, Pictures
 from frametally_web.live.reading import ResultReader
+from frametally_web.live.waking import Wake
 
 _LOG = logging.getLogger("frametally_web")
 _LOOK_EVERY_S = 0.5
@@ -43,7 +44,7 @@ class Channel:
         self.newest: PicturedResult | None = None
         self.encoded: tuple[int, EncodedFrame] | None = None
         """The newest frame that somebody was sent: its number, and its message."""
-        self.wakes: set[asyncio.Event] = set()
+        self.wakes: set[Wake] = set()
         """Each is set when there is something new."""
         self.waits_for = ""
         self.announced_at_s: float | None = None
@@ -161,7 +162,7 @@ class Relay:
             raise LookupError(name.source)
         return cameras[0], None
 
-    def join(self, channel: Channel, wake: asyncio.Event) -> Channel:
+    def join(self, channel: Channel, wake: Wake) -> Channel:
         """Watch a channel, or the one that stands in its place by now; `leave` ends that."""
         channel = self._channels.setdefault(channel.name, channel)
         channel.wakes.add(wake)
@@ -173,7 +174,7 @@ class Relay:
             self._begin()
         return channel
 
-    def leave(self, channel: Channel, wake: asyncio.Event) -> None:
+    def leave(self, channel: Channel, wake: Wake) -> None:
         """Watch it no longer; after the last nothing is kept of it."""
         channel.wakes.discard(wake)
         if not channel.wakes and self._channels.get(channel.name) is channel:

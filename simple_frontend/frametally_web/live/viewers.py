@@ -33,6 +33,7 @@ from frametally_web.live.messages import (
 )
 from frametally_web.live.pictures import FeedName
 from frametally_web.live.relay import Channel, Relay
+from frametally_web.live.waking import Wake
 from frametally_web.requests.problems import Problem
 from frametally_web.sockets.talking import NOT_ALLOWED, OVER, TOO_MANY, Judgement, close, hear, send, talk
 
@@ -109,7 +110,7 @@ class ViewerSockets:
             if channel is None:
                 await close(socket, NO_STREAM)
                 return
-            wake = asyncio.Event()
+            wake = Wake()
             channel = self._relay.join(channel, wake)
             viewer = _Viewer(socket, channel, wake, self._encoded, as_json=as_json)
             try:
@@ -132,7 +133,7 @@ class _Viewer:
         self,
         socket: WebSocket,
         channel: Channel,
-        wake: asyncio.Event,
+        wake: Wake,
         encoded: Callable[[Channel, PicturedResult], EncodedFrame],
         *,
         as_json: bool,
