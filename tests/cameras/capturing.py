@@ -8,11 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+import pytest
 
 from frametally.live_records import LiveMinute
 from frametally.media.manifests import list_manifests
@@ -25,6 +28,7 @@ from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
 from frametally_producer.cameras.capture import CameraCapture
+from frametally_producer.cameras.spool import Spool
 
 PATIENCE_S = 120.0
 
@@ -140,7 +144,10 @@ def announcements_in(settings: Settings) -> list[FrameAnnouncement]:
         settings.live_topic, uuid4().hex, on_assigned=lambda _: None, on_revoked=lambda _: None
     )
     with closing(log), closing(group) as consumer:
-        while records := consumer.poll(timeout_s=0.3):
+        left = sum(log.end_offsets(settings.live_topic).values())
+        while left:
+            records = consumer.poll(timeout_s=5.0)
+            left -= len(records)
             for record in records:
                 one = decode(record.value, FrameAnnouncement)
                 found[one.image_path] = one
@@ -164,6 +171,44 @@ def all_in_the_books(settings: Settings) -> list[FrameAnnouncement]:
         assert all(one.captured_at_ms // 60_000 * 60_000 == by_media[one.media] for one in announced)
         assert all(store.get(one.image_path).endswith(b"\xff\xd9") for one in announced)
     return announced
+
+
+def count_decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Return how many frames of each minute were decoded, which grows; all of them must be taken."""
+    decoded: Counter[str] = Counter()
+    add = Spool.add
+
+    def count(spool: Spool, minute: str, *frame: Any) -> None:
+        decoded[minute] += 1
+        add(spool, minute, *frame)
+
+    monkeypatch.setattr(Spool, "add", count)
+    return decoded
+
+
+def lost_of(settings: Settings) -> int:
+    """Frames that are noted as lost on disk."""
+    return sum(
+        loss.frames
+        for path in (settings.data_dir / "live/gate-1").glob("*/minute.json")
+        for loss in live_of(decode(path.read_bytes(), MediaManifest)).losses
+    )
+
+
+def overflow_is_named(capturing: Capturing, settings: Settings, decoded: Mapping[str, int]) -> None:
+    """What was decoded is announced or named as too much for 16 MB, minute by minute."""
+    announced = all_in_the_books(settings)
+    manifests = manifests_of(capturing.store)
+    losses = [loss for one in manifests for loss in live_of(one).losses]
+    assert losses
+    assert all("16 MB of frames waited on disk" in one.reason for one in losses)
+    assert capturing.heard.told.frames_lost == sum(one.frames for one in losses)
+    for one in losses:
+        assert not any(one.from_ms <= frame.captured_at_ms <= one.to_ms for frame in announced)
+    found = Counter(one.media for one in announced)
+    for manifest in manifests:
+        found[manifest.sha256] += sum(one.frames for one in live_of(manifest).losses)
+    assert found == decoded, "what was decoded and is in no book has a name"
 
 
 def run_frametally(*arguments: str, settings: Settings, code: int = 0) -> str:

@@ -24,6 +24,9 @@ LAUNCHES = {
     "h264": f"{_SOURCE} ! x264enc {_QUICK} ! rtph264pay name=pay0",
     "hevc": f"{_SOURCE} ! x265enc {_QUICK} ! rtph265pay name=pay0",
     "mjpeg": f"{_SOURCE} ! jpegenc ! rtpjpegpay name=pay0",
+    # Of a megabyte each.
+    "large": "videotestsrc is-live=true pattern=snow ! video/x-raw,format=I420,width=1280,height=960,"
+    "framerate=10/1 ! jpegenc ! rtpjpegpay name=pay0",
 }
 
 
@@ -44,16 +47,24 @@ def require_rtsp() -> None:
 class RtspCamera:
     """A camera of a real RTSP server; killed and started anew, it is at the same place."""
 
-    def __init__(self, launch: str = LAUNCHES["h264"], *, user: str = "", password: str = "") -> None:
-        """Start nothing yet."""
+    def __init__(
+        self,
+        launch: str = LAUNCHES["h264"],
+        *,
+        user: str = "",
+        password: str = "",
+        pem: Path | None = None,
+    ) -> None:
+        """Start nothing yet; with a file of a key and its certificate it speaks TLS alone."""
         require_rtsp()
-        self._arguments = [launch, user, password]
+        self._arguments = [launch, user, password, str(pem or "")]
+        self._scheme = "rtsps" if pem else "rtsp"
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
 
     @property
     def address(self) -> str:
-        return f"rtsp://127.0.0.1:{self.port}/gate"
+        return f"{self._scheme}://127.0.0.1:{self.port}/gate"
 
     def start(self) -> None:
         self._process = subprocess.Popen(

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,19 @@ from tests.cameras.capturing import (
     Capturing,
     all_in_the_books,
     announcements_in,
+    count_decoded,
     here,
     live_of,
+    lost_of,
     manifests_of,
+    overflow_is_named,
     run_frametally,
     until,
 )
 from tests.cameras.showing import LAUNCHES, RtspCamera
 
 from frametally.errors import Retryable
-from frametally.opening import open_object_store
-from frametally.ports.object_store import ObjectStore
-from frametally.records import MediaManifest, decode
-from frametally_producer.cameras.spool import Spool
+from frametally.opening import open_frame_log, open_object_store
 
 
 @pytest.mark.parametrize(
@@ -74,27 +73,38 @@ def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_
     assert all(reason.startswith("The camera ") for reason in capturing.heard.reasons)
 
 
-class AwayStore:
-    """A real store that is away when a test says so."""
+class Away:
+    """A real store or log that is away when a test says so."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, part: Any) -> None:
         self.is_away = False
-        self._store = store
+        self._part = part
 
     def __getattr__(self, name: str) -> Any:
         if self.is_away:
-            raise Retryable("the store is away")
-        return getattr(self._store, name)
+            raise Retryable("it is away")
+        return getattr(self._part, name)
 
 
-def test_while_the_store_is_away_frames_wait_on_disk_and_then_all_come_in_order(tmp_path: Path) -> None:
+@pytest.fixture(params=["store", "log"])
+def away(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Away]:
+    """Of a camera's store and log the one that can be away, by its name."""
     settings = here(tmp_path)
-    store = AwayStore(open_object_store(settings.store_url, settings.store_access))
-    with RtspCamera() as camera, Capturing(settings, camera.address, store=store) as capturing:
+    if request.param == "store":
+        return {"store": Away(open_object_store(settings.store_url, settings.store_access))}
+    return {"log": Away(open_frame_log(settings.log_url, settings.log_access))}
+
+
+def test_while_store_or_log_is_away_frames_wait_on_disk_and_then_all_come_in_order(
+    tmp_path: Path, away: dict[str, Any]
+) -> None:
+    settings = here(tmp_path)
+    (part,) = away.values()
+    with RtspCamera() as camera, Capturing(settings, camera.address, **away) as capturing:
         capturing.until_frames(5)
-        store.is_away = True
+        part.is_away = True
         until(lambda: len(list((tmp_path / "data/live/gate-1").glob("*/*.jpg"))) > 15)
-        store.is_away = False
+        part.is_away = False
         capturing.until_frames(20)
     all_in_the_books(settings)
     steps = [b.captured_at_ms - a.captured_at_ms for a, b in pairwise(announcements_in(settings))]
@@ -161,52 +171,18 @@ def test_what_becomes_of_a_minute_while_it_is_captured_is_told_and_the_camera_go
 
 
 def test_more_than_may_wait_on_disk_is_a_loss_with_its_name_and_the_newest_frames_are_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: dict[str, Any]
 ) -> None:
-    decoded: Counter[str] = Counter()
-    add = Spool.add
-
-    def count(spool: Spool, minute: str, *frame: Any) -> None:
-        decoded[minute] += 1
-        add(spool, minute, *frame)
-
-    monkeypatch.setattr(Spool, "add", count)
+    decoded = count_decoded(monkeypatch)
     settings = here(tmp_path, live_buffer_mb=16)
-    size = "video/x-raw,format=I420,width=1280,height=960,framerate=10/1"
-    store = AwayStore(open_object_store(settings.store_url, settings.store_access))
-    with (
-        RtspCamera(f"videotestsrc is-live=true pattern=snow ! {size} ! {_IN_JPEG}") as camera,
-        Capturing(settings, camera.address, store=store) as capturing,
-    ):
+    (part,) = away.values()
+    with RtspCamera(LAUNCHES["large"]) as camera, Capturing(settings, camera.address, **away) as capturing:
         capturing.until_frames(3)
-        store.is_away = True
-        until(lambda: lost_of(tmp_path) > 5)
-        store.is_away = False
+        part.is_away = True
+        until(lambda: lost_of(settings) > 5)
+        part.is_away = False
         capturing.until_frames(10)
-    announced = all_in_the_books(settings)
-    losses = [loss for one in manifests_of(capturing.store) for loss in live_of(one).losses]
-    assert losses
-    assert all("16 MB of frames waited on disk" in one.reason for one in losses)
-    assert capturing.heard.told.frames_lost == sum(one.frames for one in losses)
-    for one in losses:
-        assert not any(one.from_ms <= frame.captured_at_ms <= one.to_ms for frame in announced)
-    for manifest in manifests_of(capturing.store):
-        found = sum(one.media == manifest.sha256 for one in announced)
-        lost = sum(one.frames for one in live_of(manifest).losses)
-        assert decoded.pop(manifest.sha256) == found + lost, "what was decoded and is in no book has a name"
-    assert not decoded
-
-
-_IN_JPEG = "jpegenc ! rtpjpegpay name=pay0"
-
-
-def lost_of(tmp_path: Path) -> int:
-    """Frames that are noted as lost on disk."""
-    return sum(
-        loss.frames
-        for path in (tmp_path / "data/live/gate-1").glob("*/minute.json")
-        for loss in live_of(decode(path.read_bytes(), MediaManifest)).losses
-    )
+    overflow_is_named(capturing, settings, decoded)
 
 
 def test_packets_that_the_network_loses_are_counted_in_the_minute(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""`rtsp_camera.py PORT LAUNCH [USER PASSWORD]`: a real RTSP server, which shows what LAUNCH makes at `/gate`.
+"""`rtsp_camera.py PORT LAUNCH [USER PASSWORD [PEM]]`: a real RTSP server; what LAUNCH makes is at `/gate`.
 
 It is GStreamer's, run by the system's own Python, which has its bindings. LAUNCH is a pipeline as for
-`gst-launch`, with a payloader `pay0`. Its first line is the port that it listens on; 0 takes a free one.
+`gst-launch`, with a payloader `pay0`; PEM is a file of a key and its certificate, for TLS. Its first line
+is the port that it listens on; 0 takes a free one.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import gi  # type: ignore[import-not-found]  # the system's
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # type: ignore[import-not-found]  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtspServer  # type: ignore[import-not-found]  # noqa: E402
 
 
-def main(port: str, launch: str, user: str = "", password: str = "") -> None:
+def main(port: str, launch: str, user: str = "", password: str = "", pem: str = "") -> None:
     """Serve until killed; with a user only whom it is told the password (Digest)."""
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
@@ -24,12 +25,17 @@ def main(port: str, launch: str, user: str = "", password: str = "") -> None:
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(f"( {launch} )")
     factory.set_shared(True)
-    if user:
+    if user or pem:
         auth = GstRtspServer.RTSPAuth()
         auth.set_supported_methods(2)  # GST_RTSP_AUTH_DIGEST
         token = GstRtspServer.RTSPToken()
         token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "viewer")
-        auth.add_digest(user, password, token)
+        if user:
+            auth.add_digest(user, password, token)
+        else:
+            auth.set_default_token(token)
+        if pem:
+            auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(pem))
         server.set_auth(auth)
         permissions = GstRtspServer.RTSPPermissions()
         for what in ("ACCESS", "CONSTRUCT"):

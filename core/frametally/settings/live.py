@@ -73,6 +73,11 @@ class LiveSettings(BaseSettings):
     live_logins: SecretStr = Field(
         NO_SECRET, description='Log-ins of cameras by source, as JSON: `{"gate-1": "user:password"}`.'
     )
+    live_ca_file: Path | None = Field(
+        None,
+        description="PEM file of the authorities that cameras' certificates must come from; empty: they are "
+        "not checked.",
+    )
 
     @property
     def airflow_access(self) -> ServerAccess:

@@ -78,6 +78,7 @@ class CameraCapture:
             login=login_of(settings.live_logins, feed.source),
             allowed=AllowedPlaces(settings.live_allow),
             max_pixels=settings.max_image_megapixels * 1_000_000,
+            ca_file=settings.live_ca_file,
         )
         self._teller = teller
         self._patience = patience

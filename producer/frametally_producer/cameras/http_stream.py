@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from frametally.cameras.addresses import AllowedPlaces, CameraAddress, read_address
@@ -127,12 +128,19 @@ class HttpVisitor:
     """Asks a camera by HTTP, and what its answers lead to."""
 
     def __init__(
-        self, address: CameraAddress, allowed: AllowedPlaces, login: CameraLogin | None, *, source: str
+        self,
+        address: CameraAddress,
+        allowed: AllowedPlaces,
+        login: CameraLogin | None,
+        *,
+        source: str,
+        ca_file: Path | None,
     ) -> None:
         """Connect to nothing yet; the log-in is for the address itself, and for nobody else."""
         self._address = address
         self._allowed = allowed
         self._source = source
+        self._ca_file = ca_file
         self._login = login
         self._sockets: list[socket.socket] = []
         self._is_cut = False
@@ -156,7 +164,7 @@ class HttpVisitor:
         """Connect to an allowed place; see `dial`."""
         if self._is_cut:
             raise CameraAway("was left")
-        connection = dial(host, port, self._allowed, by_tls=by_tls)
+        connection = dial(host, port, self._allowed, by_tls=by_tls, ca_file=self._ca_file)
         connection.settimeout(_SILENT_S)
         self._sockets = [one for one in self._sockets if one.fileno() >= 0]
         self._sockets.append(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import threading
 import time
@@ -51,6 +52,7 @@ class CameraToOpen(NamedTuple):
         login: How to log in to it; None: it needs none.
         allowed: Where cameras may be.
         max_pixels: Width times height above which its frames are refused.
+        ca_file: PEM file of the authorities that its certificate must come from; None: it is not checked.
     """
 
     address: CameraAddress
@@ -59,6 +61,7 @@ class CameraToOpen(NamedTuple):
     login: CameraLogin | None
     allowed: AllowedPlaces
     max_pixels: int
+    ca_file: Path | None = None
 
 
 class _Deadline:
@@ -154,7 +157,13 @@ def open_camera(camera: CameraToOpen, should_stop: Callable[[], bool]) -> Iterat
 
 def _by_rtsp(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], bool]) -> OpenCamera:
     address, login = camera.address, camera.login
-    connection = dial(address.host, address.port, camera.allowed, by_tls=address.scheme == "rtsps")
+    connection = dial(
+        address.host,
+        address.port,
+        camera.allowed,
+        by_tls=address.scheme == "rtsps",
+        ca_file=camera.ca_file,
+    )
     relay = stack.enter_context(RtspRelay(connection, source=camera.source, has_login=login is not None))
     deadline = _Deadline(relay.cut, should_stop)
     stack.callback(deadline.end)
@@ -175,7 +184,8 @@ def _by_rtsp(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], b
             container_options=_BOUNDS
             | {
                 "protocol_whitelist": "tcp,udp,rtp",
-                "rtsp_transport": camera.transport,
+                # By UDP the pictures would pass beside TLS.
+                "rtsp_transport": "tcp" if address.scheme == "rtsps" else camera.transport,
                 "allowed_media_types": "video",
                 "max_pixels": str(camera.max_pixels),
             },
@@ -187,7 +197,9 @@ def _by_rtsp(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], b
 
 
 def _by_http(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], bool]) -> OpenCamera:
-    visitor = HttpVisitor(camera.address, camera.allowed, camera.login, source=camera.source)
+    visitor = HttpVisitor(
+        camera.address, camera.allowed, camera.login, source=camera.source, ca_file=camera.ca_file
+    )
     deadline = _Deadline(visitor.cut, should_stop)
     stack.callback(deadline.end)
     stack.callback(visitor.close)
@@ -232,9 +244,10 @@ def _device(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], bo
     path = Path(camera.address.text)
     try:
         if not stat.S_ISCHR(path.stat().st_mode):
-            raise CameraAway(f"{path} is no device")
+            raise CameraAway(f"{path} is no device: give that of a camera, /dev/videoN")
     except FileNotFoundError:
         raise CameraAway(f"{path} is not there: plug the camera in") from None
+    denied = CameraAway(f"{path} cannot be read: add who runs this to the device's group, mostly `video`")
     deadline = _Deadline(lambda: None, should_stop)
     stack.callback(deadline.end)
     return _opened(
@@ -244,7 +257,7 @@ def _device(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], bo
         lambda: av.open(
             str(path), "r", format="video4linux2,v4l2", container_options=dict(_BOUNDS), timeout=SILENT_S
         ),
-        failure=lambda: None,
+        failure=lambda: None if os.access(path, os.R_OK | os.W_OK) else denied,
     )
 
 
