@@ -55,9 +55,11 @@ def test_a_camera_that_is_not_trusted_is_one_line_with_the_remedy_and_gets_no_wo
     _, pem = authority_of(tmp_path)
     (tmp_path / "other").mkdir()
     of_another, _ = authority_of(tmp_path / "other")
-    with RtspCamera(LAUNCHES["mjpeg"], pem=pem) as camera:
-        with pytest.raises(CameraAway, match="not trusted.*FRAMETALLY_LIVE_CA_FILE"):
-            frames_of(to_open(camera.address, login=LOGIN, ca_file=of_another), 3)
+    with (
+        RtspCamera(LAUNCHES["mjpeg"], pem=pem) as camera,
+        pytest.raises(CameraAway, match=r"not trusted.*FRAMETALLY_LIVE_CA_FILE"),
+    ):
+        frames_of(to_open(camera.address, login=LOGIN, ca_file=of_another), 3)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "mine.pem")
     with (
