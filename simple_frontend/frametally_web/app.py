@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 from flask import Flask
+from starlette.datastructures import Headers
 
+from frametally.access.book import AccessBook
 from frametally.books.flows import flows_for
 from frametally.drawings.file_forms import MOST_FILE_BYTES
 from frametally.ports.count_index import CountIndex
@@ -20,6 +22,9 @@ from frametally.settings.loading import Settings
 from frametally.videos.inspection import inspect
 from frametally.videos.receiving import Look, UploadPorts
 from frametally_web import assets, pages
+from frametally_web.access import signing_in
+from frametally_web.access.gate import Gate
+from frametally_web.access.visitors import Visitor
 from frametally_web.api import description
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.events import Streams
@@ -28,7 +33,7 @@ from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.books.scraped import MetricsRoute
 from frametally_web.flows.days import FlowDays
 from frametally_web.live.detected import Detected
-from frametally_web.live.viewers import ViewerSockets
+from frametally_web.live.viewers import STREAM_PATH, ViewerSockets
 from frametally_web.playback.detections import DetectionRoutes
 from frametally_web.playback.routes import PlaybackRoutes
 from frametally_web.playback.single import FrameRoutes
@@ -54,6 +59,7 @@ class Parts:
     days: FlowDays
     streams: Streams
     guard: Guard
+    gate: Gate
     settings: Settings
     uploads: UploadPlace
     sockets: ClientSockets
@@ -70,12 +76,14 @@ def create_app(
     ledger: Ledger,
     log: FrameLog,
     catalogue: VideoCatalogue,
+    access: AccessBook | None = None,
     look: Look = inspect,
 ) -> Flask:
     """Put together the dashboard over an index (the counts), a store (the frames behind them), and the books.
 
     The caller keeps them, and closes them after the server has stopped and `close_app` has been called.
-    `look` looks into the bytes of videos that were uploaded.
+    `access` says who may do what; None: everybody may do everything. `look` looks into the bytes of videos
+    that were uploaded.
     """
     app = Flask("frametally_web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MOST_FILE_BYTES
@@ -83,6 +91,7 @@ def create_app(
     books = BooksReader(ports, settings)
     days = FlowDays(partial(flows_for, store, folder=settings.data_dir / FLOWS_FOLDER))
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
+    gate = Gate(settings, access)
     remedy = None if guard.allows_uploads else UPLOADS_REMEDY
     detected = Detected(log, settings.results_topic)
     api = Api(
@@ -95,9 +104,19 @@ def create_app(
     app.register_blueprint(assets.create_blueprint())
     app.register_blueprint(description.create_blueprint())
     app.register_blueprint(pages.create_blueprint(settings=settings, index=index))
+    app.register_blueprint(signing_in.create_blueprint(gate))
     problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])
     pack_answers(app)
     guard.protect(app)
+    gate.protect(app)
+
+    def listener(path: str) -> Callable[[Headers], Visitor]:
+        def check(headers: Headers) -> Visitor:
+            guard.check_listener(headers)
+            return gate.admit("WS", path, headers)
+
+        return check
+
     streams = Streams(books, settings)
     uploads = UploadPlace(UploadPorts(settings, store, catalogue, look))
     app.extensions[_PARTS] = Parts(
@@ -106,15 +125,16 @@ def create_app(
         days=days,
         streams=streams,
         guard=guard,
+        gate=gate,
         settings=settings,
         uploads=uploads,
         sockets=ClientSockets(
             catalogue,
-            guard.check_listener,
+            listener("/ws/{client_id}"),
             most=settings.web_max_sockets,
             ping_every_s=settings.web_ping_s,
         ),
-        viewers=ViewerSockets(ports, settings, guard.check_listener),
+        viewers=ViewerSockets(ports, settings, listener(STREAM_PATH)),
         native=[
             NativeRoute("/api/events", ("GET",), streams.answer),
             *PlaybackRoutes(store, catalogue).routes(),

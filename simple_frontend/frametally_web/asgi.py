@@ -40,7 +40,7 @@ class Application:
         # Without an end to its queue no client that takes its answer slowly keeps a thread from the others;
         # what is in the queue has one.
         self._flask = WSGIMiddleware(_beginnings_of(app), workers=threads, send_queue_size=0)
-        self.native = NativeRoutes(parts.native, parts.guard)
+        self.native = NativeRoutes(parts.native, parts.guard, parts.gate)
         self._sockets: ASGIApp = parts.sockets
         self._viewers: ASGIApp = parts.viewers
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
@@ -13,6 +15,8 @@ from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
 from frametally.errors import FrametallyError
+from frametally_web.access.gate import Gate
+from frametally_web.access.visitors import NOBODY, set_visitor
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import MEDIA_TYPE, Problem, document, problem_of
 from frametally_web.security import Guard
@@ -47,9 +51,9 @@ class NativeRoutes:
     What lies under `/api/` lies under `/api/v1/`, too, whichever of them a route was written by.
     """
 
-    def __init__(self, routes: Iterable[NativeRoute], guard: Guard) -> None:
+    def __init__(self, routes: Iterable[NativeRoute], guard: Guard, gate: Gate) -> None:
         """Answer these; several may share a path, for other methods."""
-        self._guard = guard
+        self._guard, self._gate = guard, gate
         self._places: dict[str, _Place] = {}
         for route in routes:
             for path in _addresses(route.path):
@@ -103,6 +107,9 @@ class NativeRoutes:
                 fetch_site=request.headers.get("Sec-Fetch-Site", ""),
             )
             self._guard.check_uploads()
+        set_visitor(NOBODY)
+        admit = partial(self._gate.admit, request.method, route.path, request.headers)
+        set_visitor(await asyncio.to_thread(admit) if self._gate.book else admit())
         return await route.handler(request)
 
     def _headers(self, request: Request, place: _Place, route: NativeRoute | None) -> dict[str, str]:

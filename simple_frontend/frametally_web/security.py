@@ -11,6 +11,7 @@ from flask import Flask, Response, request
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
+from frametally_web.requests.origins import is_of_own_page
 from frametally_web.requests.problems import Problem
 
 # Scripts, styles, pictures and requests from this server alone; nothing inline; no markup made from text
@@ -85,7 +86,7 @@ class Guard:
         self.allows_uploads = settings.web_uploads
         """Whether videos may be uploaded, edited and removed here."""
         if settings.web_uploads is None:
-            self.allows_uploads = _is_this_machine(bound)
+            self.allows_uploads = settings.listens_to_itself
 
     def headers_for(
         self,
@@ -104,6 +105,9 @@ class Guard:
         `is_shared` they may read although it is no part of the API.
         """
         headers = dict(self.headers)
+        if path.startswith("/sign-in"):
+            # Without a referrer a form's origin is `null`, also where it is this very server's.
+            headers["Referrer-Policy"] = "same-origin"
         if not self._origins:
             return headers
         if path == "/embed":
@@ -156,13 +160,9 @@ class Guard:
         Raises:
             Problem: 403.
         """
-        if origin in self._origins:
-            return
-        if fetch_site:  # only sent where the address is safe from being read on the way
-            is_own = fetch_site in ("same-origin", "none")
-        else:
-            is_own = not origin or origin.partition("://")[2] == host.lower()
-        if not is_own:
+        says_nothing = not origin and not fetch_site
+        is_own = is_of_own_page(host=host, origin=origin, fetch_site=fetch_site)
+        if not (is_own or says_nothing or origin in self._origins):
             raise Problem(
                 403,
                 "A page of another site may not change anything here.",
@@ -258,13 +258,6 @@ def _name_in(host: str) -> str:
         return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
     except ValueError:
         return ""
-
-
-def _is_this_machine(bound: str) -> bool:
-    try:
-        return bound == "localhost" or ipaddress.ip_address(bound).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_address(name: str) -> bool:

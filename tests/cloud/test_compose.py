@@ -264,7 +264,15 @@ def test_each_service_gets_its_own_secrets_alone() -> None:
         & {name for name in VALUES if re.search("PASSWORD|SECRET", name)}
         for name, service in SERVICES.items()
     }
-    assert has["traefik"] == {"FRAMETALLY_INDEX_READER_PASSWORD", "FRAMETALLY_QUEUE_READER_PASSWORD"}
+    assert has["traefik"] == {
+        "FRAMETALLY_INDEX_READER_PASSWORD",
+        "FRAMETALLY_QUEUE_READER_PASSWORD",
+        "FRAMETALLY_PROXY_SECRET",
+    }
+    assert {name for name, secrets in has.items() if "FRAMETALLY_PROXY_SECRET" in secrets} == {
+        "traefik",
+        "dashboard",
+    }
     assert has["elasticsearch"] == {"ELASTIC_PASSWORD"}
     assert has["postgres"] == {"FRAMETALLY_LEDGER_PASSWORD"}
     for name in ("dashboard", "worker", "live-worker", "alerts"):  # they read, or not even that

@@ -57,6 +57,7 @@ def start(place: Place) -> dict[str, str]:
             "FRAMETALLY_ACME_EMAIL": f"ops@{DOMAIN}",
             "FRAMETALLY_INDEX_READER_PASSWORD": place.secret("index-reader"),
             "FRAMETALLY_QUEUE_READER_PASSWORD": place.secret("queue-reader"),
+            "FRAMETALLY_PROXY_SECRET": place.secret("proxy"),
         }
     )
     environment |= {
@@ -89,6 +90,7 @@ def start(place: Place) -> dict[str, str]:
         f"{name}_PASSWORD": place.secret(_USER),
         f"{name}_INDEX_READER_PASSWORD": place.secret("index-reader"),
         f"{name}_QUEUE_READER_PASSWORD": place.secret("queue-reader"),
+        f"{name}_PROXY_SECRET": place.secret("proxy"),
         f"{name}_LOG": str(log),
     }
 

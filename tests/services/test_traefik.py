@@ -52,9 +52,9 @@ class Door:
         )
 
     def ask(
-        self, user: str = "", password: str = "", path: str = "/", method: str = "GET"
+        self, user: str = "", password: str = "", path: str = "/", method: str = "GET", **sent: str
     ) -> urllib3.BaseHTTPResponse:
-        headers = {"Host": self.host}
+        headers = {"Host": self.host, **sent}
         if user:
             headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
         return self.pool.request(method, path, headers=headers, redirect=False)
@@ -74,6 +74,21 @@ def test_nobody_comes_in_without_the_right_password(traefik: Mapping[str, str], 
 def test_the_password_of_the_door_goes_no_further(traefik: Mapping[str, str], name: str) -> None:
     answer = Door(traefik, name).ask(traefik["USER"], traefik["PASSWORD"])
     assert "Authorization" not in answer.json()["headers"]
+
+
+def test_the_dashboard_is_told_who_it_is_by_traefik_alone_whatever_is_sent(
+    traefik: Mapping[str, str],
+) -> None:
+    door = Door(traefik, "app")
+    forged = {"X-Forwarded-User": "somebody", "X-Frametally-Proxy-Secret": "s" * 32}
+    told = door.ask(traefik["USER"], traefik["PASSWORD"], **forged).json()["headers"]
+    assert (told["X-Forwarded-User"], told["X-Frametally-Proxy-Secret"]) == (
+        traefik["USER"],
+        traefik["PROXY_SECRET"],
+    )
+    for name in ("elastic", "hadoop", "rabbitmq"):
+        answer = Door(traefik, name).ask(traefik["USER"], traefik["PASSWORD"])
+        assert traefik["PROXY_SECRET"] not in answer.data.decode(), name
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from flask import Flask
 from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally import keys
+from frametally.access.book import AccessBook
 from frametally.errors import Retryable
 from frametally.opening import open_count_index, open_ledger, open_video_catalogue
 from frametally.ports.count_index import CountIndex
@@ -87,6 +88,7 @@ class Place:
         self.log: FrameLog = MemoryLog()
         self.catalogue = open_video_catalogue(f"sqlite:///{folder / 'catalogue.sqlite'}")
         self.look: Look = inspect
+        self.access: AccessBook | None = None
         self.labels_to_count: list[str] = []
         """Of what is published next, as its runs record it; empty: all."""
         self._apps: list[Flask] = []
@@ -103,6 +105,7 @@ class Place:
             log=self.log,
             catalogue=self.catalogue,
             look=self.look,
+            access=self.access,
         )
         self._apps.append(app)
         return app

@@ -44,7 +44,7 @@ def port_rows(settings: Settings) -> Iterator[Finding]:
         *((("queue", settings.queue_url, _check_queue),) if settings.queue_url else ()),
     ):
         address = shown("url", url)
-        if (place := _not_there_yet(url)) is not None:
+        if (place := not_there_yet(url)) is not None:
             yield _new_place(area, address, place)
             if area == "store":
                 yield clock_row(time.time(), None)
@@ -55,7 +55,7 @@ def port_rows(settings: Settings) -> Iterator[Finding]:
             yield Finding(area, address, "not usable", remedy=str(error))
 
 
-def _not_there_yet(url: str) -> Path | None:
+def not_there_yet(url: str) -> Path | None:
     """Return the folder or file that an embedded port has, if it has not been made yet."""
     scheme, _, rest = url.partition("://")
     path = Path(unquote(rest) if scheme == "file" else rest.removeprefix("/"))

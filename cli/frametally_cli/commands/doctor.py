@@ -14,6 +14,7 @@ from rich.text import Text
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile
 from frametally.settings.loading import Settings
+from frametally_cli.checkup.accounts import account_rows
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.machine import disk_row, software_rows
 from frametally_cli.checkup.mail import mail_rows
@@ -60,6 +61,7 @@ def examine(settings: Settings, *, model_files: Callable[[], Sequence[KnownFile]
     `model_files` gives the default model's files, or raises `ImportError` where no consumer is installed.
     """
     yield from port_rows(settings)
+    yield from account_rows(settings)
     yield from mail_rows(settings)
     yield from model_rows(settings, model_files)
     yield from software_rows()

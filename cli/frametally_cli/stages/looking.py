@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
+from frametally.access.book import AccessBook
 from frametally.opening import (
+    open_access_book,
     open_count_index,
     open_frame_log,
     open_ledger,
@@ -105,6 +107,20 @@ def catalogue_to_look(settings: Settings) -> Iterator[VideoCatalogue]:
         )
         with closing(catalogue):
             yield cast(VideoCatalogue, catalogue)
+
+
+@contextmanager
+def access_to_look(settings: Settings) -> Iterator[AccessBook]:
+    """Open the access book, which is made by the first account; close it at the end."""
+    with tempfile.TemporaryDirectory() as made:
+        book = _look(
+            settings.catalogue_url,
+            f"sqlite:///{made}/catalogue.sqlite",
+            lambda url: open_access_book(url, settings.catalogue_access),
+            ("add_account",),
+        )
+        with closing(book):
+            yield cast(AccessBook, book)
 
 
 def _look(url: str, empty_url: str, open_at: Callable[[str], Any], makes: Collection[str]) -> Any:

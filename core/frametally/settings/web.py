@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from pydantic import Field, SecretStr, field_validator
@@ -142,6 +143,15 @@ class WebSettings(BaseSettings):
             if one.strip() and not _ROLES.fullmatch(one.strip()):
                 raise ValueError("write names and roles as admin=run,*=look; roles are look, correct, run")
         return roles
+
+    @property
+    def listens_to_itself(self) -> bool:
+        """Whether nobody but this machine can ask the dashboard anything."""
+        bound = self.web_host.strip("[]").lower()
+        try:
+            return bound == "localhost" or ipaddress.ip_address(bound).is_loopback
+        except ValueError:
+            return False
 
     @property
     def roles_by_proxy(self) -> dict[str, str]:

@@ -15,7 +15,13 @@ Right = Role | Literal["open"]
 """What an account's role must include; `open`: nothing, also where there is nobody."""
 
 _OPEN = """
+GET /sign-in
+POST /sign-in
+GET /sign-in/once/{}
+POST /sign-in/once/{}
+POST /sign-out
 GET /healthz
+GET /metrics
 GET /static/{}
 GET /api/docs
 GET /docs

@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket
 
 from frametally.errors import FrametallyError
 from frametally.settings.loading import Settings
+from frametally_web.access.visitors import Visitor, set_visitor
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.live.messages import (
     NO_STREAM,
@@ -48,7 +49,9 @@ _said = msgspec.json.Decoder(Ack | Pause | Resume)
 class ViewerSockets:
     """An ASGI application of the WebSockets of those who watch."""
 
-    def __init__(self, ports: DashboardPorts, settings: Settings, check: Callable[[Headers], None]) -> None:
+    def __init__(
+        self, ports: DashboardPorts, settings: Settings, check: Callable[[Headers], Visitor]
+    ) -> None:
         """Show what is found on the log; `check` raises `Problem` for headers of who may not watch."""
         self._check = check
         self._relay = Relay(ports, settings)
@@ -74,7 +77,7 @@ class ViewerSockets:
         socket = WebSocket(scope, receive, send)
         await socket.accept()
         address = _address_of(socket)
-        code = self._refusal(socket, address)
+        code = await self._refusal(socket, address)
         if code is not None:
             await close(socket, code)
             return
@@ -85,9 +88,9 @@ class ViewerSockets:
             self._open[address] -= 1
             self._open += Counter()  # which forgets where nobody watches from
 
-    def _refusal(self, socket: WebSocket, address: str) -> int | None:
+    async def _refusal(self, socket: WebSocket, address: str) -> int | None:
         try:
-            self._check(socket.headers)
+            set_visitor(await asyncio.to_thread(self._check, socket.headers))
         except Problem:
             return NOT_ALLOWED
         if self._open[address] >= _MOST_OF_ADDRESS or self.open >= _MOST_IN_ALL:

@@ -26,7 +26,8 @@ _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 
 MEANINGS = {
     400: "A parameter cannot be, or asks for too much.",
-    403: "A page of another site may not change anything here, or uploads are off.",
+    401: "It is for those who log in, and the request says nobody who has.",
+    403: "A page of another site may not change anything, uploads are off, or the role does not have it.",
     404: "There is nothing at this address, or no such frame, source or video.",
     405: "The route is not asked so: `Allow` has the methods that it takes.",
     409: "What was asked for does not fit how things stand, such as an upload's offset.",

@@ -5,6 +5,7 @@ Nothing waits in memory for a slow client: what it is told next is what differs 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from frametally.ports.video_catalogue import VideoCatalogue
+from frametally_web.access.visitors import Visitor, set_visitor
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.problems import Problem
 from frametally_web.sockets.messages import Hello, Ping, Pong
@@ -32,7 +34,12 @@ class ClientSockets:
     """An ASGI application of WebSockets alone."""
 
     def __init__(
-        self, catalogue: VideoCatalogue, check: Callable[[Headers], None], *, most: int, ping_every_s: float
+        self,
+        catalogue: VideoCatalogue,
+        check: Callable[[Headers], Visitor],
+        *,
+        most: int,
+        ping_every_s: float,
     ) -> None:
         """Tell of what is in the catalogue; `check` raises `Problem` for headers of who may not listen.
 
@@ -65,7 +72,7 @@ class ClientSockets:
             return
         await socket.accept()
         client_id = scope["path"].removeprefix(_PATH)
-        code = self._refusal(socket, client_id)
+        code = await self._refusal(socket, client_id)
         if code is not None:
             await close(socket, code)
             return
@@ -78,9 +85,9 @@ class ClientSockets:
             self._open[client_id] -= 1
             self._open += Counter()  # which forgets whom nobody listens for
 
-    def _refusal(self, socket: WebSocket, client_id: str) -> int | None:
+    async def _refusal(self, socket: WebSocket, client_id: str) -> int | None:
         try:
-            self._check(socket.headers)
+            set_visitor(await asyncio.to_thread(self._check, socket.headers))
         except Problem:
             return NOT_ALLOWED
         if not _CLIENT_ID.fullmatch(client_id):

@@ -1,0 +1,191 @@
+"""Where every request is let in or not, before any route runs: by the table of rights, and by who asks."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import Protocol, cast
+from urllib.parse import quote
+
+from flask import Flask, Response, redirect, request
+
+from frametally.access.accounts import Role, as_name
+from frametally.access.book import AccessBook
+from frametally.access.tokens import read_signed, sign, token_hash
+from frametally.rules.times import HOUR_S
+from frametally.settings.loading import Settings
+from frametally_web.access.rights import right_of
+from frametally_web.access.visitors import ANYBODY, NOBODY, Visitor, set_visitor
+from frametally_web.requests.origins import is_of_own_page
+from frametally_web.requests.problems import Problem
+
+SECRET_HEADER = "X-Frametally-Proxy-Secret"  # noqa: S105 - a header's name
+_COOKIES = ("__Host-frametally", "frametally")
+"""The cookie's name where it is safe from being read on the way, and where it is not."""
+_MOST_COOKIE_CHARS = 16_384
+_READS = ("GET", "HEAD", "OPTIONS", "WS")
+
+
+class SentHeaders(Protocol):
+    """A request's headers, whichever framework has them."""
+
+    def get(self, key: str, default: str, /) -> str:
+        """Return one, whatever case it is written in."""
+        ...
+
+
+class Gate:
+    """Lets requests in: all where there are no accounts and this machine alone is listened to."""
+
+    def __init__(self, settings: Settings, book: AccessBook | None) -> None:
+        """Ask `book` who has logged in; None: everything is open."""
+        self.settings = settings
+        self.book = book
+        self._secret = settings.proxy_secret.get_secret_value()
+        self._roles = cast(dict[str, Role], settings.roles_by_proxy)
+        self._is_alone = settings.listens_to_itself
+        self._had_accounts = settings.web_accounts
+        self._key = b""
+
+    def admit(self, method: str, path: str, headers: SentHeaders) -> Visitor:
+        """Return who asks for a route, which they may; `path` is the route's own, as `right_of` takes it.
+
+        Raises:
+            Problem: 401, it is for those who log in, and they have not; 403, it is not for them.
+        """
+        if self.book is None:
+            return ANYBODY
+        right = right_of(method, path)
+        if right == "open":
+            return NOBODY
+        one = self.find(method, headers)
+        if right is not None and one.may(right):
+            return one
+        if one.role is None or not (one.name or self.has_accounts()):
+            raise self._who_is_it()
+        needed = f"It takes the role {right}." if right else "Nobody may do this: it has no right of its own."
+        raise Problem(
+            403,
+            f"{one.name} may not do this. {needed}",
+            remedy="Ask whoever runs this server; `frametally users` gives roles.",
+        )
+
+    def find(self, method: str, headers: SentHeaders) -> Visitor:
+        """Return who asks; NOBODY: whoever it is has not logged in. Raises `Problem`, 403."""
+        if self.book is None:
+            return ANYBODY
+        if self._secret and self._is_proxy(headers):
+            return self._named_by_proxy(headers)
+        token = self._session_token(headers)
+        if token is not None and self._is_own(method, headers):
+            settings = self.settings
+            found = self.book.session(
+                token_hash(token),
+                idle_s=settings.web_session_idle_h * HOUR_S,
+                most_s=settings.web_session_h * HOUR_S,
+            )
+            if found is not None:
+                account = found.account
+                return Visitor(account.name, account.role, account.sources, token_hash(token))
+        if self._secret or self.has_accounts():
+            return NOBODY
+        return ANYBODY if self._is_alone else Visitor(role="look")
+
+    def has_accounts(self) -> bool:
+        """Return whether there are accounts, or were since this server began: then it stays closed."""
+        if not self._had_accounts and self.book is not None:
+            self._had_accounts = not self.book.is_empty()
+        return self._had_accounts
+
+    def cookie_of(self, token: str, headers: SentHeaders) -> tuple[str, str, bool]:
+        """Return a session's cookie: its name, its value, and whether it is for TLS alone."""
+        is_secure = self._is_secure(headers)
+        return _COOKIES[0 if is_secure else 1], sign(token, self._signing_key()), is_secure
+
+    def address_of(self, headers: SentHeaders, peer: str) -> str:
+        """Return where a request comes from: as the proxy says, where it proves to be the one that is set."""
+        if self._secret and self._is_proxy(headers):
+            return headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()[:64] or peer
+        return peer
+
+    def protect(self, app: Flask) -> None:
+        """Hold all routes of `app` to it."""
+
+        @app.before_request
+        def admit() -> Response | None:
+            set_visitor(NOBODY)
+            if request.url_rule is None or request.method == "OPTIONS":
+                return None  # which is a 404, a 405 or says what there is
+            try:
+                set_visitor(self.admit(request.method, request.url_rule.rule, request.headers))
+            except Problem as problem:
+                is_page = request.method == "GET" and not request.path.startswith("/api/")
+                if problem.status != 401 or not is_page or not request.accept_mimetypes.accept_html:
+                    raise
+                here = quote(request.full_path.rstrip("?"))
+                answer = redirect(f"/sign-in?next={here}", 303)
+                answer.headers["Cache-Control"] = "no-store"
+                return answer  # type: ignore[return-value]
+            return None
+
+        @app.teardown_request
+        def forget(_: object) -> None:
+            set_visitor(ANYBODY)
+
+    def _who_is_it(self) -> Problem:
+        if self.has_accounts() or self._secret:
+            return Problem(401, "You are not logged in.", remedy="Log in at /sign-in, then do it again.")
+        return Problem(
+            401,
+            "Changes need a log-in here, and there is no account.",
+            remedy="Have whoever runs this server make one: `frametally users add NAME --role run`.",
+        )
+
+    def _is_proxy(self, headers: SentHeaders) -> bool:
+        told = headers.get(SECRET_HEADER, "")
+        return hmac.compare_digest(told.encode("utf-8", "replace"), self._secret.encode())
+
+    def _named_by_proxy(self, headers: SentHeaders) -> Visitor:
+        named = headers.get(self.settings.proxy_user_header, "")
+        name = as_name(named)
+        if name is None:
+            return NOBODY
+        role: Role | None = self._roles.get(name)
+        if role is None and self.book is not None and (account := self.book.account(name)) is not None:
+            return Visitor(account.name, account.role, account.sources)
+        role = role or self._roles.get("*")
+        if role is None:
+            raise Problem(
+                403,
+                f"There is nothing here for {name}.",
+                remedy="Have whoever runs this server add an account, or FRAMETALLY_PROXY_ROLES name a role.",
+            )
+        return Visitor(name, role)
+
+    def _session_token(self, headers: SentHeaders) -> str | None:
+        text = headers.get("Cookie", "")
+        if not text or len(text) > _MOST_COOKIE_CHARS:
+            return None
+        sent = {name: value for name, _, value in (one.strip().partition("=") for one in text.split(";"))}
+        for name in _COOKIES:
+            if name in sent and (token := read_signed(sent[name], self._signing_key())):
+                return token
+        return None
+
+    def _is_own(self, method: str, headers: SentHeaders) -> bool:
+        """Return whether a cookie speaks for who asks: a change says that a page of ours has it made."""
+        return method in _READS or is_of_own_page(
+            host=headers.get("Host", ""),
+            origin=headers.get("Origin", ""),
+            fetch_site=headers.get("Sec-Fetch-Site", ""),
+        )
+
+    def _is_secure(self, headers: SentHeaders) -> bool:
+        # Whoever claims it falsely gets a cookie back that only TLS returns.
+        said = headers.get("X-Forwarded-Proto", "").strip().lower()
+        return said == "https" or re.match("https:", self.settings.web_url) is not None
+
+    def _signing_key(self) -> bytes:
+        if not self._key and self.book is not None:
+            self._key = self.book.signing_key()
+        return self._key

@@ -1,0 +1,171 @@
+"""The pages by which people log in, choose a password by a link, and log out. They need no script.
+
+An unknown name, a wrong password and a wrong code have one answer, after the same work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from http import HTTPStatus
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+
+from frametally.access.accounts import Credentials, as_name
+from frametally.access.book import AccessBook, TriedBy
+from frametally.access.codes import find_step
+from frametally.access.passwords import check_password, hash_password, is_password
+from frametally.access.tokens import make_token, token_hash
+from frametally.errors import Misconfigured
+from frametally.rules.times import HOUR_S
+from frametally_web.access.gate import Gate
+from frametally_web.access.visitors import visitor
+from frametally_web.requests.problems import Problem
+
+_MOST_FORM_BYTES = 8192
+_FREE_OF_ACCOUNT, _FREE_OF_ADDRESS = 5, 30
+_WRONG = "Name, password or code is wrong."
+
+
+def create_blueprint(gate: Gate) -> Blueprint:
+    """Return the routes of logging in and out."""
+    pages = Blueprint("access", __name__)
+    book = gate.book
+
+    @pages.app_context_processor
+    def for_templates() -> dict[str, object]:
+        return {"visitor": visitor() if gate.has_accounts() else None}
+
+    @pages.get("/sign-in")
+    def form() -> Response:
+        one = gate.find("GET", request.headers)
+        if book is None or (one.role is not None and not one.session):
+            return _go("/")
+        return _page("sign_in.html", who=one.name, role=one.role)
+
+    @pages.post("/sign-in")
+    def sign_in() -> Response:
+        there = _there(book)
+        name, password, code = _sent("name"), _sent("password"), _sent("code")
+        tried = _tried_by(gate, name)
+        wait_s = there.try_login(tried)
+        if wait_s > 0:
+            return _wait(wait_s)
+        known = as_name(name)
+        proof = (there.credentials(known) if known else None) or Credentials()
+        is_right = is_password(proof.password_hash, password)
+        if is_right and proof.code_secret:
+            step = find_step(proof.code_secret, code, time_s=time.time())
+            is_right = step is not None and there.use_code(known or "", step)
+        if not is_right or known is None:
+            return _page("sign_in.html", status=HTTPStatus.UNAUTHORIZED, problem=_WRONG, name=name[:64])
+        there.forgive(tried)
+        return _begin(gate, there, known, _place_after())
+
+    @pages.get("/sign-in/once/<token>")
+    def once(token: str) -> Response:
+        name = _there(book).link(token_hash(token[:100]))
+        return _page("choose_password.html", name=name) if name else _over()
+
+    @pages.post("/sign-in/once/<token>")
+    def choose(token: str) -> Response:
+        there = _there(book)
+        kept = token_hash(token[:100])
+        name = there.link(kept)
+        if name is None:
+            return _over()
+        password = _sent("password")
+        try:
+            check_password(password, name=name)
+        except Misconfigured as problem:
+            return _refused(name, f"{str(problem)[0].upper()}{str(problem)[1:]}.")
+        if password != _sent("again"):
+            return _refused(name, "The two are not the same: type it twice.")
+        if there.use_link(kept, hash_password(password)) is None:
+            return _over()
+        proof = there.credentials(name)
+        if proof is not None and proof.code_secret:  # the second factor is asked for all the same
+            return _go("/sign-in")
+        return _begin(gate, there, name, "/")
+
+    @pages.post("/sign-out")
+    def sign_out() -> Response:
+        there = _there(book)
+        leaving = gate.find("POST", request.headers)
+        if leaving.session:
+            there.end_session(leaving.session)
+        answer = _go("/sign-in")
+        for is_secure, cookie in ((True, "__Host-frametally"), (False, "frametally")):
+            answer.delete_cookie(cookie, secure=is_secure, httponly=True, samesite="Lax")
+        answer.headers["Clear-Site-Data"] = '"cache"'
+        return answer
+
+    return pages
+
+
+def _there(book: AccessBook | None) -> AccessBook:
+    request.max_content_length = _MOST_FORM_BYTES
+    if book is None:
+        raise Problem(404, "There are no accounts here.", remedy="Open the dashboard: nobody logs in.")
+    return book
+
+
+def _sent(name: str) -> str:
+    return request.form.get(name, "")
+
+
+def _tried_by(gate: Gate, name: str) -> list[TriedBy]:
+    known = as_name(name) or name
+    account = hashlib.sha256(known.encode("utf-8", "replace")).hexdigest()
+    address = gate.address_of(request.headers, request.remote_addr or "")
+    return [TriedBy(f"account:{account}", _FREE_OF_ACCOUNT), TriedBy(f"address:{address}", _FREE_OF_ADDRESS)]
+
+
+def _begin(gate: Gate, book: AccessBook, name: str, place: str) -> Response:
+    before = gate.find("POST", request.headers)
+    if before.session:
+        book.end_session(before.session)
+    token, most_s = make_token(), gate.settings.web_session_h * HOUR_S
+    book.begin_session(name, token_hash(token), most_s=most_s)
+    cookie, value, is_secure = gate.cookie_of(token, request.headers)
+    answer = _go(place)
+    answer.set_cookie(cookie, value, round(most_s), secure=is_secure, httponly=True, samesite="Lax")
+    return answer
+
+
+def _place_after() -> str:
+    """Return where a person wanted to go: a page of ours, whatever the form says."""
+    wanted = request.form.get("next", "/")
+    is_ours = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
+    return wanted if is_ours and len(wanted) <= _MOST_FORM_BYTES and "\\" not in wanted else "/"
+
+
+def _refused(name: str, problem: str) -> Response:
+    return _page("choose_password.html", status=HTTPStatus.BAD_REQUEST, problem=problem, name=name)
+
+
+def _wait(wait_s: float) -> Response:
+    seconds = math.ceil(wait_s)
+    problem = f"Too many log-ins failed. Try again in {seconds} s."
+    answer = _page("sign_in.html", status=HTTPStatus.TOO_MANY_REQUESTS, problem=problem)
+    answer.headers["Retry-After"] = str(seconds)
+    return answer
+
+
+def _over() -> Response:
+    problem = "The link was used, is older than a day, or there is a newer one. Ask for another."
+    return _page("sign_in.html", status=HTTPStatus.NOT_FOUND, problem=problem)
+
+
+def _page(template: str, *, status: int = HTTPStatus.OK, **shown: str | None) -> Response:
+    wanted = request.values.get("next", "")
+    answer = make_response(render_template(template, wanted=wanted, **shown), status)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _go(place: str) -> Response:
+    answer = make_response(redirect(place, 303))
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

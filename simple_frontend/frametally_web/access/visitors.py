@@ -1,0 +1,45 @@
+"""Who asks: found out once for each request, and known to all that answers it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import NamedTuple
+
+from frametally.access.accounts import ROLES, Role
+
+
+class Visitor(NamedTuple):
+    """Who asks, and what there is for them.
+
+    Attributes:
+        name: Of their account; empty: they have none.
+        role: What they may do; None: nothing that is not open.
+        sources: Slugs of the sources that there are for them; none: all.
+        session: Hash of their session's token; empty: they have come without one.
+    """
+
+    name: str = ""
+    role: Role | None = None
+    sources: tuple[str, ...] = ()
+    session: str = ""
+
+    def may(self, right: Role) -> bool:
+        """Return whether the role includes this right."""
+        return self.role is not None and ROLES.index(self.role) >= ROLES.index(right)
+
+
+NOBODY = Visitor()
+ANYBODY = Visitor(role="run")
+"""Where there are no accounts."""
+
+_now: ContextVar[Visitor] = ContextVar("visitor", default=ANYBODY)
+
+
+def visitor() -> Visitor:
+    """Return who asks what is being answered; what the server does by itself is nobody's and sees all."""
+    return _now.get()
+
+
+def set_visitor(one: Visitor) -> None:
+    """Have `one` be who asks, until what is being answered is answered."""
+    _now.set(one)
