@@ -8,6 +8,7 @@ from the servers' cache (Kafka, Elasticsearch, PostgreSQL, Traefik) or from this
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shlex
 import shutil
@@ -160,6 +161,7 @@ class NativeStack:
         self.services: dict[str, dict[str, Any]] = compose_file(variables)["services"]
         self.extra: dict[str, dict[str, str]] = {}
         self.binds: dict[str, dict[str, Path]] = {}
+        self._metrics_ports = itertools.count(9464)
         self._targets = targets()
         self._running: dict[str, tuple[Container, subprocess.Popen[bytes]]] = {}
         (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -304,7 +306,10 @@ class NativeStack:
             command = ["bash", "-c", RABBITMQ]
         return Container(
             command=command,
-            environment=environment | self.extra.get(name, {}),
+            # In containers they all have the same one; here they share a network.
+            environment=environment
+            | {"FRAMETALLY_METRICS_PORT": str(next(self._metrics_ports))}
+            | self.extra.get(name, {}),
             user=user,
             binds=binds | self.binds.get(name, {}),
             tmpfs=service.get("tmpfs", []),
