@@ -233,6 +233,36 @@ def test_metrics_are_shown_inside_and_lead_nowhere_else() -> None:
         assert environment["FRAMETALLY_METRICS_PORT"] == "9464"
 
 
+def test_prometheus_and_grafana_are_asked_for_reach_nothing_outside_and_let_nobody_change_anything() -> None:
+    for name in ("prometheus", "grafana"):
+        assert SERVICES[name]["profiles"] == ["metrics"]
+        assert SERVICES[name]["networks"] == ["back"]
+        for volume in SERVICES[name]["volumes"]:
+            here, _, *mode = volume.split(":")
+            if here.startswith("."):
+                assert (STACK / here).exists(), here
+                assert mode == ["ro"]
+    told = SERVICES["grafana"]["environment"]
+    assert told["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert told["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    board = STACK / "grafana/boards" / Path(told["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]).name
+    sources = yaml.safe_load((STACK / "grafana/provisioning/datasources/prometheus.yml").read_text())
+    (source,) = sources["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    panels = json.loads(board.read_text())["panels"]
+    assert {panel["datasource"]["uid"] for panel in panels if "datasource" in panel} == {source["uid"]}
+
+
+def test_prometheus_asks_each_service_that_shows_metrics_at_its_port() -> None:
+    dashboard, commands = yaml.safe_load((STACK / "prometheus/prometheus.yml").read_text())["scrape_configs"]
+    assert dashboard["static_configs"] == [{"targets": ["dashboard:5001"]}]
+    (found,) = commands["dns_sd_configs"]
+    assert set(found["names"]) == set(MEASURED)
+    ports = {SERVICES[name]["environment"]["FRAMETALLY_METRICS_PORT"] for name in MEASURED}
+    assert ports == {str(found["port"])}
+    assert all("back" in SERVICES[name]["networks"] for name in (*MEASURED, "dashboard", "prometheus"))
+
+
 def test_every_named_volume_is_declared_and_used() -> None:
     used = {
         volume.partition(":")[0]
