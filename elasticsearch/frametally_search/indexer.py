@@ -12,6 +12,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.meters import METERS
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
+from frametally.telemetry.lineage import LineageRun, dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +32,13 @@ class IndexReport:
     skipped: list[Skipped]
 
 
-def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> IndexReport:
+def index_runs(
+    *, store: ObjectStore, index: CountIndex, progress: Progress, lineage: LineageRun | None = None
+) -> IndexReport:
     """Publish every current run that the index lacks; doing so again changes nothing.
 
-    A run is published whole or not at all: all its part files are read and checked before.
+    A run is published whole or not at all: all its part files are read and checked before. `lineage` is
+    told what was published, and nothing where nothing was.
 
     Raises:
         Retryable: The store or the index is away for now.
@@ -64,6 +68,8 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
         if is_known and (key.model, key.day) not in moved:
             unchanged += 1
             continue
+        if lineage is not None:
+            lineage.reads([dataset(store.url, run.prefix)])
         try:
             counts, coverage = read_run(store, run)
             if is_known:  # an older run of the day went in behind it, and would seem to be the newest
@@ -76,6 +82,8 @@ def index_runs(*, store: ObjectStore, index: CountIndex, progress: Progress) -> 
             continue
         if news:
             published.append(run)
+            if lineage is not None:
+                lineage.makes([dataset(index.url, run.model)])
             documents += len(counts) + len(coverage)
         else:
             unchanged += 1

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+from frametally import keys
 from frametally.books.runs import DayKey
 from frametally.errors import Poison, Retryable
 from frametally.media.manifests import ManifestReader, forgotten_by
@@ -16,9 +17,10 @@ from frametally.process.meters import METERS
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.rules.counted_boxes import label_list
-from frametally.rules.flows.places import is_of_places
+from frametally.rules.flows.places import base_model, is_of_places
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
+from frametally.telemetry.lineage import LineageRun, dataset, lineage_run
 from frametally_hadoop.flows.aggregation import FlowReport, aggregate_flows
 from frametally_hadoop.job.input.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams
@@ -90,13 +92,19 @@ def aggregate(
         Misconfigured: No mrjob, no such runner, or no place for temporary files.
     """
     failpoints.arm()
+    token = settings.lineage_token.get_secret_value()
+    with lineage_run("aggregate", settings.lineage_url, token) as lineage:
+        runner = runner or settings.runner
+        return _aggregate(_Aggregation(settings, store, progress, runner, selection, lineage))
+
+
+def _aggregate(work: _Aggregation) -> AggregateReport:
     started_s = time.monotonic()
-    work = _Aggregation(settings, store, progress, runner or settings.runner, selection)
     for _ in range(_ATTEMPTS):
         if work.attempt():
             work.renew_reports()
             work.note_pace(started_s)
-            report = replace(work.report(), flows=work.count_flows(selection))
+            report = replace(work.report(), flows=work.count_flows())
             if report.runs:
                 METERS.took("count", time.monotonic() - started_s, frames=report.frames)
             return report
@@ -115,12 +123,14 @@ class _Aggregation:
         progress: Progress,
         runner: str,
         selection: DaySelection,
+        lineage: LineageRun,
     ) -> None:
         self._settings = settings
         self._params = settings_params(settings)
         self._cluster = cluster_of(settings)
         self._links_ended = False
-        self._selection = selection
+        self._selection = self._asked = selection
+        self._lineage = lineage
         self._store = store
         self._progress = progress
         self._runner = runner
@@ -163,6 +173,8 @@ class _Aggregation:
         if not plan.stale:
             return True
         failpoints.passing("aggregate.planned")
+        models = {base_model(day.key.model) for day in plan.stale}
+        self._lineage.reads(dataset(self._store.url, f"{keys.METADATA}/model={model}") for model in models)
         note = f"counting {len(plan.days_of_segment)} segments ({self._runner})"
         self._progress.update(0, len(plan.stale), note)
         with workspace(self._settings.data_dir) as temporary:
@@ -199,14 +211,14 @@ class _Aggregation:
         for day in self._plan.up_to_date:
             renew_report(self._store, day, self._surroundings)
 
-    def count_flows(self, selection: DaySelection) -> FlowReport:
+    def count_flows(self) -> FlowReport:
         """Count at lines and zones, from the tracks that stand now."""
         return aggregate_flows(
             settings=self._settings,
             store=self._store,
             progress=self._progress,
             runner=self._runner,
-            selection=selection,
+            selection=self._asked,
             manifests=self._manifests,
         )
 
@@ -289,6 +301,7 @@ class _Aggregation:
             return False
         failpoints.passing("aggregate.published")
         self._published[day.key] = run
+        self._lineage.makes([dataset(self._store.url, run.prefix)])
         self._labels_seen |= audit.labels
         for check in audit.report(run.run_id).failed:
             self._failed_checks[check.name] = self._failed_checks.get(check.name, 0) + 1

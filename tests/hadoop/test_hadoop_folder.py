@@ -44,6 +44,8 @@ SETTINGS = {
         "hadoop_jobconf",
         "manifest_ttl_s",
         "store_metadata_days",
+        "lineage_url",
+        "lineage_token",
     ],
     "elasticsearch": ["data_dir", "store_url", "index_url"],
 }

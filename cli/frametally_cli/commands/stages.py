@@ -21,6 +21,7 @@ from frametally.process.reports import exit_code
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings, component_folder
 from frametally.telemetry.family import family
+from frametally.telemetry.lineage import lineage_run
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
     NOTHING_DONE,
@@ -295,8 +296,10 @@ def index_new_runs(ports: Ports) -> int:
     """Publish what is not in the index yet; return the exit code."""
     from frametally_search.indexer import index_runs
 
-    with console.stage_bar("index") as bar:
-        report = index_runs(store=ports.store, index=ports.index, progress=bar)
+    settings = ports.settings
+    token = settings.lineage_token.get_secret_value()
+    with console.stage_bar("index") as bar, lineage_run("index", settings.lineage_url, token) as lineage:
+        report = index_runs(store=ports.store, index=ports.index, progress=bar, lineage=lineage)
     console.print_skipped(report.skipped)
     click.echo(f"index: {len(report.published)} runs published, {report.unchanged} unchanged")
     try:

@@ -1,8 +1,8 @@
-"""Settings of metrics."""
+"""Settings of metrics and of lineage."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 
@@ -18,3 +18,7 @@ class TelemetrySettings(BaseSettings):
         le=65_535,
         description="Port that a command's `/metrics` listens on; 0: nowhere.",
     )
+    lineage_url: str = Field(
+        "", description="Address that OpenLineage events of counting and indexing go to; empty: nowhere."
+    )
+    lineage_token: SecretStr = Field(SecretStr(""), description="Token that they are sent with.")

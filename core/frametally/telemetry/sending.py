@@ -1,0 +1,108 @@
+"""Sends what a process tells of itself to a receiver elsewhere: bounded, and never in the way."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import queue
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from frametally.errors import Misconfigured
+from frametally.process.retrying import OnceAMinute
+
+_LOG = logging.getLogger(__name__)
+_WITHIN_S = 5.0
+"""For one message; whatever the receiver does, it is over then."""
+_MOST_WAITING = 200
+_MOST_BYTES = 1_000_000
+
+
+class Poster:
+    """Posts messages to one address, one after the other, in a thread of its own.
+
+    What cannot be sent is left out and said, once a minute at most; nobody waits for it but `close`.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        """Send to `url`, with these headers on each.
+
+        Raises:
+            Misconfigured: It is no `http://` or `https://` address.
+        """
+        parts = urlsplit(url)
+        try:
+            port = parts.port
+        except ValueError:
+            port = -1
+        if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
+            raise Misconfigured(
+                f"{parts.scheme or 'no scheme'}: what is told goes to http://host:port/path or https:// alone"
+            )
+        self._host, self._port, self._is_tls = parts.hostname, port, parts.scheme == "https"
+        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._name = f"{parts.scheme}://{parts.hostname}" + (f":{port}" if port else "")
+        self._headers = dict(headers)
+        self._say = OnceAMinute(_LOG.warning)
+        self._waiting: queue.Queue[bytes] = queue.Queue(_MOST_WAITING)
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def put(self, body: bytes) -> None:
+        """Send a message, soon; where too many wait it is left out."""
+        if len(body) > _MOST_BYTES:
+            self._trouble("a message is too large")
+            return
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
+                self._thread.start()
+        try:
+            self._waiting.put_nowait(body)
+        except queue.Full:
+            self._trouble("it is too slow")
+
+    def flush(self, within_s: float) -> None:
+        """Wait until all was sent or given up, but not longer than that."""
+        until_s = time.monotonic() + within_s
+        while self._waiting.unfinished_tasks and time.monotonic() < until_s:
+            time.sleep(0.01)
+
+    def _run(self) -> None:
+        while True:
+            body = self._waiting.get()
+            try:
+                self._post(body)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self._trouble(str(error).splitlines()[0][:200] if str(error) else type(error).__name__)
+            finally:
+                self._waiting.task_done()
+
+    def _post(self, body: bytes) -> None:
+        kind = http.client.HTTPSConnection if self._is_tls else http.client.HTTPConnection
+        connection = kind(self._host, self._port, timeout=_WITHIN_S)
+        end = threading.Timer(_WITHIN_S, _cut, [connection])
+        end.daemon = True
+        end.start()
+        try:
+            connection.request("POST", self._path, body=body, headers=self._headers)
+            # What it answers is not read, however much it is; and where it points to is not asked.
+            status = connection.getresponse().status
+        finally:
+            end.cancel()
+            connection.close()
+        if not 200 <= status < 300:
+            self._trouble(f"it answers {status}")
+
+    def _trouble(self, what: str) -> None:
+        self._say("sending", f"{self._name}: what is told there is left out: {what}; nothing else is lost")
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    if connection.sock is not None:
+        with suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
