@@ -25,6 +25,7 @@ from frametally_web import assets, pages
 from frametally_web.access import signing_in
 from frametally_web.access.gate import Gate
 from frametally_web.access.visitors import Visitor
+from frametally_web.alerts.book import OpenedAlerts
 from frametally_web.api import description
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.events import Streams
@@ -56,6 +57,7 @@ class Parts:
 
     books: BooksReader
     detected: Detected
+    alerts: OpenedAlerts
     days: FlowDays
     streams: Streams
     guard: Guard
@@ -94,8 +96,15 @@ def create_app(
     gate = Gate(settings, access)
     remedy = None if guard.allows_uploads else UPLOADS_REMEDY
     detected = Detected(log, settings.results_topic)
+    alerts = OpenedAlerts(catalogue.url, settings, remedy)
     api = Api(
-        settings=settings, ports=ports, books=books, detected=detected, days=days, uploads_remedy=remedy
+        settings=settings,
+        ports=ports,
+        books=books,
+        detected=detected,
+        days=days,
+        uploads_remedy=remedy,
+        alerts=alerts,
     )
     blueprint = api.blueprint()
     app.register_blueprint(blueprint, url_prefix="/api")
@@ -103,7 +112,7 @@ def create_app(
     app.register_blueprint(api.blueprint(at_root=True))
     app.register_blueprint(assets.create_blueprint())
     app.register_blueprint(description.create_blueprint())
-    app.register_blueprint(pages.create_blueprint(settings=settings, index=index))
+    app.register_blueprint(pages.create_blueprint(settings=settings, index=index, alerts=alerts))
     app.register_blueprint(signing_in.create_blueprint(gate))
     problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])
     pack_answers(app)
@@ -122,6 +131,7 @@ def create_app(
     app.extensions[_PARTS] = Parts(
         books=books,
         detected=detected,
+        alerts=alerts,
         days=days,
         streams=streams,
         guard=guard,
@@ -159,3 +169,4 @@ def close_app(app: Flask) -> None:
     parts_of(app).uploads.close()
     parts_of(app).viewers.close()
     parts_of(app).detected.close()
+    parts_of(app).alerts.close()

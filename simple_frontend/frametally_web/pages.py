@@ -10,15 +10,19 @@ from flask import Blueprint, Response, render_template, request
 from frametally.errors import FrametallyError
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
+from frametally.rules.times import utc
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings
+from frametally_web.alerts.book import OpenedAlerts
+from frametally_web.api.alert_routes import before_in, states_in
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.assets import load_assets
 
 
-def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
+def create_blueprint(*, settings: Settings, index: CountIndex, alerts: OpenedAlerts) -> Blueprint:
     """Return the routes of the pages, and `/healthz`."""
     pages = Blueprint("pages", __name__)
+    pages.add_app_template_filter(utc, "moment")
 
     @pages.get("/")
     def dashboard() -> Response:
@@ -53,6 +57,13 @@ def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
     def books() -> Response:
         return _page("books.html")
 
+    @pages.get("/alerts")
+    def told() -> Response:
+        states = states_in(request.args)
+        with time_limit(settings.web_query_timeout_s):
+            shown = alerts.answer(states=states, before=before_in(request.args))
+        return _page("alerts.html", told=shown, state="".join(states))
+
     @pages.get("/data")
     def data() -> Response:
         exported = urlencode(_selection("export"))
@@ -85,7 +96,7 @@ def create_blueprint(*, settings: Settings, index: CountIndex) -> Blueprint:
     return pages
 
 
-def _page(template: str, **shown: str) -> Response:
+def _page(template: str, **shown: object) -> Response:
     carried = urlencode(_sent())
     response = Response(render_template(template, carried=carried, **shown), mimetype="text/html")
     response.headers["Cache-Control"] = "no-cache"

@@ -23,12 +23,12 @@ def test_an_alert_is_told_by_apprise(tmp_path: Path, answers: list[bytes], repor
     with hook_server(hook) as port:
         channels = json.dumps({"ops": f"apprise:json://127.0.0.1:{port}/hook"})
         with alert_place(tmp_path, alert_channels=channels) as place:
-            place.rule("<b>busy</b>", threshold=1)
+            place.rule("<b>busy", threshold=1)
             place.count({0: 4})
             place.look()
             assert AlertSender(place.ports.settings, place.book, lambda _: None).send() == report
     [posted] = hook.posted
-    assert posted.json["title"] == "<b>busy</b>: count (gate): 4, from 1"
+    assert posted.json["title"] == "<b>busy: count (gate): 4, from 1"
 
 
 @pytest.mark.parametrize("is_there", [True, False])

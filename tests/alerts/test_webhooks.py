@@ -226,7 +226,7 @@ def test_one_channel_that_is_away_holds_up_no_other(tmp_path: Path) -> None:
         '{"ops": "https://host/hunter2 x"}',
         '{"ops": "mqtt://host"}',
         '{"ops": "mqtt://host/hunter2/#"}',
-        '{"ops": "mailto:a@example.org"}',
+        '{"ops": "mailto:hunter2"}',
     ],
 )
 def test_channels_that_cannot_be_are_said_without_what_is_secret(channels: str) -> None:

@@ -183,7 +183,7 @@ def test_the_manual_speaks_of_every_route_and_every_field() -> None:
 def test_nothing_that_a_viewer_reads_names_a_setting(place: Place) -> None:
     assert "FRAMETALLY_" not in json.dumps(describe())
     client = place.app().test_client()
-    for path in ("/", "/books", "/data", "/embed", "/api/docs", "/nowhere"):
+    for path in ("/", "/books", "/data", "/embed", "/alerts", "/api/docs", "/nowhere"):
         assert "FRAMETALLY_" not in client.get(path, headers={"Accept": "text/html"}).text, path
     strange = client.get("/", headers={"Host": "elsewhere.example"})
     assert strange.status_code == 421
@@ -238,7 +238,8 @@ def test_a_run_of_the_postman_collection_has_no_failures(tmp_path: Path) -> None
     leg = DrawnLine(
         name="stop line", points=((1, 9), (90, 9)), width_px=320, height_px=240, inward="to_right"
     )
-    with Running(tmp_path, "serve", "--alone", settings=SETTINGS) as dashboard:
+    channels = {"FRAMETALLY_ALERT_CHANNELS": '{"ops": "https://hooks.example.org"}'}
+    with Running(tmp_path, "serve", "--alone", settings={**SETTINGS, **channels}) as dashboard:
         with closing(open_object_store((dashboard.data_dir / "store").as_uri())) as store:
             change_drawing(store, "gate", lambda drawing: with_shapes(drawing, [leg]))
         command = [node, str(ROOT / "simple_frontend" / "tests" / "run_collection.mjs")]

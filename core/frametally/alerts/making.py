@@ -93,13 +93,14 @@ def make_rule(
 
 
 def _check(rule: AlertRule, known: Container[str]) -> None:
-    if not _NAME.fullmatch(rule.name) or not rule.name.isprintable():
-        raise RuleRefused("name", "give one of up to 100 characters, on one line")
+    is_in_a_path = "/" in rule.name or not any(map(str.isalnum, rule.name))
+    if not _NAME.fullmatch(rule.name) or not rule.name.isprintable() or is_in_a_path:
+        raise RuleRefused("name", "give one of up to 100 characters, on one line, with a letter and no /")
     if not rule.channels:
-        raise RuleRefused("channels", "name one at least, of FRAMETALLY_ALERT_CHANNELS")
+        raise RuleRefused("channels", "name one at least, of those that are set")
     for channel in rule.channels:
         if channel not in known:
-            raise RuleRefused("channels", f"{channel[:60]!r} is none of FRAMETALLY_ALERT_CHANNELS")
+            raise RuleRefused("channels", f"{channel[:60]!r} is none of the channels that are set")
     for field in ("sources", "labels"):
         names = getattr(rule, field)
         if len(names) > _MOST_NAMES or any(not _is_text(name) for name in names):

@@ -95,6 +95,8 @@ GET /api/jobs
 GET /api/streams
 GET /api/streams/{}
 GET /api/cameras
+GET /alerts
+GET /api/alerts
 WS /ws/stream
 WS /ws/{}
 """
@@ -130,6 +132,8 @@ POST /upload
 _RUN = """
 DELETE /api/videos/{}
 POST /api/cameras
+POST /api/alerts/rules
+DELETE /api/alerts/rules/{}
 DELETE /api/cameras/{}
 POST /api/cameras/{}/start
 POST /api/cameras/{}/stop

@@ -42,6 +42,7 @@ TAGS = {
     "books": ("Books", "Whether every frame is accounted for, and what runs."),
     "exports": ("Export", "The same numbers as files."),
     "videos": ("Videos", "What was uploaded: the library, uploads, playing."),
+    "alerts": ("Alerts", "Who is told of what, what was told, and what waits."),
     "live": ("Live", "Cameras, videos that are streamed, and what is found in them at once."),
 }
 """By the package that makes an answer: the name of a group of routes, and what it is."""
@@ -56,6 +57,7 @@ _PACKAGE_OF = {
     "video_quality": "videos",
     "delete_derivative": "videos",
     "delete_camera": "live",
+    "delete_alert_rule": "alerts",
 }
 
 _COMMON = {

@@ -47,6 +47,7 @@ _BODIES = {
     "stream_stop": '{"video_id": "{{video_id}}"}',
     "post_stream": '{"video_id": "{{video_id}}"}',
     "seek_stream": '{"position_s": 0}',
+    "post_alert_rule": '{"name": "busy", "what": "count", "threshold": 10, "channels": ["ops"]}',
     "post_camera": '{"source": "{{source}}", "address": "rtsp://10.0.0.7/stream"}',
     "post_calibrations_try": '{"name": "ground", "width_px": 640, "height_px": 480, '
     '"points": [[100, 400], [500, 420]], "distance_m": 12.5}',

@@ -12,6 +12,7 @@ import msgspec
 from frametally.alert_records import AlertMessage, message_id
 from frametally.alerts.channels.naming import AlertChannel
 from frametally.alerts.channels.words import subject_of, text_of
+from frametally.errors import Misconfigured
 from frametally.mail.server import MailServer
 from frametally.settings.loading import Settings
 
@@ -22,8 +23,11 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
     """Send an alert to the channel's addresses; return who of several was refused.
 
     Raises:
+        Misconfigured: No mail server is set.
         FrametallyError: As `MailServer.send`.
     """
+    if not settings.smtp_url:
+        raise Misconfigured("mail goes by a server, and FRAMETALLY_SMTP_URL names none")
     return MailServer(settings.smtp_url, settings.smtp_access).send(_mail(message, channel, settings))
 
 

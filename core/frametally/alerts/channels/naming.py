@@ -90,10 +90,10 @@ def channels_of(settings: Settings) -> dict[str, AlertChannel]:
         urls = msgspec.json.decode(text.encode(), type=dict[str, str])
     except (msgspec.DecodeError, UnicodeEncodeError):
         raise Misconfigured(f"{_SETTING} is no JSON of the form {_EXAMPLE}") from None
-    return {name: _read(name, url, settings) for name, url in sorted(urls.items())}
+    return {name: _read(name, url) for name, url in sorted(urls.items())}
 
 
-def _read(name: str, url: str, settings: Settings) -> AlertChannel:
+def _read(name: str, url: str) -> AlertChannel:
     if not _NAME.fullmatch(name):
         raise Misconfigured(
             f"{_SETTING}: {name[:60]!r} is no name: up to 60 letters, digits, spaces and . _ - of ASCII"
@@ -112,9 +112,9 @@ def _read(name: str, url: str, settings: Settings) -> AlertChannel:
         channel = AlertChannel(name, kind, SecretStr(url), url.removeprefix("mailto:"))
         for address in channel.receivers:
             if not _ADDRESS.fullmatch(address):
-                raise Misconfigured(f"{_SETTING}: {name}: {address!r} is no address such as name@example.org")
-        if not settings.smtp_url:
-            raise Misconfigured(f"{_SETTING}: {name} is a mail, and FRAMETALLY_SMTP_URL names no server")
+                raise Misconfigured(
+                    f"{_SETTING}: {name}: what it names is no address such as name@example.org"
+                )
         return channel
     try:
         parts = urlsplit(url)

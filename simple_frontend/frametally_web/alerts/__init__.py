@@ -1,0 +1,1 @@
+"""Alerts: rules, channels, what was told, what waits, what failed and why."""

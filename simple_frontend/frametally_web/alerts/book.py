@@ -1,0 +1,66 @@
+"""The alert book of an application: opened when somebody asks for it, in the catalogue's database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from frametally.alert_records import AlertBook
+from frametally.alerts.channels.naming import channels_of
+from frametally.opening import open_alert_book
+from frametally.settings.loading import Settings
+from frametally_web.alerts import answers
+
+PAGE = 50
+
+
+class OpenedAlerts:
+    """Rules, channels and messages; threads may share it."""
+
+    def __init__(self, url: str, settings: Settings, remedy: str | None) -> None:
+        """Open nothing yet; `remedy` is None where rules may be changed."""
+        self._url = url
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._opened: AlertBook | None = None
+        self.remedy = remedy
+
+    @property
+    def book(self) -> AlertBook:
+        """The book. Raises `FrametallyError` as its opening does."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = open_alert_book(self._url, self._settings.catalogue_access)
+            return self._opened
+
+    @property
+    def channels(self) -> set[str]:
+        """Names of the channels that are set. Raises `Misconfigured`."""
+        return {*channels_of(self._settings)}
+
+    def answer(self, *, states: Sequence[str] = (), before: int = 0, limit: int = PAGE) -> answers.Alerts:
+        """Return all that is shown.
+
+        Raises:
+            FrametallyError: The book cannot be read, or the channels are not set as they can be.
+        """
+        book, waiting = self.book, self.book.waiting()
+        messages, following = book.messages(limit, states=states, before=before)
+        return answers.Alerts(
+            rules=[answers.rule_of(rule) for rule in book.rules()],
+            channels=[
+                answers.channel_of(channel, waiting.get(name, 0))
+                for name, channel in channels_of(self._settings).items()
+            ],
+            messages=[answers.message_of(message) for message in messages],
+            next=following,
+            changes_allowed=self.remedy is None,
+            remedy=self.remedy,
+        )
+
+    def close(self) -> None:
+        """Release connections."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None

@@ -1,0 +1,128 @@
+"""Alerts by the API and on their page: rules, what was told, what waits and what failed; all as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from pydantic import SecretStr
+from tests.web.conftest import Place
+
+from frametally.alert_records import AlertBook, AlertFinding, Scope
+from frametally.alerts.making import make_rule
+from frametally.opening import open_alert_book
+
+CHANNELS = SecretStr(
+    json.dumps({"ops": "https://hooks.example.org/hunter2", "people": "mailto:a@example.org"})
+)
+RULE: dict[str, Any] = {"name": "busy", "what": "count", "threshold": 10, "channels": ["ops"]}
+MARKUP = "<script>alert(1)</script>\u202e"
+
+
+@pytest.fixture
+def client(place: Place) -> FlaskClient:
+    return place.app(alert_channels=CHANNELS).test_client()
+
+
+@pytest.fixture
+def book(place: Place) -> Iterator[AlertBook]:
+    with closing(open_alert_book(place.catalogue.url)) as opened:
+        yield opened
+
+
+def fill(book: AlertBook, findings: int, **finding: Any) -> None:
+    rule = make_rule(name="<b>busy", what="count", threshold=1, channels=["ops"], known={"ops"}, now_ms=1)
+    book.add_rule(rule)
+    found = [
+        AlertFinding(**{"source": "gate", "label": "car", "start_ms": 60_000 * at, "value": at, **finding})
+        for at in range(findings)
+    ]
+    book.settle(rule, found, Scope(0, 10**12), {}, most_waiting=10_000)
+
+
+def test_a_rule_is_added_listed_and_removed(client: FlaskClient) -> None:
+    added = client.post("/api/v1/alerts/rules", json={**RULE, "sources": ["Gate 1"], "lasting": "30m"})
+    assert added.status_code == 201
+    assert added.json is not None
+    assert (added.json["sources"], added.json["duration_s"]) == (["gate-1"], 1800)
+    told = client.get("/api/alerts").json
+    assert told["rules"] == [added.json]
+    assert told["channels"][0] == {
+        "name": "ops",
+        "kind": "webhook",
+        "place": "https://hooks.example.org:443",
+        "waiting": 0,
+    }
+    assert client.post("/api/alerts/rules", json=RULE).status_code == 409
+    assert client.delete("/api/v1/alerts/rules/busy").status_code == 204
+    assert client.delete("/api/v1/alerts/rules/busy").status_code == 404
+    assert client.get("/api/alerts").json["rules"] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "parameter"),
+    [
+        ({"channels": ["nobody"]}, "channels"),
+        ({"threshold": None}, "threshold"),
+        ({"name": "a/b"}, "name"),
+        ({"name": ".."}, "name"),
+        ({"interval": "7m"}, "interval"),
+        ({"what": "everything"}, None),
+        ({"url": "http://169.254.169.254/"}, None),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused_with_a_remedy(
+    client: FlaskClient, said: dict[str, Any], parameter: str | None
+) -> None:
+    answer = client.post("/api/v1/alerts/rules", json={**RULE, **said})
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert answer.json.get("parameter") == parameter
+    assert answer.json["remedy"]
+
+
+def test_where_nothing_may_be_changed_no_rule_is(place: Place) -> None:
+    client = place.app(alert_channels=CHANNELS, web_uploads=False).test_client()
+    assert client.post("/api/alerts/rules", json=RULE).status_code == 403
+    assert client.delete("/api/alerts/rules/busy").status_code == 403
+    assert client.get("/api/alerts").json["changes_allowed"] is False
+
+
+def test_what_was_told_waits_and_failed_is_paged_by_state(client: FlaskClient, book: AlertBook) -> None:
+    fill(book, 60)
+    message = book.claim("ops", lease_s=60)
+    assert message is not None
+    book.end(message, "failed", reason="it answered 422")
+    page = client.get("/api/alerts").json
+    assert [len(page["messages"]), page["messages"][0]["value"]] == [50, 59]
+    rest = client.get(f"/api/alerts?before={page['next']}").json
+    assert (len(rest["messages"]), rest["next"]) == (10, 0)
+    [failed] = client.get("/api/alerts?state=failed").json["messages"]
+    assert (failed["value"], failed["reason"]) == (0, "it answered 422")
+    assert client.get("/api/alerts?state=lost").status_code == 400
+    assert client.get("/api/alerts?before=x").status_code == 400
+    assert page["channels"][0]["waiting"] == 59
+
+
+def test_the_page_shows_it_as_text_and_nothing_that_is_secret(client: FlaskClient, book: AlertBook) -> None:
+    fill(book, 1, source=MARKUP, label=MARKUP, detail=MARKUP)
+    message = book.claim("ops", lease_s=60)
+    assert message is not None
+    book.end(message, "failed", reason=f"no {MARKUP}")
+    answer = client.get("/alerts?state=failed")
+    assert answer.status_code == 200
+    assert "&lt;b&gt;busy: count (&lt;script&gt;alert(1)&lt;/script&gt;" in answer.text
+    for secret in ("<b>busy", "<script>alert", "hunter2"):
+        assert secret not in answer.text
+    assert "https://hooks.example.org:443" in answer.text
+
+
+def test_without_rules_and_channels_the_page_says_how_there_will_be_some(place: Place) -> None:
+    page = place.app().test_client().get("/alerts").text
+    assert "frametally alerts add" in page
+    assert "whoever runs this server sets them" in page
+    assert "Nothing was told" in page
