@@ -30,6 +30,7 @@ _FOUND = {
     'pm.collectionVariables.set("file_id", answer.file_id);',
     "upload_file": 'pm.collectionVariables.set("file_id", answer.file_id);',
     "ask_video_job": 'pm.collectionVariables.set("job_id", answer.id);',
+    "post_alert_rule": 'pm.collectionVariables.set("name", answer.name);',
     "post_stream": 'pm.collectionVariables.set("stream_id", answer.stream_id);',
     "video_derivatives": "const [one] = answer.derivatives;\n"
     'pm.collectionVariables.set("recipe", one ? one.recipe : "00000000");',
