@@ -27,6 +27,7 @@ from frametally_web.access.gate import Gate
 from frametally_web.access.visitors import Visitor
 from frametally_web.alerts.book import OpenedAlerts
 from frametally_web.api import description
+from frametally_web.api.alert_routes import AlertRoutes
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.events import Streams
 from frametally_web.api.routes import Api
@@ -104,7 +105,7 @@ def create_app(
         detected=detected,
         days=days,
         uploads_remedy=remedy,
-        alerts=alerts,
+        alerts=AlertRoutes(alerts),
     )
     blueprint = api.blueprint()
     app.register_blueprint(blueprint, url_prefix="/api")

@@ -20,8 +20,6 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.records import Cause
 from frametally.settings.loading import Settings
-from frametally_web.alerts.book import OpenedAlerts
-from frametally_web.api.alert_routes import AlertRoutes
 from frametally_web.api.camera_routes import CameraRoutes
 from frametally_web.api.drawing_routes import DrawingRoutes
 from frametally_web.api.endpoints import ENDPOINTS
@@ -78,7 +76,7 @@ class Api:
         detected: Detected,
         days: FlowDays,
         uploads_remedy: str | None,
-        alerts: OpenedAlerts,
+        alerts: object,
     ) -> None:
         """Make the handlers of one application; `uploads_remedy` is None where videos may be changed."""
         self._settings = settings
@@ -94,7 +92,7 @@ class Api:
             JobRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
             LiveRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
             CameraRoutes(settings=settings, ports=ports, detected=detected, uploads_remedy=uploads_remedy),
-            AlertRoutes(alerts),
+            alerts,
         )
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
         # Another start may answer otherwise: by other settings, or as another version.
