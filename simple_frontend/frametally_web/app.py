@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -24,6 +24,7 @@ from frametally.videos.receiving import Look, UploadPorts
 from frametally_web import assets, pages
 from frametally_web.access import signing_in
 from frametally_web.access.gate import Gate
+from frametally_web.access.seen_index import SeenIndex
 from frametally_web.access.visitors import Visitor
 from frametally_web.alerts.book import OpenedAlerts
 from frametally_web.api import description
@@ -90,8 +91,9 @@ def create_app(
     """
     app = Flask("frametally_web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MOST_FILE_BYTES
-    ports = DashboardPorts(store=store, index=index, ledger=ledger, log=log, catalogue=catalogue)
-    books = BooksReader(ports, settings)
+    whole = DashboardPorts(store=store, index=index, ledger=ledger, log=log, catalogue=catalogue)
+    books = BooksReader(whole, settings)
+    ports = replace(whole, index=cast(CountIndex, SeenIndex(index)))
     days = FlowDays(partial(flows_for, store, folder=settings.data_dir / FLOWS_FOLDER))
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
     gate = Gate(settings, access)

@@ -14,7 +14,7 @@ from frametally.access.book import AccessBook
 from frametally.access.tokens import read_signed, sign, token_hash
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
-from frametally_web.access.rights import right_of
+from frametally_web.access.rights import BY_SOURCE, right_of, route_of
 from frametally_web.access.visitors import ANYBODY, NOBODY, Visitor, set_visitor
 from frametally_web.requests.origins import is_of_own_page
 from frametally_web.requests.problems import Problem
@@ -60,6 +60,13 @@ class Gate:
             return NOBODY
         one = self.find(method, headers)
         if right is not None and one.may(right):
+            reads = "GET" if method == "HEAD" else method
+            if one.sources and route_of(reads, path) not in BY_SOURCE:
+                raise Problem(
+                    403,
+                    f"This is of all sources, and {one.name} sees some: {', '.join(one.sources)[:200]}.",
+                    remedy="Ask whoever runs this server for an account that sees all.",
+                )
             return one
         if one.role is None or not (one.name or self.has_accounts()):
             raise self._who_is_it()
@@ -117,7 +124,12 @@ class Gate:
             if request.url_rule is None or request.method == "OPTIONS":
                 return None  # which is a 404, a 405 or says what there is
             try:
-                set_visitor(self.admit(request.method, request.url_rule.rule, request.headers))
+                one = self.admit(request.method, request.url_rule.rule, request.headers)
+                set_visitor(one)
+                if not one.sees((request.view_args or {}).get("source", next(iter(one.sources), ""))):
+                    raise Problem(
+                        404, "There is no such source.", remedy="/api/v1/sources has those there are."
+                    )
             except Problem as problem:
                 is_page = request.method == "GET" and not request.path.startswith("/api/")
                 if problem.status != 401 or not is_page or not request.accept_mimetypes.accept_html:

@@ -149,6 +149,19 @@ RIGHTS: dict[str, Right] = {
 """The right by route, such as `GET /api/videos/{}`."""
 
 
+BY_SOURCE = frozenset(
+    f"GET {path}"
+    for path in (
+        *("/", "/books", "/data", "/embed", "/jobs", "/lines", "/lines/edit", "/live", "/traffic", "/videos"),
+        *("/api/models", "/api/labels", "/api/sources", "/api/catalogue", "/api/counts", "/api/summary"),
+        *("/api/differences", "/api/heatmap", "/api/evidence", "/api/frames", "/api/frames/boxes"),
+        *("/api/frames/image", "/api/objects", "/api/gap", "/api/export"),
+        *("/api/sources/{}/drawing", "/api/sources/{}/frame"),
+    )
+) | {"PUT /api/sources/{}/drawing"}
+"""Routes that answer of some sources as if there were no others: all that who sees some alone has."""
+
+
 def route_of(method: str, path: str) -> str:
     """Return a route as the table has it; `path` is as Flask or Starlette writes it."""
     rest = path.removeprefix("/api/v1/")

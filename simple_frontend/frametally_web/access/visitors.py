@@ -27,6 +27,10 @@ class Visitor(NamedTuple):
         """Return whether the role includes this right."""
         return self.role is not None and ROLES.index(self.role) >= ROLES.index(right)
 
+    def sees(self, source: str) -> bool:
+        """Return whether there is a source for them."""
+        return not self.sources or source in self.sources
+
 
 NOBODY = Visitor()
 ANYBODY = Visitor(role="run")

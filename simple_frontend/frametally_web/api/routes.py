@@ -20,6 +20,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.records import Cause
 from frametally.settings.loading import Settings
+from frametally_web.access.visitors import visitor
 from frametally_web.api.camera_routes import CameraRoutes
 from frametally_web.api.drawing_routes import DrawingRoutes
 from frametally_web.api.endpoints import ENDPOINTS
@@ -41,13 +42,13 @@ from frametally_web.live.detected import Detected
 from frametally_web.narrowing.index import NarrowedIndex
 from frametally_web.narrowing.zones import check_zone, counted_zones
 from frametally_web.proof import evidence, frames, gap, objects
-from frametally_web.proof.picture_links import picture_link
+from frametally_web.proof.picture_links import no_such_frame, picture_link
 from frametally_web.proof.single import find_frame
 from frametally_web.proof.thumbnails import WIDTHS_PX, smaller
 from frametally_web.requests import answers, query
 from frametally_web.requests.cache import AnswerCache
 from frametally_web.requests.packing import chosen_encoding, pack
-from frametally_web.requests.problems import Problem, bad_parameter
+from frametally_web.requests.problems import bad_parameter
 
 Args = MultiDict[str, str]
 Handler = Callable[[Args], msgspec.Struct | Response]
@@ -139,7 +140,7 @@ class Api:
         return answer
 
     def _kept(self, endpoint: Endpoint, state: tuple[str, int], make: Callable[[], bytes]) -> Response:
-        question = (endpoint.name, request.query_string)
+        question = (endpoint.name, request.query_string, visitor().sources)
         tag = repr((self._started, state, question)).encode()
         if request.if_none_match.contains_weak(_hash(tag)):
             return _json(b"", tag=tag)  # which becomes a 304
@@ -351,13 +352,16 @@ def _image_url(path: str) -> str:
 def _read_path(args: Args) -> str:
     """Read the key of a frame."""
     try:
-        return check_image_key(query.read_one(args, "path") or "")
+        key = check_image_key(query.read_one(args, "path") or "")
     except Poison as error:
         raise bad_parameter(
             "path",
             "path is not the key of a frame.",
             remedy="Give image_path as another answer has it: images/<source>/<day>/<name>.jpg.",
         ) from error
+    if not visitor().sees(key.split("/")[1]):
+        raise no_such_frame()
+    return key
 
 
 def _image(store: ObjectStore, settings: Settings, key: str, width_px: int | None) -> Response:
@@ -370,12 +374,7 @@ def _image(store: ObjectStore, settings: Settings, key: str, width_px: int | Non
     try:
         jpeg = store.get(key)
     except ObjectMissing as error:
-        raise Problem(
-            404,
-            "The store has no such frame.",
-            parameter="path",
-            remedy="It was removed since it was counted, or never stored; take paths from another answer.",
-        ) from error
+        raise no_such_frame() from error
     if width_px is not None:
         jpeg = smaller(jpeg, width_px)
     answer = Response(jpeg, mimetype="image/jpeg")

@@ -11,6 +11,7 @@ from frametally.media.sources import footage_until, source_names
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import Overlap
 from frametally.rules.tombstones import merged
+from frametally_web.access.visitors import visitor
 from frametally_web.charts.answers import FileTime, OverlappingMedia
 from frametally_web.charts.bars import Ranges, cut
 from frametally_web.requests.answers import TimeRange
@@ -42,7 +43,7 @@ class MediaTimes:
 
     def sources(self) -> Collection[str]:
         """Return the sources of which there are media, as far as the store says."""
-        return self._names.keys()
+        return [source for source in self._names if visitor().sees(source)]
 
     def of(self, source: str) -> list[MediaManifest]:
         """Return the media of a source, by first event time; none where the store does not say."""

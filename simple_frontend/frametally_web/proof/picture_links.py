@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
+from frametally_web.requests.problems import Problem
 
 _ANY_KEY = "images/any.jpg"
 
@@ -32,3 +33,13 @@ def picture_origin(store: ObjectStore, settings: Settings) -> str:
         return ""
     parts = urlsplit(store.address(_ANY_KEY, ttl_s=settings.web_link_ttl_s))
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def no_such_frame() -> Problem:
+    """Return the problem that a frame is not there, or not for who asks."""
+    return Problem(
+        404,
+        "The store has no such frame.",
+        parameter="path",
+        remedy="It was removed since it was counted, or never stored; take paths from another answer.",
+    )
