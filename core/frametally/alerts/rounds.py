@@ -8,7 +8,7 @@ from typing import NamedTuple
 from frametally.alert_records import BY_BARS, AlertBook, AlertBookFull, AlertRule
 from frametally.alerts import counted, gaps, lagging, noticed
 from frametally.alerts.reading import Looked, RoundPorts
-from frametally.errors import Misconfigured, Poison
+from frametally.errors import FrametallyError, Retryable
 
 
 class RoundReport(NamedTuple):
@@ -50,7 +50,9 @@ def look_at_all(book: AlertBook, ports: RoundPorts) -> RoundReport:
                     )
                     return RoundReport(len(rules), told, [*problems, line])
                 told += settled
-        except (Poison, Misconfigured) as error:
+        except Retryable:
+            raise
+        except FrametallyError as error:
             problems.append(f"rule {rule.name}: {error}")
     return RoundReport(len(rules), told, problems)
 

@@ -1,0 +1,123 @@
+"""Rules on what the books say: footage that is not counted, checks that did not pass; and on speeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.fakes.alerts import DAY_MS, MINUTE_MS, AlertPlace, alert_place
+from tests.fakes.records import make_manifest
+
+from frametally import keys
+from frametally.alerts import speeds
+from frametally.books.quality_reports import QualityCheck, QualityReport
+from frametally.ports.count_index import IndexDamaged
+from frametally.records import Run, encode
+from frametally.rules.flows.day_columns import VISIT_COLUMNS, FlowColumns
+
+HOUR_MS = 60 * MINUTE_MS
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[AlertPlace]:
+    with alert_place(tmp_path) as found:
+        yield found
+
+
+def announce(place: AlertPlace, until_ms: int) -> None:
+    """Footage of `gate` that the log was told of."""
+    manifest = msgspec.structs.replace(
+        make_manifest(9, source="gate"), first_captured_at_ms=DAY_MS, last_captured_at_ms=until_ms
+    )
+    place.ports.store.put(keys.media_key(manifest.sha256), encode(manifest))
+
+
+def test_footage_that_waits_too_long_to_be_counted_is_told_once_and_when_it_is_counted(
+    place: AlertPlace,
+) -> None:
+    place.rule("late", what="not_up_to_date", lasting="10m")
+    now_ms = DAY_MS + HOUR_MS
+    place.count({0: 1, 1: 1})
+    announce(place, DAY_MS + 20 * MINUTE_MS)
+    assert place.look(now_ms).told == 0
+    assert place.look(now_ms + 9 * MINUTE_MS).told == 0
+    announce(place, DAY_MS + 30 * MINUTE_MS)  # more comes meanwhile: what waits, waits since then
+    assert place.look(now_ms + 10 * MINUTE_MS).told == 1
+    assert place.look(now_ms + 20 * MINUTE_MS).told == 0
+    assert place.look(now_ms - HOUR_MS).told == 0  # a clock that is set back
+    [alert] = place.alerts()
+    assert (alert.source, alert.start_ms, alert.end_ms) == ("gate", DAY_MS + 2 * MINUTE_MS, None)
+    place.count(dict.fromkeys(range(31), 1))
+    assert place.look(now_ms + 30 * MINUTE_MS).told == 1
+    over = place.alerts()[1]
+    assert (over.key, over.revision, over.end_ms) == (alert.key, 2, DAY_MS + 30 * MINUTE_MS)
+    assert place.look(now_ms + 9 * HOUR_MS).told == 0
+
+
+def report(place: AlertPlace, run: Run, *, passed: bool) -> None:
+    check = QualityCheck(name="boxes lie in frames", passed=passed, count=3, details=["<b>gate</b>\nx"])
+    found = QualityReport(
+        run_id=run.run_id,
+        model=run.model,
+        params=run.params,
+        interval_s=run.interval_s,
+        day=run.day,
+        frames=1,
+        detections=1,
+        duplicates_dropped=0,
+        lines_dead=0,
+        set_aside=[],
+        checks=[check],
+    )
+    place.ports.store.put(found.key, encode(found))
+
+
+def test_a_check_that_did_not_pass_is_told_and_taken_back_when_its_day_passes(place: AlertPlace) -> None:
+    place.rule("checks", what="quality")
+    place.count({0: 1})
+    report(place, place.ports.index.current_runs()[0], passed=False)
+    assert place.look().told == 1
+    assert place.look().told == 0
+    [alert] = place.alerts()
+    assert (alert.label, alert.value, alert.start_ms) == ("boxes lie in frames", 3, DAY_MS)
+    assert "\n" not in alert.detail
+    place.count({0: 2})
+    report(place, place.ports.index.current_runs()[0], passed=True)
+    assert place.look().told == 1
+    assert place.alerts()[1].state == "withdrawn"
+
+
+def test_speeds_are_told_by_the_one_that_85_percent_do_not_exceed(
+    place: AlertPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenths = [300] * 17 + [420, 500, 900, 990]
+    columns: dict[str, list[int]] = {name: [0] * (len(tenths) + 1) for name in VISIT_COLUMNS}
+    columns["visit_time"] = [MINUTE_MS + 1] * len(tenths) + [5 * MINUTE_MS]
+    columns["visit_speed"] = [*tenths, 0]
+    columns["visit_speed_missing"] = [0] * len(tenths) + [1]
+    flows = FlowColumns("m", "gate", DAY_MS, ("car",), (), (), (), columns)
+    monkeypatch.setattr(speeds, "flows_for", lambda *_: iter([flows]))
+    place.rule("fast", what="speed", threshold=40)
+    place.rule("slow", what="speed", threshold=40, below=True)
+    place.count(dict.fromkeys(range(10), 1))
+    place.look()
+    assert [(alert.rule, alert.value) for alert in place.alerts()] == [("fast", 42)]
+
+
+def test_where_the_index_is_damaged_it_is_said_and_other_rules_are_looked_at(
+    place: AlertPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: Any) -> Any:
+        raise IndexDamaged("2026-01-01 of m")
+
+    place.rule("a", threshold=1)
+    place.rule("work", what="work_failed")
+    place.count({0: 1})
+    monkeypatch.setattr(type(place.ports.index), "histogram", damaged)
+    found = place.look()
+    assert found.rules == 2
+    [problem] = found.problems
+    assert problem.startswith("rule a: the count index is damaged")
