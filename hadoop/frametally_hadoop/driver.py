@@ -21,6 +21,7 @@ from frametally.rules.flows.places import base_model, is_of_places
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
 from frametally.telemetry.lineage import LineageRun, dataset, lineage_run
+from frametally.telemetry.traces import TRACES
 from frametally_hadoop.flows.aggregation import FlowReport, aggregate_flows
 from frametally_hadoop.job.input.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams
@@ -40,6 +41,8 @@ from frametally_hadoop.running.outcome import Outcome, count_plan
 from frametally_hadoop.running.workspace import workspace
 
 _ATTEMPTS = 8
+_MOST_TRACED_SEGMENTS = 100
+"""Segments that are read once more where frames are traced."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +95,7 @@ def aggregate(
         Misconfigured: No mrjob, no such runner, or no place for temporary files.
     """
     failpoints.arm()
+    TRACES.begin(settings.traces_url, settings.traces_ratio)
     token = settings.lineage_token.get_secret_value()
     with lineage_run("aggregate", settings.lineage_url, token) as lineage:
         runner = runner or settings.runner
@@ -99,7 +103,7 @@ def aggregate(
 
 
 def _aggregate(work: _Aggregation) -> AggregateReport:
-    started_s = time.monotonic()
+    started_s, began_ns = time.monotonic(), time.time_ns()
     for _ in range(_ATTEMPTS):
         if work.attempt():
             work.renew_reports()
@@ -107,6 +111,7 @@ def _aggregate(work: _Aggregation) -> AggregateReport:
             report = replace(work.report(), flows=work.count_flows())
             if report.runs:
                 METERS.took("count", time.monotonic() - started_s, frames=report.frames)
+                work.trace_counted(began_ns)
             return report
     raise Retryable(
         f"other aggregations published first {_ATTEMPTS} times in a row; run `frametally aggregate` again"
@@ -221,6 +226,15 @@ class _Aggregation:
             selection=self._asked,
             manifests=self._manifests,
         )
+
+    def trace_counted(self, began_ns: int) -> None:
+        """Tell of frames that were counted, in the newest segments of those that were read."""
+        days = {day.day for day in self._published}
+        for key in sorted(self._segments_read)[-_MOST_TRACED_SEGMENTS:] if TRACES.is_on else ():
+            for frame in read_segment(self._store, key).frames():
+                if keys.utc_day(frame.captured_at_ms) in days:
+                    TRACES.tell(frame.image_path, "count", began_ns)
+        TRACES.flush()
 
     def report(self) -> AggregateReport:
         """Sum up what came of all attempts."""

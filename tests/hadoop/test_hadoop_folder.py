@@ -46,6 +46,8 @@ SETTINGS = {
         "store_metadata_days",
         "lineage_url",
         "lineage_token",
+        "traces_url",
+        "traces_ratio",
     ],
     "elasticsearch": ["data_dir", "store_url", "index_url"],
 }

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from frametally.process import failpoints
 from frametally.process.meters import METERS
 from frametally.records import DeadLetter, Detection, FrameAnnouncement, FrameDetections
+from frametally.telemetry.traces import TRACES
 from frametally_consumer.detectors.protocol import Detector, start
 from frametally_consumer.worker.assigned import Outcome
 from frametally_consumer.worker.loading import Loaded
@@ -46,14 +47,15 @@ def _started(detector: Detector, loaded: Loaded | DeadLetter | None) -> Started 
     frame = loaded.announcement
     began_s = time.monotonic()
     found = start(detector, loaded.image, frame_px=(frame.width_px, frame.height_px))
-    found.add_done_callback(partial(_measure, began_s))
+    found.add_done_callback(partial(_measure, frame.image_path, time.time_ns(), began_s))
     return Started(frame, found)
 
 
-def _measure(began_s: float, found: Future[list[Detection]]) -> None:
+def _measure(key: str, began_ns: int, began_s: float, found: Future[list[Detection]]) -> None:
     """Note how long the detector had a picture, the wait for those before it included."""
     if not found.cancelled() and found.exception() is None:
         METERS.took("detect", time.monotonic() - began_s, frames=1)
+        TRACES.tell(key, "detect", began_ns)
 
 
 def collect(

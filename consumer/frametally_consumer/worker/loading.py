@@ -14,6 +14,7 @@ from frametally.process.retrying import GivenUp, Patience
 from frametally.records import DeadLetter, FrameAnnouncement
 from frametally.segments.dead_letters import as_dead_letter
 from frametally.segments.stored_frame import BadFrame, parse_announcement, read_frame
+from frametally.telemetry.traces import TRACES
 
 
 class Loaded(NamedTuple):
@@ -51,7 +52,7 @@ def load(
         return read_frame(store, frame, max_pixels=max_pixels, least_px=least_px)
 
     try:
-        with METERS.timed("fetch"):
+        with METERS.timed("fetch"), TRACES.timed(frame.image_path, "fetch"):
             image = patience.until_done("fetch", read, give_up)
     except GivenUp:
         return None

@@ -15,6 +15,7 @@ from frametally.process.reports import Progress
 from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.segments.chain import logs_with_segments
 from frametally.settings.loading import Settings
+from frametally.telemetry.traces import TRACES
 from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.worker.partitions import Partitions
 from frametally_consumer.worker.pipeline import CHUNK_MESSAGES, Pipeline, Taken
@@ -82,6 +83,7 @@ class _Worker:
         should_stop: Callable[[], bool],
         results: FrameLog | None,
     ) -> None:
+        TRACES.begin(settings.traces_url, settings.traces_ratio)
         self._settings = settings
         self._store = store
         self._log = log
@@ -154,6 +156,7 @@ class _Worker:
         if self._results is not None:
             told_to = self._stop_by_s is not None
             ended &= self._results.close(within_s=_CLOSE_WITHIN_S if told_to else _STOP_WITHIN_S)
+        TRACES.flush()
         report = self._partitions.report
         report.stopped, report.unfinished = list(self._partitions.stopped.values()), not ended
         return report

@@ -24,6 +24,7 @@ from frametally.process.retrying import Patience
 from frametally.records import DeadLetter, FrameAnnouncement, FrameDetections
 from frametally.segments.chain import ChainEnd, PutResult
 from frametally.segments.stored_frame import decoded_bytes
+from frametally.telemetry.traces import TRACES
 from frametally_consumer.detectors.protocol import Detector, least_px
 from frametally_consumer.worker.assigned import AssignedPartition, Batch, Outcome
 from frametally_consumer.worker.detecting import Loading, collect, feed
@@ -184,8 +185,12 @@ class Pipeline:
         )
 
         def measured() -> PutResult:
+            began_ns = time.time_ns()
             with METERS.timed("write"):
-                return put()
+                written = put()
+            for frame in batch.frames if TRACES.is_on else ():
+                TRACES.tell(frame.image_path, "write", began_ns)
+            return written
 
         self._run_until_done(assigned, "write", measured, then)
 

@@ -1,4 +1,4 @@
-"""Settings of metrics and of lineage."""
+"""Settings of metrics, lineage and traces."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ class TelemetrySettings(BaseSettings):
         "", description="Address that OpenLineage events of counting and indexing go to; empty: nowhere."
     )
     lineage_token: SecretStr = Field(SecretStr(""), description="Token that they are sent with.")
+    traces_url: str = Field(
+        "",
+        description="Address that traces of frames go to, by OTLP over HTTP; empty: nowhere.",
+    )
+    traces_ratio: float = Field(0.01, ge=0, le=1, description="Part of all frames that are traced.")

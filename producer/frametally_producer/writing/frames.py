@@ -21,6 +21,7 @@ from frametally.process.meters import METERS
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, TimeSource, encode
 from frametally.settings.loading import Settings
+from frametally.telemetry.traces import TRACES
 from frametally_producer.reading.pixels import encode_jpeg, shrink
 
 _WORKERS = 2
@@ -90,6 +91,8 @@ class FrameWriter:
         on_announced: Callable[[list[FrameAnnouncement]], None],
     ) -> None:
         """Make a writer that nothing has been added to; use it in a `with` statement."""
+        TRACES.begin(settings.traces_url, settings.traces_ratio)
+        self._began_ns: dict[str, int] = {}  # of frames under way, for their traces
         self._topic = topic
         self._patience = patience
         self._settings = settings
@@ -141,6 +144,7 @@ class FrameWriter:
                 self.flush()
         finally:
             self._pool.shutdown(cancel_futures=True)
+            TRACES.flush()
 
     def _collect_one(self) -> None:
         # What cannot be put stays the first: nothing behind it is announced before it.
@@ -161,20 +165,30 @@ class FrameWriter:
         began_s = time.monotonic()
         self._patience.until_done("the log", lambda: self._log.publish(self._topic, messages))
         METERS.took("announce", time.monotonic() - began_s, frames=len(messages))
+        self._trace()
         failpoints.passing("producer.published")
         announced, self._batch = self._batch, []
         self._on_announced(announced)
         failpoints.passing("producer.noted")
 
+    def _trace(self) -> None:
+        """Tell of the frames that were announced: the spans that all others of theirs are below."""
+        if not TRACES.is_on:
+            return
+        for one in self._batch:
+            TRACES.tell(one.image_path, "frame", self._began_ns.pop(one.image_path, 0), is_root=True)
+
     def _put(self, frame: NewFrame) -> FrameAnnouncement:
         name = keys.ImageName(frame.captured_at_ms, frame.medium_hex, frame.frame_index)
         key = keys.image_key(frame.source, *name)
+        if TRACES.is_on:
+            self._began_ns[key] = time.time_ns()
         made = frame.pixels
         if not isinstance(made, bytes):
             with METERS.timed("encode"):
                 made = stored_jpeg(made, self._settings)
         picture = made
-        with METERS.timed("put"):
+        with METERS.timed("put"), TRACES.timed(key, "put"):
             data = self._patience.until_done("the object store", lambda: self._put_once(key, picture))
         failpoints.passing("producer.put")
         if frame.keep_in is not None:

@@ -1,0 +1,165 @@
+"""OpenTelemetry traces of single frames, from the producer to the count. Off by default.
+
+A frame's trace has its identity from the frame's own key, which every stage knows: nothing is added to a
+message or a record, whatever dies goes on in the same trace, and all stages choose the same frames.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
+
+from frametally.errors import Misconfigured
+from frametally.telemetry.sending import Poster
+
+_SPANS_IN_ONE = 50
+_AT_LEAST_EVERY_S = 1.0
+
+
+class _Ids(NamedTuple):
+    """A frame's trace, and the span that all others of it are below."""
+
+    trace: int
+    root: int
+
+
+class _Provider(Protocol):
+    """What makes spans."""
+
+    def span(self, ids: _Ids, name: str, began_ns: int, key: str, *, is_root: bool) -> None:
+        """Tell of a span that ends now."""
+
+    def flush(self, within_s: float) -> None:
+        """Send what waits, but not for longer than that."""
+
+
+class Traces:
+    """Those of this process; its threads share them."""
+
+    def __init__(self) -> None:
+        """Trace nothing."""
+        self._provider: _Provider | None = None
+        self._asked: tuple[str, float] = ("", 0.0)
+        self._lock = threading.Lock()
+
+    def begin(self, url: str, ratio: float) -> None:
+        """Tell of `ratio` of all frames at `url`, by OTLP over HTTP; empty: nowhere.
+
+        Raises:
+            Misconfigured: `url` is no address, or OpenTelemetry is not installed.
+        """
+        with self._lock:
+            if (url, ratio) != self._asked:
+                self._provider = _open(url) if url else None
+                self._asked = (url, ratio)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is told."""
+        return self._provider is not None
+
+    def tell(self, key: str, name: str, began_ns: int, *, is_root: bool = False) -> None:
+        """Tell that the frame `key` went through `name` from `began_ns` (since 1970) until now."""
+        if self._provider is not None and (ids := self._ids_of(key)) is not None:
+            self._provider.span(ids, name, began_ns, key, is_root=is_root)
+
+    @contextmanager
+    def timed(self, key: str, name: str) -> Iterator[None]:
+        """Tell of what is done in this block, if it ends well."""
+        began_ns = time.time_ns()
+        yield
+        self.tell(key, name, began_ns)
+
+    def flush(self, within_s: float = 2.0) -> None:
+        """Send what waits, but not for longer than that."""
+        if self._provider is not None:
+            self._provider.flush(within_s)
+
+    def _ids_of(self, key: str) -> _Ids | None:
+        """Return a frame's ids, None if it is not among those that are told of."""
+        digest = hashlib.sha256(key.encode()).digest()
+        if int.from_bytes(digest[24:]) >= self._asked[1] * 2**64:
+            return None
+        return _Ids(int.from_bytes(digest[:16]), int.from_bytes(digest[16:24]))
+
+
+TRACES = Traces()
+"""Those of this process."""
+
+
+def _open(url: str) -> _Provider:
+    sender = Poster(url, {"Content-Type": "application/x-protobuf"})
+    try:
+        from opentelemetry import trace
+        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import IdGenerator, RandomIdGenerator, ReadableSpan, TracerProvider
+        from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+    except ImportError as error:
+        raise Misconfigured(
+            "FRAMETALLY_TRACES_URL needs OpenTelemetry: pip install 'frametally[traces]'"
+        ) from error
+
+    class Given(IdGenerator):
+        """Ids of a root span, where they are given; else at random."""
+
+        def __init__(self) -> None:
+            self.of = threading.local()
+            self._random = RandomIdGenerator()
+
+        def generate_trace_id(self) -> int:
+            ids: _Ids | None = getattr(self.of, "ids", None)
+            return ids.trace if ids else self._random.generate_trace_id()
+
+        def generate_span_id(self) -> int:
+            ids: _Ids | None = getattr(self.of, "ids", None)
+            return ids.root if ids else self._random.generate_span_id()
+
+    class OverHttp:
+        def __init__(self) -> None:
+            self._ids = Given()
+            self._tracer = TracerProvider(
+                sampler=ALWAYS_ON,
+                resource=Resource({"service.name": "frametally"}),
+                id_generator=self._ids,
+                shutdown_on_exit=False,
+            ).get_tracer("frametally")
+            self._ended: list[ReadableSpan] = []
+            self._sent_at_s = time.monotonic()
+            self._lock = threading.Lock()
+
+        def span(self, ids: _Ids, name: str, began_ns: int, key: str, *, is_root: bool) -> None:
+            self._ids.of.ids = ids if is_root else None
+            parent = trace.SpanContext(
+                ids.trace, ids.root, is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED)
+            )
+            context = trace.set_span_in_context(
+                trace.INVALID_SPAN if is_root else trace.NonRecordingSpan(parent)
+            )
+            attributes = {"frametally.frame": key}
+            span: Any = self._tracer.start_span(
+                name, context=context, start_time=began_ns, attributes=attributes
+            )
+            span.end()
+            with self._lock:
+                self._ended.append(span)
+                is_due = len(self._ended) >= _SPANS_IN_ONE
+                if is_due or time.monotonic() - self._sent_at_s >= _AT_LEAST_EVERY_S:
+                    self._send()
+
+        def flush(self, within_s: float) -> None:
+            with self._lock:
+                self._send()
+            sender.flush(within_s)
+
+        def _send(self) -> None:
+            self._sent_at_s = time.monotonic()
+            if self._ended:
+                sender.put(encode_spans(self._ended).SerializeToString())
+                self._ended = []
+
+    return OverHttp()
