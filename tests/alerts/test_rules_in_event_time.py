@@ -86,6 +86,17 @@ def test_late_footage_of_the_day_before_moves_the_start_over_midnight(place: Ale
     assert place.told() == [(day, "told 1", 12), (last, "told 1", 13), (day, "withdrawn 2", 12)]
 
 
+def test_late_footage_of_the_day_after_completes_what_began_before_midnight(place: AlertPlace) -> None:
+    place.rule(threshold=10, lasting="2m")
+    last = 24 * 60 - 1
+    place.count({last: 13})
+    place.count({0: 3}, day="2026-01-02")
+    assert place.look().told == 0
+    place.count({0: 11}, day="2026-01-02")
+    place.look()
+    assert place.told() == [(last, "told 1", 13)]
+
+
 def test_what_is_forgotten_is_taken_back(place: AlertPlace) -> None:
     place.rule(threshold=10)
     place.count({1: 12})
