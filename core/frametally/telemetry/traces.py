@@ -97,7 +97,8 @@ def _open(url: str) -> _Provider:
         from opentelemetry import trace
         from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
         from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import IdGenerator, RandomIdGenerator, ReadableSpan, TracerProvider
+        from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+        from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
     except ImportError as error:
         raise Misconfigured(
