@@ -181,6 +181,26 @@ def test_who_renews_hears_what_is_wanted_and_is_seen(book: VideoCatalogue) -> No
     assert book.ask_feed(NEVER, "run") is None
 
 
+def test_a_pause_in_the_instant_of_a_seek_is_not_lost(make: Make) -> None:
+    book = make()
+    book.start_stream(stream_of(), most=1)
+    held = claimed(book)
+    for number in range(1, 6):
+        book.ask_feed(held.id, "run")
+        start = threading.Barrier(4)
+
+        def ask(mine: VideoCatalogue, asked: dict[str, Any], start: threading.Barrier = start) -> None:
+            start.wait()
+            mine.ask_feed(held.id, **asked)
+
+        seek, pause = {"seek_s": float(number)}, {"wanted": "pause"}
+        run_all([partial(ask, make(), asked) for asked in (seek, pause, seek, seek)])
+        now = book.renew_feed(held, RUNNING, lease_s=LONG_S)
+        assert (now.wanted, now.seek_s) == ("pause", number)
+    assert book.ask_feed(held.id, "run", seek_s=9.0).wanted == "run", "who asks for both gets both"
+    assert book.ask_feed(held.id, seek_s=2.0).wanted == "run"
+
+
 @pytest.mark.parametrize("heard", [False, True])
 def test_who_takes_over_begins_where_somebody_wants_to_be(book: VideoCatalogue, heard: bool) -> None:
     book.start_stream(stream_of(), most=1)

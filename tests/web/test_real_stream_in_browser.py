@@ -142,6 +142,9 @@ class StreamPage:
 
     def start(self) -> None:
         self.page.get_by_role("button", name="Start stream").click()
+        self.await_picture()
+
+    def await_picture(self) -> None:
         expect(self.page.locator(".live-canvas")).to_have_attribute(
             "data-n", re.compile(r"\d"), timeout=60_000
         )
@@ -265,6 +268,10 @@ def test_a_stream_is_paused_sought_and_stopped(
         stream.wait_for(number.__eq__)
     expect(words).to_have_text("Paused")
     assert stands_at(stream) == 25
+    expect(words).to_have_text("Paused")
+    page.reload()
+    stream.await_picture()
+    assert stands_at(stream) == 25, "who comes to a paused stream sees where it stands"
     expect(words).to_have_text("Paused")
     page.get_by_role("button", name="Resume stream").click()
     stream.wait_for(lambda number: number > 25)

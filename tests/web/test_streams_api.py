@@ -12,6 +12,7 @@ from tests.web.test_library_api import NOBODY, stored
 from werkzeug.test import TestResponse
 
 from frametally.ports.live_book import FeedTold
+from frametally.ports.video_catalogue import VideoRow
 from frametally.video_records import VideoRecord
 
 
@@ -83,6 +84,21 @@ def test_a_stream_is_paused_sought_and_goes_on(place: Place, client: FlaskClient
     assert asked is not None
     assert (asked.wanted, asked.seek_s) == ("pause", 12.5)
     assert client.post(f"{here}/resume").json["wanted"] == "run"
+
+
+def test_a_pause_that_comes_while_a_seek_is_answered_is_not_lost(
+    place: Place, client: FlaskClient, video_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream_id = start(client, video_id).json["stream_id"]
+    look_up = place.catalogue.video
+
+    def paused_meanwhile(asked_id: str) -> VideoRow | None:
+        assert place.catalogue.ask_feed(stream_id, "pause")
+        return look_up(asked_id)
+
+    monkeypatch.setattr(place.catalogue, "video", paused_meanwhile)
+    sought = client.post(f"/api/v1/streams/{stream_id}/seek", json={"position_s": 12.5})
+    assert (sought.status_code, sought.json["wanted"]) == (200, "pause")
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "seek"])

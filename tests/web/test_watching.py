@@ -312,6 +312,56 @@ def test_one_that_stands_still_and_is_taken_back_at_once_shows_that_frame(
     assert viewer.frame().header["captured_at_ms"] == START_MS + 70_000
 
 
+def test_who_comes_to_a_paused_stream_sees_the_frame_at_which_it_stands(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher]
+) -> None:
+    stands, other = gate.result(700), gate.result(701)
+    paused = {"state": "paused", "captured_at_ms": stands.captured_at_ms, "image_path": stands.image_path}
+    scene.tell(gate.feed, **paused)
+    first = watch(gate.asked)
+    assert first.state()["state"] == "paused"
+    scene.write(stands, other)  # its segment may come after who looks for it
+    shown = first.frame()
+    assert shown.header["captured_at_ms"] == stands.captured_at_ms
+    assert [box[0] for box in shown.header["boxes"]] == ["car"]
+    assert (shown.header["due_at_ms"], shown.jpeg) == (None, JPEG)
+    another = watch(gate.asked)
+    assert another.frame().header["image_path"] == stands.image_path
+    for viewer in (first, another):
+        viewer.connection.close()
+    again = watch(gate.asked)
+    shown = again.frame()
+    assert shown.header["image_path"] == stands.image_path
+    again.ack(shown)
+    scene.tell(gate.feed, state="running")
+    gate.show(702)
+    assert again.frame().header["captured_at_ms"] == START_MS + 70_200
+    assert len(again.frames) == 2, "where it stood is shown once"
+
+
+def test_where_a_stream_stood_is_not_shown_after_what_came_since(place: Place) -> None:
+    shown = threading.Semaphore(0)
+    came: list[int] = []
+
+    def show(_: FeedName, frame: PicturedResult) -> None:
+        came.append(frame.result.frame_index)
+        shown.release()
+
+    pictures = Pictures(place.store, show, lambda _: None)
+    name = FeedName(source="cam")
+    pictures.watch([name])
+    stood, sought = (make_frame(START_MS + 100 * number, number) for number in (9, 5))
+    for one in (stood, sought):
+        place.store.put(one.image_path, JPEG)
+    pictures.take(name, sought)
+    assert shown.acquire(timeout=LONG_S)
+    pictures.begin(name, stood)
+    pictures.take(name, sought)
+    assert shown.acquire(timeout=LONG_S)
+    pictures.close()
+    assert came == [5, 5]
+
+
 def test_while_the_store_is_away_nothing_is_shown_and_then_the_newest(place: Place) -> None:
     class Away:
         error: Exception | None = Retryable("away")

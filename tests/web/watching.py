@@ -18,7 +18,9 @@ from websockets.sync.client import ClientConnection
 from frametally import keys
 from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.live_book import Feed, FeedTold
+from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections, encode
+from frametally.segments.contents import encode_segment
 from frametally.video_records import VideoRecord
 
 LONG_S = 60.0
@@ -97,6 +99,7 @@ class Scene:
         place.log = open_frame_log(f"sqlite:///{folder / 'log.sqlite'}")
         self.place = place
         self.topic = place.settings.results_topic
+        self._written = 0
         place.log.create_topic(self.topic, 3)
 
     def stream(self, record: VideoRecord, **values: Any) -> Feed:
@@ -137,6 +140,25 @@ class Scene:
         for one in results:
             self.place.store.put(one.image_path, jpeg)
         self.publish(*results)
+
+    def write(self, *results: FrameDetections, jpeg: bytes = JPEG) -> None:
+        """Put frames and a segment of what was found in them, and have the ledger know it."""
+        for one in results:
+            self.place.store.put(one.image_path, jpeg)
+        first, self._written = self._written, self._written + len(results)
+        model, topic = results[0].model, self.place.settings.live_topic
+        segment = encode_segment(
+            model=model,
+            log_id="log",
+            topic=topic,
+            partition=0,
+            first_offset=first,
+            next_offset=self._written,
+            frames=results,
+            dead_letters=[],
+        )
+        self.place.store.put(keys.segment_key(model, "log", topic, 0, first), segment)
+        self.place.ledger.refresh(self.place.store, NoProgress())
 
     def publish(self, *results: FrameDetections) -> None:
         """Tell what was found in frames that are there already, or not."""

@@ -156,9 +156,12 @@ class LiveBook(Protocol):
     def remove_feed(self, feed_id: str) -> bool:
         """Forget a feed that is over or that nobody holds; False: there is none such."""
 
-    def ask_feed(self, feed_id: str, wanted: FeedWanted, *, seek_s: float | None = None) -> Feed | None:
+    def ask_feed(
+        self, feed_id: str, wanted: FeedWanted | None = None, *, seek_s: float | None = None
+    ) -> Feed | None:
         """Want something else of a feed; return it then, None if there is none.
 
+        What is not given stays as others asked for it, however close to this: who seeks undoes no pause.
         A stopped one that nobody holds is over at once. A camera that is over and wanted again is `requested`
         again, and what it counted goes on; if it was stopped, it has no `captured_at_ms` before its next
         frame. A stream of a video that is over, or is being stopped, stays so.

@@ -141,7 +141,7 @@ class LiveRoutes:
                 f"position_s={seek.position_s:g} is not in the video.",
                 remedy=f"Give seconds from 0 to {length_s:g}." if length_s else "Give seconds from 0 on.",
             )
-        return answers.stream_of(self._asked(feed, feed.wanted, seek_s=seek.position_s))
+        return answers.stream_of(self._asked(feed, seek_s=seek.position_s))
 
     def _launched(self, feed: Feed) -> Feed:
         """Return a stream as it is once Airflow was asked for its run, if it waits for one."""
@@ -176,7 +176,7 @@ class LiveRoutes:
     def _ask_stop(self, feed: Feed) -> answers.StreamOfVideo:
         return answers.stream_of(self._asked(feed, "stop"))
 
-    def _asked(self, feed: Feed, wanted: FeedWanted, *, seek_s: float | None = None) -> Feed:
+    def _asked(self, feed: Feed, wanted: FeedWanted | None = None, *, seek_s: float | None = None) -> Feed:
         asked = self._catalogue.ask_feed(feed.id, wanted, seek_s=seek_s)
         if asked is None:
             raise _no_stream()

@@ -85,6 +85,14 @@ class Pictures:
             else:
                 self._take(name, feed, result)
 
+    def begin(self, name: FeedName, result: FrameDetections) -> None:
+        """Take in where a feed stands, unless anything came of it since it is watched."""
+        with self._lock:
+            feed = self._feeds.get(name)
+            if feed is not None and not feed.came and not self._ended.is_set():
+                feed.came = 1
+                self._take(name, feed, result)
+
     def stand(self, name: FeedName, captured_at_ms: int | None) -> None:
         """Take in that a feed stands still at a moment: what was left out of that is no straggler."""
         with self._lock:

@@ -87,7 +87,9 @@ class SqlLiveBook:
                 note_change(connection)
             return bool(found.rowcount)
 
-    def ask_feed(self, feed_id: str, wanted: FeedWanted, *, seek_s: float | None = None) -> Feed | None:
+    def ask_feed(
+        self, feed_id: str, wanted: FeedWanted | None = None, *, seek_s: float | None = None
+    ) -> Feed | None:
         """Want something else of a feed; see `LiveBook.ask_feed`."""
         with self._database.writing() as connection:
             feed = _feed(connection, feed_id)
@@ -95,9 +97,10 @@ class SqlLiveBook:
                 return feed
             if feed.kind == "video" and (feed.is_over or feed.wanted == "stop"):
                 return feed
-            values: dict[str, Any] = {"wanted": wanted}
-            if seek_s is not None:
-                values["seek_s"] = seek_s
+            asked = {"wanted": wanted, "seek_s": seek_s}
+            values: dict[str, Any] = {name: one for name, one in asked.items() if one is not None}
+            if not values:
+                return feed
             if feed.is_over:
                 values |= {"told": _as_json(_anew(feed.told)), "ended_at_ms": None, "due_at_ms": 0}
             _change(connection, _columns.id == feed_id, **values)
