@@ -178,9 +178,9 @@ def count_decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     decoded: Counter[str] = Counter()
     add = Spool.add
 
-    def count(spool: Spool, minute: str, *frame: Any) -> None:
+    def count(spool: Spool, minute: str, *frame: Any) -> bool:
         decoded[minute] += 1
-        add(spool, minute, *frame)
+        return add(spool, minute, *frame)
 
     monkeypatch.setattr(Spool, "add", count)
     return decoded

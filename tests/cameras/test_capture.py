@@ -170,6 +170,34 @@ def test_what_becomes_of_a_minute_while_it_is_captured_is_told_and_the_camera_go
     assert capturing.failure is None
 
 
+@pytest.mark.parametrize("command", ["forget", "retime"])
+def test_what_is_given_up_after_the_last_frame_is_told_with_its_name_all_the_same(
+    tmp_path: Path, command: str
+) -> None:
+    settings, spooled = here(tmp_path), tmp_path / "data/live/gate-1"
+    log: Any = Away(open_frame_log(settings.log_url, settings.log_access))
+    with RtspCamera() as camera, Capturing(settings, camera.address, log=log) as capturing:
+        capturing.until_frames(5)
+        log.is_away = True
+        until(lambda: len(list(spooled.glob("*/*.jpg"))) > 15)
+        camera.kill()
+        until(lambda: capturing.heard.told.away_since_ms is not None)
+        waiting = {int(path.name.split(".")[1]) for path in spooled.glob("*/*.jpg")}
+        options = {"forget": ["--yes"], "retime": ["--start-time", "2026-05-01T08:00:00Z"]}
+        for one in manifests_of(capturing.store):
+            run_frametally(command, one.sha256, *options[command], settings=settings)
+        log.is_away = False
+        until(lambda: not list(spooled.glob("*/*.jpg")))
+    losses = [loss for one in manifests_of(capturing.store) for loss in live_of(one).losses]
+    assert sum(loss.frames for loss in losses) == capturing.heard.told.frames_lost > 15
+    assert (min(loss.from_ms for loss in losses), max(loss.to_ms for loss in losses)) == (
+        min(waiting),
+        max(waiting),
+    )
+    assert {one.state for one in manifests_of(capturing.store)} == {"complete"}
+    assert not list(spooled.iterdir())
+
+
 def test_more_than_may_wait_on_disk_is_a_loss_with_its_name_and_the_newest_frames_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: dict[str, Any]
 ) -> None:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.cameras.capturing import live_of
+from tests.cameras.capturing import here, live_of
 
 from frametally.live_records import LiveMinute, NamedLoss
 from frametally.media.manifests import minute_identity
 from frametally.records import MediaManifest
+from frametally_producer.cameras.clock import CaptureTime
+from frametally_producer.cameras.minutes import Minutes
 from frametally_producer.cameras.spool import Spool, SpooledFrame
 
 BOUND = 1_000_000
 FIRST_MS = 1_767_225_600_000
+KILLS = st.sampled_from(["never", "never", "before", "after"])
 
 
 class Killed(BaseException):
@@ -44,12 +51,11 @@ def minute_of(number: int) -> MediaManifest:
 
 
 class SpoolMachine(RuleBasedStateMachine):
-    """A camera that adds, a sender that takes, announces and notes, and kills in the middle of a removal."""
+    """A camera that adds, a sender that takes, announces and notes, and kills before and after a removal."""
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.patch = pytest.MonkeyPatch()
         self.minutes = 0
         self.at_ms = FIRST_MS
         self.decoded: list[int] = []
@@ -59,44 +65,60 @@ class SpoolMachine(RuleBasedStateMachine):
         self.open()
 
     def teardown(self) -> None:
-        self.patch.undo()
         shutil.rmtree(self.folder)
 
     def open(self) -> None:
-        self.patch.undo()
-        self.is_killed_next = False
         self.spool = Spool(self.folder, most_mb=BOUND // 1_000_000, why_full=lambda: "the store is away")
         self.noted, self.sending = [], []
         self.minutes += 1
         self.at_ms = FIRST_MS + self.minutes * 60_000
-        self.spool.note(minute_of(self.minutes))
+        self.spool.begin(minute_of(self.minutes))
 
     def losses(self) -> list[NamedLoss]:
         return [loss for one in self.spool.minutes() for loss in live_of(one).losses]
 
-    @rule(sizes_bytes=st.lists(st.integers(60_000, 240_000), min_size=1, max_size=8))
-    def capture(self, sizes_bytes: list[int]) -> None:
-        for size_bytes in sizes_bytes:
-            self.at_ms += 100
-            self.decoded.append(self.at_ms)
-            jpeg = bytes(size_bytes - 2) + b"\xff\xd9"
-            index = self.at_ms // 100 % 600
+    @contextmanager
+    def killed(self, when: str) -> Iterator[None]:
+        """Kill it before or after its first removal inside the block, if any; another opens then."""
+        unlink = Path.unlink
+
+        def kill(path: Path, missing_ok: bool = False) -> None:
+            is_written = path.name.startswith(".")  # its name is another's by now
+            if is_written or when == "after":
+                unlink(path, missing_ok)
+            if not is_written:
+                raise Killed
+
+        with pytest.MonkeyPatch.context() as patch:
+            if when != "never":
+                patch.setattr(Path, "unlink", kill)
             try:
-                self.spool.add(minute_of(self.minutes).sha256, index, self.at_ms, "arrival", jpeg)
-            except Killed:
-                self.open()
+                yield
                 return
-            assert list(self.folder.glob(f"*/{index}.{self.at_ms}.*")), "the newest is kept"
+            except Killed:
+                pass
+        self.open()
+
+    @rule(sizes_bytes=st.lists(st.integers(60_000, 240_000), min_size=1, max_size=8), when=KILLS)
+    def capture(self, sizes_bytes: list[int], when: str) -> None:
+        with self.killed(when):
+            for size_bytes in sizes_bytes:
+                self.at_ms += 100
+                self.decoded.append(self.at_ms)
+                jpeg = bytes(size_bytes - 2) + b"\xff\xd9"
+                index = self.at_ms // 100 % 600
+                self.spool.add(minute_of(self.minutes).sha256, index, self.at_ms, "arrival", jpeg)
+                assert list(self.folder.glob(f"*/{index}.{self.at_ms}.*")), "the newest is kept"
 
     @precondition(lambda self: not self.sending)
     @rule(most=st.integers(1, 20))
     def take(self, most: int) -> None:
         self.sending = self.spool.take(most)
 
-    @rule(is_refused=st.booleans())
-    def send(self, is_refused: bool) -> None:
+    @rule(is_refused=st.booleans(), when=KILLS)
+    def send(self, is_refused: bool, when: str) -> None:
         frames, self.sending = self.sending, []
-        try:
+        with self.killed(when):
             for number, frame in enumerate(frames):
                 if is_refused and number == 1 and frame.captured_at_ms not in self.announced:
                     self.spool.lose(frame, "it cannot be read")
@@ -104,33 +126,20 @@ class SpoolMachine(RuleBasedStateMachine):
                     self.announced.add(frame.captured_at_ms)
                     self.noted.append(frame)
             if self.spool.is_tight:
-                self.note()
-        except Killed:
-            self.open()
+                self.done()
 
-    @rule()
-    def note(self) -> None:
-        try:
-            self.spool.done(self.noted)
-            self.noted = []
-        except Killed:
-            self.open()
+    @rule(when=KILLS)
+    def note(self, when: str) -> None:
+        with self.killed(when):
+            self.done()
+
+    def done(self) -> None:
+        self.spool.done(self.noted)
+        self.noted = []
 
     @rule()
     def stop(self) -> None:
         self.open()
-
-    @precondition(lambda self: not self.is_killed_next)
-    @rule()
-    def kill_in_the_next_removal(self) -> None:
-        def killed(path: Path, missing_ok: bool = False) -> None:
-            if path.name.startswith("."):
-                return unlink(path, missing_ok)  # of a file that was being written
-            raise Killed
-
-        self.is_killed_next = True
-        unlink = Path.unlink
-        self.patch.setattr(Path, "unlink", killed)
 
     @invariant()
     def each_is_sent_or_on_disk_or_named_and_no_more_is_on_disk_than_may_be(self) -> None:
@@ -156,3 +165,50 @@ class TestSpool(SpoolMachine.TestCase):  # type: ignore[misc,valid-type]
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],
     )
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_refused_frame_is_named_once_though_its_removal_is_killed(when: str) -> None:
+    machine = SpoolMachine()
+    machine.capture([60_000, 60_000], "never")
+    machine.take(2)
+    machine.send(True, when)
+    machine.each_is_sent_or_on_disk_or_named_and_no_more_is_on_disk_than_may_be()
+    assert [loss.frames for loss in machine.losses()] == [1]
+    machine.teardown()
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_frame_whose_minute_is_removed_at_that_moment_is_named_in_the_next_or_in_one_of_its_own(
+    tmp_path: Path, is_last: bool
+) -> None:
+    spool = Spool(tmp_path, most_mb=1, why_full=lambda: "the store is away")
+    minutes = Minutes(
+        source="gate-1",
+        source_name="Gate 1",
+        settings=here(tmp_path),
+        spool=spool,
+        session_ms=FIRST_MS,
+        told_until_ms=None,
+    )
+
+    def show(number: int) -> int:
+        at_ms = FIRST_MS + 100 * number
+        minutes.add(
+            CaptureTime(at_ms, "arrival"), Fraction(number, 10), lambda: np.zeros((8, 8, 3), np.uint8)
+        )
+        return at_ms
+
+    show(0)
+    [removed] = spool.minutes()
+    assert len(spool.remove(removed.sha256)) == 1
+    at_ms = show(1)
+    if is_last:
+        assert minutes.end_with_losses()
+    else:
+        minutes.renew_session()
+        show(2)
+    [told] = spool.minutes()
+    assert [(loss.from_ms, loss.to_ms, loss.frames) for loss in live_of(told).losses] == [(at_ms, at_ms, 1)]
+    assert spool.frames_lost == 2
+    assert not minutes.end_with_losses()

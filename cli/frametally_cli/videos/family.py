@@ -19,8 +19,8 @@ from frametally.process.children import Family, Member
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 
-COUNT_EVERY = "10s"
-"""Well within the minute in which what was detected is to be in the chart."""
+COUNT_EVERY = "5s"
+"""What a camera shows is to be in the chart within 10 s: 2 s are its segment's, and some the round's."""
 _LOOK_EVERY_S = 1.0
 _EMBEDDED = {"file", "sqlite", ""}
 _SETTLED: tuple[VideoState, ...] = ("ready", "failed")

@@ -39,8 +39,9 @@ def repeat(
 ) -> int:
     """Do `work` every `period_s` seconds, from beginning to beginning, until `should_stop`.
 
-    A round that takes longer than the period makes the next one late, never parallel; what was missed is not
-    made up for. A round that is under way when it is time to stop is finished.
+    A round that takes long makes the next one late, never parallel; what was missed is not made up for. After
+    each there is a rest of as long as it took, of a period at most: what takes long leaves room for others. A
+    round that is under way when it is time to stop is finished.
 
     A round that raises `Retryable` is told to `progress` and tried again at the next turn.
 
@@ -60,4 +61,6 @@ def repeat(
             work()
         except Retryable as error:
             progress.say(f"{error}; the next try is in {period_s:g} s")
+        ended_s = clock()
+        next_s = max(next_s, ended_s + min(ended_s - now_s, period_s))
     return rounds

@@ -124,6 +124,10 @@ class CameraCapture:
         finally:
             self._minutes.end()
             self._sender.finish()
+            self._renew_session()
+            if self._minutes.end_with_losses():
+                self._sender.start()
+                self._sender.finish()
             self._teller.tell(**self._lost())  # no frame may have come after the last of it
         if self._sender.failure is not None:
             raise self._sender.failure
@@ -154,8 +158,7 @@ class CameraCapture:
         for frame in reader.frames():
             if self._is_over():
                 return
-            while not self._sender.changed.empty():
-                self._minutes.renew_session(self._sender.changed.get())
+            self._renew_session()
             self._come_back()
             try:
                 self._minutes.add(frame.captured, frame.position_s, partial(self._pixels, frame.frame))
@@ -167,6 +170,11 @@ class CameraCapture:
             self._minutes.count(
                 packets_lost=new_lost, pieces_damaged=new_damaged, drift_ms=self._clock.drift_ms
             )
+
+    def _renew_session(self) -> None:
+        """Begin another session for each minute that had to be given up."""
+        while not self._sender.changed.empty():
+            self._minutes.renew_session(self._sender.changed.get())
 
     def _is_over(self) -> bool:
         return self._patience.stopping or self._sender.failure is not None

@@ -123,7 +123,8 @@ class Minutes:
             self._note(minute)
         if minute.takes(position_s, at_ms):
             jpeg = stored_jpeg(pixels_of(), self._settings)
-            self._spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg)
+            if not self._spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
+                self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was given up meanwhile"))
 
     def count(self, *, packets_lost: int, pieces_damaged: int, drift_ms: int | None) -> None:
         """Add to what is lost on the way; it is noted with the next frames."""
@@ -143,6 +144,17 @@ class Minutes:
             minute.manifest = msgspec.structs.replace(minute.manifest, state="complete")
             self._note(minute, is_over=True)
 
+    def end_with_losses(self) -> bool:
+        """Tell losses that no other minute has told in one of their own; return whether there are some."""
+        if not self._losses:
+            return False
+        self.renew_session()
+        at_ms = self._losses[0].from_ms
+        minute_ms = at_ms // _MINUTE_MS * _MINUTE_MS
+        self._minute = self._begin(minute_ms, CaptureTime(at_ms, "arrival"))
+        self.end()
+        return True
+
     def renew_session(self, loss: NamedLoss | None = None) -> None:
         """Begin another session: what comes now is of other media. `loss` is told in the next of them."""
         self.end()
@@ -161,7 +173,6 @@ class Minutes:
                 self._session_ms += 1  # that minute is over: its frames are numbered
             self._newest_minute_ms = minute_ms
             minute = self._minute = self._begin(minute_ms, captured)
-            self._note(minute)
         elif weaker(minute.manifest.time_source, captured.time_source) != minute.manifest.time_source:
             manifest = msgspec.structs.replace(minute.manifest, time_source=captured.time_source)
             minute.manifest = manifest
@@ -184,6 +195,7 @@ class Minutes:
         )
         live = LiveMinute(session_ms=self._session_ms, minute_ms=minute_ms, losses=self._losses)
         self._losses = []
+        self._spool.begin(msgspec.structs.replace(manifest, live=live, last_captured_at_ms=captured.at_ms))
         return _Minute(manifest, live, captured.at_ms)
 
     def _come_back(self, minute: _Minute, at_ms: int) -> None:

@@ -36,8 +36,8 @@ class Sender:
 
     Attributes:
         failure: Why it had to give up; None: it did not.
-        changed: What of minutes that were forgotten or put right meanwhile can be kept no more, one each: the
-            frames that are captured now need another session.
+        changed: What of minutes that were forgotten or put right meanwhile can be kept no more, one each, if
+            anything: the frames that are captured now need another session.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Sender:
             on_sent: Told of each frame that was announced, and whether it was for the first time.
         """
         self.failure: FrametallyError | None = None
-        self.changed: queue.SimpleQueue[NamedLoss] = queue.SimpleQueue()
+        self.changed: queue.SimpleQueue[NamedLoss | None] = queue.SimpleQueue()
         self._spool = spool
         self._source = source
         self._settings = settings
@@ -75,10 +75,11 @@ class Sender:
         self._noted: list[SpooledFrame] = []
         self._wrote_at_s = float("-inf")
         self._draining = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="camera-sender", daemon=True)
+        self._thread: threading.Thread
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, or go on after all was finished."""
+        self._thread = threading.Thread(target=self._run, name="camera-sender", daemon=True)
         self._thread.start()
 
     def finish(self) -> None:
@@ -229,8 +230,8 @@ class Sender:
         self._keepers.pop(sha256, None)
         frames = self._spool.remove(sha256)
         times = [frame.captured_at_ms for frame in frames]
-        if times:
-            self.changed.put(NamedLoss(min(times), max(times), len(times), f"its minute {reason}"))
+        loss = NamedLoss(min(times), max(times), len(times), f"its minute {reason}") if times else None
+        self.changed.put(loss)
 
 
 def _completed(manifest: MediaManifest | None) -> MediaManifest | None:

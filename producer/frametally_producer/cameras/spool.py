@@ -99,11 +99,19 @@ class Spool:
         with self._lock:
             return self._minutes.get(sha256)
 
+    def begin(self, minute: MediaManifest) -> None:
+        """Note a minute that has begun."""
+        with self._lock:
+            self._minutes[minute.sha256] = minute
+            self._write(minute)
+
     def note(self, minute: MediaManifest, *, is_over: bool = False) -> None:
-        """Note a minute that has begun, or what is new of it but for its losses, or that it is over."""
+        """Note what is new of a minute but for its losses, or that it is over; nothing of one removed."""
         with self._lock:
             known = self._minutes.get(minute.sha256)
-            if known is not None and known.live is not None and minute.live is not None:
+            if known is None:
+                return
+            if known.live is not None and minute.live is not None:
                 live = msgspec.structs.replace(minute.live, losses=known.live.losses)
                 minute = msgspec.structs.replace(minute, live=live)
             self._minutes[minute.sha256] = minute
@@ -113,28 +121,38 @@ class Spool:
 
     def add(
         self, minute: str, frame_index: int, captured_at_ms: int, time_source: TimeSource, jpeg: bytes
-    ) -> None:
+    ) -> bool:
         """Keep a frame of a minute that has begun; if the disk does not take it, note it as lost.
 
-        That of a minute that was removed meanwhile is left out: another minute has begun by the next one.
+        Returns:
+            Whether it is kept or noted; False: its minute was removed meanwhile, and another has to tell it.
         """
-        if self.minute(minute) is None:
-            return
-        path = self._place(minute) / f"{frame_index}.{captured_at_ms}.{time_source}.jpg"
+        with self._lock:
+            if minute not in self._minutes:
+                self.frames_lost += 1
+                return False
+            path = self._place(minute) / f"{frame_index}.{captured_at_ms}.{time_source}.jpg"
         number = next(self._numbers)
         frame = SpooledFrame(
             minute, frame_index, captured_at_ms, time_source, path, len(jpeg), number, is_out=False
         )
+        failure: OSError | None = None
         try:
             replace_file(path, jpeg)
         except OSError as error:
-            with self._lock:
-                self._lose(frame, f"this machine's disk cannot be written ({error.strerror})")
-            return
+            failure = error
         with self._lock:
+            if minute not in self._minutes:
+                self.frames_lost += 1
+                path.unlink(missing_ok=True)
+                return False
+            if failure is not None:
+                self._lose(frame, f"this machine's disk cannot be written ({failure.strerror})")
+                return True
             self._waiting.append(frame)
             self._bytes += frame.size_bytes
             self._keep_bound()
+            return True
 
     def take(self, most: int) -> list[SpooledFrame]:
         """Hand out the oldest frames, at least one; they stay on disk until they are `done`.
@@ -181,11 +199,12 @@ class Spool:
             return [sha256 for sha256 in self._minutes if sha256 in self._over - waiting]
 
     def remove(self, sha256: str) -> list[SpooledFrame]:
-        """Remove a minute with all that is left of it; return the frames that were."""
+        """Remove a minute with all that is left of it; return the frames that were, which are lost."""
         with self._lock:
             place = self._place(sha256)
             frames = [frame for frame in (*self._out, *self._waiting) if frame.minute == sha256]
             self._bytes -= sum(frame.size_bytes for frame in frames)
+            self.frames_lost += len(frames)
             self._waiting = deque(frame for frame in self._waiting if frame.minute != sha256)
             self._out = [frame for frame in self._out if frame.minute != sha256]
             self._minutes.pop(sha256)

@@ -1,0 +1,151 @@
+"""How long it takes from a camera's frame to its count in the chart, by `frametally up` with its defaults.
+
+    python benchmarks/live_chart.py [--cameras 1] [--seconds 60]
+
+Cameras are those of the tests: a real RTSP server each, ten frames a second. The chart's answer is asked for
+five times a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bisect
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import uuid
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from playback import listening
+from results import ROOT, Cell, Goal, Table, save
+
+from frametally.opening import open_frame_log
+from frametally.records import FrameAnnouncement, decode
+from frametally.settings.loading import Settings, load_settings
+
+sys.path.append(str(ROOT))
+
+from tests.cameras.showing import RtspCamera
+
+LOOK_EVERY_S = 0.2
+PATIENCE_S = 300
+MOST_S = 10.0
+Seen = list[tuple[float, int]]
+
+
+def main() -> None:
+    """Measure, and write benchmarks/results/live_chart.json."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cameras", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of frames that are looked at")
+    options = parser.parse_args()
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        late_s = camera_to_chart(Path(folder), options.cameras, options.seconds)
+    rows: list[list[Cell]] = [
+        [source, len(late), *(round(part, 1) for part in parts_of(late))] for source, late in late_s.items()
+    ]
+    save(
+        name="live_chart",
+        title="From a camera to the chart",
+        about="`frametally up` with its default settings on an empty folder, all parts embedded. A frame's "
+        "time is its event time by the camera's clock, which is this machine's; it is in the chart with the "
+        "first answer of `/api/v1/counts` that has as many frames, asked for five times a second. In between "
+        "lie the way through the camera's encoder, the spool and the log, detection, the segment (2 s at "
+        "most), the wait for the round of counting, counting and indexing. All of them, and the cameras, "
+        "share the cores.",
+        load_before=load,
+        packages=["av", "mrjob", "openvino"],
+        tables=[
+            Table(
+                title="Seconds from a frame's event time to its count",
+                columns=["camera", "frames", "median, s", "p95, s", "longest, s"],
+                rows=rows,
+            )
+        ],
+        goals=[
+            Goal(
+                what="seconds from camera to chart, p95",
+                measured=round(max(parts_of(late)[1] for late in late_s.values()), 1),
+                at_most=MOST_S,
+            )
+        ],
+    )
+
+
+def parts_of(late_s: list[float]) -> tuple[float, float, float]:
+    """The median, the 95th of a hundred, and the longest."""
+    return statistics.median(late_s), statistics.quantiles(late_s, n=20)[-1], max(late_s)
+
+
+def camera_to_chart(folder: Path, cameras: int, seconds: float) -> dict[str, list[float]]:
+    """How late each frame is counted, by source, once the first of each camera is in the chart."""
+    os.environ |= {"FRAMETALLY_DATA_DIR": str(folder), "FRAMETALLY_LIVE_ALLOW": "127.0.0.1"}
+    sources = [f"gate-{number}" for number in range(1, cameras + 1)]
+    seen: dict[str, Seen] = {source: [] for source in sources}
+    up = (sys.executable, "-m", "frametally", "up", "--port")
+    with ExitStack() as stack:
+        _, port = stack.enter_context(listening(*up))
+        for source in sources:
+            address = stack.enter_context(RtspCamera()).address
+            add = [sys.executable, "-m", "frametally", "live", "add", address, "--source", source]
+            subprocess.run(add, check=True, stdout=subprocess.DEVNULL)
+        wait_s = time.monotonic() + PATIENCE_S
+        while not all(in_chart(port, source) for source in sources):
+            if time.monotonic() > wait_s:
+                raise SystemExit("no frame came into the chart")
+            time.sleep(LOOK_EVERY_S)
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            for source in sources:
+                seen[source].append((time.time(), in_chart(port, source)))
+            time.sleep(LOOK_EVERY_S)
+    announced = announced_in(load_settings())
+    return {source: late_of(announced[source], seen[source]) for source in sources}
+
+
+def late_of(announced_s: list[float], seen: Seen) -> list[float]:
+    """How late each frame was that came into the chart while that was looked at."""
+    counts = [count for _, count in seen]
+    return [
+        seen[bisect.bisect_left(counts, number)][0] - announced_s[number - 1]
+        for number in range(counts[0] + 1, counts[-1] + 1)
+    ]
+
+
+def in_chart(port: int, source: str) -> int:
+    """Frames of the source that the chart's answer is about."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/counts?source={source}") as answer:
+            return int(json.load(answer)["frames"])
+    except urllib.error.HTTPError:
+        return 0  # of a source of which nothing is counted yet
+
+
+def announced_in(settings: Settings) -> dict[str, list[float]]:
+    """Event times of all that was announced live, in their order, by source."""
+    times: dict[str, set[int]] = {}
+    with (
+        closing(open_frame_log(settings.log_url, settings.log_access)) as log,
+        closing(
+            log.subscribe(
+                settings.live_topic, uuid.uuid4().hex, on_assigned=lambda _: None, on_revoked=lambda _: None
+            )
+        ) as group,
+    ):
+        while records := group.poll(timeout_s=1.0):
+            for record in records:
+                one = decode(record.value, FrameAnnouncement)
+                times.setdefault(one.source, set()).add(one.captured_at_ms)
+    return {source: [ms / 1000 for ms in sorted(found)] for source, found in times.items()}
+
+
+if __name__ == "__main__":
+    main()
