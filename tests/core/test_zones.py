@@ -8,11 +8,12 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.core.walks import SIMILARITIES, followed, paths, rings, seen_by, similarity, walk
 
 from frametally.rules.geometry.borders import Place, tenths
+from frametally.rules.geometry.foot_paths import FootPath
 from frametally.rules.geometry.zones import (
     PictureZone,
     Stay,
@@ -152,6 +153,10 @@ def test_a_place_is_within_where_the_ring_winds_round_it(corners: list[Place]) -
         assert zone.place_of(x, y) == {True: 1, None: 0, False: -1}[winds_round(corners, x, y)]
 
 
+@example(  # it begins on the rim, goes through a narrow zone within one step, and comes back
+    FootPath((-3, -2, -1), (0, 0, 0), (0, -3, -1), (0, 0, 0), (1, 4, 4)),
+    [(-1, -1), (0, -2), (1, -1), (2, -1), (2, 0), (1, 0), (0, 0), (-1, 0)],
+)
 @given(paths(least_boxes=4), rings())
 def test_who_is_clear_of_the_rim_is_there_or_not(path: Any, corners: list[Place]) -> None:
     path = path._replace(height=tuple(height + 8 for height in path.height))  # no step is too far

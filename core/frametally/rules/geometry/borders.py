@@ -113,7 +113,7 @@ class Border:
         """Yield where a path changes sides, by time, flicker left out."""
         if self.is_far(path):
             return
-        passages = list(self._passages(path))
+        passages = list(self.passages(path))
         if not passages:
             return
         start = Passage(0, Fraction(0), 0)
@@ -145,7 +145,8 @@ class Border:
             for half_way in _half_ways(since, until)
         )
 
-    def _passages(self, path: FootPath) -> Iterator[Passage]:
+    def passages(self, path: FootPath) -> Iterator[Passage]:
+        """Yield where a path goes over this, by time, flicker and all."""
         came_from = 0  # the side from which it has come onto the line on which it is; 0: none, or unknown
         for step, (x, y, to_x, to_y) in enumerate(
             zip(path.x[:-1], path.y[:-1], path.x[1:], path.y[1:], strict=True)

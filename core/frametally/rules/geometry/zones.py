@@ -172,7 +172,9 @@ def _seen(path: FootPath, passages: Iterable[Passage]) -> list[Passage]:
 
 
 def _begins_within(path: FootPath, zone: PictureZone) -> bool:
-    """Return whether the first point off the rim is within; if all are on it, they are in the zone."""
+    """Return whether the first place off the rim is within; if all points are on it, they are in the zone."""
+    if first := next(zone.passages(path), None):
+        return first.side < 0
     places = (zone.place_of(x, y) for x, y in zip(path.x, path.y, strict=True))
     return next((place > 0 for place in places if place), True)
 
