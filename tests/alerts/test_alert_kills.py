@@ -12,12 +12,13 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
 from tests.fakes.alerts import alert_place
 from tests.fakes.webhooks import Hook, hook_server
 
 from frametally.process import failpoints
 
-KILLS = int(os.environ.get("FAULTS_ALERT_KILLS", "6"))
+KILLS = int(os.environ.get("FAULTS_ALERT_KILLS", "50"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 PATIENCE_S = 120.0
 POINTS = ("alerts.told", "alerts.claimed", "alerts.taken", "alerts.noted")
@@ -32,6 +33,7 @@ sys.exit(main(["alerts", "run"]))
 """
 
 
+@pytest.mark.timeout(900)
 def test_each_alert_is_told_once_whatever_is_killed(tmp_path: Path) -> None:
     print("seed", SEED)
     rng = random.Random(SEED)  # noqa: S311

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import trustme
-from serving.downloads import debian
+from serving.downloads import debian, no_service_started
 from serving.place import Place, answers
 
 _PROGRAM = Path("/usr/sbin/mosquitto")
@@ -16,7 +16,9 @@ _USER = "frametally"
 
 def start(place: Place) -> dict[str, str]:
     """Start it, with the user `frametally`, who may publish and hear all."""
-    debian("", ["mosquitto"], found=[_PROGRAM])
+    if not _PROGRAM.exists():
+        with no_service_started("mosquitto"):
+            debian("", ["mosquitto"], found=[_PROGRAM])
     port, tls_port = place.port(), place.port("tls")
     folder = place.folder
     authority, keys = folder / "ca.pem", folder / "server.pem"

@@ -1,0 +1,113 @@
+"""Alerts by mail, to a real mail server (Debian's Exim), which takes none without TLS and a password."""
+
+from __future__ import annotations
+
+import json
+import mailbox
+import secrets
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from serving.needs import server
+from serving.own import OwnServer, folder_for_anyone
+from tests.fakes.alerts import AlertPlace, alert_place
+
+from frametally.alerts.channels import sending
+from frametally.alerts.channels.sending import AlertSender, SentReport
+
+pytestmark = pytest.mark.services
+THERE_WITHIN_S = 30.0
+
+
+@contextmanager
+def mailed(
+    folder: Path, smtp: Mapping[str, str], receiver: str, *, by: str = "URL", **settings: Any
+) -> Iterator[tuple[AlertPlace, AlertSender, list[str]]]:
+    """A place with one alert that waits for a mail to `receiver`."""
+    lines: list[str] = []
+    given: dict[str, Any] = {
+        "alert_channels": json.dumps({"ops": f"mailto:{receiver}"}),
+        "smtp_url": smtp[by],
+        "smtp_user": smtp["USER"],
+        "smtp_password": SecretStr(smtp["PASSWORD"]),
+        "smtp_ca_file": Path(smtp["CA_FILE"]),
+        **settings,
+    }
+    with alert_place(folder, **given) as place:
+        place.rule(threshold=1)
+        place.count({0: 4})
+        place.look()
+        yield place, AlertSender(place.ports.settings, place.book, lines.append), lines
+
+
+def mails_to(smtp: Mapping[str, str], receiver: str, *, at_least: int = 0) -> list[mailbox.mboxMessage]:
+    """What the server has delivered to an address, once it is so much."""
+    by_s = time.monotonic() + THERE_WITHIN_S
+    while True:
+        path = Path(smtp["MAILS"])
+        box = mailbox.mbox(path, create=False) if path.exists() else None
+        found = [mail for mail in box or () if mail["To"] == receiver]
+        if box is not None:
+            box.close()
+        if len(found) >= at_least or time.monotonic() > by_s:
+            return found
+        time.sleep(0.1)
+
+
+def somebody() -> str:
+    return f"{secrets.token_hex(6)}@example.org"
+
+
+@pytest.mark.parametrize("by", ["URL", "TLS_URL"])
+def test_a_real_mail_server_takes_an_alert_by_tls_and_a_password_once(tmp_path: Path, by: str) -> None:
+    smtp, receiver = server("smtp"), somebody()
+    with mailed(tmp_path, smtp, receiver, by=by) as (place, sender, _):
+        assert sender.send() == SentReport(sent=1)
+        assert sender.send() == SentReport()
+        [message] = place.book.messages(9)[0]
+    [mail] = mails_to(smtp, receiver, at_least=1)
+    assert mail["Subject"] == "frametally: busy: count (gate): 4, from 1"
+    assert mail["Message-ID"] == f"<{message.id}@example.org>"
+    assert "esmtpsa" in mail["Received"]  # by TLS and with a log-in, as the server has noted
+
+
+def test_a_real_mail_server_that_lets_nobody_in_or_is_not_trusted_keeps_the_alert_waiting(
+    tmp_path: Path,
+) -> None:
+    smtp, receiver = server("smtp"), somebody()
+    wrong: dict[str, Any] = {"smtp_password": SecretStr("hunter2")}
+    for name, settings in (("wrong", wrong), ("untrusted", {"smtp_ca_file": None})):
+        with mailed(tmp_path / name, smtp, receiver, **settings) as (place, sender, lines):
+            assert sender.send() == SentReport(put_off=1)
+            assert place.book.waiting() == {"ops": 1}
+            assert len(lines) == 1
+            assert "\n" not in lines[0]
+            assert "hunter2" not in lines[0]
+    assert mails_to(smtp, receiver) == []
+
+
+def test_a_real_mail_server_that_is_stopped_hangs_nobody_and_has_the_alert_once_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "_TRY_S", 1.0)
+    server("smtp")  # installed
+    with folder_for_anyone() as folder, OwnServer("smtp", folder) as own:
+        receiver = somebody()
+        with mailed(tmp_path / "data", own.values, receiver) as (place, sender, lines):
+            own.signal(signal.SIGSTOP)
+            assert sender.send() == SentReport(put_off=1)
+            assert "has not ended within 1 s" in lines[0]
+            own.signal(signal.SIGCONT)
+            monkeypatch.setattr(sending, "_TRY_S", 60.0)
+            [message] = place.book.messages(9)[0]
+            place.book.end(message, "queued")
+            assert sender.send() == SentReport(sent=1)
+            again = mails_to(own.values, receiver, at_least=1)
+    # What hung may have been taken after all: then it is the same mail, as its name says.
+    assert {mail["Message-ID"] for mail in again} == {f"<{message.id}@example.org>"}
