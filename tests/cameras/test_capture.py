@@ -28,6 +28,7 @@ from tests.cameras.showing import LAUNCHES, RtspCamera
 
 from frametally.errors import Retryable
 from frametally.opening import open_frame_log, open_object_store
+from frametally.rules.times import DAY_MS
 
 
 @pytest.mark.parametrize(
@@ -153,25 +154,36 @@ with Capturing(here(Path(sys.argv[1])), sys.argv[2]) as capturing:
 """
 
 
-@pytest.mark.parametrize("command", ["forget", "retime"])
+CHANGES = {"forget": ["--yes"], "retime": ["--start-time", "2026-05-01T08:00:00Z"]}
+
+
+@pytest.fixture
+def long_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute that lasts a day: none ends while it is changed, where there would be nothing to notice."""
+    monkeypatch.setattr("frametally_producer.cameras.minutes._MINUTE_MS", DAY_MS)
+
+
+@pytest.mark.usefixtures("long_minute")
+@pytest.mark.parametrize("command", CHANGES)
 def test_what_becomes_of_a_minute_while_it_is_captured_is_told_and_the_camera_goes_on(
     tmp_path: Path, command: str
 ) -> None:
     settings = here(tmp_path)
     with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
         until(lambda: manifests_of(capturing.store))
-        one = manifests_of(capturing.store)[0]
-        options = {"forget": ["--yes"], "retime": ["--start-time", "2026-05-01T08:00:00Z"]}
-        run_frametally(command, one.sha256, *options[command], settings=settings)
+        [one] = manifests_of(capturing.store)
+        run_frametally(command, one.sha256, *CHANGES[command], settings=settings)
         until(lambda: any(one.sha256 != other.sha256 for other in manifests_of(capturing.store)))
         capturing.until_frames(5)
     sessions = {live_of(one).session_ms for one in manifests_of(capturing.store)}
     assert len(sessions) == (1 if command == "forget" else 2)
+    assert {one.state for one in manifests_of(capturing.store)} == {"complete"}
     assert capturing.failure is None
 
 
-@pytest.mark.parametrize("command", ["forget", "retime"])
-def test_what_is_given_up_after_the_last_frame_is_told_with_its_name_all_the_same(
+@pytest.mark.usefixtures("long_minute")
+@pytest.mark.parametrize("command", CHANGES)
+def test_what_is_given_up_while_the_camera_is_away_is_told_with_its_name_before_it_is_back(
     tmp_path: Path, command: str
 ) -> None:
     settings, spooled = here(tmp_path), tmp_path / "data/live/gate-1"
@@ -183,19 +195,38 @@ def test_what_is_given_up_after_the_last_frame_is_told_with_its_name_all_the_sam
         camera.kill()
         until(lambda: capturing.heard.told.away_since_ms is not None)
         waiting = {int(path.name.split(".")[1]) for path in spooled.glob("*/*.jpg")}
-        options = {"forget": ["--yes"], "retime": ["--start-time", "2026-05-01T08:00:00Z"]}
-        for one in manifests_of(capturing.store):
-            run_frametally(command, one.sha256, *options[command], settings=settings)
+        [one] = manifests_of(capturing.store)
+        run_frametally(command, one.sha256, *CHANGES[command], settings=settings)
         log.is_away = False
-        until(lambda: not list(spooled.glob("*/*.jpg")))
+        until(lambda: any(live_of(one).losses for one in manifests_of(capturing.store)))
+        assert capturing.heard.told.frames_lost > 15
     losses = [loss for one in manifests_of(capturing.store) for loss in live_of(one).losses]
-    assert sum(loss.frames for loss in losses) == capturing.heard.told.frames_lost > 15
+    assert sum(loss.frames for loss in losses) == capturing.heard.told.frames_lost
     assert (min(loss.from_ms for loss in losses), max(loss.to_ms for loss in losses)) == (
         min(waiting),
         max(waiting),
     )
     assert {one.state for one in manifests_of(capturing.store)} == {"complete"}
     assert not list(spooled.iterdir())
+
+
+@pytest.mark.usefixtures("long_minute")
+@pytest.mark.parametrize("command", CHANGES)
+def test_what_is_given_up_at_the_stop_is_told_with_its_name_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("frametally_producer.cameras.sending.NOTE_EVERY_S", 3600)
+    settings = here(tmp_path)
+    with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
+        until(lambda: manifests_of(capturing.store))
+        [one] = manifests_of(capturing.store)
+        run_frametally(command, one.sha256, *CHANGES[command], settings=settings)
+        capturing.until_frames(5)
+    losses = [loss for other in manifests_of(capturing.store) for loss in live_of(other).losses]
+    assert sum(loss.frames for loss in losses) == capturing.heard.told.frames_lost >= 5
+    assert max(loss.to_ms for loss in losses) == capturing.heard.told.captured_at_ms
+    assert {other.state for other in manifests_of(capturing.store)} == {"complete"}
+    assert not list((tmp_path / "data/live/gate-1").iterdir())
 
 
 def test_more_than_may_wait_on_disk_is_a_loss_with_its_name_and_the_newest_frames_are_kept(

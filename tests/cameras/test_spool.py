@@ -178,37 +178,52 @@ def test_a_refused_frame_is_named_once_though_its_removal_is_killed(when: str) -
     machine.teardown()
 
 
-@pytest.mark.parametrize("is_last", [False, True])
-def test_a_frame_whose_minute_is_removed_at_that_moment_is_named_in_the_next_or_in_one_of_its_own(
-    tmp_path: Path, is_last: bool
-) -> None:
-    spool = Spool(tmp_path, most_mb=1, why_full=lambda: "the store is away")
+def opened(folder: Path) -> tuple[Spool, Minutes]:
+    spool = Spool(folder, most_mb=1, why_full=lambda: "the store is away")
     minutes = Minutes(
         source="gate-1",
         source_name="Gate 1",
-        settings=here(tmp_path),
+        settings=here(folder),
         spool=spool,
         session_ms=FIRST_MS,
         told_until_ms=None,
     )
+    return spool, minutes
 
-    def show(number: int) -> int:
-        at_ms = FIRST_MS + 100 * number
-        minutes.add(
-            CaptureTime(at_ms, "arrival"), Fraction(number, 10), lambda: np.zeros((8, 8, 3), np.uint8)
-        )
-        return at_ms
 
-    show(0)
+def show(minutes: Minutes, number: int) -> int:
+    """Show a frame; return when that is."""
+    at_ms = FIRST_MS + 100 * number
+    minutes.add(CaptureTime(at_ms, "arrival"), Fraction(number, 10), lambda: np.zeros((8, 8, 3), np.uint8))
+    return at_ms
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_frame_whose_minute_is_removed_at_that_moment_is_named_in_the_next_or_in_one_of_its_own(
+    tmp_path: Path, is_last: bool
+) -> None:
+    spool, minutes = opened(tmp_path)
+    show(minutes, 0)
     [removed] = spool.minutes()
     assert len(spool.remove(removed.sha256)) == 1
-    at_ms = show(1)
+    at_ms = show(minutes, 1)
     if is_last:
-        assert minutes.end_with_losses()
+        assert minutes.tell_losses()
     else:
         minutes.renew_session()
-        show(2)
+        show(minutes, 2)
     [told] = spool.minutes()
     assert [(loss.from_ms, loss.to_ms, loss.frames) for loss in live_of(told).losses] == [(at_ms, at_ms, 1)]
     assert spool.frames_lost == 2
-    assert not minutes.end_with_losses()
+    assert not minutes.tell_losses()
+
+
+def test_a_loss_of_an_earlier_session_is_told_in_a_minute_that_gets_no_frame(tmp_path: Path) -> None:
+    spool, minutes = opened(tmp_path)
+    loss = NamedLoss(FIRST_MS, FIRST_MS, 1, "its minute was put right")
+    minutes.renew_session(loss)
+    assert minutes.tell_losses()
+    [told] = spool.minutes()
+    show(minutes, 1)
+    assert [live_of(one).losses for one in spool.minutes()] == [[loss], []]
+    assert [frame.minute == told.sha256 for frame in spool.take(9)] == [False]

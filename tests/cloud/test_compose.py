@@ -364,6 +364,19 @@ def test_a_setting_that_nobody_wrote_has_the_products_default(
     assert [key for key in unset if getattr(told, key) != Settings.model_fields[key].default] == []
 
 
+def test_whoever_is_told_a_file_of_authorities_sees_the_folder_in_which_it_lies() -> None:
+    named = set(re.findall(r"FRAMETALLY_[A-Z_]+_CA_FILE", FILE.read_text()))
+    told = compose_file(VALUES | dict.fromkeys(named, "/ca/ours.pem"))["services"]
+    seeing: dict[str, set[str]] = {name: set() for name in named}
+    for service, one in told.items():
+        files = {key for key, value in (one.get("environment") or {}).items() if value == "/ca/ours.pem"}
+        assert not files or "./ca:/ca:ro" in one["volumes"], service
+        for name in files & named:
+            seeing[name].add(service)
+    assert all(seeing.values()), seeing
+    assert "live-worker" in seeing["FRAMETALLY_LIVE_CA_FILE"]
+
+
 def test_the_products_services_are_told_settings_that_there_are() -> None:
     settings = {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields} | {"FRAMETALLY_COMMAND"}
     for name, service in SERVICES.items():

@@ -202,23 +202,33 @@ class Clock:
         self.now_s += seconds
 
 
-def test_rounds_begin_at_the_period_and_after_a_long_one_there_is_a_rest_of_a_period_at_most() -> None:
+@pytest.mark.parametrize(
+    ("period_s", "takes_s", "begin_s"),
+    [
+        (10, [1, 25, 6, 5, 1], [0, 10, 40, 51, 61]),
+        (2, [1, 1.5, 30, 0], [0, 2, 5, 37]),
+        (900, [1200, 1], [0, 1205]),
+    ],
+)
+def test_rounds_begin_at_the_period_and_after_a_long_one_there_is_a_rest_of_5_s_or_a_period_at_most(
+    period_s: int, takes_s: list[float], begin_s: list[float]
+) -> None:
     clock, began = Clock(), []
-    takes_s = iter([1, 25, 6, 5, 1])
+    takes = iter(takes_s)
 
     def work() -> None:
-        began.append(round(clock()))
-        clock.pass_by(next(takes_s))
+        began.append(round(clock(), 3))
+        clock.pass_by(next(takes))
 
     rounds = repeat(
         work,
-        period_s=10,
-        should_stop=lambda: len(began) == 5,
+        period_s=period_s,
+        should_stop=lambda: len(began) == len(begin_s),
         progress=NoProgress(),
         clock=clock,
         sleep=clock.pass_by,
     )
-    assert (rounds, began) == (5, [0, 10, 45, 57, 67])
+    assert (rounds, began) == (len(begin_s), begin_s)
 
 
 def test_a_round_that_fails_for_now_is_said_and_tried_again() -> None:

@@ -13,6 +13,7 @@ from frametally.rules.times import DAY_S, HOUR_S
 _PERIOD = re.compile(r"([0-9]{1,6})(s|m|h)")
 _UNITS_S = {"s": 1, "m": 60, "h": HOUR_S}
 _LOOK_EVERY_S = 0.2
+_LONGEST_REST_S = 5.0
 
 
 def parse_period_s(option: str, text: str) -> int:
@@ -40,8 +41,8 @@ def repeat(
     """Do `work` every `period_s` seconds, from beginning to beginning, until `should_stop`.
 
     A round that takes long makes the next one late, never parallel; what was missed is not made up for. After
-    each there is a rest of as long as it took, of a period at most: what takes long leaves room for others. A
-    round that is under way when it is time to stop is finished.
+    each there is a rest of as long as it took, of a period and of 5 s at most: short rounds that are close
+    together leave room for others on the machine. A round that is under way at a stop is finished.
 
     A round that raises `Retryable` is told to `progress` and tried again at the next turn.
 
@@ -62,5 +63,5 @@ def repeat(
         except Retryable as error:
             progress.say(f"{error}; the next try is in {period_s:g} s")
         ended_s = clock()
-        next_s = max(next_s, ended_s + min(ended_s - now_s, period_s))
+        next_s = max(next_s, ended_s + min(ended_s - now_s, period_s, _LONGEST_REST_S))
     return rounds

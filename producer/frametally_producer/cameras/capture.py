@@ -125,7 +125,7 @@ class CameraCapture:
             self._minutes.end()
             self._sender.finish()
             self._renew_session()
-            if self._minutes.end_with_losses():
+            if self._minutes.tell_losses() and self._sender.failure is None:
                 self._sender.start()
                 self._sender.finish()
             self._teller.tell(**self._lost())  # no frame may have come after the last of it
@@ -217,9 +217,15 @@ class CameraCapture:
         }
 
     def _pause(self, seconds: float) -> None:
-        """Wait, unless a stop is asked for; a minute whose camera stays away is over."""
+        """Wait, unless a stop is asked for; a minute whose camera stays away is over.
+
+        What is given up meanwhile is told at once: it may be long until the next frame, and we may be killed.
+        """
         until_s = time.monotonic() + seconds
         while (left_s := until_s - time.monotonic()) > 0 and not self._is_over():
+            self._renew_session()
+            if self._minutes.tell_losses():
+                self._teller.tell(**self._lost())
             time.sleep(min(left_s, _LOOK_S))
         since_ms = self._teller.told.away_since_ms
         if since_ms is not None and time.time() * 1000 - since_ms > _MINUTE_S * 1000:

@@ -144,7 +144,7 @@ class Minutes:
             minute.manifest = msgspec.structs.replace(minute.manifest, state="complete")
             self._note(minute, is_over=True)
 
-    def end_with_losses(self) -> bool:
+    def tell_losses(self) -> bool:
         """Tell losses that no other minute has told in one of their own; return whether there are some."""
         if not self._losses:
             return False
@@ -152,7 +152,7 @@ class Minutes:
         at_ms = self._losses[0].from_ms
         minute_ms = at_ms // _MINUTE_MS * _MINUTE_MS
         self._minute = self._begin(minute_ms, CaptureTime(at_ms, "arrival"))
-        self.end()
+        self.renew_session()  # that minute has no frame, and gets none
         return True
 
     def renew_session(self, loss: NamedLoss | None = None) -> None:

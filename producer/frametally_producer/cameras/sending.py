@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -36,8 +37,8 @@ class Sender:
 
     Attributes:
         failure: Why it had to give up; None: it did not.
-        changed: What of minutes that were forgotten or put right meanwhile can be kept no more, one each, if
-            anything: the frames that are captured now need another session.
+        changed: What of minutes that were forgotten or put right meanwhile can be kept no more, one each: the
+            frames that are captured now need another session.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Sender:
             on_sent: Told of each frame that was announced, and whether it was for the first time.
         """
         self.failure: FrametallyError | None = None
-        self.changed: queue.SimpleQueue[NamedLoss | None] = queue.SimpleQueue()
+        self.changed: queue.SimpleQueue[NamedLoss] = queue.SimpleQueue()
         self._spool = spool
         self._source = source
         self._settings = settings
@@ -115,9 +116,13 @@ class Sender:
         for one in found:
             is_open = one.live is not None and one.state == "producing" and one.source == self._source
             if is_open and one.sha256 not in here:
-                self._patience.until_done(
-                    "the object store", partial(change_manifest, self._store, one.sha256, _completed)
-                )
+                self._complete_there(one.sha256)
+
+    def _complete_there(self, sha256: str) -> None:
+        """Complete a minute that nobody goes on with, as the store has it, if it has it. Raises `Poison`."""
+        self._patience.until_done(
+            "the object store", partial(change_manifest, self._store, sha256, _completed)
+        )
 
     def _step(self, writer: FrameWriter) -> bool:
         """Send the oldest frames, and note them if it is time; return whether there can be more to do."""
@@ -226,12 +231,17 @@ class Sender:
         return True
 
     def _give_up(self, sha256: str, reason: str) -> None:
-        """Remove a minute that cannot be gone on with; what was not noted of it is told as lost."""
+        """Remove a minute that cannot be gone on with, and complete what the store has of it.
+
+        What was not noted of it is told as lost.
+        """
         self._keepers.pop(sha256, None)
         frames = self._spool.remove(sha256)
         times = [frame.captured_at_ms for frame in frames]
-        loss = NamedLoss(min(times), max(times), len(times), f"its minute {reason}") if times else None
-        self.changed.put(loss)
+        if times:  # else it was over
+            self.changed.put(NamedLoss(min(times), max(times), len(times), f"its minute {reason}"))
+        with suppress(Poison):  # what is damaged there stays as it is
+            self._complete_there(sha256)
 
 
 def _completed(manifest: MediaManifest | None) -> MediaManifest | None:
