@@ -14,6 +14,7 @@ from contextlib import suppress
 import click
 
 from frametally.errors import FrametallyError
+from frametally_cli.access.tokens import tokens_group
 from frametally_cli.access.users import users_group
 from frametally_cli.alerts.group import alerts_group
 from frametally_cli.commands.cloud import cloud_setup, reach
@@ -61,6 +62,7 @@ _COMMANDS = (
         media_group,
         live_group,
         users_group,
+        tokens_group,
         alerts_group,
     ),
 )

@@ -8,7 +8,7 @@ from functools import partial
 from typing import cast
 
 from flask import Flask
-from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 
 from frametally.access.book import AccessBook
 from frametally.books.flows import flows_for
@@ -122,10 +122,10 @@ def create_app(
     guard.protect(app)
     gate.protect(app)
 
-    def listener(path: str) -> Callable[[Headers], Visitor]:
-        def check(headers: Headers) -> Visitor:
-            guard.check_listener(headers)
-            return gate.admit("WS", path, headers)
+    def listener(path: str) -> Callable[[HTTPConnection], Visitor]:
+        def check(asks: HTTPConnection) -> Visitor:
+            guard.check_listener(asks.headers)
+            return gate.admit("WS", path, asks.headers, asks.client.host if asks.client else "")
 
         return check
 

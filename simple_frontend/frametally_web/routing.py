@@ -108,7 +108,8 @@ class NativeRoutes:
             )
             self._guard.check_uploads()
         set_visitor(NOBODY)
-        admit = partial(self._gate.admit, request.method, route.path, request.headers)
+        peer = request.client.host if request.client else ""
+        admit = partial(self._gate.admit, request.method, route.path, request.headers, peer)
         set_visitor(await asyncio.to_thread(admit) if self._gate.book else admit())
         return await route.handler(request)
 

@@ -52,7 +52,7 @@ UPLOADS_REMEDY = (
 
 # What a page of an allowed site may send with a request, and read of its answer, beside what any may.
 _SENT = (
-    "Content-Type, If-Match, If-None-Match, If-Range, Range, Tus-Resumable, Upload-Checksum, "
+    "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, Tus-Resumable, Upload-Checksum, "
     "Upload-Defer-Length, Upload-Length, Upload-Metadata, Upload-Offset"
 )
 _TOLD = (

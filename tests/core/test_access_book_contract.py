@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from frametally.access.accounts import Credentials, UserAccount
+from frametally.access.accounts import ApiToken, Credentials, UserAccount
 from frametally.access.book import MOST_WAIT_S, AccessBook, TriedBy
 from frametally.errors import Misconfigured
 from frametally.opening import open_access_book, open_video_catalogue
@@ -273,3 +273,74 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     open_ledger(url).close()
     with pytest.raises(Misconfigured, match="of another kind"):
         open_access_book(url)
+
+
+NIGHTLY = ApiToken("ben", "nightly", "look", ("gate",))
+
+
+def test_a_token_speaks_for_its_account_in_every_process_until_it_is_removed(
+    make: Callable[[], AccessBook],
+) -> None:
+    book, other = make(), make()
+    assert book.add_account(BEN)
+    assert book.add_token(NIGHTLY, "t", lasts_s=HOUR_S)
+    assert not book.add_token(NIGHTLY, "u", lasts_s=HOUR_S)
+    assert book.add_token(NIGHTLY._replace(name="weekly", sources=()), "u", lasts_s=2 * HOUR_S)
+    found, all_of_bens = other.token("t"), other.token("u")
+    assert found is not None
+    assert found[:4] == NIGHTLY[:4]
+    assert found.ends_at_ms - found.created_at_ms == HOUR_S * 1000
+    assert all_of_bens is not None
+    assert all_of_bens.sources == ("gate", "harbour")
+    assert [one.name for one in other.tokens()] == ["nightly", "weekly"]
+    assert other.remove_token("ben", "nightly")
+    assert not other.remove_token("ben", "nightly")
+    assert book.token("t") is None
+    assert book.token("u") is not None
+    assert book.token("") is None
+
+
+def test_a_token_may_no_more_than_its_account(book: AccessBook) -> None:
+    assert book.add_account(BEN)
+    assert not book.add_token(NIGHTLY._replace(role="correct"), "t", lasts_s=HOUR_S)
+    assert not book.add_token(NIGHTLY._replace(sources=("gate", "quay")), "t", lasts_s=HOUR_S)
+    assert not book.add_token(NIGHTLY._replace(account="carl"), "t", lasts_s=HOUR_S)
+    assert book.add_token(NIGHTLY, "t", lasts_s=HOUR_S)
+    change(book, """UPDATE frametally_accounts SET sources = '["harbour"]'""")
+    assert book.token("t") is None
+
+
+def test_a_token_is_over_at_its_end_and_with_its_account(book: AccessBook) -> None:
+    assert book.add_account(BEN)
+    assert book.add_token(NIGHTLY, "t", lasts_s=HOUR_S)
+    change(book, "UPDATE frametally_api_tokens SET ends_at_ms = ends_at_ms - 3600000")
+    assert book.token("t") is None
+    assert [one.name for one in book.tokens()] == ["nightly"]
+    assert book.add_token(NIGHTLY._replace(name="other"), "u", lasts_s=HOUR_S)
+    assert book.remove_account("ben")
+    assert book.tokens() == []
+    assert book.add_account(BEN)
+    assert book.token("u") is None
+
+
+def test_when_a_token_was_used_last_is_kept(book: AccessBook) -> None:
+    assert book.add_account(BEN)
+    assert book.add_token(NIGHTLY, "t", lasts_s=HOUR_S)
+    assert book.tokens()[0].used_at_ms == 0
+    assert book.token("t") is not None
+    first = book.tokens()[0].used_at_ms
+    assert first >= book.tokens()[0].created_at_ms
+    change(book, "UPDATE frametally_api_tokens SET used_at_ms = used_at_ms - 70000")
+    assert book.token("t") is not None
+    assert book.tokens()[0].used_at_ms >= first
+
+
+@pytest.mark.parametrize("column", ["created_at_ms", "used_at_ms"])
+def test_a_clock_that_was_set_back_lengthens_no_token(book: AccessBook, column: str) -> None:
+    assert book.add_account(BEN)
+    assert book.add_token(NIGHTLY, "t", lasts_s=10 * HOUR_S)
+    assert book.token("t") is not None
+    change(book, f"UPDATE frametally_api_tokens SET {column} = {column} + 7200000")  # noqa: S608
+    assert book.token("t") is None
+    change(book, f"UPDATE frametally_api_tokens SET {column} = {column} - 7200000")  # noqa: S608
+    assert book.token("t") is not None

@@ -332,7 +332,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
     [
         (200, (), "is that a dashboard's address, and of this version"),
         (404, (), "is that a dashboard's address, and of this version"),
-        (401, (("WWW-Authenticate", "Basic"),), "wants a password: write it into ~/.netrc"),
+        (401, (("WWW-Authenticate", "Basic"),), "wants a password, or a token in its place: write it into"),
         (
             308,
             (("Location", "https://app.example.org/"),),

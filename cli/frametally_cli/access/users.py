@@ -48,7 +48,7 @@ def users_add(
 ) -> int:
     """Add an account, and print a link that chooses its password once."""
     account = UserAccount(check_name(name), role, tuple(slug(source) for source in sources))
-    with _open_book(overrides) as (settings, book):
+    with open_book(overrides) as (settings, book):
         if book.account(account.name) is not None:
             raise Misconfigured(
                 f"there is an account {account.name} already: "
@@ -56,7 +56,7 @@ def users_add(
             )
         password = _ask(account.name) if asks else None
         book.add_account(account)
-        click.echo(f"{account.name} may {_told(account)}")
+        click.echo(f"{account.name} may {rights_in_words(account.role, account.sources)}")
         _prove(settings, book, account, password, codes)
     return 0
 
@@ -68,8 +68,8 @@ def users_add(
 @data_dir_option
 def users_passwd(name: str, asks: bool, codes: bool | None, **overrides: Any) -> int:
     """Give an account another password, which ends its log-ins; or print a link that chooses one once."""
-    with _open_book(overrides) as (settings, book):
-        account = _find(book, name)
+    with open_book(overrides) as (settings, book):
+        account = find_account(book, name)
         _prove(settings, book, account, _ask(account.name) if asks else None, codes)
     return 0
 
@@ -79,8 +79,8 @@ def users_passwd(name: str, asks: bool, codes: bool | None, **overrides: Any) ->
 @data_dir_option
 def users_remove(name: str, **overrides: Any) -> int:
     """Remove an account, which ends its log-ins."""
-    with _open_book(overrides) as (_, book):
-        account = _find(book, name)
+    with open_book(overrides) as (_, book):
+        account = find_account(book, name)
         others = [one for one in book.accounts() if one.role == "run" and one.name != account.name]
         if account.role == "run" and not others and len(book.accounts()) > 1:
             raise Misconfigured(
@@ -98,27 +98,28 @@ def users_remove(name: str, **overrides: Any) -> int:
 @data_dir_option
 def users_list(**overrides: Any) -> int:
     """List the accounts: what each may do, and its log-ins."""
-    with _open_book(overrides) as (_, book):
+    with open_book(overrides) as (_, book):
         sessions = book.sessions()
-        for account in book.accounts():
-            proof = "a password" if account.has_password else "no password yet"
-            proof += " and codes" if account.has_codes else ""
-            click.echo(
-                f"{account.name}: may {_told(account)}; {proof}; log-ins: {sessions.get(account.name, 0)}"
-            )
+        for one in book.accounts():
+            proof = "a password" if one.has_password else "no password yet"
+            proof += " and codes" if one.has_codes else ""
+            may = rights_in_words(one.role, one.sources)
+            click.echo(f"{one.name}: may {may}; {proof}; log-ins: {sessions.get(one.name, 0)}")
         if book.is_empty():
             click.echo("there is no account: `frametally users add NAME --role run` makes the first")
     return 0
 
 
 @contextmanager
-def _open_book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AccessBook]]:
+def open_book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AccessBook]]:
+    """Open the accounts of the settings, some of which the command line has."""
     settings = read_settings("web", overrides, must_be_there=False)
     with closing(open_access_book(settings.catalogue_url, settings.catalogue_access)) as book:
         yield settings, book
 
 
-def _find(book: AccessBook, name: str) -> UserAccount:
+def find_account(book: AccessBook, name: str) -> UserAccount:
+    """Return the account of a name. Raises `Misconfigured` where there is none."""
     account = book.account(check_name(name))
     if account is None:
         raise Misconfigured(f"there is no account {name}: `frametally users list` has those that there are")
@@ -150,5 +151,6 @@ def _ask(name: str) -> str:
     return check_password(text, name=name)
 
 
-def _told(account: UserAccount) -> str:
-    return f"{account.role} ({', '.join(account.sources) if account.sources else 'all sources'})"
+def rights_in_words(role: Role, sources: tuple[str, ...]) -> str:
+    """Return what somebody may do, as people read it."""
+    return f"{role} ({', '.join(sources) if sources else 'all sources'})"

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from frametally.access.tokens import is_api_token
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally_cli.uploading.clip import ClipReader
 
@@ -121,7 +122,8 @@ def fault(server: Dashboard, answer: DashboardAnswer, name: str) -> FrametallyEr
     status, said = answer.status, answer.problem
     if status == 401:
         return Misconfigured(
-            f"{server.url} wants a password: write it into ~/.netrc, or into --url (https://USER:PASSWORD@HOST)"
+            f"{server.url} wants a password, or a token in its place: "
+            "write it into ~/.netrc, or into --url (https://USER:PASSWORD@HOST)"
         )
     if 300 <= status < 400:
         elsewhere = answer.headers.get("location", "another address")[:200]
@@ -153,6 +155,8 @@ def _login(host: str, user: str | None, password: str | None) -> dict[str, str]:
             user, password = (found[0], found[2]) if found else (None, None)
     if user is None:
         return {}
+    if is_api_token(password or ""):
+        return {"Authorization": f"Bearer {password}"}
     pair = f"{unquote(user)}:{unquote(password or '')}".encode()
     return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 

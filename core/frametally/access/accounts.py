@@ -39,6 +39,34 @@ class UserAccount(NamedTuple):
         """Return whether the role includes this right."""
         return ROLES.index(self.role) >= ROLES.index(right)
 
+    def narrowed(self, role: Role, sources: tuple[str, ...]) -> UserAccount | None:
+        """Return the account with these rights alone (no sources: all of its own); None: it has less."""
+        if not self.may(role) or (self.sources and not set(sources) <= set(self.sources)):
+            return None
+        return self._replace(role=role, sources=sources or self.sources)
+
+
+class ApiToken(NamedTuple):
+    """What a program proves itself by.
+
+    Attributes:
+        account: Name of the account that it speaks for, and goes with.
+        name: What it is called there; written as accounts' names are.
+        role: What it may do, no more than the account.
+        sources: Slugs of the sources that there are for it; none: all of the account's.
+        created_at_ms: When it was made, by the database's clock.
+        ends_at_ms: When it is over.
+        used_at_ms: When it was used last, to a minute; 0: never.
+    """
+
+    account: str
+    name: str
+    role: Role
+    sources: tuple[str, ...] = ()
+    created_at_ms: int = 0
+    ends_at_ms: int = 0
+    used_at_ms: int = 0
+
 
 class Credentials(NamedTuple):
     """What an account proves itself by.
@@ -72,8 +100,8 @@ def as_name(text: str) -> str | None:
     return name if len(text) <= MOST_NAME_CHARS * 4 and _NAME.fullmatch(name) else None
 
 
-def check_name(text: str) -> str:
-    """Return the name that `text` is.
+def check_name(text: str, *, of: str = "an account") -> str:
+    """Return the name that `text` is, of an account or of a token.
 
     Raises:
         Misconfigured: Nobody can be called so.
@@ -81,7 +109,7 @@ def check_name(text: str) -> str:
     name = as_name(text)
     if name is None:
         raise Misconfigured(
-            f"{text[:80]!r} is no name of an account: use small letters, digits and . _ @ + -, "
+            f"{text[:80]!r} is no name of {of}: use small letters, digits and . _ @ + -, "
             f"beginning with a letter or digit, {MOST_NAME_CHARS} at most"
         )
     return name

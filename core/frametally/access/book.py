@@ -1,4 +1,4 @@
-"""The access book port: accounts, their sessions, and how often a log-in was tried.
+"""The access book port: accounts, their sessions and tokens, and how often a log-in was tried.
 
 Times are the database's own. Where its clock was set back, what was seen after its new time is over: nothing
 lasts longer than it should, and logging in again is always possible.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from frametally.access.accounts import Credentials, Session, UserAccount
+from frametally.access.accounts import ApiToken, Credentials, Session, UserAccount
 
 
 class TriedBy(NamedTuple):
@@ -54,7 +54,7 @@ class AccessBook(Protocol):
         ...
 
     def remove_account(self, name: str) -> bool:
-        """Remove an account with its sessions and links; False: there is none of the name."""
+        """Remove an account with its sessions, links and tokens; False: there is none of the name."""
         ...
 
     def credentials(self, name: str) -> Credentials | None:
@@ -99,6 +99,29 @@ class AccessBook(Protocol):
 
     def end_session(self, token_hash: str) -> None:
         """End a session; one that is over is no error."""
+        ...
+
+    def add_token(self, token: ApiToken, token_hash: str, *, lasts_s: float) -> bool:
+        """Add a program's token, of which names, role and sources count.
+
+        Returns:
+            False: there is no such account, it may do less, or it has a token of the name.
+        """
+        ...
+
+    def tokens(self) -> list[ApiToken]:
+        """Return all tokens, over or not, by account and name."""
+        ...
+
+    def token(self, token_hash: str) -> ApiToken | None:
+        """Return a token with its account's sources where it has none of its own, and note that it is used.
+
+        None: there is none, it is over, or its account may do less by now.
+        """
+        ...
+
+    def remove_token(self, account: str, name: str) -> bool:
+        """Remove a token; False: there is none of the name."""
         ...
 
     def try_login(self, tried: Sequence[TriedBy]) -> float:

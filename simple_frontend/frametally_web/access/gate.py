@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import math
 import re
 from typing import Protocol, cast
 from urllib.parse import quote
@@ -10,8 +11,8 @@ from urllib.parse import quote
 from flask import Flask, Response, redirect, request
 
 from frametally.access.accounts import Role, as_name
-from frametally.access.book import AccessBook
-from frametally.access.tokens import read_signed, sign, token_hash
+from frametally.access.book import AccessBook, TriedBy
+from frametally.access.tokens import is_api_token, read_signed, sign, token_hash
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.access.rights import BY_SOURCE, right_of, route_of
@@ -23,6 +24,8 @@ SECRET_HEADER = "X-Frametally-Proxy-Secret"  # noqa: S105 - a header's name
 _COOKIES = ("__Host-frametally", "frametally")
 """The cookie's name where it is safe from being read on the way, and where it is not."""
 _MOST_COOKIE_CHARS = 16_384
+_FREE_WRONG_TOKENS = 30
+"""Of one address, in a quarter of an hour: after them it waits before it is told of the next."""
 _READS = ("GET", "HEAD", "OPTIONS", "WS")
 
 
@@ -47,18 +50,21 @@ class Gate:
         self._had_accounts = settings.web_accounts
         self._key = b""
 
-    def admit(self, method: str, path: str, headers: SentHeaders) -> Visitor:
+    def admit(self, method: str, path: str, headers: SentHeaders, peer: str) -> Visitor:
         """Return who asks for a route, which they may; `path` is the route's own, as `right_of` takes it.
 
+        `peer` is the address that the request comes from.
+
         Raises:
-            Problem: 401, it is for those who log in, and they have not; 403, it is not for them.
+            Problem: 401, it is for those who log in, and they have not; 403, it is not for them; 429, too
+                many tokens from there were wrong.
         """
         if self.book is None:
             return ANYBODY
         right = right_of(method, path)
         if right == "open":
             return NOBODY
-        one = self.find(method, headers)
+        one = self.find(method, headers, peer)
         if right is not None and one.may(right):
             reads = "GET" if method == "HEAD" else method
             if one.sources and route_of(reads, path) not in BY_SOURCE:
@@ -77,12 +83,18 @@ class Gate:
             remedy="Ask whoever runs this server; `frametally users` gives roles.",
         )
 
-    def find(self, method: str, headers: SentHeaders) -> Visitor:
-        """Return who asks; NOBODY: whoever it is has not logged in. Raises `Problem`, 403."""
+    def find(self, method: str, headers: SentHeaders, peer: str) -> Visitor:
+        """Return who asks; NOBODY: whoever it is has not logged in. Raises `Problem`: 401, 403, 429."""
         if self.book is None:
             return ANYBODY
+        scheme, _, told = headers.get("Authorization", "").partition(" ")
+        is_program = scheme.lower() == "bearer" and self.has_accounts()
         if self._secret and self._is_proxy(headers):
-            return self._named_by_proxy(headers)
+            named = headers.get(self.settings.proxy_user_header, "")
+            if named or not is_program:  # a proxy may pass its own tokens on with the name
+                return self._named_by_proxy(named)
+        if is_program:
+            return self._program(told.strip(), self.address_of(headers, peer))
         token = self._session_token(headers)
         if token is not None and self._is_own(method, headers):
             settings = self.settings
@@ -124,7 +136,9 @@ class Gate:
             if request.url_rule is None or request.method == "OPTIONS":
                 return None  # which is a 404, a 405 or says what there is
             try:
-                one = self.admit(request.method, request.url_rule.rule, request.headers)
+                one = self.admit(
+                    request.method, request.url_rule.rule, request.headers, request.remote_addr or ""
+                )
                 set_visitor(one)
                 if not one.sees((request.view_args or {}).get("source", next(iter(one.sources), ""))):
                     raise Problem(
@@ -157,8 +171,28 @@ class Gate:
         told = headers.get(SECRET_HEADER, "")
         return hmac.compare_digest(told.encode("utf-8", "replace"), self._secret.encode())
 
-    def _named_by_proxy(self, headers: SentHeaders) -> Visitor:
-        named = headers.get(self.settings.proxy_user_header, "")
+    def _program(self, told: str, address: str) -> Visitor:
+        """Return whom a token speaks for. Right ones never wait: they have too many bits to be guessed."""
+        book = cast(AccessBook, self.book)
+        token = book.token(token_hash(told)) if is_api_token(told) else None
+        if token is not None:
+            return Visitor(token.account, token.role, token.sources, token=token.name)
+        wait_s = math.ceil(book.try_login([TriedBy(f"token:{address}", _FREE_WRONG_TOKENS)]))
+        if wait_s > 0:
+            refused = Problem(
+                429, "Too many wrong tokens came from there.", remedy=f"Try again in {wait_s} s."
+            )
+            refused.headers = {"Retry-After": str(wait_s)}
+            raise refused
+        refused = Problem(
+            401,
+            "The token is broken, over, or was removed.",
+            remedy="Ask whoever runs this server for another; `frametally tokens add` makes it.",
+        )
+        refused.headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+        raise refused
+
+    def _named_by_proxy(self, named: str) -> Visitor:
         name = as_name(named)
         if name is None:
             return NOBODY

@@ -39,7 +39,7 @@ def create_blueprint(gate: Gate) -> Blueprint:
 
     @pages.get("/sign-in")
     def form() -> Response:
-        one = gate.find("GET", request.headers)
+        one = gate.find("GET", request.headers, _peer())
         if book is None or (one.role is not None and not one.session):
             return _go("/")
         return _page("sign_in.html", who=one.name, role=one.role)
@@ -92,7 +92,7 @@ def create_blueprint(gate: Gate) -> Blueprint:
     @pages.post("/sign-out")
     def sign_out() -> Response:
         there = _there(book)
-        leaving = gate.find("POST", request.headers)
+        leaving = gate.find("POST", request.headers, _peer())
         if leaving.session:
             there.end_session(leaving.session)
         answer = _go("/sign-in")
@@ -111,6 +111,10 @@ def _there(book: AccessBook | None) -> AccessBook:
     return book
 
 
+def _peer() -> str:
+    return request.remote_addr or ""
+
+
 def _sent(name: str) -> str:
     return request.form.get(name, "")
 
@@ -118,12 +122,12 @@ def _sent(name: str) -> str:
 def _tried_by(gate: Gate, name: str) -> list[TriedBy]:
     known = as_name(name) or name
     account = hashlib.sha256(known.encode("utf-8", "replace")).hexdigest()
-    address = gate.address_of(request.headers, request.remote_addr or "")
+    address = gate.address_of(request.headers, _peer())
     return [TriedBy(f"account:{account}", _FREE_OF_ACCOUNT), TriedBy(f"address:{address}", _FREE_OF_ADDRESS)]
 
 
 def _begin(gate: Gate, book: AccessBook, name: str, place: str) -> Response:
-    before = gate.find("POST", request.headers)
+    before = gate.find("POST", request.headers, _peer())
     if before.session:
         book.end_session(before.session)
     token, most_s = make_token(), gate.settings.web_session_h * HOUR_S

@@ -16,12 +16,14 @@ class Visitor(NamedTuple):
         role: What they may do; None: nothing that is not open.
         sources: Slugs of the sources that there are for them; none: all.
         session: Hash of their session's token; empty: they have come without one.
+        token: Name of the token of theirs by which a program asks; empty: by none.
     """
 
     name: str = ""
     role: Role | None = None
     sources: tuple[str, ...] = ()
     session: str = ""
+    token: str = ""
 
     def may(self, right: Role) -> bool:
         """Return whether the role includes this right."""

@@ -186,7 +186,23 @@ def describe() -> dict[str, Any]:
         "servers": [{"url": "/api/v1"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.values()],
         "paths": _paths(),
-        "components": {"schemas": dict(sorted(components.items()))},
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A token of `frametally tokens add`, where the dashboard has accounts.",
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "frametally",
+                    "description": "Of a log-in at `/sign-in`; behind TLS it is `__Host-frametally`.",
+                },
+            },
+        },
+        "security": [{"token": []}, {"session": []}, {}],
     }
 
 
@@ -246,7 +262,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     for status in success.keys() - _WITHOUT_CONTENT:
         example = examples().get(endpoint.name)
         responses[str(status)]["content"] = _content(endpoint.answer, endpoint.media_types, example)
-    for status in (400, 405, 503, *endpoint.statuses):
+    for status in (400, 401, 403, 405, 503, *endpoint.statuses):
         responses[str(status)] = _problem(status)
     if endpoint.name == "frames_image":
         responses["304"] = {"description": "The browser has it already."}

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -50,9 +50,9 @@ class ViewerSockets:
     """An ASGI application of the WebSockets of those who watch."""
 
     def __init__(
-        self, ports: DashboardPorts, settings: Settings, check: Callable[[Headers], Visitor]
+        self, ports: DashboardPorts, settings: Settings, check: Callable[[HTTPConnection], Visitor]
     ) -> None:
-        """Show what is found on the log; `check` raises `Problem` for headers of who may not watch."""
+        """Show what is found on the log; `check` raises `Problem` for a request of who may not watch."""
         self._check = check
         self._relay = Relay(ports, settings)
         self._counts = settings.counted_boxes().rule()
@@ -90,7 +90,7 @@ class ViewerSockets:
 
     async def _refusal(self, socket: WebSocket, address: str) -> int | None:
         try:
-            set_visitor(await asyncio.to_thread(self._check, socket.headers))
+            set_visitor(await asyncio.to_thread(self._check, socket))
         except Problem:
             return NOT_ALLOWED
         if self._open[address] >= _MOST_OF_ADDRESS or self.open >= _MOST_IN_ALL:

@@ -26,7 +26,7 @@ _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 
 MEANINGS = {
     400: "A parameter cannot be, or asks for too much.",
-    401: "It is for those who log in, and the request says nobody who has.",
+    401: "It is for those who log in, and the request says nobody who has; or its token is over.",
     403: "A page of another site may not change anything, uploads are off, or the role does not have it.",
     404: "There is nothing at this address, or no such frame, source or video.",
     405: "The route is not asked so: `Allow` has the methods that it takes.",
@@ -39,7 +39,7 @@ MEANINGS = {
     421: "The dashboard does not go by the name that it was asked for.",
     422: "What was sent is a video, but none that can be used.",
     428: "A change does not say what it was made of.",
-    429: "Too many uploads, or frames that are decoded, are under way already.",
+    429: "Too many uploads, or frames that are decoded, are under way; or too many tokens were wrong.",
     460: "The bytes that came are not those that their checksum is of.",
     500: "The dashboard met an error of its own; its log has the reason.",
     503: "The index or the store does not answer for now, or the query took too long.",

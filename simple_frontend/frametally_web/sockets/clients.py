@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import msgspec
-from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -36,12 +36,12 @@ class ClientSockets:
     def __init__(
         self,
         catalogue: VideoCatalogue,
-        check: Callable[[Headers], Visitor],
+        check: Callable[[HTTPConnection], Visitor],
         *,
         most: int,
         ping_every_s: float,
     ) -> None:
-        """Tell of what is in the catalogue; `check` raises `Problem` for headers of who may not listen.
+        """Tell of what is in the catalogue; `check` raises `Problem` for a request of who may not listen.
 
         There are so many sockets of all clients at `most`; each has a ping after `ping_every_s` of silence.
         """
@@ -87,7 +87,7 @@ class ClientSockets:
 
     async def _refusal(self, socket: WebSocket, client_id: str) -> int | None:
         try:
-            set_visitor(await asyncio.to_thread(self._check, socket.headers))
+            set_visitor(await asyncio.to_thread(self._check, socket))
         except Problem:
             return NOT_ALLOWED
         if not _CLIENT_ID.fullmatch(client_id):

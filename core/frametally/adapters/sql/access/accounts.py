@@ -7,11 +7,13 @@ import json
 import secrets
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, or_, select, update
 
 from frametally.access.accounts import Credentials, Session, UserAccount
 from frametally.adapters.sql.access import tables
 from frametally.adapters.sql.access.attempts import SqlAttempts
+from frametally.adapters.sql.access.rows import SEEN_EVERY_MS, SET_BACK_MS, account_of, row_of
+from frametally.adapters.sql.access.tokens import SqlTokens
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.videos.clock import now_ms
@@ -29,13 +31,10 @@ _LAYOUT = Layout(
     migrations="access",
     beside=("frametally_catalogue", "frametally_alerts"),
 )
-_SEEN_EVERY_MS = 60_000
-_SET_BACK_MS = 60_000
-"""By how much a clock may be corrected without being said to be set back."""
 _accounts, _links, _sessions = tables.accounts.c, tables.links.c, tables.sessions.c
 
 
-class SqlAccessBook(SqlAttempts):
+class SqlAccessBook(SqlTokens, SqlAttempts):
     """Accounts in the database that a URL names; see `AccessBook`. Processes may share it."""
 
     def __init__(
@@ -66,18 +65,18 @@ class SqlAccessBook(SqlAttempts):
         """Return all accounts, by name."""
         with self._database.reading() as connection:
             rows = connection.execute(select(tables.accounts).order_by(_accounts.name)).all()
-        return [_account_of(row) for row in rows]
+        return [account_of(row) for row in rows]
 
     def account(self, name: str) -> UserAccount | None:
         """Return the account of a name; None: there is none."""
         with self._database.reading() as connection:
-            row = _row_of(connection, name)
-        return _account_of(row) if row else None
+            row = row_of(connection, name)
+        return account_of(row) if row else None
 
     def add_account(self, account: UserAccount) -> bool:
         """Add an account; see `AccessBook.add_account`."""
         with self._database.writing() as connection:
-            if _row_of(connection, account.name):
+            if row_of(connection, account.name):
                 return False
             values = {
                 "name": account.name,
@@ -92,15 +91,16 @@ class SqlAccessBook(SqlAttempts):
         return True
 
     def remove_account(self, name: str) -> bool:
-        """Remove an account with its sessions and links; False: there is none of the name."""
+        """Remove an account with its sessions, links and tokens; False: there is none of the name."""
         with self._database.writing() as connection:
             _end_all(connection, name)
+            connection.execute(delete(tables.tokens).where(tables.tokens.c.account == name))
             return bool(connection.execute(delete(tables.accounts).where(_accounts.name == name)).rowcount)
 
     def credentials(self, name: str) -> Credentials | None:
         """Return what an account proves itself by; None: there is no such account."""
         with self._database.reading() as connection:
-            row = _row_of(connection, name)
+            row = row_of(connection, name)
         return Credentials(row.password_hash, row.code_secret) if row else None
 
     def set_password(self, name: str, password_hash: str) -> bool:
@@ -124,7 +124,7 @@ class SqlAccessBook(SqlAttempts):
     def put_link(self, name: str, token_hash: str, *, lasts_s: float) -> bool:
         """Have a token choose the account's password once; see `AccessBook.put_link`."""
         with self._database.writing() as connection:
-            if _row_of(connection, name) is None:
+            if row_of(connection, name) is None:
                 return False
             connection.execute(delete(tables.links).where(_links.account == name))
             now = now_ms(connection)
@@ -148,7 +148,7 @@ class SqlAccessBook(SqlAttempts):
     def begin_session(self, name: str, token_hash: str, *, most_s: float) -> bool:
         """Begin a session; see `AccessBook.begin_session`."""
         with self._database.writing() as connection:
-            if _row_of(connection, name) is None:
+            if row_of(connection, name) is None:
                 return False
             now = now_ms(connection)
             connection.execute(delete(tables.sessions).where(_sessions.begun_at_ms < now - most_s * 1000))
@@ -167,14 +167,14 @@ class SqlAccessBook(SqlAttempts):
         if row is None:
             return None
         is_over = now - row.seen_at_ms > idle_s * 1000 or now - row.begun_at_ms > most_s * 1000
-        if is_over or now < row.seen_at_ms - _SET_BACK_MS:
+        if is_over or now < row.seen_at_ms - SET_BACK_MS:
             self.end_session(token_hash)
             return None
         # Who writes meanwhile, such as a rebuild, must not keep anybody from looking.
         with contextlib.suppress(Retryable):
-            if now - row.seen_at_ms >= min(_SEEN_EVERY_MS, idle_s * 500):
+            if now - row.seen_at_ms >= min(SEEN_EVERY_MS, idle_s * 500):
                 self._note_seen(token_hash)
-        return Session(_account_of(row), row.begun_at_ms, row.seen_at_ms)
+        return Session(account_of(row), row.begun_at_ms, row.seen_at_ms)
 
     def sessions(self) -> dict[str, int]:
         """Return how many sessions each account has, over or not."""
@@ -204,21 +204,6 @@ class SqlAccessBook(SqlAttempts):
             connection.execute(seen.values(seen_at_ms=now_ms(connection)))
 
 
-def _row_of(connection: Connection, name: str) -> Row[Any] | None:
-    return connection.execute(select(tables.accounts).where(_accounts.name == name)).first()
-
-
-def _account_of(row: Row[Any]) -> UserAccount:
-    return UserAccount(
-        name=row.name,
-        role=row.role,
-        sources=tuple(json.loads(row.sources)),
-        has_password=bool(row.password_hash),
-        has_codes=bool(row.code_secret),
-        created_at_ms=row.created_at_ms,
-    )
-
-
 def _change(connection: Connection, name: str, **values: Any) -> bool:
     """Change what an account proves itself by: who has logged in by what it was logs in again."""
     _end_all(connection, name)
@@ -237,7 +222,7 @@ def _end_all(connection: Connection, name: str) -> None:
 
 def _link(connection: Connection, token_hash: str) -> str | None:
     now = now_ms(connection)
-    is_open = and_(_links.ends_at_ms > now, _links.made_at_ms <= now + _SET_BACK_MS)
+    is_open = and_(_links.ends_at_ms > now, _links.made_at_ms <= now + SET_BACK_MS)
     found: str | None = connection.execute(
         select(_links.account).where(_links.token_hash == token_hash, is_open)
     ).scalar()

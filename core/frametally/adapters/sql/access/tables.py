@@ -1,14 +1,15 @@
 """The access book's tables, for SQLite and PostgreSQL alike, in the video catalogue's database.
 
-`accounts` has who may log in; `links`, `sessions` what of theirs is open, by the hash of a token; `attempts`
-how often a log-in was tried of late. `about.signing_key` is what cookies are signed by.
+`accounts` has who may log in; `links`, `sessions` what of theirs is open, by the hash of a token; `tokens`
+what programs prove themselves by; `attempts` how often a log-in was tried of late. `about.signing_key` is
+what cookies are signed by.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 ALL = MetaData()
 
@@ -48,6 +49,19 @@ sessions = Table(
     Column("account", Text, nullable=False, index=True),
     Column("begun_at_ms", BigInteger, nullable=False),
     Column("seen_at_ms", BigInteger, nullable=False),
+)
+
+tokens = Table(
+    "frametally_api_tokens",
+    ALL,
+    Column("account", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False),
+    Column("sources", Text, nullable=False),  # as JSON
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("ends_at_ms", BigInteger, nullable=False),
+    Column("used_at_ms", BigInteger, nullable=False),
 )
 
 attempts = Table(
