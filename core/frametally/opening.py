@@ -1,8 +1,8 @@
 """Opens the adapters behind the ports: each is found by its URL's scheme, among the installed entry points.
 
 The groups are `frametally.object_store`, `frametally.frame_log`, `frametally.count_index`,
-`frametally.ledger`, `frametally.video_catalogue`, `frametally.alert_book`, `frametally.gold` and
-`frametally.task_queue`; an entry
+`frametally.ledger`, `frametally.video_catalogue`, `frametally.access_book`, `frametally.alert_book`,
+`frametally.audit_book`, `frametally.gold` and `frametally.task_queue`; an entry
 point's name is the scheme, its object makes the adapter, and the extra in its brackets is what must be
 installed for it. Another log is a package with such a line, and no edit here.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 from frametally.access.book import AccessBook
 from frametally.alert_records import AlertBook
+from frametally.audit.book import AuditBook
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
@@ -42,6 +43,7 @@ _PORTS = {
     ),
     "access_book": ("FRAMETALLY_CATALOGUE_URL", "access book", f"{_FILE} or postgresql://host/database"),
     "alert_book": ("FRAMETALLY_CATALOGUE_URL", "alert book", f"{_FILE} or postgresql://host/database"),
+    "audit_book": ("FRAMETALLY_CATALOGUE_URL", "audit book", f"{_FILE} or postgresql://host/database"),
     "gold": ("FRAMETALLY_GOLD_URL", "gold database", f"{_FILE} or postgresql://host/database"),
     "task_queue": (
         "FRAMETALLY_QUEUE_URL",
@@ -139,6 +141,18 @@ def open_alert_book(url: str, access: ServerAccess | None = None) -> AlertBook:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.
     """
     book: AlertBook = _adapter("alert_book", url)(url, access=access)
+    return book
+
+
+def open_audit_book(url: str, access: ServerAccess | None = None) -> AuditBook:
+    """Open the audit book in the database of the video catalogue, which `url` names.
+
+    Its tables are made if they are missing, as is SQLite's file.
+
+    Raises:
+        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
+    """
+    book: AuditBook = _adapter("audit_book", url)(url, access=access)
     return book
 
 

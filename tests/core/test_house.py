@@ -50,7 +50,7 @@ FLOORS = (
     ("frametally.mail", "frametally.media"),
     ("frametally.opening",),
     ("frametally.ports",),
-    ("frametally.access",),
+    ("frametally.access", "frametally.audit"),
     (
         "frametally.alert_records",
         "frametally.calibration",

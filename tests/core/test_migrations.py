@@ -36,6 +36,7 @@ from tests.fakes.videos import make_facts, make_video
 from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.access import accounts as sql_access
 from frametally.adapters.sql.alerts import book as sql_alerts
+from frametally.adapters.sql.audit import book as sql_audit
 from frametally.adapters.sql.engine import Layout, SqlDatabase
 from frametally.adapters.sql.gold import publication as sql_gold
 from frametally.adapters.sql.index import counts as sql_index
@@ -102,6 +103,7 @@ LAYOUTS = [
     sql_gold._LAYOUT,
     sql_access._LAYOUT,
     sql_alerts._LAYOUT,
+    sql_audit._LAYOUT,
 ]
 
 

@@ -29,7 +29,7 @@ _LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="access",
-    beside=("frametally_catalogue", "frametally_alerts"),
+    beside=("frametally_catalogue", "frametally_alerts", "frametally_audit"),
 )
 _accounts, _links, _sessions = tables.accounts.c, tables.links.c, tables.sessions.c
 

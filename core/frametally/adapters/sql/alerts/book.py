@@ -37,7 +37,7 @@ _LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="alerts",
-    beside=("frametally_catalogue", "frametally_access"),
+    beside=("frametally_catalogue", "frametally_access", "frametally_audit"),
 )
 _FURTHEST_MS = 2 * HOUR_MS
 """No message waits longer: one that is due later was put off before the clock was set back."""

@@ -47,7 +47,7 @@ _LAYOUT = Layout(
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations="videos",
-    beside=("frametally_access", "frametally_alerts"),
+    beside=("frametally_access", "frametally_alerts", "frametally_audit"),
 )
 _videos, _artifacts, _uploads = tables.videos.c, tables.artifacts.c, tables.uploads.c
 

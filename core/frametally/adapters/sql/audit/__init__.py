@@ -1,0 +1,1 @@
+"""The audit book in a SQL database."""

@@ -1,0 +1,57 @@
+"""The audit book's tables, for SQLite and PostgreSQL alike, in the video catalogue's database.
+
+`about` says which number and digest the next record follows; `records` refuse to be changed or removed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, Text, event
+
+SCHEMA_VERSION = 1
+
+ALL = MetaData()
+
+about = Table(
+    "frametally_audit",
+    ALL,
+    Column("schema_version", Integer, primary_key=True, autoincrement=False),
+    Column("next_number", BigInteger, nullable=False),
+    Column("head", Text, nullable=False, server_default=""),  # digest of the last record
+)
+
+records = Table(
+    "frametally_audit_records",
+    ALL,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("ends", BigInteger, nullable=False, index=True),
+    Column("status", Integer),
+    Column("digest", Text, nullable=False),
+)
+
+APPEND_ONLY = {
+    "sqlite": [
+        f"CREATE TRIGGER frametally_audit_no_{kind} BEFORE {kind} ON frametally_audit_records "
+        "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+        for kind in ("update", "delete")
+    ],
+    "postgresql": [
+        "CREATE FUNCTION frametally_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$",
+        "CREATE TRIGGER frametally_audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE "
+        "ON frametally_audit_records FOR EACH STATEMENT EXECUTE FUNCTION frametally_audit_refuse()",
+    ],
+}
+"""By dialect: what has the records refuse to be changed or removed."""
+
+
+@event.listens_for(records, "after_create")
+def _refuse_changes(_: Any, connection: Connection, **__: Any) -> None:
+    for statement in APPEND_ONLY[connection.dialect.name]:
+        connection.exec_driver_sql(statement)

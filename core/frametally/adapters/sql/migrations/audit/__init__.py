@@ -1,0 +1,1 @@
+"""The audit book's layouts, oldest first."""
