@@ -17,6 +17,8 @@ from frametally.errors import FrametallyError
 from frametally_cli.access.tokens import tokens_group
 from frametally_cli.access.users import users_group
 from frametally_cli.alerts.group import alerts_group
+from frametally_cli.audit.group import audit_group
+from frametally_cli.audit.recording import record_changes
 from frametally_cli.commands.cloud import cloud_setup, reach
 from frametally_cli.commands.compare import compare
 from frametally_cli.commands.dead_letters import dead_letters
@@ -64,6 +66,7 @@ _COMMANDS = (
         users_group,
         tokens_group,
         alerts_group,
+        audit_group,
     ),
 )
 
@@ -76,6 +79,7 @@ def cli() -> None:
 
 for command in _COMMANDS:
     cli.add_command(command)
+record_changes(cli)
 
 
 def _one_line(error: click.ClickException, context: click.Context | None) -> str:

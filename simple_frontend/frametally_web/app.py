@@ -32,6 +32,7 @@ from frametally_web.api.alert_routes import AlertRoutes
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.events import Streams
 from frametally_web.api.routes import Api
+from frametally_web.audit.book import OpenedAudit
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.books.scraped import MetricsRoute
 from frametally_web.flows.days import FlowDays
@@ -96,7 +97,7 @@ def create_app(
     ports = replace(whole, index=cast(CountIndex, SeenIndex(index)))
     days = FlowDays(partial(flows_for, store, folder=settings.data_dir / FLOWS_FOLDER))
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
-    gate = Gate(settings, access)
+    gate = Gate(settings, access, OpenedAudit(catalogue.url, settings))
     remedy = None if guard.allows_uploads else UPLOADS_REMEDY
     detected = Detected(log, settings.results_topic)
     alerts = OpenedAlerts(catalogue.url, settings, remedy)
@@ -173,3 +174,4 @@ def close_app(app: Flask) -> None:
     parts_of(app).viewers.close()
     parts_of(app).detected.close()
     parts_of(app).alerts.close()
+    parts_of(app).gate.audit.close()

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from frametally.errors import FrametallyError
 from frametally_web.access.gate import Gate
 from frametally_web.access.visitors import NOBODY, set_visitor
+from frametally_web.requests.change import AskedChange
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import MEDIA_TYPE, Problem, document, problem_of
 from frametally_web.security import Guard
@@ -81,17 +82,22 @@ class NativeRoutes:
         scope = {**scope, "path_params": names}
         request = Request(scope, receive)
         route = place.route_for(request.method)
+        change = self._change_of(request, route)
         try:
-            answer = await self._answer(request, place, route)
+            answer = await self._answer(request, place, route, change)
         except Exception as error:
             answer = _refusal(request, error, place)
+        if change is not None:
+            await asyncio.to_thread(self._gate.audit.end, change, answer.status_code)
         varies = answer.headers.get("Vary")
         answer.headers.update(self._headers(request, place, route))
         if varies:
             answer.headers.add_vary_header(varies)
         await answer(scope, receive, send)
 
-    async def _answer(self, request: Request, place: _Place, route: NativeRoute | None) -> Response:
+    async def _answer(
+        self, request: Request, place: _Place, route: NativeRoute | None, change: AskedChange | None
+    ) -> Response:
         self._guard.check_name(request.headers.get("Host"))
         if request.method == "OPTIONS" and (
             route is None or "Access-Control-Request-Method" in request.headers
@@ -110,8 +116,22 @@ class NativeRoutes:
         set_visitor(NOBODY)
         peer = request.client.host if request.client else ""
         admit = partial(self._gate.admit, request.method, route.path, request.headers, peer)
-        set_visitor(await asyncio.to_thread(admit) if self._gate.book else admit())
+        one = await asyncio.to_thread(admit) if self._gate.book else admit()
+        set_visitor(one)
+        if change is not None:
+            await asyncio.to_thread(self._gate.audit.begin, change)
         return await route.handler(request)
+
+    def _change_of(self, request: Request, route: NativeRoute | None) -> AskedChange | None:
+        if route is None:
+            return None
+        return self._gate.change_of(
+            request.method,
+            route.path,
+            request.headers,
+            parts=request.path_params,
+            peer=request.client.host if request.client else "",
+        )
 
     def _headers(self, request: Request, place: _Place, route: NativeRoute | None) -> dict[str, str]:
         return self._guard.headers_for(

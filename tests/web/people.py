@@ -57,5 +57,7 @@ def asking_as(url: str, name: str) -> Iterator[Asks]:
     def ask(method: str, path: str, body: Any = None, **headers: str) -> Answered:
         return client(method, path, body, **{"Sec_Fetch_Site": "same-origin", **cookie, **headers})
 
-    yield ask
-    client.close()
+    try:
+        yield ask
+    finally:
+        client.close()

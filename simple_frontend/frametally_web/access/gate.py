@@ -5,18 +5,23 @@ from __future__ import annotations
 import hmac
 import math
 import re
+from collections.abc import Mapping
 from typing import Protocol, cast
 from urllib.parse import quote
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, g, redirect, request
 
 from frametally.access.accounts import Role, as_name
 from frametally.access.book import AccessBook, TriedBy
 from frametally.access.tokens import is_api_token, read_signed, sign, token_hash
+from frametally.audit.entries import NOBODY as WHO_IS_NOBODY
+from frametally.audit.entries import OPEN
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
-from frametally_web.access.rights import BY_SOURCE, right_of, route_of
+from frametally_web.access.rights import BY_SOURCE, is_change, right_of, route_of
 from frametally_web.access.visitors import ANYBODY, NOBODY, Visitor, set_visitor
+from frametally_web.audit.book import OpenedAudit
+from frametally_web.requests.change import AskedChange, note_who, set_change
 from frametally_web.requests.origins import is_of_own_page
 from frametally_web.requests.problems import Problem
 
@@ -38,12 +43,16 @@ class SentHeaders(Protocol):
 
 
 class Gate:
-    """Lets requests in: all where there are no accounts and this machine alone is listened to."""
+    """Lets requests in: all where there are no accounts and this machine alone is listened to.
 
-    def __init__(self, settings: Settings, book: AccessBook | None) -> None:
+    Every request that changes anything is recorded here, whether it is let in or not.
+    """
+
+    def __init__(self, settings: Settings, book: AccessBook | None, audit: OpenedAudit) -> None:
         """Ask `book` who has logged in; None: everything is open."""
         self.settings = settings
         self.book = book
+        self.audit = audit
         self._secret = settings.proxy_secret.get_secret_value()
         self._roles = cast(dict[str, Role], settings.roles_by_proxy)
         self._is_alone = settings.listens_to_itself
@@ -83,8 +92,34 @@ class Gate:
             remedy="Ask whoever runs this server; `frametally users` gives roles.",
         )
 
+    def change_of(
+        self, method: str, path: str, headers: SentHeaders, *, parts: Mapping[str, object], peer: str
+    ) -> AskedChange | None:
+        """Return what the audit log is to have of a request; None: its route changes nothing.
+
+        Args:
+            method: As `admit` has it.
+            path: As `admit` has it.
+            headers: The request's.
+            parts: What the route's path names, such as a video's id.
+            peer: Address of whoever is connected.
+        """
+        if not is_change(method, path):
+            set_change(None)
+            return None
+        # What stands in the address of an open route may be what opens it.
+        target = {} if right_of(method, path) == "open" else parts
+        change = AskedChange(route_of(method, path), self.address_of(headers, peer), target)
+        set_change(change)
+        return change
+
     def find(self, method: str, headers: SentHeaders, peer: str) -> Visitor:
         """Return who asks; NOBODY: whoever it is has not logged in. Raises `Problem`: 401, 403, 429."""
+        one = self._find(method, headers, peer)
+        note_who(one.name or (OPEN if one.role == "run" else WHO_IS_NOBODY), token=one.token)
+        return one
+
+    def _find(self, method: str, headers: SentHeaders, peer: str) -> Visitor:
         if self.book is None:
             return ANYBODY
         scheme, _, told = headers.get("Authorization", "").partition(" ")
@@ -130,11 +165,23 @@ class Gate:
     def protect(self, app: Flask) -> None:
         """Hold all routes of `app` to it."""
 
+        def change_of() -> AskedChange | None:
+            if request.url_rule is None:
+                return None
+            return self.change_of(
+                request.method,
+                request.url_rule.rule,
+                request.headers,
+                parts=request.view_args or {},
+                peer=request.remote_addr or "",
+            )
+
         @app.before_request
         def admit() -> Response | None:
             set_visitor(NOBODY)
             if request.url_rule is None or request.method == "OPTIONS":
                 return None  # which is a 404, a 405 or says what there is
+            g.change = change_of()
             try:
                 one = self.admit(
                     request.method, request.url_rule.rule, request.headers, request.remote_addr or ""
@@ -144,6 +191,8 @@ class Gate:
                     raise Problem(
                         404, "There is no such source.", remedy="/api/v1/sources has those there are."
                     )
+                if g.change is not None:
+                    self.audit.begin(g.change)
             except Problem as problem:
                 is_page = request.method == "GET" and not request.path.startswith("/api/")
                 if problem.status != 401 or not is_page or not request.accept_mimetypes.accept_html:
@@ -154,9 +203,17 @@ class Gate:
                 return answer  # type: ignore[return-value]
             return None
 
+        @app.after_request
+        def note_end(response: Response) -> Response:
+            change = g.change if "change" in g else change_of()  # the guard may have refused it before
+            if change is not None:
+                self.audit.end(change, response.status_code)
+            return response
+
         @app.teardown_request
         def forget(_: object) -> None:
             set_visitor(ANYBODY)
+            set_change(None)
 
     def _who_is_it(self) -> Problem:
         if self.has_accounts() or self._secret:

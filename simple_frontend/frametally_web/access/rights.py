@@ -162,6 +162,16 @@ BY_SOURCE = frozenset(
 """Routes that answer of some sources as if there were no others: all that who sees some alone has."""
 
 
+_CHANGES_NOTHING = frozenset({"POST /api/calibrations/try"})
+"""Routes that are asked as those are that change something, and only work something out."""
+
+
+def is_change(method: str, path: str) -> bool:
+    """Return whether a route changes anything; whatever is not known to change nothing does."""
+    reads = method in ("GET", "HEAD", "OPTIONS", "WS")
+    return not reads and route_of(method, path) not in _CHANGES_NOTHING
+
+
 def route_of(method: str, path: str) -> str:
     """Return a route as the table has it; `path` is as Flask or Starlette writes it."""
     rest = path.removeprefix("/api/v1/")

@@ -21,6 +21,7 @@ from frametally.errors import Misconfigured
 from frametally.rules.times import HOUR_S
 from frametally_web.access.gate import Gate
 from frametally_web.access.visitors import visitor
+from frametally_web.requests.change import note_target, note_who
 from frametally_web.requests.problems import Problem
 
 _MOST_FORM_BYTES = 8192
@@ -50,10 +51,13 @@ def create_blueprint(gate: Gate) -> Blueprint:
         name, password, code = _sent("name"), _sent("password"), _sent("code")
         tried = _tried_by(gate, name)
         wait_s = there.try_login(tried)
+        known = as_name(name)
+        found = there.credentials(known) if known else None
+        # No more than that: where there is no such account it may be a password that was typed.
+        note_target(account="unknown" if found is None else known)
         if wait_s > 0:
             return _wait(wait_s)
-        known = as_name(name)
-        proof = (there.credentials(known) if known else None) or Credentials()
+        proof = found or Credentials()
         is_right = is_password(proof.password_hash, password)
         if is_right and proof.code_secret:
             step = find_step(proof.code_secret, code, time_s=time.time())
@@ -75,6 +79,7 @@ def create_blueprint(gate: Gate) -> Blueprint:
         name = there.link(kept)
         if name is None:
             return _over()
+        note_target(account=name)
         password = _sent("password")
         try:
             check_password(password, name=name)
@@ -128,6 +133,7 @@ def _tried_by(gate: Gate, name: str) -> list[TriedBy]:
 
 def _begin(gate: Gate, book: AccessBook, name: str, place: str) -> Response:
     before = gate.find("POST", request.headers, _peer())
+    note_who(name)
     if before.session:
         book.end_session(before.session)
     token, most_s = make_token(), gate.settings.web_session_h * HOUR_S

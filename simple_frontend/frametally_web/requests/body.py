@@ -8,11 +8,14 @@ import msgspec
 from flask import request
 
 from frametally_web.requests import query
+from frametally_web.requests.change import note_target
 from frametally_web.requests.problems import Problem
 
 SentT = TypeVar("SentT", bound=msgspec.Struct)
 
 _JSON = "application/json"
+_NAMES = ("name", "source", "video_id", "stream_id", "kind", "what")
+"""What of a record says what is changed, for the audit log; never an address or a password."""
 
 
 def read_json() -> bytes:
@@ -40,7 +43,9 @@ def read_sent(decoder: msgspec.json.Decoder[SentT], what: str) -> SentT:
     """
     data = read_json()
     try:
-        return decoder.decode(data)
+        sent = decoder.decode(data)
+        note_target(**{name: getattr(sent, name, None) for name in _NAMES})
+        return sent
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         fields = ", ".join(decoder.type.__struct_fields__)
         raise Problem(

@@ -14,6 +14,7 @@ from frametally.videos.fields import is_of_another_kind, read_fields, read_file_
 from frametally.videos.receiving import abort_upload, begin_upload, keep_upload, note_end
 from frametally.videos.refusals import FieldRefused
 from frametally_web.requests.answers import Answer
+from frametally_web.requests.change import note_target
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import Problem
 from frametally_web.uploads import told
@@ -67,6 +68,7 @@ class FormRoutes:
         finally:
             if not form.is_whole:
                 await form.abort()
+        note_target(upload_id=upload.id, name=upload.file_name)
         accepted = await self._place.accepting.until_done(upload, sha256)
         body = told.as_json(tell(accepted, upload.fields))
         return Response(

@@ -14,6 +14,7 @@ from frametally.errors import FrametallyError, Poison
 from frametally.video_records import UploadRecord
 from frametally.videos.acceptance import Accepted
 from frametally.videos.receiving import abort_upload, begin_upload, keep_upload, note_end
+from frametally_web.requests.change import note_target
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import Problem
 from frametally_web.uploads import told, tus_headers
@@ -79,6 +80,7 @@ class TusRoutes:
             announced.fields.client_id or "",
             lambda: begin_upload(self._ports, kind="resumable", **announced._asdict()),
         )
+        note_target(upload_id=upload.id, name=upload.file_name)
         headers = {"Location": f"{request.url.path.rstrip('/')}/{upload.id}"}
         if not has_bytes:
             return Response(status_code=201, headers=headers | _state_headers(upload, 0))

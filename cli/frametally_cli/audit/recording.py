@@ -1,0 +1,122 @@
+"""What commands leave in the audit log: the one table of those that change something by a person's wish."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import pwd
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+import click
+
+from frametally.audit.entries import AuditEntry
+from frametally.errors import FrametallyError
+from frametally.opening import open_audit_book
+from frametally.settings.loading import Settings, load_settings
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import NOTHING_DONE, STOPPED
+
+CHANGING: dict[str, tuple[str, ...]] = {
+    "alerts add": ("name", "what"),
+    "alerts remove": ("name",),
+    "catalogue rebuild": (),
+    "dead-letters drop": ("ids", "everything", "cause"),
+    "dead-letters replay": ("ids", "cause"),
+    "forget": ("medium", "source", "from", "to", "delete_images"),
+    "ledger rebuild": (),
+    "lines import": ("source", "file", "replace"),
+    "lines remove": ("source", "names"),
+    "live add": ("source",),
+    "live remove": ("source",),
+    "live start": ("source",),
+    "live stop": ("source",),
+    "log trim": (),
+    "redetect": ("model", "source"),
+    "rename-source": ("old", "new"),
+    "retime": ("medium", "start_time"),
+    "tokens add": ("account", "name", "role", "sources", "days"),
+    "tokens remove": ("account", "name"),
+    "upload": ("files", "source"),
+    "users add": ("name", "role", "sources", "codes"),
+    "users passwd": ("name", "codes"),
+    "users remove": ("name",),
+}
+"""By command: the parameters that say what it is done to; never one that may be secret."""
+
+WORKING: frozenset[str] = frozenset(
+    {
+        *("aggregate", "consume", "demo", "gold", "index", "produce", "run", "serve", "stream", "up", "work"),
+        *("alerts list", "alerts log", "alerts run", "alerts test", "audit export", "audit list"),
+        *("audit verify", "cloud-setup", "compare", "dead-letters list", "dead-letters show", "doctor"),
+        *("download-models", "explain", "export", "lines export", "lines list", "lines schema", "live list"),
+        *("live work", "media arrivals", "media bronze", "media gold", "media pictures", "media silver"),
+        *("quality", "reach", "report traffic", "setup", "status", "tokens list", "users list"),
+    }
+)
+"""Those that look, or do the work that footage makes by itself."""
+
+_MAKES_ITS_DATA = ("alerts", "live", "tokens", "upload", "users")
+
+
+def record_changes(group: click.Group, path: str = "") -> None:
+    """Have every command of `CHANGING` below `group` recorded: before it is done, and how it ended."""
+    for name, command in group.commands.items():
+        here = f"{path} {name}".strip()
+        if isinstance(command, click.Group):
+            record_changes(command, here)
+        elif here in CHANGING and command.callback is not None:
+            command.callback = _recorded(here, command.callback)
+
+
+def _recorded(path: str, run: Any) -> Any:
+    @functools.wraps(run)
+    def recorded(**given: Any) -> Any:
+        settings = load_settings("web", data_dir=given.get("data_dir"))
+        if given.get("url") or (not path.startswith(_MAKES_ITS_DATA) and _has_nothing(settings)):
+            return run(**given)  # it is another server's to record; or the command says that there is nothing
+        entry = AuditEntry(_who(), path, _target(path, given), "command line")
+        with closing(open_audit_book(settings.catalogue_url, settings.catalogue_access)) as book:
+            number = book.write(entry)
+            status = NOTHING_DONE
+            try:
+                status = run(**given) or 0
+            except KeyboardInterrupt:
+                status = STOPPED
+                raise
+            finally:
+                try:
+                    book.write(entry._replace(ends=number, status=status))
+                except FrametallyError as error:
+                    console.say_error(f"the audit log has no end of this: {error}")
+        return status
+
+    return recorded
+
+
+def _has_nothing(settings: Settings) -> bool:
+    store = settings.data_dir / "store"
+    return settings.store_url == store.as_uri() and not store.is_dir()
+
+
+def _who() -> str:
+    """Return the system's user: by the process itself, as variables could say anything."""
+    try:
+        return f"(command) {pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"(command) {os.getuid()}"
+
+
+def _target(path: str, given: Mapping[str, Any]) -> str:
+    told = {name: given.get(name) for name in CHANGING[path]}
+    return " ".join(
+        f"{name}={json.dumps(value if isinstance(value, bool) else _text(value), ensure_ascii=False)}"
+        for name, value in told.items()
+        if value not in (None, "", (), False)
+    )
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)

@@ -1,0 +1,67 @@
+"""The audit book of an application: opened at the first change, in the catalogue's database."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from frametally.audit.book import AuditBook
+from frametally.errors import FrametallyError
+from frametally.opening import open_audit_book
+from frametally.settings.loading import Settings
+from frametally_web.requests.change import AskedChange
+from frametally_web.requests.problems import Problem
+
+_LOG = logging.getLogger("frametally_web")
+
+
+class OpenedAudit:
+    """Where changes are recorded; threads may share it."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        """Open nothing yet."""
+        self._url = url
+        self._access = settings.catalogue_access
+        self._lock = threading.Lock()
+        self._opened: AuditBook | None = None
+
+    @property
+    def book(self) -> AuditBook:
+        """The book. Raises `FrametallyError` as its opening does."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = open_audit_book(self._url, self._access)
+            return self._opened
+
+    def begin(self, change: AskedChange) -> None:
+        """Record a change before it is made.
+
+        Raises:
+            Problem: 503, it cannot be recorded, so it must not be made.
+        """
+        try:
+            change.number = self.book.write(change.entry())
+        except FrametallyError as error:
+            _LOG.error("audit log: %s", error)
+            raise Problem(
+                503,
+                "The audit log cannot be written, so nothing was changed.",
+                remedy="Try again in a few seconds; the server's log has the reason.",
+            ) from error
+
+    def end(self, change: AskedChange, status: int) -> None:
+        """Record how a change was answered: one that was begun, or one that was refused before.
+
+        Where that cannot be written the log says so: that it was begun is in the book already.
+        """
+        try:
+            self.book.write(change.entry(status=status))
+        except FrametallyError as error:
+            _LOG.error("audit log: %s was answered by %s: %s", change.entry().what, status, error)
+
+    def close(self) -> None:
+        """Release connections."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None

@@ -1,0 +1,64 @@
+"""One request that changes something, from its beginning to its answer, as the audit log has it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+
+from frametally.audit.entries import NOBODY, AuditEntry
+
+_PLAIN = re.compile(r"[\w.:@+/-]+")
+_MOST_CHARS = 120
+
+
+class AskedChange:
+    """A request for a change; whoever answers it may say what it is done to."""
+
+    def __init__(self, what: str, origin: str, target: Mapping[str, object]) -> None:
+        """Begin with the route, where it comes from, and the parts of its path that are no secret."""
+        self.who = NOBODY
+        self.token = ""
+        self.number = 0
+        """Of its first record; 0: there is none."""
+        self._what = what
+        self._origin = origin
+        self._target: dict[str, object] = {}
+        self.add(target)
+
+    def add(self, target: Mapping[str, object]) -> None:
+        """Have it be done to this, too; what is empty says nothing."""
+        self._target.update({name: value for name, value in target.items() if value not in ("", None)})
+
+    def entry(self, *, status: int | None = None) -> AuditEntry:
+        """Return what is to be recorded of it now."""
+        target = " ".join(f"{name}={_told(value)}" for name, value in self._target.items())
+        origin = f"{self._origin} (token {self.token})" if self.token else self._origin
+        return AuditEntry(self.who, self._what, target, origin, self.number, status)
+
+
+_now: ContextVar[AskedChange | None] = ContextVar("change", default=None)
+
+
+def set_change(change: AskedChange | None) -> None:
+    """Have `change` be what is being answered; None: nothing that changes anything."""
+    _now.set(change)
+
+
+def note_target(**target: object) -> None:
+    """Say what the change that is being answered is done to; never anything secret."""
+    if (change := _now.get()) is not None:
+        change.add(target)
+
+
+def note_who(name: str, *, token: str = "") -> None:
+    """Say who makes the change that is being answered, and by which token of theirs a program does."""
+    if (change := _now.get()) is not None:
+        change.who, change.token = name, token
+
+
+def _told(value: object) -> str:
+    """Return a value as it stands in a target: none can pass for two."""
+    text = str(value)[:_MOST_CHARS]
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
