@@ -61,7 +61,6 @@ def test_every_command_is_one_that_changes_something_or_one_that_does_not() -> N
     for name, told in CHANGING.items():
         assert {*told} <= {parameter.name for parameter in every[name].params}, name
         assert hasattr(every[name].callback, "__wrapped__"), name
-        )
 
 
 def test_what_a_command_changes_is_recorded_with_how_it_ended(said: Said, book: AuditBook) -> None:
