@@ -46,6 +46,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import IntervalCount
 from frametally.segments.contents import list_segments, read_header
 from frametally.settings.access import LogAccess, StoreAccess
+from frametally_cloud.credentials import web_hash
 from frametally_cloud.stack_setup import Answers, set_up
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
@@ -155,7 +156,11 @@ def set_up_stack(folder: Path, clip: Path) -> tuple[Path, dict[str, str]]:
         "FRAMETALLY_INDEX_EVERY": "1s",
         "FRAMETALLY_RUNNER": RUNNER,
         "FRAMETALLY_LIVE_ALLOW": "127.0.0.0/8",
+        "FRAMETALLY_WEB_ACCOUNTS": "true",
+        "FRAMETALLY_PROXY_ROLES": "eva=run",
     }
+    with (here / "traefik" / "auth" / "usersfile").open("a", encoding="utf-8") as users:
+        users.write(f"ben:{web_hash(PASSWORD)}\n")
     lines = (here / ".env").read_text(encoding="utf-8").splitlines()
     kept = [line for line in lines if line.partition("=")[0] not in chosen]
     lines = [*kept, *(f"{name}={value}" for name, value in chosen.items())]
@@ -395,6 +400,25 @@ def test_every_route_is_closed_without_the_right_password_and_open_with_it(
     assert answer.status == 200, answer.data[:300]
     assert shows.lower() in answer.data.decode().lower()
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
+
+
+def test_whoever_comes_in_at_the_door_has_the_role_of_their_account_and_nobody_in_the_stack_has_one(
+    world: World,
+) -> None:
+    def asked(user: str, method: str, path: str) -> urllib3.BaseHTTPResponse:
+        origin = f"https://app.{DOMAIN}"
+        return ask(world, "app", user=user, password=PASSWORD, path=path, method=method, origin=origin)
+
+    unknown = asked("ben", "GET", "/api/v1/counts")
+    assert (unknown.status, unknown.json()["detail"]) == (403, "There is nothing here for ben.")
+    added = world.stack.execute("dashboard", "frametally", "users", "add", "ben", "--role", "look")
+    assert added.returncode == 0, added.stderr
+    assert asked("ben", "GET", "/api/v1/counts").status == 200
+    for method, path in (("POST", "/api/v1/stream/start"), ("DELETE", "/api/v1/cameras/gate")):
+        assert asked("ben", method, path).status == 403
+        assert asked("eva", method, path).status in (400, 404, 415, 422)
+    inside = urllib3.request("GET", "http://localhost:5001/api/v1/counts", retries=False)
+    assert inside.status == 401
 
 
 def test_at_elasticsearch_a_visitor_can_only_read(world: World) -> None:
