@@ -32,6 +32,7 @@ from frametally_web.api.alert_routes import AlertRoutes
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.api.events import Streams
 from frametally_web.api.routes import Api
+from frametally_web.audit import routes as audit_routes
 from frametally_web.audit.book import OpenedAudit
 from frametally_web.books.reader import BooksReader, DashboardPorts
 from frametally_web.books.scraped import MetricsRoute
@@ -97,7 +98,8 @@ def create_app(
     ports = replace(whole, index=cast(CountIndex, SeenIndex(index)))
     days = FlowDays(partial(flows_for, store, folder=settings.data_dir / FLOWS_FOLDER))
     guard = Guard(settings, picture_origin=picture_origin(store, settings))
-    gate = Gate(settings, access, OpenedAudit(catalogue.url, settings))
+    audit = OpenedAudit(catalogue.url, settings)
+    gate = Gate(settings, access, audit)
     remedy = None if guard.allows_uploads else UPLOADS_REMEDY
     detected = Detected(log, settings.results_topic)
     alerts = OpenedAlerts(catalogue.url, settings, remedy)
@@ -109,6 +111,7 @@ def create_app(
         days=days,
         uploads_remedy=remedy,
         alerts=AlertRoutes(alerts),
+        audit=audit_routes.AuditRoutes(audit),
     )
     blueprint = api.blueprint()
     app.register_blueprint(blueprint, url_prefix="/api")
@@ -117,6 +120,7 @@ def create_app(
     app.register_blueprint(assets.create_blueprint())
     app.register_blueprint(description.create_blueprint())
     app.register_blueprint(pages.create_blueprint(settings=settings, index=index, alerts=alerts))
+    app.register_blueprint(audit_routes.create_blueprint(settings, audit))
     app.register_blueprint(signing_in.create_blueprint(gate))
     problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])
     pack_answers(app)

@@ -14,9 +14,10 @@ from frametally.rules.times import utc
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings
 from frametally_web.alerts.book import OpenedAlerts
-from frametally_web.api.alert_routes import before_in, states_in
+from frametally_web.api.alert_routes import states_in
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.assets import load_assets
+from frametally_web.requests import query
 
 
 def create_blueprint(*, settings: Settings, index: CountIndex, alerts: OpenedAlerts) -> Blueprint:
@@ -61,7 +62,7 @@ def create_blueprint(*, settings: Settings, index: CountIndex, alerts: OpenedAle
     def told() -> Response:
         states = states_in(request.args)
         with time_limit(settings.web_query_timeout_s):
-            shown = alerts.answer(states=states, before=before_in(request.args))
+            shown = alerts.answer(states=states, before=query.read_before(request.args))
         return _page("alerts.html", told=shown, state="".join(states))
 
     @pages.get("/data")

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tests.web.conftest import Place
 
 UNDESCRIBED = {
+    ("GET", "/metrics"),  # for Prometheus: docs/metrics.md
     ("OPTIONS", "/api/v1/uploads/{}"),  # as that of all uploads
     ("POST", "/api/v1/uploads/{}"),  # stands for PATCH and DELETE, where a proxy knows neither
 }
@@ -183,7 +184,7 @@ def test_the_manual_speaks_of_every_route_and_every_field() -> None:
 def test_nothing_that_a_viewer_reads_names_a_setting(place: Place) -> None:
     assert "FRAMETALLY_" not in json.dumps(describe())
     client = place.app().test_client()
-    for path in ("/", "/books", "/data", "/embed", "/alerts", "/api/docs", "/nowhere"):
+    for path in ("/", "/books", "/data", "/embed", "/alerts", "/audit", "/api/docs", "/nowhere"):
         assert "FRAMETALLY_" not in client.get(path, headers={"Accept": "text/html"}).text, path
     strange = client.get("/", headers={"Host": "elsewhere.example"})
     assert strange.status_code == 421

@@ -130,6 +130,8 @@ POST /upload
 """
 
 _RUN = """
+GET /audit
+GET /api/audit
 DELETE /api/videos/{}
 POST /api/cameras
 POST /api/alerts/rules

@@ -32,7 +32,7 @@ class AlertRoutes:
 
     def alerts(self, args: Args) -> answers.Alerts:
         """Return rules, channels, and a page of what was told."""
-        return self._opened.answer(states=states_in(args), before=before_in(args))
+        return self._opened.answer(states=states_in(args), before=query.read_before(args))
 
     def post_alert_rule(self, _: Args) -> answers.ToldRule:
         """Add a rule."""
@@ -85,15 +85,3 @@ def states_in(args: Args) -> tuple[str, ...]:
             "state", f"There is no state {query.shown(state)}.", remedy=f"Use {', '.join(STATES)}."
         )
     return (state,)
-
-
-def before_in(args: Args) -> int:
-    """Return where the page begins; 0: with the newest. Raises `Problem`."""
-    text = query.read_one(args, "before")
-    if text is None:
-        return 0
-    if not (text.isascii() and text.isdecimal() and 0 < len(text) <= 18):
-        raise bad_parameter(
-            "before", f"{query.shown(text)} is no place.", remedy="Use `next` of the page before."
-        )
-    return int(text)

@@ -9,6 +9,7 @@ from frametally_web.books import answers as status_answers
 from frametally_web.charts import answers as chart_answers
 from frametally_web.compare import answers as compare_answers
 from frametally_web.endpoints.alerts import ALERT_ENDPOINTS
+from frametally_web.endpoints.audit import AUDIT_ENDPOINTS
 from frametally_web.endpoints.cameras import CAMERA_ENDPOINTS
 from frametally_web.endpoints.drawing import DRAWING_ENDPOINTS
 from frametally_web.endpoints.lines import LINE_ENDPOINTS
@@ -110,6 +111,7 @@ ENDPOINTS = (
     *LIVE_ENDPOINTS,
     *CAMERA_ENDPOINTS,
     *ALERT_ENDPOINTS,
+    *AUDIT_ENDPOINTS,
     *TRAFFIC_ENDPOINTS,
     Endpoint(
         "runs",

@@ -43,6 +43,7 @@ TAGS = {
     "exports": ("Export", "The same numbers as files."),
     "videos": ("Videos", "What was uploaded: the library, uploads, playing."),
     "alerts": ("Alerts", "Who is told of what, what was told, and what waits."),
+    "audit": ("Audit log", "Who changed what, when and from where."),
     "live": ("Live", "Cameras, videos that are streamed, and what is found in them at once."),
 }
 """By the package that makes an answer: the name of a group of routes, and what it is."""

@@ -78,6 +78,7 @@ class Api:
         days: FlowDays,
         uploads_remedy: str | None,
         alerts: object,
+        audit: object,
     ) -> None:
         """Make the handlers of one application; `uploads_remedy` is None where videos may be changed."""
         self._settings = settings
@@ -94,6 +95,7 @@ class Api:
             LiveRoutes(settings=settings, ports=ports, uploads_remedy=uploads_remedy),
             CameraRoutes(settings=settings, ports=ports, detected=detected, uploads_remedy=uploads_remedy),
             alerts,
+            audit,
         )
         self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
         # Another start may answer otherwise: by other settings, or as another version.

@@ -114,6 +114,16 @@ def read_one(args: MultiDict[str, str], name: str) -> str | None:
     return values[0] if values else None
 
 
+def read_before(args: MultiDict[str, str]) -> int:
+    """Return the number at which a page begins, newest first; 0: with the newest. Raises `Problem`."""
+    text = read_one(args, "before")
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdecimal() and 0 < len(text) <= 18):
+        raise bad_parameter("before", f"{shown(text)} is no place.", remedy="Use `next` of the page before.")
+    return int(text)
+
+
 def read_many(args: MultiDict[str, str], name: str, *, limit: int) -> list[str]:
     """Return the distinct values of a parameter that may stand several times, empty ones left out.
 
