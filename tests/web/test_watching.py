@@ -111,9 +111,9 @@ def gate(scene: Scene) -> Gate:
     return Gate(scene)
 
 
-def begun(gate: Gate, watcher: Watcher) -> Shown:
-    """The first frame that a viewer is shown: what was found before the relay listens is nobody's."""
-    for number in itertools.count():
+def begun(gate: Gate, watcher: Watcher, first: int = 0) -> Shown:
+    """The next frame that a viewer is shown: what was found before the relay listens is nobody's."""
+    for number in itertools.count(first):
         gate.show(number)
         with contextlib.suppress(TimeoutError):
             while not isinstance(one := watcher.next(0.3), Shown):
@@ -334,9 +334,29 @@ def test_who_comes_to_a_paused_stream_sees_the_frame_at_which_it_stands(
     assert shown.header["image_path"] == stands.image_path
     again.ack(shown)
     scene.tell(gate.feed, state="running")
-    gate.show(702)
-    assert again.frame().header["captured_at_ms"] == START_MS + 70_200
-    assert len(again.frames) == 2, "where it stood is shown once"
+    begun(gate, again, 702)
+    assert again.frames[1].header["captured_at_ms"] >= START_MS + 70_200, "where it stood is shown once"
+
+
+def test_who_waits_for_what_a_paused_stream_shows_hears_and_sees_that_it_goes_on(
+    scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def away(*_: object) -> None:
+        asked.set()
+        answered.wait()
+
+    monkeypatch.setattr(relay, "find_shown", away)
+    scene.tell(gate.feed, state="paused")
+    try:
+        viewer = watch(gate.asked)
+        assert asked.wait(LONG_S)
+        scene.tell(gate.feed, state="running")
+        viewer.state(lambda told: told["state"] == "running")
+        begun(gate, viewer, 700)
+    finally:
+        answered.set()
 
 
 def test_where_a_stream_stood_is_not_shown_after_what_came_since(place: Place) -> None:
@@ -353,13 +373,16 @@ def test_where_a_stream_stood_is_not_shown_after_what_came_since(place: Place) -
     stood, sought = (make_frame(START_MS + 100 * number, number) for number in (9, 5))
     for one in (stood, sought):
         place.store.put(one.image_path, JPEG)
-    pictures.take(name, sought)
+
+    def found_too_late() -> FrameDetections:
+        pictures.take(name, sought)
+        return stood
+
+    pictures.begin(name, found_too_late)
     assert shown.acquire(timeout=LONG_S)
-    pictures.begin(name, stood)
-    pictures.take(name, sought)
-    assert shown.acquire(timeout=LONG_S)
-    pictures.close()
-    assert came == [5, 5]
+    pictures.begin(name, lambda: stood)
+    pictures._pool.shutdown()
+    assert came == [5]
 
 
 def test_while_the_store_is_away_nothing_is_shown_and_then_the_newest(place: Place) -> None:

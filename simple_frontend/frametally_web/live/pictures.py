@@ -39,6 +39,7 @@ class _Feed:
         self.captured_at_ms = 0
         self.taken_at_s = float("-inf")
         self.straggler: FrameDetections | None = None
+        self.is_sought = False  # where it stands, as nothing came
 
 
 class Pictures:
@@ -85,11 +86,24 @@ class Pictures:
             else:
                 self._take(name, feed, result)
 
-    def begin(self, name: FeedName, result: FrameDetections) -> None:
-        """Take in where a feed stands, unless anything came of it since it is watched."""
+    def begin(self, name: FeedName, find: Callable[[], FrameDetections | None]) -> None:
+        """Take in where a feed stands, as `find` says in a thread, unless anything came of it by then."""
         with self._lock:
             feed = self._feeds.get(name)
-            if feed is not None and not feed.came and not self._ended.is_set():
+            if feed is None or feed.came or feed.is_sought or self._ended.is_set():
+                return
+            feed.is_sought = True
+            self._pool.submit(self._begin, name, feed, find)
+
+    def _begin(self, name: FeedName, feed: _Feed, find: Callable[[], FrameDetections | None]) -> None:
+        try:
+            result = find()
+        except FrametallyError as error:
+            self._once_a_minute("standing", f"what a paused stream shows cannot be read: {error}")
+            result = None
+        with self._lock:
+            feed.is_sought = False
+            if result is not None and not feed.came and not self._ended.is_set():
                 feed.came = 1
                 self._take(name, feed, result)
 

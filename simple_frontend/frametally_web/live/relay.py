@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from frametally import keys
@@ -250,10 +251,10 @@ class Relay:
             except FrametallyError as error:
                 self._away["catalogue"] = _CATALOGUE_AWAY
                 self._once_a_minute("feeds", f"how streams and cameras stand cannot be read: {error}")
-            for channel in [*self._channels.values()]:
+            for channel in self._channels.values():
                 self._note_what_is_away(channel)
-                if channel.newest is None and channel.feed.told.state == "paused":
-                    await self._show_where_it_stands(channel)
+                if channel.newest is None and channel.feed.told.state == "paused" and self._work is not None:
+                    self._work.pictures.begin(channel.name, partial(find_shown, self._ports, channel.feed))
             await asyncio.sleep(_LOOK_EVERY_S)
 
     def _feeds(self) -> tuple[dict[FeedName, Feed], dict[str, str]]:
@@ -285,15 +286,6 @@ class Relay:
             self._work.pictures.stand(channel.name, feed.told.captured_at_ms)
         if (feed.told.state, feed.told.reason) != (before.told.state, before.told.reason):
             channel.wake()
-
-    async def _show_where_it_stands(self, channel: Channel) -> None:
-        try:
-            result = await asyncio.to_thread(find_shown, self._ports, channel.feed)
-        except FrametallyError as error:
-            self._once_a_minute("standing", f"what a paused stream shows cannot be read: {error}")
-            return
-        if result is not None and self._work is not None:
-            self._work.pictures.begin(channel.name, result)
 
     def _note_what_is_away(self, channel: Channel) -> None:
         reasons = [reason for reason in self._away.values() if reason]
