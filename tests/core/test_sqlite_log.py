@@ -69,6 +69,31 @@ def test_what_a_process_that_ended_has_published_goes_too_where_messages_are_kep
     assert second.end_offsets("results") == {0: 103}
 
 
+def test_who_waits_while_nobody_writes_asks_the_file_for_nothing_but_whether_somebody_has(
+    stack: ExitStack, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = open_log(stack, url)
+    consumer = join(stack, log)
+    log.publish(TOPIC, messages(12))
+    while consumer.poll(timeout_s=0.0):
+        pass
+    asked: list[str] = []
+    read = SqliteFile.read
+
+    def noting(file: SqliteFile, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
+        asked.append(sql)
+        return read(file, sql, parameters)
+
+    monkeypatch.setattr(SqliteFile, "read", noting)
+    assert consumer.poll(timeout_s=0.1) == []
+    assert {*asked} == {"PRAGMA data_version"}
+    log.publish(TOPIC, messages(1))
+    (record,) = consumer.poll(timeout_s=0.0)
+    assert consumer.poll(timeout_s=0.0) == []
+    consumer.seek(record.partition, record.offset)
+    assert consumer.poll(timeout_s=0.0) == [record]
+
+
 # Processes.
 
 

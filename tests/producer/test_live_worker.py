@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -130,3 +132,13 @@ def test_two_videos_of_one_source_are_streamed_side_by_side_and_a_third_waits_fo
     third = place.start(videos[2])
     waits(lambda: place.now(third).is_over)
     assert [place.announced(video) for video in videos] == [[*range(10)], [*range(11)], [*range(12)]]
+
+
+def test_who_runs_streams_has_no_decoder_in_its_own_process() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", "import sys, frametally_producer.live.worker; print(*sys.modules)"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert {"av", "cv2", "numpy"}.isdisjoint(said.stdout.split())

@@ -36,10 +36,13 @@ from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally.video_records import VideoRecord
 from frametally_producer.jobs.frames import make_frames
+from frametally_producer.live import frames
 from frametally_producer.live.messages import FeedWish
 from frametally_producer.live.telling import Teller, TellingPatience
 from frametally_producer.live.video_stream import REMOVED, VideoStream
 from frametally_producer.live.wishes import Wishes
+from frametally_producer.reading.video_file import TimedFrame, Video
+from frametally_producer.writing.frames import FrameWriter, NewFrame
 
 START_MS = 1_772_409_597_000
 FRAMES, FPS = 30, 10
@@ -237,6 +240,31 @@ def test_a_stream_announces_what_a_batch_does_byte_for_byte(
     assert announced == sorted(announced)
     assert announced[0] == 1
     assert messages_of(place.log, "processed-frames") == []
+
+
+@pytest.mark.parametrize(("most_bytes", "ahead"), [(24_000_000, 15), (2 * 3 * 64 * 48, 2), (0, 1)])
+def test_frames_are_decoded_some_at_a_time_and_large_ones_one_by_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch, most_bytes: int, ahead: int
+) -> None:
+    decoded = 0
+    shown: list[int] = []
+    make, add = Video.frames, FrameWriter.add
+
+    def counted(video: Video) -> Iterator[TimedFrame]:
+        nonlocal decoded
+        for frame in make(video):
+            decoded += 1
+            yield frame
+
+    def noted(writer: FrameWriter, frame: NewFrame) -> None:
+        shown.append(decoded)
+        add(writer, frame)
+
+    monkeypatch.setattr(frames, "_MOST_BYTES_AHEAD", most_bytes)
+    monkeypatch.setattr(Video, "frames", counted)
+    monkeypatch.setattr(FrameWriter, "add", noted)
+    assert place.stream() == ""
+    assert shown == [ahead * (number // ahead + 1) for number in range(0, FRAMES, 2)]
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 4.0])

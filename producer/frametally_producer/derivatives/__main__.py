@@ -20,7 +20,7 @@ from frametally.videos.asking import UNPROCESSABLE
 from frametally.videos.one_frame import MOST_CPU_S, FrameAnswer, FrameQuestion
 from frametally_producer.derivatives.one_frame import frame_jpeg
 from frametally_producer.looking.bounds import bound_memory, bound_process
-from frametally_producer.looking.facts import about_it
+from frametally_producer.looking.sentences import about_it
 from frametally_producer.reading.stored_original import StoredOriginal
 from frametally_producer.reading.video_file import open_video
 

@@ -31,7 +31,7 @@ from frametally_producer.jobs.bounds import bound_job
 from frametally_producer.jobs.doing import DOING, JobCall
 from frametally_producer.jobs.messages import STORE_VARIABLE, WITH_SERVERS, JobOrder, JobWord
 from frametally_producer.jobs.originals import find_record
-from frametally_producer.looking.facts import sentence
+from frametally_producer.looking.sentences import sentence
 
 _MEMORY = "FRAMETALLY_JOB_MEMORY_MB"
 _NICE = 10

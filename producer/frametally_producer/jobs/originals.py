@@ -15,7 +15,7 @@ from frametally.process.retrying import Patience
 from frametally.records import decode_at, encode
 from frametally.video_records import VideoRecord
 from frametally.videos.acceptance import read_video
-from frametally_producer.looking.facts import sentence
+from frametally_producer.looking.sentences import sentence
 from frametally_producer.reading.stored_original import StoredOriginal
 from frametally_producer.reading.video_file import Video, open_video
 

@@ -27,7 +27,7 @@ from frametally_producer.child import bound_memory
 from frametally_producer.live.telling import Teller, TellingPatience
 from frametally_producer.live.video_stream import VideoStream
 from frametally_producer.live.wishes import Wishes
-from frametally_producer.looking.facts import sentence
+from frametally_producer.looking.sentences import sentence
 
 
 class FeedCall(NamedTuple):

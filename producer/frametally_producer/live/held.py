@@ -21,7 +21,7 @@ from frametally_producer.child import environment_for_child, start_child
 from frametally_producer.live.messages import LAST_WORDS, FeedWish
 from frametally_producer.live.telling import is_news
 
-_LOOK_S, _LOOK_UP_EVERY_S, _RENEW_EVERY_S = 0.05, 0.2, 1.0
+_LOOK_S, _LOOK_UP_EVERY_S, _RENEW_EVERY_S = 0.1, 0.2, 1.0
 _END_WITHIN_S = 9.0
 """A process that was told to leave its feed to another is killed after that: commands end within 10 s."""
 _GONE_WITHIN_S = 2.0
@@ -52,6 +52,7 @@ class HeldFeed:
         self._kept_at_s = self._looked_at_s = time.monotonic()
         self._kept = feed.told
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_news = threading.Event()  # its process has told something, or has closed its output
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Run it; once `should_stop`, it is left to another. Call it in a thread of its own."""
@@ -122,7 +123,8 @@ class HeldFeed:
                 kill_at_s = min(kill_at_s, now_s + stopped_within_s)
             if now_s > kill_at_s:
                 process.kill()
-            time.sleep(_LOOK_S)
+            self._has_news.wait(_LOOK_S)
+            self._has_news.clear()
         return True
 
     def _pause(self, seconds: float, should_stop: Callable[[], bool]) -> bool:
@@ -200,6 +202,8 @@ class HeldFeed:
                 self._last_word = told
             else:
                 self._told = told
+            self._has_news.set()
+        self._has_news.set()
 
     def _pass_on(self, said: BinaryIO) -> None:
         while line := said.readline(_LONGEST_LINE):

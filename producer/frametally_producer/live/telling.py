@@ -11,7 +11,7 @@ from typing import Any
 from frametally.errors import Retryable
 from frametally.ports.live_book import FeedTold
 from frametally.process.retrying import Patience
-from frametally_producer.looking.facts import sentence
+from frametally_producer.looking.sentences import sentence
 
 _TELL_EVERY_S = 0.5
 _LEAST_RATE_S, _RATE_S = 1.0, 5.0

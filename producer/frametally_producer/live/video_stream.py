@@ -28,7 +28,7 @@ from frametally_producer.live.pacing import PlayingClock
 from frametally_producer.live.results import StoredResults, stored_results
 from frametally_producer.live.telling import Teller
 from frametally_producer.live.wishes import Wishes
-from frametally_producer.looking.facts import sentence
+from frametally_producer.looking.sentences import sentence
 from frametally_producer.writing.manifest import Forgotten, ManifestKeeper
 from frametally_producer.writing.room import Room
 

@@ -14,6 +14,7 @@ from frametally.video_records import VideoFacts, VideoFields
 from frametally.videos.asking import UNPROCESSABLE
 from frametally.videos.refusals import Refused
 from frametally_producer.looking.browsers import why_not_played
+from frametally_producer.looking.sentences import about_it, sentence
 from frametally_producer.reading.event_time import (
     EventTime,
     TimeClues,
@@ -142,13 +143,3 @@ def _event_time(video: Video, fields: VideoFields, file_name: str, settings: Set
         return find_event_time(clues, settings=settings.model_copy(update=said), start_time=start)
     except Poison:
         return None
-
-
-def sentence(words: str) -> str:
-    """Return the words of the producer about a piece of a video as a sentence."""
-    return words[:1].upper() + words[1:].removesuffix(".") + "."
-
-
-def about_it(words: str) -> str:
-    """Return what the producer says of a file behind its name as a sentence about "it"."""
-    return sentence(f"It {words}")

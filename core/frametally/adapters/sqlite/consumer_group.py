@@ -165,6 +165,8 @@ class SqliteConsumer(LeasedConsumer):
         self._clock = clock
         self._epoch = -1
         self._renew_at_s = -math.inf
+        self._version: int | None = None  # of the file, as it was when this member looked last
+        self._ends: dict[int, int] = {}  # partition -> offset at which it had no message then
 
     def commit(self, partition: int, offset: int) -> None:
         """Record that all below `offset` is done. Raises `LeaseLost`."""
@@ -203,6 +205,13 @@ class SqliteConsumer(LeasedConsumer):
             self._file.close()
 
     def _take_part(self) -> None:
+        # Who waits asks many times a second: while nobody else has written, for this alone.
+        ((version,),) = self._file.read("PRAGMA data_version")
+        if version != self._version:
+            self._version = version
+            self._ends.clear()
+        elif self._clock() < self._renew_at_s:
+            return
         rows = self._file.read(
             "SELECT epoch FROM consumer_group WHERE topic_id = ? AND consumer_group = ?", self._group
         )
@@ -308,9 +317,13 @@ class SqliteConsumer(LeasedConsumer):
             )
 
     def _fetch(self, partition: int, first_offset: int, max_records: int) -> list[LogRecord]:
+        if self._ends.get(partition) == first_offset:
+            return []
         rows = self._file.read(
             "SELECT offset, key, value FROM message WHERE topic_id = ? AND partition = ? AND offset >= ?"
             " ORDER BY offset LIMIT ?",
             (self._group[0], partition, first_offset, max_records),
         )
+        if not rows:
+            self._ends[partition] = first_offset
         return [LogRecord(partition, offset, key, value) for offset, key, value in rows]
