@@ -52,6 +52,7 @@ class UploadRecord(SealedRecord, frozen=True, kw_only=True):
         sha256: Of all its bytes, hex, where the client said so beforehand.
         created_at_ms: By the clock of the server that began it.
         expires_at_ms: When it is removed, unless it has been received.
+        owner: Account of the one who began it; empty: nobody had to say who they are.
     """
 
     id: str
@@ -63,6 +64,7 @@ class UploadRecord(SealedRecord, frozen=True, kw_only=True):
     sha256: str | None = None
     created_at_ms: int
     expires_at_ms: int
+    owner: str = ""
 
     remedy: ClassVar[str] = "remove it, and upload the video again"
 
@@ -123,6 +125,7 @@ class VideoRecord(SealedRecord, frozen=True, kw_only=True):
         uploaded_at_ms: When it was accepted, by the server's clock.
         state: `deleting` from when somebody asked for it until nothing of it is left.
         revision: How often its name, source or time was changed.
+        owner: Account of the one who uploaded it; empty: nobody had to say who they are.
     """
 
     id: str
@@ -137,6 +140,7 @@ class VideoRecord(SealedRecord, frozen=True, kw_only=True):
     uploaded_at_ms: int
     state: Literal["received", "deleting"] = "received"
     revision: int = 0
+    owner: str = ""
 
     remedy: ClassVar[str] = "restore it from a backup, or remove its folder and upload the video again"
 

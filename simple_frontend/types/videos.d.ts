@@ -35,6 +35,8 @@ declare namespace Page {
     /** 0 to 1; null: nothing is under way, or it cannot be told. */
     progress: number | null;
     uploaded_at_ms: number;
+    /** Account of the one who uploaded it; null: nobody had to say who they are. */
+    owner: string | null;
     started_at_ms: number | null;
     ended_at_ms: number | null;
     time_source:

@@ -42,6 +42,7 @@ def make_video(number: int = 1, **known: Any) -> dict[str, Any]:
         "remedy": None,
         "progress": None,
         "uploaded_at_ms": NOON_MS + number * 60_000,
+        "owner": None,
         "started_at_ms": start_ms,
         "ended_at_ms": start_ms + 79_000,
         "time_source": "container",

@@ -154,6 +154,7 @@ def test_a_video_is_answered_with_all_that_is_known_of_it(place: Place, client: 
         "remedy": None,
         "progress": None,
         "uploaded_at_ms": record.uploaded_at_ms,
+        "owner": None,
         "started_at_ms": first_ms,
         "ended_at_ms": first_ms + 61_000,
         "time_source": "container",

@@ -332,3 +332,10 @@ def test_ten_thousand_videos_are_found_and_gone_through_on_the_running_server(
     expect(page.locator("#videos-words")).to_have_text("10,000 videos · 1 failed")
     page.locator("#asked-state").select_option(label="Failed (1)")
     expect(page.locator(".video-link")).to_have_text(["Gate 9999"])
+
+
+def test_who_uploaded_a_video_is_told_on_its_page(place: Place, visit: Callable[..., Visit]) -> None:
+    video = make_video(1, owner="clara")
+    asked = f"?v={video['id']}&tab=about"
+    page = open_shelf(visit, place, Shelf(video), asked, wait_for="#video .video-view")
+    expect(page.get_by_role("tabpanel")).to_contain_text(" by clara")

@@ -216,6 +216,7 @@ class Acceptance:
             fields=fields,
             facts=msgspec.structs.replace(facts, damage=[*facts.damage, *left_out]),
             uploaded_at_ms=self.ports.now_ms(),
+            owner=upload.owner,
         )
 
 

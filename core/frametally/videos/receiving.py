@@ -70,8 +70,9 @@ def begin_upload(
     file_name: str,
     fields: VideoFields,
     sha256: str | None = None,
+    owner: str = "",
 ) -> UploadRecord:
-    """Begin an upload of which no byte is there yet.
+    """Begin an upload of which no byte is there yet; `owner` is the account of the one who does.
 
     Raises:
         Retryable: The store or the catalogue is away.
@@ -88,6 +89,7 @@ def begin_upload(
         sha256=sha256,
         created_at_ms=now_ms,
         expires_at_ms=now_ms + (ports.keep_ms if kind == "resumable" else _FORM_MS),
+        owner=owner,
     )
     # First the place that it takes: who counts them must not count one too few.
     note_open(ports, upload)

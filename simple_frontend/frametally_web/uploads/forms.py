@@ -13,6 +13,7 @@ from frametally.videos.acceptance import Accepted
 from frametally.videos.fields import is_of_another_kind, read_fields, read_file_name
 from frametally.videos.receiving import abort_upload, begin_upload, keep_upload, note_end
 from frametally.videos.refusals import FieldRefused
+from frametally_web.access.visitors import visitor
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.change import note_target
 from frametally_web.requests.native import NativeRoute
@@ -149,11 +150,17 @@ class _Form:
             file_name = read_file_name(part.file_name)
         except FieldRefused as refusal:
             raise field_problem(refusal) from refusal
+        owner = visitor().name
         self._upload = await self._place.run(
             self._place.limits.admit,
             fields.client_id or "",
             lambda: begin_upload(
-                self._place.ports, kind="form", length_bytes=None, file_name=file_name, fields=fields
+                self._place.ports,
+                kind="form",
+                length_bytes=None,
+                file_name=file_name,
+                fields=fields,
+                owner=owner,
             ),
         )
         self._intake = await self._place.open_intake(self._upload)

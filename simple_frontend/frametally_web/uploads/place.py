@@ -15,6 +15,8 @@ from frametally.ports.video_catalogue import UploadRow
 from frametally.video_records import UploadRecord
 from frametally.videos.acceptance import Acceptance, UploadSettler, is_whole
 from frametally.videos.receiving import UploadPorts, find_upload
+from frametally_web.access.visitors import visitor
+from frametally_web.requests.problems import Problem
 from frametally_web.uploads.accepting import Accepting
 from frametally_web.uploads.intake import Hashing, Intake
 from frametally_web.uploads.limits import Limits
@@ -66,14 +68,25 @@ class UploadPlace:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work, *args)
 
     async def find(self, upload_id: str) -> tuple[UploadRecord | None, UploadRow | None]:
-        """Return an upload's record while it is under way, and what is noted of it."""
+        """Return an upload's record while it is under way, and what is noted of it.
+
+        Raises:
+            Problem: 403, another account has begun it, and who asks may not do everything.
+        """
 
         def find_both() -> tuple[UploadRecord | None, UploadRow | None]:
             upload = find_upload(self.ports.store, upload_id)
             # In this order: its end is noted before its record is removed.
             return upload, self.ports.catalogue.upload(upload_id)
 
-        return await self.run(find_both)
+        upload, row = await self.run(find_both)
+        if upload is not None and upload.owner not in ("", visitor().name) and not visitor().may("run"):
+            raise Problem(
+                403,
+                f"This upload is {upload.owner}'s.",
+                remedy="Upload the file anew, or ask whoever runs this server.",
+            )
+        return upload, row
 
     async def is_whole(self, upload: UploadRecord) -> bool:
         """Return whether all bytes of an upload are there."""

@@ -14,6 +14,7 @@ from frametally.errors import FrametallyError, Poison
 from frametally.video_records import UploadRecord
 from frametally.videos.acceptance import Accepted
 from frametally.videos.receiving import abort_upload, begin_upload, keep_upload, note_end
+from frametally_web.access.visitors import visitor
 from frametally_web.requests.change import note_target
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import Problem
@@ -75,10 +76,11 @@ class TusRoutes:
         if has_bytes:
             tus_headers.check_type(request.headers)
         await self._place.run(self._place.limits.check_room, length_bytes)
+        owner = visitor().name
         upload = await self._place.run(
             self._place.limits.admit,
             announced.fields.client_id or "",
-            lambda: begin_upload(self._ports, kind="resumable", **announced._asdict()),
+            lambda: begin_upload(self._ports, kind="resumable", owner=owner, **announced._asdict()),
         )
         note_target(upload_id=upload.id, name=upload.file_name)
         headers = {"Location": f"{request.url.path.rstrip('/')}/{upload.id}"}

@@ -122,6 +122,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         remedy: What to do about it; null likewise.
         progress: Of what is under way, 0 to 1; null where nothing is, or it cannot be told.
         uploaded_at_ms: When it was accepted, by the server's clock.
+        owner: Account of the one who uploaded it; null where nobody had to say who they are.
         started_at_ms: Event time of its first frame; null where nothing tells it.
         ended_at_ms: Event time of its last frame; null before it is known.
         time_source: Where that time is from; null with it.
@@ -159,6 +160,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
     remedy: str | None
     progress: float | None
     uploaded_at_ms: int
+    owner: str | None
     started_at_ms: int | None
     ended_at_ms: int | None
     time_source: TimeSource | None

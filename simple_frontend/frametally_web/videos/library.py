@@ -41,6 +41,7 @@ def video_of(row: VideoRow, jobs: Sequence[Job] = ()) -> answers.LibraryVideo:
         remedy=_REMEDIES.get(row.state),
         progress=row.progress,
         uploaded_at_ms=record.uploaded_at_ms,
+        owner=record.owner or None,
         started_at_ms=first_ms,
         ended_at_ms=row.last_captured_at_ms,
         time_source=facts.time_source,

@@ -68,7 +68,7 @@ function usualParts(video) {
     ["Kind", `${video.container}, ${video.codec}`],
     ["Size", bytes(video.size_bytes)],
     ["File", video.file_name],
-    ["Uploaded", toTheMinute(video.uploaded_at_ms)],
+    ["Uploaded", `${toTheMinute(video.uploaded_at_ms)}${video.owner ? ` by ${video.owner}` : ""}`],
     ["SHA-256", video.sha256],
   ];
   return [
