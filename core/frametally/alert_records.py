@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple, Protocol, get_args
 
 import msgspec
 
+from frametally.report_records import ScheduledReport
+
 What = Literal[
     "count",
     "crossings",
@@ -102,7 +104,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         revision: 1, and one more with each correction.
         state: `told`; `withdrawn`: it is not so (any more), by footage that came late or was forgotten.
         rule: Its name.
-        what: What the rule looks at.
+        what: What the rule looks at; `report`: that a scheduled report is made.
         threshold: Of the rule.
         below: Of the rule.
         source: As in `AlertFinding`.
@@ -114,13 +116,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         earlier_value: Of a correction, what was told before.
         earlier_end_ms: Likewise.
         is_test: Whether a person asked for it, to see whether a channel works.
+        files: Of a report, the keys in the store of what it consists of.
     """
 
     key: str
     revision: int
     state: Literal["told", "withdrawn"]
     rule: str
-    what: What
+    what: What | Literal["report"]
     source: str
     label: str
     start_ms: int
@@ -132,6 +135,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     earlier_value: float | None = None
     earlier_end_ms: int | None = None
     is_test: bool = False
+    files: tuple[str, ...] = ()
 
 
 class AlertMessage(NamedTuple):
@@ -218,6 +222,32 @@ class AlertBook(Protocol):
 
         Returns:
             How many alerts were told or corrected.
+        """
+
+    def add_report(self, report: ScheduledReport) -> bool:
+        """Add a report; False: there is one of that name."""
+
+    def remove_report(self, name: str) -> bool:
+        """Remove a report with what waits of it; False: there is none."""
+
+    def reports(self) -> list[ScheduledReport]:
+        """Return all reports, by name."""
+
+    def was_told(self, key: str) -> bool:
+        """Return whether the alert of that key was told."""
+
+    def tell_report(
+        self, report: ScheduledReport, alert: Alert, *, most_waiting: int
+    ) -> bool | AlertBookFull:
+        """Have told that a report is made, in one transaction.
+
+        Args:
+            report: One that was removed meanwhile tells nothing.
+            alert: With `turn_key` as its key.
+            most_waiting: As for `settle`.
+
+        Returns:
+            False: It was told before.
         """
 
     def claim(self, channel: str, *, lease_s: float) -> AlertMessage | None:

@@ -22,12 +22,12 @@ CORRECTIONS = "corrections"
 DRAWINGS = "drawings"
 VIDEOS = "videos"
 UPLOADS = "uploads"
+REPORTS = "reports"
 DROPPED = "dead-letters/dropped"
 AUTO_DETECTOR = "models/auto.json"
 USUAL_TOPIC = "frames"
 """The log's topic where the settings name no other."""
 _PICTURE_HEX = 32
-
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 _DIGEST = 8
 _READABLE = 63 - 1 - _DIGEST
@@ -50,7 +50,6 @@ _DRAWING = re.compile(r"drawings/(?P<source>[a-z0-9][a-z0-9_-]{0,62})/(?P<revisi
 _SEGMENT = re.compile(
     r"(?P<folder>metadata/model=[^/]+/log=[^/]+)/(?P<topic>[^/]+)-(?P<partition>\d+)-(?P<offset>\d{20})\.jsonl"
 )
-
 _RUN_POINTER = re.compile(
     r"mapreduce-output/model=(?P<model>[^/]+)/params=(?P<params>[0-9a-f]{8})/interval=(?P<interval>\d+)s"
     r"/day=(?P<day>\d{4}-\d{2}-\d{2})/_runs/(?P<sequence>\d{6,})\.json"
@@ -78,8 +77,7 @@ def slug(name: str) -> str:
 
 def utc_day(captured_at_ms: int) -> str:
     """Return the UTC day of an event time, `YYYY-MM-DD`."""
-    moment = datetime.datetime.fromtimestamp(captured_at_ms // 1000, datetime.UTC)
-    return moment.strftime("%Y-%m-%d")
+    return datetime.datetime.fromtimestamp(captured_at_ms // 1000, datetime.UTC).strftime("%Y-%m-%d")
 
 
 def day_start_ms(day: str) -> int:
@@ -146,6 +144,11 @@ def parse_drawing_key(key: str) -> tuple[str, int] | None:
     """Return the source and revision of a drawing's key, or None if `key` is something else."""
     match = _DRAWING.fullmatch(key)
     return (match["source"], int(match["revision"])) if match else None
+
+
+def report_key(name: str, day: str, file: str) -> str:
+    """Return the key of a file of a scheduled report's turn on a local day, `YYYY-MM-DD`."""
+    return f"{REPORTS}/{name}/{day}/{file}"
 
 
 def is_video_id(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, current_app, render_template, request
 
 from frametally.errors import FrametallyError
 from frametally.ports.count_index import CountIndex
@@ -18,6 +18,7 @@ from frametally_web.api.alert_routes import states_in
 from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.assets import load_assets
 from frametally_web.requests import query
+from frametally_web.requests.problems import problem_of
 
 
 def create_blueprint(*, settings: Settings, index: CountIndex, alerts: OpenedAlerts) -> Blueprint:
@@ -61,8 +62,15 @@ def create_blueprint(*, settings: Settings, index: CountIndex, alerts: OpenedAle
     @pages.get("/alerts")
     def told() -> Response:
         states = states_in(request.args)
-        with time_limit(settings.web_query_timeout_s):
-            shown = alerts.answer(states=states, before=query.read_before(request.args))
+        before = query.read_before(request.args)
+        try:
+            with time_limit(settings.web_query_timeout_s):
+                shown = alerts.answer(states=states, before=before)
+        except FrametallyError as error:
+            current_app.logger.error("%s: %s", request.path, error)
+            response = _page("alerts.html", told=None, problem=problem_of(error), state="")
+            response.status_code = 503
+            return response
         return _page("alerts.html", told=shown, state="".join(states))
 
     @pages.get("/data")

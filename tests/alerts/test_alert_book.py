@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from tests.fakes.alerts import AlertPlace, alert_place
+from tests.fakes.alerts import AFTERWARDS_MS, AlertPlace, alert_place
 
 from frametally.adapters.sql.alerts import tables
 from frametally.adapters.sql.alerts.book import SqlAlertBook
@@ -116,6 +116,36 @@ def test_a_rule_that_is_removed_takes_what_waits_of_it_with_it(place: AlertPlace
     assert place.book.waiting() == {}
     assert [message.state for message in place.book.messages(10)[0]] == ["sent"]
     assert place.look().told == 0
+
+
+def test_of_several_that_make_a_report_at_once_each_channel_is_told_once(place: AlertPlace) -> None:
+    report = place.schedule(channels=["ops", "people"])
+    assert place.book.reports() == [report]
+    assert not place.book.add_report(report)
+    now_ms = AFTERWARDS_MS + 7 * 24 * 3_600_000
+    made: list[int] = []
+
+    def make() -> None:
+        made.append(place.make_reports(now_ms, lambda *_: {"summary.txt": b"sum"})[0])
+
+    threads = [threading.Thread(target=make) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(made) == 1
+    assert place.book.waiting() == {"ops": 1, "people": 1}
+
+
+def test_a_report_that_is_removed_takes_what_waits_of_it_with_it_and_no_rules(place: AlertPlace) -> None:
+    told(place)
+    place.schedule("busy")
+    place.make_reports(AFTERWARDS_MS, lambda *_: {"summary.txt": b"sum"})
+    assert place.book.waiting() == {"ops": 3, "people": 2}
+    assert place.book.remove_report("busy")
+    assert not place.book.remove_report("busy")
+    assert place.book.waiting() == {"ops": 2, "people": 2}
+    assert len(place.book.rules()) == 1
 
 
 def test_messages_are_paged_newest_first(place: AlertPlace) -> None:

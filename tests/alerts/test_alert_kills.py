@@ -1,4 +1,4 @@
-"""Whoever looks at rules and sends is killed at each step and at random: each alert is told, once."""
+"""Whoever looks at rules, makes reports and sends is killed, at each step and at random: each is told."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from frametally.process import failpoints
 KILLS = int(os.environ.get("FAULTS_ALERT_KILLS", "50"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 PATIENCE_S = 120.0
-POINTS = ("alerts.told", "alerts.claimed", "alerts.taken", "alerts.noted")
+POINTS = ("reports.put", "alerts.told", "alerts.claimed", "alerts.taken", "alerts.noted")
 # A lease of no time, so that who comes next does not wait for one who is dead.
 ROUND = """
 import sys
@@ -34,7 +34,7 @@ sys.exit(main(["alerts", "run"]))
 
 
 @pytest.mark.timeout(900)
-def test_each_alert_is_told_once_whatever_is_killed(tmp_path: Path) -> None:
+def test_each_alert_and_each_report_is_told_once_whatever_is_killed(tmp_path: Path) -> None:
     print("seed", SEED)
     rng = random.Random(SEED)  # noqa: S311
     hook = Hook()
@@ -56,7 +56,9 @@ def test_each_alert_is_told_once_whatever_is_killed(tmp_path: Path) -> None:
         place.rule(threshold=10)
         minutes: dict[int, int | None] = {}
         told: defaultdict[int, list[float | None]] = defaultdict(list)
-        killed = 0
+        # Due six hours ago: a day's turn that none of these minutes is far from.
+        clock = time.strftime("%H:%M", time.gmtime(time.time() - 6 * 3600))
+        killed = reports = 0
         while killed < KILLS:
             for _ in range(rng.randrange(1, 3)):
                 minute = 2 * rng.randrange(700)  # with a gap on either side, so that each is an alert
@@ -64,6 +66,9 @@ def test_each_alert_is_told_once_whatever_is_killed(tmp_path: Path) -> None:
                     minutes[minute] = rng.randrange(10, 99)
                     told[minute].append(minutes[minute])
             place.count(minutes)
+            if rng.random() < 0.3:
+                place.schedule(f"r{reports}", every="day", at=clock, zone="UTC", now_ms=0)
+                reports += 1
             if rng.random() < 0.7:
                 with start(f"{rng.choice(POINTS)}:{rng.randrange(1, 3)}") as looker:
                     killed += looker.wait(PATIENCE_S) == -signal.SIGKILL
@@ -81,10 +86,16 @@ def test_each_alert_is_told_once_whatever_is_killed(tmp_path: Path) -> None:
         expected = {minute: [(1, values[0])] for minute, values in told.items()}
         found: defaultdict[int, list[tuple[int, float | None]]] = defaultdict(list)
         by_id = {posted.json["id"]: posted.json["alert"] for posted in hook.posted}
+        made = [alert for alert in by_id.values() if alert["what"] == "report"]
+        assert sorted(alert["rule"] for alert in made) == sorted(f"r{at}" for at in range(reports))
+        assert all(place.ports.store.get(key) for alert in made for key in alert["files"])
         for alert in by_id.values():
+            if alert["what"] == "report":
+                continue
             minute = (alert["start_ms"] - place.ports.index.sources("m")[0].first_interval_ms) // 60_000
             found[minute + min(told)].append((alert["revision"], alert["value"]))
         assert dict(found) == expected
         # The same message may come twice, and says so of itself; another one never tells the same.
         assert len({posted.body for posted in hook.posted}) == len(by_id) == len(messages)
-    print(f"{killed} kills, {len(hook.posted)} posts, {len(hook.posted) - len(by_id)} of them a second time")
+    again = len(hook.posted) - len(by_id)
+    print(f"{killed} kills, {reports} reports, {len(hook.posted)} posts, {again} of them a second time")

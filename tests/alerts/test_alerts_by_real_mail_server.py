@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
-from tests.fakes.alerts import AlertPlace, alert_place
+from tests.fakes.alerts import AFTERWARDS_MS, AlertPlace, alert_place
 
 from frametally.alerts.channels import sending
 from frametally.alerts.channels.sending import AlertSender, SentReport
@@ -70,11 +70,28 @@ def test_a_real_mail_server_takes_an_alert_by_tls_and_a_password_once(tmp_path: 
     with mailed(tmp_path, smtp, receiver, by=by) as (place, sender, _):
         assert sender.send() == SentReport(sent=1)
         assert sender.send() == SentReport()
+        assert place.book.waiting() == {}
         [message] = place.book.messages(9)[0]
     [mail] = mails_to(smtp, receiver, at_least=1)
     assert mail["Subject"] == "frametally: busy: count (gate): 4, from 1"
     assert mail["Message-ID"] == f"<{message.id}@example.org>"
     assert "esmtpsa" in mail["Received"]  # by TLS and with a log-in, as the server has noted
+
+
+def test_a_real_mail_server_takes_a_report_with_its_files(tmp_path: Path) -> None:
+    smtp, receiver = server("smtp"), somebody()
+    with mailed(tmp_path, smtp, receiver) as (place, sender, _):
+        place.schedule()
+        assert place.make_reports(AFTERWARDS_MS + 7 * 24 * 3_600_000) == (1, [])
+        assert sender.send() == SentReport(sent=2)
+        kept = {info.key: place.ports.store.get(info.key) for info in place.ports.store.list("reports")}
+    mails = mails_to(smtp, receiver, at_least=2)
+    [report] = [mail for mail in mails if "report weekly" in mail["Subject"]]
+    files = {part.get_filename(): part.get_payload(decode=True) for part in report.walk()}
+    assert len(kept) == 4
+    for key, data in kept.items():
+        name = key.rpartition("/")[2]
+        assert name == "summary.txt" or files[name] == data
 
 
 def test_a_real_mail_server_that_lets_nobody_in_or_is_not_trusted_keeps_the_alert_waiting(

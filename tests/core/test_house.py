@@ -63,6 +63,7 @@ FLOORS = (
         "frametally.media_records",
         "frametally.process",
         "frametally.records",
+        "frametally.report_records",
         "frametally.segment_records",
         "frametally.settings",
         "frametally.telemetry",

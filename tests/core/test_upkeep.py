@@ -40,7 +40,7 @@ def checkout(tmp_path: Path) -> Path:
     """CI's scripts, and beside them a make and tools that do nothing."""
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
     executable(tmp_path / ".venv" / "bin" / "python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    for tool in ("chromium", "strace", "docker-compose", "ip"):
+    for tool in ("chromium", "strace", "docker-compose", "ip", "promtool"):
         executable(tmp_path / "bin" / tool, "#!/bin/sh\n")
     executable(tmp_path / "bin" / "make", MAKE)
     return tmp_path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from frametally.alert_records import Alert, AlertBook, AlertRule
 from frametally.alerts.making import make_rule
 from frametally.alerts.reading import RoundPorts
 from frametally.alerts.rounds import RoundReport, look_at_all
+from frametally.alerts.scheduling import MakeFiles, make_due, make_report
 from frametally.opening import (
     open_alert_book,
     open_count_index,
@@ -23,8 +24,10 @@ from frametally.opening import (
     open_object_store,
     open_video_catalogue,
 )
+from frametally.report_records import ScheduledReport
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import load_settings
+from frametally_cli.alerts.reports import maker
 
 MINUTE_MS = 60_000
 AFTERWARDS_MS = DAY_MS + 7 * 86_400_000
@@ -104,17 +107,32 @@ class AlertPlace:
         """Add a rule on any count that this channel tells."""
         return self.rule(channel, channels=[channel], threshold=1)
 
-    def look(self, now_ms: int | None = None) -> RoundReport:
-        ports = self.ports
-        at = RoundPorts(
-            ports.settings,
-            ports.store,
-            ports.index,
-            ports.ledger,
-            ports.catalogue,
-            now_ms=self.now_ms if now_ms is None else now_ms,
+    def schedule(self, name: str = "weekly", **given: Any) -> ScheduledReport:
+        """Add a report that a channel `ops` tells."""
+        values: dict[str, Any] = {
+            "every": "monday",
+            "at": "07:00",
+            "zone": "Europe/Berlin",
+            "channels": ["ops"],
+            "now_ms": DAY_MS,
+            **given,
+        }
+        report = make_report(name=name, known=values["channels"], **values)
+        assert self.book.add_report(report)
+        return report
+
+    def make_reports(self, now_ms: int, make: MakeFiles | None = None) -> tuple[int, list[str]]:
+        """Make what is due, of what is counted."""
+        ports = self._at(now_ms)
+        return make_due(
+            self.book, ports, make or maker(ports.settings, ports.store, ports.index, ports.ledger)
         )
-        return look_at_all(self.book, at)
+
+    def look(self, now_ms: int | None = None) -> RoundReport:
+        return look_at_all(self.book, self._at(self.now_ms if now_ms is None else now_ms))
+
+    def _at(self, now_ms: int) -> RoundPorts:
+        return replace(self.ports, now_ms=now_ms)
 
     def alerts(self) -> list[Alert]:
         """What was put into the outbox, the oldest first."""

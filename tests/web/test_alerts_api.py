@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -12,9 +13,11 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 from tests.web.conftest import Place
 
-from frametally.alert_records import AlertBook, AlertFinding, Scope
+from frametally.alert_records import Alert, AlertBook, AlertFinding, Scope
 from frametally.alerts.making import make_rule
+from frametally.alerts.scheduling import make_report, turn_of
 from frametally.opening import open_alert_book
+from frametally.report_records import ScheduledReport, turn_key
 
 CHANNELS = SecretStr(
     json.dumps({"ops": "https://hooks.example.org/hunter2", "people": "mailto:a@example.org"})
@@ -42,6 +45,21 @@ def fill(book: AlertBook, findings: int, **finding: Any) -> None:
         for at in range(findings)
     ]
     book.settle(rule, found, Scope(0, 10**12), {}, most_waiting=10_000)
+
+
+def add_report(book: AlertBook, name: str) -> ScheduledReport:
+    report = make_report(
+        name=name,
+        every="monday",
+        at="07:00",
+        zone="Europe/Berlin",
+        sources=["Gate 1"],
+        channels=["people"],
+        known={"people"},
+        now_ms=1,
+    )
+    assert book.add_report(report)
+    return report
 
 
 def test_a_rule_is_added_listed_and_removed(client: FlaskClient) -> None:
@@ -121,8 +139,47 @@ def test_the_page_shows_it_as_text_and_nothing_that_is_secret(client: FlaskClien
     assert "https://hooks.example.org:443" in answer.text
 
 
+def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
+    client: FlaskClient, book: AlertBook
+) -> None:
+    report = add_report(book, "weekly")
+    [told] = client.get("/api/alerts").json["reports"]
+    assert told == {
+        "name": "weekly",
+        "every": "monday",
+        "at": "07:00",
+        "zone": "Europe/Berlin",
+        "sources": ["gate-1"],
+        "labels": [],
+        "channels": ["people"],
+        "last_day": None,
+    }
+    turn = turn_of(report, round(time.time() * 1000))
+    assert turn is not None
+    alert = Alert(
+        key=turn_key(report, turn.day),
+        revision=1,
+        state="told",
+        rule="weekly",
+        what="report",
+        source="",
+        label="",
+        start_ms=turn.from_ms,
+        end_ms=turn.to_ms,
+        detail="the week",
+    )
+    assert book.tell_report(report, alert, most_waiting=10) is True
+    answer = client.get("/api/alerts").json
+    assert answer["reports"][0]["last_day"] == f"{turn.day}"
+    assert answer["messages"][0]["text"] == "report weekly: the week"
+    page = client.get("/alerts").text
+    assert "monday at 07:00, Europe/Berlin" in page
+    assert f"<td>{turn.day}</td>" in page
+
+
 def test_without_rules_and_channels_the_page_says_how_there_will_be_some(place: Place) -> None:
     page = place.app().test_client().get("/alerts").text
     assert "frametally alerts add" in page
     assert "whoever runs this server sets them" in page
     assert "Nothing was told" in page
+    assert "frametally report add" in page

@@ -15,6 +15,7 @@ from frametally.alert_records import AlertBook
 from frametally.alerts.channels.sending import AlertSender
 from frametally.alerts.reading import RoundPorts
 from frametally.alerts.rounds import look_at_all
+from frametally.alerts.scheduling import make_due
 from frametally.opening import (
     open_alert_book,
     open_count_index,
@@ -30,6 +31,7 @@ from frametally.process import failpoints
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
+from frametally_cli.alerts.reports import maker
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
     PART_DONE,
@@ -55,7 +57,9 @@ class _Opened:
 @option("--every", "Do it again every so often (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
 @data_dir_option
 def run(every: str | None, **overrides: Any) -> int:
-    """Look at every rule, and send what waits; run it after `frametally index`, or with --every.
+    """Look at every rule, make reports that are due, and send what waits.
+
+    Run it after `frametally index`, or with --every.
 
     Exit code 1: a rule could not be looked at, or something could not be sent.
     """
@@ -103,15 +107,19 @@ def _round(opened: _Opened, sender: AlertSender, once_a_minute: OnceAMinute, *, 
         now_ms=round(time.time() * 1000),
     )
     found = look_at_all(opened.book, ports)
-    for problem in found.problems:
+    make = maker(opened.settings, opened.store, opened.index, opened.ledger)
+    made, undone = make_due(opened.book, ports, make)
+    problems = [*found.problems, *undone]
+    for problem in problems:
         once_a_minute(problem, f"alerts: {problem}")
     sent = sender.send()
-    if not quiet or found.told or any(sent):
+    if not quiet or found.told or made or any(sent):
         click.echo(
             f"alerts: {found.rules} rules looked at, {found.told} alerts told or corrected, "
+            f"{made} reports made, "
             f"{sent.sent} messages sent, {sent.failed} refused, {sent.put_off} put off"
         )
-    return PART_DONE if found.problems or sent.failed or sent.put_off else 0
+    return PART_DONE if problems or sent.failed or sent.put_off else 0
 
 
 def _say(line: str) -> None:

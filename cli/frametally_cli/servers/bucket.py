@@ -63,7 +63,7 @@ STAGES: dict[str, StageRights] = {
     "search": StageRights(reads=(keys.OUTPUT,), removes=(keys.OUTPUT, keys.TRACKS)),
     "web": StageRights(
         reads=(EVERYTHING,),
-        writes=(keys.DRAWINGS, keys.VIDEOS, keys.UPLOADS),
+        writes=(keys.DRAWINGS, keys.VIDEOS, keys.UPLOADS, keys.REPORTS),
         resumes=(keys.VIDEOS,),
         removes=(keys.VIDEOS, keys.UPLOADS),
     ),

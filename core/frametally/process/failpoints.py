@@ -70,6 +70,7 @@ FAILPOINTS = {
     "mail.claimed": "a mail is to be sent, and nobody else sends it for now",
     "mail.taken": "the mail server has a mail, and the outbox knows nothing of it",
     "mail.noted": "a mail is noted as sent",
+    "reports.put": "a report's files are in the store, and nobody is told",
     "alerts.told": "alerts, what is to be sent of them and what was looked at are about to be noted at once",
     "alerts.claimed": "a message is to be sent, and nobody else sends it for now",
     "alerts.taken": "a channel has a message, and the outbox knows nothing of it",

@@ -9,6 +9,8 @@ import msgspec
 from frametally.alert_records import AlertMessage, AlertRule, Direction, Measure, What
 from frametally.alerts.channels.naming import AlertChannel
 from frametally.alerts.channels.words import subject_of
+from frametally.report_records import ScheduledReport
+from frametally.rules.clocks.turns import Every
 from frametally_web.requests.answers import Answer
 
 
@@ -66,6 +68,30 @@ class ToldChannel(Answer, frozen=True, kw_only=True):
     waiting: int
 
 
+class ToldReport(Answer, frozen=True, kw_only=True):
+    """A report that is made every so often.
+
+    Attributes:
+        name: Its name, which is its own.
+        every: `day`, a day of the week, or `month`: on which days.
+        at: When on these, by local clocks.
+        zone: Whose clocks.
+        sources: Slugs; none: all.
+        labels: None: all.
+        channels: Names of the channels that tell it; none: it is in the store alone.
+        last_day: The local day of its last turn, where that was made; else null.
+    """
+
+    name: str
+    every: Every
+    at: str
+    zone: str
+    sources: list[str]
+    labels: list[str]
+    channels: list[str]
+    last_day: str | None
+
+
 class ToldMessage(Answer, frozen=True, kw_only=True):
     """An alert on its way through one channel.
 
@@ -112,6 +138,7 @@ class Alerts(Answer, frozen=True, kw_only=True):
     Attributes:
         rules: All, by name.
         channels: All that are set, by name.
+        reports: All that are scheduled, by name.
         messages: A page of them.
         next: `before` of the next page; 0 at the end.
         changes_allowed: Whether rules may be added and removed here.
@@ -120,6 +147,7 @@ class Alerts(Answer, frozen=True, kw_only=True):
 
     rules: list[ToldRule]
     channels: list[ToldChannel]
+    reports: list[ToldReport]
     messages: list[ToldMessage]
     next: int
     changes_allowed: bool
@@ -172,6 +200,20 @@ def rule_of(rule: AlertRule) -> ToldRule:
 def channel_of(channel: AlertChannel, waiting: int) -> ToldChannel:
     """Return a channel as it is answered: nothing of it that is secret."""
     return ToldChannel(name=channel.name, kind=channel.kind, place=channel.place, waiting=waiting)
+
+
+def report_of(report: ScheduledReport, last_day: str | None) -> ToldReport:
+    """Return a report as it is answered."""
+    return ToldReport(
+        name=report.name,
+        every=report.every,
+        at=report.clock,
+        zone=report.zone,
+        sources=[*report.sources],
+        labels=[*report.labels],
+        channels=[*report.channels],
+        last_day=last_day,
+    )
 
 
 def message_of(message: AlertMessage) -> ToldMessage:

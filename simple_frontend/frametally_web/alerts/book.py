@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 from frametally.alert_records import AlertBook
 from frametally.alerts.channels.naming import channels_of
+from frametally.alerts.scheduling import turn_of
 from frametally.opening import open_alert_book
+from frametally.report_records import ScheduledReport, turn_key
 from frametally.settings.loading import Settings
 from frametally_web.alerts import answers
 
@@ -52,6 +55,7 @@ class OpenedAlerts:
                 answers.channel_of(channel, waiting.get(name, 0))
                 for name, channel in channels_of(self._settings).items()
             ],
+            reports=[answers.report_of(report, _last_day(book, report)) for report in book.reports()],
             messages=[answers.message_of(message) for message in messages],
             next=following,
             changes_allowed=self.remedy is None,
@@ -64,3 +68,9 @@ class OpenedAlerts:
             if self._opened is not None:
                 self._opened.close()
                 self._opened = None
+
+
+def _last_day(book: AlertBook, report: ScheduledReport) -> str | None:
+    """Return the day of a report's last turn, where it was made."""
+    turn = turn_of(report, round(time.time() * 1000))
+    return f"{turn.day}" if turn is not None and book.was_told(turn_key(report, turn.day)) else None

@@ -1,21 +1,31 @@
-"""Alerts by mail: each is one, and its corrections stand below it where mails are shown by thread."""
+"""Alerts by mail: each is one, and its corrections stand below it where mails are shown by thread.
+
+A report's summary is what its mail says; its other files are attached.
+"""
 
 from __future__ import annotations
 
+import mimetypes
 import re
+from contextlib import closing
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
 
 import msgspec
 
-from frametally.alert_records import AlertMessage, message_id
+from frametally.alert_records import Alert, AlertMessage, message_id
 from frametally.alerts.channels.naming import AlertChannel
 from frametally.alerts.channels.words import subject_of, text_of
-from frametally.errors import Misconfigured
+from frametally.alerts.scheduling import SUMMARY
+from frametally.errors import Misconfigured, Poison
 from frametally.mail.server import MailServer
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectMissing
 from frametally.settings.loading import Settings
 
+_MOST_BYTES = 10_000_000
+"""Many mail servers take no more: what is larger is named, and stays in the store."""
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
@@ -24,6 +34,7 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
 
     Raises:
         Misconfigured: No mail server is set.
+        Poison: A file of a report is gone.
         FrametallyError: As `MailServer.send`.
     """
     if not settings.smtp_url:
@@ -47,6 +58,30 @@ def _mail(message: AlertMessage, channel: AlertChannel, settings: Settings) -> E
         first = message_id(msgspec.structs.replace(alert, revision=1), channel.name)
         mail["In-Reply-To"] = mail["References"] = f"<{first}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
+    files = _files_of(alert, settings)
+    text = text_of(alert, settings.web_url)
+    if summary := files.pop(SUMMARY, b"").decode():
+        text = f"{summary}\n{text}"
     # As quoted-printable it goes through every server as it is, and no line of it is too long.
-    mail.set_content(f"{text_of(alert, settings.web_url)}\n", cte="quoted-printable")
+    mail.set_content(f"{text}\n", cte="quoted-printable")
+    for name, data in files.items():
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        main, _, sub = kind.partition("/")
+        mail.add_attachment(data, maintype=main, subtype=sub, filename=name)
     return mail
+
+
+def _files_of(alert: Alert, settings: Settings) -> dict[str, bytes]:
+    """Return by name the files of a report that a mail can have, the first first."""
+    found: dict[str, bytes] = {}
+    if not alert.files:
+        return found
+    with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        try:
+            for key in alert.files:
+                data = store.get(key)
+                if len(data) + sum(map(len, found.values())) <= _MOST_BYTES:
+                    found[key.rpartition("/")[2]] = data
+        except ObjectMissing as error:
+            raise Poison(f"a file of the report is gone from the store: {error}") from error
+    return found

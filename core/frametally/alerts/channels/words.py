@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from frametally.alert_records import Alert, AlertMessage, What
 from frametally.mail.news import one_line
 from frametally.rules.times import utc
 
-_NAMES: dict[What, str] = {
+_NAMES: dict[What | Literal["report"], str] = {
     "count": "count",
     "crossings": "crossings",
     "occupancy": "most at once",
@@ -18,6 +20,7 @@ _NAMES: dict[What, str] = {
     "quality": "a check did not pass",
     "work_failed": "work failed",
     "work_finished": "work finished",
+    "report": "report",
 }
 
 
@@ -25,6 +28,8 @@ def subject_of(alert: Alert) -> str:
     """Return an alert as one line."""
     if alert.is_test:
         return "a test of this channel"
+    if alert.what == "report":
+        return f"report {one_line(alert.rule)}: {one_line(alert.detail, None)}"
     of = ", ".join(one_line(part) for part in (alert.source, alert.label) if part)
     if alert.state == "withdrawn":
         head = "withdrawn: "
@@ -36,10 +41,12 @@ def subject_of(alert: Alert) -> str:
 def text_of(alert: Alert, web_url: str = "") -> str:
     """Return an alert for people, in a few lines; `web_url` is the dashboard's."""
     lines = [subject_of(alert), ""]
-    if not alert.is_test:
+    if alert.what == "report":
+        lines += ["In the store:", *alert.files]
+    elif not alert.is_test:
         end = f" to {utc(alert.end_ms)}" if alert.end_ms is not None else ""
         lines.append(f"From {utc(alert.start_ms)}{end}")
-    if alert.detail:
+    if alert.detail and alert.what != "report":
         lines.append(alert.detail)
     if alert.state == "withdrawn":
         lines.append("This was told, and is not so any more: the footage or its counts have changed.")

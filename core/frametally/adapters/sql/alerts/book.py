@@ -26,6 +26,7 @@ from frametally.alert_records import (
 )
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.process import failpoints
+from frametally.report_records import PREFIX, ScheduledReport
 from frametally.rules.times import HOUR_MS
 from frametally.settings.access import ServerAccess
 
@@ -42,6 +43,7 @@ _LAYOUT = Layout(
 _FURTHEST_MS = 2 * HOUR_MS
 """No message waits longer: one that is due later was put off before the clock was set back."""
 _rules, _marks, _told, _messages = tables.rules.c, tables.marks.c, tables.told.c, tables.messages.c
+_reports = tables.reports.c
 
 
 class SqlAlertBook:
@@ -71,9 +73,7 @@ class SqlAlertBook:
         with self._database.writing() as connection:
             gone = connection.execute(delete(tables.rules).where(_rules.name == name)).rowcount
             connection.execute(delete(tables.marks).where(_marks.rule == name))
-            connection.execute(delete(tables.told).where(_told.rule == name))
-            waits = and_(_messages.rule == name, _messages.state == "queued")
-            connection.execute(delete(tables.messages).where(waits))
+            _forget(connection, name)
             return bool(gone)
 
     def rules(self) -> list[AlertRule]:
@@ -123,10 +123,52 @@ class SqlAlertBook:
             if news and (waiting := _count_waiting(connection)) + len(news) > most_waiting and waiting:
                 return AlertBookFull(waiting)
             for alert in sorted(news, key=lambda alert: (alert.start_ms, alert.source, alert.label)):
-                _tell(connection, rule, alert)
+                _tell(connection, rule.name, rule.channels, alert)
             _note(connection, rule.name, marks)
             failpoints.passing("alerts.told")
             return len(news)
+
+    def add_report(self, report: ScheduledReport) -> bool:
+        """Add a report; False: there is one of that name."""
+        with self._database.writing() as connection:
+            if _report(connection, report.name) is not None:
+                return False
+            connection.execute(insert(tables.reports).values(name=report.name, report=_encoded(report)))
+            return True
+
+    def remove_report(self, name: str) -> bool:
+        """Remove a report with what waits of it; False: there is none."""
+        with self._database.writing() as connection:
+            gone = connection.execute(delete(tables.reports).where(_reports.name == name)).rowcount
+            _forget(connection, f"{PREFIX}{name}")
+            return bool(gone)
+
+    def reports(self) -> list[ScheduledReport]:
+        """Return all reports, by name."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(_reports.report)).scalars()
+            found = [msgspec.json.decode(row, type=ScheduledReport) for row in rows]
+        return sorted(found, key=lambda report: report.name)
+
+    def was_told(self, key: str) -> bool:
+        """Return whether the alert of that key was told."""
+        with self._database.reading() as connection:
+            return connection.execute(select(_told.key).where(_told.key == key)).first() is not None
+
+    def tell_report(
+        self, report: ScheduledReport, alert: Alert, *, most_waiting: int
+    ) -> bool | AlertBookFull:
+        """Have told that a report is made; see `AlertBook.tell_report`."""
+        with self._database.writing() as connection:
+            was_told = connection.execute(select(_told.key).where(_told.key == alert.key)).first()
+            if was_told is not None or _report(connection, report.name) != report:
+                return False
+            waiting = _count_waiting(connection)
+            if waiting and report.channels and waiting >= most_waiting:
+                return AlertBookFull(waiting)
+            _tell(connection, report.rule, report.channels, alert)
+            failpoints.passing("alerts.told")
+            return True
 
     def claim(self, channel: str, *, lease_s: float) -> AlertMessage | None:
         """Give the oldest message of a channel; see `AlertBook.claim`."""
@@ -211,9 +253,9 @@ def _is_within(alert: Alert, scope: Scope | None) -> bool:
     )
 
 
-def _tell(connection: Connection, rule: AlertRule, alert: Alert) -> None:
+def _tell(connection: Connection, rule: str, channels: Iterable[str], alert: Alert) -> None:
     values = {
-        "rule": rule.name,
+        "rule": rule,
         "source": alert.source,
         "start_ms": alert.start_ms,
         "alert": _encoded(alert),
@@ -221,8 +263,8 @@ def _tell(connection: Connection, rule: AlertRule, alert: Alert) -> None:
     changed = connection.execute(update(tables.told).where(_told.key == alert.key).values(**values)).rowcount
     if not changed:
         connection.execute(insert(tables.told).values(key=alert.key, **values))
-    for channel in rule.channels:
-        _put(connection, rule.name, channel, alert)
+    for channel in channels:
+        _put(connection, rule, channel, alert)
 
 
 def _put(connection: Connection, rule: str, channel: str, alert: Alert) -> None:
@@ -256,6 +298,13 @@ def _next(connection: Connection, channel: str) -> AlertMessage | None:
     return _message(row)
 
 
+def _forget(connection: Connection, rule: str) -> None:
+    """Take away what was told by a rule or a report, and what waits of it."""
+    connection.execute(delete(tables.told).where(_told.rule == rule))
+    waits = and_(_messages.rule == rule, _messages.state == "queued")
+    connection.execute(delete(tables.messages).where(waits))
+
+
 def _count_waiting(connection: Connection) -> int:
     query = select(func.count()).select_from(tables.messages).where(_messages.state == "queued")
     return int(connection.execute(query).scalar_one())
@@ -264,6 +313,11 @@ def _count_waiting(connection: Connection) -> int:
 def _rule(connection: Connection, name: str) -> AlertRule | None:
     text = connection.execute(select(_rules.rule).where(_rules.name == name)).scalar()
     return None if text is None else msgspec.json.decode(text, type=AlertRule)
+
+
+def _report(connection: Connection, name: str) -> ScheduledReport | None:
+    text = connection.execute(select(_reports.report).where(_reports.name == name)).scalar()
+    return None if text is None else msgspec.json.decode(text, type=ScheduledReport)
 
 
 def _message(row: Any) -> AlertMessage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 ALL = MetaData()
 
@@ -20,6 +20,13 @@ rules = Table(
     ALL,
     Column("name", Text, primary_key=True),
     Column("rule", Text, nullable=False),  # as JSON
+)
+
+reports = Table(
+    "frametally_scheduled_reports",
+    ALL,
+    Column("name", Text, primary_key=True),
+    Column("report", Text, nullable=False),  # as JSON
 )
 
 marks = Table(

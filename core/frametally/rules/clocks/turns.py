@@ -1,0 +1,98 @@
+"""Turns of what is done every so often by local clocks: each day once, whatever the clocks do."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal, NamedTuple, get_args
+
+from frametally.rules.times import EPOCH, MILLISECOND, local_time
+
+Every = Literal["day", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "month"]
+"""Each day; each week on that day; the first day of each month."""
+
+EVERY: tuple[Every, ...] = get_args(Every)
+_DAY = datetime.timedelta(days=1)
+_FURTHEST_DAYS = 70
+"""So far back there is a first of a month, also where a zone has left that day out."""
+
+
+class ClockTurn(NamedTuple):
+    """One turn.
+
+    Attributes:
+        day: The local day that it is of: it has one turn, and is its name.
+        at_ms: When it is due.
+        from_ms: Start of the day, week or month that is over by then: a local midnight.
+        to_ms: Its end, not included: the start of `day`.
+    """
+
+    day: datetime.date
+    at_ms: int
+    from_ms: int
+    to_ms: int
+
+
+def last_turn(every: Every, minute: int, zone: datetime.tzinfo, now_ms: int) -> ClockTurn | None:
+    """Return the last turn that is due at `now_ms`; None: there was none in so many days.
+
+    Args:
+        every: On which days.
+        minute: Of the day by local clocks, from 0 on.
+        zone: Whose clocks.
+        now_ms: The time, in milliseconds since 1970.
+    """
+    # Clocks that are set back over midnight show the day before again.
+    day = local_time(now_ms, zone).date() + _DAY
+    for _ in range(_FURTHEST_DAYS):
+        at_ms = moment_ms(day, minute, zone) if _is_of(every, day) else None
+        if at_ms is not None and at_ms <= now_ms:
+            return ClockTurn(day, at_ms, _start_ms(_first_day(every, day), zone), _start_ms(day, zone))
+        day -= _DAY
+    return None
+
+
+def moment_ms(day: datetime.date, minute: int, zone: datetime.tzinfo) -> int | None:
+    """Return when local clocks show a time of a day: of a time that comes twice, the first.
+
+    A time that is left out is when clocks skip it. None: the day is left out, as 2011-12-30 was in Samoa.
+    """
+    wanted = datetime.datetime.combine(day, datetime.time(minute // 60, minute % 60))
+    late_ms = _ms(wanted.replace(tzinfo=zone))
+    if _shown(late_ms, zone) == wanted:
+        return late_ms
+    # What is skipped lies, by the offset before and by that after, on either side of the moment of skipping.
+    early_ms = _ms(wanted.replace(tzinfo=zone, fold=1))
+    while late_ms - early_ms > 1:
+        middle_ms = (early_ms + late_ms) // 2
+        if _shown(middle_ms, zone) < wanted:
+            early_ms = middle_ms
+        else:
+            late_ms = middle_ms
+    is_left_out = _shown(early_ms, zone).date() < day < _shown(late_ms, zone).date()
+    return None if is_left_out else late_ms
+
+
+def _start_ms(day: datetime.date, zone: datetime.tzinfo) -> int:
+    """Return the start of a local day; of one that is left out, that of the next."""
+    found = moment_ms(day, 0, zone)
+    return _start_ms(day + _DAY, zone) if found is None else found
+
+
+def _is_of(every: Every, day: datetime.date) -> bool:
+    if every == "month":
+        return day.day == 1
+    return every == "day" or EVERY.index(every) == day.isoweekday()
+
+
+def _first_day(every: Every, day: datetime.date) -> datetime.date:
+    if every == "month":
+        return (day - _DAY).replace(day=1)
+    return day - (_DAY if every == "day" else 7 * _DAY)
+
+
+def _ms(moment: datetime.datetime) -> int:
+    return (moment - EPOCH) // MILLISECOND
+
+
+def _shown(time_ms: int, zone: datetime.tzinfo) -> datetime.datetime:
+    return local_time(time_ms, zone).replace(tzinfo=None, fold=0)

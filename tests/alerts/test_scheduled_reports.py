@@ -1,0 +1,231 @@
+"""Scheduled reports: once for each turn of local clocks, whole, into the store and to whoever is told."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from PIL import Image
+from tests.fakes.alerts import AlertPlace, alert_place
+from tests.mail.smtp_server import Received, mail_server
+
+from frametally.alerts.channels.sending import AlertSender, SentReport
+from frametally.errors import Misconfigured
+from frametally.report_records import ScheduledReport
+from frametally.rules.clocks.turns import ClockTurn
+from frametally.rules.times import EPOCH, HOUR_MS, MILLISECOND
+
+FILES = ["chart.png", "counts.csv", "counts.xlsx", "summary.txt"]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[AlertPlace]:
+    with alert_place(tmp_path) as opened:
+        yield opened
+
+
+def ms(text: str) -> int:
+    return (datetime.datetime.fromisoformat(text) - EPOCH) // MILLISECOND
+
+
+def quickly(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
+    return {"summary.txt": f"{report.name} {turn.day}".encode()}
+
+
+def stored(place: AlertPlace, name: str) -> dict[str, dict[str, bytes]]:
+    """The files in the store, by day and name."""
+    found: dict[str, dict[str, bytes]] = {}
+    for info in place.ports.store.list(f"reports/{name}"):
+        _, _, day, file = info.key.split("/")
+        found.setdefault(day, {})[file] = place.ports.store.get(info.key)
+    return found
+
+
+def told_days(place: AlertPlace) -> list[str]:
+    return [alert.files[0].split("/")[2] for alert in place.alerts()]
+
+
+MONDAY = "2026-05-04"
+DUE_MS = ms("2026-05-04T07:00+02:00")
+
+
+def of_one_day(place: AlertPlace) -> None:
+    """A Friday: an hour of cars, an hour in which nothing was seen, and the rest was not filmed."""
+    place.count({minute: 3 if minute < 660 else 0 for minute in range(600, 720)}, day="2026-05-01")
+
+
+def test_a_report_has_a_picture_a_table_and_a_workbook_of_the_week_that_is_over(place: AlertPlace) -> None:
+    of_one_day(place)
+    place.schedule(interval_s=3600, now_ms=DUE_MS - 1)
+    assert place.make_reports(DUE_MS - 1) == (0, [])
+    assert place.make_reports(DUE_MS) == (1, [])
+    files = stored(place, "weekly")[MONDAY]
+    assert sorted(files) == FILES
+    summary = files["summary.txt"].decode()
+    assert summary.startswith("weekly: 2026-04-27 to 2026-05-03, Europe/Berlin\n")
+    assert "car  not known" in summary
+    assert "180" in summary
+    assert "2.0 h filmed" in summary
+    rows = files["counts.csv"].decode("utf-8-sig").splitlines()
+    assert len(rows) == 1 + 7 * 24
+    seen = {row.split(",")[0]: row.split(",")[4:7] for row in rows[1:]}
+    assert seen["2026-05-01T12:00:00+02:00"] == ["footage", "300", "180"]
+    assert seen["2026-05-01T13:00:00+02:00"] == ["footage", "300", "0"]
+    assert seen["2026-05-01T14:00:00+02:00"] == ["no footage", "0", ""]
+    sheet = openpyxl.load_workbook(io.BytesIO(files["counts.xlsx"]))["Counts"]
+    assert sheet.max_row == len(rows)
+    picture = Image.open(io.BytesIO(files["chart.png"]))
+    colours = {colour: number for number, colour in picture.convert("RGB").getcolors(1 << 20) or ()}
+    assert colours[0x1F, 0x5F, 0xA8] > 1000  # a bar
+    assert colours[0xE8, 0xE8, 0xE8] > colours[0xFF, 0xFF, 0xFF] * 0.9  # most of the week was not filmed
+
+
+def test_a_turn_is_told_once_whoever_asks_how_often_and_whatever_the_clock_does(place: AlertPlace) -> None:
+    place.schedule(now_ms=DUE_MS - 1)
+    for hours in (0, 1, 0, -1, -24, 5, 0):
+        now_ms = DUE_MS + hours * HOUR_MS
+        place.make_reports(now_ms, quickly)
+    assert told_days(place) == [MONDAY]
+    # A clock that was years ahead keeps nothing from being made once it is right again.
+    place.make_reports(DUE_MS + 520 * 7 * 24 * HOUR_MS, quickly)
+    assert place.make_reports(DUE_MS + 7 * 24 * HOUR_MS, quickly) == (1, [])
+    assert told_days(place)[-1] == "2026-05-11"
+
+
+@pytest.mark.parametrize(
+    ("first", "days"),
+    [
+        ("2026-03-27T12:00Z", ["2026-03-28", "2026-03-29", "2026-03-30"]),
+        ("2026-10-23T12:00Z", ["2026-10-24", "2026-10-25", "2026-10-26"]),
+    ],
+)
+def test_over_a_change_of_clocks_each_day_has_one_report(
+    place: AlertPlace, first: str, days: list[str]
+) -> None:
+    """At 02:30, which is skipped in March and comes twice in October; asked every ten minutes."""
+    place.schedule("daily", every="day", at="02:30", now_ms=ms(first))
+    for tick in range(66 * 6):
+        place.make_reports(ms(first) + tick * 600_000, quickly)
+    assert told_days(place) == days
+
+
+def test_who_starts_late_makes_the_last_that_was_missed_and_says_so(place: AlertPlace) -> None:
+    place.schedule(now_ms=DUE_MS - 1)
+    assert place.make_reports(DUE_MS + 3 * 7 * 24 * HOUR_MS + HOUR_MS, quickly) == (1, [])
+    [alert] = place.alerts()
+    assert told_days(place) == ["2026-05-25"]
+    late = "those that were due earlier, while nothing ran, are left out"
+    assert alert.detail == f"2026-05-18 to 2026-05-24, Europe/Berlin; {late}"
+    assert place.make_reports(DUE_MS + 4 * 7 * 24 * HOUR_MS, quickly) == (1, [])
+    assert "left out" not in place.alerts()[-1].detail
+
+
+def test_of_a_week_that_was_not_filmed_a_report_says_that_and_never_0(place: AlertPlace) -> None:
+    place.count({0: 3}, day="2026-04-01")
+    place.schedule(now_ms=DUE_MS - 1, sources=["gate"], labels=["car"])
+    assert place.make_reports(DUE_MS) == (1, [])
+    files = stored(place, "weekly")[MONDAY]
+    assert "No footage." in files["summary.txt"].decode()
+    rows = files["counts.csv"].decode("utf-8-sig").splitlines()[1:]
+    assert rows
+    assert {tuple(row.split(",")[4:7]) for row in rows} == {("no footage", "0", "")}
+
+
+def test_a_report_is_mailed_with_its_files_and_its_summary(tmp_path: Path) -> None:
+    received = Received()
+    lines: list[str] = []
+    channels = json.dumps({"ops": "mailto:to@example.org"})
+    with (
+        mail_server(received, tmp_path) as (url, _),
+        alert_place(tmp_path, alert_channels=channels, smtp_url=url) as place,
+    ):
+        of_one_day(place)
+        place.schedule(now_ms=DUE_MS - 1)
+        place.make_reports(DUE_MS)
+        sender = AlertSender(place.ports.settings, place.book, lines.append)
+        assert sender.send() == SentReport(sent=1)
+        files = stored(place, "weekly")[MONDAY]
+    [mail] = received.mails
+    assert mail["Subject"] == "frametally: report weekly: 2026-04-27 to 2026-05-03, Europe/Berlin"
+    body = mail.get_body()
+    assert body is not None
+    said = body.get_content().replace("\r\n", "\n")
+    assert said.startswith(files["summary.txt"].decode())
+    assert "car  not known" in said
+    attached = {part.get_filename(): part.get_content() for part in mail.iter_attachments()}
+    assert attached.keys() == {*FILES} - {"summary.txt"}
+    assert attached["chart.png"] == files["chart.png"]
+    assert attached["counts.xlsx"] == files["counts.xlsx"]
+    assert lines == []
+
+
+def test_what_is_too_large_for_a_mail_stays_in_the_store_and_is_named(tmp_path: Path) -> None:
+    received = Received()
+
+    def largely(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
+        return {"summary.txt": b"sum\n", "counts.xlsx": bytes(10_000_001), "chart.png": b"small"}
+
+    channels = json.dumps({"ops": "mailto:to@example.org"})
+    with (
+        mail_server(received, tmp_path) as (url, _),
+        alert_place(tmp_path, alert_channels=channels, smtp_url=url) as place,
+    ):
+        place.schedule(now_ms=DUE_MS - 1)
+        place.make_reports(DUE_MS, largely)
+        assert AlertSender(place.ports.settings, place.book, print).send() == SentReport(sent=1)
+    [mail] = received.mails
+    assert [part.get_filename() for part in mail.iter_attachments()] == ["chart.png"]
+    body = mail.get_body()
+    assert body is not None
+    assert f"reports/weekly/{MONDAY}/counts.xlsx" in body.get_content()
+
+
+def test_one_that_cannot_be_made_is_said_and_keeps_no_other(place: AlertPlace) -> None:
+    place.schedule("bad", now_ms=DUE_MS - 1)
+    place.schedule("good", now_ms=DUE_MS - 1)
+
+    def make(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
+        if report.name == "bad":
+            raise Misconfigured("There is no source 'gate'.")
+        return quickly(report, turn)
+
+    assert place.make_reports(DUE_MS, make) == (1, ["report bad: There is no source 'gate'."])
+    # Once it can be, it is.
+    assert place.make_reports(DUE_MS + HOUR_MS, quickly) == (1, [])
+    assert sorted(alert.rule for alert in place.alerts()) == ["bad", "good"]
+
+
+def test_a_full_outbox_keeps_a_report_until_there_is_room(tmp_path: Path) -> None:
+    with alert_place(tmp_path, alerts_waiting=1) as place:
+        place.rule(threshold=1)
+        place.count({0: 1})
+        place.look()
+        place.schedule(now_ms=DUE_MS - 1)
+        made, problems = place.make_reports(DUE_MS, quickly)
+        assert made == 0
+        assert problems == ["report weekly: 1 alerts wait to be sent; it waits, too"]
+        message = place.book.claim("ops", lease_s=60)
+        assert message is not None
+        place.book.end(message, "sent")
+        assert place.make_reports(DUE_MS, quickly) == (1, [])
+
+
+def test_without_a_channel_a_report_is_in_the_store_alone_and_made_once(place: AlertPlace) -> None:
+    made: list[Any] = []
+
+    def make(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
+        made.append(turn.day)
+        return quickly(report, turn)
+
+    place.schedule(channels=[], now_ms=DUE_MS - 1)
+    for _ in range(3):
+        place.make_reports(DUE_MS, make)
+    assert stored(place, "weekly") == {MONDAY: {"summary.txt": b"weekly 2026-05-04"}}
+    assert len(made) == 1
+    assert place.alerts() == []
