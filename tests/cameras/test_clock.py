@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally_producer.cameras.clock import CaptureClock
 from frametally_producer.cameras.failures import CameraAway
 from frametally_producer.cameras.packets_lost import LostPackets
@@ -72,9 +72,10 @@ def test_a_clock_that_stands_is_told_once_it_is_ten_seconds_behind() -> None:
     assert clock.drift_ms == -10_040
 
 
-def test_without_a_clock_a_stall_on_the_way_moves_no_frame() -> None:
+@pytest.mark.parametrize("begin", [50, 1450], ids=["soon", "over the end of a window"])
+def test_without_a_clock_a_stall_on_the_way_moves_no_frame(begin: int) -> None:
     clock = CaptureClock()
-    delays = [4000 if 50 <= index < 150 else 3 for index in range(300)]
+    delays = [4000 if begin <= index < begin + 100 else 3 for index in range(begin + 250)]
     for index, delay_ms in enumerate(delays):
         found = clock.time_of(index * 40, stream_ms=None, arrived_at_ms=NOW_MS + index * 40 + delay_ms)
         assert found.at_ms == NOW_MS + 3 + index * 40
@@ -90,6 +91,35 @@ def test_without_a_clock_a_camera_that_runs_fast_or_slow_stays_within_a_second_f
         position_ms = passed_ms + passed_ms * parts_per_million // 1_000_000
         found = clock.time_of(position_ms, stream_ms=None, arrived_at_ms=arrived_ms)
         assert abs(found.at_ms - arrived_ms) < 1000
+
+
+@pytest.mark.parametrize("jump_ms", [-3_600_000, 3_600_000])
+def test_without_a_clock_times_are_those_of_arrival_also_once_this_machines_clock_was_put_right(
+    jump_ms: int,
+) -> None:
+    clock = CaptureClock()
+    for index in range(100):
+        arrived_ms = NOW_MS + index * 40 + (jump_ms if index >= 50 else 0)
+        found = clock.time_of(index * 40, stream_ms=None, arrived_at_ms=arrived_ms)
+        assert (found.at_ms, found.runs_back) == (arrived_ms, jump_ms < 0 and index == 50)
+
+
+def test_without_a_clock_the_next_connection_begins_when_its_first_frame_comes() -> None:
+    clock = CaptureClock()
+    for arrived_ms in (NOW_MS, NOW_MS + 5000):
+        clock.connect()
+        for index in range(50):
+            found = clock.time_of(index * 40, stream_ms=None, arrived_at_ms=arrived_ms + index * 40)
+            assert found.at_ms == arrived_ms + index * 40
+
+
+@pytest.mark.parametrize(
+    ("arrived_ms", "at_ms"), [(FIRST_MS - DAY_MS, FIRST_MS), (NEXT_MS + DAY_MS, NEXT_MS - 1)]
+)
+def test_a_machine_whose_clock_was_never_set_has_times_that_can_be_written(
+    arrived_ms: int, at_ms: int
+) -> None:
+    assert CaptureClock().time_of(0, stream_ms=None, arrived_at_ms=arrived_ms).at_ms == at_ms
 
 
 def packet(number: int, sender: int = 1) -> bytes:
@@ -111,12 +141,22 @@ def test_what_the_network_loses_is_counted_whatever_comes_late(first: int, lost:
     assert counting.count == len(lost)
 
 
-def test_a_camera_that_starts_anew_has_lost_nothing_by_that() -> None:
+@pytest.mark.parametrize(("anew", "sender"), [(40_000, 1), (20, 2)], ids=["far", "another sender"])
+def test_a_camera_that_starts_anew_has_lost_nothing_by_that(anew: int, sender: int) -> None:
     counting = LostPackets()
     for number in (1, 2, 4, 5):
         counting.pass_over(packet(number))
-    for number in (40_000, 40_001, 40_003):
-        counting.pass_over(packet(number, sender=2))
-    counting.pass_over(b"\x00" * 20)
-    counting.pass_over(b"\x80")
+    for number in (anew, anew + 1, anew + 3):
+        counting.pass_over(packet(number, sender))
     assert counting.count == 2
+
+
+@pytest.mark.parametrize(
+    "nonsense", [b"", b"\x80", packet(9)[:10], b"\x00" + packet(9)[1:], b"\xc0" + packet(40_000)[1:]]
+)
+def test_what_is_no_packet_neither_is_lost_nor_hides_what_is(nonsense: bytes) -> None:
+    counting = LostPackets()
+    counting.pass_over(packet(1))
+    counting.pass_over(nonsense)
+    counting.pass_over(packet(3))
+    assert counting.count == 1
