@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.cameras.capturing import here, live_of
 
+from frametally.files.replacing import replace_file
 from frametally.live_records import LiveMinute, NamedLoss
 from frametally.media.manifests import minute_identity
 from frametally.records import MediaManifest
@@ -227,3 +228,51 @@ def test_a_loss_of_an_earlier_session_is_told_in_a_minute_that_gets_no_frame(tmp
     show(minutes, 1)
     assert [live_of(one).losses for one in spool.minutes()] == [[loss], []]
     assert [frame.minute == told.sha256 for frame in spool.take(9)] == [False]
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_frame_whose_minute_is_removed_while_it_is_written_is_named_in_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_written: bool
+) -> None:
+    spool, minutes = opened(tmp_path)
+    show(minutes, 0)
+    [removed] = spool.minutes()
+
+    def write(path: Path, data: bytes) -> None:
+        if path.suffix == ".jpg" and spool.minute(removed.sha256) is not None:
+            if is_written:
+                replace_file(path, data)
+            spool.remove(removed.sha256)
+        if not is_written:
+            replace_file(path, data)
+
+    monkeypatch.setattr("frametally_producer.cameras.spool.replace_file", write)
+    at_ms = show(minutes, 1)
+    assert minutes.tell_losses()
+    [told] = spool.minutes()
+    assert [(loss.from_ms, loss.to_ms, loss.frames) for loss in live_of(told).losses] == [(at_ms, at_ms, 1)]
+    assert (spool.frames_lost, spool.take(9)) == (2, [])
+
+
+def test_what_is_done_makes_room_so_that_nothing_is_lost_however_much_comes() -> None:
+    machine = SpoolMachine()
+    for _ in range(8):
+        machine.capture([100_000] * 2, "never")
+        machine.take(2)
+        machine.send(False, "never")
+        machine.note("never")
+    assert machine.losses() == []
+    machine.teardown()
+
+
+def test_losses_of_two_sessions_are_not_told_as_one_across_frames_that_were_sent() -> None:
+    machine = SpoolMachine()
+    machine.capture([100_000] * 11, "never")
+    machine.take(2)
+    machine.send(False, "never")
+    machine.note("never")
+    machine.stop()
+    machine.capture([100_000] * 3, "never")
+    machine.each_is_sent_or_on_disk_or_named_and_no_more_is_on_disk_than_may_be()
+    assert [loss.frames for loss in machine.losses()] == [1, 1]
+    machine.teardown()

@@ -83,7 +83,7 @@ class Spool:
         self._out: list[SpooledFrame] = []
         self._bytes = 0
         self._numbers = count()
-        self._lost_last = -1
+        self._lost_last: SpooledFrame | None = None
         folder.mkdir(parents=True, exist_ok=True)
         for place in sorted(folder.iterdir()):
             self._take_up(place)
@@ -231,7 +231,8 @@ class Spool:
         It is noted before it is removed: whoever takes this up after a kill in between removes it then.
         """
         self.frames_lost += 1
-        is_next, self._lost_last = frame.number == self._lost_last + 1, frame.number
+        last, self._lost_last = self._lost_last, frame
+        is_next = last is not None and (last.minute, last.number + 1) == (frame.minute, frame.number)
         minute = self._minutes[frame.minute]
         assert minute.live is not None  # noqa: S101 - for the type checker: minutes of cameras have it
         losses = list(minute.live.losses)
