@@ -1,0 +1,174 @@
+"""What OWASP's ASVS asks of passwords and sessions beyond what other tests show: see docs/security.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from tests.web.conftest import Place
+from tests.web.people import FORM, PASSWORD, cookie_of, give_accounts, sign_in
+from tests.web.raw_client import Client
+
+from frametally.access import codes, tokens
+from frametally.access.accounts import UserAccount
+from frametally.access.links import first_link
+from frametally.access.passwords import check_password, hash_password
+from frametally.errors import Misconfigured
+from frametally.opening import open_access_book
+
+SAME = {"Sec_Fetch_Site": "same-origin"}
+SESSIONS = "UPDATE frametally_sessions SET"
+PAGES = ("/", "/videos", "/live", "/jobs", "/lines", "/traffic", "/books", "/data", "/alerts", "/audit")
+
+
+@pytest.fixture
+def people(place: Place) -> Iterator[Place]:
+    give_accounts(place)
+    yield place
+    place.access.close()
+
+
+@pytest.fixture
+def client(people: Place, serving: Callable[[Flask], str]) -> Iterator[Client]:
+    made = Client(serving(people.app(web_uploads=True)))
+    yield made
+    made.close()
+
+
+def change(place: Place, statement: str) -> None:
+    """Change rows as time would have."""
+    with place.access._database.writing() as connection:
+        connection.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "twelve chars",
+        "onlysmallletters",
+        "738294610573",
+        "пароль из слов",
+        "x y z w v u t!",
+        "🚦🚗🚌🚲🚶🛵🚚🚛🚜🏍🛴🛹",
+    ],
+)
+def test_a_password_is_of_any_composition_from_12_to_256_characters(password: str) -> None:
+    assert check_password(password, name="anna") == password
+    assert check_password((password * 22)[:256], name="anna") == (password * 22)[:256]
+    for wrong in (password[:11], (password * 22)[:257].ljust(257, "x")):
+        with pytest.raises(Misconfigured, match="characters"):
+            check_password(wrong, name="anna")
+
+
+@pytest.mark.parametrize("word", ["anna", "frametally"])
+def test_words_that_belong_here_are_in_no_password(word: str) -> None:
+    for password in (f"{word} 738294610573", f"738294610573 {word.upper()}"):
+        with pytest.raises(Misconfigured, match="easily guessed"):
+            check_password(password, name="anna")
+
+
+def test_a_password_counts_exactly_as_it_was_sent(client: Client, people: Place) -> None:
+    long = "Aé " + "x" * 252 + "1"
+    people.access.set_password("lukas", hash_password(long))
+    for wrong in (long[:-1], long[:-1] + "2", long.swapcase(), long.strip() + " ", f" {long}", f"{long}x"):
+        assert sign_in(client, "lukas", wrong).status in (401, 429)
+        change(people, "DELETE FROM frametally_login_attempts")
+    assert sign_in(client, "lukas", long).status == 303
+
+
+def test_password_fields_hide_what_is_typed_and_take_it_from_a_manager(client: Client, people: Place) -> None:
+    people.access.put_link("lukas", tokens.token_hash("t"), lasts_s=60)
+    for path, kinds in (("/sign-in", ["current-password"]), ("/sign-in/once/t", ["new-password"] * 2)):
+        page = client("GET", path).body.decode()
+        fields = re.findall(r'<input[^>]* type="password"[^>]*>', page)
+        assert [re.findall('autocomplete="([a-z-]+)"', field)[0] for field in fields] == kinds
+        assert not re.search('onpaste|<input[^>]* type="text"[^>]*password|hint|secret question', page)
+
+
+def test_nothing_expires_a_password(client: Client, people: Place) -> None:
+    change(people, "UPDATE frametally_accounts SET created_at_ms = 1")
+    assert sign_in(client, "lukas").status == 303
+
+
+def test_there_is_no_account_from_the_start_and_the_first_has_no_password(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    with closing(open_access_book(place.catalogue.url)) as place.access:
+        assert place.access.is_empty()
+        settings = place.settings.model_copy(update={"web_accounts": True})
+        assert first_link(settings, place.access) is not None
+        client = Client(serving(place.app(web_accounts=True)))
+        for password in ("", "admin", "frametally", "password"):
+            assert sign_in(client, "admin", password).status == 401
+        client.close()
+
+
+def test_a_link_is_over_after_its_day_and_leaves_the_second_factor_asked_for(
+    client: Client, people: Place
+) -> None:
+    chosen = urlencode({"password": "another long one", "again": "another long one"})
+    people.access.put_link("lukas", tokens.token_hash("t"), lasts_s=86_400)
+    change(people, "UPDATE frametally_account_links SET ends_at_ms = ends_at_ms - 86401000")
+    assert client("POST", "/sign-in/once/t", chosen, Content_Type=FORM, **SAME).status == 404
+    people.access.set_code_secret("lukas", codes.make_code_secret())
+    people.access.put_link("lukas", tokens.token_hash("u"), lasts_s=86_400)
+    answer = client("POST", "/sign-in/once/u", chosen, Content_Type=FORM, **SAME)
+    assert (answer.status, answer.headers["location"]) == (303, "/sign-in")
+    assert "set-cookie" not in answer.headers
+    assert sign_in(client, "lukas", "another long one").status == 401
+
+
+def test_a_log_in_makes_a_new_session_and_ends_the_one_before(client: Client, people: Place) -> None:
+    planted = "frametally=" + tokens.sign(tokens.make_token(), people.access.signing_key())
+    first = cookie_of(sign_in(client, "lukas", Cookie=planted))
+    second = cookie_of(sign_in(client, "lukas", Cookie=first))
+    assert len({planted, first, second}) == 3
+    statuses = [client("GET", "/api/models", Cookie=one).status for one in (planted, first, second)]
+    assert statuses == [401, 401, 200]
+
+
+@pytest.mark.parametrize(
+    "aged", ["seen_at_ms = seen_at_ms - 43201000", "begun_at_ms = begun_at_ms - 604801000"]
+)
+def test_a_session_ends_when_nobody_uses_it_and_at_its_age_for_good(
+    client: Client, people: Place, aged: str
+) -> None:
+    cookie = cookie_of(sign_in(client, "lukas"))
+    assert client("GET", "/api/models", Cookie=cookie).status == 200
+    change(people, f"{SESSIONS} {aged}")
+    assert client("GET", "/api/models", Cookie=cookie).status == 401
+    assert people.access.sessions() == {}
+
+
+def test_nothing_but_a_log_in_makes_a_session(client: Client, people: Place) -> None:
+    for path in ("/", "/sign-in", "/api/models", "/sign-in/once/t", "/healthz"):
+        assert "set-cookie" not in client("GET", path, Accept="text/html").headers
+    assert "set-cookie" not in sign_in(client, "lukas", "wrong password").headers
+    assert people.access.sessions() == {}
+
+
+def test_every_page_leads_to_the_log_out(client: Client) -> None:
+    cookie = cookie_of(sign_in(client, "runa"))
+    for path in PAGES:
+        assert 'class="who small" href="/sign-in"' in client("GET", path, Cookie=cookie).body.decode(), path
+    assert 'action="/sign-out"' in client("GET", "/sign-in", Cookie=cookie).body.decode()
+
+
+def test_sessions_of_one_account_are_many_and_each_ends_by_itself(client: Client, people: Place) -> None:
+    cookies = [cookie_of(sign_in(client, "lukas")) for _ in range(3)]
+    client("POST", "/sign-out", "", Cookie=cookies[1], Content_Type=FORM, **SAME)
+    assert [client("GET", "/api/models", Cookie=one).status for one in cookies] == [200, 401, 200]
+    people.access.set_password("lukas", hash_password(PASSWORD))
+    assert {client("GET", "/api/models", Cookie=one).status for one in cookies} == {401}
+
+
+def test_what_a_session_may_changes_with_its_account_at_once(client: Client, people: Place) -> None:
+    cookie = cookie_of(sign_in(client, "lukas"))
+    people.access.remove_account("lukas")
+    assert people.access.add_account(UserAccount("lukas", "run"))
+    assert client("GET", "/api/models", Cookie=cookie).status == 401
