@@ -21,7 +21,7 @@ from frametally.process import failpoints
 KILLS = int(os.environ.get("FAULTS_ALERT_KILLS", "50"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 PATIENCE_S = 120.0
-POINTS = ("reports.put", "alerts.told", "alerts.claimed", "alerts.taken", "alerts.noted")
+POINTS = ("reports.put", "reports.told", "alerts.told", "alerts.claimed", "alerts.taken", "alerts.noted")
 # A lease of no time, so that who comes next does not wait for one who is dead.
 ROUND = """
 import sys

@@ -36,6 +36,8 @@ CHANGING: dict[str, tuple[str, ...]] = {
     "log trim": (),
     "redetect": ("model", "source"),
     "rename-source": ("old", "new"),
+    "report add": ("name", "every", "sources", "channels"),
+    "report remove": ("name",),
     "retime": ("medium", "start_time"),
     "tokens add": ("account", "name", "role", "sources", "days"),
     "tokens remove": ("account", "name"),
@@ -53,7 +55,16 @@ WORKING: frozenset[str] = frozenset(
         *("audit verify", "cloud-setup", "compare", "dead-letters list", "dead-letters show", "doctor"),
         *("download-models", "explain", "export", "lines export", "lines list", "lines schema", "live list"),
         *("live work", "media arrivals", "media bronze", "media gold", "media pictures", "media silver"),
-        *("quality", "reach", "report traffic", "setup", "status", "tokens list", "users list"),
+        *(
+            "quality",
+            "reach",
+            "report list",
+            "report traffic",
+            "setup",
+            "status",
+            "tokens list",
+            "users list",
+        ),
     }
 )
 """Those that look, or do the work that footage makes by itself."""

@@ -71,6 +71,7 @@ FAILPOINTS = {
     "mail.taken": "the mail server has a mail, and the outbox knows nothing of it",
     "mail.noted": "a mail is noted as sent",
     "reports.put": "a report's files are in the store, and nobody is told",
+    "reports.told": "that a report is made, and what is to be sent of it, is about to be noted at once",
     "alerts.told": "alerts, what is to be sent of them and what was looked at are about to be noted at once",
     "alerts.claimed": "a message is to be sent, and nobody else sends it for now",
     "alerts.taken": "a channel has a message, and the outbox knows nothing of it",

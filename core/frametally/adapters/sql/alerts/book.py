@@ -167,7 +167,7 @@ class SqlAlertBook:
             if waiting and report.channels and waiting >= most_waiting:
                 return AlertBookFull(waiting)
             _tell(connection, report.rule, report.channels, alert)
-            failpoints.passing("alerts.told")
+            failpoints.passing("reports.told")
             return True
 
     def claim(self, channel: str, *, lease_s: float) -> AlertMessage | None:
