@@ -14,6 +14,7 @@ from contextlib import suppress
 import click
 
 from frametally.errors import FrametallyError
+from frametally_cli.access.embed import embed
 from frametally_cli.access.tokens import tokens_group
 from frametally_cli.access.users import users_group
 from frametally_cli.alerts.group import alerts_group
@@ -65,6 +66,7 @@ _COMMANDS = (
         live_group,
         users_group,
         tokens_group,
+        embed,
         alerts_group,
         audit_group,
     ),

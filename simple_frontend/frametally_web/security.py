@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
+from frametally.access.charts import is_origin
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
+from frametally_web.access.visitors import visitor
 from frametally_web.requests.origins import is_of_own_page
 from frametally_web.requests.problems import Problem
 
@@ -32,8 +33,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
     ]
 )
 
-# The port that a scheme has anyway is not written, nor is anything behind it.
-_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:[0-9]{1,5})?")
 
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -97,26 +96,26 @@ class Guard:
         referrer: str,
         methods: Sequence[str] = ("GET", "HEAD"),
         is_shared: bool = False,
+        shown_on: Sequence[str] = (),
     ) -> dict[str, str]:
         """Return the headers of the answer to a request for `path`; `origin` and `referrer` are its own.
 
         Pages of the sites that the settings allow may read the API, upload videos, and show the frames, the
         videos and `/embed`; nobody else's, and never with a viewer's log-in. They may use `methods`; what
-        `is_shared` they may read although it is no part of the API.
+        `is_shared` they may read although it is no part of the API. A chart that is signed is
+        for pages of `shown_on`, and of no other site.
         """
         headers = dict(self.headers)
         if path.startswith("/sign-in"):
             # Without a referrer a form's origin is `null`, also where it is this very server's.
             headers["Referrer-Policy"] = "same-origin"
-        if not self._origins:
-            return headers
-        if path == "/embed":
+        if path == "/embed" and (sites := shown_on or self._origins):
             policy = headers["Content-Security-Policy"]
-            allowed = " ".join(["'self'", *sorted(self._origins)])
+            allowed = " ".join(["'self'", *sorted(sites)])
             headers["Content-Security-Policy"] = policy.replace(
                 "frame-ancestors 'none'", f"frame-ancestors {allowed}"
             )
-        elif path.startswith("/api/") or is_shared:
+        elif self._origins and (path.startswith("/api/") or is_shared):
             headers["Vary"] = "Origin, Referer"
             # A picture is asked for without an origin and, unless its page forbids it, with a referrer.
             if origin in self._origins or _origin_in(referrer) in self._origins:
@@ -214,6 +213,7 @@ class Guard:
                     origin=request.headers.get("Origin", ""),
                     referrer=request.headers.get("Referer", ""),
                     methods=_methods_for_others(response),
+                    shown_on=visitor().shown_on,
                 )
             )
             if vary:
@@ -229,7 +229,7 @@ def read_origins(setting: str) -> frozenset[str]:
     """
     origins = frozenset(one.strip() for one in setting.split(",") if one.strip())
     for origin in origins:
-        if not _ORIGIN.fullmatch(origin):
+        if not is_origin(origin):
             raise Misconfigured(
                 f"FRAMETALLY_WEB_ALLOWED_ORIGINS has {origin!r}, which is no origin: "
                 "write each as https://name or https://name:port, in small letters and without a path"

@@ -16,10 +16,15 @@ def make_link(settings: Settings, book: AccessBook, name: str) -> str:
     """Return the address of a link for an account, which works once, for a day, instead of all before."""
     token = make_token()
     book.put_link(name, token_hash(token), lasts_s=DAY_S)
+    return f"{address_of(settings)}{LINK_PATH}{token}"
+
+
+def address_of(settings: Settings) -> str:
+    """Return where browsers find the dashboard, without a slash at the end."""
     everywhere = settings.web_host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
     host = "127.0.0.1" if everywhere else settings.web_host
     here = f"http://[{host}]:{settings.web_port}" if ":" in host else f"http://{host}:{settings.web_port}"
-    return f"{(settings.web_url or here).rstrip('/')}{LINK_PATH}{token}"
+    return (settings.web_url or here).rstrip("/")
 
 
 def first_link(settings: Settings, book: AccessBook) -> str | None:

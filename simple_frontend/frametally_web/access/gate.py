@@ -19,6 +19,7 @@ from frametally.audit.entries import OPEN
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.access.rights import BY_SOURCE, is_change, right_of, route_of
+from frametally_web.access.signed_charts import admit_chart, signed_in
 from frametally_web.access.visitors import ANYBODY, NOBODY, Visitor, set_visitor
 from frametally_web.audit.book import OpenedAudit
 from frametally_web.requests.change import AskedChange, note_who, set_change
@@ -183,9 +184,11 @@ class Gate:
                 return None  # which is a 404, a 405 or says what there is
             g.change = change_of()
             try:
-                one = self.admit(
-                    request.method, request.url_rule.rule, request.headers, request.remote_addr or ""
-                )
+                signed, peer = signed_in(request), request.remote_addr or ""
+                if signed and self.book is not None:
+                    one = admit_chart(request, signed, self._signing_key())
+                else:
+                    one = self.admit(request.method, request.url_rule.rule, request.headers, peer)
                 set_visitor(one)
                 if not one.sees((request.view_args or {}).get("source", next(iter(one.sources), ""))):
                     raise Problem(

@@ -17,6 +17,7 @@ class Visitor(NamedTuple):
         sources: Slugs of the sources that there are for them; none: all.
         session: Hash of their session's token; empty: they have come without one.
         token: Name of the token of theirs by which a program asks; empty: by none.
+        shown_on: Origins of the sites whose pages may show the signed chart that they ask for.
     """
 
     name: str = ""
@@ -24,6 +25,7 @@ class Visitor(NamedTuple):
     sources: tuple[str, ...] = ()
     session: str = ""
     token: str = ""
+    shown_on: tuple[str, ...] = ()
 
     def may(self, right: Role) -> bool:
         """Return whether the role includes this right."""

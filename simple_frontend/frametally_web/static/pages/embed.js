@@ -2,8 +2,8 @@
 
 import { showLegend } from "../js/chart/legend.js";
 import { TimeChart } from "../js/chart/plot.js";
-import { ask } from "../js/loading/asking.js";
-import { forgetAnswers } from "../js/shared/api.js";
+import { ask, askSigned } from "../js/loading/asking.js";
+import { forgetAnswers, isSigned } from "../js/shared/api.js";
 import { otherSide } from "../js/shared/compare.js";
 import { byId, control, el } from "../js/shared/dom.js";
 import { duration, span, within } from "../js/shared/format.js";
@@ -28,6 +28,7 @@ const chart = new TimeChart(control("chart", HTMLCanvasElement), {
 
 /** @param {Partial<Page.State>} part */
 function change(part) {
+  if (isSigned) return; // of another selection there is no signature
   state = { ...state, ...part };
   load();
 }
@@ -44,7 +45,7 @@ async function load() {
   const { signal } = asking;
   useZone(zoneOf(state));
   try {
-    show(await ask(state, signal));
+    show(await (isSigned ? askSigned : ask)(state, signal));
   } catch (error) {
     if (signal.aborted) return;
     say(error instanceof Error ? error.message : "This cannot be shown.");
@@ -52,7 +53,7 @@ async function load() {
   }
 }
 
-/** @param {Page.Answers} answers */
+/** @param {Pick<Page.Answers, "counts"|"other"> & {labels: {label: string}[]}} answers */
 function show({ labels, counts, other }) {
   const metric = METRICS[counts.metric];
   const ranked = rankedLabels(counts, metric);

@@ -26,6 +26,18 @@ export async function ask(state, signal) {
 }
 
 /**
+ * What a chart that is signed for another site's page may ask for: its counts alone.
+ * @param {Page.State} state
+ * @param {AbortSignal} signal
+ */
+export async function askSigned(state, signal) {
+  const query = selectionQuery(state, { bars: true });
+  query.set("top", TOP);
+  const counts = await get("counts", query, signal);
+  return { labels: counts.labels.map((label) => ({ label })), counts, other: null };
+}
+
+/**
  * The other side's line has all labels together.
  * @param {Page.Comparison} comparison
  */

@@ -87,6 +87,15 @@ export async function send(method, route, body, headers = {}, signal = undefined
   return (await ask(`${BASE}/${route}`, signal, { method, headers: sent, body: JSON.stringify(body) })).body;
 }
 
+// What a chart that is signed for another site's page asks for is let in by its own address.
+const address = globalThis.location?.search ?? "";
+
+/** Whether this page is a chart that is signed: it shows that chart, and nothing else is let in. */
+export const isSigned = new URLSearchParams(address).has("signature");
+
+/** @type {Record<string, string>} */
+const SIGNED = isSigned ? { "Frametally-Chart": address.slice(1) } : {};
+
 /**
  * @param {string} url
  * @param {AbortSignal} [signal]
@@ -95,7 +104,11 @@ export async function send(method, route, body, headers = {}, signal = undefined
 async function ask(url, signal, { headers, ...sent } = {}) {
   let response;
   try {
-    response = await fetch(url, { ...sent, signal, headers: { Accept: "application/json", ...headers } });
+    response = await fetch(url, {
+      ...sent,
+      signal,
+      headers: { Accept: "application/json", ...SIGNED, ...headers },
+    });
   } catch (error) {
     if (isAbort(error)) throw error;
     throw new ApiError(0, "The server of this page does not answer.", "");
