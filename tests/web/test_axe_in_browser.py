@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from tests.web.counted_footage import publish_objects
 from tests.web.filmed_video import Cinema, failed, timeless, unplayable
 from tests.web.made_up_videos import Shelf, all_states, make_video
 from tests.web.made_up_work import Workshop, make_job, many_jobs
-from tests.web.watched_cameras import film_wall, forbid_cameras, no_cameras_for_now, stream_a_video
+from tests.web.watched_cameras import StreamedVideo, film_wall, forbid_cameras, no_cameras_for_now
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -116,6 +117,12 @@ class State:
     """Answers what is asked for in the window, where no server does."""
 
 
+def await_picture(page: Page) -> None:
+    """Wait until a frame is drawn."""
+    expect(page.locator(".live-canvas")).to_have_attribute("data-n", re.compile(r"\d"))
+
+
+STREAMED = StreamedVideo()
 STATES = {
     "the start": State(),
     "a bar": State(BAR),
@@ -206,15 +213,24 @@ STATES = {
         for name, query, film, do, serve, state in (
             ("the wall", "", film_wall, nothing, nothing, "ready"),
             ("a camera", "?camera=gate-1", film_wall, nothing, nothing, "ready"),
+            ("a late camera", "?camera=yard", film_wall, nothing, nothing, "ready"),
+            ("a camera that is gone", "?camera=cycle-path", film_wall, nothing, nothing, "ready"),
+            ("a camera that failed", "?camera=car-park", film_wall, nothing, nothing, "ready"),
             ("a camera to add", "", film_wall, open_by("#add-open", "#add"), nothing, "ready"),
             ("no cameras", "", nothing, nothing, nothing, "empty"),
             ("cameras that may not be changed", "", forbid_cameras, nothing, nothing, "ready"),
             ("cameras that cannot be shown", "", nothing, nothing, no_cameras_for_now, "failed"),
         )
     },
-    "a stream of a video": State(
-        f"videos?v={make_record(1).id}", nothing, ".live-stream[data-state=running]", stream_a_video
-    ),
+    **{
+        name: State(f"videos?v={make_record(1).id}", do, f".live-stream[data-state={state}]", film)
+        for name, state, film, do in (
+            ("a stream of a video", "running", STREAMED.film, nothing),
+            ("a stream whose viewer is left frames out", "running", STREAMED.film, STREAMED.leave_out),
+            ("a stream that waits", "waiting", STREAMED.wait, nothing),
+            ("a stream that stands still", "paused", STREAMED.pause, await_picture),
+        )
+    },
     "no page": State("there-is-none", wait_for="main.lonely"),
 }
 # In other colours and sizes only what these change is looked at: the rest was seen before.

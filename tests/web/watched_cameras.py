@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
 from tests.fakes.videos import make_facts, make_video
 from tests.web.watching import START_MS, Scene
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
     from tests.web.conftest import Place
+
+    from frametally.records import FrameDetections
 
 MINUTE_MS = 60_000
 LOST = "It does not answer: frametally tries again, at last every 30 s."
@@ -71,9 +77,40 @@ def no_cameras_for_now(page: Page) -> None:
     )
 
 
-def stream_a_video(place: Place) -> None:
-    """Have a video streamed."""
-    facts = make_facts(started_at_ms=START_MS, width_px=64, height_px=48)
-    scene = Scene(place)
-    feed = scene.stream(make_video(1, facts=facts))
-    scene.tell(feed, state="running", position_s=12.0, frames_per_s=9.9)
+class StreamedVideo:
+    """A video that is streamed."""
+
+    def film(self, place: Place, **told: Any) -> None:
+        """Have it streamed, and told so."""
+        facts = make_facts(started_at_ms=START_MS, width_px=64, height_px=48)
+        self._record = make_video(1, facts=facts)
+        self._scene = Scene(place)
+        self._feed = self._scene.stream(self._record)
+        running = {"state": "running", "position_s": 12.0, "frames_per_s": 9.9}
+        self._scene.tell(self._feed, **(running | told))
+
+    def wait(self, place: Place) -> None:
+        """Have it wait for something."""
+        self.film(place, state="waiting", reason="The object store does not answer: it is tried again.")
+
+    def pause(self, place: Place) -> None:
+        """Have it stand at a frame that is in a segment."""
+        self.film(place)
+        at = self._result(120)
+        self._scene.write(at, jpeg=_picture())
+        told = {"captured_at_ms": at.captured_at_ms, "image_path": at.image_path}
+        self._scene.tell(self._feed, state="paused", **told)
+
+    def leave_out(self, page: Page) -> None:
+        """Show frames, several at once, until some were left out."""
+        numbers = itertools.count(120)
+        while not re.search(r"[1-9]\d* left out", page.locator(".live-pace").text_content() or ""):
+            self._scene.show(*(self._result(next(numbers)) for _ in range(5)), jpeg=_picture())
+            page.wait_for_timeout(100)
+
+    def _result(self, number: int) -> FrameDetections:
+        return self._scene.result(number, media=self._record.sha256, source=self._record.source)
+
+
+def _picture() -> bytes:
+    return cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
