@@ -156,8 +156,9 @@ test-airflow: .venv/dev setup .venv-airflow/ready ## Run the DAGs against embedd
 soak: .venv/dev setup ## Kill stages and turn bits for long: FRAMES=10000 KILLS=200 REAL_KILLS=10 FLIPS=1000 SEED=<number> can be set
 	@FAULTS_FRAMES=$${FRAMES:-10000} FAULTS_KILLS=$${KILLS:-200} FAULTS_REAL_KILLS=$${REAL_KILLS:-10} \
 	  FAULTS_FLIPS=$${FLIPS:-1000} FAULTS_SEED=$${SEED:-0} FAULTS_EXAMPLES=2000 FAULTS_MAIL_KILLS=$${MAIL_KILLS:-50} \
+	  FAULTS_ALERT_KILLS=$${ALERT_KILLS:-100} \
 	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/faults/test_flips.py tests/faults/test_protocol_machine.py \
-	  tests/pipeline/test_any_speed.py tests/mail/test_mail_kills.py
+	  tests/pipeline/test_any_speed.py tests/mail/test_mail_kills.py tests/alerts/test_alert_kills.py
 
 .PHONY: soak-live
 soak-live: .venv/dev setup ## Four cameras for an hour, and all around them killed in turns: MINUTES=60 SEED=<number> can be set

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import queue
 import secrets
+import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from serving.needs import server
 from tests.fakes.alerts import AlertPlace, alert_place
 
+from frametally.alerts.channels import by_mqtt
 from frametally.alerts.channels.sending import AlertSender, SentReport
 
 HEARD_WITHIN_S = 30.0
@@ -119,3 +122,35 @@ def test_a_broker_that_is_away_is_tried_again(tmp_path: Path) -> None:
         assert sender.send() == SentReport(put_off=1)
         assert place.book.waiting() == {"ops": 1}
     assert "does not answer" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"\x20\x02\x00\x00", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["nothing", "yes", "web"]
+)
+def test_a_broker_that_answers_nothing_or_acknowledges_nothing_is_left_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """It takes the connection, answers this (`yes` lets us in), and hangs."""
+    monkeypatch.setattr(by_mqtt, "_TRY_S", 1.0)
+    stop = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def hang() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(answer)
+            stop.wait()
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    try:
+        url = f"mqtt://127.0.0.1:{listener.getsockname()[1]}/alerts"
+        with published(tmp_path, url) as (place, sender, lines):
+            assert sender.send() == SentReport(put_off=1)
+            assert place.book.waiting() == {"ops": 1}
+        assert len(lines) == 1
+        assert "\n" not in lines[0]
+    finally:
+        stop.set()
+        thread.join()
+        listener.close()
