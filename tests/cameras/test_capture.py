@@ -244,6 +244,30 @@ def test_more_than_may_wait_on_disk_is_a_loss_with_its_name_and_the_newest_frame
     overflow_is_named(capturing, settings, decoded)
 
 
+@pytest.mark.usefixtures("long_minute")
+def test_losses_of_a_minute_that_is_put_right_before_they_were_noted_are_told_in_the_next(
+    tmp_path: Path,
+) -> None:
+    settings = here(tmp_path, live_buffer_mb=16)
+    log: Any = Away(open_frame_log(settings.log_url, settings.log_access))
+    with RtspCamera(LAUNCHES["large"]) as camera, Capturing(settings, camera.address, log=log) as capturing:
+        capturing.until_frames(3)
+        log.is_away = True
+        until(lambda: lost_of(settings) > 5)
+        log.is_away = False
+        until(lambda: any(live_of(one).losses for one in manifests_of(capturing.store)))
+        [one] = manifests_of(capturing.store)
+        log.is_away = True
+        lost = lost_of(settings)
+        until(lambda: lost_of(settings) > lost + 5)
+        run_frametally("retime", one.sha256, *CHANGES["retime"], settings=settings)
+        log.is_away = False
+        until(lambda: len(manifests_of(capturing.store)) == 2)
+    losses = [loss for other in manifests_of(capturing.store) for loss in live_of(other).losses]
+    assert sum(loss.frames for loss in losses) == capturing.heard.told.frames_lost
+    assert {loss.reason.partition(" ")[0] for loss in losses} == {"16", "its"}
+
+
 def test_packets_that_the_network_loses_are_counted_in_the_minute(tmp_path: Path) -> None:
     settings = here(tmp_path)
     source = LAUNCHES["mjpeg"].replace("rtpjpegpay name=pay0", "rtpjpegpay")

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 from tests.cameras.capturing import here, live_of
 
 from frametally.files.replacing import replace_file
@@ -22,6 +23,7 @@ from frametally.media.manifests import minute_identity
 from frametally.records import MediaManifest
 from frametally_producer.cameras.clock import CaptureTime
 from frametally_producer.cameras.minutes import Minutes
+from frametally_producer.cameras.sending import losses_since
 from frametally_producer.cameras.spool import Spool, SpooledFrame
 
 BOUND = 1_000_000
@@ -222,7 +224,7 @@ def test_a_frame_whose_minute_is_removed_at_that_moment_is_named_in_the_next_or_
 def test_a_loss_of_an_earlier_session_is_told_in_a_minute_that_gets_no_frame(tmp_path: Path) -> None:
     spool, minutes = opened(tmp_path)
     loss = NamedLoss(FIRST_MS, FIRST_MS, 1, "its minute was put right")
-    minutes.renew_session(loss)
+    minutes.renew_session([loss])
     assert minutes.tell_losses()
     [told] = spool.minutes()
     show(minutes, 1)
@@ -276,3 +278,26 @@ def test_losses_of_two_sessions_are_not_told_as_one_across_frames_that_were_sent
     machine.each_is_sent_or_on_disk_or_named_and_no_more_is_on_disk_than_may_be()
     assert [loss.frames for loss in machine.losses()] == [1, 1]
     machine.teardown()
+
+
+@pytest.mark.parametrize(
+    ("noted", "new"),
+    [
+        ([], [(1, 3, 2), (5, 6, 2)]),
+        ([(1, 2, 1)], [(3, 3, 1), (5, 6, 2)]),
+        ([(1, 3, 2)], [(5, 6, 2)]),
+        ([(1, 3, 2), (5, 6, 2)], []),
+        ([(1, 3, 2), (5, 6, 2), (8, 8, 1)], []),
+    ],
+)
+def test_what_of_a_minutes_losses_is_not_noted_yet_is_what_was_added_at_their_end(
+    noted: list[tuple[int, int, int]], new: list[tuple[int, int, int]]
+) -> None:
+    def with_losses(found: list[tuple[int, int, int]]) -> MediaManifest:
+        losses = [NamedLoss(from_ms, to_ms, frames, "away") for from_ms, to_ms, frames in found]
+        one = minute_of(1)
+        return replace(one, live=replace(live_of(one), losses=losses))
+
+    found = losses_since(with_losses(noted), with_losses([(1, 3, 2), (5, 6, 2)]))
+    assert [(loss.from_ms, loss.to_ms, loss.frames) for loss in found] == new
+    assert losses_since(None, None) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 import msgspec
@@ -155,11 +155,11 @@ class Minutes:
         self.renew_session()  # that minute has no frame, and gets none
         return True
 
-    def renew_session(self, loss: NamedLoss | None = None) -> None:
-        """Begin another session: what comes now is of other media. `loss` is told in the next of them."""
+    def renew_session(self, losses: Iterable[NamedLoss] = ()) -> None:
+        """Begin another session: what comes now is of other media. `losses` are told in the next of them."""
         self.end()
         self._session_ms += 1
-        self._losses += [loss] if loss is not None else []
+        self._losses += losses
 
     def _minute_of(self, captured: CaptureTime) -> _Minute:
         """Return the minute that a frame belongs to, which may begin with it."""

@@ -64,7 +64,7 @@ class Sender:
             on_sent: Told of each frame that was announced, and whether it was for the first time.
         """
         self.failure: FrametallyError | None = None
-        self.changed: queue.SimpleQueue[NamedLoss] = queue.SimpleQueue()
+        self.changed: queue.SimpleQueue[list[NamedLoss]] = queue.SimpleQueue()
         self._spool = spool
         self._source = source
         self._settings = settings
@@ -176,14 +176,14 @@ class Sender:
         try:
             stored = load_manifest(self._store, sha256, self._patience)
         except Poison as error:
-            self._give_up(sha256, str(error))
+            self._give_up(sha256, str(error), None)
             return None
         revision = self._patience.until_done(
             "the object store",
             lambda: next_revision(self._store, sha256) if stored is None else stored.revision,
         )
         if revision:
-            self._give_up(sha256, _CHANGED)
+            self._give_up(sha256, _CHANGED, stored)
             return None
         manifest = msgspec.structs.replace(stored or minute, state="producing")
         keeper = ManifestKeeper(
@@ -226,20 +226,23 @@ class Sender:
         try:
             keeper.write(expected=expected)
         except Forgotten:
-            self._give_up(sha256, _CHANGED)
+            self._give_up(sha256, _CHANGED, keeper.manifest)
             return False
         return True
 
-    def _give_up(self, sha256: str, reason: str) -> None:
+    def _give_up(self, sha256: str, reason: str, noted: MediaManifest | None) -> None:
         """Remove a minute that cannot be gone on with, and complete what the store has of it.
 
-        What was not noted of it is told as lost.
+        What was not noted of it in the store, where it was `noted` at last, is told as lost.
         """
         self._keepers.pop(sha256, None)
+        losses = losses_since(noted, self._spool.minute(sha256))
         frames = self._spool.remove(sha256)
         times = [frame.captured_at_ms for frame in frames]
-        if times:  # else it was over
-            self.changed.put(NamedLoss(min(times), max(times), len(times), f"its minute {reason}"))
+        if times:
+            losses.append(NamedLoss(min(times), max(times), len(times), f"its minute {reason}"))
+        if losses:  # else it was over
+            self.changed.put(losses)
         with suppress(Poison):  # what is damaged there stays as it is
             self._complete_there(sha256)
 
@@ -248,3 +251,16 @@ def _completed(manifest: MediaManifest | None) -> MediaManifest | None:
     if manifest is None or manifest.state == "complete":
         return None
     return msgspec.structs.replace(manifest, state="complete", frames_expected=manifest.frames_announced)
+
+
+def losses_since(noted: MediaManifest | None, minute: MediaManifest | None) -> list[NamedLoss]:
+    """Return a minute's losses but for those that were noted; they only grow, and at their end."""
+    losses = list(minute.live.losses) if minute is not None and minute.live is not None else []
+    known = noted.live.losses if noted is not None and noted.live is not None else []
+    end = len(known)
+    grown = [
+        NamedLoss(before.to_ms + 1, last.to_ms, last.frames - before.frames, last.reason)
+        for before, last in zip(known[-1:], losses[end - 1 :], strict=False)
+        if last.frames > before.frames
+    ]
+    return [*grown, *losses[end:]]
