@@ -9,14 +9,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import openpyxl
 import pytest
 from PIL import Image
 from tests.fakes.alerts import AlertPlace, alert_place
+from tests.fakes.records import make_manifest
 from tests.mail.smtp_server import Received, mail_server
 
+from frametally import keys
 from frametally.alerts.channels.sending import AlertSender, SentReport
 from frametally.errors import Misconfigured
+from frametally.records import encode
 from frametally.report_records import ScheduledReport
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import EPOCH, HOUR_MS, MILLISECOND
@@ -135,6 +139,21 @@ def test_of_a_week_that_was_not_filmed_a_report_says_that_and_never_0(place: Ale
     rows = files["counts.csv"].decode("utf-8-sig").splitlines()[1:]
     assert rows
     assert {tuple(row.split(",")[4:7]) for row in rows} == {("no footage", "0", "")}
+
+
+def test_what_was_filmed_and_is_not_analysed_is_no_missing_footage(place: AlertPlace) -> None:
+    place.count({0: 3}, day="2026-04-01")
+    first_ms = ms("2026-05-01T08:00Z")
+    manifest = msgspec.structs.replace(
+        make_manifest(9, source="gate"), first_captured_at_ms=first_ms, last_captured_at_ms=first_ms + HOUR_MS
+    )
+    place.ports.store.put(keys.media_key(manifest.sha256), encode(manifest))
+    place.schedule(now_ms=DUE_MS - 1)
+    assert place.make_reports(DUE_MS) == (1, [])
+    files = stored(place, "weekly")[MONDAY]
+    assert "Some was filmed, and is not analysed" in files["summary.txt"].decode()
+    assert "No footage" not in files["summary.txt"].decode()
+    assert '"filmed, not analysed"' in files["counts.csv"].decode("utf-8-sig")
 
 
 def test_a_report_is_mailed_with_its_files_and_its_summary(tmp_path: Path) -> None:

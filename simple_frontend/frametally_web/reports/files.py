@@ -23,6 +23,8 @@ from frametally_web.requests.query import read_chart
 
 _UNITS: tuple[tuple[int, str], ...] = ((HOUR_S, "h"), (60, "min"), (1, "s"))
 
+_WAITING = "Some was filmed, and is not analysed: it is in none of these numbers."
+
 
 def make_files(
     index: CountIndex, settings: Settings, media: MediaTimes, report: ScheduledReport, turn: ClockTurn
@@ -66,8 +68,9 @@ def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts) ->
     """Return in a few lines what was seen; where nothing was filmed that is said, and never 0."""
     head = f"{report.name}: {span_of(report, turn)}"
     of = f"Sources: {', '.join(chart.sources) or 'none'}"
+    waiting = [_WAITING] if chart.not_analysed else []
     if not chart.coverage:
-        return f"{head}\n\nNo footage.\n{of}\n"
+        return "\n".join([head, "", *(waiting or ["No footage."]), of, ""])
     rows = [("", "objects", "most at once", "boxes")]
     for total in chart.totals:
         objects = "not known" if total.objects is None else f"{total.objects}"
@@ -85,7 +88,7 @@ def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts) ->
     filmed = f"{chart.frames} frames analysed"
     if all(one is not None for one in filmed_s):
         filmed += f", {_length(sum(one or 0.0 for one in filmed_s))} filmed, summed over sources"
-    return "\n".join([head, "", *table, "", filmed, of, ""])
+    return "\n".join([head, "", *table, "", filmed, *waiting, of, ""])
 
 
 def _length(seconds: float) -> str:

@@ -72,7 +72,8 @@ def draw(chart: answers.Counts, report: ScheduledReport, turn: ClockTurn) -> byt
         pen.text((across(at_ms), _BOTTOM + 8), f"{local_time(at_ms, zone):{style}}", _INK, small, anchor="mt")
     _legend(pen, small, colours, chart)
     if not chart.coverage:
-        pen.text(((_LEFT + _RIGHT) / 2, (_TOP + _BOTTOM) / 2), "No footage", _INK, large, anchor="mm")
+        empty = "Filmed, not analysed" if chart.not_analysed else "No footage"
+        pen.text(((_LEFT + _RIGHT) / 2, (_TOP + _BOTTOM) / 2), empty, _INK, large, anchor="mm")
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True)
     return file.getvalue()
