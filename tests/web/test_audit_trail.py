@@ -89,7 +89,7 @@ def test_every_route_that_changes_anything_leaves_a_record_whoever_asks(
                 kept = newest(book)
                 assert kept.number > before, route
                 assert (kept.entry.what, kept.entry.status) == (route, answer.status), route
-                is_asked = route == "POST /sign-out" or RIGHTS[route] != "open"
+                is_asked = route in ("POST /sign-out", "POST /sign-in/password") or RIGHTS[route] != "open"
                 who = name if name and is_asked else "(nobody)"
                 assert (kept.entry.who, kept.entry.origin) == (who, "127.0.0.1"), route
                 is_named = "{}" in path and RIGHTS[route] != "open"

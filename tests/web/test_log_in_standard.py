@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from flask import Flask
 from sqlalchemy import text
 from tests.web.conftest import Place
 from tests.web.people import FORM, PASSWORD, cookie_of, give_accounts, sign_in
-from tests.web.raw_client import Client
+from tests.web.raw_client import Answered, Client
 
 from frametally.access import codes, tokens
 from frametally.access.accounts import UserAccount
@@ -172,3 +173,52 @@ def test_what_a_session_may_changes_with_its_account_at_once(client: Client, peo
     people.access.remove_account("lukas")
     assert people.access.add_account(UserAccount("lukas", "run"))
     assert client("GET", "/api/models", Cookie=cookie).status == 401
+
+
+def change_own(client: Client, cookie: str, **sent: str) -> Answered:
+    body = urlencode({"password": "another long one", "again": "another long one", **sent})
+    return client("POST", "/sign-in/password", body, Content_Type=FORM, Cookie=cookie, **SAME)
+
+
+def test_people_choose_another_password_by_the_one_that_they_have(client: Client, people: Place) -> None:
+    elsewhere, here = (cookie_of(sign_in(client, "lukas")) for _ in range(2))
+    assert b'href="/sign-in/password"' in client("GET", "/sign-in", Cookie=here).body
+    assert b'name="current"' in client("GET", "/sign-in/password", Cookie=here).body
+    for sent, line in (
+        ({}, b"that you have"),
+        ({"current": "wrong password"}, b"that you have"),
+        ({"current": PASSWORD, "again": "x"}, b"not the same"),
+        ({"current": PASSWORD, "password": "short", "again": "short"}, b"fewer than 12"),
+    ):
+        refused = change_own(client, here, **sent)
+        assert (refused.status, line in refused.body) == (400, True)
+    assert client("GET", "/api/models", Cookie=elsewhere).status == 200
+    changed = change_own(client, here, current=PASSWORD)
+    assert changed.status == 303
+    statuses = [client("GET", "/api/models", Cookie=one).status for one in (elsewhere, here)]
+    assert statuses == [401, 401]
+    assert client("GET", "/api/models", Cookie=cookie_of(changed)).status == 200
+    assert sign_in(client, "lukas").status == 401
+    assert sign_in(client, "lukas", "another long one").status == 303
+
+
+def test_choosing_another_password_needs_a_session_of_ones_own_the_code_and_patience(
+    client: Client, people: Place
+) -> None:
+    for cookie in ("", "frametally=x"):
+        assert change_own(client, cookie, current=PASSWORD).headers["location"] == "/sign-in"
+        assert client("GET", "/sign-in/password", Cookie=cookie).headers["location"] == "/sign-in"
+    cookie = cookie_of(sign_in(client, "lukas"))
+    body = urlencode({"current": PASSWORD, "password": "another long one", "again": "another long one"})
+    for page, status in (({"Origin": "https://elsewhere.example"}, 403), ({}, 303)):
+        asked = client("POST", "/sign-in/password", body, Content_Type=FORM, Cookie=cookie, **page)
+        assert (asked.status, asked.headers.get("location", "/sign-in")) == (status, "/sign-in")
+    people.access.set_code_secret("lukas", secret := codes.make_code_secret())
+    step = codes.step_of(time.time())
+    cookie = cookie_of(sign_in(client, "lukas", code=codes.code_at(secret, step)))
+    assert b'name="code"' in client("GET", "/sign-in/password", Cookie=cookie).body
+    statuses = [change_own(client, cookie, current=PASSWORD).status for _ in range(6)]
+    assert statuses == [400] * 5 + [429]
+    assert sign_in(client, "clara").status == 303
+    change(people, "DELETE FROM frametally_login_attempts")
+    assert change_own(client, cookie, current=PASSWORD, code=codes.code_at(secret, step + 1)).status == 303

@@ -50,6 +50,7 @@ def test_what_changes_anything_needs_more_than_to_look() -> None:
     assert {route for route, right in changing.items() if right == "open"} == {
         "POST /sign-in",
         "POST /sign-in/once/{}",
+        "POST /sign-in/password",
         "POST /sign-out",
     }
     assert "look" not in changing.values()

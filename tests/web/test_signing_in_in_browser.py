@@ -111,3 +111,25 @@ def test_a_link_chooses_a_password_in_the_browser(
     page.goto(f"{url}/sign-in/once/{'t' * 43}")
     assert "The link was used" in page.locator("#problem").inner_text()
     visit.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 320], ids=["wide", "narrow"])
+def test_another_password_is_chosen_in_the_browser(
+    browser: Browser, url: str, axe: str, picture: Callable[[Page, str], None], width: int
+) -> None:
+    visit = Visit(browser, url, bypass_csp=True, viewport={"width": width, "height": 900})
+    page = visit.page
+    page.goto(f"{url}/sign-in")
+    type_in(page, name="clara", password=PASSWORD)
+    page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for()
+    page.goto(f"{url}/sign-in")
+    page.get_by_role("link", name="Choose another password").click()
+    page.locator("#current").wait_for()
+    assert faults_of(page, axe) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    picture(page, f"own-password-{width}")
+    type_in(page, current="wrong password", password="nobody guesses this", again="nobody guesses this")  # noqa: S106
+    assert "that you have" in page.locator("#problem").inner_text()
+    type_in(page, current=PASSWORD, password="nobody guesses this", again="nobody guesses this")  # noqa: S106
+    page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for()
+    visit.context.close()

@@ -25,6 +25,7 @@ CHANGING: dict[str, tuple[str, ...]] = {
     "catalogue rebuild": (),
     "dead-letters drop": ("ids", "everything", "cause"),
     "dead-letters replay": ("ids", "cause"),
+    "embed": ("from_text", "to_text", "sites", "sources", "labels", "days"),
     "forget": ("medium", "source", "from", "to", "delete_images"),
     "ledger rebuild": (),
     "lines import": ("source", "file", "replace"),
@@ -69,7 +70,7 @@ WORKING: frozenset[str] = frozenset(
 )
 """Those that look, or do the work that footage makes by itself."""
 
-_MAKES_ITS_DATA = ("alerts", "live", "tokens", "upload", "users")
+_MAKES_ITS_DATA = ("alerts", "embed", "live", "report", "tokens", "upload", "users")
 
 
 def record_changes(group: click.Group, path: str = "") -> None:

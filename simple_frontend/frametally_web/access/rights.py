@@ -19,6 +19,8 @@ GET /sign-in
 POST /sign-in
 GET /sign-in/once/{}
 POST /sign-in/once/{}
+GET /sign-in/password
+POST /sign-in/password
 POST /sign-out
 GET /healthz
 GET /metrics

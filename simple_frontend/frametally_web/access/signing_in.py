@@ -57,15 +57,35 @@ def create_blueprint(gate: Gate) -> Blueprint:
         note_target(account="unknown" if found is None else known)
         if wait_s > 0:
             return _wait(wait_s)
-        proof = found or Credentials()
-        is_right = is_password(proof.password_hash, password)
-        if is_right and proof.code_secret:
-            step = find_step(proof.code_secret, code, time_s=time.time())
-            is_right = step is not None and there.use_code(known or "", step)
-        if not is_right or known is None:
+        if not _proves(there, known or "", found or Credentials(), password, code) or known is None:
             return _page("sign_in.html", status=HTTPStatus.UNAUTHORIZED, problem=_WRONG, name=name[:64])
         there.forgive(tried)
         return _begin(gate, there, known, _place_after())
+
+    @pages.get("/sign-in/password")
+    def own_password() -> Response:
+        one = gate.find("GET", request.headers, _peer())
+        return _choose_own(_there(book), one.name) if one.session else _go("/sign-in")
+
+    @pages.post("/sign-in/password")
+    def change_own() -> Response:
+        there = _there(book)
+        one = gate.find("POST", request.headers, _peer())
+        proof = there.credentials(one.name) if one.session else None
+        if proof is None:
+            return _go("/sign-in")
+        note_target(account=one.name)
+        if problem := _why_not(one.name):
+            return _choose_own(there, one.name, problem)
+        tried = _tried_by(gate, one.name)
+        wait_s = there.try_login(tried)
+        if wait_s > 0:
+            return _wait(wait_s)
+        if not _proves(there, one.name, proof, _sent("current"), _sent("code")):
+            return _choose_own(there, one.name, "The password that you have, or the code, is wrong.")
+        there.forgive(tried)
+        there.set_password(one.name, hash_password(_sent("password")))
+        return _begin(gate, there, one.name, "/")
 
     @pages.get("/sign-in/once/<token>")
     def once(token: str) -> Response:
@@ -80,14 +100,9 @@ def create_blueprint(gate: Gate) -> Blueprint:
         if name is None:
             return _over()
         note_target(account=name)
-        password = _sent("password")
-        try:
-            check_password(password, name=name)
-        except Misconfigured as problem:
-            return _refused(name, f"{str(problem)[0].upper()}{str(problem)[1:]}.")
-        if password != _sent("again"):
-            return _refused(name, "The two are not the same: type it twice.")
-        if there.use_link(kept, hash_password(password)) is None:
+        if problem := _why_not(name):
+            return _refused(name, problem)
+        if there.use_link(kept, hash_password(_sent("password"))) is None:
             return _over()
         proof = there.credentials(name)
         if proof is not None and proof.code_secret:  # the second factor is asked for all the same
@@ -149,6 +164,33 @@ def _place_after() -> str:
     wanted = request.form.get("next", "/")
     is_ours = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
     return wanted if is_ours and len(wanted) <= _MOST_FORM_BYTES and "\\" not in wanted else "/"
+
+
+def _proves(book: AccessBook, name: str, proof: Credentials, password: str, code: str) -> bool:
+    """Return whether this is the account's password, and its code where one is asked for: used up by that."""
+    is_right = is_password(proof.password_hash, password)
+    if is_right and proof.code_secret:
+        step = find_step(proof.code_secret, code, time_s=time.time())
+        is_right = step is not None and book.use_code(name, step)
+    return is_right
+
+
+def _why_not(name: str) -> str:
+    """Return why the password that was sent cannot be an account's; empty: it can."""
+    try:
+        check_password(_sent("password"), name=name)
+    except Misconfigured as problem:
+        return f"{str(problem)[0].upper()}{str(problem)[1:]}."
+    return "" if _sent("password") == _sent("again") else "The two are not the same: type it twice."
+
+
+def _choose_own(book: AccessBook, name: str, problem: str = "") -> Response:
+    proof = book.credentials(name)
+    status = HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK
+    has_codes = "yes" if proof is not None and proof.code_secret else ""
+    return _page(
+        "choose_password.html", status=status, problem=problem, name=name, own="yes", has_codes=has_codes
+    )
 
 
 def _refused(name: str, problem: str) -> Response:
