@@ -144,10 +144,12 @@ def test_the_command_tells_both_as_well(scene: Scene) -> None:
 
 
 def test_the_newest_result_of_each_source_is_found_in_whatever_partition_it_is(scene: Scene) -> None:
-    for number in range(0, 400, 7):
-        scene.publish(scene.result(number, media="cd" * 32, source=f"cam-{number % 2}"))
+    # More than one poll brings.
+    scene.publish(
+        *(scene.result(number, media="cd" * 32, source=f"cam-{number % 2}") for number in range(900))
+    )
     found = newest_results(scene.place.log, scene.topic, within_s=LONG_S)
-    assert found == {"cam-0": START_MS + 39_200, "cam-1": START_MS + 39_900}
+    assert found == {"cam-0": START_MS + 89_800, "cam-1": START_MS + 89_900}
     assert newest_results(scene.place.log, "no such topic", within_s=LONG_S) == {}
 
 
