@@ -71,6 +71,8 @@ def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_
     assert gap[1] - gap[0] > 2500
     outages = [one for manifest in manifests_of(capturing.store) for one in live_of(manifest).outages]
     assert gap in {(one.from_ms, one.to_ms) for one in outages}
+    newest = max(map(live_of, manifests_of(capturing.store)), key=lambda live: live.minute_ms)
+    assert all(one.to_ms is not None for one in newest.outages)
     assert all(reason.startswith("The camera ") for reason in capturing.heard.reasons)
 
 
