@@ -104,6 +104,13 @@ def test_port_0_is_any_free_port_and_the_url_names_it(place: Place) -> None:
         server.close()
 
 
+def test_no_body_waits_until_its_head_is_acknowledged(place: Place) -> None:
+    server = DashboardServer(place.app(), host="127.0.0.1", port=0)
+    with socket.create_connection((server.host, server.port)), server._listener.accept()[0] as accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    server.close()
+
+
 def test_streams_that_are_open_end_with_the_server_and_its_port_is_free_at_once(tmp_path: Path) -> None:
     port = 0
     for _ in range(3):
