@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -82,6 +83,12 @@ def test_what_a_page_links_to_or_names_is_there(page: Path) -> None:
         elif anchor and linked.suffix == ".md" and anchor not in anchors_of(linked.read_text("utf-8")):
             missing.append(f"{target}#{anchor}")
     assert not missing
+
+
+@pytest.mark.parametrize("page", ["CHANGELOG.md", "docs/guarantees.md", "docs/decisions.md"])
+def test_what_grows_by_every_change_tells_each_thing_once(page: str) -> None:
+    lines = Counter(line for line in (ROOT / page).read_text(encoding="utf-8").splitlines() if len(line) > 60)
+    assert [line for line, times in lines.items() if times > 1] == []
 
 
 def test_the_index_leads_to_every_page() -> None:
