@@ -137,6 +137,25 @@ def test_a_session_ends_when_it_is_left_and_at_its_age(book: AccessBook) -> None
     assert book.sessions() == {}
 
 
+def test_the_sessions_of_an_account_are_told_without_those_that_are_over(book: AccessBook) -> None:
+    assert book.add_account(ANNA)
+    assert book.add_account(BEN)
+    for session in ("left", "old", "ahead", "earlier", "last"):
+        begin(book, session)
+    assert book.begin_session("ben", "of-ben", most_s=HOUR_S)
+    for session, aged in (
+        ("left", "seen_at_ms = seen_at_ms - 3700000"),
+        ("old", "begun_at_ms = begun_at_ms - 7300000"),
+        ("ahead", "seen_at_ms = seen_at_ms + 7300000"),
+        ("earlier", "seen_at_ms = seen_at_ms - 5000"),
+    ):
+        change(book, f"UPDATE frametally_sessions SET {aged} WHERE token_hash = '{session}'")  # noqa: S608
+    told = book.sessions_of("anna", idle_s=HOUR_S, most_s=2 * HOUR_S)
+    assert [one.token_hash for one in told] == ["last", "earlier"]
+    assert told[1].begun_at_ms - told[1].seen_at_ms == 5000
+    assert book.sessions_of("clara", idle_s=HOUR_S, most_s=HOUR_S) == []
+
+
 def test_a_clock_that_was_set_back_lengthens_no_session_and_no_link_and_keeps_nobody_out(
     book: AccessBook,
 ) -> None:

@@ -26,6 +26,7 @@ from frametally.opening import open_access_book, open_audit_book
 from frametally_web.access.rights import RIGHTS, is_change
 
 SECRET = "s" * 32
+OF_WHO_IS_LOGGED_IN = ("POST /sign-out", "POST /sign-in/password", "POST /sign-in/sessions")
 SAME = {"Sec_Fetch_Site": "same-origin"}
 VIDEO = "/api/v1/videos/00000000-0000-4000-8000-000000000000"
 CAMERA = {"source": "Gate <b>", "address": "rtsp://127.0.0.1:1/x"}
@@ -89,7 +90,7 @@ def test_every_route_that_changes_anything_leaves_a_record_whoever_asks(
                 kept = newest(book)
                 assert kept.number > before, route
                 assert (kept.entry.what, kept.entry.status) == (route, answer.status), route
-                is_asked = route in ("POST /sign-out", "POST /sign-in/password") or RIGHTS[route] != "open"
+                is_asked = route in OF_WHO_IS_LOGGED_IN or RIGHTS[route] != "open"
                 who = name if name and is_asked else "(nobody)"
                 assert (kept.entry.who, kept.entry.origin) == (who, "127.0.0.1"), route
                 is_named = "{}" in path and RIGHTS[route] != "open"

@@ -222,3 +222,46 @@ def test_choosing_another_password_needs_a_session_of_ones_own_the_code_and_pati
     assert sign_in(client, "clara").status == 303
     change(people, "DELETE FROM frametally_login_attempts")
     assert change_own(client, cookie, current=PASSWORD, code=codes.code_at(secret, step + 1)).status == 303
+
+
+def end_own(client: Client, cookie: str, *sessions: str, current: str = PASSWORD) -> Answered:
+    body = urlencode([("current", current), *(("session", one) for one in sessions)])
+    return client("POST", "/sign-in/sessions", body, Content_Type=FORM, Cookie=cookie, **SAME)
+
+
+def hash_of(cookie: str) -> str:
+    return tokens.token_hash(cookie.partition("=")[2].rpartition(".")[0])
+
+
+def test_people_see_where_they_are_logged_in_and_end_what_they_choose(client: Client, people: Place) -> None:
+    here, second, third = cookies = [cookie_of(sign_in(client, "lukas")) for _ in range(3)]
+    others = cookie_of(sign_in(client, "clara"))
+    assert b'href="/sign-in/sessions"' in client("GET", "/sign-in", Cookie=here).body
+    page = client("GET", "/sign-in/sessions", Cookie=here).body.decode()
+    assert sorted(re.findall('name="session" value="([^"]*)"', page)) == sorted(map(hash_of, (second, third)))
+    assert page.count("<span>This browser<br>") == 1
+    assert page.count("last seen 20") == 2
+    assert not any(cookie.partition("=")[2][:43] in page for cookie in cookies)
+    for sessions in ((), (hash_of(others),), ("x",)):
+        refused = end_own(client, here, *sessions)
+        assert (refused.status, b"none was chosen" in refused.body) == (400, True)
+    refused = end_own(client, here, hash_of(third), current="wrong password")
+    assert (refused.status, b"The password is wrong" in refused.body) == (400, True)
+    assert {client("GET", "/api/models", Cookie=one).status for one in (*cookies, others)} == {200}
+    assert end_own(client, here, hash_of(third), hash_of(others)).status == 303
+    statuses = [client("GET", "/api/models", Cookie=one).status for one in (*cookies, others)]
+    assert statuses == [200, 200, 401, 200]
+
+
+def test_ending_a_log_in_needs_a_session_of_ones_own_and_patience(client: Client, people: Place) -> None:
+    here, other = (cookie_of(sign_in(client, "lukas")) for _ in range(2))
+    for cookie in ("", "frametally=x"):
+        assert end_own(client, cookie, hash_of(other)).headers["location"] == "/sign-in"
+        assert client("GET", "/sign-in/sessions", Cookie=cookie).headers["location"] == "/sign-in"
+    body = urlencode({"current": PASSWORD, "session": hash_of(other)})
+    sent = {"Content_Type": FORM, "Cookie": here, "Origin": "https://elsewhere.example"}
+    assert client("POST", "/sign-in/sessions", body, **sent).status == 403
+    statuses = [end_own(client, here, hash_of(other), current="wrong").status for _ in range(6)]
+    assert statuses == [400] * 5 + [429]
+    assert end_own(client, here, hash_of(other)).status == 429
+    assert client("GET", "/api/models", Cookie=other).status == 200

@@ -133,3 +133,37 @@ def test_another_password_is_chosen_in_the_browser(
     type_in(page, current=PASSWORD, password="nobody guesses this", again="nobody guesses this")  # noqa: S106
     page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for()
     visit.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 320], ids=["wide", "narrow"])
+def test_log_ins_elsewhere_are_seen_and_ended_in_the_browser(
+    browser: Browser, url: str, axe: str, picture: Callable[[Page, str], None], width: int
+) -> None:
+    viewport = {"width": width, "height": 900}
+    visits = [Visit(browser, url, bypass_csp=True, viewport=viewport) for _ in range(3)]
+    for visit in visits:
+        visit.page.goto(f"{url}/sign-in")
+        type_in(visit.page, name="clara", password=PASSWORD)
+        visit.page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for()
+    page = visits[0].page
+    page.goto(f"{url}/sign-in")
+    picture(page, f"who-is-logged-in-{width}")
+    page.get_by_role("link", name="See where you are logged in").click()
+    page.locator("#current").wait_for()
+    assert faults_of(page, axe) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    picture(page, f"sessions-{width}")
+    for box in page.locator("[name=session]").all():
+        box.check()
+    type_in(page, current="wrong password")
+    assert "nothing was ended" in page.locator("#problem").inner_text()
+    for box in page.locator("[name=session]").all():
+        box.check()
+    type_in(page, current=PASSWORD)
+    page.get_by_text("which is this one").wait_for()
+    assert faults_of(page, axe) == []
+    picture(page, f"one-session-{width}")
+    visits[1].page.goto(f"{url}/books")
+    assert "/sign-in?next=" in visits[1].page.url
+    for visit in visits:
+        visit.context.close()

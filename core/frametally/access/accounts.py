@@ -94,6 +94,20 @@ class Session(NamedTuple):
     seen_at_ms: int
 
 
+class OwnSession(NamedTuple):
+    """One of the sessions that an account has, as its people see it.
+
+    Attributes:
+        token_hash: Of its token, by which it is ended.
+        begun_at_ms: When they logged in, by the database's clock.
+        seen_at_ms: When they were seen last, to a minute.
+    """
+
+    token_hash: str
+    begun_at_ms: int
+    seen_at_ms: int
+
+
 def as_name(text: str) -> str | None:
     """Return the name that a person means by `text`; None: nobody can be called so."""
     name = text[: MOST_NAME_CHARS * 4].strip().lower()

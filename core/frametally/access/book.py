@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from frametally.access.accounts import ApiToken, Credentials, Session, UserAccount
+from frametally.access.accounts import ApiToken, Credentials, OwnSession, Session, UserAccount
 
 
 class TriedBy(NamedTuple):
@@ -95,6 +95,10 @@ class AccessBook(Protocol):
 
     def sessions(self) -> dict[str, int]:
         """Return how many sessions each account has, over or not."""
+        ...
+
+    def sessions_of(self, name: str, *, idle_s: float, most_s: float) -> list[OwnSession]:
+        """Return the sessions of an account that are not over, who was seen last first; see `session`."""
         ...
 
     def end_session(self, token_hash: str) -> None:

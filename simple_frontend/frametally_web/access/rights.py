@@ -21,6 +21,8 @@ GET /sign-in/once/{}
 POST /sign-in/once/{}
 GET /sign-in/password
 POST /sign-in/password
+GET /sign-in/sessions
+POST /sign-in/sessions
 POST /sign-out
 GET /healthz
 GET /metrics

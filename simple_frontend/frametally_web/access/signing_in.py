@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
-from frametally.access.accounts import Credentials, as_name
+from frametally.access.accounts import Credentials, OwnSession, as_name
 from frametally.access.book import AccessBook, TriedBy
 from frametally.access.codes import find_step
 from frametally.access.passwords import check_password, hash_password, is_password
@@ -20,7 +20,7 @@ from frametally.access.tokens import make_token, token_hash
 from frametally.errors import Misconfigured
 from frametally.rules.times import HOUR_S
 from frametally_web.access.gate import Gate
-from frametally_web.access.visitors import visitor
+from frametally_web.access.visitors import Visitor, visitor
 from frametally_web.requests.change import note_target, note_who
 from frametally_web.requests.problems import Problem
 
@@ -86,6 +86,38 @@ def create_blueprint(gate: Gate) -> Blueprint:
         there.forgive(tried)
         there.set_password(one.name, hash_password(_sent("password")))
         return _begin(gate, there, one.name, "/")
+
+    @pages.get("/sign-in/sessions")
+    def own_sessions() -> Response:
+        one = gate.find("GET", request.headers, _peer())
+        return _show_sessions(gate, _there(book), one) if one.session else _go("/sign-in")
+
+    @pages.post("/sign-in/sessions")
+    def end_own() -> Response:
+        there = _there(book)
+        one = gate.find("POST", request.headers, _peer())
+        proof = there.credentials(one.name) if one.session else None
+        if proof is None:
+            return _go("/sign-in")
+        note_target(account=one.name)
+        own = {session.token_hash for session in _sessions(gate, there, one)}
+        ended = sorted(own & {*request.form.getlist("session")})
+        if not ended:
+            return _show_sessions(
+                gate, there, one, "Choose which to end: none was chosen that still goes on."
+            )
+        tried = _tried_by(gate, one.name)
+        wait_s = there.try_login(tried)
+        if wait_s > 0:
+            return _wait(wait_s)
+        # One factor is enough: whoever is here has shown all at the log-in.
+        if not is_password(proof.password_hash, _sent("current")):
+            return _show_sessions(gate, there, one, "The password is wrong: nothing was ended.")
+        there.forgive(tried)
+        note_target(ended=len(ended))
+        for token in ended:
+            there.end_session(token)
+        return _go("/sign-in/sessions")
 
     @pages.get("/sign-in/once/<token>")
     def once(token: str) -> Response:
@@ -193,6 +225,20 @@ def _choose_own(book: AccessBook, name: str, problem: str = "") -> Response:
     )
 
 
+def _sessions(gate: Gate, book: AccessBook, one: Visitor) -> list[OwnSession]:
+    settings = gate.settings
+    idle_s, most_s = settings.web_session_idle_h * HOUR_S, settings.web_session_h * HOUR_S
+    return book.sessions_of(one.name, idle_s=idle_s, most_s=most_s)
+
+
+def _show_sessions(gate: Gate, book: AccessBook, one: Visitor, problem: str = "") -> Response:
+    status = HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK
+    sessions = _sessions(gate, book, one)
+    return _page(
+        "sessions.html", status=status, problem=problem, name=one.name, here=one.session, sessions=sessions
+    )
+
+
 def _refused(name: str, problem: str) -> Response:
     return _page("choose_password.html", status=HTTPStatus.BAD_REQUEST, problem=problem, name=name)
 
@@ -210,7 +256,7 @@ def _over() -> Response:
     return _page("sign_in.html", status=HTTPStatus.NOT_FOUND, problem=problem)
 
 
-def _page(template: str, *, status: int = HTTPStatus.OK, **shown: str | None) -> Response:
+def _page(template: str, *, status: int = HTTPStatus.OK, **shown: str | list[OwnSession] | None) -> Response:
     wanted = request.values.get("next", "")
     answer = make_response(render_template(template, wanted=wanted, **shown), status)
     answer.headers["Cache-Control"] = "no-store"

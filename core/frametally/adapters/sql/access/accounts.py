@@ -7,9 +7,9 @@ import json
 import secrets
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func, insert, or_, select, update
 
-from frametally.access.accounts import Credentials, Session, UserAccount
+from frametally.access.accounts import Credentials, OwnSession, Session, UserAccount
 from frametally.adapters.sql.access import tables
 from frametally.adapters.sql.access.attempts import SqlAttempts
 from frametally.adapters.sql.access.rows import SEEN_EVERY_MS, SET_BACK_MS, account_of, row_of
@@ -166,8 +166,7 @@ class SqlAccessBook(SqlTokens, SqlAttempts):
             now = now_ms(connection) if row else 0
         if row is None:
             return None
-        is_over = now - row.seen_at_ms > idle_s * 1000 or now - row.begun_at_ms > most_s * 1000
-        if is_over or now < row.seen_at_ms - SET_BACK_MS:
+        if _is_over(row, now, idle_s=idle_s, most_s=most_s):
             self.end_session(token_hash)
             return None
         # Who writes meanwhile, such as a rebuild, must not keep anybody from looking.
@@ -181,6 +180,17 @@ class SqlAccessBook(SqlTokens, SqlAttempts):
         query = select(_sessions.account, func.count()).group_by(_sessions.account)
         with self._database.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
+
+    def sessions_of(self, name: str, *, idle_s: float, most_s: float) -> list[OwnSession]:
+        """Return the sessions of an account that are not over; see `AccessBook.sessions_of`."""
+        query = select(_sessions.token_hash, _sessions.begun_at_ms, _sessions.seen_at_ms)
+        by_seen = query.where(_sessions.account == name).order_by(
+            _sessions.seen_at_ms.desc(), _sessions.token_hash
+        )
+        with self._database.reading() as connection:
+            found = [OwnSession(*row) for row in connection.execute(by_seen)]
+            now = now_ms(connection) if found else 0
+        return [one for one in found if not _is_over(one, now, idle_s=idle_s, most_s=most_s)]
 
     def end_session(self, token_hash: str) -> None:
         """End a session; one that is over is no error."""
@@ -202,6 +212,11 @@ class SqlAccessBook(SqlTokens, SqlAttempts):
         with self._database.writing() as connection:
             seen = update(tables.sessions).where(_sessions.token_hash == token_hash)
             connection.execute(seen.values(seen_at_ms=now_ms(connection)))
+
+
+def _is_over(one: OwnSession | Row[Any], now: int, *, idle_s: float, most_s: float) -> bool:
+    is_left = now - one.seen_at_ms > idle_s * 1000
+    return is_left or now - one.begun_at_ms > most_s * 1000 or now < one.seen_at_ms - SET_BACK_MS
 
 
 def _change(connection: Connection, name: str, **values: Any) -> bool:
