@@ -91,6 +91,25 @@ def test_sockets_are_for_those_who_have_logged_in(url: str, client: Client, path
     assert socket.close_code == 1008
 
 
+@pytest.mark.parametrize("path", ["/ws/stream?source=gate", "/ws/client-0001"])
+def test_a_page_of_an_allowed_site_listens_by_nobodys_log_in(
+    people: Place, serving: Callable[[Flask], str], path: str
+) -> None:
+    url = serving(people.app(web_allowed_origins=OTHER))
+    with closing(Client(url)) as client:
+        cookie = cookie_of(sign_in(client, "lukas"))
+    codes_by_origin = {}
+    for origin in (OTHER, url):  # of one site with us a browser sends the cookie along
+        address = url.replace("http", "ws") + path
+        with connect(address, additional_headers={"Cookie": cookie, "Origin": origin}) as socket:
+            try:
+                socket.recv(10)
+            except ConnectionClosed:
+                codes_by_origin[origin] = socket.close_code
+    assert codes_by_origin.pop(OTHER) == 1008
+    assert 1008 not in codes_by_origin.values()
+
+
 def test_a_page_leads_to_the_log_in_and_from_there_back_and_an_api_says_401(client: Client) -> None:
     led = client("GET", "/videos?source=a%26b", Accept="text/html")
     assert (led.status, led.headers["location"]) == (303, "/sign-in?next=/videos%3Fsource%3Da%2526b")

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from tests.web.conftest import Place
 from tests.web.people import KEPT, asking_as, give_accounts
+from tests.web.zoned_footage import LEFT, count, draw, drive, put
 
 from frametally.access.accounts import UserAccount
 
@@ -110,3 +111,58 @@ def test_an_answer_that_is_kept_for_one_is_not_given_to_another(
         assert whole.headers["etag"] != part.headers["etag"]
         asked = limited("GET", "/api/v1/labels", If_None_Match=whole.headers["etag"])
         assert asked.status == 200
+
+
+@pytest.fixture
+def zoned(place: Place) -> Iterator[Place]:
+    """Objects of two sources, and a zone of each; accounts see one of them, and one that there is not yet."""
+    put(place, [*drive(), *drive(HIDDEN)])
+    draw(place, ("left side", LEFT))
+    draw(place, ("back gate", LEFT), source=HIDDEN)
+    count(place)
+    give_accounts(place, sources=("gate", "roof"))
+    yield place
+    place.access.close()
+
+
+@pytest.mark.parametrize("zone", ["", "&zone=left%20side"])
+def test_objects_of_others_are_not_among_those_of_a_bar(
+    zoned: Place, serving: Callable[[Flask], str], zone: str
+) -> None:
+    with asking_as(serving(zoned.app()), "lukas") as limited:
+        found = limited("GET", f"/api/v1/objects?limit=100{zone}")
+    assert {one["source"] for one in found.json["tracks"]} == {"gate"}
+    assert len(found.json["tracks"]) == found.json["objects"]
+    assert HIDDEN not in found.body.decode()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/counts?zone=back%20yard",
+        "/api/v1/counts?zone=back%20gate",
+        "/api/v1/counts?zone=back%20gate&source=harbour",
+        "/api/v1/sources/roof/drawing",
+        "/api/v1/sources/roof/frame",
+    ],
+)
+def test_what_is_drawn_over_others_is_named_nowhere(
+    zoned: Place, serving: Callable[[Flask], str], path: str
+) -> None:
+    with asking_as(serving(zoned.app()), "lukas") as limited:
+        refused = limited("GET", path)
+    assert refused.status == (400 if "zone" in path else 404)
+    assert HIDDEN not in refused.body.decode()
+    assert "back gate" not in refused.json["remedy"]
+
+
+def test_a_gap_of_another_source_is_not_told_of_where_nothing_is_counted_either(
+    place: Place, serving: Callable[[Flask], str]
+) -> None:
+    put(place, drive(HIDDEN))
+    give_accounts(place, sources=("gate",))
+    asked = f"/api/v1/gap?source={HIDDEN}&at=2024-05-01T08:00:00Z"
+    with asking_as(serving(place.app()), "lukas") as limited:
+        refused = limited("GET", asked)
+    place.access.close()
+    assert (refused.status, refused.json["value"]) == (400, HIDDEN)

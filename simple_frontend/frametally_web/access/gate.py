@@ -32,7 +32,7 @@ _COOKIES = ("__Host-frametally", "frametally")
 _MOST_COOKIE_CHARS = 16_384
 _FREE_WRONG_TOKENS = 30
 """Of one address, in a quarter of an hour: after them it waits before it is told of the next."""
-_READS = ("GET", "HEAD", "OPTIONS", "WS")
+_READS = ("GET", "HEAD", "OPTIONS")
 
 
 class SentHeaders(Protocol):
@@ -279,12 +279,14 @@ class Gate:
         return None
 
     def _is_own(self, method: str, headers: SentHeaders) -> bool:
-        """Return whether a cookie speaks for who asks: a change says that a page of ours has it made."""
-        return method in _READS or is_of_own_page(
-            host=headers.get("Host", ""),
-            origin=headers.get("Origin", ""),
-            fetch_site=headers.get("Sec-Fetch-Site", ""),
-        )
+        """Return whether a cookie speaks for who asks: a change says that a page of ours has it made.
+
+        So does a socket, which any page may listen to, unless it is opened by no browser: that says nothing.
+        """
+        origin, fetch_site = headers.get("Origin", ""), headers.get("Sec-Fetch-Site", "")
+        if method in _READS or (method == "WS" and not origin and not fetch_site):
+            return True
+        return is_of_own_page(host=headers.get("Host", ""), origin=origin, fetch_site=fetch_site)
 
     def _is_secure(self, headers: SentHeaders) -> bool:
         # Whoever claims it falsely gets a cookie back that only TLS returns.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from frametally.ports.count_index import CountIndex
+from frametally_web.access.visitors import visitor
 from frametally_web.charts.scope import choose_model, stored_intervals
 from frametally_web.requests.problems import Problem, bad_parameter
 from frametally_web.requests.query import Selection, shown
@@ -28,6 +29,8 @@ def check_names(
     """
     choice = choose_model(index, selection.model)
     if choice is None:
+        if hidden := [one for one in selection.sources if not visitor().sees(one)]:
+            raise unknown("source", hidden, sorted(sources_with_media()))
         return
     labels = [label for label, _ in index.labels(choice.model)]
     if not {*labels}.issuperset(selection.labels):

@@ -13,6 +13,7 @@ from frametally.drawings.revisions import drawn_sources
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
 from frametally.rules.times import DAY_MS
+from frametally_web.access.visitors import visitor
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.drawing.answers import StoredPicture
 from frametally_web.requests.problems import Problem
@@ -42,7 +43,7 @@ def find_source(store: ObjectStore, media: MediaTimes, source: str) -> DrawnSour
     """
     found = media.of(source)
     if not found and source not in (drawn := drawn_sources(store)):
-        known = sorted({*media.sources(), *drawn})
+        known = sorted({*media.sources(), *filter(visitor().sees, drawn)})
         near = difflib.get_close_matches(source.lower(), known, n=3)
         raise Problem(
             404,

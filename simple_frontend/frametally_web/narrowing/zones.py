@@ -11,6 +11,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.flows.places import ZONES, parse_place, series_model
 from frametally.rules.flows.zone_boxes import ZoneInTime, zones_by_name
+from frametally_web.access.visitors import visitor
 from frametally_web.charts.names import unknown
 from frametally_web.charts.scope import stored_intervals
 
@@ -38,7 +39,7 @@ def check_zone(index: CountIndex, store: ObjectStore, name: str, sources: Sequen
             if not sources or source in sources:
                 known.update(names)
     if name not in known:
-        known.update(_drawn(store, sources or sorted(drawn_sources(store))))
+        known.update(_drawn(store, filter(visitor().sees, sources or sorted(drawn_sources(store)))))
     if name not in known:
         raise unknown("zone", [name], sorted(known))
 

@@ -11,6 +11,7 @@ from frametally.errors import Poison, Retryable
 from frametally.rules.flows.places import parse_place, source_of
 from frametally.settings.loading import Settings
 from frametally.track_records import Track, TrackHead, TrackSighting
+from frametally_web.access.visitors import visitor
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts.bars import touches
 from frametally_web.proof import answers
@@ -112,10 +113,11 @@ def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tu
 
 
 def _is_of(bar: Bar, source: str) -> bool:
-    """Return whether tracks of a source, or of a place, are the bar's."""
+    """Return whether tracks of a source, or of a place, are the bar's; a run has those of all sources."""
     if bar.within is not None and parse_place(source).names != (bar.within,):
         return False
-    return not bar.sources or source_of(source) in bar.sources
+    own = source_of(source)
+    return visitor().sees(own) and (not bar.sources or own in bar.sources)
 
 
 def _place(track: TrackHead) -> tuple[int, str, str, str]:
