@@ -34,7 +34,8 @@ def ranged(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tup
 
 
 def ends_of(command: click.Command) -> list[str]:
-    flags = {flag for parameter in command.params for flag in parameter.opts}
+    """The ends of a range that may be left out."""
+    flags = {flag for parameter in command.params for flag in parameter.opts if not parameter.required}
     ends = ["--from", "--to"]
     return ends if flags.issuperset(ends) else []
 
@@ -73,3 +74,14 @@ def test_no_end_of_a_range_makes_a_command_fail(
 
 def test_some_commands_have_ranges() -> None:
     assert {("export",), ("forget",), ("aggregate",)} <= set(ranged())
+
+
+def test_a_range_that_has_to_be_named_may_be_all_of_time(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    call = ["embed", "--site", "https://a.example", "--data-dir", str(tmp_path)]
+    assert main([*call, "--from", EXTREMES[0], "--to", EXTREMES[1]]) == 0
+    capfd.readouterr()
+    for text in NO_TIMES:
+        assert main([*call, "--from", text, "--to", EXTREMES[1]]) == 2
+        assert capfd.readouterr().err.count("error:") == 1

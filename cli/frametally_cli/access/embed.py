@@ -15,7 +15,7 @@ from frametally.keys import slug
 from frametally.rules.times import DAY_S
 from frametally_cli.access.users import open_book
 from frametally_cli.options.ports import data_dir_option
-from frametally_cli.options.times import parse_time_ms
+from frametally_cli.options.times import parse_bounds_ms
 
 _MOST_DAYS = 366
 _METRICS = ("auto", "detections", "mean_per_frame", "peak", "objects")
@@ -51,9 +51,8 @@ def embed(
     chosen = {name: options.pop(name) for name in ("interval", "metric", "model")}
     with open_book(options) as (settings, book):
         zone = settings.timezone
-        from_ms = parse_time_ms("--from", from_text, settings.tzinfo())
-        to_ms = parse_time_ms("--to", to_text, settings.tzinfo())
-        if from_ms >= to_ms:
+        from_ms, to_ms = parse_bounds_ms(from_text, to_text, settings.tzinfo())
+        if from_ms is None or to_ms is None or from_ms >= to_ms:
             raise Misconfigured("--to is not after --from: give the range as its begin and its end")
         named = {"from": from_ms, "to": to_ms, "timezone": zone, **chosen}
         selection = [
