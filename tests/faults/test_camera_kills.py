@@ -22,7 +22,7 @@ from tests.cameras.capturing import (
     until,
 )
 from tests.cameras.showing import LAUNCHES, RtspCamera
-from tests.faults.test_work_kills import SEED, children_of
+from tests.faults.test_work_kills import SEED, children_of, is_running
 
 from frametally.live_records import Outage
 from frametally.opening import open_object_store
@@ -48,6 +48,10 @@ def until_more(settings: Settings, frames: int) -> None:
     """Wait until that many more are announced."""
     before = camera_of(settings).told.frames_announced
     until(lambda: camera_of(settings).told.frames_announced >= before + frames, str(camera_of(settings)))
+
+
+def until_ended(processes: list[int]) -> None:
+    until(lambda: not any(map(is_running, processes)))
 
 
 def outages_in(settings: Settings) -> list[Outage]:
@@ -76,6 +80,7 @@ def test_whoever_is_killed_nothing_that_was_announced_is_lost_and_each_gap_has_i
                     until(lambda: camera_of(settings).told.away_since_ms is not None)
                     camera.start()
                     until_more(settings, 1)
+            until_ended(victims)  # also those whose worker was killed
     announced = [one.captured_at_ms for one in all_in_the_books(settings)]
     missed = [(before, after) for before, after in pairwise(announced) if after - before > 1000]
     told = outages_in(settings)
