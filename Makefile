@@ -77,6 +77,7 @@ pictures: .venv/dev setup ## Draw the layers by Graphviz, and take the manual's 
 	@$(BIN)/python docs/lines_picture.py
 	@$(BIN)/python docs/video_pictures.py
 	@$(BIN)/python docs/live_pictures.py
+	@$(BIN)/python docs/access_pictures.py
 
 .PHONY: api-docs
 api-docs: .venv/dev setup ## Write the API's manual pages anew, with real answers about the demo clip
