@@ -18,6 +18,8 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.video_catalogue import VideoCatalogue
+from frametally.report_records import ScheduledReport
+from frametally.rules.clocks.turns import ClockTurn
 from frametally.settings.loading import Settings
 from frametally.videos.inspection import inspect
 from frametally.videos.receiving import Look, UploadPorts
@@ -43,6 +45,7 @@ from frametally_web.playback.detections import DetectionRoutes
 from frametally_web.playback.routes import PlaybackRoutes
 from frametally_web.playback.single import FrameRoutes
 from frametally_web.proof.picture_links import picture_origin
+from frametally_web.reports.files import files_of
 from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.packing import pack_answers
@@ -103,6 +106,10 @@ def create_app(
     remedy = None if guard.allows_uploads else UPLOADS_REMEDY
     detected = Detected(log, settings.results_topic)
     alerts = OpenedAlerts(catalogue.url, settings, remedy)
+
+    def make(report: ScheduledReport, turn: ClockTurn) -> dict[str, bytes]:
+        return files_of(ports.index, settings, books.media_to_keep(), report, turn)
+
     api = Api(
         settings=settings,
         ports=ports,
@@ -110,7 +117,7 @@ def create_app(
         detected=detected,
         days=days,
         uploads_remedy=remedy,
-        alerts=AlertRoutes(alerts),
+        alerts=AlertRoutes(alerts, make, settings.timezone),
         audit=audit_routes.AuditRoutes(audit),
     )
     blueprint = api.blueprint()

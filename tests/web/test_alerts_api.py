@@ -11,17 +11,19 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from pydantic import SecretStr
+from tests.fakes.records import DAY_MS, make_count, make_coverage
 from tests.web.conftest import Place
 
 from frametally.alert_records import Alert, AlertBook, AlertFinding, Scope
 from frametally.alerts.making import make_rule
-from frametally.alerts.scheduling import make_report, turn_of
+from frametally.alerts.scheduling import MOST_REPORTS, make_report, turn_of
 from frametally.opening import open_alert_book
 from frametally.report_records import ScheduledReport, turn_key
 
 CHANNELS = SecretStr(
     json.dumps({"ops": "https://hooks.example.org/hunter2", "people": "mailto:a@example.org"})
 )
+REPORT: dict[str, Any] = {"name": "weekly", "every": "monday", "at": "07:00", "channels": ["people"]}
 RULE: dict[str, Any] = {"name": "busy", "what": "count", "threshold": 10, "channels": ["ops"]}
 MARKUP = "<script>alert(1)</script>\u202e"
 
@@ -45,6 +47,13 @@ def fill(book: AlertBook, findings: int, **finding: Any) -> None:
         for at in range(findings)
     ]
     book.settle(rule, found, Scope(0, 10**12), {}, most_waiting=10_000)
+
+
+def count(place: Place) -> None:
+    """A minute of cars: there are a source, a label and a model that reports can be of."""
+    counts = [make_count(DAY_MS, "car", 3, source="gate", evidence=[])]
+    coverage = [make_coverage(DAY_MS, 5, source="gate", detections=3)]
+    place.publish(counts, coverage, interval_s=60, model="m")
 
 
 def add_report(book: AlertBook, name: str) -> ScheduledReport:
@@ -103,8 +112,63 @@ def test_a_rule_that_cannot_be_is_refused_with_a_remedy(
     assert answer.json["remedy"]
 
 
-def test_where_nothing_may_be_changed_no_rule_is(place: Place) -> None:
+def test_a_report_is_added_listed_and_removed_by_the_api(place: Place, client: FlaskClient) -> None:
+    count(place)
+    wanted = {**REPORT, "zone": "Europe/Berlin", "sources": ["Gate"], "by_source": True, "interval_s": 3600}
+    added = client.post("/api/v1/alerts/reports", json=wanted)
+    assert added.status_code == 201, added.json
+    assert added.json is not None
+    expected = {**wanted, "sources": ["gate"], "labels": [], "model": "", "last_day": None}
+    assert added.json == expected
+    assert client.get("/api/alerts").json["reports"] == [expected]
+    assert client.post("/api/alerts/reports", json=REPORT).status_code == 409
+    alone = client.post("/api/alerts/reports", json={"name": "alone", "every": "day", "at": "00:30"})
+    assert (alone.status_code, alone.json["zone"], alone.json["channels"]) == (201, "UTC", [])
+    assert client.delete("/api/v1/alerts/reports/weekly").status_code == 204
+    gone = client.delete("/api/v1/alerts/reports/weekly")
+    assert (gone.status_code, bool(gone.json["remedy"])) == (404, True)
+    assert [report["name"] for report in client.get("/api/alerts").json["reports"]] == ["alone"]
+
+
+@pytest.mark.parametrize(
+    ("said", "parameter"),
+    [
+        ({"name": "A/b"}, "name"),
+        ({"name": ".."}, "name"),
+        ({"at": "24:00"}, "at"),
+        ({"zone": "../../etc/passwd"}, "zone"),
+        ({"channels": ["nobody"]}, "channels"),
+        ({"sources": ["nobody"]}, "sources"),
+        ({"labels": ["unicorn"]}, "labels"),
+        ({"labels": ["x" * 201]}, "labels"),
+        ({"model": "nobody"}, "model"),
+        ({"interval_s": -1}, "interval_s"),
+        ({"interval_s": 7}, "interval_s"),
+        ({"every": "full moon"}, None),
+        ({"sources": None}, None),
+        ({"url": "http://169.254.169.254/"}, None),
+    ],
+)
+def test_a_report_that_cannot_be_is_refused_with_its_field_and_a_remedy(
+    place: Place, client: FlaskClient, said: dict[str, Any], parameter: str | None
+) -> None:
+    count(place)
+    answer = client.post("/api/v1/alerts/reports", json={**REPORT, **said})
+    assert (answer.status_code, answer.json.get("parameter")) == (400, parameter), answer.json
+    assert answer.json["remedy"]
+    assert client.get("/api/alerts").json["reports"] == []
+
+
+def test_no_more_reports_are_added_than_there_may_be(client: FlaskClient, book: AlertBook) -> None:
+    for number in range(MOST_REPORTS):
+        add_report(book, f"r{number}")
+    assert client.post("/api/alerts/reports", json=REPORT).status_code == 409
+
+
+def test_where_nothing_may_be_changed_no_rule_and_no_report_is(place: Place) -> None:
     client = place.app(alert_channels=CHANNELS, web_uploads=False).test_client()
+    assert client.post("/api/alerts/reports", json=REPORT).status_code == 403
+    assert client.delete("/api/alerts/reports/weekly").status_code == 403
     assert client.post("/api/alerts/rules", json=RULE).status_code == 403
     assert client.delete("/api/alerts/rules/busy").status_code == 403
     assert client.get("/api/alerts").json["changes_allowed"] is False
@@ -151,6 +215,9 @@ def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
         "zone": "Europe/Berlin",
         "sources": ["gate-1"],
         "labels": [],
+        "by_source": False,
+        "interval_s": None,
+        "model": "",
         "channels": ["people"],
         "last_day": None,
     }
@@ -183,3 +250,4 @@ def test_without_rules_and_channels_the_page_says_how_there_will_be_some(place: 
     assert "whoever runs this server sets them" in page
     assert "Nothing was told" in page
     assert "frametally report add" in page
+    assert "POST /api/v1/alerts/reports" in page

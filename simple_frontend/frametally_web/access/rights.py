@@ -140,6 +140,8 @@ DELETE /api/videos/{}
 POST /api/cameras
 POST /api/alerts/rules
 DELETE /api/alerts/rules/{}
+POST /api/alerts/reports
+DELETE /api/alerts/reports/{}
 DELETE /api/cameras/{}
 POST /api/cameras/{}/start
 POST /api/cameras/{}/stop

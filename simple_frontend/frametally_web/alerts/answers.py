@@ -78,6 +78,9 @@ class ToldReport(Answer, frozen=True, kw_only=True):
         zone: Whose clocks.
         sources: Slugs; none: all.
         labels: None: all.
+        by_source: Whether its rows are of each source for itself.
+        interval_s: Length of a row; null: chosen.
+        model: Whose counts; empty: those published last.
         channels: Names of the channels that tell it; none: it is in the store alone.
         last_day: The local day of its last turn, where that was made; else null.
     """
@@ -88,6 +91,9 @@ class ToldReport(Answer, frozen=True, kw_only=True):
     zone: str
     sources: list[str]
     labels: list[str]
+    by_source: bool
+    interval_s: int | None
+    model: str
     channels: list[str]
     last_day: str | None
 
@@ -141,7 +147,7 @@ class Alerts(Answer, frozen=True, kw_only=True):
         reports: All that are scheduled, by name.
         messages: A page of them.
         next: `before` of the next page; 0 at the end.
-        changes_allowed: Whether rules may be added and removed here.
+        changes_allowed: Whether rules and reports may be added and removed here.
         remedy: What to do where they may not; null where they may.
     """
 
@@ -192,6 +198,34 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     since_ms: int | None = None
 
 
+class ReportWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A report that is to be made every so often, of the day, week or month that is over.
+
+    Attributes:
+        name: Its name, of a-z, 0-9, - and _.
+        every: On which days.
+        at: When on these, by the clocks of `zone`, such as `07:00`.
+        zone: Name of a time zone; null: that of the server's days.
+        sources: Names or slugs; none: all.
+        labels: None: all.
+        by_source: Whether its rows are of each source for itself.
+        interval_s: Length of a row; null: chosen.
+        model: Whose counts; empty: those published last.
+        channels: Names of the channels that tell it; none: it is put into the store alone.
+    """
+
+    name: str
+    every: Every
+    at: str
+    zone: str | None = None
+    sources: list[str] = []
+    labels: list[str] = []
+    by_source: bool = False
+    interval_s: int | None = None
+    model: str = ""
+    channels: list[str] = []
+
+
 def rule_of(rule: AlertRule) -> ToldRule:
     """Return a rule as it is answered."""
     return msgspec.convert(msgspec.to_builtins(rule), ToldRule)
@@ -211,6 +245,9 @@ def report_of(report: ScheduledReport, last_day: str | None) -> ToldReport:
         zone=report.zone,
         sources=[*report.sources],
         labels=[*report.labels],
+        by_source=report.by_source,
+        interval_s=report.interval_s,
+        model=report.model,
         channels=[*report.channels],
         last_day=last_day,
     )

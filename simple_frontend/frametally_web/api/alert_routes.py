@@ -1,14 +1,18 @@
-"""The handlers of alerts: what was told, and the rules, added and removed."""
+"""The handlers of alerts: what was told, and rules and scheduled reports, added and removed."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import msgspec
 from flask import Response
 from werkzeug.datastructures import MultiDict
 
 from frametally.alerts.making import MOST_RULES, RuleRefused, make_rule
+from frametally.alerts.scheduling import MOST_REPORTS, make_report, turn_of
+from frametally.report_records import ScheduledReport
+from frametally.rules.clocks.turns import ClockTurn
 from frametally_web.alerts import answers
 from frametally_web.alerts.book import OpenedAlerts
 from frametally_web.api.video_routes import answer_with
@@ -21,14 +25,27 @@ Args = MultiDict[str, str]
 STATES = ("queued", "sent", "failed")
 # Made once, before there are threads: see `records.decode`.
 _wanted = msgspec.json.Decoder(answers.RuleWanted)
+_report_wanted = msgspec.json.Decoder(answers.ReportWanted)
+_SENT_AS = {"source": "sources", "label": "labels", "interval": "interval_s", "timezone": "zone"}
+"""A report's fields, by the names that the parameters of its chart have."""
 
 
 class AlertRoutes:
     """The handlers, each by its endpoint's name."""
 
-    def __init__(self, opened: OpenedAlerts) -> None:
-        """Make the handlers of one application."""
+    def __init__(
+        self, opened: OpenedAlerts, make: Callable[[ScheduledReport, ClockTurn], object], timezone: str
+    ) -> None:
+        """Make the handlers of one application.
+
+        Args:
+            opened: What they read and change.
+            make: Makes the files of a report, to see whether it can; raises `Problem`.
+            timezone: Whose clocks a report is made by that names none.
+        """
         self._opened = opened
+        self._make = make
+        self._timezone = timezone
 
     def alerts(self, args: Args) -> answers.Alerts:
         """Return rules, channels, and a page of what was told."""
@@ -45,12 +62,7 @@ class AlertRoutes:
                 now_ms=round(time.time() * 1000),
             )
         except RuleRefused as error:
-            raise Problem(
-                400,
-                f"{error.field}: {error.detail}.",
-                remedy="Correct it, and send it again.",
-                parameter=error.field,
-            ) from error
+            raise _refused(error.field, error) from error
         book = self._opened.book
         if len(book.rules()) >= MOST_RULES:
             raise Problem(409, f"There are {MOST_RULES} rules.", remedy="Remove some first.")
@@ -70,9 +82,59 @@ class AlertRoutes:
             )
         return Response(status=204)
 
+    def post_report(self, _: Args) -> answers.ToldReport:
+        """Add a report, once it is seen that it can be made."""
+        self._check()
+        wanted = msgspec.structs.asdict(read_sent(_report_wanted, "report"))
+        now_ms = round(time.time() * 1000)
+        if wanted["zone"] is None:
+            wanted["zone"] = self._timezone
+        try:
+            report = make_report(**wanted, known=self._opened.channels, now_ms=now_ms)
+        except RuleRefused as error:
+            raise _refused(_SENT_AS.get(error.field, error.field), error) from error
+        turn = turn_of(report, now_ms)
+        if turn is not None:
+            self._try(report, turn)
+        book = self._opened.book
+        if len(book.reports()) >= MOST_REPORTS:
+            raise Problem(409, f"There are {MOST_REPORTS} reports.", remedy="Remove some first.")
+        if not book.add_report(report):
+            raise Problem(
+                409,
+                "There is a report of that name.",
+                remedy="Give another name, or remove that report first.",
+            )
+        answer_with(201)
+        return answers.report_of(report, None)
+
+    def delete_report(self, args: Args) -> Response:
+        """Remove a report, with what waits of it."""
+        self._check()
+        if not self._opened.book.remove_report(query.read_one(args, "name") or ""):
+            raise Problem(
+                404,
+                "There is no report of that name.",
+                remedy="Ask /api/v1/alerts for those that there are.",
+            )
+        return Response(status=204)
+
+    def _try(self, report: ScheduledReport, turn: ClockTurn) -> None:
+        try:
+            self._make(report, turn)
+        except Problem as problem:
+            if problem.status >= 500:
+                raise
+            field = problem.parameter and _SENT_AS.get(problem.parameter, problem.parameter)
+            raise Problem(400, problem.detail, remedy=problem.remedy, parameter=field) from problem
+
     def _check(self) -> None:
         if self._opened.remedy is not None:
-            raise Problem(403, "Rules cannot be changed here.", remedy=self._opened.remedy)
+            raise Problem(403, "Rules and reports cannot be changed here.", remedy=self._opened.remedy)
+
+
+def _refused(field: str, error: RuleRefused) -> Problem:
+    return Problem(400, f"{field}: {error.detail}.", remedy="Correct it, and send it again.", parameter=field)
 
 
 def states_in(args: Args) -> tuple[str, ...]:

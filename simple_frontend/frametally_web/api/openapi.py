@@ -59,6 +59,7 @@ _PACKAGE_OF = {
     "delete_derivative": "videos",
     "delete_camera": "live",
     "delete_alert_rule": "alerts",
+    "delete_report": "alerts",
 }
 
 _COMMON = {

@@ -31,6 +31,7 @@ _FOUND = {
     "upload_file": 'pm.collectionVariables.set("file_id", answer.file_id);',
     "ask_video_job": 'pm.collectionVariables.set("job_id", answer.id);',
     "post_alert_rule": 'pm.collectionVariables.set("name", answer.name);',
+    "post_report": 'pm.collectionVariables.set("name", answer.name);',
     "post_stream": 'pm.collectionVariables.set("stream_id", answer.stream_id);',
     "video_derivatives": "const [one] = answer.derivatives;\n"
     'pm.collectionVariables.set("recipe", one ? one.recipe : "00000000");',
@@ -49,6 +50,7 @@ _BODIES = {
     "post_stream": '{"video_id": "{{video_id}}"}',
     "seek_stream": '{"position_s": 0}',
     "post_alert_rule": '{"name": "busy", "what": "count", "threshold": 10, "channels": ["ops"]}',
+    "post_report": '{"name": "weekly", "every": "monday", "at": "07:00", "channels": ["ops"]}',
     "post_camera": '{"source": "{{source}}", "address": "rtsp://10.0.0.7/stream"}',
     "post_calibrations_try": '{"name": "ground", "width_px": 640, "height_px": 480, '
     '"points": [[100, 400], [500, 420]], "distance_m": 12.5}',

@@ -13,6 +13,7 @@ _STATE = Parameter(
 )
 _BEFORE = Parameter("before", "`next` of the page before.", {"type": "integer", "minimum": 1}, "51")
 _NAME = Parameter("name", "Name of the rule.", text(), "busy", required=True, place="path")
+_REPORT = Parameter("name", "Name of the report.", text(), "weekly", required=True, place="path")
 
 ALERT_ENDPOINTS = (
     Endpoint(
@@ -39,5 +40,27 @@ ALERT_ENDPOINTS = (
         statuses=(403, 404),
         success={204: "It is removed."},
         named="delete_alert_rule",
+    ),
+    Endpoint(
+        "alerts/reports",
+        "Adds a report that is made every day, week or month, once it was tried: what cannot be is said now.",
+        (),
+        answers.ToldReport,
+        method="POST",
+        body=answers.ReportWanted,
+        statuses=(403, 409, 413, 415),
+        success={201: "It is added."},
+        named="post_report",
+    ),
+    Endpoint(
+        "alerts/reports/{name}",
+        "Removes a report, with what waits of it; its files stay in the store.",
+        (_REPORT,),
+        None,
+        (),
+        method="DELETE",
+        statuses=(403, 404),
+        success={204: "It is removed."},
+        named="delete_report",
     ),
 )

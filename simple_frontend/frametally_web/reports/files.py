@@ -29,11 +29,25 @@ _WAITING = "Some was filmed, and is not analysed: it is in none of these numbers
 def make_files(
     index: CountIndex, settings: Settings, media: MediaTimes, report: ScheduledReport, turn: ClockTurn
 ) -> dict[str, bytes]:
+    """Return what `files_of` does, for those who are no server.
+
+    Raises:
+        Misconfigured: There can be no such chart; one line.
+    """
+    try:
+        return files_of(index, settings, media, report, turn)
+    except Problem as problem:
+        raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
+
+
+def files_of(
+    index: CountIndex, settings: Settings, media: MediaTimes, report: ScheduledReport, turn: ClockTurn
+) -> dict[str, bytes]:
     """Return the files of a turn by name, as the dashboard would show it now.
 
     Raises:
-        Misconfigured: There can be no such chart: a source or label that nobody knows, an interval that does
-            not fit; one line.
+        Problem: There can be no such chart: a source or label that nobody knows, an interval that does not
+            fit.
     """
     args: MultiDict[str, str] = MultiDict(
         [
@@ -50,17 +64,14 @@ def make_files(
         args.add("model", report.model)
     if report.by_source:
         args.add("by", "source")
-    try:
-        query = read_chart(args, settings)
-        most_rows = min(settings.web_max_export_rows, MOST_ROWS)
-        together = query._replace(by_source=False)
-        chart = counts.count(index, settings, media, together, most_rows=most_rows)
-        files = {SUMMARY: _summary(report, turn, chart).encode(), "chart.png": draw(chart, report, turn)}
-        for name in ("csv", "xlsx"):
-            with export(index, settings, media, query, name) as file:
-                files[f"counts.{name}"] = file.read()
-    except Problem as problem:
-        raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
+    query = read_chart(args, settings)
+    most_rows = min(settings.web_max_export_rows, MOST_ROWS)
+    together = query._replace(by_source=False)
+    chart = counts.count(index, settings, media, together, most_rows=most_rows)
+    files = {SUMMARY: _summary(report, turn, chart).encode(), "chart.png": draw(chart, report, turn)}
+    for name in ("csv", "xlsx"):
+        with export(index, settings, media, query, name) as file:
+            files[f"counts.{name}"] = file.read()
     return files
 
 
