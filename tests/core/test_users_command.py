@@ -86,6 +86,7 @@ def test_a_password_that_is_changed_ends_the_log_ins(users: Users, tmp_path: Pat
         (["add", "ben", "--password"], "short\n", "fewer than 12 characters"),
         (["add", "ben", "--password"], "ben and his brother\n", "easily guessed"),
         (["add", "ben", "--password"], "aaaaaaaaaaaaaaaa\n", "easily guessed"),
+        (["add", "ben", "--password"], "Password1234!\n", "common, or nearly one that was breached"),
         (["add", "ben", "--password"], "x" * 10_000_000, "more than 256 characters"),
         (["add", "ben", "--password"], "", "fewer than 12 characters"),
         (["add", "ben", "--role", "god"], "", "is not one of"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,11 +16,12 @@ from sqlalchemy import text
 from tests.web.conftest import Place
 from tests.web.people import FORM, PASSWORD, cookie_of, give_accounts, sign_in
 from tests.web.raw_client import Answered, Client
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from frametally.access import codes, tokens
 from frametally.access.accounts import UserAccount
 from frametally.access.links import first_link
-from frametally.access.passwords import check_password, hash_password
+from frametally.access.passwords import LEAST_CHARS, check_password, hash_password
 from frametally.errors import Misconfigured
 from frametally.opening import open_access_book
 
@@ -71,6 +74,57 @@ def test_words_that_belong_here_are_in_no_password(word: str) -> None:
     for password in (f"{word} 738294610573", f"738294610573 {word.upper()}"):
         with pytest.raises(Misconfigured, match="easily guessed"):
             check_password(password, name="anna")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password1234",
+        "P@ssw0rd1234",
+        "QWERTYUIOPASDF",
+        "1q2w3e4r5t6y",
+        "iloveyou12345",
+        "administrator",
+        "trustno1trustno1",
+        "abcdefghijklmnop",
+        "drowssap4321",
+        "unbelievable",
+    ],
+)
+def test_a_password_that_is_common_or_was_breached_is_none_and_nobody_else_is_asked(
+    client: Client, people: Place, password: str
+) -> None:
+    with pytest.raises(Misconfigured, match="common, or nearly one that was breached"):
+        check_password(password, name="anna")
+    people.access.put_link("lukas", tokens.token_hash("t"), lasts_s=60)
+    chosen = urlencode({"password": password, "again": password})
+    refused = client("POST", "/sign-in/once/t", chosen, Content_Type=FORM, **SAME)
+    assert (refused.status, b"common, or nearly one" in refused.body) == (400, True)
+    assert password.encode() not in refused.body
+
+
+def test_the_breached_of_the_length_are_refused_nearly_all() -> None:
+    breached = [one for one in FREQUENCY_LISTS["passwords"] if len(one) >= LEAST_CHARS and len(set(one)) >= 5]
+    assert len(breached) > 100
+    assert [one for one in breached if not is_refused(one)] == []
+
+
+def is_refused(password: str) -> bool:
+    try:
+        check_password(password, name="anna")
+    except Misconfigured:
+        return True
+    return False
+
+
+def test_the_list_is_loaded_by_who_chooses_a_password_alone(place: Place) -> None:
+    loaded = (
+        "import sys; from frametally_web import app; from frametally.access import passwords as p; "
+        "p.is_password(p.hash_password('x'), 'x'); before = 'zxcvbn' in sys.modules; "
+        "p.check_password('nobody guesses this', name='anna'); print(before, 'zxcvbn' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
 
 
 def test_a_password_counts_exactly_as_it_was_sent(client: Client, people: Place) -> None:

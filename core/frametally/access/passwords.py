@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 LEAST_CHARS = 12
 MOST_CHARS = 256
+_LEAST_GUESSES = 10**8
+_MOST_HELD_CHARS = 72
+"""Of a password: zxcvbn takes no more, and what stands behind makes none that is common."""
 # Each takes 64 MiB: many that log in at once wait for each other, and the machine has room for the rest.
 _few_at_once = threading.BoundedSemaphore(2)
 
@@ -21,7 +24,7 @@ def check_password(password: str, *, name: str) -> str:
     """Return a password that may be one.
 
     Raises:
-        Misconfigured: It is too short, too long, or made of the account's name.
+        Misconfigured: It is too short, too long, made of the account's name, or common.
     """
     if len(password) < LEAST_CHARS:
         raise Misconfigured(f"the password has fewer than {LEAST_CHARS} characters: take a longer one")
@@ -32,7 +35,25 @@ def check_password(password: str, *, name: str) -> str:
             "the password is easily guessed: take one of five different characters or more, "
             "without the account's name or frametally's"
         )
+    if _is_common(password, name):
+        raise Misconfigured(
+            "the password is common, or nearly one that was breached elsewhere: "
+            "take several words that do not belong together, or have a password manager make one"
+        )
     return password
+
+
+def _is_common(password: str, name: str) -> bool:
+    """Return whether `_LEAST_GUESSES` find a password, by the estimate of zxcvbn (USENIX Security 2016).
+
+    It has 30 000 passwords that were breached, by how often, and dictionaries of words and names; it
+    knows them by their case, digits for letters, repeats, rows of the keyboard, and what is put behind them.
+    """
+    try:  # its lists are 800 kB: they are for who chooses a password alone
+        from zxcvbn import zxcvbn
+    except ModuleNotFoundError as error:
+        raise Misconfigured(f"{error.name} is not installed; pip install 'frametally[web]'") from error
+    return bool(zxcvbn(password[:_MOST_HELD_CHARS], [name, "frametally"])["guesses"] < _LEAST_GUESSES)
 
 
 def hash_password(password: str) -> str:
