@@ -52,7 +52,8 @@ def test_no_end_of_a_range_makes_a_route_fail(filmed: Place, path: str) -> None:
     ends += [{"from": one, "to": other} for one, other in itertools.product(EXTREMES, repeat=2)]
     formats = ("csv", "json", "parquet") if path == "/export" else ("",)
     for number, end in enumerate(ends):
-        asked = {**end, "timezone": ZONES[number % len(ZONES)], "format": formats[number % len(formats)]}
+        asked = {**end, "format": formats[number % len(formats)]}
+        asked["timezone"] = ZONES[number % len(ZONES)] if "timezone" in ROUTES[path] else ""
         asked["compare"] = "previous" if "compare" in ROUTES[path] else ""
         asked |= {name: value for name, value in OF_LINES.items() if name in ROUTES[path]}
         query = urlencode({name: value for name, value in asked.items() if value})

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
@@ -648,7 +649,8 @@ def test_a_viewer_that_the_server_has_given_up_is_no_error_of_the_dashboards(
         "headers": [(b"host", b"localhost")],
         "client": ("127.0.0.1", 1),
     }
-    asyncio.run(sockets(scope, receive, send))
+    with ThreadPoolExecutor(1) as other:  # where a browser's tests have run, this thread has a loop
+        other.submit(asyncio.run, sockets(scope, receive, send)).result()
     assert sockets.open == 0
 
 
