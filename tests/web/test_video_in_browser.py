@@ -281,6 +281,7 @@ def test_a_time_is_changed_by_the_clocks_of_the_page(open_video: Callable[..., P
     assert cinema.sent == []
     page.locator(".editing summary").click()
     expect(page.locator(".editing")).to_contain_text("100 frames and their counts move with it")
+    page.evaluate("() => new Promise((then) => requestAnimationFrame(then))")  # it is filled once it is open
     field.fill("2024-05-01T09:30:00.125")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#spoken")).to_have_text("Saved")
