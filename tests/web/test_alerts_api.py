@@ -98,6 +98,9 @@ def test_a_rule_is_added_listed_and_removed(client: FlaskClient) -> None:
         ({"name": "a/b"}, "name"),
         ({"name": ".."}, "name"),
         ({"interval": "7m"}, "interval"),
+        ({"lasting": "90s"}, "lasting"),
+        ({"lasting": "soon"}, "lasting"),
+        ({"since_ms": 10**18}, "since_ms"),
         ({"what": "everything"}, None),
         ({"url": "http://169.254.169.254/"}, None),
     ],
@@ -109,6 +112,7 @@ def test_a_rule_that_cannot_be_is_refused_with_a_remedy(
     assert answer.status_code == 400
     assert answer.json is not None
     assert answer.json.get("parameter") == parameter
+    assert parameter is None or answer.json["detail"].startswith(f"{parameter}: ")
     assert answer.json["remedy"]
 
 

@@ -26,6 +26,8 @@ STATES = ("queued", "sent", "failed")
 # Made once, before there are threads: see `records.decode`.
 _wanted = msgspec.json.Decoder(answers.RuleWanted)
 _report_wanted = msgspec.json.Decoder(answers.ReportWanted)
+_RULE_SENT_AS = {"for": "lasting", "since": "since_ms"}
+"""A rule's fields, by the names that the command line has for them."""
 _SENT_AS = {"source": "sources", "label": "labels", "interval": "interval_s", "timezone": "zone"}
 """A report's fields, by the names that the parameters of its chart have."""
 
@@ -62,7 +64,7 @@ class AlertRoutes:
                 now_ms=round(time.time() * 1000),
             )
         except RuleRefused as error:
-            raise _refused(error.field, error) from error
+            raise _refused(_RULE_SENT_AS.get(error.field, error.field), error) from error
         book = self._opened.book
         if len(book.rules()) >= MOST_RULES:
             raise Problem(409, f"There are {MOST_RULES} rules.", remedy="Remove some first.")
