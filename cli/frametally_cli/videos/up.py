@@ -41,9 +41,9 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
         *video_commands(settings, workers=workers or max(1, settings.video_workers), every=every),
         command("consume", settings, "--live")._replace(name="consume --live"),
         command("live", settings, of="work"),
+        # Also where no channel is set: a report may be for the store alone.
+        command("alerts", settings, "--every", every, of="run"),
     ]
-    if settings.alert_channels.get_secret_value():
-        members.append(command("alerts", settings, "--every", every, of="run"))
     # All that they do is shown by the dashboard's `/metrics`, and by one of its own where one is set.
     shown = Scraped(settings.data_dir)
     with (
