@@ -13,7 +13,7 @@ from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import text
 from tests.web.conftest import Place
-from tests.web.people import FORM, PASSWORD, asking_as, cookie_of, give_accounts, sign_in
+from tests.web.people import FORM, KEPT, PASSWORD, asking_as, cookie_of, give_accounts, sign_in
 from tests.web.raw_client import Client
 from tests.web.test_rights import routes_of
 
@@ -24,6 +24,7 @@ from frametally.audit.book import AuditBook, AuditedChange
 from frametally.audit.verification import first_break
 from frametally.opening import open_access_book, open_audit_book
 from frametally_web.access.rights import RIGHTS, is_change
+from frametally_web.audit.refusals import RefusalBound
 
 SECRET = "s" * 32
 OF_WHO_IS_LOGGED_IN = ("POST /sign-out", "POST /sign-in/password", "POST /sign-in/sessions")
@@ -149,6 +150,58 @@ def test_log_ins_and_log_outs_are_told_also_those_that_fail(client: Client, book
     assert shown(newest(book)) == ("(nobody)", "POST /sign-in", "account=lukas", 429)
 
 
+def test_who_is_refused_without_end_is_recorded_so_often_and_what_is_done_always(
+    client: Client, people: Place, book: AuditBook
+) -> None:
+    for number in range(60):
+        assert client("DELETE", VIDEO, **SAME).status == 401
+        assert sign_in(client, "lukas" if number % 2 else "clara", "wrong password").status in (401, 429)
+    # Nothing is done by these, however they are answered.
+    for path in ("/sign-out", "/sign-in/password", "/sign-in/sessions"):
+        assert client("POST", path, "", Content_Type=FORM, **SAME).status == 303
+    kept, _ = book.changes(500)
+    assert len(kept) == 100
+    assert [one.number for one in kept if "left_out=" in one.entry.target] == [kept[0].number]
+    assert {one.entry.who for one in kept} == {"(nobody)"}
+    with people.access._database.writing() as connection:
+        connection.execute(text("DELETE FROM frametally_login_attempts"))
+    looking = cookie_of(sign_in(client, "clara"))
+    assert client("DELETE", VIDEO, None, Cookie=looking, **SAME).status == 403
+    assert shown(newest(book))[::3] == ("clara", 403)
+    cookie = cookie_of(sign_in(client, "runa"))
+    assert shown(newest(book)) == ("runa", "POST /sign-in", "account=runa", 303)
+    assert client("DELETE", VIDEO, None, Cookie=cookie, **SAME).status == 404
+    assert shown(newest(book))[0] == "runa"
+    chosen = {"current": PASSWORD, "password": "seven seas and a boat", "again": "seven seas and a boat"}
+    answer = client("POST", "/sign-in/password", urlencode(chosen), Cookie=cookie, Content_Type=FORM, **SAME)
+    assert shown(newest(book)) == ("runa", "POST /sign-in/password", "account=runa", 303)
+    client("POST", "/sign-out", "", Cookie=cookie_of(answer), Content_Type=FORM, **SAME)
+    assert shown(newest(book)) == ("runa", "POST /sign-out", "", 303)
+    people.access.put_link("lukas", tokens.token_hash("t"), lasts_s=60)
+    chosen = {"password": "seven seas and a boat", "again": "seven seas and a boat"}
+    client("POST", "/sign-in/once/t", urlencode(chosen), Content_Type=FORM, **SAME)
+    assert shown(newest(book)) == ("lukas", "POST /sign-in/once/{}", "account=lukas", 303)
+
+
+def test_refusals_are_counted_by_address_anew_each_quarter_of_an_hour() -> None:
+    now_s = 0.0
+    bound = RefusalBound(lambda: now_s)
+    assert [bound.left("192.0.2.1") for _ in range(102)] == [*range(99, -3, -1)]
+    assert bound.left("192.0.2.2") == 99
+    for number in range(198):
+        bound.left(f"198.51.100.{number}")
+    assert [bound.left(f"203.0.113.{number}") for number in range(3)] == [99, 98, 97]
+    now_s = 899.0
+    assert bound.left("192.0.2.1") < 0
+    now_s = 900.0
+    assert bound.left("192.0.2.1") == 99
+
+
+def test_what_is_open_to_everybody_and_changes_something_is_known_to_record_itself() -> None:
+    opened = {route for route, right in RIGHTS.items() if right == "open" and is_change(*route.split(" "))}
+    assert opened == {"POST /sign-in", "POST /sign-in/once/{}", *OF_WHO_IS_LOGGED_IN}
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [({"Origin": "https://elsewhere.example"}, 403), ({}, 401), ({"Host": "elsewhere.example"}, 421)],
@@ -194,6 +247,18 @@ def test_a_change_that_cannot_be_recorded_is_not_made(
         # What was refused anyway is refused as before, and who looks still may.
         assert client("DELETE", f"/api/cameras/{slug}", **SAME).status == 401
         assert len(ask("GET", "/api/cameras").json["cameras"]) == 1
+        people.access.put_link("lukas", tokens.token_hash("t"), lasts_s=60)
+        mine = people.access.sessions_of("runa", idle_s=60, most_s=60)[0].token_hash
+        chosen = {"password": "seven seas and a boat", "again": "seven seas and a boat"}
+        for path, form in (
+            ("/sign-in/once/t", chosen),
+            ("/sign-in/password", {**chosen, "current": PASSWORD}),
+            ("/sign-in/sessions", {"session": mine, "current": PASSWORD}),
+            ("/sign-out", {}),
+        ):
+            assert ask("POST", path, urlencode(form), Content_Type=FORM).status == 503, path
+        assert people.access.link(tokens.token_hash("t")) == "lukas"
+        assert people.access.credentials("runa").password_hash == KEPT
     assert people.access.sessions() == {"runa": 1}
     assert "frametally audit verify" in caplog.text
 

@@ -194,7 +194,9 @@ class Gate:
                     raise Problem(
                         404, "There is no such source.", remedy="/api/v1/sources has those there are."
                     )
-                if g.change is not None:
+                # What is open begins it itself, once it is known that something is done.
+                is_open = right_of(request.method, request.url_rule.rule) == "open"
+                if g.change is not None and not is_open:
                     self.audit.begin(g.change)
             except Problem as problem:
                 is_page = request.method == "GET" and not request.path.startswith("/api/")

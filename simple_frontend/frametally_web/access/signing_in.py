@@ -10,7 +10,7 @@ import math
 import time
 from http import HTTPStatus
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request
 
 from frametally.access.accounts import Credentials, OwnSession, as_name
 from frametally.access.book import AccessBook, TriedBy
@@ -59,6 +59,8 @@ def create_blueprint(gate: Gate) -> Blueprint:
             return _wait(wait_s)
         if not _proves(there, known or "", found or Credentials(), password, code) or known is None:
             return _page("sign_in.html", status=HTTPStatus.UNAUTHORIZED, problem=_WRONG, name=name[:64])
+        note_who(known)
+        gate.audit.begin(g.change)
         there.forgive(tried)
         return _begin(gate, there, known, _place_after())
 
@@ -83,6 +85,7 @@ def create_blueprint(gate: Gate) -> Blueprint:
             return _wait(wait_s)
         if not _proves(there, one.name, proof, _sent("current"), _sent("code")):
             return _choose_own(there, one.name, "The password that you have, or the code, is wrong.")
+        gate.audit.begin(g.change)
         there.forgive(tried)
         there.set_password(one.name, hash_password(_sent("password")))
         return _begin(gate, there, one.name, "/")
@@ -113,8 +116,9 @@ def create_blueprint(gate: Gate) -> Blueprint:
         # One factor is enough: whoever is here has shown all at the log-in.
         if not is_password(proof.password_hash, _sent("current")):
             return _show_sessions(gate, there, one, "The password is wrong: nothing was ended.")
-        there.forgive(tried)
         note_target(ended=len(ended))
+        gate.audit.begin(g.change)
+        there.forgive(tried)
         for token in ended:
             there.end_session(token)
         return _go("/sign-in/sessions")
@@ -134,6 +138,7 @@ def create_blueprint(gate: Gate) -> Blueprint:
         note_target(account=name)
         if problem := _why_not(name):
             return _refused(name, problem)
+        gate.audit.begin(g.change)
         if there.use_link(kept, hash_password(_sent("password"))) is None:
             return _over()
         proof = there.credentials(name)
@@ -146,6 +151,7 @@ def create_blueprint(gate: Gate) -> Blueprint:
         there = _there(book)
         leaving = gate.find("POST", request.headers, _peer())
         if leaving.session:
+            gate.audit.begin(g.change)
             there.end_session(leaving.session)
         answer = _go("/sign-in")
         for is_secure, cookie in ((True, "__Host-frametally"), (False, "frametally")):

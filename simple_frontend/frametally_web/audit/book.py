@@ -6,9 +6,11 @@ import logging
 import threading
 
 from frametally.audit.book import AuditBook
+from frametally.audit.entries import NOBODY
 from frametally.errors import FrametallyError
 from frametally.opening import open_audit_book
 from frametally.settings.loading import Settings
+from frametally_web.audit.refusals import RefusalBound
 from frametally_web.requests.change import AskedChange
 from frametally_web.requests.problems import Problem
 
@@ -24,6 +26,7 @@ class OpenedAudit:
         self._access = settings.catalogue_access
         self._lock = threading.Lock()
         self._opened: AuditBook | None = None
+        self._refusals = RefusalBound()
 
     @property
     def book(self) -> AuditBook:
@@ -52,8 +55,15 @@ class OpenedAudit:
     def end(self, change: AskedChange, status: int) -> None:
         """Record how a change was answered: one that was begun, or one that was refused before.
 
+        Of those that were never begun, and are of nobody who is logged in, an address has so many recorded.
         Where that cannot be written the log says so: that it was begun is in the book already.
         """
+        if change.number == 0 and change.who == NOBODY:
+            left = self._refusals.left(change.origin)
+            if left < 0:
+                return
+            if left == 0:
+                change.add({"left_out": "what else is refused there in this quarter of an hour"})
         try:
             self.book.write(change.entry(status=status))
         except FrametallyError as error:

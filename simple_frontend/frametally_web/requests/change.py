@@ -23,7 +23,7 @@ class AskedChange:
         self.number = 0
         """Of its first record; 0: there is none."""
         self._what = what
-        self._origin = origin
+        self.origin = origin
         self._target: dict[str, object] = {}
         self.add(target)
 
@@ -34,7 +34,7 @@ class AskedChange:
     def entry(self, *, status: int | None = None) -> AuditEntry:
         """Return what is to be recorded of it now."""
         target = " ".join(f"{name}={_told(value)}" for name, value in self._target.items())
-        origin = f"{self._origin} (token {self.token})" if self.token else self._origin
+        origin = f"{self.origin} (token {self.token})" if self.token else self.origin
         return AuditEntry(self.who, self._what, target, origin, self.number, status)
 
 
