@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,12 +19,16 @@ from tests.fakes.records import make_manifest
 from tests.mail.smtp_server import Received, mail_server
 
 from frametally import keys
+from frametally.alerts import scheduling
 from frametally.alerts.channels.sending import AlertSender, SentReport
+from frametally.alerts.scheduling import EverLater
 from frametally.errors import Misconfigured
 from frametally.records import encode
 from frametally.report_records import ScheduledReport
 from frametally.rules.clocks.turns import ClockTurn
-from frametally.rules.times import EPOCH, HOUR_MS, MILLISECOND
+from frametally.rules.times import EPOCH, HOUR_MS, HOUR_S, MILLISECOND
+from frametally_cli import main as cli
+from frametally_cli.alerts import running
 
 FILES = ["chart.png", "counts.csv", "counts.xlsx", "summary.txt"]
 
@@ -218,6 +223,72 @@ def test_one_that_cannot_be_made_is_said_and_keeps_no_other(place: AlertPlace) -
     # Once it can be, it is.
     assert place.make_reports(DUE_MS + HOUR_MS, quickly) == (1, [])
     assert sorted(alert.rule for alert in place.alerts()) == ["bad", "good"]
+
+
+def test_one_that_cannot_be_made_is_tried_again_ever_later_up_to_an_hour(place: AlertPlace) -> None:
+    place.schedule(now_ms=DUE_MS - 1)
+    now_s, tried_s = 0.0, list[float]()
+
+    def fail(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
+        tried_s.append(now_s)
+        raise Misconfigured("There is no source 'gate'.")
+
+    make = EverLater(fail, clock=lambda: now_s)
+    # Asked every minute for a day: it is said each time, and hardly ever tried.
+    for at_s in range(0, 24 * HOUR_S, 60):
+        now_s = float(at_s)
+        assert place.make_reports(DUE_MS, make) == (0, ["report weekly: There is no source 'gate'."])
+    pauses_s = [after_s - before_s for before_s, after_s in itertools.pairwise(tried_s)]
+    assert pauses_s[:2] == [60, 60]
+    assert max(pauses_s) <= 3660
+    assert min(pauses_s[10:]) >= 1800
+    assert len(pauses_s) < 60
+    # What is due next does not wait for that.
+    tried_s.clear()
+    place.make_reports(DUE_MS + 7 * 24 * HOUR_MS, make)
+    assert len(tried_s) == 1
+
+
+def test_a_report_that_was_changed_or_can_be_made_again_does_not_wait_longer(place: AlertPlace) -> None:
+    place.schedule(sources=["nobody"], now_ms=DUE_MS - 1)
+    now_s, is_away, tries = 0.0, True, 0
+
+    def make(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
+        nonlocal tries
+        tries += 1
+        if is_away or report.sources:
+            raise Misconfigured("There is no source 'nobody'.")
+        return quickly(report, turn)
+
+    later = EverLater(make, clock=lambda: now_s)
+    assert place.make_reports(DUE_MS, later)[0] == 0
+    assert place.book.remove_report("weekly")
+    place.schedule(now_ms=DUE_MS - 1)
+    assert place.make_reports(DUE_MS, later)[0] == 0
+    assert tries == 2
+    is_away, now_s = False, 10.0
+    assert place.make_reports(DUE_MS, later) == (1, [])
+
+
+def test_rounds_of_one_process_know_what_could_not_be_made(
+    place: AlertPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.schedule(every="day", channels=[], now_ms=0)
+    tries: list[str] = []
+
+    def fail(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
+        tries.append(report.name)
+        raise Misconfigured("There is no source 'gate'.")
+
+    monkeypatch.setattr(scheduling, "_FIRST_PAUSE_S", 1000.0)
+    monkeypatch.setattr(running, "maker", lambda *_: fail)
+    monkeypatch.setattr(running, "repeat", lambda each, **_: [each() for _ in range(3)])
+    data_dir = str(place.ports.settings.data_dir)
+    assert cli.main(["alerts", "run", "--every", "1s", "--data-dir", data_dir]) == 0
+    assert tries == ["weekly"]
+    # A person who runs it once has it tried.
+    assert cli.main(["alerts", "run", "--data-dir", data_dir]) == 1
+    assert len(tries) == 2
 
 
 def test_a_full_outbox_keeps_a_report_until_there_is_room(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from frametally.alert_records import AlertBook
 from frametally.alerts.channels.sending import AlertSender
 from frametally.alerts.reading import RoundPorts
 from frametally.alerts.rounds import look_at_all
-from frametally.alerts.scheduling import make_due
+from frametally.alerts.scheduling import EverLater, MakeFiles, make_due
 from frametally.opening import (
     open_alert_book,
     open_count_index,
@@ -51,6 +51,7 @@ class _Opened:
     ledger: Ledger
     catalogue: VideoCatalogue
     book: AlertBook
+    make: MakeFiles
 
 
 @click.command()
@@ -94,7 +95,8 @@ def _open(settings: Settings) -> Iterator[_Opened]:
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
         closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book,
     ):
-        yield _Opened(settings, store, index, ledger, catalogue, book)
+        make = EverLater(maker(settings, store, index, ledger))
+        yield _Opened(settings, store, index, ledger, catalogue, book, make)
 
 
 def _round(opened: _Opened, sender: AlertSender, once_a_minute: OnceAMinute, *, quiet: bool) -> int:
@@ -107,8 +109,7 @@ def _round(opened: _Opened, sender: AlertSender, once_a_minute: OnceAMinute, *, 
         now_ms=round(time.time() * 1000),
     )
     found = look_at_all(opened.book, ports)
-    make = maker(opened.settings, opened.store, opened.index, opened.ledger)
-    made, undone = make_due(opened.book, ports, make)
+    made, undone = make_due(opened.book, ports, opened.make)
     problems = [*found.problems, *undone]
     for problem in problems:
         once_a_minute(problem, f"alerts: {problem}")

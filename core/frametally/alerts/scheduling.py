@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import time
 import zoneinfo
 from collections.abc import Callable, Container, Iterable, Mapping
 
@@ -13,18 +14,57 @@ from frametally.alerts.making import RuleRefused
 from frametally.alerts.reading import RoundPorts
 from frametally.errors import FrametallyError, Retryable
 from frametally.process import failpoints
+from frametally.process.retrying import Backoff
 from frametally.report_records import ScheduledReport, turn_key
 from frametally.rules.clocks.turns import EVERY, ClockTurn, Every, last_turn
-from frametally.rules.times import DAY_S
+from frametally.rules.times import DAY_S, HOUR_S
 
 MOST_REPORTS = 100
 SUMMARY = "summary.txt"
 """Of a report's files the one that a mail says."""
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _MOST_NAMES, _LONGEST = 100, 200
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 10.0, float(HOUR_S)
 
 MakeFiles = Callable[[ScheduledReport, ClockTurn], Mapping[str, bytes]]
 """Makes the files of a turn, by name; raises `FrametallyError` where there can be none."""
+
+
+class EverLater:
+    """Makes files as another does; what cannot be made is tried again ever later, up to an hour.
+
+    Until then the error of the last try is raised. Another turn, or a report that was changed, is tried at
+    once.
+    """
+
+    def __init__(self, make: MakeFiles, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Files are made by `make`; `clock` gives seconds."""
+        self._make = make
+        self._clock = clock
+        self._failed: dict[str, tuple[ScheduledReport, ClockTurn, Backoff, float, FrametallyError]] = {}
+
+    def __call__(self, report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
+        """Return the files of a turn.
+
+        Raises:
+            FrametallyError: There can be none, or there could be none, and it is not tried yet.
+        """
+        backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        failed = self._failed.get(report.name)
+        if failed is not None and failed[:2] == (report, turn):
+            _, _, backoff, again_at_s, failure = failed
+            if self._clock() < again_at_s:
+                raise failure.with_traceback(None)
+        try:
+            files = self._make(report, turn)
+        except Retryable:
+            raise
+        except FrametallyError as error:
+            again_at_s = self._clock() + backoff.next_s()
+            self._failed[report.name] = (report, turn, backoff, again_at_s, error)
+            raise
+        self._failed.pop(report.name, None)
+        return files
 
 
 def make_report(
