@@ -61,3 +61,11 @@ def asking_as(url: str, name: str) -> Iterator[Asks]:
         yield ask
     finally:
         client.close()
+
+
+def guess_until_slowed(guess: Callable[[], Answered]) -> list[int]:
+    """The statuses of wrong guesses to the first that waits: a busy machine is slower than a short wait."""
+    statuses: list[int] = []
+    while 429 not in statuses and len(statuses) < 20:
+        statuses.append(guess().status)
+    return statuses
