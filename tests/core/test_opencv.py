@@ -90,6 +90,7 @@ def test_a_frame_with_too_many_pixels_is_refused_before_decoding(monkeypatch: py
         (b"\xff\xd8\xff\xd9", "header is damaged"),
         (b"\xff\xd8" + b"\xff\xe0\x00\x00" * 500, "header is damaged"),
         (b"\xff\xd8\xff\xc0\x00\x11\x08\x00\x00\x00\x10\x03", "header is damaged"),
+        (jpeg()[: jpeg().index(b"\xff\xc0") + 9], "header is damaged"),
         (jpeg()[:-2], "cut short"),
         (jpeg()[: len(jpeg()) // 2], "cut short|header"),
     ],

@@ -113,7 +113,13 @@ def _frame_size_px(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _blocks(data: bytes, position: int) -> int:
-    """Return how many blocks of 8x8 samples the frame that begins at `position` has in all components."""
+    """Return how many blocks of 8x8 samples the frame that begins at `position` has in all components.
+
+    Raises:
+        Poison: The data ends before it says how many components there are.
+    """
+    if len(data) <= position + 9:
+        raise Poison("the JPEG's header is damaged")
     width_px, height_px = _frame_size_px(data, position)
     samplings = data[position + 11 : position + 10 + 3 * data[position + 9] : 3]
     factors = [(max(1, byte >> 4), max(1, byte & 15)) for byte in samplings]
