@@ -20,6 +20,7 @@ from frametally import keys
 from frametally.books.status import Status, read_status
 from frametally.books.verdict import BEHIND, BROKEN, SETTLED
 from frametally.errors import Misconfigured
+from frametally.live_records import LiveMinute
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.ports.frame_log import consumer_group
 from frametally.process.reports import Progress
@@ -37,6 +38,8 @@ from frametally_cli import main as cli
 
 MODEL, TOPIC, MEDIUM = "pixels-1", "frames", "ab" * 32
 INTERVAL_S = 60
+
+LIVE = LiveMinute(session_ms=0, minute_ms=0)
 
 
 class House:
@@ -183,6 +186,10 @@ def test_all_frames_everywhere_is_settled(house: House) -> None:
     [
         (lambda house: house.manifest(5, 3, state="producing"), "2 frames to announce"),
         (lambda house: house.manifest(5, 5, state="producing"), "a medium has not been read to its end; run"),
+        (
+            lambda house: house.manifest(5, 5, state="producing", live=LIVE),
+            "its camera is not over; it goes on",
+        ),
         (lambda house: house.announced(5, 2), "3 messages to detect"),
         (lambda house: None, "5 frames to count"),
         (lambda house: house.run(5, indexed=False), "5 frames to index"),

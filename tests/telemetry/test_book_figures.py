@@ -29,6 +29,7 @@ def line(source: str, frames: int, *, footage_until_ms: int | None = None) -> So
         counted=frames,
         indexed=frames,
         producing=False,
+        capturing=False,
         file_time=False,
         forgotten=0,
         overlapped=0,

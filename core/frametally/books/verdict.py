@@ -31,6 +31,7 @@ class SourceLine(NamedTuple):
         counted: Frames in the current runs.
         indexed: Frames in the count index.
         producing: Whether a medium has not been announced as a whole.
+        capturing: Whether one of those is a minute of a camera, which is captured or was when it was cut off.
         file_time: Whether a medium's time is only its file's modification date.
         forgotten: Frames in segments that are forgotten, of media that are not forgotten as a whole.
         overlapped: Frames in segments that do not count, as another medium of the source has their moment.
@@ -48,6 +49,7 @@ class SourceLine(NamedTuple):
     counted: int
     indexed: int
     producing: bool
+    capturing: bool
     file_time: bool
     forgotten: int
     overlapped: int
@@ -106,9 +108,7 @@ def judge(
     for books in sources:
         handled = books.detected + books.dead_lettered + books.forgotten + books.overlapped
         if books.producing or books.announced < books.expected:
-            left = books.expected - books.announced
-            what = f"{left} frames to announce" if left > 0 else "a medium has not been read to its end"
-            behind.append(f"{books.source}: {what}; run `frametally produce` on its files again")
+            behind.append(f"{books.source}: {_unread(books)}")
         elif correcting:
             pass
         elif handled > books.announced or books.announced > books.expected:
@@ -127,6 +127,16 @@ def judge(
         _compare(books.source, books.detected, books.counted, may_be_too_many, _COUNT, behind, broken)
         _compare(books.source, books.counted, books.indexed, may_be_too_many, _INDEX, behind, broken)
     return behind, broken
+
+
+def _unread(books: SourceLine) -> str:
+    """Return what of a source is not announced, and what announces it."""
+    left = books.expected - books.announced
+    what = f"{left} frames to announce" if left > 0 else "a medium has not been read to its end"
+    if not books.capturing:
+        return f"{what}; run `frametally produce` on its files again"
+    what = what if left > 0 else "a minute of its camera is not over"
+    return f"{what}; it goes on while `frametally live work` runs, and `frametally live stop` ends it"
 
 
 class _Step(NamedTuple):
