@@ -154,9 +154,10 @@ class AllowedPlaces:
             if self._public and ip.is_global:
                 continue
             where = ", ".join(filter(None, ("public addresses" * self._public, self._text))) or "nowhere"
+            allowed = ",".join(filter(None, (self._text, _plain(host))))
             raise Poison(
-                f"{at} is not where {self._what}s may be ({where}); if it is a {self._what}, add it to "
-                f"{self._setting}"
+                f"{at} is not where {self._what}s may be ({where}); if that is right, set "
+                f"{self._setting}={allowed}"
             )
 
 
