@@ -328,7 +328,8 @@ def test_the_command_drains_the_topic_of_what_is_live_and_tells_results(
         announce(log, store, range(9))
         command = ["consume", "--live", "--until-caught-up", "--workers", workers]
         assert cli.main([*command, "--data-dir", str(tmp_path)]) == 0
-        assert sorted(record.value for record in told(log)) == sorted(lines(store))
+        # Where a lease is over meanwhile, as on a busy machine, another worker tells it again.
+        assert sorted({record.value for record in told(log)}) == sorted(lines(store))
         assert len(lines(store)) == 9
 
 
