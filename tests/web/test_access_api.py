@@ -129,6 +129,20 @@ def test_a_page_leads_to_the_log_in_and_from_there_back_and_an_api_says_401(clie
     assert client("GET", "/api/v1/models").json["remedy"] == "Log in at /sign-in, then do it again."
 
 
+def test_a_page_that_is_not_for_them_is_told_as_a_page_to_people_and_as_json_to_programs(
+    client: Client, people: Place
+) -> None:
+    cookie = cookie_of(sign_in(client, "lukas"))
+    page = client("GET", "/audit", Cookie=cookie, Accept="text/html")
+    assert (page.status, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert b"It takes the role run." in page.body
+    assert b'href="/"' in page.body
+    assert page.headers["cache-control"] == "no-store"
+    for path, accept in (("/audit", "application/json"), ("/api/audit", "text/html")):
+        told = client("GET", path, Cookie=cookie, Accept=accept)
+        assert (told.status, told.headers["content-type"]) == (403, "application/problem+json")
+
+
 @pytest.mark.parametrize(
     "wanted", [OTHER, "//elsewhere.example", "/\\elsewhere.example", "javascript:alert(1)", "/\n/x", "/\\/x"]
 )

@@ -125,7 +125,14 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
 
     @app.errorhandler(Problem)
     def on_problem(problem: Problem) -> Response:
-        return _told(problem)
+        if request.method != "GET" or not _is_for_people():
+            return _told(problem)
+        answer = Response(
+            render_template("problem.html", problem=problem), problem.status, mimetype="text/html"
+        )
+        answer.headers["Cache-Control"] = "no-store"
+        answer.headers.update(problem.headers)
+        return answer
 
     @app.errorhandler(HTTPException)
     def on_http_error(error: HTTPException) -> Response:
@@ -165,8 +172,12 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
         return _told(problem_of(error))
 
 
+def _is_for_people() -> bool:
+    return not request.path.startswith("/api/") and request.accept_mimetypes.accept_html
+
+
 def _not_found(routes: Sequence[str]) -> Response:
-    if request.path.startswith("/api/") or not request.accept_mimetypes.accept_html:
+    if not _is_for_people():
         return _document(
             404,
             "There is nothing at this address.",
