@@ -22,10 +22,11 @@ COLOURED = [".key .swatch", "#breakdown .bar", "#heatmap tbody td:not(.gap)"]
 
 def colours(page: Page) -> list[str]:
     """What the first of each coloured thing is filled with."""
-    return [
+    found = [
         page.locator(one).first.evaluate("(element) => getComputedStyle(element).backgroundColor")
         for one in COLOURED
     ]
+    return found if all(found) else colours(page)  # one has none that was drawn anew in that moment
 
 
 @pytest.mark.parametrize(("paper", "scheme"), [("portrait", "light"), ("landscape", "dark")])
