@@ -227,6 +227,8 @@ def look_at_stored(deployment: Deployment, visit: Callable[..., Visit], name: st
     film = FILMS[name]
     page = visit(None, url=deployment.url).open(f"videos?v={deployment.ids[name]}", wait_for=".player video")
     wait_until_loaded(page)
+    # Positions are told from the first frame on: it is not gone elsewhere before that was shown.
+    wait_until(page, partial(is_there, page, 0, 0.0))
     for _ in range(TIMES):
         number = rng.randrange(len(film.pts))
         begins_s, ends_s = film.shown_s(number)
