@@ -32,6 +32,7 @@ def books() -> Status:
             **dict.fromkeys(("expected", "announced", "detected", "counted", "indexed"), 1_000_000),
             **dict.fromkeys(("dead_lettered", "forgotten", "overlapped"), 0),
             producing=True,
+            capturing=True,
             file_time=False,
             **dict.fromkeys(("newest_captured_at_ms", "footage_until_ms", "counted_until_ms"), now_ms),
         )
