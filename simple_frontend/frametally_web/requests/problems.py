@@ -173,7 +173,11 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
 
 
 def _is_for_people() -> bool:
-    return not request.path.startswith("/api/") and request.accept_mimetypes.accept_html
+    # A program that takes anything gets what its other answers are.
+    wanted = request.accept_mimetypes
+    return not request.path.startswith("/api/") and wanted.quality("text/html") > wanted.quality(
+        "application/json"
+    )
 
 
 def _not_found(routes: Sequence[str]) -> Response:
