@@ -37,6 +37,8 @@ STAGE_FAILPOINTS = [name for name in FAILPOINTS if name.startswith(("producer.",
 RACE_FAILPOINTS = ("chain.race-lost", "chain.adopted")
 PICTURES = ("--time-pattern", "cam_%Y%m%d_%H%M%S")
 LEASE_S = 1.0
+# Where other work has the cores, a stage is seconds in starting.
+PATIENCE_S = 30.0
 SETTINGS = {
     "FRAMETALLY_BATCH_FRAMES": "6",
     "FRAMETALLY_BATCH_S": "0.2",
@@ -95,10 +97,18 @@ class KillLoop:
         self.running[role].kill()
         passing = self.rng.randint(1, 3) if failpoint.startswith("producer.") else self.rng.randint(1, 2)
         stage = self.start(role, FRAMETALLY_FAILPOINT=f"{failpoint}:{passing}")
-        stage.wait(4)
+        self.wait_while_there_is_work(lambda: not stage.running, at_least_s=4)
         if stage.exit_code == -signal.SIGKILL:
             self.kills[failpoint] += 1
         stage.kill()
+
+    def wait_while_there_is_work(self, until: Callable[[], bool], at_least_s: float) -> None:
+        """Wait for what can only come of a frame that is still to be detected."""
+        began_s = time.monotonic()
+        while not until() and (waited_s := time.monotonic() - began_s) < PATIENCE_S:
+            if waited_s > at_least_s and self.deployment.drained():
+                return
+            time.sleep(0.05)
 
     def die_in_a_lost_race(self, failpoint: str) -> None:
         """A consumer is stopped just before its put, past its lease; another one is faster; it wakes up."""
@@ -107,15 +117,13 @@ class KillLoop:
         go = self.deployment.folder / f"go-{sum(self.kills.values())}"
         zombie = self.start("consumer-1", FRAMETALLY_FAILPOINT=failpoint, FAULTS_HOLD_PUT_UNTIL=str(go))
         holding = go.with_name(go.name + ".holding")
-        deadline_s = time.monotonic() + 6
-        while not holding.exists() and time.monotonic() < deadline_s:
-            time.sleep(0.02)
+        self.wait_while_there_is_work(holding.exists, at_least_s=6)
         zombie.send(signal.SIGSTOP)
         self.start("consumer-2")
-        time.sleep(LEASE_S + 1.5)
+        self.wait_while_there_is_work(lambda: False, at_least_s=LEASE_S + 1.5)
         go.touch()
         zombie.send(signal.SIGCONT)
-        zombie.wait(3)
+        self.wait_while_there_is_work(lambda: not zombie.running, at_least_s=3)
         self.kills[failpoint] += zombie.exit_code == -signal.SIGKILL
         zombie.kill()
 
