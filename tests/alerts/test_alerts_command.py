@@ -30,7 +30,8 @@ def test_a_rule_is_added_told_shown_and_removed(
         busy = ("add", "busy", "--what", "count", "--at-least", "3", "--interval", "1m", "--channel", "ops")
         assert "added" in said(*busy, "--since", "2026-01-01")
         assert "already" in said(*busy, code=2)
-        assert "threshold" in said(*busy[:4], "--channel", "ops", code=2)
+        lacking = said(*busy[:4], "--channel", "ops", code=2)
+        assert "error: --at-least or --below: give a number from 0 on\n" in lacking
         assert "none of the channels that are set" in said(*busy[:-1], "nobody", code=2)
         with alert_place(tmp_path) as place:
             place.count({0: 3})
@@ -51,15 +52,15 @@ def test_a_rule_is_added_told_shown_and_removed(
 
 
 BAD_REPORTS = [
-    (("--at", "7"), "at: '7' is no time of a day"),
-    (("--at", "24:00"), "at: '24:00' is no time of a day"),
-    (("--zone", "Mars"), "zone: 'Mars' is no time zone"),
+    (("--at", "7"), "--at: '7' is no time of a day"),
+    (("--at", "24:00"), "--at: '24:00' is no time of a day"),
+    (("--zone", "Mars"), "--zone: 'Mars' is no time zone"),
     (("--zone", "../../etc/passwd"), "is no time zone"),
     (("--source", "nobody"), "There is no source 'nobody'. There are: gate."),
     (("--label", "unicorn"), "unicorn"),
-    (("--channel", "nobody"), "channels: 'nobody' is none of the channels that are set"),
+    (("--channel", "nobody"), "--channel: 'nobody' is none of the channels that are set"),
     (("--interval", "7"), "interval=7 is not a multiple of a stored interval"),
-    (("--interval", "-1"), "interval: give the seconds of a row"),
+    (("--interval", "-1"), "--interval: give the seconds of a row"),
     (("--every", "full moon"), "full moon"),
 ]
 

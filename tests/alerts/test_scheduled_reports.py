@@ -291,19 +291,29 @@ def test_rounds_of_one_process_know_what_could_not_be_made(
     assert len(tries) == 2
 
 
-def test_a_full_outbox_keeps_a_report_until_there_is_room(tmp_path: Path) -> None:
+def test_a_full_outbox_keeps_a_report_until_there_is_room_and_makes_it_once(tmp_path: Path) -> None:
     with alert_place(tmp_path, alerts_waiting=1) as place:
         place.rule(threshold=1)
         place.count({0: 1})
         place.look()
+        made: list[str] = []
+
+        def make(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
+            made.append(report.name)
+            return quickly(report, turn)
+
         place.schedule(now_ms=DUE_MS - 1)
-        made, problems = place.make_reports(DUE_MS, quickly)
-        assert made == 0
-        assert problems == ["report weekly: 1 alerts wait to be sent; it waits, too"]
+        place.schedule("stored", channels=[], now_ms=DUE_MS - 1)
+        waits = ["report weekly: 1 alerts wait to be sent; it waits, too"]
+        assert place.make_reports(DUE_MS, make) == (1, waits)
+        for _ in range(3):
+            assert place.make_reports(DUE_MS, make) == (0, waits)
+        assert made == ["stored"]  # what could not be told is not made, round for round
         message = place.book.claim("ops", lease_s=60)
         assert message is not None
         place.book.end(message, "sent")
-        assert place.make_reports(DUE_MS, quickly) == (1, [])
+        assert place.make_reports(DUE_MS, make) == (1, [])
+        assert made == ["stored", "weekly"]
 
 
 def test_without_a_channel_a_report_is_in_the_store_alone_and_made_once(place: AlertPlace) -> None:

@@ -59,20 +59,20 @@ def test_a_camera_is_added_captured_stopped_counted_and_removed_and_its_password
 @pytest.mark.parametrize(
     ("address", "line"),
     [
-        ("rtsp://viewer:ge:he@127.0.0.1/gate", "FRAMETALLY_LIVE_LOGINS"),
-        ("rtsp://169.254.169.254/gate", "no camera may be at"),
-        ("rtsp://10.0.0.1/gate", "FRAMETALLY_LIVE_ALLOW"),
-        ("file:///etc/passwd", "no camera's address"),
+        ("rtsp://viewer:ge:he@127.0.0.1/gate", '. Leave it out, and set FRAMETALLY_LIVE_LOGINS={"<'),
+        ("rtsp://169.254.169.254/gate", ". Give the camera another address."),
+        ("rtsp://10.0.0.1/gate", ". If that is right, set FRAMETALLY_LIVE_ALLOW=127.0.0.1,10.0.0.1\n"),
+        ("file:///etc/passwd", ". Write it as rtsp://192.168.1.20:554/stream; there are rtsp://"),
     ],
 )
-def test_an_address_that_cannot_be_a_cameras_is_one_line_and_adds_nothing(
+def test_an_address_that_cannot_be_a_cameras_is_one_line_with_its_own_remedy_and_adds_nothing(
     tmp_path: Path, address: str, line: str
 ) -> None:
     settings = here(tmp_path)
     said = run_frametally("live", "add", address, "--source", "gate-1", settings=settings, code=2)
     assert line in said
     assert "ge:he" not in said
-    assert said.count("\n") == 1
+    assert (said.count("\n"), said.count("rtsp://192.168.1.20")) == (1, "Write it as" in said)
     assert "there are no cameras" in run_frametally("live", "list", settings=settings)
 
 

@@ -21,6 +21,7 @@ from frametally.errors import Misconfigured
 from frametally.opening import open_alert_book
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
+from frametally_cli.alerts.reports import in_options
 from frametally_cli.alerts.running import run
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
@@ -86,7 +87,7 @@ def add(name: str, at_least: float | None, less_than: float | None, since: str |
                 **given,
             )
         except RuleRefused as refusal:
-            raise Misconfigured(str(refusal)) from refusal
+            raise Misconfigured(in_options(refusal)) from refusal
         if len(book.rules()) >= MOST_RULES:
             raise Misconfigured(f"there are {MOST_RULES} rules, and more are not looked at: remove some")
         if not book.add_rule(rule):

@@ -27,6 +27,14 @@ from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, read_settings
 
+_OPTIONS = {
+    "channels": "--channel",
+    "sources": "--source",
+    "labels": "--label",
+    "threshold": "--at-least or --below",
+}
+"""Options that are not named as their fields are."""
+
 
 def maker(settings: Settings, store: ObjectStore, index: CountIndex, ledger: Ledger) -> MakeFiles:
     """Return what makes the files of a report, from what is counted when it is called."""
@@ -71,7 +79,7 @@ def add_report(zone: str | None, data_dir: Any, **given: Any) -> int:
             **given,
         )
     except RuleRefused as refusal:
-        raise Misconfigured(str(refusal)) from refusal
+        raise Misconfigured(in_options(refusal)) from refusal
     with (
         open_books(settings) as (ports, ledger),
         closing(open_alert_book(settings.catalogue_url, settings.catalogue_access)) as book,
@@ -105,6 +113,12 @@ def list_reports(**overrides: Any) -> int:
     if not reports:
         click.echo("there are no reports; add one with `frametally report add`")
     return 0
+
+
+def in_options(refusal: RuleRefused) -> str:
+    """Return why there can be no such rule or report, by the options of who has typed it."""
+    option = _OPTIONS.get(refusal.field, refusal.field if refusal.field == "name" else f"--{refusal.field}")
+    return f"{option}: {refusal.detail}"
 
 
 def line_of(report: ScheduledReport) -> str:

@@ -160,6 +160,10 @@ def make_due(book: AlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, 
             turn = turn_of(report, ports.now_ms)
             if turn is None or turn.at_ms <= report.made_at_ms or book.was_told(turn_key(report, turn.day)):
                 continue
+            waiting = sum(book.waiting().values()) if report.channels else 0
+            if waiting >= ports.settings.alerts_waiting:  # what is made now could not be told
+                problems.append(_kept(report, waiting))
+                continue
             files = {}
             for name, data in make(report, turn).items():
                 key = keys.report_key(report.name, turn.day.isoformat(), name)
@@ -174,10 +178,14 @@ def make_due(book: AlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, 
             problems.append(f"report {report.name}: {error}")
             continue
         if isinstance(told, AlertBookFull):
-            problems.append(f"report {report.name}: {told.waiting} alerts wait to be sent; it waits, too")
+            problems.append(_kept(report, told.waiting))
         else:
             made += told
     return made, problems
+
+
+def _kept(report: ScheduledReport, waiting: int) -> str:
+    return f"report {report.name}: {waiting} alerts wait to be sent; it waits, too"
 
 
 def span_of(report: ScheduledReport, turn: ClockTurn) -> str:

@@ -20,6 +20,7 @@ PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 _SETTING = "FRAMETALLY_LIVE_ALLOW"
 _LONGEST = 2000
+_EXAMPLE = "rtsp://192.168.1.20:554/stream"
 _DEVICE = re.compile(r"/dev/video\d{1,3}")
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
 _PASSWORD = re.compile(r"(?:^|[?&;/])(?:password|passwd|pass|pwd)=[^&;/]", re.IGNORECASE)
@@ -41,6 +42,16 @@ _NEVER: tuple[tuple[_Network, str], ...] = tuple(
     )
 )
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class AddressRefused(Poison):
+    """Something may not be at an address: why, and what to do about it, where that is known."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        """Keep both; as text it is one line."""
+        super().__init__(f"{reason}; {remedy}" if remedy else reason)
+        self.reason = reason
+        self.remedy = remedy
 
 
 class CameraAddress(NamedTuple):
@@ -68,39 +79,43 @@ def read_address(text: str, *, devices: bool = False) -> CameraAddress:
     """Read the address of a camera; with `devices` it may be a device of this machine, too.
 
     Raises:
-        Poison: It is none, or has a log-in in it, which is never repeated.
+        AddressRefused: It is none, or has a log-in in it, which is never repeated.
     """
     text = text.strip()
     if devices and _DEVICE.fullmatch(text):
         return CameraAddress("", "", 0, text)
     parts = _parts_of(text)
     if "@" in parts.netloc or _PASSWORD.search(parts.path) or _PASSWORD.search(parts.query):
-        raise Poison(
-            "this address has a log-in in it, and an address is shown to everybody: leave it out, and set "
-            'FRAMETALLY_LIVE_LOGINS={"<source>": "<user>:<password>"}'
+        raise AddressRefused(
+            "this address has a log-in in it, and an address is shown to everybody",
+            'leave it out, and set FRAMETALLY_LIVE_LOGINS={"<source>": "<user>:<password>"}',
         )
     kinds = f"{', '.join(f'{scheme}://' for scheme in PORTS)}{' and /dev/videoN' if devices else ''}"
     if parts.scheme not in PORTS or not parts.hostname:
-        raise Poison(f"{text[:200]!r} is no camera's address; there are {kinds}")
+        raise AddressRefused(
+            f"{text[:200]!r} is no camera's address", f"write it as {_EXAMPLE}; there are {kinds}"
+        )
     host = parts.hostname
     if _as_ip(host) is None and not _HOST.fullmatch(host):
-        raise Poison(f"{host[:200]!r} is no host's name; give the camera's name or its IP address")
+        raise AddressRefused(f"{host[:200]!r} is no host's name", "give the camera's name or its IP address")
     try:
         port = parts.port
     except ValueError:
         port = 0
     if port == 0:
-        raise Poison(f"the port in {text[:200]!r} is not between 1 and 65535")
+        raise AddressRefused(f"the port in {text[:200]!r} is not between 1 and 65535")
     return CameraAddress(parts.scheme, host, port or PORTS[parts.scheme], text)
 
 
 def _parts_of(text: str) -> SplitResult:
     if len(text) > _LONGEST or not text.isprintable() or any(sign in text for sign in " \\#"):
-        raise Poison(f"a camera's address has at most {_LONGEST} characters, and no spaces, backslashes or #")
+        raise AddressRefused(
+            f"a camera's address has at most {_LONGEST} characters, and no spaces, backslashes or #"
+        )
     try:
         return urlsplit(text)
     except ValueError:  # whose words would repeat the address
-        raise Poison("this is no camera's address; write it as rtsp://192.168.1.20:554/stream") from None
+        raise AddressRefused("this is no camera's address", f"write it as {_EXAMPLE}") from None
 
 
 class AllowedPlaces:
@@ -139,25 +154,25 @@ class AllowedPlaces:
         """Return if it may be at `host`, which has these IP addresses now: at every one of them.
 
         Raises:
-            Poison: It may not; the line names the address, and the setting where that may allow it.
+            AddressRefused: It may not; the line names the address, and the setting where that may allow it.
         """
         for text in addresses:
             ip = _as_ip(text)
             if ip is None:
-                raise Poison(f"{text[:200]!r} is no IP address")
+                raise AddressRefused(f"{text[:200]!r} is no IP address")
             why = next((what for network, what in _NEVER if ip in network), "")
             at = str(ip) if _plain(host) == str(ip) else f"{host} ({ip})"
             if why:
-                raise Poison(f"no {self._what} may be at {at}: it is {why}")
+                raise AddressRefused(f"no {self._what} may be at {at}: it is {why}")
             if _plain(host) in self._names or any(ip in network for network in self._networks):
                 continue
             if self._public and ip.is_global:
                 continue
             where = ", ".join(filter(None, ("public addresses" * self._public, self._text))) or "nowhere"
             allowed = ",".join(filter(None, (self._text, _plain(host))))
-            raise Poison(
-                f"{at} is not where {self._what}s may be ({where}); if that is right, set "
-                f"{self._setting}={allowed}"
+            raise AddressRefused(
+                f"{at} is not where {self._what}s may be ({where})",
+                f"if that is right, set {self._setting}={allowed}",
             )
 
 

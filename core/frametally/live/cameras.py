@@ -7,8 +7,8 @@ import uuid
 from typing import Literal
 
 from frametally import keys
-from frametally.cameras.addresses import AllowedPlaces, read_address
-from frametally.errors import FrametallyError, Poison
+from frametally.cameras.addresses import AddressRefused, AllowedPlaces, read_address
+from frametally.errors import FrametallyError
 from frametally.ports.live_book import Feed, FeedWanted
 from frametally.ports.video_catalogue import VideoCatalogue
 from frametally.settings.loading import Settings
@@ -16,7 +16,7 @@ from frametally.video_records import VideoFields
 from frametally.videos.fields import check_fields
 from frametally.videos.refusals import FieldRefused
 
-_REMEDY = "Give it as rtsp://192.168.1.20:554/stream, without a log-in."
+_REMEDY = "Give the camera another address."
 
 
 class SourceTaken(FrametallyError):
@@ -59,8 +59,9 @@ def add_camera(
         place = read_address(address, devices=devices)
         if place.host:
             AllowedPlaces(settings.live_allow).check(place.host, _found(place.host, place.port))
-    except Poison as error:
-        raise FieldRefused("address", f"{error}.", _REMEDY) from error
+    except AddressRefused as error:
+        remedy = f"{error.remedy[:1].upper()}{error.remedy[1:]}" or _REMEDY
+        raise FieldRefused("address", f"{error.reason}.", remedy) from error
     feed = Feed(str(uuid.uuid4()), "camera", keys.slug(name), name, address=place.text, transport=transport)
     put = catalogue.put_camera(feed)
     if put is None:
@@ -100,5 +101,6 @@ def _found(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Poison(f"{host[:200]!r} has no address: no name server knows it") from error
+        remedy = "look whether its name is written right, or give its IP address"
+        raise AddressRefused(f"{host[:200]!r} has no address: no name server knows it", remedy) from error
     return sorted({str(one[4][0]) for one in found})
