@@ -16,6 +16,9 @@ TESTS ?=
 WORKERS ?= 4
 # Quiet unless something is wrong: what a newcomer should see is the demo, not 50 packages.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Hundreds of tests start a command: without its bytecode each start compiles 300 modules again, and images of Python
+# often forbid to write it.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## List the targets
