@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from frametally.errors import Misconfigured
 from frametally.opening import open_object_store
 from frametally.ports.frame_log import NoSuchTopic
-from frametally.settings.data_folder import demo_beside, embedded_folder
+from frametally.settings.data_folder import (
+    demo_beside,
+    embedded_folder,
+    must_be_folder,
+    must_be_writable,
+)
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
 from frametally_cli.options.ports import open_ports
@@ -126,3 +133,64 @@ def test_the_demos_folder_beside_is_found_if_there_are_counts_in_it(tmp_path: Pa
     assert demo_beside(folder) == tmp_path / "demo-data"
     assert demo_beside(tmp_path / "demo-data") is None
     assert embedded_folder(load_settings("web", index_url="postgresql://host/database")) is None
+
+
+STARTING = [
+    ["up"],
+    ["serve"],
+    ["work"],
+    ["consume"],
+    ["run", "a.mp4"],
+    ["produce", "a.mp4"],
+    ["alerts", "run"],
+    ["aggregate"],
+    ["index"],
+    ["gold"],
+    ["live", "work"],
+    ["setup"],
+    ["upload", "a.mp4"],
+]
+
+
+@pytest.mark.parametrize("command", [*STARTING, *READING], ids=" ".join)
+@pytest.mark.parametrize("folder", ["file", "file/below", "circle"])
+def test_a_data_folder_that_can_be_none_is_one_line_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], folder: str
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "a.mp4").touch()
+    assert cli.main([*command, "--data-dir", folder]) == 2
+    said = capsys.readouterr()
+    (line,) = said.err.splitlines()
+    assert line.startswith(f"error: no data can lie in {tmp_path / folder} (")
+    assert "name another by --data-dir or FRAMETALLY_DATA_DIR" in line
+    assert said.out == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder that not even root may write is Linux's /proc")
+@pytest.mark.parametrize("command", ["up", "serve"])
+def test_a_data_folder_in_which_nothing_can_be_made_is_one_line_and_not_a_dashboard(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (tmp_path / "link").symlink_to("/proc/self/fdinfo")
+    for folder, real in (("/proc/frametally", "/proc/frametally"), ("link", f"/proc/{os.getpid()}/fdinfo")):
+        assert cli.main([command, "--data-dir", folder]) == 2
+        said = capsys.readouterr()
+        assert said.err.startswith(f"error: no data can lie in {real} (")
+        assert (len(said.err.splitlines()), said.out) == (1, "")
+
+
+def test_whether_data_can_lie_in_a_folder_is_found_out_without_a_trace(tmp_path: Path) -> None:
+    must_be_writable(tmp_path / "not" / "yet")
+    must_be_writable(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_folder_that_nothing_lies_in_may_be_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    settings = load_settings(data_dir=tmp_path / "file")
+    on_servers = {"store_url": "s3://bucket", "index_url": "postgresql://host/database"}
+    must_be_folder(settings.model_copy(update=on_servers))
+    with pytest.raises(Misconfigured, match="no data can lie in"):
+        must_be_folder(settings)

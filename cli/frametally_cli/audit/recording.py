@@ -15,6 +15,7 @@ import click
 from frametally.audit.entries import AuditEntry
 from frametally.errors import FrametallyError
 from frametally.opening import open_audit_book
+from frametally.settings.data_folder import must_be_folder
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import NOTHING_DONE, STOPPED
@@ -89,6 +90,7 @@ def _recorded(path: str, run: Any) -> Any:
         settings = load_settings("web", data_dir=given.get("data_dir"))
         if given.get("url") or (not path.startswith(_MAKES_ITS_DATA) and _has_nothing(settings)):
             return run(**given)  # it is another server's to record; or the command says that there is nothing
+        must_be_folder(settings)
         entry = AuditEntry(_who(), path, _target(path, given), "command line")
         with closing(open_audit_book(settings.catalogue_url, settings.catalogue_access)) as book:
             number = book.write(entry)

@@ -18,7 +18,7 @@ from frametally.errors import Misconfigured
 from frametally.ports.ledger import Ledger
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code
-from frametally.settings.data_folder import demo_beside, embedded_folder
+from frametally.settings.data_folder import demo_beside, embedded_folder, must_be_writable
 from frametally.settings.loading import Settings, component_folder
 from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
@@ -188,7 +188,10 @@ def serve(port: int | None, alone: bool, **overrides: Any) -> int:
     """Serve the dashboard until Ctrl-C, and bring the videos that are uploaded there into its chart."""
     from frametally_cli.stages.looking import open_to_look
 
-    with open_to_look(read_settings("web", {**overrides, "web_port": port})) as (ports, ledger):
+    settings = read_settings("web", {**overrides, "web_port": port})
+    if (folder := embedded_folder(settings)) and not any(folder.glob("*.sqlite")):
+        must_be_writable(folder)  # there is nothing to be seen, and nothing can come
+    with open_to_look(settings) as (ports, ledger):
         if folder := embedded_folder(ports.settings):
             click.echo(f"Counts of {folder}")
             if not ports.index.series() and (demo := demo_beside(folder)):

@@ -22,6 +22,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.settings.data_folder import must_be_folder
 from frametally.settings.loading import Settings, load_settings, misspelt_settings
 from frametally.telemetry.listener import metrics_shown
 from frametally_cli.console import output as console
@@ -148,13 +149,14 @@ def read_settings(
         must_be_there: Whether there must be data already; default: for commands without a component.
 
     Raises:
-        Misconfigured: A setting that cannot be, or no data where there must be some: what only reads makes
-            nothing, and a folder that was misspelt would look settled.
+        Misconfigured: A setting that cannot be, a data folder that is none, or no data where there must be
+            some: what only reads makes nothing, and a folder that was misspelt would look settled.
     """
     given = dict(overrides)
     if given.pop("no_file_time", False):
         given["file_time"] = False
     settings = load_settings(component, **given)
+    must_be_folder(settings)
     for name, meant in misspelt_settings(component).items():
         console.err.print(f"{name} is no setting and is ignored; did you mean {meant}?", markup=False)
     if component is None if must_be_there is None else must_be_there:

@@ -10,6 +10,7 @@ import click
 
 from frametally.process.children import Family
 from frametally.process.period import parse_period_s
+from frametally.settings.data_folder import must_be_writable
 from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
@@ -35,6 +36,7 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
     """
     parse_period_s("--every", every)
     settings = read_settings("web", {**overrides, "web_port": port})
+    must_be_writable(settings.data_dir)
     check_port(settings, "name another port by --port or FRAMETALLY_WEB_PORT")
     members = [
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),

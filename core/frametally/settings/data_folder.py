@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
+import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
+from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
 
 DEMO_DATA_DIR = Path("demo-data")
@@ -27,3 +32,52 @@ def demo_beside(folder: Path) -> Path | None:
     """Return the demo's data folder beside `folder`, if there are counts in it and it is another one."""
     demo = folder.parent / DEMO_DATA_DIR
     return demo if demo != folder and (demo / _INDEX).is_file() else None
+
+
+def must_be_folder(settings: Settings) -> None:
+    """Find out that the data folder can be none before anything is looked for in it, or made.
+
+    Raises:
+        Misconfigured: The store or the counts are to lie there, and there is a file, or none may look.
+    """
+    folder = settings.data_dir
+    if store_folder(settings) == folder / "store" or embedded_folder(settings) is not None:
+        try:
+            _nearest(folder)
+        except OSError as error:
+            raise _impossible(folder, error) from error
+
+
+def must_be_writable(folder: Path) -> None:
+    """Find out that nothing can be made in a data folder, or it itself cannot; nothing is left behind.
+
+    Raises:
+        Misconfigured: So it is.
+    """
+    try:
+        # Rights do not tell: a read-only disk and some kernel folders refuse even who has them all.
+        with tempfile.TemporaryFile(dir=_nearest(folder)):
+            pass
+    except OSError as error:
+        raise _impossible(folder, error) from error
+
+
+def _nearest(folder: Path) -> Path:
+    """Return `folder`, or the nearest above it that is there. Raises `OSError` where that is no folder."""
+    while True:
+        try:
+            mode = folder.stat().st_mode
+        except FileNotFoundError:
+            folder = folder.parent
+        else:
+            break
+    if not stat.S_ISDIR(mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    return folder
+
+
+def _impossible(folder: Path, error: OSError) -> Misconfigured:
+    return Misconfigured(
+        f"no data can lie in {folder} ({error.strerror}): give this user a folder to write there, "
+        "or name another by --data-dir or FRAMETALLY_DATA_DIR"
+    )

@@ -104,7 +104,7 @@ class Settings(
 
     def resolved(self) -> Self:
         """Return these settings with `data_dir` absolute and every empty URL filled in."""
-        data_dir = self.data_dir.expanduser().resolve()
+        data_dir = _resolved(self.data_dir.expanduser())
         return self.model_copy(
             update={
                 "data_dir": data_dir,
@@ -117,6 +117,14 @@ class Settings(
                 "scratch_dir": self.scratch_dir or data_dir / "tmp",
             }
         )
+
+
+def _resolved(folder: Path) -> Path:
+    """Return it absolute and without links; without looking, where its links lead in a circle."""
+    try:
+        return folder.resolve()
+    except RuntimeError:
+        return folder.absolute()
 
 
 def _checkout() -> Path | None:
