@@ -148,10 +148,7 @@ class DerivativeMaker:
             settings.video_preset,
         )
         with self._open() as video:
-            made = encode_pictures(video, path, look, limits)
-        for line in made.tried:
-            self._progress.say(line)
-        return made
+            return encode_pictures(video, path, look, limits)
 
     def _can_be_copied(self) -> bool:
         """Return whether browsers play its pictures as they are, once they lie in an MP4."""
