@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from tests.web.conftest import Place
+from tests.web.conftest import MODEL, START_MS, Place
 from tests.web.people import KEPT, asking_as, give_accounts
 from tests.web.zoned_footage import LEFT, count, draw, drive, put
 
 from frametally.access.accounts import UserAccount
 
 HIDDEN = "harbour"
+DAY_MS = 86_400_000
 
 
 @pytest.fixture
@@ -111,6 +112,35 @@ def test_an_answer_that_is_kept_for_one_is_not_given_to_another(
         assert whole.headers["etag"] != part.headers["etag"]
         asked = limited("GET", "/api/v1/labels", If_None_Match=whole.headers["etag"])
         assert asked.status == 200
+
+
+def test_a_model_that_counted_only_others_is_named_nowhere(
+    two: Place, serving: Callable[[Flask], str]
+) -> None:
+    two.film({"boat": 1.0}, source=HIDDEN, model="boats-tiny-1a2b3c4d")
+    with asking_as(serving(two.app()), "lukas") as limited:
+        found = limited("GET", "/api/v1/models").json["models"]
+        assert [one["model"] for one in found] == [MODEL]
+        assert limited("GET", "/api/v1/counts").json["model"] == MODEL
+        refused = limited("GET", "/api/v1/counts?model=boats-tiny-1a2b3c4d")
+    assert refused.status == 400
+    assert refused.json["remedy"] == f"Choose one of these: {MODEL}."
+
+
+def test_a_label_of_a_day_that_only_a_shorter_interval_counts_is_among_those_seen(
+    two: Place, serving: Callable[[Flask], str]
+) -> None:
+    two.film({"tram": 2.0}, source="gate", start_ms=START_MS + 2 * DAY_MS, intervals=3)
+    two.film(
+        {"tram": 2.0, "kite": 1.0}, source="gate", start_ms=START_MS + DAY_MS, intervals=3, interval_s=60
+    )
+    with asking_as(serving(two.app()), "lukas") as limited:
+        found = {one["label"]: one["detections"] for one in limited("GET", "/api/v1/labels").json["labels"]}
+    assert set(found) == {"car", "bus", "tram", "kite"}
+    whole = dict(two.real_index.labels(MODEL))
+    assert [found[label] for label in ("bus", "tram", "kite")] == [
+        whole[label] for label in ("bus", "tram", "kite")
+    ]
 
 
 @pytest.fixture

@@ -6,18 +6,17 @@ from collections import Counter
 from typing import Any
 
 from frametally.ports.count_index import (
+    AGES_S,
     CountIndex,
     CountQuery,
     Histogram,
     IndexedEvidence,
+    Series,
     SourceSummary,
     WeekHour,
 )
 from frametally.rules.flows.places import is_of_places, source_of
-from frametally.rules.times import DAY_S
 from frametally_web.access.visitors import visitor
-
-_ALL_TIMES_S = 100_000 * DAY_S
 
 
 class SeenIndex:
@@ -33,14 +32,23 @@ class SeenIndex:
 
     def labels(self, model: str) -> list[tuple[str, int]]:
         """Return labels of the model with their detections in what is seen, most first, then by name."""
-        days = self._index.counted_days(model) if visitor().sources else []
-        if not days:
-            return [] if visitor().sources else self._index.labels(model)
-        base_s = max(day.base_interval_s for day in days)
-        found: Counter[str] = Counter()
-        for bucket in self.histogram(CountQuery(model, base_s, _ALL_TIMES_S)).buckets:
-            found[bucket.label] += bucket.detections
-        return sorted(found.items(), key=lambda one: (-one[1], one[0]))
+        if not visitor().sources:
+            return self._index.labels(model)
+        most: Counter[str] = Counter()
+        for base_s in sorted({day.base_interval_s for day in self._index.counted_days(model)}):
+            found: Counter[str] = Counter()
+            for bucket in self.histogram(CountQuery(model, base_s, AGES_S)).buckets:
+                found[bucket.label] += bucket.detections
+            most |= found  # never summed over intervals, as the index's own are not
+        return sorted(most.items(), key=lambda one: (-one[1], one[0]))
+
+    def series(self) -> list[Series]:
+        """Return what can be asked for, of models that have counted what is seen; see `CountIndex.series`."""
+        every = self._index.series()
+        if not visitor().sources:
+            return every
+        seen = {model for model in {one.model for one in every} if self.sources(model)}
+        return [one for one in every if one.model in seen]
 
     def sources(self, model: str) -> list[SourceSummary]:
         """Return the sources of the model that are seen, by name."""
