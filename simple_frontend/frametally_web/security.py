@@ -149,19 +149,20 @@ class Guard:
                 remedy="Ask for localhost, or have whoever runs this server allow the name.",
             )
 
-    def check_writer(self, *, host: str, origin: str, fetch_site: str) -> None:
+    def check_writer(self, *, host: str, origin: str, fetch_site: str, is_shared: bool = True) -> None:
         """Refuse a change that a page of another site asks for; the parts are the request's own headers.
 
         A browser sends a log-in of its own accord, also with what another site's page has it send (behind
         a proxy with basic auth that would be a viewer's password). It says who had it send what; who says
-        nothing, such as curl, is no browser.
+        nothing, such as curl, is no browser. Pages of the sites that the settings allow may have changed what
+        `is_shared`.
 
         Raises:
             Problem: 403.
         """
         says_nothing = not origin and not fetch_site
         is_own = is_of_own_page(host=host, origin=origin, fetch_site=fetch_site)
-        if not (is_own or says_nothing or origin in self._origins):
+        if not (is_own or says_nothing or (is_shared and origin in self._origins)):
             raise Problem(
                 403,
                 "A page of another site may not change anything here.",
@@ -201,6 +202,7 @@ class Guard:
                     host=request.headers.get("Host", ""),
                     origin=request.headers.get("Origin", ""),
                     fetch_site=request.headers.get("Sec-Fetch-Site", ""),
+                    is_shared=request.path.startswith("/api/"),  # a log-in is for our own pages
                 )
 
         @app.after_request

@@ -295,9 +295,27 @@ def test_a_change_by_a_session_is_one_that_a_page_of_ours_sends(
     assert own == 404
 
 
-def test_no_page_of_another_site_logs_anybody_in_or_out(client: Client) -> None:
-    for path in ("/sign-in", "/sign-out", "/sign-in/once/t"):
+def test_a_page_is_told_what_its_account_may_change_there(url: str) -> None:
+    told = {}
+    for name in NAMES:
+        with asking_as(url, name) as ask:
+            answers = [ask("GET", f"/api/v1/{one}").json for one in ("videos", "jobs", "streams", "cameras")]
+        told[name] = [one.get("uploads_allowed", one.get("live_allowed")) for one in answers]
+        for is_allowed, answer in zip(told[name], answers, strict=True):
+            assert is_allowed or "an account with the role" in answer["remedy"]
+    assert told == {"lukas": [False] * 4, "clara": [True, True, True, False], "runa": [True] * 4}
+
+
+@pytest.mark.parametrize("allowed", ["", OTHER], ids=["another", "one-that-may-upload"])
+def test_no_page_of_another_site_logs_anybody_in_or_out(
+    people: Place, serving: Callable[[Flask], str], allowed: str
+) -> None:
+    client = Client(serving(people.app(web_uploads=True, web_allowed_origins=allowed)))
+    for path in ("/sign-in", "/sign-out", "/sign-in/once/t", "/sign-in/password", "/sign-in/sessions"):
         assert client("POST", path, "name=a", Content_Type=FORM, Origin=OTHER).status == 403
+    assert sign_in(client, "lukas", Origin=OTHER, Sec_Fetch_Site="cross-site").status == 403
+    assert sign_in(client, "lukas").status == 303
+    client.close()
 
 
 def test_a_second_factor_is_asked_for_and_each_code_counts_once(client: Client, people: Place) -> None:

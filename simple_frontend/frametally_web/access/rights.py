@@ -10,6 +10,7 @@ import re
 from typing import Literal
 
 from frametally.access.accounts import Role
+from frametally_web.access.visitors import Visitor
 
 Right = Role | Literal["open"]
 """What an account's role must include; `open`: nothing, also where there is nobody."""
@@ -43,7 +44,6 @@ GET /data
 GET /embed
 GET /jobs
 GET /lines
-GET /lines/edit
 GET /live
 GET /traffic
 GET /videos
@@ -106,6 +106,7 @@ WS /ws/{}
 """
 
 _CORRECT = """
+GET /lines/edit
 PUT /api/sources/{}/drawing
 POST /api/calibrations/try
 PATCH /api/videos/{}
@@ -160,18 +161,24 @@ RIGHTS: dict[str, Right] = {
 BY_SOURCE = frozenset(
     f"GET {path}"
     for path in (
-        *("/", "/books", "/data", "/embed", "/jobs", "/lines", "/lines/edit", "/live", "/traffic", "/videos"),
+        *("/", "/data", "/embed", "/lines/edit"),
         *("/api/models", "/api/labels", "/api/sources", "/api/catalogue", "/api/counts", "/api/summary"),
         *("/api/differences", "/api/heatmap", "/api/evidence", "/api/frames", "/api/frames/boxes"),
         *("/api/frames/image", "/api/objects", "/api/gap", "/api/export"),
         *("/api/sources/{}/drawing", "/api/sources/{}/frame"),
     )
-) | {"PUT /api/sources/{}/drawing"}
+) | {"PUT /api/sources/{}/drawing", "POST /api/calibrations/try"}
 """Routes that answer of some sources as if there were no others: all that who sees some alone has."""
 
 
 _CHANGES_NOTHING = frozenset({"POST /api/calibrations/try"})
 """Routes that are asked as those are that change something, and only work something out."""
+
+
+def is_for(one: Visitor, route: str) -> bool:
+    """Return whether there is a route of the table, such as `GET /videos`, for who asks."""
+    right = RIGHTS[route]
+    return right == "open" or (one.may(right) and (not one.sources or route in BY_SOURCE))
 
 
 def is_change(method: str, path: str) -> bool:

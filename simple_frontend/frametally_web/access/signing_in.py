@@ -17,10 +17,11 @@ from frametally.access.book import AccessBook, TriedBy
 from frametally.access.codes import find_step
 from frametally.access.passwords import check_password, hash_password, is_password
 from frametally.access.tokens import make_token, token_hash
-from frametally.errors import Misconfigured
+from frametally.errors import FrametallyError, Misconfigured
 from frametally.rules.times import HOUR_S
 from frametally_web.access.gate import Gate
-from frametally_web.access.visitors import Visitor, visitor
+from frametally_web.access.rights import is_for
+from frametally_web.access.visitors import NOBODY, Visitor, visitor
 from frametally_web.requests.change import note_target, note_who
 from frametally_web.requests.problems import Problem
 
@@ -36,7 +37,13 @@ def create_blueprint(gate: Gate) -> Blueprint:
 
     @pages.app_context_processor
     def for_templates() -> dict[str, object]:
-        return {"visitor": visitor() if gate.has_accounts() else None}
+        one = _shown_to(gate)
+        return {
+            "visitor": one if gate.has_accounts() else None,
+            "rights": one.rights,
+            # Who is nobody yet is led to the log-in first.
+            "may": lambda route: one.role is None or is_for(one, route),
+        }
 
     @pages.get("/sign-in")
     def form() -> Response:
@@ -167,6 +174,16 @@ def _there(book: AccessBook | None) -> AccessBook:
     if book is None:
         raise Problem(404, "There are no accounts here.", remedy="Open the dashboard: nobody logs in.")
     return book
+
+
+def _shown_to(gate: Gate) -> Visitor:
+    """Return whom a page is made for: also where its route is open, which asks nobody who they are."""
+    if visitor() != NOBODY:
+        return visitor()
+    try:
+        return gate.known("GET", request.headers, _peer())
+    except (Problem, FrametallyError):
+        return NOBODY
 
 
 def _peer() -> str:

@@ -31,6 +31,11 @@ class Visitor(NamedTuple):
         """Return whether the role includes this right."""
         return self.role is not None and ROLES.index(self.role) >= ROLES.index(right)
 
+    @property
+    def rights(self) -> str:
+        """What pages are told of what they may ask for: the roles' names, and `all` who sees all sources."""
+        return " ".join([*filter(self.may, ROLES), *([] if self.sources or self.role is None else ["all"])])
+
     def sees(self, source: str) -> bool:
         """Return whether there is a source for them."""
         return not self.sources or source in self.sources
@@ -46,6 +51,16 @@ _now: ContextVar[Visitor] = ContextVar("visitor", default=ANYBODY)
 def visitor() -> Visitor:
     """Return who asks what is being answered; what the server does by itself is nobody's and sees all."""
     return _now.get()
+
+
+def remedy_for(right: Role, remedy: str | None) -> str | None:
+    """Return what who asks has to do first to do what takes `right`; None: nothing.
+
+    `remedy` is what everybody has to do; None: nothing.
+    """
+    if remedy is None and not visitor().may(right):
+        return f"It takes an account with the role {right}: ask whoever runs this server."
+    return remedy
 
 
 def set_visitor(one: Visitor) -> None:

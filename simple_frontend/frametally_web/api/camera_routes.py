@@ -13,6 +13,7 @@ from frametally.live.cameras import NoCamera, SourceTaken, add_camera, ask_camer
 from frametally.ports.live_book import Feed, FeedWanted
 from frametally.settings.loading import Settings
 from frametally.videos.refusals import FieldRefused
+from frametally_web.access.visitors import remedy_for
 from frametally_web.api.live_routes import check_live
 from frametally_web.api.video_routes import answer_with, refused
 from frametally_web.books.reader import DashboardPorts
@@ -44,10 +45,11 @@ class CameraRoutes:
         """List all."""
         feeds = sorted(self._catalogue.feeds("camera"), key=lambda feed: (feed.name.casefold(), feed.source))
         lags_ms = self._detected.lags_ms(feeds)
+        remedy = remedy_for("run", self._remedy)
         return answers.LiveCameras(
             cameras=[answers.camera_of(feed, lags_ms[feed.source]) for feed in feeds],
-            live_allowed=self._remedy is None,
-            remedy=self._remedy,
+            live_allowed=remedy is None,
+            remedy=remedy,
         )
 
     def post_camera(self, _: Args) -> answers.LiveCamera:

@@ -21,6 +21,7 @@ from frametally.records import SealedRecord, decode_at
 from frametally.settings.loading import Settings
 from frametally.videos.enhancements import read_enhancement
 from frametally.videos.refusals import FieldRefused
+from frametally_web.access.visitors import remedy_for
 from frametally_web.api.video_routes import answer_with, check_uploads, id_in, no_video, refused
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.requests import query
@@ -88,13 +89,14 @@ class JobRoutes:
             )
         )
         counts = self._catalogue.job_counts()
+        remedy = remedy_for("correct", self._uploads_remedy)
         return work.JobList(
             jobs=self._answers(page.jobs),
             next=query.write_cursor(_JobCursor(page.next)) if page.next else None,
             states={str(state): number for state, number in self._catalogue.job_states().items()},
             kinds={str(kind): {str(state): n for state, n in of.items()} for kind, of in counts.items()},
-            uploads_allowed=self._uploads_remedy is None,
-            remedy=self._uploads_remedy,
+            uploads_allowed=remedy is None,
+            remedy=remedy,
         )
 
     def retry_job(self, args: Args) -> work.JobOfVideo:

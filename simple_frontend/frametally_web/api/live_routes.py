@@ -17,6 +17,7 @@ from frametally.ports.video_catalogue import VideoRow
 from frametally.settings.loading import Settings
 from frametally.videos.editing import VideoGone
 from frametally.videos.refusals import FieldRefused
+from frametally_web.access.visitors import remedy_for
 from frametally_web.api.video_routes import answer_with, id_in, no_video, refused
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.live import answers
@@ -53,11 +54,12 @@ class LiveRoutes:
     def streams(self, args: Args) -> answers.StreamList:
         """List the streams, or those of one video."""
         of = "" if query.read_one(args, "video_id") is None else self._video(id_in(args)).record.id
+        remedy = remedy_for("correct", self._remedy)
         return answers.StreamList(
             streams=[answers.stream_of(feed) for feed in self._catalogue.feeds("video", video_id=of)],
             most=self._settings.streams,
-            live_allowed=self._remedy is None,
-            remedy=self._remedy,
+            live_allowed=remedy is None,
+            remedy=remedy,
         )
 
     def stream(self, args: Args) -> answers.StreamOfVideo:

@@ -22,6 +22,7 @@ from frametally.videos.editing import (
 )
 from frametally.videos.refusals import FieldRefused
 from frametally.videos.source_names import SourceNames
+from frametally_web.access.visitors import remedy_for
 from frametally_web.books.reader import DashboardPorts
 from frametally_web.requests import query
 from frametally_web.requests.body import read_sent
@@ -69,13 +70,14 @@ class VideoRoutes:
                 "cursor is none that this API gave for this question.",
                 remedy="Give `next` of the page before, unchanged, with the same order.",
             ) from error
+        remedy = remedy_for("correct", self._uploads_remedy)
         return answers.LibraryPage(
             videos=[video_of(row) for row in page.rows],
             next=page.next or None,
             total=page.total,
             states={str(state): number for state, number in self._ports.catalogue.states().items()},
-            uploads_allowed=self._uploads_remedy is None,
-            remedy=self._uploads_remedy,
+            uploads_allowed=remedy is None,
+            remedy=remedy,
         )
 
     def video(self, args: Args) -> answers.LibraryVideo:

@@ -15,6 +15,7 @@ import { ApiError, get } from "../js/shared/api.js";
 import { byId, control, fillSelect, refill } from "../js/shared/dom.js";
 import { moment } from "../js/shared/format.js";
 import { colorsOf } from "../js/shared/palette.js";
+import { has } from "../js/shell/rights.js";
 import { formatState, parseState } from "../js/shared/state.js";
 import { useZone } from "../js/shared/time.js";
 import { zoneOf } from "../js/shared/zones.js";
@@ -196,7 +197,7 @@ async function load() {
   const counts = byId("counts");
   if (counts instanceof HTMLAnchorElement)
     counts.search = formatState({ ...state, at: null, sources: [source] });
-  counts.hidden = false;
+  counts.hidden = !has("all");
   setStored(drawing);
   history = new History(stored.shapes);
   byId("desk").hidden = false;

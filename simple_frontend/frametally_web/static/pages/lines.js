@@ -12,6 +12,7 @@ import { ApiError, areAnswersOf, forgetAnswers, get } from "../js/shared/api.js"
 import { byId, control, el, refill, swatch } from "../js/shared/dom.js";
 import { number } from "../js/shared/format.js";
 import { colorsOf } from "../js/shared/palette.js";
+import { has } from "../js/shell/rights.js";
 import { parseState } from "../js/shared/state.js";
 import { useZone } from "../js/shared/time.js";
 import { giveUpOwnZone, hasOwnZone, OWN_ZONE, zoneOf } from "../js/shared/zones.js";
@@ -85,7 +86,7 @@ async function show(signal) {
   form.show(state, catalogue);
   carrySelection(state);
   const edit = control("edit", HTMLAnchorElement);
-  edit.hidden = false;
+  edit.hidden = !has("correct");
   edit.search = String(new URLSearchParams({ source: state.sources[0] }));
   byId("footer-model").textContent = `Counted with the model ${catalogue.model}.`;
   const query = queryOf(state);
@@ -132,7 +133,7 @@ function say(kind, title, words) {
   byId("nothing-title").textContent = title;
   byId("nothing-words").textContent = words;
   const edit = control("nothing-edit", HTMLAnchorElement);
-  edit.hidden = kind !== "undrawn";
+  edit.hidden = kind !== "undrawn" || !has("correct");
   edit.search = control("edit", HTMLAnchorElement).search;
   byId("lines-page").dataset.state = kind;
 }

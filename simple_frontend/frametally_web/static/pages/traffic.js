@@ -3,6 +3,7 @@
 import { ApiError, BASE, get } from "../js/shared/api.js";
 import { byId, control, el, fillSelect } from "../js/shared/dom.js";
 import * as format from "../js/shared/format.js";
+import { has } from "../js/shell/rights.js";
 import { parseState } from "../js/shared/state.js";
 import { plus, startOf, useZone } from "../js/shared/time.js";
 import { zoneOf } from "../js/shared/zones.js";
@@ -119,7 +120,7 @@ function showNothing(error) {
   byId("nothing-title").textContent = isOurs ? error.message : "The report cannot be shown.";
   byId("nothing-words").textContent = isOurs ? error.remedy : String(error);
   const lacksLegs = isOurs && error.message.startsWith("No legs");
-  byId("nothing-link").hidden = !lacksLegs;
+  byId("nothing-link").hidden = !lacksLegs || !has("correct");
   byId("nothing-link").setAttribute(
     "href",
     `/lines/edit?${new URLSearchParams({ source: fields.source.value })}`,

@@ -1,6 +1,7 @@
 // What the server tells by itself: new counts, the books. And whether the index answers at all.
 
 import { BASE, get } from "../shared/api.js";
+import { has } from "../shell/rights.js";
 
 const BEAT_MS = 1000;
 // A beat that takes longer is a fault: together with BEAT_MS it is said within 3 s.
@@ -18,7 +19,7 @@ const WITHOUT_STREAM_MS = 15_000;
 
 /** @param {Listener} on */
 export function listen(on) {
-  keepStream(on);
+  if (has("all")) keepStream(on); // it tells of all sources
   // The first load says for itself whether there is an answer.
   setTimeout(() => beat(on, false), BEAT_MS);
 }

@@ -3,6 +3,7 @@
 
 import { get } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
+import { has } from "../shell/rights.js";
 import { number, roughly, toTheMinute } from "../shared/format.js";
 
 const AGAIN_MS = 10_000;
@@ -18,7 +19,7 @@ export function showStrip(books) {
 }
 
 /** For pages that do not listen to the server: as the books are now. A page without the strip has all else. */
-export const askForStrip = () => get("status").then(showStrip, () => {});
+export const askForStrip = () => (has("all") ? get("status").then(showStrip, () => {}) : undefined);
 
 function write() {
   if (!shown) return;

@@ -2,6 +2,7 @@
 
 import { VideoTabs } from "../described/tabbed.js";
 import { el, refill } from "../shared/dom.js";
+import { has } from "../shell/rights.js";
 import { TIME_SOURCES, filmed, isInWork, shareDone, stateWords, visible } from "../videos/words.js";
 import { sendRetry } from "./asking.js";
 import { accountCard, countsCard } from "./cards.js";
@@ -128,7 +129,7 @@ export class VideoView {
     const mayChange = this.isAllowed === true && state !== "deleting";
     this.timeless.hidden = !(mayChange && state === "needs_time");
     this.editing.element.hidden = !mayChange;
-    this.forgetting.element.hidden = !mayChange;
+    this.forgetting.element.hidden = !mayChange || !has("run");
     if (this.video) this.tabs.show(this.video, mayChange);
   }
 
